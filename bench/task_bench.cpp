@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/futures_unordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
 #include <eddy/prelude.hpp>
 #include <eddy/sync/oneshot.hpp>
 

@@ -51,12 +51,12 @@ void write_until(const flag& is_ending) {
 }
 
 /// Its destructor runs when the task is destroyed, wherever the task waits at that moment.
-class teller {
+class active_notifier {
 public:
-    explicit teller(flag is_ending) : is_ending_(std::move(is_ending)) {}
-    teller(const teller&) = delete;
-    teller& operator=(const teller&) = delete;
-    ~teller() {
+    explicit active_notifier(flag is_ending) : is_ending_(std::move(is_ending)) {}
+    active_notifier(const active_notifier&) = delete;
+    active_notifier& operator=(const active_notifier&) = delete;
+    ~active_notifier() {
         std::puts("the task is destroyed, and notifies the writer");
         *is_ending_ = true;
     }
@@ -67,7 +67,7 @@ private:
 
 eddy::task<void> own_a_writer() {
     auto is_ending = std::make_shared<std::atomic<bool>>(false);
-    const teller tells_writer(is_ending);
+    const active_notifier tells_writer(is_ending);
     eddy::spawn_blocking([is_ending] { write_until(is_ending); });
     co_await eddy::pending<void>();  // a server would accept clients here, forever
 }

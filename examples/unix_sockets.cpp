@@ -31,10 +31,10 @@ std::string own_name() { return "eddy_unix_sockets." + std::to_string(::getpid()
 // The peer credentials come from the kernel, which recorded them when the client connected. They cannot be forged.
 task<result<void>> serve_one(unix_listener listener) {
     auto [client, from] = co_await try_(listener.accept());
-    const auto who = co_await try_(client.peer_cred());
-    if (who.uid != ::getuid()) co_return std::unexpected(std::make_error_code(std::errc::permission_denied));
+    const auto peer = co_await try_(client.peer_cred());
+    if (peer.uid != ::getuid()) co_return std::unexpected(std::make_error_code(std::errc::permission_denied));
     co_return co_await eddy::io::write_all(client,
-                                           who.pid == ::getpid() ? "welcome, same process" : "welcome, other process");
+                                           peer.pid == ::getpid() ? "welcome, same process" : "welcome, other process");
 }
 
 task<result<void>> visit(std::string path) {

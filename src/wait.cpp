@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/wait.hpp>
+#include <eddy/runtime/wait.hpp>
 
 #include <cstdint>
 #include <thread>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 
 #include "core/pause_briefly.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (After
 // tokio's task_abort.rs.)
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -15,18 +15,18 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/abort_on_drop.hpp>
-#include <eddy/join.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/abort_on_drop.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/runtimes.hpp"

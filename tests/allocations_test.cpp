@@ -14,29 +14,29 @@
 #include <thread>
 #include <vector>
 
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
-#include <eddy/core.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io.hpp>
 #include <eddy/io/registration.hpp>
-#include <eddy/join.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/join_set.hpp>
-#include <eddy/local_set.hpp>
 #include <eddy/net/udp_socket.hpp>
-#include <eddy/reactor.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/reactor.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/mutex.hpp>
 #include <eddy/sync/task_tracker.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/system.hpp"
 

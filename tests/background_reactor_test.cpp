@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A reactor with a thread of its own: events, shutdown, destruction and fork.
-#include <eddy/background_reactor.hpp>
+#include <eddy/runtime/background_reactor.hpp>
 
 #include <gtest/gtest.h>
 
@@ -16,13 +16,13 @@
 #include <thread>
 #include <utility>
 
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/registration.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/gate.hpp"
 #include "support/polling.hpp"

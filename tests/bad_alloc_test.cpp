@@ -14,20 +14,20 @@
 #include <vector>
 
 #include <eddy/error.hpp>
-#include <eddy/futures_ordered.hpp>
-#include <eddy/futures_unordered.hpp>
-#include <eddy/join_all.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select_all.hpp>
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select_all.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/stream_map.hpp>
+#include <eddy/stream/stream_map.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/task_tracker.hpp>
 #include <eddy/sync/watch.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/delay_queue.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // block_in_place and block_on: tasks that block their worker, and the threads that take workers over.
-#include <eddy/handle.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
 #include <gtest/gtest.h>
 
@@ -17,14 +17,14 @@
 #include <thread>
 #include <vector>
 
-#include <eddy/ready.hpp>
-#include <eddy/run.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/run.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <support/gate.hpp>
 #include <support/stress.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Cancelling that awaits: what is finished, what is cleaned up, and the deadlines that are handed down.
-#include <eddy/deadline.hpp>
-#include <eddy/finally.hpp>
-#include <eddy/shielded.hpp>
+#include <eddy/future/deadline.hpp>
+#include <eddy/future/finally.hpp>
+#include <eddy/future/shielded.hpp>
 
 #include <gtest/gtest.h>
 
@@ -18,16 +18,16 @@
 #include <variant>
 #include <vector>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/test/clock.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

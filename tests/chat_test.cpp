@@ -13,14 +13,14 @@
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
-#include <eddy/core.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/io/write_all.hpp>
-#include <eddy/join.hpp>
-#include <eddy/join_all.hpp>
 #include <eddy/net/tcp_stream.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/sync/barrier.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/net.hpp"
 #include "support/process.hpp"

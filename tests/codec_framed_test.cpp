@@ -21,7 +21,7 @@
 #include <eddy/error.hpp>
 #include <eddy/io/duplex.hpp>
 #include <eddy/io/empty.hpp>
-#include <eddy/io/join.hpp>
+#include <eddy/io/joined_stream.hpp>
 #include <eddy/io/write_all.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>

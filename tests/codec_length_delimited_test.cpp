@@ -14,7 +14,7 @@
 #include <vector>
 
 #include <eddy/error.hpp>
-#include <eddy/int128.hpp>
+#include <eddy/io/int128.hpp>
 
 #include "support/dice.hpp"
 #include "support/frames.hpp"

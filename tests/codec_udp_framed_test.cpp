@@ -18,10 +18,10 @@
 #include <eddy/codec/bytes_codec.hpp>
 #include <eddy/codec/length_delimited_codec.hpp>
 #include <eddy/codec/lines_codec.hpp>
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/net.hpp"
 #include "support/runtime.hpp"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/combinators.hpp>
+#include <eddy/future/combinators.hpp>
 
-#include <eddy/finally.hpp>
-#include <eddy/join.hpp>
-#include <eddy/maybe_done.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/finally.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/maybe_done.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

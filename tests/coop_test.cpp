@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/coop.hpp>
+#include <eddy/future/coop.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,16 +8,16 @@
 #include <stdexcept>
 #include <utility>
 
-#include <eddy/core.hpp>
-#include <eddy/join.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"

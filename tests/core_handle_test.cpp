@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tasks spawned on the thread of the event loop: spawn, call sites, the end of the loop, and uncaught exceptions.
-#include <eddy/core_handle.hpp>
+#include <eddy/runtime/core_handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -20,17 +20,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/boxed_future.hpp>
-#include <eddy/core.hpp>
+#include <eddy/future/boxed_future.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/runtime.hpp"
 #include "support/small_stack.hpp"

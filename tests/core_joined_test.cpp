@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Join handles of the tasks of a loop, used on other threads: before the task ends, while it ends, and after the loop
 // is gone.
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -16,17 +16,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/abort_on_drop.hpp>
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/abort_on_drop.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/polling.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Work that other threads send to an event loop, and event loops with a thread of their own.
-#include <eddy/core_thread.hpp>
+#include <eddy/runtime/core_thread.hpp>
 
 #include <gtest/gtest.h>
 
@@ -25,15 +25,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_listener.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/executors.hpp"
 #include "support/stress.hpp"

@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/scope.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/stress.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The event loop: construction, run(), turn(), tasks between two runs, and fork.
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
 
@@ -19,16 +19,16 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/poll_fn.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/polling.hpp"
 #include "support/stress.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timers on an event loop: with the real clock, and with a paused clock that advances when the loop is idle.
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
 
@@ -16,16 +16,16 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
-#include <eddy/test/clock.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/test/advance.hpp>
 #include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/stress.hpp"
 #include "support/system.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Datagram sockets assume that the send buffer has room. The driver reports room only after a send has found none.
-#include <eddy/background_reactor.hpp>
 #include <eddy/prelude.hpp>
+#include <eddy/runtime/background_reactor.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/duration_histogram.hpp>
+#include <eddy/runtime/duration_histogram.hpp>
 
 #include <gtest/gtest.h>
 

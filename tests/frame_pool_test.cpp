@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/frame_pool.hpp>
 
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Sets and groups of futures: random operations compared with a model, and futures that are woken from other threads.
-#include <eddy/futures_ordered.hpp>
-#include <eddy/futures_unordered.hpp>
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
 
-#include <eddy/join.hpp>
-#include <eddy/join_all.hpp>
-#include <eddy/select.hpp>
-#include <eddy/select_all.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/select_all.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/futures_ordered.hpp>
-#include <eddy/futures_unordered.hpp>
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include <gtest/gtest.h>
 

@@ -22,13 +22,13 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/bytes.hpp>
+#include <eddy/bytes/bytes.hpp>
 #include <eddy/error.hpp>
-#include <eddy/join.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/choppy_io.hpp"
 #include "support/items.hpp"

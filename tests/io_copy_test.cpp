@@ -13,10 +13,10 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/join.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/choppy_io.hpp"
 

@@ -18,14 +18,14 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/error.hpp>
-#include <eddy/join.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/choppy_io.hpp"
 
@@ -89,7 +89,7 @@ TEST(IoBoxed, BoxedTypesHoldAnyReaderOrWriter) {
     EXPECT_EQ(finish(io::read_to_string(reader)).value(), "another");
 
     choppy_writer kept;
-    io::boxed_writer writer(io::lent<choppy_writer>{std::ref(kept)});
+    io::boxed_writer writer(io::borrowed<choppy_writer>{std::ref(kept)});
     EXPECT_TRUE(finish(io::write_all(writer, "written")));
     EXPECT_TRUE(finish(io::flush(writer)));
     EXPECT_EQ(kept.flushed(), 7u);

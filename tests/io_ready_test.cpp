@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 
 #include <gtest/gtest.h>
 

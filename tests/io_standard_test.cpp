@@ -18,12 +18,12 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/core.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/choppy_io.hpp"
 #include "support/polling.hpp"

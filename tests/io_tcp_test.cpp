@@ -22,21 +22,21 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
-#include <eddy/join.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/net/pipe.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/udp_socket.hpp>
 #include <eddy/net/unix_stream.hpp>
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
 #include <eddy/signal.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/try.hpp>
 
 #include "support/choppy_io.hpp"
 #include "support/driver.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Join handles and abort handles that are used while their tasks end.
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

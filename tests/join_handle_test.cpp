@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Join handles: what they give, on which thread, and what becomes of an output that nobody takes.
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -20,17 +20,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/join.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

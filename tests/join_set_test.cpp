@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/join_set.hpp>
+#include <eddy/task/join_set.hpp>
 
 #include <gtest/gtest.h>
 
@@ -17,16 +17,16 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/join.hpp>
-#include <eddy/join_map.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/task/join_map.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/local_pool.hpp>
+#include <eddy/task/local_pool.hpp>
 
 #include <gtest/gtest.h>
 
@@ -13,15 +13,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/join_set.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/polling.hpp"
@@ -141,14 +141,14 @@ TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
 struct notes_death {
     std::atomic<int>* right;
     std::atomic<int>* wrong;
-    std::thread::id home = here();
+    std::thread::id owner = here();
 
     notes_death(std::atomic<int>& r, std::atomic<int>& w) : right(&r), wrong(&w) {}
     notes_death(notes_death&& other) noexcept
-        : right(std::exchange(other.right, nullptr)), wrong(other.wrong), home(other.home) {}
+        : right(std::exchange(other.right, nullptr)), wrong(other.wrong), owner(other.owner) {}
     notes_death& operator=(notes_death&&) = delete;
     ~notes_death() {
-        if (right != nullptr) ++*(here() == home ? right : wrong);
+        if (right != nullptr) ++*(here() == owner ? right : wrong);
     }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a local set and its tasks end: by an abort, by a cancellation, with the set, and with the event loop or runtime.
-#include <eddy/local_set.hpp>
+#include <eddy/task/local_set.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,16 +14,16 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/destruction_counter.hpp"
 #include "support/gate.hpp"

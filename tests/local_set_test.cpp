@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/local_set.hpp>
+#include <eddy/task/local_set.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,21 +12,21 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
-#include <eddy/join.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
-#include <eddy/task_local.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/task/task_local.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/destruction_counter.hpp"
 #include "support/gate.hpp"
@@ -127,13 +127,13 @@ TEST(LocalSet, TasksStayOnThreadOfEventLoop) {
     local_set set;
     const auto here = std::this_thread::get_id();
     int seen = 0;
-    core.run(set.run_until([](std::thread::id home, int& count) -> task<> {
-        auto handle = spawn_local([home, &count]() -> task<> {
+    core.run(set.run_until([](std::thread::id owner, int& count) -> task<> {
+        auto handle = spawn_local([owner, &count]() -> task<> {
             for (int i = 0; i < 3; ++i) {
-                count += std::this_thread::get_id() == home ? 1 : 0;
+                count += std::this_thread::get_id() == owner ? 1 : 0;
                 auto away = eddy::spawn_blocking([] { return std::this_thread::get_id(); });
                 auto other = co_await away;
-                EXPECT_NE(other.value(), home);
+                EXPECT_NE(other.value(), owner);
             }
         });
         co_await handle;
@@ -246,7 +246,7 @@ TEST(LocalSet, TasksHaveTheirOwnCoopBudget) {
 TEST(LocalSet, SpawnLocalWithoutSetUsesEventLoop) {
     eddy::core core;
     core.run([]() -> task<> {
-        auto handle = spawn_local([home = std::this_thread::get_id()] { return std::this_thread::get_id() == home; });
+        auto handle = spawn_local([owner = std::this_thread::get_id()] { return std::this_thread::get_id() == owner; });
         auto output = co_await handle;
         EXPECT_TRUE(output.value());
     }());

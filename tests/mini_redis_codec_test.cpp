@@ -11,7 +11,7 @@
 #include <system_error>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/error.hpp>
 #include <support/stress.hpp>
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <variant>
 
-#include <eddy/core.hpp>
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
-#include <eddy/test/clock.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/test/advance.hpp>
 
 #include "mini_redis/channels.hpp"
 #include "mini_redis/database.hpp"

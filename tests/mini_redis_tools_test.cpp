@@ -13,7 +13,7 @@
 #include <system_error>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 #include <support/net.hpp>
 #include <support/process.hpp>

@@ -11,18 +11,18 @@
 #include <string>
 #include <utility>
 
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
 #include <eddy/error.hpp>
-#include <eddy/local_pool.hpp>
-#include <eddy/local_set.hpp>
+#include <eddy/future/ready.hpp>
 #include <eddy/net.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/task_tracker.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/task/local_pool.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/net.hpp"
 #include "support/polling.hpp"

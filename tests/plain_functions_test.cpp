@@ -6,20 +6,20 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/combinators.hpp>
-#include <eddy/core.hpp>
-#include <eddy/join_map.hpp>
-#include <eddy/join_set.hpp>
-#include <eddy/local_pool.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/future/combinators.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/task_tracker.hpp>
-#include <eddy/task.hpp>
-#include <eddy/task_builder.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/task/join_map.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/local_pool.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/task/task_builder.hpp>
 
 #include "support/runtimes.hpp"
 

@@ -21,15 +21,15 @@
 #include <thread>
 #include <utility>
 
-#include <eddy/core.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/io/async_fd.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/reactor.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/reactor.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/try.hpp>
 
 #include "support/net.hpp"
 #include "support/self_assignment.hpp"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <support/net.hpp>
 #include <support/temp_dir.hpp>

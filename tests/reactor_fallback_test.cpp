@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The fallback reactor: used on threads without an event loop.
-#include <eddy/reactor.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include <gtest/gtest.h>
 
@@ -15,15 +15,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/background_reactor.hpp>
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/runtime/background_reactor.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/polling.hpp"
 #include "support/system.hpp"

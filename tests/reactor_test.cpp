@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The reactor, driven by turn(): events, wake-ups, sources that are dropped meanwhile, destruction and fork.
-#include <eddy/reactor.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include <gtest/gtest.h>
 
@@ -23,9 +23,9 @@
 #include <vector>
 
 #include <eddy/error.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/io/poll_evented.hpp>
 #include <eddy/io/registration.hpp>
-#include <eddy/poll_fn.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include "support/stress.hpp"

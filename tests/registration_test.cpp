@@ -22,11 +22,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/reactor.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/reactor.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include "support/polling.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Handles of a runtime, and the thread's current one.
-#include <eddy/handle.hpp>
+#include <eddy/runtime/handle.hpp>
 
 #include <gtest/gtest.h>
 
@@ -16,17 +16,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/net.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sockets and timers of the work-stealing runtime: on whichever worker, beside busy ones, off the workers, and without
 // I/O.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -18,17 +18,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/handle.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/driver.hpp"
 #include "support/gate.hpp"

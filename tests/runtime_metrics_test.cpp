@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a runtime counts.
-#include <eddy/runtime_metrics.hpp>
+#include <eddy/runtime/runtime_metrics.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/registration.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/gate.hpp"
 #include "support/runtime.hpp"

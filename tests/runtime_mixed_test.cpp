@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // All features of the runtime together in a random order, with every kind of shutdown: no task hangs, and each is
 // destroyed.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -15,26 +15,26 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/abort_on_drop.hpp>
-#include <eddy/core.hpp>
-#include <eddy/core_thread.hpp>
-#include <eddy/handle.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/join_set.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
-#include <eddy/task_local.hpp>
+#include <eddy/task/abort_on_drop.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/task/task_local.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/runtime.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Threads and descriptors of runtimes: few of them are available, or many runtimes are made one after the other.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,15 +14,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/handle.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/driver.hpp"
 #include "support/net.hpp"

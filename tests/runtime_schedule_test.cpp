@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The scheduler of the work-stealing runtime: in which order tasks run, on which worker, and that no task starves
 // another.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -18,18 +18,18 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/handle.hpp>
-#include <eddy/join_handle.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/net.hpp"

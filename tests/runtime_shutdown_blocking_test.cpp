@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What becomes of blocking work, and of workers that were handed on, when a runtime ends; and what an uncaught
 // exception does.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -24,17 +24,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/handle.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/runtime.hpp"

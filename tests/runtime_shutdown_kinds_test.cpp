@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The other ways to end a work-stealing runtime: in time, in the background, as soon as it is idle.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -18,19 +18,19 @@
 #include <thread>
 #include <utility>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/waker.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/gate.hpp"
 #include "support/polling.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The watchdog worker: it services the queue and the driver of a worker that is stalled in a long poll.
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
 
@@ -11,11 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/io/registration.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/polling.hpp"
 #include "support/runtime.hpp"

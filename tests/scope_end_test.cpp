@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scopes that end too early: cancelled, destroyed outright, with their runtime; and whatever goes on in them at the
 // time.
-#include <eddy/scope.hpp>
+#include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

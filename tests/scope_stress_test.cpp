@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scopes whose children, parents and runtimes end at random times.
-#include <eddy/scope.hpp>
+#include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
 
@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/executors.hpp"
 #include "support/poll_once.hpp"

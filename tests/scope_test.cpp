@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scopes: children that borrow, the first failure, the ends of a scope that come too early.
-#include <eddy/scope.hpp>
+#include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
 
@@ -18,16 +18,16 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/boxed_future.hpp>
-#include <eddy/join.hpp>
-#include <eddy/join_all.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/boxed_future.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/select.hpp>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/shielded.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/shielded.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/mutex.hpp>
 #include <eddy/sync/notify.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

@@ -21,15 +21,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
-#include <eddy/join_all.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/net.hpp"
 #include "support/runtime.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

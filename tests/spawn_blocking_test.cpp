@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // spawn_blocking: functions that block, on threads of the blocking pool. (After tokio's task_blocking.rs.)
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,13 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/handle.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"

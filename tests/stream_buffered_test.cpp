@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/yield_now.hpp>
 
 #include <gtest/gtest.h>
 

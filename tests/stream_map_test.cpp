@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/stream.hpp>
-#include <eddy/stream/select_all.hpp>
-#include <eddy/stream_map.hpp>
-#include <eddy/task.hpp>
+#include <eddy/stream/select_all_stream.hpp>
+#include <eddy/stream/stream_map.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

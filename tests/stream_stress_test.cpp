@@ -2,18 +2,18 @@
 // Streams and sinks under random schedules: sources that wait at random, leaves that are woken one at a time, budgets
 // of any size, and wakes from other threads (for ThreadSanitizer). tests/explore/woken_set_test.cpp explores the
 // lock-free part by itself.
-#include <eddy/join_all.hpp>
-#include <eddy/select_all.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/future/select_all.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/stream_map.hpp>
+#include <eddy/stream/stream_map.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/sync/poll_sender.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include <gtest/gtest.h>
 

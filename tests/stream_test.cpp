@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
 #include <eddy/prelude.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
 #include <eddy/test/by_hand.hpp>

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/comes_back.hpp"
 #include "support/first_wake.hpp"

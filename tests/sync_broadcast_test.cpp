@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/channel_ends.hpp"
 #include "support/first_wake.hpp"

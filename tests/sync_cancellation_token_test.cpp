@@ -15,11 +15,11 @@
 #include <variant>
 #include <vector>
 
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/comes_back.hpp"
 #include "support/first_wake.hpp"

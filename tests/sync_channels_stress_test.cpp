@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/channel_ends.hpp"
 #include "support/executors.hpp"

@@ -19,9 +19,9 @@
 #include <variant>
 #include <vector>
 
-#include <eddy/task.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/passed_around.hpp"
 #include "support/stress.hpp"

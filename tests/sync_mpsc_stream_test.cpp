@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/channel_ends.hpp"
 #include "support/fragile.hpp"

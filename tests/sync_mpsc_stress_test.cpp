@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/join_handle.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/passed_around.hpp"
 #include "support/runtimes.hpp"

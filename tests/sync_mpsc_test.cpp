@@ -12,15 +12,15 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/test/clock.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/channel_ends.hpp"
 #include "support/polling.hpp"

@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/comes_back.hpp"
 #include "support/first_wake.hpp"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/sync/oneshot.hpp>
 
-#include <eddy/select.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

@@ -14,13 +14,13 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/join.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/comes_back.hpp"
 #include "support/polling.hpp"

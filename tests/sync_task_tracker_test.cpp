@@ -11,13 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/comes_back.hpp"
 #include "support/first_wake.hpp"

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include "support/calls_in_destructor.hpp"
 #include "support/comes_back.hpp"

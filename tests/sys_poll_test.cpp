@@ -31,7 +31,7 @@
 
 #include <eddy/error.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 
 #include "support/polling.hpp"
 #include "support/selector.hpp"

@@ -2,17 +2,17 @@
 // Await expressions: try_, and the temporaries of a co_await. GCC 12 destroys some temporaries of a co_await expression
 // twice; the forms tested here must be right with every compiler, since the library or its guide recommends them.
 // tests/must_not_compile/ has the forms that the library rejects.
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
-#include <eddy/combinators.hpp>
-#include <eddy/join.hpp>
-#include <eddy/maybe_done.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/combinators.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/maybe_done.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/task_builder.hpp>
+#include <eddy/task/task_builder.hpp>
 
 #include <gtest/gtest.h>
 
@@ -9,16 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/join_set.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/polling.hpp"
 #include "support/runtimes.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tasks that are awaited by reference, that throw while they end, and that are moved or destroyed while they run.
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <gtest/gtest.h>
 
@@ -16,15 +16,15 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/core.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/try.hpp>
-#include <eddy/wait.hpp>
-#include <eddy/waker.hpp>
 
 namespace {
 

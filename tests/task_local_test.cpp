@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/task_local.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,17 +12,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/join.hpp>
-#include <eddy/join_set.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/scope.hpp>
-#include <eddy/select.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/polling.hpp"
 #include "support/runtime.hpp"

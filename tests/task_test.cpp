@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
-#include <eddy/boxed_future.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/boxed_future.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

@@ -19,17 +19,17 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/write.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/conversation.hpp"
 #include "support/deny_io_uring.hpp"
@@ -128,9 +128,9 @@ TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     support::gate is_registered;
     support::gate may_end;
     std::thread other([&] {
-        eddy::core home;
+        eddy::core owner;
         pair.peer.send("x");
-        EXPECT_EQ(home.run(read_some(pair.stream)), "x");
+        EXPECT_EQ(owner.run(read_some(pair.stream)), "x");
         stream.emplace(std::move(pair.stream));
         is_registered.open();
         EXPECT_TRUE(may_end.wait());

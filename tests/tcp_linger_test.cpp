@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a stream has written, and its socket does not take, when the stream is destroyed: with a ring it is the driver's
 // then.
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@
 #include <system_error>
 #include <vector>
 
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/driver.hpp"
 #include "support/net.hpp"

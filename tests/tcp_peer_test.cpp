@@ -22,10 +22,10 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
 

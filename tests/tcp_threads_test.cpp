@@ -19,16 +19,16 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -111,14 +111,14 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     std::atomic<std::uint64_t> events = 0;
     std::atomic<std::uint64_t> turns = 0;
     std::thread other([&] {
-        eddy::core home;
-        static_cast<void>(home.run(eddy::time::timeout(0ms, read_some(pair.stream))));  // it is of this loop now
+        eddy::core owner;
+        static_cast<void>(owner.run(eddy::time::timeout(0ms, read_some(pair.stream))));  // it is of this loop now
         pair.peer.send("x");
-        EXPECT_EQ(home.run(read_some(pair.stream)), "x");
+        EXPECT_EQ(owner.run(read_some(pair.stream)), "x");
         is_registered.open();
         while (!is_over) {
-            home.turn(1ms);
-            events = home.metrics().io().ready_events;
+            owner.turn(1ms);
+            events = owner.metrics().io().ready_events;
             ++turns;
         }
     });

@@ -15,15 +15,15 @@
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
-#include <eddy/try.hpp>
 
 #include "support/choppy_io.hpp"
 #include "support/net.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The clock of a loop, and the paused clock of tests, on a time driver without a loop.
+#include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/test/clock.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 

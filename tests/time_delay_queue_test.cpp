@@ -2,12 +2,12 @@
 // Delay queues on a time driver without its loop, polled by hand.
 #include <eddy/time/delay_queue.hpp>
 
-#include <eddy/core.hpp>
-#include <eddy/run.hpp>
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/run.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/test/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 // many values.
 #include <eddy/time/delay_queue.hpp>
 
-#include <eddy/deadline.hpp>
+#include <eddy/future/deadline.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sleeps on a time driver without its loop, polled by hand.
+#include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/test/clock.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timeouts on a time driver without its loop, polled by hand.
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>

@@ -24,10 +24,10 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/io/async_fd.hpp>
-#include <eddy/poll_fn.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/test/by_hand.hpp>
-#include <eddy/wait.hpp>
 
 #include <support/conversation.hpp>
 #include <support/executors.hpp>

@@ -23,8 +23,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/reactor.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "driver/uring.hpp"
@@ -54,13 +54,13 @@ owned_io make_sender() {
 /// Calls a function in the turn that finds what it has received: so between a send and what is made of that.
 class call_in_turn {
 public:
-    call_in_turn(io_handle& home, std::function<void()> f)
-        : home_(home), stream_(add_to(home, pair_)), calls_(std::move(f)) {
-        EXPECT_EQ(stream_.take(home).what, stream_source::received::nothing);
+    call_in_turn(io_handle& owner, std::function<void()> f)
+        : owner_(owner), stream_(add_to(owner, pair_)), calls_(std::move(f)) {
+        EXPECT_EQ(stream_.take(owner).what, stream_source::received::nothing);
     }
     call_in_turn(const call_in_turn&) = delete;
     call_in_turn& operator=(const call_in_turn&) = delete;
-    ~call_in_turn() { home_.close_stream(stream_); }
+    ~call_in_turn() { owner_.close_stream(stream_); }
 
     /// From here on; what comes before that is not told.
     void arm() {
@@ -75,7 +75,7 @@ public:
 
 private:
     const support::connection pair_;
-    io_handle& home_;
+    io_handle& owner_;
     stream_source& stream_;
     support::calling_waker calls_;
 };
@@ -150,7 +150,7 @@ TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     pair.peer.send("late");
-    ASSERT_EQ(io->turn_for_other().value().value(), 1u);
+    ASSERT_EQ(io->turn_for_stalled_owner().value().value(), 1u);
     EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and nobody else reads";
     io->close_stream(stream);
@@ -176,11 +176,11 @@ TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
     ASSERT_EQ(write(stream, *io, "hello"), 5u);
     support::gate visits;
     std::thread visitor([&] {
-        EXPECT_TRUE(io->try_begin_turn());
+        EXPECT_TRUE(io->try_lock_driver());
         visits.open();
         pollfd nothing{-1, 0, 0};
         ::poll(&nothing, 1, 50);
-        io->end_turn();
+        io->unlock_driver();
     });
     ASSERT_TRUE(visits.wait());
     io->flush_ring();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/wait.hpp>
+#include <eddy/runtime/wait.hpp>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/task/task.hpp>
 
 #include <gtest/gtest.h>
 

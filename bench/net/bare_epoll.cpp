@@ -35,7 +35,7 @@ using bench::die;
 // Larger than the largest message (16 KiB), so that a message does not fill it exactly: a full buffer costs a
 // second recv.
 constexpr std::size_t buffer_size = 64UL * 1024;
-constexpr std::size_t events_per_turn = 512;
+constexpr std::size_t events_per_tick = 512;
 // Connections taken per turn. The listener is level-triggered: what is left is reported again.
 constexpr int accepts_per_turn = 64;
 
@@ -77,7 +77,7 @@ echo_server::echo_server(int listener)
 }
 
 void echo_server::run() {
-    std::array<epoll_event, events_per_turn> events;
+    std::array<epoll_event, events_per_tick> events;
     for (;;) {
         const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
         if (count < 0 && errno != EINTR) die("epoll_wait");

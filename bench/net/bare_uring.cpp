@@ -112,7 +112,7 @@ private:
     void on_received(slot at, const io_uring_cqe& completion);
     void on_not_sent(const tag& answer, int result);
     void on_rest_sent(slot at, int result);
-    void end_turn();
+    void unlock_driver();
 
     void answer(slot at, buffer_id buffer, std::uint16_t size);
     void keep(slot at, std::span<const std::byte> bytes);
@@ -130,7 +130,7 @@ private:
     io_uring_sqe& next_entry();
     void start(io_uring_sqe& prepared, const tag& what, unsigned flags = 0);
     [[nodiscard]] std::byte* address_of(buffer_id buffer) const;
-    void lend_more(unsigned count);
+    void provide_more(unsigned count);
     void give_back(buffer_id buffer);
 
     io_uring ring_{};
@@ -188,7 +188,7 @@ void echo_server::make_buffers() {
     group.bgid = buffer_group;
     check(::io_uring_register_buf_ring(&ring_, &group, 0), "io_uring_register_buf_ring");
     ::io_uring_buf_ring_init(buffer_ring_);
-    lend_more(buffers_at_first);
+    provide_more(buffers_at_first);
     ::io_uring_buf_ring_advance(buffer_ring_, std::exchange(given_back_, 0));
 }
 
@@ -208,7 +208,7 @@ void echo_server::run() {
             ++count;
         }
         ::io_uring_cq_advance(&ring_, count);
-        end_turn();
+        unlock_driver();
     }
 }
 
@@ -279,10 +279,10 @@ void echo_server::on_rest_sent(slot at, int result) {
     settle(at);
 }
 
-void echo_server::end_turn() {
+void echo_server::unlock_driver() {
     for (const auto buffer : last_turn_.sent) give_back(buffer);
     for (const auto at : last_turn_.clients) settle(at);
-    if (std::exchange(is_short_of_buffers_, false)) lend_more(buffers_more);
+    if (std::exchange(is_short_of_buffers_, false)) provide_more(buffers_more);
     ::io_uring_buf_ring_advance(buffer_ring_, std::exchange(given_back_, 0));
     last_turn_.sent.clear();
     last_turn_.clients.clear();
@@ -407,7 +407,7 @@ void echo_server::start(io_uring_sqe& prepared, const tag& what, unsigned flags)
 
 std::byte* echo_server::address_of(buffer_id buffer) const { return buffers_ + std::size_t{buffer} * buffer_size; }
 
-void echo_server::lend_more(unsigned count) {
+void echo_server::provide_more(unsigned count) {
     for (; count > 0 && lent_ < most_buffers; --count) give_back(static_cast<buffer_id>(lent_++));
 }
 

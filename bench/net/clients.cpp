@@ -19,7 +19,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t receive_size = 256UL * 1024;
-constexpr std::size_t events_per_turn = 256;
+constexpr std::size_t events_per_tick = 256;
 // One address has some 28,000 ports (ip_local_port_range).
 constexpr unsigned connections_per_address = 10'000;
 // How many open_all() has on their way at once: enough to keep a server busy, far less than its backlog.
@@ -110,7 +110,7 @@ void clients::drain(const on_answer& answered) {
 }
 
 void clients::serve_events(int timeout_ms, const on_answer& answered) {
-    std::array<epoll_event, events_per_turn> events;
+    std::array<epoll_event, events_per_tick> events;
     const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
     if (count < 0 && errno != EINTR) throw_errno("epoll_wait");
     if (count == 0 && in_flight_ > 0 && now() - time_ >= stall)

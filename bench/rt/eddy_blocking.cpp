@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

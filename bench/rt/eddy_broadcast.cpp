@@ -2,9 +2,9 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/spawn.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/sync/mpsc.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"

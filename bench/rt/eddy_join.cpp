@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string>
 
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "allocations.hpp"
 #include "bodies.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <utility>
 
-#include <eddy/spawn.hpp>
 #include <eddy/sync/mpsc.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

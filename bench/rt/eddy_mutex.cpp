@@ -2,8 +2,8 @@
 #include <array>
 #include <memory>
 
-#include <eddy/spawn.hpp>
 #include <eddy/sync/mutex.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/spawn.hpp>
 #include <eddy/sync/notify.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <numeric>
 
-#include <eddy/scope.hpp>
+#include <eddy/task/scope.hpp>
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <variant>
 
-#include <eddy/select.hpp>
+#include <eddy/future/select.hpp>
 #include <eddy/sync/notify.hpp>
 
 #include "eddy_cases.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <vector>
 
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"

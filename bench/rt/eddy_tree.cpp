@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <optional>
 
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"

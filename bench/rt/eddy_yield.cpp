@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"

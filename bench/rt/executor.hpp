@@ -7,8 +7,8 @@
 #include <utility>
 
 #include <eddy/prelude.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "measure.hpp"
 #include "protocol.hpp"

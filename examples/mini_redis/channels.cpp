@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "channels.hpp"
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 #include "reply_writer.hpp"
 

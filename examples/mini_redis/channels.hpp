@@ -14,11 +14,13 @@ namespace mini_redis {
 class channels {
 public:
     /// Lifetime: unsubscribe the mailbox before it is destroyed.
-    void subscribe(std::string_view channel, mailbox& who) { subscribers_[std::string(channel)].push_back(&who); }
-    void unsubscribe(std::string_view channel, mailbox& who) {
+    void subscribe(std::string_view channel, mailbox& subscriber) {
+        subscribers_[std::string(channel)].push_back(&subscriber);
+    }
+    void unsubscribe(std::string_view channel, mailbox& subscriber) {
         const auto at = subscribers_.find(channel);
         if (at == subscribers_.end()) return;
-        std::erase(at->second, &who);
+        std::erase(at->second, &subscriber);
         if (at->second.empty()) subscribers_.erase(at);
     }
     /// Sends `message` to all subscribers. Returns the number of mailboxes that accepted it. The connection of a

@@ -2,7 +2,7 @@
 #include "client.hpp"
 
 #include <eddy/error.hpp>
-#include <eddy/try.hpp>
+#include <eddy/future/try.hpp>
 
 namespace mini_redis {
 namespace {

@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include "reply_codec.hpp"
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/bytes_mut.hpp>
-#include <eddy/select.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/future/select.hpp>
 
 #include "command.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/sync/cancellation_token.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include "server_state.hpp"
 

@@ -11,7 +11,7 @@
 #include <variant>
 
 #include <eddy/sync/notify.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/delay_queue.hpp>
 

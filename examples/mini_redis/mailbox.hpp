@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/sync/notify.hpp>
 
 namespace mini_redis {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/result.hpp>
 
 #include "reply.hpp"

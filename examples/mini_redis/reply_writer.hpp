@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 namespace mini_redis {
 

@@ -4,8 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/future/select.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/select.hpp>
 
 #include "connection.hpp"
 

@@ -5,7 +5,7 @@
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include "server_state.hpp"
 

@@ -28,15 +28,15 @@
 #include <eddy/io/write_numbers.hpp>
 
 // Adaptors
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/buf_reader.hpp>
 #include <eddy/io/buf_writer.hpp>  // and buf_stream
 #include <eddy/io/chain.hpp>
 #include <eddy/io/inspect.hpp>
-#include <eddy/io/join.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/io/joined_stream.hpp>
 #include <eddy/io/reader_stream.hpp>
-#include <eddy/io/sink_writer.hpp>  // and copy_to_bytes
-#include <eddy/io/split.hpp>        // two halves of one stream
+#include <eddy/io/sink_writer.hpp>   // and copy_to_bytes
+#include <eddy/io/split_halves.hpp>  // two halves of one stream
 #include <eddy/io/stream_reader.hpp>
 #include <eddy/io/sync_io_bridge.hpp>
 #include <eddy/io/take.hpp>

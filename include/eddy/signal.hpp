@@ -5,4 +5,4 @@
 
 #include <eddy/signal/ctrl_c.hpp>
 #include <eddy/signal/kind.hpp>
-#include <eddy/signal/stream.hpp>
+#include <eddy/signal/signal_stream.hpp>

@@ -8,5 +8,5 @@
 #include <eddy/sink/adaptors.hpp>  // with, buffer, fanout
 #include <eddy/sink/send.hpp>      // send, feed, flush, close, send_all
 
-#include <eddy/stream/forward.hpp>  // a stream into a sink
-#include <eddy/stream/split.hpp>    // an object that is both, in two halves
+#include <eddy/stream/forward.hpp>       // a stream into a sink
+#include <eddy/stream/split_stream.hpp>  // an object that is both, in two halves

@@ -16,10 +16,10 @@
 #include <eddy/stream/map.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/peekable.hpp>
-#include <eddy/stream/select_all.hpp>
+#include <eddy/stream/select_all_stream.hpp>
 #include <eddy/stream/sources.hpp>  // streams::iter, once, unfold, ...
 #include <eddy/stream/timed.hpp>    // timeout, throttle, chunks_timeout
 
 // The base of buffered.hpp. Included last, because these classes are streams themselves.
-#include <eddy/futures_ordered.hpp>
-#include <eddy/futures_unordered.hpp>
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>

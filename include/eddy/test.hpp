@@ -3,8 +3,8 @@
 
 // Umbrella header for test support. Programs do not need it, so eddy.hpp does not include it.
 
+#include <eddy/test/advance.hpp>      // the paused clock
 #include <eddy/test/assert.hpp>       // assert_ready, assert_pending, assert_ready_ok, assert_ready_error
 #include <eddy/test/by_hand.hpp>      // polls futures manually
-#include <eddy/test/clock.hpp>        // the paused clock
 #include <eddy/test/io_mock.hpp>      // a connection whose peer follows a script
 #include <eddy/test/stream_mock.hpp>  // a stream that follows a script

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/bytes.hpp>
+#include <eddy/bytes/bytes.hpp>
 
 #include <cstring>
 #include <functional>

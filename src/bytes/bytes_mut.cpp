@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 #include <algorithm>
 #include <cstring>

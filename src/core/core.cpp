@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <new>
 #include <string_view>

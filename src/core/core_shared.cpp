@@ -30,7 +30,7 @@ constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
 // If both queues hold tasks, the queue comes before the child queue once in this many times.
-constexpr unsigned fork_fairness = 2;
+constexpr unsigned child_fairness = 2;
 
 atomic<std::uint64_t> next_id{1};
 
@@ -189,23 +189,23 @@ void core_shared::destroy(core_task& task) noexcept {
     finish(task);
 }
 
-void core_shared::adopt_fork(core_task& task) noexcept {
+void core_shared::adopt_child(core_task& task) noexcept {
     live_.push(task);
-    forks_.push(task);
+    children_.push(task);
 }
 
-void core_shared::wake_fork(waker&& parent) noexcept {
-    wakes_forks_ = true;
+void core_shared::wake_scope_parent(waker&& parent) noexcept {
+    wakes_children_ = true;
     std::move(parent).wake();
-    wakes_forks_ = false;
+    wakes_children_ = false;
 }
 
 /// Removes the next task. Alternates between the two queues. Otherwise children that start more children (newest first)
 /// would overtake all tasks that were queued before.
 /// Preconditions: has_queued().
 core_task& core_shared::pop_queued() noexcept {
-    const bool takes_fork = !forks_.is_empty() && (queue_.is_empty() || ++fork_streak_ % fork_fairness != 0);
-    return takes_fork ? forks_.pop() : queue_.pop();
+    const bool takes_child = !children_.is_empty() && (queue_.is_empty() || ++child_streak_ % child_fairness != 0);
+    return takes_child ? children_.pop() : queue_.pop();
 }
 
 void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
@@ -349,7 +349,7 @@ void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
     poller with;
-    while (!forks_.is_empty()) queue_.push(forks_.pop());
+    while (!children_.is_empty()) queue_.push(children_.pop());
     const core_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
         core_task& task = queue_.pop();

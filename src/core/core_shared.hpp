@@ -8,10 +8,10 @@
 #include <optional>
 #include <string_view>
 
-#include <eddy/core.hpp>
 #include <eddy/detail/buffer_pool.hpp>
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/time_driver.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include "core/inbound_list.hpp"
 #include "core/running_here.hpp"
@@ -60,12 +60,12 @@ public:
     /// Takes over a new task and queues it.
     void adopt(core_task& task) noexcept;
     /// Queues a task in state `waiting`.
-    void schedule(core_task& task) noexcept { wakes_forks_ ? forks_.push(task) : queue_.push(task); }
+    void schedule(core_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
     /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
     /// few of its nodes are alive at a time.
-    void adopt_fork(core_task& task) noexcept;
+    void adopt_child(core_task& task) noexcept;
     /// Wakes the parent of a scope that has ended, so that it runs before the queued tasks of its tree.
-    void wake_fork(waker&& parent) noexcept;
+    void wake_scope_parent(waker&& parent) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
     /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.
@@ -105,7 +105,7 @@ private:
     void arrive(inbound_node& node) noexcept;
     void run_some(std::size_t limit, const bool& stop) noexcept;
     void run_queued() noexcept;
-    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
+    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     [[nodiscard]] core_task& pop_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
@@ -128,9 +128,9 @@ private:
 
     // ---- The loop's thread ----
     task_queue queue_;
-    task_stack forks_;  // the child queue: children of scopes, and parents whose scopes have ended
-    unsigned fork_streak_ = 0;
-    bool wakes_forks_ = false;
+    task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
+    unsigned child_streak_ = 0;
+    bool wakes_children_ = false;
     live_list live_;
     bool is_closed_ = false;
     std::chrono::steady_clock::time_point last_look_{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/core_thread.hpp>
+#include <eddy/runtime/core_thread.hpp>
 
 #include <future>
 #include <new>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/run.hpp>
+#include <eddy/runtime/run.hpp>
 
 #include <cstdio>
 #include <optional>

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 #include "core/parker.hpp"
 #include "core/this_thread.hpp"

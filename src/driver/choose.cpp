@@ -19,13 +19,13 @@ struct asked_by {
 constexpr asked_by builder{"epoll: asked for by the builder", "io_uring: asked for by the builder"};
 constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: asked for by EDDY_DRIVER"};
 
-result<driver_choice> choose(driver_kind kind, const asked_by& who, ring_answer (*ask)() noexcept) noexcept {
-    if (kind == driver_kind::epoll) return driver_choice{kind, who.epoll, false};
+result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_answer (*ask)() noexcept) noexcept {
+    if (kind == driver_kind::epoll) return driver_choice{kind, reasons.epoll, false};
     if (kind == driver_kind::io_uring) {
         const ring_answer answer = until_memory_is_back(
             ask, [](const ring_answer& each) { return !each && each.error().error == std::errc::not_enough_memory; });
         if (!answer) return std::unexpected(answer.error().error);
-        return driver_choice{kind, who.io_uring, false};
+        return driver_choice{kind, reasons.io_uring, false};
     }
     const ring_answer answer = ask();
     if (!answer) return driver_choice{driver_kind::epoll, answer.error().why, false};

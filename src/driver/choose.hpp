@@ -6,8 +6,8 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include "driver/ring_support.hpp"
 

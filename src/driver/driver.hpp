@@ -7,7 +7,7 @@
 #include <optional>
 
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/result.hpp>
 
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
@@ -28,7 +28,7 @@ using source_key = void*;
 using max_wait = std::optional<std::chrono::nanoseconds>;
 
 /// The outcome of one driver tick.
-struct driver_turn {
+struct driver_tick {
     std::size_t events = 0;  ///< sources that reported something
     bool was_woken = false;
 };
@@ -43,7 +43,7 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
     {
         d.turn(timeout, [](source_key, io::ready) {})
-    } -> std::same_as<result<driver_turn>>;
+    } -> std::same_as<result<driver_tick>>;
     // Any thread. Ends the driver tick in progress, or the next one. Wake-ups before that tick checks count as one.
     { d.wake() } noexcept;
     // make_alarm(): before the first tick. set_alarm(): by the thread that is about to run a tick. The alarm ends a

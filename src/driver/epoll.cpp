@@ -7,7 +7,7 @@ namespace eddy::detail {
 epoll::epoll(sys::poll&& poll, sys::waker&& waker)
     : poll_(std::move(poll)),
       waker_(std::move(waker)),
-      events_(events_per_turn),
+      events_(events_per_tick),
       wake_(std::make_unique<wake_state>()) {}
 
 result<epoll> epoll::make() noexcept {

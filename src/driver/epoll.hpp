@@ -29,7 +29,7 @@ class epoll {
 public:
     /// The number of events that one call fetches. Further events stay in the kernel. Sources that are always ready
     /// are served in rotation, since the kernel moves a reported source to the end of its list.
-    static constexpr std::size_t events_per_turn = 1024;
+    static constexpr std::size_t events_per_tick = 1024;
 
     /// Errors: what epoll_create1(2), eventfd(2) and epoll_ctl(2) report; std::errc::not_enough_memory.
     [[nodiscard]] static result<epoll> make() noexcept;
@@ -49,10 +49,10 @@ public:
 
     /// Runs one driver tick. (Defined in the header so that `on_event` is inlined.)
     template <class OnEvent>
-    result<driver_turn> turn(max_wait timeout, OnEvent on_event) {
+    result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
         const auto fetched = poll_.wait(events_, timeout);
         if (!fetched) return std::unexpected(fetched.error());
-        driver_turn done{*fetched, false};
+        driver_tick done{*fetched, false};
         for (const auto& event : events_) {
             if (event.token() == wake_token) {
                 take_wake();

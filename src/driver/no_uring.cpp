@@ -15,7 +15,7 @@ result<std::unique_ptr<uring>> uring::make(io_handle&) noexcept {
 }
 uring::~uring() = default;
 result<void> uring::enable(int, int) noexcept { std::abort(); }
-result<uring_turn> uring::turn(max_wait) noexcept { std::abort(); }
+result<ring_tick> uring::turn(max_wait) noexcept { std::abort(); }
 void uring::flush() noexcept { std::abort(); }
 bool uring::receive(stream_source&) noexcept { std::abort(); }
 bool uring::stop(stream_source&) noexcept { std::abort(); }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <new>
 
-#include <eddy/detail/buffer_home.hpp>
+#include <eddy/detail/buffer_owner.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
@@ -27,7 +27,7 @@ inline void reset_connection(int fd) noexcept {
 /// one chunk), or an accepted connection.
 struct received_chunk {
     received_chunk* next = nullptr;
-    buffer_home* from = nullptr;  ///< the buffer's owner; null for a connection
+    buffer_owner* from = nullptr;  ///< the buffer's owner; null for a connection
     std::byte* buffer = nullptr;
     std::uint32_t begin = 0;  ///< the bytes before this were read
     std::uint32_t end = 0;

@@ -44,8 +44,8 @@ ring_buffers::share ring_buffers::make(::io_uring& owner, std::error_code& error
         return nullptr;
     }
     ::io_uring_buf_ring_init(made->kernel_side_);
-    for (unsigned id = 0; id < at_first; ++id) made->lend(id);
-    made->lent_ = at_first;
+    for (unsigned id = 0; id < at_first; ++id) made->provide(id);
+    made->provided_ = at_first;
     made->publish();
     error = {};
     return made;
@@ -56,13 +56,13 @@ ring_buffers::~ring_buffers() {
     if (kernel_side_ != nullptr) ::munmap(kernel_side_, kernel_side_size);
 }
 
-bool ring_buffers::lend_more() noexcept {
-    if (lent_ == most) return false;
-    for (unsigned i = 0; i < more; ++i) lend(lent_++);
+bool ring_buffers::provide_more() noexcept {
+    if (provided_ == most) return false;
+    for (unsigned i = 0; i < more; ++i) provide(provided_++);
     return true;
 }
 
-void ring_buffers::lend(unsigned id) noexcept {
+void ring_buffers::provide(unsigned id) noexcept {
     ::io_uring_buf_ring_add(kernel_side_, memory_ + id * stride, buffer_size, static_cast<unsigned short>(id),
                             ::io_uring_buf_ring_mask(most), staged_++);
 }

@@ -6,7 +6,7 @@
 #include <memory>
 #include <system_error>
 
-#include <eddy/detail/buffer_home.hpp>
+#include <eddy/detail/buffer_owner.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "driver/uring_abi.hpp"
@@ -20,9 +20,9 @@ namespace eddy::detail {
 /// cache footprint small, the kernel gets few buffers at first, and more whenever a receive has ended because there was
 /// none. Memory of unused buffers is never touched.
 ///
-/// Lifetime: freed by close(), or by the return of the last leased buffer after that. See buffer_home.
-/// Thread safety: like buffer_home; its owner is the owner of the ring.
-class ring_buffers final : public buffer_home {
+/// Lifetime: freed by close(), or by the return of the last leased buffer after that. See buffer_owner.
+/// Thread safety: like buffer_owner; its owner is the owner of the ring.
+class ring_buffers final : public buffer_owner {
 public:
     /// The number of buffers that the kernel gets at first, gets at a time, and gets at most; the size of a buffer in
     /// bytes; the buffer group of the ring.
@@ -44,7 +44,7 @@ public:
 
     // ---- The ring's owner ----
     /// Makes this thread the owner.
-    using buffer_home::set_owner;
+    using buffer_owner::set_owner;
     /// Returns the chunk of the buffer that a completion names. It counts as leased until it is returned.
     [[nodiscard]] received_chunk& take(unsigned id, std::uint32_t size) noexcept {
         count_out();
@@ -55,7 +55,7 @@ public:
         return chunk;
     }
     /// Gives more buffers to the kernel. Returns false if the kernel already has all.
-    bool lend_more() noexcept;
+    bool provide_more() noexcept;
     /// Makes the returned buffers available to the kernel.
     void publish() noexcept {
         take_returned();
@@ -64,7 +64,7 @@ public:
         staged_ = 0;
     }
     /// Whether the kernel has a free buffer.
-    [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(lent_); }
+    [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(provided_); }
 
 private:
     // One additional cache line: with a power of two as distance, the starts of all buffers would map to the same
@@ -74,8 +74,8 @@ private:
     ring_buffers() noexcept = default;
     ~ring_buffers() override;
 
-    void lend(unsigned id) noexcept;
-    void keep(std::byte* buffer) noexcept override { lend(id_of(buffer)); }
+    void provide(unsigned id) noexcept;
+    void keep(std::byte* buffer) noexcept override { provide(id_of(buffer)); }
     void discard(std::byte*) noexcept override {}
     void discard_kept() noexcept override {}
     [[nodiscard]] unsigned id_of(const std::byte* buffer) const noexcept {
@@ -85,8 +85,8 @@ private:
     ::io_uring_buf_ring* kernel_side_ = nullptr;
     std::byte* memory_ = nullptr;
     std::unique_ptr<received_chunk[]> chunks_;
-    unsigned lent_ = 0;  // how many buffers the kernel has been given in total
-    int staged_ = 0;     // returned, but not yet visible to the kernel
+    unsigned provided_ = 0;  // how many buffers the kernel has been given in total
+    int staged_ = 0;         // returned, but not yet visible to the kernel
 };
 
 }  // namespace eddy::detail

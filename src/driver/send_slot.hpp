@@ -44,7 +44,7 @@ struct send_slot {
 
     send_slot* next = nullptr;  ///< in the queue
     stream_source* stream;
-    io_handle* home;              ///< the io_handle of the stream
+    io_handle* owner;             ///< the io_handle of the stream
     io_handle* sender = nullptr;  ///< the io_handle whose ring sends the slot
     /// When a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
@@ -59,7 +59,7 @@ struct send_slot {
     bool has_failed = false;  ///< whether `result` is set
 
     send_slot(stream_source& of, io_handle& at, std::uint32_t room) noexcept
-        : stream(&of), home(&at), bytes(behind()), capacity(room), room_behind_(room) {}
+        : stream(&of), owner(&at), bytes(behind()), capacity(room), room_behind_(room) {}
 
     /// Returns null if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, std::size_t size) noexcept {

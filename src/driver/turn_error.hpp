@@ -4,7 +4,7 @@
 #include <optional>
 #include <system_error>
 
-#include <eddy/reactor.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 namespace eddy::detail {
 

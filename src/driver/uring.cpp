@@ -49,15 +49,15 @@ int kept_number(int fd) noexcept {
 
 }  // namespace
 
-uring::uring(io_handle& home) noexcept : home_(home) {}
+uring::uring(io_handle& owner) noexcept : owner_(owner) {}
 
 uring::~uring() {
     ring_.reset();
     if (buffers_ != nullptr) buffers_->close();
 }
 
-result<std::unique_ptr<uring>> uring::make(io_handle& home) noexcept {
-    std::unique_ptr<uring> made(new (std::nothrow) uring(home));
+result<std::unique_ptr<uring>> uring::make(io_handle& owner) noexcept {
+    std::unique_ptr<uring> made(new (std::nothrow) uring(owner));
     if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     made->ring_.reset(new (std::nothrow) ring);
     if (!made->ring_) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
@@ -77,15 +77,15 @@ result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
 
 // ---- A tick ----
 
-result<uring_turn> uring::turn(max_wait timeout) noexcept {
-    uring_turn done = std::exchange(early_, uring_turn());
+result<ring_tick> uring::turn(max_wait timeout) noexcept {
+    ring_tick done = std::exchange(early_, ring_tick());
     watch_both();
     // Sends of an earlier tick that the kernel has not taken, for lack of memory. A task may wait for them.
     const bool has_late_sends = submitted_.first != nullptr;
     submit_sends();
     if (is_short_of_buffers_) {
         is_short_of_buffers_ = false;
-        static_cast<void>(buffers_->lend_more());
+        static_cast<void>(buffers_->provide_more());
     }
     buffers_->publish();
     // Do not sleep if a task waits for a send: the send completes in this call, and nothing else may end the sleep.
@@ -101,7 +101,7 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
     return done;
 }
 
-void uring::dispatch_all(uring_turn& done) noexcept {
+void uring::dispatch_all(ring_tick& done) noexcept {
     // Read before the loop. A waker may make the kernel take further entries (stop_now(), a full queue), and their
     // failures may be reported only after the loop.
     const unsigned taken = ring_->taken();
@@ -116,7 +116,7 @@ void uring::dispatch_all(uring_turn& done) noexcept {
     settle_sends(taken);
 }
 
-void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
+void uring::dispatch(const ring_completion& what, ring_tick& done) noexcept {
     switch (static_cast<kind>(what.user_data & kind_mask)) {
     case kind::receive: ++done.events; return on_received(stream_of(what), what);
     case kind::send: return stream_of(what).send_completed(what.result);
@@ -171,8 +171,8 @@ void uring::on_accepted(listener_source& listener, const ring_completion& what) 
 
 void uring::end_operation(stream_source& stream, operation_end end) noexcept {
     --in_flight_;
-    if (end.was_cancelled) home_.set_given_up(--given_up_);
-    if (end.closes) home_.finish_closing(stream);
+    if (end.was_cancelled) owner_.set_given_up(--given_up_);
+    if (end.closes) owner_.finish_closing(stream);
     stream.release();  // the operation's reference
 }
 
@@ -194,7 +194,7 @@ bool uring::watch(int fd, std::uint64_t tag) noexcept {
 
 bool uring::receive(stream_source& stream) noexcept {
     if (is_retiring_) return false;
-    if (!stream.is_listener() && !buffers_->has_free() && !buffers_->lend_more()) return false;
+    if (!stream.is_listener() && !buffers_->has_free() && !buffers_->provide_more()) return false;
     io_uring_sqe* const entry = ring_->next_entry();
     if (entry == nullptr) return false;
     const auto begun = stream.begin_receive();
@@ -212,7 +212,7 @@ bool uring::receive(stream_source& stream) noexcept {
     }
     entry->user_data = tag(kind::receive, &stream);
     ++in_flight_;
-    if (begun.was_watched) home_.unwatch_reading(stream);
+    if (begun.was_watched) owner_.unwatch_reading(stream);
     return true;
 }
 
@@ -225,7 +225,7 @@ bool uring::stop(stream_source& stream) noexcept {
     }
     ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    home_.set_given_up(++given_up_);
+    owner_.set_given_up(++given_up_);
     return true;
 }
 
@@ -283,23 +283,23 @@ void uring::settle_sends(unsigned taken) noexcept {
 
 void uring::settle(send_slot& slot) noexcept {
     stream_source& stream = *slot.stream;
-    io_handle& home = *slot.home;
+    io_handle& owner = *slot.owner;
     switch (stream.settle(slot)) {
     case stream_source::sent::all: break;
     case stream_source::sent::rest: {
-        const auto is_new = home.watch_stream(stream, stream_source::for_writing);
+        const auto is_new = owner.watch_stream(stream, stream_source::for_writing);
         // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
         // reported again. So try to send now. Also try if it cannot be watched.
-        if (!is_new || !*is_new) stream.on_ready(home, io::ready::writable);
+        if (!is_new || !*is_new) stream.on_ready(owner, io::ready::writable);
         // The event loop of the stream ended during the send and left the stream to the sending thread. No other
         // thread will close it.
-        if (!is_new && stream.is_closing() && stream.give_up_now()) home.finish_closing(stream);
-        home.release();
+        if (!is_new && stream.is_closing() && stream.give_up_now()) owner.finish_closing(stream);
+        owner.release();
         break;
     }
     case stream_source::sent::close:
-        home.finish_closing(stream);
-        home.release();
+        owner.finish_closing(stream);
+        owner.release();
         break;
     }
     stream.release();  // the queue's reference
@@ -310,7 +310,7 @@ void uring::settle(send_slot& slot) noexcept {
 bool uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
-    uring_turn last;
+    ring_tick last;
     // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another one only if
     // the last call has ended none. It can be necessary: a cancel does not find an operation that is just being
     // executed.

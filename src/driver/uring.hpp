@@ -23,7 +23,7 @@ struct received_chunk;
 struct ring_completion;
 
 /// The outcome of one tick of a ring.
-struct uring_turn {
+struct ring_tick {
     std::size_t events = 0;
     bool epoll_is_ready = false;
     bool was_woken = false;
@@ -58,7 +58,7 @@ class uring {
 public:
     /// Creates a ring for `home`.
     /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
-    [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& home) noexcept;
+    [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& owner) noexcept;
     uring(const uring&) = delete;
     uring& operator=(const uring&) = delete;
     ~uring();
@@ -71,7 +71,7 @@ public:
     /// completions.
     /// Errors: what io_uring_enter(2) reports.
     /// Cost: usually one system call; none if there is nothing to do.
-    result<uring_turn> turn(max_wait timeout) noexcept;
+    result<ring_tick> turn(max_wait timeout) noexcept;
 
     /// Makes the next tick report the epoll as ready, without waiting.
     void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
@@ -92,7 +92,7 @@ public:
     /// Preconditions: slot.sender is set.
     void queue(send_slot& slot) noexcept;
     /// The io_handle that this ring belongs to.
-    [[nodiscard]] io_handle& home() const noexcept { return home_; }
+    [[nodiscard]] io_handle& owner() const noexcept { return owner_; }
 
     /// Ends everything: submits the queued sends, cancels, and waits for the last completion. Returns false if the
     /// kernel refuses the call, for example because of a new seccomp filter. The operations in flight then end with the
@@ -100,10 +100,10 @@ public:
     [[nodiscard]] bool retire() noexcept;
 
 private:
-    explicit uring(io_handle& home) noexcept;
+    explicit uring(io_handle& owner) noexcept;
 
-    void dispatch_all(uring_turn& done) noexcept;
-    void dispatch(const ring_completion& what, uring_turn& done) noexcept;
+    void dispatch_all(ring_tick& done) noexcept;
+    void dispatch(const ring_completion& what, ring_tick& done) noexcept;
     static accepted_connection* connection_of(const listener_source& listener, int fd) noexcept;
     received_chunk* chunk_of(const ring_completion& what) noexcept;
     void on_received(stream_source& stream, const ring_completion& what) noexcept;
@@ -134,7 +134,7 @@ private:
         }
     };
 
-    io_handle& home_;
+    io_handle& owner_;
     // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
     // the kernel accesses the buffers.
     ring_buffers* buffers_ = nullptr;
@@ -143,7 +143,7 @@ private:
     int waker_fd_ = -1;
     bool watches_epoll_ = false;
     bool watches_waker_ = false;
-    uring_turn early_;  // found outside of a tick; the next tick reports it
+    ring_tick early_;  // found outside of a tick; the next tick reports it
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/background_reactor.hpp>
+#include <eddy/runtime/background_reactor.hpp>
 
 #include <cstdint>
 #include <mutex>
@@ -160,7 +160,8 @@ poll_result<void> background_shutdown::poll(context& cx) {
 // ---- background_reactor ----
 
 result<background_reactor> reactor::background() && noexcept {
-    if (io_->is_in_turn()) return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
+    if (io_->holds_driver_lock())
+        return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
     const auto thread = detail::background_thread::start(*io_);
     if (!thread) return std::unexpected(thread.error());
     std::exchange(io_, nullptr)->release();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/blocking_file.hpp>
+#include <eddy/detail/blocking_stdio.hpp>
 
 #include <algorithm>
 
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/read_filled.hpp>
 #include <eddy/error.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
 #include "sys/blocking_file.hpp"
 

@@ -2,7 +2,7 @@
 #include "io/current_io.hpp"
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 
 #include "core/core_shared.hpp"

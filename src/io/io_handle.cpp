@@ -52,12 +52,12 @@ void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
 #endif
 constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
-/// A marker that replaces the list of posted streams after close_posted(), since no thread processes the list
+/// A marker that replaces the list of posted streams after close_requested(), since no thread processes the list
 /// anymore.
-alignas(stream_source) constinit std::byte nobody_looks[1]{};
+alignas(stream_source) constinit std::byte closed_marker[1]{};
 
 // SAFETY: the pointer is only compared, never dereferenced.
-stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(nobody_looks); }
+stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(closed_marker); }
 
 io::interest interest_of(std::uint8_t watched) noexcept {
     constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_bulk;
@@ -159,7 +159,7 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     }
     source.release(references);
     // relaxed: compared with this thread's own mark, which only this thread stores.
-    const bool turns_here = is_in_turn() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
+    const bool turns_here = holds_driver_lock() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
     if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
     return unwatched;
 }
@@ -259,14 +259,14 @@ void io_handle::linger(stream_source& stream) noexcept {
         std::lock_guard guard(lock_);
         // relaxed: written only under the lock.
         if (linger_until_.load(std::memory_order_relaxed) <= until) return;
-        linger_until_.store(until, std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
+        linger_until_.store(until, std::memory_order_seq_cst);  // see wake_if_driven_elsewhere()
     }
-    wake_if_turned_elsewhere();
+    wake_if_driven_elsewhere();
 }
 
 /// Limits `timeout` to the time when the first lingering stream is given up.
 void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
-    const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
+    const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_driven_elsewhere()
     if (until == time_point::max()) return;
     const std::chrono::nanoseconds left =
         std::max(until - std::chrono::steady_clock::now(), time_point::duration::zero());
@@ -317,41 +317,41 @@ void io_handle::close_gone(stream_source& stream) noexcept {
     ::close(fd);
 }
 
-void io_handle::post(stream_source& stream) noexcept {
+void io_handle::request_service(stream_source& stream) noexcept {
     // relaxed: the pointer is only compared and linked.
-    stream_source* before = posted_.load(std::memory_order_relaxed);
+    stream_source* before = requested_.load(std::memory_order_relaxed);
     do {
         if (before == closed_list()) {
             static_cast<void>(stream.take_wanted());
             return stream.release();
         }
-        stream.next_posted = before;
-        // seq_cst: see wake_if_turned_elsewhere().
-    } while (!posted_.compare_exchange_weak(before, &stream, std::memory_order_seq_cst, std::memory_order_relaxed));
-    wake_if_turned_elsewhere();
+        stream.next_requested = before;
+        // seq_cst: see wake_if_driven_elsewhere().
+    } while (!requested_.compare_exchange_weak(before, &stream, std::memory_order_seq_cst, std::memory_order_relaxed));
+    wake_if_driven_elsewhere();
 }
 
 /// Wakes the thread that runs the ticks, after work was left for it. If that is this thread, it does the work
 /// before it sleeps.
-void io_handle::wake_if_turned_elsewhere() noexcept {
+void io_handle::wake_if_driven_elsewhere() noexcept {
     // seq_cst, like the store before this call, and like the store of owner_ in turn() and the loads after it
-    // (serve_posted(), wait_for_lingering()). Each thread stores its word and then loads the other's. With weaker
+    // (serve_requested(), wait_for_lingering()). Each thread stores its word and then loads the other's. With weaker
     // orders, this thread could still see itself as the owner, while the thread that has taken over the ticks misses
     // the work and sleeps.
     if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
 }
 
 /// In the tick: serves all posted streams. Returns whether the tick must not sleep.
-bool io_handle::serve_posted() noexcept {
+bool io_handle::serve_requested() noexcept {
     bool has_news = false;
     for (stream_source* stream = std::exchange(waits_for_room_, nullptr); stream != nullptr;) {
-        has_news |= serve(*std::exchange(stream, stream->next_posted));
+        has_news |= serve(*std::exchange(stream, stream->next_requested));
     }
-    // seq_cst: see wake_if_turned_elsewhere(). The load avoids the read-modify-write if nothing was posted.
-    if (posted_.load(std::memory_order_seq_cst) == nullptr) return has_news;
-    // acquire: pairs with the exchange in post(), so that next_posted is seen.
-    for (stream_source* stream = posted_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
-        has_news |= serve(*std::exchange(stream, stream->next_posted));
+    // seq_cst: see wake_if_driven_elsewhere(). The load avoids the read-modify-write if nothing was posted.
+    if (requested_.load(std::memory_order_seq_cst) == nullptr) return has_news;
+    // acquire: pairs with the exchange in request_service(), so that next_requested is seen.
+    for (stream_source* stream = requested_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
+        has_news |= serve(*std::exchange(stream, stream->next_requested));
     }
     return has_news;
 }
@@ -367,20 +367,20 @@ bool io_handle::serve(stream_source& stream) noexcept {
     if (wanted.receive) {
         if (ring == nullptr || wanted.itself || !ring->receive(stream)) {
             stream.read_itself();
-            const bool is_bulky = wanted.itself && !stream.is_listener();
-            const auto what = is_bulky ? stream_source::for_bulk : stream_source::for_reading;
+            const bool in_large_transfer_mode = wanted.itself && !stream.is_listener();
+            const auto what = in_large_transfer_mode ? stream_source::for_bulk : stream_source::for_reading;
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
             // It was already watched, and the readiness events up to now were left to the ring. So report readiness
             // now.
-            const bool is_left_to_tell = is_bulky && watched && !*watched;
+            const bool is_left_to_tell = in_large_transfer_mode && watched && !*watched;
             if (is_left_to_tell) stream.on_ready(*this, io::ready::readable);
             has_news = !watched || is_left_to_tell;
         }
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
         // The ring has no free entry now.
-        stream.next_posted = std::exchange(waits_for_room_, &stream);
+        stream.next_requested = std::exchange(waits_for_room_, &stream);
         return has_news || ring != nullptr;  // the list keeps the reference
     }
     stream.release();
@@ -397,13 +397,13 @@ void io_handle::unwatch_reading(stream_source& stream) noexcept {
 }
 
 /// Closes the list of posted streams, after the last tick.
-void io_handle::close_posted() noexcept {
-    // acquire: pairs with the exchange in post().
-    stream_source* stream = posted_.exchange(closed_list(), std::memory_order_acquire);
+void io_handle::close_requested() noexcept {
+    // acquire: pairs with the exchange in request_service().
+    stream_source* stream = requested_.exchange(closed_list(), std::memory_order_acquire);
     if (stream == closed_list()) return;
     for (stream_source* list : {stream, std::exchange(waits_for_room_, nullptr)}) {
         while (list != nullptr) {
-            stream_source& each = *std::exchange(list, list->next_posted);
+            stream_source& each = *std::exchange(list, list->next_requested);
             static_cast<void>(each.take_wanted());
             each.release();
         }
@@ -449,20 +449,20 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     auto polled = poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
     // The ring does not report events that did not fit. (Up to two events were for the driver itself.)
-    if (*polled + 2 >= epoll::events_per_turn) ring.look_at_epoll_again();
+    if (*polled + 2 >= epoll::events_per_tick) ring.look_at_epoll_again();
     *polled += turned->events;
     return polled;
 }
 
 void io_handle::flush_ring() noexcept {
     uring* const ring = own_ring();
-    if (ring == nullptr || is_in_turn()) return;
-    for (turn_word holder = begin_turn(this_mark()); holder != nobody; holder = begin_turn(this_mark())) {
-        if (holder == closed || (holder & visit) == 0) return;
+    if (ring == nullptr || holds_driver_lock()) return;
+    for (driver_lock_word holder = lock_driver(this_mark()); holder != unlocked; holder = lock_driver(this_mark())) {
+        if (holder == closed || (holder & for_owner) == 0) return;
         yield_thread();  // the other thread runs a single tick and does not sleep
     }
     ring->flush();
-    end_turn();
+    unlock_driver();
 }
 
 void io_handle::retire_ring() noexcept {
@@ -477,16 +477,16 @@ void io_handle::retire_ring() noexcept {
 result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
     for (;;) {
-        const turn_word holder = begin_turn(this_mark());
-        if (holder == nobody) break;
+        const driver_lock_word holder = lock_driver(this_mark());
+        if (holder == unlocked) break;
         if (holder == closed) return std::unexpected(shutdown_error());
-        if ((holder & ~visit) == this_mark()) {
+        if ((holder & ~for_owner) == this_mark()) {
             return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
         }
-        if ((holder & visit) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
+        if ((holder & for_owner) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
         yield_thread();  // the other thread runs a single tick and does not sleep
     }
-    // seq_cst: see wake_if_turned_elsewhere(). Usually the mark is already there. relaxed: compared with the own
+    // seq_cst: see wake_if_driven_elsewhere(). Usually the mark is already there. relaxed: compared with the own
     // mark.
     if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
         owner_.store(this_thread_mark(), std::memory_order_seq_cst);
@@ -495,7 +495,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (alarm) driver_.set_alarm(*alarm);
     if (has_streams()) {
         prepare_ring();
-        if (serve_posted()) timeout = std::chrono::nanoseconds::zero();
+        if (serve_requested()) timeout = std::chrono::nanoseconds::zero();
         wait_for_lingering(timeout);
     }
     uring* const ring = own_ring();
@@ -503,19 +503,19 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     auto count = ring != nullptr ? turn_ring(*ring, timeout) : poll_events(timeout);
     wake_is_owed_ = false;
     if (has_streams()) give_up_lingering();
-    end_turn();
+    unlock_driver();
     return count;
 }
 
-std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept {
-    if (is_in_child() || !try_begin_turn()) return std::nullopt;
+std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept {
+    if (is_in_child() || !try_lock_driver()) return std::nullopt;
     auto count = poll_events(std::chrono::nanoseconds::zero());
-    end_turn();
+    unlock_driver();
     return count;
 }
 
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
-    // A thread that misses the flag is woken: see close_turns().
+    // A thread that misses the flag is woken: see close_driver_lock().
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
     const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) {
@@ -533,19 +533,19 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
 }
 
 /// Locks the driver lock permanently.
-void io_handle::close_turns() noexcept {
+void io_handle::close_driver_lock() noexcept {
     if (is_in_child()) {
         // The thread that had the driver lock stayed in the parent. relaxed: only the value is used.
-        turn_.store(closed, std::memory_order_relaxed);
+        driver_lock_.store(closed, std::memory_order_relaxed);
         return;
     }
-    EDDY_ASSERT(!is_in_turn(), "a driver was shut down inside its own tick");
-    if (begin_turn(closed) == nobody) return;
+    EDDY_ASSERT(!holds_driver_lock(), "a driver was shut down inside its own tick");
+    if (lock_driver(closed) == unlocked) return;
     // No later tick sleeps. is_shut_down_ was set before this wake-up, so the thread whose tick finds the wake-up
-    // sees it. So does the owner after a turn_for_other() that has found it. Until a tick has found the wake-up, no
-    // tick can sleep.
+    // sees it. So does the owner after a turn_for_stalled_owner() that has found it. Until a tick has found the
+    // wake-up, no tick can sleep.
     driver_.wake();
-    while (begin_turn(closed) != nobody) yield_thread();
+    while (lock_driver(closed) != unlocked) yield_thread();
 }
 
 void io_handle::shut_down() noexcept {
@@ -556,7 +556,7 @@ void io_handle::shut_down() noexcept {
         // relaxed: see is_shut_down() and poll_events().
         is_shut_down_.store(true, std::memory_order_relaxed);
     }
-    close_turns();
+    close_driver_lock();
     std::unique_lock guard(lock_);
     // No tick is running, and registrations and removals hold the lock. A forked child leaves the driver open until
     // the io_handle is destroyed: the driver's own lock may have been locked at the fork.
@@ -582,7 +582,7 @@ void io_handle::shut_down() noexcept {
         guard.lock();
     }
     guard.unlock();
-    close_posted();
+    close_requested();
     release_pending();
 }
 

@@ -10,8 +10,8 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include "core/this_thread.hpp"
 #include "driver/epoll.hpp"
@@ -29,17 +29,17 @@ namespace eddy::detail {
 ///
 ///     caller                     may call
 ///     the owner                  turn(), shut_down()
-///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), post(), wake(),
-///                                metrics(), load(), turn_for_other()
+///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), request_service(),
+///                                wake(), metrics(), load(), turn_for_stalled_owner()
 ///     holder of the driver lock  poll_events()
 ///
 /// The driver lock is a try-lock in one word:
 ///
-///     turn_         meaning                                                     next value
-///     nobody        unlocked                                                    mark, mark | visit, closed
-///     mark          the thread with that mark is in turn() and may sleep        nobody
-///     mark | visit  that thread runs a tick for the owner and never sleeps      nobody
-///     closed        shut down                                                   -
+///     driver_lock_      meaning                                                  next value
+///     unlocked          -                                                        mark, mark | for_owner, closed
+///     mark              the thread with that mark is in turn() and may sleep     unlocked
+///     mark | for_owner  that thread runs a tick for the owner and never sleeps   unlocked
+///     closed            shut down                                                -
 ///
 /// So another thread can dispatch the events of an owner that is busy, and does not disturb an owner that sleeps.
 ///
@@ -99,7 +99,7 @@ public:
     /// Stops watching the stream for reading, after a ring has started to receive.
     void unwatch_reading(stream_source& stream) noexcept;
     /// Asks the thread that runs the ticks to do what the stream wants. Takes over a reference.
-    void post(stream_source& stream) noexcept;
+    void request_service(stream_source& stream) noexcept;
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.
     void flush_ring() noexcept;
@@ -122,14 +122,14 @@ public:
     /// Runs one tick for an owner that is busy, without waiting for anything. Any thread. Returns nothing if
     /// another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still ends
     /// the owner's next tick.
-    [[nodiscard]] std::optional<result<std::size_t>> turn_for_other() noexcept;
+    [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
 
-    /// The parts of turn_for_other(), for a thread that does other work for the owner under the driver lock.
-    [[nodiscard]] bool try_begin_turn() noexcept { return begin_turn(this_mark() | visit) == nobody; }
+    /// The parts of turn_for_stalled_owner(), for a thread that does other work for the owner under the driver lock.
+    [[nodiscard]] bool try_lock_driver() noexcept { return lock_driver(this_mark() | for_owner) == unlocked; }
     result<std::size_t> poll_events(max_wait timeout) noexcept;
-    void end_turn() noexcept {
-        // release: pairs with the acquire in begin_turn(), so that the next tick sees what this tick did.
-        turn_.store(nobody, std::memory_order_release);
+    void unlock_driver() noexcept {
+        // release: pairs with the acquire in lock_driver(), so that the next tick sees what this tick did.
+        driver_lock_.store(unlocked, std::memory_order_release);
     }
 
     /// See epoll::make_alarm(). Call it before the first tick.
@@ -150,9 +150,9 @@ public:
     /// and most operations are refused.
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Whether this thread is inside a tick, that is, called by a waker.
-    [[nodiscard]] bool is_in_turn() const noexcept {
+    [[nodiscard]] bool holds_driver_lock() const noexcept {
         // relaxed: compared with this thread's own mark, which only this thread stores.
-        return (turn_.load(std::memory_order_relaxed) & ~visit) == this_mark();
+        return (driver_lock_.load(std::memory_order_relaxed) & ~for_owner) == this_mark();
     }
     /// Whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
@@ -178,36 +178,38 @@ private:
         void operator()(io_handle* shared) const noexcept { shared->release(); }
     };
     using time_point = std::chrono::steady_clock::time_point;
-    using turn_word = std::uintptr_t;
-    // The values of turn_, see the class comment.
-    static constexpr turn_word nobody = 0;
-    static constexpr turn_word visit = 1;
-    static constexpr turn_word closed = ~turn_word{0};
+    using driver_lock_word = std::uintptr_t;
+    // The values of driver_lock_, see the class comment.
+    static constexpr driver_lock_word unlocked = 0;
+    static constexpr driver_lock_word for_owner = 1;
+    static constexpr driver_lock_word closed = ~driver_lock_word{0};
 
     io_handle(epoll&& driver, driver_kind kind);
     ~io_handle();
 
     /// SAFETY: the address is only compared.
-    [[nodiscard]] static turn_word this_mark() noexcept { return reinterpret_cast<turn_word>(this_thread_mark()); }
+    [[nodiscard]] static driver_lock_word this_mark() noexcept {
+        return reinterpret_cast<driver_lock_word>(this_thread_mark());
+    }
 
-    /// Tries to lock the driver lock with the value `mine`. Returns the former value; `nobody` means success.
-    [[nodiscard]] turn_word begin_turn(turn_word mine) noexcept {
-        turn_word before = nobody;
-        // acquire: pairs with the release in end_turn(). relaxed on failure: only the value is used.
-        turn_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);
+    /// Tries to lock the driver lock with the value `mine`. Returns the former value; `unlocked` means success.
+    [[nodiscard]] driver_lock_word lock_driver(driver_lock_word mine) noexcept {
+        driver_lock_word before = unlocked;
+        // acquire: pairs with the release in unlock_driver(). relaxed on failure: only the value is used.
+        driver_lock_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);
         return before;
     }
-    void close_turns() noexcept;
+    void close_driver_lock() noexcept;
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
     void close_gone(stream_source& stream) noexcept;
     void prepare_ring() noexcept;
     void hear_wakes(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
-    [[nodiscard]] bool serve_posted() noexcept;
+    [[nodiscard]] bool serve_requested() noexcept;
     [[nodiscard]] bool serve(stream_source& stream) noexcept;
-    void close_posted() noexcept;
-    void wake_if_turned_elsewhere() noexcept;
+    void close_requested() noexcept;
+    void wake_if_driven_elsewhere() noexcept;
     void linger(stream_source& stream) noexcept;
     void wait_for_lingering(max_wait& timeout) const noexcept;
     void give_up_lingering() noexcept;
@@ -218,8 +220,8 @@ private:
     atomic<std::uint32_t> references_{1};
 
     // ---- Driver lock ----
-    atomic<turn_word> turn_{nobody};
-    bool wake_is_owed_ = false;  // turn_for_other() has found a wake-up for the owner
+    atomic<driver_lock_word> driver_lock_{unlocked};
+    bool wake_is_owed_ = false;  // turn_for_stalled_owner() has found a wake-up for the owner
     // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
 
@@ -230,7 +232,7 @@ private:
     bool wakes_by_ring_ = false;  // guarded by the driver lock
     bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
     // A stack of posted streams; a marker after it was closed.
-    atomic<stream_source*> posted_{nullptr};
+    atomic<stream_source*> requested_{nullptr};
     // Posted streams for which the ring had no free entry. Guarded by the driver lock.
     stream_source* waits_for_room_ = nullptr;
 

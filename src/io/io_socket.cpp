@@ -73,8 +73,8 @@ void io_socket::close() noexcept {
     ::close(release());
 }
 
-void io_socket::bind_to(const reactor_handle& home) noexcept {
-    io_ = reactor_access::get(home);
+void io_socket::bind_to(const reactor_handle& owner) noexcept {
+    io_ = reactor_access::get(owner);
     io_->retain();
     // relaxed: the socket was just created, and no other thread has it.
     state_.store(state::bound, std::memory_order_relaxed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/pipe.hpp>
+#include <eddy/detail/memory_pipe.hpp>
 
 #include <algorithm>
 #include <mutex>

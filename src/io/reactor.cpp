@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/reactor.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include <system_error>
 
@@ -49,7 +49,7 @@ result<reactor> reactor::make(driver_kind kind) noexcept {
 
 reactor::~reactor() {
     if (io_ == nullptr) return;
-    if (io_->is_in_turn()) {
+    if (io_->holds_driver_lock()) {
         detail::fatal_misuse("a reactor was destroyed from inside its own turn, by a waker: wakers must only wake");
     }
     io_->shut_down();

@@ -87,12 +87,12 @@ void free_stream(scheduled_io& stream) noexcept {
 }
 
 /// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
-void stream_source::post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+void stream_source::request_service(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
     retain();  // the list's
     guard.unlock();
-    home.post(*this);
+    owner.request_service(*this);
 }
 
 /// Requires the lock.
@@ -100,7 +100,7 @@ bool stream_source::has_unsent() const noexcept { return slot_ != nullptr && !sl
 
 // ---- Reading ----
 
-stream_source::taken stream_source::take(io_handle& home) noexcept {
+stream_source::taken stream_source::take(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     if (received_chunk* const chunk = pop_oldest()) {
         return {received::chunk, chunk, {}, newest_ == nullptr && end_ == 0 && has(receives)};
@@ -120,25 +120,27 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         // Take the request back, so that the ring does not read as well. The wake-up of this task may be the only
         // report that the epoll gives of these bytes.
         clear(wants_receive);
-        return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
+        return {received::read_it_yourself, nullptr, {}, has(in_large_transfer_mode)};
     }
-    if (!has(wants_receive)) begin_or_post(home, std::move(guard));
+    if (!has(wants_receive)) begin_or_request(owner, std::move(guard));
     return {};
 }
 
 /// Starts a receive if this thread owns the ring, else asks the owner to. Unlocks `guard`.
-void stream_source::begin_or_post(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+void stream_source::begin_or_request(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
-    uring* const ring = is_left_to_reader() ? nullptr : home.own_ring();
-    if (ring == nullptr) return post_to(home, std::move(guard));
+    uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();
+    if (ring == nullptr) return request_service(owner, std::move(guard));
     guard.unlock();
     if (ring->receive(*this)) return;
     guard.lock();
-    if (has(wants_receive)) post_to(home, std::move(guard));
+    if (has(wants_receive)) request_service(owner, std::move(guard));
 }
 
 /// Whether the task reads without the ring. Requires the lock.
-bool stream_source::is_left_to_reader() const noexcept { return is_listener() ? has(reads_itself) : has(is_bulky); }
+bool stream_source::is_left_to_reader() const noexcept {
+    return is_listener() ? has(reads_itself) : has(in_large_transfer_mode);
+}
 
 /// Returns the error that a read at the end of the stream must report, if any. Returns would_block() if a send is
 /// in flight: "readable" is reported when its result is known. Requires the lock.
@@ -211,12 +213,12 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     return count;
 }
 
-void stream_source::request_receive(io_handle& home) noexcept {
+void stream_source::request_receive(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
-    if (has(is_bulky) && has(reads_itself)) return;  // the epoll watches it
-    begin_or_post(home, std::move(guard));
+    if (has(in_large_transfer_mode) && has(reads_itself)) return;  // the epoll watches it
+    begin_or_request(owner, std::move(guard));
 }
 
 void stream_source::accepts_again() noexcept {
@@ -226,16 +228,16 @@ void stream_source::accepts_again() noexcept {
 
 void stream_source::has_read(std::size_t count) noexcept {
     const std::lock_guard guard(lock_);
-    if (!has(is_bulky)) return;
+    if (!has(in_large_transfer_mode)) return;
     if (!has_streak(count < small_piece, small_streak)) return;
-    clear(is_bulky);
+    clear(in_large_transfer_mode);
     clear(reads_itself);  // the next read uses the ring
 }
 
 /// Whether this chunk starts the large-transfer mode. Requires the lock.
-bool stream_source::becomes_bulky(std::size_t count) noexcept {
-    if (is_listener() || has(is_bulky) || !has_streak(count >= large_piece, large_streak)) return false;
-    set(is_bulky);
+bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
+    if (is_listener() || has(in_large_transfer_mode) || !has_streak(count >= large_piece, large_streak)) return false;
+    set(in_large_transfer_mode);
     return true;
 }
 
@@ -246,7 +248,7 @@ bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     return so_far == length;
 }
 
-void stream_source::request_readiness(io_handle& home) noexcept {
+void stream_source::request_readiness(io_handle& owner) noexcept {
     // Load the readiness before the request, so that events after that count.
     const auto seen = look(read_side);
     {
@@ -254,15 +256,15 @@ void stream_source::request_readiness(io_handle& home) noexcept {
         if (newest_ != nullptr || end_ != 0 || has(receives) || has(wants_receive) || has(reads_itself)) return;
     }
     clear_blocked(seen);
-    request_receive(home);
+    request_receive(owner);
 }
 
-bool stream_source::stop_receiving(io_handle& home) noexcept {
+bool stream_source::stop_receiving(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(wants_receive);
     if (!has(receives)) return true;
     set(wants_stop);
-    post_to(home, std::move(guard));
+    request_service(owner, std::move(guard));
     return false;
 }
 
@@ -273,33 +275,33 @@ void stream_source::drop_received() noexcept {
 
 // ---- Writing ----
 
-result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list from) noexcept {
+result<std::size_t> stream_source::write(io_handle& owner, uring* ring, send_list from) noexcept {
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(home, from, size, std::move(guard));
+    if (send_error_ != 0 || slot_ != nullptr) return append(owner, from, size, std::move(guard));
     // Allocates under the lock. Only the ring's owner, which usually is this thread, also takes the lock.
-    send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
+    send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, owner, size) : nullptr;
     if (slot == nullptr) {
         guard.unlock();
-        return write_directly(home, from);
+        return write_directly(owner, from);
     }
     for (const auto& each : from) slot->append(each);
     queue(*ring, *slot, std::move(guard));
     return size;
 }
 
-result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
+result<std::size_t> stream_source::write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
                                                 std::span<const std::byte> from) noexcept {
     if (ring == nullptr || from.size() < send_slot::least_leased || from.size() > send_slot::most_leased) {
-        return write(home, ring, std::span(&from, 1));
+        return write(owner, ring, std::span(&from, 1));
     }
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(home, std::span(&from, 1), from.size(), std::move(guard));
-    send_slot* const slot = send_slot::make(*this, home, lease, from);
+    if (send_error_ != 0 || slot_ != nullptr) return append(owner, std::span(&from, 1), from.size(), std::move(guard));
+    send_slot* const slot = send_slot::make(*this, owner, lease, from);
     if (slot == nullptr) {
         guard.unlock();
-        return write_directly(home, std::span(&from, 1));
+        return write_directly(owner, std::span(&from, 1));
     }
     queue(*ring, *slot, std::move(guard));
     return from.size();
@@ -307,7 +309,7 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
 
 /// Appends to the slot, or reports an error. Unlocks `guard`.
 /// Preconditions: there is a slot or an error.
-result<std::size_t> stream_source::append(io_handle& home, send_list from, std::size_t size,
+result<std::size_t> stream_source::append(io_handle& owner, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
     if (const auto error = take_send_error()) return std::unexpected(error);
@@ -319,7 +321,7 @@ result<std::size_t> stream_source::append(io_handle& home, send_list from, std::
         const auto count = send_behind_slot(from);
         if (count || count.error() != would_block()) return count;
     }
-    const auto awaited = await_slot(home, std::move(guard));
+    const auto awaited = await_slot(owner, std::move(guard));
     return std::unexpected(awaited ? would_block() : awaited.error());
 }
 
@@ -347,40 +349,40 @@ std::error_code stream_source::take_send_error() noexcept {
 
 /// Passes the slot to the ring. Unlocks `guard`.
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
-    slot.sender = &ring.home();  // under the lock, as everything that other threads access: see lose_ring()
+    slot.sender = &ring.owner();  // under the lock, as everything that other threads access: see lose_ring()
     slot_ = &slot;
     retain();  // the queue's
     guard.unlock();
     ring.queue(slot);
 }
 
-result<std::size_t> stream_source::write_directly(io_handle& home, send_list from) noexcept {
+result<std::size_t> stream_source::write_directly(io_handle& owner, send_list from) noexcept {
     const iovec_list list(from);
     auto count = list.get().size() == 1 ? sys::send(fd_, list.get()[0].iov_base, list.get()[0].iov_len)
                                         : sys::send_vectored(fd_, list.get());
     if (count || count.error() != would_block()) return count;
     // From here on the epoll reports writability, also if the socket already is writable.
-    if (auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    if (auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
     return count;
 }
 
-result<bool> stream_source::flush(io_handle& home) noexcept {
+result<bool> stream_source::flush(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (const auto error = take_send_error()) return std::unexpected(error);
-    return is_sent(home, std::move(guard));
+    return is_sent(owner, std::move(guard));
 }
 
-result<bool> stream_source::finish_sending(io_handle& home) noexcept {
+result<bool> stream_source::finish_sending(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
-    return is_sent(home, std::move(guard));
+    return is_sent(owner, std::move(guard));
 }
 
 /// Returns whether everything was sent. If not, "writable" is reported when it was. Unlocks `guard`.
-result<bool> stream_source::is_sent(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+result<bool> stream_source::is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
-    if (const auto awaited = await_slot(home, std::move(guard)); !awaited) return std::unexpected(awaited.error());
+    if (const auto awaited = await_slot(owner, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
 }
 
@@ -413,12 +415,12 @@ void stream_source::await_slot() noexcept {
 
 /// Like await_slot(), for a task that is about to wait. Unlocks `guard`.
 /// Errors: what watch_stream() reports, since the task would not be woken.
-result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
     guard.unlock();
     // Already watched, unless that failed when the socket was found full.
-    if (const auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    if (const auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
     return ok();
 }
 
@@ -483,13 +485,13 @@ stream_source::end_action stream_source::end_transfers() noexcept {
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
 
-bool stream_source::leave_to_driver(io_handle& home) noexcept {
+bool stream_source::leave_to_driver(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     if (!has_unsent() && !has(receives)) return true;
     set(wants_close);
     if (has(receives)) set(wants_stop);
     if (has_unsent()) await_slot();
-    post_to(home, std::move(guard));
+    request_service(owner, std::move(guard));
     return false;
 }
 
@@ -609,11 +611,11 @@ void stream_source::stop_failed() noexcept {
     clear(stops);
 }
 
-void stream_source::lose_ring(const io_handle& home) noexcept {
+void stream_source::lose_ring(const io_handle& owner) noexcept {
     const std::lock_guard guard(lock_);
     clear(receives);
     clear(stops);
-    if (slot_ != nullptr && slot_->sender == &home) slot_->where = send_slot::place::blocked;
+    if (slot_ != nullptr && slot_->sender == &owner) slot_->where = send_slot::place::blocked;
 }
 
 bool stream_source::deliver(received_chunk& chunk) noexcept {
@@ -624,7 +626,7 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
         return false;
     }
     push_newest(chunk);
-    const bool is_enough = (becomes_bulky(chunk.size()) || queued_ >= most_unread) && !has(stops);
+    const bool is_enough = (enters_large_transfer_mode(chunk.size()) || queued_ >= most_unread) && !has(stops);
     // A reference for the caller, since a waker may destroy the stream. It may also destroy a listener, which
     // dispatches the completions, among them the end of this receive.
     if (is_enough) retain();
@@ -654,7 +656,8 @@ operation_end stream_source::receive_ended(int result) noexcept {
         end_ = end_of_stream;
         now |= io::ready::read_closed;
     } else if (result == -ENOBUFS) {
-        if (!has(is_bulky)) set(reads_itself);  // else read_itself() sets it, once the epoll watches the stream
+        if (!has(in_large_transfer_mode))
+            set(reads_itself);  // else read_itself() sets it, once the epoll watches the stream
     } else if (result < 0 && !is_of_the_moment(-result)) {
         end_ = static_cast<std::uint8_t>(-result);
         now |= io::ready::read_closed | io::ready::error;
@@ -682,7 +685,7 @@ operation_end stream_source::accept_ended(received_chunk* connection, int result
     return {closes, was_cancelled};
 }
 
-void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
+void stream_source::on_ready(io_handle& owner, io::ready what) noexcept {
     std::unique_lock guard(lock_);
     if (has(gone)) return;
     if (has(receives)) what -= read_side;  // the ring reports these
@@ -702,7 +705,7 @@ void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
     }
     if (!what.is_empty()) set_readiness(what);
     wake_unlocked(std::move(guard), what);
-    if (closes) home.finish_closing(*this);
+    if (closes) owner.finish_closing(*this);
 }
 
 std::span<const std::byte> stream_source::begin_send(send_slot& slot, bool& is_awaited) noexcept {
@@ -738,12 +741,12 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     // `home` is alive while the stream is not gone. The caller uses it after the lock, and so gets a reference.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
-        slot.home->retain();
+        slot.owner->retain();
         tell_of_slot(false, std::move(guard));
         return sent::rest;
     }
     const bool closes = has(wants_close) && !has(receives) && !has(gone);
-    if (closes) slot.home->retain();
+    if (closes) slot.owner->retain();
     free_slot();
     shut_down_if_owed();
     tell_of_slot(true, std::move(guard));

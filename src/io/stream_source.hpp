@@ -40,7 +40,7 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     field                          accessed by                                              guarded by
 ///     the queue, slot_, end_,        the task: takes bytes, writes; the owner: delivers       lock_
 ///     flags_, ...                    bytes, reports the outcome of a send
-///     next_posted                    the thread that set `posted`; then the one that          the list (io_handle)
+///     next_requested                 the thread that set `posted`; then the one that          the list (io_handle)
 ///                                    empties the list
 ///     watched                        a thread that changes what the epoll watches             io_handle's lock
 ///
@@ -52,8 +52,8 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     posted         the thread that posts       owner                       in the list, which has a reference
 ///     reads_itself   owner: no buffers, or       owner; for a listener,      the task calls recv(2) or accept(2)
 ///                    accepting has failed        task                        first
-///     is_bulky       owner: large chunks         task: small reads           large-transfer mode: the task calls
-///                                                                            recv(2) when the epoll reports bytes
+///     in_large_      owner: large chunks         task: small reads           large-transfer mode: the task calls
+///     transfer_mode                                                          recv(2) when the epoll reports bytes
 ///     more_wait      owner: more connections     task: there are none        the task calls accept(2) before it uses
 ///                    may be waiting                                          the ring, which saves a tick for each
 ///     writer_waits   task: found the slot full   the thread that frees it    "writable" is to be reported
@@ -93,7 +93,7 @@ public:
     };
     /// Takes the next chunk. `nothing`: there is none yet, and "readable" is reported when that has changed.
     /// `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
-    [[nodiscard]] taken take(io_handle& home) noexcept;
+    [[nodiscard]] taken take(io_handle& owner) noexcept;
     /// Whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
     [[nodiscard]] bool has_chunk() noexcept;
     /// Removes the oldest chunk; null if there is none.
@@ -104,7 +104,7 @@ public:
     /// count.
     [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Requests a receive, if there is none.
-    void request_receive(io_handle& home) noexcept;
+    void request_receive(io_handle& owner) noexcept;
     /// For a listener: the reader has accepted a connection itself.
     void accepts_again() noexcept;
     /// For a connection: the reader has read `count` bytes itself.
@@ -113,24 +113,24 @@ public:
     /// any. Returns operation_would_block if that is not known yet; "readable" is reported when it is.
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// Like request_receive(), for readable(): the stream is not readable until bytes have arrived.
-    void request_readiness(io_handle& home) noexcept;
+    void request_readiness(io_handle& owner) noexcept;
     /// Asks the ring to stop receiving. Returns whether it has stopped. If not, "readable" is reported when it has.
-    [[nodiscard]] bool stop_receiving(io_handle& home) noexcept;
+    [[nodiscard]] bool stop_receiving(io_handle& owner) noexcept;
 
     // ---- Writing: any thread, one at a time ----
 
     /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null.
     /// Errors: operation_would_block; the error of an earlier send; what send(2) reports.
-    [[nodiscard]] result<std::size_t> write(io_handle& home, uring* ring, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> write(io_handle& owner, uring* ring, send_list from) noexcept;
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
-    [[nodiscard]] result<std::size_t> write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
+    [[nodiscard]] result<std::size_t> write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Returns whether everything was passed to the kernel. If not, "writable" is reported when it was. Sends bytes
     /// that are queued for the end of the tick.
     /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
-    [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
+    [[nodiscard]] result<bool> flush(io_handle& owner) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
-    [[nodiscard]] result<bool> finish_sending(io_handle& home) noexcept;
+    [[nodiscard]] result<bool> finish_sending(io_handle& owner) noexcept;
 
     /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side
     /// down. Otherwise it is shut down after the pending send.
@@ -150,7 +150,7 @@ public:
     [[nodiscard]] end_action end(bool is_parents) noexcept;
     /// After end(): leaves the descriptor to the driver, which closes it later. Returns true if nothing is in
     /// flight anymore, and the caller must close it.
-    [[nodiscard]] bool leave_to_driver(io_handle& home) noexcept;
+    [[nodiscard]] bool leave_to_driver(io_handle& owner) noexcept;
     /// After end(): sets when the unsent rest is given up.
     void linger(std::chrono::steady_clock::time_point until) noexcept;
     /// If that time is over, drops the unsent rest, resets the connection, and returns whether the caller must close
@@ -199,14 +199,14 @@ public:
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
     /// The ring has ended without the completions of this stream's operations. The references of the operations
     /// remain, because the kernel may still use the memory.
-    void lose_ring(const io_handle& home) noexcept;
+    void lose_ring(const io_handle& owner) noexcept;
     /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
     /// Processes the completion of an accept. `connection` may be null. `others_wait`: more connections may be
     /// waiting.
     [[nodiscard]] operation_end accept_ended(received_chunk* connection, int result, bool others_wait) noexcept;
     /// Processes events of the epoll.
-    void on_ready(io_handle& home, io::ready what) noexcept;
+    void on_ready(io_handle& owner, io::ready what) noexcept;
 
     /// Returns the bytes to send for a queued slot; empty if there are none. Sets `is_awaited` if a task waits for
     /// the send.
@@ -221,7 +221,7 @@ public:
     [[nodiscard]] sent settle(send_slot& slot) noexcept;
 
     /// The link of the io_handle's list of posted streams.
-    stream_source* next_posted = nullptr;
+    stream_source* next_requested = nullptr;
 
     // ---- Guarded by the io_handle's lock ----
     /// What the epoll watches the stream for: bits of `watched`.
@@ -244,7 +244,7 @@ private:
         closing = 128,
         gone = 256,
         wants_close = 512,
-        is_bulky = 1024,
+        in_large_transfer_mode = 1024,
         more_wait = 2048,
     };
     static constexpr unsigned all_flags = 4095;
@@ -255,26 +255,26 @@ private:
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
     void clear(flag one) noexcept { flags_ = flags_ & ~one & all_flags; }
     [[nodiscard]] bool is_left_to_reader() const noexcept;
-    void begin_or_post(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
-    void post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
+    void begin_or_request(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    void request_service(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
     void push_newest(received_chunk& chunk) noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
     [[nodiscard]] std::error_code reset_of_send() noexcept;
-    [[nodiscard]] bool becomes_bulky(std::size_t count) noexcept;
+    [[nodiscard]] bool enters_large_transfer_mode(std::size_t count) noexcept;
     [[nodiscard]] bool has_streak(bool one_more, unsigned length) noexcept;
     [[nodiscard]] end_action end_transfers() noexcept;
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
-    [[nodiscard]] result<void> await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<bool> is_sent(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<void> await_slot(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<bool> is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
     void tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
-    [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from, std::size_t size,
+    [[nodiscard]] result<std::size_t> write_directly(io_handle& owner, send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> append(io_handle& owner, send_list from, std::size_t size,
                                              std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> send_behind_slot(send_list from) noexcept;
     [[nodiscard]] std::error_code take_send_error() noexcept;

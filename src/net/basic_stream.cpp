@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/basic_stream.hpp>
 
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 
 #include "sys/syscall.hpp"
 

@@ -3,9 +3,9 @@
 
 #include <utility>
 
+#include <eddy/future/try.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/udp_socket.hpp>
-#include <eddy/try.hpp>
 
 #include "io/current_io.hpp"
 #include "net/first_of.hpp"

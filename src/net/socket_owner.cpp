@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/socket_owner.hpp>
 
-#include <eddy/poll_fn.hpp>
-#include <eddy/try.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/try.hpp>
 
 namespace eddy::detail {
 

@@ -6,7 +6,7 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

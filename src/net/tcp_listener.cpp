@@ -3,7 +3,7 @@
 
 #include <sys/socket.h>
 
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 
 #include "net/adopt.hpp"
 #include "net/resolver.hpp"

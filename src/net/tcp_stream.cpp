@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The functions that read a histogram. They are not in the header, because <cmath> and <numeric> would add 4 % to the
 // compile time of an echo server.
-#include <eddy/duration_histogram.hpp>
+#include <eddy/runtime/duration_histogram.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/handle.hpp>
+#include <eddy/runtime/handle.hpp>
 
 #include <string>
 #include <utility>
 
-#include <eddy/spawn.hpp>
-#include <eddy/task_builder.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task_builder.hpp>
 
 #include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"

@@ -42,7 +42,7 @@ public:
         const std::lock_guard guard(lock_);
         // Checked again under the lock, which protects all changes of `awake`: two concurrent pushers wake one worker.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst)) || sleepers_.empty()) return std::nullopt;
-        // seq_cst: precedes the load of the roles in pool::wake_sentry() on the woken worker, see awake().
+        // seq_cst: precedes the load of the roles in pool::wake_watchdog() on the woken worker, see awake().
         word_.fetch_add(awake_one + searching_one, std::memory_order_seq_cst);
         const unsigned worker = sleepers_.back();
         sleepers_.pop_back();
@@ -56,7 +56,7 @@ public:
         const std::lock_guard guard(lock_);
         sleepers_.push_back(worker);
         const std::uint32_t mine = is_searching ? searching_one : 0;
-        // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in take_post().
+        // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in become_watchdog().
         return searching(word_.fetch_sub(awake_one + mine, std::memory_order_seq_cst)) == mine;
     }
 
@@ -86,7 +86,7 @@ public:
         if (found == sleepers_.end()) return false;
         *found = sleepers_.back();
         sleepers_.pop_back();
-        // seq_cst: precedes the load of the roles in pool::wake_sentry(), see awake().
+        // seq_cst: precedes the load of the roles in pool::wake_watchdog(), see awake().
         word_.fetch_add(awake_one, std::memory_order_seq_cst);
         return true;
     }
@@ -104,9 +104,9 @@ public:
 
     /// Returns the number of workers that are not parked. May be out of date.
     [[nodiscard]] unsigned awake() const noexcept {
-        // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in leave_post(), then loads the
-        // word here. A worker that starts to run changes the word, then loads the roles in pool::wake_sentry(). If both
-        // loads read the old values, the worker would run unwatched.
+        // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in stop_being_watchdog(), then
+        // loads the word here. A worker that starts to run changes the word, then loads the roles in
+        // pool::wake_watchdog(). If both loads read the old values, the worker would run unwatched.
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
     [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }

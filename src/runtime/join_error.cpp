@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include <stdexcept>
 #include <string>

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/local_pool.hpp>
+#include <eddy/task/local_pool.hpp>
 
 #include <algorithm>
 #include <new>
 #include <system_error>
 #include <vector>
 
-#include <eddy/core_thread.hpp>
 #include <eddy/error.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/runtime/core_thread.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy {
 namespace {

@@ -4,9 +4,9 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
-#include <eddy/local_set.hpp>
+#include <eddy/task/local_set.hpp>
 
 #include "core/this_thread.hpp"
 #include "runtime/current_executor.hpp"

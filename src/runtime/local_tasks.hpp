@@ -8,7 +8,7 @@
 #include <source_location>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/local_tasks.hpp>
+#include <eddy/detail/local_share.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
@@ -35,7 +35,7 @@ public:
     local_tasks() noexcept = default;
     ~local_tasks() = default;
 
-    // See eddy/detail/local_tasks.hpp for the functions without a comment.
+    // See eddy/detail/local_share.hpp for the functions without a comment.
 
     // ---- Any thread ----
     void retain() noexcept;

@@ -234,10 +234,10 @@ void pool::number(spawned_task& task) noexcept {
         hooks_->task_spawn(task.id);
 }
 
-void pool::launch_fork(spawned_task& task, bool is_listed) noexcept {
+void pool::launch_child(spawned_task& task, bool is_listed) noexcept {
     if (!is_listed) return refuse(task);
     worker* const here = worker_of(*this);
-    here != nullptr ? here->schedule_fork(task) : inject(task);
+    here != nullptr ? here->schedule_child(task) : inject(task);
 }
 
 /// Destroys a task that a closing pool does not accept. Releases the references of the list and of the queue.
@@ -249,7 +249,7 @@ void pool::refuse(spawned_task& task) noexcept {
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
     if (here == nullptr) return inject(task);
-    here->wakes_forks() ? here->schedule_fork(task) : here->schedule(task);
+    here->wakes_children() ? here->schedule_child(task) : here->schedule(task);
 }
 
 void pool::inject(spawned_task& task) noexcept {
@@ -272,11 +272,11 @@ bool pool::has_queued_work() const noexcept {
     return std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->has_queued(); });
 }
 
-void pool::wake_sentry() noexcept {
-    // seq_cst: the load of a store-load pair with worker::leave_post(). The word of idle_workers already counts this
-    // worker as awake. See idle_workers::awake().
-    for (const auto& post : posts_) {
-        if (post.load(std::memory_order_seq_cst) >= 0) return;
+void pool::wake_watchdog() noexcept {
+    // seq_cst: the load of a store-load pair with worker::stop_being_watchdog(). The word of idle_workers already
+    // counts this worker as awake. See idle_workers::awake().
+    for (const auto& watchdog : watchdogs_) {
+        if (watchdog.load(std::memory_order_seq_cst) >= 0) return;
     }
     if (idle_.all_awake()) return;
     if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->unpark();
@@ -557,7 +557,7 @@ void pool::ask_to_be_told() noexcept {
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
     // For tasks the locks of the lists have this effect. A task removed before this is counted as ended; a thread that
     // removes one later sees the flag.
-    for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronise();
+    for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronize();
 }
 
 void pool::after_end() noexcept {

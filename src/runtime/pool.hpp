@@ -15,9 +15,9 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/pool.hpp>
+#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/spawned_task.hpp>
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/idle_workers.hpp"
@@ -67,7 +67,7 @@ public:
     /// user code.
     [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && lists_[task.shard].add(task); }
     /// Queues the task as a child of a scope, or destroys it if it is not listed.
-    void launch_fork(spawned_task& task, bool is_listed) noexcept;
+    void launch_child(spawned_task& task, bool is_listed) noexcept;
     /// Queues a task that was woken, with the reference that goes with `notified`.
     void schedule(spawned_task& task) noexcept override;
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
@@ -88,7 +88,7 @@ public:
     /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
     void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.
-    void wake_sentry() noexcept;
+    void wake_watchdog() noexcept;
     /// Adds a task to the injection queue. For threads that are not workers, and for tasks that found a ring full.
     void inject(spawned_task& task) noexcept;
     /// Consumes a queue's reference to a task of a closing pool. Destroys the task if that has not happened yet.
@@ -104,8 +104,8 @@ public:
     [[nodiscard]] bool has_queued_work() const noexcept;
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
-    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See worker::take_post().
-    [[nodiscard]] std::array<atomic<int>, 2>& posts() noexcept { return posts_; }
+    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See worker::become_watchdog().
+    [[nodiscard]] std::array<atomic<int>, 2>& watchdogs() noexcept { return watchdogs_; }
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Returns whether the shutdown has begun.
     [[nodiscard]] bool is_closing() const noexcept {
@@ -215,7 +215,7 @@ private:
     atomic<phase> phase_{phase::open};
     atomic<bool> is_awaiting_idle_{false};
     atomic<std::uint32_t> ends_{0};  // orders concurrent calls of after_end(); its value is unused
-    std::array<atomic<int>, 2> posts_{-1, -1};
+    std::array<atomic<int>, 2> watchdogs_{-1, -1};
     atomic<std::uint32_t> next_driver_{0};
     idle_workers idle_;
     injection_queue injected_;

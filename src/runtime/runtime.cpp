@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 

@@ -4,9 +4,9 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
-#include <eddy/spawn.hpp>
+#include <eddy/task/spawn.hpp>
 
 #include "core/core_shared.hpp"
 #include "runtime/polled_task.hpp"
@@ -28,9 +28,9 @@ condition_variable& child_has_ended() {
 /// memory use of a tree of scopes low.
 void wake_parent(waker&& parent, core_shared* core) noexcept {
     if (core != nullptr) {
-        core->wake_fork(std::move(parent));
+        core->wake_scope_parent(std::move(parent));
     } else if (worker_here != nullptr) {
-        worker_here->wake_fork(std::move(parent));
+        worker_here->wake_scope_parent(std::move(parent));
     } else {
         std::move(parent).wake();
     }
@@ -90,14 +90,14 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
         is_listed = pool_->enlist(task);
         if (is_cancelled()) static_cast<void>(task.state.transition_to_cancelled());
     }
-    pool_->launch_fork(task, is_listed);
+    pool_->launch_child(task, is_listed);
 }
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
     adopt(link);
     if (is_cancelled()) task.is_cancelled = true;
-    core_->adopt_fork(task);
+    core_->adopt_child(task);
 }
 
 void scope_base::ended(scope_link& child) noexcept {

@@ -47,7 +47,7 @@ public:
 
     /// Takes and releases the lock. Earlier changes of the list happen before the caller's next step, and the caller's
     /// previous steps happen before later changes.
-    void synchronise() noexcept { const std::lock_guard guard(lock_); }
+    void synchronize() noexcept { const std::lock_guard guard(lock_); }
 
     /// Removes some task and passes the list's reference to the caller. Returns null if the list is empty.
     [[nodiscard]] spawned_task* pop() noexcept {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <utility>
 
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 
 #include "runtime/local_here.hpp"
 #include "runtime/pool.hpp"

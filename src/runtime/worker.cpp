@@ -26,16 +26,16 @@ using std::chrono::steady_clock;
 constexpr unsigned lifo_limit = 3;
 
 // The ring is checked before the child queue once in this many times.
-constexpr unsigned fork_fairness = 2;
+constexpr unsigned child_fairness = 2;
 
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
 // How often the first and the second watchdog worker check the other workers, and how long they continue after the last
 // activity.
-constexpr auto sentry_interval = std::chrono::milliseconds(2);
-constexpr auto second_sentry_interval = std::chrono::milliseconds(8);
-constexpr auto sentry_lingers = std::chrono::milliseconds(100);
+constexpr auto watchdog_interval = std::chrono::milliseconds(2);
+constexpr auto second_watchdog_interval = std::chrono::milliseconds(8);
+constexpr auto watchdog_lingers = std::chrono::milliseconds(100);
 
 // The value of a watchdog role that no worker holds.
 constexpr int vacant = -1;
@@ -78,7 +78,7 @@ void worker::enter_thread() noexcept {
     // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronise() takes the
     // lock of the timers. So either this thread sees that timer in next_deadline(), or the other thread sees the new
     // owner and unparks it. Without the lock each thread could miss the store of the other.
-    time_->synchronise();
+    time_->synchronize();
     random_here = random_numbers(seed_++);
 }
 
@@ -138,7 +138,7 @@ void worker::release_pool() noexcept {
 void worker::give_up_queue() noexcept {
     // acquire: pairs with the exchange in schedule(), which may have run on another thread.
     if (spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire)) pool_.give_up(*task);
-    while (spawned_task* const task = forks_.pop()) pool_.give_up(*task);
+    while (spawned_task* const task = children_.pop()) pool_.give_up(*task);
     while (spawned_task* const task = queue_.pop()) pool_.give_up(*task);
 }
 
@@ -166,9 +166,9 @@ void worker::push_back(spawned_task& task) noexcept {
 /// mean duration of recent polls.
 bool worker::is_enough_for_two() const noexcept { return queue_.size() * mean_poll_ns_ > wake_up_cost_ns; }
 
-void worker::schedule_fork(spawned_task& task) noexcept {
-    if (!forks_.push(&task)) return push_back(task);
-    if (!is_parking_ && forks_.size() > 1) pool_.notify_if_useful();
+void worker::schedule_child(spawned_task& task) noexcept {
+    if (!children_.push(&task)) return push_back(task);
+    if (!is_parking_ && children_.size() > 1) pool_.notify_if_useful();
 }
 
 spawned_task* worker::next_local() noexcept {
@@ -188,10 +188,10 @@ spawned_task* worker::next_local() noexcept {
     lifo_streak_ = 0;
     // Alternates between the two queues. Otherwise children that start more children (newest first) would overtake all
     // tasks that were queued before.
-    if (tick_ % fork_fairness == 0) {
+    if (tick_ % child_fairness == 0) {
         if (spawned_task* const task = queue_.pop()) return task;
     }
-    if (spawned_task* const task = forks_.pop()) return task;
+    if (spawned_task* const task = children_.pop()) return task;
     return queue_.pop();
 }
 
@@ -231,7 +231,7 @@ spawned_task* worker::steal() noexcept {
     for (unsigned i = 0; i < count; ++i) {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;
-        if (spawned_task* const task = victim.forks_.steal()) {
+        if (spawned_task* const task = victim.children_.steal()) {
             worker_counters::add(counters_.steals, 1);
             return task;
         }
@@ -267,7 +267,7 @@ void worker::stop_searching() noexcept {
 
 bool worker::has_work() const noexcept {
     // relaxed: only this thread stores tasks into the LIFO slot. next_local() finds out if the watchdog took the task.
-    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty() || !forks_.is_empty();
+    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty() || !children_.is_empty();
 }
 
 // ---- Running a task ----
@@ -416,8 +416,8 @@ void worker::park() noexcept {
     if (hooks != nullptr && hooks->before_park) hooks->before_park();
     if (has_work()) return;  // the hook has queued a task
 
-    const bool nobody_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
-    if (nobody_searches && pool_.has_queued_work()) pool_.notify_one();
+    const bool none_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
+    if (none_searches && pool_.has_queued_work()) pool_.notify_one();
     const auto now = steady_clock::now();
     note_busy_period(now);
     last_activity_ = now;
@@ -425,16 +425,17 @@ void worker::park() noexcept {
     is_parking_ = true;
     const auto parked_at = now;
     while (!pool_.is_closing()) {
-        if (!is_sentry() && pool_.size() > 1) take_post();
+        if (!is_watchdog() && pool_.size() > 1) become_watchdog();
         // Decided by the clock and not by the end of a wait, because the worker's own events may end waits earlier.
-        if (is_sentry() && watch_if_due()) {
-            leave_post();
-            // A worker that began to run before this saw a watchdog and woke no other. Check again in take_post().
+        if (is_watchdog() && watch_if_due()) {
+            stop_being_watchdog();
+            // A worker that began to run before this saw a watchdog and woke no other. Check again in
+            // become_watchdog().
             continue;
         }
         if (!has_work()) {
             worker_counters::add(counters_.parks, 1);
-            look_at_driver(time_to_sleep(), is_sentry() ? max_wait(time_to_watch()) : std::nullopt);
+            look_at_driver(time_to_sleep(), is_watchdog() ? max_wait(time_to_watch()) : std::nullopt);
         }
         if (has_work()) {
             // If another thread has notified the worker too, it counts as searching.
@@ -448,12 +449,12 @@ void worker::park() noexcept {
         }
     }
     is_parking_ = false;
-    if (is_sentry()) leave_post();
+    if (is_watchdog()) stop_being_watchdog();
     woke_at_ = steady_clock::now();
     last_look_ = woke_at_;
     if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
     if (pool_.is_closing()) return;
-    pool_.wake_sentry();
+    pool_.wake_watchdog();
     // One driver tick may have woken enough tasks for two workers.
     if (queue_.size() > 0 && is_enough_for_two()) pool_.notify_one();
 }
@@ -478,37 +479,38 @@ void worker::note_busy_period(time_point now) noexcept {
 // processor time at 100 connections.
 
 /// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
-void worker::take_post() noexcept {
+void worker::become_watchdog() noexcept {
     // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
     // wake no other worker.
-    if (pool_.idle().awake() == 0 && steady_clock::now() - last_activity_ >= sentry_lingers) return;
+    if (pool_.idle().awake() == 0 && steady_clock::now() - last_activity_ >= watchdog_lingers) return;
     // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
     if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
     if (seen_ == nullptr) return;
-    auto& posts = pool_.posts();
-    for (std::size_t i = 0; i < posts.size() && !is_sentry(); ++i) {
+    auto& watchdogs = pool_.watchdogs();
+    for (std::size_t i = 0; i < watchdogs.size() && !is_watchdog(); ++i) {
         int before = vacant;
         // seq_cst: a store-load pair. This worker has left `awake` in park(), then loads the role. A watchdog that gets
-        // tasks stores `vacant` in leave_post(), then loads `awake` in wake_sentry(). If both loads read the old
-        // values, this worker would park without a role, and the other would run unwatched.
-        if (posts[i].load(std::memory_order_seq_cst) != vacant) continue;
+        // tasks stores `vacant` in stop_being_watchdog(), then loads `awake` in wake_watchdog(). If both loads read the
+        // old values, this worker would park without a role, and the other would run unwatched.
+        if (watchdogs[i].load(std::memory_order_seq_cst) != vacant) continue;
         // seq_cst: one total order for all accesses to the roles. A failure means that another worker has the role.
-        if (posts[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst)) post_ = i;
+        if (watchdogs[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst))
+            watchdog_slot_ = i;
     }
     const auto now = steady_clock::now();
-    if (!is_sentry() || now - last_watch_ < sentry_lingers) return;  // a recent `seen_` is still good
+    if (!is_watchdog() || now - last_watch_ < watchdog_lingers) return;  // a recent `seen_` is still good
     last_watch_ = now;
     for (unsigned i = 0; i < pool_.size(); ++i) seen_[i] = look_at(pool_.at(i));
 }
 
-void worker::leave_post() noexcept {
-    // seq_cst: the store of two store-load pairs. The load that follows is awake() in take_post() if the watchdog
-    // resigns, and all_awake() in wake_sentry() if it starts to run. See idle_workers::awake() and take_post().
-    pool_.posts()[std::exchange(post_, no_post)].store(vacant, std::memory_order_seq_cst);
+void worker::stop_being_watchdog() noexcept {
+    // seq_cst: the store of two store-load pairs. The load that follows is awake() in become_watchdog() if the watchdog
+    // resigns, and all_awake() in wake_watchdog() if it starts to run. See idle_workers::awake() and become_watchdog().
+    pool_.watchdogs()[std::exchange(watchdog_slot_, no_watchdog_slot)].store(vacant, std::memory_order_seq_cst);
 }
 
 std::chrono::nanoseconds worker::watch_interval() const noexcept {
-    return post_ == 0 ? sentry_interval : second_sentry_interval;
+    return watchdog_slot_ == 0 ? watchdog_interval : second_watchdog_interval;
 }
 
 std::chrono::nanoseconds worker::time_to_watch() const noexcept {
@@ -516,20 +518,20 @@ std::chrono::nanoseconds worker::time_to_watch() const noexcept {
     return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - steady_clock::now(), at_once);
 }
 
-/// Checks the other workers if the interval has passed. Returns true if nothing has happened for `sentry_lingers`, so
+/// Checks the other workers if the interval has passed. Returns true if nothing has happened for `watchdog_lingers`, so
 /// that no watchdog is needed.
 bool worker::watch_if_due() noexcept {
     const auto now = steady_clock::now();
     if (now - last_watch_ < watch_interval()) return false;
     last_watch_ = now;
     watch_others();
-    // relaxed: a hint. take_post() loads the role again.
-    if (post_ != 0 && pool_.posts()[0].load(std::memory_order_relaxed) == vacant) {
-        leave_post();
-        take_post();  // probably the first role. If another worker is faster, that worker watches
-        if (!is_sentry()) return false;
+    // relaxed: a hint. become_watchdog() loads the role again.
+    if (watchdog_slot_ != 0 && pool_.watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
+        stop_being_watchdog();
+        become_watchdog();  // probably the first role. If another worker is faster, that worker watches
+        if (!is_watchdog()) return false;
     }
-    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= sentry_lingers;
+    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= watchdog_lingers;
 }
 
 worker::sight worker::look_at(const worker& other) noexcept {
@@ -554,11 +556,11 @@ void worker::watch_others() noexcept {
 void worker::relieve(worker& stuck) noexcept {
     // acquire: pairs with the release in schedule(), which published the task.
     if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
-    if (spawned_task* const task = stuck.forks_.steal()) schedule(*task);
+    if (spawned_task* const task = stuck.children_.steal()) schedule(*task);
     if (queue_.is_empty()) {
         if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
     }
-    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_other());
+    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_stalled_owner());
     static_cast<void>(stuck.time_->fire());
 }
 

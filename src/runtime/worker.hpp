@@ -12,13 +12,13 @@
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/time_driver.hpp>
-#include <eddy/duration_histogram.hpp>
-#include <eddy/future.hpp>
-#include <eddy/reactor.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/runtime/duration_histogram.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 #include "core/sleeping_place.hpp"
 #include "io/io_handle.hpp"
-#include "runtime/fork_queue.hpp"
+#include "runtime/child_queue.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/run_queue.hpp"
 
@@ -53,7 +53,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 /// block_in_place can hand the worker over to another thread.
 ///
 ///     member                   access
-///     queue_, forks_           the thread that runs the worker pushes and pops; other workers steal
+///     queue_, children_           the thread that runs the worker pushes and pops; other workers steal
 ///     lifo_                    the thread that runs the worker; the watchdog worker takes a task that is stuck in it
 ///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled
 ///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
@@ -96,19 +96,19 @@ public:
 
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
-    void schedule_fork(spawned_task& task) noexcept;
+    void schedule_child(spawned_task& task) noexcept;
     /// Queues a task that was woken on this thread. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
     /// Returns whether the worker has stopped polling because the pool is closing.
     [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
-    /// Returns whether a wake-up in progress on this thread is that of a scope's parent. See wake_fork().
-    [[nodiscard]] bool wakes_forks() const noexcept { return wakes_forks_; }
+    /// Returns whether a wake-up in progress on this thread is that of a scope's parent. See wake_scope_parent().
+    [[nodiscard]] bool wakes_children() const noexcept { return wakes_children_; }
     /// Wakes the parent of a scope that has ended. The parent goes into the child queue.
-    void wake_fork(waker&& parent) noexcept {
-        wakes_forks_ = true;
+    void wake_scope_parent(waker&& parent) noexcept {
+        wakes_children_ = true;
         std::move(parent).wake();
-        wakes_forks_ = false;
+        wakes_children_ = false;
     }
     /// Takes a pool reference from the worker's stock, or returns one to it. The stock makes changes of the shared
     /// reference count rare.
@@ -128,10 +128,10 @@ public:
     /// Returns the number of queued tasks. May be out of date.
     [[nodiscard]] std::size_t queued() const noexcept {
         // relaxed: the pointer is only compared to null, for statistics.
-        return queue_.size() + forks_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
+        return queue_.size() + children_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
     /// Returns whether the worker holds a task that another worker can steal. The LIFO slot does not count.
-    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
+    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     void unpark() noexcept { place_->unpark(); }
     /// Empties the queues of a closing pool.
     /// Preconditions: called on the thread that runs the worker, or after its last run().
@@ -170,9 +170,9 @@ private:
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
 
     // As the watchdog worker
-    void take_post() noexcept;
-    void leave_post() noexcept;
-    [[nodiscard]] bool is_sentry() const noexcept { return post_ != no_post; }
+    void become_watchdog() noexcept;
+    void stop_being_watchdog() noexcept;
+    [[nodiscard]] bool is_watchdog() const noexcept { return watchdog_slot_ != no_watchdog_slot; }
     [[nodiscard]] std::chrono::nanoseconds watch_interval() const noexcept;
     [[nodiscard]] std::chrono::nanoseconds time_to_watch() const noexcept;
     [[nodiscard]] bool watch_if_due() noexcept;
@@ -187,7 +187,7 @@ private:
     const std::unique_ptr<time_driver, gives_up> time_;
 
     ring queue_;
-    fork_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> forks_;
+    child_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> children_;
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
     const std::unique_ptr<poll_time_counters> poll_times_;  // null if the histogram is disabled
@@ -209,7 +209,7 @@ private:
     unsigned spins_ = 0;                   // how often to check for injected tasks before the next park
     bool is_searching_ = false;
     bool is_parking_ = false;
-    bool wakes_forks_ = false;
+    bool wakes_children_ = false;
     bool is_ending_ = false;
     time_point last_look_{};
     time_point woke_at_{};
@@ -222,8 +222,8 @@ private:
         bool operator==(const sight&) const = default;
     };
     static sight look_at(const worker& other) noexcept;
-    static constexpr std::size_t no_post = ~std::size_t{0};
-    std::size_t post_ = no_post;
+    static constexpr std::size_t no_watchdog_slot = ~std::size_t{0};
+    std::size_t watchdog_slot_ = no_watchdog_slot;
     std::unique_ptr<sight[]> seen_;
     time_point last_activity_{};
     time_point last_watch_{};

@@ -12,7 +12,7 @@ using stages = barrier_waiter::stages;
 
 bool barrier_state::may_be_destroyed() noexcept {
     const std::lock_guard guard(lock_);
-    tellers_.end(lock_);
+    active_notifiers_.end(lock_);
     return waiting_.is_empty();
 }
 
@@ -21,7 +21,7 @@ bool barrier_state::may_be_destroyed() noexcept {
 template <class Guard>
 void barrier_state::wake_former_rounds(Guard& guard) noexcept {
     wake_list wakes;
-    tellers::teller teller;
+    active_notifiers::active_notifier active_notifier;
     for (;;) {
         barrier_waiter* const first = waiting_.front();
         const bool is_last = first == nullptr || first->round == rounds_;
@@ -32,12 +32,12 @@ void barrier_state::wake_former_rounds(Guard& guard) noexcept {
         waiting_.remove(*first);
         wakes.push(std::move(first->wake));
         if (!wakes.is_full()) continue;
-        tellers_.add(teller);
+        active_notifiers_.add(active_notifier);
         guard.unlock();
         wakes.wake_all();
-        if (teller.is_left_behind()) return;  // a waker destroyed the barrier
+        if (active_notifier.is_left_behind()) return;  // a waker destroyed the barrier
         guard.lock();
-        tellers_.remove(teller);
+        active_notifiers_.remove(active_notifier);
     }
 }
 

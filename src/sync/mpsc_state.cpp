@@ -9,25 +9,25 @@ namespace eddy::detail {
 
 // ---- Tasks that wait for the receiver to close ----
 
-bool close_waiters::poll(waiter& who, const waker& wake) noexcept {
+bool close_waiters::poll(waiter& entry, const waker& wake) noexcept {
     {
         const std::lock_guard guard(lock_);
         if (is_closed_) return true;
-        if (who.is_listed && who.wake.will_wake(wake)) return false;
+        if (entry.is_listed && entry.wake.will_wake(wake)) return false;
     }
     waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
     if (is_closed_) return true;
-    who.wake.swap(kept);
-    if (!who.is_listed) waiters_.push_back(who);
+    entry.wake.swap(kept);
+    if (!entry.is_listed) waiters_.push_back(entry);
     return false;
 }
 
-void close_waiters::leave(waiter& who) noexcept {
+void close_waiters::leave(waiter& entry) noexcept {
     waker dropped;
     const std::lock_guard guard(lock_);
-    waiters_.remove(who);
-    dropped = std::move(who.wake);
+    waiters_.remove(entry);
+    dropped = std::move(entry.wake);
 }
 
 void close_waiters::close() noexcept {

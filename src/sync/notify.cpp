@@ -15,7 +15,7 @@ bool notify_state::may_be_destroyed() noexcept {
     // lock, a notifier does not touch this object again, except notify_all_waiting() between two batches: wait for
     // those.
     const std::lock_guard guard(word_);
-    tellers_.end(word_);
+    active_notifiers_.end(word_);
     return waiting_.is_empty() && leaving_.is_empty();
 }
 
@@ -69,7 +69,7 @@ void notify_state::notify_waiting(gifts gift) noexcept {
 
 void notify_state::notify_all_waiting() noexcept {
     wake_list wakes;
-    tellers::teller teller;
+    active_notifiers::active_notifier active_notifier;
     std::unique_lock guard(word_);
     word_.set(current() + one_call);
     leaving_.append(waiting_);
@@ -85,12 +85,12 @@ void notify_state::notify_all_waiting() noexcept {
         }
         // While the lock is released, the remaining waiters may leave on their own. So they stay in a list of this
         // object and not in a local one.
-        tellers_.add(teller);
+        active_notifiers_.add(active_notifier);
         guard.unlock();
         wakes.wake_all();
-        if (teller.is_left_behind()) return;  // a waker destroyed this object
+        if (active_notifier.is_left_behind()) return;  // a waker destroyed this object
         guard.lock();
-        tellers_.remove(teller);
+        active_notifiers_.remove(active_notifier);
     }
 }
 

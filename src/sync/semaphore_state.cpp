@@ -25,7 +25,7 @@ void semaphore_state<B>::destroyed_too_early() noexcept {
 }
 
 template <unsigned B>
-acquired semaphore_state<B>::acquire_or_wait(std::size_t count, permit_waiter& who, const waker& wake) noexcept {
+acquired semaphore_state<B>::acquire_or_wait(std::size_t count, permit_waiter& entry, const waker& wake) noexcept {
     waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
     // relaxed load, also on failure of the exchange: as in try_acquire().
@@ -46,48 +46,48 @@ acquired semaphore_state<B>::acquire_or_wait(std::size_t count, permit_waiter& w
             break;
         }
     }
-    who.needed = count;
-    who.outcome = acquired::not_yet;
-    who.wake.swap(kept);
-    waiters_.push_back(who);
+    entry.needed = count;
+    entry.outcome = acquired::not_yet;
+    entry.wake.swap(kept);
+    waiters_.push_back(entry);
     return acquired::not_yet;
 }
 
 template <unsigned B>
-acquired semaphore_state<B>::poll_again(permit_waiter& who, const waker& wake) noexcept {
+acquired semaphore_state<B>::poll_again(permit_waiter& entry, const waker& wake) noexcept {
     {
         const std::lock_guard guard(lock_);
-        if (!who.is_listed) return who.outcome;
-        if (who.wake.will_wake(wake)) return acquired::not_yet;
+        if (!entry.is_listed) return entry.outcome;
+        if (entry.wake.will_wake(wake)) return acquired::not_yet;
     }
     waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
-    if (!who.is_listed) return who.outcome;
-    who.wake.swap(kept);
+    if (!entry.is_listed) return entry.outcome;
+    entry.wake.swap(kept);
     return acquired::not_yet;
 }
 
 template <unsigned B>
-bool semaphore_state<B>::leave(permit_waiter& who) noexcept {
+bool semaphore_state<B>::leave(permit_waiter& entry) noexcept {
     waker dropped;
     wake_list woken;
     bool were_given = false;
     bool is_more = false;
     {
         const std::lock_guard guard(lock_);
-        if (who.is_listed) {
-            const bool was_first = waiters_.front() == &who;
-            waiters_.remove(who);
-            dropped = std::move(who.wake);
+        if (entry.is_listed) {
+            const bool was_first = waiters_.front() == &entry;
+            waiters_.remove(entry);
+            dropped = std::move(entry.wake);
             // The free permits may now be sufficient for the waiters behind it. acquire: as in give().
             if (was_first) is_more = serve(word_.load(std::memory_order_acquire), 0, woken);
         } else {
-            were_given = who.outcome == acquired::yes;
+            were_given = entry.outcome == acquired::yes;
         }
     }
     woken.wake_all();
     if (is_more) give(0);
-    if (were_given) release(who.needed);
+    if (were_given) release(entry.needed);
     return were_given;
 }
 

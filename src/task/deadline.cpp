@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/deadline.hpp>
+#include <eddy/future/deadline.hpp>
 
 namespace eddy {
 namespace detail {

@@ -68,7 +68,7 @@ void abandon_heap(owned_heap* heap) noexcept {
 }
 
 /// Returns a list of blocks to their heap. Any thread.
-void send_home(owned_heap& to, free_block* first, free_block* last) noexcept {
+void return_to_owner(owned_heap& to, free_block* first, free_block* last) noexcept {
     // release: pairs with the acquire in take_returned(). The owner sees the links and the last use of the blocks.
     // relaxed for the load and for failures: the exchange validates the value.
     free_block* head = to.returned.load(std::memory_order_relaxed);
@@ -80,14 +80,14 @@ void send_home(owned_heap& to, free_block* first, free_block* last) noexcept {
 /// Returns the batch of `heap` to its owner.
 void flush_batch(owned_heap& heap) noexcept {
     if (heap.batch == nullptr) return;
-    send_home(*heap.batch_owner, heap.batch, heap.batch_last);
+    return_to_owner(*heap.batch_owner, heap.batch, heap.batch_last);
     heap.batch = nullptr;
     heap.batch_length = 0;
 }
 
 /// Moves the blocks that other threads have returned to the free lists.
 void take_returned(owned_heap& heap) noexcept {
-    // acquire: pairs with the release in send_home().
+    // acquire: pairs with the release in return_to_owner().
     free_block* block = heap.returned.exchange(nullptr, std::memory_order_acquire);
     while (block != nullptr) {
         free_block* const next = block->next;
@@ -182,7 +182,7 @@ void free_block_elsewhere(void* block) noexcept {
     auto* const owner = static_cast<owned_heap*>(chunk_of(block)->owner);
     auto* const heap = static_cast<owned_heap*>(this_thread_heap);
     if (heap == nullptr) {
-        send_home(*owner, freed, freed);
+        return_to_owner(*owner, freed, freed);
         return;
     }
     if (heap->batch_owner != owner) flush_batch(*heap);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/task_local.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include <utility>
 

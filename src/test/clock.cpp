@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/test/clock.hpp>
+#include <eddy/test/advance.hpp>
 
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/error.hpp>

@@ -174,7 +174,7 @@ void time_driver::arm(timer_entry& entry, time_point deadline, waker wake) noexc
     if (is_first) unpark_.wake_by_ref();
 }
 
-void time_driver::synchronise() noexcept { const std::lock_guard guard(lock_); }
+void time_driver::synchronize() noexcept { const std::lock_guard guard(lock_); }
 
 bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
     if (!entry.is_armed()) return true;

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/pool.hpp>
-#include <eddy/join_handle.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include "core/core_shared.hpp"
 #include "core/running_here.hpp"

@@ -54,18 +54,18 @@ void io_handle::shut_down() noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
-std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept { std::abort(); }
+std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* turn_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
 // ---- The timers and the pool of a worker that runs no tasks: never called ----
 
-void time_driver::synchronise() noexcept {}
+void time_driver::synchronize() noexcept {}
 void pool::retain(std::uint32_t) noexcept { std::abort(); }
 void pool::release(std::uint32_t) noexcept { std::abort(); }
 void pool::notify_one() noexcept { std::abort(); }
-void pool::wake_sentry() noexcept { std::abort(); }
+void pool::wake_watchdog() noexcept { std::abort(); }
 void pool::inject(spawned_task&) noexcept { std::abort(); }
 void pool::give_up(spawned_task&) noexcept { std::abort(); }
 void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }

@@ -139,7 +139,7 @@ void engine::end_execution() {
     if (!promises_.empty()) discard();
     for (const auto& block : heap_.blocks()) {
         if (!block.is_live) continue;
-        fail("a leak: " + std::to_string(block.size) + " bytes, allocated at " + place_of({block.allocated_at}));
+        fail("a leak: " + std::to_string(block.size) + " bytes, allocated at " + call_site_of({block.allocated_at}));
     }
     for (std::size_t i = 0; i < object_count_; ++i) {
         if (objects_[i].what == kind::tracked && objects_[i].is_alive) {

@@ -2,7 +2,7 @@
 // A worker's child queue: each child of a scope is taken exactly once, the newest by its owner or the oldest by a
 // stealing worker. The taker sees all writes before the push. The capacity is 2, so that the queue gets full and reuses
 // its slots.
-#include "runtime/fork_queue.hpp"
+#include "runtime/child_queue.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 
 namespace {
 
-using eddy::detail::fork_queue;
+using eddy::detail::child_queue;
 using explore::check;
 using explore::fails;
 using explore::holds;
@@ -118,9 +118,9 @@ void steal_what_is_pushed_now() {
 
 TEST(ExploreForkQueue, EachTaskIsTakenOnce) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 2, .early_reads = 1};
-    EXPECT_TRUE(holds(chosen, pop_while_two_steal<fork_queue>));
-    EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<fork_queue>));
-    EXPECT_TRUE(holds(chosen, steal_what_is_pushed_now<fork_queue>));
+    EXPECT_TRUE(holds(chosen, pop_while_two_steal<child_queue>));
+    EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<child_queue>));
+    EXPECT_TRUE(holds(chosen, steal_what_is_pushed_now<child_queue>));
 }
 
 // ---- Copies of the queue with one mistake each fail ----

@@ -225,18 +225,18 @@ void sentry_resigns_while_a_worker_begins() {
     idle_workers idle(2);
     static_cast<void>(idle.transition_to_parked(0, false));
     static_cast<void>(idle.transition_to_parked(1, false));
-    atomic<int> sentry{0};
+    atomic<int> watchdog{0};
     explore::event place{false};
     explore::thread begins([&] {
         check(idle.unpark_itself(1), "the worker was not notified");
-        if (sentry.load(Look) != nobody || idle.all_awake()) return;
+        if (watchdog.load(Look) != nobody || idle.all_awake()) return;
         if (idle.any_sleeper()) place.set();
     });
     if (idle.awake() != 0) return;
-    sentry.store(nobody, Resign);
+    watchdog.store(nobody, Resign);
     for (;;) {
         int none = nobody;
-        if (idle.awake() > 0 && sentry.compare_exchange_strong(none, 0, std::memory_order_seq_cst)) return;
+        if (idle.awake() > 0 && watchdog.compare_exchange_strong(none, 0, std::memory_order_seq_cst)) return;
         place.wait();
     }
 }

@@ -78,22 +78,22 @@ private:
 
 template <class List>
 void senders_and_a_loop() {
-    loop<List> home;
+    loop<List> owner;
     item items[senders][per_sender];
     const auto send_all = [&](unsigned sender) {
         for (unsigned i = 0; i < per_sender; ++i) {
             items[sender][i].sender = sender;
             items[sender][i].number = i;
-            check(home.send(items[sender][i]), "an open loop refuses no item");
+            check(owner.send(items[sender][i]), "an open loop refuses no item");
         }
     };
     explore::thread first([&] { send_all(0); });
     explore::thread second([&] { send_all(1); });
     checklist seen;
     for (;;) {
-        home.turn([&](const item& arrived) { seen.add(arrived); });
+        owner.turn([&](const item& arrived) { seen.add(arrived); });
         if (seen.count() == senders * per_sender) return;
-        home.sleep();
+        owner.sleep();
     }
 }
 
@@ -101,21 +101,21 @@ void senders_and_a_loop() {
 /// to the loop.
 template <class List>
 void senders_and_a_loop_that_closes() {
-    loop<List> home;
+    loop<List> owner;
     item items[senders];
     bool is_taken[senders] = {};
     bool is_handed_over[senders] = {};
     {
         const auto send = [&](unsigned sender) {
             items[sender].sender = sender;
-            is_taken[sender] = home.send(items[sender]);
+            is_taken[sender] = owner.send(items[sender]);
         };
         explore::thread first([&] { send(0); });
         explore::thread second([&] { send(1); });
         const auto note = [&](const item& arrived) { is_handed_over[arrived.sender] = true; };
-        home.turn(note);
-        home.turn(note);
-        for (inbound_node* node = home.inbound.close(); node != nullptr; node = node->next_inbound) {
+        owner.turn(note);
+        owner.turn(note);
+        for (inbound_node* node = owner.inbound.close(); node != nullptr; node = node->next_inbound) {
             note(static_cast<item&>(*node));
         }
     }

@@ -11,7 +11,7 @@
 
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/once_value.hpp>
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/sync/set_once.hpp>
 
 #include "explore/explore.hpp"

@@ -12,7 +12,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 #include "core/sleeping_place.hpp"
 #include "core/this_thread.hpp"
@@ -165,7 +165,7 @@ public:
         unpark_.wake_by_ref();
     }
     [[nodiscard]] bool has_deadline() const { return is_armed_.load(std::memory_order_relaxed); }
-    void synchronise() { const std::lock_guard guard(lock_); }
+    void synchronize() { const std::lock_guard guard(lock_); }
 
 private:
     spin_lock lock_;
@@ -182,7 +182,7 @@ void arm_while_another_goes_on() {
     timers with(unpark);
     explore::thread next([&] {
         place->set_owner();
-        if (Synchronises) with.synchronise();
+        if (Synchronises) with.synchronize();
         while (!with.has_deadline()) place->park(std::nullopt);
     });
     with.arm();

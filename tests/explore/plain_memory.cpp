@@ -18,8 +18,9 @@ void engine::plain_access(const void* address, std::size_t size, bool is_write, 
     if (!found) return;
     note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
     complain(std::string("a data race: thread ") + std::to_string(self.id) + (is_write ? " writes at " : " reads at ") +
-             place_of(code_here(code)) + " and thread " + std::to_string(found->thread) +
-             (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) + " without synchronization");
+             call_site_of(code_here(code)) + " and thread " + std::to_string(found->thread) +
+             (found->is_write ? " writes at " : " reads at ") + call_site_of({found->code}) +
+             " without synchronization");
 }
 
 void engine::meet(const void* address, bool acquires, bool releases) {
@@ -49,9 +50,9 @@ void engine::deallocate(void* address, const void* code) {
     const auto found = races_.note(freed->address, freed->size, {self.id, self.seen[self.id], code, true}, self.seen);
     if (found) {
         note("frees", 0, code);
-        fail("a data race: thread " + std::to_string(self.id) + " frees at " + place_of(code_here(code)) +
+        fail("a data race: thread " + std::to_string(self.id) + " frees at " + call_site_of(code_here(code)) +
              " and thread " + std::to_string(found->thread) + (found->is_write ? " writes at " : " reads at ") +
-             place_of({found->code}) + " without synchronization");
+             call_site_of({found->code}) + " without synchronization");
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 #include "explore/explore.hpp"
 

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include <eddy/detail/spawned_cell.hpp>
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"

@@ -120,7 +120,7 @@ std::string padded(std::string text, std::size_t width) {
 
 }  // namespace
 
-std::string place_of(const std::vector<const void*>& code) { return place_in(look_up(code), code); }
+std::string call_site_of(const std::vector<const void*>& code) { return place_in(look_up(code), code); }
 
 std::string render(const std::vector<event_record>& events) {
     std::vector<const void*> code;

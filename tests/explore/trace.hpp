@@ -28,6 +28,6 @@ struct event_record {
 [[nodiscard]] std::string render(const std::vector<event_record>& events);
 
 /// Returns the source line of a code address, such as "inbound_list.hpp:34". Empty if unknown.
-[[nodiscard]] std::string place_of(const std::vector<const void*>& code);
+[[nodiscard]] std::string call_site_of(const std::vector<const void*>& code);
 
 }  // namespace explore::detail

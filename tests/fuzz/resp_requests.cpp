@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 #include "fuzz/targets.hpp"
 #include "mini_redis/reply_codec.hpp"

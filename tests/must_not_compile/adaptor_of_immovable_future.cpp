@@ -2,7 +2,7 @@
 // expect-error: eddy: this moves its futures in, and one of them cannot be moved
 // expect-error: store it in a variable and pass std::ref(f)
 // only-error
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include <functional>

@@ -2,8 +2,8 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
 
 #include <functional>
 

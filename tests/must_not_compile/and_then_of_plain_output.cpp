@@ -2,8 +2,8 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: and_then needs a future of a std::expected; `map` and `then` take any output
-#include <eddy/ready.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/runtime/wait.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to and_then does not take the future's value
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 
 #include <string>
 

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the errors before and after and_then do not convert; use map_err on one of them
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved
 // only-error
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 struct fixed {
     fixed() {}

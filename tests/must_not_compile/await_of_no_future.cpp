@@ -2,8 +2,8 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this cannot be awaited: it is no future
-#include <eddy/ready.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<int> number() {
 #ifdef EDDY_CONTROL

@@ -2,7 +2,7 @@
 // expect-error: eddy: this is a stream, and no future: await its next()
 // only-error
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> use(eddy::streams::once_stream<int> items) {
 #ifdef EDDY_CONTROL

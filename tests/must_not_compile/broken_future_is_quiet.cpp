@@ -4,8 +4,8 @@
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes over the work: write std::move
 // only-error
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include <string>
 

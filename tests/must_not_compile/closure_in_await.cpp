@@ -3,8 +3,8 @@
 // only: gcc12
 // expect-error: static assertion failed
 // expect-error: eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first
-#include <eddy/ready.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

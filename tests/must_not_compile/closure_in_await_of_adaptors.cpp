@@ -3,9 +3,9 @@
 // only: gcc12
 // expect-error: static assertion failed
 // expect-error: name the future first
-#include <eddy/poll_fn.hpp>
-#include <eddy/select.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

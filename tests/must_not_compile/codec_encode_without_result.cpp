@@ -5,7 +5,7 @@
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <optional>
 #include <utility>

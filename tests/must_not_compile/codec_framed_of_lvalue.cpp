@@ -1,11 +1,11 @@
 // A connection cannot be copied: move it into the framed object, or pass a reference.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <functional>
 

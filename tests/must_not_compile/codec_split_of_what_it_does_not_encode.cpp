@@ -3,7 +3,7 @@
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: a combinator takes its future over: write std::move(f).and_then(...)
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 
 int main() {
     auto f = eddy::ready(1);

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: core.run takes a future, such as a task: call the coroutine
-#include <eddy/core.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> nothing() { co_return; }
 

@@ -6,7 +6,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/poll_sender.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <utility>
 

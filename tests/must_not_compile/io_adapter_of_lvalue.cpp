@@ -1,9 +1,9 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
 // only-error
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include <array>
 #include <cstddef>

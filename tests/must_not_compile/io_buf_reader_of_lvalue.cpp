@@ -1,10 +1,10 @@
 // A reader that cannot be copied is moved into its buffer, or passed by reference.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
 // only-error
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <functional>
 #include <string>

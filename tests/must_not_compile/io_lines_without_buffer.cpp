@@ -1,9 +1,9 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this needs a reader with a buffer (poll_fill_buf, consume): write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to lend it
+// expect-error: eddy: this needs a reader with a buffer (poll_fill_buf, consume): write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to keep it
 // only-error
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include <array>
 #include <cstddef>

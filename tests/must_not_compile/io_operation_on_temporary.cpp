@@ -1,9 +1,9 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this borrows what it reads or writes: give it a name, and pass that
 // only-error
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include <array>
 #include <cstddef>

@@ -1,9 +1,9 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this is no reader, which needs poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)
 // only-error
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include <array>
 #include <cstddef>

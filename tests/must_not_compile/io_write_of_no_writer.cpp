@@ -1,9 +1,9 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this is no writer, which needs poll_write(context&, std::span<const std::byte>), poll_flush(context&) and poll_shutdown(context&)
 // only-error
+#include <eddy/future/try.hpp>
 #include <eddy/io.hpp>
-#include <eddy/task.hpp>
-#include <eddy/try.hpp>
+#include <eddy/task/task.hpp>
 
 #include <array>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this takes a range of futures over: write std::move(futures)
-#include <eddy/join_all.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/join_all.hpp>
+#include <eddy/task/task.hpp>
 
 #include <utility>
 #include <vector>

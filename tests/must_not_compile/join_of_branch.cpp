@@ -1,8 +1,8 @@
 // expect-error: static assertion failed
 // expect-error: eddy: when() and otherwise() are branches of a select: this combinator waits for each future
-#include <eddy/join.hpp>
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

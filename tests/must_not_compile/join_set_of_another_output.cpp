@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: a join_set<T> holds tasks whose output is T, and this work has a different output type
-#include <eddy/join_set.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/task/join_set.hpp>
 
 int main() {
     eddy::join_set<int> set;

@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
 // expect-error: eddy: map_err needs a future of a std::expected
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

@@ -3,16 +3,16 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
 // only-error
-#include <eddy/background_reactor.hpp>
 #include <eddy/io/async_fd.hpp>
-#include <eddy/join_set.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/net/udp_socket.hpp>
-#include <eddy/reactor.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/background_reactor.hpp>
+#include <eddy/runtime/reactor.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> use(eddy::join_set<int> set) {
 #ifdef EDDY_CONTROL

@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to a once_cell must return a future; a plain value goes into set()
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 #include <eddy/sync/once_cell.hpp>
 
 int main() {

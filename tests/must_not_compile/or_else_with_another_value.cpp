@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to or_else must return a value of the future's type
-#include <eddy/ready.hpp>
+#include <eddy/future/ready.hpp>
 
 #include <string>
 

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to poll_fn must return an eddy::poll_result<T>
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: the futures of a race must have the same output type; use select
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

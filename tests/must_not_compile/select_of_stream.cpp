@@ -3,10 +3,10 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this is a stream, not a future: pass its next()
 // only-error
-#include <eddy/select.hpp>
+#include <eddy/future/select.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> use(eddy::sync::mpsc<int>::receiver rx, eddy::task<int> other) {
 #ifdef EDDY_CONTROL

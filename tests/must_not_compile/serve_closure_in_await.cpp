@@ -5,7 +5,7 @@
 // expect-error: name the future first
 #include <eddy/net/serve.hpp>
 #include <eddy/net/tcp_listener.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

@@ -5,7 +5,7 @@
 // only-error
 #include <eddy/net/serve.hpp>
 #include <eddy/net/tcp_listener.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> handle(eddy::net::tcp_stream) { co_return; }
 

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
 // only-error
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 using namespace std::chrono_literals;
 

@@ -4,7 +4,7 @@
 // expect-error: poll_ready, poll_flush and poll_close must return poll_result<std::expected<void, error_type>>
 // only-error
 #include <eddy/sink.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <system_error>
 

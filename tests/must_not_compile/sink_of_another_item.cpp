@@ -6,7 +6,7 @@
 // only-error
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <string>
 #include <system_error>

@@ -4,7 +4,7 @@
 // expect-error: eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, error_type>
 // only-error
 #include <eddy/sink.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <system_error>
 

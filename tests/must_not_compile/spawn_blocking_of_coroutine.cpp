@@ -3,9 +3,9 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this function makes a task, which spawn_blocking would not run: spawn() it
 // only-error
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<int> use() {
 #ifdef EDDY_CONTROL

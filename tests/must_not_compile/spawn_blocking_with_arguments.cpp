@@ -1,8 +1,8 @@
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda
 // only-error
-#include <eddy/spawn_blocking.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn_blocking.hpp>
+#include <eddy/task/task.hpp>
 
 int square(int n) { return n * n; }
 

@@ -1,8 +1,8 @@
 // As in spawn_of_result.cpp, for a closure that is sent to the event loop.
 // expect-error: static assertion failed
 // expect-error: eddy: the output of spawned work is discarded, so it must be void
-#include <eddy/core.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<int> answers() { co_return 1; }
 eddy::task<void> handles() { static_cast<void>(co_await answers()); }

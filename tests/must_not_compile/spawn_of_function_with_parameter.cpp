@@ -2,8 +2,8 @@
 // expect-error: eddy: spawn takes a future, or a callable without parameters that makes one
 // expect-error: for a function with parameters, spawn its result
 // only-error
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> work(int) { co_return; }
 

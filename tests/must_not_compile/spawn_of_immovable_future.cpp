@@ -1,8 +1,8 @@
 // expect-error: static assertion failed
 // expect-error: eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it
 // only-error
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 struct fixed {
     using output_type = int;

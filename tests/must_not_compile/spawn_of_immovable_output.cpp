@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: the output of spawned work is moved to the joining task, and this type cannot be moved
-#include <eddy/spawn.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

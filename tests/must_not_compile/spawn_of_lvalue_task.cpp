@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes over the work: write std::move
-#include <eddy/core.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<void> nothing() { co_return; }
 

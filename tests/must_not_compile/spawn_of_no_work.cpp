@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 int main() {
     eddy::core loop;

@@ -3,7 +3,7 @@
 // expect-error: static assertion failed
 // expect-error: poll_next must return poll_result<std::optional<item_type>>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <optional>
 #include <utility>

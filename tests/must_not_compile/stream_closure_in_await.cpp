@@ -4,7 +4,7 @@
 // expect-error: static assertion failed
 // expect-error: name the future first
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

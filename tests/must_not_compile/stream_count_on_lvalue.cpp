@@ -2,7 +2,7 @@
 // expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
 // only-error
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <utility>
 

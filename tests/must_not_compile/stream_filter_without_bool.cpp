@@ -4,7 +4,7 @@
 // expect-error: eddy: this needs a function that returns a bool, or a future of one
 // only-error
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<std::size_t> use(eddy::streams::once_stream<int> items) {
 #ifdef EDDY_CONTROL

@@ -4,7 +4,7 @@
 // expect-error: poll_next must return poll_result<std::optional<item_type>>
 // only-error
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <optional>
 

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: a coroutine's output is moved to its awaiter, and this type cannot be moved: return a
 // only-error
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <memory>
 

@@ -3,7 +3,7 @@
 // only-error
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include <chrono>

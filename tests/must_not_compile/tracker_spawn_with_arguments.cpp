@@ -2,7 +2,7 @@
 // expect-error: eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda
 // only-error
 #include <eddy/sync/task_tracker.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<int> twice(int a) { co_return 2 * a; }
 

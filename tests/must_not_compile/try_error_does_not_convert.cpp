@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this error does not convert to the coroutine's error type; use map_err first
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <string>
 

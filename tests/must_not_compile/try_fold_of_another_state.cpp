@@ -5,7 +5,7 @@
 // only-error
 #include <eddy/result.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <string>
 

@@ -4,7 +4,7 @@
 // expect-error: eddy: neither the items nor the function's results are a std::expected; use fold()
 // only-error
 #include <eddy/stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include <functional>
 

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_ ends the coroutine with an error, so its output must be a std::expected
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 eddy::task<eddy::result<int>> number();
 

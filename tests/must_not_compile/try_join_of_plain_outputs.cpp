@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: try_join takes futures of std::expected; use join
-#include <eddy/join.hpp>
-#include <eddy/ready.hpp>
+#include <eddy/future/join.hpp>
+#include <eddy/future/ready.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

@@ -2,7 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_ takes a std::expected, or a future of one
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #ifdef EDDY_CONTROL
 eddy::task<eddy::result<int>> number();

@@ -1,7 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: wait takes a future (output_type and poll(context&))
-#include <eddy/ready.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/runtime/wait.hpp>
 
 int main() {
 #ifdef EDDY_CONTROL

@@ -2,7 +2,7 @@
 // expect-error: eddy: send_modify changes the value at once, under a lock, and would drop the future
 // only-error
 #include <eddy/sync/watch.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 void use(eddy::sync::watch<int>::sender tx) {
 #ifdef EDDY_CONTROL

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/test/by_hand.hpp>
 

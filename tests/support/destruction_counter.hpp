@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include <eddy/ready.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/task/task.hpp>
 
 namespace support {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 namespace support {
 

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
-#include <eddy/future.hpp>
-#include <eddy/poll_fn.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 // Helpers of tests that run on an event loop and on runtimes.
 

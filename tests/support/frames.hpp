@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/framed_read.hpp>
 #include <eddy/error.hpp>

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
 

@@ -31,13 +31,13 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
-#include <eddy/yield_now.hpp>
 #include <support/gate.hpp>
 #include <support/repeated.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/poll_fn.hpp>
+#include <eddy/future/poll_fn.hpp>
 
 namespace support {
 

@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace support {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace support {
 

@@ -31,8 +31,8 @@ struct shuts_down {
 using owned_io = std::unique_ptr<eddy::detail::io_handle, shuts_down>;
 
 /// Adds a stream to `home`, with a duplicate of the descriptor of `of`.
-inline eddy::detail::stream_source& add_to(eddy::detail::io_handle& home, const connection& of) {
-    return **home.add_stream(::dup(of.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
+inline eddy::detail::stream_source& add_to(eddy::detail::io_handle& owner, const connection& of) {
+    return **owner.add_stream(::dup(of.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
 }
 
 /// Returns whether the peer's kernel has not acknowledged all sent bytes.

@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/ready.hpp>
-#include <eddy/runtime.hpp>
-#include <eddy/task.hpp>
-#include <eddy/yield_now.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/runtime.hpp>
+#include <eddy/task/task.hpp>
 
 #include "gate.hpp"
 

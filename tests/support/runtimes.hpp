@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include <eddy/core.hpp>
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 namespace support {
 

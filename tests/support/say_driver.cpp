@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Prints the driver that `automatic` selects on this machine, and why. The tests labeled io_uring_denied run it behind
 // a system call filter.
-#include <eddy/core.hpp>
+#include <eddy/runtime/core.hpp>
 
 #include <cstdio>
 #include <string>

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 
 namespace support {

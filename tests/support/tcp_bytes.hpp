@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 #include "support/net.hpp"
 

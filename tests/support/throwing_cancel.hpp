@@ -3,8 +3,8 @@
 
 #include <stdexcept>
 
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 
 namespace support {
 

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <optional>
 
-#include <eddy/core.hpp>
-#include <eddy/runtime.hpp>
+#include <eddy/runtime/core.hpp>
+#include <eddy/runtime/runtime.hpp>
 
 #include "gate.hpp"
 #include "more_descriptors.hpp"

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/delimiter_search.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/io/read_until.hpp>

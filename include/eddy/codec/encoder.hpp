@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 
 namespace eddy::detail {

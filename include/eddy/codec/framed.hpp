@@ -16,8 +16,8 @@
 #include <eddy/detail/frame_reader.hpp>
 #include <eddy/detail/frame_writer.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -167,9 +167,9 @@ private:
 template <class S, class C>
 framed(S, C, std::size_t = 0, std::source_location = {}) -> framed<S, C>;
 template <class S, class C>
-framed(std::reference_wrapper<S>, C) -> framed<io::lent<S>, C>;
+framed(std::reference_wrapper<S>, C) -> framed<io::borrowed<S>, C>;
 template <class S, class C>
-framed(std::reference_wrapper<S>, C, std::size_t) -> framed<io::lent<S>, C>;
+framed(std::reference_wrapper<S>, C, std::size_t) -> framed<io::borrowed<S>, C>;
 
 }  // namespace eddy::codec
 

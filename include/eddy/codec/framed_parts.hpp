@@ -5,8 +5,8 @@
 #include <functional>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/io/borrowed.hpp>
 
 namespace eddy::codec {
 
@@ -28,6 +28,6 @@ struct framed_parts {
 };
 
 template <class S, class C>
-framed_parts(std::reference_wrapper<S>, C) -> framed_parts<io::lent<S>, C>;
+framed_parts(std::reference_wrapper<S>, C) -> framed_parts<io::borrowed<S>, C>;
 
 }  // namespace eddy::codec

@@ -12,8 +12,8 @@
 #include <eddy/codec/framed_parts.hpp>
 #include <eddy/detail/frame_reader.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
@@ -82,8 +82,8 @@ private:
 template <class R, class D>
 framed_read(R, D, std::size_t = 0, std::source_location = {}) -> framed_read<R, D>;
 template <class R, class D>
-framed_read(std::reference_wrapper<R>, D) -> framed_read<io::lent<R>, D>;
+framed_read(std::reference_wrapper<R>, D) -> framed_read<io::borrowed<R>, D>;
 template <class R, class D>
-framed_read(std::reference_wrapper<R>, D, std::size_t) -> framed_read<io::lent<R>, D>;
+framed_read(std::reference_wrapper<R>, D, std::size_t) -> framed_read<io::borrowed<R>, D>;
 
 }  // namespace eddy::codec

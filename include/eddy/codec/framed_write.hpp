@@ -11,8 +11,8 @@
 #include <eddy/codec/framed_parts.hpp>
 #include <eddy/detail/frame_writer.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/sink/send.hpp>
 #include <eddy/sink/sink_ops.hpp>
 
@@ -97,7 +97,7 @@ private:
 template <class W, class E>
 framed_write(W, E) -> framed_write<W, E>;
 template <class W, class E>
-framed_write(std::reference_wrapper<W>, E) -> framed_write<io::lent<W>, E>;
+framed_write(std::reference_wrapper<W>, E) -> framed_write<io::borrowed<W>, E>;
 
 }  // namespace eddy::codec
 

@@ -9,8 +9,8 @@
 #include <span>
 #include <string_view>
 
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/detail/delimiter_search.hpp>
 #include <eddy/detail/export.hpp>

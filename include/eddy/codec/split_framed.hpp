@@ -7,7 +7,7 @@
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/stream/split.hpp>
+#include <eddy/stream/split_stream.hpp>
 
 namespace eddy::codec {
 

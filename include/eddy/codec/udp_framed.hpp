@@ -12,14 +12,14 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/codec/split_framed.hpp>
-#include <eddy/detail/toll.hpp>
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/net/udp_socket.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream/next.hpp>
@@ -34,8 +34,8 @@ struct udp_message {
     T message;              ///< the message
     net::socket_addr peer;  ///< the address of the peer
 
-    /// Creates a message for, or from, the peer `who`.
-    udp_message(T what, const net::socket_addr& who) : message(std::move(what)), peer(who) {}
+    /// Creates a message for, or from, the peer `from`.
+    udp_message(T what, const net::socket_addr& from) : message(std::move(what)), peer(from) {}
 };
 udp_message(const char*, const net::socket_addr&) -> udp_message<std::string>;
 
@@ -150,7 +150,7 @@ private:
     poll_result<std::optional<item_type>> poll_message(context& cx) {
         if (has_ended_) return std::nullopt;
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             if (!is_decoding_ && !poll_datagram(cx)) return not_ready;
             if (error_) return next_error();
             const std::size_t size_before = in_.size();

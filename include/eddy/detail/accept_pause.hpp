@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 

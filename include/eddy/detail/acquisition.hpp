@@ -9,7 +9,7 @@
 
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 

@@ -12,7 +12,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // The future class behind and_then, map, map_err, or_else and then. A `Rule` supplies what differs between them:
 //

@@ -13,9 +13,9 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/polled.hpp>
 #include <eddy/detail/virtual_stack.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
-#include <eddy/try.hpp>
 
 // The awaiters behind co_await in a task:
 //

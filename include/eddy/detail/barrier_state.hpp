@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/active_notifiers.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The state of sync::barrier. The lock guards all of it.
 //
@@ -58,7 +58,7 @@ private:
     spin_lock lock_;
     std::size_t here_ = 0;
     std::uint64_t rounds_ = 0;
-    tellers tellers_;
+    active_notifiers active_notifiers_;
     waiter_list<barrier_waiter> waiting_;
 };
 

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/pool.hpp>
+#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/spawned_cell.hpp>
-#include <eddy/join_handle.hpp>
+#include <eddy/task/join_handle.hpp>
 
 namespace eddy::detail {
 

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/task_local.hpp>
+#include <eddy/task/task_local.hpp>
 
 namespace eddy::detail {
 

@@ -11,7 +11,7 @@
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The state of a broadcast channel without the values. After Tokio's broadcast: a ring of slots. Each value has a
 // position; a receiver stores the position that it reads next. A slot counts the receivers that have yet to read it.

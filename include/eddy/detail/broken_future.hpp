@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <source_location>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // Placeholders that library templates return after a failed static_assert, so that the compiler reports that message
 // and no further errors.

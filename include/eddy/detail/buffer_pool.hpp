@@ -3,16 +3,16 @@
 
 #include <cstddef>
 
-#include <eddy/detail/buffer_home.hpp>
+#include <eddy/detail/buffer_owner.hpp>
 #include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
 /// The receive buffers of one event loop, or of one thread without an event loop. A buffer is taken only when there is
 /// data to receive, so an idle connection holds none.
-/// Thread safety: as buffer_home.
+/// Thread safety: as buffer_owner.
 /// Cost: up to 32 free buffers are kept; more are allocated and freed with operator new and delete.
-class EDDY_API buffer_pool final : public buffer_home {
+class EDDY_API buffer_pool final : public buffer_owner {
 public:
     /// In bytes.
     static constexpr std::size_t buffer_size = 32 * 1024;

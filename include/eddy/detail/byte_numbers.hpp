@@ -10,7 +10,7 @@
 
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/byte_window.hpp>
-#include <eddy/int128.hpp>
+#include <eddy/io/int128.hpp>
 
 // Numbers in windows of bytes: big-endian (network byte order), and little-endian with the suffix `_le`.
 

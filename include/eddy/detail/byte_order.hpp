@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <eddy/int128.hpp>
+#include <eddy/io/int128.hpp>
 
 namespace eddy::detail {
 

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 
 namespace eddy::detail {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include <eddy/detail/future_set.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 

@@ -8,14 +8,14 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/core_task.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/joinable.hpp>
-#include <eddy/detail/pool.hpp>
+#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/stored_work.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

@@ -11,13 +11,13 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
-#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 // The templates between user code and an event loop: they store a future, a callable or a main future in a core_task.
 

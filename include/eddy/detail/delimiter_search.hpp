@@ -8,7 +8,7 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 

@@ -6,7 +6,7 @@
 #include <span>
 
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/async_buf_read.hpp>
 #include <eddy/io/async_read.hpp>
 #include <eddy/io/async_seek.hpp>

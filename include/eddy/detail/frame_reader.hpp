@@ -7,11 +7,11 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
-#include <eddy/detail/toll.hpp>
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/read_buf.hpp>
 
 namespace eddy::detail {
@@ -60,7 +60,7 @@ public:
                 may_have_frame_ = false;
                 if (at_end_) return std::nullopt;
             }
-            toll cost(cx);
+            budget_guard cost(cx);
             const auto count = poll_fill(cx, from);
             if (!count) return not_ready;
             if (!*count) {

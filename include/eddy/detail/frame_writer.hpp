@@ -5,10 +5,10 @@
 #include <expected>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 

@@ -10,7 +10,7 @@
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/woken_set.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 
@@ -156,7 +156,7 @@ private:
         // Lifetime: poll_one() may free the node. The borrowed waker refers to the node, and is not used after that.
         const borrowed_waker waker = one.make_waker();
         context its(waker.get(), cx.budget());
-        await_place::set(its, place_of(cx.where()));
+        await_place::set(its, call_site_of(cx.where()));
         const struct give_back {
             context& to;
             context& from;

@@ -10,9 +10,9 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/with_index.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/maybe_done.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/maybe_done.hpp>
 
 // The future class behind join, try_join, select and race: several child futures that one task polls. A `Rule` supplies
 // what differs between them:
@@ -51,7 +51,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (decided_ == ended) throw_has_ended(Rule::name, cx.where());
-        if (decided_ == nobody && !poll_children(cx, indexes())) return not_ready;
+        if (decided_ == none && !poll_children(cx, indexes())) return not_ready;
         if (!end_all_but(decided_, cx, indexes())) return not_ready;
         const std::size_t which = std::exchange(decided_, ended);
         if (which == failed) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -66,7 +66,7 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<F> || ...)
     {
-        if (decided_ != ended && !end_all_but(nobody, cx, indexes())) return not_ready;
+        if (decided_ != ended && !end_all_but(none, cx, indexes())) return not_ready;
         decided_ = ended;
         return poll_result<void>::ready();
     }
@@ -75,7 +75,7 @@ private:
     // Values of `decided_` other than the index of a child.
     static constexpr std::size_t all = count;         // all children have ended
     static constexpr std::size_t failed = count + 1;  // a child has thrown
-    static constexpr std::size_t nobody = count + 2;  // undecided
+    static constexpr std::size_t none = count + 2;    // undecided
     static constexpr std::size_t ended = count + 3;
 
     template <std::size_t... I>
@@ -89,20 +89,20 @@ private:
         std::size_t next = start_ = Rule::first_child(start_, count);
         for (std::size_t polled = 0; polled < count; ++polled) {
             decided_ = with_index<count>(next, [&](auto i) { return poll_child<i>(cx); });
-            if (decided_ != nobody) return true;
+            if (decided_ != none) return true;
             next = next + 1 == count ? 0 : next + 1;
         }
         if ((std::get<I>(children_).is_done() && ...)) decided_ = all;
-        return decided_ != nobody;
+        return decided_ != none;
     }
 
     /// Polls one child. Returns the new value of `decided_`.
     template <std::size_t I>
     std::size_t poll_child(context& cx) {
         auto& child = std::get<I>(children_);
-        if (child.is_done()) return nobody;
+        if (child.is_done()) return none;
         try {
-            return child.poll(cx).is_ready() && Rule::decides(child.output()) ? I : nobody;
+            return child.poll(cx).is_ready() && Rule::decides(child.output()) ? I : none;
         } catch (...) {
             failure_ = std::current_exception();
             return failed;
@@ -140,7 +140,7 @@ private:
 
     children children_;
     std::size_t start_ = count - 1;
-    std::size_t decided_ = nobody;
+    std::size_t decided_ = none;
     std::exception_ptr failure_;
 };
 

@@ -19,21 +19,21 @@ namespace eddy::detail {
 /// `Home` is a pointer, or an owning pointer, to the object whose release() takes the permits back.
 /// `Count` is std::size_t or one_permit.
 /// Thread safety: as a value; it may be destroyed on any thread.
-template <class T, class Home, class Count>
+template <class T, class Owner, class Count>
 class held_lock {
 public:
     using value_type = T;
-    using home_type = Home;
+    using owner_type = Owner;
     using count_type = Count;
 
-    held_lock(T& value, Home home, Count count) noexcept
-        : value_(std::addressof(value)), home_(std::move(home)), count_(count) {}
+    held_lock(T& value, Owner owner, Count count) noexcept
+        : value_(std::addressof(value)), owner_(std::move(owner)), count_(count) {}
     held_lock(held_lock&& other) noexcept
-        : value_(other.value_), home_(std::exchange(other.home_, nullptr)), count_(other.count_) {}
+        : value_(other.value_), owner_(std::exchange(other.owner_, nullptr)), count_(other.count_) {}
     held_lock& operator=(held_lock&& other) noexcept {
         held_lock taken(std::move(other));
         std::swap(value_, taken.value_);
-        std::swap(home_, taken.home_);
+        std::swap(owner_, taken.owner_);
         if constexpr (!std::is_empty_v<Count>) std::swap(count_, taken.count_);
         return *this;
     }
@@ -43,19 +43,19 @@ public:
     /// Preconditions: owns_lock(). Otherwise the program terminates with a message.
     [[nodiscard]] T& operator*() const noexcept { return *operator->(); }
     [[nodiscard]] T* operator->() const noexcept {
-        if (home_ == nullptr) [[unlikely]]
+        if (owner_ == nullptr) [[unlikely]]
             guard_is_empty();
         return value_;
     }
 
     /// Returns whether the guard holds the lock: false after unlock(), or if it was moved from.
-    [[nodiscard]] bool owns_lock() const noexcept { return home_ != nullptr; }
+    [[nodiscard]] bool owns_lock() const noexcept { return owner_ != nullptr; }
     explicit operator bool() const noexcept { return owns_lock(); }
 
     /// Releases the lock. A second call does nothing.
     void unlock() noexcept {
         // release() fails if there would be too many permits, which is impossible: these were acquired from it.
-        if (Home home = std::exchange(home_, nullptr); home != nullptr) static_cast<void>(home->release(count_));
+        if (Owner owner = std::exchange(owner_, nullptr); owner != nullptr) static_cast<void>(owner->release(count_));
     }
 
 protected:
@@ -71,13 +71,13 @@ protected:
     }
     /// Moves the lock into a guard of `part`.
     template <class U>
-    held_lock<U, Home, Count> hand_over(U& part) noexcept {
-        return {part, std::exchange(home_, nullptr), count_};
+    held_lock<U, Owner, Count> hand_over(U& part) noexcept {
+        return {part, std::exchange(owner_, nullptr), count_};
     }
     /// Releases all permits but one, and moves the rest into a guard of the constant value.
-    held_lock<const T, Home, Count> downgraded() noexcept {
+    held_lock<const T, Owner, Count> downgraded() noexcept {
         T& value = **this;
-        static_cast<void>(home_->release(std::exchange(count_, 1) - 1));
+        static_cast<void>(owner_->release(std::exchange(count_, 1) - 1));
         return hand_over(std::as_const(value));
     }
 
@@ -86,7 +86,7 @@ protected:
 
 private:
     T* value_;
-    Home home_;
+    Owner owner_;
     [[no_unique_address]] Count count_;
 };
 

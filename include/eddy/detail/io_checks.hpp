@@ -56,7 +56,7 @@ constexpr bool check_buf_reader() {
     constexpr bool fits = io::async_buf_read<std::remove_reference_t<R>>;
     static_assert(fits,
                   "eddy: this needs a reader with a buffer (poll_fill_buf, consume): "
-                  "write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to lend it");
+                  "write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to keep it");
     return fits;
 }
 

@@ -15,12 +15,12 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/socket_addr.hpp>
-#include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 namespace eddy::detail {
 

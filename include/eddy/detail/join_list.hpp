@@ -7,7 +7,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

@@ -12,7 +12,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/mpsc_state.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The channels with their values. Both have the same interface for the receiver: peek() returns the next value,
 // drop_front() destroys it.

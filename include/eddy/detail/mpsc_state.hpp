@@ -10,7 +10,7 @@
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The states of the channels with many senders and one receiver, without the values.
 //
@@ -105,10 +105,11 @@ private:
 /// Thread safety: any thread.
 class EDDY_API close_waiters {
 public:
-    /// Returns true if the receiver is closed. Otherwise adds `who` to the list and keeps a clone of `wake` to wake it.
-    [[nodiscard]] bool poll(waiter& who, const waker& wake) noexcept;
-    /// Removes `who` from the list.
-    void leave(waiter& who) noexcept;
+    /// Returns true if the receiver is closed. Otherwise adds `entry` to the list and keeps a clone of `wake` to wake
+    /// it.
+    [[nodiscard]] bool poll(waiter& entry, const waker& wake) noexcept;
+    /// Removes `entry` from the list.
+    void leave(waiter& entry) noexcept;
     /// Marks the receiver as closed and wakes all waiters.
     void close() noexcept;
 
@@ -168,9 +169,9 @@ public:
         static_cast<void>(release(count));
         wake_if_ended();
     }
-    /// Stops waiting for a permit. A permit that `who` has already received is given back.
-    void leave(permit_waiter& who) noexcept {
-        if (base::leave(who)) wake_if_ended();
+    /// Stops waiting for a permit. A permit that `entry` has already received is given back.
+    void leave(permit_waiter& entry) noexcept {
+        if (base::leave(entry)) wake_if_ended();
     }
     using mpsc_shares::leave;
 

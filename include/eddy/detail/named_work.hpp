@@ -13,7 +13,7 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/detail/stored_work.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // Spawned work that has a name. Tasks of the pool and of local sets use a separate task cell, and tasks of an event
 // loop use a wrapper, so unnamed tasks have no extra cost.

@@ -3,13 +3,13 @@
 
 #include <cstdint>
 
+#include <eddy/detail/active_notifiers.hpp>
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/lock_word.hpp>
-#include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The state of sync::notify, and of the types that wake all their waiters: watch, set_once, cancellation_token.
 //
@@ -182,7 +182,7 @@ private:
     lock_word word_{idle};
     waiter_list<notify_waiter> waiting_;
     waiter_list<notify_waiter> leaving_;
-    tellers tellers_;  // active notifiers
+    active_notifiers active_notifiers_;  // active notifiers
 };
 
 }  // namespace eddy::detail

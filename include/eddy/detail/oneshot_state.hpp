@@ -5,7 +5,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The state of a oneshot channel, without the value.
 //

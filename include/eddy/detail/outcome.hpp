@@ -8,8 +8,8 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
-#include <eddy/try.hpp>
 
 // Helpers for combinators that convert one std::expected to another, with a void value or not.
 

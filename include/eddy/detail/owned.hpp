@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // Adaptors own their arguments: an rvalue is moved in. Pass std::ref(f) to keep the ownership of a future.
 
@@ -20,12 +20,12 @@ class borrowed {
 public:
     using output_type = typename F::output_type;
 
-    explicit borrowed(std::reference_wrapper<F> lent) noexcept : lent_(&lent.get()) {}
+    explicit borrowed(std::reference_wrapper<F> target) noexcept : target_(&target.get()) {}
 
-    poll_result<output_type> poll(context& cx) { return lent_->poll(cx); }
+    poll_result<output_type> poll(context& cx) { return target_->poll(cx); }
 
 private:
-    F* lent_;
+    F* target_;
 };
 
 /// The type in which an adaptor stores an argument: `F` itself, or `borrowed` for a std::reference_wrapper.

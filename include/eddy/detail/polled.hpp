@@ -11,7 +11,7 @@
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/slot.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {

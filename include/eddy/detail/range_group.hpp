@@ -14,9 +14,9 @@
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/maybe_done.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/maybe_done.hpp>
 
 // The future behind join_all and try_join_all: the counterpart of `group` for a range of futures of one type. The
 // `Rule` parameter distinguishes the combinators:
@@ -83,7 +83,7 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
-        if (children_ && !cancel_children(cx, nobody)) return not_ready;
+        if (children_ && !cancel_children(cx, none)) return not_ready;
         children_.reset();
         return poll_result<void>::ready();
     }
@@ -122,7 +122,7 @@ private:
     }
 
     bool end_losers(context& cx) {
-        if (failure_) return cancel_children(cx, nobody);
+        if (failure_) return cancel_children(cx, none);
         return *decided_ == children_->size() || cancel_children(cx, *decided_);
     }
 
@@ -149,7 +149,7 @@ private:
     }
 
     /// The index of no child.
-    static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+    static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
     std::optional<std::vector<child>> children_;  // nullopt when the group has ended
     child_polls polls_;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <eddy/detail/notify_state.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 
 namespace eddy::detail {
 

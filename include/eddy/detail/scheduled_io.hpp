@@ -9,7 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/ready_event.hpp>
 

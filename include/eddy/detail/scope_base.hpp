@@ -16,12 +16,12 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/outcome.hpp>
-#include <eddy/detail/pool.hpp>
+#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
-#include <eddy/waker.hpp>
 
 namespace eddy::detail {
 

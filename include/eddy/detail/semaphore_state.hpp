@@ -9,7 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // Permits and their waiters: the state of semaphore, mutex, rwlock and the bounded channel. One word:
 //
@@ -80,14 +80,14 @@ public:
         return acquired::yes;
     }
 
-    /// Takes `count` permits, or appends `who` to the list with a clone of `wake`.
-    [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& who, const waker& wake) noexcept;
+    /// Takes `count` permits, or appends `entry` to the list with a clone of `wake`.
+    [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& entry, const waker& wake) noexcept;
     /// Returns the outcome of a waiter that acquire_or_wait() has appended. It is in no list unless this returns
     /// `not_yet`.
-    [[nodiscard]] acquired poll_again(permit_waiter& who, const waker& wake) noexcept;
+    [[nodiscard]] acquired poll_again(permit_waiter& entry, const waker& wake) noexcept;
     /// Removes a waiter that acquire_or_wait() has appended. Permits that were assigned to it are released. Returns
     /// true if it had been assigned its permits.
-    bool leave(permit_waiter& who) noexcept;
+    bool leave(permit_waiter& entry) noexcept;
 
     /// Releases or adds `count` permits. Returns false, without a change, if there would be more than max_permits.
     bool release(std::size_t count) noexcept {

@@ -10,8 +10,8 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/task_state.hpp>
-#include <eddy/future.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

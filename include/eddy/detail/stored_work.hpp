@@ -11,8 +11,8 @@
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
-#include <eddy/future.hpp>
-#include <eddy/task.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/task/task.hpp>
 
 // The work in a task cell: a coroutine, another future, or a callable. A callable is called at the first poll, and is
 // kept until the future that it made is destroyed.

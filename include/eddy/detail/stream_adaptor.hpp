@@ -16,14 +16,14 @@
 
 #include <eddy/detail/adapted.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/toll.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 
 // The building blocks of stream adaptors.

@@ -7,7 +7,7 @@
 
 #include <eddy/detail/future_set.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 namespace eddy::detail {
 
@@ -43,7 +43,7 @@ public:
     poll_result<std::optional<Item>> poll_next(context& cx, Make make, Ended ended) {
         if (is_empty()) return std::nullopt;
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
-        toll cost(cx);
+        budget_guard cost(cx);
         std::optional<Item> item;
         const auto poll_one = [&](node& one, context& its) {
             auto next = asked_again_if_it_throws(its, [&] { return one.future.items.poll_next(its); });

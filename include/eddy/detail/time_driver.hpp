@@ -12,7 +12,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/timer_wheel.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 
@@ -146,7 +146,7 @@ public:
 
     /// Locks and unlocks: orders the caller after all earlier calls of arm(), and before all later ones. For a thread
     /// that takes over the event loop.
-    void synchronise() noexcept;
+    void synchronize() noexcept;
 
     /// Adds a reference.
     /// Preconditions: the caller has one.

@@ -3,7 +3,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

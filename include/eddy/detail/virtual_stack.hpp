@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/place.hpp>
 #include <eddy/detail/slot.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // The virtual stack: a chain of coroutine frames that await each other, polled as one future.
 //
@@ -61,7 +61,7 @@ struct native_stack {
 
 /// Sets the call site of the current co_await in a context, for error messages of the futures that it polls.
 struct await_place {
-    static void set(context& cx, place where) noexcept { cx.where_ = where; }
+    static void set(context& cx, call_site where) noexcept { cx.where_ = where; }
 };
 
 /// The base of every promise: a coroutine frame as an element of a virtual stack.
@@ -70,7 +70,7 @@ struct frame {
     frame* root = nullptr;  ///< null until the coroutine is started
     frame* parent;          ///< the coroutine that awaits this one; null at the root
     slot_base* outcome;
-    place where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
+    call_site where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
     // Used at the root only:
     frame* current;
     leaf* waits_for;

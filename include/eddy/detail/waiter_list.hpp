@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

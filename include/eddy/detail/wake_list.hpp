@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
 

@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/value_lock.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // The state of a watch channel, without the value.
 //

@@ -8,7 +8,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/waker.hpp>
+#include <eddy/future/waker.hpp>
 
 // A set of futures of one owner, each with its own waker, so that only woken futures are polled. It is the untyped part
 // of futures_unordered and similar classes, and follows FuturesUnordered of futures-rs.

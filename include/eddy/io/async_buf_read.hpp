@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/async_read.hpp>
 #include <eddy/result.hpp>
 

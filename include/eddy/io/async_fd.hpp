@@ -8,8 +8,8 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/io/async_io.hpp>
 #include <eddy/io/poll_evented.hpp>
 

@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
 

@@ -4,7 +4,7 @@
 #include <concepts>
 #include <cstdint>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::io {

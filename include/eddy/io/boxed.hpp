@@ -12,7 +12,7 @@
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {

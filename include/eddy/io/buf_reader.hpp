@@ -16,8 +16,8 @@
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/read_filled.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::io {
@@ -123,12 +123,12 @@ private:
     bool is_seeking_ = false;          // a seek was begun, and its result is not known yet
 };
 
-/// Deduces the type of the reader. A std::ref is stored as a `lent`.
+/// Deduces the type of the reader. A std::ref is stored as a `borrowed`.
 template <class R>
 buf_reader(R, std::size_t = 0, std::source_location = {}) -> buf_reader<R>;
 template <class R>
-buf_reader(std::reference_wrapper<R>) -> buf_reader<lent<R>>;
+buf_reader(std::reference_wrapper<R>) -> buf_reader<borrowed<R>>;
 template <class R>
-buf_reader(std::reference_wrapper<R>, std::size_t) -> buf_reader<lent<R>>;
+buf_reader(std::reference_wrapper<R>, std::size_t) -> buf_reader<borrowed<R>>;
 
 }  // namespace eddy::io

@@ -14,9 +14,9 @@
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/buf_reader.hpp>
-#include <eddy/io/lent.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::io {
@@ -120,13 +120,13 @@ private:
     std::optional<seek_from> seek_;
 };
 
-/// Deduces the type of the writer. A std::ref is stored as a `lent`.
+/// Deduces the type of the writer. A std::ref is stored as a `borrowed`.
 template <class W>
 buf_writer(W, std::size_t = 0, std::source_location = {}) -> buf_writer<W>;
 template <class W>
-buf_writer(std::reference_wrapper<W>) -> buf_writer<lent<W>>;
+buf_writer(std::reference_wrapper<W>) -> buf_writer<borrowed<W>>;
 template <class W>
-buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<lent<W>>;
+buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<borrowed<W>>;
 
 /// A stream with a read buffer and a write buffer. See buf_reader and buf_writer.
 /// Thread safety: one thread at a time.
@@ -141,14 +141,14 @@ public:
                                     where) {}
 };
 
-/// Deduces the type of the stream. A std::ref is stored as a `lent`.
+/// Deduces the type of the stream. A std::ref is stored as a `borrowed`.
 template <class S>
 buf_stream(S, std::size_t = 0, std::size_t = 0, std::source_location = {}) -> buf_stream<S>;
 template <class S>
-buf_stream(std::reference_wrapper<S>) -> buf_stream<lent<S>>;
+buf_stream(std::reference_wrapper<S>) -> buf_stream<borrowed<S>>;
 template <class S>
-buf_stream(std::reference_wrapper<S>, std::size_t) -> buf_stream<lent<S>>;
+buf_stream(std::reference_wrapper<S>, std::size_t) -> buf_stream<borrowed<S>>;
 template <class S>
-buf_stream(std::reference_wrapper<S>, std::size_t, std::size_t) -> buf_stream<lent<S>>;
+buf_stream(std::reference_wrapper<S>, std::size_t, std::size_t) -> buf_stream<borrowed<S>>;
 
 }  // namespace eddy::io

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::io {

@@ -10,8 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/toll.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/operation.hpp>
 
@@ -28,7 +28,7 @@ public:
     template <class R, class W>
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
         for (;;) {
-            toll cost(cx);
+            budget_guard cost(cx);
             if (begin_ == end_) {
                 begin_ = end_ = 0;
                 if (!has_ended_ && !poll_fill(cx, from)) return poll_flush_meanwhile(cx, to);
@@ -139,7 +139,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         for (;;) {
             if (has_ended_) return poll_end(cx);
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             const auto there = from_->poll_fill_buf(cx);
             if (!there) return poll_flush_meanwhile(cx);
             has_ended_ = !*there || (*there)->empty();

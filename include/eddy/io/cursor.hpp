@@ -12,11 +12,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/bytes.hpp>
+#include <eddy/bytes/bytes.hpp>
 #include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/read_filled.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>
 

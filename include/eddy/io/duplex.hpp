@@ -7,9 +7,9 @@
 #include <span>
 #include <utility>
 
-#include <eddy/detail/pipe.hpp>
+#include <eddy/detail/memory_pipe.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
 // Connections in memory, for tests and for tasks that exchange bytes.

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include <eddy/detail/buffer_home.hpp>
+#include <eddy/detail/buffer_owner.hpp>
 
 namespace eddy::detail {
 class io_socket;
@@ -22,19 +22,19 @@ public:
     /// An empty lease.
     leased_buffer() noexcept = default;
     leased_buffer(leased_buffer&& other) noexcept
-        : home_(std::exchange(other.home_, nullptr)),
+        : owner_(std::exchange(other.owner_, nullptr)),
           data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)),
           begin_(other.begin_) {}
     leased_buffer& operator=(leased_buffer&& other) noexcept {
-        std::swap(home_, other.home_);
+        std::swap(owner_, other.owner_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         std::swap(begin_, other.begin_);
         return *this;
     }
     ~leased_buffer() {
-        if (home_ != nullptr) home_->give_back(data_ - begin_);
+        if (owner_ != nullptr) owner_->give_back(data_ - begin_);
     }
 
     /// Returns the received bytes and their number.
@@ -53,14 +53,14 @@ private:
     friend class detail::io_socket;
 
     /// Leases `buffer` from the buffer owner `home`. `bytes` is the filled part of the buffer.
-    leased_buffer(detail::buffer_home& home, std::byte* buffer, std::span<std::byte> bytes) noexcept
-        : home_(&home),
+    leased_buffer(detail::buffer_owner& owner, std::byte* buffer, std::span<std::byte> bytes) noexcept
+        : owner_(&owner),
           data_(bytes.data()),
           size_(static_cast<std::uint32_t>(bytes.size())),
           begin_(static_cast<std::uint32_t>(bytes.data() - buffer)) {}
 
     // Small, because it is stored in the coroutine frame of a task that waits for bytes.
-    detail::buffer_home* home_ = nullptr;  // the buffer owner, which the lease keeps alive; null if empty
+    detail::buffer_owner* owner_ = nullptr;  // the buffer owner, which the lease keeps alive; null if empty
     std::byte* data_ = nullptr;
     std::uint32_t size_ = 0;
     std::uint32_t begin_ = 0;  // the offset of the data in the buffer

@@ -10,8 +10,8 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/detail/utf8.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/read_until.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/next.hpp>

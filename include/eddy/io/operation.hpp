@@ -5,8 +5,8 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 
 namespace eddy::io {
 

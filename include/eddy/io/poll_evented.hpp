@@ -7,7 +7,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/result.hpp>

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/io/buf.hpp>
 #include <eddy/io/operation.hpp>

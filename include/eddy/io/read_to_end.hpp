@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/toll.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/io/operation.hpp>
 
@@ -24,7 +24,7 @@ public:
 
     poll_result<result<std::size_t>> poll(context& cx, C& into) {
         for (;;) {
-            toll cost(cx);
+            budget_guard cost(cx);
             byte_room<C> room(into, room_);
             const auto bytes = room.get();
             const auto count = poll_read_checked(*from_, cx, bytes);

@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/toll.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/io/operation.hpp>
 
@@ -45,7 +45,7 @@ template <class R, class C>
 poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
                                           std::size_t limit) {
     for (;;) {
-        toll cost(cx);
+        budget_guard cost(cx);
         const auto there = from.poll_fill_buf(cx);
         if (!there) return not_ready;
         if (!*there) return result<void>(std::unexpect, there->error());
@@ -65,7 +65,7 @@ poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimi
 template <class R>
 poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimiter) {
     for (;;) {
-        toll cost(cx);
+        budget_guard cost(cx);
         const auto there = from.poll_fill_buf(cx);
         if (!there) return not_ready;
         if (!*there) return result<void>(std::unexpect, there->error());

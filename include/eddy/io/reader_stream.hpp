@@ -7,12 +7,12 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/bytes.hpp>
-#include <eddy/bytes_mut.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/read_buf.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/next.hpp>
@@ -66,10 +66,10 @@ private:
     bool has_ended_ = false;
 };
 
-/// Deduces the type of the reader. A std::ref is stored as a `lent`.
+/// Deduces the type of the reader. A std::ref is stored as a `borrowed`.
 template <class R>
-reader_stream(std::reference_wrapper<R>) -> reader_stream<lent<R>>;
+reader_stream(std::reference_wrapper<R>) -> reader_stream<borrowed<R>>;
 template <class R>
-reader_stream(std::reference_wrapper<R>, std::size_t) -> reader_stream<lent<R>>;
+reader_stream(std::reference_wrapper<R>, std::size_t) -> reader_stream<borrowed<R>>;
 
 }  // namespace eddy::io

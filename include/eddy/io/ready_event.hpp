@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 
 namespace eddy::io {
 

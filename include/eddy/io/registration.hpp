@@ -10,13 +10,13 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/io/ready_event.hpp>
-#include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/reactor.hpp>
 
 namespace eddy::io {
 

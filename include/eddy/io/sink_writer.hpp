@@ -8,8 +8,8 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/bytes.hpp>
-#include <eddy/future.hpp>
+#include <eddy/bytes/bytes.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sink/sink_ops.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/detail/blocking_file.hpp>
+#include <eddy/detail/blocking_stdio.hpp>
 
 // The standard input and output of the process, as readers and writers. (`stdin` is a macro.)
 //

@@ -11,11 +11,11 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/bytes.hpp>
+#include <eddy/bytes/bytes.hpp>
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/read_filled.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/next.hpp>
 
@@ -68,7 +68,7 @@ public:
 
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {
         while (left().empty() && !has_ended_) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = from_.poll_next(cx);
             if (!next) return not_ready;
             has_ended_ = !next->has_value();

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/io/lent.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/read.hpp>
 #include <eddy/io/read_exact.hpp>
 #include <eddy/io/read_to_end.hpp>
@@ -20,7 +20,7 @@
 #include <eddy/io/write.hpp>
 #include <eddy/io/write_all.hpp>
 #include <eddy/result.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/runtime/wait.hpp>
 
 namespace eddy::io {
 
@@ -85,8 +85,8 @@ private:
     T inner_;
 };
 
-/// Deduces the type of the object. A std::ref is stored as a `lent`.
+/// Deduces the type of the object. A std::ref is stored as a `borrowed`.
 template <class T>
-sync_io_bridge(std::reference_wrapper<T>) -> sync_io_bridge<lent<T>>;
+sync_io_bridge(std::reference_wrapper<T>) -> sync_io_bridge<borrowed<T>>;
 
 }  // namespace eddy::io

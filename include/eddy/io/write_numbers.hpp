@@ -11,7 +11,7 @@
 
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/int128.hpp>
+#include <eddy/io/int128.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::io {

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include <eddy/detail/io_socket.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {

@@ -9,7 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 

@@ -5,12 +5,12 @@
 #include <source_location>
 #include <string_view>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream.hpp>
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>

@@ -6,7 +6,7 @@
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/tcp_operations.hpp>
 #include <eddy/result.hpp>

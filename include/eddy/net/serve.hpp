@@ -18,12 +18,12 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/join_set.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
+#include <eddy/task/join_set.hpp>
 #include <eddy/time/sleep.hpp>
 
 namespace eddy::net {

@@ -8,7 +8,7 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::detail {
 

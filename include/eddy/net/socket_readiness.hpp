@@ -5,10 +5,10 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/result.hpp>
 

@@ -17,7 +17,7 @@
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

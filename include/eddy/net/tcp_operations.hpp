@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/io_socket.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>

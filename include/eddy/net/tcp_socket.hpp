@@ -10,14 +10,14 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

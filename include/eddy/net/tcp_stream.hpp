@@ -11,14 +11,14 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

@@ -20,7 +20,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

@@ -4,11 +4,11 @@
 #include <source_location>
 #include <string_view>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

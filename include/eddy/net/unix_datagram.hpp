@@ -14,7 +14,7 @@
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_binding.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

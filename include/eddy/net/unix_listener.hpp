@@ -13,7 +13,7 @@
 #include <eddy/net/unix_binding.hpp>
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

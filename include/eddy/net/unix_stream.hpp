@@ -7,13 +7,13 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::net {
 

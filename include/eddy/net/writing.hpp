@@ -13,7 +13,7 @@
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/tcp_operations.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::detail {
 

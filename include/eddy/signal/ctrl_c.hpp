@@ -5,10 +5,10 @@
 #include <source_location>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
-#include <eddy/signal/stream.hpp>
+#include <eddy/signal/signal_stream.hpp>
 
 namespace eddy::signal {
 

@@ -14,10 +14,10 @@
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sink/sink_ops.hpp>
-#include <eddy/try.hpp>
 
 // Sinks that wrap another sink. For their behavior, see sink_ops.
 

@@ -10,10 +10,10 @@
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/sink/sink_ops.hpp>
-#include <eddy/try.hpp>
 
 namespace eddy::sinks {
 
@@ -29,7 +29,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (!item_) eddy::detail::throw_has_ended("feed", cx.where());
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
-        detail::toll cost(cx);
+        detail::budget_guard cost(cx);
         auto is_ready = into_->poll_ready(cx);
         if (!is_ready) return not_ready;
         static_cast<void>(cx.budget() != 0 && cost.is_paid());
@@ -118,7 +118,7 @@ public:
     /// Ready when the stream has ended and the sink has accepted all items, or with an error.
     poll_result<output_type> poll(S& into, context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             if (!held_) {
                 auto next = items_.poll_next(cx);
                 if (!next) return flush_meanwhile(into, cx);
@@ -226,7 +226,7 @@ private:
         transfer_.reset();
         let_go(into_);
     }
-    static void let_go(sink_type*& lent) noexcept { lent = nullptr; }
+    static void let_go(sink_type*& target) noexcept { target = nullptr; }
     static void let_go(std::optional<sink_type>& owned) noexcept { owned.reset(); }
 
     Into into_;

@@ -11,7 +11,7 @@
 #include <eddy/detail/await.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
@@ -72,7 +72,7 @@ public:
     poll_result<std::optional<T>> poll_next(context& cx) {
         if (frame_ == nullptr) return std::nullopt;
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
-        detail::toll cost(cx);
+        detail::budget_guard cost(cx);
         detail::slot<T> outcome;
         if (detail::run_root(*frame_, outcome, cx)) {
             frame_ = nullptr;
@@ -207,13 +207,13 @@ public:
         return yield_awaiter{*this};
     }
 
-    elements_awaiter<T> yield_value(elements_of<T> other, place here = EDDY_HERE) {
+    elements_awaiter<T> yield_value(elements_of<T> other, call_site here = EDDY_HERE) {
         where = here;
         return elements_awaiter<T>(*this, other.enter(source_location_of(here)));
     }
 
     template <class A>
-    auto await_transform(A&& awaited, place here = EDDY_HERE) {
+    auto await_transform(A&& awaited, call_site here = EDDY_HERE) {
         where = here;
         return make_awaiter<T>(*this, std::forward<A>(awaited));
     }

@@ -13,11 +13,11 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
-#include <eddy/try.hpp>
 
 // Streams whose items are futures: several run at the same time, on the task that reads the stream. See stream_ops.
 
@@ -66,7 +66,7 @@ public:
             if (auto ended = running_.poll_next(cx)) return ended;
         }
         while (running_.size() < limit_) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_.poll_next(cx);
             if (!next || !next->has_value()) break;
             running_.push(**std::move(next));
@@ -154,7 +154,7 @@ private:
         while (futures_first && !outcome_ && take_ended(cx)) {
         }
         while (!outcome_) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             const bool has_begun = begin_next(cx);
             futures_come_first_ = !futures_first && cx.budget() == 0;
             if (outcome_) return;

@@ -10,7 +10,7 @@
 
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 namespace eddy::detail {
@@ -73,7 +73,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_.poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) {
@@ -106,7 +106,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_.poll_next(cx);
             if (!next || !next->has_value()) {
                 if (!chunk_.is_empty()) break;

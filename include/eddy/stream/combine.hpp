@@ -8,7 +8,7 @@
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 // Adapters that combine two streams. See stream_ops.

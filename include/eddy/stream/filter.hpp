@@ -8,7 +8,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 // Adapters that omit items. See stream_ops.
@@ -29,7 +29,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->judged_.poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return std::nullopt;
@@ -83,7 +83,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         while (skips_) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->judged_.poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return std::nullopt;
@@ -175,7 +175,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_.poll_next(cx);
             if (left_ == 0 || !next || !next->has_value()) return next;
             --left_;

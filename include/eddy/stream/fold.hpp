@@ -11,10 +11,10 @@
 #include <utility>
 
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
-#include <eddy/try.hpp>
 
 // Futures that compute one value from all items of a stream. See stream_ops.
 
@@ -47,7 +47,7 @@ private:
 
     poll_result<State> advance(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             if (!body_) {
                 auto next = this->items_->poll_next(cx);
                 if (!next) return not_ready;
@@ -121,7 +121,7 @@ private:
 
     poll_result<output_type> advance(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             if (!body_) {
                 auto next = this->items_->poll_next(cx);
                 if (!next) return not_ready;
@@ -210,7 +210,7 @@ private:
     poll_result<output_type> advance(context& cx) {
         if (!into_) begin();
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_->poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return output_type(*std::move(into_));
@@ -293,7 +293,7 @@ private:
 
     poll_result<bool> advance(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = judged_->poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return !Stop;
@@ -353,7 +353,7 @@ private:
 
     poll_result<std::size_t> advance(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_->poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return count_;

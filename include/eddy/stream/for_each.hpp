@@ -9,10 +9,10 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
-#include <eddy/try.hpp>
 
 namespace eddy {
 
@@ -46,7 +46,7 @@ private:
 
     poll_result<output_type> advance(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             if (!body_) {
                 auto next = this->items_->poll_next(cx);
                 if (!next) return not_ready;

@@ -8,8 +8,8 @@
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/sink/send.hpp>
 #include <eddy/sink/sink_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
@@ -24,20 +24,20 @@ class borrowed_sink : public sink_ops<borrowed_sink<S>> {
 public:
     using error_type = typename S::error_type;
 
-    /// Creates a reference to the sink `lent`.
-    explicit borrowed_sink(std::reference_wrapper<S> lent) noexcept : lent_(&lent.get()) {}
+    /// Creates a reference to the sink `borrowed`.
+    explicit borrowed_sink(std::reference_wrapper<S> target) noexcept : target_(&target.get()) {}
 
     /// The sink functions call those of the referenced sink.
-    poll_result<outcome_t<S>> poll_ready(context& cx) { return lent_->poll_ready(cx); }
+    poll_result<outcome_t<S>> poll_ready(context& cx) { return target_->poll_ready(cx); }
     template <class T>
     outcome_t<S> start_send(T&& item) {
-        return lent_->start_send(std::forward<T>(item));
+        return target_->start_send(std::forward<T>(item));
     }
-    poll_result<outcome_t<S>> poll_flush(context& cx) { return lent_->poll_flush(cx); }
-    poll_result<outcome_t<S>> poll_close(context& cx) { return lent_->poll_close(cx); }
+    poll_result<outcome_t<S>> poll_flush(context& cx) { return target_->poll_flush(cx); }
+    poll_result<outcome_t<S>> poll_close(context& cx) { return target_->poll_close(cx); }
 
 private:
-    S* lent_;
+    S* target_;
 };
 
 /// The type in which forward() stores a sink.

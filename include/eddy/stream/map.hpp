@@ -10,7 +10,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 // Adapters that transform items. See stream_ops.
@@ -137,7 +137,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->poll_answer(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return std::nullopt;

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 namespace eddy {
@@ -33,7 +33,7 @@ public:
 private:
     // A separate function with a single return statement: otherwise GCC 12 moves the item once more.
     poll_result<output_type> poll_within_budget(context& cx) {
-        detail::toll cost(cx);
+        detail::budget_guard cost(cx);
         auto next = from_->poll_next(cx);
         if (next) static_cast<void>(cost.is_paid());  // one unit of the budget was left
         return next;
@@ -109,14 +109,14 @@ class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// Creates a reference to the stream `lent`.
-    explicit borrowed_stream(S& lent) noexcept : lent_(&lent) {}
+    /// Creates a reference to the stream `borrowed`.
+    explicit borrowed_stream(S& target) noexcept : target_(&target) {}
 
-    poll_result<std::optional<item_type>> poll_next(context& cx) { return lent_->poll_next(cx); }
-    [[nodiscard]] size_bounds size_hint() const noexcept { return detail::bounds_of(*lent_); }
+    poll_result<std::optional<item_type>> poll_next(context& cx) { return target_->poll_next(cx); }
+    [[nodiscard]] size_bounds size_hint() const noexcept { return detail::bounds_of(*target_); }
 
 private:
-    S* lent_;
+    S* target_;
 };
 
 }  // namespace streams

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 namespace eddy::streams {

@@ -16,7 +16,7 @@
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
 // Sources of streams. Each item consumes one unit of the task's coop budget, so that a loop over a source that is
@@ -275,7 +275,7 @@ public:
             if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
             body_.start(f_, state_);
         }
-        detail::toll cost(cx);
+        detail::budget_guard cost(cx);
         auto item = body_.poll(cx);
         if (!item) return not_ready;
         if (!item->has_value()) has_ended_ = true;

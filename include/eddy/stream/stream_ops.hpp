@@ -11,7 +11,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
 
 namespace eddy {

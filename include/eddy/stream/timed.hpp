@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <eddy/detail/stream_adaptor.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/chunks.hpp>
 #include <eddy/stream/stream_ops.hpp>
 #include <eddy/time/clock.hpp>
@@ -149,7 +149,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         for (;;) {
-            detail::toll cost(cx);
+            detail::budget_guard cost(cx);
             auto next = this->items_.poll_next(cx);
             if (!next) break;
             if (!next->has_value()) return chunk_.is_empty() ? nothing() : give();

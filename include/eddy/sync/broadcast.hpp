@@ -16,10 +16,10 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::detail {
 

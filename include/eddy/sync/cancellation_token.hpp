@@ -12,8 +12,8 @@
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/token_node.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 
 namespace eddy::sync {
 

@@ -6,8 +6,8 @@
 
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/semaphore_state.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 
 namespace eddy::sync {
 
@@ -19,27 +19,27 @@ namespace eddy::sync {
 template <class Guard>
 class [[nodiscard("co_await it")]] lock_future : public future_ops<lock_future<Guard>> {
     using value_type = typename Guard::value_type;
-    using home_type = typename Guard::home_type;
+    using owner_type = typename Guard::owner_type;
     using count_type = typename Guard::count_type;
 
 public:
     using output_type = Guard;
 
     /// For use by mutex and rwlock.
-    lock_future(value_type& value, home_type home, count_type count) noexcept
-        : value_(std::addressof(value)), home_(std::move(home)), wait_(std::to_address(home_), count) {}
+    lock_future(value_type& value, owner_type owner, count_type count) noexcept
+        : value_(std::addressof(value)), owner_(std::move(owner)), wait_(std::to_address(owner_), count) {}
     lock_future(lock_future&&) noexcept = default;
     lock_future& operator=(lock_future&&) = delete;
     ~lock_future() = default;
 
     poll_result<Guard> poll(context& cx) {
         if (wait_.poll(cx, Guard::operation) == eddy::detail::acquired::not_yet) return not_ready;
-        return Guard(typename Guard::held(*value_, std::move(home_), wait_.count()));
+        return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
     }
 
 private:
     value_type* value_;
-    home_type home_;  // destroyed last: it may own the state that wait_ uses
+    owner_type owner_;  // destroyed last: it may own the state that wait_ uses
     eddy::detail::acquisition<eddy::detail::permit_state, count_type> wait_;
 };
 

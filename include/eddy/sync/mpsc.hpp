@@ -13,13 +13,13 @@
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/mpsc_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/sync/mpsc_receiver.hpp>
 #include <eddy/sync/send_error.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::sync {
 

@@ -12,11 +12,11 @@
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::sync {
 

@@ -14,9 +14,9 @@
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/lock_future.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::sync {
 
@@ -25,11 +25,11 @@ namespace eddy::sync {
 /// A temporary guard unlocks at the end of its full expression: in `int& x = *co_await m.lock();` the reference
 /// outlives the lock. A guard that was moved from or unlocked is empty: owns_lock() is false and it has no value.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that locked.
-template <class T, class Home>
+template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
-    : public eddy::detail::held_lock<T, Home, eddy::detail::one_permit> {
+    : public eddy::detail::held_lock<T, Owner, eddy::detail::one_permit> {
 public:
-    using held = eddy::detail::held_lock<T, Home, eddy::detail::one_permit>;
+    using held = eddy::detail::held_lock<T, Owner, eddy::detail::one_permit>;
     static constexpr const char* operation = "a mutex's lock()";
 
     /// For use by mutex.
@@ -43,16 +43,16 @@ public:
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
-        return basic_mutex_guard<typename narrow::value_type, Home>(this->narrow(std::forward<Fn>(fn)));
+        return basic_mutex_guard<typename narrow::value_type, Owner>(this->narrow(std::forward<Fn>(fn)));
     }
 
     /// As map(), with a function that returns a pointer.
     /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
-    [[nodiscard]] std::expected<basic_mutex_guard<U, Home>, basic_mutex_guard> try_map(Fn&& fn) && {
+    [[nodiscard]] std::expected<basic_mutex_guard<U, Owner>, basic_mutex_guard> try_map(Fn&& fn) && {
         U* const part = std::invoke(std::forward<Fn>(fn), **this);
         if (part == nullptr) return std::unexpected(std::move(*this));
-        return basic_mutex_guard<U, Home>(this->hand_over(*part));
+        return basic_mutex_guard<U, Owner>(this->hand_over(*part));
     }
 };
 
@@ -154,9 +154,9 @@ private:
         return {shared, &shared->state_};
     }
     template <class Guard>
-    static std::optional<Guard> try_take(mutex& from, typename Guard::home_type home) noexcept {
-        if (home->try_acquire(1) != eddy::detail::acquired::yes) return std::nullopt;
-        return Guard(typename Guard::held(from.value_, std::move(home), one()));
+    static std::optional<Guard> try_take(mutex& from, typename Guard::owner_type owner) noexcept {
+        if (owner->try_acquire(1) != eddy::detail::acquired::yes) return std::nullopt;
+        return Guard(typename Guard::held(from.value_, std::move(owner), one()));
     }
 
     state state_{1};

@@ -12,8 +12,8 @@
 #include <eddy/detail/once_value.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {

@@ -11,10 +11,10 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/oneshot_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/recv_error.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::detail {
 

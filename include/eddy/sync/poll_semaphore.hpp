@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/semaphore.hpp>
 

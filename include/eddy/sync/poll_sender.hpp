@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/send_error.hpp>

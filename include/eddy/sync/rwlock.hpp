@@ -16,8 +16,8 @@
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/sync/lock_future.hpp>
-#include <eddy/wait.hpp>
 
 namespace eddy::sync {
 
@@ -25,11 +25,11 @@ namespace eddy::sync {
 /// it wakes the next waiters and never waits. As with a mutex, a temporary guard unlocks at the end of its full
 /// expression.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that locked.
-template <class T, class Home>
+template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
-    : public eddy::detail::held_lock<T, Home, std::size_t> {
+    : public eddy::detail::held_lock<T, Owner, std::size_t> {
 public:
-    using held = eddy::detail::held_lock<T, Home, std::size_t>;
+    using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's read()";
 
     /// For use by rwlock.
@@ -40,26 +40,26 @@ public:
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
-        return basic_read_guard<typename narrow::value_type, Home>(this->narrow(std::forward<Fn>(fn)));
+        return basic_read_guard<typename narrow::value_type, Owner>(this->narrow(std::forward<Fn>(fn)));
     }
 
     /// As map(), with a function that returns a pointer.
     /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
-    [[nodiscard]] std::expected<basic_read_guard<U, Home>, basic_read_guard> try_map(Fn&& fn) && {
+    [[nodiscard]] std::expected<basic_read_guard<U, Owner>, basic_read_guard> try_map(Fn&& fn) && {
         U* const part = std::invoke(std::forward<Fn>(fn), **this);
         if (part == nullptr) return std::unexpected(std::move(*this));
-        return basic_read_guard<U, Home>(this->hand_over(*part));
+        return basic_read_guard<U, Owner>(this->hand_over(*part));
     }
 };
 
 /// An rwlock that is locked for writing, and access to its value. The destructor unlocks it; see basic_read_guard.
 /// Thread safety: as basic_read_guard.
-template <class T, class Home>
+template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
-    : public eddy::detail::held_lock<T, Home, std::size_t> {
+    : public eddy::detail::held_lock<T, Owner, std::size_t> {
 public:
-    using held = eddy::detail::held_lock<T, Home, std::size_t>;
+    using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's write()";
 
     /// For use by rwlock.
@@ -68,21 +68,21 @@ public:
     /// Turns the write lock into a read lock without letting another writer in between. Wakes the readers at the front
     /// of the queue; they do not overtake a waiting writer.
     /// Preconditions: owns_lock().
-    [[nodiscard]] basic_read_guard<const T, Home> downgrade() && noexcept {
-        return basic_read_guard<const T, Home>(this->downgraded());
+    [[nodiscard]] basic_read_guard<const T, Owner> downgrade() && noexcept {
+        return basic_read_guard<const T, Owner>(this->downgraded());
     }
 
     /// map() and try_map() as in basic_read_guard.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
-        return basic_write_guard<typename narrow::value_type, Home>(this->narrow(std::forward<Fn>(fn)));
+        return basic_write_guard<typename narrow::value_type, Owner>(this->narrow(std::forward<Fn>(fn)));
     }
     template <class Fn, class U = typename held::template found_by<Fn>>
-    [[nodiscard]] std::expected<basic_write_guard<U, Home>, basic_write_guard> try_map(Fn&& fn) && {
+    [[nodiscard]] std::expected<basic_write_guard<U, Owner>, basic_write_guard> try_map(Fn&& fn) && {
         U* const part = std::invoke(std::forward<Fn>(fn), **this);
         if (part == nullptr) return std::unexpected(std::move(*this));
-        return basic_write_guard<U, Home>(this->hand_over(*part));
+        return basic_write_guard<U, Owner>(this->hand_over(*part));
     }
 };
 
@@ -212,9 +212,9 @@ private:
     }
     static std::shared_ptr<state> share_of(const shared& lock) noexcept { return {lock, &lock->state_}; }
     template <class Guard>
-    static std::optional<Guard> try_take(rwlock& from, typename Guard::home_type home, std::size_t count) noexcept {
-        if (home->try_acquire(count) != eddy::detail::acquired::yes) return std::nullopt;
-        return Guard(typename Guard::held(from.value_, std::move(home), count));
+    static std::optional<Guard> try_take(rwlock& from, typename Guard::owner_type owner, std::size_t count) noexcept {
+        if (owner->try_acquire(count) != eddy::detail::acquired::yes) return std::nullopt;
+        return Guard(typename Guard::held(from.value_, std::move(owner), count));
     }
 
     state state_;

@@ -12,9 +12,9 @@
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/wait.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/wait.hpp>
 
 namespace eddy::sync {
 
@@ -39,14 +39,14 @@ enum class try_acquire_error {
 /// Permits that were taken from a semaphore. The destructor returns them and wakes waiting tasks; release() does so
 /// earlier. `Home` refers to the semaphore: a pointer, or a std::shared_ptr for an owned permit.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that acquired it.
-template <class Home>
+template <class Owner>
 class [[nodiscard("it is given back when it is destroyed")]] basic_permit {
 public:
     basic_permit(basic_permit&& other) noexcept
-        : home_(std::exchange(other.home_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+        : owner_(std::exchange(other.owner_, nullptr)), count_(std::exchange(other.count_, 0)) {}
     basic_permit& operator=(basic_permit&& other) noexcept {
         basic_permit taken(std::move(other));
-        std::swap(home_, taken.home_);
+        std::swap(owner_, taken.owner_);
         std::swap(count_, taken.count_);
         return *this;
     }
@@ -59,7 +59,7 @@ public:
     /// `count`.
     [[nodiscard]] std::optional<basic_permit> split(std::size_t count) {
         if (count > count_) return std::nullopt;
-        std::optional<basic_permit> taken(basic_permit(home_, count));
+        std::optional<basic_permit> taken(basic_permit(owner_, count));
         count_ -= count;
         return taken;
     }
@@ -74,7 +74,7 @@ public:
 
     /// Returns the permits to the semaphore. A second call does nothing.
     void release() noexcept {
-        if (const std::size_t count = std::exchange(count_, 0); count != 0 && !home_->release(count))
+        if (const std::size_t count = std::exchange(count_, 0); count != 0 && !owner_->release(count))
             eddy::detail::fatal_misuse("a semaphore got more permits back than it can hold: add fewer to it");
     }
 
@@ -83,11 +83,11 @@ public:
 
 private:
     friend class semaphore;
-    basic_permit(Home home, std::size_t count) noexcept : home_(std::move(home)), count_(count) {}
+    basic_permit(Owner owner, std::size_t count) noexcept : owner_(std::move(owner)), count_(count) {}
 
-    [[nodiscard]] const eddy::detail::permit_state* state() const noexcept { return std::to_address(home_); }
+    [[nodiscard]] const eddy::detail::permit_state* state() const noexcept { return std::to_address(owner_); }
 
-    Home home_;
+    Owner owner_;
     std::size_t count_;
 };
 
@@ -110,7 +110,7 @@ public:
     using owned_permit = basic_permit<std::shared_ptr<state>>;
 
     /// The futures of acquire() and acquire_owned().
-    template <class Home>
+    template <class Owner>
     class basic_acquire_future;
     using acquire_future = basic_acquire_future<state*>;
     using acquire_owned_future = basic_acquire_future<std::shared_ptr<state>>;
@@ -189,10 +189,10 @@ private:
             throw misuse("acquire_owned() needs a semaphore: make one with std::make_shared<semaphore>(n)", where);
         return {from, &from->state_};
     }
-    template <class Home>
-    static std::expected<basic_permit<Home>, try_acquire_error> try_take(Home home, std::size_t count) {
-        switch (home->try_acquire(count)) {
-        case eddy::detail::acquired::yes: return basic_permit<Home>(std::move(home), count);
+    template <class Owner>
+    static std::expected<basic_permit<Owner>, try_acquire_error> try_take(Owner owner, std::size_t count) {
+        switch (owner->try_acquire(count)) {
+        case eddy::detail::acquired::yes: return basic_permit<Owner>(std::move(owner), count);
         case eddy::detail::acquired::closed: return std::unexpected(try_acquire_error::closed);
         case eddy::detail::acquired::not_yet: break;
         }
@@ -206,10 +206,10 @@ private:
 /// Cancel safety: safe. Dropping it gives up its place in the queue. Permits that it has already received pass to the
 /// next waiter.
 /// Thread safety: one thread at a time.
-template <class Home>
-class [[nodiscard("co_await it")]] semaphore::basic_acquire_future : public future_ops<basic_acquire_future<Home>> {
+template <class Owner>
+class [[nodiscard("co_await it")]] semaphore::basic_acquire_future : public future_ops<basic_acquire_future<Owner>> {
 public:
-    using output_type = std::expected<basic_permit<Home>, acquire_error>;
+    using output_type = std::expected<basic_permit<Owner>, acquire_error>;
 
     basic_acquire_future(basic_acquire_future&&) noexcept = default;
     basic_acquire_future& operator=(basic_acquire_future&&) = delete;
@@ -217,7 +217,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         switch (wait_.poll(cx, "a semaphore's acquire()")) {
-        case eddy::detail::acquired::yes: return output_type(basic_permit<Home>(std::move(home_), wait_.count()));
+        case eddy::detail::acquired::yes: return output_type(basic_permit<Owner>(std::move(owner_), wait_.count()));
         case eddy::detail::acquired::closed: return output_type(std::unexpect);
         case eddy::detail::acquired::not_yet: break;
         }
@@ -226,10 +226,10 @@ public:
 
 private:
     friend semaphore;
-    basic_acquire_future(Home home, std::size_t count) noexcept
-        : home_(std::move(home)), wait_(std::to_address(home_), count) {}
+    basic_acquire_future(Owner owner, std::size_t count) noexcept
+        : owner_(std::move(owner)), wait_(std::to_address(owner_), count) {}
 
-    Home home_;  // destroyed last: it may own the state that wait_ uses
+    Owner owner_;  // destroyed last: it may own the state that wait_ uses
     eddy::detail::acquisition<state> wait_;
 };
 

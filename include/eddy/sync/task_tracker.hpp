@@ -14,13 +14,13 @@
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/tracker_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
-#include <eddy/handle.hpp>
-#include <eddy/join_handle.hpp>
-#include <eddy/local_set.hpp>
-#include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/local_set.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 
 namespace eddy::sync {
 

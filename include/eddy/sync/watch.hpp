@@ -16,8 +16,8 @@
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/detail/watch_state.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
 

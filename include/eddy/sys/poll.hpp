@@ -14,7 +14,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/ready.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/result.hpp>
 
 /// The selector that the runtime uses, for programs that need an event loop without futures. Descriptors are added to a

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 
 // Checks for the result of a poll. If a check fails, it throws `misuse` with the caller's source location. This fails a
 // test in any test framework.

@@ -11,7 +11,7 @@
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/test/assert.hpp>  // IWYU pragma: export
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
@@ -97,7 +97,7 @@ public:
                                                     std::source_location where = std::source_location::current()) {
         seen_ = wakes();
         context cx(waker_, budget);
-        detail::await_place::set(cx, detail::place_of(where));
+        detail::await_place::set(cx, detail::call_site_of(where));
         return future_->poll(cx);
     }
 

@@ -16,11 +16,11 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
-#include <eddy/waker.hpp>
 
 namespace eddy::detail {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 #include <eddy/time/clock.hpp>

@@ -14,7 +14,7 @@ using duration = std::chrono::steady_clock::duration;
 using time_point = std::chrono::steady_clock::time_point;
 
 /// The clock of this thread's event loop: steady_clock, or the instant at which a test has paused it (see
-/// eddy/test/clock.hpp). Outside of an event loop it is steady_clock.
+/// eddy/test/advance.hpp). Outside of an event loop it is steady_clock.
 ///
 /// Changes of the wall clock do not affect it. On Linux it does not advance while the machine is suspended, and neither
 /// do sleeps and timeouts.

@@ -15,7 +15,7 @@
 #include <eddy/detail/deadline_heap.hpp>
 #include <eddy/detail/slot_chunks.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>

@@ -7,8 +7,8 @@
 #include <source_location>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>

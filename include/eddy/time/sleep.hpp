@@ -7,8 +7,8 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/error.hpp>
-#include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/time/clock.hpp>
 
 namespace eddy::time {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/yield_thread.hpp>
+
+namespace eddy::detail {
+
+/// Tracks active notifiers: notifiers that release the lock of an object between two batches. The object's destructor
+/// waits until they are done. The exception is a notifier on the same thread: one of its wakers runs the destructor, so
+/// it cannot end first. It is marked instead, and must not access the object again.
+/// Thread safety: all calls are under the object's lock.
+class EDDY_API active_notifiers {
+public:
+    /// An active notifier. Lives on the notifier's stack.
+    class active_notifier {
+    public:
+        active_notifier() noexcept;
+        active_notifier(const active_notifier&) = delete;
+        active_notifier& operator=(const active_notifier&) = delete;
+        ~active_notifier() = default;
+
+        /// Returns whether a waker that this notifier has woken has destroyed the object. Needs no lock, because only
+        /// the notifier's own thread sets the flag.
+        [[nodiscard]] bool is_left_behind() const noexcept { return is_left_behind_; }
+
+    private:
+        friend class active_notifiers;
+        const void* thread_;
+        active_notifier* next_ = nullptr;
+        bool is_left_behind_ = false;
+    };
+
+    active_notifiers() noexcept = default;
+    active_notifiers(const active_notifiers&) = delete;
+    active_notifiers& operator=(const active_notifiers&) = delete;
+    ~active_notifiers() = default;
+
+    /// Adds an active notifier.
+    void add(active_notifier& one) noexcept;
+    /// Removes an active notifier.
+    void remove(active_notifier& one) noexcept;
+
+    /// Waits until there are no active notifiers. Releases `lock`, which the caller holds, while it waits.
+    template <class Lock>
+    void end(Lock& lock) noexcept {
+        leave_own_behind();
+        while (first_ != nullptr) {
+            lock.unlock();
+            yield_thread();
+            lock.lock();
+        }
+    }
+
+private:
+    void leave_own_behind() noexcept;
+
+    active_notifier* first_ = nullptr;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <eddy/future/future.hpp>
+
+namespace eddy::detail {
+
+/// A budget guard: makes sure that each item costs a unit of the coop budget, so that a loop over an always-ready
+/// source ends. Usually the source has already consumed the unit.
+class budget_guard {
+public:
+    explicit budget_guard(context& cx) noexcept : cx_(cx), before_(cx.budget()) {}
+
+    /// Consumes a unit after an item, unless the source did. Returns false if the budget is used up: the task has been
+    /// woken, and the loop must return `not_ready`.
+    [[nodiscard]] bool is_paid() noexcept { return cx_.budget() != before_ || cx_.consume_budget(); }
+
+private:
+    context& cx_;
+    const std::uint32_t before_;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/task/join_handle.hpp>
+
+namespace eddy::detail {
+
+// The functions of a local set that templates call. The class local_tasks is in src/runtime.
+
+class local_tasks;
+
+/// Creates the shared state of a local set, with one reference.
+/// Errors: throws std::bad_alloc.
+[[nodiscard]] EDDY_API local_tasks& make_local_tasks();
+// The reference count. Any thread.
+EDDY_API void retain(local_tasks& tasks) noexcept;
+EDDY_API void release(local_tasks& tasks) noexcept;
+[[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
+
+/// Queues a new task. If the set is closed, the task is cancelled immediately. Any thread.
+EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
+/// Returns the approximate number of tasks. Any thread.
+[[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
+
+/// Destroys all tasks and rejects new ones.
+/// Preconditions: the set is not being polled; otherwise the program terminates.
+EDDY_API void close(local_tasks& tasks) noexcept;
+
+/// A counted reference to a local set, or null.
+/// Thread safety: as a value: distinct objects may be used on different threads.
+class local_share {
+public:
+    /// Takes over the caller's reference.
+    explicit local_share(local_tasks& tasks) noexcept : tasks_(&tasks) {}
+    local_share(const local_share& other) noexcept : tasks_(other.tasks_) {
+        if (tasks_ != nullptr) retain(*tasks_);
+    }
+    local_share(local_share&& other) noexcept : tasks_(std::exchange(other.tasks_, nullptr)) {}
+    local_share& operator=(local_share other) noexcept {
+        std::swap(tasks_, other.tasks_);
+        return *this;
+    }
+    ~local_share() {
+        if (tasks_ != nullptr) release(*tasks_);
+    }
+
+    [[nodiscard]] local_tasks* get() const noexcept { return tasks_; }
+    [[nodiscard]] local_tasks& operator*() const noexcept { return *tasks_; }
+
+private:
+    local_tasks* tasks_;
+};
+
+/// A future that polls a local set, and is woken when one of the set's tasks is. While it waits, it is in the set's
+/// list of drivers, and the set's lock guards it.
+struct local_driver {
+    waker wake;
+    local_driver* previous = nullptr;
+    local_driver* next = nullptr;
+    bool is_listed = false;
+};
+
+/// Removes a driver from the list. Wakes the remaining drivers if tasks are queued.
+EDDY_API void leave(local_tasks& tasks, local_driver& driver) noexcept;
+
+/// Throws `misuse` if another thread is polling the set.
+EDDY_API void check_driver(const local_tasks& tasks, std::source_location where);
+
+/// Polls up to 61 queued tasks, each with a full coop budget. Then arranges that `cx` is woken when a task is queued.
+EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
+
+/// As drive(), for a caller that waits until the set has no tasks. Returns whether that is so.
+/// Errors: throws `misuse` if called from a task of the set, or while another thread is polling the set.
+[[nodiscard]] EDDY_API bool drive_to_end(local_tasks& tasks, context& cx);
+/// Aborts all tasks.
+EDDY_API void cancel_all(local_tasks& tasks) noexcept;
+
+/// Makes the set the current local set of this thread during its lifetime: while its tasks, or the future of
+/// run_until(), are polled or destroyed.
+class EDDY_API inside_local {
+public:
+    explicit inside_local(local_tasks& tasks) noexcept;
+    inside_local(const inside_local&) = delete;
+    inside_local& operator=(const inside_local&) = delete;
+    ~inside_local();
+
+private:
+    local_tasks& tasks_;
+    local_tasks* const outer_;
+    const task_owner* const outer_polled_;
+    const void* const outer_polled_on_;
+};
+
+/// The target of spawn_local(): exactly one pointer is not null.
+struct local_target {
+    local_tasks* set;
+    core_shared* core;
+};
+/// Returns the target of spawn_local() on this thread: the current local set, else the event loop.
+/// Errors: throws `misuse` if there is neither.
+[[nodiscard]] EDDY_API local_target current_local_target(std::source_location where);
+
+/// Spawns `work` in the local set and returns its join handle. Any thread.
+template <class W>
+join_handle_for<W> spawn_in(local_tasks& tasks, W&& work, std::source_location where) {
+    using cell = spawned_cell<std::decay_t<W>>;
+    cell& made = *pool_new<cell>(owner_of(tasks), where, true, std::forward<W>(work));
+    start(tasks, made);
+    return join_handle_for<W>(made);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/task/join_handle.hpp>
+
+namespace eddy::detail {
+
+class core_shared;
+class pool;
+
+// The functions of the pool that the templates of runtime.hpp, handle.hpp and spawn.hpp call. The class is in
+// src/runtime.
+
+/// Adds or gives up a reference to the pool. The last release() frees it.
+EDDY_API void retain(pool& shared) noexcept;
+EDDY_API void release(pool& shared) noexcept;
+/// Returns the pool as the owner of its tasks.
+[[nodiscard]] EDDY_API task_owner& owner_of(pool& shared) noexcept;
+
+/// Starts a new task. If the pool is closing, the task is cancelled immediately.
+/// Thread safety: any thread.
+EDDY_API void start(pool& shared, spawned_task& task) noexcept;
+
+/// Checks that the current thread may block. `what` is the caller's name.
+/// Errors: throws `nested_runtime` on a thread that runs tasks, which would be blocked too.
+EDDY_API void check_may_block(const char* what, std::source_location where);
+/// The same, for a caller that is about to wait for `shared`.
+/// Errors: also throws `misuse` in a forked child process, which has none of the pool's workers.
+EDDY_API void check_may_block(const pool& shared, const char* what, std::source_location where);
+/// The same, for a caller that waits until `awaited` is idle.
+/// Errors: also throws `nested_runtime` if `awaited` cannot become idle before the calling task has ended.
+EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
+
+/// Options of a spawned task.
+struct spawn_settings {
+    bool is_background = false;  ///< the runtime can be idle while this task exists
+
+    spawn_settings() noexcept = default;
+};
+
+/// The join handle that spawn() returns for the work `W`.
+template <class W>
+using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t<W>>,
+                                           marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
+
+/// Spawns `work` on the pool.
+template <class W>
+join_handle_for<W> spawn_on(pool& shared, W&& work, std::source_location where, spawn_settings chosen = {}) {
+    using cell = spawned_cell<std::decay_t<W>>;
+    cell& made = *pool_new<cell>(owner_of(shared), where, true, std::forward<W>(work));
+    made.is_background = chosen.is_background;
+    start(shared, made);
+    return join_handle_for<W>(made);
+}
+
+}  // namespace eddy::detail

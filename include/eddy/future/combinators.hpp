@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/adapted.hpp>
+#include <eddy/detail/outcome.hpp>
+#include <eddy/future/future_ops.hpp>
+
+// Combinators that chain futures without a coroutine. Each function is also a member of every future of the library:
+//
+//     connect(addr).and_then(greet).map_err(print_error)
+//
+// The following holds for all of them:
+// - A value with parts (for example net::accepted) is passed to the function as several arguments if the function takes
+//   them.
+// - The given future is destroyed when it has ended, before the function runs. The function is destroyed when the whole
+//   chain has ended.
+// - An exception of the future or of the function leaves the adaptor, which has then ended.
+//
+// Cancel safety: that of the given future and of the future that the function returned.
+// Thread safety: as for any future; see eddy::future.
+// Lifetime: future and function are moved in; use std::ref to borrow them. The value is destroyed when the function
+// returns, so a coroutine must take it as a parameter by value.
+// Cost: no allocation.
+
+namespace eddy {
+
+namespace detail {
+struct and_then_rule;
+struct map_value_rule;
+struct map_output_rule;
+struct map_err_rule;
+struct or_else_rule;
+struct then_rule;
+}  // namespace detail
+
+/// Calls `f` with the value when `future`, whose output is an expected, has succeeded; passes an error through. `f`
+/// takes the value (nothing, if it is void). It returns a plain value, an expected, a future of either, or nothing. The
+/// output is an expected. Its error type is that of the future, or that of `f` if the future's error converts to it.
+template <class F, class Fn>
+[[nodiscard]] auto and_then(F&& future, Fn&& f) {
+    return detail::adapt<detail::and_then_rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+/// Replaces the value of an expected with the result of `f`, and passes an error through. If the output is not an
+/// expected, replaces the whole output.
+template <class F, class Fn>
+[[nodiscard]] auto map(F&& future, Fn&& f) {
+    constexpr bool of_expected = detail::is_expected_future<detail::owned_t<F>>;
+    using rule = std::conditional_t<of_expected, detail::map_value_rule, detail::map_output_rule>;
+    return detail::adapt<rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+/// Replaces the error of an expected with the result of `f` (with std::monostate, if `f` returns nothing), and passes a
+/// value through.
+template <class F, class Fn>
+[[nodiscard]] auto map_err(F&& future, Fn&& f) {
+    return detail::adapt<detail::map_err_rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+/// Calls `f` with the error when `future`, whose output is an expected, has failed; passes a value through. `f` returns
+/// a replacement value, an expected, or a future of either. The output is an expected with the value type of the future
+/// and, if `f` returns an expected, with the error type of that.
+template <class F, class Fn>
+[[nodiscard]] auto or_else(F&& future, Fn&& f) {
+    return detail::adapt<detail::or_else_rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+/// Calls `f` with the whole output of `future`. `f` returns a plain value or a future.
+template <class F, class Fn>
+[[nodiscard]] auto then(F&& future, Fn&& f) {
+    return detail::adapt<detail::then_rule>(std::forward<F>(future), std::forward<Fn>(f));
+}
+
+// ---- Implementation ----
+
+namespace detail {
+
+template <class Fn, class Argument>
+using outcome_of_call = typename outcome_of<call_result_t<Fn, Argument>>::type;
+
+struct and_then_rule {
+    static constexpr const char* name = "and_then";
+    static constexpr bool runs_futures = true;
+
+    template <class In, class Out>
+    struct output_of {
+        using type = std::expected<Out, typename In::error_type>;
+    };
+    template <class In, class V, class E>
+    struct output_of<In, std::expected<V, E>> {
+        static constexpr bool agree =
+            error_converts<typename In::error_type, E> || error_converts<E, typename In::error_type>;
+        using type = std::expected<V, joint_error_t<typename In::error_type, E>>;
+    };
+
+    template <class In>
+    using argument = typename In::value_type;
+    template <class In, class Out>
+    using output = typename output_of<In, Out>::type;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        constexpr bool fits = is_expected<In>;
+        static_assert(fits, "eddy: and_then needs a future of a std::expected; `map` and `then` take any output");
+        if constexpr (fits) {
+            constexpr bool callable = takes<Fn, argument<In>>;
+            static_assert(callable, "eddy: the function given to and_then does not take the future's value");
+            if constexpr (callable) return check_errors<output_of<In, outcome_of_call<Fn, argument<In>>>>();
+        }
+        return false;
+    }
+
+    template <class In>
+    static bool applies(const In& in) {
+        return in.has_value();
+    }
+    template <class In>
+    static decltype(auto) offer(In& in) {
+        return value_of(in);
+    }
+    template <class Output, class In>
+    static Output pass(In& in) {
+        return with_error<Output>(std::move(in.error()));
+    }
+    template <class Output, class Out>
+    static Output settle(Out&& out) {
+        return flatten<Output>(std::forward<Out>(out));
+    }
+
+private:
+    template <class OutputOf>
+    static constexpr bool check_errors() {
+        if constexpr (requires { OutputOf::agree; }) {
+            constexpr bool agree = OutputOf::agree;
+            static_assert(agree,
+                          "eddy: the errors before and after and_then do not convert; use map_err on one of them");
+            return agree;
+        }
+        return true;
+    }
+};
+
+/// `map` of an output that is an expected.
+struct map_value_rule {
+    static constexpr const char* name = "map";
+    static constexpr bool runs_futures = false;
+
+    template <class In>
+    using argument = typename In::value_type;
+    template <class In, class Out>
+    using output = std::expected<Out, typename In::error_type>;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        constexpr bool callable = takes<Fn, argument<In>>;
+        static_assert(callable, "eddy: the function given to map does not take the future's value");
+        return callable;
+    }
+
+    template <class In>
+    static bool applies(const In& in) {
+        return in.has_value();
+    }
+    template <class In>
+    static decltype(auto) offer(In& in) {
+        return value_of(in);
+    }
+    template <class Output, class In>
+    static Output pass(In& in) {
+        return Output(std::unexpect, std::move(in.error()));
+    }
+    template <class Output, class Out>
+    static Output settle(Out&& out) {
+        return with_value<Output>(std::forward<Out>(out));
+    }
+};
+
+struct then_rule {
+    static constexpr const char* name = "then";
+    static constexpr bool runs_futures = true;
+
+    template <class In>
+    using argument = In;
+    template <class In, class Out>
+    using output = Out;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        constexpr bool callable = takes<Fn, In>;
+        static_assert(callable, "eddy: this function does not take the future's output");
+        return callable;
+    }
+
+    template <class In>
+    static In&& offer(In& in) {
+        return std::move(in);
+    }
+    template <class Output, class Out>
+    static Out settle(Out&& out) {
+        return std::forward<Out>(out);
+    }
+};
+
+/// `map` of any other output.
+struct map_output_rule : then_rule {
+    static constexpr const char* name = "map";
+    static constexpr bool runs_futures = false;
+};
+
+struct map_err_rule {
+    static constexpr const char* name = "map_err";
+    static constexpr bool runs_futures = false;
+
+    template <class In>
+    using argument = typename In::error_type;
+    template <class In, class Out>
+    using output = std::expected<typename In::value_type, stored_t<Out>>;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        constexpr bool fits = is_expected<In>;
+        static_assert(fits, "eddy: map_err needs a future of a std::expected");
+        if constexpr (fits) {
+            constexpr bool callable = takes<Fn, argument<In>>;
+            static_assert(callable, "eddy: the function given to map_err does not take the future's error");
+            return callable;
+        }
+        return false;
+    }
+
+    template <class In>
+    static bool applies(const In& in) {
+        return !in.has_value();
+    }
+    template <class In>
+    static auto&& offer(In& in) {
+        return std::move(in.error());
+    }
+    template <class Output, class In>
+    static Output pass(In& in) {
+        return with_value<Output>(value_of(in));
+    }
+    template <class Output, class Out>
+    static Output settle(Out&& out) {
+        return Output(std::unexpect, std::forward<Out>(out));
+    }
+};
+
+struct or_else_rule {
+    static constexpr const char* name = "or_else";
+    static constexpr bool runs_futures = true;
+
+    template <class In, class Out>
+    struct output_of {
+        static constexpr bool replaces = std::is_convertible_v<Out, typename In::value_type>;
+        using type = In;
+    };
+    template <class In, class V, class E>
+    struct output_of<In, std::expected<V, E>> {
+        static constexpr bool replaces = std::is_convertible_v<V, typename In::value_type>;
+        using type = std::expected<typename In::value_type, E>;
+    };
+
+    template <class In>
+    using argument = typename In::error_type;
+    template <class In, class Out>
+    using output = typename output_of<In, Out>::type;
+
+    template <class In, class Fn>
+    static constexpr bool check() {
+        constexpr bool fits = is_expected<In>;
+        static_assert(fits, "eddy: or_else needs a future of a std::expected");
+        if constexpr (fits) {
+            constexpr bool callable = takes<Fn, argument<In>>;
+            static_assert(callable, "eddy: the function given to or_else does not take the future's error");
+            if constexpr (callable) {
+                constexpr bool replaces = output_of<In, outcome_of_call<Fn, argument<In>>>::replaces;
+                static_assert(replaces, "eddy: the function given to or_else must return a value of the future's type");
+                return replaces;
+            }
+        }
+        return false;
+    }
+
+    template <class In>
+    static bool applies(const In& in) {
+        return !in.has_value();
+    }
+    template <class In>
+    static auto&& offer(In& in) {
+        return std::move(in.error());
+    }
+    template <class Output, class In>
+    static Output pass(In& in) {
+        return with_value<Output>(value_of(in));
+    }
+    template <class Output, class Out>
+    static Output settle(Out&& out) {
+        return flatten<Output>(std::forward<Out>(out));
+    }
+};
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_expected_future = false;
+template <class T>
+    requires requires { typename T::output_type; }
+inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
+
+/// The result of `try_`, which can only be awaited inside a coroutine. `X` is a reference if `try_` was given an
+/// lvalue.
+template <class X>
+class [[nodiscard("co_await what try_ gives")]] try_expression {
+public:
+    static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
+
+    explicit try_expression(X&& inner) : inner_(std::forward<X>(inner)) {}
+
+    std::remove_reference_t<X>& inner() noexcept { return inner_; }
+
+private:
+    X inner_;
+};
+
+template <class X>
+inline constexpr bool is_try = false;
+template <class X>
+inline constexpr bool is_try<try_expression<X>> = true;
+
+}  // namespace detail
+
+/// Unwraps an `expected`, like the `?` operator of Rust. `co_await try_(x)` takes an `expected`, or a future of one,
+/// and returns its value. On an error it ends the enclosing coroutine, whose output must be an `expected`, with that
+/// error. It throws no exception and does not resume the coroutine. Local variables are destroyed as by `co_return`.
+///
+/// Errors: the error converts to the coroutine's error type by `convert_error`: implicitly, by `make_error_code`, or by
+/// the error's to_error_code(). For example, `time::elapsed` becomes `errc::timed_out`.
+/// Cancel safety: that of the future.
+/// Lifetime: an lvalue is borrowed, an rvalue is moved in.
+/// Cost: that of the await.
+template <class X>
+[[nodiscard]] auto try_(X&& x) {
+    constexpr bool fits =
+        detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
+    // A broken_future has reported its error already.
+    constexpr bool is_broken = std::is_base_of_v<detail::broken_future, std::remove_cvref_t<X>>;
+    static_assert(fits || is_broken, "eddy: try_ takes a std::expected, or a future of one");
+    if constexpr (fits) {
+        return detail::try_expression<X>(std::forward<X>(x));
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// Converts an error to another error type, for `try_`, scopes and combinators. It uses, in this order: an implicit
+/// conversion; a member `std::error_code to_error_code() const`; `make_error_code` of an error enum; an explicit
+/// conversion. A user-defined error class takes part by having to_error_code().
+template <class To, class From>
+[[nodiscard]] To convert_error(From&& from) {
+    using plain = std::remove_cvref_t<From>;
+    if constexpr (std::is_convertible_v<From, To>) {
+        return std::forward<From>(from);
+    } else if constexpr (requires(const plain& e) {
+                             { e.to_error_code() } -> std::convertible_to<To>;
+                         }) {
+        return from.to_error_code();
+    } else if constexpr (std::is_same_v<To, std::error_code> && std::is_error_code_enum_v<plain>) {
+        return make_error_code(from);
+    } else {
+        constexpr bool converts = std::is_constructible_v<To, From>;
+        static_assert(converts, "eddy: this error does not convert to the coroutine's error type; use map_err first");
+        if constexpr (converts) {
+            return To(std::forward<From>(from));
+        } else {
+            std::unreachable();
+        }
+    }
+}
+
+}  // namespace eddy

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/core_loop.hpp>
+#include <eddy/detail/core_work.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/runtime/core_handle.hpp>
+#include <eddy/runtime/reactor.hpp>
+
+namespace eddy {
+
+class core_builder;
+
+/// An event loop for one thread. It owns a driver, a timer wheel and tasks, and it makes progress only inside run(),
+/// turn() and run_until_idle(). It belongs to the thread that constructed it. It may be moved while it does not run. A
+/// moved-from core is empty: id() is 0, driver() is nullopt, metrics() is all zero, and every other use throws
+/// `misuse`.
+///
+/// The destructor destroys the tasks on this thread. Sockets that outlive the core fail with errc::runtime_shutdown. A
+/// sleep that outlives it continues on the event loop that polls it next.
+///
+/// After fork(2): the child cannot use the core. run() and turn() throw `misuse` there. Destroying the core in the
+/// child destroys the child's copies of the tasks and does not touch the parent's driver. If another thread of the
+/// parent used the core during the fork, the destructor in the child may wait forever for a lock of that thread; then
+/// the child must not destroy the core. The child may make a new core.
+///
+/// Thread safety: use it on its own thread only. Other threads use remote().
+/// Lifetime: objects that its tasks borrow must outlive the core. A local variable that is declared after the core is
+/// destroyed before it.
+class EDDY_API core {
+public:
+    /// Constructs an event loop with the default settings.
+    /// Errors: throws std::system_error with an error of core_builder::build(), for example if too many descriptors are
+    /// open, or if the driver that EDDY_DRIVER names is unknown or unavailable.
+    core();
+    /// Does the same as the constructor, but returns the error.
+    [[nodiscard]] static result<core> make() noexcept;
+    /// Returns a builder with the default settings.
+    [[nodiscard]] static core_builder builder() noexcept;
+
+    /// Moves the event loop. The move assignment swaps the two objects.
+    /// Preconditions: neither event loop is running.
+    core(core&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+    core& operator=(core&& other) noexcept {
+        std::swap(loop_, other.loop_);
+        return *this;
+    }
+    /// Destroys the event loop and its tasks; see the class comment.
+    ~core();
+
+    /// Runs the event loop on this thread until `main` is ready. Returns its output, or throws its exception. Other
+    /// tasks of the event loop run meanwhile; tasks that have not ended by then continue in the next run() or turn().
+    /// Errors: throws `wrong_thread` on another thread than the core's; `nested_runtime` on a thread that already runs
+    /// an event loop or is a worker; `misuse` in a forked child.
+    /// Lifetime: `main` may borrow from the caller's stack. A task that is given as an rvalue is destroyed before run()
+    /// returns; anything else is borrowed.
+    template <class F>
+    auto run(F&& main, std::source_location where = std::source_location::current()) {
+        constexpr bool is_future = future<std::remove_cvref_t<F>>;
+        static_assert(is_future,
+                      "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
+        if constexpr (is_future) {
+            return detail::run_main<F>(own("core::run()", where), std::forward<F>(main), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// Runs one iteration: executes one driver tick, fires the timers, then runs the tasks that are queued. The driver
+    /// tick waits up to `max_wait` for events (nullopt: without a limit). It does not wait while tasks are queued.
+    /// Errors: the same as for run().
+    void turn(std::optional<std::chrono::nanoseconds> max_wait = std::nullopt,
+              std::source_location where = std::source_location::current());
+
+    /// Runs the event loop until no task is left.
+    /// Errors: the same as for run().
+    void run_until_idle(std::source_location where = std::source_location::current()) {
+        detail::run_until_idle(own("core::run_until_idle()", where), where);
+    }
+
+    /// Returns a handle for this thread, or one for other threads.
+    [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {
+        return core_handle(own("core::handle()", where));
+    }
+    [[nodiscard]] core_remote remote(std::source_location where = std::source_location::current()) const {
+        return core_remote(own("core::remote()", where));
+    }
+    /// Returns a number that is unique among the event loops of this process; 0 for a moved-from core.
+    [[nodiscard]] std::uint64_t id() const noexcept;
+    /// Returns the counters of the event loop, as core_handle::metrics() does.
+    /// Errors: throws `wrong_thread` on another thread than the core's.
+    [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
+
+    /// Returns the driver in use (never `automatic`), or nullopt if the core was built without I/O.
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
+    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver:
+    /// "epoll: this kernel has no io_uring (ENOSYS)".
+    /// Lifetime: the text has static storage duration.
+    [[nodiscard]] std::string_view why_driver() const noexcept;
+
+private:
+    friend class core_builder;
+    explicit core(detail::core_shared& loop) noexcept : loop_(&loop) {}
+
+    /// Returns the event loop. Throws `misuse`, with the function name `what` in its text, if this core is empty.
+    [[nodiscard]] detail::core_shared& own(const char* what, std::source_location where) const {
+        if (loop_ == nullptr) [[unlikely]]
+            detail::throw_empty(what, "core", "moved from", where);
+        return *loop_;
+    }
+
+    detail::core_shared* loop_;  // null: empty
+};
+
+/// The settings of a core.
+/// Thread safety: not synchronized; use one object from one thread at a time.
+class EDDY_API core_builder {
+public:
+    /// A function that receives each exception that leaves a spawned task, and the source location of its spawn. It
+    /// must not throw.
+    using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
+
+    /// Constructs a builder with the default settings.
+    core_builder() noexcept = default;
+
+    /// Enables or disables I/O. The default is enabled. Without I/O, the event loop opens no descriptors and parks its
+    /// thread instead; socket operations fail with errc::io_disabled.
+    core_builder& enable_io(bool enabled) noexcept {
+        enable_io_ = enabled;
+        return *this;
+    }
+    /// Starts with the clock paused; see eddy::test::pause(). The default is a running clock.
+    core_builder& start_paused(bool paused) noexcept {
+        start_paused_ = paused;
+        return *this;
+    }
+    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
+    /// or epoll if it is unset.
+    core_builder& driver(driver_kind kind) noexcept {
+        driver_ = kind;
+        return *this;
+    }
+    /// Makes an idle event loop poll its driver without waiting for up to `limit` before its thread sleeps. The default
+    /// is 0: no spinning. Use it for an event loop that has a processor to itself and whose peers answer quickly: a
+    /// sender must wake a sleeping thread, which adds microseconds to the sender's work and to the latency of the
+    /// answer. After `limit` an idle event loop sleeps. It never spins while its clock is paused.
+    /// Cost: up to `limit` of processor time each time the event loop becomes idle.
+    core_builder& spin_before_sleep(std::chrono::nanoseconds limit) noexcept {
+        spin_ = limit;
+        return *this;
+    }
+    /// Sets the handler for exceptions that leave spawned tasks. By default they are printed as one line on standard
+    /// error.
+    core_builder& on_uncaught(uncaught_handler handler) {
+        on_uncaught_ = std::move(handler);
+        return *this;
+    }
+
+    /// Makes the event loop, which belongs to this thread.
+    /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
+    /// driver. If driver() selected io_uring: std::errc::operation_not_permitted if io_uring is forbidden,
+    /// std::errc::function_not_supported if the kernel has no io_uring, std::errc::not_enough_memory if the limit of
+    /// locked memory is reached, and errc::driver_unavailable.
+    [[nodiscard]] result<core> build() const noexcept;
+
+private:
+    bool enable_io_ = true;
+    bool start_paused_ = false;
+    std::optional<driver_kind> driver_;
+    std::chrono::nanoseconds spin_{0};
+    uncaught_handler on_uncaught_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <source_location>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/runtime/runtime.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+/// Prints `Error: <text>` on standard error.
+EDDY_API void print_error(const std::string& text) noexcept;
+
+/// Makes a runtime. If that fails, prints the reason and returns nullopt.
+[[nodiscard]] EDDY_API std::optional<runtime> make_runtime_or_print();
+
+/// Prints an error that has a text: an error code, an error class of the library, an exception's what(), or a string.
+/// Does nothing for other types.
+template <class E>
+void print_error_of(const E& error) {
+    if constexpr (std::is_convertible_v<const E&, std::error_code>) {
+        print_error(std::error_code(error).message());
+    } else if constexpr (requires {
+                             { error.to_error_code() } -> std::convertible_to<std::error_code>;
+                         }) {
+        print_error(error.to_error_code().message());
+    } else if constexpr (requires {
+                             { error.what() } -> std::convertible_to<std::string>;
+                         }) {
+        print_error(error.what());
+    } else if constexpr (std::is_convertible_v<const E&, std::string>) {
+        print_error(error);
+    }
+}
+
+template <class T>
+int exit_code(const T& value) {
+    if constexpr (std::is_same_v<T, int>) {
+        return value;
+    } else {
+        return 0;
+    }
+}
+
+}  // namespace detail
+
+/// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main():
+///     int main() { return eddy::run(async_main()); }
+/// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks have ended, except
+/// those of spawn_background().
+///
+/// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
+/// wait: it cancels the other tasks, prints an error that has a text as `Error: ...` on standard error, and returns 1.
+/// If the future throws, run() cancels the other tasks and throws the exception.
+/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for example because of a missing
+/// driver that EDDY_DRIVER names, or too many descriptors), prints the reason and returns 1.
+/// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed.
+/// Cost: makes a runtime: one thread and a few descriptors for each processor.
+template <class F>
+int run(F&& main, std::source_location where = std::source_location::current()) {
+    constexpr bool is_future = future<std::remove_cvref_t<F>>;
+    static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
+    if constexpr (is_future) {
+        detail::check_may_block("eddy::run", where);
+        const auto pool = detail::make_runtime_or_print();
+        if (!pool) return 1;
+        using output = output_t<F>;
+        if constexpr (std::is_void_v<output>) {
+            pool->block_on(std::forward<F>(main), where);
+            pool->wait_until_idle();
+            return 0;
+        } else {
+            const output answer = pool->block_on(std::forward<F>(main), where);
+            if constexpr (detail::is_expected<output>) {
+                if (!answer) {
+                    detail::print_error_of(answer.error());
+                    return 1;
+                }
+            }
+            pool->wait_until_idle();
+            if constexpr (!detail::is_expected<output>) {
+                return detail::exit_code(answer);
+            } else if constexpr (std::is_void_v<typename output::value_type>) {
+                return 0;
+            } else {
+                return detail::exit_code(*answer);
+            }
+        }
+    }
+}
+
+}  // namespace eddy

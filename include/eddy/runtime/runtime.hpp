@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/result.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/runtime/reactor.hpp>
+#include <eddy/runtime/runtime_metrics.hpp>
+
+namespace eddy {
+
+class runtime_builder;
+class runtime_ended;
+
+/// A work-stealing runtime: worker threads that run tasks. Each worker has a driver and timers. A server makes one
+/// runtime, or lets `eddy::run` make it.
+///
+/// The destructor cancels all tasks and joins the workers: each task is destroyed on a worker when it next waits.
+/// Blocking work is not waited for. A task that never waits delays the destructor; see shutdown_timeout() and
+/// shutdown_background(). Sockets that outlive the runtime fail with errc::runtime_shutdown. A sleep that outlives it
+/// continues on the event loop or runtime that polls it next, or throws `misuse` if there is none.
+///
+/// A runtime that was moved from or shut down is empty: metrics() is all zero, shutting it down again does nothing, and
+/// every other use throws `misuse`.
+///
+/// After fork(2): the child has none of the threads. In the child, spawned tasks are cancelled immediately, and
+/// functions that would wait for the runtime throw `misuse`. The destructor and the shutdown functions only release the
+/// object: the tasks' resources and the drivers' descriptors exist until the child ends. The child may make a new
+/// runtime.
+///
+/// Thread safety: any thread, except for moving, destroying and shutting down. A task of the runtime must not destroy
+/// it: that ends the process. Destroying it in a task of another runtime blocks that worker.
+class EDDY_API runtime {
+public:
+    /// Starts a runtime with the default settings, with one worker for each processor.
+    /// Errors: throws std::system_error with an error of runtime_builder::build(), for example if there are too many
+    /// descriptors or threads, if EDDY_WORKER_THREADS is invalid, or if the driver that EDDY_DRIVER names is unknown or
+    /// unavailable.
+    runtime();
+    /// Does the same as the constructor, but returns the error.
+    [[nodiscard]] static result<runtime> make() noexcept;
+    /// Returns a builder with the default settings.
+    [[nodiscard]] static runtime_builder builder();
+
+    /// Moves the runtime. `other` is empty afterwards.
+    runtime(runtime&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    /// Moves the runtime. Shuts down the runtime that this object had before, as the destructor does.
+    runtime& operator=(runtime&& other) noexcept {
+        runtime taken(std::move(other));
+        std::swap(pool_, taken.pool_);
+        return *this;
+    }
+    /// Shuts the runtime down and joins its workers; see the class comment.
+    ~runtime();
+
+    /// Spawns a task on this runtime; see eddy::spawn.
+    template <class W>
+    auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_spawned<W>()) {
+            return detail::spawn_on(own("runtime::spawn()", where), std::forward<W>(work), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// Runs a blocking function on a thread of this runtime; see eddy::spawn_blocking.
+    template <class F>
+    auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_blocking<F>()) {
+            return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    // For a short compile error that names the remedy.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) const {
+        return detail::refuse_arguments<W>();
+    }
+
+    /// Runs a future on the workers and blocks this thread until it has ended. Returns its output, or throws its
+    /// exception.
+    /// Errors: throws `nested_runtime` on a thread that runs tasks of a runtime or an event loop; `misuse` in a forked
+    /// child; std::system_error with errc::task_cancelled if the runtime is shut down meanwhile.
+    /// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed, an rvalue is moved in.
+    template <class F>
+    auto block_on(F&& future, std::source_location where = std::source_location::current()) const {
+        static_cast<void>(own("runtime::block_on()", where));
+        return handle().block_on(std::forward<F>(future), where);
+    }
+
+    /// Does the same as block_on(), then waits until the runtime is idle, and shuts it down.
+    /// Errors: the same as for block_on() and wait_until_idle().
+    template <class F>
+    auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
+        // First, before anything is moved: the wait below is in a destructor and must not throw.
+        detail::check_may_await_idle(own("runtime::block_on_all()", where), "block_on_all", where);
+        struct end_when_idle {
+            runtime mine;
+            ~end_when_idle() { mine.wait_until_idle(); }
+        } guard{std::move(*this)};
+        return guard.mine.block_on(std::forward<F>(future), where);
+    }
+
+    /// Blocks this thread until no task except background tasks is alive, and no blocking work runs.
+    /// Errors: throws `nested_runtime` on a thread that runs tasks, and inside blocking work of this runtime
+    /// (spawn_blocking and block_in_place), which would wait for itself; `misuse` in a forked child.
+    void wait_until_idle(std::source_location where = std::source_location::current()) const;
+
+    /// Returns a handle to this runtime.
+    [[nodiscard]] eddy::handle handle(std::source_location where = std::source_location::current()) const {
+        return detail::runtime_access::make_handle(own("runtime::handle()", where));
+    }
+    /// Makes this runtime the current one of this thread during the lifetime of the guard; see handle::enter().
+    [[nodiscard]] enter_guard enter(std::source_location where = std::source_location::current()) const {
+        return detail::runtime_access::make_handle(own("runtime::enter()", where)).enter();
+    }
+    /// Returns a snapshot of the counters. An empty runtime has no workers, and all counters are zero.
+    [[nodiscard]] runtime_metrics metrics() const;
+
+    /// Returns the driver of the workers (never `automatic`), or nullopt if the runtime was built without I/O or is
+    /// empty. (Inside eddy::run, use `eddy::handle::current().metrics().driver`.)
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
+    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver:
+    /// "epoll: this kernel has no io_uring (ENOSYS)".
+    /// Lifetime: the text has static storage duration.
+    [[nodiscard]] std::string_view why_driver() const noexcept;
+
+    // ---- Shutting down (does nothing if the runtime is empty) ----
+
+    /// Cancels all tasks gracefully and waits for their end until `limit` has passed, then destroys the tasks that are
+    /// left. Waits for blocking work, too, until the same limit. Threads that have not ended by then are detached.
+    /// Blocking work of this runtime may call it, also inside block_in_place; the call does not wait for that work.
+    /// Errors: throws `nested_runtime` on a thread that runs tasks.
+    void shutdown_timeout(std::chrono::nanoseconds limit,
+                          std::source_location where = std::source_location::current()) &&;
+    /// Begins the shutdown and does not wait for its end. The runtime's own tasks may call it. They may also call
+    /// shutdown_on_idle() and shutdown_now(), unless a task of the runtime waits for the returned future.
+    void shutdown_background() && noexcept;
+    /// Shuts the runtime down as soon as it is idle. Wait for the end with `std::move(rt).shutdown_on_idle().wait()`,
+    /// or await the returned future outside of this runtime.
+    [[nodiscard]] runtime_ended shutdown_on_idle() && noexcept;
+    /// Begins the shutdown immediately. The returned future is ready when the shutdown is complete; dropping it does
+    /// not wait.
+    [[nodiscard]] runtime_ended shutdown_now() && noexcept;
+
+    // For a short compile error that names the remedy.
+    template <class... A>
+    auto block_on_all(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_timeout(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_background(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_on_idle(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_now(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+
+private:
+    friend class runtime_builder;
+    explicit runtime(detail::pool& pool) noexcept : pool_(&pool) {}
+
+    /// Returns the pool. Throws `misuse`, with the function name `what` in its text, if the runtime is empty.
+    [[nodiscard]] detail::pool& own(const char* what, std::source_location where) const {
+        if (pool_ == nullptr) [[unlikely]]
+            detail::throw_empty(what, "runtime", "moved from, or shut down", where);
+        return *pool_;
+    }
+
+    detail::pool* pool_;  // null: empty
+};
+
+/// A future that is ready when a runtime has shut down: its tasks are destroyed and its workers have ended. For an
+/// empty runtime it is ready immediately.
+/// Cancel safety: safe. If it is dropped, the shutdown continues.
+/// Thread safety: as for any future; see eddy::future.
+class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
+public:
+    /// Future interface; see eddy::future.
+    using output_type = void;
+
+    /// Moves the future. `other` is then ready immediately.
+    runtime_ended(runtime_ended&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    runtime_ended& operator=(runtime_ended&&) = delete;
+    /// Does not wait: the shutdown continues.
+    ~runtime_ended();
+
+    /// Future interface; see eddy::future.
+    poll_result<void> poll(context& cx);
+    /// Blocks this thread until the runtime has shut down.
+    /// Errors: throws `nested_runtime` on a thread that runs tasks; after shutdown_on_idle() also the errors of
+    /// runtime::wait_until_idle().
+    void wait(std::source_location where = std::source_location::current());
+
+private:
+    friend class runtime;
+    explicit runtime_ended(detail::pool* pool) noexcept : pool_(pool) {}
+
+    detail::pool* pool_;
+};
+
+/// Callbacks of a runtime. They must be fast and must not throw. An empty function is not called.
+struct runtime_hooks {
+    std::function<void()> thread_start;             ///< on each new thread, workers and blocking threads
+    std::function<void()> thread_stop;              ///< on each thread before it ends
+    std::function<void()> before_park;              ///< on a worker before it parks
+    std::function<void()> after_unpark;             ///< on a worker after it was unparked
+    std::function<void(task_id)> task_spawn;        ///< on the thread that spawns
+    std::function<void(task_id)> task_terminate;    ///< after the task's future was destroyed
+    std::function<void(task_id)> before_task_poll;  ///< on the thread that polls
+    std::function<void(task_id)> after_task_poll;   ///< on the thread that polled
+
+    /// Constructs hooks without callbacks.
+    runtime_hooks() {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
+};
+
+/// The settings of a runtime.
+/// Thread safety: not synchronized; use one object from one thread at a time.
+class EDDY_API runtime_builder {
+public:
+    /// A function that receives each exception that left a task and that no join handle can take, and the source
+    /// location of the task's spawn. It must not throw.
+    using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
+
+    /// Constructs a builder with the default settings.
+    runtime_builder() = default;
+
+    /// Sets the number of workers, from 1 to 32,767; for other values build() fails with std::errc::invalid_argument.
+    /// The default is the value of the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of
+    /// processors that this process may use. A value that is set here overrides EDDY_WORKER_THREADS.
+    runtime_builder& worker_threads(unsigned count) noexcept {
+        worker_threads_ = count;
+        return *this;
+    }
+    /// Sets the prefix of thread names, which debuggers show; the thread's number is appended. The default is
+    /// "eddy-worker-". The system keeps the first 15 bytes.
+    runtime_builder& thread_name(std::string name) {
+        thread_name_ = std::move(name);
+        return *this;
+    }
+    /// Sets the stack size of workers and blocking threads, in bytes. The default is 0: the default of the system.
+    runtime_builder& thread_stack_size(std::size_t bytes) noexcept {
+        stack_size_ = bytes;
+        return *this;
+    }
+    /// Sets the maximum number of threads for blocking work. The default is 512.
+    runtime_builder& max_blocking_threads(std::size_t count) noexcept {
+        max_blocking_threads_ = count;
+        return *this;
+    }
+    /// Sets how long an idle thread for blocking work waits for more work before it ends. The default is 10 s.
+    runtime_builder& thread_keep_alive(std::chrono::nanoseconds d) noexcept {
+        keep_alive_ = d;
+        return *this;
+    }
+    /// Sets the number of polls after which a worker takes a task from the injection queue first. The default is 31.
+    runtime_builder& global_queue_interval(unsigned polls) noexcept {
+        global_interval_ = polls;
+        return *this;
+    }
+    /// Sets the number of polls after which a busy worker reads its clock. If 20 us have passed since its last driver
+    /// tick, it runs the next one. The default is 61.
+    runtime_builder& event_interval(unsigned polls) noexcept {
+        event_interval_ = polls;
+        return *this;
+    }
+    /// Enables or disables I/O. The default is enabled. Without I/O the workers open no descriptors, and socket
+    /// operations fail with errc::io_disabled.
+    runtime_builder& enable_io(bool enabled) noexcept {
+        enable_io_ = enabled;
+        return *this;
+    }
+    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
+    /// or epoll if it is unset.
+    runtime_builder& driver(driver_kind kind) noexcept {
+        driver_ = kind;
+        return *this;
+    }
+    /// Sets the handler for exceptions that left a task and that no join handle can take. By default they are printed
+    /// as one line on standard error.
+    runtime_builder& on_uncaught(uncaught_handler handler) {
+        on_uncaught_ = std::move(handler);
+        return *this;
+    }
+    /// Sets whether such an exception shuts the runtime down, after the handler was called. The default is false.
+    runtime_builder& shutdown_on_uncaught(bool enabled) noexcept {
+        shutdown_on_uncaught_ = enabled;
+        return *this;
+    }
+    /// Sets whether the workers measure how long each poll of a task takes; see worker_metrics::poll_times. The default
+    /// is false.
+    /// Cost: two readings of the clock for each poll.
+    runtime_builder& poll_time_histogram(bool enabled) noexcept {
+        poll_time_histogram_ = enabled;
+        return *this;
+    }
+    /// Sets the seed of the workers' random numbers: the order in which they steal from each other, and the branch with
+    /// which a select begins.
+    runtime_builder& rng_seed(std::uint64_t seed) noexcept {
+        seed_ = seed;
+        return *this;
+    }
+
+    /// Each of the following functions sets one callback; see the members of runtime_hooks.
+    runtime_builder& on_thread_start(std::function<void()> f) {
+        hooks_.thread_start = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_thread_stop(std::function<void()> f) {
+        hooks_.thread_stop = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_thread_park(std::function<void()> f) {
+        hooks_.before_park = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_thread_unpark(std::function<void()> f) {
+        hooks_.after_unpark = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_task_spawn(std::function<void(task_id)> f) {
+        hooks_.task_spawn = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_task_terminate(std::function<void(task_id)> f) {
+        hooks_.task_terminate = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_before_task_poll(std::function<void(task_id)> f) {
+        hooks_.before_task_poll = std::move(f);
+        return *this;
+    }
+    runtime_builder& on_after_task_poll(std::function<void(task_id)> f) {
+        hooks_.after_task_poll = std::move(f);
+        return *this;
+    }
+
+    /// Starts the runtime. After an error, no thread and no descriptor is left.
+    /// Errors: system errors such as std::errc::too_many_files_open; std::errc::invalid_argument for an invalid
+    /// worker_threads(); errc::unknown_driver if EDDY_DRIVER names no driver; errc::bad_worker_count for an invalid
+    /// EDDY_WORKER_THREADS. If driver() selected io_uring, also the errors of core_builder::build() for io_uring.
+    [[nodiscard]] result<runtime> build() const noexcept;
+
+private:
+    friend class detail::pool;
+
+    std::optional<unsigned> worker_threads_;
+    std::string thread_name_ = "eddy-worker-";
+    std::size_t stack_size_ = 0;
+    std::size_t max_blocking_threads_ = 512;
+    std::chrono::nanoseconds keep_alive_ = std::chrono::seconds(10);
+    unsigned global_interval_ = 31;
+    unsigned event_interval_ = 61;
+    bool enable_io_ = true;
+    std::optional<driver_kind> driver_;
+    uncaught_handler on_uncaught_;
+    bool shutdown_on_uncaught_ = false;
+    bool poll_time_histogram_ = false;
+    std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
+    runtime_hooks hooks_;
+};
+
+inline runtime_builder runtime::builder() { return {}; }
+
+}  // namespace eddy

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/poll_evented.hpp>
+#include <eddy/result.hpp>
+#include <eddy/signal/kind.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::detail {
+
+/// A descriptor that gets an event in the event loops of this process for each signal. It is never read, so that the
+/// event reaches all streams.
+class EDDY_API signal_bell {
+public:
+    explicit signal_bell(int fd) noexcept : fd_(fd) {}
+    signal_bell(signal_bell&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    signal_bell& operator=(signal_bell&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~signal_bell();
+
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::signal {
+
+/// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
+/// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,
+/// too. The stream ends only when the event loop in which it was made ends.
+/// Cancel safety: safe.
+/// Thread safety: one task at a time, on any thread.
+class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
+public:
+    using item_type = kind;
+
+    /// Polls for the next signal; nullopt when the event loop has ended.
+    poll_result<std::optional<kind>> poll_next(context& cx);
+
+private:
+    friend result<signal_stream> stream(kind, std::source_location);
+    signal_stream(kind of, std::uint64_t seen, io::poll_evented<detail::signal_bell>&& bell) noexcept
+        : bell_(std::move(bell)), seen_(seen), kind_(of) {}
+
+    io::poll_evented<detail::signal_bell> bell_;
+    std::uint64_t seen_;  // the number of signals at the last poll
+    kind kind_;
+};
+
+/// Starts to listen for signals of a kind, in the event loop on this thread:
+///     auto hangups = co_await try_(signal::stream(signal::kind::hangup()));
+///     while (co_await hangups.next()) reload();
+///
+/// The first call for a kind installs a signal handler, which stays until the process ends. So the signal loses its
+/// default action, such as to end the program, even if no stream is left. The handler calls a handler that was
+/// installed before it.
+/// Errors: errc::forbidden_signal; those of a reactor (errc::runtime_shutdown, errc::io_disabled, too_many_files_open).
+/// Throws misuse without an event loop.
+/// Thread safety: any thread.
+/// Cost: one descriptor per stream. Each signal wakes the waiters of all kinds.
+[[nodiscard]] EDDY_API result<signal_stream> stream(kind of,
+                                                    std::source_location where = std::source_location::current());
+
+}  // namespace eddy::signal

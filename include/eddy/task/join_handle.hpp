@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <source_location>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/joinable.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+
+namespace eddy {
+
+namespace detail {
+struct join_access;
+}  // namespace detail
+
+/// The type of a task's number. It is unique among all tasks of this process; 0 means no task.
+using task_id = std::uint64_t;
+
+/// The reason why a task has no output: it was cancelled, or it threw an exception.
+/// Thread safety: a plain value.
+class EDDY_API join_error {
+public:
+    /// Constructs the error of a task. A null `thrown` means that the task was cancelled.
+    explicit join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
+
+    /// Returns whether the task was cancelled, by abort() or by the shutdown of its runtime.
+    [[nodiscard]] bool is_cancelled() const noexcept { return thrown_ == nullptr; }
+    /// Returns the exception that left the task; null if it was cancelled.
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
+    /// Returns the number of the task.
+    [[nodiscard]] task_id id() const noexcept { return id_; }
+
+    /// Throws the task's exception. If the task was cancelled, throws std::system_error with errc::task_cancelled and
+    /// with what() as its text.
+    [[noreturn]] void rethrow() const;
+    /// Returns a description: "task 7 was cancelled, by abort() or since its runtime shut down", or "task 7 threw: "
+    /// and the text of the exception.
+    [[nodiscard]] std::string what() const;
+
+    /// Returns errc::task_cancelled. `try_` and similar functions use this to convert a join_error.
+    /// Errors: throws the task's exception, if there is one, since it has no error code.
+    [[nodiscard]] std::error_code to_error_code() const;
+
+private:
+    task_id id_;
+    std::exception_ptr thrown_;
+};
+
+/// A handle that can only cancel a task. It can be copied, and it may outlive the join handle. A moved-from handle is
+/// empty: abort() does nothing, is_finished() is true, and id() is 0.
+/// Thread safety: any thread.
+class abort_handle {
+public:
+    /// Copies refer to the same task. A move leaves `other` empty.
+    abort_handle(const abort_handle& other) noexcept : task_(other.task_) {
+        if (task_ != nullptr) task_->join->add_reference(*task_);
+    }
+    abort_handle(abort_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+    abort_handle& operator=(abort_handle other) noexcept {
+        std::swap(task_, other.task_);
+        return *this;
+    }
+    ~abort_handle() {
+        if (task_ != nullptr) task_->join->release(*task_);
+    }
+
+    /// Cancels the task; see join_handle::abort().
+    void abort() const noexcept {
+        if (task_ != nullptr) task_->join->abort(*task_);
+    }
+    /// Returns whether the task has ended; true if this handle is empty.
+    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+    /// Returns the number of the task; 0 if this handle is empty.
+    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
+
+private:
+    template <class T>
+    friend class join_handle;
+    explicit abort_handle(detail::joinable& task) noexcept : task_(&task) { task_->join->add_reference(*task_); }
+
+    detail::joinable* task_;
+};
+
+/// An owned permission to await a spawned task: a future that is ready when the task has ended. Destroying the handle
+/// detaches the task, which continues. An exception that can then no longer be taken is passed to the runtime's
+/// uncaught handler.
+///
+/// Output: the task's output, or a `join_error`.
+/// Errors: poll() throws `misuse` if the output was taken, and if the handle was moved from or detached.
+/// Cancel safety: safe if it is awaited by reference (`co_await handle`): the task continues and can be awaited again.
+/// Thread safety: not synchronized; use one object from one thread at a time. The task may run on another thread.
+/// Cost: no allocation. Awaiting it is one atomic operation, or none on a core's own thread.
+template <class T>
+class join_handle : public future_ops<join_handle<T>> {
+public:
+    /// Future interface; see eddy::future.
+    using output_type = std::expected<T, join_error>;
+
+    /// Moving leaves `other` empty. The assignment detaches the task that this handle had before.
+    join_handle(join_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+    join_handle& operator=(join_handle&& other) noexcept {
+        join_handle(std::move(other)).swap(*this);
+        return *this;
+    }
+    /// Detaches the task, if there is one.
+    ~join_handle() { detach(); }
+
+    /// Future interface; see eddy::future.
+    poll_result<output_type> poll(context& cx) {
+        if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
+        if (!cx.consume_budget()) return not_ready;
+        if (!task_->join->poll_join(*task_, cx.waker())) {
+            cx.refund_budget();
+            return not_ready;
+        }
+        return take();
+    }
+
+    /// Cancels the task: instead of its next poll, its future is ended gracefully by poll_cancel(), if it has that, and
+    /// destroyed. Does nothing if the task has ended: its output stays. A task that never waits is not cancelled.
+    void abort() const noexcept {
+        if (task_ != nullptr) task_->join->abort(*task_);
+    }
+
+    /// Returns whether the task has ended, that is, whether the next poll would be ready. Returns true for an empty
+    /// handle, whose poll throws `misuse`.
+    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+
+    /// Detaches the task, which continues without a handle. The handle is empty afterwards.
+    void detach() noexcept {
+        if (auto* const task = std::exchange(task_, nullptr)) task->join->drop_handle(*task);
+    }
+
+    /// Returns a handle that can abort the task.
+    /// Errors: throws `misuse` if this handle is empty: the output was taken, or it was moved from or detached.
+    [[nodiscard]] eddy::abort_handle abort_handle(std::source_location where = std::source_location::current()) const {
+        if (task_ == nullptr) detail::throw_empty_handle("abort_handle() was called on a join handle", where);
+        return eddy::abort_handle(*task_);
+    }
+
+    /// Returns the number of the task; 0 if the handle is empty.
+    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
+
+    /// Swaps the tasks of two handles.
+    void swap(join_handle& other) noexcept { std::swap(task_, other.task_); }
+
+    /// For the library: takes over one reference of `task`, the one that belongs to its handle. The output of `task` is
+    /// a T.
+    explicit join_handle(detail::joinable& task) noexcept : task_(&task) {}
+
+private:
+    friend struct detail::join_access;
+
+    output_type take() {
+        // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
+        // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
+        auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
+        const drop_at_end ended{*this};
+        if (outcome.has_exception()) {
+            return output_type(std::unexpect, id(), std::exchange(outcome.exception(), nullptr));
+        }
+        if constexpr (std::is_void_v<T>) {
+            outcome.take();
+            return {};
+        } else {
+            return output_type(std::in_place, outcome.take());
+        }
+    }
+
+    struct drop_at_end {
+        join_handle& handle;
+        ~drop_at_end() { handle.detach(); }
+    };
+
+    detail::joinable* task_;
+};
+
+namespace detail {
+
+/// For parts of the library that keep many handles.
+struct join_access {
+    /// Returns the task and passes the handle's reference of it to the caller.
+    /// Preconditions: the handle is not empty.
+    template <class T>
+    [[nodiscard]] static joinable& release(join_handle<T>& handle) noexcept {
+        return *std::exchange(handle.task_, nullptr);
+    }
+    /// Returns the output of a task that has ended. The caller passes in the handle's reference of it.
+    template <class T>
+    [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended) {
+        return join_handle<T>(ended).take();
+    }
+};
+
+/// The handle that spawn returns for a closure that GCC 12 would destroy twice in a co_await expression. Awaiting it as
+/// an rvalue is a compile error that names the remedy.
+template <class T>
+class marked_join_handle : public join_handle<T> {
+public:
+    static constexpr bool took_closure = true;
+    explicit marked_join_handle(joinable& task) noexcept : join_handle<T>(task) {}
+};
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/task/join_handle.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+/// The executor on which spawn() on this thread spawns: exactly one pointer is not null.
+struct spawn_target {
+    core_shared* core;
+    class pool* pool;
+};
+/// Returns the executor of this thread. Throws `misuse` if there is none; the text names the function `what`, and the
+/// alternative `instead`.
+[[nodiscard]] EDDY_API spawn_target current_spawn_target(const char* what, const char* instead,
+                                                         std::source_location where);
+
+template <class W>
+join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
+    if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, chosen);
+    return spawn_on_core(*target.core, std::forward<W>(work), where);
+}
+
+}  // namespace detail
+
+/// Spawns a task that runs concurrently, and returns a join_handle. The task runs on the current runtime of this
+/// thread: the innermost of the runtime whose worker this thread is, the event loop (`core`) that runs here, and the
+/// runtime that was entered (handle::enter()). `work` is a future, or a callable without parameters that returns a
+/// future or a value. The callable is called on the runtime, and lives as long as its future.
+///
+/// Dropping the handle detaches the task; see join_handle.
+/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed,
+/// and the handle reports that it was cancelled.
+/// Thread safety: any thread that has a runtime.
+/// Lifetime: the work is moved in. It must own its data, because the task can outlive the caller.
+/// Cost: one block from the frame pool; no system call unless it wakes a parked worker.
+template <class W>
+auto spawn(W&& work, std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_spawned<W>()) {
+        const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
+        return detail::spawn_here(target, std::forward<W>(work), where, {});
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// Does the same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
+/// wait for the task, and cancel it.
+template <class W>
+auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_spawned<W>()) {
+        detail::spawn_settings chosen;
+        chosen.is_background = true;
+        const auto target = detail::current_spawn_target(
+            "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
+        return detail::spawn_here(target, std::forward<W>(work), where, chosen);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+// For a short compile error that names the remedy.
+template <class W, detail::argument_of_work A, class... More>
+auto spawn(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
+}
+template <class W, detail::argument_of_work A, class... More>
+auto spawn_background(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
+}
+
+/// Returns the number of the task that is being polled on this thread; nullopt outside of tasks.
+[[nodiscard]] EDDY_API std::optional<task_id> current_task_id() noexcept;
+
+}  // namespace eddy

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/blocking_cell.hpp>
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/task/join_handle.hpp>
+
+namespace eddy {
+
+/// Runs a blocking or long-running function on a thread for such work, and returns a join_handle with its result.
+/// The threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the
+/// process (up to 512 threads). On other threads, use handle::spawn_blocking or runtime::spawn_blocking.
+///
+/// The function cannot be cancelled while it runs: abort() only prevents its start. A shutdown of the runtime does not
+/// wait for it, except for shutdown_timeout().
+/// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, or if
+/// no thread is available. Throws `misuse` on a thread without a runtime or an event loop.
+/// Thread safety: any thread that has a runtime or runs an event loop.
+/// Cost: one block from the frame pool; a switch to another thread and back.
+template <class F>
+auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_blocking<F>()) {
+        return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+// For a short compile error that names the remedy.
+template <class W, detail::argument_of_work A, class... More>
+auto spawn_blocking(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
+}
+
+namespace detail {
+
+/// During its lifetime, another thread runs this thread's worker.
+class EDDY_API in_place_scope {
+public:
+    explicit in_place_scope(std::source_location where);
+    in_place_scope(const in_place_scope&) = delete;
+    in_place_scope& operator=(const in_place_scope&) = delete;
+    ~in_place_scope();
+
+private:
+    class worker* handed_ = nullptr;
+    class worker* hidden_ = nullptr;
+    class time_driver* hidden_time_ = nullptr;
+    bool was_in_call_ = false;
+};
+
+}  // namespace detail
+
+/// Calls a blocking or long-running function on this thread, and returns its result. Meanwhile another thread
+/// runs the worker of this thread: its other tasks, its sockets and its timers. The calling task itself does not
+/// progress, nor do futures that it would `join` or `select` with this call.
+///
+/// Errors: throws `misuse` on the thread of an event loop (`core`), whose tasks cannot migrate: use spawn_blocking
+/// there. Outside of a runtime, and if no other thread is available, it only calls the function.
+/// Cost: a switch of the worker to another thread, unless the function returns sooner.
+template <class F>
+decltype(auto) block_in_place(F&& f, std::source_location where = std::source_location::current()) {
+    const detail::in_place_scope scope(where);
+    return std::invoke(std::forward<F>(f));
+}
+
+}  // namespace eddy

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/await.hpp>
+#include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+
+EDDY_BEGIN_FALSE_UNINITIALIZED
+namespace eddy {
+
+namespace detail {
+template <class T>
+class promise;
+}  // namespace detail
+
+template <class T>
+detail::frame* enter_frame(task<T>& used, std::source_location where);
+
+/// A lazy coroutine that is also a future. It does nothing until it is awaited, spawned or polled. A chain of tasks
+/// that await each other is polled as one unit: waking the innermost one has the same cost at any depth, and deep
+/// chains do not overflow the native stack.
+///
+/// Errors: an exception that leaves the coroutine is thrown again where the task is awaited or polled. Polling it after
+/// its end throws `misuse`. If the destructor of a parameter throws, the process is terminated.
+/// Cancel safety: destroying it, which is allowed at any time, destroys the frames of the whole chain, innermost first.
+/// Thread safety: one thread at a time may poll it. Different threads may poll it in succession; the workers of a
+/// runtime do.
+/// Lifetime: the coroutine frame has copies of parameters that are passed by value. Objects that are passed by
+/// reference must outlive the task. A task that is awaited as an lvalue is borrowed, and polled as a separate chain; in
+/// deep recursion, await rvalues.
+/// Cost: one block from the frame pool for each coroutine. A complete await costs about as much as one malloc() and
+/// free().
+template <class T = void>
+class [[nodiscard("a task does nothing until it is awaited, spawned or run")]] task : public future_ops<task<T>> {
+public:
+    /// Future interface; see eddy::future.
+    using output_type = T;
+    /// The promise type of the coroutine, for the compiler.
+    using promise_type = detail::promise<T>;
+
+    /// Moves the coroutine. The assignment destroys the coroutine that this task had before.
+    /// Preconditions: no poll of `other` is in progress; otherwise the process ends with a message.
+    task(task&& other) noexcept : frame_(other.release()) {}
+    task& operator=(task&& other) noexcept {
+        if (this != &other) {
+            if (frame_ != nullptr) detail::destroy_root(*frame_);
+            frame_ = other.release();
+        }
+        return *this;
+    }
+    /// Destroys the frames of the chain, innermost first.
+    ~task() {
+        if (frame_ != nullptr) detail::destroy_root(*frame_);
+    }
+
+    /// Runs the chain until it has to wait. Throws the exception of the coroutine; throws `misuse` after the end.
+    poll_result<T> poll(context& cx) {
+        if (frame_ == nullptr) detail::throw_ended_task(cx.where());
+        detail::slot<T> outcome;
+        if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
+        frame_ = nullptr;
+        if constexpr (std::is_void_v<T>) {
+            outcome.take();
+            return poll_result<void>::ready();
+        } else if constexpr (std::is_move_constructible_v<T>) {  // else the promise has a static_assert
+            return outcome.take();
+        } else {
+            return not_ready;
+        }
+    }
+
+    /// Cancels the chain gracefully: first the innermost future by its poll_cancel(), then the frames are destroyed.
+    poll_result<void> poll_cancel(context& cx) {
+        if (frame_ != nullptr) {
+            if (!detail::cancel_root(*frame_, cx)) return not_ready;
+            frame_ = nullptr;
+        }
+        return poll_result<void>::ready();
+    }
+
+private:
+    friend detail::promise<T>;
+    template <class U>
+    friend detail::frame* enter_frame(task<U>& used, std::source_location where);
+
+    explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
+
+    [[nodiscard]] detail::frame* release() noexcept {
+        if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
+            detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it");
+        }
+        return std::exchange(frame_, nullptr);
+    }
+
+    detail::frame* frame_;
+};
+
+// ---- Implementation ----
+
+namespace detail {
+
+template <class T>
+class promise_base : public frame {
+public:
+    void unhandled_exception() noexcept { destination().set_exception(std::current_exception()); }
+
+    template <class A>
+    auto await_transform(A&& awaited, call_site here = EDDY_HERE) {
+        where = here;
+        return make_awaiter<T>(*this, std::forward<A>(awaited));
+    }
+
+    /// Awaits on behalf of other code, whose `co_await` is at `named.where`.
+    template <class A>
+    auto await_transform(in_name_of<A> named) {
+        where = call_site_of(named.where);
+        return make_awaiter<T>(*this, static_cast<A>(named.awaited));
+    }
+
+protected:
+    // SAFETY: the future that awaits or polls a task<T> sets `outcome` to a slot<T>, which outlives the frame.
+    slot<T>& destination() noexcept { return static_cast<slot<T>&>(*outcome); }
+};
+
+template <class T>
+class promise final : public promise_base<T> {
+    static constexpr bool is_movable = std::is_move_constructible_v<T>;
+    static_assert(is_movable,
+                  "eddy: a coroutine's output is moved to its awaiter, and this type cannot be moved: return a "
+                  "std::unique_ptr of it");
+
+public:
+    task<T> get_return_object() noexcept { return task<T>(*this); }
+
+    template <class U = T>
+        requires(std::convertible_to<U, T> || !is_movable)
+    void return_value(U&& value) {
+        if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
+    }
+};
+
+template <>
+class promise<void> final : public promise_base<void> {
+public:
+    task<void> get_return_object() noexcept { return task<void>(*this); }
+    void return_void() { destination().set_value(); }
+};
+
+static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == alignof(frame));
+
+}  // namespace detail
+
+namespace detail {
+
+/// Continues a task that was polled before inside of a new frame. The frames of `begun` remain a separate virtual
+/// stack.
+template <class T>
+[[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
+    if constexpr (std::is_void_v<T>) {
+        co_await begun;
+    } else {
+        auto output = co_await begun;  // GCC 14.2 crashes on `co_return co_await begun` if ~T() may throw
+        co_return std::move(output);
+    }
+}
+
+}  // namespace detail
+
+/// Customization point for awaits and spawns, found by argument-dependent lookup: releases the task's frame to the
+/// caller. Throws `misuse`, with the source location `where`, if the task has ended.
+template <class T>
+inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
+    if (used.frame_ == nullptr) [[unlikely]]
+        detail::throw_ended_task(where);
+    if (used.frame_->root != nullptr) [[unlikely]]
+        used = detail::in_a_new_frame(std::move(used));
+    return std::exchange(used.frame_, nullptr);
+}
+
+}  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/local_share.hpp>
+#include <eddy/detail/named_work.hpp>
+#include <eddy/detail/pool_spawn.hpp>
+#include <eddy/runtime/handle.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
+
+namespace eddy {
+
+/// Returns the name that task_builder gave to the task that is being polled on this thread. Empty if the task has no
+/// name, and outside of tasks.
+/// Lifetime: the text lives as long as the task.
+[[nodiscard]] EDDY_API std::string_view current_task_name() noexcept;
+
+/// Spawns tasks with additional settings: `eddy::task_builder().name("accept").background(true).spawn(accept_all())`. A
+/// builder can spawn several tasks.
+/// Thread safety: not synchronized; use one object from one thread at a time.
+/// Cost: a named task is larger by its name; an unnamed one has the cost of eddy::spawn.
+class task_builder {
+public:
+    /// Constructs a builder with the default settings.
+    task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    /// Sets the task's name, for people. current_task_name() returns it, and it is printed with an exception that
+    /// leaves the task and that no join handle takes.
+    task_builder& name(std::string text) {
+        name_ = std::move(text);
+        return *this;
+    }
+    /// Sets whether the task is a background task: a runtime is idle although the task is alive, so eddy::run and
+    /// similar functions do not wait for it and cancel it. An event loop ignores the setting. The default is false.
+    task_builder& background(bool is_background) noexcept {
+        settings_.is_background = is_background;
+        return *this;
+    }
+
+    /// Spawns a task on the current runtime; see eddy::spawn.
+    template <class W>
+    auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_spawned<W>()) {
+            const detail::spawn_target target =
+                detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
+            if (target.pool != nullptr) return on_pool(*target.pool, std::forward<W>(work), where);
+            return on_core(*target.core, std::forward<W>(work), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// Spawns a task on the given runtime.
+    template <class W>
+    auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_spawned<W>()) {
+            return on_pool(detail::runtime_access::get(runtime), std::forward<W>(work), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// Spawns a task that stays on this thread; see eddy::spawn_local.
+    template <class W>
+    auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_spawned<W>()) {
+            const detail::local_target target = detail::current_local_target(where);
+            if (target.set == nullptr) return on_core(*target.core, std::forward<W>(work), where);
+            if (name_.empty()) return detail::spawn_in(*target.set, std::forward<W>(work), where);
+            auto& made = make(detail::owner_of(*target.set), std::forward<W>(work), where);
+            detail::start(*target.set, made);
+            return detail::join_handle_for<W>(made);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+private:
+    template <class W>
+    detail::join_handle_for<W> on_pool(detail::pool& pool, W&& work, std::source_location where) const {
+        if (name_.empty()) return detail::spawn_on(pool, std::forward<W>(work), where, settings_);
+        auto& made = make(detail::owner_of(pool), std::forward<W>(work), where);
+        made.is_background = settings_.is_background;
+        detail::start(pool, made);
+        return detail::join_handle_for<W>(made);
+    }
+
+    template <class W>
+    detail::join_handle_for<W> on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
+        if (name_.empty()) return detail::spawn_on_core(loop, std::forward<W>(work), where);
+        return detail::spawn_named_on_core(loop, std::forward<W>(work), where, name_);
+    }
+
+    template <class W>
+    auto& make(detail::task_owner& owner, W&& work, std::source_location where) const {
+        return *detail::pool_new<detail::named_cell<std::decay_t<W>>>(owner, where, name_, std::forward<W>(work));
+    }
+
+    std::string name_;
+    detail::spawn_settings settings_;
+};
+
+}  // namespace eddy
