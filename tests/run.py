@@ -25,13 +25,13 @@ import tempfile
 import threading
 import time
 
-# ---- What there is to run ----
+# ---- Programs and their tests ----
 
-PART_SECONDS = 4.0  # how long one process should take, as far as it is known
+PART_SECONDS = 4.0  # the intended duration of one process
 UNKNOWN_SECONDS = 0.03  # the assumed duration of a test that has not run before
 UNKNOWN_STRESS_SECONDS = 0.5
 WHOLE = "(the whole process)"
-# A process whose watchdog does not end it is ended this much after the time limit of its test.
+# If the watchdog of a process does not end it, it is killed this many seconds after the time limit of its test.
 GRACE_SECONDS = float(os.environ.get("EDDY_RUN_GRACE", 60))
 
 TEST_MACRO = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\(\s*(\w+),\s*(\w+)\)", re.M)
@@ -70,7 +70,7 @@ def has_label(program, pattern):
 
 
 def runs_on_driver(program, chosen):
-    """Whether the program is one for the chosen driver, or for no certain one."""
+    """Whether the program belongs to the chosen driver, or to no driver in particular."""
     if not chosen:
         return True
     return ("epoll" if chosen == "io_uring" else "io_uring") not in program.labels
@@ -93,7 +93,7 @@ class Sources:
         return self._row(program)[0]
 
     def may_have(self, program, pattern):
-        """Whether a test of the program matches, as far as its sources tell. The program does not have to be built."""
+        """Whether a test of the program may match, judged by its sources. The program need not be built."""
         if pattern.search(program.name):
             return True
         for file in self._row(program)[1]:
@@ -105,14 +105,14 @@ class Sources:
 
 
 def candidates(programs, sources, pattern):
-    """The programs that may have a matching test; all of them if the sources do not tell (`Prefix/Suite.Name/3`)."""
+    """The programs that may have a matching test; all programs if the sources do not show it (`Prefix/Suite.Name/3`)."""
     if pattern is None:
         return programs
     return [each for each in programs if sources.may_have(each, pattern)] or programs
 
 
 def list_tests(program, pattern):
-    """The names of the tests of a GoogleTest executable in order: those that match, and all."""
+    """The names of the tests of a GoogleTest executable in order: the matching tests, and all tests."""
     with tempfile.NamedTemporaryFile(suffix=".json") as listing:
         command = [*program.command, "--gtest_list_tests", f"--gtest_output=json:{listing.name}"]
         done = subprocess.run(command, env={**os.environ, **program.environment}, capture_output=True, text=True)
@@ -152,7 +152,7 @@ def needs_own_process(test):
 
 
 class Times:
-    """How long each test took the last time."""
+    """The durations of the tests in the last run."""
 
     def __init__(self, file):
         self._file = file
@@ -176,7 +176,9 @@ class Times:
 
 
 def make_jobs(program, tests, every, times):
-    """Splits `tests`, of `every` test of an executable, into parts; a suite is split only if it is long itself."""
+    """Splits `tests`, a subset of the executable's tests `every`, into parts.
+
+    A suite is split only if it is too long for one part."""
     shared = [test for test in tests if not needs_own_process(test)]
     jobs = [Job(program, [test], seconds=times.get(program, test)) for test in tests if needs_own_process(test)]
     part, seconds = [], 0.0
@@ -194,7 +196,7 @@ def make_jobs(program, tests, every, times):
 
 
 def filter_for(tests, all_tests):
-    """A --gtest_filter for exactly these tests: `Suite.*` where all tests of a suite are meant."""
+    """A --gtest_filter for exactly these tests: `Suite.*` if it selects all tests of a suite."""
     in_suite = {}
     for test in all_tests:
         in_suite.setdefault(suite_of(test), []).append(test)
@@ -214,7 +216,7 @@ class Result:
     outcome: str  # "passed", "failed", "skipped"
     seconds: float = 0.0
     output: str = ""
-    why: str = ""  # of a failure or a skipped test, in a few words
+    why: str = ""  # a short reason for a failed or a skipped test
     repeat: str = ""
 
     @property
@@ -227,7 +229,9 @@ SEED = re.compile(r"^to repeat: (EDDY_TEST_SEED=\d+)$", re.M)
 
 
 def parse_gtest(text):
-    """The output of a GoogleTest executable as (test, outcome or None if it has not ended, seconds, output) tuples."""
+    """Parses the output of a GoogleTest executable into tuples (test, outcome, seconds, output).
+
+    The outcome of an unfinished test is None."""
     found, running, begin = [], None, 0
     for mark in MARK.finditer(text):
         kind, test, milliseconds = mark.group(1).strip(), mark.group(2), mark.group(3)
@@ -251,7 +255,7 @@ FRAME = re.compile(r"^(/[^\s(]+)\(\+(0x[0-9a-f]+)\) ?\[0x[0-9a-f]+\]$", re.M)
 
 
 def with_names_of_functions(text):
-    """Replaces the frames that the watchdog prints with names of functions and lines."""
+    """Replaces the stack frames that the watchdog prints with function names and lines."""
     addresses = {}
     for module, address in FRAME.findall(text):
         addresses.setdefault(module, []).append(address)
@@ -346,7 +350,7 @@ class Runner:
                     progress = time.monotonic()
                     marks += ended
                     self._done += ended
-            self._kill(process)  # with what it has started
+            self._kill(process)  # also the processes that it has started
             process.wait()
             with self._lock:
                 self._processes.discard(process)
@@ -402,13 +406,15 @@ class Runner:
         return results
 
     def _run_part(self, program, tests, everything):
-        """One process of a GoogleTest executable. Returns results for the tests that it has begun, of which there is at least one."""
+        """Runs one process of a GoogleTest executable.
+
+        Returns the results of the tests that have begun: at least one result."""
         arguments = ["--gtest_color=no"]
         if not everything:
             arguments.append("--gtest_filter=" + filter_for(tests, self._all_tests[program.name]))
         if self._options.shuffle:
             arguments += ["--gtest_shuffle", f"--gtest_random_seed={random.randrange(1, 99999)}"]
-        test_limit = float(os.environ.get("EDDY_TEST_LIMIT", 0)) or 180  # the watchdog of the executable comes first
+        test_limit = float(os.environ.get("EDDY_TEST_LIMIT", 0)) or 180  # the executable's watchdog acts first
         code, output = self._start(program, arguments, test_limit + GRACE_SECONDS)
         found = parse_gtest(output)
         if code == 77 and not found:
@@ -434,7 +440,7 @@ class Runner:
         has_ended = {each.test for each in results}.issuperset(tests)
         if not has_failed and (code != 0 or not has_ended) and not self._stopped:
             if has_ended and len(tests) > 1:
-                # For example a memory leak: run each test alone, and find the cause in this way.
+                # For example a memory leak. Run each test alone to find the cause.
                 alone = [each for test in tests for each in self._run_part(program, [test], False)]
                 if any(each.outcome == "failed" for each in alone):
                     return alone
@@ -450,7 +456,7 @@ class Runner:
             return
         try:
             results = self._run_gtest(job) if job.tests is not None else self._run_command(job)
-        except Exception as error:  # of this script; a result must not get lost
+        except Exception as error:  # an error of this script: report it, so that no result is lost
             results = [Result(job.program, "", "failed", why=f"tests/run.py: {error!r}")]
         if self._stopped:
             return
@@ -527,8 +533,8 @@ def parse_options():
     parser.add_argument("build", type=pathlib.Path, help="the build folder")
     parser.add_argument("-R", metavar="REGEX", dest="pattern", type=re.compile,
                         help="only tests with this in their name (Suite.Name), their file (sync_mutex_test) or their group (sync, io_uring.sync)")
-    parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with such a label: epoll, io_uring, must_not_compile, explore, ...")
-    parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with such a label")
+    parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with this label: epoll, io_uring, must_not_compile, explore, ...")
+    parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
     parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
                         help="only on this driver: epoll or io_uring (EDDY_DRIVER if set)")
     parser.add_argument("-j", metavar="N", dest="jobs", type=int, default=os.cpu_count(), help="how many processes at the same time")

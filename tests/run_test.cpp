@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What `work` prints on standard error.
+/// Returns the text that `work` prints on standard error.
 template <class Work>
 std::string printed_by(Work work) {
     testing::internal::CaptureStderr();
@@ -28,7 +28,7 @@ std::string printed_by(Work work) {
 
 eddy::task<void> nothing() { co_return; }
 eddy::task<int> number(int value) { co_return value; }
-eddy::task<std::string> text() { co_return "a value that is no number"; }
+eddy::task<std::string> text() { co_return "a value that is not a number"; }
 eddy::task<eddy::result<void>> good() { co_return eddy::ok(); }
 eddy::task<eddy::result<int>> good_number() { co_return 7; }
 eddy::task<eddy::result<void>> refused() {
@@ -181,7 +181,7 @@ TEST(Run, DescriptorShortageIsPrintedAndExitCodeIsOne) {
     EXPECT_EQ(code, 1);
 }
 
-// ---- Whole programs, in small ----
+// ---- Small programs ----
 
 TEST(Run, ErrorWithoutTextPrintsNothing) {
     std::string said;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A work-stealing runtime in the child of a fork, where none of its threads is.
+// A work-stealing runtime in a forked child, which has none of the runtime's threads.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ using support::nothing;
 using support::number;
 using support::text_of_misuse;
 
-/// Runs `f` in a forked child, which is ended if it hangs.
+/// Runs `f` in a forked child. An alarm ends a child that hangs.
 template <class Fn>
 bool is_true_in_child(Fn f) {
     return support::is_true_in_child([&] {
@@ -43,7 +43,7 @@ bool is_true_in_child(Fn f) {
     });
 }
 
-/// A runtime in the midst of everything: tasks wait, a thread for blocking work is busy, and another is idle.
+/// A runtime in use: tasks wait, one thread for blocking work is busy, and another one is idle.
 class RuntimeFork : public testing::Test {
 protected:
     RuntimeFork() {
@@ -59,7 +59,7 @@ protected:
     ~RuntimeFork() override { over_->open(); }
 
 private:
-    // Shared: the end of a runtime does not wait for blocking work.
+    // Shared: the destructor of a runtime does not wait for blocking work.
     const std::shared_ptr<support::gate> begun_ = std::make_shared<support::gate>();
     const std::shared_ptr<support::gate> over_ = std::make_shared<support::gate>();
 
@@ -145,11 +145,11 @@ TEST_F(RuntimeFork, AbortInForkedChildKeepsParentsTask) {
 }
 
 TEST_F(RuntimeFork, ForkedChildCanMakeItsOwnRuntime) {
-    if (support::under_thread_sanitizer) GTEST_SKIP() << "it ends a child that starts threads";
+    if (support::under_thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer ends a forked child that starts threads";
     EXPECT_TRUE(is_true_in_child([&] {
         auto mine = support::make_runtime(2);
         const bool works = mine.block_on(number(1)) == 1;
-        // Also by a name that was the other one's.
+        // The new runtime can replace the object of the parent's runtime.
         *rt = std::move(mine);
         return works && rt->block_on(number(2)) == 2;
     }));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Handles of a runtime, and the thread's current one.
+// Handles of a runtime, and the current runtime of a thread.
 #include <eddy/runtime/handle.hpp>
 
 #include <gtest/gtest.h>
@@ -46,9 +46,9 @@ class RuntimeHandle : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeHandle);
 
 static_assert(std::is_nothrow_copy_constructible_v<eddy::handle>);
-static_assert(!std::is_move_constructible_v<eddy::enter_guard>, "it is tied to its place on the stack");
+static_assert(!std::is_move_constructible_v<eddy::enter_guard>, "an enter_guard must stay in its scope");
 
-/// The runtime that a task finds itself in.
+/// Returns the runtime that is current inside a task.
 eddy::task<std::optional<eddy::handle>> where_am_i() {
     co_await eddy::yield_now();
     co_return eddy::handle::try_current();
@@ -151,7 +151,7 @@ TEST_P(RuntimeHandle, EventLoopInsideEnteredRuntimeIsCurrent) {
     loop.run([&]() -> eddy::task<void> {
         auto child = eddy::spawn([] { return std::this_thread::get_id(); });
         EXPECT_EQ((co_await child).value(), mine);
-        // And a runtime that is entered in there is innermost again.
+        // A runtime that is entered inside the event loop becomes the current one.
         {
             const auto again = rt.enter();
             auto away = eddy::spawn([] { return std::this_thread::get_id(); });
@@ -299,7 +299,7 @@ TEST_P(RuntimeHandle, LastHandleMayBeDroppedOnWorkerOfAnotherRuntime) {
     const auto stays = make();
     std::optional<eddy::runtime> goes(make());
     auto last = stays.spawn([handle = goes->handle()]() -> eddy::task<bool> {
-        // Until the other runtime is gone.
+        // Loops until the other runtime has ended.
         for (;;) {
             auto task = handle.spawn(hold(0));
             if (task.is_finished()) co_return true;

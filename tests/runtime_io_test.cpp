@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sockets and timers of the work-stealing runtime: on whichever worker, beside busy ones, off the workers, and without
+// Sockets and timers of the work-stealing runtime: on any worker, next to busy workers, on foreign threads, and without
 // I/O.
 #include <eddy/runtime/runtime.hpp>
 
@@ -48,7 +48,7 @@ using support::number;
 class RuntimeIo : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeIo);
 
-/// Sends back what comes, until the end.
+/// Echoes received bytes until the end of the stream.
 eddy::task<void> echo(eddy::net::tcp_stream stream) {
     std::array<std::byte, 256> buffer{};
     for (;;) {
@@ -58,7 +58,7 @@ eddy::task<void> echo(eddy::net::tcp_stream stream) {
     }
 }
 
-/// Accepts for ever, and echoes each connection in a task of its own.
+/// Accepts connections until an error, and echoes each one in its own task.
 eddy::task<void> serve(eddy::net::tcp_listener& listener) {
     for (;;) {
         auto accepted = co_await listener.accept();
@@ -71,13 +71,14 @@ eddy::net::tcp_listener bind_on(const eddy::runtime& rt) {
     return rt.block_on(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
 }
 
-/// How many descriptors its drivers watch. A ring lets go of a stream in a turn after its end.
+/// Returns how many descriptors the runtime's drivers watch. A ring releases a connection in the driver tick after its
+/// end.
 std::uint64_t watched_by(const eddy::runtime& rt) {
     const auto io = rt.metrics().io();
     return io.fds_registered - io.fds_deregistered;
 }
 
-// ---- R026: a worker that is held up ----
+// ---- A busy worker ----
 
 TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
     std::atomic<bool> stop = false;
@@ -85,7 +86,7 @@ TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
     std::array<std::atomic<int>, 6> echoes{};
     std::array<std::atomic<int>, 6> ticks{};
     const auto rt = support::make_runtime(2);
-    // Several of each, so that the driver and the timers of each worker have some, also those of the busy one.
+    // Several of each, so that the driver and the timers of each worker have some, also those of the busy worker.
     std::vector<eddy::join_handle<void>> all;
     for (auto& count : echoes) {
         all.push_back(rt.spawn([&]() -> eddy::task<void> {
@@ -113,13 +114,13 @@ TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
             }
         }));
     }
-    // The busy task ends when all others have proceeded: at best after 0.5 s. The limit is 20 s, so that other load on
-    // the machine does not matter, but delays of 200 ms for each tick do.
+    // The busy task ends when all other tasks have progressed, at best after 0.5 s. The limit of 20 s tolerates load on
+    // the machine, but not a delay of 200 ms per tick.
     const auto least = [](const auto& counts) {
         return std::ranges::min_element(counts, {}, [](const auto& each) { return each.load(); })->load();
     };
     const int least_ticks = support::is_sanitized ? 20 : 100;
-    // Only its own worker runs a ring: what the ring of the busy worker receives has to wait.
+    // Only its own worker drives a ring: data for the ring of the busy worker has to wait.
     const int least_echoes = support::has_ring() ? 0 : support::is_sanitized ? 10 : 50;
     auto busy = rt.spawn([&] {
         is_computing = true;
@@ -136,7 +137,7 @@ TEST(RuntimeIo, OneFreeWorkerServesSocketsOfBusyWorkers) {
     const auto rt = support::make_runtime(4);
     auto listener = bind_on(rt);
     auto server = rt.spawn(serve(listener));
-    // Connections whose sources are spread over all drivers.
+    // Connections whose sources are distributed over all drivers.
     std::vector<support::raw_socket> clients;
     for (int i = 0; i < 16; ++i) {
         clients.push_back(support::raw_socket::connected(listener.local_addr().value()));
@@ -153,7 +154,7 @@ TEST(RuntimeIo, OneFreeWorkerServesSocketsOfBusyWorkers) {
     ASSERT_TRUE(held.wait_for(3));
     for (int round = 0; round < 5; ++round) {
         for (auto& each : clients) each.send("ping");
-        // A ring is turned by its own worker only: what the busy ones receive has to wait for them.
+        // Only its own worker drives a ring: data for the rings of busy workers has to wait.
         if (support::has_ring()) go_on = true;
         for (auto& each : clients) EXPECT_EQ(each.receive(4), "ping");
     }
@@ -166,14 +167,14 @@ TEST(RuntimeIo, OneFreeWorkerServesSocketsOfBusyWorkers) {
     rt.wait_until_idle();
 }
 
-// ---- A worker that is handed on ----
+// ---- Handing over a worker ----
 
 TEST_P(RuntimeIo, BlockInPlaceCanWaitForSocketOfItsWorker) {
     const auto rt = make();
     support::connection pair;
     rt.block_on([&]() -> eddy::task<void> {
         std::array<std::byte, 4> buffer{};
-        // A read that waits registers the socket.
+        // A pending read registers the socket.
         EXPECT_FALSE((co_await eddy::time::timeout(1ms, pair.stream.read(buffer))).has_value());
         std::string got;
         eddy::block_in_place([&] {
@@ -206,7 +207,7 @@ TEST(RuntimeIo, AcceptedConnectionsAreBalancedOverWorkers) {
         ASSERT_EQ(clients.back().receive(1), "x");
     }
     const auto sources = [&](std::size_t worker) { return rt.metrics().worker(worker).sources; };
-    // The last one's task may be on its way from the write to the read that registers it.
+    // The task of the last connection may be between its write and the read that registers the connection.
     EXPECT_TRUE(support::comes_true([&] { return sources(0) + sources(1) >= count; }));
     const auto all = sources(0) + sources(1);
     EXPECT_GE(sources(0), all * 40 / 100) << sources(0) << " and " << sources(1);
@@ -215,7 +216,7 @@ TEST(RuntimeIo, AcceptedConnectionsAreBalancedOverWorkers) {
     EXPECT_FALSE(eddy::wait(server).has_value());
     clients.clear();
     rt.wait_until_idle();
-    EXPECT_TRUE(support::comes_true([&] { return sources(0) + sources(1) <= 1; })) << "but for the listener";
+    EXPECT_TRUE(support::comes_true([&] { return sources(0) + sources(1) <= 1; })) << "only the listener may be left";
 }
 
 TEST(RuntimeIo, ConnectionsUsedByOneTaskAreBalancedOverWorkers) {
@@ -229,7 +230,7 @@ TEST(RuntimeIo, ConnectionsUsedByOneTaskAreBalancedOverWorkers) {
         for (int i = 0; i < count; ++i) {
             clients.push_back(support::raw_socket::connected(listener.local_addr().value()));
             kept.push_back((co_await listener.accept()).value().stream);
-            // A read that waits registers it, on the worker that this task happens to be on.
+            // A pending read registers the stream on the worker that runs this task at the moment.
             EXPECT_FALSE((co_await eddy::time::timeout(0ms, kept.back().read(byte))).has_value());
         }
         const auto now = rt.metrics();
@@ -266,7 +267,7 @@ TEST_P(RuntimeIo, FiftyConnectionsEchoUncorrupted) {
     server.abort();
     EXPECT_FALSE(eddy::wait(server).has_value());
     rt.wait_until_idle();
-    EXPECT_TRUE(support::comes_true([&] { return watched_by(rt) <= 1; })) << "but for the listener";
+    EXPECT_TRUE(support::comes_true([&] { return watched_by(rt) <= 1; })) << "only the listener may be left";
 }
 
 TEST_P(RuntimeIo, SocketCanMoveBetweenTasks) {
@@ -493,7 +494,7 @@ TEST_P(RuntimeIoStress, ConnectionsOfAbortedTasksAreReleased) {
                     EXPECT_TRUE((co_await stream.write_all(bytes_of("ping"))).has_value());
                     EXPECT_TRUE((co_await stream.read_exact(into)).has_value());
                 }
-                // No answer comes to this one: it is aborted, or times out.
+                // This read gets no answer: it is aborted, or it times out.
                 if (i % 2 == 0) static_cast<void>(co_await eddy::time::timeout(1ms, stream.read(into)));
             }));
         }
@@ -503,11 +504,11 @@ TEST_P(RuntimeIoStress, ConnectionsOfAbortedTasksAreReleased) {
     server.abort();
     EXPECT_FALSE(eddy::wait(server).has_value());
     rt.wait_until_idle();
-    EXPECT_TRUE(support::comes_true([&] { return watched_by(rt) <= 1; })) << "but for the listener";
+    EXPECT_TRUE(support::comes_true([&] { return watched_by(rt) <= 1; })) << "only the listener may be left";
 }
 
 TEST_P(RuntimeIoStress, RuntimeDroppedWithBusyConnectionsClosesThem) {
-    const support::watchdog limit("a drop beside connections", 50s);
+    const support::watchdog limit("drop of a runtime with busy connections", 50s);
     const auto rounds = support::rounds(2'000);
     const auto before = support::count_fds();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -520,7 +521,7 @@ TEST_P(RuntimeIoStress, RuntimeDroppedWithBusyConnectionsClosesThem) {
             rt.spawn([&]() -> eddy::task<void> {
                   auto stream = co_await eddy::net::tcp_stream::connect(listener->local_addr().value());
                   std::array<std::byte, 4> into{};
-                  // It fails when the other side's task is destroyed first.
+                  // Fails if the task of the other side is destroyed first.
                   while (stream && (co_await stream->write_all(bytes_of("ping"))).has_value() &&
                          (co_await stream->read_exact(into)).has_value()) {
                       ++echoes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a runtime counts.
+// The metrics of a runtime.
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ using support::number;
 class RuntimeMetrics : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeMetrics);
 
-/// Tasks that hold all workers of a runtime up, until it goes.
+/// Keeps all workers of a runtime busy until it is destroyed.
 class hold_up {
 public:
     explicit hold_up(const eddy::runtime& rt) : count_(rt.metrics().workers()) {
@@ -79,7 +79,7 @@ TEST_P(RuntimeMetrics, AliveAndSpawnedTasksAreCounted) {
     EXPECT_EQ(rt.metrics().alive_tasks, 10u);
     EXPECT_EQ(rt.metrics().spawned_tasks, 10u);
     rt.block_on([&]() -> eddy::task<void> {
-        EXPECT_EQ(rt.metrics().alive_tasks, 11u) << "block_on's is one, too";
+        EXPECT_EQ(rt.metrics().alive_tasks, 11u) << "the task of block_on counts, too";
         auto child = eddy::spawn(number(1));
         co_await child;
     }());
@@ -116,7 +116,7 @@ TEST_P(RuntimeMetrics, WorkerQueueDepthCountsSpawnedTasks) {
         return sum;
     };
     EXPECT_EQ(queued(), 0u);
-    if (workers() == 1) {  // with others, these would take them
+    if (workers() == 1) {  // other workers would steal the tasks
         auto spawner = rt.spawn([&] {
             for (int i = 0; i < 3; ++i) eddy::spawn(nothing()).detach();
             spawned.open();
@@ -154,7 +154,7 @@ TEST_P(RuntimeMetrics, ParksAndBusyTimeGrow) {
         for (std::size_t i = 0; i < now.workers(); ++i) sum += now.worker(i).busy;
         return sum;
     };
-    EXPECT_TRUE(support::comes_true([&] { return rt.metrics().parks() >= workers(); })) << "all sleep at first";
+    EXPECT_TRUE(support::comes_true([&] { return rt.metrics().parks() >= workers(); })) << "all workers park at first";
     const auto parks = rt.metrics().parks();
     const auto before = busy();
     rt.block_on([]() -> eddy::task<void> {
@@ -195,7 +195,7 @@ TEST_P(RuntimeMetrics, OverflowsOfRunQueueAreCounted) {
     EXPECT_TRUE(eddy::wait(spawner).has_value());
     rt.wait_until_idle();
     if (workers() == 1) {
-        // One is in the LIFO slot, 256 in the ring, and the others did not find room.
+        // One task is in the LIFO slot and 256 are in the run queue. The other tasks did not fit.
         EXPECT_EQ(rt.metrics().overflows(), 5000u - 256 - 1);
     }
 }
@@ -210,7 +210,7 @@ TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
         }
     };
     rt.block_on(compute_and_yield());
-    // A worker counts a poll after it, when the caller may have the output already.
+    // A worker counts a poll only afterwards: the caller may already have the output.
     support::spin_until([&] { return rt.metrics().poll_times().total() == rt.metrics().polls(); });
     const auto times = rt.metrics().poll_times();
     EXPECT_GE(times.total(), 4u);
@@ -219,7 +219,7 @@ TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
         long_ones += times.count(i);
     EXPECT_GE(long_ones, 3u);
     EXPECT_GE(times.quantile(0.5), 3ms);
-    EXPECT_LT(times.quantile(0), 3ms);  // the last poll finds nothing to do
+    EXPECT_LT(times.quantile(0), 3ms);  // the last poll returns immediately
 }
 
 TEST_P(RuntimeMetrics, PollTimeHistogramIsOffByDefault) {
@@ -245,7 +245,7 @@ TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueueAreCounted) {
     EXPECT_EQ(rt.metrics().blocking_threads, 2u);
     EXPECT_EQ(rt.metrics().idle_blocking_threads, 0u);
     EXPECT_EQ(rt.metrics().blocking_queue_depth, 3u);
-    EXPECT_EQ(rt.metrics().alive_tasks, 0u) << "blocking work is counted apart";
+    EXPECT_EQ(rt.metrics().alive_tasks, 0u) << "blocking work is counted separately";
     go_on.open();
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
     EXPECT_TRUE(support::comes_true([&] { return rt.metrics().idle_blocking_threads == 2; }));

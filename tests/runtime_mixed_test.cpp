@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All features of the runtime together in a random order, with every kind of shutdown: no task hangs, and each is
+// All features of the runtime in a random order, with every kind of shutdown: no task hangs, and each task is
 // destroyed.
 #include <eddy/runtime/runtime.hpp>
 
@@ -258,7 +258,7 @@ TEST_P(RuntimeMixedStress, RandomTasksAreDestroyedByEveryKindOfShutdown) {
     }
 }
 
-// The same on a loop, with handles that are used on other threads, and loops that end before them.
+// The same on an event loop. Other threads use the join handles, and the loop ends before the handles do.
 
 eddy::task<int> on_loop(shared& s, [[maybe_unused]] counted words, std::uint64_t seed, int depth) {
     std::mt19937_64 random(seed);
@@ -289,7 +289,7 @@ eddy::task<int> on_loop(shared& s, [[maybe_unused]] counted words, std::uint64_t
             break;
         }
         case 5: {
-            // Wakes itself as it ends.
+            // Wakes itself in its last poll.
             auto child =
                 eddy::spawn(eddy::poll_fn([w = counted(s), n = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
                     cx.waker().wake_by_ref();
@@ -396,7 +396,7 @@ TEST(CoreMixedStress, HandlesOnOtherThreadsOutliveTheirLoop) {
                         }
                     }
                     if (is_last) return;
-                    std::this_thread::yield();  // the loop may have no other processor
+                    std::this_thread::yield();  // the loop may need this processor
                 }
             });
         }
@@ -421,8 +421,8 @@ TEST(CoreMixedStress, HandlesOnOtherThreadsOutliveTheirLoop) {
     }
 }
 
-// A local set that is spawned into, woken and aborted from elsewhere, is driven on one thread after the other, and
-// dropped.
+// A local set whose tasks are spawned, woken and aborted from other threads. It is driven on one thread after another,
+// and then dropped.
 
 eddy::task<int> in_set(shared& s, [[maybe_unused]] counted words, std::uint64_t seed, int depth) {
     std::mt19937_64 random(seed);
@@ -493,11 +493,11 @@ TEST(LocalSetMixedStress, TasksAreWokenAndAbortedFromOtherThreads) {
                         if (mine() % 4 != 0) static_cast<void>(each.send(1));
                     }
                     if (aborted && mine() % 4 == 0) aborted->abort();
-                    std::this_thread::yield();  // the others may have no other processor
+                    std::this_thread::yield();  // the other threads may need this processor
                 }
             });
         }
-        // Into the set from here, and driven on three threads, one after the other.
+        // Spawns into the set from this thread, and drives it on three threads, one after another.
         for (int part = 0; part < 3; ++part) {
             for (int i = 0; i < 3; ++i) {
                 auto task = set->spawn_local(in_set(s, counted(s), random(), 2));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Threads and descriptors of runtimes: few of them are available, or many runtimes are made one after the other.
+// Threads and descriptors of runtimes: few are available, or many runtimes are created one after another.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The scheduler of the work-stealing runtime: in which order tasks run, on which worker, and that no task starves
-// another.
+// The scheduler of the work-stealing runtime: the order of tasks, the workers that run them, and fairness.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -91,7 +90,7 @@ TEST_P(RuntimeSchedule, TasksWakingEachOtherDoNotStarveOthers) {
     const auto rt = make();
     const ping_pong pair(rt);
     EXPECT_TRUE(support::comes_true([&] { return pair.plays() > 1000; }));
-    // From outside, from inside, and by a timer.
+    // A task of a foreign thread, a child task and a timer all have to run.
     const auto began = steady_clock::now();
     EXPECT_EQ(rt.block_on(number(1)), 1);
     rt.block_on([]() -> eddy::task<void> {
@@ -103,11 +102,11 @@ TEST_P(RuntimeSchedule, TasksWakingEachOtherDoNotStarveOthers) {
 }
 
 TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
-    // One worker. A and B wake each other, and C is queued from the beginning. Between two runs of C come at most: the
-    // task that was queued before C, three tasks out of the LIFO slot, and the one that is moved from the slot to the
-    // queue.
+    // One worker. A and B wake each other, and C is queued from the beginning. Between two runs of C, at most these
+    // tasks run: the task that was queued before C, three tasks from the LIFO slot, and the task that moves from the
+    // slot to the queue.
     const auto rt = support::make_runtime(1);
-    std::vector<char> order;  // of the one worker
+    std::vector<char> order;  // used only by the one worker
     std::array<eddy::waker, 2> wakers;
     int left = 40;
     const auto player = [&](int me, char name) {
@@ -147,8 +146,8 @@ TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
 }
 
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
-    // Workers do not steal from the LIFO slot, but the watchdog worker, which looks every 2 ms, empties it for a worker
-    // that is stalled. Measured: 2.1 ms with an idle worker.
+    // Workers do not steal from the LIFO slot, but the watchdog worker, which checks every 2 ms, empties it for a
+    // worker that is stalled. Measured: 2.1 ms with an idle worker.
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
     const auto rt = make();
     auto best = steady_clock::duration::max();
@@ -185,7 +184,7 @@ TEST_P(RuntimeSchedule, TasksSpawnedByBusyTaskRunOnOtherWorkers) {
     auto all = rt.spawn([] {
         const auto begun = std::make_shared<std::atomic<int>>(0);
         for (int i = 0; i < 10; ++i) eddy::spawn([begun] { ++*begun; });
-        // Held up here on purpose: the children are run by the others.
+        // Busy on purpose: the other workers have to run the children.
         return support::spin_until([&] { return *begun == 10; });
     });
     EXPECT_TRUE(eddy::wait(all).value());
@@ -209,7 +208,7 @@ TEST_P(RuntimeSchedule, QueuedTaskRunsSoonDespiteManySpawns) {
     stop = true;
     EXPECT_TRUE(eddy::wait(storm).has_value());
     EXPECT_TRUE(support::comes_true([&] { return at >= 0; }));
-    EXPECT_LE(at, 10) << "it ran after so many polls of the storm";
+    EXPECT_LE(at, 10) << "the number of polls of the storm before it ran";
     rt.wait_until_idle();
 }
 
@@ -243,7 +242,7 @@ TEST_P(RuntimeSchedule, YieldingTasksDoNotStarveTimersAndSockets) {
         std::array<std::byte, 1> byte{};
         for (int i = 0; i < 20; ++i) {
             EXPECT_TRUE((co_await pair.stream.write_all(support::bytes_of("x"))).has_value());
-            EXPECT_TRUE((co_await pair.stream.flush()).has_value());  // since this task blocks next
+            EXPECT_TRUE((co_await pair.stream.flush()).has_value());  // this task blocks its thread next
             EXPECT_EQ(pair.peer.receive(1), "x");
             pair.peer.send("y");
             EXPECT_EQ((co_await pair.stream.read(byte)).value(), 1u);
@@ -272,7 +271,7 @@ TEST(RuntimeSchedule, YieldNowRunsAllOtherTasksFirst) {
         static_cast<void>(co_await c);
     }());
     ASSERT_EQ(order.size(), 9u);
-    // Whoever comes first, each comes once in each round.
+    // The order may differ, but each task runs once in each round.
     for (std::size_t round = 0; round < 9; round += 3) {
         std::string part = order.substr(round, 3);
         std::sort(part.begin(), part.end());
@@ -360,8 +359,8 @@ TEST(RuntimeSchedule, ChainOfWakesRunsOnSmallStack) {
 }
 
 TEST(RuntimeSchedule, ChainOfJoinHandlesRunsOnSmallStack) {
-    // Each task holds the handle of the next: whoever drops the first must not drop them all on its stack... which the
-    // detach sees to: a handle's end touches its task's word only.
+    // Each task holds the join_handle of the next one. Dropping the first must not drop the rest recursively: the
+    // destructor of a join_handle only detaches, so it touches only the state word of its task.
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
     const int length = support::is_sanitized ? 10'000 : 100'000;
     rt.block_on([](int count) -> eddy::task<void> {
@@ -377,7 +376,7 @@ TEST(RuntimeSchedule, ChainOfJoinHandlesRunsOnSmallStack) {
 // ---- Sharing the work ----
 
 TEST(RuntimeSchedule, FourTasksThatBlockRunOnFourWorkers) {
-    // Each waits, on its thread, for all the others to have begun: nothing may wait behind a busy worker.
+    // Each task blocks its thread until all others have begun: no task may wait behind a busy worker.
     const auto rt = support::make_runtime(4);
     std::atomic<int> begun = 0;
     std::vector<eddy::join_handle<bool>> all;
@@ -411,7 +410,7 @@ TEST(RuntimeSchedule, TasksSpawnedByBusyTaskAreStolen) {
 TEST_P(RuntimeSchedule, ThousandSpawnedConnectsSucceed) {
     const auto rt = make();
     constexpr int count = 1000;
-    constexpr int at_once = 100;  // within anybody's limit of descriptors
+    constexpr int at_once = 100;  // stays below common limits of open descriptors
     support::thread_set where;
     std::atomic<int> connected = 0;
     rt.block_on([&]() -> eddy::task<void> {

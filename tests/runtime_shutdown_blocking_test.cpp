@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What becomes of blocking work, and of workers that were handed on, when a runtime ends; and what an uncaught
-// exception does.
+// Blocking work, and workers that were handed over, when a runtime ends. Also the effect of an uncaught exception.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -72,7 +71,7 @@ TEST_P(RuntimeShutdownBlocking, DropDoesNotWaitForBlockingWork) {
     EXPECT_FALSE(joined->is_finished());
     go_on.open();
     EXPECT_TRUE(ended.wait());
-    EXPECT_EQ(eddy::wait(*joined).value(), 5) << "it still hands out what it has made";
+    EXPECT_EQ(eddy::wait(*joined).value(), 5) << "the handle still returns the output";
 }
 
 TEST_P(RuntimeShutdownBlocking, DropCancelsQueuedBlockingWork) {
@@ -190,7 +189,7 @@ TEST_P(RuntimeShutdownBlocking, TaskInBlockInPlaceIsDestroyedOnceAfterDrop) {
                 ended = true;
             });
             co_await eddy::yield_now();
-            ADD_FAILURE() << "went on in a runtime that is gone";
+            ADD_FAILURE() << "the task continued after the runtime had ended";
         });
         ASSERT_TRUE(begun.wait());
         releaser = std::thread([&, handle = rt.handle()] {
@@ -220,10 +219,10 @@ TEST_P(RuntimeShutdownBlocking, SleepAfterBlockInPlaceDuringShutdownIsCancelled)
         });
         has_gone_on = true;
         co_await eddy::time::sleep(1h);
-        ADD_FAILURE() << "went on in a runtime that is gone";
+        ADD_FAILURE() << "the task continued after the runtime had ended";
     });
     ASSERT_TRUE(begun.wait());
-    // One on each worker: they are woken when all workers are out, and the timers shut down.
+    // One timer on each worker. They are woken after all workers have stopped, when the timers shut down.
     std::list<eddy::test::by_hand<eddy::time::sleep_future>> timers;
     for (unsigned i = 0; i < workers(); ++i) {
         const auto entered = rt.enter();
@@ -253,7 +252,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
         wait_until_closing(handle);
         eddy::block_in_place([&] {
             answer = other.block_on(number(7));
-            // By whoever goes on with this worker.
+            // `own` is cancelled by the thread that has taken over this worker.
             is_cancelled = eddy::wait(own).error().is_cancelled();
         });
         try {
@@ -267,7 +266,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
     std::move(rt).shutdown_now().wait();
     EXPECT_EQ(answer, 7);
     EXPECT_TRUE(is_cancelled);
-    EXPECT_TRUE(is_refused_after_it) << "whether or not the worker was handed on";
+    EXPECT_TRUE(is_refused_after_it) << "also if the worker was not handed over";
 }
 
 TEST_P(RuntimeShutdownBlocking, BlockInPlaceInDestructorMayBlockDuringShutdown) {
@@ -281,9 +280,9 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceInDestructorMayBlockDuringShutdown) 
     EXPECT_EQ(answer, 7);
 }
 
-// ---- A worker that is handed on while the runtime ends ----
+// ---- A worker that is handed over while the runtime ends ----
 
-/// Ends its runtime, in block_in_place, where a worker destroys it because that runtime ends.
+/// Drops its runtime in block_in_place, when a worker destroys this object because the runtime ends.
 struct last_owner {
     explicit last_owner(std::shared_ptr<eddy::runtime> of, std::shared_ptr<support::gate> when_gone)
         : rt(std::move(of)), gone(std::move(when_gone)) {}
@@ -296,7 +295,7 @@ struct last_owner {
     }
 
     std::shared_ptr<eddy::runtime> rt;
-    std::shared_ptr<support::gate> gone;  // its own: the thread may be in open() when the test has ended
+    std::shared_ptr<support::gate> gone;  // shared: the thread may still be in open() when the test has ended
 };
 
 TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotWaitForItsWorker) {
@@ -342,7 +341,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOfferedForHandover) {
     }();
     ASSERT_TRUE(blocking_begun.wait());
     for (int i = 0; i < 10; ++i) handle.spawn(hold(last_words([&] { ++destroyed; })));
-    // No thread is there that could go on with this worker: its offer waits in the queue.
+    // No thread is free to take over this worker: its offer waits in the queue.
     handle.spawn([&] {
         eddy::block_in_place([&] {
             in_place.open();
@@ -357,7 +356,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOfferedForHandover) {
         EXPECT_EQ(eddy::handle::try_current(), handle) << "this is still a task of the runtime";
         begun.open();
         co_await eddy::yield_now();
-        ADD_FAILURE() << "went on in a runtime that is gone";
+        ADD_FAILURE() << "the task continued after the runtime had ended";
     });
     ASSERT_TRUE(begun.wait());
     go_on = true;
@@ -390,7 +389,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInScopeChildDestroysNothingInThatCall) {
         const std::lock_guard guard(held);
         ++destroyed;
     })));
-    // No thread is there that could go on with this worker: its offer waits in the queue.
+    // No thread is free to take over this worker: its offer waits in the queue.
     handle.spawn([&] {
         eddy::block_in_place([&] {
             in_place.open();
@@ -411,7 +410,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInScopeChildDestroysNothingInThatCall) {
                 }
                 begun.open();
                 co_await eddy::yield_now();
-                ADD_FAILURE() << "went on in a runtime that is gone";
+                ADD_FAILURE() << "the task continued after the runtime had ended";
             });
             co_return;
         });
@@ -464,7 +463,7 @@ TEST_P(RuntimeShutdownBlocking, DropInEventLoopWhileWorkerIsOfferedForHandover) 
     EXPECT_TRUE(eddy::wait(*blocking).has_value());
 }
 
-/// From here on no thread can be started: there is no room for its stack.
+/// Makes the start of further threads fail: no address space is left for a stack.
 void forbid_threads() {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
@@ -473,7 +472,8 @@ void forbid_threads() {
     if (::setrlimit(RLIMIT_AS, &none) != 0) std::abort();
 }
 
-/// Ends the process: a worker waits to be handed on, and there is no thread that it could be handed to.
+/// Ends a runtime while a worker is offered for handover and no thread can take it over. Exits with 0 if the task is
+/// destroyed.
 void end_without_threads(bool ends_in_the_call) {
     const support::watchdog limit("a shutdown without a thread for a worker that was offered", 20s);
     support::gate blocking_begun;
@@ -527,7 +527,7 @@ TEST(RuntimeShutdownBlockingDeathTest, ShutdownEndsOfferedWorkerWithoutThreads) 
     EXPECT_EXIT(end_without_threads(true), testing::ExitedWithCode(0), "");
 }
 
-// ---- What an uncaught exception does ----
+// ---- Uncaught exceptions ----
 
 TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntimeAfterException) {
     std::atomic<int> reported = 0;

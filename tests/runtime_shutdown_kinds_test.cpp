@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The other ways to end a work-stealing runtime: in time, in the background, as soon as it is idle.
+// The other ways to end a work-stealing runtime: with a time limit, in the background, and when it is idle.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ using support::text_of_misuse;
 class RuntimeShutdownKinds : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownKinds);
 
-/// Yields for ever.
+/// Yields forever.
 eddy::task<void> spin(last_words words) {
     for (;;) co_await eddy::yield_now();
     static_cast<void>(words);
@@ -58,7 +58,7 @@ eddy::task<void> spin(last_words words) {
 
 // ---- shutdown_timeout ----
 
-/// A future that ends in an orderly way only after it was told to.
+/// A future whose graceful shutdown (poll_cancel) completes only after allow().
 class slow_to_cancel : public eddy::future_ops<slow_to_cancel> {
 public:
     using output_type = void;
@@ -101,7 +101,7 @@ private:
 };
 
 TEST_P(RuntimeShutdownKinds, ShutdownTimeoutAwaitsPollCancelOfTasks) {
-    const support::watchdog limit("an orderly end", 40s);
+    const support::watchdog limit("a graceful shutdown", 40s);
     slow_to_cancel::script script;
     auto rt = make();
     rt.spawn(slow_to_cancel(script));
@@ -116,11 +116,11 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutAwaitsPollCancelOfTasks) {
 }
 
 TEST_P(RuntimeShutdownKinds, PollCancelMaySleepDuringShutdownTimeout) {
-    const support::watchdog limit("an orderly end that waits", 40s);
+    const support::watchdog limit("a graceful shutdown that waits", 40s);
     std::atomic<bool> cleaned_up = false;
     support::gate begun;
     auto rt = make();
-    // The scope's child needs a timer to end: the drivers still turn.
+    // The graceful shutdown of this task needs a timer, so the drivers must still run.
     struct slow_end {
         using output_type = void;
         std::atomic<bool>& cleaned_up;
@@ -151,7 +151,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysUnfinishedTasksAtLimit) {
     const auto began = std::chrono::steady_clock::now();
     std::move(rt).shutdown_timeout(100ms);
     EXPECT_GE(std::chrono::steady_clock::now() - began, 100ms);
-    // The wait for the workers has no time left: they end by themselves.
+    // shutdown_timeout() has no time left to wait for the workers: they end by themselves.
     EXPECT_TRUE(support::comes_true([&] { return script.destroyed == 1; }));
     EXPECT_GE(script.asked, 1);
     EXPECT_EQ(script.ended_in_order, 0);
@@ -210,7 +210,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutRefusesNewTasksWhileWaiting) {
     std::thread other([&, handle] {
         EXPECT_TRUE(support::comes_true([&] { return script.asked > 0; }));
         std::atomic<int> destroyed = 0;
-        // It would never end by itself, and nobody would ask it to: shutdown_timeout has done so before.
+        // `late` would never end by itself, and shutdown_timeout() has already requested the shutdown of all tasks.
         auto late = handle.spawn(hold(last_words([&] { ++destroyed; })));
         EXPECT_TRUE(late.is_finished());
         EXPECT_EQ(destroyed, 1);
@@ -245,7 +245,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutInsideRuntimeThrowsMisuse) {
     }());
     EXPECT_NE(said.find("shutdown_timeout"), said.npos) << said;
     EXPECT_NE(said.find("runtime_shutdown_kinds_test.cpp:"), said.npos) << said;
-    EXPECT_EQ(inner.block_on(number(2)), 2) << "a refusal leaves it as it was";
+    EXPECT_EQ(inner.block_on(number(2)), 2) << "the refused call does not change the runtime";
 }
 // ---- shutdown_background ----
 
@@ -263,7 +263,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownBackgroundInsideOwnTaskDestroysAllTasks) {
         std::move(**rt).shutdown_background();
         rt->reset();
         co_await eddy::yield_now();
-        ADD_FAILURE() << "went on in a runtime that is gone";
+        ADD_FAILURE() << "the task continued after the runtime had ended";
     });
     EXPECT_TRUE(ended.wait());
     EXPECT_TRUE(eddy::wait(std::move(joined)).error().is_cancelled());
@@ -362,7 +362,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleProceedsWhenItsFutureIsDropped) {
         const auto dropped = std::move(rt).shutdown_on_idle();
     }
     EXPECT_EQ(destroyed, 0);
-    EXPECT_EQ(handle.block_on(number(6)), 6) << "it is not idle, and so goes on";
+    EXPECT_EQ(handle.block_on(number(6)), 6) << "the runtime is not idle, and keeps running";
     EXPECT_TRUE(tx.send().has_value());
     EXPECT_TRUE(support::comes_true([&] { return destroyed == 1; }));
     EXPECT_TRUE(support::comes_true([&] { return handle.spawn(nothing()).is_finished(); }));
@@ -516,7 +516,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenRuntimeShutsDown) {
     detached.open();
     waiter.join();
 }
-// ---- What would wait for itself ----
+// ---- Waits that would deadlock ----
 
 TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
@@ -538,7 +538,7 @@ TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
         EXPECT_EQ(text.find(begin), 0u) << what << ": " << text;
         EXPECT_NE(text.find("runtime_shutdown_kinds_test.cpp:"), text.npos) << what << ": " << text;
     }
-    EXPECT_EQ(rt.block_on(number(1)), 1) << "a refusal leaves it as it was";
+    EXPECT_EQ(rt.block_on(number(1)), 1) << "the refused call does not change the runtime";
 }
 
 TEST_P(RuntimeShutdownKinds, WaitForShutdownOnIdleInOwnWorkThrowsMisuse) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runtimes that end while everybody is busy with them.
+// Runtimes that end while threads and tasks use them.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -181,7 +181,7 @@ TEST_P(RuntimeShutdownStress, AllShutdownsRaceWithSpawnsAndWakes) {
     }
 }
 
-// ---- Many, one after the other ----
+// ---- Many runtimes, one after another ----
 
 std::size_t resident_kib() {
     std::ifstream status("/proc/self/status");
@@ -201,8 +201,9 @@ TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoThreadsOrDescriptors) {
     const auto resident = resident_kib();
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) one();
-    EXPECT_LE(support::count_fds(), fds);  // less, if an earlier test of this process had not yet closed all
-    // A sanitizer keeps what was freed for a while.
+    // may be less: an earlier test of this process may have closed its descriptors late
+    EXPECT_LE(support::count_fds(), fds);
+    // A sanitizer keeps freed memory for some time.
     if (!support::is_sanitized) {
         EXPECT_LT(resident_kib(), resident + 2048);
     }

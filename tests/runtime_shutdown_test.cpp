@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How a work-stealing runtime ends when it is dropped, and what becomes of its tasks, sockets and timers.
+// How a work-stealing runtime ends when it is dropped, and the effect on its tasks, sockets and timers.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -58,7 +58,7 @@ using support::wait_until_closing;
 class RuntimeShutdown : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdown);
 
-/// Yields for ever.
+/// Yields forever.
 eddy::task<void> spin(support::gate& begun, last_words words) {
     begun.open();
     for (;;) co_await eddy::yield_now();
@@ -98,7 +98,7 @@ TEST_P(RuntimeShutdown, DropDestroysTasksThatNeverRan) {
     std::thread releaser;
     {
         const auto rt = make();
-        // Every worker is held up, so that what is spawned then cannot begin.
+        // Every worker is busy, so that the tasks that are spawned next cannot begin.
         for (unsigned i = 0; i < workers(); ++i) {
             rt.spawn([&] {
                 blocked = true;
@@ -142,7 +142,7 @@ TEST_P(RuntimeShutdown, JoinHandlesOfDestroyedTasksReportCancelled) {
     EXPECT_TRUE(outcome.error().is_cancelled());
     EXPECT_EQ(outcome.error().id(), id);
     EXPECT_EQ(outcome.error().to_error_code(), eddy::errc::task_cancelled);
-    EXPECT_EQ(eddy::wait(*done).value(), 7) << "what had ended keeps its output";
+    EXPECT_EQ(eddy::wait(*done).value(), 7) << "a finished task keeps its output";
 }
 
 TEST_P(RuntimeShutdown, DropWakesJoinerOnForeignThread) {
@@ -220,19 +220,19 @@ TEST_P(RuntimeShutdown, RunningTaskIsDestroyedAtItsNextAwait) {
     }
     releaser.join();
     EXPECT_EQ(destroyed, 1);
-    EXPECT_FALSE(went_on) << "it was cancelled at the await";
+    EXPECT_FALSE(went_on) << "the task must be cancelled at the await";
 }
 
 TEST_P(RuntimeShutdown, MovedFromRuntimeShutsDownNothing) {
     auto first = make();
     const auto second = std::move(first);
     {
-        const auto gone = std::move(first);  // NOLINT(bugprone-use-after-move): what is tested
+        const auto gone = std::move(first);  // NOLINT(bugprone-use-after-move): the moved-from runtime is tested
     }
     EXPECT_EQ(second.block_on(number(3)), 3);
 }
 
-// ---- R035: destructors that do things ----
+// ---- Task destructors that use the runtime ----
 
 TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
     const support::watchdog limit("a destructor that spawns", 20s);
@@ -285,7 +285,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringDrop) {
         ASSERT_TRUE(begun.wait_for(50));
     }
     EXPECT_EQ(destroyed, 50);
-    for (const auto& each : wakers) each.wake_by_ref();  // of tasks, and a runtime, that are gone
+    for (const auto& each : wakers) each.wake_by_ref();  // the tasks and the runtime no longer exist
     wakers.clear();
 }
 
@@ -340,7 +340,7 @@ TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
         ASSERT_TRUE(begun.wait_for(100));
         auto end =
             rt.spawn([&, last = std::move(rest)]() mutable -> eddy::task<void> { static_cast<void>(co_await last); });
-        // `first` lives on: the chain ends because the runtime does, one destructor waking the next task.
+        // `first` stays alive: the chain ends because the runtime ends, and each destructor wakes the next task.
         auto ended = std::move(rt).shutdown_now();
         ended.wait();
         EXPECT_TRUE(end.is_finished());
@@ -386,7 +386,7 @@ TEST_P(RuntimeShutdown, TaskMayOwnLastRuntimeHandle) {
     }
     EXPECT_EQ(destroyed, 1);
 }
-// ---- After the end ----
+// ---- After the end of the runtime ----
 
 TEST_P(RuntimeShutdown, SpawnAfterDropIsCancelled) {
     std::optional<eddy::runtime> rt(make());
@@ -468,7 +468,7 @@ TEST_P(RuntimeShutdown, SocketsMayOutliveRuntime) {
         pair.peer.send("x");
         EXPECT_EQ((co_await stream->read(byte)).value(), 1u);
     }());
-    // Begun inside the runtime, and then moved to this thread.
+    // Both futures register with the runtime, and outlive it.
     std::array<std::byte, 16> into{};
     eddy::test::by_hand read(stream->read(into));
     eddy::test::by_hand accept(listener->accept());
@@ -507,7 +507,7 @@ TEST_P(RuntimeShutdown, TimersMayOutliveRuntime) {
 
 TEST_P(RuntimeShutdown, WakersAndHandlesMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
-    auto handle = std::make_unique<eddy::handle>(rt->handle());  // in a std::optional GCC 12 warns of it
+    auto handle = std::make_unique<eddy::handle>(rt->handle());  // GCC 12 warns if this is in a std::optional
     eddy::waker kept;
     support::gate begun;
     std::optional<eddy::join_handle<void>> joined(
@@ -529,7 +529,7 @@ TEST_P(RuntimeShutdown, WakersAndHandlesMayOutliveRuntime) {
     std::move(kept).wake();
     aborts.reset();
 }
-// ---- Where a runtime may be dropped ----
+// ---- Drops in tasks, in blocking work and in event loops ----
 
 TEST(RuntimeShutdownDeathTest, DropInsideOwnTaskAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -552,7 +552,7 @@ TEST_P(RuntimeShutdown, RuntimeMayBeMadeAndDroppedInSpawnBlocking) {
 }
 
 TEST_P(RuntimeShutdown, DropOnOwnBlockingThreadWorks) {
-    const support::watchdog limit("a drop on an own blocking thread", 20s);
+    const support::watchdog limit("a drop on a blocking thread of the same runtime", 20s);
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     std::atomic<int> destroyed = 0;
     const auto handle = (*rt)->handle();
@@ -593,7 +593,7 @@ TEST_P(RuntimeShutdown, DropInBlockInPlaceOfScopeChildWorks) {
             dropped.add();
         });
         co_await eddy::yield_now();
-        ADD_FAILURE() << "went on in a runtime that is gone";
+        ADD_FAILURE() << "the task continued after the runtime had ended";
     };
     handle.spawn([&]() -> eddy::task<void> {
         const last_words outer([&] { destroyed.add(); });
@@ -619,7 +619,7 @@ TEST_P(RuntimeShutdown, DropInsideEventLoopLeavesLoopWorking) {
             const auto inner = make();
             inner.spawn(hold(0));
         }
-        // The loop is still the one of this thread.
+        // The loop is still current on this thread.
         auto child = eddy::spawn(number(3));
         EXPECT_EQ((co_await child).value(), 3);
         co_await eddy::time::sleep(1ms);

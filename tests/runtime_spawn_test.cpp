@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tasks of the work-stealing runtime: where they may be spawned, when they are aborted, and when they are polled.
+// Tasks of the work-stealing runtime: spawning, aborting, polling and waking.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ using support::number;
 class RuntimeSpawn : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeSpawn);
 
-/// A future that other threads wake, and that ends when end() is called.
+/// A future that other threads wake. It ends after end() was called.
 class by_others {
 public:
     [[nodiscard]] auto future() {
@@ -252,14 +252,14 @@ TEST_P(RuntimeSpawn, TaskIsPolledAtStartAndAfterWakeOnly) {
     by_others source;
     auto task = rt.spawn(source.future());
     ASSERT_TRUE(source.polls().wait_for(1));
-    // Others come and go meanwhile.
+    // Other tasks run and end meanwhile.
     for (int i = 0; i < 200; ++i) rt.block_on(number(i));
     EXPECT_EQ(source.polls().count(), 1u);
     const auto before = rt.metrics().polls();
     source.end();
     EXPECT_TRUE(eddy::wait(task).has_value());
     EXPECT_EQ(source.polls().count(), 1u);
-    EXPECT_EQ(rt.metrics().polls(), before + 1) << "the second poll, and no other";
+    EXPECT_EQ(rt.metrics().polls(), before + 1) << "only the second poll";
 }
 
 TEST_P(RuntimeSpawn, TaskWaitingForSocketIsPolledTwice) {
@@ -277,7 +277,7 @@ TEST_P(RuntimeSpawn, TaskWaitingForSocketIsPolledTwice) {
         return answer->value();
     }));
     ASSERT_TRUE(waits.wait());
-    // The watchdog worker parks for good after a while; then nothing runs.
+    // The watchdog worker parks without a time limit after a while; then no worker runs.
     const auto parks = [&] { return rt.metrics().parks(); };
     auto last = parks();
     auto since = steady_clock::now();
@@ -333,9 +333,9 @@ TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {
     for (int i = 0; i < 100; ++i) rt.spawn(number(i));
     rt.wait_until_idle();
     ASSERT_TRUE(support::comes_true([&] { return clocks.count() == workers(); }));
-    // A watchdog worker stays for 100 ms after the last task. On a busy machine it takes longer until all workers have
-    // parked, and so the test waits for an interval without activity, however late that comes. Workers that spin or
-    // wake up again and again have none.
+    // A watchdog worker stays active for 100 ms after the last task. On a busy machine it takes longer until all
+    // workers have parked. Therefore the test waits for one interval without activity. Workers that spin or wake up
+    // repeatedly have no such interval.
     constexpr std::chrono::nanoseconds interval = 300ms;
     std::uint64_t parks = 0;
     std::chrono::nanoseconds used{};
@@ -359,7 +359,7 @@ TEST_P(RuntimeSpawn, WakesFromEightThreadsResumeOnce) {
     by_others source;
     auto task = rt.spawn(source.future());
     ASSERT_TRUE(source.polls().wait_for(1));
-    // All workers are held up, so that no wake-up comes after the resumption.
+    // All workers are busy, so that all wakes arrive before the next poll.
     for (unsigned i = 0; i < workers(); ++i) {
         rt.spawn([&] {
             held.add();
@@ -409,7 +409,7 @@ TEST_P(RuntimeSpawn, WakeDuringPollLeadsToAnotherPoll) {
         if (polls % 2 == 0) {
             cx.waker().wake_by_ref();
         } else {
-            // From another thread, inside the poll.
+            // From another thread, during the poll.
             std::thread([waker = cx.waker()]() mutable { std::move(waker).wake(); }).join();
         }
         return eddy::not_ready;
@@ -448,7 +448,7 @@ TEST_P(RuntimeSpawn, ThreadLocalDestructorMayWakeTask) {
     std::thread([&] {
         thread_local wakes_at_the_end last;
         last.waker = source.waker();
-        rt.block_on(nothing());  // so that the library has thread-locals here, too
+        rt.block_on(nothing());  // makes the library create its thread-local objects on this thread
     }).join();
     EXPECT_TRUE(source.polls().wait_for(2));
     source.end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The races of the work-stealing runtime: spawning, waking, aborting, stealing and sleeping, all at once.
+// Races of the work-stealing runtime between spawning, waking, aborting, stealing and parking.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -45,21 +45,22 @@ using support::number;
 
 class RuntimeStress : public support::on_workers {
 protected:
-    /// A further stream of random numbers in each test, and in each thread of a test.
+    /// Returns a separate random generator for each test and for each thread of a test.
     [[nodiscard]] static std::mt19937_64 random(unsigned which = 0) { return std::mt19937_64(support::seed() + which); }
 };
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeStress);
 
-/// Takes up to so many steps of a generator.
+/// Busy-waits for `steps` iterations.
 void dawdle(std::uint64_t steps) {
+    // The fence orders nothing here. It keeps the compiler from removing the loop.
     for (std::uint64_t i = 0; i < steps; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-// ---- Sleeping and waking ----
+// ---- Parking and waking ----
 
 TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
-    // One producer, and workers that have nothing else to do: each task finds them asleep, awake, or on their way.
-    const support::watchdog limit("a worker slept with work in the queue", 50s);
+    // One producer, and workers without other work: each task finds them parked, awake, or about to park.
+    const support::watchdog limit("a worker parked with work in the queue", 50s);
     support::handover_rounds left(500'000);
     const auto rt = make();
     auto random = this->random();
@@ -71,7 +72,7 @@ TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
             if (round % 2 == 0) std::this_thread::yield();
             ASSERT_LT(std::chrono::steady_clock::now() - began, 10s) << "round " << round;
         }
-        // The worker has looked once, or is about to announce its sleep, or sleeps.
+        // The worker has searched for work once, is about to announce that it parks, or has parked.
         dawdle(random() % 3000);
     }
     rt.wait_until_idle();
@@ -90,7 +91,7 @@ TEST_P(RuntimeStress, WakeFromOutsideWakesParkingWorker) {
     const support::watchdog limit("a wake-up was lost", 50s);
     support::handover_rounds left(250'000);
     const auto rt = make();
-    // One task; each poll hands its waker to a thread that wakes it at once.
+    // One task. Each poll stores its waker, and another thread wakes it immediately.
     std::atomic<std::uint64_t> polls = 0;
     std::atomic<bool> is_over = false;
     std::mutex lock;
@@ -127,7 +128,7 @@ TEST_P(RuntimeStress, WakeFromOutsideWakesParkingWorker) {
 }
 
 TEST_P(RuntimeStress, WorkersThatParkOftenPassOnWork) {
-    const support::watchdog limit("a chain of tasks stood still", 50s);
+    const support::watchdog limit("a chain of tasks stopped", 50s);
     const auto rounds = support::rounds(20'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -203,7 +204,7 @@ TEST_P(RuntimeStress, SpawnsFromTaskOverflowRunQueueAndAllRun) {
 }
 
 TEST_P(RuntimeStress, StealRacesWithRunQueueOverflow) {
-    // Producers that fill their rings faster than they empty them, and yield, so that all the others steal.
+    // Producers fill their run queues faster than they empty them, and yield, so that the other workers steal.
     const auto rounds = support::rounds(1'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -262,12 +263,12 @@ TEST_P(RuntimeStress, ChainOfTasksPassesWakeToEnd) {
 
 // ---- Waking ----
 
-/// Counts its polls; tells who wakes it.
+/// A future that many threads wake. Records which wakes a poll has seen, and whether two polls overlapped.
 struct many_wakers {
     std::mutex lock;
     eddy::waker waker;
-    std::atomic<std::uint64_t> wanted = 0;  // what the wakers have asked for
-    std::atomic<std::uint64_t> seen = 0;    // of that, what a poll has seen
+    std::atomic<std::uint64_t> wanted = 0;  // the number of requested wakes
+    std::atomic<std::uint64_t> seen = 0;    // the part of `wanted` that a poll has seen
     std::atomic<int> inside = 0;
     std::atomic<bool> overlapped = false;
     std::atomic<bool> is_over = false;
@@ -324,12 +325,12 @@ TEST_P(RuntimeStress, EachWakeLeadsToPollAndPollsNeverOverlap) {
 }
 
 TEST_P(RuntimeStress, RedundantWakePublishesEarlierWrites) {
-    // Two threads wake at the same time, each once; one has written before. Whichever comes second is redundant, and a
-    // poll after both sees what was written: there is no further wake-up.
-    const support::watchdog limit("what was written before a wake-up was not seen", 50s);
+    // Two threads wake the task at the same time, once each. One of them has written a value before. The second wake is
+    // redundant, and there is no further wake: the poll after both must see the value.
+    const support::watchdog limit("a write before a wake was not seen", 50s);
     support::handover_rounds left(100'000);
     const auto rt = make();
-    std::atomic<std::uint64_t> written = 0;  // relaxed throughout, so that it orders nothing
+    std::atomic<std::uint64_t> written = 0;  // always relaxed: only the wakes may order these accesses
     std::atomic<std::uint64_t> seen = 0;
     constexpr auto last_turn = std::numeric_limits<std::uint64_t>::max();
     std::atomic<std::uint64_t> turn = 0;
@@ -410,8 +411,8 @@ TEST_P(RuntimeStress, WakeRacesWithEndOfTask) {
 }
 
 TEST_P(RuntimeStress, WakeRacesWithDropOfWaker) {
-    // Whoever is woken drops what woke it: a waker whose last copy goes while it wakes, and a task that drops the
-    // channel through which it was woken.
+    // The woken task drops the source of the wake: a waker whose last copy is dropped during the wake, and the channel
+    // that woke the task.
     const auto rounds = support::rounds(50'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -495,13 +496,13 @@ TEST_P(RuntimeStress, JoinRacesWithEndAndDropOfHandle) {
     for (std::uint64_t round = 0; round < rounds; ++round) {
         const auto output = std::make_shared<int>(1);
         auto [tx, rx] = oneshot<>::channel();
-        // (In a std::optional GCC 12 warns of it.)
+        // GCC 12 warns if this is in a std::optional.
         auto task = std::make_unique<eddy::join_handle<std::shared_ptr<int>>>(
             rt.spawn([output, from = std::move(rx)]() mutable -> eddy::task<std::shared_ptr<int>> {
                 static_cast<void>(co_await from);
                 co_return output;
             }));
-        // Another task awaits it, and is cancelled or not while it ends.
+        // Another task awaits the handle. It is cancelled or not while the first task ends.
         auto joiner = rt.spawn([mine = std::move(*task)]() mutable -> eddy::task<int> {
             auto got = co_await mine;
             co_return got ? **got : 0;
@@ -541,7 +542,7 @@ TEST_P(RuntimeStress, JoinHandlePassedBetweenTasksIsWoken) {
             static_cast<void>(co_await from);
             co_return 3;
         });
-        // Polled here with a waker of another task, and then handed on.
+        // Polled here with a no-op waker, and then moved into another task.
         const eddy::waker noop;
         eddy::context cx(noop);
         auto early = task.poll(cx);

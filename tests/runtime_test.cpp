@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The work-stealing runtime as a whole: making it, its settings and hooks, block_on, and what it refuses.
+// The work-stealing runtime: construction, settings, hooks, block_on, and refused calls.
 #include <eddy/future/select.hpp>
 #include <eddy/runtime/runtime.hpp>
 
@@ -162,7 +162,7 @@ TEST_P(Runtime, BlockOnDestroysFutureBeforeReturning) {
     }
 }
 
-// ---- What is refused inside a runtime ----
+// ---- Calls that are refused inside a runtime ----
 
 TEST_P(Runtime, BlockingCallsInsideTaskThrowMisuse) {
     const auto rt = make();
@@ -225,8 +225,8 @@ TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
     }
 }
 
-// Numbers of descriptors are compared with <=, since an earlier test of the process may have left a runtime that closes
-// its own late.
+// Descriptor counts are compared with <=: an earlier test of the process may have left a runtime that closes its
+// descriptors late.
 TEST(RuntimeBuilder, ZeroOrTooManyWorkersAreRefused) {
     const auto fds = support::count_fds();
     EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
@@ -240,7 +240,7 @@ TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
         const environment three("EDDY_WORKER_THREADS", "3");
         EXPECT_EQ(eddy::runtime().metrics().workers(), 3u);
         EXPECT_EQ(eddy::runtime::make().value().metrics().workers(), 3u);
-        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder's word counts";
+        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder overrides the environment";
     }
     {
         const environment empty("EDDY_WORKER_THREADS", "");
@@ -260,7 +260,7 @@ TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
         } catch (const std::system_error& e) {
             EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is not a number of workers"), std::string::npos);
         }
-        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder's word counts";
+        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder overrides the environment";
     }
 }
 
@@ -308,7 +308,8 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
         const auto warm_up = support::make_runtime(4);
     }
     const auto fds = support::count_fds();
-    // A worker needs an epoll, an eventfd and a timerfd, and perhaps a ring: from none to one too few for four workers.
+    // A worker needs an epoll instance, an eventfd and a timerfd, and possibly a ring. Each number below the
+    // requirement of four workers must fail.
     const std::size_t enough = support::has_ring() ? 16 : 12;
     for (std::size_t spare = 0; spare < enough; ++spare) {
         std::optional<std::error_code> error;
@@ -338,8 +339,8 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
 TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
     const auto fds = support::count_fds();
-    // A stack that no address space has room for: the thread cannot be made. (A limit on threads would concern the
-    // user.)
+    // No address space is large enough for this stack, so the thread cannot be created. (A limit on threads would apply
+    // to the whole user.)
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
     const auto made = eddy::runtime::builder()
@@ -400,7 +401,7 @@ TEST_P(Runtime, ThreadStackSizeAppliesToAllThreads) {
     const auto entered = rt.enter();
     EXPECT_GE(eddy::wait(eddy::spawn_blocking(stack_of_this_thread)).value(), wanted);
     const auto tiny = eddy::runtime::builder().worker_threads(1).thread_stack_size(1).build().value();
-    EXPECT_EQ(tiny.block_on(number(1)), 1) << "too small is made large enough";
+    EXPECT_EQ(tiny.block_on(number(1)), 1) << "a size that is too small is increased";
 }
 
 TEST_P(Runtime, BlockingThreadsRespectLimitAndKeepAlive) {
@@ -453,7 +454,7 @@ TEST_P(Runtime, ThreadStartAndStopHooksRunOncePerThread) {
             auto job = eddy::spawn_blocking([] {});
             EXPECT_TRUE((co_await job).has_value());
         }());
-        // (A drop would not wait for the blocking thread, though that is idle.)
+        // The destructor would not wait for the blocking thread, although that thread is idle.
         std::move(rt).shutdown_timeout(20s);
     }
     const std::lock_guard guard(lock);
@@ -504,11 +505,11 @@ TEST_P(Runtime, ParkAndUnparkHooksAlternate) {
     }
     EXPECT_EQ(wrong, 0);
     EXPECT_GE(unparks, 1);
-    EXPECT_EQ(parks, unparks) << "whoever slept has woken, at the end at the latest";
+    EXPECT_EQ(parks, unparks) << "each park ends, at the latest when the runtime ends";
 }
 
 TEST_P(Runtime, TaskSpawnedInParkHookIsNotLost) {
-    // The workers run the hook until they are joined: what it uses outlives the runtime.
+    // The workers run the hook until they are joined, so its data must outlive the runtime.
     std::atomic<bool> armed = false;
     support::tally ran;
     std::mutex lock;
@@ -528,7 +529,7 @@ TEST_P(Runtime, TaskSpawnedInParkHookIsNotLost) {
     }
     for (std::uint64_t i = 1; i <= 50; ++i) {
         armed = true;
-        rt.block_on(number(1));  // so that some worker runs, and parks again
+        rt.block_on(number(1));  // makes a worker run and park again
         EXPECT_TRUE(support::comes_true([&] {
             if (ran.count() >= i) return true;
             rt.spawn(nothing()).detach();
@@ -545,7 +546,7 @@ TEST_P(Runtime, TaskSpawnedDuringParkHookWakesWorker) {
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
                         .on_thread_park([&] {
-                            // It has looked into all queues, and counts as awake.
+                            // This worker has searched all queues, and still counts as awake.
                             if (!armed.exchange(false)) return;
                             has_looked.open();
                             support::spin_until([&] { return is_pushed.load(); });
@@ -553,7 +554,7 @@ TEST_P(Runtime, TaskSpawnedDuringParkHookWakesWorker) {
                         .build()
                         .value();
     armed = true;
-    rt.spawn(nothing()).detach();  // after which some worker goes to sleep, if none is about to do so anyway
+    rt.spawn(nothing()).detach();  // afterwards a worker parks, unless one is about to park anyway
     ASSERT_TRUE(has_looked.wait());
     rt.spawn([&] { ran.open(); }).detach();
     is_pushed = true;
@@ -619,7 +620,7 @@ TEST_P(Runtime, TerminateHookRunsAfterTaskIsDestroyed) {
     EXPECT_TRUE(was_gone);
 }
 
-// ---- Exceptions that nobody takes ----
+// ---- Uncaught exceptions ----
 
 TEST_P(Runtime, UncaughtHandlerGetsExceptionAndSpawnLine) {
     std::mutex lock;
@@ -651,13 +652,13 @@ TEST_P(Runtime, UncaughtHandlerGetsExceptionAndSpawnLine) {
         EXPECT_EQ(heard[0].first, "lost");
         EXPECT_EQ(heard[0].second, line);
     }
-    // Dropped after its end, inside the runtime.
+    // The handle is dropped after the end of the task, inside the runtime.
     rt.block_on([]() -> eddy::task<void> {
         auto child = eddy::spawn([] { throw std::runtime_error("late"); });
         while (!child.is_finished()) co_await eddy::yield_now();
     }());
     ASSERT_TRUE(calls.wait_for(2));
-    // One that is joined is no such exception; nor is a cancellation.
+    // The exception of a joined task is not uncaught, and a cancellation is not an exception.
     EXPECT_FALSE(eddy::wait(rt.spawn([] { throw std::runtime_error("taken"); })).has_value());
     auto cancelled = rt.spawn(hold(0));
     cancelled.abort();

@@ -68,6 +68,7 @@ struct slow_waker {
     }
     static const eddy::waker_vtable table;
 };
+// SAFETY: `data` is the slow_waker of woken_task_runs(), which drops all wakers before it returns.
 const eddy::waker_vtable slow_waker::table{
     [](void* data) noexcept { return data; },
     [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
@@ -117,7 +118,7 @@ std::optional<bool> woken_task_runs(std::chrono::milliseconds lasts, unsigned wo
         was_serviced = slow.has_begun && slow.thread.load() != me;
     });
     EXPECT_TRUE(support::comes_true([&] { return is_ready && waits.is_pending && computes.is_pending; }));
-    // Each look of the watchdog worker is a park. After some of them the other workers are parked.
+    // Each check of the watchdog worker counts as a park. After several checks the other workers are parked.
     const auto parks = rt.metrics().parks();
     EXPECT_TRUE(support::comes_true([&] { return rt.metrics().parks() >= parks + 6; }));
     begin.add();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The state that a registration shares with its driver: the readiness word and the waiters, without a driver.
+// The state that a registration shares with its driver: the readiness word and the waiters. No driver is involved.
 #include <eddy/detail/scheduled_io.hpp>
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ using eddy::test::wake_counter;
 // ---- Layout ----
 
 static_assert(alignof(scheduled_io) == 128);
-static_assert(sizeof(scheduled_io) % 128 == 0, "two adjacent ones share no pair of cache lines");
+static_assert(sizeof(scheduled_io) % 128 == 0, "adjacent objects must not share a pair of cache lines");
 
 struct release_source {
     void operator()(scheduled_io* source) const noexcept { source->release(); }
@@ -46,7 +46,7 @@ using shared_source = std::unique_ptr<scheduled_io, release_source>;
 
 shared_source make_source() { return shared_source(eddy::detail::pool_new<scheduled_io>()); }
 
-/// What the driver does for one event.
+/// Reports one event, as a driver does.
 void report(scheduled_io& source, ready what) {
     source.set_readiness(what);
     source.wake(what);
@@ -131,7 +131,7 @@ TEST(ScheduledIo, TicksOfTwoSourcesAreIndependent) {
     quiet->set_readiness(ready::readable);
     const auto old = quiet->look(ready::readable);
     quiet->set_readiness(ready::readable);
-    // A tick shared by both would now come round to what `old` shows.
+    // A tick that both sources shared would now have wrapped around to the value in `old`.
     for (int i = 0; i < 0x8000 - 1; ++i) busy->set_readiness(ready::readable);
     quiet->clear_readiness(old);
     EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
@@ -205,9 +205,9 @@ TEST(ScheduledIo, LeaveSlotRemovesOnlyTheWakerOfTheOwner) {
     const int owners[2] = {};
     assert_pending(poll_slot(*source, direction::read, first, &owners[0]));
     assert_pending(poll_slot(*source, direction::read, second, &owners[1]));
-    source->leave_slot(direction::read, &owners[0]);  // it has lost the slot
+    source->leave_slot(direction::read, &owners[0]);  // a later poll has taken this slot
     EXPECT_EQ(second.wakers(), 1u);
-    source->leave_slot(direction::write, &owners[1]);  // not that slot
+    source->leave_slot(direction::write, &owners[1]);  // this owner does not use the write slot
     EXPECT_EQ(second.wakers(), 1u);
     source->leave_slot(direction::read, &owners[1]);
     EXPECT_EQ(second.wakers(), 0u);
@@ -334,8 +334,8 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersAndIsSticky) {
 // ---- Stress ----
 
 TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
-    // `there` stands for the socket: the reader clears when it finds nothing, while the driver puts something there and
-    // reports it. The driver waits for each to be taken, so that a lost event ends in a hang.
+    // `there` stands for the data of a socket. The reader clears the readiness when it finds no data, while the driver
+    // adds data and reports it. The driver waits until each addition is taken, so a lost event causes a hang.
     const auto rounds = support::rounds(200'000);
     const auto source = make_source();
     std::atomic<std::uint64_t> there = 0;
@@ -380,7 +380,7 @@ TEST(ScheduledIoStress, WaitersAreAddedAndDroppedDuringEvents) {
                     while (!one.is_woken()) std::this_thread::yield();
                 }
                 one.drop();
-                // The notifier may still hold a waker that it has taken out.
+                // The notifier may still hold a waker that it has removed from the list.
                 EXPECT_TRUE(support::comes_true([&] { return one.wakers() == 0u; }));
             }
             --running;
@@ -389,7 +389,7 @@ TEST(ScheduledIoStress, WaitersAreAddedAndDroppedDuringEvents) {
     start.arrive_and_wait();
     while (running != 0) {
         report(*source, ready::readable | ready::writable);
-        std::this_thread::yield();  // the waiters may have no other processor
+        std::this_thread::yield();  // the waiters may need this processor
     }
     for (auto& thread : waiters) thread.join();
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scopes that end too early: cancelled, destroyed outright, with their runtime; and whatever goes on in them at the
-// time.
+// Scopes that end early: cancelled, destroyed, or ended with their runtime, while they are in use.
 #include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
@@ -39,29 +38,29 @@ using support::ends_slowly;
 using support::executor;
 using support::poll_once;
 
-/// On a loop, and on runtimes of 1, 2 and 4 workers.
+/// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
 class ScopeEnd : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(, ScopeEnd, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
-/// What needs several workers.
+/// For tests that need several workers.
 class ScopeEndOnWorkers : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(, ScopeEndOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
 
-/// Waits for ever; counted while it lives.
+/// Waits forever. `living` counts it while it exists.
 task<void> wait_for_ever(census& living) {
     const auto mine = living.begin_life();
     co_await eddy::pending();
 }
 
-// ---- Cancelled from outside, in an orderly way ----
+// ---- Cancelled from outside, with poll_cancel ----
 
-/// A scope with `children` that are slow to end, and a body like them. `living` counts them all.
+/// A scope with `children` children that end slowly, and a body that ends slowly. `living` counts all of them.
 task<void> slow_scope(async_gate& may_end, std::atomic<int>& cancels, census& living, int children) {
     const auto child = [&]() -> task<void> {
         const auto mine = living.begin_life();
@@ -84,7 +83,7 @@ TEST_P(ScopeEnd, AbortOfParentAwaitsPollCancelOfChildren) {
         };
         const checks_at_end borrowed{living};
         co_await slow_scope(may_end, cancels, living, 3);
-        ADD_FAILURE() << "went on after an abort";
+        ADD_FAILURE() << "the task continued after an abort";
     };
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn(work());
@@ -154,7 +153,7 @@ TEST_P(ScopeEnd, ElapsedTimeoutDestroysChildrenAtOnce) {
         const auto outcome = co_await limited;
         EXPECT_FALSE(outcome.has_value());
         EXPECT_EQ(living.alive(), 0);
-        co_await eddy::yield_now();  // and `limited` is still there
+        co_await eddy::yield_now();  // `limited` still exists
     };
     on.run(main());
 }
@@ -198,7 +197,7 @@ TEST_P(ScopeEnd, CancelBeforeFirstPollNeverRunsBody) {
     EXPECT_FALSE(has_begun);
 }
 
-// ---- Destroyed outright ----
+// ---- Destroyed without poll_cancel ----
 
 TEST_P(ScopeEnd, DestructorDestroysWaitingChildren) {
     census living;
@@ -220,7 +219,7 @@ TEST_P(ScopeEnd, DestructorDestroysWaitingChildren) {
         EXPECT_EQ(living.alive(), 0);
     };
     on.run(main());
-    EXPECT_EQ(cancels, 0) << "it is destroyed and not asked";
+    EXPECT_EQ(cancels, 0) << "the children are destroyed without poll_cancel";
 }
 
 TEST_P(ScopeEnd, DestructorDestroysQueuedChildren) {
@@ -252,7 +251,7 @@ TEST_P(ScopeEndOnWorkers, DestructorWaitsForRunningChild) {
         while (!is_dropped) std::this_thread::yield();
         for (int i = 0; i < 1000; ++i) std::this_thread::yield();
         co_await eddy::pending();
-        ADD_FAILURE() << "went on after it was cancelled";
+        ADD_FAILURE() << "the child continued after it was cancelled";
     };
     const auto main = [&]() -> task<void> {
         {
@@ -269,8 +268,7 @@ TEST_P(ScopeEndOnWorkers, DestructorWaitsForRunningChild) {
     on.run(main());
 }
 
-// Destroyed means destroyed: a child that is being polled is not asked to end in an orderly way either, which could
-// take for ever.
+// Destruction does not call poll_cancel, not even for a child that is being polled: that could take forever.
 TEST_P(ScopeEndOnWorkers, DestructorSkipsPollCancelOfRunningChild) {
     census living;
     async_gate never;
@@ -354,7 +352,7 @@ TEST_P(ScopeEnd, DestructorDestroysChildSpawnedByDestructor) {
         EXPECT_EQ(living.alive(), 0);
     };
     on.run(main());
-    EXPECT_EQ(living.total(), 2) << "the one that comes late is destroyed before it runs";
+    EXPECT_EQ(living.total(), 2) << "the child that is spawned late is destroyed before it runs";
 }
 
 TEST_P(ScopeEnd, DestructorDestroysNestedScopes) {
@@ -399,9 +397,10 @@ TEST_P(ScopeEnd, SpuriousPollsDoNotChangeOutput) {
     on.run(main());
 }
 
-// ---- What a child leaves behind ----
+// ---- Outputs and wakers of children after their end ----
 
-// The output of a child may borrow what the child borrowed, so it goes with the child, and not with the last waker.
+// The output of a child may refer to data that the child borrowed. Therefore it is destroyed with the child, and does
+// not live until the last waker is dropped.
 TEST_P(ScopeEnd, ChildOutputsAreDestroyedBeforeScopeEnds) {
     eddy::waker kept;
     census living;
@@ -451,7 +450,7 @@ TEST_P(ScopeEnd, WakersOfChildrenOutliveRuntimeUnderSanitizers) {
     for (auto& each : kept) std::move(each).wake();
 }
 
-// ---- The runtime ends ----
+// ---- Shutdown of the runtime ----
 
 TEST_P(ScopeEnd, RuntimeShutdownDestroysScopes) {
     census living;
@@ -523,7 +522,7 @@ using child_maker = std::function<void(scope_handle& s, std::function<void()> en
 
 task<void> await_scope_that_a_child_destroys(child_maker make_child) {
     std::unique_ptr<scope_of_body> scope;
-    support::gate was_polled;  // on another worker the child would destroy what is being polled
+    support::gate was_polled;  // the child must not destroy the scope while another worker polls it
     scope_body starts = [&](scope_handle& s) -> task<void> {
         make_child(s, [&] {
             if (was_polled.wait()) scope.reset();
@@ -536,7 +535,7 @@ task<void> await_scope_that_a_child_destroys(child_maker make_child) {
     co_await eddy::pending();
 }
 
-/// A scope in a place where its own child can end it.
+/// Creates a scope that one of its own children destroys.
 void destroy_scope_in_its_child(unsigned workers, const child_maker& make_child) {
     executor on(workers);
     on.run(await_scope_that_a_child_destroys(make_child));

@@ -90,7 +90,7 @@ TEST_P(ScopeStress, DestructorRacesWithSpawningChildren) {
     on.run_until_idle();
 }
 
-/// Children of all kinds, and an end of each kind, drawn at random.
+/// Runs scopes with random kinds of children and a random kind of end.
 class mix {
     template <class S>
     static auto guarded(S& scope) {
@@ -118,10 +118,10 @@ public:
             if (end == 2) co_return std::unexpected(std::make_error_code(std::errc::io_error));
             if (end == 3) throw std::runtime_error("body");
             if (children == 0) co_return 1;
-            s.spawn(child(s, here, 1, 2));  // some failure, so that those that wait come to an end
+            s.spawn(child(s, here, 1, 2));  // fails, so that children that wait forever are cancelled
             co_return 1;
         });
-        if (end == 4) {  // outright
+        if (end == 4) {  // destroyed without poll_cancel
             for (unsigned i = draw(4); i > 0; --i) {
                 if (co_await guarded(scope)) break;
                 co_await eddy::yield_now();
@@ -134,7 +134,7 @@ public:
             EXPECT_EQ(here.alive(), 0);
         }
         total_ += here.total();
-        // What `scope` still holds is destroyed here, before `here`.
+        // The remaining children of `scope` are destroyed here, before `here`.
     }
 
     [[nodiscard]] int total() const noexcept { return total_; }
@@ -170,7 +170,7 @@ private:
     static task<void> ended(S scope) {
         try {
             static_cast<void>(co_await scope);
-        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): one of the ends
+        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): one of the kinds of end
         }
     }
 
@@ -182,7 +182,7 @@ TEST_P(ScopeStress, AllKindsOfEndAtRandomTimes) {
     const auto rounds = support::rounds(20'000);
     census living;
     const auto main = [&]() -> task<void> {
-        // Several at a time, so that the workers have each others' tasks to take.
+        // Several at a time, so that the workers steal tasks from each other.
         std::vector<eddy::join_handle<void>> running;
         for (unsigned i = 0; i < 4; ++i) {
             running.push_back(eddy::spawn([&, i]() -> task<void> {

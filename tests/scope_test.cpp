@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scopes: children that borrow, the first failure, the ends of a scope that come too early.
+// Scopes: children that borrow, the first failure, and cancellation.
 #include <eddy/task/scope.hpp>
 
 #include <gtest/gtest.h>
@@ -44,14 +44,14 @@ using support::census;
 using support::ends_slowly;
 using support::executor;
 
-/// On a loop, and on runtimes of 1, 2 and 4 workers.
+/// Runs on an event loop, and on runtimes with 1, 2 and 4 workers.
 class Scope : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(, Scope, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
-/// What needs several workers.
+/// For tests that need several workers.
 class ScopeOnWorkers : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
@@ -63,13 +63,13 @@ task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
     ++to;
 }
 
-/// Waits for ever; counted while it lives.
+/// Waits forever. `living` counts it while it exists.
 task<void> wait_for_ever(census& living) {
     const auto mine = living.begin_life();
     co_await eddy::pending();
 }
 
-// ---- What a scope gives, and to whom ----
+// ---- Outputs and lifetimes ----
 
 TEST_P(Scope, ChildrenMayReferToLocalsOfParent) {
     const auto main = []() -> task<int> {
@@ -391,14 +391,14 @@ TEST_P(Scope, NonErrorCodeErrorsKeepTheirType) {
 TEST_P(Scope, ConvertibleErrorsKeepTheirTypeWherePossible) {
     using elapsed = eddy::time::elapsed;
     const auto main = []() -> task<void> {
-        // As a code, if that is what the scope has.
+        // Converted to an error code if the output of the scope has that error type.
         const auto as_code = co_await eddy::scope([](auto& s) -> task<eddy::result<void>> {
             s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
             co_await eddy::pending();
             co_return eddy::ok();
         });
         EXPECT_EQ(as_code.error(), eddy::errc::timed_out);
-        // As it is, if the scope has the same; of a child and of the body.
+        // Unchanged if the output of the scope has the same error type. This applies to a child and to the body.
         const auto of_child = co_await eddy::scope([](auto& s) -> task<std::expected<void, elapsed>> {
             s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
             co_await eddy::pending();
@@ -459,7 +459,7 @@ TEST_P(Scope, BodyThrowingBeforeItsTaskCancelsChildren) {
             text = e.what();
         }
         EXPECT_EQ(text, "in place");
-        // The scope is still there, and its children are not.
+        // The scope still exists, but its children do not.
         EXPECT_EQ(living.alive(), 0);
     };
     on.run(main());
@@ -484,7 +484,7 @@ TEST_P(Scope, FirstFailureIsReported) {
                 try {
                     co_await eddy::pending();
                 } catch (...) {
-                    ADD_FAILURE() << "nothing is thrown at a cancelled await";
+                    ADD_FAILURE() << "a cancelled await must not throw";
                 }
             });
         } catch (const std::runtime_error& e) {
@@ -522,7 +522,7 @@ TEST_P(Scope, TryWorksInsideBodyAndAroundScope) {
                 eddy::ready(eddy::result<int>(std::unexpect, std::make_error_code(std::errc::timed_out))));
             co_return got;
         }));
-        ADD_FAILURE() << "went on after an error";
+        ADD_FAILURE() << "the body continued after an error";
         co_return value;
     };
     EXPECT_EQ(on.run(inner()).error(), std::errc::timed_out);
@@ -570,7 +570,7 @@ TEST_P(Scope, ChildFailureAwaitsPollCancelOfBody) {
     on.run(main());
 }
 
-// A failure wakes the parent even if the child came when nobody else was there.
+// A failure wakes the parent even if the child is spawned from outside while the scope has no other children.
 TEST_P(Scope, FailingChildSpawnedFromOutsideFailsScope) {
     const auto main = []() -> task<void> {
         async_gate is_waiting;
@@ -645,7 +645,7 @@ TEST_P(Scope, ChildCancellingItsScopeRunsToNextAwait) {
             s.spawn([&]() -> task<void> {
                 s.cancel();
                 ++steps;
-                s.spawn([&] { ++steps; });  // cancelled at once
+                s.spawn([&] { ++steps; });  // cancelled immediately
                 co_await eddy::yield_now();
                 ++steps;
             });
@@ -657,7 +657,7 @@ TEST_P(Scope, ChildCancellingItsScopeRunsToNextAwait) {
 }
 
 TEST_P(Scope, CancelPreventsPollOfWokenChild) {
-    if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child at once";
+    if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child immediately";
     async_gate gate;
     census living;
     bool went_on = false;

@@ -145,7 +145,7 @@ TEST(SelectBranches, EnabledBranchThatLosesIsCancelled) {
 
 // ---- Streams in loops ----
 
-/// Numbers, each after a turn of the others; a next() that is dropped takes none.
+/// Yields numbers, each after one pending poll. Dropping next() loses no number.
 class counting : public eddy::stream_ops<counting> {
 public:
     using item_type = int;

@@ -59,7 +59,7 @@ TEST(Join, OutputSupportsStructuredBinding) {
     EXPECT_EQ(eddy::wait(work()), "x1");
 }
 
-/// A move-only object; `count` is the number of those that exist.
+/// A move-only object. `count` is the number of existing objects.
 class held {
 public:
     explicit held(int& count) : count_(&count) { ++count; }
@@ -73,7 +73,7 @@ private:
     int* count_;
 };
 
-/// Can be moved so many times; the next move throws.
+/// Can be moved `moves` times; the next move throws.
 class limited_moves {
 public:
     explicit limited_moves(int moves) : left_(moves) {}
@@ -131,7 +131,7 @@ TEST(Join, PollsUnfinishedFuturesOncePerPoll) {
     EXPECT_TRUE(hand.is_woken());
     assert_pending(hand.poll());
     EXPECT_TRUE(a.polls == 2 && b.polls == 2);
-    EXPECT_FALSE(a.alive);  // destroyed as it ends
+    EXPECT_FALSE(a.alive);  // destroyed when it ends
     assert_pending(hand.poll());
     EXPECT_TRUE(a.polls == 2 && b.polls == 3);
     b.change(plan::ready);
@@ -283,9 +283,9 @@ TEST(Race, ReturnsTheOutputOfTheFirst) {
     static_assert(std::is_void_v<eddy::output_t<decltype(eddy::race(ready(), eddy::pending()))>>);
 }
 
-// ---- Every mix of children ----
+// ---- All combinations of children ----
 
-enum class kind { ready, pending, fails, cancelled };  // cancelled: the group is, before this child has ended
+enum class kind { ready, pending, fails, cancelled };  // cancelled: the group is cancelled before this child has ended
 
 template <class Group, std::size_t... I>
 auto make_group(Group group, std::array<script, 4>& scripts, std::index_sequence<I...>) {
@@ -297,7 +297,7 @@ const auto try_join_all = [](auto... f) { return eddy::try_join(std::move(f)...)
 const auto select_all = [](auto... f) { return eddy::select_biased(std::move(f)...); };
 const auto race_all = [](auto... f) { return eddy::race(std::move(f)...); };
 
-/// Calls `check(kinds, scripts, hand)` with a group of N children for each of the 4^N mixes.
+/// Calls `check(kinds, scripts, hand)` with a group of N children for each of the 4^N combinations.
 template <std::size_t N, class Group, class Check>
 void for_each_mix(Group group, Check check) {
     for (std::size_t mix = 0; mix < (std::size_t{1} << (2 * N)); ++mix) {
@@ -327,7 +327,7 @@ void for_each_count(auto group, Check check) {
 
 bool ends(kind k) { return k == kind::ready || k == kind::fails; }
 
-/// The first child that `wanted` holds for; the number of children if there is none.
+/// Returns the index of the first child for which `wanted` is true, or N if there is none.
 template <std::size_t N>
 std::size_t first(const std::array<kind, N>& kinds, auto wanted) {
     for (std::size_t i = 0; i < N; ++i) {
@@ -345,7 +345,7 @@ void expect_outcome(const Kinds& kinds, std::size_t i, const result<int>& outcom
     }
 }
 
-/// Ends the children that wait; false if one of them says that the group is to be cancelled instead.
+/// Ends the pending children. Returns false if the group is to be cancelled instead.
 template <std::size_t N>
 bool release(const std::array<kind, N>& kinds, std::array<script, 4>& scripts) {
     for (std::size_t i = 0; i < N; ++i) {
@@ -465,7 +465,7 @@ TEST(Select, PollCancelWhileLosersAreCancelled) {
     assert_ready(hand.poll_cancel());
 }
 
-// ---- Children that are cancelled while others still need something ----
+// ---- Cancelled children next to shielded children ----
 
 namespace sync = eddy::sync;
 
@@ -543,7 +543,7 @@ TEST(Select, LoserForwardsItsNotificationAtOnce) {
     EXPECT_TRUE(other.poll().is_ready());
 }
 
-/// Two futures. The first one uses the whole coop budget in each poll until the second one was polled with a budget.
+/// Two futures. The first one uses the whole coop budget in each poll until the second one is polled with a budget.
 struct busy_first_and_second {
     bool is_over = false;
 

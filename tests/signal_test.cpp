@@ -45,7 +45,7 @@ using eddy::test::by_hand;
 using signal::kind;
 using support::within;
 
-/// The next signal of a kind, which `send` sends once the stream exists.
+/// Returns the number of the next signal of a kind. `send` sends it after the stream exists.
 template <class Send>
 eddy::task<int> next_of(kind of, Send send) {
     auto signals = signal::stream(of);
@@ -68,7 +68,7 @@ TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {
     const auto send = [&child, parent] {
         child = ::fork();
         if (child != 0) return;
-        ::kill(parent, SIGHUP);  // only calls that are allowed here
+        ::kill(parent, SIGHUP);  // only async-signal-safe calls are allowed here
         ::_exit(0);
     };
     EXPECT_EQ(within(core, next_of(kind::hangup(), send)), SIGHUP);
@@ -163,13 +163,14 @@ TEST(Signal, CtrlCWakesAllWaitersAndDoesNotEndProgram) {
 std::atomic<int> former{0};
 void count_former(int) {
     ++former;
-    errno = EPERM;  // the code that the signal interrupts must not see this
+    errno = EPERM;  // the interrupted code must not see this value
 }
 
 TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     struct sigaction old{};
     old.sa_handler = count_former;
-    static const int installed = ::sigaction(SIGWINCH, &old, nullptr);  // once: the library's own handler stays
+    // only once: the library's handler stays installed
+    static const int installed = ::sigaction(SIGWINCH, &old, nullptr);
     ASSERT_EQ(installed, 0);
     former = 0;
     eddy::core core;
@@ -229,7 +230,7 @@ TEST(Signal, ForbiddenSignalsAreRefused) {
         co_return true;
     };
     EXPECT_TRUE(within(core, work()));
-    EXPECT_THROW(static_cast<void>(signal::stream(kind::hangup())), eddy::misuse) << "there is no loop here";
+    EXPECT_THROW(static_cast<void>(signal::stream(kind::hangup())), eddy::misuse) << "no event loop is current here";
     by_hand nowhere(signal::ctrl_c());
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
@@ -256,7 +257,7 @@ void count_storm(int) {
     errno = EPERM;
 }
 
-/// Allocates and frees blocks of many sizes until it is told to stop. Returns how often errno was not as before.
+/// Allocates and frees blocks of many sizes until `is_over` is true. Returns how often errno has changed.
 std::uint64_t allocate_until(const std::atomic<bool>& is_over) {
     std::uint64_t changes = 0;
     std::vector<std::unique_ptr<char[]>> blocks(64);
@@ -268,10 +269,10 @@ std::uint64_t allocate_until(const std::atomic<bool>& is_over) {
     return changes;
 }
 
-// malloc(3) takes locks, so a handler that allocates while its thread does waits for itself.
+// malloc(3) takes locks. A handler that allocates would deadlock if it interrupted malloc(3) on its own thread.
 TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
     const support::watchdog limit("a thread that allocates in a storm of signals", std::chrono::seconds(60));
-    const int number = SIGRTMIN + 5;  // each one sent is delivered
+    const int number = SIGRTMIN + 5;  // a real-time signal: each one that is sent is delivered
     struct sigaction counting{};
     counting.sa_handler = count_storm;
     static const int installed = ::sigaction(number, &counting, nullptr);

@@ -42,18 +42,18 @@ using support::stream_by_hand;
 const std::error_code broken = std::make_error_code(std::errc::io_error);
 const std::error_code refused = std::make_error_code(std::errc::connection_refused);
 
-/// What a sink is to do, and what has been done to it. Outlives it. It takes items while there is room, and holds them
-/// until the test lets them arrive.
+/// The script and the record of an `into` sink, which it must outlive. The sink accepts items while `room` is above
+/// zero, and holds them until a flush delivers them.
 template <class Item>
 struct drain {
     std::size_t room = 0;
     std::deque<Item> held = {};
     std::vector<Item> arrived = {};
     std::optional<std::error_code> error = {};
-    bool flushes = true;  // whether a flush lets all arrive
+    bool flushes = true;  // whether a flush delivers the held items
     bool closed = false;
     bool alive = false;
-    bool promised = false;  // poll_ready has said yes
+    bool promised = false;  // poll_ready has returned ready
     int flushed = 0;
     eddy::waker waker = {};
 
@@ -83,7 +83,7 @@ public:
         return eddy::ok();
     }
     result<void> start_send(Item item) {
-        EXPECT_TRUE(std::exchange(to_->promised, false)) << "an item without asking poll_ready";
+        EXPECT_TRUE(std::exchange(to_->promised, false)) << "start_send() without a poll_ready() that was ready";
         EXPECT_FALSE(to_->closed);
         --to_->room;
         to_->held.push_back(std::move(item));
@@ -205,7 +205,7 @@ TEST(Sink, SendAllFlushesAndLeavesTheSinkOpen) {
     for (const int i : {2, 3, 4}) from.give(i);
     assert_pending(all.poll());
     EXPECT_EQ(to.held.size(), 1u);
-    EXPECT_EQ(from.items.size(), 1u) << "one is held, no more";
+    EXPECT_EQ(from.items.size(), 1u) << "only one item is held";
     from.end();
     to.make_room(5);
     EXPECT_TRUE(assert_ready(all.poll()));
@@ -400,7 +400,7 @@ TEST(Sink, FanoutPollsBothSinksAndClosesEachOnce) {
     by_hand feed{sink.feed(1)};
     assert_pending(feed.poll());
     right.make_room(1);
-    EXPECT_TRUE(feed.is_woken()) << "the second was asked although the first had no room";
+    EXPECT_TRUE(feed.is_woken()) << "the second sink is polled although the first is full";
     assert_pending(feed.poll());
     left.make_room(1);
     EXPECT_TRUE(assert_ready(feed.poll()));
@@ -412,7 +412,7 @@ TEST(Sink, FanoutPollsBothSinksAndClosesEachOnce) {
     left.change();
     EXPECT_TRUE(assert_ready(close.poll()));
     EXPECT_TRUE(left.closed);
-    EXPECT_EQ(right.flushed, 1) << "what is closed is not closed again";
+    EXPECT_EQ(right.flushed, 1) << "a closed sink must not be closed again";
 }
 
 TEST(Sink, FanoutClosesTheSecondSinkWhenTheFirstFails) {
@@ -424,7 +424,7 @@ TEST(Sink, FanoutClosesTheSecondSinkWhenTheFirstFails) {
     left.error.reset();
     EXPECT_TRUE(assert_ready(by_hand{sink.close()}.poll()));
     EXPECT_TRUE(left.closed);
-    EXPECT_EQ(right.flushed, 1) << "what is closed is not closed again";
+    EXPECT_EQ(right.flushed, 1) << "a closed sink must not be closed again";
 }
 
 TEST(Sink, BufferReportsTheSinksErrorAtOnce) {
@@ -524,7 +524,7 @@ TEST(Sink, WorksWithoutARuntime) {
 
 // ---- Sinks that fail at each step ----
 
-/// What a scripted_sink does, and what happened to it.
+/// The script of a scripted_sink, and the record of its calls.
 struct sink_script {
     int fail_at = -1;  ///< the step with this number returns an error
     int throw_at = -1;
@@ -585,7 +585,7 @@ TEST(Sink, ForwardReturnsTheErrorOfAnyFailingStep) {
 
 /// Sends 1, 2 and 3 and closes the sink. Repeats a step once if the sink throws.
 template <class S>
-[[gnu::noinline]] void drive(S& into) {  // else GCC 12 warns about uninitialized members
+[[gnu::noinline]] void drive(S& into) {  // noinline: otherwise GCC 12 warns about uninitialized members
     const eddy::waker none;
     eddy::context cx(none);
     const auto again_if_it_throws = [](auto f) {
@@ -627,7 +627,7 @@ TEST(Sink, ThrowingStepLosesAtMostOneItem) {
     });
 }
 
-/// Adaptors and buffers in front of a sink that makes room and flushes at random: all items arrive, in order.
+/// Sends through adaptors and buffers to a sink that gains capacity and flushes at random: all items arrive, in order.
 TEST(SinkStress, AllItemsArriveInOrder) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {
@@ -678,7 +678,7 @@ private:
 };
 
 TEST(Sink, ForwardFlushesWhileItsStreamSearchesForAnItem) {
-    // Gives 1 and then rejects items for ever, at the cost of the whole budget of each poll.
+    // Yields 1 and then rejects items forever, which uses the whole budget of each poll.
     auto numbers = eddy::streams::repeat_with([next = 1]() mutable { return std::exchange(next, 0); });
     auto busy = std::move(numbers).filter([](const int& item) { return item != 0; });
     int flushed = 0;

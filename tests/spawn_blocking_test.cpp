@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// spawn_blocking: functions that block, on threads of the blocking pool. (After tokio's task_blocking.rs.)
+// spawn_blocking: functions that block, on threads of the blocking pool.
 #include <eddy/task/spawn_blocking.hpp>
 
 #include <gtest/gtest.h>
@@ -119,7 +119,7 @@ TEST_P(SpawnBlocking, WorksInsideBlockingWork) {
     const auto main = []() -> task<void> {
         const auto handle = eddy::handle::try_current();
         auto nested = eddy::spawn_blocking([&] {
-            if (!handle) return 6;  // a loop has no way back from the threads of the process
+            if (!handle) return 6;  // an event loop has no handle
             EXPECT_EQ(eddy::handle::current(), *handle);
             auto inner = eddy::spawn_blocking([] { return 1; });
             auto spawned = eddy::spawn([]() -> task<int> {
@@ -190,9 +190,9 @@ TEST(SpawnBlockingOn, RuntimeAndHandleAcceptWorkFromAnyThread) {
     const auto here = [] { return std::this_thread::get_id(); };
     EXPECT_NE(eddy::wait(rt.spawn_blocking(here)).value(), std::this_thread::get_id());
     EXPECT_NE(eddy::wait(rt.handle().spawn_blocking(here)).value(), std::this_thread::get_id());
-    // The runtime is current there.
+    // The runtime is current inside blocking work.
     EXPECT_EQ(eddy::wait(rt.handle().spawn_blocking([] { return eddy::handle::current(); })).value(), rt.handle());
-    // It goes to that runtime, and not to the current one.
+    // The work runs on the runtime of the handle, even if another executor is current.
     eddy::core loop;
     loop.run([](eddy::handle other) -> task<void> {
         auto work = other.spawn_blocking([] { return eddy::handle::current(); });
@@ -207,7 +207,7 @@ TEST(SpawnBlockingOn, ShutDownRuntimeCancelsTheWork) {
     auto rt = small_runtime().build().value();
     const auto handle = rt.handle();
     std::move(rt).shutdown_timeout(std::chrono::seconds(20));
-    auto work = handle.spawn_blocking([] { ADD_FAILURE() << "it ran"; });
+    auto work = handle.spawn_blocking([] { ADD_FAILURE() << "the work ran"; });
     EXPECT_TRUE(eddy::wait(work).error().is_cancelled());
     const auto text = support::text_of_misuse([&] { rt.spawn_blocking([] {}).detach(); });
     EXPECT_NE(text.find("runtime::spawn_blocking() on a runtime that was moved from, or shut down"), text.npos) << text;
@@ -302,14 +302,14 @@ TEST(SpawnBlockingCap, ShutdownCancelsQueuedWork) {
 TEST(SpawnBlockingCap, DetachedExceptionGoesToTheHandlerOfTheRuntime) {
     executor on(2);
     const auto main = []() -> task<void> {
-        eddy::spawn_blocking([] { throw std::runtime_error("nobody waits"); });
+        eddy::spawn_blocking([] { throw std::runtime_error("no waiter"); });
         co_return;
     };
     on.run(main());
     on.run_until_idle();
     const auto reports = on.reports();
     ASSERT_EQ(reports.size(), 1u);
-    EXPECT_EQ(reports[0].text, "nobody waits");
+    EXPECT_EQ(reports[0].text, "no waiter");
 }
 
 // ---- Stress ----

@@ -42,7 +42,7 @@ const std::error_code broken = std::make_error_code(std::errc::io_error);
 
 constexpr auto is_even = [](const int& i) { return i % 2 == 0; };
 
-// ---- Items become others ----
+// ---- Adaptors that transform items ----
 
 TEST(StreamAdaptors, MapAppliesFunctionToEachItem) {
     source<int> from;
@@ -53,9 +53,9 @@ TEST(StreamAdaptors, MapAppliesFunctionToEachItem) {
     EXPECT_EQ(assert_ready(items.poll()), "1");
     from.end();
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
-    EXPECT_FALSE(from.alive) << "an adaptor destroys its stream when that has ended";
+    EXPECT_FALSE(from.alive) << "an adaptor destroys its stream when the stream has ended";
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
-    EXPECT_EQ(from.polls, 3) << "what has ended is not asked again";
+    EXPECT_EQ(from.polls, 3) << "a stream that has ended is not polled again";
 }
 
 TEST(StreamAdaptors, MapKeepsSizeHintAndMovesItems) {
@@ -182,7 +182,7 @@ TEST(StreamAdaptors, ZipKeepsFirstItemUntilSecondArrives) {
     assert_pending(pairs.poll());
     EXPECT_EQ(left.items.size(), 1u);
     assert_pending(pairs.poll());
-    EXPECT_EQ(left.items.size(), 1u) << "one is held, no more";
+    EXPECT_EQ(left.items.size(), 1u) << "only one item is held";
     right.give(5);
     EXPECT_TRUE(pairs.is_woken());
     EXPECT_EQ(assert_ready(pairs.poll()), 15);
@@ -196,14 +196,14 @@ TEST(StreamAdaptors, ZipPollsBothStreamsConcurrently) {
     source<int> right;
     stream_by_hand pairs{items_of<int>(left).zip(items_of<int>(right))};
     assert_pending(pairs.poll());
-    EXPECT_TRUE(left.polls == 1 && right.polls == 1) << "they work side by side";
+    EXPECT_TRUE(left.polls == 1 && right.polls == 1) << "both streams are polled";
     right.give(1);
     EXPECT_TRUE(pairs.is_woken());
     assert_pending(pairs.poll());
     EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, std::nullopt));
     left.end();
     EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
-    EXPECT_FALSE(left.alive || right.alive) << "neither is kept after the end of one";
+    EXPECT_FALSE(left.alive || right.alive) << "both streams are destroyed after one has ended";
     EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
 }
 
@@ -214,13 +214,13 @@ TEST(StreamAdaptors, ZipSizeHintIsThatOfTheShorterStream) {
     source<int> from;
     stream_by_hand pairs{one_to(2).zip(items_of<int>(from))};
     assert_pending(pairs.poll());
-    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, 2)) << "one is held";
+    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, 2)) << "one item is held";
     stream_by_hand turned{items_of<int>(from).zip(one_to(2))};
     assert_pending(turned.poll());
     EXPECT_EQ(turned.stream().size_hint(), size_bounds(0, 2));
 }
 
-// ---- Some of them ----
+// ---- Adaptors that drop items ----
 
 TEST(StreamAdaptors, FilterDropsItemsThatFailThePredicate) {
     source<int> from;
@@ -240,11 +240,11 @@ TEST(StreamAdaptors, AsyncFilterKeepsItemAliveWhilePredicateRuns) {
     stream_by_hand items{streams::of(std::string("a"), std::string("bb")).filter([&](const std::string& item) {
         return [](const std::string& judged, support::script& wait) -> eddy::task<bool> {
             co_await support::scripted(wait);
-            co_return judged.size() == 2;  // still there
+            co_return judged.size() == 2;  // the item must still exist
         }(item, work);
     })};
     assert_pending(items.poll());
-    EXPECT_EQ(items.stream().size_hint(), size_bounds(0, 2)) << "with the one that is being judged";
+    EXPECT_EQ(items.stream().size_hint(), size_bounds(0, 2)) << "includes the item that the predicate checks";
     work.change(plan::ready);
     EXPECT_EQ(*assert_ready(items.poll()), "bb");
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
@@ -309,21 +309,21 @@ TEST(StreamAdaptors, PeekLeavesTheItemInTheStream) {
         from.give(1);
         EXPECT_TRUE(peek.is_woken());
         EXPECT_EQ(*assert_ready(peek.poll()), 1);
-        EXPECT_EQ(*assert_ready(peek.poll()), 1) << "it is still there";
+        EXPECT_EQ(*assert_ready(peek.poll()), 1) << "the item stays in the stream";
         *assert_ready(peek.poll()) = 10;
     }
     EXPECT_EQ(items.size_hint(), size_bounds(1, std::nullopt));
     from.give(2);
     EXPECT_EQ(assert_ready(by_hand{items.next_if(is_even)}.poll()), 10);
     EXPECT_EQ(assert_ready(by_hand{items.next_if([](int i) { return i > 2; })}.poll()), std::nullopt);
-    EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 2) << "what was refused is still there";
+    EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 2) << "a refused item stays in the stream";
     from.end();
     EXPECT_EQ(assert_ready(by_hand{items.peek()}.poll()), nullptr);
     EXPECT_EQ(assert_ready(by_hand{items.next_if(is_even)}.poll()), std::nullopt);
     EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), std::nullopt);
 }
 
-// ---- With others, and in groups ----
+// ---- Adaptors that combine streams or group items ----
 
 TEST(StreamAdaptors, ChainContinuesWithSecondStream) {
     source<int> first;
@@ -334,7 +334,7 @@ TEST(StreamAdaptors, ChainContinuesWithSecondStream) {
     EXPECT_EQ(assert_ready(items.poll()), 9);
     first.end();
     EXPECT_EQ(assert_ready(items.poll()), 1);
-    EXPECT_FALSE(first.alive) << "gone before the second is asked";
+    EXPECT_FALSE(first.alive) << "destroyed before the second stream is polled";
     EXPECT_EQ(items.take_ready(), (ints{2}));
     EXPECT_EQ(one_to(2).chain(one_to(3)).size_hint(), size_bounds(5, 5));
 }
@@ -414,7 +414,7 @@ TEST(StreamAdaptors, ReadyChunksLeaveTheirWakerInTheStream) {
     from.give(1);
     EXPECT_EQ(assert_ready(chunks.poll()), ints{1});
     from.give(2);
-    EXPECT_TRUE(chunks.is_woken()) << "it has seen that nothing more was there";
+    EXPECT_TRUE(chunks.is_woken()) << "the poll left its waker when no more items were ready";
 }
 
 TEST(StreamAdaptors, ReadyChunksKeepItemsReadBeforeAnException) {
@@ -432,7 +432,7 @@ TEST(StreamAdaptors, ReadyChunksKeepItemsReadBeforeAnException) {
 TEST(StreamAdaptors, ReadyChunksEndWhenTheBudgetIsUsedUp) {
     int given = 0;
     stream_by_hand chunks{always_ready(given).ready_chunks(1'000'000)};
-    EXPECT_EQ(assert_ready(chunks.poll(10))->size(), 11u) << "the item that was there when it was used up, too";
+    EXPECT_EQ(assert_ready(chunks.poll(10))->size(), 11u) << "includes the item that was ready when the budget ran out";
     EXPECT_TRUE(chunks.is_woken());
     stream_by_hand paying{streams::repeat_with([] { return 1; }).ready_chunks(1'000'000)};
     EXPECT_EQ(assert_ready(paying.poll(10))->size(), 10u);
@@ -527,9 +527,10 @@ TEST(StreamAdaptors, ThrowingMoveNeverYieldsAMovedFromItem) {
     }
 }
 
-// ---- The budget ----
+// ---- The coop budget ----
 
-/// Polls until `future` is ready or ten polls have gone; each must end, and wake.
+/// Polls `future` at most 20 times. Each pending poll must wake its task. Returns the number of polls, or 0 if the
+/// future does not become ready.
 template <class F>
 int polls_until_ready(F future) {
     by_hand work{std::move(future)};

@@ -43,12 +43,12 @@ using support::stream_by_hand;
 
 const std::error_code broken = std::make_error_code(std::errc::io_error);
 
-/// A stream of futures, one for each script.
+/// A stream with one item for each script.
 auto all_of(std::deque<script>& scripts) {
     return streams::iter(std::ref(scripts)).map([](auto&&) { return 0; });
 }
 
-/// The numbers from 0 on, each turned into the future of its script.
+/// The futures of all scripts, in order.
 auto futures_of(std::deque<script>& scripts) {
     return streams::unfold(std::size_t(0),
                            [&](std::size_t& next) -> std::optional<std::size_t> {
@@ -72,7 +72,7 @@ TEST(StreamBuffered, BufferedRunsUpToLimitAndKeepsOrder) {
     finish(scripts[1], 1);
     EXPECT_TRUE(items.is_woken());
     assert_pending(items.poll());
-    EXPECT_FALSE(scripts[2].alive) << "an output that is kept takes up room";
+    EXPECT_FALSE(scripts[2].alive) << "a finished output counts against the limit until it is yielded";
     finish(scripts[0], 0);
     EXPECT_EQ(**assert_ready(items.poll()), 0);
     EXPECT_EQ(**assert_ready(items.poll()), 1);
@@ -91,12 +91,12 @@ TEST(StreamBuffered, BufferUnorderedYieldsOutputsAsTheyAreReady) {
     finish(scripts[1], 1);
     EXPECT_EQ(**assert_ready(items.poll()), 1);
     assert_pending(items.poll());
-    EXPECT_TRUE(scripts[2].alive) << "the next takes its place";
+    EXPECT_TRUE(scripts[2].alive) << "the next future starts";
     finish(scripts[2], 2);
     EXPECT_EQ(**assert_ready(items.poll()), 2);
     const int polls = scripts[0].polls;
     assert_pending(items.poll());
-    EXPECT_EQ(scripts[0].polls, polls) << "only what was woken is polled";
+    EXPECT_EQ(scripts[0].polls, polls) << "only woken futures are polled";
     finish(scripts[0], 0);
     EXPECT_EQ(**assert_ready(items.poll()), 0);
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
@@ -330,7 +330,7 @@ TEST(StreamBuffered, PollCancelDropsFuturesThatCannotBeCancelled) {
     EXPECT_FALSE(work.alive);
 }
 
-/// Polled only when it was woken, with a source that gives items now and then: no wake is missing.
+/// Polls only after a wake, with a source that gives items at random: no wake may be lost.
 TEST(StreamBufferedStress, NoWakeIsLost) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {
@@ -387,7 +387,7 @@ TEST(StreamBufferedStress, NoWakeIsLost) {
 /// More polls than any of these tests needs.
 constexpr int enough_polls = 100;
 
-/// Gives 1 and then searches for ever: a busy channel behind a filter that rejects all later items.
+/// Yields 1 and then searches forever, like a busy channel behind a filter that rejects all later items.
 auto one_then_rejected_items() {
     return streams::repeat_with([next = 1]() mutable { return std::exchange(next, 0); }).filter([](const int& item) {
         return item != 0;

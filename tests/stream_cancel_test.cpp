@@ -32,12 +32,12 @@ namespace streams = eddy::streams;
 
 // ---- Readers that end before their stream does ----
 
-/// Futures, some of which are ready at once.
+/// A stream of the futures of `scripts`.
 auto jobs_of(std::vector<script*> scripts) {
     return streams::iter(std::move(scripts)).map([](script* each) { return cancellable_scripted(*each); });
 }
 
-/// Checks that a reader of two futures, which ends at the output of the first, waits for the graceful end of the
+/// Checks that a reader of two futures, which ends at the output of the first, waits for the graceful shutdown of the
 /// second.
 template <class Read>
 void waits_for_the_other_job(const char* what, Read read, plan first = plan::ready) {

@@ -35,7 +35,7 @@ using support::stream_by_hand;
 using ints = std::vector<int>;
 const std::error_code broken = std::make_error_code(std::errc::io_error);
 
-/// Says when it is destroyed.
+/// Appends `name` to `log` in its destructor.
 struct local {
     std::string& log;
     char name;
@@ -52,7 +52,7 @@ async_generator<int> count_to(int last) {
 TEST(AsyncGenerator, YieldsItemsInOrderAndStaysEnded) {
     stream_by_hand items{count_to(3)};
     EXPECT_EQ(items.take_ready(), (ints{1, 2, 3}));
-    EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "it stays at its end";
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "the generator stays ended";
 }
 
 async_generator<int> note(std::string& log) {
@@ -94,10 +94,11 @@ TEST(AsyncGenerator, CanBeMovedBetweenItems) {
     auto first = note(log);
     EXPECT_EQ(assert_ready(by_hand{first.next()}.poll()), 1);
     auto second = std::move(first);
-    EXPECT_EQ(assert_ready(by_hand{first.next()}.poll()), std::nullopt) << "moved from, it has ended";  // NOLINT
+    EXPECT_EQ(assert_ready(by_hand{first.next()}.poll()), std::nullopt)
+        << "a moved-from generator has ended";  // NOLINT
     EXPECT_EQ(assert_ready(by_hand{second.next()}.poll()), 2);
     second = count_to(1);
-    EXPECT_EQ(log, "abx") << "what was there is destroyed";
+    EXPECT_EQ(log, "abx") << "the former generator is destroyed";
     EXPECT_EQ(assert_ready(by_hand{second.next()}.poll()), 1);
 }
 
@@ -174,7 +175,7 @@ TEST(AsyncGenerator, ErrorFromTryIsTheLastItem) {
             work.now = plan::fails;
         }
         EXPECT_EQ(assert_ready(items.poll())->error(), std::errc::io_error);
-        EXPECT_EQ(log, "x") << "the frame is gone with the last item";
+        EXPECT_EQ(log, "x") << "the coroutine frame is destroyed with the last item";
         EXPECT_FALSE(work.alive);
         EXPECT_FALSE(assert_ready(items.poll()).has_value());
     }

@@ -39,7 +39,7 @@ using support::stream_by_hand;
 
 using int_map = stream_map<std::string, items_of<int>>;
 
-/// The next item as text: "key value", "wait" or "end".
+/// Returns the next item as text: "key value", "wait" or "end".
 std::string next_of(int_map& map) {
     by_hand next{map.next()};
     auto answer = next.poll();
@@ -52,7 +52,7 @@ TEST(StreamMap, YieldsItemsWithTheirKeys) {
     source<int> a;
     source<int> b;
     int_map map;
-    EXPECT_EQ(next_of(map), "end") << "an empty one has ended";
+    EXPECT_EQ(next_of(map), "end") << "an empty map has ended";
     EXPECT_TRUE(map.insert("a", items_of<int>(a)));
     EXPECT_TRUE(map.insert("b", items_of<int>(b)));
     EXPECT_EQ(map.size(), 2u);
@@ -86,7 +86,7 @@ TEST(StreamMap, EndedStreamIsRemovedAndMapEndsWithTheLast) {
     EXPECT_TRUE(map.is_empty());
     map.insert("c", items_of<int>(c));
     c.give(1);
-    EXPECT_EQ(next_of(map), "c 1") << "it goes on after its end";
+    EXPECT_EQ(next_of(map), "c 1") << "the map continues after its end";
 }
 
 TEST(StreamMap, InsertReplacesTheStreamOfAnExistingKey) {
@@ -239,7 +239,7 @@ TEST(StreamSelectAll, YieldsItemsInTheOrderOfTheWakes) {
     EXPECT_TRUE(items.stream().is_empty());
 }
 
-/// Against a model: queues of items by key.
+/// Compares with a model: queues of items by key.
 TEST(StreamMapStress, MatchesAModelOfQueuesByKey) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
@@ -437,7 +437,7 @@ TEST(StreamMap, ReplacedStreamMayChangeTheMapInItsDestructor) {
     const auto look = [&] {
         was_there = all.find(1) != nullptr || all.remove(1);
         static_cast<void>(all.size_hint());
-        for (int key = 2; key < 200; ++key) all.insert(key, calls_back_stream({}));  // which reallocates the map
+        for (int key = 2; key < 200; ++key) all.insert(key, calls_back_stream({}));  // reallocates the map
     };
     all.insert(1, calls_back_stream(look));
     EXPECT_FALSE(all.insert(1, calls_back_stream({})));

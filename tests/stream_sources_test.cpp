@@ -39,7 +39,7 @@ TEST(StreamSources, IterYieldsTheElementsOfARange) {
     EXPECT_EQ(assert_ready(items.poll()), 1);
     EXPECT_EQ(items.stream().size_hint(), size_bounds(2, 2));
     EXPECT_EQ(items.take_ready(), (ints{2, 3}));
-    EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "it stays at its end";
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "the stream stays ended";
     EXPECT_EQ(items.stream().size_hint(), size_bounds(0, 0));
 }
 
@@ -136,7 +136,7 @@ TEST(StreamSources, UnfoldAwaitsTheFuturesOfItsFunction) {
             auto made = co_await support::scripted(wait);
             s += '.';
             if (!made) co_return std::nullopt;
-            co_return s;  // the state is still where it was
+            co_return s;  // the state has not moved
         }(step, state);
     })};
     assert_pending(items.poll());
@@ -168,7 +168,7 @@ TEST(StreamSources, FromFutureYieldsItsOutputOnce) {
     work.change(plan::ready);
     EXPECT_TRUE(items.is_woken());
     EXPECT_EQ(**assert_ready(items.poll()), 4);
-    EXPECT_FALSE(work.alive) << "it is gone when it has given its output";
+    EXPECT_FALSE(work.alive) << "the future is destroyed after it has returned its output";
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 

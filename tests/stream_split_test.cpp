@@ -28,7 +28,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-/// Gives back what it was sent, in order; has room for a few items. Nothing in it is guarded: the halves have to.
+/// Yields the items that it was sent, in order. Has a limited capacity. It has no lock: the halves have to provide one.
 class echo : public eddy::stream_ops<echo>, public eddy::sink_ops<echo> {
 public:
     using item_type = std::uint64_t;
@@ -117,10 +117,10 @@ TEST(StreamSplit, ReuniteAcceptsOnlyTwoHalvesOfOneObject) {
                     static_cast<void>(reunite(std::move(second.reader), std::move(third.writer)));
                 }).contains("of different ones"));
     EXPECT_TRUE(support::text_of_misuse([&] {
-                    static_cast<void>(by_hand{second.reader.next()}.poll());  // NOLINT: it is about that
+                    static_cast<void>(by_hand{second.reader.next()}.poll());  // NOLINT: a moved-from half is tested
                 }).contains("moved from"));
     EXPECT_TRUE(support::text_of_misuse([&] {
-                    static_cast<void>(by_hand{third.writer.flush()}.poll());  // NOLINT: it is about that
+                    static_cast<void>(by_hand{third.writer.flush()}.poll());  // NOLINT: a moved-from half is tested
                 }).contains("moved from"));
 }
 
@@ -157,7 +157,7 @@ TEST(StreamSplit, HalfIsWokenWhenTheOtherReleasesTheLock) {
     EXPECT_TRUE(assert_ready(flush.poll()));
     meanwhile = [] { throw std::runtime_error("inside"); };
     EXPECT_THROW(static_cast<void>(by_hand{halves.reader.next()}.poll()), std::runtime_error);
-    EXPECT_TRUE(assert_ready(by_hand{halves.writer.flush()}.poll())) << "the lock was left";
+    EXPECT_TRUE(assert_ready(by_hand{halves.writer.flush()}.poll())) << "the lock was released";
 }
 
 TEST(StreamSplitStress, TwoThreadsSendAndReceive) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Streams and sinks under random schedules: sources that wait at random, leaves that are woken one at a time, budgets
-// of any size, and wakes from other threads (for ThreadSanitizer). tests/explore/woken_set_test.cpp explores the
-// lock-free part by itself.
+// Streams and sinks under random schedules: sources that wait at random, leaf futures that are woken one at a time,
+// budgets of any size, and wakes from other threads (for ThreadSanitizer). tests/explore/woken_set_test.cpp explores
+// the lock-free part separately.
 #include <eddy/future/join_all.hpp>
 #include <eddy/future/select_all.hpp>
 #include <eddy/future/yield_now.hpp>
@@ -48,7 +48,7 @@ using ints = std::vector<int>;
 
 // ---- Wakes from other threads ----
 
-/// A message: its sender and its number. Senders count, so that a lost or repeated message is noticed.
+/// A message: its sender and its number. Senders number their messages, so that a lost or repeated message is noticed.
 struct numbered {
     int sender;
     int number;
@@ -347,9 +347,9 @@ TEST(StreamAdaptorsStress, AdaptorsMatchTheSameOperationOnVectors) {
     }
 }
 
-// ---- Leaves that are woken by the test alone ----
+// ---- Leaf futures that only the test wakes ----
 
-/// Makes leaf futures that wait at random, and wakes them when the test says so.
+/// Creates leaf futures that wait at random, and wakes them when the test calls wake_any().
 class hub {
 public:
     explicit hub(std::uint64_t seed) noexcept : random_(seed) {}
@@ -466,8 +466,8 @@ private:
     bool is_ready_ = false;
 };
 
-/// Polls until the future is ready, only after wakes. Returns not_ready if the future waits and no leaf is left to be
-/// woken.
+/// Polls until the future is ready, but only after wakes. Returns not_ready if the future waits and no leaf is left to
+/// be woken.
 template <class Poll>
 auto follow(hub& wakes, Poll poll) -> decltype(poll(std::declval<eddy::context&>())) {
     const eddy::test::wake_counter counter;

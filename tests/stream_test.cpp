@@ -74,7 +74,7 @@ TEST(Stream, ForEachCallsItsFunctionForEachItem) {
     from.end();
     EXPECT_TRUE(assert_ready(each.poll()));
     EXPECT_EQ(seen, "123");
-    EXPECT_FALSE(from.alive) << "an adaptor destroys what it ran when it ends";
+    EXPECT_FALSE(from.alive) << "for_each destroys its stream when it ends";
     EXPECT_THROW(static_cast<void>(each.poll()), eddy::misuse);
 }
 
@@ -178,7 +178,7 @@ TEST(Stream, ForEachKeepsTheClosureOfACoroutineBody) {
     const auto counted = std::make_shared<std::string>("item ");
     by_hand each{items_of<int>(from).for_each([&seen, counted](int item) -> eddy::task<void> {
         co_await eddy::yield_now();
-        seen += *counted + std::to_string(item) + " ";  // the closure must still be there
+        seen += *counted + std::to_string(item) + " ";  // the closure must still exist
     })};
     from.give(1);
     from.give(2);
@@ -227,7 +227,7 @@ TEST(Stream, ForEachKeepsACustomErrorType) {
     EXPECT_EQ(assert_ready(each.poll()).error().code, 42);
 }
 
-/// R129: an adaptor that is built in a plain function from temporaries owns what it was given.
+/// Builds an adaptor from local objects and returns it. The adaptor owns its arguments.
 auto built_elsewhere(source<int>& from, std::string& seen) {
     const std::string prefix = "a longer prefix that does not fit into the string itself ";
     return items_of<int>(from).for_each([prefix, &seen](int item) { seen = prefix + std::to_string(item); });
@@ -262,7 +262,7 @@ TEST(Stream, LoopOverNextCanContinueAfterAnError) {
     EXPECT_EQ(assert_ready(rest.poll()).value(), 2);
 }
 
-/// Gives 1, and then waits for what the script says; with a cleanup.
+/// Yields 1, and then waits for `work`, with a cleanup.
 eddy::async_generator<int> one_and_then(support::script& work, support::script& cleanup) {
     co_yield 1;
     const auto clean_up = [&cleanup] { return support::scripted(cleanup); };
@@ -326,7 +326,7 @@ TEST(Stream, CancelAsCleanupEndsTheStreamOfACancelledLoop) {
     EXPECT_EQ(seen, 1);
     assert_pending(all.poll_cancel());
     EXPECT_FALSE(work.alive);
-    EXPECT_TRUE(cleanup.alive) << "it was not cut off";
+    EXPECT_TRUE(cleanup.alive) << "the cleanup is not cut off";
     cleanup.change(plan::ready);
     EXPECT_TRUE(all.poll_cancel().is_ready());
     EXPECT_FALSE(cleanup.alive);
@@ -459,7 +459,7 @@ TEST(Stream, CollectOfExpectedStopsAtFirstError) {
     EXPECT_EQ(both, (ints{1, 2}));
     auto items = streams::iter(bad);
     EXPECT_EQ(assert_ready(by_hand{items.by_ref().collect()}.poll()).error(), broken);
-    EXPECT_EQ(**assert_ready(by_hand{items.next()}.poll()), 2) << "no more was read";
+    EXPECT_EQ(**assert_ready(by_hand{items.next()}.poll()), 2) << "nothing was read after the error";
     EXPECT_EQ((assert_ready(by_hand{streams::iter(bad).collect<std::vector<fallible>>()}.poll())), bad);
 }
 

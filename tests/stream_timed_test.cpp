@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Streams and time, on a time driver without its loop, polled by hand.
+// Streams and time. The time driver has no event loop, and the streams are polled by hand.
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/interval.hpp>
@@ -58,12 +58,12 @@ TEST(StreamTimed, TimeoutReportsElapsedOnceAndContinues) {
     EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed());
     assert_pending(items.poll());
     loop.advance(10s);
-    EXPECT_FALSE(items.is_woken()) << "once";
+    EXPECT_FALSE(items.is_woken()) << "the timeout is reported only once";
     from.give(1);
     EXPECT_EQ(**assert_ready(items.poll()), 1);
     assert_pending(items.poll());
     loop.advance(100ms);
-    EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed()) << "it counts again from the item on";
+    EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed()) << "the timeout starts again at the item";
 }
 
 TEST(StreamTimed, TimeoutCountsFromTheLastItem) {
@@ -107,7 +107,7 @@ TEST(StreamTimed, TimeoutFiresWhenItemsUseUpTheBudget) {
 TEST(StreamTimed, ThrottleSpacesItemsOut) {
     time_loop loop;
     stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};
-    EXPECT_EQ(assert_ready(items.poll()), 1) << "the first comes at once";
+    EXPECT_EQ(assert_ready(items.poll()), 1) << "the first item is not delayed";
     assert_pending(items.poll());
     loop.advance(99ms);
     assert_pending(items.poll());
@@ -115,14 +115,14 @@ TEST(StreamTimed, ThrottleSpacesItemsOut) {
     EXPECT_TRUE(items.is_woken());
     EXPECT_EQ(assert_ready(items.poll()), 2);
     loop.advance(1s);
-    EXPECT_EQ(assert_ready(items.poll()), 3) << "what is late is not made up for";
+    EXPECT_EQ(assert_ready(items.poll()), 3) << "a late item does not shorten the next delay";
     assert_pending(items.poll());
     loop.advance(100ms);
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
 TEST(StreamTimed, ThrottleOfZeroDoesNotDelay) {
-    stream_by_hand items{streams::iter(ints{1, 2}).throttle(0ms)};  // not even a loop is needed
+    stream_by_hand items{streams::iter(ints{1, 2}).throttle(0ms)};  // works without an event loop
     EXPECT_EQ(items.take_ready(), (ints{1, 2}));
 }
 
@@ -152,13 +152,13 @@ TEST(StreamTimed, ChunksTimeoutYieldsAPartialChunkAtItsDeadline) {
     assert_pending(items.poll());
     loop.advance(40ms);
     EXPECT_TRUE(items.is_woken());
-    EXPECT_EQ(assert_ready(items.poll()), (ints{1, 2})) << "counted from the first";
+    EXPECT_EQ(assert_ready(items.poll()), (ints{1, 2})) << "the time limit starts at the first item";
     assert_pending(items.poll());
     for (const int i : {3, 4, 5, 6}) from.give(i);
     EXPECT_EQ(assert_ready(items.poll()), (ints{3, 4, 5, 6}));
     assert_pending(items.poll());
     loop.advance(1s);
-    EXPECT_FALSE(items.is_woken()) << "a full chunk has stopped its clock";
+    EXPECT_FALSE(items.is_woken()) << "a full chunk disarms the timer";
 }
 
 TEST(StreamTimed, ChunksTimeoutOfSizeZeroIsMisuse) {
@@ -218,7 +218,7 @@ TEST(StreamTimed, ThrottleDoesNotDelayTheEnd) {
     stream_by_hand items{items_of<int>(from).throttle(100ms)};
     from.end();
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
-    EXPECT_FALSE(assert_ready(items.poll()).has_value()) << "after an end there is nothing to keep apart";
+    EXPECT_FALSE(assert_ready(items.poll()).has_value()) << "the end is not delayed either";
 }
 
 TEST(StreamTimed, TimersFireAfterTheirAdaptorWasMoved) {

@@ -62,7 +62,7 @@ TEST(SyncBarrier, WaitAfterTheLeaderBelongsToTheNextRound) {
     static_cast<void>(assert_ready(by_hand(all.wait()).poll()));
     by_hand next(all.wait());
     assert_pending(next.poll());
-    first.drop();  // without having looked: its round is over, and nothing of the next is lost
+    first.drop();  // never polled after its round ended: the next round is not affected
     EXPECT_TRUE(assert_ready(by_hand(all.wait()).poll()).is_leader());
     EXPECT_FALSE(assert_ready(next.poll()).is_leader());
 }
@@ -87,7 +87,7 @@ TEST(SyncBarrier, WaitersMayLeaveAndArriveDuringBatchedWakes) {
     std::optional<by_hand<barrier::wait_future>> next;
     int calls = 0;
     support::reentrant_waker reentrant([&] {
-        if (++calls != 2) return;  // the first is the clone
+        if (++calls != 2) return;  // the first call is the clone
         hands[50]->drop();
         EXPECT_FALSE(assert_ready(hands[60]->poll()).is_leader());
         next.emplace(all.wait());
@@ -131,7 +131,7 @@ TEST(SyncBarrier, PollChargesCoopBudgetOnlyWhenReady) {
     assert_pending(first.poll(cx));
     EXPECT_EQ(cx.budget(), 1u);
     by_hand second(all.wait());
-    assert_pending(second.poll(0));  // has not come by that
+    assert_pending(second.poll(0));  // does not count as an arrival
     EXPECT_TRUE(second.is_woken());
     EXPECT_TRUE(assert_ready(second.poll(1)).is_leader());
     static_cast<void>(assert_ready(first.poll(cx)));
@@ -200,7 +200,7 @@ TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
         barrier all(needed);
         struct one {
             std::unique_ptr<by_hand<barrier::wait_future>> hand;
-            bool waits = false;  // the model: it has come, and its round is not over
+            bool waits = false;  // the model: the waiter has arrived, and its round is not over
         };
         std::vector<one> hands(6);
         for (int step = 0; step < 60; ++step) {
@@ -237,8 +237,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
     barrier all(threads);
     std::atomic<std::uint64_t> came = 0;
     std::atomic<std::uint64_t> leaders = 0;
-    // Set by the first thread before it arrives in its last round, so that the others see it when they have left that
-    // round.
+    // Set by the first thread before it arrives in its last round, so that the other threads see it when they leave
+    // that round.
     std::atomic<std::uint64_t> last_round = ~std::uint64_t{0};
     const auto meet = [&](std::uint64_t self) {
         std::mt19937_64 random(support::seed() + self);
@@ -248,8 +248,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
             ++came;
             bool leads = false;
             if (random() % 4 == 0) {
-                // Polled once before it waits. It does not give up: it has arrived, and the others may have left
-                // already.
+                // Polled once before it waits. It must not give up: it has arrived, and the other threads may already
+                // have left.
                 by_hand polled_first(all.wait());
                 const auto answer = polled_first.poll();
                 leads = answer.is_ready();

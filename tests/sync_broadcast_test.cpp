@@ -72,7 +72,7 @@ TEST(SyncBroadcast, SendWakesAllWaitingReceivers) {
     EXPECT_EQ(tx.send(2), 2u);
     EXPECT_EQ(second.wakes(), 1u);
     EXPECT_EQ(assert_ready(second.poll()), 1);
-    EXPECT_EQ(assert_ready(second.poll()), 2);  // it may be polled again, for the next
+    EXPECT_EQ(assert_ready(second.poll()), 2);  // may be polled again for the next value
     assert_pending(second.poll());
 }
 
@@ -102,7 +102,7 @@ TEST(SyncBroadcast, CapacityIsRoundedUpToAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel((std::size_t{1} << 31) + 1)), eddy::misuse);
     auto [tx, rx] = broadcast<int>::channel(3);
     for (int i = 0; i < 4; ++i) static_cast<void>(tx.send(i));
-    EXPECT_EQ(rx.try_recv(), 0);  // 4 are kept
+    EXPECT_EQ(rx.try_recv(), 0);  // 4 values are kept
 }
 
 TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
@@ -116,7 +116,7 @@ TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
     EXPECT_EQ(rx.try_recv().error(), empty);
     for (int i = 6; i <= 9; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(rx.try_recv().error(), lagged(2));
-    static_cast<void>(tx.send(10));  // lags once more before it has read one
+    static_cast<void>(tx.send(10));  // lags again before it has received a value
     EXPECT_EQ(rx.try_recv().error(), lagged(1));
     by_hand recv(rx.recv());
     EXPECT_EQ(assert_ready(recv.poll()), 9);
@@ -199,7 +199,7 @@ TEST(SyncBroadcast, WeakSenderDoesNotKeepTheChannelOpen) {
     EXPECT_EQ(rx.try_recv(), 1);
     EXPECT_EQ(rx.try_recv().error(), closed);
     drop(std::move(rx));
-    EXPECT_FALSE(weak.upgrade().has_value());  // the last reference of all
+    EXPECT_FALSE(weak.upgrade().has_value());  // also after the last reference has been dropped
 }
 
 TEST(SyncBroadcast, ClosedCompletesWhenTheLastReceiverIsDropped) {
@@ -242,14 +242,14 @@ TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     EXPECT_EQ(value.use_count(), 2);
     {
         const auto last = second.try_recv();
-        EXPECT_EQ(value.use_count(), 2);  // it was given the value itself
+        EXPECT_EQ(value.use_count(), 2);  // the last receiver gets the value itself, without a copy
     }
     EXPECT_EQ(value.use_count(), 1);
 
     static_cast<void>(tx.send(value));
     drop(std::move(second));
     EXPECT_EQ(value.use_count(), 2);
-    drop(std::move(rx));  // gives up what it has not received
+    drop(std::move(rx));  // drops the values that it has not received
     EXPECT_EQ(value.use_count(), 1);
 }
 
@@ -320,7 +320,7 @@ TEST(SyncBroadcast, CopyConstructorMayUseTheChannel) {
     auto [tx, rx] = broadcast<copies_by_sending>::channel(1);
     auto second = tx.subscribe();
     static_cast<void>(tx.send(copies_by_sending(tx)));
-    EXPECT_TRUE(rx.try_recv().has_value());  // and overwrites what it copies
+    EXPECT_TRUE(rx.try_recv().has_value());  // the copy constructor overwrites the value that it copies
     EXPECT_EQ(second.try_recv().error(), lagged(1));
     EXPECT_EQ(rx.len(), 1u);
 }
@@ -422,10 +422,10 @@ TEST(SyncBroadcast, ReceiversMayLeaveAndWaitAgainDuringBatchedWakes) {
     std::vector<std::unique_ptr<hand>> all;
     int calls = 0;
     support::reentrant_waker reentrant([&] {
-        if (++calls != 2) return;  // the first is the clone
+        if (++calls != 2) return;  // the first call is the clone
         all[50]->drop();
         EXPECT_EQ(assert_ready(all[60]->poll()), 1);
-        assert_pending(all[60]->poll());  // waits anew, and is not woken by this send
+        assert_pending(all[60]->poll());  // waits again, and is not woken by this send
     });
     auto first = rx.recv();
     const auto waker = reentrant.waker();

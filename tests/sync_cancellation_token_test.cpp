@@ -167,7 +167,7 @@ TEST(SyncCancellationToken, CopiesCompareEqualAndChildrenDoNot) {
     cancellation_token token;
     const auto copy = token;
     auto moved = std::move(token);
-    EXPECT_TRUE(token == copy && moved == copy);  // a token that was moved from is the same still
+    EXPECT_TRUE(token == copy && moved == copy);  // a moved-from token still refers to the same state
     EXPECT_FALSE(token == token.child_token());
     EXPECT_FALSE(token == cancellation_token());
     EXPECT_EQ(std::unordered_set<cancellation_token>({token, copy, moved, cancellation_token()}).size(), 2u);
@@ -221,7 +221,7 @@ TEST(SyncCancellationToken, RunUntilCancelledEndsWhenReadyOrCancelled) {
     token.cancel();
     EXPECT_TRUE(ends.is_woken());
     EXPECT_FALSE(assert_ready(ends.poll()).has_value());
-    EXPECT_FALSE(s.alive);  // and not only when `ends` is destroyed
+    EXPECT_FALSE(s.alive);  // destroyed before `ends` is
 }
 
 TEST(SyncCancellationToken, CancelledTokenWinsOverAReadyFuture) {
@@ -419,7 +419,7 @@ public:
             if (is_below(i, which)) nodes_[i].cancelled = true;
         }
     }
-    // A node that has gone stays: it passes on what comes from above, and nothing begins at it.
+    // A dropped node stays in the model: it passes on a cancellation of its ancestors, but none starts at it.
     [[nodiscard]] bool is_cancelled(std::size_t which) const { return nodes_[which].cancelled; }
 
 private:

@@ -38,11 +38,11 @@ using support::drop;
 
 // ---- oneshot: two threads ----
 
-/// Lets two threads begin a round at the same moment.
+/// Lets two threads begin a round at the same time.
 class starting_line {
 public:
     void cross() {
-        // Sequentially consistent: a test's own synchronisation is not to hide a missing one.
+        // seq_cst (the default): the plain accesses to `ends` and `is_over` before and after a crossing depend on it.
         const auto round = arrived_.fetch_add(1) / 2;
         while (arrived_.load() < (round + 1) * 2) std::this_thread::yield();
     }
@@ -144,7 +144,7 @@ TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
     using channel = broadcast<message>;
     struct end {
         channel::receiver rx;
-        std::uint64_t next;  // the model: the number of the message that it receives next
+        std::uint64_t next;  // the model: the number of the next message
         std::unique_ptr<by_hand<channel::recv_future>> waits = nullptr;
     };
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -211,13 +211,13 @@ TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
                     check(one, *std::move(answer));
                 }
             }
-            // Who waits is woken when there is something for it.
+            // A receiver that waits and was not woken has no value to receive, and the channel is open.
             for (const auto& one : all) {
                 if (!one->waits || one->waits->wakers() == 0) continue;
                 ASSERT_TRUE(one->next == sent && tx) << "round " << round;
             }
         }
-        // What is kept is what somebody has yet to receive.
+        // The channel keeps only the values that at least one receiver has yet to receive.
         std::uint64_t oldest = sent;
         for (const auto& one : all) oldest = std::min(oldest, one->next);
         const auto kept = std::min<std::uint64_t>(sent - oldest, capacity);
@@ -272,7 +272,7 @@ TEST(SyncBroadcastStress, ReceiversKeepSenderOrderAndCountMissedValues) {
     second.join();
 }
 
-/// The threads know of each other by the channel only.
+/// Only the channel synchronizes these threads, so that ThreadSanitizer can find a missing memory order.
 TEST(SyncBroadcastStress, SendWithoutReceiversSeesTheirEarlierWrites) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = broadcast<int>::channel(1);
@@ -339,6 +339,7 @@ TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversComeAndGo) {
         std::atomic<bool> over = false;
         const auto receive = [&, &to = tx](std::uint64_t seed) {
             std::mt19937_64 random(seed);
+            // acquire: pairs with the release store of `over`. It only ends the loop.
             while (!over.load(std::memory_order_acquire)) {
                 auto mine = to.subscribe();
                 std::uint64_t last = 0;
@@ -374,7 +375,7 @@ TEST(SyncWatchStress, RandomOperationsMatchAModel) {
     const auto rounds = support::rounds(30'000);
     struct end {
         watch<int>::receiver rx;
-        int seen;  // the model: which value it has seen
+        int seen;  // the model: the last value that it has seen
         std::unique_ptr<by_hand<watch<int>::changed_future>> waits = nullptr;
     };
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -468,7 +469,7 @@ TEST(SyncWatchStress, ReceiversSeeWholeGrowingValuesUpToTheLast) {
     third.join();
 }
 
-/// The threads know of each other by the channel only.
+/// Only the channel synchronizes these threads, so that ThreadSanitizer can find a missing memory order.
 TEST(SyncWatchStress, ClosedSenderSeesTheLastReceiversWrites) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = watch<int>::channel(0);
@@ -532,7 +533,7 @@ TEST(SyncWatchStress, WritersAndGuardHoldingReadersTakeTurns) {
         for (std::uint64_t i = 0; i < each / 4; ++i) {
             const auto outer = mine.borrow();
             if (i % 16 == 0) std::this_thread::yield();
-            const auto inner = mine.borrow();  // once more on this thread, while a writer may wait
+            const auto inner = mine.borrow();  // a second guard on this thread, while a writer may wait
             EXPECT_EQ(*outer, *inner);
         }
     });

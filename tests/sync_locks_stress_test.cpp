@@ -35,7 +35,7 @@ using eddy::test::by_hand;
 
 // ---- semaphore: against a model ----
 
-/// What a semaphore is to do, in the simplest way.
+/// A simple model of a semaphore.
 class semaphore_model {
 public:
     struct request {
@@ -45,7 +45,7 @@ public:
 
     explicit semaphore_model(std::size_t free) : free_(free) {}
 
-    /// Whether it is granted at once; else it waits.
+    /// Returns whether the request is granted immediately. Otherwise it waits.
     bool acquire(request& one) {
         if (!is_open_to(one.needed)) {
             line_.push_back(&one);
@@ -170,7 +170,7 @@ TEST(SyncSemaphoreStress, ThreadsNeverHoldTooManyPermitsWithoutRuntime) {
             for (std::uint64_t round = 0; round < rounds; ++round) {
                 const std::size_t count = 1 + random() % all;
                 switch (random() % 3) {
-                case 0: {  // polled once, and dropped wherever it is then
+                case 0: {  // polled once, and dropped in any state
                     by_hand hand(permits.acquire(count));
                     const auto answer = hand.poll();
                     break;
@@ -215,7 +215,7 @@ TEST(SyncSemaphoreStress, CloseEndsBlockedThreads) {
 
 TEST(SyncSemaphoreStress, AcquiresMovedBetweenThreadsLoseNoPermit) {
     semaphore permits(7);
-    std::atomic<std::uint64_t> made = 0;
+    std::atomic<std::uint64_t> made = 0;  // relaxed: only a counter
     std::atomic<int> taken = 0;
     support::pass_around([&] { return permits.acquire(1 + made.fetch_add(1, std::memory_order_relaxed) % 7); },
                          [&](auto permit, auto& random) {
@@ -233,14 +233,14 @@ TEST(SyncMutexStress, ThreadsLockExclusivelyWithoutRuntime) {
     mutex<std::uint64_t> m;
     const auto rounds = support::rounds(60'000);
     const auto seed = support::seed();
-    std::atomic<std::uint64_t> locked{0};
+    std::atomic<std::uint64_t> locked{0};  // relaxed: read after join()
     std::vector<std::thread> threads;
     for (unsigned id = 0; id < 4; ++id) {
         threads.emplace_back([&, id] {
             std::mt19937_64 random(seed + id);
             for (std::uint64_t round = 0; round < rounds; ++round) {
                 const auto what = random() % 4;
-                if (what == 0) {  // dropped wherever it is after one poll: waiting, granted, or ready
+                if (what == 0) {  // dropped after one poll in any state: waiting, granted, or ready
                     by_hand hand(m.lock());
                     if (auto guard = hand.poll()) {
                         ++**guard;
@@ -264,7 +264,7 @@ TEST(SyncMutexStress, ThreadsLockExclusivelyWithoutRuntime) {
 }
 
 TEST(SyncMutexStress, NextOwnerMayDestroyTheMutex) {
-    // Who has locked it after the other may destroy it: the other is done with it by then.
+    // The next owner may destroy the mutex: the previous owner no longer accesses it.
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto m = std::make_unique<mutex<bool>>(false);
@@ -284,7 +284,7 @@ TEST(SyncMutexStress, NextOwnerMayDestroyTheMutex) {
 // ---- rwlock: against a model ----
 
 TEST(SyncRwlock, RandomOperationsMatchAModel) {
-    // The line of those who came: a lock is theirs if they are compatible with all before them.
+    // The requests in the order of their arrival. A lock is granted if it is compatible with all earlier requests.
     using guard = std::variant<std::monostate, rwlock<int>::read_guard, rwlock<int>::write_guard>;
     struct visitor {
         bool writes;
@@ -361,7 +361,7 @@ TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
     rwlock<pair> lock(pair(), 3);
     const auto rounds = support::rounds(200'000);
     const auto seed = support::seed();
-    std::atomic<std::uint64_t> written{0};
+    std::atomic<std::uint64_t> written{0};  // relaxed: read after join()
     std::vector<std::thread> threads;
     for (unsigned id = 0; id < 4; ++id) {
         threads.emplace_back([&, id] {
@@ -378,7 +378,7 @@ TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
                     break;
                 }
                 case 1: {
-                    by_hand hand(lock.write());  // dropped wherever it is after one poll
+                    by_hand hand(lock.write());  // dropped in any state after one poll
                     const auto answer = hand.poll();
                     break;
                 }
@@ -403,7 +403,7 @@ TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
 TEST(SyncRwlockStress, LocksMovedBetweenThreadsAreReleased) {
     rwlock<int> lock(0);
     std::atomic<int> inside = 0;
-    std::atomic<std::uint64_t> made = 0;
+    std::atomic<std::uint64_t> made = 0;  // relaxed: only a counter
     support::pass_around(
         [&]() -> eddy::task<int> {
             if (made.fetch_add(1, std::memory_order_relaxed) % 3 == 0) {

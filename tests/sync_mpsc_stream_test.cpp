@@ -37,7 +37,7 @@ using support::failing_move;
 using support::fragile;
 using support::receive;
 
-/// A task's context, and how often it is woken.
+/// A context, and the number of its wakes.
 struct polling {
     eddy::test::wake_counter wakes;
     eddy::waker waker = wakes.waker();
@@ -50,7 +50,7 @@ TEST(SyncPollSender, ReserveKeepsCapacityForOneValue) {
     polling task;
     EXPECT_THROW(static_cast<void>(out.send_item(nullptr)), eddy::misuse);
     EXPECT_TRUE(assert_ready(out.poll_reserve(task.cx)).has_value());
-    EXPECT_TRUE(assert_ready(out.poll_reserve(task.cx)).has_value());  // the same room
+    EXPECT_TRUE(assert_ready(out.poll_reserve(task.cx)).has_value());  // keeps the same capacity
     EXPECT_EQ(rx.capacity(), 0u);
     EXPECT_TRUE(out.send_item(std::make_unique<int>(5)).has_value());
     assert_pending(out.poll_reserve(task.cx));
@@ -74,7 +74,7 @@ TEST(SyncPollSender, KeepsItsPlaceBetweenPolls) {
     assert_pending(first.poll_reserve(one.cx));
     EXPECT_EQ(rx.try_recv(), 0);
     EXPECT_TRUE(one.wakes.wakes() == 1 && two.wakes.wakes() == 0);
-    EXPECT_TRUE(first.abort_send());  // what it was given goes on
+    EXPECT_TRUE(first.abort_send());  // the granted capacity goes to the next sender
     EXPECT_EQ(two.wakes.wakes(), 1u);
     EXPECT_FALSE(first.abort_send());
     EXPECT_TRUE(assert_ready(second.poll_reserve(two.cx)).has_value());
@@ -92,7 +92,7 @@ TEST(SyncPollSender, ReserveFailsAfterTheReceiverIsDropped) {
         auto gone = std::move(rx);
     }
     EXPECT_TRUE(out.is_closed());
-    EXPECT_TRUE(out.send_item(1).has_value());  // there was room for it, though nobody looks
+    EXPECT_TRUE(out.send_item(1).has_value());  // the capacity was reserved before the receiver was dropped
     EXPECT_FALSE(assert_ready(out.poll_reserve(task.cx)).has_value());
 }
 
@@ -133,9 +133,9 @@ TEST(SyncPollSender, WorksAsASink) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-// ---- As a sink ----
+// ---- poll_sender as a sink ----
 
-/// What is in a channel.
+/// Receives all values that are in a channel.
 template <class Receiver>
 std::vector<int> drain(Receiver& rx) {
     std::vector<int> values;
@@ -165,7 +165,7 @@ TEST(SyncPollSender, SendAllLeavesTheChannelOpen) {
     EXPECT_TRUE(assert_ready(by_hand(out.send(3)).poll()).has_value());
     EXPECT_TRUE(assert_ready(by_hand(out.feed(4)).poll()).has_value());
     EXPECT_EQ(drain(rx), (std::vector{1, 2, 3, 4}));
-    EXPECT_EQ(rx.capacity(), 8u) << "no room is kept when nothing is to be sent";
+    EXPECT_EQ(rx.capacity(), 8u) << "no capacity stays reserved without an item";
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
     EXPECT_TRUE(assert_ready(by_hand(out.close()).poll()).has_value());
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
@@ -208,7 +208,7 @@ TEST(SyncPollSender, DroppedSendKeepsItsPlaceForTheNextSend) {
     by_hand waits(second.send(2));
     assert_pending(waits.poll());
     EXPECT_EQ(rx.try_recv(), 0);
-    EXPECT_FALSE(waits.is_woken()) << "the first has its place still";
+    EXPECT_FALSE(waits.is_woken()) << "the first sender keeps its place";
     by_hand again(first.send(3));
     EXPECT_TRUE(assert_ready(again.poll()).has_value());
     EXPECT_EQ(rx.try_recv(), 3);
@@ -291,17 +291,16 @@ TEST(SyncPollSender, StaysDisconnectedWhenItsLastSendThrows) {
             fragile value(1);
             const failing_move fails(nth);
             static_cast<void>(out.send_item(std::move(value)));
-        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the value is gone
+        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the value is lost
         }
-        // A throw while the argument was made has not reached it: the room is kept still.
+        // If the move into the argument threw, send_item() did not run, and the capacity is still reserved.
         static_cast<void>(out.abort_send());
-        EXPECT_TRUE(out.is_closed()) << "disconnect() was to let the sender go after this item; move " << nth
-                                     << " threw";
+        EXPECT_TRUE(out.is_closed()) << "disconnect() must release the sender after this item; move" << nth << " threw";
         EXPECT_EQ(rx.sender_strong_count(), 0u) << nth;
     }
 }
 
-/// The same without abort_send(): what was promised is that nothing more is sent.
+/// As above, but without abort_send(): after disconnect() the sender must not send anything else.
 TEST(SyncPollSender, ReservesNothingAfterALastSendThatThrew) {
     auto [tx, rx] = mpsc<fragile>::channel(2);
     poll_sender<fragile> out(std::move(tx));
@@ -311,11 +310,11 @@ TEST(SyncPollSender, ReservesNothingAfterALastSendThatThrew) {
     out.disconnect();
     fragile value(1);
     {
-        const failing_move fails(1);  // the first makes the argument
+        const failing_move fails(1);  // the first move makes the argument
         EXPECT_THROW(static_cast<void>(out.send_item(std::move(value))), std::runtime_error);
     }
     const auto again = out.poll_reserve(cx);
-    EXPECT_TRUE(again.is_ready() && !again->has_value()) << "it was closed, and sends nothing any more";
+    EXPECT_TRUE(again.is_ready() && !again->has_value()) << "a disconnected sender reserves no more capacity";
     EXPECT_TRUE(out.is_closed());
 }
 
@@ -342,14 +341,14 @@ TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
         assert_pending(next.poll());
         EXPECT_TRUE(tx.try_send(1).has_value());
         EXPECT_TRUE(next.is_woken());
-    }  // woken, and dropped before it has looked
+    }  // woken, and dropped before its next poll
     {
         by_hand two(rx.by_ref().take(2).collect());
         assert_pending(two.poll());
         EXPECT_TRUE(tx.try_send(2).has_value());
         EXPECT_EQ(assert_ready(two.poll()), (std::vector<int>{1, 2}));
     }
-    EXPECT_FALSE(tx.is_closed()) << "it was lent";
+    EXPECT_FALSE(tx.is_closed()) << "by_ref() only borrows the receiver";
     EXPECT_TRUE(tx.try_send(3).has_value());
     EXPECT_EQ(receive(rx), 3);
 }
@@ -360,7 +359,7 @@ TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
     auto permit = tx.try_reserve();
     rx.close();
     by_hand all(std::move(rx).map([](int i) { return i * 10; }).collect());
-    assert_pending(all.poll());  // a permit is out
+    assert_pending(all.poll());  // a permit is outstanding
     permit->send(4);
     EXPECT_TRUE(all.is_woken());
     EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
@@ -377,7 +376,7 @@ TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
     assert_pending(third.poll());
     EXPECT_EQ(assert_ready(first.poll()), std::vector<int>{1});
     EXPECT_TRUE(tx.is_closed());
-    EXPECT_TRUE(assert_ready(second.poll()).has_value()) << "it was given the room of the first";
+    EXPECT_TRUE(assert_ready(second.poll()).has_value()) << "it was granted the capacity of the first value";
     EXPECT_TRUE(third.is_woken());
     EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
 }
@@ -402,7 +401,7 @@ TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(std::move(tx)));
     EXPECT_TRUE(assert_ready(sent.poll()).has_value());
     EXPECT_EQ(rx.len(), 3u);
-    EXPECT_EQ(kept.strong_count(), 1u) << "the one that forward was given is gone";
+    EXPECT_EQ(kept.strong_count(), 1u) << "forward() has destroyed its sender";
     EXPECT_TRUE(assert_ready(by_hand(kept.send_all(eddy::streams::once(4))).poll()).has_value());
     EXPECT_TRUE(assert_ready(by_hand(kept.feed(5)).poll()).has_value());
     EXPECT_FALSE(rx.is_closed());
@@ -421,12 +420,12 @@ TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
     EXPECT_TRUE(more.try_send(2).has_value());
     EXPECT_TRUE(sent.is_woken());
     EXPECT_FALSE(assert_ready(sent.poll()).has_value());
-    EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
+    EXPECT_TRUE(more.is_closed()) << "send_all() has destroyed its stream";
     EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
     EXPECT_FALSE(tx.start_send(1).has_value());
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop);
-    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
+    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "the error is reported before an item is produced";
 }
 
 TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {

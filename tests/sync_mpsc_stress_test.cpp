@@ -36,7 +36,8 @@ using eddy::test::by_hand;
 
 constexpr unsigned senders = 3;
 
-/// Counts those that live, and says who sent it as which.
+/// A value that counts its living objects, and knows its sender and its number. The count is relaxed, because it is
+/// read only after all threads have ended.
 struct message {
     message(std::atomic<std::int64_t>& count, unsigned from, std::uint64_t as)
         : alive(&count), sender(from), number(as) {
@@ -57,7 +58,7 @@ struct message {
     std::uint64_t number;
 };
 
-/// Checks that the values of each sender come in their order.
+/// Checks that the values of each sender arrive in order.
 class sender_order {
 public:
     void see(const message& one) {
@@ -77,7 +78,7 @@ TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
     const auto seed = support::seed();
     for (const std::size_t capacity : {1u, 3u, 64u}) {
         std::atomic<std::int64_t> alive{0};
-        std::atomic<std::uint64_t> sent{0};
+        std::atomic<std::uint64_t> sent{0};  // relaxed: read after join()
         sender_order seen;
         {
             auto [tx, rx] = mpsc<message>::channel(capacity);
@@ -89,7 +90,7 @@ TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
                         bool was_sent = false;
                         switch (random() % 6) {
                         case 0: was_sent = to.try_send(message(alive, id, round)).has_value(); break;
-                        case 1: {  // dropped wherever it is after one poll
+                        case 1: {  // dropped in any state after one poll
                             by_hand hand(to.send(message(alive, id, round)));
                             const auto answer = hand.poll();
                             was_sent = answer.is_ready() && answer->has_value();
@@ -204,9 +205,9 @@ TEST(SyncMpscStress, ReceiverIsDroppedWhileThreadsSend) {
     }
 }
 
-/// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender
-/// whose permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does
-/// not.
+/// The receiver passes the freed capacity to a waiting sender, under a lock. The freed buffer slot is then used by a
+/// sender whose permit is older. Only the channel synchronizes the threads, so TSan reports a race if the channel does
+/// not order them.
 TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(2);
@@ -215,10 +216,11 @@ TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
         ASSERT_TRUE(tx.try_send(1).has_value());
         by_hand waits(tx.reserve());
         ASSERT_FALSE(waits.poll());
-        by_hand waits_longer(tx.reserve());  // with the list empty again the word would say so
+        // keeps the wait list non-empty, because an update of the state word would order the threads
+        by_hand waits_longer(tx.reserve());
         ASSERT_FALSE(waits_longer.poll());
 
-        std::atomic<bool> is_sent{false};
+        std::atomic<bool> is_sent{false};  // relaxed: must not order the threads
         std::thread newer([&] {
             for (;;) {
                 auto mine = waits.poll();
@@ -239,8 +241,8 @@ TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     }
 }
 
-/// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one,
-/// the threads know of each other by nothing else.
+/// A sender that finds the channel closed sees the writes that the receiver made before close(). Here, and in the next
+/// test, only the channel synchronizes the threads.
 TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(1);
@@ -259,7 +261,7 @@ TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     }
 }
 
-/// Its first move lasts until somebody says 2.
+/// Its first move lasts until `step` is 2. All accesses to `step` are relaxed, because it must not order the threads.
 struct blocks_its_first_move {
     explicit blocks_its_first_move(std::atomic<int>& at) noexcept : step(&at) {}
     blocks_its_first_move(blocks_its_first_move&& other) noexcept : step(other.step) {
@@ -317,6 +319,7 @@ TEST(SyncMpscStress, ReservesMovedBetweenThreadsLoseNoCapacity) {
     std::uint64_t received = 0;
     std::thread receiver([&, &from = rx] {
         while (true) {
+            // acquire: pairs with the release store of `over`. All values were sent before that store.
             const bool was_over = over.load(std::memory_order_acquire);
             bool is_any = false;
             while (from.try_recv()) ++received, is_any = true;
@@ -339,8 +342,8 @@ TEST(SyncMpscStress, ReservesMovedBetweenThreadsLoseNoCapacity) {
 // ---- Against a model ----
 
 TEST(SyncMpsc, RandomOperationsMatchAModel) {
-    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and
-    // there is room; it sends when it is polled after that.
+    // The model: a queue, the free capacity, and the waiting requests. A request is granted if it is the first one and
+    // capacity is free. It sends its value at the next poll.
     struct request {
         request(const mpsc<int>::sender& tx, int sent) : value(sent), hand(tx.send(sent)) {}
 
@@ -377,7 +380,7 @@ TEST(SyncMpsc, RandomOperationsMatchAModel) {
             const auto what = below(9);
             if (what < 2) {
                 auto& one = line.emplace_back(tx, ++next);
-                one.is_granted = true;  // not in the line while it is asked who waits
+                one.is_granted = true;  // keeps has_waiter() from counting this request
                 const bool is_open = !is_closed && room > 0 && !has_waiter();
                 auto answer = one.hand.poll();
                 ASSERT_EQ(answer.is_ready(), is_open || is_closed);

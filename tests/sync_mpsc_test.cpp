@@ -73,7 +73,7 @@ TEST(SyncMpsc, FullChannelServesWaitingSendersInOrder) {
     assert_pending(third.poll());
     EXPECT_EQ(receive(rx), 1);
     EXPECT_TRUE(second.wakes() == 1 && third.wakes() == 0);
-    EXPECT_TRUE(tx.try_send(4).error().is_full());  // the room is the second one's
+    EXPECT_TRUE(tx.try_send(4).error().is_full());  // the capacity belongs to the second sender
     EXPECT_TRUE(assert_ready(second.poll()).has_value());
     EXPECT_EQ(receive(rx), 2);
     EXPECT_TRUE(third.is_woken());
@@ -139,7 +139,7 @@ TEST(SyncMpsc, RecvDrainsThenEndsAfterTheLastSender) {
     EXPECT_EQ(rx.try_recv(), 2);
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
     EXPECT_EQ(receive(rx), std::nullopt);
-    EXPECT_EQ(receive(rx), std::nullopt);  // and again
+    EXPECT_EQ(receive(rx), std::nullopt);  // stays ended
 }
 
 TEST(SyncMpsc, DropOfTheLastSenderWakesTheReceiver) {
@@ -228,7 +228,7 @@ TEST(SyncMpsc, PermitSendsOrReturnsItsCapacity) {
     EXPECT_EQ(tx.capacity(), 0u);
     EXPECT_EQ(tx.try_reserve().error(), try_send_reason::full);
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
-    second->send(2);  // the order of sending counts
+    second->send(2);  // values arrive in the order of the send() calls
     first.send(1);
     EXPECT_THROW(first.send(3), eddy::misuse);
     EXPECT_EQ(receive(rx), 2);
@@ -246,7 +246,7 @@ TEST(SyncMpsc, ReserveManyGrantsAllPermitsAtOnce) {
     EXPECT_TRUE(tx.try_send(0).has_value());
     by_hand reserves(tx.reserve_many(3));
     assert_pending(reserves.poll());
-    EXPECT_EQ(tx.try_reserve_many(2).error(), try_send_reason::full);  // who waits is first
+    EXPECT_EQ(tx.try_reserve_many(2).error(), try_send_reason::full);  // the waiting request is first
     EXPECT_EQ(receive(rx), 0);
     auto permits = std::move(*assert_ready(reserves.poll()));
     EXPECT_EQ(permits.size(), 3u);
@@ -322,7 +322,7 @@ TEST(SyncMpsc, WeakSenderDoesNotKeepTheChannelOpen) {
     EXPECT_EQ(receive(rx), 1);
     EXPECT_EQ(receive(rx), std::nullopt);
     drop(std::move(rx));
-    EXPECT_FALSE(copy.upgrade().has_value());  // the last to know the channel
+    EXPECT_FALSE(copy.upgrade().has_value());  // only weak senders are left
     EXPECT_EQ(weak.weak_count(), 2u);
 }
 
@@ -341,7 +341,7 @@ TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     EXPECT_EQ(dropped->wakers(), 0u);
     dropped.reset();
     dropped = std::make_unique<by_hand<mpsc<int>::closed_future>>(tx.closed());
-    assert_pending(dropped->poll());  // in the same memory, most likely
+    assert_pending(dropped->poll());  // most likely in the same memory
     drop(std::move(rx));
     EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 1 && last.wakes() == 1);
     EXPECT_EQ(dropped->wakes(), 1u);
@@ -383,7 +383,7 @@ TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
     drop(std::move(tx));
     EXPECT_EQ(rx.blocking_recv_many(all, 100), 2u);
     EXPECT_EQ(all, (std::vector{0, 1, 2, 3, 4, 5}));
-    EXPECT_EQ(rx.blocking_recv_many(all, 100), 0u);  // R072: with something in it, at the end
+    EXPECT_EQ(rx.blocking_recv_many(all, 100), 0u);  // also if the vector is not empty
     EXPECT_EQ(all.size(), 6u);
 }
 
@@ -446,7 +446,7 @@ TEST(SyncMpsc, CapacityNeedNotBeAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(mpsc<int>::channel(mpsc<int>::max_capacity + 1)), eddy::misuse);
 }
 
-/// A channel's state that has had 2^31 - 1 values.
+/// The state of a channel that has carried 2^31 - 1 values.
 struct late_state : eddy::detail::bounded_state {
     late_state() : bounded_state(2) { word_.fetch_or(~word{0} << extra_shift); }
 };
@@ -521,7 +521,7 @@ TEST(SyncMpsc, SendTimeoutReturnsTheValue) {
         EXPECT_EQ(late.error().to_error_code(), eddy::errc::timed_out);
         EXPECT_EQ(**rx.try_recv(), 1);
         EXPECT_TRUE(rx.is_empty());
-        EXPECT_EQ(tx.capacity(), 1u);  // it does not wait any more
+        EXPECT_EQ(tx.capacity(), 1u);  // the send has left the queue
         rx.close();
         auto closed = co_await tx.send_timeout(std::make_unique<int>(3), 10ms);
         EXPECT_TRUE(closed.error().is_closed);
@@ -534,7 +534,7 @@ TEST(SyncMpsc, MovedFromEndsThrowMisuse) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto sender = std::move(tx);
     auto receiver = std::move(rx);
-    // NOLINTBEGIN(bugprone-use-after-move): that is what is shown
+    // NOLINTBEGIN(bugprone-use-after-move): moved-from ends are tested
     EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(tx.try_send(1)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(tx.reserve()), eddy::misuse);

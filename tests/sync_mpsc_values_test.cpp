@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The values in mpsc channels: when they are destroyed, moves that throw, destructors that use the channel.
+// The values in mpsc channels: their destruction, moves that throw, and destructors that use the channel.
 #include <eddy/sync/mpsc.hpp>
 
 #include <gtest/gtest.h>
@@ -41,7 +41,7 @@ TEST(SyncMpsc, UnreceivedValuesAreFreedWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 3);
     drop(std::move(rx));
     EXPECT_EQ(value.use_count(), 1);
-    permit->send(value);  // is never received
+    permit->send(value);  // never received
     drop(std::move(tx));
     EXPECT_EQ(value.use_count(), 1);
 }

@@ -57,7 +57,7 @@ TEST(SyncMutex, UnlockHandsOverInFifoOrder) {
     assert_pending(second.poll());
     guard.unlock();
     EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 0);
-    EXPECT_FALSE(m.try_lock().has_value());  // it is the first one's already
+    EXPECT_FALSE(m.try_lock().has_value());  // the first waiter already owns it
     by_hand late(m.lock());
     assert_pending(late.poll());
     guard = assert_ready(first.poll());
@@ -113,9 +113,9 @@ TEST(SyncMutex, MovedGuardUnlocksOnce) {
     mutex<int> other;
     auto guard = std::move(*m.try_lock());
     auto moved = std::move(guard);
-    EXPECT_FALSE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): that is asked here
+    EXPECT_FALSE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): the moved-from guard is tested
     EXPECT_FALSE(m.try_lock().has_value());
-    moved = *other.try_lock();  // unlocks what it had
+    moved = *other.try_lock();  // unlocks its former mutex
     EXPECT_TRUE(m.try_lock().has_value());
     EXPECT_FALSE(other.try_lock().has_value());
 }
@@ -151,7 +151,7 @@ TEST(SyncMutex, ThrowingMapLeavesTheGuardLocked) {
     auto guard = m.blocking_lock();
     const auto fails = [](int&) -> int& { throw std::runtime_error("no part"); };
     EXPECT_THROW(static_cast<void>(std::move(guard).map(fails)), std::runtime_error);
-    EXPECT_TRUE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): that is asked here
+    EXPECT_TRUE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): the guard after a failed map is tested
     guard.unlock();
     EXPECT_TRUE(m.try_lock().has_value());
 }
@@ -214,7 +214,7 @@ TEST(SyncMutexDeathTest, UseOfAnEmptyGuardTerminates) {
             mutex<int> m(1);
             auto guard = std::move(*m.try_lock());
             const auto moved = std::move(guard);
-            ++*guard;  // NOLINT(bugprone-use-after-move): that is shown here
+            ++*guard;  // NOLINT(bugprone-use-after-move): the use of an empty guard is tested
         },
         "a guard that was unlocked or moved from");
     EXPECT_DEATH(

@@ -35,7 +35,7 @@ using eddy::test::by_hand;
 TEST(SyncNotify, NotifyOneStoresAtMostOnePermit) {
     notify n;
     n.notify_one();
-    n.notify_one();  // is as one
+    n.notify_one();  // stores no second permit
     by_hand first(n.notified());
     assert_ready(first.poll());
     by_hand second(n.notified());
@@ -58,7 +58,7 @@ TEST(SyncNotify, NotifyOneWakesTheLongestWaiter) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
-    assert_pending(second.poll());  // the order is that of the first polls
+    assert_pending(second.poll());  // queued in the order of the first polls
     assert_pending(first.poll());
     assert_pending(first.poll());
     n.notify_one();
@@ -82,7 +82,7 @@ TEST(SyncNotify, NotifyLastWakesTheNewestWaiter) {
     assert_ready(second.poll());
     n.notify_last();
     assert_ready(first.poll());
-    n.notify_last();  // leaves a permit, too
+    n.notify_last();  // stores a permit, too
     assert_ready(by_hand(n.notified()).poll());
 }
 
@@ -166,7 +166,7 @@ TEST(SyncNotify, DroppedNotifyOneGoesToTheLongestWaiter) {
     second.drop();
     EXPECT_TRUE(third.is_woken());
     third.drop();
-    assert_ready(by_hand(n.notified()).poll());  // nobody was left: it is a permit
+    assert_ready(by_hand(n.notified()).poll());  // no waiter is left: the notification becomes a permit
 }
 
 TEST(SyncNotify, DroppedNotifyLastGoesToTheNewestWaiter) {
@@ -235,7 +235,7 @@ TEST(SyncNotify, EnabledFutureIsWokenAfterAPoll) {
     by_hand future(n.notified());
     EXPECT_FALSE(future.future().enable());
     assert_pending(future.poll());
-    EXPECT_FALSE(future.future().enable());  // and keeps its waker
+    EXPECT_FALSE(future.future().enable());  // keeps its waker
     EXPECT_EQ(future.wakers(), 1u);
     n.notify_one();
     EXPECT_TRUE(future.is_woken());
@@ -263,7 +263,7 @@ TEST(SyncNotify, WakerOfTheLastPollIsWoken) {
     eddy::context with_b(b);
     assert_pending(future.poll(with_a));
     assert_pending(future.poll(with_b));
-    EXPECT_EQ(former.wakers(), 1u);  // the one here
+    EXPECT_EQ(former.wakers(), 1u);  // only `a`
     assert_pending(future.poll(with_b));
     EXPECT_EQ(latter.wakers(), 2u);
     n.notify_one();
@@ -347,7 +347,7 @@ TEST(SyncNotify, SelectLoserForwardsItsNotification) {
     other.notify_one();
     EXPECT_EQ(assert_ready(both.poll()).index(), 0u);
     assert_pending(next.poll());
-    assert_ready(by_hand(other.notified()).poll());  // what the loser had been given
+    assert_ready(by_hand(other.notified()).poll());  // the loser has forwarded its notification
 }
 
 TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
@@ -357,10 +357,10 @@ TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
     for (std::size_t i = 0; i < count; ++i) {
         all.push_back(std::make_unique<by_hand<notify::notified_future>>(n.notified()));
     }
-    auto fresh = n.notified();  // made before, waits only while the others are told
+    auto fresh = n.notified();  // created before, and polled first during the wakes
     std::optional<by_hand<notify::notified_future>> newcomer;
     int order = 0;
-    // It is told first, and meanwhile one drops another that has not been told yet, one polls one, and one comes.
+    // Its waker is called first. During that call one waiter is dropped, one is polled, and a new one begins to wait.
     support::reentrant_waker reentrant([&] {
         if (++order != 2) return;  // the first call is the clone
         all[50]->drop();
@@ -370,7 +370,7 @@ TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
         assert_ready(fresh.poll(cx));
         newcomer.emplace(n.notified());
         assert_pending(newcomer->poll());
-        n.notify_one();  // is the newcomer's, and not one of those who are being told
+        n.notify_one();  // goes to the newcomer, and not to a waiter that is already notified
         EXPECT_TRUE(newcomer->is_woken());
     });
     {
@@ -438,7 +438,7 @@ public:
     explicit notify_model(std::size_t count) : all_(count) {}
 
     void make(std::size_t i) { all_[i] = {states::fresh, 0}; }
-    /// Whether it is ready.
+    /// Returns whether the future is ready.
     bool poll(std::size_t i) {
         auto& one = all_[i];
         if (one.state == states::fresh) {
@@ -477,7 +477,7 @@ public:
 private:
     struct entry {
         states state = states::none;
-        char gift = 0;  // 'f', 'l': goes to another if it is dropped now
+        char gift = 0;  // 'f' or 'l': forwarded if the future is dropped now
     };
     std::vector<entry> all_;
     std::deque<std::size_t> queue_;
@@ -532,7 +532,7 @@ TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
     notify ping;
     notify pong;
     std::atomic<bool> over = false;
-    std::uint64_t served = 0;  // whoever has been notified may touch it
+    std::uint64_t served = 0;  // only the notified thread may access it
     std::thread other([&] {
         for (;;) {
             eddy::wait(ping.notified());
@@ -553,7 +553,8 @@ TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
 }
 
 TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
-    // A producer adds units and notifies once for each; consumers wait, give up at random, and take all there is.
+    // A producer adds units and notifies once for each. Consumers wait, give up at random, and take all available
+    // units.
     const auto seed = support::seed();
     const std::uint64_t total = support::rounds(2'000'000);
     notify n;
@@ -566,14 +567,14 @@ TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
                 by_hand gives_up(n.notified());
                 if (!gives_up.poll().is_ready()) {
                     if (random() % 2 == 0) std::this_thread::yield();
-                    continue;  // what came meanwhile goes to another, or stays
+                    continue;  // a notification that arrived meanwhile is forwarded or stored
                 }
             } else {
                 eddy::wait(n.notified());
             }
             taken += units.exchange(0);
         }
-        n.notify_one();  // the others end, too
+        n.notify_one();  // ends the other consumer, too
     };
     std::thread first(consume, seed);
     std::thread second(consume, seed + 1);
@@ -629,7 +630,7 @@ TEST(SyncNotifyStress, NotifyWaitersEndsWaitersThatComeAndGo) {
                 eddy::context cx(noop);
                 static_cast<void>(future.poll(cx));
             } else {
-                eddy::wait(future);  // ends, or hangs
+                eddy::wait(future);  // hangs if a wake is lost
             }
         }
         --here;

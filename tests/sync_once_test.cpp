@@ -176,7 +176,7 @@ TEST(SyncOnceCell, OnlyTheFirstCallerInitializes) {
     assert_pending(second.poll());
     assert_pending(third.poll());
     EXPECT_FALSE(cell.is_set());
-    EXPECT_EQ(cell.set(9).error(), 9);  // somebody makes it
+    EXPECT_EQ(cell.set(9).error(), 9);  // an initialization is running
     static_cast<void>(ends.sender.send(7));
     EXPECT_EQ(*assert_ready(first.poll()), 7);
     EXPECT_TRUE(second.is_woken() && third.is_woken());
@@ -203,7 +203,7 @@ TEST(SyncOnceCell, DroppedInitializationIsTakenOverByTheNext) {
         EXPECT_FALSE(s.alive);
         EXPECT_TRUE(second.is_woken());
         EXPECT_FALSE(third.is_woken());
-        second.drop();  // it had been told, and tells the next
+        second.drop();  // it was woken, and wakes the next waiter
         EXPECT_TRUE(third.is_woken());
         EXPECT_EQ(*assert_ready(third.poll()), 5);
     }

@@ -211,7 +211,7 @@ TEST(SyncOneshot, StreamOfTheReceiverGivesOneItem) {
         assert_pending(next.poll());
         EXPECT_TRUE(tx.send(std::make_unique<int>(5)).has_value());
         EXPECT_TRUE(next.is_woken());
-    }  // dropped before it has looked: the value stays
+    }  // dropped before its next poll: the value stays
     EXPECT_EQ(***assert_ready(by_hand(items.next()).poll()), 5);
     EXPECT_FALSE(assert_ready(by_hand(items.next()).poll()).has_value());
 }

@@ -63,7 +63,7 @@ TEST(SyncSemaphore, ReleaseWakesTheWaiterOnce) {
     held.reset();
     EXPECT_EQ(waits.wakes(), 1u);
     EXPECT_EQ(waits.wakers(), 0u);
-    EXPECT_EQ(permits.available_permits(), 0u);  // it is given away already
+    EXPECT_EQ(permits.available_permits(), 0u);  // already granted to the waiter
     EXPECT_FALSE(permits.try_acquire().has_value());
     const auto permit = permit_of(waits);
     EXPECT_THROW(static_cast<void>(waits.poll()), eddy::misuse);
@@ -75,7 +75,7 @@ TEST(SyncSemaphore, PermitsAreGrantedInFifoOrder) {
     by_hand second(permits.acquire());
     assert_pending(first.poll());
     assert_pending(second.poll());
-    assert_pending(first.poll());  // does not lose its place
+    assert_pending(first.poll());  // keeps its place
     permits.add_permits(1);
     EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 0);
     permits.add_permits(1);
@@ -96,7 +96,7 @@ TEST(SyncSemaphore, LargeRequestAtTheFrontIsNotOvertaken) {
     EXPECT_TRUE(large.is_woken());
     EXPECT_FALSE(small.is_woken());
     auto held = permit_of(large);
-    held = *held.split(0);  // gives three back, and keeps none
+    held = *held.split(0);  // returns three permits and keeps none
     EXPECT_TRUE(small.is_woken());
     EXPECT_EQ(permits.available_permits(), 2u);
 }
@@ -115,7 +115,7 @@ TEST(SyncSemaphore, DroppedLargeRequestLetsLaterOnesThrough) {
     EXPECT_FALSE(other.is_woken());
     EXPECT_EQ(permits.available_permits(), 1u);
     other.drop();
-    EXPECT_TRUE(permits.try_acquire().has_value());  // nobody waits any more
+    EXPECT_TRUE(permits.try_acquire().has_value());  // no waiter is left
 }
 
 TEST(SyncSemaphore, DroppedGrantedAcquireForwardsItsPermit) {
@@ -207,7 +207,7 @@ TEST(SyncSemaphore, PermitsAddedDuringCloseGoToNoWaiter) {
     auto first = permits.acquire();
     support::calling_waker adds([&] { permits.add_permits(1); });
     assert_pending(support::poll_with(first, adds.waker()));
-    std::list<by_hand<semaphore::acquire_future>> waiting;  // more than are woken in one go
+    std::list<by_hand<semaphore::acquire_future>> waiting;  // more than one batch of wakes
     for (int i = 0; i < 40; ++i) assert_pending(waiting.emplace_back(permits.acquire()).poll());
     permits.close();
     for (auto& one : waiting) EXPECT_FALSE(assert_ready(one.poll()).has_value());
@@ -473,7 +473,7 @@ TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
         EXPECT_EQ(permit.value().num_permits(), 1u);
         assert_pending(mine.poll_acquire(cx));
     }
-    EXPECT_EQ(second.wakes(), 1u);  // before who came back
+    EXPECT_EQ(second.wakes(), 1u);  // granted before `mine`, which has queued again
     mine.stop_waiting();
     EXPECT_EQ(first.wakers(), 1u);
 }
@@ -517,7 +517,7 @@ TEST(SyncPollSemaphoreDeathTest, MovedFromPollSemaphoreThrowsMisuse) {
     EXPECT_COMES_BACK([] {
         poll_semaphore from(std::make_shared<semaphore>(1));
         const auto to = std::move(from);
-        // NOLINTBEGIN(bugprone-use-after-move): what it says then is the question
+        // NOLINTBEGIN(bugprone-use-after-move): the moved-from object is tested
         EXPECT_NE(support::text_of_misuse([&] {
                       static_cast<void>(support::poll_with(*std::make_unique<eddy::next_future<poll_semaphore>>(from),
                                                            eddy::waker::noop()));

@@ -99,7 +99,7 @@ TEST(SyncTaskTracker, ReopenMakesWaitPendingAgain) {
 TEST(SyncTaskTracker, WaitCompletesAfterABriefClose) {
     task_tracker tracker;
     by_hand polled(tracker.wait());
-    by_hand fresh(tracker.wait());  // counts from its making, not from its first poll
+    by_hand fresh(tracker.wait());  // counts from its creation, not from its first poll
     assert_pending(polled.poll());
     tracker.close();
     tracker.reopen();
@@ -252,7 +252,7 @@ TEST(SyncTaskTrackerDeathTest, PollOfAMovedFromWaitReturns) {
         const task_tracker tracker;
         auto from = tracker.wait();
         const auto to = std::move(from);
-        // NOLINTNEXTLINE(bugprone-use-after-move): what it says then is the question
+        // NOLINTNEXTLINE(bugprone-use-after-move): the moved-from future is tested
         static_cast<void>(support::poll_with(from, eddy::waker::noop()));
     });
 }

@@ -126,7 +126,7 @@ TEST(SyncWatch, EachReceiverTracksItsOwnVersion) {
     by_hand first(rx.changed());
     EXPECT_TRUE(assert_ready(first.poll()).has_value());
     EXPECT_EQ(second.has_changed(), true);
-    EXPECT_EQ(copy.has_changed(), true);  // a copy has seen what the original had
+    EXPECT_EQ(copy.has_changed(), true);  // a copy has seen the same version as the original
     EXPECT_EQ(late.has_changed(), false);
     EXPECT_EQ(tx.receiver_count(), 4u);
     EXPECT_TRUE(rx.same_channel(late));
@@ -252,7 +252,7 @@ TEST(SyncWatch, ClosedCompletesWhenTheLastReceiverIsDropped) {
         const auto gone = std::move(rx);
     }
     EXPECT_TRUE(closed.is_woken());
-    // Somebody came in the meantime.
+    // A new receiver subscribes before the next poll.
     second.emplace(tx.subscribe());
     assert_pending(closed.poll());
     second.reset();
@@ -277,19 +277,19 @@ TEST(SyncWatch, WaitForChecksEachValueOnce) {
     by_hand waits(rx.wait_for(is_large));
     assert_pending(waits.poll());
     assert_pending(waits.poll());
-    EXPECT_EQ(asked, 1);  // not again about the same value
+    EXPECT_EQ(asked, 1);  // the same value is not checked again
     static_cast<void>(tx.send(5));
     EXPECT_TRUE(waits.is_woken());
     assert_pending(waits.poll());
     EXPECT_EQ(asked, 2);
-    EXPECT_EQ(rx.has_changed(), false);  // what it was asked about is seen
+    EXPECT_EQ(rx.has_changed(), false);  // the checked value counts as seen
     static_cast<void>(tx.send(11));
     {
         const auto outcome = assert_ready(waits.poll());
         EXPECT_EQ(**outcome, 11);
     }
     EXPECT_EQ(waits.wakers(), 0u);
-    EXPECT_TRUE(tx.send(12).has_value());  // and the lock is free
+    EXPECT_TRUE(tx.send(12).has_value());  // the lock is free
 }
 
 TEST(SyncWatch, WaitForFailsAfterTheLastSender) {
@@ -325,7 +325,7 @@ TEST(SyncWatch, MovedBorrowUnlocksOnce) {
         first = tx.borrow();
         first = std::move(second);
         EXPECT_EQ(*first, 1);
-        EXPECT_EQ(*rx.borrow(), 1);  // readers share
+        EXPECT_EQ(*rx.borrow(), 1);  // readers share the lock
     }
     EXPECT_TRUE(tx.send(2).has_value());
 }
@@ -350,7 +350,7 @@ TEST(SyncWatch, MisuseOfAMovedFromEndNamesTheCallSite) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
     auto looks = std::move(rx);
-    auto& sender = tx;  // GCC 12: a closure cannot have the name of a binding
+    auto& sender = tx;  // GCC 12 cannot capture the structured bindings here
     auto& receiver = rx;
     expect_misuse_here([&] { static_cast<void>(sender.send(1)); });
     expect_misuse_here([&] { sender.send_modify([](int& value) { ++value; }); });
@@ -473,7 +473,7 @@ TEST(SyncWatch, LockIsReleasedWhenAMoveThrows) {
             const failing_move fails(nth);
             try {
                 static_cast<void>(tx.send(std::move(value)));
-            } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): then no receiver is woken
+            } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): no receiver is woken then
             }
         }
         tx.send_modify([](fragile& f) { f.number = 3; });

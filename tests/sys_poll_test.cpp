@@ -36,7 +36,7 @@
 #include "support/polling.hpp"
 #include "support/selector.hpp"
 
-// The selector by itself: registrations, events, timeouts and its waker.
+// The selector alone: registrations, events, timeouts and its waker.
 
 namespace {
 
@@ -63,7 +63,7 @@ constexpr auto both = interest::readable | interest::writable;
 
 // ---- Waiting ----
 
-/// What readiness() says must be what the single questions say.
+/// Checks that readiness() agrees with the queries of the single flags.
 void expect_consistent(const event& one) {
     ready expected;
     if (one.is_readable()) expected |= ready::readable;
@@ -75,7 +75,7 @@ void expect_consistent(const event& one) {
     EXPECT_EQ(one.readiness().bits(), expected.bits());
 }
 
-/// Waits for one event, and for nothing beside it.
+/// Waits for one event, and checks that it is the only one.
 event next_event(poll& queue) {
     events buffer(8);
     EXPECT_EQ(queue.wait(buffer, deadline), 1u);
@@ -84,13 +84,13 @@ event next_event(poll& queue) {
     return buffer[0];
 }
 
-/// Waits until `fd`, which is known as `name`, has reported all of `wanted`.
+/// Waits until the source with the token `name` has reported all of `wanted`.
 void expect_ready(poll& queue, token name, ready wanted) {
     events buffer(8);
     ready seen;
     while (!seen.contains(wanted)) {
         const auto count = queue.wait(buffer, deadline);
-        ASSERT_TRUE(count && *count > 0) << "of " << +wanted.bits() << " came only " << +seen.bits();
+        ASSERT_TRUE(count && *count > 0) << "wanted " << +wanted.bits() << ", seen only " << +seen.bits();
         for (const auto& one : buffer) {
             expect_consistent(one);
             EXPECT_EQ(one.token(), name);
@@ -118,7 +118,7 @@ nanoseconds processor_time() {
     return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
 }
 
-/// Waits for less than a millisecond, again and again: no time may be cut off, nor made up for by spinning.
+/// Waits repeatedly for less than a millisecond: a wait must neither end early nor spin.
 void expect_short_waits_to_sleep(poll& queue) {
     const auto start = clock_type::now();
     const auto processor_start = processor_time();
@@ -160,7 +160,7 @@ TEST(SysPoll, ReportsEachEdgeOnce) {
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
     send_text(stream.theirs, "x");
     EXPECT_TRUE(next_event(queue).is_readable());
-    expect_nothing(queue);  // though the byte is still there
+    expect_nothing(queue);  // the byte is still unread
 
     send_text(stream.theirs, "y");
     EXPECT_TRUE(next_event(queue).is_readable());
@@ -372,7 +372,7 @@ TEST(SysPoll, UrgentDataIsReportedOnlyForPriorityInterest) {
     ASSERT_TRUE(other_queue.registry().add(stream.ours, token{1}, interest::readable));
     send_text(stream.theirs, "!", MSG_OOB);
     expect_ready(queue, token{1}, ready::priority);
-    expect_nothing(other_queue);  // an urgent byte by itself is nothing to read
+    expect_nothing(other_queue);  // an urgent byte alone is not readable data
 }
 
 // ---- Events ----
@@ -463,8 +463,7 @@ TEST(SysPoll, SignalDoesNotEndWait) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-/// From here on epoll_pwait2 fails in this process, as it does on an old kernel (ENOSYS) or in an old container
-/// (EPERM).
+/// Makes epoll_pwait2 fail in this process from now on, as on an old kernel (ENOSYS) or in an old container (EPERM).
 bool forbid_epoll_pwait2(int error) {
     constexpr std::uint32_t epoll_pwait2 = 441;
     sock_filter program[] = {
@@ -545,7 +544,8 @@ TEST(SysPollWaker, WakeEndsRunningWait) {
 
 TEST(SysPollWaker, WakeWorksWhenCounterIsFull) {
     poll queue;
-    const int next_free = descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the number that the waker will get
+    // the descriptor number that the waker will get
+    const int next_free = descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const auto wake_up = waker::make(queue.registry(), token{10});
     constexpr std::uint64_t full = std::numeric_limits<std::uint64_t>::max() - 1;
     ASSERT_EQ(::write(next_free, &full, sizeof full), static_cast<ssize_t>(sizeof full));
@@ -570,14 +570,14 @@ TEST(SysPollWaker, MayBeMovedAndOutlivePoll) {
     std::optional<poll> queue(std::in_place);
     auto first = *waker::make(queue->registry(), token{1});
     auto second = *waker::make(queue->registry(), token{2});
-    first = std::move(second);  // the first one is closed and removed
+    first = std::move(second);  // closes and removes the first waker
     ASSERT_TRUE(first.wake());
     EXPECT_EQ(next_event(*queue).token(), token{2});
     queue.reset();
     EXPECT_TRUE(first.wake());
 }
 
-// ---- The object ----
+// ---- The poll object ----
 
 TEST(SysPoll, MovedPollKeepsSources) {
     poll first;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Await expressions: try_, and the temporaries of a co_await. GCC 12 destroys some temporaries of a co_await expression
-// twice; the forms tested here must be right with every compiler, since the library or its guide recommends them.
+// Await expressions: try_, and the temporaries of a co_await expression. GCC 12 destroys some of these temporaries
+// twice. The forms in this file must work with every compiler, because the library or its guide recommends them.
 // tests/must_not_compile/ has the forms that the library rejects.
 #include <eddy/task/task.hpp>
 
@@ -44,7 +44,7 @@ using support::scripted;
 
 const auto io_error = std::make_error_code(std::errc::io_error);
 
-/// The output of a task that never waits.
+/// Returns the output of a task that never waits.
 template <class F>
 auto output_of(F f) {
     by_hand hand(std::move(f));
@@ -122,7 +122,7 @@ TEST(TaskTry, AcceptsAFutureThatIsNoTask) {
     EXPECT_EQ(assert_ready(fails.poll()).error(), io_error);
     EXPECT_FALSE(s.alive);
 
-    EXPECT_EQ(output_of(waits(s)).error(), io_error);  // at once
+    EXPECT_EQ(output_of(waits(s)).error(), io_error);  // without a pending poll
 }
 
 TEST(TaskTry, DestroysTheLocalsWithoutResuming) {
@@ -258,7 +258,7 @@ TEST_F(Gcc12Temporaries, ClosureMadeOutsideTheAwait) {
 }
 
 TEST_F(Gcc12Temporaries, NamedConditionalExpression) {
-    // Written inside the co_await, GCC 12 destroys the chosen future once too often, whatever its class.
+    // Inside the co_await expression, GCC 12 would destroy the chosen future twice, whatever its class.
     auto work = [](bool which) -> task<int> {
         auto chosen = which ? number_of(counted(7)) : length_of(long_text);
         co_return co_await std::move(chosen);

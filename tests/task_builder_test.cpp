@@ -109,7 +109,7 @@ TEST(TaskBuilder, NameIsVisibleWhileTaskIsDestroyed) {
 }
 
 TEST(TaskBuilder, AbortAwaitsPollCancel) {
-    // On one thread, since the script is no more than a variable.
+    // On one thread, because the script is a plain variable.
     const auto main = []() -> task<> {
         support::script s;
         s.may_end = false;
@@ -184,11 +184,11 @@ TEST(TaskBuilder, SpawnOutsideRuntimeThrowsMisuse) {
     EXPECT_THROW(task_builder().name("nowhere").spawn_local(own_name()), eddy::misuse);
 }
 
-/// What is printed of an exception that nobody takes.
+/// Returns the text that is printed for uncaught exceptions.
 std::string printed_of(void (*run)(task<>)) {
     const auto main = []() -> task<> {
         for (const char* name : {"reader", ""}) {
-            // The handle goes before the task ends, and after it.
+            // The handle is dropped before the end of the task, and after it.
             task_builder()
                 .name(name)
                 .spawn([]() -> task<> {

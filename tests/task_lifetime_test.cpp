@@ -35,7 +35,7 @@ using eddy::sync::oneshot;
 
 // ---- References ----
 
-/// Gives 7 after 30 ms.
+/// Returns 7 after 30 ms.
 task<int> slow() {
     co_await eddy::time::sleep(30ms);
     co_return 7;
@@ -70,7 +70,7 @@ TEST(TaskLifetime, TaskInTimeoutByReferenceContinuesAfterwards) {
 }
 
 TEST(TaskLifetime, TryOfLvalueDoesNotMoveFromIt) {
-    eddy::result<std::string> kept = std::string("a text that is too long for the small string optimisation");
+    eddy::result<std::string> kept = std::string("a text that is too long for the small string optimization");
     auto use = [](eddy::result<std::string>& from) -> task<eddy::result<std::size_t>> {
         co_return (co_await eddy::try_(from)).size();
     };
@@ -79,7 +79,7 @@ TEST(TaskLifetime, TryOfLvalueDoesNotMoveFromIt) {
     EXPECT_EQ(kept->size(), before) << "the value was moved out of an lvalue";
 }
 
-// With Clang the constraints of poll_result once referred to themselves.
+// With Clang, the constraints of poll_result must not depend on themselves.
 TEST(TaskLifetime, FutureOfAnyCompiles) { EXPECT_TRUE(eddy::wait(eddy::ready(std::any(1))).has_value()); }
 
 // ---- Exceptions ----

@@ -194,7 +194,7 @@ TEST(TaskLocal, EventLoopInsideSyncScopeDoesNotSeeValue) {
     });
 }
 
-/// Whether 7 was seen when a task that holds this was destroyed.
+/// Stores in `seen` the value that is bound while a task that holds this object is destroyed; 0 if no value is bound.
 support::last_words notes_whether_bound(std::optional<int>& seen) {
     return support::last_words([&seen] { seen = request::id.try_get().value_or(0); });
 }
@@ -206,7 +206,7 @@ TEST(TaskLocal, DestroyedTasksDoNotSeeValueOfDestroyingTask) {
         static_cast<void>(loop->handle().spawn(support::hold(notes_whether_bound(seen))));
         request::id.sync_scope(7, [&] { loop.reset(); });
     }
-    EXPECT_EQ(seen, 0) << "the end of a loop";
+    EXPECT_EQ(seen, 0) << "the end of an event loop";
     everywhere([]() -> task<> {
         std::optional<int> seen_by_child;
         {
@@ -221,7 +221,7 @@ TEST(TaskLocal, DestroyedTasksDoNotSeeValueOfDestroyingTask) {
     });
 }
 
-/// A value and a future that note in which order they die, and what the future sees then.
+/// A value and a future that record the order of their destruction, and whether the future still sees the value.
 struct order {
     std::vector<std::string> events;
 };
@@ -257,7 +257,7 @@ TEST(TaskLocal, ValueIsDestroyedAfterFuture) {
     {
         by_hand hand(noted.scope(noted_value(log), waits(notes_end(log), false)));
         assert_ready(hand.poll());
-        EXPECT_EQ(log.events, right_order);  // when it ends
+        EXPECT_EQ(log.events, right_order);  // already when the future ends
     }
     EXPECT_EQ(log.events, right_order);
 }

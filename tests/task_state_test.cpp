@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The word of a task: each transition from each state, by hand. (How they race is in explore/spawned_task_test.cpp.)
+// The state word of a task: each transition from each state, on one thread. explore/spawned_task_test.cpp tests races
+// between transitions.
 #include <eddy/detail/task_state.hpp>
 
 #include <gtest/gtest.h>
@@ -16,14 +17,14 @@ using idle = task_state::idle_action;
 using wake = task_state::wake_action;
 using end = task_state::end_action;
 
-/// How many references there are: gives all of them up.
+/// Releases all references and returns their number.
 unsigned references(task_state& word) {
     unsigned count = 1;
     while (!word.release()) ++count;
     return count;
 }
 
-// ---- The states that a task can be in: with the references of the list, of the handle, and of one waker ----
+// ---- The states of a task, with the references of the task list, of the handle, and of one waker ----
 
 using recipe = std::function<void(task_state&)>;
 
@@ -42,27 +43,27 @@ void make_running_cancelled(task_state& word) {
     make_queued_cancelled(word);
     EXPECT_EQ(word.transition_to_running(), run::cancel);
 }
-/// Asked to end in an orderly way, and waiting for that.
+/// Cancelled, and waiting in poll_cancel.
 void make_idle_cancelled(task_state& word) {
     make_running_cancelled(word);
     EXPECT_EQ(word.transition_to_idle_cancelling(), idle::none);
 }
-/// Taken by a shutdown while it waits.
+/// Taken by a shutdown while idle.
 void make_shut_down(task_state& word) {
     make_idle(word);
     EXPECT_TRUE(word.transition_to_shutdown());
-    word.add_reference();  // the caller's
+    word.add_reference();  // the reference of the thread that shuts the task down
 }
-/// The same while it lies in a queue.
+/// Taken by a shutdown while queued.
 void make_shut_down_in_queue(task_state& word) {
     EXPECT_TRUE(word.transition_to_shutdown());
     word.add_reference();
 }
 void make_complete(task_state& word) {
     make_running(word);
-    EXPECT_EQ(word.transition_to_complete(1, true), end::none);  // the list's reference is kept for this test
+    EXPECT_EQ(word.transition_to_complete(1, true), end::none);  // this test keeps the reference of the list
 }
-/// Complete, with a wake-up in a queue: of a task that was shut down there.
+/// Complete, with a wake-up in a queue: the task was shut down there.
 void make_complete_in_queue(task_state& word) {
     make_shut_down_in_queue(word);
     EXPECT_EQ(word.transition_to_complete(1, true), end::none);
@@ -71,9 +72,9 @@ void make_complete_in_queue(task_state& word) {
 struct row {
     const char* name;
     recipe make;
-    unsigned references;  ///< of the task list, the handle, the waker, and of others in that state
+    unsigned references;  ///< of the task list, the handle, the waker, and the other owners in that state
 
-    // What each transition answers, and how it changes the number of references.
+    // The result of each transition, and how it changes the number of references.
     wake by_ref;
     int by_ref_adds;
     wake released;
@@ -100,10 +101,10 @@ const std::vector<row> rows = {
 
 class TaskState : public testing::TestWithParam<row> {
 protected:
-    /// A new one in the state of the row.
+    /// A new state word, which SetUp() brings into the state of the row.
     task_state word{true};
     void SetUp() override {
-        word.add_reference();  // the waker's
+        word.add_reference();  // the reference of the waker
         GetParam().make(word);
     }
     [[nodiscard]] unsigned expected(int added) const {
@@ -131,13 +132,13 @@ TEST_P(TaskState, WakeAndReleaseSubmitsOnlyIdleTasks) {
 
 TEST_P(TaskState, CancelSubmitsAnIdleTaskOnce) {
     EXPECT_EQ(word.transition_to_cancelled(), GetParam().cancelled);
-    EXPECT_EQ(word.transition_to_cancelled(), wake::none) << "once";
+    EXPECT_EQ(word.transition_to_cancelled(), wake::none) << "only once";
     EXPECT_EQ(references(word), expected(GetParam().cancelled_adds));
 }
 
 TEST_P(TaskState, ShutdownTakesQueuedAndIdleTasks) {
     EXPECT_EQ(word.transition_to_shutdown(), GetParam().is_taken_by_shutdown);
-    EXPECT_FALSE(word.transition_to_shutdown()) << "once";
+    EXPECT_FALSE(word.transition_to_shutdown()) << "only once";
     EXPECT_EQ(word.is_complete(), GetParam().is_complete);
     EXPECT_EQ(references(word), GetParam().references);
 }
@@ -173,7 +174,7 @@ TEST(TaskStateRun, ShutDownTaskInAQueueDropsTheReferenceOfTheQueue) {
     task_state word(true);
     make_shut_down_in_queue(word);
     EXPECT_EQ(word.transition_to_running(), run::drop_reference);
-    EXPECT_EQ(references(word), 3u);  // list, handle, whoever shuts it down
+    EXPECT_EQ(references(word), 3u);  // list, handle, and the thread that shuts the task down
 }
 
 TEST(TaskStateRun, CompleteTaskIsFreedWithTheLastReference) {
@@ -225,7 +226,7 @@ TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsTheTaskAgain) {
 }
 
 TEST(TaskStateIdle, IdleTaskWithoutOtherReferencesIsFreed) {
-    // Nobody can wake it, and the list has let go of it.
+    // No waker exists, and the list has released its reference.
     task_state word(false);
     make_running(word);
     EXPECT_FALSE(word.release());
@@ -259,7 +260,7 @@ TEST(TaskStateEnd, OutputIsDestroyedWithoutAJoinHandle) {
     static_cast<void>(word.drop_interest());
     EXPECT_FALSE(word.release());
     EXPECT_EQ(word.transition_to_complete(2, true), end::drop_output);
-    EXPECT_EQ(references(word), 2u) << "given up after that";
+    EXPECT_EQ(references(word), 2u) << "the caller releases the references after that";
 }
 
 TEST(TaskStateEnd, TaskWithoutJoinHandleAndOutputIsFreed) {

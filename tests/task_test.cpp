@@ -39,14 +39,14 @@ static_assert(eddy::cancellable_future<task<int>> && eddy::cancellable_future<ta
 static_assert(std::is_nothrow_move_constructible_v<task<int>> && std::is_nothrow_move_assignable_v<task<int>>);
 static_assert(!std::is_copy_constructible_v<task<int>> && !std::is_copy_assignable_v<task<int>>);
 
-/// The output of a task that never has to wait.
+/// Returns the output of a task that never waits.
 template <class F>
 auto output_of(F f) {
     by_hand hand(std::move(f));
     return assert_ready(hand.poll());
 }
 
-/// Notes that it is alive; may throw when it dies.
+/// Counts its objects.
 struct local {
     explicit local(int& count) noexcept : count_(count) { ++count_; }
     local(const local&) = delete;
@@ -61,7 +61,7 @@ task<int> throws() {
     co_return 0;
 }
 
-// ---- What a task is ----
+// ---- Basic behavior ----
 
 TEST(Task, DoesNothingBeforeItIsPolled) {
     bool began = false;
@@ -219,7 +219,7 @@ task<int> deep(int depth, script& s) {
 }
 
 TEST(Task, PollCostDoesNotGrowWithDepth) {
-    // 10,000 polls of 100,000 frames: a poll that walked the chain would take minutes.
+    // 10,000 polls of 100,000 frames: a poll that walks the chain would take minutes.
     script s;
     by_hand hand(deep(100'000, s));
     for (int i = 0; i < 10'000; ++i) assert_pending(hand.poll());
@@ -271,7 +271,7 @@ TEST(Task, AwaitsUnderTryAndBoxedFitASmallStack) {
     });
 }
 
-/// Dies only after every frame that it awaits.
+/// Decrements `next` only if it is destroyed after all frames that it awaits.
 struct in_order {
     explicit in_order(int& next, int index) noexcept : next_(next), index_(index) { next_ = index; }
     in_order(const in_order&) = delete;
@@ -341,7 +341,7 @@ TEST(Task, ExceptionAfterTheFirstAwaitPropagates) {
     EXPECT_THROW(assert_ready(leaf.poll()), std::runtime_error);
     EXPECT_FALSE(s.alive);
 
-    EXPECT_THROW(output_of(parent()), std::runtime_error);  // at once
+    EXPECT_THROW(output_of(parent()), std::runtime_error);  // in the first poll
 }
 
 struct throws_when_destroyed {
@@ -428,7 +428,7 @@ TEST(Task, PollCancelGoesToTheInnermostLeaf) {
     EXPECT_EQ(s.cancel_polls, 2);
     EXPECT_EQ(alive, 0);
     EXPECT_FALSE(s.alive);
-    assert_ready(hand.poll_cancel());  // there is nothing left to end
+    assert_ready(hand.poll_cancel());  // nothing is left to cancel
     EXPECT_EQ(s.cancel_polls, 2);
 }
 
@@ -458,18 +458,18 @@ TEST(Task, MoveAssignmentDestroysTheFormerTask) {
     target = make();
     EXPECT_EQ(never_begun.use_count(), 1);
 
-    assert_pending(target.poll(cx));  // over one that waits
+    assert_pending(target.poll(cx));  // assignment over a pending task
     EXPECT_EQ(alive, 1);
     target = returns(3);
     EXPECT_EQ(alive, 0);
     EXPECT_FALSE(s.alive);
 
-    EXPECT_EQ(assert_ready(target.poll(cx)), 3);  // over one that has ended
+    EXPECT_EQ(assert_ready(target.poll(cx)), 3);  // over an ended task
     target = throws();
-    EXPECT_THROW(assert_ready(target.poll(cx)), std::runtime_error);  // over one that has failed
+    EXPECT_THROW(assert_ready(target.poll(cx)), std::runtime_error);  // over a failed task
     target = returns(4);
     task<int> moved = std::move(target);
-    target = returns(5);  // over one that is empty
+    target = returns(5);  // over an empty task
     EXPECT_EQ(assert_ready(moved.poll(cx)), 4);
     EXPECT_EQ(assert_ready(target.poll(cx)), 5);
 }
@@ -518,8 +518,8 @@ TEST(Task, WakersCanOutliveTheTaskUnderSanitizers) {
 }
 
 #if !defined(__clang__)
-// Undefined behaviour by the standard, since a promise cannot have both return_value and return_void. GCC says nothing
-// and goes to the end of the coroutine, so that we can say it; Clang warns.
+// Undefined behavior, because a promise cannot have both return_value and return_void. GCC compiles it and reaches the
+// end of the coroutine, where the library can report it. Clang warns.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wreturn-type"
 task<result<void>> falls_off() { co_await eddy::ready(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The end of TCP connections on both drivers: streams that are destroyed with unsent data or after their loop, forked
-// children, and a ring that a filter forbids. Written for io_uring, which may have taken data that the socket has not.
+// The end of TCP connections with both drivers: streams that are destroyed with unsent data or after their event loop,
+// forked children, and a ring that a filter forbids. With io_uring, the driver may hold data that the socket has not
+// accepted.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -45,12 +46,12 @@ using support::fill;
 using support::read_and_fill;
 using support::read_some;
 
-/// A task that ends, and its stream with it, while not all was handed to the system.
+/// Fills the stream, and destroys it while data is unsent.
 eddy::task<std::size_t> fill_and_drop(eddy::net::tcp_stream stream) { co_return co_await read_and_fill(stream); }
 
-/// Whether all that was accepted comes before the stream ends. What a loop had not handed to the system when it ended
-/// is given up (a ring's slots: docs/io_uring.md): then the connection is reset, so that the peer does not take a part
-/// for all.
+/// Checks that all accepted data arrives before the stream ends. With io_uring, an event loop discards the unsent data
+/// in its send buffers when it ends (docs/io_uring.md). Then the connection is reset, so that the peer does not mistake
+/// a part for all of the data.
 testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, std::size_t accepted) {
     std::size_t total = 0;
     try {
@@ -64,7 +65,7 @@ testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, st
         return testing::AssertionFailure() << ended.what();
     }
     if (total == accepted) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << total << " of " << accepted << " have come";
+    return testing::AssertionFailure() << total << " of " << accepted << "  bytes arrived";
 }
 
 TEST(TcpEnd, StreamDroppedAfterItsLoopIsClosed) {
@@ -83,7 +84,7 @@ TEST(TcpEnd, StreamDroppedAfterItsLoopIsClosed) {
     EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
 }
 
-// As against a peer that takes nothing: it is not to keep the connection any longer.
+// Zero linger must not keep the connection open, even if the peer reads nothing.
 TEST(TcpEnd, ZeroLingerStreamIsResetAtOnceWithDataUnsent) {
     support::connection pair;
     pair.peer.send("x");
@@ -95,7 +96,7 @@ TEST(TcpEnd, ZeroLingerStreamIsResetAtOnceWithDataUnsent) {
     }
     loop.turn(0ms);
     pollfd hang_up{pair.peer.fd(), 0, 0};
-    EXPECT_EQ(support::repeated([&] { return ::poll(&hang_up, 1, 2'000); }), 1) << "the connection is still there";
+    EXPECT_EQ(support::repeated([&] { return ::poll(&hang_up, 1, 2'000); }), 1) << "the connection is still open";
 }
 
 TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheLoopEnds) {
@@ -120,7 +121,7 @@ TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheRuntimeEnds) {
     EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
 }
 
-// The stream is of one loop, and what it has written lies with another one when the first one ends.
+// The stream belongs to one event loop, but another loop holds its written data when the first loop ends.
 TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     support::connection pair;
     support::connection stranger;
@@ -145,7 +146,7 @@ TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
             static_cast<void>(accepted);
             stream.reset();
             may_end.open();
-            other.join();  // the stream's loop is gone, and its descriptor is closed
+            other.join();  // the stream's loop has ended, and the descriptor is closed
             if (::fcntl(number, F_GETFD) < 0) ::dup2(stranger.stream.native_handle(), number);
             co_return;
         };
@@ -153,7 +154,7 @@ TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     }
     stranger.stream = eddy::net::tcp_stream(std::move(pair.stream));
     ::close(number);
-    EXPECT_EQ(stranger.peer.receive(1), "") << "it was sent to somebody else";
+    EXPECT_EQ(stranger.peer.receive(1), "") << "the data was sent to another connection";
 }
 
 TEST(TcpEnd, ForkedChildCanDestroyTheOldLoopBesideANewOne) {
@@ -184,7 +185,7 @@ TEST(TcpEnd, ForkedChildCanDestroyTheOldLoopBesideANewOne) {
     EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
     EXPECT_EQ(WEXITSTATUS(status), 0);
     pair.peer.send("z");
-    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
+    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent continues";
 }
 
 TEST(TcpEnd, ForkedChildCanUseANewLoopAfterDestroyingTheOld) {
@@ -208,7 +209,7 @@ TEST(TcpEnd, ForkedChildCanUseANewLoopAfterDestroyingTheOld) {
     ASSERT_EQ(support::repeated([&] { return ::waitpid(child, &status, 0); }), child);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
     pair.peer.send("z");
-    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
+    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent continues";
 }
 
 eddy::task<void> greet_next(eddy::net::tcp_listener& listener) {
@@ -218,7 +219,7 @@ eddy::task<void> greet_next(eddy::net::tcp_listener& listener) {
     EXPECT_TRUE((co_await written).has_value());
 }
 
-// The ring has accepted it, and nobody has asked for it yet. It is one and the same connection in both processes.
+// The ring has accepted the connection, but no task has accepted it yet. Both processes share this connection.
 TEST(TcpEnd, ListenerDroppedInAForkedChildKeepsItsConnections) {
     auto loop = std::make_unique<eddy::core>();
     std::optional<eddy::net::tcp_listener> listener;
@@ -241,7 +242,7 @@ TEST(TcpEnd, ListenerDroppedInAForkedChildKeepsItsConnections) {
     }));
     loop->run(greet_next(*listener));
     loop->turn(0ms);
-    EXPECT_EQ(client.receive(64), "hello") << "and the end, which is no reset";
+    EXPECT_EQ(client.receive(64), "hello") << "then the end of the stream, without a reset";
 }
 
 TEST(TcpEnd, LoopDroppedInAForkedChildKeepsUnsentData) {
@@ -264,11 +265,11 @@ TEST(TcpEnd, LoopDroppedInAForkedChildKeepsUnsentData) {
             total += static_cast<std::size_t>(count);
         return count == 0 || errno != EAGAIN;
     }));
-    EXPECT_EQ(count, 0) << "it was reset";
+    EXPECT_EQ(count, 0) << "the connection was reset";
     EXPECT_EQ(total, accepted);
 }
 
-// ---- A ring that is lost ----
+// ---- A ring that stops working ----
 
 eddy::task<void> begin_to_read(eddy::net::tcp_stream& stream) {
     std::array<std::byte, 4> into{};
@@ -278,10 +279,10 @@ eddy::task<void> begin_to_read(eddy::net::tcp_stream& stream) {
     co_return;
 }
 
-// A filter forbids io_uring_enter(2). Whoever catches what run() throws goes on with another loop; and what was dropped
-// is closed, also if something was received for it, or was to be sent.
+// A filter forbids io_uring_enter(2). A program that catches the exception of run() can continue with another event
+// loop. Dropped streams are closed, even if data was received for them or was still to be sent.
 TEST(TcpEnd, DroppedStreamsAreClosedIfTheRingIsForbidden) {
-    if (!support::has_ring()) GTEST_SKIP() << "there is no ring to be lost";
+    if (!support::has_ring()) GTEST_SKIP() << "this test needs a ring";
     for (const bool is_dropped_first : {false, true}) {
         EXPECT_TRUE(support::is_true_in_child([&] {
             std::optional<eddy::core> loop(std::in_place);
@@ -301,7 +302,7 @@ TEST(TcpEnd, DroppedStreamsAreClosedIfTheRingIsForbidden) {
             writes.reset();
             loop.reset();
             return ::fcntl(numbers[0], F_GETFD) < 0 && ::fcntl(numbers[1], F_GETFD) < 0;
-        })) << "the peer waits for ever";
+        })) << "the descriptors are still open, and the peer waits forever";
     }
 }
 

@@ -9,7 +9,7 @@
 
 #include <support/net.hpp>
 
-// The halves of a TCP stream, borrowed and owned, and the options that govern how a connection ends.
+// The halves of a TCP stream, borrowed and owned, and the options that control how a connection ends.
 
 namespace {
 
@@ -29,7 +29,7 @@ eddy::task<std::string> read_some(Reader& reader) {
     co_return text_of(std::span(into).first(*count));
 }
 
-/// All that comes, to the end of the stream.
+/// Counts all bytes up to the end of the stream.
 template <class Reader>
 eddy::task<std::size_t> count_all(Reader reader) {
     std::vector<std::byte> into(64 * 1024);
@@ -200,7 +200,7 @@ TEST(TcpHalves, HalvesOfferPeekTryAndPollForms) {
     EXPECT_TRUE(within(core, writer.writable()));
 }
 
-/// Reads what is there into two buffers, of which the first is small, when something is.
+/// Waits for data and reads it into two buffers, of which the first is small.
 template <class Reader>
 std::string read_in_parts(eddy::core& core, Reader& reader) {
     std::array<std::byte, 3> first{};
@@ -229,7 +229,7 @@ TEST(TcpHalves, TryVectoredUsesSeveralBuffers) {
     EXPECT_EQ(read_in_parts(core, reader), "answered");
     EXPECT_EQ(reader.try_read_vectored({}).value(), 0u);
     EXPECT_EQ(writer.try_write_vectored({}).value(), 0u);
-    // Once more, when it is registered.
+    // Again, after the stream is registered.
     EXPECT_EQ(writer.try_write_vectored(parts).value(), 8u);
     within(core, writer.flush()).value();
     EXPECT_EQ(c.peer.receive(8), "in parts");

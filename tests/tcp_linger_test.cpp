@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a stream has written, and its socket does not take, when the stream is destroyed: with a ring it is the driver's
-// then.
+// Bytes that a stream has written and that its socket has not accepted when the stream is destroyed. With a ring, the
+// driver owns them.
 #include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-/// Of a stream that was filled and destroyed.
+/// A stream that was filled and then destroyed.
 struct TcpLinger : testing::Test {
     TcpLinger() {
         pair->peer.send("x");
@@ -42,7 +42,7 @@ struct TcpLinger : testing::Test {
 
 TEST_F(TcpLinger, AcceptedBytesArriveAfterStreamIsDestroyed) {
     std::size_t got = 0;
-    // The loop turns while the peer reads, since it is the loop that sends on.
+    // The event loop runs while the peer reads, because the loop sends the remaining bytes.
     while (got < accepted) {
         const std::size_t count = pair->peer.receive(std::min<std::size_t>(accepted - got, 4096)).size();
         ASSERT_NE(count, 0u) << got << " of " << accepted;
@@ -50,19 +50,19 @@ TEST_F(TcpLinger, AcceptedBytesArriveAfterStreamIsDestroyed) {
         loop.turn(0ms);
     }
     for (int i = 0; i < 3; ++i) loop.turn(0ms);
-    EXPECT_EQ(pair->peer.receive(1), "") << "and then the end";
+    EXPECT_EQ(pair->peer.receive(1), "") << "then the end of the stream";
 }
 
 TEST_F(TcpLinger, RingResetsPeerThatDoesNotReadAfterLimit) {
-    if (!support::has_ring()) GTEST_SKIP() << "without a ring nothing is kept: the system lingers as it likes";
+    if (!support::has_ring()) GTEST_SKIP() << "without a ring the kernel holds all unsent data";
     const auto fds = support::fd_count();
     const auto deadline = steady_clock::now() + 10s;  // EDDY_LINGER_LIMIT_MS is a fraction of a second here
     while (support::fd_count() == fds && steady_clock::now() < deadline) loop.turn(deadline - steady_clock::now());
-    EXPECT_EQ(support::fd_count(), fds - 1) << "its descriptor is still open";
+    EXPECT_EQ(support::fd_count(), fds - 1) << "the descriptor is still open";
     EXPECT_LT(steady_clock::now(), deadline);
     try {
         while (!pair->peer.receive(65536).empty()) continue;
-        ADD_FAILURE() << "the peer takes a part for all";
+        ADD_FAILURE() << "the peer sees an end of stream after a part of the data";
     } catch (const std::system_error& ended) {
         EXPECT_EQ(ended.code(), std::errc::connection_reset);
     }

@@ -84,7 +84,7 @@ TEST(TcpListener, NameBindsToFirstUsableAddress) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto taken = raw_socket::listening();
-    const socket_addr foreign(eddy::net::ipv4_addr(192, 0, 2, 1), 0);  // of no machine (RFC 5737)
+    const socket_addr foreign(eddy::net::ipv4_addr(192, 0, 2, 1), 0);  // a documentation address (RFC 5737)
     const auto bind_to = [&](std::vector<socket_addr> addrs) {
         const support::stub_resolver stub(std::move(addrs));
         return within(core, tcp_listener::bind("name:1"));
@@ -135,7 +135,7 @@ TEST(TcpListener, ListenerRegistersWithLoopOfHandle) {
     eddy::core owner;
     eddy::core other;
     auto listener = listener_on(owner);
-    // Waiting on another loop registers with the owner's reactor all the same.
+    // Waiting on another event loop must also register with the owner's reactor.
     auto limited = eddy::time::timeout(1ms, listener.accept());
     EXPECT_FALSE(other.run(std::move(limited)));
     EXPECT_EQ(owner.metrics().io().fds_registered, 1u);
@@ -169,7 +169,7 @@ TEST(TcpListener, DroppedAcceptLosesNoConnection) {
 TEST(TcpListener, UnacceptedConnectionsStayInKernelQueue) {
     eddy::core core;
     auto listener = listener_on(core);
-    // From here on the driver knows it.
+    // Registers the listener with the driver.
     auto waited = eddy::select(listener.accept(), eddy::yield_now());
     EXPECT_EQ(within(core, std::move(waited)).index(), 1u);
     std::vector<raw_socket> clients;
@@ -179,12 +179,12 @@ TEST(TcpListener, UnacceptedConnectionsStayInKernelQueue) {
         for (int i = 0; i < 3; ++i) co_await eddy::time::sleep(100us);
     };
     within(core, turns());
-    // A ring has begun to accept one when it was asked to.
+    // A ring has started one accept, at the first poll.
     EXPECT_LE(support::fd_count(), before + 1);
     const auto first = within(core, listener.accept());
     within(core, turns());
-    EXPECT_EQ(support::fd_count(), before + 1) << "the others wait for another accept";
-    // They are still there for whoever gets the socket.
+    EXPECT_EQ(support::fd_count(), before + 1) << "the other connections wait for further accepts";
+    // The other connections are still in the queue of the released socket.
     const auto given_up = within(core, std::move(listener).into_native()).value();
     EXPECT_TRUE(given_up.connections.empty());
     const raw_socket again(given_up.native_handle);
@@ -212,7 +212,7 @@ TEST(TcpListener, AcceptContinuesAfterResetConnections) {
     for (int i = 0; i < 10; ++i) raw_socket::connected(listener.local_addr().value()).reset();
     const auto good = raw_socket::connected(listener.local_addr().value());
     good.send("good");
-    // Linux gives reset connections out as accepted ones, whose first read fails; elsewhere they are errors.
+    // Linux returns reset connections as accepted ones, whose first read fails. Other systems return an error.
     const auto find_good = [&]() -> eddy::task<bool> {
         for (;;) {
             auto one = co_await listener.accept();
@@ -285,7 +285,7 @@ TEST(TcpListener, AcceptingManyConnectionsYieldsToOtherTasks) {
     core.handle().spawn(look()).value();
     core.run_until_idle();
     EXPECT_EQ(accepted, 300);
-    if (!support::has_ring()) {  // which has not begun to accept then
+    if (!support::has_ring()) {  // a ring has not accepted a connection at this point
         EXPECT_GT(at_first_turn, 0);
     }
     EXPECT_LT(at_first_turn, 300) << "one poll accepted them all";
@@ -309,7 +309,7 @@ TEST(TcpListener, ForEachEndsWhenDescriptorsRunOut) {
 }
 
 TEST(TcpListener, DescriptorShortageIsReportedOnlyWithPendingClient) {
-    // accept(2) fails for want of a descriptor also when there is no connection to accept.
+    // accept(2) reports a lack of descriptors even if no connection is pending.
     eddy::core core;
     auto listener = listener_on(core);
     const raw_socket client;
@@ -317,7 +317,7 @@ TEST(TcpListener, DescriptorShortageIsReportedOnlyWithPendingClient) {
     std::error_code error;
     {
         const support::descriptor_limit none(0);
-        for (int i = 0; i < 2; ++i) {  // the first registers the listener
+        for (int i = 0; i < 2; ++i) {  // the first one registers the listener
             auto limited = eddy::time::timeout(5ms, listener.accept());
             elapsed.push_back(!core.run(std::move(limited)));
         }
@@ -364,7 +364,7 @@ TEST(TcpListener, IncomingPausesUntilDescriptorsAreFreed) {
         EXPECT_GE(errors, 2);
         EXPECT_LT(errors, 50) << "it must wait before it tries again";
         EXPECT_LT(support::cpu_time() - cpu, 300ms);
-        // Some descriptors are freed: it goes on by itself.
+        // After some descriptors are freed, the server continues by itself.
         kept.erase(kept.begin(), kept.begin() + 20);
         within(core, pause(300ms));
         EXPECT_EQ(all, 70);
@@ -375,7 +375,7 @@ TEST(TcpListener, IncomingPausesUntilDescriptorsAreFreed) {
 }
 
 TEST(TcpListener, AcceptDroppedDuringPauseReleasesWaker) {
-    auto core = eddy::core::builder().start_paused(true).build().value();  // so that the pause is not over too early
+    auto core = eddy::core::builder().start_paused(true).build().value();  // the pause must not end too early
     auto listener = listener_on(core);
     const auto client = raw_socket::connected(listener.local_addr().value());
     {
@@ -389,13 +389,13 @@ TEST(TcpListener, AcceptDroppedDuringPauseReleasesWaker) {
         within(core, std::move(poll_once));
         EXPECT_EQ(accept.wakers(), 1u);
         accept.drop();
-        EXPECT_EQ(accept.wakers(), 0u) << "the pause keeps a waker of a future that is gone";
+        EXPECT_EQ(accept.wakers(), 0u) << "the pause keeps a waker of a dropped future";
     }
     EXPECT_TRUE(within(core, listener.accept()));
 }
 
 TEST(TcpListener, PausedListenerMayOutliveLoop) {
-    // On a paused clock the timeout of 1 ms comes before the end of the pause.
+    // On a paused clock, the timeout of 1 ms fires before the pause ends.
     std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
     auto listener = listener_on(*core);
     const auto client = raw_socket::connected(listener.local_addr().value());
@@ -407,7 +407,8 @@ TEST(TcpListener, PausedListenerMayOutliveLoop) {
     }
     core.reset();
     eddy::core other;
-    // It was never registered, for a connection was there at once; but it is bound to a loop that is gone.
+    // It was never registered, because a connection was available immediately. But it is bound to a loop that has
+    // ended.
     auto again = within(other, listener.accept());
     if (!again) {
         EXPECT_EQ(again.error(), eddy::errc::runtime_shutdown);
@@ -430,7 +431,7 @@ TEST(TcpListener, ForEachServesConnectionsOneAtATime) {
         co_return eddy::ok();
     };
     auto server = listener.incoming().for_each(body);
-    second.send("stop");  // is there first, and must wait
+    second.send("stop");  // sent first, but has to wait
     const auto send_later = [&]() -> eddy::task<void> {
         co_await eddy::time::sleep(20ms);
         EXPECT_EQ(order, "begin ");
@@ -438,7 +439,7 @@ TEST(TcpListener, ForEachServesConnectionsOneAtATime) {
     };
     core.handle().spawn(send_later()).value();
     const auto ended = within(core, std::move(server));
-    EXPECT_EQ(ended.error(), std::errc::interrupted) << "an error of the body ends it";
+    EXPECT_EQ(ended.error(), std::errc::interrupted) << "an error of the body ends for_each";
     EXPECT_EQ(order, "begin good begin stop ");
 }
 
@@ -464,7 +465,7 @@ TEST(TcpListener, EchoAndTimeoutRunInOneLoop) {
         co_await eddy::try_(stream.read_exact(answer));
         order += text_of(answer) + " ";
         std::array<std::byte, 1> more{};
-        static_cast<void>(co_await stream.read(more));  // until the server has gone
+        static_cast<void>(co_await stream.read(more));  // until the server has closed the connection
         order += "end";
         co_return text_of(answer);
     };
@@ -503,7 +504,7 @@ TEST(TcpListener, FromNativeRefusesAndClosesOtherDescriptors) {
     EXPECT_EQ(tcp_listener::from_native(::open("/proc/self/exe", O_RDONLY | O_NONBLOCK)).error(),
               std::errc::not_a_socket);
     EXPECT_EQ(tcp_listener::from_native(-1).error(), std::errc::bad_file_descriptor);
-    EXPECT_EQ(support::fd_count(), fds) << "what is refused is closed";
+    EXPECT_EQ(support::fd_count(), fds) << "refused descriptors are closed";
 }
 
 TEST(TcpListener, DroppedListenerResetsUnacceptedClients) {
@@ -545,7 +546,7 @@ TEST(TcpListener, IncomingWithAdaptorsLosesNoConnection) {
     auto listener = listener_on(core);
     {
         auto limited = eddy::select(listener.incoming().take(1).count(), eddy::yield_now());
-        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);  // nobody has called yet
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);  // no client has connected yet
     }
     std::vector<raw_socket> clients;
     for (int i = 0; i < 3; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// TCP connections on both drivers, by what their peers do: resets, small pieces, urgent bytes, connections that are
-// accepted ahead, and data that is leased. Written for io_uring, which receives and accepts before a task asks.
+// TCP connections with both drivers, tested by the behavior of the peer: resets, small pieces, urgent bytes,
+// connections that are accepted ahead, and leased data. With io_uring, the driver receives and accepts before a task
+// requests it.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -49,7 +50,7 @@ eddy::task<std::string> read_at_least(eddy::net::tcp_stream& stream, std::size_t
     co_return all;
 }
 
-/// Until the system knows that the peer is gone.
+/// Waits until the system has noticed the end of the peer.
 void wait_for_hang_up(const eddy::net::tcp_stream& stream) {
     pollfd wanted{stream.native_handle(), 0, 0};
     ASSERT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 10'000); }), 1);
@@ -58,7 +59,7 @@ void wait_for_hang_up(const eddy::net::tcp_stream& stream) {
 /// Waits until all data that the peer has sent has arrived.
 void wait_until_arrived(const support::connection& pair) {
     EXPECT_TRUE(support::comes_true([&] {
-        // Has the system acknowledge at once, and not after the 40 ms of tcp(7).
+        // Makes the system acknowledge immediately, and not after the 40 ms of tcp(7).
         const int is_quick = 1;
         ::setsockopt(pair.stream.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &is_quick, sizeof is_quick);
         int left = 0;
@@ -66,7 +67,7 @@ void wait_until_arrived(const support::connection& pair) {
     }));
 }
 
-/// Reads once, so that a driver that receives by itself does so from here on.
+/// Reads once: from now on a driver may receive ahead of the reads.
 void begin(eddy::core& loop, support::connection& pair) {
     pair.peer.send("x");
     ASSERT_EQ(loop.run(read_some(pair.stream)), "x");
@@ -80,14 +81,14 @@ TEST(TcpPeer, VectoredReadDoesNotSwallowAReset) {
     wait_until_arrived(pair);
     pair.peer.reset();
     wait_for_hang_up(pair.stream);
-    for (int i = 0; i < 4; ++i) loop.turn(0ms);  // so that the driver has fetched what it fetches
+    for (int i = 0; i < 4; ++i) loop.turn(0ms);  // lets the driver receive ahead
     std::array<std::byte, 64> first{};
     std::array<std::byte, 64> second{};
     const std::array<std::span<std::byte>, 2> into{std::span(first).first(3), std::span(second)};
     const auto count = loop.run(pair.stream.read_vectored(into));
     ASSERT_EQ(count, 3u);
     const auto next = loop.run(pair.stream.read(second));
-    EXPECT_FALSE(next.has_value()) << "a connection that was reset seems to have ended in order";
+    EXPECT_FALSE(next.has_value()) << "the reset looks like the end of the stream";
 }
 
 TEST(TcpPeer, ResetIsReportedToATaskThatWritesAndThenReads) {
@@ -103,10 +104,11 @@ TEST(TcpPeer, ResetIsReportedToATaskThatWritesAndThenReads) {
         const auto count = co_await stream.read(into);
         co_return !count.has_value();
     }(pair.stream));
-    EXPECT_TRUE(told) << "the reader takes the reset for the end of the answer";
+    EXPECT_TRUE(told) << "the reset looks like the end of the stream";
 }
 
-// Whoever looks for a whole head peeks until there is one: it may come in more pieces than a driver fetches ahead.
+// A parser that needs a complete header peeks until it sees all of it. The header may arrive in more pieces than a
+// driver receives ahead.
 TEST(TcpPeer, PeekSeesAllDataThatCameInSmallPieces) {
     support::connection pair;
     eddy::core loop;
@@ -124,12 +126,12 @@ TEST(TcpPeer, PeekSeesAllDataThatCameInSmallPieces) {
     EXPECT_TRUE(support::comes_true([&] {
         loop.turn(0ms);
         return support::within(loop, pair.stream.peek(into)) == sent.size();
-    })) << "only a part is ever seen";
+    })) << "peek sees only a part of the data";
     EXPECT_EQ(support::text_of(std::span(into).first(sent.size())), sent);
-    EXPECT_EQ(support::within(loop, read_at_least(pair.stream, sent.size())), sent) << "a peek takes nothing";
+    EXPECT_EQ(support::within(loop, read_at_least(pair.stream, sent.size())), sent) << "a peek consumes no data";
 }
 
-// A peek may be the first to meet the reset behind what it sees.
+// A peek may be the first operation that sees a reset behind the available data.
 TEST(TcpPeer, PeekDoesNotSwallowAReset) {
     support::connection pair;
     eddy::core loop;
@@ -148,12 +150,12 @@ TEST(TcpPeer, PeekDoesNotSwallowAReset) {
         const auto seen = support::within(loop, pair.stream.peek(into));
         const auto count = support::within(loop, pair.stream.read(std::span(into).first(1)));
         is_told = !seen || !count;
-        ASSERT_TRUE(is_told || *count != 0) << "a connection that was reset seems to have ended in order";
+        ASSERT_TRUE(is_told || *count != 0) << "the reset looks like the end of the stream";
     }
     EXPECT_TRUE(is_told);
 }
 
-// Large pieces are read without the ring; what was written still goes by it.
+// Large-transfer mode reads without the ring, but writes still use it.
 TEST(TcpPeer, ResetIsReportedAfterAWriteInLargeTransferMode) {
     support::connection pair;
     eddy::core loop;
@@ -166,11 +168,11 @@ TEST(TcpPeer, ResetIsReportedAfterAWriteInLargeTransferMode) {
     pair.peer.reset();
     wait_for_hang_up(pair.stream);
     const auto written = loop.run(pair.stream.write_all(support::bytes_of("question")));
-    if (!written) return;  // it is told already
+    if (!written) return;  // the reset is already reported
     const auto count = support::within(loop, pair.stream.read(into));
-    ASSERT_FALSE(count.has_value()) << "the reader takes the reset for the end of the answer";
+    ASSERT_FALSE(count.has_value()) << "the reset looks like the end of the stream";
     EXPECT_EQ(count.error(), std::errc::connection_reset);
-    EXPECT_EQ(support::within(loop, pair.stream.read(into)), 0u) << "a reset is told once";
+    EXPECT_EQ(support::within(loop, pair.stream.read(into)), 0u) << "a reset is reported once";
 }
 
 TEST(TcpPeer, DataAfterAnUrgentByteIsNotHeldBack) {
@@ -202,16 +204,16 @@ TEST(TcpPeer, LoneUrgentByteHoldsNothingBack) {
     }
 }
 
-// ---- Where standard input, output and error are closed ----
+// ---- When standard input, output and error are closed ----
 
-/// Accepts ahead: the future is dropped while it waits, and then somebody connects.
+/// Drops an accept while it waits. With a ring, the driver then accepts the next connection ahead.
 eddy::task<void> accept_and_drop(eddy::net::tcp_listener& listener) {
     eddy::test::by_hand waits(listener.accept());
     EXPECT_FALSE(waits.poll().is_ready());
     co_return;
 }
 
-/// A listener of which somebody has dropped an accept.
+/// Returns a listener with a dropped accept.
 eddy::net::tcp_listener listener_that_accepts_ahead(eddy::core& loop) {
     auto listener = loop.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     loop.run(accept_and_drop(listener));
@@ -219,7 +221,7 @@ eddy::net::tcp_listener listener_that_accepts_ahead(eddy::core& loop) {
     return listener;
 }
 
-/// Where nothing is the standard output, somebody connects.
+/// Connects to the listener while the standard output is closed.
 raw_socket connect_without_output(eddy::core& loop, const eddy::net::tcp_listener& listener) {
     auto peer = raw_socket::connected(listener.local_addr().value());
     ::close(STDOUT_FILENO);
@@ -234,7 +236,7 @@ TEST(TcpAccept, ConnectionAcceptedAheadIsNotStandardOutput) {
         const auto peer = connect_without_output(loop, listener);
         const bool is_taken = ::fcntl(STDOUT_FILENO, F_GETFD) >= 0;
         return !is_taken;
-    })) << "what the program prints goes to a peer";
+    })) << "the output of the program would go to a peer";
 }
 
 TEST(TcpAccept, ReleasedListenerYieldsNoStandardDescriptor) {
@@ -250,7 +252,7 @@ TEST(TcpAccept, ReleasedListenerYieldsNoStandardDescriptor) {
     }));
 }
 
-// ---- Whatever comes of peers ----
+// ---- Addresses and resets of peers ----
 
 struct met {
     eddy::net::socket_addr told;
@@ -268,7 +270,7 @@ TEST(TcpAccept, ReportedPeerAddressMatchesTheSocket) {
     for (const char* where : {"127.0.0.1:0", "[::1]:0", "[::]:0"}) {
         SCOPED_TRACE(where);
         auto bound = loop.run(eddy::net::tcp_listener::bind(where));
-        if (!bound) continue;  // without IPv6
+        if (!bound) continue;  // IPv6 is not available
         auto listener = *std::move(bound);
         for (const auto& to : {std::string("127.0.0.1"), std::string("::1")}) {
             const auto address = eddy::net::ip_addr::parse(to).value();
@@ -310,7 +312,7 @@ TEST(TcpLease, LeasedBufferOutlivesItsStreamAndLoop) {
         first = std::move(same);
         EXPECT_EQ(support::text_of(first), "second");
         kept = std::move(first);
-        first = std::move(second);  // which is empty otherwise
+        first = std::move(second);  // `first` was moved from
         EXPECT_EQ(support::text_of(first), "first");
         std::array<std::byte, 3> some{};
         pair.peer.send("abcdefgh");
@@ -321,7 +323,7 @@ TEST(TcpLease, LeasedBufferOutlivesItsStreamAndLoop) {
     EXPECT_EQ(support::text_of(kept), "second");
 }
 
-/// Drops the write of a lease to a full socket, and then, when the peer reads, writes another one.
+/// Drops the write of a lease to a full socket. Then, when the peer reads, writes another lease.
 eddy::task<void> write_two_to_a_full_socket(support::connection& from, eddy::net::tcp_stream& to, std::size_t size,
                                             support::gate& is_full) {
     from.peer.send(std::string(size, 'a'));
@@ -356,7 +358,7 @@ TEST(TcpLease, NextWriteArrivesAfterADroppedWriteOfALease) {
         support::within(loop, write_two_to_a_full_socket(source, sink.stream, size, is_full));
         reader.join();
         EXPECT_EQ(std::ranges::count(all, 'b'), static_cast<std::ptrdiff_t>(size));
-        EXPECT_TRUE(all.ends_with('b')) << "in another order";
+        EXPECT_TRUE(all.ends_with('b')) << "the bytes arrived in another order";
     }
 }
 

@@ -60,7 +60,7 @@ TEST(TcpRead, UrgentByteDoesNotHideLaterBytes) {
         std::array<std::byte, 1> none{};
         auto registered = eddy::time::timeout(1ms, pair.stream.read(none));
         EXPECT_FALSE(core.run(std::move(registered)));
-        // An urgent byte cuts a read short, though more is behind it and no further event comes.
+        // An urgent byte ends a read early, although more data follows and no further event arrives.
         pair.peer.send("before");
         pair.peer.send_urgent('!');
         pair.peer.send("behind");
@@ -70,7 +70,7 @@ TEST(TcpRead, UrgentByteDoesNotHideLaterBytes) {
         std::string got;
         const auto read_all = [&]() -> eddy::task<void> {
             std::array<std::byte, 4096> buffer{};
-            // A later urgent byte takes the place of the first, which is then ordinary.
+            // A later urgent byte replaces the first one, which then becomes ordinary data.
             while (got.find("the end") == got.npos) {
                 const auto count = co_await pair.stream.read(buffer);
                 if (!count || *count == 0) co_return;
@@ -107,7 +107,7 @@ TEST(TcpRead, ResetWakesReaderAndWriter) {
     pair.peer.reset();
     for (int i = 0; i < 100 && core.metrics().alive_tasks() > 0; ++i) core.turn(10ms);
     EXPECT_EQ(core.metrics().alive_tasks(), 0u);
-    // The kernel hands the error out once: whoever comes second finds a closed connection.
+    // The kernel reports the error once: the second operation finds a closed connection.
     EXPECT_TRUE(read_error == std::errc::connection_reset || write_error == std::errc::connection_reset);
     EXPECT_TRUE(write_error);
 }
@@ -119,7 +119,7 @@ TEST(TcpRead, PeerThatEndedWriteSideStillReceives) {
     pair.peer.shutdown();
     wait_readable(pair.stream);
     EXPECT_EQ(within(core, read_to_end(pair.stream, 3)), "the rest");
-    EXPECT_EQ(within(core, read_to_end(pair.stream)), "") << "the end of a stream stays";
+    EXPECT_EQ(within(core, read_to_end(pair.stream)), "") << "the end of the stream is permanent";
     const auto sent = pattern(1 << 20);
     std::string got;
     std::jthread reader([&] { got = pair.peer.receive(sent.size()); });
@@ -188,12 +188,12 @@ TEST(TcpRead, ReaderIsWokenAfterTryReadWouldBlock) {
     within(core, std::move(poll_once));
     EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
     core.turn(0ms);
-    EXPECT_FALSE(read.is_woken()) << "nothing has come";
+    EXPECT_FALSE(read.is_woken()) << "no data has arrived";
     pair.peer.send("!");
     for (int i = 0; i < 100 && !read.is_woken(); ++i) core.turn(10ms);
     ASSERT_TRUE(read.is_woken());
     EXPECT_EQ(assert_ready(read.poll()).value(), 1u);
-    EXPECT_EQ(read.wakers(), 0u) << "it left its waker behind";
+    EXPECT_EQ(read.wakers(), 0u) << "the waker was not released";
     EXPECT_THROW(static_cast<void>(read.poll()), eddy::misuse) << "polled after it had ended";
 }
 
@@ -216,7 +216,7 @@ TEST(TcpRead, PeekWaitsForBytes) {
         EXPECT_EQ(seen, "data");
         seen.clear();
         within(core, peek());
-        EXPECT_EQ(seen, "data") << "what is peeked at stays";
+        EXPECT_EQ(seen, "data") << "peeked data stays";
         EXPECT_EQ(within(core, pair.stream.read(buffer)).value(), 4u);
         EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
         seen.clear();
@@ -224,7 +224,7 @@ TEST(TcpRead, PeekWaitsForBytes) {
 }
 
 TEST(TcpRead, EmptyBuffersCompleteAtOnce) {
-    connection pair;  // no loop is needed either
+    connection pair;  // no event loop is needed
     by_hand read{pair.stream.read({})};
     EXPECT_EQ(assert_ready(read.poll()).value(), 0u);
     by_hand write{pair.stream.write({})};
@@ -308,7 +308,7 @@ TEST(TcpRead, FloodDoesNotStarveTimer) {
         }
     };
     core.handle().spawn(drain()).value();
-    // In processor time of this thread: what other processes take of the machine is not the loop's delay.
+    // CPU time of this thread: delays that other processes cause do not count.
     std::chrono::nanoseconds worst{};
     const auto tick = [&]() -> eddy::task<void> {
         auto every = eddy::time::interval(10ms);
@@ -321,9 +321,9 @@ TEST(TcpRead, FloodDoesNotStarveTimer) {
     };
     within(core, tick());
     over = true;
-    ::shutdown(pair.stream.native_handle(), SHUT_RDWR);  // the flood ends, if it waits for room
+    ::shutdown(pair.stream.native_handle(), SHUT_RDWR);  // ends the flood if it waits for buffer space
     pair.peer.shutdown(SHUT_RDWR);
-    core.run_until_idle();  // the reader borrows what dies before the loop
+    core.run_until_idle();  // the reader borrows objects that are destroyed before the loop
     EXPECT_GT(received, 1u << 20);
     EXPECT_LT(worst, 10ms + 50ms) << worst.count() << " ns between two ticks";
 }
@@ -460,9 +460,9 @@ TEST(TcpReadDeathTest, DestroyingStreamDuringOperationAborts) {
     EXPECT_DEATH(destroy_stream_during_read(), "destroyed or moved while one of its operations waits");
 }
 
-// ---- Before and after the registration, without I/O and without a loop ----
+// ---- Before and after the registration, without I/O and without an event loop ----
 
-// A read waits only if no data is available. So it needs no registration otherwise.
+// A read waits only if no data is available. Otherwise it needs no registration.
 TEST(TcpRead, SecondReadWithoutIoReturnsAvailableData) {
     support::connection pair;
     const auto rt = eddy::runtime::builder().worker_threads(1).enable_io(false).build().value();
@@ -531,7 +531,7 @@ TEST(TcpRead, PendingReadConsumesNoCoopBudget) {
         }
         eddy::context cx(waker, 5);
         for (int i = 0; i < 3; ++i) EXPECT_FALSE(read.poll(cx).is_ready());
-        EXPECT_EQ(cx.budget(), 5u) << "a poll that waits was charged to the coop budget";
+        EXPECT_EQ(cx.budget(), 5u) << "a pending poll was charged to the coop budget";
         co_return;
     }(pair.stream));
 }

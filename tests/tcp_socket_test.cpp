@@ -68,7 +68,7 @@ TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     if (const auto done = socket.bind_device("lo"); !done) GTEST_SKIP() << done.error().message();
     EXPECT_EQ(socket.device().value(), "lo");
     EXPECT_EQ(socket.bind_device("no such one").error(), std::errc::no_such_device);
-    if (!socket.bind_device(std::nullopt)) GTEST_SKIP() << "to unbind it needs a privilege";
+    if (!socket.bind_device(std::nullopt)) GTEST_SKIP() << "unbinding needs a privilege";
     EXPECT_EQ(socket.device().value(), std::nullopt);
 }
 
@@ -169,7 +169,7 @@ TEST(TcpSocket, FromNativeRefusesBlockingAndInvalidDescriptors) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_socket::from_native(raw_socket().release()).error(), eddy::errc::blocking_descriptor);
     EXPECT_EQ(tcp_socket::from_native(-1).error(), std::errc::bad_file_descriptor);
-    EXPECT_EQ(support::fd_count(), fds) << "what is refused is closed";
+    EXPECT_EQ(support::fd_count(), fds) << "refused descriptors are closed";
 
     const auto file = tcp_socket::from_native(::open("/proc/self/exe", O_RDONLY | O_NONBLOCK));
     if (file) {

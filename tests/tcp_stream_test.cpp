@@ -27,8 +27,8 @@
 #include <support/runtime.hpp>
 #include <support/stress.hpp>
 
-// TCP connections: how they begin and end, their options, and the loop that each belongs to. Bytes are tested in
-// tcp_read_test.cpp and tcp_write_test.cpp.
+// TCP connections: connecting, closing, options, and the event loop of each stream. tcp_read_test.cpp and
+// tcp_write_test.cpp test the transfer of bytes.
 
 namespace {
 
@@ -63,7 +63,6 @@ TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
     EXPECT_EQ(stream.peer_addr().value(), listener.addr());
 }
 
-// Tokio's tests/tcp_connect.rs.
 TEST(TcpStream, ConnectAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
@@ -74,7 +73,7 @@ TEST(TcpStream, ConnectAcceptsEachFormOfAddress) {
         if (!stream) return testing::AssertionFailure() << stream.error().message();
         const auto peer = listener.accept();
         within(core, stream->write_all(support::bytes_of("x"))).value();
-        if (peer.receive(1) != "x") return testing::AssertionFailure() << "it has reached somebody else";
+        if (peer.receive(1) != "x") return testing::AssertionFailure() << "the stream has reached another listener";
         return testing::AssertionSuccess();
     };
     const auto host = "localhost:" + std::to_string(addr.port());
@@ -114,7 +113,7 @@ TEST(TcpStream, ConnectRefusesTextThatIsNoAddress) {
 }
 
 TEST(TcpStream, PendingConnectDoesNotBlockTicker) {
-    const support::watchdog limit("a connect that waits, beside a ticker");
+    const support::watchdog limit("a pending connect next to a ticker");
     eddy::core core;
     support::full_listener listener;
     auto last = std::chrono::steady_clock::now();
@@ -134,17 +133,17 @@ TEST(TcpStream, PendingConnectDoesNotBlockTicker) {
     };
     auto either = eddy::select(tcp_stream::connect(listener.addr()), tick());
     const auto first = within(core, std::move(either));
-    see_gap();  // the ticks go on until the connection is there
+    see_gap();  // the ticks continue until the connection is established
     ASSERT_EQ(first.index(), 0u);
     EXPECT_TRUE(std::get<0>(first)) << std::get<0>(first).error().message();
     EXPECT_GE(ticks, 100);
-    // A connect that blocked would take a second, until its SYN is repeated.
-    EXPECT_LT(worst, 500ms) << "the other task stood still for " << worst.count() << " ns";
+    // A blocking connect would take a second, until its SYN is repeated.
+    EXPECT_LT(worst, 500ms) << "the other task was delayed by" << worst.count() << " ns";
 }
 
-// On the paused clock a delay of the machine cannot be seen, but each delay by the loop can.
+// On a paused clock, a delay of the machine is not visible, but each delay by the event loop is.
 TEST(TcpStream, TickerTicksEveryMillisecondDuringPendingConnect) {
-    const support::watchdog limit("a connect that waits, beside a ticker on the paused clock");
+    const support::watchdog limit("a pending connect next to a ticker on the paused clock");
     std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
     support::full_listener listener;
     auto connect = tcp_stream::connect(listener.addr());
@@ -162,10 +161,10 @@ TEST(TcpStream, TickerTicksEveryMillisecondDuringPendingConnect) {
             gaps.push_back(now - std::exchange(last, now));
         }
     };
-    // In a task of its own, which no tick wakes.
+    // In a separate task, which no tick wakes.
     core->handle().spawn([&]() -> eddy::task<void> { static_cast<void>(co_await connecting); }).value();
     core->run(tick());
-    core.reset();  // before what the task refers to
+    core.reset();  // before the objects that the task refers to
     EXPECT_EQ(gaps, std::vector<eddy::time::duration>(100, 1ms));
     EXPECT_EQ(polls, 1) << "the connect is polled at its start, and then only for an event";
 }
@@ -193,7 +192,7 @@ TEST(TcpStream, ReadThatMustWaitWithoutLoopThrowsMisuse) {
     connection pair;
     std::array<std::byte, 8> buffer{};
     pair.peer.send("now");
-    {  // Bytes that are there need no loop.
+    {  // Available bytes need no event loop.
         pair.peer.wait_for(POLLOUT);
         raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
         by_hand read{pair.stream.read(buffer)};
@@ -252,7 +251,7 @@ TEST(TcpStream, ConnectToSeveralAddressesReportsLastError) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto closed = support::closed_addr();
-    const socket_addr multicast(eddy::net::ipv4_addr(224, 0, 0, 1), 9);  // TCP has no way there: refused at once
+    const socket_addr multicast(eddy::net::ipv4_addr(224, 0, 0, 1), 9);  // TCP cannot reach it: refused immediately
     const auto no_way = within(core, tcp_stream::connect(multicast)).error();
     ASSERT_NE(no_way, std::errc::connection_refused);
     EXPECT_EQ(within(core, connect_any({multicast, closed})).error(), std::errc::connection_refused);
@@ -297,7 +296,7 @@ TEST(TcpStream, ConnectToNameReportsLastError) {
 
 TEST(TcpStream, ConnectToNameWithoutLoopSkipsResolver) {
     const support::stub_resolver stub([](const std::string& host, std::uint16_t) -> support::stub_resolver::answer {
-        ADD_FAILURE() << "asked for " << host;
+        ADD_FAILURE() << "the resolver was called for" << host;
         return {};
     });
     by_hand connect{tcp_stream::connect("name:1")};
@@ -341,12 +340,12 @@ TEST(TcpStream, EventBeforeConnectDoesNotCompleteConnect) {
     const int fd = unconnected.fd();
     eddy::detail::io_socket socket(unconnected.release());
 
-    // epoll says of a socket without a connection at once that it is writable, and hung up.
+    // epoll reports an unconnected socket immediately as writable and hung up.
     int polls = 0;
     auto connected = eddy::poll_fn([&](eddy::context& cx) {
         const auto answer = socket.poll_connected(cx, nullptr);
         if (answer.is_ready()) {
-            EXPECT_GE(polls, 1) << "an unconnected socket passed for a connected one";
+            EXPECT_GE(polls, 1) << "an unconnected socket was treated as connected";
         } else if (++polls == 1) {
             raw_socket same(::dup(fd));
             same.connect(listener.addr());
@@ -433,7 +432,7 @@ TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
     std::array<std::byte, 4> buffer{};
     by_hand read{pair.stream.read(buffer)};
     auto pending = eddy::poll_fn([&](eddy::context&) {
-        assert_pending(read.poll());  // so that it is registered
+        assert_pending(read.poll());  // registers the stream
         return eddy::poll_result<void>::ready();
     });
     within(core, std::move(pending));
@@ -441,7 +440,7 @@ TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
     auto given_up = within(core, std::move(pair.stream).into_native()).value();
     EXPECT_EQ(given_up.native_handle, fd);
     EXPECT_TRUE(given_up.bytes.empty());
-    EXPECT_EQ(support::fd_count(), fds) << "it was closed";
+    EXPECT_EQ(support::fd_count(), fds) << "the descriptor was closed";
     EXPECT_EQ(core.metrics().io().fds_deregistered, core.metrics().io().fds_registered);
 
     auto again = tcp_stream::from_native(fd).value();
@@ -450,7 +449,7 @@ TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
     EXPECT_EQ(support::text_of(buffer), "back");
 }
 
-// The system tells a reset once, and may have told it to the driver.
+// The system reports a reset once, and may have reported it to the driver.
 TEST(TcpStream, IntoNativeReportsReset) {
     eddy::core core;
     connection pair;
@@ -460,7 +459,7 @@ TEST(TcpStream, IntoNativeReportsReset) {
     pair.peer.send("late");
     pair.peer.reset();
     raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLERR);
-    for (int i = 0; i < 4; ++i) core.turn(0ms);  // so that the driver has fetched what it fetches
+    for (int i = 0; i < 4; ++i) core.turn(0ms);  // lets the driver receive ahead
     auto given_up = within(core, std::move(pair.stream).into_native()).value();
     const raw_socket owned(given_up.native_handle);
     if (!given_up.error) {
@@ -468,7 +467,7 @@ TEST(TcpStream, IntoNativeReportsReset) {
         }
         given_up.error = {errno, std::generic_category()};
     }
-    EXPECT_EQ(given_up.error, std::errc::connection_reset) << "it looks like an end in order";
+    EXPECT_EQ(given_up.error, std::errc::connection_reset) << "the reset looks like the end of the stream";
 }
 
 TEST(TcpStream, IntoNativeReportsLostWrites) {
@@ -485,7 +484,7 @@ TEST(TcpStream, IntoNativeReportsLostWrites) {
         if (!written) told = written.error();
         auto giving_up = std::move(pair.stream).into_native();
         const auto given_up = co_await std::move(giving_up);
-        EXPECT_TRUE(given_up.has_value()) << "the descriptor is lost with what it has received";
+        EXPECT_TRUE(given_up.has_value()) << "the descriptor and its received data are lost";
         if (!given_up) co_return raw_socket();
         if (!told) told = given_up->error;
         co_return raw_socket(given_up->native_handle);
@@ -516,7 +515,7 @@ TEST(TcpStream, FromNativeRefusesBlockingSocket) {
     const auto refused = tcp_stream::from_native(fd);
     EXPECT_EQ(refused.error(), eddy::errc::blocking_descriptor);
     EXPECT_EQ(refused.error(), std::errc::invalid_argument);
-    EXPECT_EQ(::fcntl(fd, F_GETFD), -1) << "it is owned from there on, and so closed";
+    EXPECT_EQ(::fcntl(fd, F_GETFD), -1) << "from_native() owns the descriptor, and closes it";
     EXPECT_EQ(tcp_stream::from_native(-1).error(), std::errc::bad_file_descriptor);
     EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
 }
@@ -525,7 +524,7 @@ TEST(TcpStream, RegularFileIsNoStream) {
     eddy::core core;
     const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     auto stream = tcp_stream::from_native(file);
-    if (!stream) return;  // refused at once is as good
+    if (!stream) return;  // an immediate refusal is also correct
     std::array<std::byte, 4> buffer{};
     EXPECT_EQ(within(core, stream->read(buffer)).error(), std::errc::not_a_socket);
     EXPECT_EQ(within(core, stream->readable()).error(), std::errc::operation_not_permitted);
@@ -533,7 +532,7 @@ TEST(TcpStream, RegularFileIsNoStream) {
 
 // ---- Streams and loops ----
 
-/// Polls `future` on the loop `polling`. The answer is empty while the future waits.
+/// Polls `future` on the event loop `polling`. Returns nothing while the future waits.
 template <class F>
 std::optional<eddy::output_t<F>> poll_on(eddy::core& polling, by_hand<F>& future) {
     std::optional<eddy::output_t<F>> output;
@@ -545,7 +544,7 @@ std::optional<eddy::output_t<F>> poll_on(eddy::core& polling, by_hand<F>& future
     return output;
 }
 
-/// Polls `future` on the loop `polling` until it is ready. Only `owner` processes events meanwhile.
+/// Polls `future` on the event loop `polling` until it is ready. Only `owner` processes events meanwhile.
 template <class F>
 eddy::output_t<F> complete_on(eddy::core& polling, eddy::core& owner, by_hand<F>& future) {
     for (int i = 0; i < 1000; ++i) {
@@ -620,7 +619,7 @@ TEST(TcpStream, MovedStreamKeepsRegistration) {
             auto limited = eddy::time::timeout(1ms, pair->stream.readable());
             EXPECT_FALSE(core.run(std::move(limited)));
         }
-        first.stream = std::move(second.stream);  // the first is closed here
+        first.stream = std::move(second.stream);  // closes the first stream
         EXPECT_EQ(first.peer.receive(1), "");
         second.peer.send("moved");
         EXPECT_EQ(within(core, first.stream.read(buffer)).value(), 4u);
@@ -696,7 +695,7 @@ TEST(TcpStream, UnixSocketFromNativeIsReadUntilItWouldBlock) {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     support::raw_socket peer(ends[1]);
     auto stream = eddy::net::tcp_stream::from_native(ends[0]);
-    if (!stream) return;  // refused: as good
+    if (!stream) return;  // a refusal is also correct
     const auto send_with_fd = [&](char c) {
         iovec bytes{&c, 1};
         alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
@@ -709,6 +708,7 @@ TEST(TcpStream, UnixSocketFromNativeIsReadUntilItWouldBlock) {
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(sizeof(int));
+        // SAFETY: `control` is aligned as a cmsghdr, and has space for one int after the header.
         *reinterpret_cast<int*>(CMSG_DATA(header)) = 0;
         ASSERT_EQ(::sendmsg(peer.fd(), &message, 0), 1);
     };
@@ -722,7 +722,7 @@ TEST(TcpStream, UnixSocketFromNativeIsReadUntilItWouldBlock) {
     send_with_fd('a');
     send_with_fd('b');
     EXPECT_EQ(loop.run(one(*stream, buffer)), 1u);
-    EXPECT_EQ(loop.run(one(*stream, buffer)), 1u) << "a byte is there, and its wake-up is lost";
+    EXPECT_EQ(loop.run(one(*stream, buffer)), 1u) << "a byte is available, but its wake-up was lost";
 }
 
 }  // namespace

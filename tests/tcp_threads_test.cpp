@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// TCP connections on both drivers that are used on other threads than their driver's: by workers that block in place,
-// by other loops, and at random.
+// TCP connections with both drivers that are used on threads other than their driver's: by workers that block in place,
+// by other event loops, and at random.
 #include <gtest/gtest.h>
 
 #include <poll.h>
@@ -47,8 +47,7 @@ eddy::task<void> count_bytes(eddy::net::tcp_stream& stream, support::tally& byte
     }
 }
 
-// What waits for a stream must come to it while another task of the same worker blocks: that is what block_in_place is
-// for.
+// block_in_place() must not delay other tasks of the same worker that wait for a stream.
 TEST(TcpThreads, BlockInPlaceDoesNotDelayOtherReaders) {
     support::connection pair;
     support::tally bytes;
@@ -65,7 +64,7 @@ TEST(TcpThreads, BlockInPlaceDoesNotDelayOtherReaders) {
         co_return;
     });
     static_cast<void>(rt.block_on(std::move(blocker)));
-    EXPECT_TRUE(came) << "nobody has received it for 20 s";
+    EXPECT_TRUE(came) << "no task has received the byte within 20 s";
     pair.peer.close();
     static_cast<void>(rt.block_on(std::move(reader)));
 }
@@ -85,7 +84,7 @@ TEST(TcpThreads, StreamDroppedInBlockInPlaceIsClosedAtOnce) {
         });
     });
     static_cast<void>(rt.block_on(std::move(blocker)));
-    EXPECT_TRUE(has_ended) << "the peer has not seen the end for 5 s";
+    EXPECT_TRUE(has_ended) << "the peer has not seen the end within 5 s";
 }
 
 TEST(TcpThreads, DataWrittenInBlockInPlaceIsSent) {
@@ -103,7 +102,7 @@ TEST(TcpThreads, DataWrittenInBlockInPlaceIsSent) {
     EXPECT_EQ(got, "ab");
 }
 
-// Readiness that comes while a small write waits for the end of a turn of another loop.
+// Readiness that arrives while a small write waits for the end of another loop's driver tick.
 TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     support::connection pair;
     support::gate is_registered;
@@ -112,7 +111,8 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     std::atomic<std::uint64_t> turns = 0;
     std::thread other([&] {
         eddy::core owner;
-        static_cast<void>(owner.run(eddy::time::timeout(0ms, read_some(pair.stream))));  // it is of this loop now
+        // registers the stream with this loop
+        static_cast<void>(owner.run(eddy::time::timeout(0ms, read_some(pair.stream))));
         pair.peer.send("x");
         EXPECT_EQ(owner.run(read_some(pair.stream)), "x");
         is_registered.open();
@@ -126,19 +126,20 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     bool came = false;
     {
         eddy::core here;
-        here.turn(0ms);  // so that it has what its driver has
+        here.turn(0ms);  // the first driver tick creates the ring, if there is one
         auto work = [&]() -> eddy::task<void> {
             const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
             while (pair.stream.try_write(large)) continue;
             static_cast<void>(pair.stream.try_write(support::bytes_of("small")));
-            // The peer reads all, and the stream's loop hears of that, before this loop turns again.
+            // The peer reads all data, and the stream's loop processes this event, before the next driver tick of this
+            // loop.
             pollfd room{pair.stream.native_handle(), POLLOUT, 0};
             const std::uint64_t before = events;
             do {
                 static_cast<void>(pair.peer.receive(65536));
             } while (::poll(&room, 1, 0) == 0);
             EXPECT_TRUE(support::comes_true([&] { return events != before; }));
-            // All that has come by now is handed out by the end of the turn after the one that is in progress.
+            // Events that have arrived by now are processed by the end of the driver tick after the current one.
             const std::uint64_t now = turns;
             EXPECT_TRUE(support::comes_true([&] { return turns >= now + 2; }));
             auto limited = eddy::time::timeout(5s, pair.stream.writable());
@@ -151,11 +152,11 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     EXPECT_TRUE(came);
 }
 
-// ---- At random ----
+// ---- Random operations ----
 
 using draw = std::mt19937_64;
 
-/// The byte that stands at `offset` in what connection `id` sends.
+/// Returns the byte at `offset` in the data that connection `id` sends.
 std::byte byte_at(std::uint64_t id, std::size_t offset) {
     return static_cast<std::byte>((offset * 31 + offset / 251 + id * 7) & 0xff);
 }
@@ -166,7 +167,7 @@ struct outcome {
     std::atomic<int> errors{0};
 };
 
-/// Writes `size` bytes in pieces of random sizes, and ends the stream; or reads until the end and compares.
+/// Writes `size` bytes in pieces of random sizes, and ends the stream.
 eddy::task<void> send_all(std::shared_ptr<eddy::net::tcp_stream> to, std::uint64_t id, std::size_t size, draw random,
                           outcome& told) {
     std::vector<std::byte> piece;
@@ -175,7 +176,7 @@ eddy::task<void> send_all(std::shared_ptr<eddy::net::tcp_stream> to, std::uint64
             std::min<std::size_t>(size - sent, random() % 16 == 0 ? random() % 60'000 + 1 : random() % 700 + 1));
         for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = byte_at(id, sent + i);
         switch (random() % 8) {
-        case 0: {  // dropped, if it is not ready at once
+        case 0: {  // dropped if it is not ready immediately
             auto limited = eddy::time::timeout(0ms, to->write(piece));
             const auto count = co_await limited;
             if (count && !*count) ++told.errors;

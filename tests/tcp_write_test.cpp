@@ -41,7 +41,7 @@ using support::within;
 // ---- Writing ----
 
 TEST(TcpWrite, WriteToClosedPeerFailsWithoutSignal) {
-    // SIGPIPE's default would end the process here.
+    // By default, SIGPIPE would end the process.
     eddy::core core;
     connection pair;
     pair.peer.close();
@@ -50,7 +50,7 @@ TEST(TcpWrite, WriteToClosedPeerFailsWithoutSignal) {
         for (;;) {
             const auto count = co_await pair.stream.write(bytes_of("hello?"));
             if (count) continue;
-            // The first write may be answered by a reset, which is reported once; after that it is a broken pipe.
+            // The first write may fail with a reset, which is reported once. Later writes fail with a broken pipe.
             if (std::exchange(error, count.error()) == std::errc::broken_pipe) co_return;
             if (error == std::errc::broken_pipe) co_return;
         }
@@ -71,7 +71,7 @@ TEST(TcpWrite, ShutdownEndsOnlyWriteSide) {
     pair.peer.send("answer");
     pair.peer.close();
     EXPECT_EQ(within(core, read_to_end(pair.stream)), "answer");
-    EXPECT_TRUE(within(core, pair.stream.shutdown())) << "a second time does no harm";
+    EXPECT_TRUE(within(core, pair.stream.shutdown())) << "a second shutdown has no effect";
 }
 
 TEST(TcpWrite, WriteAfterShutdownIsBrokenPipe) {
@@ -87,7 +87,7 @@ TEST(TcpWrite, WriteAfterShutdownIsBrokenPipe) {
         }
         EXPECT_EQ(stream.try_write(bytes_of("x")).error(), std::errc::broken_pipe);
         const auto flushed = co_await stream.flush();
-        EXPECT_TRUE(flushed.has_value()) << "nothing was taken";
+        EXPECT_TRUE(flushed.has_value()) << "no data was accepted";
     };
     within(core, used.stream.write_all(bytes_of("last words"))).value();
     within(core, write_after_end(used.stream));
@@ -216,7 +216,7 @@ TEST(TcpWrite, AsyncIoWriteFollowsQueuedBytesAndWaitsForRoom) {
                 }
                 filled += *count;
             }
-        } while (::poll(&room, 1, 20) == 1);  // bytes that reach the peer make room again
+        } while (::poll(&room, 1, 20) == 1);  // bytes that reach the peer free buffer space
     };
     const auto wait_for_room = [&]() -> eddy::task<void> {
         const auto last = sends("the end");
@@ -234,7 +234,7 @@ TEST(TcpWrite, AsyncIoWriteFollowsQueuedBytesAndWaitsForRoom) {
 
 // ---- Leases ----
 
-/// Receives so much, and writes each lease back as it is.
+/// Receives `size` bytes, and writes each lease back unchanged.
 eddy::task<void> return_leases(tcp_stream& stream, std::size_t size) {
     for (std::size_t done = 0; done < size;) {
         auto lease = co_await stream.receive();
@@ -282,7 +282,7 @@ TEST(TcpWrite, WritesAroundLeaseKeepOrder) {
     within(core, pair.stream.flush()).value();
     EXPECT_EQ(pair.peer.receive(1010), "head " + sent + " tail");
 
-    // First of all, so that the lease itself is queued.
+    // Written first, so that the lease itself is queued.
     pair.peer.send(sent);
     const auto write_behind = [&]() -> eddy::task<void> {
         auto lease = co_await pair.stream.receive();
@@ -296,7 +296,7 @@ TEST(TcpWrite, WritesAroundLeaseKeepOrder) {
     EXPECT_EQ(pair.peer.receive(1005), sent + " tail");
 }
 
-// However they were cut, and though a loop with a ring hands them over at the end of the turn.
+// For pieces of all sizes, although a loop with a ring submits them at the end of the driver tick.
 TEST(TcpWrite, TryWriteTakesAllWhileSocketHasRoom) {
     eddy::core core;
     connection pair;
@@ -424,8 +424,8 @@ TEST(TcpWriteStress, LeasesMayEndOnOtherThreads) {
 // ---- Two threads ----
 
 TEST(TcpWriteStress, OneThreadReadsWhileAnotherWrites) {
-    // A read and a write may be pending at the same time, on two loops. The stream belongs to the one that waits first:
-    // both register it at the same moment.
+    // A read and a write may be pending at the same time, on two event loops. The stream belongs to the loop that waits
+    // first. Here both loops register it at the same time.
     for (auto left = support::rounds(500); left > 0; --left) {
         eddy::core core;
         connection pair;

@@ -29,7 +29,7 @@
 #include "support/net.hpp"
 #include "support/polling.hpp"
 
-// What eddy gives to users for their tests.
+// The test utilities that eddy offers to its users.
 
 namespace {
 
@@ -45,7 +45,7 @@ using test::assert_ready_error;
 using test::assert_ready_ok;
 using test::by_hand;
 
-/// A server to be tested: answers each line, until it reads "quit".
+/// The server under test: answers each line until it reads "quit".
 template <class S>
 eddy::task<eddy::result<int>> answer_lines(S& peer) {
     eddy::codec::framed lines(std::ref(peer), eddy::codec::lines_codec());
@@ -110,7 +110,7 @@ TEST(IoMock, ErrorsOccurWhereTheScriptHasThem) {
     EXPECT_EQ(assert_ready_error(write.poll()), std::errc::broken_pipe);
     peer.assert_done();
     by_hand end(io::read_to_string(peer, got));
-    EXPECT_EQ(assert_ready_ok(end.poll()), 0u) << "behind the script is the end";
+    EXPECT_EQ(assert_ready_ok(end.poll()), 0u) << "the stream ends after the script";
     by_hand ended(io::shutdown(peer));
     assert_ready_ok(ended.poll());
     EXPECT_TRUE(peer.is_shut_down());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The clock of a loop, and the paused clock of tests, on a time driver without a loop.
+// The clock of an event loop, and the paused clock of tests, on a time driver without an event loop.
 #include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
@@ -75,7 +75,7 @@ TEST(TimeClock, AdvanceWakesDueTimersBeforeTheCallingTask) {
 using nanoseconds = std::chrono::nanoseconds;
 constexpr std::array<nanoseconds, 9> naps_in_a_row{1ns, 100us, 62'500ns, 62'501ns, 999'999ns, 1ms, 7ms, 3s, 25h};
 
-/// What a virtual time line of sleeps looks like: how far each was from the start when it ended.
+/// Runs sleeps one after another on a paused clock. Returns the time since the start at the end of each sleep.
 std::vector<std::int64_t> time_line() {
     time_loop loop(time_loop::clock::running);
     eddy::test::pause();
@@ -131,7 +131,7 @@ TEST(TimeClock, RunningClockRoundsDeadlinesUpToTheTick) {
         assert_pending(nap.poll());
         EXPECT_EQ(driver.fire(deadline - 1ns), 0u);
         auto next = driver.next_deadline();
-        while (driver.fire(next.value()) == 0) {  // further up in the wheel, and on its way down
+        while (driver.fire(next.value()) == 0) {  // the entry moves down from an upper level of the wheel
             ASSERT_LT(*next, deadline);
             next = driver.next_deadline();
         }
@@ -195,7 +195,7 @@ TEST(TimeClock, AutoAdvanceStopsAtTheFirstDeadline) {
     EXPECT_EQ(clock::now(), nap.future().deadline());
     EXPECT_EQ(loop.fire(), 1u);
     longer.drop();
-    EXPECT_FALSE(loop.driver().auto_advance()) << "what never ends is not waited for";
+    EXPECT_FALSE(loop.driver().auto_advance()) << "a timer that never fires is not waited for";
 }
 
 TEST(TimeClock, ResumedClockContinuesFromThePausedTime) {

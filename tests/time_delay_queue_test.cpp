@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Delay queues on a time driver without its loop, polled by hand.
+// Delay queues on a time driver without an event loop, polled by hand.
 #include <eddy/time/delay_queue.hpp>
 
 #include <eddy/future/select.hpp>
@@ -45,7 +45,7 @@ using eddy::time::time_point;
 using support::text_of_misuse;
 using support::time_loop;
 
-/// Polls a queue as one task does.
+/// Polls a queue as one task would.
 template <class T>
 struct polled {
     delay_queue<T>& queue;
@@ -223,7 +223,7 @@ TEST(DelayQueue, StaleKeyThrowsEvenIfTheSlotIsReused) {
             EXPECT_NE(text.find("the key of a delay_queue is stale"), std::string::npos);
             EXPECT_NE(text.find("time_delay_queue_test.cpp"), std::string::npos) << text;
         }
-        const auto again = queue.insert(2, 1ms);  // in the slot of the first
+        const auto again = queue.insert(2, 1ms);  // in the slot of the first value
         EXPECT_NE(again, stale);
         EXPECT_NE(std::hash<delay_key>()(again), std::hash<delay_key>()(stale));
     }
@@ -256,7 +256,7 @@ TEST(DelayQueue, CompactKeepsKeysValid) {
     EXPECT_LT(queue.capacity(), 200u);
     EXPECT_EQ(queue.size(), 100u);
     for (int i = 0; i < 1000; ++i) EXPECT_EQ(queue.contains(keys[static_cast<std::size_t>(i)]), i % 10 == 3);
-    for (int i = 0; i < 1000; ++i) keys.push_back(queue.insert(1000 + i, 5s));  // into slots that others had
+    for (int i = 0; i < 1000; ++i) keys.push_back(queue.insert(1000 + i, 5s));  // into reused slots
     EXPECT_EQ(queue.remove(keys[13]).value, 13);
     EXPECT_FALSE(queue.contains(keys[13]));
     queue.reset(keys[3], 10s);
@@ -324,7 +324,7 @@ TEST(DelayQueue, CanBeMovedAfterAPoll) {
         assert_pending(hand.poll());
     }
     auto moved = std::move(queue);
-    EXPECT_TRUE(queue.is_empty());  // NOLINT(bugprone-use-after-move): it is empty
+    EXPECT_TRUE(queue.is_empty());  // NOLINT(bugprone-use-after-move): the moved-from queue is tested
     EXPECT_TRUE(moved.contains(key));
     polled hand(moved);
     assert_pending(hand.poll());
@@ -363,7 +363,7 @@ TEST(DelayQueue, ThrowingInsertLeavesTheQueueUnchanged) {
     delay_queue<refuses_to_move> queue(4);
     int moves = 100;
     queue.insert(refuses_to_move(&moves), 1ms);
-    int none = 1;  // into insert_at(), and no further
+    int none = 1;  // one move: into insert_at(), but no further
     EXPECT_THROW(queue.insert(refuses_to_move(&none), 0ms), std::runtime_error);
     EXPECT_EQ(queue.size(), 1u);
     polled hand(queue);
@@ -385,7 +385,7 @@ TEST(DelayQueue, WorksBesideAnotherBranchOfSelect) {
             while (!expiring.is_empty()) {
                 auto got = co_await eddy::select(expiring.next(), eddy::time::sleep(4ms));
                 if (got.index() == 1) {
-                    if (extended++ < 5) expiring.reset(key, 10ms);  // it was used
+                    if (extended++ < 5) expiring.reset(key, 10ms);  // the entry was used
                     continue;
                 }
                 auto& out = std::get<0>(got);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Delay queues with unusual values and deadlines: moves that throw, destructors that call the queue, extreme times,
+// Delay queues with unusual values and deadlines: moves that throw, destructors that call the queue, extreme times, and
 // many values.
 #include <eddy/time/delay_queue.hpp>
 
@@ -52,8 +52,8 @@ struct calls_back_value {
 
 using reentrant_queue = eddy::time::delay_queue<calls_back_value>;
 
-/// Inserts a hundred other values, once, if `may` is true. (`may` is false at first, since some values are destroyed
-/// while the test inserts them.)
+/// Returns a function that inserts a hundred other values, once, if `may` is true. (`may` is false at first, because
+/// some values are destroyed while the test inserts them.)
 std::function<void()> inserts_others(reentrant_queue& queue, bool& may) {
     return [&] {
         if (!std::exchange(may, false)) return;
@@ -61,7 +61,7 @@ std::function<void()> inserts_others(reentrant_queue& queue, bool& may) {
     };
 }
 
-/// Removes all values, at most 200, and returns how many.
+/// Removes all values, at most 200, and returns their number.
 std::size_t remove_all(reentrant_queue& queue) {
     std::size_t out = 0;
     for (; out < 200 && !queue.is_empty(); ++out) static_cast<void>(queue.remove(*queue.peek()));
@@ -93,7 +93,7 @@ TEST(DelayQueueDeathTest, ClearedValueCanInsertInItsDestructor) {
         queue.clear();
         const std::size_t left = queue.size();
         EXPECT_TRUE(left == 0 || left == 100)
-            << "the values that the destructor inserted are either all gone or all there";
+            << "the queue keeps either all or none of the values that the destructor inserted";
         EXPECT_EQ(remove_all(queue), left);
     });
 }
@@ -107,7 +107,7 @@ TEST(DelayQueue, ReserveBeyondTheMaximumThrows) {
 }
 
 /// Calls `change` on a queue of six values, of which two were removed, and makes each move of a value throw in turn.
-/// Afterwards exactly the values that the queue counts must come out.
+/// Afterwards the queue must return exactly as many values as it counts.
 void expect_consistent_when_moves_throw(
     const std::function<void(eddy::time::delay_queue<fragile>&, const std::vector<eddy::time::delay_key>&)>& change) {
     for (int nth = 0; nth < 20 && !::testing::Test::HasFailure(); ++nth) {
@@ -122,7 +122,7 @@ void expect_consistent_when_moves_throw(
         try {
             const failing_move fails(nth);
             change(queue, keys);
-        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the test checks what is left
+        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the test checks the remaining values
         }
         const auto found = std::ranges::count_if(keys, [&](const auto& key) { return queue.contains(key); });
         const auto size = static_cast<std::ptrdiff_t>(queue.size());

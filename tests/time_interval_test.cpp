@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Intervals on a time driver without its loop, polled by hand.
+// Intervals on a time driver without an event loop, polled by hand.
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/interval.hpp>
@@ -40,13 +40,13 @@ TEST(Interval, SkipMatchesTheTableOfTokioCore) {
         EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(r.previous), at(r.now), r.period), at(r.next))
             << r.previous.count() << " at " << r.now.count();
     }
-    // More than 2^32 periods, where tokio-core gave up.
+    // More than 2^32 periods.
     EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(1ns), at(25s), 2ns), at(25s + 1ns));
 }
 
 TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     using enum missed_tick_behavior;
-    // On time, or as late as a loop is: all agree.
+    // On time, or as late as an event loop may be: all behaviors agree.
     for (const auto behavior : {burst, delay, skip}) {
         EXPECT_EQ(next_tick(behavior, at(0ms), at(0ms), 50ms), at(50ms));
         EXPECT_EQ(next_tick(behavior, at(0ms), at(5ms), 50ms), at(50ms));
@@ -57,7 +57,7 @@ TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     EXPECT_EQ(next_tick(skip, at(50ms), at(75ms), 50ms), at(100ms));
     EXPECT_EQ(next_tick(skip, at(50ms), at(125ms), 50ms), at(150ms));
     EXPECT_EQ(next_tick(skip, at(50ms), at(150ms), 50ms), at(200ms));
-    // A period shorter than that lateness.
+    // A period that is shorter than this tolerance.
     EXPECT_EQ(next_tick(delay, at(0ms), at(2ms), 1ms), at(3ms));
     EXPECT_EQ(next_tick(skip, at(0ms), at(2500us), 1ms), at(3ms));
 }
@@ -72,7 +72,8 @@ TEST(Interval, NextTickSaturates) {
     assert_pending(tick.poll());
 }
 
-/// Ticks at 0; then is busy until `busy`; then takes all ticks until 400 ms. When they came, and what they said.
+/// Ticks at 0, is busy until `busy`, and then takes all ticks until 400 ms. Returns the times of the ticks and their
+/// deadlines.
 struct taken {
     std::vector<std::int64_t> at, due;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sleeps on a time driver without its loop, polled by hand.
+// Sleeps on a time driver without an event loop, polled by hand.
 #include <eddy/test/advance.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
@@ -114,7 +114,7 @@ TEST(Sleep, ResetMovesTheDeadlineOfAPendingSleep) {
     by_hand nap(sleep(10ms));
     assert_pending(nap.poll());
     const auto later = clock::now() + 30ms;
-    nap.future().reset(later);  // and nobody polls it again
+    nap.future().reset(later);  // not polled again before it fires
     EXPECT_EQ(nap.future().deadline(), later);
     EXPECT_EQ(loop.advance(29ms), 0u);
     EXPECT_EQ(loop.advance(1ms), 1u);
@@ -210,7 +210,7 @@ TEST(Sleep, PollAfterTheShutdownOfTheLoopThrows) {
 }
 
 TEST(Sleep, WakerMayDropAnotherSleepOfTheSameTick) {
-    // 40 timers: some are in the batch that is being woken, and some still in the list behind it.
+    // 40 timers: some are in the batch that is being woken, and the others are still in the list behind it.
     for (const std::size_t victim : {1u, 31u, 32u, 39u}) {
         for (const auto distance : {-1ms, 0ms, 1ms}) {
             time_loop loop;
@@ -344,7 +344,7 @@ TEST(Sleep, WakersMayReenterTheTimeDriver) {
     int calls = 0;
     const auto lock_again = [&] {
         ++calls;
-        loop.driver().pause();  // it stands already: only the lock counts
+        loop.driver().pause();  // already paused: only the lock matters
     };
     calling_waker one(lock_again), other(lock_again);
     auto nap = sleep(1ms);
@@ -356,7 +356,7 @@ TEST(Sleep, WakersMayReenterTheTimeDriver) {
     nap.reset(clock::now() + 1ms);
     assert_pending(poll_with(nap, one.waker_that_always_calls()));
     loop.driver().shutdown();
-    // Three clones, one of them dropped when it was replaced and two woken; and the four wakers made here.
+    // Three clones, of which one is dropped when it is replaced and two are woken, and the four wakers made here.
     EXPECT_EQ(calls, 3 + 1 + 2 + 4);
 }
 
@@ -387,7 +387,8 @@ TEST(SleepStress, SleepsNeverEndEarly) {
 
 using naps_under_way = std::vector<std::unique_ptr<sleep_future>>;
 
-/// A place for one thing, through which a thread hands it to another.
+/// A slot through which one thread hands an object to another. put() releases, and take() acquires, so that take() sees
+/// the contents of the object.
 class handover {
 public:
     ~handover() { delete place_.load(std::memory_order_acquire); }
@@ -408,12 +409,12 @@ private:
     std::atomic<naps_under_way*> place_{nullptr};
 };
 
-/// Tasks that have migrated: polled off their loop, or not, and dropped.
+/// Simulates tasks that have migrated: some sleeps are polled off their loop, and all are dropped.
 void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
     for (std::size_t i = 0; i < naps.size(); ++i) {
         try {
             if (i % 2 != 0) static_cast<void>(poll_with(*naps[i], waker));
-        } catch (const eddy::misuse&) {  // its loop has just gone
+        } catch (const eddy::misuse&) {  // its event loop has just ended
         }
         naps[i].reset();
     }
@@ -422,12 +423,12 @@ void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
 TEST(SleepStress, SleepsAreDroppedOnAnotherThreadWhileTheyFire) {
     const eddy::test::wake_counter arming, dropping;
     handover through;
-    std::atomic<bool> over{false};
+    std::atomic<bool> over{false};  // acquire and release: only ends the loop
     std::thread dropper([&] {
         const auto waker = dropping.waker();
         while (!over.load(std::memory_order_acquire)) {
             if (const auto naps = through.take()) poll_and_drop(*naps, waker);
-            std::this_thread::yield();  // who arms them may have no other processor
+            std::this_thread::yield();  // the arming thread may need this processor
         }
     });
     for (std::uint64_t round = support::rounds(5'000); round != 0; --round) {

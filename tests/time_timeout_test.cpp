@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Timeouts on a time driver without its loop, polled by hand.
+// Timeouts on a time driver without an event loop, polled by hand.
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/clock.hpp>
@@ -31,7 +31,7 @@ using eddy::time::timeout;
 using support::text_of_misuse;
 using support::time_loop;
 
-/// A future for the tests: ready when told, counts its polls, and knows when it dies.
+/// Controls a `probed` future, counts its polls, and records whether it exists.
 struct probe {
     bool is_ready = false;
     bool cancel_is_ready = true;
@@ -96,7 +96,7 @@ TEST(Timeout, DestroysTheWorkBeforeElapsedIsReturned) {
     ASSERT_FALSE(outcome.has_value());
     EXPECT_EQ(outcome.error().to_error_code(), std::errc::timed_out);
     EXPECT_EQ(outcome.error().message(), "deadline has elapsed");
-    EXPECT_FALSE(inner.is_alive) << "though the timeout is still there";
+    EXPECT_FALSE(inner.is_alive) << "although the timeout still exists";
     EXPECT_NE(text_of_misuse([&] { static_cast<void>(work.poll()); }).find("after it had ended"), std::string::npos);
 }
 
@@ -167,7 +167,7 @@ TEST(Timeout, CancelsTheWorkGracefully) {
     loop.advance(10ms);
     assert_pending(work.poll());
     assert_pending(work.poll());
-    EXPECT_EQ(inner.polls, 2) << "once it is being cancelled it is not polled";
+    EXPECT_EQ(inner.polls, 2) << "work that is being cancelled is not polled";
     EXPECT_EQ(inner.cancels, 2);
     inner.cancel_is_ready = true;
     EXPECT_FALSE(assert_ready(work.poll()).has_value());

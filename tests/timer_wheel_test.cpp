@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The wheel by itself: no clock, no lock, ticks from the test.
+// The wheel alone: no clock and no lock. The test supplies the ticks.
 #include <eddy/detail/timer_wheel.hpp>
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ using eddy::detail::wheel_entry;
 constexpr std::uint64_t range = std::uint64_t{1} << (timer_wheel::digit_bits * timer_wheel::levels);
 constexpr std::uint64_t slots = timer_wheel::slots;
 
-/// Takes out all that is due.
+/// Removes all due entries.
 std::vector<wheel_entry*> take_due(timer_wheel& wheel) {
     std::vector<wheel_entry*> taken;
     while (wheel_entry* const entry = wheel.due().pop_front()) taken.push_back(entry);
@@ -90,7 +90,7 @@ TEST(TimerWheel, EqualDeadlinesKeepTheOrderOfInsertion) {
     timer_wheel wheel;
     std::array<wheel_entry, 4> timers;
     for (auto& timer : timers) wheel.insert(timer, 70'000);
-    wheel.advance(69'000);  // from level 2 down, on the way
+    wheel.advance(69'000);  // moves the entries down from level 2
     EXPECT_EQ(advance(wheel, 70'000), (entries{&timers[0], &timers[1], &timers[2], &timers[3]}));
 }
 
@@ -109,7 +109,7 @@ TEST(TimerWheel, NextExpirationIsNeverLate) {
         ++steps;
     }
     EXPECT_EQ(wheel.elapsed(), deadline);
-    EXPECT_LE(steps, timer_wheel::levels);  // moved down once less than that
+    EXPECT_LE(steps, timer_wheel::levels);  // the entry moves down once less than that
     take_due(wheel);
 }
 
@@ -129,7 +129,7 @@ TEST(TimerWheel, DueEntryCanBeRemoved) {
         timer_wheel wheel;
         std::array<wheel_entry, 3> timers;
         for (auto& timer : timers) wheel.insert(timer, 100);
-        auto dropped = std::make_unique<wheel_entry>();  // on the heap: ASan sees who still points at it
+        auto dropped = std::make_unique<wheel_entry>();  // on the heap, so that ASan detects a dangling pointer
         wheel.insert(*dropped, deadline);
         wheel.advance(100);
         EXPECT_EQ(wheel.due().pop_front(), deadline == 99 ? dropped.get() : &timers[0]);
@@ -145,7 +145,7 @@ TEST(TimerWheel, EntryCanBeRemovedFromABatchOfDueEntries) {
     std::array<wheel_entry, 3> timers;
     wheel_entry neighbour;
     for (auto& timer : timers) wheel.insert(timer, slots);
-    wheel.insert(neighbour, slots + slots * slots);  // its slot's number, too, is that of the timers' first slot
+    wheel.insert(neighbour, slots + slots * slots);  // the number of its slot equals that of the timers' first slot
     wheel.advance(slots);
     entry_list batch;
     batch.take_all(wheel.due());
@@ -205,7 +205,7 @@ TEST(TimerWheel, PoppedEntriesAreUnlinked) {
     EXPECT_EQ(advance(wheel, 1'000'000), entries{});
 }
 
-/// A sorted set does the same, slowly.
+/// Compares the wheel with a sorted set.
 class with_oracle {
 public:
     explicit with_oracle(std::uint64_t seed) : random_(seed), timers_(512) {}

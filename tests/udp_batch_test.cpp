@@ -15,7 +15,7 @@
 #include <support/conversation.hpp>
 #include <support/net.hpp>
 
-// udp_socket::recv_many and send_many.
+// recv_many and send_many of udp_socket.
 
 namespace {
 
@@ -48,7 +48,7 @@ struct batch {
     }
 };
 
-/// Sends all of `texts`, by as many calls as it takes, and how many that were.
+/// Sends all of `texts`, in as many calls as necessary. Returns the number of calls.
 eddy::task<int> send_all(udp_socket& socket, std::vector<std::string> texts, std::optional<socket_addr> to) {
     std::vector<outgoing_datagram> all;
     all.reserve(texts.size());
@@ -85,7 +85,7 @@ TEST(UdpBatch, BatchArrivesAsSent) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
-    // Runs of one size, runs that a smaller one ends, empty ones, and large ones.
+    // Runs of equal sizes, runs that end with a smaller datagram, empty datagrams, and large ones.
     const std::vector<std::string> texts{"aaaa",
                                          "bbbb",
                                          "cccc",
@@ -125,7 +125,7 @@ TEST(UdpBatch, OneCallReceivesAtMost64Datagrams) {
     EXPECT_EQ(into.all[63].from, addr_of(one));
     EXPECT_EQ(other.try_recv_many(std::span(into.all).first(10)).value(), 10u);
     EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 64u);
-    EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 12u) << "no more than there are";
+    EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 12u) << "only the remaining datagrams";
     EXPECT_EQ(other.try_recv_many(into.all).error(), std::errc::operation_would_block);
 }
 
@@ -143,12 +143,12 @@ TEST(UdpBatch, RecvManyWaitsForFirstDatagram) {
     EXPECT_EQ(text_of(into.all[0].bytes()), "first");
 }
 
-/// A datagram of each of these characters.
+/// Sends one datagram for each character.
 void send_each(udp_socket& socket, std::string_view characters, const socket_addr& to) {
     for (const char& each : characters) socket.try_send_to(bytes_of({&each, 1}), to).value();
 }
 
-/// Waits for a datagram, in vain: from then on the socket is registered.
+/// Waits for a datagram without success. Afterwards the socket is registered.
 eddy::task<void> begin_to_receive(udp_socket& socket) {
     const auto came = co_await support::once(socket.readable());
     EXPECT_FALSE(came.has_value());
@@ -180,7 +180,7 @@ TEST(UdpBatch, ErrorAfterShortBatchIsReported) {
     auto other = std::optional(bound(core));
     batch into(4);
     within(core, one.connect(addr_of(*other))).value();
-    for (int i = 0; i < 2; ++i) {  // before it is registered, and after
+    for (int i = 0; i < 2; ++i) {  // before and after the registration
         other->try_send_to(bytes_of("x"), addr_of(one)).value();
         EXPECT_EQ(within(core, one.recv_many(into.all)).value(), 1u);
         within(core, begin_to_receive(one));
@@ -201,6 +201,7 @@ TEST(UdpBatch, ErrorOfLaterDatagramIsReportedByNextCall) {
     void* const forbidden = ::mmap(nullptr, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(forbidden, MAP_FAILED);
     batch into(4);
+    // SAFETY: the page stays mapped until the end of this test. Only the kernel tries to write to it.
     into.all[1] = incoming_datagram({static_cast<std::byte*>(forbidden), page});
     send_each(one, "ab", addr_of(other));
     EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 1u);
@@ -267,7 +268,7 @@ TEST(UdpBatch, DatagramsAreSentSinglyWithoutSegmentation) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
-    // Without checksums the kernel refuses to cut.
+    // Without checksums, the kernel refuses segmentation.
     const int on = 1;
     ASSERT_EQ(::setsockopt(one.native_handle(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof on), 0);
     const std::vector<std::string> texts(20, "hello");

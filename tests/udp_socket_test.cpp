@@ -16,7 +16,7 @@
 #include <support/resolver.hpp>
 #include <support/self_assignment.hpp>
 
-// One datagram at a time, and the options. Batches are in udp_batch_test.cpp.
+// Single datagrams, and the socket options. udp_batch_test.cpp tests batches.
 
 namespace {
 
@@ -36,7 +36,7 @@ const socket_addr any(ip_addr::v4_loopback(), 0);
 udp_socket bound(const eddy::core& core) { return udp_socket::bind(any, core.handle()).value(); }
 socket_addr addr_of(const udp_socket& socket) { return socket.local_addr().value(); }
 
-/// What one receive of at most 64 bytes says: the bytes, or the error.
+/// Receives at most 64 bytes once. Returns the bytes, or the error message.
 eddy::task<std::string> receive(udp_socket& socket) {
     std::array<std::byte, 64> into{};
     const auto count = co_await socket.recv(into);
@@ -56,10 +56,10 @@ int raw_udp(int flags = SOCK_NONBLOCK) {
     return fd;
 }
 
-/// An address that no socket is bound to at the moment.
+/// Returns an address that no socket is bound to at the moment.
 socket_addr closed_port(const eddy::core& core) { return addr_of(bound(core)); }
 
-// ---- Making one ----
+// ---- Creation ----
 
 TEST(UdpSocket, PortZeroBindsFreePort) {
     eddy::core core;
@@ -159,7 +159,7 @@ TEST(UdpSocket, WaitingReceiverIsWoken) {
         co_return ended.first;
     };
     for (int i = 0; i < 20; ++i) EXPECT_EQ(within(core, work()), "late");
-    EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send that has room needs no registration";
+    EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send with free buffer space needs no registration";
 }
 
 TEST(UdpSocket, DroppedReceiveLosesNoDatagram) {
@@ -214,7 +214,7 @@ TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     within(core, one.send_to(bytes_of("twice"), addr_of(other))).value();
     EXPECT_EQ(within(core, other.peek(into)).value(), 5u);
     EXPECT_EQ(within(core, other.peek_from(into)).value().from, addr_of(one));
-    EXPECT_EQ(within(core, other.peek_from({})).value().from, addr_of(one)) << "only who has sent it";
+    EXPECT_EQ(within(core, other.peek_from({})).value().from, addr_of(one)) << "only the sender";
     EXPECT_EQ(other.try_peek(into).value(), 5u);
     EXPECT_EQ(other.try_peek_from(into).value().size, 5u);
     EXPECT_EQ(within(core, receive(other)), "twice");
@@ -344,7 +344,7 @@ TEST(UdpSocket, ConnectedSocketReportsEachRefusalOnce) {
     EXPECT_TRUE(within(core, one.ready(eddy::io::interest::readable)).value().is_error());
     EXPECT_EQ(one.take_error().value(), std::make_error_code(std::errc::connection_refused));
     EXPECT_FALSE(one.take_error().value());
-    // It is of use as before.
+    // The socket works as before.
     auto other = bound(core);
     within(core, one.connect(addr_of(other))).value();
     within(core, one.send(bytes_of("alive"))).value();
@@ -524,11 +524,11 @@ TEST(UdpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     EXPECT_EQ(one.bind_device("no such one").error(), std::errc::no_such_device);
     EXPECT_EQ(one.bind_device("a name that is too long").error(), std::errc::invalid_argument);
     EXPECT_EQ(one.bind_device(std::string_view("l\0o", 3)).error(), std::errc::invalid_argument);
-    if (!one.bind_device(std::nullopt)) GTEST_SKIP() << "to unbind it needs a privilege";
+    if (!one.bind_device(std::nullopt)) GTEST_SKIP() << "unbinding needs a privilege";
     EXPECT_EQ(one.device().value(), std::nullopt);
 }
 
-// ---- Loops ----
+// ---- Event loops ----
 
 TEST(UdpSocket, LoopShutdownEndsPendingReceive) {
     eddy::core other;

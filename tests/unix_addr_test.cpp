@@ -25,7 +25,7 @@ TEST(UnixAddr, HoldsPathAbstractNameOrNothing) {
     EXPECT_EQ(name.as_abstract(), "a");
     EXPECT_FALSE(name.as_path());
     EXPECT_FALSE(name.is_unnamed());
-    EXPECT_EQ(unix_addr::abstract("").value().as_abstract(), "") << "a name like any other";
+    EXPECT_EQ(unix_addr::abstract("").value().as_abstract(), "") << "the empty name is valid";
 }
 
 TEST(UnixAddr, TooLongNameIsRefused) {

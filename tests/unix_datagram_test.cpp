@@ -122,8 +122,8 @@ TEST(UnixDatagram, ShutdownEndsOneSideOrBoth) {
     one.try_send(bytes_of("last")).value();
     EXPECT_TRUE(one.shutdown(shutdown_side::sending));
     EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::broken_pipe);
-    EXPECT_EQ(within(core, receive(other)), "last") << "what was sent before comes";
-    EXPECT_TRUE(other.try_send(bytes_of("back"))) << "the other way is open";
+    EXPECT_EQ(within(core, receive(other)), "last") << "datagrams that were sent before still arrive";
+    EXPECT_TRUE(other.try_send(bytes_of("back"))) << "the other direction is open";
     EXPECT_EQ(within(core, receive(one)), "back");
     EXPECT_TRUE(other.try_send(bytes_of("kept")));
     EXPECT_TRUE(one.shutdown(shutdown_side::receiving));
@@ -132,7 +132,7 @@ TEST(UnixDatagram, ShutdownEndsOneSideOrBoth) {
     EXPECT_TRUE(other.shutdown(shutdown_side::both));
 }
 
-// A call of one's own: the size of the datagram that is next.
+// A user function for async_io: returns the size of the next datagram.
 eddy::result<std::size_t> size_of_next(const unix_datagram& socket) {
     const auto size = ::recv(socket.native_handle(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
     if (size < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
@@ -171,7 +171,7 @@ TEST(UnixDatagram, SendReportsErrors) {
     eddy::core core;
     auto one = unix_datagram::unbound().value();
     EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::not_connected);
-    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), dir / "nobody")).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), dir / "missing")).error(), std::errc::no_such_file_or_directory);
     {
         const auto gone = unix_datagram::bind(dir / "gone", core.handle()).value();
     }
@@ -185,7 +185,7 @@ TEST(UnixDatagram, SendReportsErrors) {
     EXPECT_EQ(within(core, one.send_to(large, dir / "other")).error(), std::errc::message_size);
 }
 
-/// As many as fit, and then more, which wait until `other` receives.
+/// Sends `count` datagrams. The datagrams that do not fit into the queue wait until `other` receives.
 eddy::task<int> send_many(unix_datagram& socket, std::optional<unix_addr> to, int count) {
     for (int i = 0; i < count; ++i) {
         const auto text = std::to_string(i);

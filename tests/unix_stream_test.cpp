@@ -39,7 +39,7 @@ eddy::task<std::string> read_some(Reader& reader) {
     co_return text_of(std::span(into).first(*count));
 }
 
-/// All that comes, to the end of the stream.
+/// Counts all bytes up to the end of the stream.
 template <class Reader>
 eddy::task<std::size_t> count_all(Reader& reader) {
     std::vector<std::byte> into(64 * 1024);
@@ -112,7 +112,7 @@ TEST(UnixStream, ConnectReportsErrors) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
-    EXPECT_EQ(within(core, unix_stream::connect(dir / "nobody")).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(within(core, unix_stream::connect(dir / "missing")).error(), std::errc::no_such_file_or_directory);
     {
         const auto gone = within(core, unix_listener::bind(dir / "gone"));
     }
@@ -129,7 +129,7 @@ TEST(UnixStream, ConnectReportsErrors) {
 TEST(UnixStream, ConnectWaitsWhileListenerQueueIsFull) {
     const support::temp_dir dir;
     eddy::core core;
-    // One that takes two connections into its queue.
+    // A listener whose queue holds two connections.
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
@@ -217,7 +217,7 @@ TEST(UnixStream, ReceivedDescriptorDoesNotHideLaterBytes) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const auto talk = [&]() -> eddy::task<void> {
-        co_await eddy::yield_now();  // the reader waits by then
+        co_await eddy::yield_now();  // the reader waits by now
         char bytes[] = "with";
         iovec buffer{bytes, 4};
         const int sent = 0;
@@ -232,7 +232,7 @@ TEST(UnixStream, ReceivedDescriptorDoesNotHideLaterBytes) {
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(sizeof sent);
         std::memcpy(CMSG_DATA(header), &sent, sizeof sent);
-        // The kernel ends a read after what came with a descriptor, and tells of nothing more.
+        // The kernel ends a read after data that arrived with a descriptor, and reports no further event.
         EXPECT_EQ(::sendmsg(one.native_handle(), &message, 0), 4);
         EXPECT_EQ(one.try_write(bytes_of("behind")).value(), 6u);
     };
@@ -255,7 +255,8 @@ TEST(UnixStream, PeerCloseEndsPendingReadAndWrite) {
     auto all = eddy::join(read_some(one), one.write_all(large), leave());
     const auto done = within(core, std::move(all));
     EXPECT_EQ(done.second.error(), std::errc::broken_pipe);
-    // Linux tells the reader of a peer that has left bytes unread by an error, and else by the end.
+    // If the peer has left bytes unread, Linux reports an error to the reader. Otherwise it reports the end of the
+    // stream.
     EXPECT_EQ(done.first, "error: " + std::make_error_code(std::errc::connection_reset).message());
 }
 
@@ -377,7 +378,7 @@ TEST(UnixListener, BindToExistingPathFails) {
     {
         const auto first = unix_listener::bind(path, core.handle()).value();
     }
-    EXPECT_TRUE(std::filesystem::exists(path)) << "the file stays";
+    EXPECT_TRUE(std::filesystem::exists(path)) << "the socket file remains";
     EXPECT_EQ(unix_listener::bind(path, core.handle()).error(), std::errc::address_in_use);
     EXPECT_EQ(within(core, unix_listener::bind(path)).error(), std::errc::address_in_use);
     std::filesystem::remove(path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The memory of many connections that are idle, or whose data is not read. In processes of their own, since memory that
-// earlier tests have freed would hide what these take.
+// The memory of many connections that are idle, or whose data is not read. Each test runs in its own process, because
+// memory that earlier tests have freed would hide the memory that the connections take.
 #include <gtest/gtest.h>
 
 #include <sys/prctl.h>
@@ -40,7 +40,7 @@ constexpr std::size_t many = support::under_sanitizer ? 2'000 : 10'000;
 constexpr std::size_t ring_buffers = 1024;
 constexpr std::size_t buffer_size = 32 * 1024;
 
-/// Bytes of memory that this process has touched and not given back.
+/// Returns the resident memory of this process in bytes.
 std::size_t resident() {
     std::ifstream file("/proc/self/statm");
     std::size_t all = 0;
@@ -49,7 +49,7 @@ std::size_t resident() {
     return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// The other ends, in a process of their own: so that neither its descriptors nor its memory count here.
+/// The peers, in a separate process, so that neither their descriptors nor their memory count here.
 class peer_process {
 public:
     explicit peer_process(const raw_socket& listener) : commands_(support::make_socket_pair()) {
@@ -73,8 +73,8 @@ public:
         EXPECT_EQ(status, 0);
     }
 
-    /// Does it for `count` of them, and waits until that is done. 'c': connects so many more; 's': sends 64 bytes each;
-    /// 'f': sends each as much as it takes.
+    /// Runs a command for `count` connections, and waits until it is done. 'c' connects `count` more, 's' sends 64
+    /// bytes on each, and 'f' sends on each until its socket is full.
     void command_all(char what, std::size_t count) const {
         const command wanted{what, count};
         char done = 0;
@@ -97,7 +97,8 @@ private:
             for (std::size_t i = 0; i < wanted.count; ++i) {
                 if (wanted.what == 'c') {
                     sockets.push_back(raw_socket::connected(to));
-                    // What is in the system's buffers is not what this is about, and its memory for TCP has an end.
+                    // Socket buffers of the system are not part of this test, and the system's memory for TCP is
+                    // limited.
                     const int little = 8 * 1024;
                     ::setsockopt(sockets.back().fd(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
                 }
@@ -139,7 +140,7 @@ protected:
         }
     }
 
-    /// A request and its answer on a connection of its own, again and again, within the loop's usual time.
+    /// Sends requests on separate connections, and checks that all are answered within the usual time limit.
     void expect_others_are_served() { within(*loop_, support::ask_all(4, 100'000, support::seed())); }
 
     static void print(const char* what, std::size_t bytes) {
@@ -155,7 +156,7 @@ protected:
 
 TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     connect_all();
-    expect_others_are_served();  // what the first connections touch, and keep
+    expect_others_are_served();  // touches the memory that the first connections use and keep
     const auto before = resident();
     const auto begin_reads = [&]() -> eddy::task<void> {
         std::array<std::byte, 1> into{};
@@ -163,13 +164,13 @@ TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
             const auto nothing = co_await once(each.read(into));
             EXPECT_FALSE(nothing.has_value());
         }
-        co_await eddy::time::sleep(1ms);  // the turn that hands the last ones to the ring
+        co_await eddy::time::sleep(1ms);  // the driver tick that submits the last receives
     };
     within(*loop_, begin_reads());
     const auto grown = resident() - std::min(before, resident());
     print("idle", grown);
-    // A stream and its receive, 128 bytes, and what the queue of posted ones and the allocator need; the kernel's own
-    // memory is not in it.
+    // A stream and its receive, 128 bytes, and the memory of the list of requested streams and of the allocator. The
+    // kernel's own memory is not included.
     if (!support::under_sanitizer) {
         EXPECT_LE(grown / many, 512u);
     }
@@ -204,13 +205,13 @@ TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldAtMostTheRingsBuffers) {
     expect_others_are_served();
     const auto after_flood = resident();
     print("slow, flooded", after_flood - std::min(before, after_flood));
-    // Of the ring's buffers all may be in use, and of each connection what an idle one has.
+    // All buffers of the ring may be in use, and each connection may use the memory of an idle one.
     if (!support::under_sanitizer) {
         EXPECT_LE(after_flood, before + ring_buffers * (buffer_size + 64) + many * 512);
     }
     EXPECT_EQ(support::mapped_buffers(), 1u);
 
-    // They are still right: the rest of the 64 bytes, and then the flood.
+    // The data is still correct: the rest of the 64 bytes, and then the flood.
     const auto read_on = [&]() -> eddy::task<void> {
         std::array<std::byte, 64> into{};
         for (std::size_t i = 0; i < streams_.size(); i += 10) {

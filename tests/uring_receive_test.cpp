@@ -53,7 +53,7 @@ class UringReceiveStress : public support::uring_test {};
 class UringAccept : public support::uring_test {};
 class UringAcceptStress : public support::uring_test {};
 
-/// A page that can be taken away from everybody, the kernel included.
+/// A page that can be made inaccessible, also to the kernel.
 class page {
 public:
     page() : at_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
@@ -65,6 +65,7 @@ public:
 
     [[nodiscard]] std::span<std::byte> bytes() {
         ::mprotect(at_, size, PROT_READ | PROT_WRITE);
+        // SAFETY: `at_` is a mapping of `size` bytes that this object owns.
         return {static_cast<std::byte*>(at_), size};
     }
     void take_away() { ::mprotect(at_, size, PROT_NONE); }
@@ -78,7 +79,7 @@ private:
 // ---- Dropped operations ----
 
 TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
-    // The kernel does not take at once what it is given: that is when memory that is gone too early is seen.
+    // The kernel does not accept submissions immediately. This exposes the use of memory that is released too early.
     begin(fault_chances().set(ring_fault::nothing_taken, 200).set(ring_fault::some_taken, 200));
     const support::watchdog limit("dropped operations", support::is_sanitized ? 170s : 50s);
     const auto bytes = support::rounds(100'000) * 200;
@@ -119,7 +120,7 @@ TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
             if (count) told += count->value();
             from.take_away();
             if (random.one_in(10)) co_await eddy::yield_now();
-            // A turn, in which the ring sends what is in the slot.
+            // A driver tick, in which the ring sends the data in the send buffer.
             if (random.one_in(10)) co_await eddy::time::sleep(1us);
         }
         const auto flushed = co_await pair.stream.flush();
@@ -132,7 +133,7 @@ TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
         receives.join();
         EXPECT_TRUE(is_same);
         EXPECT_GT(faults().happened(ring_fault::nothing_taken), 0u);
-        // The stream ends before its loop.
+        // The stream must end before its loop.
         auto gone = std::move(pair.stream);
     }
 }
@@ -148,10 +149,10 @@ TEST_F(UringReceive, MetricsCountCancelledOperationsInTheKernel) {
             const auto nothing = co_await once(each.stream.read(into));
             EXPECT_FALSE(nothing.has_value());
         }
-        co_await eddy::time::sleep(1us);  // a turn: their receives have begun
+        co_await eddy::time::sleep(1us);  // a driver tick: the receives have begun
         EXPECT_EQ(given_up(), 0u);
         some.clear();
-        // That they have ended is told in the next turn.
+        // The next driver tick reports that the receives have ended.
         EXPECT_EQ(given_up(), count);
         co_await eddy::time::sleep(1us);
         EXPECT_EQ(given_up(), 0u);
@@ -173,11 +174,11 @@ TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
             }
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             for (auto& each : pairs) each.peer.send("these bytes are nobody's");
-            // The end of the first one has the kernel look for bytes of all, which are told when the others have ended,
-            // too.
+            // The end of the first stream makes the kernel check all of them. Their bytes are reported after the other
+            // streams have ended, too.
             pairs.clear();
         }
-        // More buffers than there are would have been lost by now; this one needs one.
+        // By now, more buffers than the ring has would have been lost. This connection needs one.
         connection last;
         last.peer.send("last");
         std::array<std::byte, 4> got{};
@@ -236,7 +237,7 @@ TEST_F(UringReceive, NoSpinAndNoStallWhileAllBuffersAreTaken) {
             EXPECT_TRUE(read.has_value());
             EXPECT_TRUE(pattern.matches(1, into));
         }
-        // The buffers are back: what is received now comes by the ring again.
+        // The buffers are back: the ring receives new data again.
         const auto used = faults().buffers_used();
         for (auto& each : slow) {
             std::array<std::byte, 1> into{};
@@ -267,7 +268,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
         std::mutex lock;
         std::vector<eddy::io::leased_buffer> leases;
         std::atomic<bool> is_over = false;
-        // Ends some of them on a thread of its own.
+        // Ends some of the leases on a separate thread.
         std::jthread elsewhere([&] {
             while (!is_over) {
                 std::vector<eddy::io::leased_buffer> some;
@@ -284,7 +285,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
             const byte_pattern pattern(seed);
             std::uint64_t heard = 0;
             pair.peer.send(pattern.make(0, 5'000));
-            // Dropped with bytes that were not read, sometimes.
+            // Sometimes dropped with unread bytes.
             const auto enough = random.between(1, 5'000);
             while (heard < enough) {
                 if (random.one_in(2)) {
@@ -295,7 +296,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
                     const std::lock_guard guard(lock);
                     if (random.one_in(2)) leases.push_back(std::move(*lease).value());
                 } else {
-                    // The whole of a buffer, or a part.
+                    // All of a buffer, or a part.
                     std::array<std::byte, 6'000> into{};
                     const auto count = co_await pair.stream.read(std::span(into).first(random.between(1, into.size())));
                     EXPECT_TRUE(pattern.matches(heard, std::span(into).first(count.value())));
@@ -342,11 +343,11 @@ TEST_F(UringReceive, LargeChunksBypassTheRingUntilSmallOnesCome) {
         }
         return faults().buffers_used() - used;
     };
-    EXPECT_GE(exchange(100, 20), 20u) << "small ones come by the ring";
+    EXPECT_GE(exchange(100, 20), 20u) << "the ring receives small chunks";
     exchange(256 * 1024, 20);
-    EXPECT_EQ(exchange(16 * 1024, 50), 0u) << "large ones do not";
+    EXPECT_EQ(exchange(16 * 1024, 50), 0u) << "large chunks bypass the ring";
     exchange(100, 40);
-    EXPECT_GE(exchange(100, 20), 20u) << "small ones do again";
+    EXPECT_GE(exchange(100, 20), 20u) << "the ring receives small chunks again";
     pair.peer.shutdown();
     std::array<std::byte, 1> into{};
     EXPECT_EQ(within(loop, pair.stream.read(into)), 0u);
@@ -379,7 +380,7 @@ TEST_F(UringReceive, DataAfterUrgentByteIsReadInLargeTransferMode) {
     };
     within(loop, read_all());
     EXPECT_EQ(got, "beforebehind");
-    EXPECT_EQ(faults().buffers_used(), used) << "it was read by the ring: the test has shown nothing";
+    EXPECT_EQ(faults().buffers_used(), used) << "the ring has read it: the tested situation did not occur";
 }
 
 TEST_F(UringReceiveStress, ChunksOfAllSizesKeepTheirOrder) {
@@ -437,7 +438,7 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
             const auto client = raw_socket::connected(listener.local_addr().value());
             client.send("x");
             std::optional<tcp_stream> stream;
-            // Dropped in flight, or when it is ready and nobody has asked.
+            // Dropped in flight, or after its connection has arrived.
             auto either = eddy::select(eddy::yield_now(), listener.accept());
             auto first = co_await either;
             if (first.index() == 1) stream.emplace(std::get<1>(std::move(first)).value().stream);
@@ -453,8 +454,8 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
     loop.run(accept_all());
 }
 
-/// So many clients at once, each of which is accepted, and then so many one after the other. How often the loop has
-/// turned for those at once.
+/// Accepts `clients` connections that exist at the same time, and then `clients` connections one after another. Returns
+/// the number of driver ticks for the first group.
 eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::size_t clients) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     const auto nobody = co_await once(listener.accept());
@@ -501,7 +502,7 @@ TEST_F(UringAcceptStress, ClosingListenerClosesUnacceptedConnections) {
             EXPECT_FALSE(nobody.has_value());
             std::vector<raw_socket> clients;
             for (int i = 0; i < 10; ++i) clients.push_back(raw_socket::connected(listener->local_addr().value()));
-            // The ring has accepted one of them, or none, or is about to.
+            // The ring has accepted one connection or none, or is about to accept one.
             for (auto polls = random.between(0, 3); polls > 0; --polls) co_await eddy::yield_now();
             const bool was_accepted = random.one_in(2);
             if (was_accepted) {
@@ -509,7 +510,7 @@ TEST_F(UringAcceptStress, ClosingListenerClosesUnacceptedConnections) {
                 EXPECT_TRUE(accepted.has_value());
             }
             listener.reset();
-            // Each hears of it: of an end if it was accepted by somebody, else of a reset.
+            // Each client sees the end: the end of the stream if a task has accepted its connection, otherwise a reset.
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             int ends = 0;
             for (const auto& each : clients) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The ring itself: full queues, entries that the kernel does not take, its watches of descriptors, its creation and its
-// end.
+// The ring itself: full queues, entries that the kernel does not accept, its watches of descriptors, its creation and
+// its end.
 #include <gtest/gtest.h>
 
 #include <liburing.h>
@@ -56,7 +56,7 @@ using support::within;
 class UringQueue : public support::uring_test {};
 class UringRing : public support::uring_test {};
 
-// ---- Full queues and entries that are not taken ----
+// ---- Full queues and entries that the kernel does not accept ----
 
 TEST_F(UringQueue, ThousandReadyReadsOverflowWithoutLoss) {
     begin({}, 4, 8);
@@ -72,7 +72,7 @@ TEST_F(UringQueue, ThousandReadyReadsOverflowWithoutLoss) {
                 co_return into[0];
             }(each.stream)));
         }
-        // The loop has nothing to do but to hand all of them to the ring.
+        // The loop only submits all reads to the ring.
         co_await eddy::time::sleep(1ms);
         for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].peer.send(std::string(1, static_cast<char>(i)));
         const auto begin = std::chrono::steady_clock::now();
@@ -84,7 +84,7 @@ TEST_F(UringQueue, ThousandReadyReadsOverflowWithoutLoss) {
     };
     const auto time = within(loop, read_all());
     EXPECT_LT(time, support::is_sanitized ? 10s : 1s);
-    EXPECT_GT(faults().overflows(), 0u) << "the test has shown nothing";
+    EXPECT_GT(faults().overflows(), 0u) << "the tested situation did not occur";
     pairs.clear();
 }
 
@@ -121,13 +121,13 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
         ASSERT_TRUE(pattern.matches(0, support::bytes_of(got).first(sent.size())));
         ASSERT_TRUE(pattern.matches(0, support::bytes_of(got).last(sent.size())));
     }
-    EXPECT_GT(faults().overflows(), 0u) << "the test has shown nothing";
+    EXPECT_GT(faults().overflows(), 0u) << "the tested situation did not occur";
     EXPECT_GT(faults().happened(ring_fault::short_send), 0u);
     pairs.clear();
 }
 
-// The kernel has taken one entry of two. What becomes of that wakes somebody, whose code has it take the second one,
-// too: the send of which fails after the turn has looked at its completions.
+// The kernel has accepted one of two entries. Its completion wakes a waker whose code submits the second entry. The
+// send of that entry fails after the driver tick has processed its completions.
 TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     using eddy::detail::io_handle;
     using eddy::detail::stream_source;
@@ -146,10 +146,11 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     stream_source& full = support::add_to(*io, full_pair);
     stream_source& spare = support::add_to(*io, spare_pair);
     ASSERT_EQ(spare.take(*io).what, stream_source::received::nothing);
-    for (int i = 0; i < 8; ++i) turn();  // all that is begun has been taken
+    for (int i = 0; i < 8; ++i) turn();  // all submissions have been accepted
     support::fill_socket(full.fd());
 
-    // Somebody waits for the slot of the first, whose socket was full, and has room again when that is sent.
+    // A task waits for the send buffer of `first`, whose socket was full. The buffer is free again after its data is
+    // sent.
     support::fill_socket(first.fd());
     const std::string whole_slot(eddy::detail::send_slot::most, 'x');
     ASSERT_EQ(write(first, whole_slot), whole_slot.size());
@@ -178,14 +179,14 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     first.clear_blocked(first.look(eddy::io::ready::all));
     ASSERT_FALSE(first.wait(eddy::detail::direction::write, cx, nullptr).is_ready());
     turn();
-    ASSERT_EQ(calls, 1) << "the test has shown nothing";
+    ASSERT_EQ(calls, 1) << "the tested situation did not occur";
     turn();
 
     EXPECT_TRUE(support::comes_true([&] {
         turn();
         drain(full_pair, got);
         return got.ends_with("rest");
-    })) << "what was written is lost";
+    })) << "the written data is lost";
     io->close_stream(first);
     io->close_stream(full);
 }
@@ -218,12 +219,12 @@ TEST_F(UringQueue, TenThousandOperationsPassARingOfFourEntries) {
     for (std::size_t i = 0; i < pairs.size(); ++i) {
         ASSERT_TRUE(pattern.matches(i, support::bytes_of(pairs[i].peer.receive(8))));
     }
-    EXPECT_GT(faults().full_submissions(), 0u) << "the test has shown nothing";
+    EXPECT_GT(faults().full_submissions(), 0u) << "the tested situation did not occur";
     pairs.clear();
 }
 
 TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
-    // Entries that were taken keep the user_data of their operation: with two of them, each is used again at once.
+    // Accepted entries keep the user_data of their operation. With two entries, each one is reused immediately.
     begin({}, 2, 64);
     auto loop = make_core();
     const auto cancel_in_vain = [&]() -> eddy::task<void> {
@@ -235,8 +236,8 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
             static_cast<void>(co_await once(stays.stream.read(into)));
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             for (auto& each : pairs) each.peer.close();
-            // The end of the first has the kernel look at all. So the receives of the others have ended before they are
-            // cancelled, and each of those cancels fails and says so.
+            // The end of the first stream makes the kernel check all of them. So the receives of the others have ended
+            // before they are cancelled, and each of these cancellations fails and reports this.
             for (auto& each : pairs) auto gone = std::move(each.stream);
             stays.peer.send("ping");
             const auto read = co_await stays.stream.read_exact(into);
@@ -251,7 +252,7 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
     within(loop, cancel_in_vain());
 }
 
-// A cancel finds a full queue, of which the kernel takes nothing at that moment. The stream that it is for is
+// A cancellation finds a full queue, and the kernel accepts nothing at that moment. The stream of the operation is
 // destroyed.
 TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
     begin({}, 4, 8);
@@ -272,7 +273,7 @@ TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
             const auto dropped = std::move(pair.stream);
         }
         EXPECT_EQ(faults().enters_to_reject(), 0u);
-        EXPECT_EQ(given_up(), 0u) << "the queue had room: the test has shown nothing";
+        EXPECT_EQ(given_up(), 0u) << "the queue was not full: the tested situation did not occur";
     };
     loop.run(drop_while_the_queue_is_full());
     pair.peer.set_nonblocking();
@@ -284,8 +285,8 @@ TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
     others.clear();
 }
 
-// The kernel does not take a send that a task waits for, and nothing else happens. So the next enter sends the data,
-// but brings no completion that would end its sleep.
+// The kernel does not accept a send that a task waits for, and nothing else happens. The next enter sends the data, but
+// brings no completion that would end its wait.
 TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
     connection pair;
     auto loop = make_core();
@@ -321,7 +322,7 @@ TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
     };
     loop.run(begin_to_receive());
     support::fill_socket(pair.stream.native_handle());
-    // Without a timer, whose wheel would end the sleep now and then.
+    // Without a timer, because the timer wheel would end the wait from time to time.
     support::gate is_flushed;
     std::atomic<bool> is_late = false;
     std::jthread ends_the_sleep([&] {
@@ -332,14 +333,14 @@ TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
     loop.run(write_and_flush());
     is_flushed.open();
     ends_the_sleep.join();
-    EXPECT_FALSE(is_late) << "the loop slept until other data came";
-    EXPECT_EQ(faults().enters_to_reject(), 0u) << "the test has shown nothing";
+    EXPECT_FALSE(is_late) << "the loop waited until other data arrived";
+    EXPECT_EQ(faults().enters_to_reject(), 0u) << "the tested situation did not occur";
     const auto dropped = std::move(pair.stream);
 }
 
 // ---- Watches ----
 
-// One look at the epoll brings 1,024 events at most, and the ring tells of the epoll only when more come.
+// One call of epoll_wait returns at most 1,024 events, and the ring reports the epoll instance only when more arrive.
 TEST_F(UringRing, AllOf3000ReadyDescriptorsWakeTheirTasks) {
     constexpr std::size_t count = 3000;
     std::list<eddy::io::async_fd<support::counter>> sources;
@@ -371,10 +372,10 @@ TEST_F(UringRing, WatchEndedByTheKernelRestarts) {
     auto loop = make_core();
     const auto remote = loop.remote();
     const auto be_woken = [&]() -> eddy::task<void> {
-        connection pair;  // so that there is a ring
+        connection pair;  // ensures that the loop uses a ring
         std::array<std::byte, 1> into{};
         static_cast<void>(co_await once(pair.stream.read(into)));
-        // More rounds if the fault has not happened: the gate may be open each time before the loop sleeps.
+        // More rounds if the fault has not happened: the gate may be open each time before the loop waits.
         for (int i = 0; i < 50 || (faults().happened(ring_fault::ended_poll) == 0 && i < 5'000); ++i) {
             support::async_gate gate;
             std::jthread other([&] { gate.open(); });
@@ -387,7 +388,7 @@ TEST_F(UringRing, WatchEndedByTheKernelRestarts) {
 
 // ---- Creation and end ----
 
-/// Waits for everything that there is, for ever; says when it waits.
+/// Waits for operations of all kinds, forever. Increments `waits` when it waits.
 eddy::task<void> wait_for_all(connection pair, std::atomic<int>& waits) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     pair.peer.send(std::string(100'000, 'x'));
@@ -458,7 +459,7 @@ TEST_F(UringRing, FailedRingCreationIsReportedAndLeaksNothing) {
         std::errc reported;
         std::string_view why;
     };
-    // With ENOMEM the library tries again for a fifth of a second.
+    // With ENOMEM the library retries for 0.2 s.
     for (const auto& [rings_before, error, reported, why] : {
              refusal{0, EMFILE, std::errc::too_many_files_open,
                      "epoll: there was no descriptor left for a ring (EMFILE or ENFILE)"},
@@ -523,7 +524,7 @@ TEST_F(UringRing, ForkedChildLeavesTheRingToItsParent) {
         std::array<std::byte, 4> into{};
         for (auto& each : pairs) static_cast<void>(co_await once(each.stream.read(into)));
         co_await eddy::time::sleep(1ms);
-        // Bytes that are on their way to the reader, and such that are not sent yet.
+        // Some bytes are on their way to the reader, and others are not sent yet.
         for (auto& each : pairs) each.peer.send("ping");
         for (auto& each : pairs) {
             const auto written = co_await each.stream.write(support::bytes_of("pong"));

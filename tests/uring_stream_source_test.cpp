@@ -44,14 +44,15 @@ using support::add_to;
 using support::owned_io;
 using support::raw_socket;
 
-/// Another loop, with a ring of this thread, too: it sends what is left of a stream.
+/// Returns another driver with a ring on this thread. It sends the remaining data of a stream.
 owned_io make_sender() {
     owned_io made(io_handle::make(eddy::driver_kind::io_uring).value());
     EXPECT_TRUE(made->turn(0ms).has_value());
     return made;
 }
 
-/// Calls a function in the turn that finds what it has received: so between a send and what is made of that.
+/// Calls a function in the driver tick that processes its received byte: after a send, and before the result of the
+/// send is processed.
 class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
@@ -62,7 +63,7 @@ public:
     call_in_turn& operator=(const call_in_turn&) = delete;
     ~call_in_turn() { owner_.close_stream(stream_); }
 
-    /// From here on; what comes before that is not told.
+    /// Reports data from now on. Data that arrived before is not reported.
     void arm() {
         const eddy::waker waker = calls_.waker();
         eddy::context cx(waker);
@@ -70,7 +71,7 @@ public:
         EXPECT_FALSE(stream_.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
     }
     void trigger() const { pair_.peer.send("!"); }
-    /// Waits until that has come.
+    /// Waits until the data of trigger() has arrived.
     void wait_until_received() const { raw_socket(::dup(pair_.stream.native_handle())).wait_for(POLLIN); }
 
 private:
@@ -80,7 +81,7 @@ private:
     support::calling_waker calls_;
 };
 
-/// A driver with a ring of this thread.
+/// A driver with a ring on this thread.
 class UringStreamSource : public testing::Test {
 protected:
     void SetUp() override {
@@ -93,20 +94,20 @@ protected:
 
     stream_source& add() { return add_to(*io, pair); }
 
-    /// Hands it over to the ring of that loop.
+    /// Submits the write to the ring of the driver `by`.
     [[nodiscard]] eddy::result<std::size_t> write(stream_source& to, io_handle& by, std::string_view text) const {
         const auto bytes = support::bytes_of(text);
         return to.write(*io, by.own_ring(), std::span(&bytes, 1));
     }
 
-    /// A call of another thread than the ring's: so the ring's owner is asked to begin what that thread itself would
-    /// begin.
+    /// Runs `call` on a thread that does not own the ring. The ring's owner is then requested to begin what its own
+    /// thread would begin directly.
     template <class Call>
     static void on_other_thread(const Call& call) {
         std::thread(call).join();
     }
 
-    /// Whether a receive would be begun now. It ends at once.
+    /// Returns whether a receive would begin now. The receive ends immediately.
     static bool begins(stream_source& stream) {
         if (!stream.begin_receive().is_wanted) return false;
         static_cast<void>(stream.receive_ended(-ECANCELED));
@@ -118,18 +119,18 @@ protected:
     owned_io io;
 };
 
-// The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket
-// up.
+// The owner has removed the stream from the list, and is about to begin a receive. Meanwhile the task gives up the
+// socket.
 TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
     stream_source& stream = add();
     on_other_thread([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    ASSERT_TRUE(stream.stop_receiving(*io)) << "the bytes are the caller's from here on";
+    ASSERT_TRUE(stream.stop_receiving(*io)) << "from now on the caller receives the bytes";
     EXPECT_FALSE(begins(stream));
     io->close_stream(stream);
 }
 
-// The same moment, when the task reads itself: two that receive at once would bring the bytes in the wrong order.
+// The same moment, but the task reads by itself: two concurrent receives would return the bytes in the wrong order.
 TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     stream_source& stream = add();
     stream.read_itself();
@@ -141,8 +142,8 @@ TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     io->close_stream(stream);
 }
 
-// The ring has no buffers, so the epoll tells of what comes: once, and also while the task waits for the owner to look
-// again whether there are some.
+// The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
+// the owner to check again for buffers.
 TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();
@@ -152,25 +153,26 @@ TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
     pair.peer.send("late");
     ASSERT_EQ(io->turn_for_stalled_owner().value().value(), 1u);
     EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
-    EXPECT_FALSE(begins(stream)) << "and nobody else reads";
+    EXPECT_FALSE(begins(stream)) << "and there is no other reader";
     io->close_stream(stream);
 }
 
-// The owner is about to watch the descriptor; meanwhile the stream is dropped, and the number is somebody else's.
+// The owner is about to watch the descriptor. Meanwhile the stream is dropped, and its descriptor number is reused.
 TEST_F(UringStreamSource, ClosedStreamIsNotRegisteredWithEpoll) {
     stream_source& stream = add();
-    stream.retain();  // as the list of posted ones does
+    stream.retain();  // as the list of requested streams does
     const int number = stream.fd();
     io->close_stream(stream);
     ASSERT_LT(::fcntl(number, F_GETFD), 0);
     const support::connection other;
     const int reused = ::dup2(other.stream.native_handle(), number);
-    EXPECT_FALSE(io->watch_stream(stream, stream_source::for_reading)) << "it watches a descriptor of somebody else";
+    EXPECT_FALSE(io->watch_stream(stream, stream_source::for_reading))
+        << "it watches the descriptor of another connection";
     ::close(reused);
     stream.release();
 }
 
-// Another worker looks in at the moment when this one has to hand out what it has written.
+// Another thread holds the driver lock at the moment when this worker has to submit its written data.
 TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
     stream_source& stream = add();
     ASSERT_EQ(write(stream, *io, "hello"), 5u);
@@ -185,13 +187,13 @@ TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
     ASSERT_TRUE(visits.wait());
     io->flush_ring();
     pollfd wanted{pair.peer.fd(), POLLIN, 0};
-    EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "it still lies in the queue";
+    EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "the data is still in the queue";
     visitor.join();
     io->close_stream(stream);
 }
 
-// Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is
-// read.
+// Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
+// reset, the end of the stream is read.
 TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
     using received = stream_source::received;
     const support::connection spare_pair;
@@ -210,38 +212,38 @@ TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
     reads.arm();
     reads.trigger();
     reads.wait_until_received();
-    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the call_in_turn's completion is there now";
+    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the completion for call_in_turn has arrived";
     pair.peer.reset();
     raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->turn(0ms).has_value());
     if (first.what == received::nothing) first = stream.take(*io);
-    EXPECT_EQ(first.what, received::error) << "the reader takes a cut answer for a whole one";
+    EXPECT_EQ(first.what, received::error) << "the reader mistakes a part of the data for all of it";
     EXPECT_EQ(first.error, std::errc::connection_reset);
     io->close_stream(stream);
     sender->close_stream(spare);
 }
 
-// A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not
-// said yet how long it may take.
+// A loop checks destroyed streams for expired deadlines, at the moment when another thread destroys a stream and has
+// not set its deadline yet.
 TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
     stream_source& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
     ASSERT_TRUE(io->turn(0ms).has_value());
     ASSERT_EQ(stream.end(false), stream_source::end_action::wait_for_send);
-    io->retain();  // as close_stream() does, which this is a part of
+    io->retain();  // as close_stream() does, of which this test runs a part
     ASSERT_FALSE(stream.leave_to_driver(*io));
     const auto now = std::chrono::steady_clock::now();
     auto next = std::chrono::steady_clock::time_point::max();
-    EXPECT_FALSE(stream.give_up(now, next)) << "what was written is lost";
+    EXPECT_FALSE(stream.give_up(now, next)) << "the written data is lost";
     stream.linger(now + 30s);
     EXPECT_FALSE(stream.give_up(now, next));
     EXPECT_EQ(next, now + 30s);
 }
 
-// The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look
-// again.
+// The deadline of a destroyed stream passes while another loop, which is stalled, holds the remaining data. The stream
+// has to be checked again.
 TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -251,15 +253,15 @@ TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
     const auto now = std::chrono::steady_clock::now();
     stream.linger(now);
     auto next = std::chrono::steady_clock::time_point::max();
-    EXPECT_FALSE(stream.give_up(now, next)) << "the other loop has it";
-    EXPECT_LT(next, now + 1s) << "if the peer takes nothing, it stays for ever";
+    EXPECT_FALSE(stream.give_up(now, next)) << "the other loop holds the data";
+    EXPECT_LT(next, now + 1s) << "if the peer reads nothing, the stream stays forever";
     ASSERT_TRUE(sender->turn(0ms).has_value());
     EXPECT_TRUE(stream.give_up(next, next));
     io->finish_closing(stream);
 }
 
-// The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there
-// is no room.
+// The stream's loop ends while another loop's ring sends the remaining data, and before that loop learns that the
+// socket is full.
 TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -267,7 +269,7 @@ TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
-    ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with bytes left";
+    ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with unsent bytes";
     call_in_turn ends(*sender, [this] { io.reset(); });
     ends.arm();
     ends.trigger();
@@ -275,11 +277,11 @@ TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
         EXPECT_TRUE(sender->turn(0ms).has_value());
         return !io;
     }));
-    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor stays open forever";
 }
 
-// A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there
-// is no room.
+// A stream without linger is destroyed while another loop's ring sends the remaining data, and before that loop learns
+// that the socket is full.
 TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -294,14 +296,14 @@ TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
     });
     ends.arm();
     ends.trigger();
-    ends.wait_until_received();  // so it is there before the send goes out with the next turn
+    ends.wait_until_received();  // the data must arrive before the next driver tick submits the send
     ASSERT_TRUE(sender->turn(0ms).has_value());
-    ASSERT_TRUE(is_destroyed) << "too late for what is to be shown";
-    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
+    ASSERT_TRUE(is_destroyed) << "too late: the tested situation did not occur";
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor is kept for data that the peer does not read";
 }
 
-// The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here
-// since somebody else watches it.
+// The remaining data of a destroyed stream finds a full socket, its loop still receives, and its descriptor cannot be
+// watched. Here this is because another source watches it.
 TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -313,7 +315,7 @@ TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
     ASSERT_TRUE(sender->turn(0ms).has_value());
-    EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive has it";
+    EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive uses the descriptor";
     ASSERT_TRUE(io->remove_source(other_source, number).has_value());
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->turn(0ms).has_value());
@@ -321,7 +323,7 @@ TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
     }));
 }
 
-// The same where nobody else sends, and that it cannot be watched was known before.
+// The same without another sender, and it was known before that the descriptor cannot be watched.
 TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
     for (const bool is_received_for : {false, true}) {
         SCOPED_TRACE(is_received_for);
@@ -338,16 +340,16 @@ TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
         ASSERT_TRUE(io->turn(0ms).has_value());
         io->close_stream(stream);
         for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
-        EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for what nobody would tell";
-        // The epoll knows the other_source by the socket, which is open still, and this number.
+        EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for an event that is never reported";
+        // The epoll instance identifies other_source by the socket, which is still open, and by this number.
         ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
         ASSERT_TRUE(io->remove_source(other_source, number).has_value());
         ::close(number);
     }
 }
 
-// The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else
-// watches it.
+// The socket is found full after write() has accepted its data, and cannot be watched. Here this is because another
+// source watches it.
 TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -362,7 +364,7 @@ TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
         ASSERT_FALSE(flushed.has_value());
         EXPECT_EQ(flushed.error(), std::errc::file_exists);
     }
-    // Nothing is lost by that: it goes on when the cause is gone.
+    // No data is lost: the write continues after the cause is removed.
     ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
     std::string got;
@@ -384,14 +386,15 @@ TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
     io->close_stream(stream);
 }
 
-// The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has
-// posted it again. There is one link: in two lists, it would cut off whoever was posted before it.
+// The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
+// thread has requested the stream again. A stream has one link: if it were in two lists, the streams that were added
+// before it would be cut off.
 TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
     stream_source& stream = add();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
-    EXPECT_FALSE(stream.wants_stop_again()) << "it is in a list";
+    EXPECT_FALSE(stream.wants_stop_again()) << "the stream is in a list already";
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->turn(0ms).has_value());
         return stream.stop_receiving(*io);
@@ -399,9 +402,9 @@ TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
     io->close_stream(stream);
 }
 
-// What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very
-// thread has queued. Here since the descriptor cannot be watched, which the reader is told; on a thread that has no
-// ring.
+// A driver tick processes requested streams before it waits for events. This may wake a task that the same thread has
+// to run, and then the tick must not wait. Here the descriptor cannot be watched, which is reported to the reader, on a
+// thread without a ring.
 TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -418,7 +421,7 @@ TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
         const auto before = std::chrono::steady_clock::now();
         ASSERT_TRUE(io->turn(10s).has_value());
         EXPECT_TRUE(is_told);
-        EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "it slept, though somebody was woken";
+        EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "the tick waited although it had woken a task";
         const auto taken = stream.take(*io);
         EXPECT_EQ(taken.what, stream_source::received::error);
         EXPECT_EQ(taken.error, std::errc::file_exists);
@@ -427,8 +430,8 @@ TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     io->close_stream(stream);
 }
 
-// A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by
-// ThreadSanitizer, since the two learn of each other by a relaxed store only.
+// The end of a loop whose ring is lost (lose_ring()) checks a send buffer that another loop has just been given.
+// ThreadSanitizer can report a missing lock, because only a relaxed store connects the two threads.
 TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
     const owned_io other = make_sender();
     stream_source& stream = add();
@@ -445,9 +448,9 @@ TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
     io->close_stream(stream);
 }
 
-// ---- A listener ----
+// ---- Listeners ----
 
-/// Calls when something comes for the stream.
+/// Makes the stream call `calls` when it becomes ready.
 void call_when(stream_source& stream, eddy::detail::direction way, support::calling_waker& calls) {
     const eddy::waker waker = calls.waker();
     eddy::context cx(waker);
@@ -455,7 +458,7 @@ void call_when(stream_source& stream, eddy::detail::direction way, support::call
     EXPECT_FALSE(stream.wait(way, cx, nullptr).is_ready());
 }
 
-/// A driver with a ring of this thread, and a listener of it, whose accept is in flight.
+/// A driver with a ring on this thread, and its listener, whose accept is in flight.
 class UringListenerSource : public testing::Test {
 protected:
     void SetUp() override {
@@ -480,8 +483,8 @@ protected:
     stream_source* listener = nullptr;
 };
 
-// The last bytes of a stream, and its end behind them, are handed out at once. Whoever is woken by the bytes destroys a
-// listener, which hands out the end, and then the stream.
+// The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes wake a waker that
+// destroys a listener, which delivers the end, and then destroys the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     stream_source& stream = add_to(*io, pair);
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
@@ -495,7 +498,7 @@ TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
         }));
     };
     std::size_t pieces = 0;
-    for (; pieces < 7; ++pieces) {  // one less than makes it bulky
+    for (; pieces < 7; ++pieces) {  // one less than enters large-transfer mode
         send_large();
         turn();
         auto* const chunk = stream.take_chunk();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Random stress of connections on io_uring: faults between the ring and the kernel, and operations that are dropped at
-// random. Each byte arrives, in order, nothing hangs, and no descriptor or buffer is left over.
+// random. Each byte arrives in order, nothing hangs, and no descriptor or buffer is leaked.
 #include <gtest/gtest.h>
 
 #include <sys/socket.h>
@@ -65,7 +65,7 @@ struct ring_size {
     unsigned completions;
 };
 
-/// Where the connections are: on a loop (no workers), or on a runtime.
+/// Where the connections run: on an event loop (no workers), or on a runtime.
 struct place {
     unsigned workers;
     ring_size size;
@@ -84,7 +84,7 @@ std::string name_of(const testing::TestParamInfo<place>& info) {
 
 class UringFaultsStress : public testing::TestWithParam<place> {
 protected:
-    /// Conversations with these faults, and that nothing is left. So many bytes a connection.
+    /// Runs conversations with these faults, of `bytes` bytes per connection, and checks that nothing is leaked.
     void talk(const fault_chances& chances, std::uint64_t seed, std::size_t connections, std::uint64_t bytes) {
         const auto& [workers, size] = GetParam();
         const support::watchdog limit("conversations", support::is_sanitized ? 170s : 50s);
@@ -92,7 +92,7 @@ protected:
         const auto buffers = support::mapped_buffers();
         {
             const ring_faults faults(seed, chances, size.submissions, size.completions);
-            // First some that keep the ring busy, then those that let it sleep between any two parts.
+            // The first conversations keep the ring busy. The others let it wait between any two parts.
             const auto talks = [&]() -> eddy::task<void> {
                 co_await support::converse_all(connections, bytes, seed);
                 co_await support::ask_all(2, bytes, seed);
@@ -114,7 +114,7 @@ protected:
             EXPECT_EQ(faults.rings_alive(), 0u);
             EXPECT_EQ(faults.buffer_mistakes(), 0u);
             EXPECT_GT(faults.buffers_used(), 0u);
-            // Queues of a few entries show something if they are too short at times.
+            // Queues of a few entries must have been too short at times, or the test has tested nothing.
             EXPECT_TRUE(size.submissions == 0 || faults.full_submissions() + faults.overflows() > 0);
             for (const auto& [what, name] : all_faults) {
                 happened_[static_cast<std::size_t>(what)] += faults.happened(what);
@@ -128,7 +128,7 @@ protected:
         return happened_[static_cast<std::size_t>(fault.what)] != 0;
     }
     void expect_happened(const named_fault& fault) const {
-        EXPECT_TRUE(has_happened(fault)) << fault.name << ": the test has shown nothing";
+        EXPECT_TRUE(has_happened(fault)) << fault.name << ": the fault did not happen";
     }
 
 private:
@@ -138,11 +138,12 @@ private:
 TEST_P(UringFaultsStress, EachFaultAlone) {
     for (const auto& fault : all_faults) {
         SCOPED_TRACE(fault.name);
-        // More rounds if the fault has not happened: a round with unlucky draws has no occasion for it.
+        // More rounds if the fault has not happened: a round with unlucky draws has no opportunity for it.
         const auto most = support::rounds(50) + 20;
         for (std::uint64_t round = 0; round < support::rounds(50) || (!has_happened(fault) && round < most); ++round) {
             fault_chances chances;
-            // What happens once a turn has fewer occasions than what happens once a send.
+            // A fault that can happen once per driver tick has fewer opportunities than one that can happen once per
+            // send.
             talk(chances.set(fault.what, fault.what == ring_fault::ended_poll ? 300 : 100), support::seed() + round, 8,
                  200'000);
             if (HasFailure()) return;
@@ -178,7 +179,8 @@ eddy::task<void> some_polls(std::size_t count) {
     while (count-- > 0) co_await eddy::yield_now();
 }
 
-/// Polls `operation` a random number of times, or for a random time, and drops it unless it is ready. What it gave.
+/// Polls `operation` a random number of times, or for a random time, and drops it unless it is ready. Returns its
+/// output.
 template <class F>
 eddy::task<std::optional<eddy::output_t<F>>> for_a_while(F operation, dice& random) {
     if (random.one_in(20)) {
@@ -193,7 +195,7 @@ eddy::task<std::optional<eddy::output_t<F>>> for_a_while(F operation, dice& rand
     co_return std::get<0>(std::move(first));
 }
 
-/// The other end, on threads of its own: writes as long as it may, and reads until the stream ends.
+/// The peer, on its own threads: writes until stop_writing(), and reads until the end of the stream.
 class busy_peer {
 public:
     busy_peer(const support::raw_socket& at, byte_pattern writes, byte_pattern reads)
@@ -203,7 +205,8 @@ public:
               while (!may_stop_) {
                   part = writes.make(written_, 3'000);
                   const auto count = ::send(at.fd(), part.data(), part.size(), MSG_NOSIGNAL);
-                  if (count < 0 && errno == EAGAIN) continue;  // 10 s are over without room: the machine is busy
+                  // 10 s have passed without free buffer space: the machine is busy
+                  if (count < 0 && errno == EAGAIN) continue;
                   if (count < 0) return;
                   written_ += static_cast<std::uint64_t>(count);
               }
@@ -213,7 +216,7 @@ public:
               std::vector<std::byte> part(10'000);
               for (;;) {
                   const auto count = ::recv(at.fd(), part.data(), part.size(), 0);
-                  if (count < 0 && errno == EAGAIN) continue;  // likewise
+                  if (count < 0 && errno == EAGAIN) continue;  // as above
                   if (count <= 0) return;
                   const auto got = std::span(part).first(static_cast<std::size_t>(count));
                   if (!reads.matches(heard_, got)) has_wrong_bytes_ = true;
@@ -249,7 +252,7 @@ private:
     std::jthread receives_;
 };
 
-/// One connection, and so many operations on it and beside it.
+/// Runs random operations on one connection and on a listener, and drops some of them.
 class dropper {
 public:
     explicit dropper(std::uint64_t seed)
@@ -350,7 +353,7 @@ TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
     const auto descriptors = support::fd_count();
     const auto mapped = support::mapped_buffers();
     {
-        // Only to count: nothing fails.
+        // Only counts: no fault is injected.
         const support::ring_faults none(support::seed(), {});
         std::vector<std::unique_ptr<dropper>> all;
         for (std::size_t i = 0; i < connections; ++i) all.push_back(std::make_unique<dropper>(support::seed() + i));

@@ -83,7 +83,7 @@ TEST(Wait, WakersCanOutliveTheWait) {
     std::move(kept).wake();
 }
 
-/// Where a waiting future leaves its waker for another thread.
+/// A place in which a waiting future leaves its waker for another thread.
 class mailbox {
 public:
     void put(eddy::waker waker) {
@@ -103,8 +103,8 @@ private:
 TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
     const auto rounds = support::rounds(1'000'000);
     mailbox box;
-    eddy::detail::atomic<std::uint64_t> opened{0};
-    eddy::detail::atomic<bool> over{false};
+    eddy::detail::atomic<std::uint64_t> opened{0};  // acquire pairs with release: the round counts as opened
+    eddy::detail::atomic<bool> over{false};         // acquire and release: only ends the loop
     std::thread waking([&] {
         while (!over.load(std::memory_order_acquire)) {
             auto sleeper = box.take();
@@ -112,7 +112,8 @@ TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
                 std::this_thread::yield();
                 continue;
             }
-            // The sleeper may go as soon as the round is opened, and again when it is woken: the last wake comes late.
+            // The waiting thread may return as soon as the round is opened, and again when it is woken: the last wake
+            // arrives late.
             opened.fetch_add(1, std::memory_order_release);
             sleeper.wake_by_ref();
             std::move(sleeper).wake();
