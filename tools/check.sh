@@ -2,9 +2,9 @@
 # ./dev check: one function per stage. Part of ./dev, which defines the helpers (say, die, need, build, ...).
 
 # The stages that CI runs. The ones that fail most often come first.
-stages=(lists test format headers asan tsan package counts tidy)
+stages=(lists test docs format headers asan tsan package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test format headers gcc clang asan tsan package counts tidy fuzz soak cross)
+all_stages=(lists test docs format headers gcc clang asan tsan package counts tidy fuzz soak cross)
 
 all=0 # 1 with --all
 
@@ -104,6 +104,9 @@ check_test() {
     build dev
     run_tests dev
 }
+
+# Checks that each public name is documented, and that Doxygen finds no mistakes in the docstrings.
+check_docs() { python3 tools/undocumented.py; }
 
 check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"

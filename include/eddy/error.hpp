@@ -52,6 +52,7 @@ enum class errc {
 
 /// The exception for incorrect use of the library. Its text says what to do instead, and ends with the file and line of
 /// the caller.
+/// Thread safety: a plain value.
 class EDDY_API misuse : public std::logic_error {
 public:
     /// Constructs the exception from its text and the source location of the caller.
@@ -68,6 +69,7 @@ private:
 /// because those tasks could not run meanwhile. The functions are: `eddy::run`, `eddy::wait`, `block_on`,
 /// `block_on_all`, `wait_until_idle`, `shutdown_timeout` and `runtime_ended::wait`; also `run`, `run_until_idle` and
 /// `turn` of a `core`, including the core that runs.
+/// Thread safety: a plain value.
 class EDDY_API nested_runtime : public misuse {
 public:
     /// Has the constructors of misuse.
@@ -75,6 +77,7 @@ public:
 };
 
 /// Thrown if an object that belongs to the thread of one event loop is used on another thread.
+/// Thread safety: a plain value.
 class EDDY_API wrong_thread : public misuse {
 public:
     /// Has the constructors of misuse.

@@ -23,9 +23,10 @@ template <class T>
 
 /// A `result<void>` that the caller may ignore without a warning. (Since GCC 16 the class std::expected is
 /// [[nodiscard]].) It converts to `result<void>`.
+/// Thread safety: a plain value.
 class discardable_result : public result<void> {
-    /// Has the constructors of `result<void>`.
 public:
+    /// Has the constructors of `result<void>`.
     using result<void>::result;
 };
 

@@ -29,6 +29,7 @@ class [[nodiscard]] framed_write : public sink_ops<framed_write<W, E>> {
 
 public:
     using error_type = detail::codec_error_t<E>;
+    /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
 
     /// Creates a sink that writes to `to`.

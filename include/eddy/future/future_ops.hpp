@@ -32,6 +32,7 @@ Self&& must_be_moved(Self& self) {
 
 /// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
 /// not need it: the functions of the same names in combinators.hpp take any future.
+/// Thread safety: that of the derived class.
 template <class Self>
 class future_ops {
 public:

@@ -49,7 +49,7 @@ public:
     /// Adds a future whose output comes before all others.
     void push_front(F future) { futures_.push(maybe_done_future<F>(std::move(future)), true); }
 
-    /// Returns the number of outputs that are still to come.
+    /// Returns the number of outputs that are still to come, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return futures_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return futures_.is_empty(); }
 

@@ -62,7 +62,7 @@ public:
     /// the set, poll next() after the push.
     void push(F future) { futures_.push(std::move(future)); }
 
-    /// Returns the number of futures that have not ended.
+    /// Returns the number of futures that have not ended, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return futures_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return futures_.is_empty(); }
 

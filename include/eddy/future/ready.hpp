@@ -52,6 +52,7 @@ public:
 };
 
 /// Returns a future that is ready at its first poll, with `value` as its output.
+/// Cancel safety: safe, but `value` is lost with the future.
 /// Cost: no allocation.
 template <class T>
 [[nodiscard]] ready_future<std::decay_t<T>> ready(T&& value) {
@@ -62,6 +63,7 @@ template <class T>
 [[nodiscard]] inline ready_future<void> ready() { return ready_future<void>(std::in_place, std::monostate()); }
 
 /// Returns a future that is never ready; it can only be cancelled.
+/// Cancel safety: safe.
 template <class T = void>
 [[nodiscard]] pending_future<T> pending() noexcept {
     return {};

@@ -152,6 +152,7 @@ template <class F>
 
 /// The branch of a select, select_biased or race that is taken, immediately, if all other branches are when() branches
 /// whose conditions are false. Its output is `value`, or void.
+/// Cancel safety: safe, but `value` is lost with the future.
 template <class T>
 [[nodiscard]] otherwise_future<std::decay_t<T>> otherwise(T&& value) {
     return otherwise_future<std::decay_t<T>>(ready(std::forward<T>(value)));

@@ -15,7 +15,11 @@ namespace eddy::io {
 class seek_from {
 public:
     /// The position that an offset is relative to.
-    enum class origin : unsigned char { start, end, current };
+    enum class origin : unsigned char {
+        start,   ///< the first byte
+        end,     ///< the byte after the last one
+        current  ///< the current position
+    };
 
     /// Makes a position from an offset in bytes. A negative offset points backwards.
     [[nodiscard]] static constexpr seek_from start(std::uint64_t offset) noexcept {

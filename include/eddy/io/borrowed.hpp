@@ -19,6 +19,7 @@ class borrowed : public detail::forwards_read<borrowed<T>>,
                  public detail::forwards_write<borrowed<T>>,
                  public detail::forwards_seek<borrowed<T>> {
 public:
+    /// The type of the object.
     using inner_type = T;
 
     /// Refers to `object`.

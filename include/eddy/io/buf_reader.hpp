@@ -37,6 +37,7 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 template <class R>
 class buf_reader : public detail::forwards_write<buf_reader<R>> {
 public:
+    /// The type of the inner object.
     using inner_type = R;
 
     /// Takes ownership of `inner`. The buffer has `capacity` bytes.

@@ -33,6 +33,7 @@ namespace eddy::io {
 template <class W>
 class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::forwards_buf_read<buf_writer<W>> {
 public:
+    /// The type of the inner object.
     using inner_type = W;
 
     /// Takes ownership of `inner`. The buffer has `capacity` bytes.

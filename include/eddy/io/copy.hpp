@@ -116,10 +116,12 @@ class copy_op {
 public:
     using output_type = result<std::uint64_t>;
 
+    /// For use by copy().
     copy_op(R& from, W& to, std::size_t buffer_size, std::source_location where)
         : from_(&from), to_(&to), copying_(buffer_size, where) {}
 
     poll_result<output_type> poll(context& cx) { return copying_.poll(cx, *from_, *to_); }
+    /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
 
 private:
@@ -134,6 +136,7 @@ class copy_buf_op {
 public:
     using output_type = result<std::uint64_t>;
 
+    /// For use by copy_buf().
     copy_buf_op(R& from, W& to) noexcept : from_(&from), to_(&to) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -155,6 +158,7 @@ public:
             if (!cost.is_paid()) return not_ready;
         }
     }
+    /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
 private:

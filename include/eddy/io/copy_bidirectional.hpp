@@ -16,8 +16,8 @@ namespace eddy::io {
 /// The number of bytes that copy_bidirectional() copied in each direction.
 /// Thread safety: a plain value.
 struct copied {
-    std::uint64_t a_to_b = 0;
-    std::uint64_t b_to_a = 0;
+    std::uint64_t a_to_b = 0;  ///< from the first object to the second
+    std::uint64_t b_to_a = 0;  ///< from the second object to the first
 
     /// Constructs the counts.
     copied() noexcept = default;
@@ -70,6 +70,7 @@ class copy_bidirectional_op {
 public:
     using output_type = result<copied>;
 
+    /// For use by copy_bidirectional().
     copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
         : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
 
@@ -84,6 +85,7 @@ public:
         if (!first || !second) return not_ready;
         return output_type(std::in_place, a_to_b_.written(), b_to_a_.written());
     }
+    /// Returns the number of bytes that were written, in both directions together.
     [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
 
 private:

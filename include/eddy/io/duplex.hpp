@@ -90,6 +90,7 @@ public:
 /// The two ends that simplex() returns.
 /// Thread safety: that of its parts.
 struct simplex_ends {
+    /// The two ends: what the writer writes is read by the reader.
     simplex_reader reader;
     simplex_writer writer;
 
@@ -104,6 +105,7 @@ private:
 /// The two ends that duplex() returns.
 /// Thread safety: that of its parts.
 struct duplex_ends {
+    /// The two ends. They are equivalent.
     duplex_stream first;
     duplex_stream second;
 

@@ -20,6 +20,7 @@ namespace eddy::io {
 template <class R, class Fn>
 class [[nodiscard]] inspect_reader : public detail::forwards_write<inspect_reader<R, Fn>> {
 public:
+    /// The type of the inner object.
     using inner_type = R;
 
     /// Takes ownership of both.
@@ -49,6 +50,7 @@ template <class W, class Fn>
 class [[nodiscard]] inspect_writer : public detail::forwards_read<inspect_writer<W, Fn>>,
                                      public detail::forwards_buf_read<inspect_writer<W, Fn>> {
 public:
+    /// The type of the inner object.
     using inner_type = W;
 
     /// Takes ownership of both.

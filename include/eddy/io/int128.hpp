@@ -3,8 +3,8 @@
 
 namespace eddy {
 
-// 128-bit integers, if the compiler has them (on 64-bit systems). Then EDDY_HAS_INT128 is defined.
 #ifdef __SIZEOF_INT128__
+/// Defined if the compiler has 128-bit integers, which it has on 64-bit systems.
 #define EDDY_HAS_INT128 1
 // NOLINTBEGIN(modernize-use-using): an alias-declaration cannot take __extension__, which silences -Wpedantic
 /// 128-bit integers, signed and unsigned.

@@ -16,6 +16,7 @@ class read_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read().
     read_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }
@@ -31,6 +32,7 @@ class read_vectored_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_vectored().
     read_vectored_op(R& from, std::span<const std::span<std::byte>> into) noexcept : from_(&from), into_(into) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_read_parts(*from_, cx, into_); }

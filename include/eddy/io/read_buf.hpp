@@ -38,6 +38,7 @@ class read_buf_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_buf().
     read_buf_op(R& from, B& into) noexcept : from_(&from), into_(&into) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_read_buf(*from_, cx, *into_); }

@@ -33,9 +33,11 @@ class read_exact_op {
 public:
     using output_type = result<void>;
 
+    /// For use by read_exact().
     read_exact_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_read_exact(*from_, cx, into_, filled_); }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return filled_; }
 
 private:

@@ -17,11 +17,13 @@
 namespace eddy::io {
 
 /// The algorithm of read_u8() and the other functions that read numbers.
+/// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
 template <class R, class T, std::endian Order>
 class read_number_op {
 public:
     using output_type = result<T>;
 
+    /// For use by the functions that read numbers.
     explicit read_number_op(R& from) noexcept : from_(&from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -30,6 +32,7 @@ public:
         if (!*done) return output_type(std::unexpect, done->error());
         return output_type(detail::number_of<T, Order>(bytes_));
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return filled_; }
 
 private:

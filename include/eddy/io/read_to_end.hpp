@@ -65,9 +65,11 @@ class read_to_end_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_to_end().
     read_to_end_op(R& from, C& into) noexcept : reading_(from), into_(&into) {}
 
     poll_result<output_type> poll(context& cx) { return reading_.poll(cx, *into_); }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
@@ -81,6 +83,7 @@ class read_all_op {
 public:
     using output_type = result<C>;
 
+    /// For use by read_to_end().
     explicit read_all_op(R& from) noexcept : reading_(from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -89,6 +92,7 @@ public:
         if (!*count) return output_type(std::unexpect, count->error());
         return output_type(std::move(got_));
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
@@ -102,6 +106,7 @@ class read_to_string_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_to_string().
     read_to_string_op(R& from, std::string& into) noexcept : reading_(from), into_(&into), before_(into.size()) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -109,6 +114,7 @@ public:
         if (!count || !*count) return count;
         return detail::only_utf8(*into_, before_);
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
@@ -123,6 +129,7 @@ class read_text_op {
 public:
     using output_type = result<std::string>;
 
+    /// For use by read_to_string().
     explicit read_text_op(R& from) noexcept : reading_(from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -132,6 +139,7 @@ public:
         if (auto text = detail::only_utf8(got_, 0); !text) return output_type(std::unexpect, text.error());
         return output_type(std::move(got_));
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:

@@ -87,6 +87,7 @@ class fill_buf_op {
 public:
     using output_type = result<std::span<const std::byte>>;
 
+    /// For use by fill_buf().
     explicit fill_buf_op(R& from) noexcept : from_(&from) {}
 
     poll_result<output_type> poll(context& cx) { return from_->poll_fill_buf(cx); }
@@ -101,6 +102,7 @@ class read_until_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_until().
     read_until_op(R& from, std::byte delimiter, C& into, std::size_t limit) noexcept
         : from_(&from), into_(&into), limit_(limit), delimiter_(delimiter) {}
 
@@ -110,6 +112,7 @@ public:
         if (!*done) return output_type(std::unexpect, done->error());
         return ok(read_);
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return read_; }
 
 private:
@@ -126,6 +129,7 @@ class read_line_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by read_line().
     read_line_op(R& from, std::string& into, std::size_t limit) noexcept
         : into_(&into), before_(into.size()), reading_(from, std::byte{'\n'}, into, limit) {}
 
@@ -136,6 +140,7 @@ public:
         into_->resize(before_);
         return detail::io_failure(errc::invalid_utf8);
     }
+    /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:

@@ -17,6 +17,7 @@ class seek_op {
 public:
     using output_type = result<std::uint64_t>;
 
+    /// For use by seek().
     seek_op(S& object, seek_from to) noexcept : object_(&object), to_(to) {}
 
     poll_result<output_type> poll(context& cx) {

@@ -27,6 +27,7 @@ class [[nodiscard]] copy_to_bytes : public sink_ops<copy_to_bytes<S>> {
 
 public:
     using error_type = typename S::error_type;
+    /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
 
     /// Takes ownership of the sink.

@@ -92,6 +92,7 @@ private:
 /// Thread safety: that of its parts.
 template <class S>
 struct halves {
+    /// The half that reads, and the half that writes.
     read_half<S> reader;
     write_half<S> writer;
 

@@ -17,6 +17,7 @@ class write_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by write().
     write_op(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_write_checked(*to_, cx, from_); }
@@ -32,6 +33,7 @@ class write_vectored_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by write_vectored().
     write_vectored_op(W& to, std::span<const std::span<const std::byte>> from) noexcept : to_(&to), from_(from) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_write_parts(*to_, cx, from_); }
@@ -47,6 +49,7 @@ class flush_op {
 public:
     using output_type = result<void>;
 
+    /// For use by flush().
     explicit flush_op(W& to) noexcept : to_(&to) {}
 
     poll_result<output_type> poll(context& cx) { return to_->poll_flush(cx); }
@@ -61,6 +64,7 @@ class shutdown_op {
 public:
     using output_type = result<void>;
 
+    /// For use by shutdown().
     explicit shutdown_op(W& to) noexcept : to_(&to) {}
 
     poll_result<output_type> poll(context& cx) { return to_->poll_shutdown(cx); }

@@ -19,9 +19,11 @@ class write_all_op {
 public:
     using output_type = result<void>;
 
+    /// For use by write_all().
     write_all_op(W& to, std::span<const std::byte> from) noexcept : to_(&to), left_(from), size_(from.size()) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_write_all(*to_, cx, left_); }
+    /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return size_ - left_.size(); }
 
 private:
@@ -36,6 +38,7 @@ class write_all_vectored_op {
 public:
     using output_type = result<void>;
 
+    /// For use by write_all_vectored().
     write_all_vectored_op(W& to, std::span<std::span<const std::byte>> from) noexcept : to_(&to), left_(from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -48,6 +51,7 @@ public:
         }
         return ok();
     }
+    /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
 private:

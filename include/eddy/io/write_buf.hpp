@@ -29,6 +29,7 @@ class write_buf_op {
 public:
     using output_type = result<std::size_t>;
 
+    /// For use by write_buf().
     write_buf_op(W& to, B& from) noexcept : to_(&to), from_(&from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -48,6 +49,7 @@ class write_all_buf_op {
 public:
     using output_type = result<void>;
 
+    /// For use by write_all_buf().
     write_all_buf_op(W& to, B& from) noexcept : to_(&to), from_(&from) {}
 
     poll_result<output_type> poll(context& cx) { return detail::poll_write_all_buf(*to_, cx, *from_); }

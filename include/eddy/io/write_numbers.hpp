@@ -17,11 +17,13 @@
 namespace eddy::io {
 
 /// The algorithm of write_u8() and the other functions that write numbers.
+/// Cancel safety: not safe, except for 8-bit numbers. Only count() has the number of bytes that were written.
 template <class W, std::size_t Size>
 class write_number_op {
 public:
     using output_type = result<void>;
 
+    /// For use by the functions that write numbers.
     write_number_op(W& to, const std::array<std::byte, Size>& bytes) noexcept : to_(&to), bytes_(bytes) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -30,6 +32,7 @@ public:
         written_ = Size - left.size();
         return done;
     }
+    /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
 private:

@@ -21,8 +21,8 @@ namespace eddy::net {
 /// Thread safety: a plain value.
 template <class Addr>
 struct basic_recv_info {
-    std::size_t size = 0;
-    Addr from;
+    std::size_t size = 0;       ///< in bytes
+    Addr from;                  ///< the sender
     bool is_truncated = false;  ///< the datagram was larger than the buffer; the rest of it is lost
 
     /// Constructs a result from its parts.
@@ -39,7 +39,10 @@ using datagram_peek_op =
     buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::call>;
 
 /// Selects whether a receive removes the datagram from the socket.
-enum class takes_it : bool { no, yes };
+enum class takes_it : bool {
+    no,  ///< it stays in the socket: peek_from()
+    yes  ///< it is removed: recv_from()
+};
 
 /// The operation of recv_from() and peek_from().
 /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
@@ -47,9 +50,11 @@ enum class takes_it : bool { no, yes };
 template <class Addr>
 class EDDY_API recv_from_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = basic_recv_info<Addr>;
     static constexpr detail::direction way = detail::direction::read;
 
+    /// For use by recv_from() and peek_from().
     recv_from_op(std::span<std::byte> into, takes_it takes) noexcept : into_(into), takes_(takes) {}
 
     poll_result<result<basic_recv_info<Addr>>> poll(detail::io_socket& socket, context& cx, const void* future);
@@ -67,6 +72,7 @@ concept dgram_buffer = std::movable<B> && requires(B& b) { std::as_writable_byte
 /// Thread safety: that of its parts.
 template <class Socket, class B>
 struct basic_dgram_sent {
+    /// The socket and the buffer that the call took, and the result of the call.
     Socket sock;
     B buf;
     result<void> sent;
@@ -80,6 +86,7 @@ struct basic_dgram_sent {
 /// Thread safety: that of its parts.
 template <class Socket, class B, class Addr>
 struct basic_dgram_received {
+    /// The socket and the buffer that the call took, and the size of the datagram in bytes.
     Socket sock;
     B buf;
     result<std::size_t> n;

@@ -22,6 +22,7 @@ namespace eddy::net {
 template <class Addr>
 class EDDY_API datagram_socket : public socket_owner {
 public:
+    /// The result of a receive that reports the sender.
     using recv_info_type = basic_recv_info<Addr>;
 
     // ---- Sending ----

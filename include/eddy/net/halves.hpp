@@ -71,6 +71,7 @@ private:
 /// Thread safety: that of its parts.
 template <class Stream>
 struct halves {
+    /// The half that reads, and the half that writes.
     read_half<Stream> reader;
     write_half<Stream> writer;
 
@@ -162,6 +163,7 @@ private:
 /// Thread safety: that of its parts.
 template <class Stream>
 struct owned_halves {
+    /// The half that reads, and the half that writes.
     owned_read_half<Stream> reader;
     owned_write_half<Stream> writer;
 
@@ -173,6 +175,7 @@ struct owned_halves {
 /// Thread safety: that of its parts.
 template <class Stream>
 struct reunite_error {
+    /// The halves that were passed to reunite().
     owned_read_half<Stream> reader;
     owned_write_half<Stream> writer;
 

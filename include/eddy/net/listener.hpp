@@ -21,8 +21,8 @@ namespace eddy::net {
 /// Thread safety: that of its parts.
 template <class Stream, class Addr>
 struct basic_accepted {
-    Stream stream;
-    Addr peer;
+    Stream stream;  ///< the connection
+    Addr peer;      ///< the address of the peer
 
     /// Constructs the pair from its parts.
     basic_accepted(Stream&& connection, const Addr& from) noexcept : stream(std::move(connection)), peer(from) {}

@@ -74,8 +74,8 @@ private:
 /// The two ends of a pipe. Returned by make().
 /// Thread safety: that of its parts.
 struct ends {
-    sender tx;
-    receiver rx;
+    sender tx;    ///< the writing end
+    receiver rx;  ///< the reading end
 
     /// Takes ownership of both ends.
     ends(sender&& writes, receiver&& reads) noexcept : tx(std::move(writes)), rx(std::move(reads)) {}

@@ -11,7 +11,7 @@ namespace eddy::net {
 /// yet. The caller must close the descriptor.
 /// Thread safety: a plain value.
 struct released {
-    int native_handle = -1;
+    int native_handle = -1;        ///< the descriptor
     std::vector<std::byte> bytes;  ///< of a TCP connection: the bytes that precede those of the descriptor
     std::vector<int> connections;  ///< of a tcp_listener: connections that were accepted; the caller must close them
     /// Of a TCP connection: the error that the next read after `bytes`, or else the next write, would have returned.

@@ -68,11 +68,12 @@ private:
 /// The result of serve(): counts of connections.
 /// Thread safety: a plain value.
 struct serve_report {
-    std::uint64_t accepted = 0;
+    std::uint64_t accepted = 0;       ///< connections that the listener accepted
     std::uint64_t failed = 0;         ///< of these: the handler threw an exception, or returned an error
     std::uint64_t aborted = 0;        ///< of these: had not ended when the drain time was over
     std::uint64_t accept_errors = 0;  ///< failed accepts: no descriptor, no memory, or the connection was gone
 
+    /// Makes a report of zeros.
     serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 

@@ -22,6 +22,7 @@ namespace eddy::net {
 /// Thread safety: a plain value.
 class EDDY_API ipv4_addr {
 public:
+    /// The four bytes, in network byte order.
     using octets_type = std::array<std::uint8_t, 4>;
 
     /// The address 0.0.0.0.
@@ -62,6 +63,7 @@ private:
 /// Thread safety: a plain value.
 class EDDY_API ipv6_addr {
 public:
+    /// The 16 bytes in network byte order, and the 8 groups in host byte order.
     using octets_type = std::array<std::uint8_t, 16>;
     using segments_type = std::array<std::uint16_t, 8>;
 

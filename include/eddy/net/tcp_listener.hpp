@@ -38,6 +38,7 @@ using incoming_stream = basic_incoming_stream<tcp_listener>;
 /// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API tcp_listener : public ip_binding<tcp_listener> {
 public:
+    /// The type of an accepted connection.
     using accepted_type = accepted;
 
     /// Takes ownership of a listening socket, also on error.

@@ -25,11 +25,14 @@ using read_vectored_op = buffer_op<&detail::io_socket::poll_read_vectored, detai
                                    std::span<const std::span<std::byte>>, if_empty::call>;
 
 /// The operation of read_exact().
+/// Thread safety: one thread at a time.
 class read_exact_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = void;
     static constexpr detail::direction way = detail::direction::read;
 
+    /// For use by read_exact().
     explicit read_exact_op(std::span<std::byte> into) noexcept : left_(into) {}
 
     poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
@@ -48,8 +51,10 @@ private:
 };
 
 /// The operation of receive().
+/// Thread safety: one thread at a time.
 class receive_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = io::leased_buffer;
     static constexpr detail::direction way = detail::direction::read;
 
@@ -84,11 +89,14 @@ poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, cons
 }
 
 /// The operation of write_all().
+/// Thread safety: one thread at a time.
 class write_all_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = void;
     static constexpr detail::direction way = detail::direction::write;
 
+    /// For use by write_all().
     explicit write_all_op(std::span<const std::byte> from) noexcept : left_(from) {}
 
     poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
@@ -100,11 +108,14 @@ private:
 };
 
 /// The operation of write_owned().
+/// Thread safety: one thread at a time.
 class write_owned_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = void;
     static constexpr detail::direction way = detail::direction::write;
 
+    /// For use by write_owned().
     explicit write_owned_op(io::leased_buffer&& from) noexcept : lease_(std::move(from)) {}
 
     poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {

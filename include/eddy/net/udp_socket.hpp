@@ -31,10 +31,10 @@ using recv_info = basic_recv_info<socket_addr>;
 /// Thread safety: a plain value.
 /// Lifetime: does not own the buffer.
 struct incoming_datagram {
-    std::span<std::byte> buffer;
-    std::size_t size = 0;
-    socket_addr from;
-    bool is_truncated = false;  ///< the datagram was larger than the buffer
+    std::span<std::byte> buffer;  ///< receives the datagram
+    std::size_t size = 0;         ///< the size of the datagram in bytes
+    socket_addr from;             ///< the sender
+    bool is_truncated = false;    ///< the datagram was larger than the buffer
 
     /// Receives into `into`.
     explicit incoming_datagram(std::span<std::byte> into) noexcept : buffer(into) {}
@@ -46,8 +46,8 @@ struct incoming_datagram {
 /// Thread safety: a plain value.
 /// Lifetime: does not own the bytes.
 struct outgoing_datagram {
-    std::span<const std::byte> bytes;
-    std::optional<socket_addr> to;  ///< nullopt: the connected peer
+    std::span<const std::byte> bytes;  ///< the contents
+    std::optional<socket_addr> to;     ///< nullopt: the connected peer
 
     /// Sends `from`.
     explicit outgoing_datagram(std::span<const std::byte> from) noexcept : bytes(from) {}
@@ -248,11 +248,14 @@ private:
 // ---- Implementation ----
 
 /// The operation of udp_socket::send_to().
+/// Thread safety: one thread at a time.
 class EDDY_API send_to_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::write;
 
+    /// For use by udp_socket::send_to().
     send_to_op(std::span<const std::byte> from, const socket_addr& to) noexcept : from_(from), to_(to) {}
 
     poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);
@@ -263,11 +266,14 @@ private:
 };
 
 /// The operation of udp_socket::recv_many().
+/// Thread safety: one thread at a time.
 class EDDY_API recv_many_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::read;
 
+    /// For use by udp_socket::recv_many().
     explicit recv_many_op(std::span<incoming_datagram> all) noexcept : all_(all) {}
 
     poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);
@@ -277,11 +283,14 @@ private:
 };
 
 /// The operation of udp_socket::send_many().
+/// Thread safety: one thread at a time.
 class EDDY_API send_many_op {
 public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::write;
 
+    /// For use by udp_socket::send_many().
     explicit send_many_op(std::span<const outgoing_datagram> all) noexcept : all_(all) {}
 
     poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);

@@ -52,7 +52,7 @@ public:
         return std::optional<std::string>(text_if(kind::abstract));
     }
 
-    /// Returns text for display: the path; "@" and the abstract name, with \xHH for bytes that are not printable; or
+    /// Returns text for display: the path; "@" and the abstract name, with `\xHH` for bytes that are not printable; or
     /// "(unnamed)".
     [[nodiscard]] std::string to_string() const;
 

@@ -23,7 +23,11 @@ using unix_recv_info = basic_recv_info<unix_addr>;
 struct unix_datagram_pair;
 
 /// The directions that unix_datagram::shutdown() ends.
-enum class shutdown_side : unsigned char { receiving, sending, both };
+enum class shutdown_side : unsigned char {
+    receiving,  ///< ends receiving
+    sending,    ///< ends sending
+    both        ///< ends both
+};
 
 /// A Unix datagram socket.
 ///
@@ -99,6 +103,7 @@ private:
 /// The two sockets of unix_datagram::pair().
 /// Thread safety: that of its parts.
 struct unix_datagram_pair {
+    /// The two sockets. Each is connected to the other.
     unix_datagram first;
     unix_datagram second;
 

@@ -37,6 +37,7 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 /// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API unix_listener : public socket_owner, public unix_binding<unix_listener> {
 public:
+    /// The type of an accepted connection.
     using accepted_type = unix_accepted;
 
     /// Takes ownership of a listening socket, also on error.

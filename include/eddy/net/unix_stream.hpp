@@ -24,8 +24,8 @@ struct unix_stream_pair;
 /// Thread safety: a plain value.
 struct peer_credentials {
     std::optional<std::int32_t> pid;  ///< nullopt: the process has no number in this PID namespace
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
+    std::uint32_t uid = 0;            ///< the effective user
+    std::uint32_t gid = 0;            ///< the effective group
 
     /// Constructs the credentials from their parts.
     peer_credentials(std::optional<std::int32_t> process, std::uint32_t user, std::uint32_t group) noexcept
@@ -71,6 +71,7 @@ private:
 /// The two streams of unix_stream::pair().
 /// Thread safety: that of its parts.
 struct unix_stream_pair {
+    /// The two streams. Each is the peer of the other.
     unix_stream first;
     unix_stream second;
 

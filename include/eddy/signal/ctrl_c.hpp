@@ -17,6 +17,7 @@ class [[nodiscard("co_await it")]] EDDY_API ctrl_c_future : public future_ops<ct
 public:
     using output_type = result<void>;
 
+    /// For use by ctrl_c().
     explicit ctrl_c_future(std::source_location where) noexcept : where_(where) {}
 
     poll_result<result<void>> poll(context& cx);

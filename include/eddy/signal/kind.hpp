@@ -6,6 +6,7 @@
 namespace eddy::signal {
 
 /// A signal: one with a name, or any other by its number (for example SIGRTMIN + 3).
+/// Thread safety: a plain value.
 class kind {
 public:
     /// Makes a kind from a signal's number.

@@ -23,7 +23,8 @@
 
 namespace eddy::sinks {
 
-/// See sink_ops::with().
+/// The sink that sink_ops::with() returns.
+/// Thread safety: one thread at a time.
 template <class S, class In, class Fn, bool Marked>
 class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn, Marked>> {
     using body = detail::running<detail::call_result_t<Fn&, In>>;
@@ -31,9 +32,11 @@ class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn, Marked>> {
 
 public:
     using error_type = detail::sink_error_t<S>;
+    /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
     static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
+    /// For use by sink_ops.
     template <class G>
     with_sink(S&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
@@ -100,14 +103,17 @@ private:
     body body_;  // declared last: it may refer to captures of `f_`
 };
 
-/// See sink_ops::buffer().
+/// The sink that sink_ops::buffer() returns.
+/// Thread safety: one thread at a time.
 template <class S, class T>
 class [[nodiscard]] buffer_sink : public sink_ops<buffer_sink<S, T>> {
 public:
     using error_type = detail::sink_error_t<S>;
+    /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
     static constexpr bool took_closure = detail::is_marked<S>;
 
+    /// For use by sink_ops.
     buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
 
     /// Ready while the buffer has spare capacity. Also sends buffered items if the inner sink is ready.
@@ -159,7 +165,8 @@ private:
     std::deque<T> waiting_;
 };
 
-/// See sink_ops::fanout().
+/// The sink that sink_ops::fanout() returns.
+/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] fanout_sink : public sink_ops<fanout_sink<A, B>> {
     static_assert(std::same_as<detail::sink_error_t<A>, detail::sink_error_t<B>>,
@@ -167,9 +174,11 @@ class [[nodiscard]] fanout_sink : public sink_ops<fanout_sink<A, B>> {
 
 public:
     using error_type = typename A::error_type;
+    /// The result of the operations of the sink.
     using outcome = std::expected<void, error_type>;
     static constexpr bool took_closure = detail::is_marked<A> || detail::is_marked<B>;
 
+    /// For use by sink_ops.
     fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
     /// Ready when both sinks are. Polls both, so that they become ready concurrently.

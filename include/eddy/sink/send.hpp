@@ -23,6 +23,7 @@ class [[nodiscard("co_await it")]] feed_future : public future_ops<feed_future<S
 public:
     using output_type = outcome_t<S>;
 
+    /// For use by sink_ops.
     template <class U>
     feed_future(S& into, U&& item) : into_(&into), item_(std::in_place, std::forward<U>(item)) {}
 
@@ -50,6 +51,7 @@ class [[nodiscard("co_await it")]] send_future : public future_ops<send_future<S
 public:
     using output_type = outcome_t<S>;
 
+    /// For use by sink_ops.
     template <class U>
     send_future(S& into, U&& item) : into_(&into), feed_(std::in_place, into, std::forward<U>(item)) {}
 
@@ -83,6 +85,7 @@ class [[nodiscard("co_await it")]] flush_future : public future_ops<flush_future
 public:
     using output_type = outcome_t<S>;
 
+    /// For use by sink_ops.
     explicit flush_future(S& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_flush(cx); }
@@ -97,6 +100,7 @@ class [[nodiscard("co_await it")]] close_future : public future_ops<close_future
 public:
     using output_type = outcome_t<S>;
 
+    /// For use by sink_ops.
     explicit close_future(S& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_close(cx); }
@@ -113,6 +117,7 @@ class transfer {
 public:
     using output_type = outcome_t<S>;
 
+    /// Takes ownership of the stream.
     explicit transfer(Items&& items) : items_(std::move(items)) {}
 
     /// Ready when the stream has ended and the sink has accepted all items, or with an error.
@@ -139,6 +144,7 @@ public:
         }
     }
 
+    /// Cancels the stream gracefully. Returns whether it is gone.
     [[nodiscard]] bool cancel(context& cx) { return items_.cancel(cx); }
 
 private:
@@ -181,6 +187,7 @@ public:
     using output_type = outcome_t<sink_type>;
     static constexpr bool took_closure = detail::is_marked<Items>;
 
+    /// For use by sink_ops and stream_ops.
     transfer_future(Into&& into, Items&& items) : into_(std::move(into)), transfer_(std::in_place, std::move(items)) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -237,6 +244,7 @@ private:
 
 /// The last operation of send_all().
 struct then_flush {
+    /// The name of the operation, for error messages.
     static constexpr const char* name = "send_all";
     template <class S>
     static poll_result<outcome_t<S>> poll(S& into, context& cx) {

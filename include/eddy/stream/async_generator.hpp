@@ -54,6 +54,7 @@ class [[nodiscard("a generator does nothing until its items are asked for")]] as
 
 public:
     using item_type = T;
+    /// For use by the compiler.
     using promise_type = detail::generator_promise<T>;
 
     async_generator(async_generator&& other) noexcept : frame_(other.release()) {}

@@ -16,6 +16,7 @@
 namespace eddy::streams {
 
 /// The base of an adapter of two streams.
+/// Thread safety: one thread at a time.
 template <class Self, class A, class B>
 class adaptor_of_two : public stream_ops<Self> {
 public:

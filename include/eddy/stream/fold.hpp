@@ -35,6 +35,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
                   "eddy: the function of fold returns the next state, or a future of it");
 
 public:
+    /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
     /// For use by stream_ops.
@@ -78,6 +79,7 @@ private:
 /// The types of stream_ops::try_fold().
 template <class S, class State, class Fn>
 struct try_folded {
+    /// The items, the result of the function, the state of a call of it, and the output of that call.
     using item = detail::item_t<S>;
     using returned = typename detail::step_result<Fn, State, detail::item_value_t<item>>::type;
     using body = detail::running<returned>;
@@ -89,6 +91,7 @@ struct try_folded {
         std::is_convertible_v<detail::item_value_t<std::conditional_t<may_fail, answer, State>>, State> &&
             (may_fail || std::is_convertible_v<answer, State>),
         "eddy: the function of try_fold returns the next state, a std::expected of it, or a future of either");
+    /// The error of the output, and the output.
     using error = detail::item_error_t<std::conditional_t<detail::is_expected<item>, item, answer>>;
     using type = std::expected<State, error>;
 };
@@ -109,6 +112,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 
 public:
     using output_type = typename base::output_type;
+    /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
     /// For use by stream_ops.
@@ -174,6 +178,7 @@ private:
 /// The types of stream_ops::collect().
 template <class S, class Container>
 struct collected {
+    /// The items of the stream.
     using item = detail::item_t<S>;
 
     /// Whether values are taken out of the items. False if the elements of the container are `expected`s themselves.
@@ -181,6 +186,7 @@ struct collected {
         if constexpr (detail::is_expected<item>) return !std::is_same_v<typename Container::value_type, item>;
         return false;
     }();
+    /// The output: the container, or an `expected` of it.
     using type =
         typename std::conditional_t<unwraps, std::type_identity<std::expected<Container, detail::item_error_t<item>>>,
                                     std::type_identity<Container>>::type;
@@ -249,6 +255,8 @@ private:
 };
 
 /// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class Self, class S, class Fn, bool Marked, bool Stop>
 class judging_future : public future_ops<Self> {
     using judged = detail::judged_items<S, Fn>;
@@ -314,6 +322,7 @@ template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
     : public judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
 public:
+    /// The name of the operation, for error messages.
     static constexpr const char* name = "all";
 
     /// For use by stream_ops.
@@ -328,6 +337,7 @@ template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
     : public judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
 public:
+    /// The name of the operation, for error messages.
     static constexpr const char* name = "any";
 
     /// For use by stream_ops.

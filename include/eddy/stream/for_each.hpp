@@ -35,6 +35,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 
 public:
     using output_type = typename base::output_type;
+    /// Whether the future of the function supports graceful cancellation.
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
     /// For use by stream_ops.

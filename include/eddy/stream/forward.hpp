@@ -48,6 +48,7 @@ struct owned_sink<std::reference_wrapper<S>> : std::type_identity<borrowed_sink<
 
 /// Closes the sink of a forward() after the last item.
 struct then_close {
+    /// The name of the operation, for error messages.
     static constexpr const char* name = "forward";
     template <class S>
     static poll_result<outcome_t<S>> poll(S& into, context& cx) {

@@ -65,6 +65,7 @@ private:
 };
 
 /// The base of the adapters whose function may return a future for an item. One such future runs at a time.
+/// Thread safety: one thread at a time.
 template <class Self, class S, class Fn, bool Marked>
 class running_adaptor : public detail::stream_adaptor<Self, S, Marked> {
 protected:
@@ -190,8 +191,8 @@ private:
 /// An item of stream_ops::enumerate(): the index, starting at 0, and the value.
 template <class T>
 struct enumerated {
-    std::size_t index;
-    T value;
+    std::size_t index;  ///< counts from 0
+    T value;            ///< the item of the stream
 
     /// Moves the value in.
     enumerated(std::size_t i, T&& v) : index(i), value(std::move(v)) {}

@@ -26,6 +26,7 @@ class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>> 
     };
 
 public:
+    /// The type of the streams.
     using stream_type = S;
     using item_type = detail::item_t<S>;
     static constexpr bool took_closure = detail::is_marked<S>;

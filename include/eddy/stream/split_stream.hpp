@@ -91,6 +91,7 @@ class [[nodiscard]] sink_half : public sink_ops<sink_half<S, T>> {
 
 public:
     using error_type = typename S::error_type;
+    /// The result of the operations of the sink.
     using outcome = sinks::outcome_t<S>;
 
     /// For use by split().

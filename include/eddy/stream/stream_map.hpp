@@ -100,7 +100,7 @@ public:
 
     /// Returns whether a key has a stream.
     [[nodiscard]] bool contains(const K& key) const { return by_key_.contains(key); }
-    /// Returns the number of streams.
+    /// Returns the number of streams, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return by_key_.empty(); }
 

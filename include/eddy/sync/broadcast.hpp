@@ -148,7 +148,11 @@ namespace eddy::sync {
 class broadcast_error {
 public:
     /// The possible reasons; see is_empty(), is_closed() and is_lagged().
-    enum class kinds : std::uint8_t { empty, closed, lagged };
+    enum class kinds : std::uint8_t {
+        empty,   ///< there is no unread value
+        closed,  ///< the senders are gone, and all values were read
+        lagged   ///< the receiver missed values
+    };
 
     /// Creates an error. `missed` is the number of missed values and applies to kinds::lagged.
     explicit broadcast_error(kinds kind, std::uint64_t missed = 0) noexcept : missed_(missed), kind_(kind) {}

@@ -202,6 +202,7 @@ private:
 template <class T>
 class [[nodiscard]] mpsc<T>::sender {
 public:
+    /// The type of the values.
     using value_type = T;
 
     /// Returns a future that sends `value` once there is capacity for it.
@@ -572,6 +573,7 @@ private:
 template <class T>
 class [[nodiscard]] mpsc<T>::unbounded_sender : public sink_ops<unbounded_sender> {
 public:
+    /// The type of the values.
     using value_type = T;
     using error_type = send_error<void>;
 

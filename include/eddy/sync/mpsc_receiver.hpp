@@ -33,6 +33,7 @@ template <class Channel>
 class [[nodiscard]] mpsc_receiver : public stream_ops<mpsc_receiver<Channel>> {
 public:
     using item_type = typename Channel::value_type;
+    /// The futures of recv() and recv_many().
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
 

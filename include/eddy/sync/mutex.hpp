@@ -29,6 +29,7 @@ template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
     : public eddy::detail::held_lock<T, Owner, eddy::detail::one_permit> {
 public:
+    /// For use by mutex.
     using held = eddy::detail::held_lock<T, Owner, eddy::detail::one_permit>;
     static constexpr const char* operation = "a mutex's lock()";
 
@@ -85,6 +86,7 @@ class mutex {
     using one = eddy::detail::one_permit;
 
 public:
+    /// The types of the value and of the guards.
     using value_type = eddy::detail::stored_t<T>;
     using guard = mutex_guard<value_type>;
     using owned_guard = owned_mutex_guard<value_type>;

@@ -12,6 +12,7 @@ namespace eddy::sync {
 /// Thread safety: a value type; concurrent reads are safe.
 class recv_error {
 public:
+    /// Constructs the error.
     recv_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Returns errc::channel_closed.

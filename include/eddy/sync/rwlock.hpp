@@ -29,6 +29,7 @@ template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
 public:
+    /// For use by rwlock.
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's read()";
 
@@ -59,6 +60,7 @@ template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
 public:
+    /// For use by rwlock.
     using held = eddy::detail::held_lock<T, Owner, std::size_t>;
     static constexpr const char* operation = "an rwlock's write()";
 
@@ -115,6 +117,7 @@ class rwlock {
     using source_location = std::source_location;
 
 public:
+    /// The types of the value and of the guards.
     using value_type = T;
     using read_guard = rwlock_read_guard<T>;
     using write_guard = rwlock_write_guard<T>;

@@ -22,6 +22,7 @@ namespace eddy::sync {
 /// Thread safety: a value type; concurrent reads are safe.
 class acquire_error {
 public:
+    /// Constructs the error.
     acquire_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Returns errc::semaphore_closed.
@@ -33,7 +34,7 @@ public:
 /// The reason why `try_acquire` got no permit.
 enum class try_acquire_error {
     no_permits,  ///< there are too few permits, or other requests have waited for them longer
-    closed,
+    closed,      ///< the semaphore is closed
 };
 
 /// Permits that were taken from a semaphore. The destructor returns them and wakes waiting tasks; release() does so
@@ -106,6 +107,7 @@ class semaphore {
     using state = eddy::detail::permit_state;
 
 public:
+    /// A permit that borrows the semaphore, and a permit that shares its ownership.
     using permit = basic_permit<state*>;
     using owned_permit = basic_permit<std::shared_ptr<state>>;
 

@@ -33,12 +33,13 @@ namespace eddy::sys {
 
 /// A user-defined number that identifies a source in its events.
 struct token {
-    std::uint64_t value;
+    std::uint64_t value;  ///< chosen by the user
 
     friend constexpr auto operator<=>(const token&, const token&) noexcept = default;
 };
 
 /// An event of one source. A copy is independent of its `events`.
+/// Thread safety: a plain value.
 class event {
 public:
     /// An event of token 0 that reports nothing.
@@ -91,6 +92,7 @@ private:
 /// Thread safety: one thread at a time.
 class EDDY_API events {
 public:
+    /// The types of a container.
     using value_type = event;
     using const_iterator = const event*;
 
@@ -105,6 +107,7 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     /// Returns the maximum number of events per call.
     [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.size(); }
+    /// Returns whether there are no events.
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     /// Removes the events.
     void clear() noexcept { size_ = 0; }
@@ -185,6 +188,7 @@ private:
 
 /// Ends the wait of a `poll` from another thread: the poll gets a readable event with the waker's token. Several calls
 /// of wake() may result in one event. It does not have to be drained.
+/// Thread safety: wake() may be called on any thread. The other members: one thread at a time.
 class EDDY_API waker {
 public:
     /// Makes a waker for the poll of `where`.

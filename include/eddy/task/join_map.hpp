@@ -92,7 +92,7 @@ public:
 
     /// Returns whether there is a task of this key that was not joined.
     [[nodiscard]] bool contains(const K& key) const { return tasks_.contains(key); }
-    /// Returns the number of tasks that were not joined, including those that have ended.
+    /// Returns the number of tasks that were not joined, including those that have ended, and whether there are none.
     [[nodiscard]] std::size_t len() const noexcept { return tasks_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return tasks_.empty(); }
 

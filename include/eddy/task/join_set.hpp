@@ -115,6 +115,7 @@ public:
     /// Lifetime: the set must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] join_next_future join_next() noexcept { return join_next_future(*this); }
     /// Does the same, and also returns the task's number.
+    /// Cancel safety: safe, as join_next().
     [[nodiscard]] join_next_with_id_future join_next_with_id() noexcept { return join_next_with_id_future(*this); }
 
     /// Returns the output of a task that has ended; nullopt if there is none at this moment. Never suspends.
@@ -154,7 +155,7 @@ public:
     /// Detaches all tasks. The set is empty afterwards.
     void detach_all() noexcept { list_.detach_all(); }
 
-    /// Returns the number of tasks that were not joined, including those that have ended.
+    /// Returns the number of tasks that were not joined, including those that have ended, and whether there are none.
     [[nodiscard]] std::size_t len() const noexcept { return list_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
 

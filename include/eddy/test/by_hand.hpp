@@ -21,6 +21,7 @@ namespace eddy::test {
 /// Thread safety: any thread.
 class wake_counter {
 public:
+    /// Constructs a counter without wakers.
     wake_counter() : counts_(new counts) {}
     wake_counter(const wake_counter&) = delete;
     wake_counter& operator=(const wake_counter&) = delete;
@@ -80,6 +81,7 @@ private:
 };
 
 /// Owns a future and polls it on request, without an executor. Counts its wakeups.
+/// Cancel safety: that of the future. drop() and the destructor destroy it.
 /// Thread safety: wakes(), is_woken() and the wakers may be used on any thread; the other members as the future allows.
 template <class F>
 class by_hand {

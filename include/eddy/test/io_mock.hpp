@@ -198,6 +198,7 @@ private:
 /// Builds the script of an io_mock:
 ///     auto peer =
 ///     test::io_builder().read("PING\r\n").write("PONG\r\n").wait(1s).read_error(std::errc::connection_reset).build();
+/// Thread safety: one thread at a time.
 class io_builder : public detail::mock_script<io_builder> {
 public:
     /// Makes a mock with a copy of the script.
@@ -217,9 +218,11 @@ private:
 
 /// The result of io_builder::build_with_handle().
 struct io_mock_with_handle {
+    /// The mock, and the handle that adds steps to it.
     io_mock mock;
     io_mock_handle handle;
 
+    /// Takes ownership of both.
     io_mock_with_handle(io_mock&& peer, io_mock_handle&& script) noexcept
         : mock(std::move(peer)), handle(std::move(script)) {}
 };

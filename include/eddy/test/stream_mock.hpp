@@ -64,6 +64,7 @@ private:
 
 /// Builds the script of a stream_mock. The stream ends after the last step:
 ///     auto numbers = test::stream_builder<int>().item(1).wait(5ms).item(2).build();
+/// Thread safety: one thread at a time.
 template <class T>
 class stream_builder {
 public:

@@ -63,6 +63,7 @@ private:
 template <class T>
 class delay_queue : public stream_ops<delay_queue<T>> {
 public:
+    /// The types of the values and of their keys.
     using value_type = T;
     using key = delay_key;
 
@@ -306,9 +307,11 @@ void delay_queue<T>::reserve(std::size_t additional) {
 
 /// Excludes all free slots from use while it exists: values that are inserted meanwhile use new slots at the end. The
 /// destructor rebuilds the free list.
+/// Thread safety: that of the queue.
 template <class T>
 class delay_queue<T>::rebuilt_free_list {
 public:
+    /// Excludes the free slots of `of`.
     explicit rebuilt_free_list(delay_queue& of) noexcept : queue_(of) { forget(); }
     rebuilt_free_list(const rebuilt_free_list&) = delete;
     rebuilt_free_list& operator=(const rebuilt_free_list&) = delete;

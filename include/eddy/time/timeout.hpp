@@ -29,6 +29,7 @@ namespace eddy::time {
 /// Thread safety: a value type; concurrent reads are safe.
 class elapsed {
 public:
+    /// Constructs the error.
     constexpr elapsed() noexcept {}  // NOLINT(modernize-use-equals-default): must not be an aggregate
 
     /// Returns errc::timed_out.
