@@ -258,7 +258,7 @@ TEST(Finally, CapturesLiveUntilTheCleanupHasEnded) {
     auto alive = std::make_shared<int>(1);
     script end;
     auto cleanup = [alive, &end]() -> task<> {
-        co_await scripted(end);
+        static_cast<void>(co_await scripted(end));
         EXPECT_EQ(*alive, 1);
     };
     by_hand hand(finally(ready(), std::move(cleanup)));
@@ -501,7 +501,7 @@ TEST_P(Cancelling, OnlyScopeChildrenInheritTheDeadline) {
             co_await eddy::scope([&](auto& s) -> task<> {
                 s.spawn(look());
                 s.spawn(look);
-                co_await with_deadline(2h, look());
+                static_cast<void>(co_await with_deadline(2h, look()));
             });
         };
         const auto work = [&]() -> task<> {
@@ -516,11 +516,11 @@ TEST_P(Cancelling, OnlyScopeChildrenInheritTheDeadline) {
                     EXPECT_FALSE(found.has_value());
                     ++seen;
                 }));
-                co_await eddy::spawn([&]() -> task<> {
+                static_cast<void>(co_await eddy::spawn([&]() -> task<> {
                     EXPECT_FALSE(current_deadline().has_value());
                     ++seen;
                     co_return;
-                });
+                }));
             });
         };
         EXPECT_TRUE((co_await with_deadline(at, work())).has_value());

@@ -82,7 +82,7 @@ TEST(Coop, LoopThatConsumesBudgetLetsOtherTasksRun) {
             stop = true;
         });
         while (!stop) co_await eddy::consume_budget();
-        co_await other;
+        static_cast<void>(co_await other);
         co_return stop;
     };
     EXPECT_TRUE(core.run(loop()));

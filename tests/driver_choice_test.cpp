@@ -484,7 +484,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
     support::connection pair;
     const auto pool = eddy::runtime::builder().worker_threads(1).driver(driver_kind::io_uring).build().value();
     const auto on_the_worker = [&]() -> eddy::task<void> {
-        co_await eddy::spawn(receive_then_forbid_the_ring(pair.stream, pair.peer));
+        static_cast<void>(co_await eddy::spawn(receive_then_forbid_the_ring(pair.stream, pair.peer)));
     };
     pool.block_on(on_the_worker());
     std::_Exit(1);

@@ -136,7 +136,7 @@ TEST(LocalSet, TasksStayOnThreadOfEventLoop) {
                 EXPECT_NE(other.value(), owner);
             }
         });
-        co_await handle;
+        static_cast<void>(co_await handle);
     }(here, seen)));
     EXPECT_EQ(seen, 3);
 }
@@ -296,7 +296,7 @@ TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
         }(set, ran, std::move(ends.sender)));
         auto told = co_await set.run_until(std::move(ends.receiver));
         EXPECT_TRUE(told.has_value() && ran);
-        co_await other;
+        static_cast<void>(co_await other);
     }());
 }
 
@@ -501,12 +501,12 @@ TEST(LocalSet, NestedSetsRunInOrder) {
                         co_await eddy::yield_now();
                         to.push_back("inner");
                     });
-                    co_await nested;
+                    static_cast<void>(co_await nested);
                 }(events));
                 auto sibling = spawn_local([&events] { events.push_back("outer"); });
-                co_await sibling;
+                static_cast<void>(co_await sibling);
             });
-            co_await handle;
+            static_cast<void>(co_await handle);
         }(log));
         EXPECT_EQ(log, (std::vector<std::string>{"inner", "outer"}));
     });
@@ -519,7 +519,7 @@ TEST(LocalSet, RunUntilInsideOwnTaskCompletes) {
         set.spawn_local([](local_set& own, int& count) -> task<> {
             co_await own.run_until([](int& n) -> task<> {
                 auto handle = spawn_local([&n] { ++n; });
-                co_await handle;
+                static_cast<void>(co_await handle);
             }(count));
         }(set, ran));
         co_await set;

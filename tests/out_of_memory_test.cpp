@@ -183,7 +183,7 @@ TEST(OutOfMemory, LoopSurvivesEachFailedAllocation) {
     on_loop("local_set", []() -> eddy::task<> {
         eddy::local_set set;
         auto first = set.spawn_local([]() -> eddy::task<> { co_await eddy::yield_now(); });
-        co_await set.run_until(std::move(first));
+        static_cast<void>(co_await set.run_until(std::move(first)));
     });
 }
 

@@ -81,7 +81,7 @@ TEST_P(RuntimeMetrics, AliveAndSpawnedTasksAreCounted) {
     rt.block_on([&]() -> eddy::task<void> {
         EXPECT_EQ(rt.metrics().alive_tasks, 11u) << "the task of block_on counts, too";
         auto child = eddy::spawn(number(1));
-        co_await child;
+        static_cast<void>(co_await child);
     }());
     EXPECT_EQ(rt.metrics().alive_tasks, 10u);
     EXPECT_EQ(rt.metrics().spawned_tasks, 12u);

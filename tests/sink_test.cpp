@@ -323,7 +323,7 @@ TEST(Sink, WithRefusesStartSendBeforePollReady) {
     drain<int> to{.room = 9};
     support::script work;
     auto sink = into<int>(to).with<int>([&](int i) -> eddy::task<int> {
-        co_await support::scripted(work);
+        static_cast<void>(co_await support::scripted(work));
         co_return i;
     });
     EXPECT_TRUE(sink.start_send(1));

@@ -239,7 +239,7 @@ TEST(StreamAdaptors, AsyncFilterKeepsItemAliveWhilePredicateRuns) {
     support::script work;
     stream_by_hand items{streams::of(std::string("a"), std::string("bb")).filter([&](const std::string& item) {
         return [](const std::string& judged, support::script& wait) -> eddy::task<bool> {
-            co_await support::scripted(wait);
+            static_cast<void>(co_await support::scripted(wait));
             co_return judged.size() == 2;  // the item must still exist
         }(item, work);
     })};

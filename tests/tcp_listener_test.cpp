@@ -250,7 +250,7 @@ TEST(TcpListener, ThousandSimultaneousClientsAreServed) {
         auto stream = co_await tcp_stream::connect(to);
         if (!stream) co_return;
         const auto question = "client " + std::to_string(number);
-        co_await stream->write_all(support::bytes_of(question));
+        static_cast<void>(co_await stream->write_all(support::bytes_of(question)));
         std::vector<std::byte> answer(question.size());
         if (co_await stream->read_exact(answer) && text_of(answer) == question) ++right;
     };

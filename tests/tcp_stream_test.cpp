@@ -643,7 +643,7 @@ TEST(TcpStream, TasksDroppedWithLoopCloseDescriptors) {
             std::array<std::byte, 4> buffer{};
             while (reads) static_cast<void>(co_await stream->read(buffer));
             const std::vector<std::byte> much(1 << 20);
-            for (;;) co_await stream->write_all(much);
+            for (;;) static_cast<void>(co_await stream->write_all(much));
         };
         core.handle().spawn(talk(listener.addr(), true)).value();
         core.handle().spawn(talk(listener.addr(), false)).value();

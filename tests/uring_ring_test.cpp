@@ -112,7 +112,7 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
                 EXPECT_EQ(count, all.size());
             }(each.stream, sent)));
         }
-        for (auto& each : writes) co_await each;
+        for (auto& each : writes) static_cast<void>(co_await each);
         co_await write_all();
     };
     within(loop, write_in_one_turn());
@@ -359,7 +359,7 @@ TEST_F(UringRing, AllOf3000ReadyDescriptorsWakeTheirTasks) {
         co_await eddy::time::sleep(1ms);
         EXPECT_EQ(woken, 0u);
         for (auto& each : sources) each.get().add();
-        for (auto& each : tasks) co_await each;
+        for (auto& each : tasks) static_cast<void>(co_await each);
     };
     const auto done = loop.run(eddy::time::timeout(20s, wake_all()));
     EXPECT_TRUE(done.has_value());
