@@ -102,8 +102,8 @@ void core_joined::add_reference(joinable& joined) noexcept {
     retain_core_task(task);
 }
 
-/// Makes a parted task, which only the handle references, a counted one again. The loop may be gone, so all references
-/// are counted in the remote word.
+/// Converts a parted task, which only the handle references, back to a counted one. The loop may be gone, so all
+/// references are counted in the remote word.
 void core_joined::share_again() noexcept {
     is_merged = true;
     shared = nullptr;

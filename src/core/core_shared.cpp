@@ -29,7 +29,8 @@ namespace {
 constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// If both queues hold tasks, the queue comes before the child queue once in this many times.
+// While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
+// queue.
 constexpr unsigned child_fairness = 2;
 
 atomic<std::uint64_t> next_id{1};

@@ -18,13 +18,13 @@ namespace eddy::detail {
 /// So a batch of pushes costs one wake-up, and a push to a loop that is awake costs none.
 ///
 /// Thread safety: push() on any thread, other functions on the loop's thread.
-/// Lifetime: the list does not own its nodes. A node that was pushed must stay until the loop has taken it.
+/// Lifetime: the list does not own its nodes. A node that was pushed must stay alive until the loop has taken it.
 class inbound_list {
 public:
     /// The result of a push. On `loop_sleeps` the caller must wake the loop. On `refused` the list is closed.
     enum class pushed { quietly, loop_sleeps, refused };
 
-    /// Adds a node.
+    /// Adds a node at the front.
     [[nodiscard]] pushed push(inbound_node& node) noexcept {
         // relaxed: only a guess; the exchange validates it.
         inbound_node* head = head_.load(std::memory_order_relaxed);

@@ -19,7 +19,7 @@ namespace eddy::detail {
 /// sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
 public:
-    /// Makes a place with one reference, whose owner is this thread. Retains `io`, which may be null.
+    /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
     explicit sleeping_place(io_handle* io) noexcept : io_(io), owner_(this_thread_mark()) {
         if (io_ != nullptr) io_->retain();
     }
@@ -31,14 +31,15 @@ public:
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// Makes this thread the one that parks here. Call time_driver::synchronise() afterwards. Otherwise the previous
+    /// Makes this thread the one that parks here. Call time_driver::synchronize() afterwards. Otherwise the previous
     /// owner could arm a timer, still see itself as the owner, and not unpark this thread.
     void set_owner() noexcept {
         // relaxed: a thread only compares it to its own mark. The lock of the time driver orders store and load.
         owner_.store(this_thread_mark(), std::memory_order_relaxed);
     }
 
-    /// Parks this thread. Preconditions: there is no I/O.
+    /// Parks this thread.
+    /// Preconditions: there is no I/O.
     void park(std::optional<std::chrono::nanoseconds> limit) { parker_.park(limit); }
 
     /// Ends the wait in progress, or the next one.

@@ -21,7 +21,8 @@ public:
     /// Returns the task that was pushed last, or null if the queue is empty.
     [[nodiscard]] core_task* back() const noexcept { return first_ == nullptr ? nullptr : last_; }
 
-    /// Appends a task. Preconditions: the task is in state `waiting`.
+    /// Appends a task.
+    /// Preconditions: the task is in state `waiting`.
     void push(core_task& task) noexcept {
         task.state = core_task::phase::queued;
         task.next_queued = nullptr;
@@ -29,7 +30,8 @@ public:
         last_ = &task;
     }
 
-    /// Removes the oldest task. The caller must change its state. Preconditions: the queue is not empty.
+    /// Removes the oldest task. The caller must change its state.
+    /// Preconditions: the queue is not empty.
     [[nodiscard]] core_task& pop() noexcept {
         core_task& next = *std::exchange(first_, first_->next_queued);
         if (first_ != nullptr) fetch_ahead();
@@ -38,7 +40,7 @@ public:
 
 private:
     /// Prefetches the coroutine frame of the next task and the header of the one after it, while the caller polls the
-    /// popped task. Tasks are spread over the memory. Without this, each one would cost two cache misses in sequence.
+    /// popped task. Tasks are scattered in memory. Without this, each one would cost two cache misses in sequence.
     void fetch_ahead() const noexcept {
         __builtin_prefetch(first_->root);
         __builtin_prefetch(first_->next_queued, 1);
@@ -55,14 +57,16 @@ class task_stack {
 public:
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
 
-    /// Adds a task. Preconditions: the task is in state `waiting`.
+    /// Adds a task.
+    /// Preconditions: the task is in state `waiting`.
     void push(core_task& task) noexcept {
         task.state = core_task::phase::queued;
         task.next_queued = first_;
         first_ = &task;
     }
 
-    /// Removes the newest task. The caller must change its state. Preconditions: the queue is not empty.
+    /// Removes the newest task. The caller must change its state.
+    /// Preconditions: the queue is not empty.
     [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
 
 private:

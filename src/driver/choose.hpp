@@ -21,7 +21,7 @@ struct driver_choice {
 };
 
 /// Returns the driver to use: `wanted` if it is set, else the driver that the environment variable EDDY_DRIVER names,
-/// else epoll. (`automatic` prefers io_uring. It is not the default until io_uring has proven to be better.)
+/// else epoll. (`automatic` prefers io_uring. It is not the default.)
 /// Errors: errc::unknown_driver for an unknown name; the kernel's error if io_uring was requested by name and is not
 /// available.
 /// Cost: one getenv(3). If io_uring is a candidate, see ring_support().

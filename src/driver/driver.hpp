@@ -44,10 +44,10 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     {
         d.turn(timeout, [](source_key, io::ready) {})
     } -> std::same_as<result<driver_tick>>;
-    // Any thread. Ends the driver tick in progress, or the next one. Wake-ups before that tick checks count as one.
+    // Any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick count as one.
     { d.wake() } noexcept;
-    // make_alarm(): before the first tick. set_alarm(): by the thread that is about to run a tick. The alarm ends a
-    // tick once the delay is over. It stays set until then.
+    // Call make_alarm() before the first tick. Call set_alarm() on the thread that is about to run a tick. The alarm
+    // ends a tick once the delay is over, and stays set until then.
     { d.make_alarm() } -> std::same_as<result<void>>;
     { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
     { d.native_handle() } -> std::same_as<int>;

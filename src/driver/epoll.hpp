@@ -69,8 +69,8 @@ public:
         return done;
     }
 
-    /// Sets whether a wake-up ends the ticks of this epoll. It does not while a ring watches waker_handle(). Call
-    /// it only on the thread that is about to run a tick.
+    /// Sets whether a wake-up ends the ticks of this epoll. Pass false while a ring watches waker_handle(). Call this
+    /// only on the thread that is about to run a tick.
     void hear_wakes(bool here) const noexcept {
         // An eventfd never has priority data, so that interest disables it. (If the call fails, both the ring and
         // the epoll report a wake-up, which is harmless.)
@@ -112,7 +112,7 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return poll_.native_handle(); }
 
 private:
-    static constexpr sys::token wake_token{0};  // not valid as keys: keys are addresses
+    static constexpr sys::token wake_token{0};  // no key has these values: keys are addresses
     static constexpr sys::token alarm_token{1};
 
     // SAFETY: the driver only stores the address and returns it. The io_handle that watches the source keeps it

@@ -23,7 +23,7 @@ inline void reset_connection(int fd) noexcept {
     ::close(fd);
 }
 
-/// A link of a socket's receive queue: the bytes that one receive has put into a provided buffer (each buffer has
+/// An element of a socket's receive queue: the bytes that one receive has put into a provided buffer (each buffer has
 /// one chunk), or an accepted connection.
 struct received_chunk {
     received_chunk* next = nullptr;

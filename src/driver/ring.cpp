@@ -29,7 +29,7 @@ std::error_code error_of(int negative) noexcept { return {-negative, std::generi
 
 std::error_code ring::open(sizes wanted) noexcept {
     io_uring_params params{};
-    // SUBMIT_ALL: an entry with an error does not stop the entries behind it.
+    // SUBMIT_ALL: an entry with an error does not stop the entries after it.
     // TASKRUN_FLAG: has_work() needs no system call.
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE;

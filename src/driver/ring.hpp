@@ -66,7 +66,7 @@ public:
     [[nodiscard]] static bool is_before(unsigned position, unsigned other) noexcept {
         return static_cast<int>(other - position) > 0;
     }
-    /// Whether there are entries that the kernel has not taken.
+    /// Returns whether there are entries that the kernel has not taken.
     [[nodiscard]] bool has_entries() const noexcept { return waiting_entries() != 0; }
 
     /// Submits all entries and runs the deferred work of this thread. If `waits`, waits until there is a completion,
@@ -85,26 +85,26 @@ public:
         io_uring_smp_store_release(ring_.cq.khead, head + 1);
         return true;
     }
-    /// Whether next() would return true. acquire: see next().
+    /// Returns whether next() would return true. acquire: see next().
     [[nodiscard]] bool has_completion() const noexcept {
         return *ring_.cq.khead != io_uring_smp_load_acquire(ring_.cq.ktail);
     }
-    /// Whether the kernel keeps completions that did not fit into the queue. The next enter() delivers them.
+    /// Returns whether the kernel keeps completions that did not fit into the queue. The next enter() delivers them.
     [[nodiscard]] bool has_overflown() const noexcept { return (flags() & IORING_SQ_CQ_OVERFLOW) != 0; }
-    /// Whether an enter() without new entries would do work.
+    /// Returns whether an enter() without new entries would do work.
     [[nodiscard]] bool has_work() const noexcept {
         return (flags() & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
     }
 
-    /// Whether an accept can check for a connection first and report that more are waiting (Linux 6.10).
+    /// Returns whether an accept can check for a connection first and report that more are waiting (Linux 6.10).
     [[nodiscard]] bool has_accept_hints() const noexcept { return (ring_.features & IORING_FEAT_RECVSEND_BUNDLE) != 0; }
 
     /// liburing's ring, for registrations.
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:
-    /// Whether the submission queue contains indices of entries. Without that array (IORING_SETUP_NO_SQARRAY) the
-    /// kernel takes the entries in memory order. open() requests the array. A kernel or a test may omit it.
+    /// Returns whether the submission queue contains indices of entries. Without that array (IORING_SETUP_NO_SQARRAY)
+    /// the kernel takes the entries in memory order. open() requests the array. A kernel or a test may omit it.
     [[nodiscard]] bool has_array() const noexcept { return (ring_.flags & IORING_SETUP_NO_SQARRAY) == 0; }
     /// Returns the index of the entry for position tail_. Stores the index in the array, if there is one.
     [[nodiscard]] unsigned next_index() noexcept;

@@ -24,13 +24,11 @@ namespace eddy::detail {
 /// Thread safety: like buffer_owner; its owner is the owner of the ring.
 class ring_buffers final : public buffer_owner {
 public:
-    /// The number of buffers that the kernel gets at first, gets at a time, and gets at most; the size of a buffer in
-    /// bytes; the buffer group of the ring.
-    static constexpr unsigned at_first = 64;
-    static constexpr unsigned more = 16;
-    static constexpr unsigned most = 1024;
-    static constexpr std::size_t buffer_size = 32 * 1024;
-    static constexpr int group = 0;
+    static constexpr unsigned at_first = 64;               ///< number of buffers that the kernel gets initially
+    static constexpr unsigned more = 16;                   ///< number of buffers that provide_more() adds
+    static constexpr unsigned most = 1024;                 ///< maximum number of buffers
+    static constexpr std::size_t buffer_size = 32 * 1024;  ///< in bytes
+    static constexpr int group = 0;                        ///< the buffer group of the ring
 
     /// A deleter that calls close().
     struct closes {
@@ -63,7 +61,7 @@ public:
         ::io_uring_buf_ring_advance(kernel_side_, staged_);
         staged_ = 0;
     }
-    /// Whether the kernel has a free buffer.
+    /// Returns whether the kernel has a free buffer.
     [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(provided_); }
 
 private:

@@ -18,7 +18,7 @@
 namespace eddy::detail {
 namespace {
 
-/// A need, how the kernel is asked for it, and the why_driver() text for a kernel without it.
+/// A required feature, how to check for it, and the why_driver() text for a kernel without it.
 struct named_need {
     enum class kind { setup_flag, feature, operation, registration };
 
@@ -74,12 +74,12 @@ std::unexpected<ring_refusal> lacking(const named_need& it) noexcept {
     return std::unexpected(ring_refusal{make_error_code(errc::driver_unavailable), it.why});
 }
 
-/// `answer` is a negative errno, as liburing returns it.
+/// Returns the refusal for `answer`, a negative errno from liburing.
 std::unexpected<ring_refusal> refused(int answer) noexcept {
     return std::unexpected(refusal_for({-answer, std::generic_category()}));
 }
 
-/// Checks the needs with the smallest possible ring. Simulates a kernel that has none of `missing`.
+/// Checks for all required features with the smallest possible ring. Simulates a kernel that has none of `missing`.
 class probing_ring {
 public:
     explicit probing_ring(ring_needs missing) noexcept : missing_(missing) {}
@@ -194,7 +194,7 @@ private:
     io_uring_params params_{};
 };
 
-/// Whether a later attempt may succeed without a change to the system.
+/// Returns whether a later attempt may succeed without a change to the system.
 bool is_of_the_moment(const std::error_code& error) noexcept {
     return error == std::errc::not_enough_memory || error == std::errc::too_many_files_open ||
            error == std::errc::too_many_files_open_in_system;

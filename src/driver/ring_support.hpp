@@ -9,7 +9,7 @@
 
 namespace eddy::detail {
 
-/// What the driver needs of a kernel's io_uring, in the order of the checks.
+/// The features of a kernel's io_uring that the driver requires, in the order of the checks.
 /// A multishot receive (Linux 6.0) cannot be checked: IORING_REGISTER_PROBE reports operations without their flags. It
 /// is implied by deferred_taskrun, which is newer (6.1).
 enum class ring_need : unsigned {
@@ -39,7 +39,7 @@ enum class ring_need : unsigned {
     enable_rings,
 };
 
-/// A set of needs.
+/// A set of features.
 class ring_needs {
 public:
     constexpr ring_needs(std::initializer_list<ring_need> needs) noexcept {
@@ -64,8 +64,8 @@ struct ring_refusal {
 /// Success, or the reason why no ring is available.
 using ring_answer = std::expected<void, ring_refusal>;
 
-/// Whether this process may create rings with everything that the driver needs. Checks that with a small ring, which it
-/// closes again. Caches the answer, except for a lack of memory or descriptors, which may pass.
+/// Returns whether this process may create rings with everything that the driver needs. Checks that with a small ring,
+/// which it closes again. Caches the answer, except for a lack of memory or descriptors, which may be temporary.
 /// Thread safety: any thread.
 /// Cost: one load; about 10 system calls the first time.
 [[nodiscard]] ring_answer ring_support() noexcept;

@@ -20,10 +20,10 @@ class io_handle;
 class stream_source;
 
 /// Bytes that a stream has accepted from write() and that the kernel has not taken yet. A stream has at most one; an
-/// idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored behind the header in the
+/// idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored after the header in the
 /// same block, in a larger block after they have grown, or in a leased buffer.
 /// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the slot. `stream`
-/// and `home` do not change.
+/// and `owner` do not change.
 struct send_slot {
     /// The largest number of bytes in a slot, so that the block has one of the pool's sizes. The writing thread
     /// sends larger writes itself.
@@ -61,13 +61,13 @@ struct send_slot {
     send_slot(stream_source& of, io_handle& at, std::uint32_t room) noexcept
         : stream(&of), owner(&at), bytes(behind()), capacity(room), room_behind_(room) {}
 
-    /// Returns null if there is no memory.
+    /// Creates an empty slot for at least `size` bytes. Returns null if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, std::size_t size) noexcept {
         // Leaves capacity for what a task may write next in the same poll, for example a small body after a header.
         return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_slot)));
     }
-    /// A slot for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the lease, if
-    /// there is no memory.
+    /// Creates a slot for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the lease,
+    /// if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, io::leased_buffer& lease,
                                          std::span<const std::byte> from) noexcept {
         send_slot* const made = allocate(of, at, 0);
@@ -90,7 +90,7 @@ struct send_slot {
     [[nodiscard]] std::span<const std::byte> rest() noexcept { return {bytes + begin, end - begin}; }
     [[nodiscard]] bool is_empty() const noexcept { return begin == end; }
 
-    /// Whether `size` more bytes fit; grows the block if necessary.
+    /// Returns whether `size` more bytes fit; grows the block if necessary.
     /// Preconditions: the slot is `queued`.
     [[nodiscard]] bool make_room(std::size_t size) noexcept {
         if (!lease.empty()) return size == 0;

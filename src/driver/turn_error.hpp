@@ -12,7 +12,8 @@ namespace eddy::detail {
 /// `error` follows it.
 [[nodiscard]] const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
-/// Prints that message to standard error and ends the program. For a thread that has no caller to report to.
+/// Prints that message to standard error and ends the program. Called on threads that cannot report an error to a
+/// caller.
 [[noreturn, gnu::cold]] void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

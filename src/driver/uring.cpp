@@ -271,13 +271,13 @@ void uring::flush() noexcept {
     if (queued_.first == nullptr && submitted_.first == nullptr) return;
     submit_sends();
     static_cast<void>(ring_->enter(false, max_wait()));
-    // Failed sends have a completion. Completions of other operations may stand before it, so dispatch all.
+    // Failed sends have a completion. Completions of other operations may precede it, so dispatch all.
     dispatch_all(early_);
 }
 
 /// Settles the sends whose entries are before the position `taken`.
 void uring::settle_sends(unsigned taken) noexcept {
-    // The kernel takes entries in order: the entries behind an untaken one are untaken, too.
+    // The kernel takes entries in order, so it has taken no entry after an untaken one.
     while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
 }
 

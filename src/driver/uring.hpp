@@ -50,13 +50,13 @@ struct ring_tick {
 /// user_data is the address of the stream, with the kind of the operation in the low bits. 0 means none.
 ///
 /// Kernel behavior to know:
-///  - A canceled receive may still deliver bytes. Its own completion ends it, not the completion of the cancel.
+///  - A cancelled receive may still deliver bytes. Its own completion ends it, not the completion of the cancel.
 ///  - A receive without a buffer (ENOBUFS) ends even if there is nothing to read.
 ///  - A multishot operation may end at any time.
 ///  - The kernel runs deferred work of this thread only in enter(), about 20 operations per call.
 class uring {
 public:
-    /// Creates a ring for `home`.
+    /// Creates a ring for `owner`.
     /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
     [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& owner) noexcept;
     uring(const uring&) = delete;
@@ -148,7 +148,7 @@ private:
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted
     std::size_t in_flight_ = 0;  // receives and accepts
-    std::size_t given_up_ = 0;   // how many of these are canceled
+    std::size_t given_up_ = 0;   // how many of these are cancelled
     slot_queue queued_;
     slot_queue submitted_;
 };

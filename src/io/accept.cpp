@@ -8,7 +8,8 @@
 namespace eddy::detail {
 namespace {
 
-/// Whether an error of accept(2) concerns only one connection, which is gone, and not the listener. See accept(2).
+/// Returns whether an error of accept(2) concerns only one connection, which is gone, and not the listener. See
+/// accept(2).
 bool is_transient(const std::error_code& error) noexcept {
     switch (error.value()) {
     case ECONNABORTED:
@@ -24,7 +25,7 @@ bool is_transient(const std::error_code& error) noexcept {
     }
 }
 
-/// Whether the listener has a connection to accept, or an error.
+/// Returns whether the listener has a connection to accept, or an error.
 bool has_connection(int fd) noexcept {
     pollfd listener{fd, POLLIN, 0};
     return sys::retry_interrupted([&] { return ::poll(&listener, 1, 0); }) != 0;

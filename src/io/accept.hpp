@@ -14,8 +14,8 @@ namespace eddy::detail {
 /// accept(2) reports.
 [[nodiscard]] result<sys::accepted_fd> accept_one(int listener) noexcept;
 
-/// Whether `error` means that no descriptor or no memory is available. An immediate retry would fail again and keep
-/// one core fully busy.
+/// Returns whether `error` means that no descriptor or no memory is available. An immediate retry would fail again and
+/// keep one core fully busy.
 [[nodiscard]] bool is_exhausted(const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

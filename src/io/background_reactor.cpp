@@ -65,15 +65,15 @@ public:
         io_->wake();
     }
 
-    /// Ready when the thread has ended its last tick and only has to return.
+    /// Returns whether the thread has ended its last tick. If not, `waiter` is woken when it has.
     [[nodiscard]] bool poll_end(io_waiter& waiter, context& cx) {
         return io_->is_in_child() || end_->poll_waiter(waiter, cx).is_ready();
     }
     /// Unlinks a waiter of poll_end().
     void stop_waiting(io_waiter& waiter) noexcept { end_->unlink(waiter); }
 
-    /// Waits until the thread has returned. It may skip that in the cases below, because the background_reactor
-    /// always joins or detaches the thread.
+    /// Waits until the thread has returned. Does nothing in the two cases below, because the background_reactor always
+    /// joins or detaches the thread.
     void join() noexcept {
         if (is_here()) return;           // called by a waker: a thread cannot join itself
         if (io_->is_in_child()) return;  // the thread and its reference stayed in the parent
@@ -85,7 +85,7 @@ public:
         std::lock_guard guard(lock_);
         if (thread_.joinable()) thread_.detach();
     }
-    /// Whether the calling thread is this thread.
+    /// Returns whether the calling thread is this thread.
     [[nodiscard]] bool is_here() const noexcept {
         // relaxed: compared with this thread's own mark, which only this thread stores.
         return runs_on_.load(std::memory_order_relaxed) == this_thread_mark();

@@ -19,7 +19,7 @@ poll_result<result<std::size_t>> poll_job(std::optional<join_handle<blocking_don
     auto done = job->poll(cx);
     if (!done) return not_ready;
     job.reset();
-    // The job was canceled before it ran, so there is no result and no exception.
+    // The job was cancelled before it ran, so there is no result and no exception.
     if (!*done) return result<std::size_t>(std::unexpect, make_error_code(errc::runtime_shutdown));
     buffer = std::move((*done)->buffer);
     return std::move((*done)->count);

@@ -63,8 +63,8 @@ result<io_handle*> current_io(std::source_location where) {
     }
     throw misuse(
         "I/O needs an event loop on this thread, or a runtime: await it inside eddy::run(), a runtime's task or "
-        "core.run(); or enter "
-        "a runtime (handle.enter()), or name a reactor for all other threads, by reactor_handle::set_fallback()",
+        "core.run(); or enter a runtime (handle.enter()), or name a reactor for all other threads, by "
+        "reactor_handle::set_fallback()",
         where);
 }
 

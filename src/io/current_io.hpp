@@ -18,10 +18,10 @@ class uring;
 /// Errors: io_disabled; runtime_shutdown if the fallback reactor was shut down.
 [[nodiscard]] result<io_handle*> current_io(std::source_location where = std::source_location::current());
 
-/// Whether this thread has an event loop or a runtime, with or without I/O. Then current_io() does not throw.
+/// Returns whether this thread has an event loop or a runtime, with or without I/O. Then current_io() does not throw.
 [[nodiscard]] bool has_current_io() noexcept;
 
-/// Whether current_io() would register a TCP socket with io_uring.
+/// Returns whether current_io() would register a TCP socket with io_uring.
 [[nodiscard]] bool has_streams_here() noexcept;
 
 /// Returns the ring of this thread's event loop or worker; null if there is none.

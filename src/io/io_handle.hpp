@@ -74,7 +74,7 @@ public:
 
     // ---- Ring connections ----
 
-    /// Whether TCP sockets are registered by add_stream().
+    /// Returns whether TCP sockets are registered by add_stream().
     [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
     /// Returns the ring if this thread owns it, else null.
     [[nodiscard]] uring* own_ring() const noexcept {
@@ -103,7 +103,7 @@ public:
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.
     void flush_ring() noexcept;
-    /// Sets the number of canceled operations that the kernel has not ended yet. Called by the ring.
+    /// Sets the number of cancelled operations that the kernel has not ended yet. Called by the ring.
     void set_given_up(std::size_t now) noexcept {
         given_up_.store(now, std::memory_order_relaxed);  // statistics only: nothing is read through it
     }
@@ -146,19 +146,19 @@ public:
     /// Preconditions: not called inside a tick of this thread.
     void shut_down() noexcept;
 
-    /// Whether this process is a fork of the one that created the driver. The epoll is then shared with the parent,
-    /// and most operations are refused.
+    /// Returns whether this process is a fork of the one that created the driver. The epoll is then shared with the
+    /// parent, and most operations are refused.
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
-    /// Whether this thread is inside a tick, that is, called by a waker.
+    /// Returns whether this thread is inside a tick, that is, called by a waker.
     [[nodiscard]] bool holds_driver_lock() const noexcept {
         // relaxed: compared with this thread's own mark, which only this thread stores.
         return (driver_lock_.load(std::memory_order_relaxed) & ~for_owner) == this_mark();
     }
-    /// Whether no source is registered.
+    /// Returns whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
     /// From now on, the removal of the last source wakes the driver.
     void wake_when_idle() noexcept;
-    /// Whether shut_down() has been called.
+    /// Returns whether shut_down() has been called.
     [[nodiscard]] bool is_shut_down() const noexcept {
         // relaxed: the answer may be outdated anyway. add_source() checks again under the lock.
         return is_shut_down_.load(std::memory_order_relaxed);
@@ -254,7 +254,7 @@ private:
     atomic<std::uint64_t> registered_{0};
     atomic<std::uint64_t> deregistered_{0};
     atomic<std::uint64_t> ready_events_{0};
-    atomic<std::uint64_t> given_up_{0};  // a present value, and no total; written by the ring's owner
+    atomic<std::uint64_t> given_up_{0};  // the current number, not a total; written by the ring's owner
 };
 
 }  // namespace eddy::detail

@@ -9,8 +9,8 @@
 
 namespace eddy::detail {
 
-/// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into
-/// this object; the accept operation has a reference, which keeps it alive.
+/// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into this
+/// object. The accept operation holds a reference, which keeps the object alive.
 class listener_source final : public stream_source {
 public:
     explicit listener_source(int fd) noexcept : stream_source(fd, brings::connections) {}

@@ -12,7 +12,7 @@
 namespace eddy::detail {
 
 pipe::pipe(std::size_t capacity, std::source_location where) : capacity_(capacity) {
-    if (capacity == 0) throw misuse("a duplex or simplex needs room for at least one byte", where);
+    if (capacity == 0) throw misuse("a duplex or simplex needs a capacity of at least one byte", where);
     ring_ = std::make_unique_for_overwrite<std::byte[]>(capacity);
 }
 

@@ -47,7 +47,7 @@ inline not_ready_t once_more(context& cx) noexcept {
     return not_ready;
 }
 
-/// Whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
+/// Returns whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
 /// urgent data.
 [[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
     return !(seen - (io::ready::readable | io::ready::writable)).is_empty();

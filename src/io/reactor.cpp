@@ -50,7 +50,7 @@ result<reactor> reactor::make(driver_kind kind) noexcept {
 reactor::~reactor() {
     if (io_ == nullptr) return;
     if (io_->holds_driver_lock()) {
-        detail::fatal_misuse("a reactor was destroyed from inside its own turn, by a waker: wakers must only wake");
+        detail::fatal_misuse("a reactor was destroyed inside its own turn(), by a waker: wakers must only wake");
     }
     io_->shut_down();
     io_->release();

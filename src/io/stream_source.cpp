@@ -44,7 +44,7 @@ std::error_code system_error(int number) noexcept { return {number, std::generic
 
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
 
-/// Whether the error is temporary, so that the operation is repeated, by the ring or without it.
+/// Returns whether the error is temporary, so that the operation is repeated, by the ring or without it.
 bool is_of_the_moment(int error) noexcept {
     switch (error) {
     case EAGAIN:
@@ -90,7 +90,7 @@ void free_stream(scheduled_io& stream) noexcept {
 void stream_source::request_service(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
-    retain();  // the list's
+    retain();  // the list's reference
     guard.unlock();
     owner.request_service(*this);
 }
@@ -137,7 +137,7 @@ void stream_source::begin_or_request(io_handle& owner, std::unique_lock<spin_loc
     if (has(wants_receive)) request_service(owner, std::move(guard));
 }
 
-/// Whether the task reads without the ring. Requires the lock.
+/// Returns whether the task reads without the ring. Requires the lock.
 bool stream_source::is_left_to_reader() const noexcept {
     return is_listener() ? has(reads_itself) : has(in_large_transfer_mode);
 }
@@ -234,14 +234,14 @@ void stream_source::has_read(std::size_t count) noexcept {
     clear(reads_itself);  // the next read uses the ring
 }
 
-/// Whether this chunk starts the large-transfer mode. Requires the lock.
+/// Returns whether this chunk starts the large-transfer mode. Requires the lock.
 bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
     if (is_listener() || has(in_large_transfer_mode) || !has_streak(count >= large_piece, large_streak)) return false;
     set(in_large_transfer_mode);
     return true;
 }
 
-/// Whether this is the `length`-th event in a row. Requires the lock.
+/// Returns whether this is the `length`-th event in a row. Requires the lock.
 bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
     streak_ = so_far % length & 15;
@@ -351,7 +351,7 @@ std::error_code stream_source::take_send_error() noexcept {
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
     slot.sender = &ring.owner();  // under the lock, as everything that other threads access: see lose_ring()
     slot_ = &slot;
-    retain();  // the queue's
+    retain();  // the queue's reference
     guard.unlock();
     ring.queue(slot);
 }
@@ -738,7 +738,7 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     }
     // The stream was destroyed during the send. Drop what end() could not drop.
     if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd_)) slot.begin = slot.end;
-    // `home` is alive while the stream is not gone. The caller uses it after the lock, and so gets a reference.
+    // `slot.owner` is alive while the stream is not gone. The caller uses it after the unlock, so it gets a reference.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.owner->retain();

@@ -24,7 +24,7 @@ struct send_slot;
 /// How a receive or an accept has ended.
 struct operation_end {
     bool closes;         ///< whether the caller must close the stream now
-    bool was_cancelled;  ///< whether a stop had canceled it
+    bool was_cancelled;  ///< whether a stop had cancelled it
 };
 
 /// The bytes of a write: one span or several.
@@ -52,12 +52,16 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     posted         the thread that posts       owner                       in the list, which has a reference
 ///     reads_itself   owner: no buffers, or       owner; for a listener,      the task calls recv(2) or accept(2)
 ///                    accepting has failed        task                        first
-///     in_large_      owner: large chunks         task: small reads           large-transfer mode: the task calls
-///     transfer_mode                                                          recv(2) when the epoll reports bytes
+///     in_large_transfer_mode
+///                    owner: large chunks         task: small reads           the task calls recv(2) when the epoll
+///                                                                            reports bytes
 ///     more_wait      owner: more connections     task: there are none        the task calls accept(2) before it uses
 ///                    may be waiting                                          the ring, which saves a tick for each
 ///     writer_waits   task: found the slot full   the thread that frees it    "writable" is to be reported
-///     closing        the socket's destructor     -                           the driver closes the descriptor
+///     closing        the socket's destructor     -                           received data is discarded, and no
+///                                                                            receive begins
+///     wants_close    the socket's destructor,    -                           the driver closes the descriptor when
+///                    if operations are in flight                             the operations have ended
 ///     gone           the thread that closes      -                           later completions are discarded
 ///
 /// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued slot have one
@@ -94,7 +98,7 @@ public:
     /// Takes the next chunk. `nothing`: there is none yet, and "readable" is reported when that has changed.
     /// `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
     [[nodiscard]] taken take(io_handle& owner) noexcept;
-    /// Whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
+    /// Returns whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
     [[nodiscard]] bool has_chunk() noexcept;
     /// Removes the oldest chunk; null if there is none.
     [[nodiscard]] received_chunk* take_chunk() noexcept;
@@ -162,7 +166,7 @@ public:
     [[nodiscard]] bool give_up_now() noexcept;
     /// Claims the right to close the descriptor. Returns false if another thread has it.
     [[nodiscard]] bool mark_gone() noexcept;
-    /// Whether the descriptor was left to the driver.
+    /// Returns whether the descriptor was left to the driver.
     [[nodiscard]] bool is_closing() noexcept;
 
     // ---- The driver ----
@@ -216,8 +220,8 @@ public:
     /// The outcomes of settle().
     enum class sent { all, rest, close };
     /// Processes the outcome of a send after the ring's enter(). `rest`: the caller must watch the descriptor for
-    /// writing. `close`: the caller must close the stream. In both cases the caller gets a reference to the slot's
-    /// home.
+    /// writing. `close`: the caller must close the stream. In both cases the caller gets a reference to
+    /// `slot.owner`.
     [[nodiscard]] sent settle(send_slot& slot) noexcept;
 
     /// The link of the io_handle's list of posted streams.

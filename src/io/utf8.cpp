@@ -51,8 +51,8 @@ constexpr std::uint64_t high_bits = 0x8080808080808080;
 std::uint64_t sixteen_at(const char* from) noexcept { return eight_at(from) | eight_at(from + 8); }
 std::uint64_t thirty_two_at(const char* from) noexcept { return sixteen_at(from) | sixteen_at(from + 16); }
 
-/// Checks all bytes without an early exit, which would need a branch per step. Uses a single loop, because a
-/// processor usually mispredicts the end of each loop: the last step overlaps the one before.
+/// Checks all bytes without an early exit, which would need a branch per step. A single loop is enough because the last
+/// step overlaps the one before: a processor usually mispredicts the end of each loop.
 bool is_ascii(std::string_view text) noexcept {
     const char* at = text.data();
     const std::size_t size = text.size();
@@ -71,7 +71,7 @@ bool is_ascii(std::string_view text) noexcept {
     return (seen & high_bits) == 0;
 }
 
-/// Checks text that contains other bytes than ASCII.
+/// Returns whether text that is not only ASCII is valid UTF-8.
 [[gnu::noinline]] bool has_good_sequences(std::string_view text) noexcept {
     while (!text.empty()) {
         constexpr std::size_t step = 8;

@@ -33,8 +33,8 @@ namespace {
 
 using output = lookup_future::output_type;
 
-/// A lookup on its way to a resolver. It owns everything that it needs, including the sender of the result's channel,
-/// so it can outlive the lookup_future.
+/// A lookup that a thread of the blocking pool will run. It owns everything that it needs, including the sender of the
+/// result's channel, so it can outlive the lookup_future.
 class lookup_job : public detail::blocking_job {
 public:
     lookup_job(std::string_view host, std::uint16_t port, sync::oneshot<output>::sender answer)
@@ -72,7 +72,7 @@ private:
 const std::error_category& resolver_category() noexcept { return sys::resolver_category(); }
 
 poll_result<output> lookup_future::poll(context& cx) {
-    if (has_ended_) eddy::detail::throw_has_ended("a look-up of a host", cx.where());
+    if (has_ended_) eddy::detail::throw_has_ended("a host lookup", cx.where());
     if (!answer_) {
         if (!what_.is_name() || !start()) {
             has_ended_ = true;
@@ -82,7 +82,7 @@ poll_result<output> lookup_future::poll(context& cx) {
     auto answer = answer_->poll(cx);
     if (!answer) return not_ready;
     has_ended_ = true;
-    if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was canceled
+    if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was cancelled
     return **std::move(answer);
 }
 

@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-/// Returns the addresses of a host. It may block, and is called on blocking threads.
+/// A function that returns the addresses of a host. It may block, so it is called on blocking threads.
 using resolver = result<std::vector<net::socket_addr>> (*)(const std::string& host, std::uint16_t port);
 
 /// Replaces the system's resolver for later lookups. Null restores it.

@@ -17,8 +17,8 @@ bool has_only(std::string_view text, std::string_view characters) noexcept {
     return text.find_first_not_of(characters) == text.npos;
 }
 
-/// Whether getaddrinfo(3) would interpret the name as an old form of an IPv4 address: 127.1, 0177.0.0.1, 0x7f000001.
-/// Implements the "ends in a number checker" of the WHATWG URL standard. No top-level domain is a number.
+/// Returns whether getaddrinfo(3) would interpret the name as an old form of an IPv4 address: 127.1, 0177.0.0.1,
+/// 0x7f000001. Implements the "ends in a number checker" of the WHATWG URL standard. No top-level domain is a number.
 bool ends_in_number(std::string_view host) noexcept {
     if (host.ends_with('.')) host.remove_suffix(1);
     const auto last = host.substr(host.rfind('.') + 1);
@@ -26,8 +26,8 @@ bool ends_in_number(std::string_view host) noexcept {
     return !last.empty() && has_only(last, decimals);
 }
 
-/// Whether `host` may be passed to a resolver. The rules for names differ, so this refuses only text that cannot be a
-/// name. Most of that is a host with something around it, such as a URL.
+/// Returns whether `host` may be passed to a resolver. The rules for names differ, so this refuses only text that
+/// cannot be a name. Most of that is a host with something around it, such as a URL.
 bool may_be_name(std::string_view host) noexcept {
     const auto is_foreign = [](char c) {
         return static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || std::string_view(":/@%[]").contains(c);

@@ -83,7 +83,7 @@ public:
         for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) datagrams += messages_[i].msg_hdr.msg_iovlen;
         return datagrams;
     }
-    /// Whether the first message consists of several datagrams.
+    /// Returns whether the first message consists of several datagrams.
     [[nodiscard]] bool begins_with_a_run() const noexcept { return messages_[0].msg_hdr.msg_iovlen > 1; }
 
 private:
@@ -132,8 +132,9 @@ private:
     std::size_t buffer_count_ = 0;
 };
 
-/// Whether the kernel cannot segment a run, although it could send its datagrams separately. They are too large for a
-/// packet (separately they would be fragmented), the device does not support it, or the kernel is older than 4.18.
+/// Returns whether the kernel cannot segment a run, although it could send its datagrams separately. They are too large
+/// for a packet (separately they would be fragmented), the device does not support it, or the kernel is older
+/// than 4.18.
 bool cannot_cut(const std::error_code& error) noexcept {
     switch (error.value()) {
     case EINVAL:

@@ -12,8 +12,8 @@ namespace eddy::net {
 inline constexpr std::size_t most_at_once = 64;  // UDP_MAX_SEGMENTS, before Linux raised it to 128
 
 /// Receives available datagrams into the first elements of `all` and returns how many. See udp_socket::recv_many(). If
-/// that is fewer than all.size() and most_at_once, there were no more, or the next one has met an error, which the
-/// socket keeps.
+/// that is fewer than both all.size() and most_at_once, either no more datagrams were available, or the next receive
+/// has failed. In the second case the socket keeps the error.
 /// Preconditions: `all` is not empty.
 [[nodiscard]] result<std::size_t> recv_batch(int fd, std::span<incoming_datagram> all) noexcept;
 

@@ -54,8 +54,9 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
         const std::lock_guard guard(lock_);
         if (is_shut_down_) return false;
         // A woken or starting thread checks the queue even if a busy thread has taken the job it was woken for. So
-        // another thread is needed only if more jobs wait than threads are on their way. Otherwise threads would be
-        // woken for nothing. They do not count as idle then, so a single stream of jobs would start more and more.
+        // another thread is needed only if the waiting jobs outnumber the woken and starting threads. Otherwise threads
+        // would be woken for nothing. A woken thread does not count as idle, so a steady stream of jobs would start
+        // more and more threads.
         const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
             if (waiting > woken_count_) sleeper = &pop_idle();

@@ -8,8 +8,8 @@ namespace eddy::detail {
 class core_shared;
 class pool;
 
-/// Where spawn() puts tasks on this thread: the event loop that runs here, the pool of this worker, or the runtime that
-/// was entered, whichever is innermost. At most one pointer is not null.
+/// The executor that spawn() uses on a thread: the event loop that runs there, the pool of the thread's worker, or the
+/// runtime that was entered, whichever is innermost. At most one pointer is not null.
 struct executor {
     core_shared* core = nullptr;
     class pool* pool = nullptr;

@@ -18,8 +18,7 @@ handle handle::current(std::source_location where) {
     if (auto found = try_current()) return *std::move(found);
     throw misuse(
         "no runtime is current on this thread: call this inside eddy::run() or a runtime's task, or enter a runtime "
-        "first "
-        "(runtime::enter)",
+        "first (runtime::enter)",
         where);
 }
 
@@ -75,11 +74,11 @@ namespace detail {
 spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
     const executor here = executor_here;
     if (here.core == nullptr && here.pool == nullptr) {
-        throw misuse(std::string(what) +
-                         " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), "
-                         "or " +
-                         instead,
-                     where);
+        throw misuse(
+            std::string(what) +
+                " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or " +
+                instead,
+            where);
     }
     return {here.core, here.pool};
 }

@@ -14,7 +14,7 @@ namespace eddy::detail {
 /// Tracks which workers are parked and how many search for tasks, so that a push wakes a worker only if that helps.
 /// Source: Tokio's runtime::scheduler::multi_thread::idle.
 ///
-///     word_  bits 0..15   searching   workers that have no task and look into the queues of others
+///     word_  bits 0..15   searching   workers that have no task and check the queues of other workers
 ///            bits 16..31  awake       workers that are not in sleepers_, including the searching ones
 ///
 ///     a thread that pushes a task                  a worker that parks

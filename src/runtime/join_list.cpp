@@ -106,7 +106,8 @@ bool watch(join_entry& entry) noexcept {
     return entry.task->join->poll_join(*entry.task, borrowed.get());
 }
 
-/// Waits for the entry's task again. Preconditions: the entry is in state `out`.
+/// Waits for the entry's task again.
+/// Preconditions: the entry is in state `out`.
 void wait_again(join_entry& entry) noexcept {
     {
         const std::lock_guard guard(entry.ended->lock);
@@ -115,7 +116,8 @@ void wait_again(join_entry& entry) noexcept {
     if (watch(entry)) entry.notify();
 }
 
-/// Removes the oldest entry whose task has ended. Returns null if there is none. Preconditions: the lock is held.
+/// Removes the oldest entry whose task has ended. Returns null if there is none.
+/// Preconditions: the lock is held.
 join_entry* pop(join_ready_list& from) noexcept {
     join_entry* const oldest = from.first;
     if (oldest == nullptr) return nullptr;

@@ -6,7 +6,8 @@ namespace eddy::detail {
 class local_tasks;
 class task_owner;
 
-/// Where spawn_local() puts tasks on this thread: the innermost local set that is polled or was entered. Else null.
+/// The local set that spawn_local() uses on this thread: the innermost one that is polled or was entered; null if there
+/// is none.
 inline constinit thread_local local_tasks* local_here = nullptr;
 
 /// The innermost local set whose tasks are being polled on this thread, or null. The set outlives the poll, and a

@@ -111,7 +111,8 @@ bool local_tasks::send(spawned_task& task) noexcept {
     return true;
 }
 
-/// Takes the waker of a driver that has not been woken. Empty if there is none. Preconditions: lock_ is held.
+/// Takes the waker of a driver that has not been woken. Returns an empty waker if there is none.
+/// Preconditions: lock_ is held.
 waker local_tasks::take_driver() noexcept {
     for (local_driver* each = drivers_; each != nullptr; each = each->next) {
         if (!each->wake.is_noop()) return std::move(each->wake);
@@ -174,7 +175,7 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
 bool local_tasks::is_polled() const noexcept { return polled_on_.load(std::memory_order_relaxed) != nullptr; }
 
 void local_tasks::check_driver(std::source_location where) const {
-    // relaxed: the value is only compared. Misuse on another thread is detected at best effort.
+    // relaxed: the value is only compared. Misuse on another thread is not always detected.
     const void* const polled_on = polled_on_.load(std::memory_order_relaxed);
     if (polled_on == nullptr || polled_on == this_thread_mark()) return;
     throw misuse(
@@ -396,7 +397,8 @@ void local_tasks::cancel(spawned_task& task) noexcept {
     }
 }
 
-/// Releases a queue's reference. Preconditions: all tasks have been destroyed.
+/// Releases a queue's reference.
+/// Preconditions: all tasks have been destroyed.
 void local_tasks::give_up(spawned_task& task) noexcept {
     switch (task.state.transition_to_running()) {
     case task_state::run_action::drop_reference: return;

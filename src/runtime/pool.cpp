@@ -50,7 +50,7 @@ class handed_worker final : public blocking_job {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
-        // Not out of the worker's stock: the worker is offered, so another thread may already run it.
+        // Not one of the worker's cached references: the worker is offered, so another thread may already run it.
         pool_.retain(1);
     }
     handed_worker(const handed_worker&) = delete;
@@ -311,7 +311,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     }
     }
     // acquire: pairs with the store in ask_to_be_told(). The lock of the list orders them: if remove() came after
-    // synchronise(), this sees the flag; otherwise the waiter counts the task as ended.
+    // synchronize(), this sees the flag; otherwise the waiter counts the task as ended.
     if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
 }
@@ -409,7 +409,7 @@ void pool::end_in_place(worker* taken_back) noexcept {
     one_less(in_place_);
 }
 
-/// Records that a thread runs a worker again that had no thread to take it over.
+/// Records that a thread runs this worker again, if no thread could be started for it before.
 void pool::forget_left(worker& which) noexcept {
     const std::lock_guard guard(lock_);
     if (std::exchange(which.is_left_, false)) --left_;

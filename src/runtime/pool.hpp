@@ -45,12 +45,12 @@ namespace eddy::detail {
 /// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.
 class pool final : public task_owner {
 public:
-    /// Makes a pool with one reference and starts its threads.
+    /// Creates a pool with one reference and starts its threads.
     /// Errors: bad_worker_count, invalid_argument, not_enough_memory, and what the driver or the start of a thread
     /// reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
-    /// Takes or releases one reference, out of the worker's stock if a worker of this pool calls.
+    /// Takes or releases one reference. A worker of this pool uses its cached references. See worker::retain_pool().
     void retain() noexcept;
     void release() noexcept;
     /// Takes or releases `count` references directly in the shared count.

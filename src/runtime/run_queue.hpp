@@ -17,8 +17,8 @@ namespace eddy::detail {
 /// after the head has passed it, so the copies are valid if the head has not moved.
 /// Departures:
 /// - The indices have 64 bits, so the head cannot wrap to an old value during a copy.
-/// - A full ring refuses the item, which then goes to the injection queue. Go moves the older half away instead. A task
-///   that spawns without end would then overtake the tasks that were queued before.
+/// - A full ring refuses the item, which then goes to the injection queue. Go moves the older half there instead, so
+///   that a task that spawns without end would overtake the tasks that were queued before.
 ///
 ///     head   index of the oldest item; moved by the owner and thieves
 ///     tail   index after the newest item; moved by the owner only

@@ -77,7 +77,8 @@ public:
     }
 
 private:
-    /// Adds one to a counter. Preconditions: lock_ is held.
+    /// Adds one to a counter.
+    /// Preconditions: lock_ is held.
     static void count(atomic<std::uint64_t>& counter) noexcept {
         // relaxed: written under the lock only. release: pairs with the acquire in the functions above.
         counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);

@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 // The LIFO slot is used at most this many times in a row. The tasks of such a sequence share one coop budget.
 constexpr unsigned lifo_limit = 3;
 
-// The ring is checked before the child queue once in this many times.
+// One of this many polls checks the ring before the child queue.
 constexpr unsigned child_fairness = 2;
 
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
@@ -75,7 +75,7 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
-    // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronise() takes the
+    // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronize() takes the
     // lock of the timers. So either this thread sees that timer in next_deadline(), or the other thread sees the new
     // owner and unparks it. Without the lock each thread could miss the store of the other.
     time_->synchronize();
@@ -181,7 +181,7 @@ spawned_task* worker::next_local() noexcept {
                 ++lifo_streak_;
                 return task;
             }
-            // The limit is reached. The task goes behind the queued tasks, so that they are not starved.
+            // The limit is reached. The task goes to the end of the queue, so that the queued tasks are not starved.
             push_back(*task);
         }
     }

@@ -53,7 +53,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 /// block_in_place can hand the worker over to another thread.
 ///
 ///     member                   access
-///     queue_, children_           the thread that runs the worker pushes and pops; other workers steal
+///     queue_, children_        the thread that runs the worker pushes and pops; other workers steal
 ///     lifo_                    the thread that runs the worker; the watchdog worker takes a task that is stuck in it
 ///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled
 ///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
@@ -87,7 +87,8 @@ public:
     [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
     /// Takes over the worker if it is offered. Returns true for exactly one thread per offer.
     [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
-    /// Returns whether a thread that will call accept_offer() is on its way. If not, the caller must send one.
+    /// Returns whether a thread that will call accept_offer() was already requested. If not, the caller must request
+    /// one.
     [[nodiscard]] bool has_thread_coming() noexcept {
         return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
     }
@@ -110,8 +111,8 @@ public:
         std::move(parent).wake();
         wakes_children_ = false;
     }
-    /// Takes a pool reference from the worker's stock, or returns one to it. The stock makes changes of the shared
-    /// reference count rare.
+    /// Takes a pool reference from the references that the worker has cached, or returns one to them. With the cache
+    /// the shared reference count changes rarely.
     void retain_pool() noexcept;
     void release_pool() noexcept;
     /// Makes the calling thread the one that runs the worker.
@@ -205,7 +206,7 @@ private:
     std::uint64_t seed_;     // of the generator of the thread that runs the worker next
     std::uint64_t polls_when_woken_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // moving average. The initial value makes three queued tasks wake a worker
-    std::uint32_t pool_references_ = 0;    // the stock of retain_pool()
+    std::uint32_t pool_references_ = 0;    // cached references, see retain_pool()
     unsigned spins_ = 0;                   // how often to check for injected tasks before the next park
     bool is_searching_ = false;
     bool is_parking_ = false;

@@ -54,7 +54,7 @@ nothing bounded_state::look(std::size_t head) const noexcept {
 nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
     // acquire, here and below: as in look().
     word now = word_.load(std::memory_order_acquire);
-    // Take the waker slot back. If another thread has cleared the mark, it has claimed a place or ended the channel,
+    // Take the waker slot back. If another thread has cleared the mark, it has claimed a position or ended the channel,
     // and the checks below see that.
     if ((now & mark) != 0) now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
     for (bool is_stored = false;;) {

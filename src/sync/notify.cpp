@@ -11,9 +11,9 @@ namespace eddy::detail {
 using gifts = notify_waiter::gifts;
 
 bool notify_state::may_be_destroyed() noexcept {
-    // A waiter can see its gift while the notifier still holds the lock, so take the lock once. After it released the
-    // lock, a notifier does not touch this object again, except notify_all_waiting() between two batches: wait for
-    // those.
+    // A waiter can see its notification while the notifier still holds the lock, so take the lock once. A notifier that
+    // has released the lock does not touch this object again, except between two batches of notify_all_waiting(). Wait
+    // for those notifiers.
     const std::lock_guard guard(word_);
     active_notifiers_.end(word_);
     return waiting_.is_empty() && leaving_.is_empty();
@@ -24,17 +24,17 @@ notify_state::word notify_state::current() const noexcept {
     return word_.load(std::memory_order_relaxed);
 }
 
-/// Returns true if `one` has no gift yet and was not included in a notification of all waiters.
+/// Returns true if `one` has no notification yet and was not included in a notification of all waiters.
 bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
-    // relaxed: a listed waiter's gift changes under the lock.
+    // relaxed: the `gift` of a listed waiter changes under the lock.
     return one.gift.load(std::memory_order_relaxed) == gifts::none && one.calls == calls_in(current());
 }
 
-/// Gives `gift` to `one`, which the caller has removed from its list. The caller wakes the returned waker after it
-/// released the lock.
+/// Stores the notification `gift` in `one`, which the caller has removed from its list. The caller wakes the returned
+/// waker after it has released the lock.
 waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
     waker wake = std::move(one.wake);
-    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which read the gift without the lock. The
+    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which read `gift` without the lock. The
     // waiter sees what the notifier wrote, and from then on only the waiter uses `one`.
     one.gift.store(gift, std::memory_order_release);
     return wake;
@@ -46,7 +46,8 @@ inline notify_state::word notify_state::without_waiter() const noexcept {
     return waiting_.is_empty() && state_in(now) == waiting ? now - waiting : now;
 }
 
-/// Hands the gift to the first or the last waiter. If there are no waiters, stores a permit for the next one.
+/// Passes the notification `gift` to the first or the last waiter. If there are no waiters, stores a permit for the
+/// next one.
 waker notify_state::hand_to_next(gifts gift) noexcept {
     notify_waiter* const next = gift == gifts::to_last ? waiting_.pop_back() : waiting_.pop_front();
     if (next == nullptr) {
@@ -147,7 +148,7 @@ void notify_state::leave_waiting(notify_waiter& one) noexcept {
     // acquire: pairs with the release in hand(), after which no other thread uses `one`.
     if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
     word_.lock();
-    // relaxed: the gift is written under the lock.
+    // relaxed: `gift` is written under the lock.
     const gifts gift = one.gift.load(std::memory_order_relaxed);
     if (gift == gifts::none) {
         unlist(one);

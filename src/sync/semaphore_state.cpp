@@ -79,7 +79,7 @@ bool semaphore_state<B>::leave(permit_waiter& entry) noexcept {
             const bool was_first = waiters_.front() == &entry;
             waiters_.remove(entry);
             dropped = std::move(entry.wake);
-            // The free permits may now be sufficient for the waiters behind it. acquire: as in give().
+            // The free permits may now be sufficient for the next waiters. acquire: as in give().
             if (was_first) is_more = serve(word_.load(std::memory_order_acquire), 0, woken);
         } else {
             were_given = entry.outcome == acquired::yes;

@@ -20,7 +20,7 @@ class process_mark {
 public:
     process_mark() noexcept : generation_(fork_generation()) {}
 
-    /// Whether it was created in the parent of this process, or in an earlier ancestor.
+    /// Returns whether the mark was created in the parent of this process, or in an earlier ancestor.
     /// Cost: an inlined load.
     [[nodiscard]] bool is_parent() const noexcept {
         // relaxed: see forks_counted.

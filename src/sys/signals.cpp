@@ -45,8 +45,8 @@ void call_former(const struct sigaction& former, int number, siginfo_t* info, vo
 void on_signal(int number, siginfo_t* info, void* place) {
     const int saved = errno;
     auto& mine = all[static_cast<std::size_t>(number)];
-    // release: pairs with the acquire in signals_counted(). The write comes afterwards, so a reader that it wakes sees
-    // the count.
+    // release: pairs with the acquire in signals_counted(). The write to the eventfd follows, so a reader that it
+    // wakes sees the count.
     mine.count.fetch_add(1, std::memory_order_release);
     const std::uint64_t one = 1;
     // relaxed: the descriptor was stored before the handler was installed.

@@ -16,7 +16,7 @@ namespace eddy::sys {
 /// Thread safety: any thread.
 result<void> count_signal(int number);
 
-/// Returns how many of these signals have arrived since then.
+/// Returns how many of these signals have arrived since count_signal() installed the handler.
 /// Preconditions: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 

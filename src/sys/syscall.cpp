@@ -52,8 +52,8 @@ int count_of(std::span<const iovec> buffers) noexcept {
     return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
 }
 
-/// Blocks SIGPIPE for this thread while it lives, and discards a SIGPIPE that is raised meanwhile, unless one was
-/// already pending.
+/// Blocks SIGPIPE for this thread during the lifetime of the object. run() discards a SIGPIPE that its call has raised,
+/// unless one was already pending.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept {
@@ -92,7 +92,7 @@ private:
     bool was_pending_ = false;
 };
 
-/// `ask` is getsockname(2) or getpeername(2).
+/// Returns the address that `ask` reports. `ask` is getsockname(2) or getpeername(2).
 template <class Ask>
 result<native_addr> addr_from(int fd, Ask ask) noexcept {
     native_addr native;

@@ -43,12 +43,12 @@ template <class Call>
 
 // ---- Descriptors ----
 
-/// Whether O_NONBLOCK is set.
+/// Returns whether O_NONBLOCK is set for `fd`.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
 /// Returns O_RDONLY, O_WRONLY, or O_RDWR.
 [[nodiscard]] result<int> access_mode(int fd) noexcept;
-/// Whether it is a pipe or a FIFO.
+/// Returns whether `fd` is a pipe or a FIFO.
 [[nodiscard]] result<bool> is_fifo(int fd) noexcept;
 
 /// Opens an existing file. `mode` is a result of access_mode(). Does not wait for the other end of a FIFO.
@@ -60,7 +60,7 @@ template <class Call>
 /// Creates an eventfd(2) with the counter 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;
 
-/// Creates a timerfd(2) of the monotonic clock, which is disarmed.
+/// Creates a disarmed timerfd(2) of the monotonic clock.
 [[nodiscard]] result<unique_fd> make_timerfd() noexcept;
 
 /// Makes the timer expire once, after `delay`. A delay of 0 disarms it.
@@ -82,13 +82,13 @@ struct accepted_fd {
 /// Creates two Unix sockets that are connected to each other.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept;
 
-/// bind(2) and listen(2).
+/// Wrappers of bind(2) and listen(2).
 [[nodiscard]] result<void> bind(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] result<void> bind(int fd, const net::socket_addr& addr) noexcept;
 [[nodiscard]] result<void> listen(int fd, int backlog) noexcept;
 
 /// Accepts one connection from the queue.
-/// Errors: operation_would_block if it is empty; what else accept(2) reports.
+/// Errors: operation_would_block if the queue is empty; what else accept(2) reports.
 [[nodiscard]] result<accepted_fd> accept(int fd) noexcept;
 
 /// Starts to connect. Returns no error if the connect is complete, and operation_in_progress if the outcome is known
@@ -96,7 +96,7 @@ struct accepted_fd {
 [[nodiscard]] std::error_code connect(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] std::error_code connect(int fd, const net::socket_addr& addr) noexcept;
 
-/// shutdown(2). `how` is SHUT_RD, SHUT_WR, or SHUT_RDWR.
+/// Calls shutdown(2). `how` is SHUT_RD, SHUT_WR, or SHUT_RDWR.
 result<void> shutdown(int fd, int how) noexcept;
 
 /// Returns the local address, or the address of the peer.
@@ -109,7 +109,7 @@ result<void> shutdown(int fd, int how) noexcept;
 /// Errors: what getsockopt(2) reports.
 [[nodiscard]] result<std::optional<std::error_code>> take_error(int fd) noexcept;
 
-/// setsockopt(2) and getsockopt(2) for an option of type T.
+/// Wrappers of setsockopt(2) and getsockopt(2) for an option of type T.
 template <class T>
 [[nodiscard]] result<void> set_option(int fd, int level, int name, const T& value) noexcept {
     if (::setsockopt(fd, level, name, &value, sizeof value) != 0) return std::unexpected(last_error());
@@ -137,7 +137,7 @@ inline void reset_at_close(int fd) noexcept {
 // A write to a closed connection fails with EPIPE and never raises SIGPIPE: the library must not change the signal
 // handling of the process.
 
-/// recv(2) and send(2).
+/// Wrappers of recv(2) and send(2).
 [[nodiscard]] inline result<std::size_t> recv(int fd, void* into, std::size_t size, int flags = 0) noexcept {
     return count_or_error(retry_interrupted([&] { return ::recv(fd, into, size, flags); }));
 }

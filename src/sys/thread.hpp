@@ -18,9 +18,10 @@
 
 namespace eddy::sys {
 
-/// A system thread. Unlike std::thread, it has a configurable stack size and reports errors as values.
-/// It must be joined or detached before its destruction. The thread does not exist in a forked child. There, both
-/// functions only forget it, since its id is invalid or belongs to another thread.
+/// A system thread. Unlike std::thread, it has a configurable stack size and reports errors as values. The thread does
+/// not exist in a forked child. There, join() and detach() only clear this object, since the thread's id is invalid or
+/// belongs to another thread.
+/// Preconditions: join or detach it before its destruction.
 class thread {
 public:
     thread() noexcept = default;

@@ -15,7 +15,8 @@ using std::chrono::steady_clock;
 
 // ---- Entries ----
 
-/// For timer_entry::disarm(): unlinks the entry and takes its waker. Returns false if the driver was faster.
+/// Unlinks the entry and takes its waker, for timer_entry::disarm(). Returns false if the driver has already ended its
+/// use of the entry.
 inline bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
     std::lock_guard guard(lock_);
     if (!entry.is_armed()) return false;
@@ -150,7 +151,7 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
     wheel_.insert(entry, deadline_tick(entry.deadline_));
     // relaxed, as each access of next_: it changes under the lock, and nothing is read through it. An event loop that
     // reads the old value without the lock and then parks is unparked by arm(). If this thread has just lost the loop
-    // to another one, that thread has taken the lock since, in synchronise().
+    // to another one, that thread has taken the lock since, in synchronize().
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
     if (at >= next_.load(std::memory_order_relaxed)) return false;
     next_.store(at, std::memory_order_relaxed);
