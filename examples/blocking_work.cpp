@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 std::atomic<int> ticks = 0;
 
-/// Ticks as long as its worker is free. It never ends, so it is spawned with spawn_background.
+/// Counts ticks while its worker can run it. It never ends, so it is spawned with spawn_background.
 eddy::task<void> tick() {
     auto every = eddy::time::interval(1ms);
     for (;;) {

@@ -33,7 +33,8 @@ using room = eddy::sync::broadcast<std::string>;
 // sufficient.
 class room_list {
 public:
-    // A client that is more than `backlog` messages behind is told how many it missed. It does not slow down others.
+    // A client that is more than `backlog` messages behind is told how many it missed. It does not slow down the other
+    // clients.
     explicit room_list(std::size_t backlog) : backlog_(backlog) {}
 
     room::receiver enter(const std::string& name) {

@@ -68,6 +68,6 @@ eddy::task<void> serve_both() {
 
 }  // namespace
 
-// The clock is paused: it stands still while a task can run, and advances to the next deadline when all tasks wait. So
-// the output does not depend on the machine's load.
+// The clock is paused: it advances only when all tasks wait, to the next deadline. So the output does not depend on the
+// machine's load.
 int main() { eddy::core::builder().start_paused(true).build().value().run(serve_both()); }

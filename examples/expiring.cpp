@@ -90,6 +90,6 @@ eddy::task<void> run_cache() {
 
 }  // namespace
 
-// The clock is paused: it stands still while a task can run, and advances to the next deadline when all tasks wait. So
-// no name expires before Ada is requested, even on a busy machine.
+// The clock is paused: it advances only when all tasks wait, to the next deadline. So no name expires before Ada is
+// requested, even on a busy machine.
 int main() { eddy::core::builder().start_paused(true).build().value().run(run_cache()); }

@@ -49,7 +49,7 @@ eddy::task<std::optional<job>> next_of(sync::mutex<job_queue::receiver>& queue) 
     co_return co_await receiver->recv();
 }
 
-/// Executes jobs until the queue is closed or `stop` is cancelled. A job that was started is finished.
+/// Executes jobs until the queue is closed or `stop` is cancelled. Finishes a job that it has started.
 eddy::task<void> work(sync::mutex<job_queue::receiver>& queue, progress::sender done, sync::cancellation_token stop) {
     for (;;) {
         auto next = co_await stop.run_until_cancelled(next_of(queue));
@@ -67,7 +67,7 @@ eddy::task<std::vector<answer::receiver>> hand_out(int count, job_queue::sender 
     for (int number = 0; number < count; ++number) {
         auto ends = answer::channel();
         results.push_back(std::move(ends.receiver));
-        // After `stop` it sends nothing: the job is destroyed, which closes the channel of its receiver.
+        // After `stop` this sends nothing. The job is destroyed, which closes the channel of its receiver.
         static_cast<void>(co_await stop.run_until_cancelled(queue.send(job(number, std::move(ends.sender)))));
     }
     co_return results;

@@ -31,7 +31,7 @@ task<result<void>> show(std::string name, auto lines) {
     co_return eddy::ok();
 }
 
-// This task owns the writing end. The end is destroyed with the task, and the reader then sees the end of the stream.
+// This task owns the sender. The sender is destroyed with the task, and the reader then sees the end of the stream.
 task<result<void>> count_to_three(pipe::sender to) {
     co_await try_(io::write_all(to, "one\n"));
     co_await try_(io::write_all(to, "two\n"));
@@ -39,7 +39,7 @@ task<result<void>> count_to_three(pipe::sender to) {
     co_return eddy::ok();
 }
 
-// Runs both at the same time: a pipe holds 64 KiB, and a writer of more waits for the reader.
+// Writes and reads at the same time: a pipe holds 64 KiB, and a writer that sends more waits for the reader.
 task<result<void>> carry(std::string name, pipe::sender tx, pipe::receiver rx) {
     auto lines = io::lines(io::buf_reader(std::move(rx)));
     co_await try_(eddy::try_join(count_to_three(std::move(tx)), show(std::move(name), std::move(lines))));

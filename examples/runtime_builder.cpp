@@ -66,7 +66,7 @@ int main() {
     {
         eddy::runtime runtime = std::move(*made);
 
-        // A task with a name. This thread is not a worker, so it names the runtime.
+        // A task with a name. This thread is not a worker, so spawn_on() gets the runtime's handle.
         eddy::task_builder().name("greeter").spawn_on(runtime.handle(), greet());
         runtime.wait_until_idle();
 

@@ -31,7 +31,7 @@ eddy::task<void> beat() {
     for (;;) co_await every.tick();
 }
 
-/// eddy::run waits for tasks started with spawn(). A heartbeat started with spawn() would keep it from ever returning.
+/// eddy::run waits for tasks that were started with spawn(). If the heartbeat were one of them, run would never return.
 eddy::task<void> start_jobs() {
     eddy::spawn(job());
     eddy::spawn_background(beat());
@@ -50,7 +50,8 @@ void write_until(const flag& is_ending) {
     std::puts("the writer has written the rest");
 }
 
-/// Its destructor runs when the task is destroyed, wherever the task waits at that moment.
+/// Sets the flag in its destructor. The destructor runs when the task is destroyed, wherever the task waits at that
+/// moment.
 class active_notifier {
 public:
     explicit active_notifier(flag is_ending) : is_ending_(std::move(is_ending)) {}

@@ -78,7 +78,7 @@ eddy::task<void> told_to_end(ending_signals signals) {
     static_cast<void>(co_await source.readable());
 }
 
-/// The whole server, for the pool and for one loop. `why_driver` is the loop's or the pool's reason for its driver.
+/// The whole server, for the pool and for one loop. Prints `why_driver`, the reason for the driver of the loop or pool.
 eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals, std::string why_driver) {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
@@ -88,7 +88,7 @@ eddy::task<eddy::result<void>> run_server(std::string where, ending_signals sign
     co_return eddy::ok();
 }
 
-/// For the pool: prints how the polls were distributed over the workers.
+/// Prints how the polls were distributed over the workers of the pool.
 void say_who_did_what(const eddy::runtime_metrics& counted) {
     for (std::size_t i = 0; i < counted.workers(); ++i) {
         const double share =
@@ -97,7 +97,7 @@ void say_who_did_what(const eddy::runtime_metrics& counted) {
     }
 }
 
-/// Each client needs a descriptor, and the soft limit is often 1,024.
+/// Raises the soft limit, which is often 1,024. Each client needs a descriptor.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

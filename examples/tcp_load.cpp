@@ -146,8 +146,8 @@ eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const s
 
 // ---- Connecting: a limited number at a time, since the queue of a listener is finite ----
 
-/// A local address has about 28,000 ports. The kernel tries the even half first, and finding a port in the other half
-/// is slow. So for a loopback server, further connections use 127.0.0.2, 127.0.0.3, ...
+/// Connects to the server. A local address has about 28,000 ports. The kernel tries the even half first, and finding a
+/// port in the other half is slow. So for a loopback server, further connections use 127.0.0.2, 127.0.0.3, ...
 eddy::task<eddy::result<eddy::net::tcp_stream>> connect(eddy::net::socket_addr to, unsigned connection) {
     constexpr unsigned per_address = 12'000;
     if (connection < per_address || !to.is_ipv4() || !to.ip().is_loopback()) {

@@ -10,9 +10,11 @@
 
 namespace mini_redis {
 
-/// Maps each channel to the mailboxes of its subscribers. Thread safety: for one event loop.
+/// Maps each channel to the mailboxes of its subscribers.
+/// Thread safety: for one event loop.
 class channels {
 public:
+    /// Adds a mailbox to a channel, or removes it.
     /// Lifetime: unsubscribe the mailbox before it is destroyed.
     void subscribe(std::string_view channel, mailbox& subscriber) {
         subscribers_[std::string(channel)].push_back(&subscriber);

@@ -12,7 +12,8 @@ using eddy::task;
 
 constexpr std::size_t read_size = 16 * 1024;
 
-/// Converts a reply to the type that a command returns. Errors: invalid_argument for another type.
+/// Converts a reply to the type that a command returns.
+/// Errors: invalid_argument for another type.
 template <class T>
 result<T> take(reply&& from) {
     if (T* const is = from.get_if<T>()) return std::move(*is);

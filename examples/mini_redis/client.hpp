@@ -32,11 +32,12 @@ class subscriber;
 ///     co_await eddy::try_(redis.call("SET", "greeting", "hello"));
 ///     auto greeting = co_await eddy::try_(redis.get("greeting"));
 ///
-/// Errors: those of the connection; resp_errc; errc::unexpected_eof if the server closed the connection. After these
-/// the client cannot be used any more. An error reply of the server is a reply::error of call(), and
-/// std::errc::invalid_argument of get(), set() and the other typed commands.
+/// Errors: those of the connection; resp_errc; errc::unexpected_eof if the server closed the connection. Do not use the
+/// client after these errors. If the server replies with an error, call() returns a reply::error, and get(), set() and
+/// the other typed commands return std::errc::invalid_argument.
 /// Cancel safety: not safe. A dropped call may or may not be executed, and its reply would be returned by the next
-/// call. Thread safety: one call at a time.
+/// call.
+/// Thread safety: one call at a time.
 class client {
 public:
     using words = std::span<const std::string_view>;
@@ -96,7 +97,7 @@ struct message {
 class subscriber {
 public:
     /// Waits for the next message.
-    /// Errors: as client.
+    /// Errors: those of client.
     /// Cancel safety: safe. Bytes of an incomplete message are kept.
     [[nodiscard]] eddy::task<eddy::result<message>> next();
 

@@ -62,7 +62,7 @@ public:
     }
 
     [[nodiscard]] bool wants_end() const noexcept { return client_.wants_end; }
-    /// Null until the first subscription.
+    /// Returns the mailbox; null before the first subscription.
     [[nodiscard]] mailbox* mail() noexcept { return client_.subscribed ? &client_.subscribed->mail() : nullptr; }
 
 private:

@@ -21,16 +21,18 @@
 namespace mini_redis {
 
 /// The keys, their values, and their expiries. Commands see an expired key as missing immediately; expire_keys() frees
-/// its memory. Thread safety: for one event loop. There are no locks: commands do not wait, so each command runs
-/// atomically.
+/// its memory. There are no locks: commands do not wait, so each command runs atomically.
+/// Thread safety: for one event loop.
 class database {
 public:
     /// Returns the value of a key, or null if there is none.
     [[nodiscard]] stored_value* find(std::string_view key);
-    /// Returns the value of type T, or null if there is no value. Errors: wrong_type.
+    /// Returns the value of type T, or null if there is no value.
+    /// Errors: wrong_type.
     template <class T>
     [[nodiscard]] std::expected<T*, fault> find_as(std::string_view key);
-    /// Returns the value of type T. Creates it if there is none. Errors: wrong_type.
+    /// Returns the value of type T. Creates it if there is none.
+    /// Errors: wrong_type.
     template <class T>
     [[nodiscard]] std::expected<T*, fault> make_as(std::string_view key);
 
@@ -49,7 +51,7 @@ public:
     /// Returns the number of keys with an expiry.
     [[nodiscard]] std::size_t expiring() const noexcept { return expiring_.size(); }
 
-    /// Erases expired keys, and never ends. Run it in one task.
+    /// Erases expired keys. It never ends. Run it in one task.
     [[nodiscard]] eddy::task<void> expire_keys();
 
 private:

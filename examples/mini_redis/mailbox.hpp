@@ -36,7 +36,8 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
     [[nodiscard]] bool has_overflowed() const noexcept { return has_overflowed_; }
-    /// Ready if a message was posted, or the mailbox overflowed, since the last such wait. For one task.
+    /// Futures that are ready if a message was posted, or if the mailbox overflowed, since the last such wait.
+    /// Thread safety: for one task.
     [[nodiscard]] auto posted() noexcept { return posted_.notified(); }
     [[nodiscard]] auto overflowed() noexcept { return overflowed_.notified(); }
 

@@ -43,7 +43,7 @@ eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token 
     }
 }
 
-/// `why_driver` is the loop's reason for its driver.
+/// Serves clients until a signal arrives. Prints `why_driver`, the loop's reason for its driver.
 eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, std::string why_driver) {
     // Install the handlers before the server prints its address, so that no signal is missed.
     const cancellation_token end;
@@ -61,7 +61,7 @@ eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::
     co_return eddy::ok();
 }
 
-/// Each client needs a descriptor, and the soft limit is often 1,024.
+/// Raises the soft limit, which is often 1,024. Each client needs a descriptor.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -31,7 +31,7 @@ struct reply_limits {
 
 /// The client's side of RESP2: encodes requests and decodes replies.
 ///
-/// decode() first searches the end of a reply, and continues the search when more bytes arrive. It builds the reply
+/// decode() first searches for the end of a reply, and continues the search when more bytes arrive. It builds the reply
 /// only then, so it allocates memory for received bytes, not for announced lengths.
 class reply_codec {
 public:
@@ -42,7 +42,8 @@ public:
     /// Removes the next reply from `from`. Returns nullopt if it is incomplete.
     /// Errors: resp_errc. Do not call it again after an error.
     eddy::result<std::optional<reply>> decode(eddy::bytes_mut& from);
-    /// The same at the end of the stream. Errors: also errc::unexpected_eof for an incomplete reply.
+    /// Like decode(), at the end of the stream.
+    /// Errors: also errc::unexpected_eof for an incomplete reply.
     eddy::result<std::optional<reply>> decode_eof(eddy::bytes_mut& from);
     /// Appends a request. Never fails.
     eddy::result<void> encode(std::span<const std::string_view> words, eddy::bytes_mut& into);

@@ -9,13 +9,14 @@
 
 namespace mini_redis {
 
-/// Appends replies, or their parts, to a buffer. Lifetime: the buffer must outlive it.
+/// Appends replies, or their parts, to a buffer.
+/// Lifetime: the buffer must outlive the writer.
 class reply_writer {
 public:
     explicit reply_writer(eddy::bytes_mut& into) noexcept : into_(&into) {}
 
     void status(std::string_view text) { line('+', text); }
-    /// `text` begins with the kind, as in "ERR syntax error". Line breaks are replaced by blanks.
+    /// Writes an error. `text` begins with the kind, as in "ERR syntax error". Line breaks are replaced by blanks.
     void error(std::string_view text);
     void integer(std::int64_t value) { number(':', value); }
     void bulk(std::string_view bytes);

@@ -46,7 +46,8 @@ public:
     /// call.
     /// Cost: no allocation, once the vectors have grown.
     eddy::result<std::optional<item>> decode(eddy::bytes_mut& from);
-    /// The same at the end of the stream. Errors: also errc::unexpected_eof for an incomplete request.
+    /// Like decode(), at the end of the stream.
+    /// Errors: also errc::unexpected_eof for an incomplete request.
     eddy::result<std::optional<item>> decode_eof(eddy::bytes_mut& from);
     /// Appends a reply. Never fails.
     eddy::result<void> encode(const reply& what, eddy::bytes_mut& into);

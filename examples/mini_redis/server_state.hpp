@@ -28,7 +28,8 @@ struct server_limits {
     server_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// The state that all connections share. Thread safety: for one event loop.
+/// The state that all connections share.
+/// Thread safety: for one event loop.
 struct server_state {
     explicit server_state(const server_limits& allowed) : limits(allowed) {}
 
