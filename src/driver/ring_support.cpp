@@ -116,8 +116,8 @@ private:
         const int answer = make_with(all);
         if (answer == 0) return {};
         if (answer != -EINVAL) return refused(answer);
-        // The kernel does not say which flag it does not know. The flags are listed in the order in which kernels
-        // got them.
+        // The kernel does not report which flag is unknown. The flags are listed in the order in which kernel
+        // versions added them.
         unsigned some = 0;
         for (const auto& each : needs) {
             if (each.asked_as != setup_flag) continue;
@@ -136,7 +136,7 @@ private:
     }
 
     [[nodiscard]] ring_answer ask_operations() const noexcept {
-        // The header, followed by one entry for each operation that this build knows.
+        // The header, followed by one entry for each operation that liburing's headers define.
         alignas(io_uring_probe)
             std::array<std::byte, sizeof(io_uring_probe) + IORING_OP_LAST * sizeof(io_uring_probe_op)>
                 memory{};

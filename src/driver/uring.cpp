@@ -312,7 +312,7 @@ bool uring::retire() noexcept {
     submit_sends();
     ring_tick last;
     // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another one only if
-    // the last call has ended none. It can be necessary: a cancel does not find an operation that is just being
+    // the last call has ended none. A second cancel can be necessary: a cancel does not find an operation that is being
     // executed.
     bool asks = true;
     while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {

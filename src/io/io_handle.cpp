@@ -356,9 +356,9 @@ bool io_handle::serve_requested() noexcept {
     return has_news;
 }
 
-/// Does what the stream wants. Returns whether the tick must not sleep. It must not sleep if a waker was called: it
-/// may have queued a task on this thread. It must not sleep either if the ring had no free entry: there are some after
-/// the tick has submitted the others.
+/// Serves the requests of the stream. Returns whether the tick must not sleep. It must not sleep if a waker was called,
+/// because the waker may have queued a task on this thread. It must not sleep either if the ring had no free entry,
+/// because there are free entries after the tick has submitted the others.
 bool io_handle::serve(stream_source& stream) noexcept {
     bool has_news = false;
     uring* const ring = own_ring();

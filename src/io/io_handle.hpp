@@ -98,7 +98,8 @@ public:
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
     /// Stops watching the stream for reading, after a ring has started to receive.
     void unwatch_reading(stream_source& stream) noexcept;
-    /// Asks the thread that runs the ticks to do what the stream wants. Takes over a reference.
+    /// Posts the stream: asks the thread that runs the ticks to serve the requests of the stream. Takes over a
+    /// reference.
     void request_service(stream_source& stream) noexcept;
     /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
     /// tick.

@@ -126,7 +126,7 @@ stream_source::taken stream_source::take(io_handle& owner) noexcept {
     return {};
 }
 
-/// Starts a receive if this thread owns the ring, else asks the owner to. Unlocks `guard`.
+/// Starts a receive if this thread owns the ring. Otherwise asks the owner to start it. Unlocks `guard`.
 void stream_source::begin_or_request(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
     uring* const ring = is_left_to_reader() ? nullptr : owner.own_ring();

@@ -171,14 +171,15 @@ public:
 
     // ---- The driver ----
 
-    /// What a posted stream wants.
+    /// The requests of a posted stream.
     struct wanted {
         bool receive = false;
         bool itself = false;  ///< reads without the ring
         bool stop = false;
         bool close = false;
     };
-    /// Returns what the stream was posted for. A receive stays wanted until begin_receive() or read_itself().
+    /// Takes the requests for which the stream was posted. The request of a receive remains until begin_receive() or
+    /// read_itself().
     [[nodiscard]] wanted take_wanted() noexcept;
     /// After take_wanted() has returned a stop that cannot be submitted now. Returns true if the caller must put
     /// the stream into a list to try again. Returns false if there is nothing to stop, or if another thread has posted

@@ -47,7 +47,7 @@ private:
     // SAFETY, for both: lookup_future::start() has created the job and passed its ownership to the blocking pool.
     static void run_it(blocking_job& self) noexcept {
         const std::unique_ptr<lookup_job> own(static_cast<lookup_job*>(&self));
-        // If no future waits anymore, do not occupy the thread.
+        // If the lookup_future was dropped, skip the lookup, which would block this thread.
         if (!own->answer_.is_closed()) static_cast<void>(own->answer_.send(own->look_up()));
     }
     // The receiver sees that the sender was destroyed.

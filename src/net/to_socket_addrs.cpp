@@ -27,7 +27,7 @@ bool ends_in_number(std::string_view host) noexcept {
 }
 
 /// Returns whether `host` may be passed to a resolver. The rules for names differ, so this refuses only text that
-/// cannot be a name. Most of that is a host with something around it, such as a URL.
+/// cannot be a name. Most of that is a host with additional text, such as a URL.
 bool may_be_name(std::string_view host) noexcept {
     const auto is_foreign = [](char c) {
         return static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || std::string_view(":/@%[]").contains(c);

@@ -13,7 +13,7 @@
 namespace eddy::net {
 
 result<unix_listener> unix_listener::bind_now(const unix_addr& at) noexcept {
-    // The kernel would choose a name that no client knows.
+    // The kernel would choose a name that clients cannot know.
     if (at.is_unnamed()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     auto fd = sys::unix_socket(SOCK_STREAM);
     if (!fd) return std::unexpected(fd.error());

@@ -23,8 +23,8 @@ namespace {
 
 constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits
 
-// A worker registers new sockets with its own driver until that has this many sources, and an eighth of its own number,
-// more than another driver.
+// A worker registers a new socket with its own driver, unless its driver has too many sources. That is the case if it
+// has more sources than another driver, even after this number and an eighth of its sources are subtracted.
 constexpr std::size_t clearly_more = 8;
 
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {

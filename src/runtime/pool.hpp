@@ -60,7 +60,7 @@ public:
     // ---- Tasks; any thread ----
     /// Starts a new task. If the pool is closing, the task is cancelled immediately.
     void start(spawned_task& task) noexcept;
-    // start() in three steps, for a scope, which links the task under its own lock together with enlist():
+    // The three steps of start(), for a scope. The scope calls enlist() under its own lock, and links the task there.
     /// Sets the task's id and the list it will belong to.
     void number(spawned_task& task) noexcept;
     /// Adds the task to the list of all tasks. Returns false if the pool is closing. Takes a spin lock and calls no
@@ -72,9 +72,9 @@ public:
     void schedule(spawned_task& task) noexcept override;
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
-    /// The same for a worker that has pushed to its own queue, and so will run the task itself. Cheaper than
-    /// notify_one(), but can miss a worker that is about to park. Then the next push wakes that worker, or the watchdog
-    /// worker takes the task if this worker stalls.
+    /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. Cheaper, but can
+    /// miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes the task
+    /// if this worker stalls.
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
     }

@@ -56,7 +56,7 @@ token_node* token_node::make_child(token_node& parent) {
             return child;
         }
     }
-    // A cancelled node stays cancelled and needs no tree. relaxed: no other thread knows the child yet.
+    // A cancelled node stays cancelled and needs no tree. relaxed: no other thread has access to the child yet.
     child->is_cancelled_.store(true, std::memory_order_relaxed);
     return child;
 }

@@ -80,8 +80,8 @@ constexpr long pwait2_number = SYS_epoll_pwait2;
 constexpr long pwait2_number = 441;  // the same on all architectures
 #endif
 
-/// Whether epoll_pwait2(2) may exist (Linux 5.11). TSan does not know the call, and would miss that the registration of
-/// a descriptor happens before its event. It knows that of epoll_wait(2).
+/// Whether epoll_pwait2(2) may exist (Linux 5.11). TSan does not intercept the call, and would miss that the
+/// registration of a descriptor happens before its event. It intercepts epoll_wait(2).
 detail::atomic<bool> has_pwait2{!under_tsan};
 
 /// Makes the system call directly, since glibc has a wrapper only since 2.35. Returns what epoll_wait(2) returns.
@@ -199,8 +199,8 @@ waker::waker(const sys::registry& where, int fd) noexcept
 waker::~waker() {
     if (fd_ < 0) return;
     // Remove it before the close: a child between fork and exec has a duplicate, which would keep the registration
-    // alive. (If the poll is already closed, no other epoll knows this descriptor, and the call does nothing.) Do not
-    // remove it in a forked child: the epoll is shared with the parent, which still needs its wake-ups.
+    // alive. (If the poll is already closed, no other epoll contains this descriptor, and the call does nothing.) Do
+    // not remove it in a forked child: the epoll is shared with the parent, which still needs its wake-ups.
     if (fork_generation_ == fork_generation()) static_cast<void>(registry_.remove(fd_));
     ::close(fd_);
 }

@@ -150,8 +150,8 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
     }
     wheel_.insert(entry, deadline_tick(entry.deadline_));
     // relaxed, as each access of next_: it changes under the lock, and nothing is read through it. An event loop that
-    // reads the old value without the lock and then parks is unparked by arm(). If this thread has just lost the loop
-    // to another one, that thread has taken the lock since, in synchronize().
+    // reads the old value without the lock and then parks is unparked by arm(). If another thread has
+    // just taken over the loop from this one, it has taken the lock since, in synchronize().
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
     if (at >= next_.load(std::memory_order_relaxed)) return false;
     next_.store(at, std::memory_order_relaxed);
