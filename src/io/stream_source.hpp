@@ -32,8 +32,8 @@ using send_list = std::span<const std::span<const std::byte>>;
 
 /// The registration of a ring connection: a TCP connection or listener whose data io_uring moves. Bytes are received
 /// before the task reads them, and sent after write() has accepted them. For a listener, the ring accepts the next
-/// connection once a task waits for one. For waiters it is a scheduled_io: "readable" means that take() is worth a
-/// call, "writable" that write() is.
+/// connection once a task waits for one. Waiters use it as a scheduled_io: "readable" means that take() may
+/// return something, "writable" that write() may accept bytes.
 ///
 /// In the tables, "the task" is the reader or the writer, and "the owner" is the owner of the ring.
 ///

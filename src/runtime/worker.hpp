@@ -54,7 +54,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///
 ///     member                   access
 ///     queue_, children_        the thread that runs the worker pushes and pops; other workers steal
-///     lifo_                    the thread that runs the worker; the watchdog worker takes a task that is stuck in it
+///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
 ///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled
 ///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
 ///     counters_                written by the thread that runs the worker, read by any thread
