@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (After
-// tokio's task_abort.rs.)
+// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (Based
+// on tokio's task_abort.rs.)
 #include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -44,14 +44,14 @@ using support::ends_slowly;
 using support::everywhere;
 using support::executor;
 
-/// On a loop, and on runtimes of 1, 2 and 4 workers.
+/// Runs on an event loop and on runtimes with 1, 2 and 4 workers.
 class Abort : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(, Abort, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
-/// What needs several workers.
+/// Runs on runtimes with several workers.
 class AbortOnWorkers : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
@@ -68,7 +68,7 @@ bool was_cancelled(const std::expected<T, eddy::join_error>& ended) {
     return !ended && ended.error().is_cancelled();
 }
 
-// ---- When ----
+// ---- When an abort takes effect ----
 
 TEST_P(Abort, DestroysFutureOfWaitingTask) {
     census living;
@@ -83,7 +83,7 @@ TEST_P(Abort, DestroysFutureOfWaitingTask) {
 }
 
 TEST_P(Abort, PreventsFirstPoll) {
-    if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
+    if (GetParam() > 1) GTEST_SKIP() << "another worker would run it immediately";
     census living;
     int runs = 0;
     const auto coroutine = [&](census::life) -> task<void> {
@@ -110,7 +110,7 @@ TEST_P(Abort, PreventsFirstPoll) {
 }
 
 TEST_P(Abort, PreventsPollOfWokenTask) {
-    if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
+    if (GetParam() > 1) GTEST_SKIP() << "another worker would run it immediately";
     async_gate gate;
     bool went_on = false;
     const auto main = [&]() -> task<void> {
@@ -179,7 +179,7 @@ TEST_P(AbortOnWorkers, TakesEffectAfterRunningPoll) {
             is_polled = true;
             while (!is_aborted) std::this_thread::yield();
             co_await eddy::yield_now();
-            ADD_FAILURE() << "went on after an abort";
+            ADD_FAILURE() << "the task continued after an abort";
         });
         while (!is_polled) co_await eddy::yield_now();
         handle.abort();
@@ -240,7 +240,7 @@ TEST_P(Abort, TaskThatNeverSuspendsKeepsOutput) {
     on.run(main());
 }
 
-// ---- What the task sees of it ----
+// ---- Effects on the task ----
 
 TEST_P(Abort, DestroysAwaitChainInnermostFirst) {
     std::vector<int> order;
@@ -262,9 +262,9 @@ TEST_P(Abort, DestroysAwaitChainInnermostFirst) {
                     co_await eddy::pending();
                 }
             } catch (...) {
-                ADD_FAILURE() << "an abort is no exception";
+                ADD_FAILURE() << "an abort must not throw";
             }
-            ADD_FAILURE() << "went on after an abort";
+            ADD_FAILURE() << "the task continued after an abort";
         }
     };
     std::atomic<int> depth = 0;
@@ -286,7 +286,7 @@ TEST_P(Abort, AwaitsPollCancel) {
     const auto inner = [&]() -> task<void> {
         const auto mine = living.begin_life();
         co_await ends_slowly(may_end, &cancels);
-        ADD_FAILURE() << "went on after an abort";
+        ADD_FAILURE() << "the task continued after an abort";
     };
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([&]() -> task<void> { co_await inner(); });
@@ -294,7 +294,7 @@ TEST_P(Abort, AwaitsPollCancel) {
         handle.abort();
         while (cancels == 0) co_await eddy::yield_now();
         EXPECT_FALSE(handle.is_finished());
-        handle.abort();  // changes nothing
+        handle.abort();  // has no effect
         for (int i = 0; i < 10; ++i) co_await eddy::yield_now();
         EXPECT_FALSE(handle.is_finished());
         EXPECT_EQ(living.alive(), 1);
@@ -321,7 +321,7 @@ TEST_P(Abort, CallsPollCancelOfFuturesCallablesAndTasks) {
         makes_task.abort();
         limited.abort();
         joined.abort();
-        // Those that another worker has begun are asked; the others were never begun, and so have nothing to end.
+        // With several workers, a task may not have been polled yet. Then its poll_cancel() is not called.
         may_end.open();
         EXPECT_TRUE(was_cancelled(co_await future));
         EXPECT_TRUE(was_cancelled(co_await callable));
@@ -378,7 +378,7 @@ TEST_P(Abort, DestroysAwaitedReceiver) {
         sleeps.abort();
         static_cast<void>(co_await receives);
         static_cast<void>(co_await sleeps);
-        EXPECT_FALSE(tx.send(1).has_value()) << "the receiver has gone with its task";
+        EXPECT_FALSE(tx.send(1).has_value()) << "the receiver must be destroyed with its task";
     };
     on.run(main());
 }
@@ -415,7 +415,7 @@ TEST_P(Abort, DestructorMaySpawnAbortAndWake) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-// ---- Without a handle, and from elsewhere ----
+// ---- Without a join handle, and from other threads ----
 
 TEST_P(Abort, OfDetachedTaskDestroysFuture) {
     const auto held = std::make_shared<int>(1);
@@ -434,7 +434,7 @@ TEST_P(Abort, OfDetachedTaskDestroysFuture) {
             } else if (i == 1) {  // drop, abort
                 handle.detach();
                 aborts.abort();
-            } else {  // the same, on a foreign thread
+            } else {  // drop and abort on another thread
                 std::thread([mine = std::move(handle), aborts]() mutable {
                     mine.detach();
                     aborts.abort();
@@ -514,7 +514,7 @@ TEST_P(Abort, EventLoopTasksAreDestroyedOnLoopThread) {
 
 // ---- abort_on_drop_handle ----
 
-/// Never ends; its sender tells of its end by being destroyed.
+/// Never completes. The destruction of the sender shows that the task was destroyed.
 task<int> holds(oneshot<int>::sender) {
     co_await eddy::pending<void>();
     co_return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Operations that do not allocate after a warm-up. An executable by itself, since it replaces operator new.
+// Operations that do not allocate after a warm-up. A separate executable, since it replaces operator new.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -40,17 +40,18 @@
 
 #include "support/system.hpp"
 
-#ifndef EDDY_POOL_IS_MALLOC  // else each block of the pool is one
+#ifndef EDDY_POOL_IS_MALLOC  // else each block of the frame pool is a heap allocation
 
 namespace {
 
 thread_local std::size_t allocations = 0;  // of this thread
-thread_local std::ptrdiff_t live = 0;      // blocks that this thread has allocated, less those that it has freed
+thread_local std::ptrdiff_t live = 0;      // blocks allocated by this thread, minus blocks freed by it
 std::atomic<std::size_t> all_allocations = 0;
 
 void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
     ++live;
+    // relaxed: a counter; nothing is read through it.
     all_allocations.fetch_add(1, std::memory_order_relaxed);
     void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (block == nullptr) throw std::bad_alloc();
@@ -82,8 +83,8 @@ task<int> gives(int value) {
     co_return value;
 }
 
-/// Runs `round` three times, and counts in the last one. The second round may need more memory than the first, since
-/// tasks that the first has aborted may still be alive.
+/// Runs `round` three times and counts the allocations of the last run. Needs two warm-up runs: tasks that the first
+/// run aborted may still be alive in the second, which then needs more memory.
 template <class Fn>
 task<std::size_t> when_warm(Fn round) {
     for (int i = 0; i < 2; ++i) co_await round();
@@ -104,7 +105,7 @@ TEST(Allocations, SplittingBytesDoesNotAllocate) {
     }
     EXPECT_EQ(sum, 7u << 20);
     row.reserve(1 << 20);
-    EXPECT_EQ(allocations, after_one) << "the room is there again";
+    EXPECT_EQ(allocations, after_one) << "reserve() must reuse the block";
     const std::size_t before = allocations;
     const eddy::bytes block = eddy::bytes::copy_of("header and data together");
     EXPECT_EQ(allocations, before + 1);
@@ -130,7 +131,7 @@ TEST(Allocations, ReadsAndWritesInMemoryDoNotAllocate) {
     std::array<std::span<const std::byte>, 2> parts{std::span(row).first(20), std::span(row).last(20)};
     EXPECT_TRUE(at_once(io::write_all_vectored(near, parts)));
     EXPECT_EQ(allocations, before);
-    // Pieces of a stream share a block, which is used again.
+    // The chunks of a reader_stream share one block, which is reused.
     io::reader_stream pieces(io::take(io::repeat(std::byte{1}), 1 << 20), 4096);
     EXPECT_TRUE(at_once(pieces.next()));
     const std::size_t with_block = allocations;
@@ -248,7 +249,7 @@ TEST(Allocations, DroppedRegistrationsAreReleasedInTheNextTurn) {
     rounds(100);
     const std::size_t before = allocations;
     rounds(20'000);
-    EXPECT_EQ(allocations, before) << "sources that were removed in the same turn were lost";
+    EXPECT_EQ(allocations, before) << "the memory of sources removed in the same tick was not reused";
 }
 
 TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {
@@ -264,11 +265,11 @@ TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {
     EXPECT_EQ(live, before);
     parent.cancel();
     EXPECT_TRUE(parent.child_token().is_cancelled());
-    EXPECT_EQ(live, before) << "nor does a child that was cancelled from the beginning";
+    EXPECT_EQ(live, before) << "a child of a cancelled token must leave no memory";
 }
 
-// What is alive at one time decides, and not in which order it goes: also where children are handed up to their
-// grandparent.
+// Memory use depends on the number of live tokens, not on the order in which tokens are dropped. A dropped token hands
+// its children to its parent.
 TEST(Allocations, TokenTreeUsesMemoryOnlyForLiveTokens) {
     using eddy::sync::cancellation_token;
     const cancellation_token root;
@@ -276,7 +277,7 @@ TEST(Allocations, TokenTreeUsesMemoryOnlyForLiveTokens) {
     {
         std::array<std::optional<cancellation_token>, 64> window;
         for (std::size_t i = 0; i < 1'000'000; ++i) {
-            auto& place = window.at(i * 37 % window.size());  // goes at another place of the family than it came to
+            auto& place = window.at(i * 37 % window.size());  // drops tokens in an order unrelated to the tree
             const auto& above = window.at(i * 11 % window.size());
             place = above ? above->child_token() : root.child_token();
             ASSERT_LE(live - before, static_cast<std::ptrdiff_t>(window.size()) + 1);
@@ -299,8 +300,8 @@ TEST(Allocations, TaskTrackerDoesNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
-/// Runs `round` four times on the only worker of a runtime, and counts in the last one. Counts on the thread of the
-/// worker: the thread that calls block_on() allocates once when it begins to wait, which may be late on a busy machine.
+/// Runs `round` four times on a runtime with one worker and counts the allocations of the last run. Counts only on the
+/// worker's thread: the thread that calls block_on() allocates once when it starts to wait, at an unpredictable time.
 template <class Fn>
 std::size_t when_warm_on(const eddy::runtime& rt, Fn round) {
     const auto counted = [](Fn again) -> task<std::size_t> {
@@ -346,7 +347,8 @@ TEST(Allocations, SpawnOnAWorkerDoesNotAllocate) {
     EXPECT_EQ(when_warm_on(rt, spawn_and_join), 0u);
 }
 
-/// Twice as many tasks as spawn_and_join() has, all alive at the same time: the worker is blocked meanwhile.
+/// Creates twice as many tasks as spawn_and_join(), all alive at the same time: the worker blocks until all are
+/// spawned.
 task<void> fill_the_pool() {
     std::latch is_full(1);
     std::vector<eddy::join_handle<int>> all;
@@ -362,7 +364,7 @@ task<void> fill_the_pool() {
     for (auto& handle : all) static_cast<void>(co_await handle);
 }
 
-// The blocks that the worker frees return to the heap of the thread that spawned the tasks.
+// Blocks that the worker frees return to the frame pool of the thread that spawned the tasks.
 TEST(Allocations, SpawnFromOutsideDoesNotAllocate) {
     const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
     const auto entered = rt.enter();
@@ -382,9 +384,9 @@ TEST(Allocations, ScopeChildrenDoNotAllocate) {
     EXPECT_EQ(when_warm_on(rt, scopes), 0u);
 }
 
-// A task costs two blocks at most, the frame included: even where the pool has to fetch each from the heap.
+// A task takes at most two blocks, including its coroutine frame, even if they are too large for the frame pool.
 TEST(Allocations, SpawnTakesTwoBlocks) {
-    struct large {  // above what the pool holds, so that each block is one of the heap's
+    struct large {  // too large for the frame pool, so each block is a heap allocation
         std::array<std::byte, eddy::detail::largest_pooled> bytes{};
     };
     eddy::core core;
@@ -397,7 +399,7 @@ TEST(Allocations, SpawnTakesTwoBlocks) {
         auto handle = eddy::spawn(keeps(large()));
         const std::size_t made = allocations - before;
         static_cast<void>(co_await handle);
-        EXPECT_EQ(allocations - before, made) << "the rest of its life costs none";
+        EXPECT_EQ(allocations - before, made) << "the task must not allocate after its spawn";
         co_return made;
     };
     EXPECT_EQ(core.run(count()), 2u);

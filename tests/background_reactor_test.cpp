@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A reactor with a thread of its own: events, shutdown, destruction and fork.
+// A reactor that runs on its own thread: events, shutdown, destruction and fork(2).
 #include <eddy/runtime/background_reactor.hpp>
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ registration attach(const background_reactor& to, const counter& source) {
     return registration::attach(source, interest::readable, to.handle()).value();
 }
 
-/// Waits until the future is woken, without turning anything.
+/// Waits until the future is woken. Does not call turn().
 template <class F>
 void wait_until_woken(const by_hand<F>& future) {
     while (!future.is_woken()) std::this_thread::yield();
@@ -94,7 +94,7 @@ TEST(BackgroundReactor, BusyLoopDoesNotDelayEvents) {
     std::atomic<bool> is_busy = false;
     std::atomic<bool> may_end = false;
     std::atomic<bool> is_over = false;
-    const eddy::core_thread loop;  // its work uses the flags, so it ends before them
+    const eddy::core_thread loop;  // declared after the flags, which its work uses
     ASSERT_TRUE(loop.remote()
                     .spawn([&] {
                         is_busy = true;
@@ -131,7 +131,7 @@ TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
             by_hand reader(tied->readiness(interest::readable));
             assert_pending(reader.poll());
             source.add();
-            wait_until_woken(reader);  // it still turns
+            wait_until_woken(reader);  // the reactor still runs
             reader.drop();
             is_gone = true;
             tied.reset();
@@ -197,7 +197,7 @@ TEST(BackgroundReactor, DestructionEndsPendingReads) {
     try {
         for (int i = 0; i < reads; ++i) sources.emplace_back();
     } catch (const std::system_error&) {
-        GTEST_SKIP() << "the limit of open files is below what this test needs";
+        GTEST_SKIP() << "the limit of open files is too low for this test";
     }
     std::deque<registration> all;
     std::deque<by_hand<readiness_future>> pending;
@@ -225,11 +225,11 @@ TEST(BackgroundReactor, ShutdownStartsAtTheFirstPoll) {
         by_hand dropped(events.shutdown_on_idle());
         static_cast<void>(dropped.poll());
     }
-    while (!has_ended(events)) std::this_thread::yield();  // what was asked for stays so
+    while (!has_ended(events)) std::this_thread::yield();  // the shutdown continues after its future was dropped
 }
 
 TEST(BackgroundReactor, ForgottenReactorRunsUntilTheProcessEnds) {
-    GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own, with an end
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // runs in a separate process, which ends
     EXPECT_EXIT(
         {
             auto events = make_background();
@@ -256,7 +256,7 @@ TEST(BackgroundReactor, ShutdownMayBePolledByAWakerOnTheReactorThread) {
         is_ready = end.poll(cx).is_ready();
     });
     const auto waker = polls.waker();
-    // The waker may come while this poll is not over: so it is the last to touch the future here.
+    // The first poll also runs on the reactor thread, so that it cannot overlap with the poll in the waker.
     const counter source;
     const auto tied = attach(events, source);
     support::calling_waker starts([&] {
@@ -268,7 +268,7 @@ TEST(BackgroundReactor, ShutdownMayBePolledByAWakerOnTheReactorThread) {
     assert_pending(tied.poll_read_ready(cx));
     source.add();
     while (!is_ready) std::this_thread::yield();
-    eddy::wait(events.shutdown_now());  // after this the thread has ended, and no longer uses the waker
+    eddy::wait(events.shutdown_now());  // afterwards the thread has ended and no longer uses the waker
     EXPECT_TRUE(has_ended(events));
 }
 
@@ -284,7 +284,7 @@ TEST(BackgroundReactor, BackgroundFailsInsideATurn) {
     source.add();
     EXPECT_EQ(reactor.turn(1s).value().events, 1u);
     EXPECT_EQ(refused, std::errc::resource_deadlock_would_occur);
-    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // it is what it was
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // the reactor still works
 }
 
 TEST(BackgroundReactor, DestructionInAForkedChildLeavesTheParentRunning) {

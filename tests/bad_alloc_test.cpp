@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Channels, timers, streams and sets of futures when an allocation fails: each allocation fails once, and afterwards
-// everything else must keep working. In an executable of its own, since it replaces operator new. Only under
-// AddressSanitizer is each block of the frame pool an allocation of its own.
+// Channels, timers, streams and groups of futures when an allocation fails. Each allocation fails once; afterwards
+// everything else must keep working. A separate executable, since it replaces operator new. A block of the frame pool
+// is a separate allocation only under AddressSanitizer.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -69,8 +69,8 @@ bool fails(long nth, Fn&& f) {
 
 enum class allocates_from { heap, frame_pool };
 
-/// Calls `f(0)`, `f(1)`, ... until `f` returns that no allocation failed. A call that allocates from the frame pool
-/// alone may find a free block there, so that nothing can fail.
+/// Calls `f(0)`, `f(1)`, ... until `f` reports that no allocation failed. A call that allocates only from the frame
+/// pool may find a free block there. Then no allocation fails.
 template <class Fn>
 void fail_each(Fn f, allocates_from source = allocates_from::heap) {
     for (long nth = 0; nth < 200; ++nth) {
@@ -81,7 +81,7 @@ void fail_each(Fn f, allocates_from source = allocates_from::heap) {
     }
 }
 
-/// More futures than join_all polls without a set of woken ones.
+/// More futures than join_all polls directly. Above that number it tracks which futures were woken.
 constexpr std::size_t many = 40;
 
 std::vector<support::scripted> futures_of(std::vector<script>& scripts) {
@@ -99,11 +99,11 @@ TEST(BadAlloc, JoinAllPolledAgainWaitsForAllFutures) {
         for (auto& one : scripts) one.change(plan::ready);
         try {
             const auto answer = all.poll();
-            EXPECT_TRUE(answer.is_ready()) << "all futures are ready, and it stays pending";
+            EXPECT_TRUE(answer.is_ready()) << "join_all stayed pending although all futures are ready";
             EXPECT_EQ(answer ? answer->size() : 0, many);
         } catch (const eddy::misuse& e) {
             EXPECT_NE(std::string(e.what()).find("join_all was awaited after it had ended"), std::string::npos)
-                << "it neither continues nor has ended: " << e.what();
+                << "unexpected misuse: " << e.what();
         }
         return has_failed;
     });
@@ -117,11 +117,11 @@ TEST(BadAlloc, SelectAllPolledAgainLooksAtAllFutures) {
         scripts.back().change(plan::ready);
         try {
             const auto answer = first.poll();
-            EXPECT_TRUE(answer.is_ready()) << "the last future is ready, and it stays pending";
+            EXPECT_TRUE(answer.is_ready()) << "select_all stayed pending although the last future is ready";
             EXPECT_EQ(answer ? answer->index : 0, many - 1);
         } catch (const eddy::misuse& e) {
             EXPECT_NE(std::string(e.what()).find("select_all was awaited after it had ended"), std::string::npos)
-                << "it neither continues nor has ended: " << e.what();
+                << "unexpected misuse: " << e.what();
         }
         return has_failed;
     });
@@ -149,7 +149,7 @@ TEST(BadAlloc, SelectAllGivesItsOutputInTheNextPoll) {
                 EXPECT_EQ(answer ? answer->index : 0, 1u);
             } catch (const eddy::misuse& e) {
                 EXPECT_NE(std::string(e.what()).find("select_all was awaited after it had ended"), std::string::npos)
-                    << "it neither has its output nor has ended: " << e.what();
+                    << "unexpected misuse: " << e.what();
             }
             return true;
         },

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Writes a source file that compiles several test files at once:  batch.py OUTPUT FILE...
 
-Most of the time that a test file takes to compile goes into what all of them share: headers and templates. Each file is
-included inside a namespace of its own, so that names in its unnamed namespace do not clash with those of another file. Its
-preprocessor lines come first, outside all namespaces; the include guards then make its own #include lines empty.
+Most of the compile time of a test file is spent on headers and templates that all test files share. Each file is
+included inside its own namespace, so that names in its unnamed namespace do not clash with those of another file. Its
+preprocessor lines are written first, outside all namespaces. The include guards then make its own #include lines empty.
 """
 import os
 import pathlib
@@ -26,7 +26,7 @@ for file in files:
         if not line.startswith("#include") or depth or line not in head:
             head.append(line)
     macros = dict.fromkeys(re.findall(r"^ *# *define +(\w+)", "\n".join(lines), re.M))
-    path = os.path.relpath(file, output.parent)  # relative: so ccache finds the object of another clone
+    path = os.path.relpath(file, output.parent)  # relative, so that ccache finds the object of another clone
     bodies += [f"namespace in_{file.stem} {{", f'#include "{path}"', "}", *(f"#undef {macro}" for macro in macros)]
 
 text = "\n".join(["// Made by tests/batch.py.", *head, *bodies, ""])

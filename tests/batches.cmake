@@ -1,4 +1,4 @@
-# Test files are compiled in batches: several in one translation unit, which takes two thirds of the time or less.
+# Compiles several test files in one translation unit, which takes at most two thirds of the time.
 set(EDDY_TEST_BATCH_SIZE 0 CACHE STRING "Compile test files together, up to this number of bytes of source; 0: each by itself")
 
 # Replaces test files in the list `files_name` by batches of them (batch.py). Files that define something outside an unnamed
@@ -34,7 +34,7 @@ function(eddy_make_batches group files_name)
         add_custom_command(OUTPUT ${output} VERBATIM DEPENDS ${batch} ${PROJECT_SOURCE_DIR}/tests/batch.py
                            COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/batch.py ${output} ${batch}
                            COMMENT "Batching tests of ${group} (${number})")
-        # GCC warns of a coroutine frame with a local type in an included file.
+        # GCC warns about a coroutine frame that has a local type in an included file.
         set_source_files_properties(${output} PROPERTIES COMPILE_OPTIONS "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>")
         list(APPEND result ${output})
       endif()

@@ -84,7 +84,7 @@ TEST_P(BlockInPlace, TasksTimersAndSocketsOfTheWorkerContinue) {
                 ran.add();
             }
         });
-        // So that both are at their sleep, and at their read, when this worker stands still.
+        // Let both tasks reach their sleep and their read before this worker blocks.
         for (int i = 0; i < 10; ++i) co_await eddy::yield_now();
         auto woken = eddy::spawn([&]() -> task<void> {
             co_await eddy::yield_now();
@@ -156,7 +156,7 @@ TEST_P(BlockInPlace, RuntimeIsAvailableInside) {
             return eddy::wait(blocking).value() + eddy::wait(spawned).value() +
                    eddy::handle::current().block_on(eddy::ready(3));
         });
-        // What the same poll does after it, too.
+        // The rest of the same poll can use the runtime too.
         auto after = eddy::spawn([] { return 4; });
         co_await eddy::time::sleep(1ms);
         co_return sum + (co_await after).value();
@@ -165,7 +165,7 @@ TEST_P(BlockInPlace, RuntimeIsAvailableInside) {
 }
 
 TEST_P(BlockInPlace, QuickCallsTakeTheWorkerBack) {
-    // Nobody else needs the worker, so more threads than calls would be a waste.
+    // No other task needs the worker, so not every call may start a thread.
     const auto main = [&]() -> task<void> {
         for (int i = 0; i < 1000; ++i) {
             eddy::block_in_place([] {});
@@ -189,7 +189,7 @@ TEST_P(BlockInPlace, TaskAbortedMeanwhileEndsAtTheNextAwait) {
                 EXPECT_TRUE(is_aborted.wait());
             });
             co_await eddy::yield_now();
-            ADD_FAILURE() << "went on after an abort";
+            ADD_FAILURE() << "the task continued after an abort";
         });
         eddy::block_in_place([&] { EXPECT_TRUE(is_inside.wait()); });
         handle.abort();
@@ -283,7 +283,7 @@ TEST(BlockInPlaceElsewhere, ThreadThatTakesOverAWorkerIsReplaced) {
         EXPECT_TRUE(has_begun.wait());
         std::optional<eddy::join_handle<void>> job;
         const bool ran_inside = eddy::block_in_place([&] {
-            // The worker is queued behind `holds`, and `job` behind the worker, which keeps the only thread.
+            // The worker is queued behind `holds`, and `job` behind the worker, which occupies the only thread.
             job.emplace(eddy::spawn_blocking([&] { has_run.open(); }));
             may_end.open();
             return has_run.wait();
@@ -320,7 +320,7 @@ TEST(BlockOn, ThrowsInsideTasks) {
     rt.block_on(try_all());
     eddy::core loop;
     loop.run(try_all());
-    EXPECT_EQ(rt.block_on(eddy::ready(2)), 2) << "the outer one goes on";
+    EXPECT_EQ(rt.block_on(eddy::ready(2)), 2) << "the outer runtime continues";
     EXPECT_EQ(loop.run(eddy::ready(2)), 2);
 }
 

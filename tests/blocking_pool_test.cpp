@@ -32,7 +32,7 @@ using support::comes_true;
 using support::gate;
 using support::tally;
 
-/// A job of functions; it frees itself.
+/// A job that calls a function when it is run or cancelled, and then frees itself.
 class closure_job : public blocking_job {
 public:
     explicit closure_job(std::function<void()> when_run, std::function<void()> when_cancelled = {})
@@ -43,6 +43,8 @@ public:
 
 private:
     static void end(blocking_job& self, std::function<void()> closure_job::* which) noexcept {
+        // SAFETY: only closure_job passes this function to blocking_job. The pool runs or cancels a job once, and does
+        // not touch it afterwards, so the job owns itself here.
         const std::unique_ptr<closure_job> own(static_cast<closure_job*>(&self));
         if (const auto& f = (*own).*which) f();
     }
@@ -60,7 +62,7 @@ bool submit(blocking_pool& pool, std::function<void()> run, std::function<void()
 
 blocking_pool::time_point soon() { return std::chrono::steady_clock::now() + 20s; }
 
-/// Shut down and joined, with nothing left.
+/// Shuts the pool down, joins it, and expects that nothing is left.
 void expect_clean_end(blocking_pool& pool) {
     pool.shutdown();
     EXPECT_TRUE(pool.join_until(soon()));
@@ -78,7 +80,7 @@ std::string name_of_this_thread() {
 
 // ---- Jobs ----
 
-// A job that throws cannot even be written.
+// A job function that may throw does not compile.
 using throwing_function = void (*)(blocking_job&);
 static_assert(!std::is_constructible_v<blocking_job, throwing_function, throwing_function>);
 
@@ -130,7 +132,7 @@ TEST(BlockingPool, JobMaySubmitJobs) {
     expect_clean_end(*pool);
 }
 
-// ---- Threads come and go ----
+// ---- Number of threads ----
 
 TEST(BlockingPool, GrowsUpToTheThreadLimit) {
     const auto pool = blocking_pool::make({.max_threads = 4});
@@ -144,7 +146,7 @@ TEST(BlockingPool, GrowsUpToTheThreadLimit) {
             done.add();
         }));
     }
-    ASSERT_TRUE(begun.wait_for(4)) << "they run side by side";
+    ASSERT_TRUE(begun.wait_for(4)) << "the jobs must run in parallel";
     const auto full = pool->count();
     EXPECT_EQ(full.threads, 4u);
     EXPECT_EQ(full.idle, 0u);
@@ -216,7 +218,7 @@ TEST(BlockingPool, IdleThreadTakesTheJobOfASlowlyStartingThread) {
     ASSERT_TRUE(submit(*pool, [&] { EXPECT_TRUE(hold.wait()); }));
     ASSERT_TRUE(submit(*pool, [&] { done.add(); }));  // starts the second thread
     hold.open();
-    ASSERT_TRUE(done.wait_for(1)) << "the first thread takes it";
+    ASSERT_TRUE(done.wait_for(1)) << "the first thread must take the job";
     ASSERT_TRUE(comes_true([&] { return pool->count().idle == 1; }));
     ASSERT_TRUE(submit(*pool, [&] { done.add(); }));
     EXPECT_TRUE(done.wait_for(2));
@@ -281,11 +283,12 @@ TEST(BlockingPool, TooSmallStackSizeIsRaised) {
     expect_clean_end(*pool);
 }
 
-// ---- No threads to be had ----
+// ---- Thread creation fails ----
 
 TEST(BlockingPool, SubmitFailsIfNoThreadCanStart) {
     const auto pool = blocking_pool::make({.stack_size = std::size_t{1} << 56});
-    closure_job job([] { ADD_FAILURE() << "it was refused"; }, [] { ADD_FAILURE() << "it was refused"; });
+    closure_job job([] { ADD_FAILURE() << "a rejected job was called"; },
+                    [] { ADD_FAILURE() << "a rejected job was called"; });
     EXPECT_FALSE(pool->submit(job));
     EXPECT_FALSE(pool->is_shut_down());
     const auto left = pool->count();
@@ -296,7 +299,7 @@ TEST(BlockingPool, SubmitFailsIfNoThreadCanStart) {
 }
 
 TEST(BlockingPool, JobWaitsForAnExistingThreadIfNoneCanStart) {
-    if (support::under_sanitizer) GTEST_SKIP() << "a sanitizer cannot live with so little memory";
+    if (support::under_sanitizer) GTEST_SKIP() << "a sanitizer needs more memory";
     EXPECT_TRUE(support::is_true_in_child([] {
         constexpr std::size_t stack = std::size_t{256} * 1024 * 1024;
         const auto pool = blocking_pool::make({.stack_size = stack});
@@ -329,13 +332,13 @@ TEST(BlockingPool, ShutdownCancelsQueuedJobsAndRejectsNewJobs) {
         begun.open();
         EXPECT_TRUE(hold.wait());
         EXPECT_TRUE(pool->is_shut_down());
-        EXPECT_FALSE(submit(*pool, [] {})) << "a job of a pool that is shut down can bring no other";
+        EXPECT_FALSE(submit(*pool, [] {})) << "a job must not submit to a pool that is shut down";
         ran.add();
     }));
     ASSERT_TRUE(begun.wait());
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(submit(
-            *pool, [] { ADD_FAILURE() << "it was cancelled"; },
+            *pool, [] { ADD_FAILURE() << "a cancelled job was run"; },
             [&, here = std::this_thread::get_id()] {
                 EXPECT_EQ(std::this_thread::get_id(), here);
                 cancelled.add();
@@ -343,8 +346,8 @@ TEST(BlockingPool, ShutdownCancelsQueuedJobsAndRejectsNewJobs) {
     }
     pool->shutdown();
     EXPECT_EQ(cancelled.count(), 5u);
-    EXPECT_EQ(ran.count(), 0u) << "it does not wait";
-    EXPECT_FALSE(submit(*pool, [] { ADD_FAILURE() << "it was refused"; }));
+    EXPECT_EQ(ran.count(), 0u) << "shutdown() must not wait";
+    EXPECT_FALSE(submit(*pool, [] { ADD_FAILURE() << "a rejected job was called"; }));
     pool->shutdown();
     hold.open();
     expect_clean_end(*pool);
@@ -381,7 +384,7 @@ TEST(BlockingPool, HangingThreadKeepsTheStateOfThePoolAlive) {
     }));
     ASSERT_TRUE(begun.wait());
     pool->shutdown();
-    EXPECT_FALSE(pool->join_until(std::chrono::steady_clock::now())) << "it runs";
+    EXPECT_FALSE(pool->join_until(std::chrono::steady_clock::now())) << "the job still runs";
     EXPECT_FALSE(pool->join_until(std::chrono::steady_clock::now() + 1ms));
     EXPECT_EQ(pool->count().threads, 1u);
     pool.reset();
@@ -472,7 +475,7 @@ TEST(BlockingPool, ThreadLocalDestructorMayDestroyThePool) {
 
 // ---- Stress ----
 
-/// Does nothing for a time drawn at random: mostly none, at times about as long as a keep-alive.
+/// Pauses for a random time: mostly not at all, sometimes about as long as a keep-alive.
 class pauses {
 public:
     explicit pauses(std::uint64_t stream) : random_(support::seed() + stream) {}
@@ -535,7 +538,7 @@ TEST(BlockingPoolStress, SequentialJobsNeedFewThreads) {
         ASSERT_TRUE(submit(*pool, [&] { done.open(); }));
         ASSERT_TRUE(done.wait());
     }
-    EXPECT_LE(pool->count().threads, 16u);  // a thread that is preempted between its job and its being idle is one more
+    EXPECT_LE(pool->count().threads, 16u);  // each thread preempted before it becomes idle adds one
     expect_clean_end(*pool);
 }
 

@@ -30,7 +30,7 @@ using eddy::bytes;
 using eddy::bytes_mut;
 using namespace std::string_view_literals;
 
-/// What `f` says that is thrown.
+/// Returns the text of the std::out_of_range that `f` throws.
 template <class Fn>
 std::string text_of(Fn f) {
     try {
@@ -71,7 +71,7 @@ TEST(Bytes, MovedInStringsAndVectorsAreNotCopied) {
     const std::byte* const first = row.data();
     const bytes kept(std::move(row));
     EXPECT_EQ(kept.data(), first);
-    EXPECT_EQ(bytes(std::string("short")), "short"sv) << "also where the string holds its characters itself";
+    EXPECT_EQ(bytes(std::string("short")), "short"sv) << "a short string stores its characters inline";
     EXPECT_EQ(bytes(std::string()).size(), 0u);
     EXPECT_EQ(bytes(std::vector<unsigned char>{65, 66}), "AB"sv);
 }
@@ -96,7 +96,7 @@ TEST(Bytes, OwnerLivesAsLongAsItsLastWindow) {
     }
     EXPECT_FALSE(gone);
     EXPECT_EQ(part, "ep"sv);
-    EXPECT_FALSE(std::move(part).try_into_mut()) << "it gives its bytes for reading only";
+    EXPECT_FALSE(std::move(part).try_into_mut()) << "its data() is read-only";
     part = bytes();
     EXPECT_TRUE(gone);
 }
@@ -134,7 +134,7 @@ TEST(Bytes, UniqueWindowIsWrittenInPlace) {
     ASSERT_TRUE(writable);
     EXPECT_EQ(writable->data(), at + 2);
     EXPECT_EQ(*writable, "ique"sv);
-    EXPECT_TRUE(window.empty());  // NOLINT(bugprone-use-after-move): that it is empty is what is promised
+    EXPECT_TRUE(window.empty());  // NOLINT(bugprone-use-after-move): a moved-from window is empty
 }
 
 TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
@@ -152,7 +152,7 @@ TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
               "eddy: bytes::slice() was asked for 6 bytes, and there are 5");
     EXPECT_EQ(text_of([&] { static_cast<void>(five.get_u64()); }),
               "eddy: get_u64() was asked for 8 bytes, and there are 5");
-    EXPECT_EQ(five, "12345"sv) << "nothing was taken";
+    EXPECT_EQ(five, "12345"sv) << "no bytes were taken";
     bytes_mut room(16);
     room.put("123");
     EXPECT_EQ(text_of([&] { room.advance_mut(14); }),
@@ -179,7 +179,7 @@ TEST(Bytes, ComparesAndHashesByContent) {
     const bytes_mut b = bytes_mut::copy_of("abc");
     EXPECT_TRUE(a == b && b == a && a == "abc"sv && a == bytes::from_static("abc"));
     EXPECT_TRUE(a < bytes::from_static("abd") && bytes::from_static("ab") < a && bytes() < a);
-    EXPECT_TRUE(bytes::from_static("\x7f") < bytes::from_static("\x80")) << "as numbers without a sign";
+    EXPECT_TRUE(bytes::from_static("\x7f") < bytes::from_static("\x80")) << "bytes compare as unsigned";
     EXPECT_EQ(std::hash<bytes>()(a), std::hash<bytes_mut>()(b));
     std::unordered_set<bytes> set{a};
     EXPECT_TRUE(set.contains(bytes(std::string("abc"))));
@@ -282,13 +282,13 @@ TEST(BytesMut, SplitPartsAreWrittenIndependently) {
     EXPECT_EQ(row.capacity(), 4u);
     rest.put("12345678");
     row[0] = std::byte{'B'};
-    head.put("!");  // has no room of its own, and must not write into `row`
+    head.put("!");  // has no spare capacity, and must not write into `row`
     EXPECT_EQ(row, "Body"sv);
     EXPECT_EQ(head, "head!"sv);
     EXPECT_EQ(rest, "12345678"sv);
     const bytes_mut copy = row;  // NOLINT(performance-unnecessary-copy-initialization)
     row[0] = std::byte{'b'};
-    EXPECT_EQ(copy, "Body"sv) << "a copy has bytes of its own";
+    EXPECT_EQ(copy, "Body"sv) << "a copy has its own memory";
 }
 
 TEST(BytesMut, UnsplitJoinsSplitPartsWithoutACopy) {
@@ -337,7 +337,7 @@ TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     row.put_bytes(std::byte{'x'}, 60);
     {
         const bytes frame = row.split_to(56).freeze();
-        EXPECT_FALSE(row.try_reclaim(32)) << "the frame is still there";
+        EXPECT_FALSE(row.try_reclaim(32)) << "the frame is still alive";
         EXPECT_EQ(row.data(), at + 56);
     }
     EXPECT_TRUE(row.try_reclaim(32));
@@ -346,7 +346,7 @@ TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     EXPECT_EQ(row.capacity(), 64u);
     EXPECT_FALSE(row.try_reclaim(61));
     EXPECT_EQ(row.capacity(), 64u);
-    // What was split off behind comes back, too.
+    // Memory that was split off at the end is reclaimed too.
     {
         const bytes_mut behind = row.split_off(8);
     }
@@ -368,7 +368,7 @@ TEST(BytesMut, DroppedFramesLetADecoderReuseOneBlock) {
     }
 }
 
-/// Bytes of which one can tell from outside whether they are kept.
+/// An owner of bytes whose lifetime the test can observe.
 struct watched_bytes {
     explicit watched_bytes(std::shared_ptr<std::string> of) : text(std::move(of)) {}
     [[nodiscard]] char* data() { return text->data(); }
@@ -377,8 +377,8 @@ struct watched_bytes {
 };
 
 TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
-    // Counts around the number of references that are taken at once. The last reference frees the block, whichever it
-    // is.
+    // Counts around the number of references that bytes_mut takes in advance. The last reference frees the block,
+    // whichever it is.
     for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
         for (const bool window_goes_first : {false, true}) {
             auto text = std::make_shared<std::string>(256, 'x');
@@ -393,13 +393,14 @@ TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
                 row.reset();
                 EXPECT_FALSE(frames.back().is_unique() && count > 1) << count;
                 while (frames.size() > 1) frames.pop_back();
-                EXPECT_TRUE(frames.back().is_unique()) << count << ": nothing that was taken in advance is left";
+                EXPECT_TRUE(frames.back().is_unique()) << count << ": a reference taken in advance was not returned";
                 EXPECT_FALSE(kept.expired());
                 frames.clear();
             } else {
                 frames.clear();
                 row->clear();
-                EXPECT_TRUE(row->try_reclaim(256)) << count << ": what was taken in advance is its own";
+                EXPECT_TRUE(row->try_reclaim(256))
+                    << count << ": references taken in advance must not count as sharing";
                 EXPECT_EQ(row->data(), at);
                 row.reset();
             }
@@ -437,14 +438,13 @@ TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
         }
         for (auto& each : threads) each.join();
         row.reserve(64);
-        EXPECT_EQ(row.capacity(), 64u) << "all of it is free again";
+        EXPECT_EQ(row.capacity(), 64u) << "all memory must be free again";
     }
 }
 
 TEST(BytesStress, FramesDroppedOnOtherThreadsAreReclaimed) {
-    // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read
-    // before.
-    constexpr std::size_t at_once = 300;  // several times as many as references are taken in advance
+    // One thread splits frames off new and reclaimed blocks. Other threads read the frames and drop them.
+    constexpr std::size_t at_once = 300;  // several times the number of references taken in advance
     const auto rounds = support::rounds(2'000);
     bytes_mut buffer(at_once * 8);
     for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -465,13 +465,13 @@ TEST(BytesStress, FramesDroppedOnOtherThreadsAreReclaimed) {
                 }
             });
         }
-        static_cast<void>(buffer.try_reclaim(at_once * 8));  // while they come back
+        static_cast<void>(buffer.try_reclaim(at_once * 8));  // while other threads drop the frames
         for (auto& each : threads) each.join();
         EXPECT_TRUE(buffer.try_reclaim(at_once * 8));
     }
 }
 
-/// A window and what it should hold.
+/// A window and its expected content.
 struct twin {
     bytes_mut window;
     std::string expected;

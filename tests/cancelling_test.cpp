@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Cancelling that awaits: what is finished, what is cleaned up, and the deadlines that are handed down.
+// Asynchronous cancellation: shielded work, cleanups and inherited deadlines.
 #include <eddy/future/deadline.hpp>
 #include <eddy/future/finally.hpp>
 #include <eddy/future/shielded.hpp>
@@ -130,7 +130,7 @@ TEST(Shielded, SelectWaitsForAShieldedLosingBranch) {
 
 // ---- finally ----
 
-/// A cleanup that follows a script, and notes whether it was made.
+/// A cleanup that follows a script. Counts its calls.
 auto cleanup_by(script& s, int& calls) {
     return [&s, &calls] {
         ++calls;
@@ -271,7 +271,7 @@ TEST(Finally, CapturesLiveUntilTheCleanupHasEnded) {
 
 // ---- with_deadline ----
 
-/// Ready with the deadline in sight.
+/// Completes with the current deadline.
 auto deadline_seen() {
     return eddy::poll_fn([](eddy::context&) -> eddy::poll_result<std::optional<eddy::time::time_point>> {
         return eddy::poll_result<std::optional<eddy::time::time_point>>(current_deadline());
@@ -324,7 +324,8 @@ TEST(WithDeadline, InnerDeadlineElapsesWithTheOuterDeadline) {
     by_hand hand(with_deadline(10ms, work()));
     assert_pending(hand.poll());
     loop.advance(10ms);
-    EXPECT_EQ(assert_ready(hand.poll()), "elapsed");  // the inner one is polled first, and the work uses its chance
+    // The inner deadline is polled first, so the work can still return.
+    EXPECT_EQ(assert_ready(hand.poll()), "elapsed");
 }
 
 TEST(WithDeadline, PastDeadlineAllowsOnePoll) {
@@ -370,10 +371,10 @@ TEST(WithDeadline, ShieldedWorkAndCleanupsContinueAfterTheDeadline) {
     loop.advance(10ms);
     assert_pending(hand.poll());
     s.change(plan::ready);
-    EXPECT_FALSE(assert_ready(hand.poll()).has_value());  // the deadline came first, and its output is lost
+    EXPECT_FALSE(assert_ready(hand.poll()).has_value());  // the deadline elapsed first, so the output is lost
 }
 
-// ---- On loops and runtimes ----
+// ---- On event loops and runtimes ----
 
 class Cancelling : public testing::TestWithParam<unsigned> {
 protected:
@@ -396,7 +397,7 @@ TEST_P(Cancelling, AbortedTaskCleansUpWhileLocalsAreAlive) {
         };
         auto cleaned = finally(eddy::pending(), cleanup);
         co_await cleaned;
-        ADD_FAILURE() << "went on after an abort";
+        ADD_FAILURE() << "the task continued after an abort";
     };
     const auto main = [&]() -> task<> {
         auto handle = eddy::spawn(work());
@@ -413,7 +414,7 @@ TEST_P(Cancelling, AbortedTaskCleansUpWhileLocalsAreAlive) {
     on.run(main());
 }
 
-/// Counts itself when it is first asked to end.
+/// Increments a counter at its first poll_cancel().
 template <class F>
 class counts_cancel : public eddy::future_ops<counts_cancel<F>> {
 public:
@@ -445,7 +446,7 @@ TEST_P(Cancelling, FailingScopeWaitsForShieldedChildren) {
     };
     const auto child = [&]() -> task<> {
         co_await counts_cancel(shielded(commit()), asked);
-        ADD_FAILURE() << "went on after it was cancelled";
+        ADD_FAILURE() << "the child continued after it was cancelled";
     };
     const auto main = [&]() -> task<> {
         bool has_thrown = false;
@@ -558,8 +559,8 @@ TEST_P(Cancelling, DeadlineCancelsScopeChildrenGracefully) {
     on.run(main());
 }
 
-/// A coroutine that a deadline is handed down to is not polled by its worker directly: each of its ends must destroy
-/// it.
+// A child that inherits a deadline is wrapped, so the worker does not poll its coroutine directly. Each way in which
+// the child can end must destroy the coroutine.
 TEST_P(Cancelling, DestroyedScopeDestroysChildrenWithADeadline) {
     const auto main = [&]() -> task<> {
         census living;
@@ -584,7 +585,7 @@ TEST_P(Cancelling, DestroyedScopeDestroysChildrenWithADeadline) {
             const auto both = co_await eddy::select(std::ref(work), wait_for_children());
             EXPECT_EQ(both.index(), 1u);
             EXPECT_EQ(living.alive(), 5);
-        }  // here, in a destructor
+        }  // the destructor of `work` destroys the children
         EXPECT_EQ(living.alive(), 0);
     };
     on.run(main());

@@ -63,7 +63,7 @@ public:
         while (heard_.empty() || heard_.back() != text) co_await try_(hear());
         co_return eddy::ok();
     }
-    /// Reads until `count` messages of guests were received, in all.
+    /// Reads until `count` messages of guests were received in total.
     task<result<void>> read_messages(std::size_t count) {
         while (messages_ < count) co_await try_(hear());
         co_return eddy::ok();
@@ -92,7 +92,7 @@ struct crowd {
     socket_addr at;
     int stayers;
     int vanishers;
-    int says;  // each
+    int says;  // messages per guest
     barrier all_are_here;
     barrier all_was_heard;
 
@@ -118,7 +118,7 @@ task<result<texts>> stay(crowd& with, int number) {
     co_return me.heard();
 }
 
-// Connects, sends messages, and leaves: with /quit, without it, or with a reset in the middle of a line.
+/// Connects, sends messages, and leaves: with /quit, without it, or with a reset in the middle of a line.
 task<result<void>> vanish(crowd& with, int number) {
     auto me = co_await try_(guest::enter(with.at, "v" + std::to_string(number)));
     for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
@@ -131,7 +131,7 @@ task<result<void>> vanish(crowd& with, int number) {
     co_return eddy::ok();
 }
 
-/// The messages of each speaker, in the order in which they were received.
+/// Returns the messages of each speaker, in the order in which they were received.
 std::map<std::string, texts> by_speaker(const texts& heard) {
     std::map<std::string, texts> all;
     for (const auto& line : heard) {
@@ -203,7 +203,7 @@ TEST(Chat, RoomsAreSeparateAndTooLongLineIsReported) {
     EXPECT_EQ(server.wait().out, "2 connections, 0 aborted\n");
 }
 
-/// The answer that only this client receives.
+/// Sends `line` and returns the next line that the client receives.
 task<result<std::string>> answer_to(guest& client, std::string line) {
     co_await try_(client.connection().send(line));
     co_await try_(client.hear());
@@ -256,7 +256,7 @@ TEST(Chat, SlowClientIsToldAboutMissedMessages) {
         auto slow = co_await try_(guest::enter(where, "slow"));
         auto fast = co_await try_(guest::enter(where, "fast"));
         const std::string text(900, 'x');
-        for (int i = 0; i < 20'000; ++i) co_await try_(fast.say(text));  // more than all buffers take
+        for (int i = 0; i < 20'000; ++i) co_await try_(fast.say(text));  // more than all buffers can hold
         while (!slow.is_told_about_missed_messages()) co_await try_(slow.hear());
         co_return eddy::ok();
     };
@@ -271,9 +271,9 @@ TEST(Chat, SecondSignalEndsServerAtOnce) {
     const auto work = [](socket_addr where, process& chat) -> task<result<void>> {
         auto stuck = co_await try_(guest::enter(where, "stuck"));
         auto talker = co_await try_(guest::enter(where, "talker"));
-        // Talks until the buffers of the stuck client are full: its unread bytes stay the same while more is said than
-        // the server's send buffer can take (tcp(7): 4 MiB). A fixed number of messages would not do, since a slow
-        // writer skips some.
+        // Sends until the buffers of the stuck client are full: its number of unread bytes stays the same while more
+        // bytes are sent than the server's send buffer can hold (tcp(7): 4 MiB). A fixed number of messages is not
+        // enough, since a slow writer skips some.
         const std::string text(950, 'x');
         int unread = -1;
         for (int i = 0, unchanged = 0; unchanged < 10'000 && i < 200'000; ++i, ++unchanged) {
@@ -284,8 +284,8 @@ TEST(Chat, SecondSignalEndsServerAtOnce) {
         }
         chat.signal(SIGINT);
         co_await try_(talker.read_until("* the server is shutting down"));
-        chat.signal(
-            SIGINT);  // the server waits for the stuck client, so that must stay connected until the server ends
+        // The server waits for the stuck client, which must stay connected until the server ends.
+        chat.signal(SIGINT);
         EXPECT_EQ(chat.wait().code, 128 + SIGINT);
         co_return eddy::ok();
     };

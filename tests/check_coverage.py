@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks tests/coverage.tsv, the table of features (S, P) and regressions (R) and the tests that show them.
+"""Checks tests/coverage.tsv, the table of features (S, P) and regressions (R) and the tests that cover them.
 
 A line is `id <TAB> what <TAB> test`, and an id has one line per test. A test is one of:
     Suite.Name, Suite.*         tests of the tree
     must_not_compile.NAME       a file of tests/must_not_compile
     cmake.NAME, io_uring_denied.ERROR.NAME      tests that tests/CMakeLists.txt adds by name
-    ./dev COMMAND               the whole of a command
+    ./dev COMMAND               a whole command
     see ID                      the tests of another id
     open: REASON                what is not covered yet, and why
 """
@@ -32,7 +32,7 @@ def main():
         if len(name) > 60:
             problems.append(f"{file}: the name of {suite}.{name} has {len(name)} characters; the limit is 60")
         if re.match(r"[SPR]\d{2,3}_", name):
-            problems.append(f"{file}: {suite}.{name} begins with an id, which belongs into tests/coverage.tsv")
+            problems.append(f"{file}: {suite}.{name} begins with an id; ids belong in tests/coverage.tsv")
 
     listing = (here / "CMakeLists.txt").read_text()
     lines = (here / "coverage.tsv").read_text().splitlines()

@@ -41,7 +41,8 @@ TEST(LinesCodec, DecodesEitherLineEndAndTheRest) {
     }
     EXPECT_EQ(decode_all(codec::lines_codec(), "", 1), texts());
     EXPECT_EQ(decode_all(codec::lines_codec(), "a\n", 1), texts{"a"});
-    EXPECT_EQ(decode_all(codec::lines_codec(), "a\rb\n", 1), texts{"a\rb"}) << "a return inside is a character";
+    EXPECT_EQ(decode_all(codec::lines_codec(), "a\rb\n", 1), texts{"a\rb"})
+        << "a carriage return inside a line is kept";
 }
 
 TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
@@ -52,7 +53,8 @@ TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
             << step;
     }
     EXPECT_EQ(decode_all(codec::lines_codec(0), "\n\n\r\nx\n\n", 2), (texts{"", "", "", too_long, ""}));
-    EXPECT_EQ(decode_all(codec::lines_codec(4), "12345", 1), texts{too_long}) << "also of the rest";
+    EXPECT_EQ(decode_all(codec::lines_codec(4), "12345", 1), texts{too_long})
+        << "a last line without an end is checked too";
 }
 
 TEST(LinesCodec, EndlessLineKeepsNoMemory) {
@@ -66,7 +68,7 @@ TEST(LinesCodec, EndlessLineKeepsNoMemory) {
         ASSERT_TRUE(buffer.empty());
         ASSERT_LE(buffer.capacity(), 4 * block.size());
     }
-    EXPECT_EQ(errors, 1) << "one line, one error";
+    EXPECT_EQ(errors, 1) << "a line must cause one error";
     buffer.put("\ngood\n");
     EXPECT_EQ(lines.decode(buffer).value(), "good");
 }
@@ -96,7 +98,7 @@ TEST(LinesCodec, DecodingContinuesAfterTheEndOfTheInput) {
     EXPECT_EQ(grown_by("o\n"), texts{"o"});
     EXPECT_EQ(grown_by("three\r"), texts{"three"});
     EXPECT_EQ(grown_by(""), texts());
-    EXPECT_EQ(grown_by("\nfour\n"), texts{"four"}) << "the other half of the end";
+    EXPECT_EQ(grown_by("\nfour\n"), texts{"four"}) << "the line feed completes the line end";
     EXPECT_EQ(grown_by("five\r"), texts{"five"});
     EXPECT_EQ(grown_by("six\n\n"), (texts{"six", ""}));
     EXPECT_EQ(grown_by("\r"), texts());
@@ -123,7 +125,7 @@ TEST(LinesCodec, LoneCarriageReturnAtTheEndIsNoLine) {
     auto buffer = bytes_mut::copy_of("\r");
     EXPECT_FALSE(lines.decode_eof(buffer).value());
     buffer.put("k");
-    EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "what was no end is a character";
+    EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "a carriage return without a line feed is kept";
 }
 
 TEST(LinesCodec, LineTooLongIsReportedBeforeItEnds) {
@@ -131,14 +133,14 @@ TEST(LinesCodec, LineTooLongIsReportedBeforeItEnds) {
         codec::lines_codec lines(3);
         auto buffer = bytes_mut::copy_of("abcd");
         const auto early = lines.decode(buffer);
-        ASSERT_FALSE(early) << "without waiting for a further byte";
+        ASSERT_FALSE(early) << "the error must not wait for another byte";
         EXPECT_EQ(early.error(), eddy::errc::line_too_long);
         buffer.put(end);
         EXPECT_FALSE(lines.decode(buffer).value());
     }
     codec::lines_codec lines(3);
     auto buffer = bytes_mut::copy_of("abc\r");
-    EXPECT_FALSE(lines.decode(buffer).value()) << "half an end does not count";
+    EXPECT_FALSE(lines.decode(buffer).value()) << "the first half of a line end does not count";
     buffer.put("\n");
     EXPECT_EQ(lines.decode(buffer).value(), "abc");
 }
@@ -154,7 +156,7 @@ TEST(AnyDelimiterCodec, EndsFramesAtEachDelimiter) {
                          "b",
                          1),
               (texts{"a", "b"}))
-        << "any byte may be one";
+        << "any byte may be a delimiter";
     EXPECT_EQ(decode_all(codec::any_delimiter_codec(""), "a,b", 1), texts{"a,b"});
 }
 
@@ -186,13 +188,13 @@ TEST(BytesCodec, DecodesBytesAsTheyArrive) {
 
 // ---- Random texts, compared with models ----
 
-/// Whether a text is UTF-8, if its only character beyond ASCII is U+00E9.
+/// Returns whether a text is UTF-8. Its only character beyond ASCII must be U+00E9.
 bool is_utf8(std::string text) {
     for (auto at = text.find("\xc3\xa9"); at != text.npos; at = text.find("\xc3\xa9")) text.replace(at, 2, "e");
     return text.find_first_of("\xc3\xa9") == text.npos;
 }
 
-/// The lines of `text`, by a second implementation.
+/// Returns the lines of `text`. A second implementation of lines_codec.
 texts lines_of(std::string text, std::size_t most) {
     texts all;
     const auto add = [&](std::string line) {

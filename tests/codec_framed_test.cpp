@@ -31,7 +31,7 @@
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 
-// Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and
+// Frames over any reader and writer. Based on tokio-util's framed_read.rs, framed_write.rs, framed.rs and
 // framed_stream.rs.
 
 namespace {
@@ -54,8 +54,8 @@ using texts = std::vector<std::string>;
 
 const std::string remaining = "<bytes remaining on stream: it ended in the middle of a frame>";
 
-/// Numbers of four bytes. Counts how often it is asked. 666 cannot be decoded, nor encoded; and 665 is half encoded
-/// first.
+/// A codec for numbers of four bytes. Counts the calls of decode(). 666 fails to decode and to encode. 665 and 667 fail
+/// to encode after their bytes were written: 665 throws, 667 returns an error.
 class number_codec {
 public:
     result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
@@ -75,7 +75,7 @@ public:
     int asked = 0;
 };
 
-/// A reader that answers what the test says, call by call.
+/// A reader whose results the test lists, call by call.
 class scripted_reader {
 public:
     using answer = eddy::poll_result<result<std::size_t>>;
@@ -89,7 +89,7 @@ public:
 
     answer poll_read(eddy::context& cx, std::span<std::byte> into) {
         ++polls;
-        EXPECT_FALSE(into.empty()) << "a read into nothing says nothing";
+        EXPECT_FALSE(into.empty()) << "a read into an empty span cannot report the end";
         if (at_ == steps_.size()) return eddy::ok(std::size_t{0});
         const step& now = steps_[at_++];
         if (now.waits) {
@@ -113,7 +113,7 @@ std::string number(std::uint32_t value) {
     bytes.put_u32(value);
     return support::as_text(bytes.chunk());
 }
-using items = std::vector<std::optional<std::uint32_t>>;  // nothing: an error
+using items = std::vector<std::optional<std::uint32_t>>;  // nullopt: an error
 
 template <class S>
 items numbers_of(S& frames) {
@@ -125,7 +125,7 @@ items numbers_of(S& frames) {
 TEST(FramedRead, OneReadHoldsManyFramesAndManyReadsOneFrame) {
     codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
     EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
-    EXPECT_EQ(many.inner().polls, 2) << "one with bytes, and one at the end";
+    EXPECT_EQ(many.inner().polls, 2) << "one read with bytes, and one at the end";
 
     codec::framed_read pieces(
         scripted_reader({{number(1).substr(0, 1)}, {number(1).substr(1, 2)}, {number(1).substr(3)}}), number_codec());
@@ -140,9 +140,9 @@ TEST(FramedRead, NoFrameIsDecodedTwice) {
     EXPECT_EQ(frames.codec().asked, 2);
     by_hand third(frames.next());
     assert_pending(third.poll());
-    EXPECT_EQ(frames.codec().asked, 3) << "nothing is there";
+    EXPECT_EQ(frames.codec().asked, 3) << "one call for the empty buffer";
     EXPECT_EQ(assert_ready(third.poll()).value().value(), 3u);
-    EXPECT_EQ(frames.codec().asked, 4) << "not while the reader waits";
+    EXPECT_EQ(frames.codec().asked, 4) << "decode() must not be called while the reader waits";
 }
 
 TEST(FramedRead, DroppedNextLosesNoBytes) {
@@ -348,7 +348,7 @@ TEST(FramedWrite, FrameThatFailsToEncodeIsNotSent) {
     EXPECT_EQ(finish(numbers.feed(667u)).error(), std::errc::bad_message);
     EXPECT_THROW(static_cast<void>(finish(numbers.feed(665u))), std::runtime_error);
     ASSERT_TRUE(finish(numbers.send(1u)));
-    EXPECT_EQ(numbers.inner().got(), number(1)) << "nor half of it";
+    EXPECT_EQ(numbers.inner().got(), number(1)) << "a partly encoded frame must be removed";
 }
 
 TEST(FramedWrite, CloseFlushesAndShutsDown) {
@@ -367,7 +367,7 @@ TEST(FramedWrite, MapCodecKeepsTheWriteBuffer) {
     EXPECT_EQ(std::move(numbers).into_inner().got(), "hello\n" + number(1));
 }
 
-/// Takes three bytes at a time. The second call throws.
+/// A writer that takes three bytes at a time. The second call throws.
 class throwing_writer {
 public:
     eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
@@ -394,7 +394,7 @@ TEST(FramedWrite, ThrowingWriterGetsNoByteTwice) {
     EXPECT_EQ(to.got, "12345678\n");
 }
 
-/// Takes a few bytes, or is not ready, or fails, at random.
+/// A writer that randomly takes a few bytes, is not ready, or fails.
 class random_writer {
 public:
     explicit random_writer(const dice& random) : random_(random) {}
@@ -521,7 +521,7 @@ TEST(Framed, MapCodecDecodesWhatTheFirstCodecLeft) {
     EXPECT_EQ(finish(lines.next()).value(), "upgrade");
     {
         by_hand next(lines.next());
-        assert_pending(next.poll());  // "raw" is no line
+        assert_pending(next.poll());  // "raw" is not a complete line
     }
     auto raw = std::move(lines).map_codec([](codec::lines_codec&&) { return codec::bytes_codec(); });
     by_hand next(raw.next());
@@ -540,7 +540,7 @@ TEST(Framed, FramesCanOutliveLaterReads) {
     for (int i = 0; i < 5000; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], std::to_string(10'000'000 + i));
 }
 
-/// Recovers from any error, and has no decode_eof().
+/// A codec that recovers from any error and has no decode_eof().
 struct recovering_codec : number_codec {
     static bool goes_on_after(std::error_code) { return true; }
 };
@@ -551,10 +551,10 @@ TEST(Framed, RecoveringCodecEndsAtATruncatedFrame) {
     EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
     EXPECT_EQ(finish(frames.next()).value().value(), 8u);
     EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
-    EXPECT_FALSE(finish(frames.next())) << "the stream must end, and not return the error forever";
+    EXPECT_FALSE(finish(frames.next())) << "the stream must end and must not repeat the error";
 }
 
-/// An error of one's own, of which the stream and the sink speak.
+/// A user-defined error type, which the stream and the sink return.
 struct own_error {
     explicit own_error(std::error_code from) : code(from) {}
     std::error_code code;

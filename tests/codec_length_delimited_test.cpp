@@ -43,7 +43,7 @@ texts and_error(texts frames, errc error) {
     return frames;
 }
 
-/// What comes of an empty buffer and one frame.
+/// Encodes one frame into an empty buffer. Returns the bytes, or the error.
 std::string encoded(length_delimited_codec with, std::string_view frame) {
     bytes_mut into;
     const auto done = with.encode(frame, into);
@@ -76,7 +76,7 @@ TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothByteOrders) {
 }
 
 TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
-    // The examples of the class: what is before the field is dropped, or kept.
+    // The examples in the class comment: bytes before the length field are dropped or kept.
     expect_frames(options().length_field_offset(1).length_field_length(3).build(), "M\0\0\x02hiM\0\0\x01!"s,
                   {"hi", "!"});
     expect_frames(options().length_field_length(2).length_adjustment(-2).build(),
@@ -85,10 +85,10 @@ TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
                   {"abc", ""});
     expect_frames(options().length_field_length(2).length_adjustment(2).num_skip(0).build(), "\0\x02hi"s,
                   {"\0\x02hi"s});
-    // One byte before the field, and one behind it that the number does not count; only the first is dropped.
+    // One byte before the field, and one after it that the length does not count. Only the first byte is dropped.
     expect_frames(options().length_field_offset(1).length_field_length(2).length_adjustment(3).num_skip(1).build(),
                   "\xca\0\x0b\xfeHello world\xca\0\x01\xfe!"s, {"\0\x0b\xfeHello world"s, "\0\x01\xfe!"s});
-    // More is dropped than the head has.
+    // num_skip is larger than the head of the frame.
     expect_frames(options().length_field_length(1).num_skip(3).build(), "\x02--hi\0--"s, {"hi", ""});
 }
 
@@ -100,7 +100,7 @@ TEST(LengthDelimitedCodec, EncodingReversesTheLengthAdjustment) {
               "\0\x01"
               "abc"s);
     const std::string refused = "<" + make_error_code(errc::bad_frame_length).message() + ">";
-    EXPECT_EQ(encoded(options().length_adjustment(4).build(), "abc"), refused) << "it would be less than nothing";
+    EXPECT_EQ(encoded(options().length_adjustment(4).build(), "abc"), refused) << "the length would be negative";
 }
 
 TEST(LengthDelimitedCodec, LimitIsCheckedBeforeMemoryIsReserved) {
@@ -119,7 +119,7 @@ TEST(LengthDelimitedCodec, LimitIsCheckedBeforeMemoryIsReserved) {
     auto four = options().max_frame_length(no_limit).build();
     bytes_mut buffer = bytes_mut::copy_of("\xff\xff\xff\xff"s);
     EXPECT_FALSE(four.decode(buffer).value());
-    EXPECT_LT(buffer.capacity(), 1000u) << "memory comes with the bytes, and not with the number";
+    EXPECT_LT(buffer.capacity(), 1000u) << "memory must grow with the bytes, not with the length field";
 }
 
 TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
@@ -127,7 +127,7 @@ TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
     expect_frames(counts_itself, "\0\x01"s, and_error({}, errc::bad_frame_length));
     const auto extreme = options().length_adjustment(std::numeric_limits<std::int64_t>::min()).build();
     expect_frames(extreme, "\0\0\0\x01"s, and_error({}, errc::bad_frame_length));
-    // Frames with their heads: one that ends before its length field would come again and again.
+    // num_skip(0) keeps the head in the frame. A frame shorter than its head is an error: it could be decoded forever.
     const auto with_head = options().length_field_length(2).num_skip(0).build();
     expect_frames(with_head, "\0\0"s, and_error({}, errc::bad_frame_length));
     expect_frames(with_head, "\0\x02\0\x01"s, and_error({"\0\x02"s}, errc::bad_frame_length));
@@ -145,7 +145,7 @@ TEST(LengthDelimitedCodec, EncodingChecksTheLimit) {
     EXPECT_EQ(encoded(options().max_frame_length(3).build(), "abcd"), refused);
     const auto one = options().length_field_length(1).build();
     EXPECT_EQ(encoded(one, std::string(255, 'x')).size(), 256u);
-    EXPECT_EQ(encoded(one, std::string(256, 'x')), refused) << "one byte cannot say 256";
+    EXPECT_EQ(encoded(one, std::string(256, 'x')), refused) << "256 does not fit in one byte";
 }
 
 TEST(LengthDelimitedCodec, LimitCanBeChanged) {

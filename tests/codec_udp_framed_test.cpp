@@ -39,7 +39,7 @@ using support::within;
 const socket_addr any = socket_addr::parse("127.0.0.1:0").value();
 udp_socket bound(const eddy::core& core) { return udp_socket::bind(any, core.handle()).value(); }
 
-/// Of a datagram: a number that counts up, in text.
+/// A codec for a number in decimal text.
 struct count_codec {
     result<std::optional<int>> decode(bytes_mut& from) {
         if (from.empty()) return std::optional<int>();
@@ -76,7 +76,7 @@ TEST(UdpFramed, PingPongExchangesMessages) {
     EXPECT_EQ(within(core, play(std::move(a), std::move(b), at_b)).value(), 5);
 }
 
-/// Numbers of four bytes. Goes on after any error, and has no decode_eof().
+/// A codec for numbers of four bytes. Continues after any error, and has no decode_eof().
 struct tolerant_codec {
     result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
         if (from.size() < 4) return std::optional<std::uint32_t>();
@@ -121,7 +121,7 @@ TEST(UdpFramed, CodecErrorIsAnItemAndReadingContinues) {
         }
         co_return got;
     };
-    EXPECT_EQ(within(core, talk(from, to, peer)), "1;<Bad message>;2;") << "and one without a byte has no message";
+    EXPECT_EQ(within(core, talk(from, to, peer)), "1;<Bad message>;2;") << "an empty datagram has no message";
 }
 
 TEST(UdpFramed, DatagramMayHoldSeveralMessages) {

@@ -101,7 +101,7 @@ TEST(Combinators, AndThenConvertsErrorsInBothDirections) {
     EXPECT_EQ(output_of(std::move(after)).error(), eddy::errc::timed_out);
 }
 
-/// As net::accepted.
+/// A type with parts, like net::accepted.
 struct with_parts {
     explicit with_parts(int n) : number(std::make_unique<int>(n)) {}
     std::tuple<std::unique_ptr<int>, std::string> into_parts() && { return {std::move(number), "part"}; }
@@ -181,7 +181,7 @@ TEST(Combinators, ThenTakesTheWholeOutputAndRunsAFuture) {
     output_of(ready(1).then([](int) {}));
 }
 
-// ---- What holds for all ----
+// ---- All combinators ----
 
 struct plain_future {  // without the mixin
     using output_type = int;
@@ -338,7 +338,7 @@ TEST(Combinators, AdaptorsNestInATask) {
     EXPECT_EQ(output_of(work()), 5);
 }
 
-// ---- R129: built from temporaries in a plain function, awaited after it has returned ----
+// ---- Futures built from temporaries, awaited after the function has returned ----
 
 std::string long_text() { return "longer than what a small string holds inside"; }
 
@@ -376,7 +376,7 @@ TEST(Combinators, AdaptorsOwnTheirArguments) {
     EXPECT_EQ(all.fourth.value().first, long_text());
 }
 
-// ---- The small ones ----
+// ---- poll_fn, ready, maybe_done, finally ----
 
 TEST(PollFn, CallsItsFunctionAtEachPollUntilReady) {
     int calls = 0;

@@ -56,7 +56,7 @@ TEST(Coop, EachPollOfATaskHasTheDefaultBudget) {
             co_await eddy::consume_budget();
             ++count;
         }
-        // An await of something else may have taken some of it, and a worker's LIFO slot shares one.
+        // Other awaits may have used some of the budget, and tasks in a worker's LIFO slot share one budget.
         EXPECT_LE(count, static_cast<int>(context::default_budget));
         EXPECT_GT(count, 0);
         co_await eddy::consume_budget();

@@ -43,7 +43,7 @@ using namespace std::chrono_literals;
 using eddy::core_handle;
 using eddy::sync::oneshot;
 
-/// Counts how often it is destroyed with its value, and on which thread.
+/// Records how often its value is destroyed, and on which thread.
 class witness {
 public:
     struct record {
@@ -150,8 +150,8 @@ TEST(CoreHandle, TasksOfOneLoopShareDataWithoutAtomics) {
         ended = eddy::time::clock::now();
     };
     loop.run(main());
-    EXPECT_EQ(counter, 1000);        // no update was lost, since nothing runs between two awaits
-    EXPECT_EQ(ended - began, 10ms);  // in the time of one
+    EXPECT_EQ(counter, 1000);        // no update is lost: no other task runs between two awaits
+    EXPECT_EQ(ended - began, 10ms);  // as long as one client takes
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
@@ -204,7 +204,7 @@ TEST(CoreHandle, CurrentReturnsTheRunningLoop) {
     EXPECT_EQ(core_handle::try_current(), std::nullopt);
 }
 
-// ---- S72: what a handle makes ----
+// ---- I/O objects and timers ----
 
 TEST(CoreHandle, SocketsAndTimersWorkInASpawnedTask) {
     eddy::core loop;
@@ -222,7 +222,7 @@ TEST(CoreHandle, SocketsAndTimersWorkInASpawnedTask) {
     EXPECT_TRUE(done);
 }
 
-// ---- The thread ----
+// ---- Threads ----
 
 TEST(CoreHandle, UseOnAnotherThreadThrowsWithTheCallSite) {
     eddy::core loop;
@@ -246,7 +246,7 @@ TEST(CoreHandle, UseOnAnotherThreadThrowsWithTheCallSite) {
 TEST(CoreHandle, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     std::optional<eddy::core> loop(std::in_place);
     const auto handle = loop->handle();
-    const auto copy = handle;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
+    const auto copy = handle;  // NOLINT(performance-unnecessary-copy-initialization): the copy is under test
     loop.reset();
     witness::record seen;
     const auto answer = copy.spawn([kept = witness(seen)] {});
@@ -267,7 +267,7 @@ TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopThread) {
         loop.handle().spawn(waits_for_ever(witness(seen[0])));
         loop.run(yields(2));
         loop.handle().spawn(waits_for_ever(witness(seen[1])));  // never polled
-        loop.remote().spawn(waits_for_ever(witness(seen[2])));  // not even arrived
+        loop.remote().spawn(waits_for_ever(witness(seen[2])));  // not yet received by the loop
     }).join();
     for (const auto& one : seen) {
         EXPECT_EQ(one.destroyed, 1);
@@ -301,8 +301,8 @@ TEST(CoreHandle, TaskDestructorsMaySpawnAndWakeAtTheEndOfTheLoop) {
         auto wakers = std::make_shared<std::vector<eddy::waker>>();
         for (int i = 0; i < 10; ++i) {
             support::last_words guard([&answers, wakers, handle = loop.handle()] {
-                answers.push_back(handle.spawn([] { ADD_FAILURE() << "ran on a loop that is gone"; }));
-                answers.push_back(handle.remote().spawn([] { ADD_FAILURE() << "ran on a loop that is gone"; }));
+                answers.push_back(handle.spawn([] { ADD_FAILURE() << "ran on a destroyed loop"; }));
+                answers.push_back(handle.remote().spawn([] { ADD_FAILURE() << "ran on a destroyed loop"; }));
                 for (const auto& waker : *wakers) waker.wake_by_ref();
             });
             loop.handle().spawn(
@@ -391,7 +391,7 @@ TEST(CoreHandle, UncaughtExceptionsGoToTheHandlerAndTheLoopContinues) {
         throw std::runtime_error("late");
     };
     const unsigned first = std::source_location::current().line() + 1;
-    loop.handle().spawn([] { throw std::runtime_error("at once"); });
+    loop.handle().spawn([] { throw std::runtime_error("early"); });
     loop.handle().spawn(late());
     loop.remote().spawn([] { throw 7; });
     bool has_run = false;
@@ -399,7 +399,7 @@ TEST(CoreHandle, UncaughtExceptionsGoToTheHandlerAndTheLoopContinues) {
     loop.run_until_idle();
     loop.run(yields(3));
     EXPECT_EQ(texts.size(), 3u);
-    EXPECT_EQ(texts, (std::vector<std::string>{"at once", "int", "late"}));
+    EXPECT_EQ(texts, (std::vector<std::string>{"early", "int", "late"}));
     EXPECT_EQ(lines, (std::vector{first, first + 2, first + 1}));
     EXPECT_TRUE(has_run);
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);

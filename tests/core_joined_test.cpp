@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Join handles of the tasks of a loop, used on other threads: before the task ends, while it ends, and after the loop
-// is gone.
+// Join handles of the tasks of an event loop, used on other threads: before the task ends, while it ends, and after the
+// loop was destroyed.
 #include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -41,14 +41,14 @@ using support::census;
 
 using life = census::life;
 
-/// Ends after that many turns; never, if they are below zero.
+/// Completes after `turns` yields; never if `turns` is negative.
 task<life> live(census& living, int turns) {
     if (turns < 0) co_await eddy::pending<void>();
     for (; turns > 0; --turns) co_await eddy::yield_now();
     co_return living.begin_life();
 }
 
-/// The same as a future that is no coroutine.
+/// The same future without a coroutine.
 auto live_by_hand(census& living, int turns) {
     return eddy::poll_fn([&living, turns](eddy::context& cx) mutable -> eddy::poll_result<life> {
         if (turns < 0) return eddy::not_ready;
@@ -67,7 +67,7 @@ void expect_value_or_cancelled(const join_handle<life>::output_type& outcome) {
     EXPECT_TRUE(outcome.has_value() || outcome.error().is_cancelled());
 }
 
-/// Waits for the outcome; on a loop's own thread that is for tasks that have ended.
+/// Waits for the outcome. On the loop's own thread the task must have ended.
 void await(join_handle<life>& handle) {
     if (handle.is_finished()) {
         expect_value_or_cancelled(*support::poll_with(handle, eddy::waker::noop()));
@@ -78,7 +78,7 @@ void await(join_handle<life>& handle) {
 
 constexpr unsigned ways = 12;
 
-/// Consumes a handle in one of `ways` ways. `may_wait`: the task ends by itself, or with its loop.
+/// Consumes a handle in one of `ways` ways. `may_wait`: the task is known to end, by itself or with its loop.
 void consume(join_handle<life> handle, unsigned way, bool may_wait) {
     const wake_counter first;
     const wake_counter second;
@@ -92,7 +92,7 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
     switch (way % ways) {
     case 0: return;
     case 1: poll(one); return;
-    case 2:  // the last waker takes the place of the others
+    case 2:  // the last waker replaces the earlier ones
         if (!poll(one) && !poll(one) && !poll(two)) poll(one);
         return;
     case 3:
@@ -110,24 +110,24 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
         copy.abort();
         return;
     }
-    case 8: {  // outlives them
+    case 8: {  // outlives its abort handles
         auto aborts = std::make_unique<eddy::abort_handle>(handle.abort_handle());
         aborts->abort();
         aborts.reset();
         return await(handle);
     }
-    case 9: {  // the abort handle goes on to another thread
+    case 9: {  // the abort handle moves to another thread
         std::thread other([aborts = handle.abort_handle()] { aborts.abort(); });
         poll(one);
         handle.detach();
         return other.join();
     }
-    case 10:  // made when the task has ended, if it does
+    case 10:  // abort handles made after the task has ended, if it ends
         for (int i = 0; i < 50 && !handle.is_finished(); ++i) std::this_thread::yield();
         static_cast<void>(std::vector<eddy::abort_handle>(3, handle.abort_handle()));
         poll(two);
         return;
-    default:  // said to have ended before its joiner is woken
+    default:  // is_finished() is true before the joiner is woken
         if (!may_wait || poll(one)) return;
         while (first.wakes() == 0) std::this_thread::yield();
         EXPECT_TRUE(handle.is_finished());
@@ -135,11 +135,11 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
     }
 }
 
-// ---- A task that has ended, and of which only the handle is left ----
+// ---- Handles of ended tasks ----
 
 class CoreJoined : public testing::Test {
 protected:
-    /// Handles of tasks that have ended; their loop is gone.
+    /// Returns handles of tasks that have ended, on a loop that was destroyed.
     std::vector<join_handle<life>> handles_of_ended(int count) {
         std::vector<join_handle<life>> handles;
         eddy::core loop;
@@ -215,7 +215,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
 }
 
 TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
-    // The new loop may lie where the former one did.
+    // The new loop may have the address of the destroyed one.
     for (int i = 0; i < 3; ++i) {
         auto handles = handles_of_ended(2 * ways);
         eddy::core loop;
@@ -234,7 +234,7 @@ TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
     const auto main = [&]() -> task<void> {
         for (const bool shares : {false, true}) {
             auto handle = eddy::spawn([]() -> task<void> {
-                throw std::runtime_error("nobody takes it");
+                throw std::runtime_error("not joined");
                 co_return;
             });
             while (!handle.is_finished()) co_await eddy::yield_now();
@@ -256,7 +256,7 @@ protected:
 };
 
 TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
-    // Through a mailbox, so that a handle is used at the very moment of its task's end.
+    // Passes handles through a mailbox, so that a handle is often used just while its task ends.
     support::handover_rounds rounds(100'000);
     eddy::core loop;
     std::atomic<join_handle<life>*> mailbox = nullptr;
@@ -302,7 +302,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
         for (unsigned t = 0; t < threads; ++t) {
             users.emplace_back([&, remote = worker.remote(), draw = std::mt19937_64(random())]() mutable {
                 for (support::handover_rounds rounds(5'000); rounds.next();) {
-                    const int turns = static_cast<int>(draw() % 20) - 4;  // below zero: it never ends
+                    const int turns = static_cast<int>(draw() % 20) - 4;  // negative: the task never ends
                     auto handles = remote
                                        .call([&, turns] {
                                            std::vector<join_handle<life>> made;
@@ -376,7 +376,7 @@ TEST_F(CoreJoinedStress, RuntimeAwaitsHandlesThatAnotherThreadAborts) {
             for (const auto& each : aborts) each.abort();
             if (round % 2 == 0) aborts.clear();
         }
-        // Some tasks end with their loop.
+        // Tasks that never complete are cancelled with their loop.
         worker.reset();
         runtime.wait_until_idle();
     }
@@ -384,19 +384,22 @@ TEST_F(CoreJoinedStress, RuntimeAwaitsHandlesThatAnotherThreadAborts) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-/// Hands each new handle over to another thread, which calls `use` with it while the task ends.
+/// Passes each new handle to another thread, which calls `use` while the task ends.
 template <class Fn>
 void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn use) {
     census living;
     std::uint64_t spawned = 0;
-    std::uint64_t used = 0;  // touched by the other thread only, until it is joined
+    std::uint64_t used = 0;  // used only by the other thread until join()
     std::atomic<join_handle<life>*> offered{nullptr};
     std::atomic<bool> is_over = false;
     std::thread other([&] {
+        // acquire: pairs with the release store of is_over. Nothing else is read through it; join() orders the rest.
         while (!is_over.load(std::memory_order_acquire)) {
+            // acquire: pairs with the release store that publishes the handle.
+            // release: pairs with the acquire load that waits until the handle is taken.
             const std::unique_ptr<join_handle<life>> mine(offered.exchange(nullptr, std::memory_order_acq_rel));
             if (mine == nullptr) {
-                std::this_thread::yield();  // the loop may have no other processor
+                std::this_thread::yield();  // the loop may need this processor
                 continue;
             }
             use(std::move(*mine));
@@ -408,12 +411,15 @@ void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn us
         for (; rounds.next(); ++spawned) {
             loop.run([&]() -> task<> {
                 auto made = std::make_unique<join_handle<life>>(eddy::spawn(live(living, yields_before)));
+                // release: pairs with the exchange in `other`, which takes the handle.
                 offered.store(made.release(), std::memory_order_release);
                 for (int n = 0; n < yields_before + 2; ++n) co_await eddy::yield_now();
             }());
+            // acquire: pairs with the release in that exchange.
             while (offered.load(std::memory_order_acquire) != nullptr) std::this_thread::yield();
         }
     }
+    // release: pairs with the acquire load in `other`.
     is_over.store(true, std::memory_order_release);
     other.join();
     EXPECT_EQ(used, spawned);
@@ -439,7 +445,7 @@ TEST_F(CoreJoinedStress, PolledHandleAbortsWhileTheTaskEnds) {
 TEST_F(CoreJoinedStress, AbortHandleIsMadeWhileTheTaskEnds) {
     hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
         const eddy::abort_handle aborts = handle.abort_handle();
-        const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
+        const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization): the copy is under test
         handle.detach();
         copy.abort();
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Work that other threads send to an event loop, and event loops with a thread of their own.
+// Work that other threads send to an event loop, and event loops that run on their own thread.
 #include <eddy/runtime/core_thread.hpp>
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ using eddy::core_handle;
 using eddy::core_remote;
 using eddy::sync::oneshot;
 
-static_assert(std::is_copy_constructible_v<core_remote> && std::is_copy_assignable_v<core_remote>);  // S74
+static_assert(std::is_copy_constructible_v<core_remote> && std::is_copy_assignable_v<core_remote>);
 
 eddy::task<void> yields(int times) {
     for (int i = 0; i < times; ++i) co_await eddy::yield_now();
@@ -254,7 +254,7 @@ TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
     constexpr int threads = 8;
     const auto jobs = support::rounds(125 * 50);
     const eddy::core_thread worker;
-    std::uint64_t plain = 0;  // touched on the loop only
+    std::uint64_t plain = 0;  // used only on the loop thread
     std::barrier start(threads);
     std::atomic<std::uint64_t> back = 0;
     std::vector<std::thread> senders;
@@ -278,7 +278,7 @@ TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
 }
 
 TEST(CoreRemoteStress, WorkSentWhileTheLoopFallsAsleepIsNotLost) {
-    // One job at a time, so that the loop goes to sleep between any two.
+    // Sends one job at a time, so that the loop parks between two jobs.
     const auto rounds = support::rounds(100'000);
     for (const bool with_io : {true, false}) {
         std::thread([&] {
@@ -311,7 +311,7 @@ TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
         for (int t = 0; t < threads; ++t) {
             senders.emplace_back([&, remote = loop->remote()] {
                 start.arrive_and_wait();
-                // Bounded: senders that outrun the loop would fill the memory before it comes to its end.
+                // Bounded: senders that are faster than the loop would use up the memory before the loop ends.
                 for (int n = 0; n < 1000 && remote.spawn([kept = living.begin_life(), &run] { ++run; }); ++n)
                     ++accepted;
                 closed.wait();
@@ -328,7 +328,7 @@ TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
     EXPECT_LE(run, accepted);
 }
 
-// ---- While the loop is destroyed, and afterwards ----
+// ---- During and after the destruction of the loop ----
 
 /// Calls a function when it is destroyed.
 template <class Fn>
@@ -366,7 +366,7 @@ TEST(CoreRemote, TurnInsideLoopDestructorThrowsMisuse) {
     }
     EXPECT_TRUE(threw) << "turn() inside ~core() was allowed";
     auto witness = std::make_shared<int>(0);
-    EXPECT_FALSE(remote->spawn([witness] {})) << "a loop that is gone took work";
+    EXPECT_FALSE(remote->spawn([witness] {})) << "a destroyed loop accepted work";
     EXPECT_EQ(witness.use_count(), 1) << "work was neither run nor destroyed";
 }
 
@@ -449,7 +449,8 @@ TEST(CoreRemote, CallDestroysAggregateFutureOnce) {
 TEST(CoreRemote, SpawnInForkedChildIsRefused) {
     eddy::core loop;
     auto remote = loop.remote();
-    EXPECT_TRUE(support::is_true_in_child([&] { return !remote.spawn([] {}); })) << "work was taken that can never run";
+    EXPECT_TRUE(support::is_true_in_child([&] { return !remote.spawn([] {}); }))
+        << "the child accepted work that can never run";
 }
 
 TEST(CoreRemote, WakeInForkedChildDoesNotWakeParent) {

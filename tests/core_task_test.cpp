@@ -30,7 +30,7 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::sync::oneshot;
 
-/// A future that keeps its waker for others to take, and ends when it is told.
+/// A future that stores its waker, and completes when `may_end` is set.
 struct stage {
     int polls = 0;
     bool may_end = false;
@@ -159,7 +159,7 @@ TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
         loop.turn(0ms);
     }
     ASSERT_EQ(kept.size(), 8u);
-    EXPECT_TRUE(left.expired()) << "the wakers keep the futures alive";
+    EXPECT_TRUE(left.expired()) << "the wakers must not keep the futures alive";
     kept.push_back(kept.front());
     std::vector<std::thread> threads;
     for (auto& waker : kept) {
@@ -173,7 +173,7 @@ TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
 }
 
 TEST(CoreTask, WakersOutliveTheThreadOfTheLoop) {
-    // The next thread may get the same place for its thread-locals, by which a loop knows its own.
+    // The next thread may get the same addresses for its thread-locals, by which a loop identifies its thread.
     std::vector<eddy::waker> kept;
     int polls = 0;
     std::thread([&] {
@@ -213,13 +213,14 @@ TEST(CoreTask, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
     seen.may_end = true;
     seen.waker.wake_by_ref();
     loop.turn(0ms);
-    EXPECT_TRUE(watch.expired());  // the future is gone, though wakers are left
+    EXPECT_TRUE(watch.expired());  // the future is destroyed although wakers remain
     made_there.clear();
     seen.waker = eddy::waker();
 }
 
 TEST(CoreTask, WorkDroppedAfterTheWakeUpDoesNotResume) {
-    // The wake-up is queued, then the work is cancelled: it sees that at its next poll, and does not go on.
+    // The wake-up is queued, then the work is cancelled. The task sees the cancellation at its next poll and does not
+    // continue.
     eddy::core loop;
     stage inner;
     bool is_cancelled = false;
@@ -281,7 +282,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     std::thread other([&, end = std::move(rx)]() mutable {
         const eddy::waker waker = eddy::wait(end).value();
         for (std::uint64_t i = 1; i <= rounds; ++i) {
-            asked.store(i, std::memory_order_relaxed);  // published by the wake
+            asked.store(i, std::memory_order_relaxed);  // relaxed: the wake must publish it
             waker.wake_by_ref();
             while (seen.load() != i) std::this_thread::yield();
         }
@@ -289,6 +290,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     bool is_first = true;
     loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
         if (std::exchange(is_first, false)) static_cast<void>(tx.send(cx.waker()));
+        // relaxed: the wake-up must order this load after the store.
         const auto now = asked.load(std::memory_order_relaxed);
         seen.store(now);
         if (now == rounds) return eddy::poll_result<void>::ready();
@@ -299,7 +301,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
 }
 
 TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
-    // Eight threads each write and wake; wakes coalesce, and yet the last poll sees every write.
+    // Eight threads each write and wake. Wakes coalesce, but the last poll must see every write.
     const auto rounds = support::rounds(10'000);
     constexpr int threads = 8;
     eddy::core loop;
@@ -311,12 +313,14 @@ TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
             if (++polls == 1) {
                 for (int t = 0; t < threads; ++t) {
                     wakers.emplace_back([&written, t, waker = cx.waker()]() mutable {
+                        // relaxed: wake() must publish it.
                         written[t].store(1, std::memory_order_relaxed);
                         std::move(waker).wake();
                     });
                 }
             }
             int sum = 0;
+            // relaxed: the wake-ups must order these loads after the stores.
             for (const auto& one : written) sum += one.load(std::memory_order_relaxed);
             if (sum == threads) return eddy::poll_result<void>::ready();
             return eddy::not_ready;
@@ -326,7 +330,7 @@ TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
     }
 }
 
-/// Hands its waker to a thread that wakes at once, while the poll still goes on.
+/// Passes its waker to a thread that wakes immediately, while the poll is still running.
 class wakes_early {
 public:
     using output_type = int;
@@ -336,7 +340,7 @@ public:
     eddy::poll_result<int> poll(eddy::context& cx) {
         if (++polls_ > 1) return tail_;
         mailbox_->store(new eddy::waker(cx.waker()));
-        // From here on the waker is the other thread's. What is this future's own must still be so.
+        // From here on the other thread may wake the task. No other thread may touch the future until poll() returns.
         for (int i = 0; i < 50; ++i) ++tail_;
         return eddy::not_ready;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The event loop: construction, run(), turn(), tasks between two runs, and fork.
+// The event loop: construction, run(), turn(), tasks between two runs, and fork(2).
 #include <eddy/runtime/core.hpp>
 
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ eddy::task<void> count_up(int& count) {
     co_return;
 }
 
-/// Counts its turns, for ever.
+/// Counts its polls forever.
 eddy::task<void> tick(int& ticks) {
     for (;;) {
         ++ticks;
@@ -70,7 +70,7 @@ std::chrono::nanoseconds thread_cpu_time() {
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
-// ---- Making and dropping ----
+// ---- Construction and destruction ----
 
 TEST(Core, MakeReportsTooManyOpenFiles) {
     const support::few_descriptors none(0);
@@ -83,7 +83,7 @@ TEST(Core, MakeReportsTooManyOpenFiles) {
 TEST(Core, FailedMakeLeavesNoDescriptorOpen) {
     const auto before = support::count_fds();
     {
-        const support::few_descriptors one(1);  // enough for the epoll, not for the eventfd
+        const support::few_descriptors one(1);  // enough for the epoll instance, not for the eventfd
         EXPECT_FALSE(eddy::core::make().has_value());
     }
     EXPECT_EQ(support::count_fds(), before);
@@ -213,7 +213,7 @@ TEST(Core, NestedRunThrowsAndTheOuterRunContinues) {
         auto text = support::text_of_misuse([&] { loop.run(count_up(inner)); });
         EXPECT_THROW(loop.turn(), eddy::nested_runtime);
         EXPECT_THROW(loop.run_until_idle(), eddy::nested_runtime);
-        // The future that was refused is gone by now: the loop must not poll it.
+        // The rejected future is destroyed by now. The loop must not poll it.
         co_await yields(10);
         co_return text;
     };
@@ -275,7 +275,7 @@ TEST(Core, CanBeMovedBetweenRuns) {
 
 // ---- turn ----
 
-TEST(Core, TurnRunsSpawnedTasksInOrder) {  // simple_core_poll of tokio-core
+TEST(Core, TurnRunsSpawnedTasksInOrder) {  // based on simple_core_poll of tokio-core
     eddy::core loop;
     std::vector<int> seen;
     loop.turn(0ms);
@@ -389,7 +389,7 @@ TEST(Core, SpinningChecksTheDriverSeveralTimes) {
     lively.turn(0ms);
 }
 
-/// These would never sleep, so what ends a sleep ends their spinning: timers, other threads, and bytes.
+// These loops would spin for an hour. Timers, other threads and received bytes must end the spinning.
 TEST(Core, TimersThreadsAndSocketsEndSpinning) {
     for (const bool has_io : {true, false}) {
         auto loop = eddy::core::builder().enable_io(has_io).spin_before_sleep(1h).build().value();
@@ -604,7 +604,7 @@ TEST(Core, LoopDestroyedInAForkedChildStillWorksInTheParent) {
                           .value());
     EXPECT_TRUE(support::is_true_in_child([&] {
         attached.reset();
-        loop.reset();  // the epoll is the parent's, too
+        loop.reset();  // the parent shares this epoll instance
         return true;
     }));
 

@@ -39,7 +39,7 @@ using eddy::time::sleep;
 
 eddy::core paused_loop() { return eddy::core::builder().start_paused(true).build().value(); }
 
-// ---- Paused ----
+// ---- Paused clock ----
 
 TEST(CoreTime, PausedClockAdvancesWhenTheLoopIsIdle) {
     for (const bool with_io : {true, false}) {
@@ -322,7 +322,7 @@ TEST(CoreTime, SleepResetToFirstInstantEndsAtOnce) {
     nap.reset(eddy::time::time_point::min());
     const auto before = std::chrono::steady_clock::now();
     loop.turn(5s);
-    EXPECT_LT(std::chrono::steady_clock::now() - before, 4s) << "the turn waited for its own limit";
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 4s) << "turn() waited for its full limit";
     loop.turn(0ns);
     EXPECT_TRUE(ended);
 }

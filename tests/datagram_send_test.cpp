@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Datagram sockets assume that the send buffer has room. The driver reports room only after a send has found none.
+// A datagram socket assumes that its send buffer has space. The driver reports writability only after a send found the
+// buffer full.
 #include <eddy/prelude.hpp>
 #include <eddy/runtime/background_reactor.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -39,20 +40,20 @@ eddy::task<std::string> receive(Socket& socket) {
     co_return text_of(std::span(into).first(*count));
 }
 
-/// Begins a receive that has to wait, and drops it: from then on the socket is registered, as one that reads.
+/// Starts a receive that must wait, and drops it. Afterwards the socket is registered for reading.
 template <class Socket>
 eddy::task<void> begin_to_receive(Socket& socket) {
     const auto got = co_await support::once(receive(socket));
     EXPECT_FALSE(got.has_value());
 }
 
-/// Sends until the buffer is full, and returns how many datagrams fitted.
+/// Sends until the buffer is full. Returns the number of datagrams sent.
 int fill(unix_datagram& socket) {
     int count = 0;
     while (socket.try_send(bytes_of(std::to_string(count)))) ++count;
     return count;
 }
-/// The same by system calls that the socket object does not know of.
+/// Does the same with direct system calls, which the socket object does not see.
 int fill_directly(const unix_datagram& socket) {
     int count = 0;
     while (::send(socket.native_handle(), "x", 1, MSG_DONTWAIT) == 1) ++count;
@@ -67,7 +68,7 @@ eddy::task<int> receive_many(unix_datagram& socket, int count) {
     co_return count;
 }
 
-/// How many events `count` datagrams have made, each of which is waited for.
+/// Sends and receives `count` datagrams, one after the other. Returns the number of readiness events.
 template <class Socket>
 std::uint64_t events_of(eddy::core& core, Socket& from, Socket& to, int count) {
     const auto work = [&]() -> eddy::task<std::uint64_t> {
@@ -90,7 +91,7 @@ TEST(DatagramSend, SendCausesNoReadinessEvent) {
     auto one = udp_socket::bind(any, core.handle()).value();
     auto other = udp_socket::bind(any, core.handle()).value();
     within(core, one.connect(other.local_addr().value())).value();
-    EXPECT_LE(events_of(core, one, other, 50), 55u) << "one for each that is received";
+    EXPECT_LE(events_of(core, one, other, 50), 55u) << "one event per received datagram";
     auto pair = unix_datagram::pair().value();
     EXPECT_LE(events_of(core, pair.first, pair.second, 50), 55u);
 }
@@ -105,7 +106,7 @@ TEST(DatagramSend, SendWaitsForBufferSpace) {
             auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
             EXPECT_EQ(within(core, std::move(both)).first, 4u);
             EXPECT_EQ(within(core, receive(other)), "last");
-            // And once more, now that it is watched.
+            // Again, now that the socket is registered for writing.
             const int again = fill(one);
             auto next = eddy::join(one.send(bytes_of("next")), receive_many(other, again));
             EXPECT_EQ(within(core, std::move(next)).first, 4u);
@@ -196,10 +197,10 @@ TEST(DatagramSend, WaitingSendInForkedChildReportsShutdown) {
         return answer.is_ready() && answer->error() == eddy::errc::runtime_shutdown;
     }));
     auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
-    EXPECT_EQ(within(core, std::move(both)).first, 4u) << "the parent goes on";
+    EXPECT_EQ(within(core, std::move(both)).first, 4u) << "the parent must continue";
 }
 
-/// Takes a descriptor out of each epoll of this process, so that it can be watched for nothing else.
+/// Removes a descriptor from each epoll instance of this process, so that changing its interest fails.
 void take_out_of_epolls(int fd) {
     for (const int each : support::open_fds()) {
         std::error_code none;
@@ -214,14 +215,15 @@ TEST(DatagramSend, WaitingSendReportsFailedRegistration) {
     within(core, begin_to_receive(one));
     const int count = fill_directly(one);
     take_out_of_epolls(one.native_handle());
-    EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::operation_would_block) << "nobody waits";
+    EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::operation_would_block)
+        << "try_send() does not use the registration";
     EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::no_such_file_or_directory);
     EXPECT_EQ(within(core, one.writable()).error(), std::errc::no_such_file_or_directory);
     EXPECT_EQ(within(core, receive_many(other, count)), count);
-    EXPECT_EQ(within(core, one.send(bytes_of("last"))), 4u) << "there is room again";
+    EXPECT_EQ(within(core, one.send(bytes_of("last"))), 4u) << "there is space again";
 }
 
-/// Sends `count` datagrams, which are more than there is room for.
+/// Sends `count` datagrams, more than fit into the buffer.
 eddy::task<bool> send_many(unix_datagram& socket, int count) {
     for (int i = 0; i < count; ++i) {
         const std::string text = std::to_string(i);

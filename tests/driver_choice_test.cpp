@@ -143,7 +143,7 @@ TEST(DriverChoice, EachRefusalHasItsOwnMessage) {
     }
 }
 
-// ---- What was chosen cannot be made ----
+// ---- The chosen driver cannot be created ----
 
 constexpr driver_choice automatic_ring{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed",
                                        true};
@@ -155,7 +155,7 @@ TEST(DriverChoice, AutomaticFallsBackToEpollIfRingCreationFails) {
     EXPECT_EQ(choose_after(by_name, code(std::errc::not_enough_memory)).error(), std::errc::not_enough_memory);
 }
 
-/// Makes epoll and no rings, and notes what it was asked for.
+/// Creates epoll but no rings. Records the requested drivers.
 struct maker {
     std::vector<driver_kind> asked_for;
     bool has_epoll = true;
@@ -184,7 +184,7 @@ TEST(DriverChoice, OnlyAutomaticRetriesFailedCreationWithEpoll) {
     EXPECT_EQ(nothing.asked_for, (std::vector{driver_kind::io_uring, driver_kind::epoll}));
 }
 
-// ---- What the kernel has ----
+// ---- Kernel features ----
 
 struct named_need {
     ring_need need;
@@ -213,7 +213,7 @@ const std::vector<named_need> all_needs = {
     {ring_need::enable_rings, "IORING_REGISTER_ENABLE_RINGS"},
 };
 
-/// The sentence for the kernel without `name`.
+/// Returns the message for a kernel without `name`.
 std::string lacks(const std::string& name) {
     return "epoll: this kernel's io_uring lacks " + name + " (Linux 6.1 has it)";
 }
@@ -282,7 +282,7 @@ TEST(RingSupportOwnProcess, ConcurrentFirstCallsGiveOneAnswer) {
     }
 }
 
-// ---- The whole ----
+// ---- Event loops and runtimes ----
 
 const std::string sent(1000, 'x');
 
@@ -304,7 +304,7 @@ eddy::task<eddy::result<std::string>> talk(eddy::net::socket_addr to) {
     co_return got;
 }
 
-/// An accept that is dropped for a timer, and then a client whose bytes come back: what came.
+/// Drops an accept when a timer fires, then echoes the bytes of a client. Returns the bytes that the client received.
 eddy::task<eddy::result<std::string>> echo() {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:0"));
     auto first = co_await eddy::select(eddy::time::sleep(1ms), listener.accept());
@@ -313,7 +313,7 @@ eddy::task<eddy::result<std::string>> echo() {
     co_return std::move(both.second);
 }
 
-/// A loop and a runtime use that driver, say that it is for this reason, and work.
+/// Expects that an event loop and a runtime use the driver `kind`, report `why`, and work.
 void expect_driver_works(eddy::result<eddy::core> loop, eddy::result<eddy::runtime> pool, driver_kind kind,
                          std::string_view why) {
     ASSERT_TRUE(loop.has_value()) << loop.error().message();
@@ -333,13 +333,13 @@ void expect_driver_works(driver_kind asked_for, driver_kind kind, std::string_vi
                         eddy::runtime::builder().worker_threads(2).driver(asked_for).build(), kind, why);
 }
 
-/// As above, with what EDDY_DRIVER says.
+/// Does the same with EDDY_DRIVER set to `named`.
 void expect_driver_works(const char* named, driver_kind kind, std::string_view why) {
     const environment it("EDDY_DRIVER", named);
     expect_driver_works(eddy::core::make(), eddy::runtime::builder().worker_threads(2).build(), kind, why);
 }
 
-/// Neither a loop nor a runtime can be made with io_uring, if it is asked for by name.
+/// Expects that neither an event loop nor a runtime can be created with io_uring if io_uring is requested by name.
 void expect_refused(const std::error_code& error) {
     const auto by_name = driver_kind::io_uring;
     EXPECT_EQ(eddy::core::builder().driver(by_name).build().error(), error);
@@ -389,9 +389,10 @@ TEST(DriverInUse, ReactorAlwaysUsesEpoll) {
     EXPECT_TRUE(eddy::reactor::make(driver_kind::epoll).has_value());
 }
 
-// ---- Where there may be none: processes of their own, executed anew, which have asked for nothing yet ----
+// ---- io_uring is forbidden (in separate processes, in which nothing has probed the kernel yet) ----
 
-/// Exits with 0 if `auto` is epoll, for this reason, and io_uring by name this error.
+/// Exits with 0 if `auto` selects epoll with the reason in `refusal`, and requesting io_uring by name fails with its
+/// error.
 [[noreturn]] void exit_if_auto_is_epoll(const ring_refusal& refusal) {
     expect_driver_works("auto", driver_kind::epoll, refusal.why);
     expect_driver_works(driver_kind::automatic, driver_kind::epoll, refusal.why);
@@ -408,7 +409,7 @@ class DriverDeathTest : public testing::Test {
 protected:
     void SetUp() override {
         GTEST_FLAG_SET(death_test_style, "threadsafe");
-        // Not ring_support(), which would keep its answer: this runs in those processes, too, before anything is
+        // Not ring_support(), which caches its answer: SetUp() also runs in the child processes, before io_uring is
         // denied.
         if (const auto ring = probe_ring(); !ring) GTEST_SKIP() << ring.error().why;
     }
@@ -452,9 +453,9 @@ TEST_F(DriverDeathTest, ExceptionNamesTheRequestedDriver) {
                 "epoll: Operation not permitted");
 }
 
-// ---- Where a filter comes later, and forbids a ring that is there ----
+// ---- A filter forbids a ring that already exists ----
 
-/// Begins to receive; from then on this thread may not ask its ring for anything.
+/// Receives once, forbids io_uring_enter(2) on this thread, and receives again.
 eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, const support::raw_socket& peer) {
     std::array<std::byte, 4> into{};
     peer.send("ping");
@@ -476,7 +477,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
             std::fprintf(stderr, "%s\n", error.what());
         }
     }
-    std::_Exit(0);  // what is in flight is the kernel's until here
+    std::_Exit(0);  // the kernel may use the memory of pending operations until here
 }
 
 [[noreturn]] void lose_the_ring_of_a_worker() {
@@ -501,7 +502,8 @@ TEST_F(DriverDeathTest, WorkerAbortsWithARemedyIfItsRingIsForbidden) {
     EXPECT_EXIT(lose_the_ring_of_a_worker(), testing::KilledBySignal(SIGABRT), names_the_call_and_the_remedy);
 }
 
-/// Takes from this process the right to lock memory: root may lock as much as it likes, and so gives itself up.
+/// Sets the limit of locked memory of this process to 0. The limit does not apply to root, so root switches to another
+/// user.
 bool lock_no_memory() {
     const rlimit none{0, 0};
     if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0) return false;
@@ -510,7 +512,8 @@ bool lock_no_memory() {
     return ::setgroups(0, nullptr) == 0 && ::setgid(nobody) == 0 && ::setuid(nobody) == 0;
 }
 
-/// What making a ring answers in a process that may lock no memory; -1 if there is none.
+/// Returns the errno of creating a ring in a process without locked memory: 0 on success, -1 if there is no such
+/// process.
 int error_without_locked_memory() {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(lock_no_memory() ? support::error_of_io_uring() : 255);
@@ -526,8 +529,8 @@ int error_without_locked_memory() {
 
 TEST_F(DriverDeathTest, AutoUsesEpollWhereNoMemoryMayBeLocked) {
     const int error = error_without_locked_memory();
-    if (error == -1) GTEST_SKIP() << "this process cannot become one that may lock no memory";
-    if (error == 0) GTEST_SKIP() << "this process may lock memory whatever its limit";
+    if (error == -1) GTEST_SKIP() << "this process cannot give up the right to lock memory";
+    if (error == 0) GTEST_SKIP() << "the limit of locked memory does not apply to this process";
     ASSERT_EQ(error, ENOMEM);
     EXPECT_EXIT(exit_if_auto_is_epoll_without_locked_memory(), testing::ExitedWithCode(0), "");
 }

@@ -46,7 +46,7 @@ void wait_until_owner_turns(const eddy::reactor& reactor) {
     while (io_of(reactor).turn_for_stalled_owner()) std::this_thread::yield();
 }
 
-/// Runs `f` on another thread, to its end.
+/// Runs `f` on another thread and waits for it.
 template <class F>
 void elsewhere(F f) {
     std::thread(f).join();
@@ -87,7 +87,7 @@ TEST(DriverLock, WakeFoundByAnotherThreadStillEndsTheNextTurn) {
     });
     EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
     const auto before = std::chrono::steady_clock::now();
-    EXPECT_EQ(reactor.turn(5ms).value().events, 0u);  // the wake-up ends one turn only
+    EXPECT_EQ(reactor.turn(5ms).value().events, 0u);  // the wake-up ends only one tick
     EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);
 }
 
@@ -228,7 +228,7 @@ TEST(DriverLockStress, TwoThreadsTickWhileSourcesAreAddedAndDropped) {
             std::optional<registration> kept;
             support::handover_rounds rounds(100'000 / users);
             for (std::uint64_t i = 0; rounds.next(); ++i) {
-                const counter short_lived;  // destroyed while its event is reported now and then
+                const counter short_lived;  // sometimes destroyed while its event is reported
                 const auto passing = attach(reactor, short_lived);
                 short_lived.add();
                 if (!kept) kept.emplace(attach(reactor, source));

@@ -49,8 +49,8 @@ TEST(DurationHistogram, QuantilesAreRoundedUp) {
     EXPECT_TRUE(is_near(times.quantile(0), 1us)) << times.quantile(0).count();
     EXPECT_TRUE(is_near(times.quantile(0.9), 1us)) << times.quantile(0.9).count();
     EXPECT_TRUE(is_near(times.quantile(0.95), 1ms)) << times.quantile(0.95).count();
-    EXPECT_TRUE(is_near(times.quantile(0.999), 1s))
-        << times.quantile(0.999).count();  // rounded up: the worst is not hidden
+    // Rounded up, so the maximum is not hidden.
+    EXPECT_TRUE(is_near(times.quantile(0.999), 1s)) << times.quantile(0.999).count();
     EXPECT_TRUE(is_near(times.quantile(1), 1s)) << times.quantile(1).count();
 }
 

@@ -133,7 +133,7 @@ TEST(FramePool, BlocksFreedOnAnotherThreadReturnToTheirOwner) {
                 eddy::detail::flush_freed_blocks();
             });
             blocks = allocate(10'000, 300);
-            // Nearly all: each round may carve the rest of the newest chunk first.
+            // The pool may use the rest of the newest chunk first, so this compares chunks, not blocks.
             for (const auto chunk : chunks_of(blocks)) EXPECT_TRUE(known.contains(chunk));
         }
         free_all(blocks, 300);
@@ -145,10 +145,10 @@ TEST(FramePool, BatchIsFlushedWhenTheFreeingThreadEnds) {
     on_another_thread([] {
         void* const block = allocate_block(1500);
         on_another_thread([&] {
-            free_block_of(allocate_block(64), 64);  // so that this thread has a pool, and with it a batch
+            free_block_of(allocate_block(64), 64);  // creates the pool and the batch of this thread
             free_block_of(block, 1500);
         });
-        // Allocates all that is left in the size class, and then the returned block.
+        // Allocates all free blocks of the size class, and then the returned block.
         std::vector<void*> blocks;
         do blocks.push_back(allocate_block(1500));
         while (blocks.back() != block && blocks.size() < 100);
@@ -204,20 +204,19 @@ TEST(FramePool, ThreadLocalDestructorCanAllocate) {
     EXPECT_EQ(count, 100);
 }
 
-/// Uses the slow functions directly, so that the path of a freed block back to its owner also exists under a sanitizer.
-/// That path is all that orders the other thread's write before the owner's: ThreadSanitizer reports a race if it does
-/// not.
+// Calls the slow functions directly, so that freed blocks return to their owner also under a sanitizer. Only this path
+// orders the other thread's write before the owner's write. If it does not, ThreadSanitizer reports a race.
 TEST(FramePoolStress, BlockFreedElsewhereReturnsToItsOwner) {
     constexpr std::size_t size = 48;
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto* const block = static_cast<int*>(eddy::detail::allocate_block_slowly(size));
         std::atomic<bool> is_flushed{false};
         std::thread other([&] {
-            void* const own =
-                eddy::detail::allocate_block_slowly(size);  // only a thread with a pool of its own sends batches
+            void* const own = eddy::detail::allocate_block_slowly(size);  // only a thread that has a pool sends batches
             *block = 1;
             eddy::detail::free_block_elsewhere(block);
             eddy::detail::flush_freed_blocks();
+            // relaxed: must not order the write to the block. Only the pool may order it.
             is_flushed.store(true, std::memory_order_relaxed);
             eddy::detail::free_block_elsewhere(own);
         });
@@ -246,7 +245,8 @@ TEST(FramePoolStress, BlocksTravelBetweenThreads) {
             const std::size_t size = sizeof(std::size_t) + random() % 600;
             auto* const made = static_cast<std::size_t*>(allocate_block(size));
             *made = size;
-            // acq_rel: the size in a block was written by the thread that put the block there.
+            // acquire: pairs with the release of the thread that wrote the size of `found` and put the block there.
+            // release: publishes the size of `made`.
             if (auto* const found = shared[random() % slots].exchange(made, std::memory_order_acq_rel)) {
                 ASSERT_LT(*found, 1000u);
                 free_block_of(found, *found);

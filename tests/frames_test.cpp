@@ -3,7 +3,7 @@
 
 #include "support/process.hpp"
 
-// The example `frames`: by itself, since it is there under the sanitizers, too.
+// The example `frames`. In its own file, since this example is also built with the sanitizers.
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sets and groups of futures: random operations compared with a model, and futures that are woken from other threads.
+// Groups of futures: random operations compared with a model, and futures that are woken from other threads.
 #include <eddy/future/futures_ordered.hpp>
 #include <eddy/future/futures_unordered.hpp>
 
@@ -44,7 +44,8 @@ using channel = eddy::sync::oneshot<int>;
 
 // ---- Compared with a model ----
 
-/// Random pushes, wakes, ends, drops and polls. The model: a deque of what was pushed, and the order of the wakes.
+/// Performs random pushes, wakes, completions, drops and polls. The model: the indexes of the pushed futures, in order,
+/// and whether a wake-up is due.
 template <template <class> class Group, bool in_order>
 void compare_with_a_model(std::uint64_t rounds) {
     std::mt19937_64 random(support::seed());
@@ -54,7 +55,7 @@ void compare_with_a_model(std::uint64_t rounds) {
         std::optional<Group<scripted>> jobs(std::in_place);
         wake_counter counter;
         const eddy::waker waker = counter.waker();
-        bool is_woken = false;  // the model: a poll is owed
+        bool is_woken = false;  // the model: a wake-up is due
         std::uint64_t seen = 0;
         for (int step = 0; step < 200; ++step) {
             switch (random() % 8) {
@@ -79,7 +80,7 @@ void compare_with_a_model(std::uint64_t rounds) {
             case 4:
                 if (!scripts.empty()) {
                     script& s = scripts[random() % scripts.size()];
-                    if (!s.waker.is_noop()) s.waker.wake_by_ref();  // for nothing, also of what is gone
+                    if (!s.waker.is_noop()) s.waker.wake_by_ref();  // spurious, also for destroyed futures
                 }
                 break;
             case 5:

@@ -89,7 +89,7 @@ struct names_of_groups {
 using groups = testing::Types<unordered, ordered>;
 TYPED_TEST_SUITE(FuturesGroup, groups, names_of_groups);
 
-// ---- What holds for both ----
+// ---- Both groups ----
 
 TYPED_TEST(FuturesGroup, EmptyGroupHasEndedAndCanContinue) {
     typename TypeParam::template of<eddy::ready_future<int>> jobs;
@@ -146,7 +146,7 @@ TYPED_TEST(FuturesGroup, PollsOnlyWokenFutures) {
     polled hand(jobs);
     while (std::ranges::any_of(scripts, [](const script& s) { return s.polls == 0; })) assert_pending(hand.poll());
     const auto before = hand.wakes();
-    assert_pending(hand.poll());  // for nothing
+    assert_pending(hand.poll());  // no future was woken
     for (auto& s : scripts) EXPECT_EQ(s.polls, 1);
     scripts[0].change(plan::ready);
     EXPECT_EQ(hand.wakes(), before + 1);
@@ -176,7 +176,7 @@ TYPED_TEST(FuturesGroup, WakesTheTaskThatPolledLast) {
     polled second(jobs);
     assert_pending(first.poll());
     assert_pending(second.poll());
-    EXPECT_EQ(first.counter.wakers(), 1u);  // its own: the former one was dropped
+    EXPECT_EQ(first.counter.wakers(), 1u);  // only its own waker: the group dropped the copy
     EXPECT_EQ(second.counter.wakers(), 2u);
     assert_pending(second.poll());
     EXPECT_EQ(second.counter.wakers(), 2u);
@@ -220,7 +220,7 @@ TYPED_TEST(FuturesGroup, ClearDestroysAllAndLateWakesDoNothing) {
     for (auto& s : scripts) jobs.push(scripted(s));
     polled hand(jobs);
     assert_pending(hand.poll());
-    scripts[0].waker.wake_by_ref();  // queued when it is destroyed
+    scripts[0].waker.wake_by_ref();  // in the queue when the future is destroyed
     const auto before = hand.wakes();
     jobs.clear();
     EXPECT_TRUE(jobs.is_empty());
@@ -256,7 +256,7 @@ TYPED_TEST(FuturesGroup, WakersOutliveTheGroup) {
         const eddy::waker waker = counter.waker();
         eddy::context cx(waker);
         assert_pending(jobs.poll_next(cx));
-        s.waker.wake_by_ref();  // in the queue when the group ends
+        s.waker.wake_by_ref();  // in the queue when the group is destroyed
     }
     EXPECT_EQ(counter.wakers(), 0u);
     EXPECT_EQ(counter.wakes(), 1u);
@@ -268,7 +268,7 @@ TYPED_TEST(FuturesGroup, WakersOutliveTheGroup) {
 }
 
 TYPED_TEST(FuturesGroup, MovedGroupKeepsItsFutures) {
-    script lost;  // outlives what follows it
+    script lost;  // outlives the groups below
     auto scripts = numbered_scripts(2);
     typename TypeParam::template of<scripted> jobs;
     for (auto& s : scripts) jobs.push(scripted(s));
@@ -277,7 +277,7 @@ TYPED_TEST(FuturesGroup, MovedGroupKeepsItsFutures) {
         assert_pending(hand.poll());
     }
     auto moved = std::move(jobs);
-    EXPECT_TRUE(jobs.is_empty());  // NOLINT(bugprone-use-after-move): it is empty
+    EXPECT_TRUE(jobs.is_empty());  // NOLINT(bugprone-use-after-move): a moved-from group is empty
     polled hand(moved);
     scripts[0].change(plan::ready);
     EXPECT_EQ(hand.item().value(), 0);
@@ -290,7 +290,7 @@ TYPED_TEST(FuturesGroup, MovedGroupKeepsItsFutures) {
     EXPECT_TRUE(lost.alive);
 }
 
-/// Notes where it was polled.
+/// A future that counts its moves after the first poll.
 struct immobile {
     using output_type = int;
     explicit immobile(int* moves) : moves_(moves) {}
@@ -404,7 +404,7 @@ TYPED_TEST(FuturesGroup, FutureThatUsesUpTheBudgetEndsThePoll) {
     EXPECT_EQ(others, 0);
     EXPECT_GE(hand.wakes(), 1u);
     assert_pending(hand.poll());
-    EXPECT_EQ(others, 1);  // it comes first now: the greedy one queued behind it
+    EXPECT_EQ(others, 1);  // polled first now: the greedy future is queued behind it
 }
 
 TYPED_TEST(FuturesGroup, PollCancelWaitsForAllFutures) {
@@ -458,7 +458,7 @@ TYPED_TEST(FuturesGroup, MillionFuturesAreDestroyedWithoutRecursion) {
     EXPECT_EQ(jobs.size(), 999'999u);
 }
 
-// ---- What sets them apart ----
+// ---- Differences between the groups ----
 
 TEST(FuturesUnordered, OutputsArriveInTheOrderOfCompletion) {
     auto scripts = numbered_scripts(4);
@@ -520,7 +520,7 @@ TEST(FuturesOrdered, LateWakeOfACompletedFutureIsHarmless) {
     EXPECT_EQ(hand.item().value(), 1);
 }
 
-// ---- Cancellation that throws, and destructors that call the set ----
+// ---- Cancellation that throws, and destructors that call the group ----
 
 TEST(FuturesUnordered, PollCancelRetriesAFutureThatThrew) {
     int asked = 0;
@@ -607,7 +607,7 @@ TEST(FuturesUnordered, PollInAFuturesDestructorSkipsThatFuture) {
     jobs.push(calls_back_future(true, poll, alive));
     jobs.push(calls_back_future(true, {}, alive));
     jobs.clear();
-    EXPECT_EQ(got, 1) << "the other future was still in the set";
+    EXPECT_EQ(got, 1) << "the other future must still be in the group";
     EXPECT_EQ(alive, 0);
 }
 
@@ -650,7 +650,7 @@ private:
 };
 
 TEST(FuturesUnordered, ClearFreesFuturesThatWereNotPolled) {
-    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer does not reuse freed memory at once";
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer does not reuse freed memory immediately";
     std::set<const void*> addresses;
     futures_unordered<records_its_addresses> jobs;
     for (int i = 0; i < 10'000; ++i) {

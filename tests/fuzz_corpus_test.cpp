@@ -16,7 +16,7 @@
 
 #include "support/stress.hpp"
 
-// What ./dev fuzz has found, and some random bytes besides.
+// Inputs that ./dev fuzz found, and random mutations of them.
 
 namespace fuzz {
 

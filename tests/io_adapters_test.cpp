@@ -82,7 +82,7 @@ TEST(IoBufReader, LargeReadBypassesTheBuffer) {
     EXPECT_TRUE(from.buffered().empty());
     EXPECT_EQ(finish(io::read_u8(from)), 'p');
     EXPECT_EQ(as_text(from.buffered()), "ring.");
-    EXPECT_EQ(finish(io::read(from, large)), 5u) << "what is in the buffer comes first";
+    EXPECT_EQ(finish(io::read(from, large)), 5u) << "buffered bytes are returned first";
 }
 
 TEST(IoBufReader, SeekIsRelativeToTheUsersPosition) {
@@ -161,7 +161,7 @@ TEST(IoBufStream, BuffersBothDirections) {
     EXPECT_EQ(line, "one\n");
 }
 
-/// A buf_reader of ten bytes. The first byte has been read, and the others are in its buffer.
+/// A buf_reader of ten bytes. The first byte has been read, and the other bytes are in its buffer.
 io::buf_reader<io::cursor<std::string>> reader_after_one_byte() {
     io::buf_reader from(io::cursor(std::string("0123456789")));
     std::array<std::byte, 1> first{};
@@ -190,7 +190,7 @@ TEST(IoBufReader, ExtremeSeekOffsetsAreRefused) {
 }
 
 TEST(IoBufStream, SeekThatFailsAfterFlushKeepsBufferedBytes) {
-    // A buf_writer begins its seek after it has flushed. The refusal therefore comes from poll_seek_complete().
+    // A buf_writer starts its seek after it has flushed, so poll_seek_complete() returns the error.
     io::buf_stream both(io::cursor(std::string("0123456789")));
     std::array<std::byte, 1> first{};
     EXPECT_EQ(finish(io::read(both, first)), 1u);
@@ -206,7 +206,7 @@ TEST(IoBufReader, SeekTakesEffectWithoutCompletionCall) {
     EXPECT_EQ(finish(io::read_to_string(from)), "56789");
 }
 
-/// Takes three bytes at a time. Only the second call throws.
+/// A writer that takes three bytes at a time. Only the second call throws.
 class throwing_writer {
 public:
     eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
@@ -278,7 +278,7 @@ TEST(IoChain, ReadIntoEmptyBufferIsNotTheEnd) {
     EXPECT_EQ(buffered.inner().polls(), 0u);
     EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
     EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
-    EXPECT_EQ(buffered.inner().polls(), 1u) << "what is there is not asked for again";
+    EXPECT_EQ(buffered.inner().polls(), 1u) << "buffered bytes must not cause another read";
     auto nothing = io::take(choppy_reader("abc"), 0);
     EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
     EXPECT_EQ(nothing.inner().polls(), 0u);
@@ -291,12 +291,12 @@ TEST(IoChain, ReadsTheSecondReaderAfterTheFirst) {
         auto lines = io::chain(io::buf_reader(choppy_reader("a\nb", how)), io::buf_reader(choppy_reader("c\nd", how)));
         std::string line;
         EXPECT_EQ(finish(io::read_line(lines, line)), 2u);
-        EXPECT_EQ(finish(io::read_line(lines, line)), 3u) << "a line may lie in both";
+        EXPECT_EQ(finish(io::read_line(lines, line)), 3u) << "a line may span both readers";
         EXPECT_EQ(line, "a\nbc\n");
     }
 }
 
-// ---- Nothing, and in memory ----
+// ---- empty, repeat, sink ----
 
 TEST(IoEmpty, EmptyEndsAtOnceAndSinkTakesAll) {
     io::empty nothing;
@@ -461,7 +461,8 @@ TEST(IoSplit, HalfWorksAfterTheOtherIsDropped) {
         EXPECT_TRUE(finish(io::write_all(far, "x")));
         EXPECT_EQ(finish(io::read_u8(reader)), 'x');
     }
-    EXPECT_EQ(finish(io::write_all(far, "x")).error(), std::errc::broken_pipe) << "the object goes with the last half";
+    EXPECT_EQ(finish(io::write_all(far, "x")).error(), std::errc::broken_pipe)
+        << "the last half must destroy the object";
 }
 
 TEST(IoSplitStress, HalvesOnTwoThreadsCarryAllBytes) {
@@ -508,7 +509,7 @@ TEST(IoReaderStream, YieldsPiecesAsTheyArrive) {
         EXPECT_EQ(got, some_text);
         std::string again;
         for (const auto& piece : kept) again += piece.text();
-        EXPECT_EQ(again, some_text) << "a piece stays what it was";
+        EXPECT_EQ(again, some_text) << "later reads must not change a piece";
     }
     chop bad;
     bad.fails_at = 1;
@@ -533,7 +534,8 @@ TEST(IoStreamReader, ReadsTheItemsOfAStream) {
     std::vector<std::byte> into;
     EXPECT_EQ(finish(io::read_to_end(fails, into)).error(), std::errc::io_error);
     EXPECT_EQ(as_text(into), "abc");
-    EXPECT_EQ(finish(io::read_to_string(fails)).value(), "def") << "the stream decides whether it goes on";
+    EXPECT_EQ(finish(io::read_to_string(fails)).value(), "def")
+        << "the stream decides whether it continues after an error";
     EXPECT_EQ(finish(io::read_to_string(fails)).value(), "");
 
     io::stream_reader back{io::reader_stream(choppy_reader(some_text))};
@@ -552,7 +554,7 @@ TEST(IoStreamReader, WaitsForTheStream) {
     EXPECT_EQ(assert_ready(reading.poll()), 0x0102);
 }
 
-/// A sink of bytes that takes one item, and the next when it was flushed.
+/// A sink of bytes. Every other call of poll_ready() is not ready.
 class slow_sink : public eddy::sink_ops<slow_sink> {
 public:
     using error_type = std::error_code;
@@ -606,7 +608,7 @@ TEST(IoInspect, SeesTheBytesReadAndWritten) {
     auto to = io::inspect_write(choppy_writer(twos), note);
     EXPECT_TRUE(finish(io::write_all(to, "xyz")));
     EXPECT_TRUE(finish(io::shutdown(to)));
-    EXPECT_EQ(seen, "xy|z|") << "what was written, and not what was offered";
+    EXPECT_EQ(seen, "xy|z|") << "only the written bytes, not the offered ones";
     EXPECT_TRUE(to.inner().is_shut_down());
 }
 
@@ -629,7 +631,7 @@ TEST(IoAdapters, ZeroCapacityMisuseNamesTheCallSite) {
     expect_misuse_here([&] { static_cast<void>(io::copy_bidirectional(one, other, 0)); });
 }
 
-// ---- Code that blocks ----
+// ---- Blocking code ----
 
 TEST(IoSyncIoBridge, BlockingCodeExchangesBytesWithATask) {
     auto [near, far] = io::duplex(4);

@@ -79,7 +79,7 @@ TEST(IoCopy, KeepsReadingWhileTheWriterWaits) {
         by_hand writing(io::write_all(source, std::string_view(&c, 1)));
         EXPECT_TRUE(assert_ready(writing.poll())) << c;
         assert_pending(copying.poll());
-        EXPECT_FALSE(copying.is_woken()) << "it waits for both sides";
+        EXPECT_FALSE(copying.is_woken()) << "the copy waits for both sides";
     }
     EXPECT_TRUE(finish(io::shutdown(source)));
     std::array<std::byte, 1> some{};
@@ -89,7 +89,7 @@ TEST(IoCopy, KeepsReadingWhileTheWriterWaits) {
         got += support::as_text(some);
         if (i == 7) break;
         EXPECT_TRUE(copying.is_woken());
-        EXPECT_EQ(copying.poll().is_ready(), i == 6) << "with the eighth byte in the pipe";
+        EXPECT_EQ(copying.poll().is_ready(), i == 6) << "the copy ends when the eighth byte is in the pipe";
     }
     EXPECT_EQ(got, "12345678");
 }
@@ -146,7 +146,7 @@ TEST(IoCopy, ReadOrWriteErrorEndsTheCopy) {
     choppy_writer to;
     auto copying = io::copy(from, to);
     EXPECT_EQ(finish(copying).error(), std::errc::io_error);
-    EXPECT_EQ(copying.count(), 5u) << "what came before was written";
+    EXPECT_EQ(copying.count(), 5u) << "the bytes before the error were written";
     choppy_reader good(some_text);
     choppy_writer breaks(bad);
     EXPECT_EQ(finish(io::copy(good, breaks)).error(), std::errc::io_error);
@@ -157,7 +157,7 @@ TEST(IoCopy, ReadOrWriteErrorEndsTheCopy) {
     io::buf_reader buffered{choppy_reader(some_text)};
     choppy_writer full_again(little);
     EXPECT_EQ(finish(io::copy_buf(buffered, full_again)).error(), errc::write_zero);
-    EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "nothing is lost";
+    EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "no byte may be lost";
 }
 
 TEST(IoCopy, BytesReadBeforeAnErrorAreFlushed) {
@@ -182,7 +182,7 @@ TEST(IoCopy, ReaderIsNotPolledDuringTheFinalFlush) {
     choppy_writer to;  // waits before it flushes
     EXPECT_EQ(finish(io::copy_buf(buffered, to)), 0u);
     EXPECT_EQ(to.flushes(), 1);
-    EXPECT_EQ(from.polls(), 2u) << "it waited once, and gave the end";
+    EXPECT_EQ(from.polls(), 2u) << "one poll that waited, and one that returned the end";
 }
 
 TEST(IoCopy, EndlessCopyYields) {
@@ -198,7 +198,7 @@ TEST(IoCopy, EndlessCopyYields) {
     choppy_writer as_well(at_once);
     by_hand other(io::copy(without_budget, as_well));
     assert_pending(other.poll());
-    EXPECT_TRUE(other.is_woken()) << "also if neither side takes of the budget";
+    EXPECT_TRUE(other.is_woken()) << "the copy must yield even if neither side uses the budget";
 }
 
 TEST(IoCopy, FullPipeStopsReading) {
@@ -206,7 +206,7 @@ TEST(IoCopy, FullPipeStopsReading) {
     choppy_reader from(some_text);
     by_hand copying(io::copy(from, near, 3));
     for (int i = 0; i < 100; ++i) assert_pending(copying.poll());
-    EXPECT_EQ(from.position(), 4u + 3u) << "what the pipe and the buffer have room for";
+    EXPECT_EQ(from.position(), 4u + 3u) << "the capacity of the pipe and of the copy buffer";
     std::array<std::byte, 2> some{};
     EXPECT_EQ(finish(io::read(far, some)), 2u);
     EXPECT_TRUE(copying.is_woken());

@@ -38,7 +38,7 @@ io::buf_reader<choppy_reader> reader_of(std::string text, chop how = {}, std::si
     return io::buf_reader(choppy_reader(std::move(text), how), capacity);
 }
 
-/// All items; an error as "<text>".
+/// Returns all items. An error is shown as "<message>".
 template <class Lines>
 std::vector<std::string> all_of(Lines lines) {
     std::vector<std::string> all;
@@ -79,7 +79,7 @@ TEST(IoReadUntil, StopsAtTheLimit) {
     EXPECT_EQ(into, "1234");
     EXPECT_EQ(finish(io::read_until(from, comma, into, 3)), 3u) << "the delimiter counts";
     EXPECT_EQ(into, "123456,");
-    EXPECT_EQ(finish(io::read_until(from, comma, into, 2)), 2u) << "and the end is no error";
+    EXPECT_EQ(finish(io::read_until(from, comma, into, 2)), 2u) << "the end of the input is not an error";
 }
 
 TEST(IoReadUntil, DroppedReadUntilKeepsTheBytesRead) {
@@ -132,7 +132,7 @@ TEST(IoLines, EndlessLineIsReportedEarly) {
     chop how;
     how.most = 100'000;
     auto lines = io::lines(reader_of(std::string(5'000'000, 'x') + "\nafter", how, 4096), 100);
-    EXPECT_EQ(finish(lines.next())->error(), errc::line_too_long) << "at once, and not when the line has ended";
+    EXPECT_EQ(finish(lines.next())->error(), errc::line_too_long) << "the error must not wait for the end of the line";
     EXPECT_LT(lines.reader().inner().position(), 10'000u);
     EXPECT_EQ(finish(lines.next())->value(), "after");
 }

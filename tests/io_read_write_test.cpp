@@ -73,7 +73,7 @@ chop that_overstates(std::size_t by) {
     return how;
 }
 
-// ---- What is a reader, what a writer ----
+// ---- Concepts ----
 
 static_assert(io::async_read<choppy_reader> && !io::async_write<choppy_reader>);
 static_assert(io::async_write<choppy_writer> && !io::vectored_write<choppy_writer>);
@@ -123,7 +123,7 @@ TEST(IoRead, ReturnsWhatIsAvailable) {
     EXPECT_EQ(assert_ready(first.poll()), 2u);
     EXPECT_EQ(finish(io::read(from, into)), 1u);
     EXPECT_EQ(finish(io::read(from, into)), 0u);
-    EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse) << "an operation ends once";
+    EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse) << "a completed operation must not be polled";
 }
 
 TEST(IoReadExact, FillsItsBufferFromPiecesOfAnySize) {
@@ -132,10 +132,10 @@ TEST(IoReadExact, FillsItsBufferFromPiecesOfAnySize) {
         std::array<std::byte, 40> into{};
         EXPECT_TRUE(finish(io::read_exact(from, into)));
         EXPECT_EQ(as_text(into), some_text.substr(0, 40));
-        EXPECT_EQ(from.position(), 40u) << "and takes no byte more";
+        EXPECT_EQ(from.position(), 40u) << "read_exact() must not read further";
     }
     choppy_reader nothing("");
-    EXPECT_TRUE(finish(io::read_exact(nothing, {}))) << "no bytes are always there";
+    EXPECT_TRUE(finish(io::read_exact(nothing, {}))) << "an empty buffer needs no read";
     EXPECT_EQ(nothing.polls(), 0u);
 }
 
@@ -237,7 +237,7 @@ TEST(IoReadToEnd, DroppedOrFailedReadKeepsTheBytesRead) {
     {
         by_hand begun(io::read_to_end(from, into));
         assert_pending(begun.poll());
-        EXPECT_TRUE(into.empty()) << "no room is left in it";
+        EXPECT_TRUE(into.empty()) << "unused space must be removed from the vector";
         assert_pending(begun.poll());
         EXPECT_EQ(begun.future().count(), 1u);
     }
@@ -255,7 +255,7 @@ TEST(IoReadToEnd, EndlessReaderYields) {
     assert_pending(reading.poll());
     EXPECT_TRUE(reading.is_woken());
     EXPECT_FALSE(into.empty());
-    EXPECT_LT(into.size(), 9'000'000u) << "a poll's budget of reads";
+    EXPECT_LT(into.size(), 9'000'000u) << "the budget limits the reads of a poll";
 }
 
 TEST(IoReadToString, InvalidUtf8LeavesTheStringUnchanged) {
@@ -313,10 +313,10 @@ TEST(IoWriteAll, WriterThatTakesNothingIsAnErrorWithACount) {
     choppy_writer third(that_is_full_at(4));
     std::array<std::span<const std::byte>, 2> parts{as_bytes("123"), as_bytes("456")};
     EXPECT_EQ(finish(io::write_all_vectored(third, parts)).error(), errc::write_zero);
-    EXPECT_EQ(as_text(parts[1]), "56") << "the spans say what is left";
+    EXPECT_EQ(as_text(parts[1]), "56") << "the spans must show the unwritten rest";
 }
 
-/// Takes a random number of bytes from the front of several buffers.
+/// A writer that takes a random number of bytes from the front of its buffers.
 class random_writer : public choppy_writer {
 public:
     eddy::poll_result<result<std::size_t>> poll_write_vectored(eddy::context& cx,
@@ -365,7 +365,7 @@ TEST(IoWriteAll, ErrorKeepsTheCountOfBytesWritten) {
     EXPECT_EQ(all.count(), 2u);
 }
 
-/// Takes all parts at once, up to so many bytes.
+/// A writer that takes up to five bytes per call, from several buffers.
 class vectored_writer : public choppy_writer {
 public:
     eddy::poll_result<result<std::size_t>> poll_write_vectored(eddy::context&,
@@ -392,7 +392,7 @@ TEST(IoWriteAll, VectoredWritesManyPartsInOneCall) {
     EXPECT_EQ(finish(io::write_vectored(to, std::array{as_bytes("xy"), as_bytes("z")})), 3u);
 }
 
-/// Takes five bytes, then waits.
+/// A writer that takes five bytes, then waits.
 class stalling_writer : public vectored_writer {
 public:
     eddy::poll_result<result<std::size_t>> poll_write_vectored(eddy::context& cx,
@@ -442,7 +442,7 @@ TEST(IoBuf, WriteAllBufResumesAfterADrop) {
         assert_pending(begun.poll());
     }
     EXPECT_TRUE(finish(io::write_all_buf(to, window)));
-    EXPECT_EQ(to.got(), "abc") << "nothing lost, and nothing twice";
+    EXPECT_EQ(to.got(), "abc") << "no byte may be lost or written twice";
 }
 
 // ---- Numbers ----
@@ -535,14 +535,14 @@ TEST(IoSeek, CursorSeeksWithinMemory) {
     EXPECT_EQ(finish(io::seek(file, io::seek_from::end(-11))).error(), std::errc::invalid_argument);
     EXPECT_EQ(finish(io::seek(file, io::seek_from::current(std::numeric_limits<std::int64_t>::max()))).error(),
               std::errc::invalid_argument);
-    EXPECT_EQ(finish(io::stream_position(file)), 6u) << "a place that is refused changes nothing";
+    EXPECT_EQ(finish(io::stream_position(file)), 6u) << "a refused seek must not change the position";
     EXPECT_TRUE(finish(io::write_all(file, "six...over")));
     EXPECT_EQ(finish(io::rewind(file)), 0u);
     EXPECT_EQ(finish(io::read_to_string(file)).value(), "012345six...over");
     EXPECT_EQ(finish(io::seek(file, io::seek_from::start(100))), 100u);
-    EXPECT_EQ(finish(io::read_to_string(file)).value(), "") << "behind the end is the end";
+    EXPECT_EQ(finish(io::read_to_string(file)).value(), "") << "a read beyond the end returns no bytes";
     EXPECT_EQ(finish(io::write_all(file, "far")), eddy::ok());
-    EXPECT_EQ(file.inner().size(), 103u) << "zeros lie between";
+    EXPECT_EQ(file.inner().size(), 103u) << "the gap is filled with zeros";
     std::array<std::byte, 3> room{};
     io::cursor full(std::span<std::byte>{room});
     EXPECT_EQ(finish(io::write_all(full, "1234")).error(), errc::write_zero);
@@ -563,7 +563,7 @@ TEST(IoSeek, WriteBeyondAddressableMemoryFails) {
     expect_too_large<eddy::bytes_mut>();
 }
 
-// ---- In a coroutine, as programs do ----
+// ---- In coroutines ----
 
 eddy::task<result<std::string>> ask(io::duplex_stream& peer) {
     co_await eddy::try_(io::write_all(peer, "question\n"));

@@ -41,7 +41,7 @@ using support::as_text;
 static_assert(io::async_buf_read<io::standard_input> && io::async_write<io::standard_output> &&
               io::async_write<io::standard_error>);
 
-/// Another descriptor in the place of a standard one, while it lives.
+/// Redirects a standard descriptor to another one for its lifetime.
 class redirected {
 public:
     redirected(int which, int to) : which_(which), before_(::dup(which)) {
@@ -70,7 +70,7 @@ std::string heard(const support::owned_fd& from) {
     return all;
 }
 
-/// Runs `work` on a loop, and on a pool.
+/// Runs `work` on an event loop and on a runtime.
 template <class Fn>
 void on_both(Fn work) {
     {
@@ -177,13 +177,13 @@ TEST(IoStandard, OutputWaitsForReader) {
 TEST(IoStandard, ErrorsAreReportedByNextCall) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
-        blocking_output to(pipe.reader.native_handle());  // cannot be written
+        blocking_output to(pipe.reader.native_handle());  // the read end cannot be written
         const auto taken = co_await io::write_all(to, "lost");
         EXPECT_TRUE(taken);
         const auto flushed = co_await io::flush(to);
         EXPECT_EQ(flushed.error(), std::errc::bad_file_descriptor);
         const auto again = co_await io::flush(to);
-        EXPECT_TRUE(again) << "told once";
+        EXPECT_TRUE(again) << "an error is reported once";
         blocking_input from(pipe.writer.native_handle());
         std::array<std::byte, 8> some{};
         const auto read = co_await io::read(from, some);
@@ -195,7 +195,7 @@ TEST(IoStandard, UseWithoutRuntimeThrowsMisuse) {
     io::standard_output to;
     io::standard_input from;
     std::array<std::byte, 8> some{};
-    support::expect_misuse_here([&] { static_cast<void>(eddy::wait(io::write_all(to, "nobody writes this"))); });
+    support::expect_misuse_here([&] { static_cast<void>(eddy::wait(io::write_all(to, "never written"))); });
     support::expect_misuse_here([&] { static_cast<void>(eddy::wait(io::read(from, some))); });
     const auto in_coroutine = [](io::standard_input& input) -> task<unsigned> {
         unsigned line = 0;

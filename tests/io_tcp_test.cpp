@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The algorithms of eddy::io with sockets of a loop, and the events that wake a task of the loop.
+// The algorithms of eddy::io with sockets, and the events that wake a task of an event loop.
 #include <eddy/io.hpp>
 #include <eddy/net/tcp_stream.hpp>
 
@@ -73,7 +73,7 @@ task<connected> connect() {
     co_return connected(std::move(stream).value(), std::move(accepted.value().stream));
 }
 
-/// Runs `work` on a loop, and on a pool.
+/// Runs `work` on an event loop and on a runtime.
 template <class Fn>
 void on_both(Fn work) {
     eddy::core loop;
@@ -158,7 +158,7 @@ task<void> through_a_relay() {
     const auto ended = co_await io::shutdown(outer.client);
     EXPECT_TRUE(ended);
     const auto heard = co_await io::read_to_string(inner.server);
-    EXPECT_EQ(heard.value(), "hello") << "the half-close came through";
+    EXPECT_EQ(heard.value(), "hello") << "the half-close must be forwarded";
     const auto answered = co_await io::write_all(inner.server, "hello again");
     EXPECT_TRUE(answered);
     const auto closed = co_await io::shutdown(inner.server);
@@ -193,7 +193,7 @@ TEST(IoTcp, SyncIoBridgeUsesSocketOfRuntime) { support::make_runtime(2).block_on
 
 // ---- The four kinds of event ----
 
-/// Which event has ended each wait of a task: a report of the driver, a wake-up by another thread, or a timer.
+/// Records which event ended each wait of a task: a driver event, a wake-up by another thread, or a timer.
 class event_trace {
 public:
     void add(std::string what, std::uint64_t driver_events, bool by_other_thread) {
@@ -206,7 +206,7 @@ private:
     std::vector<std::string> lines_;
 };
 
-/// A future that waits for `inner`, and notes in a trace what has woken it. `cause` is called once `inner` waits.
+/// A future that awaits `inner` and records what woke it. Calls `cause` once `inner` waits.
 template <class F>
 class traced {
 public:
@@ -282,18 +282,18 @@ TEST(IoTcp, OneTaskIsWokenByEachKindOfEvent) {
     event_trace trace;
     support::within(loop, wait_for_each_kind(trace));
     std::vector<std::string> expected{"sleep: timer", "work: other thread", "read: driver", "write: driver"};
-    // A ring counts no event when a turn submits what was queued: that makes room, too, and the trace takes it for a
-    // timer.
+    // With io_uring, a tick that submits queued operations may also free send buffer space. It counts no event, so the
+    // trace reports a timer.
     if (support::has_ring() && trace.lines().back() == "write: timer") expected.back() = "write: timer";
     EXPECT_EQ(trace.lines(), expected);
 }
 
-// ---- Where standard input and output are closed ----
+// ---- Closed standard descriptors ----
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 bool a_standard_one_is_open() { return is_open(0) || is_open(1) || is_open(2); }
 
-/// Opens one of each kind, while all of them are there to be taken.
+/// Opens one descriptor of each kind. The standard descriptors must be closed.
 task<bool> open_all_kinds() {
     auto pair = co_await connect();
     const auto unix_pair = eddy::net::unix_stream::pair();
@@ -310,7 +310,7 @@ task<bool> open_all_kinds() {
     co_return has_all&& woken&& written&& count && !a_standard_one_is_open();
 }
 
-/// Exit code 0, if nothing that a loop or a pool opens takes the place of what the program has closed.
+/// Exits with 0 if no descriptor of an event loop or a runtime reuses the number of a closed standard descriptor.
 [[noreturn]] void run_without_standard_descriptors(bool on_loop) {
     for (const int fd : {0, 1, 2}) ::close(fd);
     bool is_well = false;

@@ -53,7 +53,7 @@ std::vector<F> following(std::vector<script>& scripts) {
     return made;
 }
 
-/// Up to 30 futures all are polled, and beyond only what was woken: what holds for both is tested with both.
+/// Up to 30 futures are all polled; of more than 30, only the woken ones. The common tests run with both.
 class JoinAllOf : public testing::TestWithParam<std::size_t> {};
 class TryJoinAllOf : public JoinAllOf {};
 class SelectAllOf : public JoinAllOf {};
@@ -70,7 +70,7 @@ TEST_P(JoinAllOf, ReturnsOutputsInTheOrderOfTheRange) {
     assert_pending(hand.poll());
     for (std::size_t i = GetParam(); i-- > 1;) scripts[i].change(plan::ready);
     assert_pending(hand.poll());
-    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i == 0);  // destroyed as it ends
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i == 0);  // destroyed when it completes
     scripts[0].change(plan::ready);
     EXPECT_TRUE(hand.is_woken());
     const std::vector<result<int>> all = assert_ready(hand.poll());
@@ -325,7 +325,7 @@ TEST(Pin, PinnedFutureCanBeMovedAfterItStarted) {
     s.change(plan::ready);
     EXPECT_EQ(counter.wakes(), 1u);
     EXPECT_TRUE(assert_ready(moved.poll(cx)).has_value());
-    EXPECT_THROW(static_cast<void>(pinned.poll(cx)), eddy::misuse);  // NOLINT(bugprone-use-after-move): it says so
+    EXPECT_THROW(static_cast<void>(pinned.poll(cx)), eddy::misuse);  // NOLINT(bugprone-use-after-move): tested
     s.may_end = false;
     assert_pending(moved.poll_cancel(cx));
     s.may_end = true;

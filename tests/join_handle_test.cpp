@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Join handles: what they give, on which thread, and what becomes of an output that nobody takes.
+// Join handles: outputs, exceptions, use on other threads, and outputs that are never joined.
 #include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ static_assert(!std::is_copy_constructible_v<join_handle<int>>);
 static_assert(eddy::future<join_handle<void>>);
 static_assert(std::is_copy_constructible_v<eddy::abort_handle>);
 
-/// On a loop, and on runtimes of 1, 2 and 4 workers.
+/// Runs on an event loop and on runtimes with 1, 2 and 4 workers.
 class JoinHandle : public testing::TestWithParam<unsigned> {
 protected:
     executor on{GetParam()};
@@ -67,7 +67,7 @@ task<int> throws(const char* text) {
     co_return 0;
 }
 
-/// What a failed task has thrown.
+/// Returns the text of the exception that a failed task threw.
 template <class T>
 std::string text_of(const std::expected<T, eddy::join_error>& ended) {
     try {
@@ -82,7 +82,7 @@ task<void> until_finished(const H& handle) {
     while (!handle.is_finished()) co_await eddy::yield_now();
 }
 
-// ---- What a handle gives ----
+// ---- Outputs and exceptions ----
 
 TEST_P(JoinHandle, AwaitReturnsOutputOfAnyWork) {
     const auto main = []() -> task<void> {
@@ -99,7 +99,7 @@ TEST_P(JoinHandle, AwaitReturnsOutputOfAnyWork) {
         EXPECT_TRUE((co_await eddy::spawn([] {})).has_value());
         const auto both = co_await eddy::spawn(
             []() -> task<eddy::result<int>> { co_return std::unexpected(std::make_error_code(std::errc::io_error)); });
-        EXPECT_EQ(both.value().error(), std::errc::io_error) << "the task's own error is a value of the join";
+        EXPECT_EQ(both.value().error(), std::errc::io_error) << "an error that the task returns is a value of the join";
     };
     on.run(main());
 }
@@ -180,7 +180,7 @@ TEST_P(JoinHandle, TryUnwrapsOutput) {
         auto cancelled = eddy::spawn([]() -> task<int> { co_return co_await eddy::pending<int>(); });
         cancelled.abort();
         static_cast<void>(co_await eddy::try_(cancelled));
-        ADD_FAILURE() << "went on after an error";
+        ADD_FAILURE() << "the coroutine continued after an error";
         co_return 0;
     };
     const auto outcome = on.run(main());
@@ -206,7 +206,7 @@ TEST_P(JoinHandle, CallableLivesAsLongAsItsFuture) {
             co_return text.size();
         });
         EXPECT_EQ((co_await handle).value(), 100u);
-        EXPECT_EQ(living.alive(), 0) << "the callable goes with its future, and not with the memory";
+        EXPECT_EQ(living.alive(), 0) << "the callable must be destroyed with its future";
     };
     on.run(main());
 }
@@ -227,7 +227,7 @@ TEST_P(JoinHandle, WorksInJoinAndSelect) {
     on.run(main());
 }
 
-// ---- What a handle says ----
+// ---- State and ids ----
 
 TEST_P(JoinHandle, IsFinishedWhenNextPollIsReady) {
     async_gate gate;
@@ -305,7 +305,7 @@ TEST_P(JoinHandle, AwaitAfterOutputThrowsMisuse) {
         text = support::text_of_misuse([&] { static_cast<void>(handle.abort_handle()); });
         EXPECT_NE(text.find("abort_handle() was called on a join handle that is empty"), std::string::npos) << text;
         EXPECT_NE(text.find("join_handle_test.cpp:"), std::string::npos) << text;
-        handle.abort();  // does nothing
+        handle.abort();  // has no effect
         EXPECT_TRUE(handle.is_finished());
     };
     on.run(main());
@@ -328,7 +328,7 @@ TEST_P(JoinHandle, SpawnOfEndedTaskThrowsMisuse) {
         co_await std::move(used);
         std::string text;
         try {
-            eddy::spawn(std::move(used));  // NOLINT(bugprone-use-after-move): that is what is tried
+            eddy::spawn(std::move(used));  // NOLINT(bugprone-use-after-move): the misuse is under test
         } catch (const eddy::misuse& e) {
             text = e.what();
         }
@@ -375,7 +375,7 @@ TEST_P(JoinHandle, DropDetachesTask) {
             EXPECT_FALSE(joined.poll().is_ready());
             EXPECT_EQ(joined.wakers(), 1u);
             joined.drop();
-            EXPECT_EQ(joined.wakers(), 0u) << "the joiner's waker goes with its handle";
+            EXPECT_EQ(joined.wakers(), 0u) << "dropping the handle must drop the joiner's waker";
         }
         gate.open();
         co_return;
@@ -403,13 +403,13 @@ TEST_P(JoinHandle, EmptyHandleDoesNothing) {
 TEST_P(JoinHandle, UnclaimedOutputIsDestroyed) {
     census living;
     const auto main = [&]() -> task<void> {
-        // After the end,
+        // The handle is dropped after the task has ended.
         auto ended = eddy::spawn([&] { return living.begin_life(); });
         co_await until_finished(ended);
         EXPECT_EQ(living.alive(), 1);
         ended.detach();
         EXPECT_EQ(living.alive(), 0);
-        // before it,
+        // The handle is dropped before the task ends.
         async_gate gate;
         auto early = eddy::spawn([&]() -> task<census::life> {
             co_await gate.wait();
@@ -419,7 +419,7 @@ TEST_P(JoinHandle, UnclaimedOutputIsDestroyed) {
         early.detach();
         gate.open();
         co_await until_finished(watch);
-        EXPECT_EQ(living.alive(), 0) << "though the abort handle is still there";
+        EXPECT_EQ(living.alive(), 0) << "the abort handle must not keep the output alive";
     };
     on.run(main());
     EXPECT_EQ(living.total(), 2);
@@ -440,11 +440,11 @@ TEST_P(JoinHandle, ThrowingOutputDestructorIsContained) {
         co_return throws_at_end();
     };
     const auto main = [&]() -> task<void> {
-        eddy::spawn(work());  // before the end
+        eddy::spawn(work());  // dropped before the end
         auto later = eddy::spawn(work());
         gate.open();
         co_await until_finished(later);
-        later.detach();  // after it
+        later.detach();  // dropped after the end
         EXPECT_EQ((co_await eddy::spawn([] { return 3; })).value(), 3);
     };
     on.run(main());
@@ -455,7 +455,7 @@ TEST_P(JoinHandle, UnjoinedExceptionIsReportedOnceWithSpawnLine) {
     async_gate gate;
     std::vector<unsigned> lines;
     const auto main = [&]() -> task<void> {
-        // Dropped before the end,
+        // The handle is dropped before the task ends.
         lines.push_back(std::source_location::current().line() + 1);
         eddy::spawn([&]() -> task<void> {
             co_await gate.wait();
@@ -463,7 +463,7 @@ TEST_P(JoinHandle, UnjoinedExceptionIsReportedOnceWithSpawnLine) {
         });
         gate.open();
         while (on.reports().empty()) co_await eddy::yield_now();
-        // and after it, inside the runtime.
+        // The handle is dropped after the task has ended, inside the runtime.
         lines.push_back(std::source_location::current().line() + 1);
         auto handle = eddy::spawn(throws("late"));
         co_await until_finished(handle);
@@ -505,7 +505,7 @@ TEST_P(JoinHandle, CanBeMovedToAnotherThread) {
             co_await gate.wait();
             co_return 6;
         });
-        // Polled here first, so that a waker of this task is in its place.
+        // Polls here first, so that the handle holds a waker of this task.
         co_await eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
             EXPECT_FALSE(handle.poll(cx).is_ready());
             return eddy::poll_result<void>::ready();
@@ -566,10 +566,10 @@ TEST_P(JoinHandle, WakesWakerOfLastPoll) {
         EXPECT_FALSE(support::poll_with(handle, one).is_ready());
         EXPECT_EQ(first.wakers(), 2u);
         EXPECT_FALSE(support::poll_with(handle, two).is_ready());
-        EXPECT_EQ(first.wakers(), 1u) << "the first waker has gone";
+        EXPECT_EQ(first.wakers(), 1u) << "the first waker must be dropped";
         gate.open();
         co_await until_finished(handle);
-        // Said to have finished before its joiner is woken.
+        // is_finished() may be true before the joiner is woken.
         while (second.wakes() == 0) co_await eddy::yield_now();
         EXPECT_EQ(first.wakes(), 0u);
         EXPECT_EQ(second.wakes(), 1u);

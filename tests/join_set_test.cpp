@@ -267,7 +267,7 @@ TEST(JoinSet, JoinNextIsCancelSafe) {
         for (int i = 0; i < 50; ++i) set.spawn(gives_later(i));
         int sum = 0;
         while (!set.is_empty()) {
-            // Of the two one is dropped each time, mostly when it has begun to wait.
+            // Each round drops one of the two futures. A dropped join_next() has usually started to wait.
             auto first = co_await eddy::select(eddy::yield_now(), set.join_next());
             if (first.index() == 1) sum += std::get<1>(first)->value();
         }
@@ -450,7 +450,7 @@ TEST(JoinSetStress, SpawnJoinAndDropOnFourWorkers) {
                 auto output = co_await set.join_next();
                 total += output->value();
             }
-            // Dropped with the rest in it, which end at the same time.
+            // Drops a set while its tasks end.
             join_set<int> dropped;
             for (int i = 0; i < 50; ++i) dropped.spawn(gives_later(1));
             dropped = join_set<int>();
@@ -522,7 +522,7 @@ TEST(JoinSet, WorksAsStreamWithAdaptors) {
         EXPECT_EQ(set.size_hint(), eddy::size_bounds(4, std::nullopt));
         auto two = co_await set.by_ref().take(2).collect();
         EXPECT_EQ(two.value().size(), 2u);
-        EXPECT_EQ(set.len(), 2u) << "the others are still to be joined";
+        EXPECT_EQ(set.len(), 2u) << "the remaining tasks can still be joined";
         int sum = two.value().at(0) + two.value().at(1);
         auto ended = co_await std::move(set).for_each([&](int output) { sum += output; });
         EXPECT_TRUE(ended.has_value());
@@ -620,7 +620,7 @@ TEST(JoinMap, ShutdownThatIsNotAwaitedDoesNothing) {
     }());
 }
 
-/// Joins all tasks, also after exceptions of their keys. Returns how many, or -1 if that does not end.
+/// Joins all tasks and ignores exceptions of their keys. Returns the number of joined tasks, or -1 if there is no end.
 eddy::task<int> join_remaining(eddy::join_map<brittle_key, int, key_hash>& tasks) {
     for (int joined = 0, thrown = 0; thrown < 100;) {
         try {

@@ -41,7 +41,7 @@ TEST(LocalPool, RunsTaskOnAnotherThread) {
     const local_pool pool(1);
     auto value = pool.spawn_pinned([] { return here(); });
     EXPECT_NE(eddy::wait(value).value(), here());
-    // What the task holds never crosses a thread: an Rc in Rust.
+    // The task never moves to another thread, so it may hold objects that are not thread-safe.
     auto local = pool.spawn_pinned([]() -> task<long> {
         const auto shared = std::make_shared<int>(3);
         co_await eddy::yield_now();
@@ -137,7 +137,7 @@ TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
     EXPECT_TRUE(support::comes_true([&pool] { return pool.load(0) == 0; }));
 }
 
-/// Notes on which thread it dies.
+/// Counts whether it is destroyed on the thread that constructed it.
 struct notes_death {
     std::atomic<int>* right;
     std::atomic<int>* wrong;
@@ -183,7 +183,7 @@ TEST(LocalPool, DropDestroysTasksOnTheirThreads) {
             }));
         }
         EXPECT_TRUE(begun.wait_for(6));
-        // These may not have begun.
+        // These tasks may not have started.
         for (int i = 0; i < 6; ++i) handles.push_back(pool.spawn_pinned(eddy::pending<void>()));
     }
     EXPECT_TRUE(right == 6 && wrong == 0);

@@ -58,7 +58,7 @@ task<> yields(int times) {
 TEST(LocalSet, RunsOneTaskAtATime) {
     everywhere([]() -> task<> {
         local_set set;
-        int shared = 0;  // no atomic: the thread sanitizer would see two at a time
+        int shared = 0;  // not atomic: ThreadSanitizer reports concurrent access
         int inside = 0;
         co_await set.run_until([](int& count, int& running) -> task<> {
             std::vector<eddy::join_handle<void>> handles;
@@ -108,7 +108,7 @@ TEST(LocalSet, AwaitWaitsForAllTasks) {
         for (int i = 0; i < 5; ++i) {
             set.spawn_local([&ended, i]() -> task<> {
                 co_await eddy::time::sleep(std::chrono::milliseconds(i));
-                // Those that its tasks spawn, too.
+                // The set also waits for tasks that its tasks spawn.
                 spawn_local([&ended]() -> task<> {
                     co_await eddy::yield_now();
                     ++ended;
@@ -117,7 +117,7 @@ TEST(LocalSet, AwaitWaitsForAllTasks) {
         }
         co_await set;
         EXPECT_EQ(ended, 5);
-        co_await set;  // nothing left
+        co_await set;  // no tasks are left
         co_await std::move(set);
     });
 }
@@ -166,7 +166,7 @@ TEST(LocalSet, TasksRunOnlyWhileSetIsDriven) {
     });
     EXPECT_EQ(turns, 0);
     core.run(set.run_until(eddy::ready()));
-    EXPECT_EQ(turns, 0);  // run_until was ready before it came to the tasks
+    EXPECT_EQ(turns, 0);  // run_until() completed before it polled the tasks
     core.run(set.run_until(eddy::yield_now()));
     EXPECT_GT(turns, 0);
     EXPECT_LT(turns, 100);
@@ -241,7 +241,7 @@ TEST(LocalSet, TasksHaveTheirOwnCoopBudget) {
     EXPECT_TRUE(ended);
 }
 
-// ---- spawn_local elsewhere ----
+// ---- spawn_local ----
 
 TEST(LocalSet, SpawnLocalWithoutSetUsesEventLoop) {
     eddy::core core;
@@ -286,7 +286,7 @@ TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
         local_set set;
         bool ran = false;
         auto ends = oneshot<int>::channel();
-        // Another task of the same loop spawns into the set, while that waits.
+        // Another task of the same event loop spawns into the set while the set waits.
         auto other = eddy::spawn([](local_set& into, bool& flag, oneshot<int>::sender tx) -> task<> {
             co_await eddy::time::sleep(1ms);
             into.spawn_local([&flag, tx = std::move(tx)]() mutable {
@@ -305,7 +305,7 @@ TEST(LocalSet, SpawnInOneRunUntilWakesTheOther) {
     int ran = 0;
     by_hand all(set.run_until(eddy::pending<void>()));
     assert_pending(all.poll());
-    // Ready at once: it does not come to the tasks itself.
+    // Completes in its first poll, so it does not poll the tasks itself.
     by_hand brief(set.run_until(eddy::poll_fn([&ran](eddy::context&) {
         spawn_local([&ran] { ++ran; });
         return eddy::poll_result<void>::ready();
@@ -359,7 +359,7 @@ TEST(LocalSet, TwoTasksCanAwaitOneSet) {
         int ended = 0;
         auto first = eddy::spawn(drive(set, ended));
         auto second = eddy::spawn(drive(set, ended));
-        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();  // both are driving it
+        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();  // both drive the set
         static_cast<void>(ends.sender.send(5));
         static_cast<void>(co_await first);
         static_cast<void>(co_await second);
@@ -367,7 +367,7 @@ TEST(LocalSet, TwoTasksCanAwaitOneSet) {
     };
     eddy::core core;
     core.run(both());
-    // One worker: the set is driven on one thread.
+    // One worker, so that the set is driven on one thread.
     support::runtime_with(1).block_on(both());
 }
 
@@ -384,7 +384,7 @@ TEST(LocalSet, DroppedWaiterDoesNotBlockOtherWaiters) {
     }
     static_cast<void>(ends.sender.send(5));
     for (auto& each : counters) EXPECT_EQ(each.wakes(), 1u);
-    // The first one never polls it again; the others wait once more.
+    // The first waiter never polls the set again. The other waiters wait again.
     for (std::size_t i = 1; i < counters.size(); ++i) {
         const eddy::waker waker = counters[i].waker();
         assert_pending(support::poll_with(set, waker));
@@ -415,8 +415,8 @@ TEST(LocalSet, RemainingWaiterRunsTasksQueuedForDroppedWaiter) {
     assert_pending(support::poll_with(set, other));
     static_cast<void>(starts.sender.send(5));
     EXPECT_EQ(stays.wakes(), 1u);
-    assert_pending(support::poll_with(set, other));  // has not done all
-    assert_pending(support::poll_with(set, one));    // nor has this one, which is dropped now
+    assert_pending(support::poll_with(set, other));  // tasks are left
+    assert_pending(support::poll_with(set, one));    // tasks are left; this waiter is never polled again
     auto before = stays.wakes();
     EXPECT_GT(before, 1u);
     while (!support::poll_with(set, other)) {

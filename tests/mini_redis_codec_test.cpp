@@ -34,7 +34,7 @@ using words = std::vector<std::string>;
 words owned(request_codec::item from) { return {from.begin(), from.end()}; }
 reply owned(reply&& from) { return std::move(from); }
 
-/// What a codec makes of bytes: the items, and the error that has ended them.
+/// The result of decoding: the items, and the error that ended decoding.
 template <class T>
 struct decoded {
     std::vector<T> items;
@@ -46,7 +46,7 @@ struct decoded {
 template <class Codec>
 using owned_t = decltype(owned(std::declval<typename Codec::item>()));
 
-/// Takes out what is whole. False after an error.
+/// Decodes all complete items. Returns false after an error.
 template <class Codec>
 bool drain(Codec& codec, eddy::bytes_mut& in, decoded<owned_t<Codec>>& into) {
     for (;;) {
@@ -61,7 +61,7 @@ bool drain(Codec& codec, eddy::bytes_mut& in, decoded<owned_t<Codec>>& into) {
     }
 }
 
-/// Decodes `text`, which comes in pieces that end at `cuts`.
+/// Decodes `text`, which arrives in pieces that end at `cuts`.
 template <class Codec>
 decoded<owned_t<Codec>> decode_cut(std::string_view text, const std::vector<std::size_t>& cuts, Codec codec = Codec()) {
     decoded<owned_t<Codec>> got;
@@ -82,7 +82,7 @@ decoded<owned_t<Codec>> decode_whole(std::string_view text, Codec codec = Codec(
     return decode_cut(text, {}, std::move(codec));
 }
 
-/// Each single cut, and a cut at every byte, and pieces of each size give what the whole gives.
+/// Expects the same items from the whole text, from each single cut, and from pieces of each size.
 template <class Codec>
 void expect_same_for_all_cuts(std::string_view text) {
     const auto whole = decode_whole<Codec>(text);
@@ -126,7 +126,7 @@ TEST(MiniRedisRequests, DecodeArraysAndLines) {
     EXPECT_EQ(only(requests[1]), (words{"SET", "key", "value"}));
     EXPECT_EQ(only(requests[2]), (words{"GET", ""}));
     EXPECT_EQ(only(requests[3]), (words{"ECHO", binary}));
-    EXPECT_EQ(only(requests[4]), words{"PING"}) << "empty ones are skipped";
+    EXPECT_EQ(only(requests[4]), words{"PING"}) << "empty requests are skipped";
     EXPECT_EQ(only(requests[5]), words{"PING"});
     EXPECT_EQ(only(requests[6]), (words{"set", "key", "a A\n\"", "it's"}));
     EXPECT_EQ(only(requests[7]).back(), "0123456789");
@@ -173,7 +173,7 @@ TEST(MiniRedisRequests, InvalidLengthsHaveErrorTextsOfRedis) {
     }
     EXPECT_EQ(error("*1\r\n:1\r\n"), "Protocol error: expected '$', got ':'");
     EXPECT_EQ(error("*1\r\n\r\n"), "Protocol error: expected '$', got ' '");
-    EXPECT_EQ(error("*2\r\n$3\r\nhello\r\n"), "Protocol error: expected '$', got ' '") << "too short a length";
+    EXPECT_EQ(error("*2\r\n$3\r\nhello\r\n"), "Protocol error: expected '$', got ' '") << "the length is too short";
     EXPECT_EQ(error("set \"open\r\n"), "Protocol error: unbalanced quotes in request");
     EXPECT_EQ(error("set \"a\"b\r\n"), "Protocol error: unbalanced quotes in request");
     EXPECT_EQ(error("set 'a\r\n"), "Protocol error: unbalanced quotes in request");
@@ -286,7 +286,7 @@ TEST(MiniRedisReplies, InvalidRepliesAreErrors) {
 
 TEST(MiniRedisReplies, EncodeToBytesTheyWereDecodedFrom) {
     for (const auto& each : replies) {
-        if (each == "*-1\r\n") continue;  // there are two ways to say nil
+        if (each == "*-1\r\n") continue;  // nil has two encodings
         eddy::bytes_mut out;
         request_codec server;
         ASSERT_TRUE(server.encode(decode_whole<reply_codec>(each).items.at(0), out));
@@ -302,10 +302,10 @@ TEST(MiniRedisReplies, ServerDecodesRequestsOfClient) {
     EXPECT_EQ(decode_whole<request_codec>(out.text()).items, (std::vector<words>{{"SET", "", binary}}));
 }
 
-// ---- Both ----
+// ---- Requests and replies ----
 
-/// Valid input of which some bytes were changed, in pieces of random sizes: whatever comes of it is the same as for the
-/// whole.
+/// Changes some bytes of valid input, and decodes it in pieces of random sizes. Expects the same result as for the
+/// whole input.
 template <class Codec, class Messages>
 void fuzz(const Messages& messages, unsigned seed) {
     std::mt19937 random(seed);

@@ -13,7 +13,7 @@
 #include "mini_redis/channels.hpp"
 #include "mini_redis/database.hpp"
 
-// The database of mini_redis, on the paused clock.
+// The database of mini_redis, with a paused clock.
 
 namespace {
 
@@ -22,7 +22,7 @@ using eddy::time::clock;
 using mini_redis::database;
 using mini_redis::fault;
 
-/// Runs `work` beside the task that erases what has expired.
+/// Runs `work` together with the task that erases expired keys.
 void run_with(database& keys, eddy::task<void> work) {
     auto core = eddy::core::builder().start_paused(true).build().value();
     auto both = eddy::select(std::move(work), keys.expire_keys());
@@ -44,11 +44,11 @@ TEST(MiniRedisDatabase, ExpiredKeyIsErasedByTask) {
         co_await eddy::test::advance(9s);
         EXPECT_EQ(text_at(keys, "a"), "1");
         co_await eddy::test::advance(2s);
-        EXPECT_EQ(keys.size(), 1u) << "nobody had to ask for it";
+        EXPECT_EQ(keys.size(), 1u) << "the task must erase the key without an access";
         EXPECT_EQ(keys.expiring(), 0u);
         EXPECT_EQ(text_at(keys, "a"), "none");
         EXPECT_EQ(text_at(keys, "b"), "2");
-        // Once more, after the queue was empty.
+        // Again, after the queue was empty.
         keys.expire_at("b", clock::now() + 1s);
         co_await eddy::test::advance(2s);
         EXPECT_EQ(keys.size(), 0u);
@@ -134,7 +134,7 @@ TEST(MiniRedisChannels, FullMailboxTakesNothingMore) {
     eddy::bytes_mut first;
     slow.mail().take(first);
     fast.mail().take(sent);
-    EXPECT_EQ(all.publish("news", "z"), 1u) << "a hole in what it is told would be a lie";
+    EXPECT_EQ(all.publish("news", "z"), 1u) << "a subscriber must not receive messages after a lost one";
     EXPECT_TRUE(slow.mail().empty());
 }
 

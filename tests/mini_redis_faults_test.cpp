@@ -12,7 +12,7 @@
 #include <support/redis_server.hpp>
 #include <support/stress.hpp>
 
-// mini_redis with clients that break the protocol, vanish or do not read, and with too many clients.
+// mini_redis with clients that break the protocol, disconnect or do not read, and with too many clients.
 
 namespace {
 
@@ -42,7 +42,7 @@ TEST(MiniRedisFaults, ClientCutOffAtAnyByteDoesNotDisturbOthers) {
     EXPECT_TRUE(support::comes_true([&] {
         other.send("EXISTS cut\r\n");
         return other.receive(4) == ":1\r\n";
-    })) << "all of it had come";
+    })) << "the server received the complete request";
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
     EXPECT_EQ(server.end().code, 0);
 }
@@ -92,7 +92,7 @@ TEST(MiniRedisFaults, ServerStopsReadingClientThatDoesNotRead) {
     expect_answer(other, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
     const auto flooding = server.connect();
     flooding.set_nonblocking();
-    // 60 KB each: the answers do not fit into any buffer, so after a while no request is taken either.
+    // 60 KB per answer: the answers fill all buffers, and then the server stops reading requests.
     std::string requests;
     for (int i = 0; i < 1000; ++i) requests += "GET big\r\n";
     std::size_t sent = 0;
@@ -107,7 +107,7 @@ TEST(MiniRedisFaults, ServerStopsReadingClientThatDoesNotRead) {
     pour();
     EXPECT_LT(sent, 100'000'000u);
     expect_answer(other, "PING\r\n", "+PONG\r\n");
-    EXPECT_EQ(server.end().code, 0) << "it is cut off when the time to drain is over";
+    EXPECT_EQ(server.end().code, 0) << "the client is disconnected when the drain time is over";
 }
 
 TEST(MiniRedisFaults, SecondSignalEndsServerAtOnce) {
@@ -116,7 +116,7 @@ TEST(MiniRedisFaults, SecondSignalEndsServerAtOnce) {
     expect_answer(flooding, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
     std::string requests;
     for (int i = 0; i < 1000; ++i) requests += "GET big\r\n";
-    flooding.send(requests);  // more than any buffer takes, and it reads no answer
+    flooding.send(requests);  // more than the buffers hold; the client reads no answer
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
     server.signal(SIGINT);
     EXPECT_TRUE(support::comes_true([&] { return support::refuses(server.addr()); }));
@@ -142,7 +142,7 @@ TEST(MiniRedisFaults, SlowSubscriberIsDisconnectedAndOthersGetAll) {
         is_alone = reached == ":1\r\n";
         EXPECT_EQ(fast.receive(message.size()), message);
     }
-    EXPECT_TRUE(is_alone) << "100 MB were published";
+    EXPECT_TRUE(is_alone) << "the slow subscriber is still connected after 100 MB";
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "3"));
     expect_answer(publisher, "PUBLISH news x\r\n", ":1\r\n");
 }
@@ -158,7 +158,8 @@ TEST(MiniRedisFaults, SubscriberIsDisconnectedByTooLargeMessage) {
 
 // ---- Many clients ----
 
-/// In waves of 50: each says something, hears the answer or does not stay for it, and goes in one way or the other.
+/// Connects clients in waves of 50. Each client sends a request, reads the answer or not, and closes or resets the
+/// connection.
 TEST(MiniRedisFaultsStress, ManyConnectionsComeAndGo) {
     redis_server server;
     const auto other = server.connect();
@@ -192,10 +193,10 @@ TEST(MiniRedisFaults, ClientsAreServedAfterDescriptorShortage) {
         crowd.push_back(server.connect());
         crowd.back().send("INCR k\r\n");
     }
-    // Those that are there are served; the others wait in the kernel's queue.
+    // Accepted clients are served. The other clients wait in the kernel's queue.
     EXPECT_EQ(crowd.front().receive(1), ":");
     expect_answer(first, "PING\r\n", "+PONG\r\n");
-    // As each goes one of them comes in.
+    // Each closed connection lets the server accept one waiting client.
     for (std::size_t i = 1; i < crowd.size(); ++i) {
         crowd[i - 1].close();
         EXPECT_EQ(crowd[i].receive(1), ":") << i;

@@ -21,7 +21,7 @@
 #include "mini_redis/client.hpp"
 #include "mini_redis/server.hpp"
 
-// mini_redis as a process: its client, its commands, and how it ends. The last test of messages runs its server on a
+// mini_redis as a process: its client, its commands and its shutdown. One test of messages runs the server on an event
 // loop of the test.
 
 namespace {
@@ -158,7 +158,7 @@ TEST(MiniRedis, LastOfTwoExpiryOptionsApplies) {
 const std::string has_subscribed = "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
 const std::string has_unsubscribed = "*3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:0\r\n";
 
-/// A client gets what was published before it leaves a channel before it is told that it has left.
+/// Messages that were published before an unsubscription arrive before its confirmation.
 TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
     eddy::core core;
     mini_redis::server_state state{mini_redis::server_limits()};
@@ -184,8 +184,8 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
             const auto confirmed = co_await read(has_subscribed.size());
             EXPECT_EQ(confirmed, has_subscribed);
             client.send("UNSUBSCRIBE news\r\nPING\r\n");
-            // After some turns of the loop. In some round the server knows that the request is there, and has not read
-            // it.
+            // Publishes after a varying number of yields. In some rounds the server has seen the readiness event of the
+            // request, but has not read the request.
             for (int turns = round % 70; turns > 0; --turns) co_await eddy::yield_now();
             const auto reached = state.topics.publish("news", "late");
             const std::string message = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nlate\r\n";
@@ -200,7 +200,7 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
     EXPECT_TRUE(within(core, std::move(both)).first);
 }
 
-// ---- The end ----
+// ---- Shutdown ----
 
 TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
     for (const int signal : {SIGINT, SIGTERM}) {
@@ -217,8 +217,8 @@ TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
     }
 }
 
-/// Clients that ask as fast as they can when the signal comes: each hears whole answers, to its first requests, and
-/// then the end.
+/// Clients send requests as fast as possible when the signal arrives. Each client receives complete answers to its
+/// first requests, and then the end of the stream.
 TEST(MiniRedis, SignalEndsServerWithBusyClients) {
     redis_server server;
     eddy::core core;

@@ -22,8 +22,9 @@
 #include "mini_redis/reply_codec.hpp"
 #include "mini_redis/split_words.hpp"
 
-// mini_redis against the real Redis: its server on the same script, answers byte for byte, and its tools as clients.
-// All of it is in Debian's package redis-tools: the server is the program redis-check-rdb under another name.
+// Compares mini_redis with the real Redis: both servers run the same scripts and must answer with the same bytes. Also
+// runs the tools of Redis against mini_redis. Debian's package redis-tools has all of them: the server is the program
+// redis-check-rdb, run under another name.
 
 namespace {
 
@@ -40,7 +41,7 @@ bool has_redis() { return ::access(server_program, X_OK) == 0 && ::access("/usr/
 
 // ---- The two servers ----
 
-/// The real one, on a Unix socket in a folder of its own: so no port is taken.
+/// The real Redis server, on a Unix socket in a temporary folder, so that it needs no port.
 class real_redis {
 public:
     real_redis() : program_(dir_ / "redis-server"), socket_(dir_ / "socket") {
@@ -59,6 +60,7 @@ private:
         sockaddr_un to{};
         to.sun_family = AF_UNIX;
         socket_.copy(to.sun_path, sizeof to.sun_path - 1);
+        // SAFETY: connect(2) takes a sockaddr*. `to` is a sockaddr_un with its family set, and outlives the call.
         if (::connect(made.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return std::nullopt;
         return made;
     }
@@ -81,7 +83,7 @@ private:
     eddy::net::socket_addr addr_;
 };
 
-// ---- A script, run against either ----
+// ---- Scripts, run against both servers ----
 
 std::string encoded(const std::vector<std::string>& words) {
     mini_redis::reply_codec codec;
@@ -91,7 +93,7 @@ std::string encoded(const std::vector<std::string>& words) {
     return std::string(out.text());
 }
 
-/// The bytes of one reply.
+/// Reads the bytes of one reply.
 std::string read_reply(const raw_socket& from) {
     mini_redis::reply_codec codec;
     eddy::bytes_mut in;
@@ -106,7 +108,7 @@ std::string read_reply(const raw_socket& from) {
     }
 }
 
-/// The members of an array in the order of their bytes: what has no order by itself.
+/// Sorts the members of an array reply, for commands whose replies have no order.
 std::string sorted(const std::string& raw) {
     mini_redis::reply_codec codec;
     auto in = eddy::bytes_mut::copy_of(raw);
@@ -132,7 +134,7 @@ answers run_script(const raw_socket& server, const std::vector<std::string>& scr
     for (const auto& line : script) {
         const auto words = mini_redis::split_words(line).value();
         server.send(encoded(words));
-        // Each channel has a reply of its own.
+        // There is one reply per channel.
         const bool is_many = (words[0] == "SUBSCRIBE" || words[0] == "UNSUBSCRIBE") && words.size() > 1;
         std::string answer;
         for (std::size_t i = is_many ? words.size() - 1 : 1; i > 0; --i) answer += read_reply(server);
@@ -493,14 +495,14 @@ TEST(MiniRedisAgainstRedis, AnswersSubscribersAndUnknownCommandsLikeRedis) {
     });
 }
 
-/// All of it at once, and then the end: what is no request, or a line.
+/// Sends inline commands and invalid requests in one call, and then the end of the stream.
 TEST(MiniRedisAgainstRedis, AnswersLinesAndBrokenFramesLikeRedis) {
     NEEDS_REDIS();
     const real_redis real;
     const our_redis ours;
     const auto ask = [](const raw_socket& server, const std::string& bytes) {
-        // A server that has found an error closes without reading the rest: then a large send() fails, and the
-        // connection ends with a reset instead of an end of stream. The answer was received before either.
+        // A server that finds an error closes the connection without reading the rest. Then a large send() fails, and
+        // the connection ends with a reset instead of an end of stream. The answer arrives before that.
         try {
             server.send(bytes);
         } catch (const std::system_error&) {
@@ -544,7 +546,7 @@ TEST(MiniRedisAgainstRedis, AnswersLinesAndBrokenFramesLikeRedis) {
     }
 }
 
-/// Two subscribers and one who publishes: what each of them reads.
+/// Compares what two subscribers and a publisher receive.
 TEST(MiniRedisAgainstRedis, DeliversMessagesLikeRedis) {
     NEEDS_REDIS();
     const auto converse = [](const auto& server) {

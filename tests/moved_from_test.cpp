@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is left of a runtime, a loop, a set, a pool of threads, a handle or a socket that was moved from, or shut down:
-// it says so, with the remedy and the caller's place, or does nothing.
+// Runtimes, event loops, sets, pools, handles and sockets that were moved from or shut down. Their operations throw
+// misuse with a remedy and the call site, or have no effect.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -33,7 +33,7 @@ namespace {
 using namespace std::chrono_literals;
 using support::nothing;
 
-/// The misuse that `f` throws names this file, says `what` and how to do better.
+/// Expects that `f` throws a misuse with a call site in this file. Its text must contain `what` and the remedy.
 template <class Fn>
 void expect_misuse(Fn f, const std::string& what, const char* file = std::source_location::current().file_name()) {
     const auto thrown = support::misuse_of(f);
@@ -64,7 +64,7 @@ TEST(MovedFrom, ShutDownRuntimeThrowsMisuse) {
     auto rt = support::make_runtime(1);
     std::move(rt).shutdown_timeout(1s);
     expect_refused(rt);
-    rt = support::make_runtime(1);  // it may be filled again
+    rt = support::make_runtime(1);  // a new runtime can be assigned
     EXPECT_EQ(rt.block_on(support::number(5)), 5);
     std::move(rt).shutdown_background();
     expect_refused(rt);
@@ -135,7 +135,7 @@ TEST(MovedFrom, LocalPoolThrowsMisuse) {
     EXPECT_EQ(eddy::wait(other.spawn_pinned([] { return 5; })).value(), 5);
 }
 
-/// What is said when `future` is awaited, by this file.
+/// Expects that awaiting `future` throws a misuse that contains `what`.
 template <class F>
 void expect_refused(eddy::core& core, F future, const std::string& what) {
     const auto await = [](F& awaited) -> eddy::task<void> { static_cast<void>(co_await awaited); };
@@ -193,7 +193,7 @@ TEST(MovedFrom, AbortHandleDoesNothing) {
         auto empty = task.abort_handle();
         auto other = std::move(empty);
         empty.abort();
-        const auto copy = empty;  // NOLINT(performance-unnecessary-copy-initialization): of one that is empty
+        const auto copy = empty;  // NOLINT(performance-unnecessary-copy-initialization): a copy of an empty handle
         copy.abort();
         EXPECT_TRUE(empty.is_finished());
         EXPECT_EQ(empty.id(), 0u);
@@ -209,7 +209,7 @@ TEST(MovedFrom, AbortHandleDoesNothing) {
 TEST(MovedFrom, TaskTrackerKeepsTheSharedState) {
     eddy::sync::task_tracker tracker;
     auto other = std::move(tracker);
-    EXPECT_TRUE(tracker == other);  // NOLINT(bugprone-use-after-move): that is the test
+    EXPECT_TRUE(tracker == other);  // NOLINT(bugprone-use-after-move): the moved-from state is under test
     const auto token = tracker.token();
     EXPECT_EQ(other.len(), 1u);
 }

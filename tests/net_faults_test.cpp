@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Faults of system calls that no peer can cause on this system: an accept(2) that fails for one connection, and a
-// datagram that is sent in part. The executable wraps the system calls.
+// datagram that is partly sent. The executable wraps the system calls.
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
@@ -28,12 +28,12 @@ using support::within;
 
 const socket_addr any(ip_addr::v4_loopback(), 0);
 
-// accept(2): "... detect errors and treat them like EAGAIN by retrying". They concern a connection that is gone, not
-// the listener.
+// accept(2): "... detect errors and treat them like EAGAIN by retrying". These errors concern one connection, not the
+// listener.
 constexpr std::array connection_errors{ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH};
 
-/// A listener with clients, of which one has been accepted. (A ring accepts that one by itself: accept4(2) is for the
-/// others.)
+/// A listener with clients, one of which was accepted. With io_uring, the ring accepts the first client, and accept4(2)
+/// accepts the other clients.
 class busy_listener {
 public:
     busy_listener(eddy::core& core, int more) : listener(tcp_listener::bind(any, core.handle()).value()) {
@@ -108,7 +108,7 @@ TEST(NetFaults, ShortSendDgramIsAnError) {
     support::shorten_next_send();
     auto back = within(core, std::move(socket).send_dgram(std::string("datagram"), to));
     EXPECT_FALSE(support::has_send_fault_left());
-    ASSERT_FALSE(back.sent) << "a datagram that was sent in part";
+    ASSERT_FALSE(back.sent) << "a partly sent datagram must be an error";
     EXPECT_EQ(back.sent.error(), std::errc::io_error);
     EXPECT_EQ(back.buf, "datagram");
     EXPECT_EQ(back.sock.local_addr().value(), from);

@@ -25,7 +25,7 @@
 #include <support/system.hpp>
 #include <sys/resolve.hpp>
 
-// Names, and what stands for socket addresses without being one. Connecting to names: tcp_stream_test.cpp.
+// Name resolution, and the types that convert to socket addresses. For connecting to names, see tcp_stream_test.cpp.
 
 namespace {
 
@@ -51,19 +51,19 @@ using answer = stub_resolver::answer;
 
 const socket_addr some_addr(ipv4_addr(192, 0, 2, 1), 7);
 
-/// What is answered at once.
+/// Returns the answer of a lookup that must complete in its first poll.
 answer known(lookup_request what) {
     by_hand lookup{lookup_host(std::move(what))};
     return assert_ready(lookup.poll());
 }
 
-/// A resolver that must not be asked.
+/// A resolver that must not be called.
 answer never(const std::string& host, std::uint16_t) {
-    ADD_FAILURE() << "asked for " << host;
+    ADD_FAILURE() << "the resolver was called for " << host;
     return std::unexpected(std::make_error_code(std::errc::not_supported));
 }
 
-// ---- What is taken ----
+// ---- Accepted types ----
 
 static_assert(to_socket_addrs<socket_addr>);
 static_assert(to_socket_addrs<const char*>);
@@ -107,7 +107,7 @@ TEST(LookupHost, InvalidTextIsRefusedAtOnce) {
          {"", ":", ":80", "localhost", "localhost:", "localhost:x", "localhost:-1", "localhost:+1", "localhost: 80",
           "localhost:80 ", "localhost:65536", " localhost:80", "local host:80", "local\thost:80", "http://localhost:80",
           "user@localhost:80", "localhost:80:80", "::1:80", "[::1]", "[localhost]:80", "[::1%]:80", "::1",
-          // Old forms of addresses, and wrong ones: 127.1 is 127.0.0.1 to some programs.
+          // Legacy and invalid forms of addresses: some programs read 127.1 as 127.0.0.1.
           "127.0.0.1", "127.1:80", "127.0.0.256:80", "127.0.0.1.2:80", "0177.0.0.1:80", "2130706433:80",
           "0x7f000001:80", "0x7f.0x1:80", "127.0.0.1.:80", "example.0:80", "example.0x1f:80"}) {
         EXPECT_EQ(known(text).error(), eddy::errc::bad_address) << '"' << text << '"';
@@ -203,7 +203,7 @@ TEST(LookupHost, ResolverRunsOnAnotherThread) {
 }
 
 TEST(LookupHost, ForkedChildResolvesOnOwnThreads) {
-    if (support::under_sanitizer) GTEST_SKIP() << "ThreadSanitizer forbids threads after such a fork";
+    if (support::under_sanitizer) GTEST_SKIP() << "ThreadSanitizer allows no new threads after this fork(2)";
     const stub_resolver stub(addresses{some_addr});
     EXPECT_TRUE(eddy::wait(lookup_host("name:1")));
     EXPECT_TRUE(support::is_true_in_child([] { return eddy::wait(lookup_host("name:1")) == addresses{some_addr}; }));
@@ -246,7 +246,7 @@ TEST(LookupHost, ResolverOutOfMemoryIsAnError) {
 
 // ---- A resolver that does not answer ----
 
-/// A resolver that waits until it is released; at the end of the test, for all whom it has kept.
+/// A resolver that waits until it is released. The destructor releases it and waits for all calls.
 class slow_resolver {
 public:
     slow_resolver()
@@ -294,8 +294,7 @@ TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
             co_await every.tick();
             const auto now = std::chrono::steady_clock::now();
             worst = std::max<std::chrono::nanoseconds>(worst, now - std::exchange(last, now));
-            if (++ticks == 100)
-                slow.released.open();  // not before: so each of them came while the resolver stood still
+            if (++ticks == 100) slow.released.open();  // not earlier: 100 ticks must happen while the resolver blocks
         }
     };
     auto either = eddy::select(lookup_host("slow:1"), tick());
@@ -303,7 +302,7 @@ TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     ASSERT_EQ(first.index(), 0u);
     EXPECT_EQ(std::get<0>(first), addresses{some_addr});
     EXPECT_GE(ticks, 100);
-    EXPECT_LT(worst, 500ms) << "the ticker stood still for " << worst.count() << " ns";
+    EXPECT_LT(worst, 500ms) << "the ticker was delayed by " << worst.count() << " ns";
 }
 
 TEST(LookupHost, LookupDoesNotWaitBehindBlockingWork) {
@@ -327,7 +326,7 @@ TEST(LookupHost, LookupDoesNotWaitBehindBlockingWork) {
     EXPECT_TRUE(ended.wait_for(as_many_as_names));
 }
 
-/// Begins a look-up and drops it as soon as the resolver is at it.
+/// Starts a lookup, and drops it as soon as the resolver was called.
 eddy::task<void> begin_and_drop(const slow_resolver& slow) {
     const auto before = slow.begun.count();
     const auto until_begun = [&]() -> eddy::task<void> {
@@ -393,10 +392,10 @@ TEST(LookupHost, LookupDroppedInQueueIsNotResolved) {
         lookups.push_back(std::make_unique<by_hand<eddy::net::lookup_future>>(lookup_host("slow:1")));
         assert_pending(lookups.back()->poll());
     }
-    ASSERT_TRUE(slow.begun.wait_for(64)) << "so many at a time";
+    ASSERT_TRUE(slow.begun.wait_for(64)) << "64 lookups must run at the same time";
     lookups.clear();
     slow.released.open();
-    // One more comes after all of them.
+    // A new lookup is resolved after the dropped ones.
     EXPECT_TRUE(eddy::wait(lookup_host("slow:1")));
     EXPECT_EQ(slow.begun.count(), 65u);
 }

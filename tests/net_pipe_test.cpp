@@ -100,7 +100,7 @@ TEST(Pipe, TryFormsNeverWait) {
     EXPECT_EQ(tx.try_write(bytes_of("x")).error(), std::errc::operation_would_block);
 }
 
-/// While it lives, SIGPIPE would end the process, as it does by default.
+/// Restores the default action of SIGPIPE, which ends the process, for its lifetime.
 class default_sigpipe {
 public:
     default_sigpipe() : before_(std::signal(SIGPIPE, SIG_DFL)) {}
@@ -183,7 +183,7 @@ TEST(Pipe, FifoConnectsReaderAndWriter) {
     const support::temp_dir dir;
     eddy::core core;
     const auto path = fifo_in(dir);
-    EXPECT_EQ(pipe::open_sender(path).error(), std::errc::no_such_device_or_address) << "nobody reads yet";
+    EXPECT_EQ(pipe::open_sender(path).error(), std::errc::no_such_device_or_address) << "the FIFO has no reader yet";
     auto rx = pipe::open_receiver(path).value();
     auto tx = pipe::open_sender(path).value();
     auto both = eddy::join(read_some(rx), tx.write_all(bytes_of("fifo")));
@@ -194,7 +194,7 @@ TEST(Pipe, FifoConnectsReaderAndWriter) {
     EXPECT_EQ(within(core, read_some(rx)), "");
     auto again = pipe::open_sender(path).value();
     auto more = eddy::join(read_some(rx), again.write_all(bytes_of("again")));
-    EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO that is opened again";
+    EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO can be opened again";
 }
 
 TEST(Pipe, FifoOpenedReadWriteNeverEnds) {

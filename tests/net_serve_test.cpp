@@ -43,7 +43,7 @@ eddy::task<void> echo(Stream stream) {
     }
 }
 
-/// Whether a client that connects to `to` gets its byte back.
+/// Connects to `to`, sends a byte, and returns whether the byte was echoed.
 eddy::task<bool> ask(socket_addr to) {
     auto stream = co_await tcp_stream::connect(to);
     if (!stream || !co_await stream->write_all(bytes_of("x"))) co_return false;
@@ -146,7 +146,7 @@ TEST(NetServe, BurstBeyondLimitTakesNoDescriptors) {
     const auto done =
         within(core, serve(std::move(listener), handler, serve_options().shutdown(end).max_connections(2)));
     EXPECT_EQ(done.value().accepted, clients);
-    EXPECT_LE(most, before + 2) << "connections were accepted that the limit leaves no room for";
+    EXPECT_LE(most, before + 2) << "more connections were accepted than the limit allows";
 }
 
 TEST(NetServe, ShutdownLetsOpenConnectionsFinish) {
@@ -162,7 +162,7 @@ TEST(NetServe, ShutdownLetsOpenConnectionsFinish) {
         end.cancel();
         co_await eddy::yield_now();
         auto late = co_await tcp_stream::connect(at);
-        if (late) co_return "a late one was served";
+        if (late) co_return "a late client was served";
         if (!co_await stream->write_all(bytes_of("b"))) co_return "cut off";
         if (!co_await stream->read_exact(back)) co_return "cut off";
         co_return "served to the end";
@@ -180,7 +180,7 @@ TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     const cancellation_token end;
     const auto held = std::make_shared<int>();
     const auto handler = [&](tcp_stream stream, const socket_addr&) -> eddy::task<void> {
-        const std::shared_ptr<const int> mine = held;  // gone with the frame
+        const std::shared_ptr<const int> mine = held;  // destroyed with the coroutine frame
         end.cancel();
         co_await echo(std::move(stream));
     };
@@ -222,7 +222,7 @@ TEST(NetServe, FailedHandlerEndsOnlyThatConnection) {
     EXPECT_EQ(done.first.value().failed, 2u);
 }
 
-/// A listener that lifts a limit of descriptors when it has failed twice.
+/// A listener that lifts a descriptor limit after two failures.
 class lifting_listener {
 public:
     using accepted_type = tcp_listener::accepted_type;
@@ -260,7 +260,7 @@ TEST(NetServe, AcceptIsRetriedAfterDescriptorShortage) {
     EXPECT_EQ(done.value().accept_errors, 2u);
 }
 
-/// A user-defined listener. The script gets the number of the call, and returns what poll_accept() returns.
+/// A user-defined listener. The script gets the number of the call and returns the result of poll_accept().
 class scripted_listener {
 public:
     struct accepted_type {
@@ -293,7 +293,7 @@ TEST(NetServe, ErrorOfUserListenerEndsServe) {
         if (call == 3) return result(std::unexpect, std::make_error_code(std::errc::not_supported));
         return result(scripted_listener::connection(3 - call));
     };
-    const auto handler = [&](unix_stream, int peer) { peers.push_back(peer); };  // no coroutine
+    const auto handler = [&](unix_stream, int peer) { peers.push_back(peer); };  // not a coroutine
     EXPECT_EQ(within(core, serve(scripted_listener(says), handler)).error(), std::errc::not_supported);
     EXPECT_EQ(peers, (std::vector{3, 2, 1}));
 }

@@ -37,7 +37,7 @@ void expect_bad(std::string_view text) {
     EXPECT_EQ(parsed.error(), std::errc::invalid_argument) << text;
 }
 
-/// Reads `text`, writes it and reads it again.
+/// Parses `text`, formats the result, and parses it again.
 template <class Addr>
 void expect_round_trip(std::string_view text, std::string_view canonical) {
     const auto parsed = Addr::parse(text);
@@ -51,7 +51,7 @@ struct text_and_v6 {
     ipv6_addr::segments_type segments;
 };
 
-// ---- Reading ----
+// ---- Parsing ----
 
 TEST(SocketAddr, ReadsIpv4Addresses) {
     EXPECT_EQ(ip_addr::parse("0.0.0.0"), ip_addr::v4_any());
@@ -71,7 +71,7 @@ TEST(SocketAddr, RefusesBadIpv4Addresses) {
     }
 }
 
-// The examples of RFC 4291, 2.2 and 2.3, and the edges of the grammar.
+// The examples of RFC 4291, sections 2.2 and 2.3, and the edges of the grammar.
 TEST(SocketAddr, ReadsFormsOfRfc4291) {
     const text_and_v6 table[] = {
         {"ABCD:EF01:2345:6789:ABCD:EF01:2345:6789", {0xabcd, 0xef01, 0x2345, 0x6789, 0xabcd, 0xef01, 0x2345, 0x6789}},
@@ -229,9 +229,9 @@ TEST(SocketAddr, RefusesBadScopes) {
     }
 }
 
-// ---- Writing ----
+// ---- Formatting ----
 
-// RFC 5952, section 4 rule by rule, and 5 for the mapped addresses.
+// RFC 5952: section 4 rule by rule, and section 5 for mapped addresses.
 TEST(SocketAddr, WritesCanonicalFormOfRfc5952) {
     expect_round_trip<ip_addr>("2001:0db8::0001", "2001:db8::1");
     expect_round_trip<ip_addr>("2001:db8:0:0:0:0:2:1", "2001:db8::2:1");
@@ -263,7 +263,7 @@ TEST(SocketAddr, TextRoundTrips) {
     expect_round_trip<socket_addr>("[::ffff:127.0.0.1]:80", "[::ffff:127.0.0.1]:80");
 }
 
-/// Text that is nearly an address: an address with a few of its characters replaced, removed, doubled or added.
+/// Generates texts that are nearly addresses: addresses with a few characters replaced, removed, duplicated or added.
 class mangled_addresses {
 public:
     explicit mangled_addresses(std::uint64_t seed) : random_(seed) {}
@@ -313,7 +313,7 @@ TEST(SocketAddrStress, FuzzedTextNeverCrashesAndRoundTrips) {
         ASSERT_EQ(socket_addr::parse(canonical), *parsed) << '"' << text << "\" -> " << canonical;
         ASSERT_EQ(socket_addr::parse(canonical)->to_string(), canonical);
     }
-    EXPECT_GT(good, 0u) << "the fuzzer makes nothing but nonsense";
+    EXPECT_GT(good, 0u) << "the fuzzer generated no valid address";
 }
 
 TEST(SocketAddrStress, AnyAddressRoundTripsThroughText) {

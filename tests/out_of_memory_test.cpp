@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Allocations that fail with bad_alloc. An executable by itself, since it replaces operator new.
+// Allocations that fail with bad_alloc. A separate executable, since it replaces operator new.
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
@@ -60,7 +60,7 @@ void fail_each(const char* what, const std::function<void()>& f) {
                 code = allocations_left == one_has_failed ? 0 : 3;
                 if (code != 0) std::fprintf(stderr, "%s\n", e.what());
             }
-            if (allocations_left >= 0) code = 7;  // none failed
+            if (allocations_left >= 0) code = 7;  // no allocation failed
             allocations_left = no_limit;
             ::_exit(code);
         }
@@ -199,7 +199,7 @@ void on_pool(const char* what, Fn f) {
                 allocations_left = after;
                 try {
                     co_await run();
-                } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): it may end so
+                } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): a failed allocation may end it
                 }
                 behind = std::exchange(allocations_left, no_limit);
             }(nth, f, left));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Plain functions, given by name, wherever work is given as a callable.
+// Plain functions, passed by name wherever the library accepts a callable.
 #include <gtest/gtest.h>
 
 #include <functional>

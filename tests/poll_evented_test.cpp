@@ -80,7 +80,7 @@ TEST(PollEvented, PollReadWaitsAfterACallWouldBlock) {
     EXPECT_EQ(assert_ready(first.poll()).value(), 1u);
     EXPECT_EQ(assert_ready(reads_one(evented).poll()).value(), 1u);
     auto third = reads_one(evented);
-    assert_pending(third.poll());  // found out by the call, and cleared
+    assert_pending(third.poll());  // the call would block, so readiness was cleared
     ends.writer.write(1);
     reactor.turn(1s).value();
     EXPECT_EQ(third.wakes(), 1u);
@@ -111,7 +111,7 @@ TEST(PollEvented, IntoInnerDeregistersTheSource) {
     EXPECT_TRUE(reactor.is_idle());
     ::fcntl(number, F_SETFL, 0);
     std::thread other([&] { ends.writer.write(1); });
-    EXPECT_EQ(back.read(1).value(), 1u);  // blocks
+    EXPECT_EQ(back.read(1).value(), 1u);  // a blocking read
     other.join();
 }
 
@@ -215,12 +215,12 @@ TEST(AsyncFd, AsyncIoRetriesTheCallWhenReady) {
         EXPECT_TRUE(co_await fd.readable());
         EXPECT_TRUE(waits.is_woken());
         EXPECT_EQ(assert_ready(waits.poll()), 1u);
-        EXPECT_EQ(co_await fd.async_io(interest::readable, read_one), 1u) << "without a further event";
+        EXPECT_EQ(co_await fd.async_io(interest::readable, read_one), 1u) << "the second call needs no new event";
         EXPECT_EQ(calls, 2);
 
         by_hand once_more(fd.async_io(interest::readable, read_one));
         assert_pending(once_more.poll());
-        EXPECT_EQ(calls, 3) << "found out by the call, and cleared";
+        EXPECT_EQ(calls, 3) << "the call would block, so readiness was cleared";
         ends.writer.write(1);
         EXPECT_TRUE(co_await fd.readable());
         EXPECT_EQ(assert_ready(once_more.poll()), 1u);
@@ -239,7 +239,7 @@ TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
         async_fd<counter> fd(counter{}, interest::readable);
         fd.get().add();
         auto guard = (co_await fd.readable()).value();
-        guard.clear_ready_matching(eddy::io::ready::writable);  // not what was seen
+        guard.clear_ready_matching(eddy::io::ready::writable);  // not the readiness that was seen
         guard = (co_await fd.readable()).value();
         guard.clear_ready();
         by_hand again(fd.readable());
@@ -251,7 +251,7 @@ TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
 TEST(AsyncFd, TerminalIsReadToEnd) {
     eddy::core core;
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (master < 0) GTEST_SKIP() << "no pseudo-terminals here";
+    if (master < 0) GTEST_SKIP() << "pseudo-terminals are not available";
     owned_fd ours(master);
     ASSERT_EQ(::grantpt(master), 0);
     ASSERT_EQ(::unlockpt(master), 0);
@@ -286,7 +286,7 @@ TEST(AsyncFd, TerminalIsReadToEnd) {
             if (count && *count != 0) {
                 got.append(buffer.data(), *count);
             } else if (count || count.error() != std::errc::operation_would_block) {
-                co_return got;  // the end of a terminal is EIO
+                co_return got;  // a closed terminal reports EIO
             }
         }
     };
@@ -335,7 +335,7 @@ TEST(AsyncFd, IntoInnerReturnsTheSource) {
 
 // ---- A source that reports its end and then opens again ----
 
-/// How often a read of `source` is woken within 50 ms.
+/// Returns how often a read of `source` is woken within 50 ms.
 std::size_t waits_in_50ms(eddy::core& loop, auto& source) {
     std::size_t rounds = 0;
     auto reads = [](auto& from, std::size_t& n) -> eddy::task<void> {
@@ -360,7 +360,7 @@ TEST(AsyncFd, SocketRegisteredBeforeConnectDoesNotSpin) {
     std::optional<eddy::io::async_fd<support::owned_fd>> source;
     auto registers = [&](int fd) -> eddy::task<void> {
         source.emplace(support::owned_fd(fd));
-        co_await eddy::time::sleep(1ms);  // EPOLLHUP | EPOLLOUT: it is not connected yet
+        co_await eddy::time::sleep(1ms);  // reports EPOLLHUP | EPOLLOUT: the socket is not connected yet
     };
     const auto to = listener.addr();
     const int fd = client.release();

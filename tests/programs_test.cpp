@@ -28,7 +28,7 @@ using support::process;
 using support::raw_socket;
 using support::run;
 
-// One test for both, since they need the same port.
+// Both outcomes are in one test, since they need the same port.
 TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     const auto refused = run({"connect_combinators"});
     raw_socket listener;
@@ -67,7 +67,7 @@ TEST(Programs, ConnectCoroutinePrintsOutcome) {
     EXPECT_EQ(wrong.code, 1);
 }
 
-// By its default address: one test for both, since they need the same port.
+// With the default address. Both outcomes are in one test, since they need the same port.
 TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     raw_socket listener;
     const int on = 1;
@@ -87,7 +87,7 @@ TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
 }
 
 TEST(Programs, ConnectMakesOneSocketAndOneConnectCall) {
-    if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace here";
+    if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "strace is not installed";
     const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
     if (traced.err.find("ptrace") != traced.err.npos) GTEST_SKIP() << "strace is not allowed here";
     const auto count = [&](std::string_view text) {
@@ -113,7 +113,7 @@ TEST(Programs, EventLoopServerServesHundredClients) {
 }
 
 TEST(Programs, EventLoopServerPrintsWhatFailed) {
-    // One besides the standard streams, which the dynamic linker needs: the loop needs two.
+    // One descriptor in addition to the standard streams: the dynamic linker needs it. The event loop needs two.
     const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
     EXPECT_EQ(no_core.err, "failed to make the event loop: Too many open files\n");
     EXPECT_EQ(no_core.code, 1);
@@ -127,7 +127,7 @@ TEST(Programs, EventLoopServerPrintsWhatFailed) {
     EXPECT_EQ(no_bind.err, "failed to bind: Address already in use\n");
     EXPECT_EQ(no_bind.code, 1);
 
-    // Standard streams, the driver's two or three, and the listener: none is left for a client.
+    // The limit allows the standard streams, two or three descriptors of the driver, and the listener, but no client.
     process full({"event_loop_server", "127.0.0.1:0"}, support::has_ring() ? 7 : 6);
     const auto client = raw_socket::connected(addr_in(full.line()));
     const auto no_run = full.wait();
@@ -153,7 +153,7 @@ TEST(Programs, JobsCompletesAllJobs) {
     EXPECT_EQ(run({"jobs", "--jobs", "0"}).code, 0);
 }
 
-// At moments that nobody has chosen: each job is done or cancelled, and progress agrees, or it says so and fails.
+// Stops the program at arbitrary moments. Each job is done or cancelled. The program fails if its progress disagrees.
 TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
     int cut_short = 0;
     for (int us = 0; us < 3000; us += 150) {
@@ -302,7 +302,7 @@ TEST(Programs, ShutdownEndsWhenIdleAndOnSignal) {
 }
 
 TEST(Programs, RuntimeBuilderPrintsHooksAndMetrics) {
-    // What the environment says is overridden by the program.
+    // The program overrides the environment variable.
     const auto ended = process({"runtime_builder"}, {}, {"EDDY_WORKER_THREADS=3"}).wait();
     EXPECT_EQ(ended.out,
               "a task named \"greeter\" runs on a thread named demo-...\n"
@@ -325,7 +325,7 @@ TEST(Programs, LocalStatePrintsRequestsAndSignatures) {
     EXPECT_EQ(ended.code, 0);
 }
 
-/// How a server is started: on the pool, and on one loop.
+/// Returns the command that starts a server on a runtime or, if `on_loop`, on an event loop.
 std::vector<std::string> tcp_echo_command(bool on_loop) {
     std::vector<std::string> command{"tcp_echo", "127.0.0.1:0"};
     if (on_loop) command.emplace_back("--loop");
@@ -348,7 +348,7 @@ TEST(Programs, TcpEchoExitsWithZeroOnSignal) {
 
 TEST(Programs, TcpEchoSurvivesDescriptorShortage) {
     for (const bool on_loop : {false, true}) {
-        // Two descriptors for each worker.
+        // Each worker needs two descriptors.
         process server(tcp_echo_command(on_loop), 20, {"EDDY_WORKER_THREADS=2"});
         const auto addr = addr_in(server.line());
         std::vector<raw_socket> clients;
@@ -357,7 +357,7 @@ TEST(Programs, TcpEchoSurvivesDescriptorShortage) {
         EXPECT_EQ(clients.front().receive(5), "first");
         clients.back().send("last");
         clients.erase(clients.begin(), clients.end() - 1);
-        EXPECT_EQ(clients.back().receive(4), "last") << "it did not go on when others had left";
+        EXPECT_EQ(clients.back().receive(4), "last") << "the server did not continue after other clients had left";
         server.signal(SIGTERM);
         const auto ended = server.wait();
         EXPECT_EQ(ended.code, 0);
@@ -383,7 +383,7 @@ TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {
     EXPECT_EQ(client.receive(5), "hello");
     server.signal(SIGTERM);
     client.send("still");
-    EXPECT_EQ(client.receive(5), "still") << "a client that is connected may finish";
+    EXPECT_EQ(client.receive(5), "still") << "a connected client may finish";
     client.close();
     const auto ended = server.wait();
     EXPECT_EQ(ended.code, 0);
@@ -409,7 +409,7 @@ TEST(Programs, ServeEchoEndsAtOnceOnSecondSignal) {
         server.signal(SIGINT);
         EXPECT_TRUE(support::comes_true([&] { return support::refuses(at); }));
         client.send("still");
-        EXPECT_EQ(client.receive(5), "still") << "a client that is connected may finish";
+        EXPECT_EQ(client.receive(5), "still") << "a connected client may finish";
         server.signal(second);
         const auto ended = server.wait();
         EXPECT_EQ(ended.code, 128 + second);
@@ -444,7 +444,7 @@ TEST(Programs, UnixSocketsRecognizesClient) {
               "the service says: ping\n");
 }
 
-/// What auto means here: the driver's name, and the sentence that begins with it.
+/// Returns the name of the driver that `auto` selects here, and the reason, which starts with that name.
 std::pair<std::string, std::string> automatic_driver() {
     const auto loop = eddy::core::builder().driver(eddy::driver_kind::automatic).build().value();
     const std::string why(loop.why_driver());

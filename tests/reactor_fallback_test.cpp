@@ -38,7 +38,7 @@ using eddy::net::tcp_listener;
 using eddy::net::tcp_stream;
 using support::counter;
 
-/// Runs `test` in a process of its own, since a fall-back is for good.
+/// Runs `test` in a separate process, since a fallback cannot be removed.
 template <class F>
 void in_own_process(F test) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -150,7 +150,7 @@ TEST(ReactorFallback, ReceiveLeaseMayEndOnAnotherThread) {
         static_cast<void>(eddy::wait(ask(listener.local_addr().value())));
         server.join();
         EXPECT_EQ(lease->size(), 5u);
-        lease.reset();  // the thread whose buffer it was is gone
+        lease.reset();  // the thread that owned the buffer has ended
     });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The reactor, driven by turn(): events, wake-ups, sources that are dropped meanwhile, destruction and fork.
+// The reactor, driven by turn(): events, wake-ups, sources dropped during a tick, destruction and fork(2).
 #include <eddy/runtime/reactor.hpp>
 
 #include <gtest/gtest.h>
@@ -62,6 +62,7 @@ private:
         wake_by_ref(self);
         drop(self);
     }
+    // SAFETY (both casts): waker() and borrowed() pass `this`. The test keeps the object alive while its wakers exist.
     static void wake_by_ref(void* self) noexcept {
         if (const auto& f = static_cast<calling_waker*>(self)->on_wake) f();
     }
@@ -93,7 +94,7 @@ TEST(Reactor, TurnWakesOnlyTheWaiterOfTheReadySource) {
     EXPECT_EQ(reactor.turn(1s).value().events, 1u);
     EXPECT_EQ(reader.wakes(), 1u);
     EXPECT_EQ(bystander.wakes(), 0u);
-    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // edge-triggered: told once
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // edge-triggered: reported once
     EXPECT_EQ(reader.wakes(), 1u);
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
 }
@@ -166,7 +167,7 @@ TEST(Reactor, MoreEventsThanFitInOneTurnAreAllReported) {
         try {
             sources.emplace_back();
         } catch (const std::system_error&) {
-            GTEST_SKIP() << "the limit of open files is below what this test needs";
+            GTEST_SKIP() << "the limit of open files is too low for this test";
         }
         all.push_back(attach(reactor, sources.back().native_handle()));
         sources.back().add();
@@ -184,7 +185,7 @@ TEST(Reactor, ManyWakesBeforeATurnEndOnlyThatTurn) {
     const auto before = std::chrono::steady_clock::now();
     EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
     EXPECT_EQ(reactor.turn(5ms).value().events, 0u);
-    EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);  // the second was not woken
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);  // the second turn() was not woken
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
@@ -221,7 +222,7 @@ TEST(ReactorStress, WakesOfManyThreadsAreNotLost) {
             for (std::uint64_t i = 0; i < rounds; ++i) {
                 const auto mine = asked.fetch_add(1) + 1;
                 handle.wake();
-                // Now and then waits for the turn that this wake has to end: a lost one would hang.
+                // Sometimes waits for the tick that this wake must end. A lost wake-up would hang.
                 if (i % 64 == 0) {
                     while (seen.load() < mine) std::this_thread::yield();
                 }
@@ -237,7 +238,7 @@ TEST(ReactorStress, WakesOfManyThreadsAreNotLost) {
     EXPECT_LE(turns, threads * rounds + 1);
 }
 
-// ---- Sources that go while a turn is in progress ----
+// ---- Sources dropped during a tick ----
 
 TEST(Reactor, SixteenthDroppedSourceEndsATurnInProgress) {
     eddy::reactor reactor;
@@ -268,7 +269,7 @@ TEST(Reactor, SourceOfAClosedDescriptorIsFreedUnderSanitizers) {
     auto tied = attach(*reactor, ends.reader.native_handle());
     ends.reader.close();
     EXPECT_FALSE(tied.deregister().has_value());
-    reactor->turn(0ms).value();  // frees the source: the leak check of ASan is the judge
+    reactor->turn(0ms).value();  // frees the source; if not, AddressSanitizer reports a leak
 }
 
 TEST(ReactorStress, SourcesAreDroppedWhileAnotherThreadTurns) {
@@ -302,7 +303,7 @@ TEST(Reactor, EventsOfAClosedDescriptorDoNotReachAReusedNumber) {
     std::deque<support::fd_pair> news;
     std::deque<registration> tied;
     std::deque<by_hand<readiness_future>> readers;
-    // The first waker closes both descriptors and opens new ones with the same numbers, in the middle of the turn.
+    // The first waker closes both descriptors and opens new ones with the same numbers, during the tick.
     calling_waker replaces;
     replaces.on_wake = [&] {
         if (!first) return;
@@ -351,7 +352,7 @@ TEST(ReactorStress, EventsNeverReachAReusedDescriptorNumber) {
         if (reader.poll()) ++wrong;
         static_cast<void>(reactor.turn(0ms));
         if (reader.is_woken()) ++wrong;
-        ends.writer.write();  // its event is due when all is closed
+        ends.writer.write();  // the event is pending when the descriptors are closed
     }
     EXPECT_EQ(wrong, 0u);
     EXPECT_GE(reused + 1, rounds);
@@ -375,7 +376,7 @@ TEST(Reactor, WakerMayDropTheSourceWhileBothDirectionsAreReady) {
     eddy::context cx(writer_waker);
     assert_pending(tied->poll_write_ready(cx));
     drain.drop();
-    ends.writer.write();  // an edge reports all that is the case: both directions
+    ends.writer.write();  // one event reports the readiness of both directions
     EXPECT_EQ(reactor.turn(1s).value().events, 1u);
     EXPECT_FALSE(tied.has_value());
     EXPECT_LE(told, 1);
@@ -383,7 +384,7 @@ TEST(Reactor, WakerMayDropTheSourceWhileBothDirectionsAreReady) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(ReactorStress, WakerMayDropTheWakingSource) {  // test_drop_on_notify
+TEST(ReactorStress, WakerMayDropTheWakingSource) {  // based on test_drop_on_notify in tokio's io_driver.rs
     const auto rounds = support::rounds(100'000);
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
@@ -399,9 +400,9 @@ TEST(ReactorStress, WakerMayDropTheWakingSource) {  // test_drop_on_notify
         if (i % 2 == 0) drops.on_wake = drop_source;
         drops.on_drop = [&] {
             if (tied != nullptr) drop_source();
-            is_gone = true;  // the last access: this is the slot's copy, and it has been woken
+            is_gone = true;  // the last access: drops the copy in the waker slot, after its wake
         };
-        const auto waker = drops.borrowed();  // not dropped itself: only the copy in the slot is
+        const auto waker = drops.borrowed();  // not dropped itself; only the copy in the waker slot is
         assert_pending(poll_read(*tied, waker.get()));
         source.add();
         while (!is_gone) std::this_thread::yield();
@@ -412,7 +413,7 @@ TEST(ReactorStress, WakerMayDropTheWakingSource) {  // test_drop_on_notify
     EXPECT_TRUE(reactor.is_idle());
 }
 
-// ---- The end of the reactor ----
+// ---- Destruction ----
 
 TEST(Reactor, DestructionEndsPendingReadsWithShutdownError) {
     constexpr int reads = 1000;
@@ -424,7 +425,7 @@ TEST(Reactor, DestructionEndsPendingReadsWithShutdownError) {
     try {
         for (int i = 0; i < reads; ++i) sources.emplace_back();
     } catch (const std::system_error&) {
-        GTEST_SKIP() << "the limit of open files is below what this test needs";
+        GTEST_SKIP() << "the limit of open files is too low for this test";
     }
     for (const auto& source : sources) {
         all.push_back(attach(*reactor, source.native_handle()));
@@ -436,7 +437,7 @@ TEST(Reactor, DestructionEndsPendingReadsWithShutdownError) {
         EXPECT_EQ(one.wakes(), 1u);
         EXPECT_EQ(assert_ready(one.poll()).error(), eddy::errc::runtime_shutdown);
     }
-    // Later operations return the same error at once, on any thread.
+    // Later operations return the same error immediately, on any thread.
     std::thread([&] {
         for (const auto& one : all) {
             by_hand again(one.readiness(interest::readable));
@@ -473,7 +474,7 @@ TEST(Reactor, SourcesMayBeDestroyedBeforeOrAfterTheReactor) {
             const eddy::reactor reactor;
             handle.emplace(reactor.handle());
         }
-        handle->wake();  // for nobody
+        handle->wake();  // has no effect
     }
     EXPECT_EQ(support::count_fds(), fds);
 }
@@ -577,7 +578,7 @@ TEST(Reactor, TurnAndAttachFailInAForkedChild) {
         const counter mine;
         const auto turned = reactor.turn(0ms);
         const auto attached = registration::attach(mine, interest::readable, reactor.handle());
-        tied.reset();  // must not take out the parent's
+        tied.reset();  // must not remove the parent's registration
         return !turned && turned.error() == eddy::errc::runtime_shutdown && !attached &&
                attached.error() == eddy::errc::runtime_shutdown;
     }));
@@ -586,7 +587,7 @@ TEST(Reactor, TurnAndAttachFailInAForkedChild) {
     EXPECT_EQ(reactor.turn(1s).value().events, 1u);
 }
 
-// ---- Wakers that use the reactor inside its own turn ----
+// ---- Wakers that use the reactor during its tick ----
 
 TEST(Reactor, TurnInsideOwnTurnFails) {
     eddy::reactor reactor;

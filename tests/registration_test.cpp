@@ -49,13 +49,14 @@ using support::owned_fd;
 
 static_assert(eddy::io::io_source<counter> && eddy::io::io_source<source_fd> && !eddy::io::io_source<int>);
 
-/// A loopback TCP connection: the only kind of socket with urgent bytes.
+/// Returns a loopback TCP connection. Only TCP sockets have urgent bytes.
 support::fd_pair make_tcp_pair() {
     const owned_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
+    // SAFETY (all casts): these calls take a sockaddr*. `at` is a sockaddr_in of `size` bytes and outlives the calls.
     ::bind(listener.native_handle(), reinterpret_cast<sockaddr*>(&at), size);
     ::listen(listener.native_handle(), 1);
     ::getsockname(listener.native_handle(), reinterpret_cast<sockaddr*>(&at), &size);
@@ -160,7 +161,8 @@ TEST(Registration, AttachAfterShutdownReturnsShutdownError) {
     EXPECT_EQ(error, eddy::errc::runtime_shutdown);
     EXPECT_TRUE(eddy::is_runtime_shutdown(error));
     EXPECT_FALSE(eddy::is_runtime_shutdown(eddy::errc::io_disabled));
-    EXPECT_FALSE(eddy::is_runtime_shutdown(std::error_code(1, std::generic_category())));  // the same number
+    // The same value in another category.
+    EXPECT_FALSE(eddy::is_runtime_shutdown(std::error_code(1, std::generic_category())));
     EXPECT_FALSE(eddy::is_runtime_shutdown({}));
     EXPECT_EQ(handle.metrics().fds_registered, 0u);
 }
@@ -184,7 +186,7 @@ TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
     ASSERT_EQ(ends.writer.write(size), size);
     reactor.turn(1s).value();
     std::size_t got = 0;
-    for (;;) {  // one byte a poll, and only one event
+    for (;;) {  // one byte per poll, and only one event
         auto reader = by_poll([&](eddy::context& cx) { return tied.poll_read_ready(cx); });
         const auto seen = reader.poll();
         if (!seen) break;
@@ -207,7 +209,7 @@ TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
     quiet.add();
     reactor.turn(1s).value();
     const auto old = **by_poll([&](eddy::context& cx) { return tied.poll_read_ready(cx); }).poll();
-    // So many turns that a tick of the reactor, of 15 bits, would be the same again at the event below.
+    // Runs so many driver ticks that a reactor-wide tick counter of 15 bits would have its old value at the next event.
     for (int i = 0; i < 0x8000 - 1; ++i) {
         busy.add();
         ASSERT_EQ(reactor.turn(1s).value().events, 1u);
@@ -305,7 +307,7 @@ TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
     EXPECT_EQ(resumed, 50);
 }
 
-// ---- The end ----
+// ---- Deregistration ----
 
 TEST(Registration, DropRemovesTheDescriptorFromTheEpoll) {
     eddy::reactor reactor;
@@ -328,7 +330,7 @@ TEST(Registration, DeregisterMayBeRepeatedAndReportsAClosedDescriptor) {
              support::text_of_misuse([&] { tied.clear_readiness(eddy::io::ready_event()); }),
          }) {
         EXPECT_NE(text.find("after it was deregistered"), std::string::npos) << text;
-        EXPECT_NE(text.find("registration_test.cpp:"), std::string::npos) << "the caller's place: " << text;
+        EXPECT_NE(text.find("registration_test.cpp:"), std::string::npos) << "the call site: " << text;
     }
 
     auto ends = support::make_pipe();
@@ -340,7 +342,8 @@ TEST(Registration, DeregisterMayBeRepeatedAndReportsAClosedDescriptor) {
 }
 
 TEST(Registration, DropReleasesTheStoredWakers) {
-    // A task that keeps its registration, whose slot keeps the task's waker: a cycle that the drop has to break.
+    // A task owns its registration, whose waker slot owns a waker of the task. Dropping the registration must break
+    // this cycle.
     eddy::reactor reactor;
     const counter source;
     auto tied = std::optional(attach(reactor, source.native_handle(), interest::readable | interest::writable));
