@@ -52,12 +52,12 @@ void write_until(const flag& is_ending) {
 
 /// Sets the flag in its destructor. The destructor runs when the task is destroyed, wherever the task waits at that
 /// moment.
-class active_notifier {
+class stops_writer {
 public:
-    explicit active_notifier(flag is_ending) : is_ending_(std::move(is_ending)) {}
-    active_notifier(const active_notifier&) = delete;
-    active_notifier& operator=(const active_notifier&) = delete;
-    ~active_notifier() {
+    explicit stops_writer(flag is_ending) : is_ending_(std::move(is_ending)) {}
+    stops_writer(const stops_writer&) = delete;
+    stops_writer& operator=(const stops_writer&) = delete;
+    ~stops_writer() {
         std::puts("the task is destroyed, and notifies the writer");
         *is_ending_ = true;
     }
@@ -68,7 +68,7 @@ private:
 
 eddy::task<void> own_a_writer() {
     auto is_ending = std::make_shared<std::atomic<bool>>(false);
-    const active_notifier tells_writer(is_ending);
+    const stops_writer tells_writer(is_ending);
     eddy::spawn_blocking([is_ending] { write_until(is_ending); });
     co_await eddy::pending<void>();  // a server would accept clients here, forever
 }

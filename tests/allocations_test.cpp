@@ -230,7 +230,7 @@ TEST(Allocations, WaitingForAChannelDoesNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, DroppedRegistrationsAreReleasedInTheNextTurn) {
+TEST(Allocations, DroppedRegistrationsAreReleasedInNextTick) {
     eddy::reactor reactor;
     const support::counter first;
     const support::counter second;

@@ -59,7 +59,7 @@ bool has_ended(const background_reactor& events) {
     return !tied && tied.error() == eddy::errc::runtime_shutdown;
 }
 
-TEST(BackgroundReactor, DeliversEventsWithoutTurn) {
+TEST(BackgroundReactor, DeliversEventsOnItsOwnThread) {
     const auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -144,7 +144,7 @@ TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, ShutdownOnIdleEndsAtOnceWithoutRegistrations) {
+TEST(BackgroundReactor, ShutdownOnIdleEndsImmediatelyIfIdle) {
     auto events = make_background();
     eddy::wait(events.shutdown_on_idle());
     eddy::wait(events.shutdown_on_idle());
@@ -246,7 +246,7 @@ TEST(BackgroundReactor, ForgottenReactorRunsUntilTheProcessEnds) {
         testing::ExitedWithCode(0), "");
 }
 
-TEST(BackgroundReactor, ShutdownMayBePolledByAWakerOnTheReactorThread) {
+TEST(BackgroundReactor, ShutdownMayBePolledByWakerOnReactorThread) {
     auto events = make_background();
     auto end = events.shutdown_now();
     std::atomic<bool> is_ready = false;
@@ -272,7 +272,7 @@ TEST(BackgroundReactor, ShutdownMayBePolledByAWakerOnTheReactorThread) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, BackgroundFailsInsideATurn) {
+TEST(BackgroundReactor, BackgroundFailsWhenCalledByAWaker) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
@@ -287,7 +287,7 @@ TEST(BackgroundReactor, BackgroundFailsInsideATurn) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // the reactor still works
 }
 
-TEST(BackgroundReactor, DestructionInAForkedChildLeavesTheParentRunning) {
+TEST(BackgroundReactor, DestroyedInForkedChildLeavesParentRunning) {
     auto events = std::optional(make_background());
     const counter source;
     const auto tied = attach(*events, source);

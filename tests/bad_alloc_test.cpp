@@ -109,7 +109,7 @@ TEST(BadAlloc, JoinAllPolledAgainWaitsForAllFutures) {
     });
 }
 
-TEST(BadAlloc, SelectAllPolledAgainLooksAtAllFutures) {
+TEST(BadAlloc, SelectAllPolledAgainPollsAllFutures) {
     fail_each([](long nth) {
         std::vector<script> scripts(many);
         by_hand first(eddy::select_all(futures_of(scripts)));

@@ -115,7 +115,7 @@ TEST_P(BlockInPlace, SpawnedTaskRunsWhileTheWorkerIsBlocked) {
     on.run(main());
 }
 
-TEST_P(BlockInPlace, AllWorkersMayBlockAtOnce) {
+TEST_P(BlockInPlace, AllWorkersMayBlockAtTheSameTime) {
     const unsigned count = GetParam() * 3;
     support::tally inside;
     const auto main = [&]() -> task<void> {
@@ -256,7 +256,7 @@ TEST(BlockInPlaceElsewhere, KeepsTheEnteredRuntime) {
     EXPECT_TRUE(after);
 }
 
-TEST(BlockInPlaceElsewhere, ThreadThatTookOverAWorkerDoesNotCountAsBlocking) {
+TEST(BlockInPlaceElsewhere, HandedOverWorkerDoesNotCountAsBlocking) {
     const auto rt = small_runtime().max_blocking_threads(1).build().value();
     const auto main = []() -> task<void> {
         support::gate other;

@@ -102,7 +102,7 @@ TEST(Shielded, ExceptionAfterTheCancellationIsDropped) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(Shielded, CancelBeforeTheFirstPollEndsAtOnce) {
+TEST(Shielded, CancelBeforeTheFirstPollEndsImmediately) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_ready(hand.poll_cancel());
@@ -110,7 +110,7 @@ TEST(Shielded, CancelBeforeTheFirstPollEndsAtOnce) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(Shielded, DestructionEndsTheInnerFutureAtOnce) {
+TEST(Shielded, DestructionDestroysTheInnerFuture) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_pending(hand.poll());

@@ -232,7 +232,7 @@ TEST(Chat, JoinWithoutRoomNamePrintsUsage) {
     EXPECT_EQ(*heard, (texts{told, told, told, "ann: /joiners", "* bob is here", "* bob has gone to the kitchen"}));
 }
 
-TEST(Chat, TooLongNameIsRefusedAndAskedForAgain) {
+TEST(Chat, TooLongNameIsRefusedAndPromptedAgain) {
     process server({"chat", "127.0.0.1:0"});
     eddy::core core;
     const auto work = [](socket_addr where) -> task<result<texts>> {
@@ -248,7 +248,7 @@ TEST(Chat, TooLongNameIsRefusedAndAskedForAgain) {
     EXPECT_EQ(*heard, (texts{"* your name?", "! the line is longer than its limit", "* your name?", "* ann is here"}));
 }
 
-TEST(Chat, SlowClientIsToldAboutMissedMessages) {
+TEST(Chat, SlowClientIsNotifiedOfMissedMessages) {
     process server({"chat", "127.0.0.1:0", "4"});
     const auto at = support::addr_in(server.line());
     eddy::core core;
@@ -264,7 +264,7 @@ TEST(Chat, SlowClientIsToldAboutMissedMessages) {
     EXPECT_TRUE(done) << done.error().message();
 }
 
-TEST(Chat, SecondSignalEndsServerAtOnce) {
+TEST(Chat, SecondSignalEndsServerImmediately) {
     process server({"chat", "127.0.0.1:0"});
     const auto at = support::addr_in(server.line());
     eddy::core core;

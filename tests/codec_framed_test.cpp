@@ -122,7 +122,7 @@ items numbers_of(S& frames) {
     return all;
 }
 
-TEST(FramedRead, OneReadHoldsManyFramesAndManyReadsOneFrame) {
+TEST(FramedRead, FramesMayShareAReadOrSpanSeveralReads) {
     codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
     EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
     EXPECT_EQ(many.inner().polls, 2) << "one read with bytes, and one at the end";
@@ -332,7 +332,7 @@ TEST(FramedWrite, FeedWaitsAtTheBackpressureBoundary) {
     EXPECT_EQ(numbers.inner().got(), number(1) + number(2) + number(3));
 }
 
-TEST(FramedWrite, WriterThatTakesNothingIsAnError) {
+TEST(FramedWrite, WriteOfZeroBytesIsAnError) {
     chop how;
     how.full_at = 2;
     codec::framed_write lines(choppy_writer(how), codec::lines_codec{});

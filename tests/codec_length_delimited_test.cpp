@@ -60,7 +60,7 @@ TEST(LengthDelimitedCodec, DefaultLengthFieldHasFourBigEndianBytes) {
               "abc"s);
 }
 
-TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothByteOrders) {
+TEST(LengthDelimitedCodec, LengthFieldsOfAllSizesInBothByteOrders) {
     for (std::size_t size = 1; size <= 8; ++size) {
         const auto big = options().length_field_length(size).build();
         const auto little = options().length_field_length(size).little_endian().build();
@@ -133,7 +133,7 @@ TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
     expect_frames(with_head, "\0\x02\0\x01"s, and_error({"\0\x02"s}, errc::bad_frame_length));
 }
 
-TEST(LengthDelimitedCodec, TruncatedFrameAtTheEndIsAnErrorAtEveryByte) {
+TEST(LengthDelimitedCodec, FrameTruncatedAtAnyByteIsAnError) {
     const std::string whole = "\0\0\0\x05hello"s;
     for (std::size_t size = 1; size < whole.size(); ++size) {
         expect_frames(length_delimited_codec(), whole.substr(0, size), and_error({}, errc::bytes_remaining));
@@ -175,7 +175,7 @@ TEST(LengthDelimitedCodec, InvalidOptionsAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().num_skip(most).build()), eddy::misuse);
 }
 
-TEST(LengthDelimitedCodecStress, EncodedFramesAreDecodedInPiecesOfAnySize) {
+TEST(LengthDelimitedCodecStress, EncodedFramesAreDecodedInPieces) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {

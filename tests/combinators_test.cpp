@@ -409,7 +409,7 @@ TEST(PollFn, CopiesAnLvalueAndBorrowsAReference) {
     EXPECT_EQ(calls, 4);
 }
 
-TEST(Ready, ReadyCompletesAtOnceAndPendingNever) {
+TEST(Ready, ReadyCompletesImmediatelyAndPendingNever) {
     EXPECT_EQ(*output_of(ready(std::make_unique<int>(1))), 1);
     output_of(ready());
     by_hand never(eddy::pending<int>());

@@ -77,7 +77,7 @@ eddy::task<void> waits_for_ever(witness kept) {
 
 // ---- spawn ----
 
-TEST(CoreHandle, SpawnedTaskStartsInTheNextTurn) {
+TEST(CoreHandle, SpawnedTaskDoesNotStartInsideSpawn) {
     eddy::core loop;
     bool has_run = false;
     const auto work = [&]() -> eddy::task<void> {
@@ -317,7 +317,7 @@ TEST(CoreHandle, TaskDestructorsMaySpawnAndWakeAtTheEndOfTheLoop) {
     for (const auto& answer : answers) EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreHandle, TasksWithSocketsAndTimersAreDestroyedBeforeTheLoop) {
+TEST(CoreHandle, TasksWithSocketsAreDestroyedBeforeTheLoop) {
     const auto fds = support::count_fds();
     auto ends = std::optional(support::make_pipe());
     int destroyed = 0;
@@ -370,7 +370,7 @@ TEST(CoreHandleDeathTest, LoopDestroyedByOwnTaskAborts) {
 
 // ---- Exceptions ----
 
-TEST(CoreHandle, UncaughtExceptionsGoToTheHandlerAndTheLoopContinues) {
+TEST(CoreHandle, HandlerGetsUncaughtExceptionsAndLoopContinues) {
     std::vector<std::string> texts;
     std::vector<unsigned> lines;
     auto loop = eddy::core::builder()

@@ -178,7 +178,7 @@ TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoined, AbortHandleMadeAfterTheTaskEndedOutlivesJoinHandle) {
+TEST_F(CoreJoined, AbortHandleOfEndedTaskOutlivesJoinHandle) {
     for (const bool detaches : {false, true}) {
         for (auto& handle : handles_of_ended(4)) {
             const int before = living.alive();

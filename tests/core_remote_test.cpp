@@ -238,7 +238,7 @@ TEST(CoreThread, MakeReportsTooManyOpenFiles) {
     EXPECT_EQ(made.error(), std::errc::too_many_files_open);
 }
 
-TEST(CoreThreadDeathTest, DestructionOnTheOwnThreadAborts) {
+TEST(CoreThreadDeathTest, DestructionOnItsOwnThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -277,7 +277,7 @@ TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
     EXPECT_EQ(worker.remote().call([&] { return plain; }).get(), threads * jobs);
 }
 
-TEST(CoreRemoteStress, WorkSentWhileTheLoopFallsAsleepIsNotLost) {
+TEST(CoreRemoteStress, WorkSentWhileTheLoopParksIsNotLost) {
     // Sends one job at a time, so that the loop parks between two jobs.
     const auto rounds = support::rounds(100'000);
     for (const bool with_io : {true, false}) {

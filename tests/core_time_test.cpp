@@ -55,7 +55,7 @@ TEST(CoreTime, PausedClockAdvancesWhenTheLoopIsIdle) {
     }
 }
 
-TEST(CoreTime, PausedClockStandsWhileTasksAreQueued) {
+TEST(CoreTime, PausedClockDoesNotAdvanceWhileTasksAreQueued) {
     auto loop = paused_loop();
     const auto main = []() -> eddy::task<void> {
         bool has_slept = false;
@@ -74,7 +74,7 @@ TEST(CoreTime, PausedClockStandsWhileTasksAreQueued) {
     loop.run(main());
 }
 
-TEST(CoreTime, PausedClockStandsWhileAnEventIsPending) {
+TEST(CoreTime, PausedClockDoesNotAdvanceWhileAnEventIsPending) {
     auto loop = paused_loop();
     const support::counter events;
     events.add();
@@ -309,7 +309,7 @@ TEST(CoreTimeStress, ResetOnAnotherThreadIsNotLost) {
 
 // ---- Extreme times ----
 
-TEST(CoreTime, SleepResetToFirstInstantEndsAtOnce) {
+TEST(CoreTime, SleepResetToThePastEndsImmediately) {
     eddy::core loop;
     eddy::time::sleep_future nap = eddy::time::sleep(1h);
     bool ended = false;

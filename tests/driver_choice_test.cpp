@@ -415,7 +415,7 @@ protected:
     }
 };
 
-TEST_F(DriverDeathTest, AutoUsesEpollWhereASeccompFilterForbidsIoUring) {
+TEST_F(DriverDeathTest, AutoUsesEpollIfSeccompForbidsIoUring) {
     EXPECT_EXIT(exit_if_auto_is_epoll_under_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
 }
 
@@ -494,7 +494,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
 constexpr const char* names_the_call_and_the_remedy =
     "^eddy: io_uring_enter.2. or epoll_wait.2. fails.*EDDY_DRIVER=epoll.*: Operation not permitted\n$";
 
-TEST_F(DriverDeathTest, RunThrowsWithARemedyIfItsRingIsForbiddenLater) {
+TEST_F(DriverDeathTest, RunThrowsIfItsRingIsForbiddenLater) {
     EXPECT_EXIT(lose_the_ring_of_a_core(), testing::ExitedWithCode(0), names_the_call_and_the_remedy);
 }
 

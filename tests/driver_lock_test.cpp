@@ -78,7 +78,7 @@ TEST(DriverLock, IsHeldWhileTheOwnerSleeps) {
     other.join();
 }
 
-TEST(DriverLock, WakeFoundByAnotherThreadStillEndsTheNextTurn) {
+TEST(DriverLock, WakeSeenByAnotherThreadStillEndsTheNextTick) {
     eddy::reactor reactor;
     reactor.handle().wake();
     elsewhere([&] {
@@ -110,7 +110,7 @@ TEST(DriverLock, OwnerWaitsForTheTickOfAnotherThread) {
     other.join();
 }
 
-TEST(DriverLock, SecondThreadInTurnGetsBusyError) {
+TEST(DriverLock, ConcurrentTurnCallGetsBusyError) {
     eddy::reactor reactor;
     std::thread other([&] {
         wait_until_owner_turns(reactor);
@@ -121,7 +121,7 @@ TEST(DriverLock, SecondThreadInTurnGetsBusyError) {
     other.join();
 }
 
-TEST(DriverLock, NestedTurnFailsWithDeadlockError) {
+TEST(DriverLock, NestedTurnCallGetsDeadlockError) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -177,7 +177,7 @@ TEST(DriverLock, LoadCountsRegisteredSources) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
-TEST(DriverLock, ShutDownEndsTheCurrentTurnAndAllLaterTurns) {
+TEST(DriverLock, ShutDownEndsTheCurrentTickAndAllLaterTicks) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -203,7 +203,7 @@ TEST(DriverLock, ShutDownEndsTheCurrentTurnAndAllLaterTurns) {
     io_of(reactor).shut_down();
 }
 
-TEST(DriverLockStress, TwoThreadsTickWhileSourcesAreAddedAndDropped) {
+TEST(DriverLockStress, TwoThreadsTickWhileSourcesChange) {
     constexpr int users = 2;
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;

@@ -105,7 +105,7 @@ TEST(FramePool, TakesNoNewMemoryAfterWarmUp) {
     free_all(blocks, 200);
 }
 
-TEST(FramePool, TaskFramesComeFromThePool) {
+TEST(FramePool, CoroutineFramesAreAllocatedFromThePool) {
     SKIP_IF_THE_POOL_IS_MALLOC();
     auto returns = [](void** where) -> eddy::task<> {
         int in_the_frame = 0;

@@ -129,7 +129,7 @@ TEST(FuturesOrdered, RandomOperationsMatchAModel) { compare_with_a_model<futures
 
 // ---- Wakes from other threads ----
 
-TEST(FuturesUnorderedStress, WakesFromManyThreadsRaceWithPollAndDrop) {
+TEST(FuturesUnorderedStress, WakesFromThreadsRaceWithPollAndDrop) {
     const auto rounds = support::rounds(20'000);
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = 0; round < rounds; ++round) {

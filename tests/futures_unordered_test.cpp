@@ -578,7 +578,7 @@ TEST(FuturesUnordered, FutureCanPushAnotherInItsDestructor) {
     EXPECT_EQ(alive, 0);
 }
 
-TEST(FuturesUnorderedDeathTest, ClearInAFuturesDestructorDestroysEachOnce) {
+TEST(FuturesUnorderedDeathTest, ClearInDestructorDestroysEachOnce) {
     EXPECT_COMES_BACK([] {
         int alive = 0;
         eddy::futures_unordered<calls_back_future> jobs;

@@ -298,7 +298,7 @@ TEST(IoChain, ReadsTheSecondReaderAfterTheFirst) {
 
 // ---- empty, repeat, sink ----
 
-TEST(IoEmpty, EmptyEndsAtOnceAndSinkTakesAll) {
+TEST(IoEmpty, EmptyEndsImmediatelyAndSinkTakesAll) {
     io::empty nothing;
     EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
     EXPECT_TRUE(finish(io::write_all(nothing, "gone")));
@@ -354,7 +354,7 @@ TEST(IoDuplex, ShutdownEndsOnlyOneDirection) {
     EXPECT_TRUE(finish(io::read_exact(near, some)));
 }
 
-TEST(IoDuplex, DroppedEndWakesTheOther) {
+TEST(IoDuplex, DroppedEndWakesTheOtherEnd) {
     std::optional ends(io::duplex(2));
     auto far = std::move(ends->second);
     std::array<std::byte, 1> some{};
@@ -369,7 +369,7 @@ TEST(IoDuplex, DroppedEndWakesTheOther) {
     EXPECT_EQ(assert_ready(writing.poll()).error(), std::errc::broken_pipe);
 }
 
-TEST(IoSimplex, DroppedEndsAreSeenByTheOther) {
+TEST(IoSimplex, DroppedEndIsReportedToTheOtherEnd) {
     auto [reader, writer] = io::simplex(4);
     EXPECT_TRUE(finish(io::write_all(writer, "abc")));
     {
@@ -452,7 +452,7 @@ TEST(IoSplit, UnsplitAcceptsOnlyTwoHalvesOfOneObject) {
     EXPECT_THROW(static_cast<void>(finish(io::read_u8(third.reader))), eddy::misuse);
 }
 
-TEST(IoSplit, HalfWorksAfterTheOtherIsDropped) {
+TEST(IoSplit, HalfWorksAfterTheOtherHalfIsDropped) {
     auto [near, far] = io::duplex(8);
     {
         auto halves = std::make_optional(io::split(std::move(near)));

@@ -57,7 +57,7 @@ std::vector<std::string> all_of(Lines lines) {
 const std::string too_long = "<the line is longer than its limit>";
 using texts = std::vector<std::string>;
 
-TEST(IoReadUntil, TakesTheDelimiterAndNothingAfterIt) {
+TEST(IoReadUntil, ReadsUpToAndIncludingTheDelimiter) {
     for (const chop& how : all_chops()) {
         auto from = reader_of("one,a longer one,,last", how);
         std::vector<std::byte> into;

@@ -300,7 +300,7 @@ TEST(IoWriteAll, WritesAllInPiecesOfAnySize) {
     }
 }
 
-TEST(IoWriteAll, WriterThatTakesNothingIsAnErrorWithACount) {
+TEST(IoWriteAll, WriteOfZeroBytesIsAnErrorWithACount) {
     choppy_writer to(that_is_full_at(4));
     auto all = io::write_all(to, "123456");
     EXPECT_EQ(finish(all).error(), errc::write_zero);

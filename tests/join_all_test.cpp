@@ -126,7 +126,7 @@ TEST(JoinAll, AcceptsAnyRange) {
     EXPECT_EQ(of_void.size(), 2u);
 }
 
-TEST(JoinAll, IsReadyAtOnceWithoutFutures) {
+TEST(JoinAll, IsReadyImmediatelyWithoutFutures) {
     EXPECT_TRUE(eddy::wait(eddy::join_all(std::vector<task<int>>())).empty());
     EXPECT_TRUE(eddy::wait(eddy::try_join_all(std::vector<task<result<int>>>()))->empty());
 }
@@ -144,7 +144,7 @@ TEST(JoinAll, BorrowsFuturesGivenByReference) {
     EXPECT_EQ(eddy::wait(eddy::join_all(std::vector{std::ref(borrowed)})).at(0), 5);
 }
 
-TEST(JoinAll, OverThirtyFuturesOnlyWokenOnesArePolled) {
+TEST(JoinAll, OverThirtyFuturesArePolledOnlyWhenWoken) {
     auto scripts = numbered_scripts(31);
     by_hand hand(eddy::join_all(following(scripts)));
     assert_pending(hand.poll());

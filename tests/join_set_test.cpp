@@ -275,7 +275,7 @@ TEST(JoinSet, JoinNextIsCancelSafe) {
     });
 }
 
-TEST(JoinSet, UnpolledJoinNextTakesNothing) {
+TEST(JoinSet, UnpolledJoinNextRemovesNoTask) {
     eddy::core core;
     join_set<int> set;
     core.run([](join_set<int>& tasks) -> task<> {
@@ -556,7 +556,7 @@ TEST(JoinSet, TryNextUnwrapsOutputs) {
     });
 }
 
-TEST(JoinSet, DroppedAdaptorTakesNothing) {
+TEST(JoinSet, DroppedAdaptorRemovesNoTask) {
     everywhere([]() -> task<> {
         auto [tx, rx] = oneshot<int>::channel();
         join_set<int> set;

@@ -425,7 +425,7 @@ TEST(LocalSet, RemainingWaiterRunsTasksQueuedForDroppedWaiter) {
     }
 }
 
-TEST(LocalSet, PollOnTwoThreadsAtOnceThrowsMisuse) {
+TEST(LocalSet, ConcurrentPollOnTwoThreadsThrowsMisuse) {
     local_set set;
     support::gate is_polled;
     support::gate may_end;

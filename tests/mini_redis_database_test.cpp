@@ -118,7 +118,7 @@ TEST(MiniRedisDatabase, ValueHasOneType) {
     EXPECT_EQ(text_at(keys, "hash"), "text now");
 }
 
-TEST(MiniRedisChannels, FullMailboxTakesNothingMore) {
+TEST(MiniRedisChannels, FullMailboxAcceptsNoMoreMessages) {
     mini_redis::channels all;
     mini_redis::subscriptions slow(all, 100);
     mini_redis::subscriptions fast(all, 100);

@@ -58,7 +58,7 @@ TEST(MiniRedisFaults, RequestsCutAnywhereAreAnswered) {
     }
 }
 
-TEST(MiniRedisFaults, VanishedClientsLeaveNothing) {
+TEST(MiniRedisFaults, VanishedClientsLeaveNoState) {
     redis_server server;
     for (int round = 0; round < 20; ++round) {
         std::vector<raw_socket> crowd;
@@ -110,7 +110,7 @@ TEST(MiniRedisFaults, ServerStopsReadingClientThatDoesNotRead) {
     EXPECT_EQ(server.end().code, 0) << "the client is disconnected when the drain time is over";
 }
 
-TEST(MiniRedisFaults, SecondSignalEndsServerAtOnce) {
+TEST(MiniRedisFaults, SecondSignalEndsServerImmediately) {
     redis_server server({"--drain", "3600"});
     const auto flooding = server.connect();
     expect_answer(flooding, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
@@ -160,7 +160,7 @@ TEST(MiniRedisFaults, SubscriberIsDisconnectedByTooLargeMessage) {
 
 /// Connects clients in waves of 50. Each client sends a request, reads the answer or not, and closes or resets the
 /// connection.
-TEST(MiniRedisFaultsStress, ManyConnectionsComeAndGo) {
+TEST(MiniRedisFaultsStress, ManyConnectionsOpenAndClose) {
     redis_server server;
     const auto other = server.connect();
     std::uint64_t came = 0;

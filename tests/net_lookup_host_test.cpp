@@ -80,7 +80,7 @@ static_assert(!to_socket_addrs<ip_addr>);
 static_assert(!to_socket_addrs<std::vector<std::string>>);
 static_assert(!to_socket_addrs<lookup_request>);
 
-TEST(LookupHost, AddressesResolveAtOnceWithoutThread) {
+TEST(LookupHost, AddressesResolveImmediatelyWithoutThread) {
     const stub_resolver stub(never);
     const socket_addr v4(ipv4_addr::loopback(), 80);
     const socket_addr v6(ipv6_addr::loopback(), 80);
@@ -101,7 +101,7 @@ TEST(LookupHost, AddressesResolveAtOnceWithoutThread) {
     EXPECT_EQ(known("[fe80::1%1]:80"), (addresses{socket_addr(link_local, 80, 0, 1)}));
 }
 
-TEST(LookupHost, InvalidTextIsRefusedAtOnce) {
+TEST(LookupHost, InvalidTextIsRefusedImmediately) {
     const stub_resolver stub(never);
     for (const std::string_view text :
          {"", ":", ":80", "localhost", "localhost:", "localhost:x", "localhost:-1", "localhost:+1", "localhost: 80",
@@ -209,7 +209,7 @@ TEST(LookupHost, ForkedChildResolvesOnOwnThreads) {
     EXPECT_TRUE(support::is_true_in_child([] { return eddy::wait(lookup_host("name:1")) == addresses{some_addr}; }));
 }
 
-TEST(LookupHost, UnpolledLookupAsksNothing) {
+TEST(LookupHost, UnpolledLookupDoesNotCallResolver) {
     const stub_resolver stub(never);
     [[maybe_unused]] const auto dropped = lookup_host("name:1");
 }
@@ -400,7 +400,7 @@ TEST(LookupHost, LookupDroppedInQueueIsNotResolved) {
     EXPECT_EQ(slow.begun.count(), 65u);
 }
 
-TEST(LookupHost, AtMost64LookupsRunAtOnce) {
+TEST(LookupHost, AtMost64LookupsRunConcurrently) {
     const support::leaves_no_descriptor guard;
     std::atomic<int> now = 0;
     std::atomic<int> most = 0;

@@ -399,7 +399,7 @@ TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {
     EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
 
-TEST(Programs, ServeEchoEndsAtOnceOnSecondSignal) {
+TEST(Programs, ServeEchoEndsImmediatelyOnSecondSignal) {
     for (const int second : {SIGINT, SIGTERM}) {
         process server({"serve_echo", "127.0.0.1:0"});
         const auto at = addr_in(server.line());

@@ -159,7 +159,7 @@ TEST(Reactor, MetricsCountRegistrationsAndEvents) {
     EXPECT_EQ(reactor.metrics().ready_events, 100u);
 }
 
-TEST(Reactor, MoreEventsThanFitInOneTurnAreAllReported) {
+TEST(Reactor, MoreEventsThanFitInOneTickAreAllReported) {
     eddy::reactor reactor;
     std::deque<counter> sources;
     std::deque<registration> all;
@@ -179,7 +179,7 @@ TEST(Reactor, MoreEventsThanFitInOneTurnAreAllReported) {
 
 // ---- wake ----
 
-TEST(Reactor, ManyWakesBeforeATurnEndOnlyThatTurn) {
+TEST(Reactor, ManyWakesBeforeATickEndOnlyThatTick) {
     eddy::reactor reactor;
     for (int i = 0; i < 100; ++i) reactor.handle().wake();
     const auto before = std::chrono::steady_clock::now();
@@ -189,7 +189,7 @@ TEST(Reactor, ManyWakesBeforeATurnEndOnlyThatTurn) {
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
-TEST(Reactor, EachWakeBetweenTurnsEndsOneTurn) {
+TEST(Reactor, EachWakeBetweenTicksEndsOneTick) {
     eddy::reactor reactor;
     const auto handle = reactor.handle();
     for (int i = 0; i < 5; ++i) {
@@ -198,7 +198,7 @@ TEST(Reactor, EachWakeBetweenTurnsEndsOneTurn) {
     }
 }
 
-TEST(Reactor, WakeEndsATurnInProgress) {
+TEST(Reactor, WakeEndsATickInProgress) {
     eddy::reactor reactor;
     const pid_t turning = ::gettid();
     std::thread other([&, handle = reactor.handle()] {
@@ -240,7 +240,7 @@ TEST(ReactorStress, WakesOfManyThreadsAreNotLost) {
 
 // ---- Sources dropped during a tick ----
 
-TEST(Reactor, SixteenthDroppedSourceEndsATurnInProgress) {
+TEST(Reactor, SixteenthDroppedSourceEndsATickInProgress) {
     eddy::reactor reactor;
     const counter source;
     std::deque<registration> all;
@@ -272,7 +272,7 @@ TEST(Reactor, SourceOfAClosedDescriptorIsFreedUnderSanitizers) {
     reactor->turn(0ms).value();  // frees the source; if not, AddressSanitizer reports a leak
 }
 
-TEST(ReactorStress, SourcesAreDroppedWhileAnotherThreadTurns) {
+TEST(ReactorStress, SourcesAreDroppedWhileAnotherThreadTicks) {
     const auto rounds = support::rounds(100'000);
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
@@ -495,7 +495,7 @@ TEST(Reactor, HandlesThatOutliveTheReactorKeepNoDescriptorOpen) {
     EXPECT_TRUE(tied.deregister().has_value());
 }
 
-TEST(ReactorStress, WakesAfterDestructionDoNotReachReusedDescriptors) {
+TEST(ReactorStress, LateWakesDoNotReachReusedDescriptors) {
     const auto rounds = support::rounds(50'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto reactor = std::make_unique<eddy::reactor>();
@@ -589,7 +589,7 @@ TEST(Reactor, TurnAndAttachFailInAForkedChild) {
 
 // ---- Wakers that use the reactor during its tick ----
 
-TEST(Reactor, TurnInsideOwnTurnFails) {
+TEST(Reactor, NestedTurnCallFails) {
     eddy::reactor reactor;
     std::vector<std::optional<eddy::io::poll_evented<support::owned_fd>>> sources;
     for (int i = 0; i < 8; ++i) {
@@ -619,7 +619,7 @@ TEST(Reactor, TurnInsideOwnTurnFails) {
     EXPECT_NE(said, "turned");
 }
 
-TEST(ReactorDeathTest, DestroyedInsideOwnTurnAborts) {
+TEST(ReactorDeathTest, DestroyedDuringItsTickAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {

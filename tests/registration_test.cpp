@@ -319,7 +319,7 @@ TEST(Registration, DropRemovesTheDescriptorFromTheEpoll) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(Registration, DeregisterMayBeRepeatedAndReportsAClosedDescriptor) {
+TEST(Registration, DeregisterIsIdempotentAndReportsClosedFd) {
     eddy::reactor reactor;
     const counter source;
     auto tied = attach(reactor, source.native_handle());

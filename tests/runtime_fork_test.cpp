@@ -67,7 +67,7 @@ protected:
     std::unique_ptr<eddy::runtime> rt = std::make_unique<eddy::runtime>(support::make_runtime(2));
 };
 
-TEST_F(RuntimeFork, DestructorInForkedChildReturnsAtOnce) {
+TEST_F(RuntimeFork, DestructorInForkedChildReturnsImmediately) {
     EXPECT_TRUE(is_true_in_child([&] {
         rt.reset();
         return true;
@@ -75,7 +75,7 @@ TEST_F(RuntimeFork, DestructorInForkedChildReturnsAtOnce) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
-TEST_F(RuntimeFork, ShutdownInForkedChildReturnsAtOnce) {
+TEST_F(RuntimeFork, ShutdownInForkedChildReturnsImmediately) {
     EXPECT_TRUE(is_true_in_child([&] {
         std::move(*rt).shutdown_timeout(1h);
         return true;
@@ -95,7 +95,7 @@ TEST_F(RuntimeFork, ShutdownInForkedChildReturnsAtOnce) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
-TEST_F(RuntimeFork, DestructorInChildForkedByTaskReturnsAtOnce) {
+TEST_F(RuntimeFork, DestructorInChildForkedByTaskReturnsImmediately) {
     EXPECT_TRUE(rt->block_on([](auto& mine) -> eddy::task<bool> {
         co_return is_true_in_child([&] {
             mine.reset();

@@ -214,7 +214,7 @@ TEST(RuntimeHandleDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
         "enter guards were not destroyed in the reverse order of their creation");
 }
 
-TEST(RuntimeHandleDeathTest, EnterGuardDestroyedOnAnotherThreadAborts) {
+TEST(RuntimeHandleDeathTest, EnterGuardDroppedOnOtherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {

@@ -190,7 +190,7 @@ eddy::task<int> work(shared& s, [[maybe_unused]] counted words, std::uint64_t se
 class RuntimeMixedStress : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeMixedStress);
 
-TEST_P(RuntimeMixedStress, RandomTasksAreDestroyedByEveryKindOfShutdown) {
+TEST_P(RuntimeMixedStress, EveryShutdownDestroysRandomTasks) {
     std::mt19937_64 random(support::seed());
     support::handover_rounds rounds(10'000);
     for (std::uint64_t round = 0; rounds.next(); ++round) {

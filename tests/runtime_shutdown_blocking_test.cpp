@@ -131,7 +131,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutWaitsForBlockingWork) {
     releaser.join();
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockingWorkAtLimit) {
+TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockingWorkAtLimit) {
     support::gate begun;
     support::gate go_on;
     auto rt = make();
@@ -152,7 +152,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockingWorkAtLimit) {
     EXPECT_TRUE(eddy::wait(*joined).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockInPlaceAtLimit) {
+TEST_P(RuntimeShutdownBlocking, TimeoutDetachesBlockInPlaceAtLimit) {
     const support::watchdog limit("a thread in block_in_place was joined", 20s);
     for (int i = 0; i < 50; ++i) {
         support::gate begun;
@@ -173,7 +173,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockInPlaceAtLimit) {
     }
 }
 
-TEST_P(RuntimeShutdownBlocking, TaskInBlockInPlaceIsDestroyedOnceAfterDrop) {
+TEST_P(RuntimeShutdownBlocking, DropDestroysTaskInBlockInPlaceOnce) {
     const support::watchdog limit("a drop while a task is in block_in_place", 40s);
     support::gate begun;
     std::atomic<bool> go_on = false;
@@ -202,7 +202,7 @@ TEST_P(RuntimeShutdownBlocking, TaskInBlockInPlaceIsDestroyedOnceAfterDrop) {
     EXPECT_EQ(destroyed, 1);
 }
 
-TEST_P(RuntimeShutdownBlocking, SleepAfterBlockInPlaceDuringShutdownIsCancelled) {
+TEST_P(RuntimeShutdownBlocking, ShutdownEndsSleepAfterBlockInPlace) {
     std::atomic<int> uncaught = 0;
     support::gate begun;
     support::gate go_on;
@@ -269,7 +269,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
     EXPECT_TRUE(is_refused_after_it) << "also if the worker was not handed over";
 }
 
-TEST_P(RuntimeShutdownBlocking, BlockInPlaceInDestructorMayBlockDuringShutdown) {
+TEST_P(RuntimeShutdownBlocking, DestructorMayBlockInPlaceAtShutdown) {
     const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
     const auto other = support::make_runtime(1);
     int answer = 0;
@@ -298,7 +298,7 @@ struct last_owner {
     std::shared_ptr<support::gate> gone;  // shared: the thread may still be in open() when the test has ended
 };
 
-TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotWaitForItsWorker) {
+TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotDeadlock) {
     const auto gone = std::make_shared<support::gate>();
     auto builder = eddy::runtime::builder();
     builder.worker_threads(workers()).shutdown_on_uncaught(true).on_uncaught([](auto&&, auto&&) {});
@@ -322,7 +322,7 @@ TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotWaitForItsWorker) {
     EXPECT_TRUE(gone->wait());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOfferedForHandover) {
+TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOffered) {
     const support::watchdog limit("a shutdown that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -366,7 +366,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOfferedForHandover) {
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownInScopeChildDestroysNothingInThatCall) {
+TEST_P(RuntimeShutdownBlocking, ShutdownCallInChildDestroysNothing) {
     const support::watchdog limit("a shutdown by a child, that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -423,7 +423,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownInScopeChildDestroysNothingInThatCall) {
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, DropInEventLoopWhileWorkerIsOfferedForHandover) {
+TEST_P(RuntimeShutdownBlocking, DropInEventLoopWhileWorkerIsOffered) {
     const support::watchdog limit("a drop that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -520,7 +520,7 @@ void end_without_threads(bool ends_in_the_call) {
     std::_Exit(destroyed.wait_for(1) ? 0 : 1);
 }
 
-TEST(RuntimeShutdownBlockingDeathTest, ShutdownEndsOfferedWorkerWithoutThreads) {
+TEST(RuntimeShutdownBlockingDeathTest, ShutdownWorksWithoutThreads) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(end_without_threads(false), testing::ExitedWithCode(0), "");
@@ -529,7 +529,7 @@ TEST(RuntimeShutdownBlockingDeathTest, ShutdownEndsOfferedWorkerWithoutThreads) 
 
 // ---- Uncaught exceptions ----
 
-TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntimeAfterException) {
+TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntime) {
     std::atomic<int> reported = 0;
     std::atomic<int> destroyed = 0;
     const auto rt = eddy::runtime::builder()
@@ -550,7 +550,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntimeAfterException) {
     EXPECT_TRUE(eddy::wait(rt.spawn(nothing())).error().is_cancelled());
 }
 
-TEST_P(RuntimeShutdownBlocking, UncaughtHandlerGetsExceptionOfBlockingWork) {
+TEST_P(RuntimeShutdownBlocking, UncaughtHandlerGetsBlockingException) {
     std::mutex lock;
     std::vector<std::string> heard;
     support::gate detached;

@@ -144,7 +144,7 @@ TEST_P(RuntimeShutdownKinds, PollCancelMaySleepDuringShutdownTimeout) {
     EXPECT_TRUE(cleaned_up);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysUnfinishedTasksAtLimit) {
+TEST_P(RuntimeShutdownKinds, TimeoutDestroysUnfinishedTasksAtLimit) {
     slow_to_cancel::script script;
     auto rt = make();
     rt.spawn(slow_to_cancel(script));
@@ -158,7 +158,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysUnfinishedTasksAtLimit) {
     script.allow();
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutReturnsAtLimitDespiteBusyWorker) {
+TEST_P(RuntimeShutdownKinds, TimeoutReturnsAtLimitDespiteBusyWorker) {
     support::gate begun;
     std::atomic<bool> go_on = false;
     support::gate ended;
@@ -176,7 +176,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutReturnsAtLimitDespiteBusyWorker) {
     EXPECT_TRUE(ended.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutOfIdleRuntimeReturnsEarly) {
+TEST_P(RuntimeShutdownKinds, TimeoutOfIdleRuntimeReturnsEarly) {
     const support::watchdog limit("shutdown_timeout of an idle runtime", 20s);
     auto rt = make();
     const auto handle = rt.handle();
@@ -201,7 +201,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutOfZeroWaitsForNothing) {
     EXPECT_TRUE(ended.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutRefusesNewTasksWhileWaiting) {
+TEST_P(RuntimeShutdownKinds, TimeoutRefusesNewTasksWhileWaiting) {
     const support::watchdog limit("shutdown_timeout against a spawner", 40s);
     slow_to_cancel::script script;
     auto rt = make();
@@ -237,7 +237,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutEndsBlockOnWithException) {
     blocked.join();
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutInsideRuntimeThrowsMisuse) {
+TEST_P(RuntimeShutdownKinds, TimeoutInsideRuntimeThrowsMisuse) {
     auto outer = make();
     auto inner = make();
     const auto said = outer.block_on([&]() -> eddy::task<std::string> {
@@ -249,7 +249,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutInsideRuntimeThrowsMisuse) {
 }
 // ---- shutdown_background ----
 
-TEST_P(RuntimeShutdownKinds, ShutdownBackgroundInsideOwnTaskDestroysAllTasks) {
+TEST_P(RuntimeShutdownKinds, ShutdownBackgroundInTaskDestroysTasks) {
     std::atomic<int> destroyed = 0;
     support::gate ended;
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
@@ -305,7 +305,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
     EXPECT_EQ(ended, 20);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleOfIdleRuntimeEndsAtOnce) {
+TEST_P(RuntimeShutdownKinds, OnIdleOfIdleRuntimeEndsImmediately) {
     const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
     make().shutdown_on_idle().wait();
     auto used = make();
@@ -335,7 +335,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForBlockingWork) {
     EXPECT_TRUE(ended);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleDoesNotWaitForBackgroundTasks) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleIgnoresBackgroundTasks) {
     std::atomic<int> destroyed = 0;
     auto rt = make();
     {
@@ -348,7 +348,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleDoesNotWaitForBackgroundTasks) {
     EXPECT_EQ(destroyed, 2);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleProceedsWhenItsFutureIsDropped) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleContinuesWithoutFuture) {
     std::atomic<int> destroyed = 0;
     auto [tx, rx] = oneshot<>::channel();
     auto rt = make();
@@ -368,7 +368,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleProceedsWhenItsFutureIsDropped) {
     EXPECT_TRUE(support::comes_true([&] { return handle.spawn(nothing()).is_finished(); }));
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleCanBeAwaitedInAnotherRuntime) {
+TEST_P(RuntimeShutdownKinds, OnIdleCanBeAwaitedInAnotherRuntime) {
     const auto outer = make();
     auto inner = make();
     std::atomic<bool> ended = false;
@@ -445,7 +445,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForSpawnedTasks) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST_P(RuntimeShutdownKinds, BlockOnAllReturnsErrorOrThrowsAfterAllTasks) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllFailsOnlyAfterAllTasks) {
     std::atomic<int> ended = 0;
     const auto spawn_one = [&] {
         eddy::spawn([&]() -> eddy::task<void> {
@@ -493,7 +493,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleKeepsRuntimeRunning) {
     }
 }
 
-TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenRuntimeShutsDown) {
+TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsAtShutdown) {
     const support::watchdog limit("wait_until_idle of a runtime that goes", 20s);
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
@@ -541,7 +541,7 @@ TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
     EXPECT_EQ(rt.block_on(number(1)), 1) << "the refused call does not change the runtime";
 }
 
-TEST_P(RuntimeShutdownKinds, WaitForShutdownOnIdleInOwnWorkThrowsMisuse) {
+TEST_P(RuntimeShutdownKinds, WaitForOnIdleInOwnWorkThrowsMisuse) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     auto rt = make();
     std::optional<eddy::runtime_ended> ended;
@@ -560,7 +560,7 @@ TEST_P(RuntimeShutdownKinds, WaitForShutdownOnIdleInOwnWorkThrowsMisuse) {
     ended->wait();
 }
 
-TEST_P(RuntimeShutdownKinds, BlockingWorkMayAwaitShutdownNowOfItsRuntime) {
+TEST_P(RuntimeShutdownKinds, BlockingWorkMayAwaitOwnShutdownNow) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     auto rt = make();
     support::gate over;
@@ -574,7 +574,7 @@ TEST_P(RuntimeShutdownKinds, BlockingWorkMayAwaitShutdownNowOfItsRuntime) {
     EXPECT_TRUE(over.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, BackgroundTaskMayWaitUntilIdleInBlockInPlace) {
+TEST_P(RuntimeShutdownKinds, BackgroundTaskMayBlockUntilIdle) {
     const auto rt = make();
     support::gate idle;
     {

@@ -120,7 +120,7 @@ TEST_P(RuntimeShutdownStress, WaitUntilIdleRacesWithEndOfLastTask) {
     }
 }
 
-TEST_P(RuntimeShutdownStress, DropOfShutdownOnIdleRacesWithEndOfLastTask) {
+TEST_P(RuntimeShutdownStress, DropOfOnIdleRacesWithEndOfLastTask) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::atomic<int> destroyed = 0;

@@ -582,7 +582,7 @@ TEST_P(RuntimeStress, BlockInPlaceHandoverRacesWithTakeBack) {
 
 // ---- Shutting down ----
 
-TEST_P(RuntimeStress, ShutdownRacesWithSpawnsAndWakesFromEightThreads) {
+TEST_P(RuntimeStress, ShutdownRacesWithSpawnsAndWakes) {
     const support::watchdog limit("a shutdown", 50s);
     const auto rounds = support::rounds(2'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

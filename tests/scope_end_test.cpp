@@ -142,7 +142,7 @@ TEST_P(ScopeEnd, TimeoutAwaitsPollCancelOfChildren) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, ElapsedTimeoutDestroysChildrenAtOnce) {
+TEST_P(ScopeEnd, ElapsedTimeoutDestroysChildrenImmediately) {
     census living;
     const auto main = [&]() -> task<void> {
         auto limited = eddy::time::timeout(1ms, eddy::scope([&](auto& s) -> task<void> {

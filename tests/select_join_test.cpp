@@ -528,7 +528,7 @@ TEST(JoinAll, FailureDropsOutputsBeforeShieldedChildrenEnd) {
     EXPECT_TRUE(m.try_lock());
 }
 
-TEST(Select, LoserForwardsItsNotificationAtOnce) {
+TEST(Select, LoserForwardsItsNotificationImmediately) {
     sync::notify changed;
     script first;
     script slow;

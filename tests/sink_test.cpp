@@ -119,7 +119,7 @@ static_assert(eddy::sink<into<std::string>, std::string>);
 static_assert(!eddy::sink<into<int>, std::string>);
 static_assert(!eddy::sink<int, int>);
 
-TEST(Sink, SendWaitsForRoomAndForTheFlush) {
+TEST(Sink, SendWaitsForCapacityAndForTheFlush) {
     drain<int> to;
     to.flushes = false;
     into<int> sink(to);
@@ -334,7 +334,7 @@ TEST(Sink, WithRefusesStartSendBeforePollReady) {
     EXPECT_EQ(to.arrived, ints{1});
 }
 
-TEST(Sink, BufferHoldsItemsUntilTheSinkHasRoom) {
+TEST(Sink, BufferHoldsItemsUntilTheSinkHasCapacity) {
     drain<int> to;
     auto sink = into<int>(to).buffer<int>(2);
     EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
@@ -427,7 +427,7 @@ TEST(Sink, FanoutClosesTheSecondSinkWhenTheFirstFails) {
     EXPECT_EQ(right.flushed, 1) << "a closed sink must not be closed again";
 }
 
-TEST(Sink, BufferReportsTheSinksErrorAtOnce) {
+TEST(Sink, BufferReportsTheSinksErrorImmediately) {
     drain<int> to;
     auto sink = into<int>(to).buffer<int>(4);
     EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
@@ -451,7 +451,7 @@ TEST(Sink, BufferClosesTheSinkOnceEmpty) {
     EXPECT_EQ(to.arrived, (ints{1, 2}));
 }
 
-TEST(Sink, BufferPassesItemsOnWhenTheSinkHasRoom) {
+TEST(Sink, BufferPassesItemsOnWhenTheSinkHasCapacity) {
     drain<int> to;
     auto sink = into<int>(to).buffer<int>(4);
     EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));

@@ -86,7 +86,7 @@ TEST_P(SpawnBlocking, FunctionIsDestroyedBeforeTheHandleIsReady) {
     on.run(main());
 }
 
-TEST_P(SpawnBlocking, TheLoopAndTheWorkersContinueMeanwhile) {
+TEST_P(SpawnBlocking, LoopAndWorkersRunDuringBlockingWork) {
     support::gate may_end;
     const auto main = [&]() -> task<void> {
         std::vector<eddy::join_handle<bool>> blocked;
@@ -299,7 +299,7 @@ TEST(SpawnBlockingCap, ShutdownCancelsQueuedWork) {
     EXPECT_TRUE(eddy::wait(running).value()) << "running work continues";
 }
 
-TEST(SpawnBlockingCap, DetachedExceptionGoesToTheHandlerOfTheRuntime) {
+TEST(SpawnBlockingCap, DetachedExceptionGoesToRuntimeHandler) {
     executor on(2);
     const auto main = []() -> task<void> {
         eddy::spawn_blocking([] { throw std::runtime_error("no waiter"); });

@@ -167,7 +167,7 @@ TEST(StreamBuffered, ForEachConcurrentRunsUpToLimit) {
                 }).starts_with("for_each_concurrent was awaited"));
 }
 
-TEST(StreamBuffered, ForEachConcurrentStopsAtFirstErrorAndDropsOthers) {
+TEST(StreamBuffered, ForEachConcurrentDropsOthersAtFirstError) {
     std::deque<script> scripts(3);
     by_hand each{run_all(scripts, 2)};
     assert_pending(each.poll());
@@ -394,7 +394,7 @@ auto one_then_rejected_items() {
     });
 }
 
-TEST(StreamBuffered, ForEachConcurrentRunsFuturesBesideABusyStream) {
+TEST(StreamBuffered, ForEachConcurrentRunsDespiteABusyStream) {
     support::script job;
     by_hand all(one_then_rejected_items().for_each_concurrent(4, [&](int) { return support::scripted(job); }));
     assert_pending(all.poll());
@@ -403,7 +403,7 @@ TEST(StreamBuffered, ForEachConcurrentRunsFuturesBesideABusyStream) {
     EXPECT_FALSE(job.alive);
 }
 
-TEST(StreamBuffered, BufferedRunsFuturesBesideABusyStream) {
+TEST(StreamBuffered, BufferedRunsFuturesDespiteABusyStream) {
     const auto comes = [](auto items, support::script& job) {
         stream_by_hand all(std::move(items));
         assert_pending(all.poll());
@@ -420,7 +420,7 @@ TEST(StreamBuffered, BufferedRunsFuturesBesideABusyStream) {
     EXPECT_TRUE(comes(one_then_rejected_items().map(start).buffered(4), job));
 }
 
-TEST(StreamBuffered, ForEachConcurrentReadsItsStreamBesideABusyFuture) {
+TEST(StreamBuffered, ForEachConcurrentReadsDespiteABusyFuture) {
     support::source<int> from;
     const auto burn = [](int) {
         return eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<void> {

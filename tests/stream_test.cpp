@@ -302,7 +302,7 @@ TEST(Stream, CancelContinuesWhenItsTaskIsCancelled) {
     EXPECT_FALSE(cleanup.alive);
 }
 
-TEST(Stream, CancelWithoutPollCancelIsReadyAtOnce) {
+TEST(Stream, CancelWithoutPollCancelIsReadyImmediately) {
     source<int> from;
     items_of<int> items(from);
     assert_ready(by_hand{items.cancel()}.poll());

@@ -126,7 +126,7 @@ TEST(StreamTimed, ThrottleOfZeroDoesNotDelay) {
     EXPECT_EQ(items.take_ready(), (ints{1, 2}));
 }
 
-TEST(StreamTimed, ChunksTimeoutYieldsAFullChunkAtOnce) {
+TEST(StreamTimed, ChunksTimeoutYieldsAFullChunkImmediately) {
     const time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).chunks_timeout(2, 100ms)};
@@ -186,7 +186,7 @@ TEST(StreamTimed, IntervalIsAStream) {
     EXPECT_EQ(ticks.stream().size_hint(), size_bounds(0, 1));
 }
 
-TEST(StreamTimed, ChunksTimeoutYieldsOverSourceThatIgnoresTheBudget) {
+TEST(StreamTimed, ChunksTimeoutYieldsIfSourceIgnoresBudget) {
     time_loop loop;
     int given = 0;
     stream_by_hand items{always_ready(given).chunks_timeout(1'000'000, 100ms)};

@@ -253,7 +253,7 @@ TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncBroadcast, OverwrittenValueIsFreedAtOnce) {
+TEST(SyncBroadcast, OverwrittenValueIsFreedImmediately) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(1);
     static_cast<void>(tx.send(value));
@@ -413,7 +413,7 @@ TEST(SyncBroadcast, WakerCallbacksMayUseTheChannel) {
     EXPECT_GT(reentrant.calls(), 5);
 }
 
-TEST(SyncBroadcast, ReceiversMayLeaveAndWaitAgainDuringBatchedWakes) {
+TEST(SyncBroadcast, ReceiversMayLeaveDuringBatchedWakes) {
     auto [tx, rx] = broadcast<int>::channel(2);
     constexpr std::size_t count = 100;
     using hand = by_hand<broadcast<int>::recv_future>;

@@ -116,7 +116,7 @@ TEST(SyncCancellationToken, ChildOfACancelledTokenIsCancelled) {
     assert_ready(by_hand(child.cancelled()).poll());
 }
 
-TEST(SyncCancellationToken, CancelReachesGrandchildrenOfADroppedParent) {
+TEST(SyncCancellationToken, CancelReachesChildrenOfADroppedToken) {
     const cancellation_token root;
     std::optional middle(root.child_token());
     const auto first = middle->child_token();
@@ -203,7 +203,7 @@ TEST(SyncCancellationToken, DropGuardCancelsUnlessDisarmed) {
     }
 }
 
-TEST(SyncCancellationToken, RunUntilCancelledEndsWhenReadyOrCancelled) {
+TEST(SyncCancellationToken, RunUntilCancelledEndsOnReadyOrCancel) {
     const cancellation_token token;
     support::script s;
     by_hand runs(token.run_until_cancelled(support::scripted(s)));
@@ -252,7 +252,7 @@ TEST(SyncCancellationToken, ExceptionOfTheFutureIsPropagated) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(SyncCancellationToken, CancelWaitsForGracefulShutdownOfTheFuture) {
+TEST(SyncCancellationToken, CancelWaitsForGracefulShutdown) {
     const cancellation_token token;
     support::script s;
     s.may_end = false;
@@ -344,7 +344,7 @@ TEST(SyncCancellationTokenDeathTest, MisuseTerminatesWithMessage) {
         "moved after its first poll");
 }
 
-TEST(SyncCancellationTokenDeathTest, FirstWokenTaskMayDestroyTheChildToken) {
+TEST(SyncCancellationTokenDeathTest, FirstWokenTaskMayDestroyToken) {
     EXPECT_COMES_BACK([] {
         const cancellation_token parent;
         std::optional<cancellation_token> child = parent.child_token();
@@ -385,7 +385,7 @@ TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     });
 }
 
-TEST(SyncCancellationToken, LongChainIsDroppedAndCancelledWithoutRecursion) {
+TEST(SyncCancellationToken, LongChainIsCancelledWithoutRecursion) {
     support::run_on_small_stack([] {
         constexpr std::size_t depth = 100'000;
         for (const int order : {0, 1, 2}) {
@@ -482,7 +482,7 @@ TEST(SyncCancellationTokenStress, RandomOperationsMatchAModel) {
 
 // ---- Several threads ----
 
-TEST(SyncCancellationTokenStress, TreeGrowsAndShrinksWhileItIsCancelled) {
+TEST(SyncCancellationTokenStress, TreeChangesWhileItIsCancelled) {
     const auto seed = support::seed();
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;
@@ -518,7 +518,7 @@ TEST(SyncCancellationTokenStress, TreeGrowsAndShrinksWhileItIsCancelled) {
     }
 }
 
-TEST(SyncCancellationTokenStress, CancelledParentImpliesCancelledChildren) {
+TEST(SyncCancellationTokenStress, ChildrenAreCancelledWithParent) {
     support::handover_rounds rounds(200'000);
     while (rounds.next()) {
         const cancellation_token root;

@@ -228,7 +228,7 @@ TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
 
 // ---- broadcast: several threads ----
 
-TEST(SyncBroadcastStress, ReceiversKeepSenderOrderAndCountMissedValues) {
+TEST(SyncBroadcastStress, ReceiversKeepOrderAndCountMissedValues) {
     const std::uint64_t each = support::rounds(1'000'000);
     struct message {
         std::uint64_t sender;
@@ -273,7 +273,7 @@ TEST(SyncBroadcastStress, ReceiversKeepSenderOrderAndCountMissedValues) {
 }
 
 /// Only the channel synchronizes these threads, so that ThreadSanitizer can find a missing memory order.
-TEST(SyncBroadcastStress, SendWithoutReceiversSeesTheirEarlierWrites) {
+TEST(SyncBroadcastStress, FailedSendSeesWritesOfReceivers) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = broadcast<int>::channel(1);
         std::array<int, 2> told{};
@@ -326,7 +326,7 @@ TEST(SyncBroadcastStress, ReceiversSubscribeAndDropConcurrently) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversComeAndGo) {
+TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversChange) {
     support::census values;
     struct value {
         support::census::life life;

@@ -241,7 +241,7 @@ TEST(SyncMpsc, PermitSendsOrReturnsItsCapacity) {
     EXPECT_EQ(tx.try_reserve().error(), try_send_reason::closed);
 }
 
-TEST(SyncMpsc, ReserveManyGrantsAllPermitsAtOnce) {
+TEST(SyncMpsc, ReserveManyGrantsAllPermitsTogether) {
     auto [tx, rx] = mpsc<int>::channel(3);
     EXPECT_TRUE(tx.try_send(0).has_value());
     by_hand reserves(tx.reserve_many(3));

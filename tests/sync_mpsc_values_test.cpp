@@ -220,7 +220,7 @@ TEST(SyncMpscDeathTest, DestructorMayReceiveFromItsChannel) {
     });
 }
 
-TEST(SyncMpscDeathTest, DestructorMayReceiveFromItsUnboundedChannel) {
+TEST(SyncMpscDeathTest, DestructorMayReceiveFromUnboundedChannel) {
     EXPECT_COMES_BACK([] {
         auto [tx, rx] = mpsc<calls_in_destructor>::unbounded_channel();
         receive_in_a_destructor(unbounded_ends{std::move(rx), {std::move(tx)}});

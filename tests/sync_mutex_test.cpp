@@ -33,7 +33,7 @@ struct person {
     int age = 0;
 };
 
-TEST(SyncMutex, FreeMutexIsLockedAtOnce) {
+TEST(SyncMutex, FreeMutexIsLockedImmediately) {
     mutex<int> m(7);
     by_hand locks(m.lock());
     auto guard = assert_ready(locks.poll());

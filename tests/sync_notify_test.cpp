@@ -616,7 +616,7 @@ TEST(SyncNotifyStress, NotifiedTaskMayDestroyItUnderSanitizers) {
     notifying.join();
 }
 
-TEST(SyncNotifyStress, NotifyWaitersEndsWaitersThatComeAndGo) {
+TEST(SyncNotifyStress, NotifyWaitersEndsConcurrentWaiters) {
     const auto seed = support::seed();
     notify n;
     std::atomic<int> here = 3;

@@ -513,7 +513,7 @@ TEST(SyncPollSemaphore, StreamEndsWhenTheSemaphoreIsClosed) {
     EXPECT_THROW(poll_semaphore(nullptr), eddy::misuse);
 }
 
-TEST(SyncPollSemaphoreDeathTest, MovedFromPollSemaphoreThrowsMisuse) {
+TEST(SyncPollSemaphoreDeathTest, MovedFromObjectThrowsMisuse) {
     EXPECT_COMES_BACK([] {
         poll_semaphore from(std::make_shared<semaphore>(1));
         const auto to = std::move(from);

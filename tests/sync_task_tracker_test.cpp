@@ -257,7 +257,7 @@ TEST(SyncTaskTrackerDeathTest, PollOfAMovedFromWaitReturns) {
     });
 }
 
-TEST(SyncTaskTrackerStress, WaitSeesWritesOfThreadsThatDroppedTokens) {
+TEST(SyncTaskTrackerStress, WaitSeesWritesBeforeTokenDrops) {
     const auto rounds = support::rounds(5000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         task_tracker tracker;

@@ -377,7 +377,7 @@ TEST(SysPoll, UrgentDataIsReportedOnlyForPriorityInterest) {
 
 // ---- Events ----
 
-TEST(SysPoll, EventsBeyondCapacityComeWithNextWait) {
+TEST(SysPoll, EventsBeyondCapacityAreReturnedByNextWait) {
     poll queue;
     const std::array<pair, 3> streams = {unix_pair(), unix_pair(), unix_pair()};
     for (std::size_t i = 0; i < streams.size(); ++i) {

@@ -288,7 +288,7 @@ TEST_F(Gcc12Temporaries, StructuredBindingOfAnAwait) {
     EXPECT_EQ(wait(work()), 16);
 }
 
-TEST_F(Gcc12Temporaries, StructuredBindingAliveWhenTheFrameIsDestroyed) {
+TEST_F(Gcc12Temporaries, StructuredBindingIsDestroyedWithTheFrame) {
     auto work = []() -> task<> {
         auto [a, b] = co_await two();
         auto [c, d] = co_await eddy::join(ready(counted(3)), ready(counted(4)));

@@ -217,7 +217,7 @@ TEST(TaskStateIdle, CancelDuringThePollRunsCancel) {
     }
 }
 
-TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsTheTaskAgain) {
+TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsAgain) {
     task_state word(true);
     make_running_cancelled(word);
     EXPECT_FALSE(word.transition_to_shutdown());

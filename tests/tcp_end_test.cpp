@@ -85,7 +85,7 @@ TEST(TcpEnd, StreamDroppedAfterItsLoopIsClosed) {
 }
 
 // Zero linger must not keep the connection open, even if the peer reads nothing.
-TEST(TcpEnd, ZeroLingerStreamIsResetAtOnceWithDataUnsent) {
+TEST(TcpEnd, ZeroLingerStreamIsResetWithUnsentData) {
     support::connection pair;
     pair.peer.send("x");
     eddy::core loop;
@@ -157,7 +157,7 @@ TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     EXPECT_EQ(stranger.peer.receive(1), "") << "the data was sent to another connection";
 }
 
-TEST(TcpEnd, ForkedChildCanDestroyTheOldLoopBesideANewOne) {
+TEST(TcpEnd, ForkedChildCanDestroyOldLoopNextToANewOne) {
     support::connection pair;
     auto loop = std::make_unique<eddy::core>();
     pair.peer.send("x");

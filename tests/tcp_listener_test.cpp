@@ -308,7 +308,7 @@ TEST(TcpListener, ForEachEndsWhenDescriptorsRunOut) {
     EXPECT_EQ(kept.size(), 2u);
 }
 
-TEST(TcpListener, DescriptorShortageIsReportedOnlyWithPendingClient) {
+TEST(TcpListener, ShortageIsReportedOnlyWithPendingClient) {
     // accept(2) reports a lack of descriptors even if no connection is pending.
     eddy::core core;
     auto listener = listener_on(core);

@@ -109,7 +109,7 @@ TEST(TcpPeer, ResetIsReportedToATaskThatWritesAndThenReads) {
 
 // A parser that needs a complete header peeks until it sees all of it. The header may arrive in more pieces than a
 // driver receives ahead.
-TEST(TcpPeer, PeekSeesAllDataThatCameInSmallPieces) {
+TEST(TcpPeer, PeekSeesAllDataThatArrivedInSmallPieces) {
     support::connection pair;
     eddy::core loop;
     std::array<std::byte, 64> into{};

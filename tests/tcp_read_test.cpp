@@ -223,7 +223,7 @@ TEST(TcpRead, PeekWaitsForBytes) {
     }
 }
 
-TEST(TcpRead, EmptyBuffersCompleteAtOnce) {
+TEST(TcpRead, EmptyBuffersCompleteImmediately) {
     connection pair;  // no event loop is needed
     by_hand read{pair.stream.read({})};
     EXPECT_EQ(assert_ready(read.poll()).value(), 0u);

@@ -69,7 +69,7 @@ TEST(TcpThreads, BlockInPlaceDoesNotDelayOtherReaders) {
     static_cast<void>(rt.block_on(std::move(reader)));
 }
 
-TEST(TcpThreads, StreamDroppedInBlockInPlaceIsClosedAtOnce) {
+TEST(TcpThreads, StreamDroppedInBlockInPlaceIsClosedImmediately) {
     auto pair = std::make_unique<support::connection>();
     const auto rt = support::make_runtime(1);
     auto stream = std::make_unique<eddy::net::tcp_stream>(std::move(pair->stream));

@@ -186,7 +186,7 @@ TEST(TcpWriteStress, LargeTransfersInBothDirections) {
     EXPECT_TRUE(peer_right);
 }
 
-TEST(TcpWrite, AsyncIoWriteFollowsQueuedBytesAndWaitsForRoom) {
+TEST(TcpWrite, AsyncIoWriteFollowsQueuedBytesAndMayWait) {
     using eddy::io::interest;
     eddy::core core;
     connection pair;
@@ -297,7 +297,7 @@ TEST(TcpWrite, WritesAroundLeaseKeepOrder) {
 }
 
 // For pieces of all sizes, although a loop with a ring submits them at the end of the driver tick.
-TEST(TcpWrite, TryWriteTakesAllWhileSocketHasRoom) {
+TEST(TcpWrite, TryWriteAcceptsAllWhileSocketHasSpace) {
     eddy::core core;
     connection pair;
     constexpr std::array<std::size_t, 13> sizes{200, 1000, 3, 1888, 1, 5000, 10, 0, 10, 4000, 500, 1500, 300};
@@ -323,7 +323,7 @@ TEST(TcpWrite, TryWriteTakesAllWhileSocketHasRoom) {
     EXPECT_EQ(pair.peer.receive(1000), std::string(1000, 'x'));
 }
 
-TEST(TcpWriteStress, PiecesOfAllSizesArriveInOrderThroughFullSocket) {
+TEST(TcpWriteStress, PiecesOfAllSizesArriveInOrder) {
     std::mt19937_64 random(support::seed());
     for (auto left = support::rounds(500); left > 0; --left) {
         eddy::core core;
@@ -350,13 +350,13 @@ TEST(TcpWriteStress, PiecesOfAllSizesArriveInOrderThroughFullSocket) {
     }
 }
 
-TEST(TcpWrite, EmptyLeaseIsWrittenAtOnce) {
+TEST(TcpWrite, EmptyLeaseIsWrittenImmediately) {
     connection pair;
     by_hand write{pair.stream.write_owned(eddy::io::leased_buffer())};
     EXPECT_TRUE(assert_ready(write.poll()).has_value());
 }
 
-TEST(TcpWrite, LeaseIsSentWhenFullSocketHasRoomAgain) {
+TEST(TcpWrite, LeaseIsSentWhenFullSocketHasSpaceAgain) {
     eddy::core core;
     connection from;
     connection to;

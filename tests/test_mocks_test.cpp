@@ -237,7 +237,7 @@ TEST(IoMock, AssertDoneNamesTheStepsLeft) {
     EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
-TEST(StreamMock, YieldsItemsAsTheScriptSays) {
+TEST(StreamMock, YieldsItemsOfTheScript) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();

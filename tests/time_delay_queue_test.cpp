@@ -372,7 +372,7 @@ TEST(DelayQueue, ThrowingInsertLeavesTheQueueUnchanged) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, WorksBesideAnotherBranchOfSelect) {
+TEST(DelayQueue, WorksNextToAnotherBranchOfSelect) {
     struct user {
         static eddy::task<int> run() {
             eddy::test::pause();

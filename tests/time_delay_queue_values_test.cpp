@@ -200,7 +200,7 @@ TEST(DelayQueueStress, MatchesAMapOrderedByDeadline) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(DelayQueue, ExtremeDeadlinesExpireAtOnceOrNever) {
+TEST(DelayQueue, ExtremeDeadlinesExpireImmediatelyOrNever) {
     support::time_loop loop;
     eddy::time::delay_queue<int> queue;
     queue.insert(4, std::chrono::hours::max());
@@ -217,7 +217,7 @@ TEST(DelayQueue, ExtremeDeadlinesExpireAtOnceOrNever) {
     EXPECT_EQ(assert_ready(items.poll())->value, 5);
 }
 
-TEST(WithDeadline, ExtremeDeadlinesExpireAtOnceOrNever) {
+TEST(WithDeadline, ExtremeDeadlinesExpireImmediatelyOrNever) {
     support::time_loop loop;
     support::script s;
     by_hand past(eddy::with_deadline(eddy::time::time_point::min(), support::scripted(s)));

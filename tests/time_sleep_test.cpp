@@ -181,7 +181,7 @@ TEST(Sleep, StaysInTheFirstWheelWhenPolledOnAnotherLoop) {
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, ContinuesInAnotherLoopAfterTheFirstIsGone) {
+TEST(Sleep, ContinuesInAnotherLoopAfterTheFirstEnds) {
     std::optional<time_loop> first(std::in_place);
     by_hand nap(sleep(1h));
     by_hand endless(sleep_until(time_point::max()));

@@ -179,7 +179,7 @@ TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     streams_.clear();
 }
 
-TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldAtMostTheRingsBuffers) {
+TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldOnlyRingBuffers) {
     connect_all();
     expect_others_are_served();
     const auto before = resident();

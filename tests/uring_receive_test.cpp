@@ -200,7 +200,7 @@ TEST_F(UringReceive, ReceiveEndedByTheKernelRestartsWithoutLoss) {
     }
 }
 
-TEST_F(UringReceive, NoSpinAndNoStallWhileAllBuffersAreTaken) {
+TEST_F(UringReceive, NoSpinAndNoStallWhileAllBuffersAreInUse) {
     const byte_pattern pattern(5);
     std::vector<connection> slow(buffers_of_a_ring + 100);
     std::vector<connection> others(300);
@@ -322,7 +322,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
 
 // ---- Large-transfer mode ----
 
-TEST_F(UringReceive, LargeChunksBypassTheRingUntilSmallOnesCome) {
+TEST_F(UringReceive, LargeChunksBypassTheRingUntilSmallOnesArrive) {
     const byte_pattern pattern(7);
     connection pair;
     auto loop = make_core();

@@ -254,7 +254,7 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
 
 // A cancellation finds a full queue, and the kernel accepts nothing at that moment. The stream of the operation is
 // destroyed.
-TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
+TEST_F(UringQueue, CancelWithFullQueueIsRetried) {
     begin({}, 4, 8);
     connection pair;
     std::vector<connection> others(4);
@@ -287,7 +287,7 @@ TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
 
 // The kernel does not accept a send that a task waits for, and nothing else happens. The next enter sends the data, but
 // brings no completion that would end its wait.
-TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
+TEST_F(UringQueue, LoopDoesNotWaitForARejectedSend) {
     connection pair;
     auto loop = make_core();
     const auto make_room = [&] {
@@ -410,7 +410,7 @@ eddy::task<void> wait_for_all(connection pair, std::atomic<int>& waits) {
     static_cast<void>(co_await all);
 }
 
-TEST_F(UringRing, LoopAndRuntimeEndAtOnceWithOperationsInFlight) {
+TEST_F(UringRing, LoopAndRuntimeEndWithOperationsInFlight) {
     for (const unsigned workers : {0u, 1u, 2u}) {
         SCOPED_TRACE(workers);
         std::optional<eddy::core> loop;

@@ -144,7 +144,7 @@ TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
 
 // The ring has no buffers, so the epoll instance reports arriving data once. This may happen while the task waits for
 // the owner to check again for buffers.
-TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
+TEST_F(UringStreamSource, ReadinessBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();
     ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
@@ -173,7 +173,7 @@ TEST_F(UringStreamSource, ClosedStreamIsNotRegisteredWithEpoll) {
 }
 
 // Another thread holds the driver lock at the moment when this worker has to submit its written data.
-TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
+TEST_F(UringStreamSource, FlushSendsAfterOtherThreadReleasesDriver) {
     stream_source& stream = add();
     ASSERT_EQ(write(stream, *io, "hello"), 5u);
     support::gate visits;
@@ -194,7 +194,7 @@ TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
 
 // Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
 // reset, the end of the stream is read.
-TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
+TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
     using received = stream_source::received;
     const support::connection spare_pair;
     const owned_io sender = make_sender();
@@ -226,7 +226,7 @@ TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
 
 // A loop checks destroyed streams for expired deadlines, at the moment when another thread destroys a stream and has
 // not set its deadline yet.
-TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
+TEST_F(UringStreamSource, DestroyedStreamKeepsDataUntilDeadline) {
     stream_source& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
@@ -244,7 +244,7 @@ TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
 
 // The deadline of a destroyed stream passes while another loop, which is stalled, holds the remaining data. The stream
 // has to be checked again.
-TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
+TEST_F(UringStreamSource, StreamPastDeadlineIsCheckedAgainAfterSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     support::fill_socket(stream.fd());
@@ -262,7 +262,7 @@ TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
 
 // The stream's loop ends while another loop's ring sends the remaining data, and before that loop learns that the
 // socket is full.
-TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
+TEST_F(UringStreamSource, StreamClosesIfLoopEndsDuringOtherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
@@ -282,7 +282,7 @@ TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
 
 // A stream without linger is destroyed while another loop's ring sends the remaining data, and before that loop learns
 // that the socket is full.
-TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
+TEST_F(UringStreamSource, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
@@ -304,7 +304,7 @@ TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
 
 // The remaining data of a destroyed stream finds a full socket, its loop still receives, and its descriptor cannot be
 // watched. Here this is because another source watches it.
-TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
+TEST_F(UringStreamSource, SenderKeepsStreamWithReceiveInFlight) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
@@ -324,7 +324,7 @@ TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
 }
 
 // The same without another sender, and it was known before that the descriptor cannot be watched.
-TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
+TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
     for (const bool is_received_for : {false, true}) {
         SCOPED_TRACE(is_received_for);
         const support::connection full;
@@ -350,7 +350,7 @@ TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
 
 // The socket is found full after write() has accepted its data, and cannot be watched. Here this is because another
 // source watches it.
-TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
+TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     support::fill_socket(stream.fd());
@@ -389,7 +389,7 @@ TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
 // The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
 // thread has requested the stream again. A stream has one link: if it were in two lists, the streams that were added
 // before it would be cut off.
-TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
+TEST_F(UringStreamSource, StopWithFullQueueIsListedOnce) {
     stream_source& stream = add();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());

@@ -66,7 +66,7 @@ TEST(ExploreCancellationToken, ChildMadeDuringCancelIsCancelled) {
     }));
 }
 
-TEST(ExploreCancellationToken, CancelReachesGrandchildWhileParentIsDropped) {
+TEST(ExploreCancellationToken, CancelReachesChildOfDroppedParent) {
     EXPECT_TRUE(holds([] {
         std::optional<token_share> root(std::in_place);
         std::optional<token_share> middle(child_of(*root));
@@ -78,7 +78,7 @@ TEST(ExploreCancellationToken, CancelReachesGrandchildWhileParentIsDropped) {
     }));
 }
 
-TEST(ExploreCancellationToken, TwoCancelsOfOneTreeReachAllTokensBelow) {
+TEST(ExploreCancellationToken, TwoCancelsReachAllDescendants) {
     EXPECT_TRUE(holds([] {
         const token_share root;
         const token_share middle = child_of(root);

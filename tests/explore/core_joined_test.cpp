@@ -491,14 +491,14 @@ TEST_F(ExploreCoreJoined, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds(bounds, wakes_elsewhere<as_it_is>));
 }
 
-TEST_F(ExploreCoreJoined, BrokenWaysToEndFail) {
+TEST_F(ExploreCoreJoined, BrokenCompletionsFail) {
     EXPECT_TRUE(fails(bounds, uses<parts_while_a_waker_is_left>("p"), "a data race"));
     EXPECT_TRUE(fails(bounds, wakes_elsewhere<parts_whoever_has_references>, "a data race"));
     EXPECT_TRUE(fails(bounds, uses<never_parts_and_only_acquires>("p", true), "a data race"));
     EXPECT_TRUE(fails(bounds, uses<never_parts_and_only_releases>("p"), "a data race"));
 }
 
-TEST_F(ExploreCoreJoined, BrokenWaysToUseHandleFail) {
+TEST_F(ExploreCoreJoined, BrokenHandleCallsFail) {
     EXPECT_TRUE(fails(bounds, uses<shares_unsaid>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<shares_what_is_parted>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<aborts_unsaid>("a"), "is destroyed without synchronization"));

@@ -109,7 +109,7 @@ TEST(ExploreLitmus, MessagePassingNeedsReleaseAndAcquire) {
     }
 }
 
-TEST(ExploreLitmus, ReleaseSequenceContinuesThroughReadModifyWrites) {
+TEST(ExploreLitmus, ReadModifyWritesContinueReleaseSequence) {
     for (const bool modifies : {true, false}) {
         outcomes seen;
         EXPECT_TRUE(holds(everything_reduced, [&] {

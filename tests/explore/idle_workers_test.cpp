@@ -241,7 +241,7 @@ void sentry_resigns_while_a_worker_begins() {
     }
 }
 
-TEST(ExploreIdleWorkers, ResigningWatchdogSeesStartingWorkerOrIsSeen) {
+TEST(ExploreIdleWorkers, ResigningWatchdogRacesWithStartingWorker) {
     constexpr auto seq_cst = std::memory_order_seq_cst;
     const explore::options all{.preemptions = 100, .stale_reads = 100};
     EXPECT_TRUE(holds(all, sentry_resigns_while_a_worker_begins<seq_cst, seq_cst>));

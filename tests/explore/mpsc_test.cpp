@@ -111,9 +111,13 @@ void two_senders() {
     }
 }
 
-TEST(ExploreMpsc, TwoSendersWithRoomForBoth) { EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>)); }
+TEST(ExploreMpsc, TwoSendersWithCapacityForBoth) {
+    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>));
+}
 
-TEST(ExploreMpsc, TwoSendersWithRoomForOne) { EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>)); }
+TEST(ExploreMpsc, TwoSendersWithCapacityForOne) {
+    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>));
+}
 
 TEST(ExploreMpsc, OneSenderRefillsFullRing) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
@@ -181,7 +185,7 @@ TEST(ExploreMpsc, OldPermitAndWokenWaiterTakeDifferentSlots) {
     EXPECT_TRUE(fails({.preemptions = 3}, old_permit_gets_the_place<claims_silently>, "race"));
 }
 
-TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesReceiversWrites) {
+TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         explore::cell<int> told{0};
@@ -194,7 +198,7 @@ TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesReceiversWrites) {
     }));
 }
 
-TEST(ExploreMpsc, SenderOfClosedUnboundedChannelSeesReceiversWrites) {
+TEST(ExploreMpsc, SenderOfClosedUnboundedChannelSeesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         mpsc_node first;
         mpsc_node second;

@@ -152,7 +152,7 @@ struct gives_up {
 };
 
 /// The part of a time driver that a parking thread reads: time_driver::link(), arm(), next_deadline() and
-/// synchronise().
+/// synchronize().
 class timers {
 public:
     explicit timers(const eddy::waker& unpark) : unpark_(unpark) {}

@@ -162,7 +162,7 @@ void steal_into_a_ring_that_was_stolen_from(std::uint64_t first_index) {
     all->check_all();
 }
 
-TEST(ExploreRunQueue, ThiefCopiesBeforeOwnerReusesSlots) {
+TEST(ExploreRunQueue, StealCopiesBeforeOwnerReusesSlots) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(holds({.preemptions = 3, .early_reads = 1},
                           [=] { steal_into_a_ring_that_was_stolen_from<run_queue>(first); }));
@@ -177,7 +177,7 @@ TEST(ExploreRunQueue, EachTaskIsTakenOnceDuringPushPopAndSteal) {
     }
 }
 
-TEST(ExploreRunQueue, EachTaskIsTakenOnceByTwoThieves) {
+TEST(ExploreRunQueue, EachTaskIsTakenOnceByTwoStealingWorkers) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] { two_steal<run_queue>(first); }));
     }
