@@ -113,8 +113,8 @@ TEST(Allocations, SplittingBytesDoesNotAllocate) {
 
 template <class F>
 eddy::output_t<F> at_once(F future) {
-    const eddy::waker nobody;
-    eddy::context cx(nobody);
+    const eddy::waker noop;
+    eddy::context cx(noop);
     return *future.poll(cx);
 }
 

@@ -52,9 +52,9 @@ void report(scheduled_io& source, ready what) {
     source.wake(what);
 }
 
-eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, direction way, const wake_counter& who,
+eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, direction way, const wake_counter& reader,
                                                    const void* owner = nullptr) {
-    const eddy::waker waker = who.waker();
+    const eddy::waker waker = reader.waker();
     eddy::context cx(waker);
     return source.poll_ready(way, cx, owner);
 }
@@ -262,8 +262,8 @@ TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
     const wake_counter first;
     const wake_counter second;
     readiness_future future(*source, interest::readable);
-    for (const auto* who : {&first, &second, &second}) {
-        const eddy::waker waker = who->waker();
+    for (const auto* reader : {&first, &second, &second}) {
+        const eddy::waker waker = reader->waker();
         eddy::context cx(waker);
         assert_pending(future.poll(cx));
     }

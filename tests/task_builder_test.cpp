@@ -218,13 +218,13 @@ TEST(TaskBuilder, UncaughtExceptionIsPrintedWithTaskName) {
     for (void (*const run)(task<>) : {+on_core, +on_runtime}) {
         const std::string text = printed_of(run);
         for (const char* what : {"in a coroutine", "in a callable"}) {
-            for (const char* who : {"eddy: the task \"reader\" spawned at ", "eddy: a task spawned at "}) {
+            for (const char* subject : {"eddy: the task \"reader\" spawned at ", "eddy: a task spawned at "}) {
                 bool is_there = false;
-                for (std::size_t from = 0; (from = text.find(who, from)) != std::string::npos; ++from) {
+                for (std::size_t from = 0; (from = text.find(subject, from)) != std::string::npos; ++from) {
                     const auto line = text.substr(from, text.find('\n', from) - from);
                     is_there = is_there || line.ends_with(std::string("threw: ") + what);
                 }
-                EXPECT_TRUE(is_there) << who << what << " in:\n" << text;
+                EXPECT_TRUE(is_there) << subject << what << " in:\n" << text;
             }
         }
     }

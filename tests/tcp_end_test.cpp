@@ -124,7 +124,7 @@ TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheRuntimeEnds) {
 // The stream belongs to one event loop, but another loop holds its written data when the first loop ends.
 TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     support::connection pair;
-    support::connection stranger;
+    support::connection unrelated;
     std::optional<eddy::net::tcp_stream> stream;
     support::gate is_registered;
     support::gate may_end;
@@ -147,14 +147,14 @@ TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
             stream.reset();
             may_end.open();
             other.join();  // the stream's loop has ended, and the descriptor is closed
-            if (::fcntl(number, F_GETFD) < 0) ::dup2(stranger.stream.native_handle(), number);
+            if (::fcntl(number, F_GETFD) < 0) ::dup2(unrelated.stream.native_handle(), number);
             co_return;
         };
         here.run(work());
     }
-    stranger.stream = eddy::net::tcp_stream(std::move(pair.stream));
+    unrelated.stream = eddy::net::tcp_stream(std::move(pair.stream));
     ::close(number);
-    EXPECT_EQ(stranger.peer.receive(1), "") << "the data was sent to another connection";
+    EXPECT_EQ(unrelated.peer.receive(1), "") << "the data was sent to another connection";
 }
 
 TEST(TcpEnd, ForkedChildCanDestroyOldLoopNextToANewOne) {

@@ -173,7 +173,7 @@ TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
                 EXPECT_FALSE(nothing.has_value());
             }
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
-            for (auto& each : pairs) each.peer.send("these bytes are nobody's");
+            for (auto& each : pairs) each.peer.send("these bytes are unread");
             // The end of the first stream makes the kernel check all of them. Their bytes are reported after the other
             // streams have ended, too.
             pairs.clear();
@@ -433,8 +433,8 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
             {
                 const auto never_polled = listener.accept();
             }
-            const auto nobody = co_await once(listener.accept());
-            EXPECT_FALSE(nobody.has_value());
+            const auto nothing = co_await once(listener.accept());
+            EXPECT_FALSE(nothing.has_value());
             const auto client = raw_socket::connected(listener.local_addr().value());
             client.send("x");
             std::optional<tcp_stream> stream;
@@ -458,8 +458,8 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
 /// the number of driver ticks for the first group.
 eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::size_t clients) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
-    const auto nobody = co_await once(listener.accept());
-    EXPECT_FALSE(nobody.has_value());
+    const auto nothing = co_await once(listener.accept());
+    EXPECT_FALSE(nothing.has_value());
     const auto at = listener.local_addr().value();
     std::vector<raw_socket> burst;
     for (std::size_t i = 0; i < clients; ++i) burst.push_back(raw_socket::connected(at));
@@ -498,8 +498,8 @@ TEST_F(UringAcceptStress, ClosingListenerClosesUnacceptedConnections) {
         for (std::uint64_t round = 0; round < rounds; ++round) {
             std::optional<eddy::net::tcp_listener> listener;
             listener.emplace((co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value());
-            const auto nobody = co_await once(listener->accept());
-            EXPECT_FALSE(nobody.has_value());
+            const auto nothing = co_await once(listener->accept());
+            EXPECT_FALSE(nothing.has_value());
             std::vector<raw_socket> clients;
             for (int i = 0; i < 10; ++i) clients.push_back(raw_socket::connected(listener->local_addr().value()));
             // The ring has accepted one connection or none, or is about to accept one.

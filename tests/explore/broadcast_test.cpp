@@ -86,9 +86,9 @@ TEST(ExploreBroadcast, SenderSeesWritesOfDroppedReceivers) {
             another.write(1);
             leave(channel, 0);
         });
-        notify_waiter who;
+        notify_waiter entry;
         const eddy::waker waker = task.waker();
-        while (!channel.poll_left(who, waker)) task.sleep();
+        while (!channel.poll_left(entry, waker)) task.sleep();
         check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }

@@ -221,7 +221,7 @@ TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
 /// the second one.
 template <std::memory_order Resign, std::memory_order Look>
 void sentry_resigns_while_a_worker_begins() {
-    constexpr int nobody = -1;
+    constexpr int vacant = -1;
     idle_workers idle(2);
     static_cast<void>(idle.transition_to_parked(0, false));
     static_cast<void>(idle.transition_to_parked(1, false));
@@ -229,13 +229,13 @@ void sentry_resigns_while_a_worker_begins() {
     explore::event place{false};
     explore::thread begins([&] {
         check(idle.unpark_itself(1), "the worker was not notified");
-        if (watchdog.load(Look) != nobody || idle.all_awake()) return;
+        if (watchdog.load(Look) != vacant || idle.all_awake()) return;
         if (idle.any_sleeper()) place.set();
     });
     if (idle.awake() != 0) return;
-    watchdog.store(nobody, Resign);
+    watchdog.store(vacant, Resign);
     for (;;) {
-        int none = nobody;
+        int none = vacant;
         if (idle.awake() > 0 && watchdog.compare_exchange_strong(none, 0, std::memory_order_seq_cst)) return;
         place.wait();
     }

@@ -42,15 +42,15 @@ struct ring : State {
         bounded_state::claim mine;
         acquired answer = this->try_claim(mine);
         if (answer == acquired::not_yet) {
-            permit_waiter who;
+            permit_waiter entry;
             {
                 const eddy::waker waker = task.waker();
-                answer = this->acquire_or_wait(1, who, waker);
+                answer = this->acquire_or_wait(1, entry, waker);
             }
             while (answer == acquired::not_yet) {
                 task.sleep();
                 const eddy::waker waker = task.waker();
-                answer = this->poll_again(who, waker);
+                answer = this->poll_again(entry, waker);
             }
             if (answer == acquired::yes) this->use_permit(mine);
         }
@@ -263,11 +263,11 @@ TEST(ExploreMpsc, DropOfPermitRacesWithClose) {
         check(shared->try_acquire(1) == acquired::yes, "a permit is available");
         const explore::thread first([&] { shared->give_back(1); });
         const explore::thread second([&] {
-            permit_waiter who;
+            permit_waiter entry;
             const eddy::waker waker = shared->tasks[1].waker();
-            switch (shared->acquire_or_wait(1, who, waker)) {
+            switch (shared->acquire_or_wait(1, entry, waker)) {
             case acquired::yes: shared->give_back(1); break;
-            case acquired::not_yet: shared->leave(who); break;
+            case acquired::not_yet: shared->leave(entry); break;
             case acquired::closed: break;
             }
         });

@@ -143,10 +143,10 @@ TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
         source.set_readiness(ready::readable);
         const ready_event old = source.look(ready::all);
         explore::thread driver([&] { source.set_readiness(ready::readable); });
-        explore::thread stranger([&] { source.set_readiness(ready::writable); });
+        explore::thread other_thread([&] { source.set_readiness(ready::writable); });
         source.clear_blocked(old);
         driver.join();
-        stranger.join();
+        other_thread.join();
         check(source.look(ready::all).ready == (ready::readable | ready::writable), "both events are kept");
     }));
 }

@@ -26,15 +26,15 @@ template <class State>
 acquired acquire(State& state, std::size_t count, sleeping_task& task) {
     acquired answer = state.try_acquire(count);
     if (answer != acquired::not_yet) return answer;
-    permit_waiter who;
+    permit_waiter entry;
     {
         const eddy::waker waker = task.waker();
-        answer = state.acquire_or_wait(count, who, waker);
+        answer = state.acquire_or_wait(count, entry, waker);
     }
     while (answer == acquired::not_yet) {
         task.sleep();
         const eddy::waker waker = task.waker();
-        answer = state.poll_again(who, waker);
+        answer = state.poll_again(entry, waker);
     }
     return answer;
 }
@@ -111,12 +111,12 @@ TEST(ExploreSemaphore, DroppedWaiterForwardsPermit) {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         {
             const explore::thread dropped([&] {
-                permit_waiter who;
+                permit_waiter entry;
                 const eddy::waker waker = shared->tasks[1].waker();
-                if (shared->state.acquire_or_wait(1, who, waker) == acquired::yes) {
+                if (shared->state.acquire_or_wait(1, entry, waker) == acquired::yes) {
                     static_cast<void>(shared->state.release(1));
                 } else {
-                    static_cast<void>(shared->state.leave(who));
+                    static_cast<void>(shared->state.leave(entry));
                 }
             });
             const explore::thread releasing([&] {
@@ -167,12 +167,12 @@ TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
         sleeping_task task(false);
         const explore::thread unlocking([&state = *state] { static_cast<void>(state.release(1)); });
         {
-            permit_waiter who;  // may make release() look for a waiter, and leaves
+            permit_waiter entry;  // may make release() look for a waiter, and leaves
             const eddy::waker waker = task.waker();
-            if (state->acquire_or_wait(1, who, waker) == acquired::yes) {
+            if (state->acquire_or_wait(1, entry, waker) == acquired::yes) {
                 static_cast<void>(state->release(1));
             } else {
-                static_cast<void>(state->leave(who));
+                static_cast<void>(state->leave(entry));
             }
         }
         check(acquire(*state, 1, task) == acquired::yes, "the semaphore is unlocked");

@@ -324,7 +324,7 @@ TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollAtOnce) {
         atomic<int> said[2] = {0, 0};
         auto [task, handle] = spawn(executor, listener(said[0], 2));
         handle.detach();
-        explore::thread stranger([&, waker = waker_of(*task)] {
+        explore::thread other_thread([&, waker = waker_of(*task)] {
             said[0].store(1, std::memory_order_relaxed);
             waker.wake_by_ref();
             said[1].store(1, std::memory_order_relaxed);
@@ -340,7 +340,7 @@ TEST_F(ExploreSpawnedTask, AbortEndsRunningWokenOrWaitingTask) {
         small_executor executor;
         const all_inside inside(executor);
         auto [task, handle] = spawn(executor, sleeper());
-        explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+        explore::thread other_thread([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
         explore::thread owner([mine = std::move(handle)]() mutable {
             mine.abort();
             mine.detach();
@@ -429,7 +429,7 @@ TEST_F(ExploreSpawnedTask, ShutdownRacesWithRunAndWake) {
         const all_inside inside(executor);
         auto [task, handle] = spawn(executor, sleeper());
         {
-            explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+            explore::thread other_thread([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
             explore::thread worker([&] {
                 if (spawned_task* const taken = executor.take()) executor.run_task(*taken);
             });
@@ -462,7 +462,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskSeesWritesBeforeOtherWakes) {
         atomic<int> said{0};
         auto [task, handle] = spawn(executor, yielder(1, &said));
         handle.detach();
-        explore::thread stranger([&, waker = waker_of(*task)]() mutable {
+        explore::thread other_thread([&, waker = waker_of(*task)]() mutable {
             said.store(1, std::memory_order_relaxed);
             std::move(waker).wake();
         });
@@ -477,7 +477,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
         atomic<int> said{0};
         auto [task, handle] = spawn(executor, yielder(2, &said));
         handle.detach();
-        explore::thread stranger([&, waker = waker_of(*task)] {
+        explore::thread other_thread([&, waker = waker_of(*task)] {
             waker.wake_by_ref();
             said.store(1, std::memory_order_relaxed);
             waker.wake_by_ref();
@@ -510,7 +510,7 @@ TEST_F(ExploreSpawnedTask, AbortAndWakeOfSelfWakingTask) {
         const all_inside inside(executor);
         atomic<int> never{0};
         auto [task, handle] = spawn(executor, yielder(1, &never, 1));
-        explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+        explore::thread other_thread([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
         explore::thread owner([mine = std::move(handle)]() mutable { mine.abort(); });
         executor.run();
     }));
@@ -524,7 +524,7 @@ TEST_F(ExploreSpawnedTask, ShutdownOfSelfWakingTask) {
             atomic<int> never{0};
             auto [task, handle] = spawn(executor, yielder(3, &never, to_cancel));
             {
-                explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+                explore::thread other_thread([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
                 explore::thread worker([&] {
                     if (spawned_task* const taken = executor.take()) executor.run_task(*taken);
                 });
@@ -621,7 +621,7 @@ void task_that_yields() {
     const all_inside inside(executor);
     auto [task, handle] = spawn(executor, yielder(1, nullptr));
     handle.detach();
-    explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+    explore::thread other_thread([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
     executor.run();
 }
 

@@ -111,9 +111,9 @@ TEST(ExploreWatch, SenderSeesWritesOfDroppedReceivers) {
             another.write(1);
             check(!of.drop_receiver(), "the sender still exists");
         });
-        notify_waiter who;
+        notify_waiter entry;
         const eddy::waker waker = task.waker();
-        while (!of.poll_left(who, waker)) task.sleep();
+        while (!of.poll_left(entry, waker)) task.sleep();
         check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }
