@@ -492,7 +492,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
 }
 
 constexpr const char* names_the_call_and_the_remedy =
-    "^eddy: io_uring_enter.2. or epoll_wait.2. fails.*EDDY_DRIVER=epoll.*: Operation not permitted\n$";
+    "^eddy: io_uring_enter.2. or epoll_wait.2. failed.*EDDY_DRIVER=epoll.*: Operation not permitted\n$";
 
 TEST_F(DriverDeathTest, RunThrowsIfItsRingIsForbiddenLater) {
     EXPECT_EXIT(lose_the_ring_of_a_core(), testing::ExitedWithCode(0), names_the_call_and_the_remedy);
