@@ -115,7 +115,7 @@ TEST(StreamSplit, ReuniteAcceptsOnlyTwoHalvesOfOneObject) {
     auto third = streams::split<std::uint64_t>(echo(1));
     EXPECT_TRUE(support::text_of_misuse([&] {
                     static_cast<void>(reunite(std::move(second.reader), std::move(third.writer)));
-                }).contains("of different ones"));
+                }).contains("belong to different objects"));
     EXPECT_TRUE(support::text_of_misuse([&] {
                     static_cast<void>(by_hand{second.reader.next()}.poll());  // NOLINT: a moved-from half is tested
                 }).contains("moved from"));

@@ -1,7 +1,7 @@
 // An adaptor owns its futures. std::ref makes it borrow one.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it
+// expect-error: eddy: this takes ownership of its futures: write std::move(f), or std::ref(f) to keep it
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 

@@ -1,7 +1,7 @@
 // Only futures can be awaited.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this cannot be awaited: it is no future
+// expect-error: eddy: this cannot be awaited: it is not a future
 #include <eddy/future/ready.hpp>
 #include <eddy/task/task.hpp>
 

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is a stream, and no future: await its next()
+// expect-error: eddy: this is a stream, not a future: await its next()
 // only-error
 #include <eddy/stream.hpp>
 #include <eddy/task/task.hpp>

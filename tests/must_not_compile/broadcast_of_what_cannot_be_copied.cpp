@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: a broadcast copies its values: send a std::shared_ptr of what cannot be copied
+// expect-error: eddy: a broadcast copies its values: send a std::shared_ptr to a value that cannot be copied
 #include <memory>
 
 #include <eddy/sync/broadcast.hpp>

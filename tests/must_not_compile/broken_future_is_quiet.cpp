@@ -2,7 +2,7 @@
 // error, and `only-error` makes it count them.)
 //
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes over the work: write std::move
+// expect-error: eddy: spawn takes ownership of the work: write std::move
 // only-error
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>

@@ -1,7 +1,7 @@
 // A connection cannot be copied: move it into the framed object, or pass a reference.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
+// expect-error: eddy: this takes ownership of its readers and writers: write std::move(x), or std::ref(x) to keep it
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
+// expect-error: eddy: this takes ownership of its readers and writers: write std::move(x), or std::ref(x) to keep it
 // only-error
 #include <eddy/future/try.hpp>
 #include <eddy/io.hpp>

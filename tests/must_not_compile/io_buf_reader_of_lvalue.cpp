@@ -1,7 +1,7 @@
 // A reader that cannot be copied is moved into its buffer, or passed by reference.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it
+// expect-error: eddy: this takes ownership of its readers and writers: write std::move(x), or std::ref(x) to keep it
 // only-error
 #include <eddy/io.hpp>
 #include <eddy/task/task.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is no reader, which needs poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)
+// expect-error: eddy: this is not a reader: a reader needs poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)
 // only-error
 #include <eddy/future/try.hpp>
 #include <eddy/io.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this borrows what it reads or writes: give it a name, and pass that
+// expect-error: eddy: this borrows its reader or writer: store it in a variable, and pass the variable
 // only-error
 #include <eddy/future/try.hpp>
 #include <eddy/io.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is no writer, which needs poll_write(context&, std::span<const std::byte>), poll_flush(context&) and poll_shutdown(context&)
+// expect-error: eddy: this is not a writer: a writer needs poll_write(context&, std::span<const std::byte>), poll_flush(context&) and poll_shutdown(context&)
 // only-error
 #include <eddy/future/try.hpp>
 #include <eddy/io.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this takes a range of futures over: write std::move(futures)
+// expect-error: eddy: this takes ownership of its range of futures: write std::move(futures)
 #include <eddy/future/join_all.hpp>
 #include <eddy/task/task.hpp>
 

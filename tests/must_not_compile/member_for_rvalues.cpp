@@ -1,7 +1,7 @@
 // Members that consume their object accept an rvalue, whatever parameters the overload for lvalues has.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
+// expect-error: eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)
 // only-error
 #include <eddy/io/async_fd.hpp>
 #include <eddy/net/tcp_listener.hpp>

@@ -1,7 +1,7 @@
 // A sink defines which items it accepts.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this is no sink for that item
+// expect-error: eddy: this is not a sink for that item
 // expect-error: map() the items of a stream to others
 // only-error
 #include <eddy/sink.hpp>

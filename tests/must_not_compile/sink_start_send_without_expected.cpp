@@ -1,7 +1,7 @@
 // start_send must return a std::expected, like the other functions of a sink.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, error_type>
+// expect-error: eddy: this is not a sink for that item: start_send(item) must take it, and return std::expected<void, error_type>
 // only-error
 #include <eddy/sink.hpp>
 #include <eddy/task/task.hpp>

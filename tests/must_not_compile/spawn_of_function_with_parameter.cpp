@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one
+// expect-error: eddy: spawn takes a future, or a callable without parameters that returns one
 // expect-error: for a function with parameters, spawn its result
 // only-error
 #include <eddy/task/spawn.hpp>

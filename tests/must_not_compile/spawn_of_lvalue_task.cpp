@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes over the work: write std::move
+// expect-error: eddy: spawn takes ownership of the work: write std::move
 #include <eddy/runtime/core.hpp>
 #include <eddy/task/task.hpp>
 

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one
+// expect-error: eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that returns one
 #include <eddy/runtime/core.hpp>
 
 int main() {

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
+// expect-error: eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)
 // only-error
 #include <eddy/stream.hpp>
 #include <eddy/task/task.hpp>

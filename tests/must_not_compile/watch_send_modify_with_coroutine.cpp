@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: send_modify changes the value at once, under a lock, and would drop the future
+// expect-error: eddy: send_modify changes the value immediately, under a lock, and would drop the future
 // only-error
 #include <eddy/sync/watch.hpp>
 #include <eddy/task/task.hpp>

@@ -27,8 +27,8 @@ public:
     acquisition(acquisition&& other) noexcept : from_(other.from_), count_(other.count_), phase_(other.phase_) {
         if (phase_ == phase::waits)
             fatal_misuse(
-                "a future that waits for a mutex, an rwlock, a semaphore or room in a channel was moved after its "
-                "first poll: keep it where it is");
+                "a future that waits for a mutex, an rwlock, a semaphore or channel capacity was moved after its first "
+                "poll: keep it where it is");
         other.phase_ = phase::ended;
     }
     acquisition& operator=(acquisition&&) = delete;

@@ -312,11 +312,10 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
     } else {
         constexpr bool is_future = future<F>;
         constexpr bool is_only_stream = stream<F> && !is_future;
-        static_assert(!is_only_stream, "eddy: this is a stream, and no future: await its next()");
+        static_assert(!is_only_stream, "eddy: this is a stream, not a future: await its next()");
         static_assert(is_future || is_only_stream,
-                      "eddy: this cannot be awaited: it is no future, which needs output_type and "
-                      "poll_result<output_type> poll(context&); a plain result "
-                      "goes through try_");
+                      "eddy: this cannot be awaited: it is not a future, which needs output_type and "
+                      "poll_result<output_type> poll(context&); a plain result goes through try_");
         if constexpr (ends_when_woken<F>) {
             return wake_awaiter<std::remove_reference_t<A>>(awaiting, awaited);
         } else if constexpr (is_future) {

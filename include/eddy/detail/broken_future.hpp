@@ -79,7 +79,7 @@ bool operator==(const A&, const B&) {
 template <class... A>
 auto refuse_lvalue() {
     constexpr bool is_moved = sizeof...(A) == std::size_t(-1);
-    static_assert(is_moved, "eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)");
+    static_assert(is_moved, "eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)");
     return broken_future();
 }
 

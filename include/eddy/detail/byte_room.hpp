@@ -22,8 +22,9 @@ inline constexpr bool is_growing =
 /// Rejects other containers with a static_assert.
 template <class C>
 constexpr bool check_growing() {
-    static_assert(is_growing<C>,
-                  "eddy: this reads into what grows: a std::string, std::vector<std::byte> or eddy::bytes_mut");
+    static_assert(
+        is_growing<C>,
+        "eddy: this reads into a container that grows: a std::string, std::vector<std::byte> or eddy::bytes_mut");
     return is_growing<C>;
 }
 

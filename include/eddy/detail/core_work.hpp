@@ -65,10 +65,10 @@ constexpr bool check_work() {
     constexpr const bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
     constexpr const bool is_work = future<work> || is_callable;
     static_assert(is_work,
-                  "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one: of a "
-                  "function with parameters spawn what it makes, `spawn(work(x))`");
+                  "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that returns one: for a "
+                  "function with parameters, spawn its result, `spawn(work(x))`");
     constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
-    static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
+    static_assert(is_moved, "eddy: spawn takes ownership of the work: write std::move");
     constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
     static_assert(
         is_movable,

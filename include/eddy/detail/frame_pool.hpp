@@ -117,7 +117,7 @@ template <class T, class... Args>
     constexpr std::size_t size = (sizeof(T) + alignof(T) - 1) / alignof(T) * alignof(T);
     constexpr bool aligned = alignof(T) <= size_class_step || (alignof(T) == 128 && size % 128 == 0);
     static_assert(aligned,
-                  "eddy: what is spawned must not be aligned to more than 16 bytes: keep such a member on the heap");
+                  "eddy: spawned work must not be aligned to more than 16 bytes: keep such a member on the heap");
     void* const block = allocate_block(size);
     try {
         return ::new (block) T(static_cast<Args&&>(args)...);

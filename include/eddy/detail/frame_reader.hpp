@@ -34,7 +34,7 @@ public:
     /// Creates a reader whose `buffer` may already contain bytes of the stream.
     frame_reader(bytes_mut&& buffer, std::size_t capacity, std::source_location where = std::source_location::current())
         : buffer_(std::move(buffer)), capacity_(capacity), may_have_frame_(!buffer_.empty()) {
-        if (capacity == 0) throw misuse("frames are read into a buffer, which needs room for at least one byte", where);
+        if (capacity == 0) throw misuse("the read buffer for frames needs a capacity of at least one byte", where);
     }
 
     /// Returns the next frame, or an error of the reader or the decoder. Returns nullopt at the end of the stream, and

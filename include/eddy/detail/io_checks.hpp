@@ -37,7 +37,7 @@ struct broken_halves {
 template <class T>
 constexpr bool check_borrowed() {
     constexpr bool is_named = std::is_lvalue_reference_v<T>;
-    static_assert(is_named, "eddy: this borrows what it reads or writes: give it a name, and pass that");
+    static_assert(is_named, "eddy: this borrows its reader or writer: store it in a variable, and pass the variable");
     return is_named;
 }
 
@@ -46,8 +46,8 @@ template <class R>
 constexpr bool check_reader() {
     constexpr bool fits = io::async_read<std::remove_reference_t<R>>;
     static_assert(fits,
-                  "eddy: this is no reader, which needs "
-                  "poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)");
+                  "eddy: this is not a reader: a reader needs poll_result<result<std::size_t>> poll_read(context&, "
+                  "std::span<std::byte>)");
     return fits;
 }
 
@@ -64,7 +64,7 @@ template <class W>
 constexpr bool check_writer() {
     constexpr bool fits = io::async_write<std::remove_reference_t<W>>;
     static_assert(fits,
-                  "eddy: this is no writer, which needs poll_write(context&, std::span<const std::byte>), "
+                  "eddy: this is not a writer: a writer needs poll_write(context&, std::span<const std::byte>), "
                   "poll_flush(context&) and poll_shutdown(context&)");
     return fits;
 }

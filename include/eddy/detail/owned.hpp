@@ -63,7 +63,7 @@ constexpr bool check_futures() {
     constexpr bool no_streams = (!is_only_stream<std::remove_cvref_t<F>> && ...);
     static_assert(no_streams, "eddy: this is a stream, not a future: pass its next(), for example f(items.next())");
     constexpr bool given = !no_streams || (!std::is_lvalue_reference_v<F> && ...);
-    static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it");
+    static_assert(given, "eddy: this takes ownership of its futures: write std::move(f), or std::ref(f) to keep it");
     constexpr bool futures = !no_streams || !given || (future<owned_t<F>> && ...);
     static_assert(
         futures,

@@ -37,7 +37,7 @@ using element_t = owned_t<std::ranges::range_value_t<R>>;
 template <class R>
 constexpr bool check_range() {
     constexpr bool given = !std::is_lvalue_reference_v<R>;
-    static_assert(given, "eddy: this takes a range of futures over: write std::move(futures)");
+    static_assert(given, "eddy: this takes ownership of its range of futures: write std::move(futures)");
     constexpr bool is_range = !given || std::ranges::input_range<R>;
     static_assert(is_range, "eddy: this takes a range of futures of one type, for example a std::vector<task<int>>");
     if constexpr (!given || !is_range) {

@@ -46,10 +46,10 @@ constexpr bool check_spawned() {
     using work = std::decay_t<W>;
     constexpr const bool is_work = future<work> || std::is_invocable_v<work&>;
     static_assert(is_work,
-                  "eddy: spawn takes a future, or a callable without parameters that makes one: for a function with "
+                  "eddy: spawn takes a future, or a callable without parameters that returns one: for a function with "
                   "parameters, spawn its result, `spawn(work(x))`");
     constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
-    static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
+    static_assert(is_moved, "eddy: spawn takes ownership of the work: write std::move");
     constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
     static_assert(
         is_movable,

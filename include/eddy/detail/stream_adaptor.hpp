@@ -41,7 +41,7 @@ namespace eddy::detail {
 template <class S>
 struct checked_stream {
     static_assert(stream<S>,
-                  "eddy: this is no stream: it needs item_type, and poll_next must return "
+                  "eddy: this is not a stream: it needs item_type, and poll_next must return "
                   "poll_result<std::optional<item_type>>");
     using item_type = typename S::item_type;
 };
@@ -570,10 +570,10 @@ constexpr bool folds_values() {
 template <class S>
 constexpr bool is_given_stream() {
     constexpr bool given = !std::is_lvalue_reference_v<S>;
-    static_assert(given, "eddy: this takes its streams over: write std::move(s), or s.by_ref() to keep it");
+    static_assert(given, "eddy: this takes ownership of its streams: write std::move(s), or s.by_ref() to keep it");
     constexpr bool streams = !given || stream<std::remove_cvref_t<S>>;
     static_assert(streams,
-                  "eddy: this argument is no stream, which needs item_type and "
+                  "eddy: this argument is not a stream, which needs item_type and "
                   "poll_result<std::optional<item_type>> poll_next(context&)");
     return given && streams;
 }
@@ -605,9 +605,10 @@ concept polled_as_sink = requires(S& s, context& cx) {
 /// Checks that `S` is a sink before its error type is used. See checked_stream.
 template <class S>
 struct checked_sink {
-    static_assert(polled_as_sink<S>,
-                  "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
-                  "poll_result<std::expected<void, error_type>>");
+    static_assert(
+        polled_as_sink<S>,
+        "eddy: this is not a sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
+        "poll_result<std::expected<void, error_type>>");
     using error_type = typename S::error_type;
 };
 /// The type of a sink's errors.
@@ -641,12 +642,12 @@ constexpr bool is_sink_of() {
         constexpr bool polled = waits_for_room || polled_as_sink<S>;
         static_assert(
             polled,
-            "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
+            "eddy: this is not a sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
             "poll_result<std::expected<void, error_type>>");
         constexpr bool fits = sink<S, T>;
         static_assert(
             fits || waits_for_room || !polled,
-            "eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, "
+            "eddy: this is not a sink for that item: start_send(item) must take it, and return std::expected<void, "
             "error_type>; map() the items of a stream to others, or put with<In>(f) before the sink");
         return fits;
     }

@@ -24,7 +24,7 @@ namespace detail {
 template <class Self>
 Self&& must_be_moved(Self& self) {
     constexpr bool moved = sizeof(Self) == 0;
-    static_assert(moved, "eddy: a combinator takes its future over: write std::move(f).and_then(...)");
+    static_assert(moved, "eddy: a combinator takes ownership of its future: write std::move(f).and_then(...)");
     return std::move(self);
 }
 

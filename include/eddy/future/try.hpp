@@ -24,7 +24,7 @@ inline constexpr bool is_expected_future<T> = is_expected<typename T::output_typ
 /// The result of `try_`, which can only be awaited inside a coroutine. `X` is a reference if `try_` was given an
 /// lvalue.
 template <class X>
-class [[nodiscard("co_await what try_ gives")]] try_expression {
+class [[nodiscard("co_await the result of try_")]] try_expression {
 public:
     static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
 

@@ -40,8 +40,7 @@ enum class branch_state : std::uint8_t { enabled, absent, unsettled };
 [[noreturn]] inline void throw_no_branch(std::source_location where) {
     throw misuse(
         "a select has nothing to wait for: all its when() branches are disabled, and it has no otherwise(): add one "
-        "(and "
-        "await when() and otherwise() as branches of select, select_biased or race only)",
+        "(and await when() and otherwise() as branches of select, select_biased or race only)",
         where);
 }
 

@@ -54,8 +54,8 @@ using kept_io_t = typename kept_io<std::remove_cvref_t<T>>::type;
 template <class T>
 constexpr bool check_given_io() {
     constexpr bool given = !std::is_lvalue_reference_v<T>;
-    static_assert(given,
-                  "eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to keep it");
+    static_assert(
+        given, "eddy: this takes ownership of its readers and writers: write std::move(x), or std::ref(x) to keep it");
     return given;
 }
 

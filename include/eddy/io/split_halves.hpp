@@ -127,7 +127,7 @@ template <class S>
 [[nodiscard]] S unsplit(read_half<S> reader, write_half<S> writer,
                         std::source_location where = std::source_location::current()) {
     if (!reader.is_pair_of(writer))
-        throw misuse("unsplit takes the two halves of one split object, and these are of different ones", where);
+        throw misuse("unsplit takes the two halves of one split object, and these belong to different objects", where);
     return std::move(reader.shared_->object);
 }
 

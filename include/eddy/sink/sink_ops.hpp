@@ -124,7 +124,7 @@ public:
     template <class S>
     [[nodiscard]] auto fanout(S&& other) && {
         constexpr bool given = !std::is_lvalue_reference_v<S>;
-        static_assert(given, "eddy: this takes its sinks over: write std::move(s)");
+        static_assert(given, "eddy: this takes ownership of its sinks: write std::move(s)");
         if constexpr (given) {
             return sinks::fanout_sink<Self, S>(std::move(self()), std::forward<S>(other));
         } else {

@@ -47,7 +47,7 @@ class elements_of;
 /// also after it has started. A generator that was moved from has ended.
 /// Cost: one block of the frame pool. Each item costs one resumption of the innermost coroutine frame.
 template <class T>
-class [[nodiscard("a generator does nothing until its items are asked for")]] async_generator
+class [[nodiscard("a generator does nothing until its items are requested")]] async_generator
     : public stream_ops<async_generator<T>> {
     static_assert(std::is_object_v<T> && std::is_move_constructible_v<T>,
                   "eddy: the items of an async_generator are moved out of it; yield a pointer or a std::unique_ptr");

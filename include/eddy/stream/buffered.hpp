@@ -25,7 +25,7 @@ namespace eddy::detail {
 
 /// Throws misuse if `limit` is zero.
 inline void check_limit(std::size_t limit, std::source_location where) {
-    if (limit == 0) throw misuse("no future can run with a limit of zero: allow one at least", where);
+    if (limit == 0) throw misuse("no future can run with a limit of zero: allow at least one", where);
 }
 
 /// Ends the futures of a futures_unordered or futures_ordered. Returns true when they are gone.
@@ -112,7 +112,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     using answer = detail::stored_t<output_t<body>>;
     static constexpr bool may_fail = detail::is_expected<answer>;
     static_assert(may_fail || std::is_same_v<answer, std::monostate>,
-                  "eddy: the future of for_each_concurrent gives nothing, or a std::expected");
+                  "eddy: the output of the future given to for_each_concurrent must be void or a std::expected");
 
 public:
     using output_type = std::expected<void, detail::item_error_t<item>>;

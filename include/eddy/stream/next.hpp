@@ -73,7 +73,7 @@ private:
 template <class S>
 class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_future<S>> {
     static_assert(stream<S>,  // otherwise a type that is no stream would seem to have no poll_cancel
-                  "eddy: this is no stream: it needs item_type, and poll_next must return "
+                  "eddy: this is not a stream: it needs item_type, and poll_next must return "
                   "poll_result<std::optional<item_type>>");
 
 public:

@@ -68,7 +68,7 @@ private:
 template <class Range>
 [[nodiscard]] auto select_all(Range&& range) {
     constexpr bool given = !std::is_lvalue_reference_v<Range>;
-    static_assert(given, "eddy: select_all takes its streams over: write std::move(streams)");
+    static_assert(given, "eddy: select_all takes ownership of its streams: write std::move(streams)");
     if constexpr (given) {
         constexpr bool streams = stream<std::ranges::range_value_t<Range>>;
         static_assert(streams, "eddy: select_all of streams::... takes a range of streams");

@@ -43,7 +43,7 @@ struct split_object {
 /// Calls `f(object)` under the lock, or returns not_ready if the other half holds the lock.
 template <class Share, class Fn>
 auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->object)) {
-    if (!shared) throw misuse("this half of what was split was moved from", cx.where());
+    if (!shared) throw misuse("this half of a split object was moved from", cx.where());
     if (!shared->lock.poll_lock(cx.waker())) return not_ready;
     struct unlock_at_end {
         two_way_lock& lock;
@@ -104,7 +104,9 @@ public:
     }
 
     outcome start_send(T item, std::source_location where = std::source_location::current()) {
-        if (held_) throw misuse("an item is waiting here already: start_send needs a poll_ready that said yes", where);
+        if (held_)
+            throw misuse("the previous item was not sent yet: call start_send() only after poll_ready() was ready",
+                         where);
         held_.emplace(std::move(item));
         return {};
     }
@@ -179,7 +181,7 @@ template <class S, class T>
 [[nodiscard]] S reunite(stream_half<S> reader, sink_half<S, T> writer,
                         std::source_location where = std::source_location::current()) {
     if (!reader.shared_ || reader.shared_.get() != writer.shared_.get())
-        throw misuse("reunite takes the two halves of one split object, and these are of different ones", where);
+        throw misuse("reunite takes the two halves of one split object, and these belong to different objects", where);
     return std::move(reader.shared_->object);
 }
 

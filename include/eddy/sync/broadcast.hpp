@@ -226,9 +226,10 @@ public:
                                       std::source_location where = std::source_location::current()) {
         // Checked here and not in the class, so that a value may contain a sender of its own type.
         constexpr bool copies = std::copy_constructible<T>;
-        static_assert(copies, "eddy: a broadcast copies its values: send a std::shared_ptr of what cannot be copied");
+        static_assert(copies,
+                      "eddy: a broadcast copies its values: send a std::shared_ptr to a value that cannot be copied");
         if (capacity == 0 || capacity > state::max_capacity)
-            throw misuse("a broadcast keeps at least one value, and at most 2^31: give it such a capacity", where);
+            throw misuse("the capacity of a broadcast must be from 1 to 2^31: pass a capacity in this range", where);
         return ends(new channel_type(std::bit_ceil(capacity)));
     }
 

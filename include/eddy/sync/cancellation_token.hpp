@@ -221,7 +221,7 @@ public:
     /// Returns the token without cancelling it. The guard does nothing from then on.
     /// Errors: throws `misuse` if the guard was already disarmed or moved from.
     cancellation_token disarm(std::source_location where = std::source_location::current()) {
-        if (!token_) throw misuse("a cancellation_guard is disarmed once, and this one was, or was moved from", where);
+        if (!token_) throw misuse("this cancellation_guard was already disarmed or moved from: disarm it once", where);
         return *std::exchange(token_, std::nullopt);
     }
 

@@ -109,10 +109,12 @@ public:
     [[nodiscard]] static ends channel(std::size_t capacity,
                                       std::source_location where = std::source_location::current()) {
         if (capacity == 0)
-            throw misuse("a channel needs room for one value at least: for a hand-over, give it a capacity of 1",
-                         where);
+            throw misuse(
+                "the capacity of a channel must be at least 1: to hand over one value at a time, use a capacity of 1",
+                where);
         if (capacity > max_capacity)
-            throw misuse("a bounded channel has room for mpsc::max_capacity at most: use unbounded_channel()", where);
+            throw misuse("the capacity of a bounded channel is at most mpsc::max_capacity: use unbounded_channel()",
+                         where);
         return ends(bounded::make(capacity));
     }
     /// Creates an unbounded channel and returns both ends.
@@ -332,7 +334,7 @@ private:
     bounded* fitting(std::size_t count, const std::source_location& where) const {
         bounded* const channel = at("reserve_many()", where);
         if (count > channel->capacity())
-            throw misuse("this channel never has room for so many: reserve no more than max_capacity()", where);
+            throw misuse("this request exceeds the capacity of the channel: reserve at most max_capacity()", where);
         return channel;
     }
     static try_send_reason reason(acquired answer) noexcept {

@@ -113,7 +113,7 @@ private:
 inline notify::notified_future notify::notified() noexcept { return notified_future(this); }
 
 inline notify::owned_notified_future notify::notified_owned(std::shared_ptr<notify> of, std::source_location where) {
-    if (!of) throw misuse("notified_owned() needs a notify: give it one of std::make_shared<notify>()", where);
+    if (!of) throw misuse("notified_owned() needs a notify: make one with std::make_shared<notify>()", where);
     return owned_notified_future(std::move(of));
 }
 

@@ -60,7 +60,7 @@ public:
                                                  std::source_location where = std::source_location::current()) {
         if (!permit_) {
             if (!sender_) return std::unexpected(send_error<T>(std::move(value)));
-            throw misuse("send_item() needs room for the value: call poll_reserve() until it is ready", where);
+            throw misuse("send_item() needs reserved capacity: call poll_reserve() until it is ready", where);
         }
         std::optional<sender> let_go;  // destroyed last, as sender_ in this class
         typename mpsc<T>::permit used = std::move(*permit_);

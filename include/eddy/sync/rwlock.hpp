@@ -204,8 +204,7 @@ public:
 
 private:
     static std::uint32_t checked(std::uint32_t max_readers, const source_location& where) {
-        if (max_readers == 0)
-            throw misuse("an rwlock needs to let in one reader at least: give it a limit above 0", where);
+        if (max_readers == 0) throw misuse("an rwlock must admit at least one reader: pass a limit above 0", where);
         return max_readers;
     }
     static rwlock& checked(const shared& lock, const source_location& where) {

@@ -69,7 +69,7 @@ public:
     /// Errors: throws `misuse` if they belong to a different semaphore.
     void merge(basic_permit other, std::source_location where = std::source_location::current()) {
         if (state() != other.state())
-            throw misuse("a permit can be merged with one of the same semaphore only: keep the two apart", where);
+            throw misuse("only permits of the same semaphore can be merged: keep these two separate", where);
         count_ += std::exchange(other.count_, 0);
     }
 
@@ -183,7 +183,7 @@ public:
 private:
     static std::size_t checked(std::size_t count, const std::source_location& where) {
         if (count > max_permits)
-            throw misuse("a semaphore has semaphore::max_permits at most: ask for no more than that", where);
+            throw misuse("a semaphore has at most semaphore::max_permits: request no more than that", where);
         return count;
     }
     static std::shared_ptr<state> share_of(const std::shared_ptr<semaphore>& from, const std::source_location& where) {

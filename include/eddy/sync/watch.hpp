@@ -87,7 +87,7 @@ public:
 /// full expression; use get() there.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that created it.
 template <class T>
-class [[nodiscard("it is a look at the value")]] watch<T>::guard {
+class [[nodiscard("it gives access to the value")]] watch<T>::guard {
 public:
     guard(guard&& other) noexcept
         : channel_(std::exchange(other.channel_, nullptr)), has_changed_(other.has_changed_) {}
@@ -162,8 +162,8 @@ public:
         requires std::invocable<Fn, T&>
     void send_modify(Fn&& f, std::source_location where = std::source_location::current()) const {
         static_assert(!future<std::remove_cvref_t<std::invoke_result_t<Fn, T&>>>,
-                      "eddy: send_modify changes the value at once, under a lock, and would drop the future that this "
-                      "function makes: await first, and then send_modify()");
+                      "eddy: send_modify changes the value immediately, under a lock, and would drop the future that "
+                      "this function returns: await first, then call send_modify()");
         const auto change = [&](T& value) {
             std::invoke(std::forward<Fn>(f), value);
             return true;
@@ -294,7 +294,7 @@ public:
     template <class Predicate>
     [[nodiscard]] auto wait_for(Predicate&& predicate, std::source_location where = std::source_location::current()) {
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
-        static_assert(fits, "eddy: wait_for needs a function that takes a const T& and answers true or false");
+        static_assert(fits, "eddy: wait_for needs a function that takes a const T& and returns a bool");
         if constexpr (fits) {
             return wait_for_future<std::decay_t<Predicate>, eddy::detail::is_fragile<Predicate>>(
                 *this, std::forward<Predicate>(predicate), where);

@@ -18,7 +18,7 @@ namespace eddy::test {
 /// Errors: throws misuse if the poll is not ready.
 template <class T>
 T assert_ready(poll_result<T> answer, std::source_location where = std::source_location::current()) {
-    if (!answer.is_ready()) throw misuse("assert_ready: the future answered not_ready", where);
+    if (!answer.is_ready()) throw misuse("assert_ready: the future returned not_ready", where);
     return *std::move(answer);
 }
 

@@ -278,8 +278,8 @@ std::size_t delay_queue<T>::find(delay_key which, const std::source_location& wh
     const std::size_t at = slot_of(which);
     if (at == none)
         throw misuse(
-            "the key of a delay_queue is stale: its value has come out or was removed; ask contains() first, or "
-            "use try_remove()",
+            "the key of a delay_queue is stale: its value has expired or was removed; call contains() first, or use "
+            "try_remove()",
             where);
     return at;
 }
@@ -300,7 +300,7 @@ void delay_queue<T>::clear() noexcept {
 template <class T>
 void delay_queue<T>::reserve(std::size_t additional) {
     if (additional > std::numeric_limits<std::size_t>::max() - size())
-        throw std::length_error("delay_queue::reserve(): there can be no room for so many values");
+        throw std::length_error("delay_queue::reserve(): too many values");
     order_.reserve(size() + additional);  // first, because it fails early if the size is impossible
     while (slots_.size() < size() + additional) slots_.grow();
 }
