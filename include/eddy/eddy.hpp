@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The table of contents.
+// Includes the whole library, except eddy/test.hpp.
 
 #include <eddy/error.hpp>    // errc, misuse
 #include <eddy/future.hpp>   // the future protocol and combinators: join, select, try_, ...
@@ -22,5 +22,3 @@
 #include <eddy/time.hpp>    // clock, sleep, timeout, interval, delay_queue
 
 #include <eddy/sys/poll.hpp>  // the selector below the reactor, without futures
-
-// Not here: eddy/test.hpp, for tests only.

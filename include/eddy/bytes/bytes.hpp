@@ -68,15 +68,15 @@ public:
     }
     ~bytes() = default;
 
-    /// Takes over a string or a vector by move; its bytes are not copied.
+    /// Takes ownership of a string or a vector; its bytes are not copied.
     /// Cost: one allocation, for the reference count.
     bytes(std::string&& owner) : bytes(from_owner(std::move(owner))) {}
     bytes(std::vector<std::byte>&& owner) : bytes(from_owner(std::move(owner))) {}
     bytes(std::vector<char>&& owner) : bytes(from_owner(std::move(owner))) {}
     bytes(std::vector<unsigned char>&& owner) : bytes(from_owner(std::move(owner))) {}
 
-    /// Takes over any object that has `data()` and `size()`, for example a leased_buffer. The object is destroyed
-    /// together with the last view of it.
+    /// Takes ownership of any object that has `data()` and `size()`, for example a leased_buffer. The object is
+    /// destroyed together with the last view of it.
     /// Cost: one allocation.
     template <detail::owner_of_bytes Owner>
     [[nodiscard]] static bytes from_owner(Owner owner) {

@@ -40,7 +40,7 @@ public:
     explicit bytes_mut(std::size_t capacity) { reserve(capacity); }
     /// Copies the bytes into new memory.
     bytes_mut(const bytes_mut& other) : bytes_mut() { put(other.chunk()); }
-    /// Takes over the memory. `other` is empty afterwards and has no capacity.
+    /// Takes ownership of the memory. `other` is empty afterwards and has no capacity.
     bytes_mut(bytes_mut&& other) noexcept
         : byte_window(other), capacity_(other.capacity_), share_(std::move(other.share_)) {
         other.forget();
@@ -59,7 +59,7 @@ public:
     }
     ~bytes_mut() = default;
 
-    /// Takes over the memory of `from` if no other view shares it; otherwise copies the bytes.
+    /// Takes ownership of the memory of `from` if no other view shares it; otherwise copies the bytes.
     explicit bytes_mut(bytes&& from);
     /// Copies `from` into new memory.
     [[nodiscard]] static bytes_mut copy_of(std::span<const std::byte> from);

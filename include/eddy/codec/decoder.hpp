@@ -17,8 +17,8 @@ namespace eddy::detail {
 template <class Answer>
 struct decoded {
     static constexpr bool fits = false;
-    using item_type =
-        result<bytes_mut>;  // a placeholder for a missing decode(), so that only one error message appears
+    // A placeholder for a missing decode(), so that only one error message appears.
+    using item_type = result<bytes_mut>;
     using error_type = std::error_code;
 };
 template <class T, class E>
@@ -70,8 +70,8 @@ namespace eddy::codec {
 /// the same result endlessly. An exception of decode() is thrown by next(); the following next() calls decode() again
 /// with the remaining bytes. udp_framed discards the datagram instead.
 /// A frame must own its data: the next read overwrites the bytes that a `std::string_view` of `from` refers to.
-/// `from.split_to(n).freeze()` shares the bytes without a copy. A codec serves a single connection, so it may store
-/// what it knows about an incomplete frame. The error may be any type that is constructible from std::error_code.
+/// `from.split_to(n).freeze()` shares the bytes without a copy. A codec serves a single connection, so it may store the
+/// state of an incomplete frame. The error may be any type that is constructible from std::error_code.
 template <class C>
 concept decoder = detail::decoded_by<C>::fits;
 

@@ -176,8 +176,8 @@ private:
             error_ = got->error();
             has_ended_ = error_ == errc::runtime_shutdown || error_ == errc::io_disabled;
         } else {
-            in_.put(
-                std::span(room_.get(), (*got)->size));  // copied, so that a message that is kept does not keep 64 KiB
+            // Copied, so that a message that is kept does not keep 64 KiB.
+            in_.put(std::span(room_.get(), (*got)->size));
             from_ = (*got)->from;
             is_decoding_ = true;
         }

@@ -110,7 +110,7 @@ byte_block* byte_block::adopt(Owner owner) {
 class byte_share {
 public:
     byte_share() noexcept = default;
-    /// Takes over the caller's reference.
+    /// Takes ownership of the caller's reference.
     explicit byte_share(byte_block* block) noexcept : block_(block) {}
     byte_share(const byte_share& other) noexcept : block_(other.block_) {
         if (block_ != nullptr) block_->add_ref();

@@ -39,7 +39,7 @@ struct EDDY_API core_task_ops : inbound_ops {
     void (*destroy_future)(core_task& self) noexcept;  ///< called once, on the loop's thread
     void (*free_memory)(core_task& self) noexcept;     ///< the last call; on any thread
     // The next three are null for tasks without a join handle.
-    bool (*poll_cancel)(core_task& self, context& cx);  ///< orderly shutdown; returns true when it is complete
+    bool (*poll_cancel)(core_task& self, context& cx);  ///< graceful cancellation; returns true when it is complete
     /// Passes the outcome to the join handle after the future was destroyed. If `may_part`, it may pass the ownership
     /// of the task's memory too, and then returns true.
     bool (*complete)(core_task& self, bool may_part) noexcept;

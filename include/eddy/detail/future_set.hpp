@@ -34,8 +34,8 @@ struct future_node : woken_node {
     }
 };
 
-/// Returns `poll()`. If it throws, queues the future that it polls with `its`, because that future may not have
-/// registered its waker, and rethrows.
+/// Calls `poll` and returns its result. If it throws, queues the future whose context is `its`, and rethrows: that
+/// future may not have registered its waker.
 template <class Fn>
 auto asked_again_if_it_throws(context& its, Fn&& poll) {
     try {
@@ -123,8 +123,8 @@ public:
     /// Makes the next poll include all futures, woken or not.
     void queue_all() noexcept { woken_.queue_all(); }
 
-    /// Orderly shutdown of all futures. Ready when all are destroyed. Exceptions pass through; that future stays, and
-    /// is polled again later.
+    /// Cancels all futures gracefully. Ready when all are destroyed. Exceptions pass through; that future stays, and is
+    /// polled again later.
     poll_result<void> poll_cancel(context& cx) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
         const auto end_one = [this](node& one, context& its) {

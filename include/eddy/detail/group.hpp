@@ -17,12 +17,12 @@
 // The future class behind join, try_join, select and race: several child futures that one task polls. A `Rule` supplies
 // what differs between them:
 //
-//     name                          the function's name in the text of a misuse error
-//     first_child(last, count)      the child to poll first, if the previous poll began with child `last`
-//     output<F...>                  the group's output
-//     decides(out)                  whether this output of a child ends the group
-//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the index of the child that has
-//                                   decided, or the number of children if none has
+//     name                              the function's name in the text of a misuse error
+//     first_child(last, count)          the child to poll first, if the previous poll began with child `last`
+//     output<F...>                      the group's output
+//     decides(out)                      whether this output of a child ends the group
+//     deliver<Output>(children, which)  the poll_result with the group's output; `which` is the index of the child that
+//                                       has decided, or the number of children if none has
 //
 //     running ── a child decides, throws, or ends last ──> ending ── all other children are destroyed ──> ended
 //

@@ -75,7 +75,8 @@ public:
     poll_result<result<io::leased_buffer>> poll_receive(context& cx, const void* future);
     poll_result<result<std::size_t>> poll_peek(context& cx, const void* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, const void* future, std::span<const std::byte> from);
-    /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes `lease` over, which is empty then.
+    /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes ownership of `lease`, which is empty
+    /// then.
     poll_result<result<std::size_t>> poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
                                                        std::span<const std::byte> from);
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, const void* future,

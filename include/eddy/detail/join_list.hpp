@@ -35,7 +35,7 @@ public:
     /// Allocates the memory for one add().
     /// Errors: throws std::bad_alloc.
     void reserve();
-    /// Adds a task and takes over its join handle's reference.
+    /// Adds a task and takes ownership of its join handle's reference.
     /// Preconditions: reserve() was called for it.
     void add(joinable& task) noexcept;
 

@@ -40,7 +40,7 @@ EDDY_API void close(local_tasks& tasks) noexcept;
 /// Thread safety: as a value: distinct objects may be used on different threads.
 class local_share {
 public:
-    /// Takes over the caller's reference.
+    /// Takes ownership of the caller's reference.
     explicit local_share(local_tasks& tasks) noexcept : tasks_(&tasks) {}
     local_share(const local_share& other) noexcept : tasks_(other.tasks_) {
         if (tasks_ != nullptr) retain(*tasks_);

@@ -182,7 +182,7 @@ private:
     lock_word word_{idle};
     waiter_list<notify_waiter> waiting_;
     waiter_list<notify_waiter> leaving_;
-    active_notifiers active_notifiers_;  // active notifiers
+    active_notifiers active_notifiers_;
 };
 
 }  // namespace eddy::detail

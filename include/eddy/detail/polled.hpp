@@ -16,7 +16,7 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// Polls a future in place, and keeps its outcome: the answer of its poll(), or an exception. The answer is constructed
+/// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
 /// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
 /// Lifetime: the future must outlive this object.
 template <class F>
@@ -47,7 +47,7 @@ public:
     /// Preconditions: there was none.
     bool poll(context& cx) noexcept {
         try {
-            // A placement new, because construct_at() would add a move. The old answer is "not ready", which needs no
+            // A placement new, because construct_at() would add a move. The old result is "not ready", which needs no
             // destructor call.
             ::new (static_cast<void*>(std::addressof(answer_))) answer(future_->poll(cx));
             return answer_.is_ready();

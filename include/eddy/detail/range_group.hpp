@@ -21,11 +21,11 @@
 // The future behind join_all and try_join_all: the counterpart of `group` for a range of futures of one type. The
 // `Rule` parameter distinguishes the combinators:
 //
-//     name                          the combinator's name, for the text of misuse
-//     output<F>                     the group's output
-//     decides(out)                  whether a child's output ends the group
-//     deliver<Output>(kids, which)  makes the group's output; `which` is the index of the child that decided, or the
-//                                   number of children if none did
+//     name                              the combinator's name in the text of a misuse error
+//     output<F>                         the group's output
+//     decides(out)                      whether a child's output ends the group
+//     deliver<Output>(children, which)  the group's output; `which` is the index of the child that has decided, or the
+//                                       number of children if none has
 
 namespace eddy::detail {
 

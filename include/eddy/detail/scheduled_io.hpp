@@ -21,7 +21,8 @@ namespace eddy::detail {
 ///     shutdown   tick               readiness (io::ready)
 ///
 /// Each source counts its own events in the tick, which wraps around. A tick shared by all sources could wrap around to
-/// the same value while one source had no events. An outdated look at that source would then pass for a current one.
+/// the same value while one source had no events. An outdated event of that source would then be taken for the current
+/// one.
 struct readiness_word {
     static constexpr std::uint32_t shutdown_bit = 1u << 31;
     static constexpr std::uint32_t tick_mask = 0x7fff;
@@ -59,14 +60,15 @@ struct source_link {
 
 /// The state that a registration shares with its driver.
 ///
-///     field       access                                      guarded by
-///     word_       driver: sets readiness, tick + 1, shutdown  itself; one history, each change a read-modify-write
-///                 tasks: clear the readiness that they saw
-///     slots,      tasks: store and remove their waker         lock_
-///     waiters_    driver: takes wakers out, wakes them after the lock
-///     the links,  the driver's registration set, and          the set's lock (io_handle)
-///     is_told_..  io_handle::watch_writing()
-///     references_ registration: 1; registration set: 1        itself
+///     field            access                                      guarded by
+///     word_            driver: sets readiness, tick + 1, shutdown  itself; one history, each change a
+///     read-modify-write
+///                      tasks: clear the readiness that they saw
+///     waker slots,     tasks: store and remove their waker         lock_
+///     waiters_         driver: takes wakers out, and wakes them after the unlock
+///     list links       the driver's registration set               the set's lock (io_handle)
+///     is_told_of_room  io_handle::watch_writing()                  the set's lock
+///     references_      registration: 1; registration set: 1        itself
 ///
 /// No wakeup is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
@@ -168,7 +170,7 @@ private:
     const bool is_stream_ = false;
 
 public:
-    bool is_told_of_room = false;  // a datagram socket is also watched for writing; io_handle's lock
+    bool is_told_of_room = false;  // a datagram socket is also watched for writing
 
 protected:
     const int fd_ = -1;  // for a stream_source

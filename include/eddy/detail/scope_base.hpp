@@ -34,7 +34,7 @@ struct scope_link {
     scope_link* next = nullptr;
     bool is_polled = false;  // for a child on an event loop: it is being polled
     union {
-        spawned_task* pooled;  // the task that derives from this link; the scope knows which member is used
+        spawned_task* pooled;  // the task that derives from this link; `cored` if the scope is bound to an event loop
         core_task* cored;
     } task{};
 
@@ -168,8 +168,8 @@ private:
     std::optional<bound_deadline> bound_;
 };
 
-/// A child on the pool. The worker polls the frames of a coroutine directly, unless the child inherits a deadline: that
-/// must be put into effect before each poll.
+/// A child on the pool. The worker polls the coroutine frames directly, unless the child inherits a deadline: the
+/// deadline must be put into effect before each poll.
 template <class W>
 class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;

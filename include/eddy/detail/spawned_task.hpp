@@ -25,7 +25,7 @@ struct spawned_ops : join_ops {
     bool (*poll)(spawned_task& task, context& cx);
     /// Polls the cancellation. Returns true if the future may be destroyed. If the frames of a coroutine are destroyed
     /// by then, it has set `root` to null. If this pointer is null, the worker cancels a coroutine itself, and destroys
-    /// another future without asking it.
+    /// any other future directly.
     bool (*poll_cancel)(spawned_task& task, context& cx);
     /// Destroys the work. Called once.
     void (*destroy_future)(spawned_task& task) noexcept;

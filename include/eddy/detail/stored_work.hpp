@@ -97,7 +97,7 @@ private:
 };
 
 /// Work that is a coroutine.
-/// Lifetime: takes over the coroutine frames. The task that holds root() destroys them.
+/// Lifetime: takes ownership of the coroutine frames. The task that holds root() destroys them.
 template <class T>
 class stored_work<task<T>> {
 public:

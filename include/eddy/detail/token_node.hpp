@@ -97,8 +97,8 @@ private:
     token_node* take_subtree() noexcept;
 
     atomic<std::uint32_t> handles_{1};
-    atomic<std::uint32_t> references_{
-        1};  ///< for the memory: one of all handles together, and one of an active cancel()
+    /// References to the memory: one of all handles together, and one of an active cancel().
+    atomic<std::uint32_t> references_{1};
     atomic<bool> is_cancelled_{false};
     tree* tree_ = nullptr;  ///< null if the node was made as a child of a cancelled node
 

@@ -12,8 +12,8 @@ namespace eddy::detail {
 ///
 ///     free <── poll_lock(), unlock() ──> held <── poll_lock() by the other task ──> held, with the other's waker
 ///
-/// At most one of two tasks waits, so one waker slot suffices. The waker of a task that does not poll again is woken in
-/// vain, or replaced.
+/// At most one of two tasks waits, so one waker slot suffices. The waker of a task that does not poll again is woken
+/// without effect, or replaced.
 /// Thread safety: any thread.
 class EDDY_API two_way_lock {
 public:

@@ -37,7 +37,7 @@ public:
         if (!try_lock_shared()) wait_for(&value_lock::try_lock_shared);
     }
     void unlock_shared() noexcept {
-        // release: pairs with the acquire in lock(). A writer's changes come after these reads.
+        // release: pairs with the acquire in lock(). These reads happen before the next writer's changes.
         const word after = word_.fetch_sub(reader, std::memory_order_release) - reader;
         if (after == sleeps) wake_writers();
     }

@@ -17,19 +17,19 @@
 //                         │  current ─────────────────────────^
 //                         └─ leaf ──> the future that `current` awaits: it is polled in place, in current's frame
 //
-// A poll asks the leaf. If it is ready, `current` is resumed directly: O(1) for a chain of any length. Coroutines are
-// resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is a child that
-// is awaited for the first time: it is started natively, from await_ready(), up to a small depth, because most children
-// end immediately.
+// A poll first polls the leaf. If the leaf is ready, `current` is resumed directly: O(1) for a chain of any length.
+// Coroutines are resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is
+// a child that is awaited for the first time: it is started natively, from await_ready(), up to a small depth, because
+// most children end immediately.
 //
 // A coroutine that runs to its end destroys its coroutine frame, because it does not suspend at its final suspend
-// point. Its outcome is stored elsewhere and says so. A coroutine that an error ends by `try_` stays suspended, and the
-// code that resumed it destroys its coroutine frame. This must not happen inside its own await_suspend(), because code
-// from GCC 15.2 reads the coroutine frame afterwards.
+// point. Its result slot is outside the coroutine frame, and records this. A coroutine that an error ends by `try_`
+// stays suspended, and the code that resumed it destroys its coroutine frame. This must not happen inside its own
+// await_suspend(), because code from GCC 15.2 reads the coroutine frame afterwards.
 
 namespace eddy::detail {
 
-/// The answer of a leaf.
+/// The result of a request to a leaf.
 enum class leaf_answer : unsigned char {
     not_ready,
     ready,  ///< resume the coroutine: the output or the exception is in the awaiter

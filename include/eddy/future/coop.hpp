@@ -85,7 +85,7 @@ public:
     /// A budget that no poll can use up.
     static constexpr std::uint32_t no_limit = std::numeric_limits<std::uint32_t>::max();
 
-    /// Takes over `inner`.
+    /// Takes ownership of `inner`.
     explicit unconstrained_future(F&& inner) : inner_(std::move(inner)) {}
 
     /// Future interface; see eddy::future.
@@ -126,7 +126,7 @@ public:
     using output_type = output_t<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    /// Takes over `inner`.
+    /// Takes ownership of `inner`.
     explicit cooperative_future(F&& inner) : inner_(std::move(inner)) {}
 
     /// Future interface; see eddy::future.

@@ -71,7 +71,7 @@ public:
     using output_type = std::expected<output_t<F>, time::elapsed>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    /// Takes over `inner`. `where` is named in errors.
+    /// Takes ownership of `inner`. `where` is named in errors.
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
         : work_(std::in_place, time::sleep_until(deadline, where), deadline, std::move(inner)) {}
 

@@ -32,7 +32,7 @@ public:
     using output_type = output_t<F>;
     static constexpr bool took_closure = Marked;
 
-    /// Takes over the work and the function that makes the cleanup.
+    /// Takes ownership of the work, and of the function that makes the cleanup.
     template <class G>
     finally_future(F&& work, G&& f) : work_(std::in_place, std::move(work)), f_(std::in_place, std::forward<G>(f)) {}
 
@@ -133,7 +133,7 @@ private:
 /// long. Local variables of the awaiting coroutine still exist while the cleanup runs. Nested cleanups run from the
 /// innermost to the outermost. During a shutdown, a cleanup cannot spawn tasks, not even in a scope.
 ///
-/// The cleanup does not run in these cases; put what must happen even then into a destructor:
+/// The cleanup does not run in these cases. Put actions that must happen even then into a destructor:
 /// - `work` was never polled.
 /// - The future is destroyed without poll_cancel(), since a destructor cannot wait: a shutdown has no time left, or the
 ///   future was polled manually and is dropped.

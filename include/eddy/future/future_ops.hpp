@@ -38,7 +38,7 @@ class future_ops {
 public:
     // SAFETY of the casts below and in self(): Self derives from future_ops<Self>, so *this is the base of a Self.
 
-    /// The combinators; see the functions of the same names in combinators.hpp. Each takes over this future.
+    /// The combinators; see the functions of the same names in combinators.hpp. Each takes ownership of this future.
     template <class Fn>
     [[nodiscard]] auto and_then(Fn&& f) && {
         return eddy::and_then(static_cast<Self&&>(*this), std::forward<Fn>(f));

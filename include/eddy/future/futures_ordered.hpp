@@ -36,20 +36,20 @@ public:
     /// Constructs an empty set.
     futures_ordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Takes over all futures of `range`.
+    /// Takes ownership of all futures of `range`.
     template <std::ranges::input_range R>
         requires(!std::is_lvalue_reference_v<R> && std::same_as<std::ranges::range_value_t<R>, F>)
     explicit futures_ordered(R&& range) {
         for (auto&& one : range) push(std::move(one));
     }
 
-    /// Adds a future whose output comes after all others. See futures_unordered::push().
+    /// Adds a future whose output is returned after all others. See futures_unordered::push().
     void push(F future) { futures_.push(maybe_done_future<F>(std::move(future))); }
 
-    /// Adds a future whose output comes before all others.
+    /// Adds a future whose output is returned before all others.
     void push_front(F future) { futures_.push(maybe_done_future<F>(std::move(future)), true); }
 
-    /// Returns the number of outputs that are still to come, and whether there are none.
+    /// Returns the number of outputs that were not returned yet, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return futures_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return futures_.is_empty(); }
 

@@ -51,7 +51,7 @@ public:
     /// Constructs an empty set.
     futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Takes over all futures of `range`: `futures_unordered jobs(std::move(vector))`.
+    /// Takes ownership of all futures of `range`: `futures_unordered jobs(std::move(vector))`.
     template <std::ranges::input_range R>
         requires(!std::is_lvalue_reference_v<R> && std::same_as<std::ranges::range_value_t<R>, F>)
     explicit futures_unordered(R&& range) {

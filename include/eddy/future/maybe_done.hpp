@@ -33,7 +33,7 @@ public:
     /// Future interface; see eddy::future.
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    /// Takes over `inner`.
+    /// Takes ownership of `inner`.
     explicit maybe_done_future(F&& inner) : state_(state::running), future_(std::move(inner)) {}
     /// Moves the future or its output.
     /// Preconditions: the future was not polled, or has ended.

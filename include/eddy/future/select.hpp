@@ -52,8 +52,8 @@ template <class... F>
 }
 
 /// Does the same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
-/// wins. Put futures first that must not be starved (a shutdown signal, a deadline), and last those that are always
-/// ready.
+/// wins. Put futures that must not be starved (a shutdown signal, a deadline) first, and futures that are always ready
+/// last.
 /// Cancel safety, Lifetime, Cost: the same as for select.
 template <class... F>
 [[nodiscard]] auto select_biased(F&&... futures) {

@@ -53,7 +53,7 @@ public:
     using output_type = select_all_output<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    /// Takes over `futures`. Throws `misuse` if it is empty.
+    /// Takes ownership of `futures`. Throws `misuse` if it is empty.
     explicit select_all_future(std::vector<F>&& futures, std::source_location where)
         : futures_(std::in_place, std::move(futures)), polls_(futures_->size()) {
         if (futures_->empty()) throw misuse("select_all needs at least one future, and the range has none", where);

@@ -22,7 +22,7 @@ public:
     using output_type = output_t<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    /// Takes over `inner`.
+    /// Takes ownership of `inner`.
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
     /// Future interface; see eddy::future.

@@ -31,7 +31,7 @@ public:
     /// Constructs a waker that wakes no task.
     constexpr waker() noexcept = default;
 
-    /// Constructs a waker from an executor's functions. Takes over the reference that `data` represents.
+    /// Constructs a waker from an executor's functions. Takes ownership of the reference that `data` represents.
     constexpr waker(const waker_vtable* vtable, void* data) noexcept : vtable_(vtable), data_(data) {}
 
     /// Returns a waker that wakes no task, for polling manually.
@@ -64,7 +64,7 @@ public:
         if (vtable_ != nullptr) vtable_->wake_by_ref(data_);
     }
 
-    /// Returns whether both wake the same task. True is always correct; false may be wrong.
+    /// Returns whether both wake the same task. After false, they may still wake the same task.
     [[nodiscard]] bool will_wake(const waker& other) const noexcept {
         return vtable_ == other.vtable_ && (vtable_ == nullptr || data_ == other.data_);
     }

@@ -57,7 +57,7 @@ public:
     /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = false;
 
-    /// Constructs a disabled branch, or an enabled one that takes over `inner`.
+    /// Constructs a disabled branch, or an enabled one that takes ownership of `inner`.
     when_future() noexcept : state_(detail::branch_state::unsettled) {}
     explicit when_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
@@ -99,7 +99,7 @@ public:
     /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = true;
 
-    /// Takes over the output.
+    /// Takes ownership of the output.
     explicit otherwise_future(ready_future<T>&& output) : output_(std::move(output)) {}
 
     /// Future interface; see eddy::future.

@@ -52,7 +52,7 @@ public:
 private:
     friend class detail::io_socket;
 
-    /// Leases `buffer` from the buffer owner `home`. `bytes` is the filled part of the buffer.
+    /// Leases `buffer` from the buffer owner `owner`. `bytes` is the filled part of the buffer.
     leased_buffer(detail::buffer_owner& owner, std::byte* buffer, std::span<std::byte> bytes) noexcept
         : owner_(&owner),
           data_(bytes.data()),

@@ -22,7 +22,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!has_begun_) {
-            // A seek that an operation began before it was dropped ends first.
+            // First completes a seek that a dropped operation has begun.
             if (!object_->poll_seek_complete(cx)) return not_ready;
             if (auto begun = object_->start_seek(to_); !begun) return output_type(std::unexpect, begun.error());
             has_begun_ = true;

@@ -50,7 +50,7 @@ public:
     /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
-    /// Cost: one system call if a datagram is there, else one more after the wait.
+    /// Cost: one system call if a datagram is available, else one more after the wait.
     [[nodiscard]] detail::io_operation<datagram_recv_op> recv(std::span<std::byte> into) noexcept {
         return detail::io_operation<datagram_recv_op>(socket_, into);
     }

@@ -34,7 +34,7 @@ public:
     /// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty.
     /// Errors: connection_reset and the other errors of recv(2) or read(2); errc::runtime_shutdown; errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
-    /// Cost: one system call if bytes are there, else one more after the wait; no allocation.
+    /// Cost: one system call if bytes are available, else one more after the wait; no allocation.
     [[nodiscard]] detail::io_operation<read_op> read(std::span<std::byte> into) noexcept {
         return detail::io_operation<read_op>(socket_of_self(), into);
     }

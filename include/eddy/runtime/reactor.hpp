@@ -23,8 +23,8 @@ class background_reactor;
 class core_handle;
 
 /// The event queues of operating systems that eddy supports. The environment variable EDDY_DRIVER selects one for the
-/// whole process, by the same names, except that `automatic` is called `auto` there (a keyword in C++). An empty
-/// EDDY_DRIVER is treated as unset.
+/// whole process, by the same names, except that `automatic` is called `auto` there (which is a keyword in C++). An
+/// empty EDDY_DRIVER is treated as unset.
 enum class driver_kind {
     /// Linux epoll(7).
     epoll,

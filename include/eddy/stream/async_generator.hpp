@@ -87,7 +87,7 @@ public:
         return std::optional<T>(std::move(outcome.value()));
     }
 
-    /// Cancels the work gracefully: first the innermost future, then the coroutine frames are destroyed.
+    /// Cancels the work gracefully: calls poll_cancel() of the innermost future, then destroys the coroutine frames.
     poll_result<void> poll_cancel(context& cx) {
         if (frame_ != nullptr) {
             if (!detail::cancel_root(*frame_, cx)) return not_ready;
@@ -120,7 +120,7 @@ private:
 template <class T>
 class [[nodiscard("co_yield it")]] elements_of {
 public:
-    /// Takes the generator over.
+    /// Takes ownership of the generator.
     explicit elements_of(async_generator<T>&& of) noexcept : of_(std::move(of)) {}
 
 private:

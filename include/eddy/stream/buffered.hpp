@@ -158,8 +158,8 @@ private:
             const bool has_begun = begin_next(cx);
             futures_come_first_ = !futures_first && cx.budget() == 0;
             if (outcome_) return;
-            const bool has_ended =
-                take_ended(cx);  // in each round, so that an endless sequence of items does not starve the futures
+            // In each round, so that an endless sequence of items does not starve the futures.
+            const bool has_ended = take_ended(cx);
             if (outcome_ || !(has_begun || has_ended)) return;
             if (!cost.is_paid()) return;
         }
@@ -184,7 +184,7 @@ private:
         return true;
     }
 
-    /// Returns true if a future has ended, or everything has.
+    /// Returns true if a future has ended, or if all of them and the stream have ended.
     bool take_ended(context& cx) {
         auto ended = running_.poll_next(cx);
         if (!ended) return false;
@@ -201,7 +201,7 @@ private:
         return true;
     }
 
-    /// Ends everything that still runs. Returns true when it is gone.
+    /// Ends the stream and the futures that still run. Returns true when all of them are gone.
     bool cancel_all(context& cx) {
         const auto end_running = [&] { return detail::end_running(running_, cx); };
         return in_turn_([&] { return items_.cancel(cx); }, end_running);

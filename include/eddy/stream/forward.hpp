@@ -24,7 +24,7 @@ class borrowed_sink : public sink_ops<borrowed_sink<S>> {
 public:
     using error_type = typename S::error_type;
 
-    /// Creates a reference to the sink `borrowed`.
+    /// Creates a reference to the sink `target`.
     explicit borrowed_sink(std::reference_wrapper<S> target) noexcept : target_(&target.get()) {}
 
     /// The sink functions call those of the referenced sink.

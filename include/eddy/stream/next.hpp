@@ -109,7 +109,7 @@ class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// Creates a reference to the stream `borrowed`.
+    /// Creates a reference to the stream `target`.
     explicit borrowed_stream(S& target) noexcept : target_(&target) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return target_->poll_next(cx); }

@@ -107,11 +107,11 @@ class for_each_future;
 
 /// The members of a stream, for a class that derives from `stream_ops<itself>`.
 ///
-/// Functions that end in `&&` take the stream over: `std::move(items).take(3)`. Use by_ref() to refer to a stream
-/// instead. Function arguments are taken over as well: an lvalue is copied, std::ref refers to it. They live as long as
-/// the future that they returned runs. Where a function "returns a bool, or a future of one", it can be a coroutine,
-/// which is awaited before the next item is requested. An item with parts (`into_parts() &&`, for example of
-/// enumerate() and zip()) is passed to a function as several arguments, unless the function accepts the item itself.
+/// Members with the qualifier `&&` move the stream into their result: `std::move(items).take(3)`. Use by_ref() to refer
+/// to a stream instead. Callables are stored as well: an lvalue is copied, std::ref refers to it. A callable lives at
+/// least until the future that it returned has ended. Where a function "returns a bool, or a future of one", it can be
+/// a coroutine, which is awaited before the next item is requested. An item with parts (`into_parts() &&`, for example
+/// of enumerate() and zip()) is passed to a function as several arguments, unless the function accepts the item itself.
 /// An operation that ends before its stream does (take(), zip(), any(), and all that end at an error) first cancels the
 /// stream gracefully and waits until it is gone. In buffered(), for example, futures may still run.
 /// Errors: an exception of a function, or of its future, is thrown where the stream is awaited. The item is lost, and
@@ -270,8 +270,8 @@ public:
             return streams::chain_stream<Self, S>(std::move(self()), std::forward<S>(after));
         }
     }
-    /// Returns a stream of the items of both streams as they become available. It ends when both have ended. The two
-    /// streams are polled first in alternation.
+    /// Returns a stream of the items of both streams as they become available. It ends when both have ended. The stream
+    /// that is polled first alternates.
     template <class S>
     [[nodiscard]] auto merge(S&& other) && {
         if constexpr (!detail::is_stream_of<S, detail::item_t<Self>>()) {
@@ -363,7 +363,7 @@ public:
     /// of either.
     /// Cancel safety: dropping the future destroys the stream and the future of `f`. Cancelling it ends both
     /// gracefully.
-    /// Lifetime: takes over the stream and `f`, and keeps `f` while the future that it returned runs.
+    /// Lifetime: takes ownership of the stream and of `f`, and keeps `f` while the future that it returned runs.
     template <class Fn>
     [[nodiscard]] auto for_each(Fn&& f) && {
         if constexpr (!detail::takes_item<Fn, detail::item_value_t<detail::item_t<Self>>>()) {
@@ -418,9 +418,9 @@ public:
         using into = std::conditional_t<std::is_void_v<Container>, vector, Container>;
         return streams::collect_future<Self, into>(std::move(self()));
     }
-    /// Returns a future that sends all items into a sink, which it takes over (an lvalue is copied, std::ref refers to
-    /// it), and then closes the sink. It holds one item at a time, and flushes the sink while the stream waits. Items
-    /// that are `expected` are unwrapped.
+    /// Returns a future that sends all items to a sink and then closes the sink. It takes ownership of the sink (an
+    /// lvalue is copied, std::ref refers to it). It holds one item at a time, and flushes the sink while the stream
+    /// waits. Items that are `expected` are unwrapped.
     /// Errors: the first error of the stream or of the sink. The sink is not closed then.
     /// Cancel safety: dropping the future loses the item that it holds, and the stream.
     template <class Sink>

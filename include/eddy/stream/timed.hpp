@@ -16,7 +16,7 @@
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
-// Adapters that use time; see stream_ops. As a sleep does, they wait in the event loop that polls them.
+// Adapters that use time; see stream_ops. Like a sleep, they wait in the event loop that polls them.
 
 namespace eddy::streams {
 

@@ -215,9 +215,8 @@ public:
     class weak_sender;
     class receiver;
     class recv_future;
-    using closed_future =
-        eddy::detail::receivers_gone_future<eddy::detail::broadcast_state>;  ///< the future that sender::closed()
-                                                                             ///< returns
+    /// The future that sender::closed() returns.
+    using closed_future = eddy::detail::receivers_gone_future<eddy::detail::broadcast_state>;
     struct ends;
 
     /// Creates a channel that keeps `capacity` values, rounded up to a power of two.

@@ -23,8 +23,8 @@ template <class Of, class F>
 class run_until_cancelled_future;
 class cancellation_guard;
 
-/// Tells tasks to stop. Cancelling a token only signals: each task checks the token at points where it can stop in good
-/// order, and then returns.
+/// Tells tasks to stop. Cancelling a token only signals: each task checks the token at points where it can stop safely,
+/// and then returns.
 ///     for (;;) {
 ///         auto next = co_await eddy::select(token.cancelled(), listener.accept());
 ///         if (next.index() == 0) break;
@@ -48,8 +48,8 @@ public:
 
     /// Returns a token that is cancelled when this one is. Cancelling the child does not cancel this token. When all
     /// handles of the child are destroyed, the child's own children become children of this token.
-    /// Cost: one allocation, under a lock of the whole family of tokens. A cancel() in that family holds the lock while
-    /// it marks its descendants.
+    /// Cost: one allocation, under a lock of the whole tree of tokens. A cancel() in that tree holds the lock while it
+    /// marks the descendants.
     [[nodiscard]] cancellation_token child_token() const {
         return cancellation_token(eddy::detail::token_share(eddy::detail::token_node::make_child(*share_.get())));
     }
@@ -208,7 +208,7 @@ class [[nodiscard("it cancels its token when it is destroyed")]] cancellation_gu
 public:
     /// Creates a guard of the token `of`.
     explicit cancellation_guard(const cancellation_token& of) noexcept : token_(of) {}
-    /// Takes the token over; `other` is disarmed.
+    /// Takes ownership of the token; `other` is disarmed.
     cancellation_guard(cancellation_guard&& other) noexcept : token_(std::exchange(other.token_, std::nullopt)) {}
     cancellation_guard& operator=(cancellation_guard&& other) noexcept {
         cancellation_guard(std::move(other)).token_.swap(token_);

@@ -41,7 +41,7 @@ namespace eddy::sync {
 template <class T, class Fn, bool Tries, bool Marked>
 class once_init_future;
 
-/// A value that the first task that needs it creates, asynchronously. Other tasks that need it meanwhile wait for it:
+/// A value that is created asynchronously by the first task that needs it. Other tasks wait until it is created:
 ///     sync::once_cell<pool> connections;
 ///     ...
 ///     const pool& shared = *co_await connections.get_or_init(connect_all);

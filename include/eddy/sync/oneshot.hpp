@@ -18,8 +18,8 @@
 
 namespace eddy::detail {
 
-template <class T>
 /// A oneshot_state with its value. Both ends share it.
+template <class T>
 struct oneshot_channel : oneshot_state {
     struct leave_it {
         void operator()(oneshot_channel* channel) const noexcept {

@@ -28,6 +28,7 @@ class poll_semaphore : public stream_ops<poll_semaphore> {
 public:
     using item_type = semaphore::owned_permit;
 
+    /// Shares the ownership of `from`.
     /// Errors: throws `misuse` if `from` is null.
     explicit poll_semaphore(std::shared_ptr<semaphore> from,
                             std::source_location where = std::source_location::current())

@@ -38,7 +38,7 @@ enum class try_acquire_error {
 };
 
 /// Permits that were taken from a semaphore. The destructor returns them and wakes waiting tasks; release() does so
-/// earlier. `Home` refers to the semaphore: a pointer, or a std::shared_ptr for an owned permit.
+/// earlier. `Owner` refers to the semaphore: a pointer, or a std::shared_ptr for an owned permit.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that acquired it.
 template <class Owner>
 class [[nodiscard("it is given back when it is destroyed")]] basic_permit {

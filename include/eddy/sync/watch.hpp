@@ -70,8 +70,8 @@ public:
     class sender;
     class receiver;
     class changed_future;
-    using closed_future =
-        eddy::detail::receivers_gone_future<eddy::detail::watch_state>;  ///< the future that sender::closed() returns
+    /// The future that sender::closed() returns.
+    using closed_future = eddy::detail::receivers_gone_future<eddy::detail::watch_state>;
     template <class Predicate, bool Marked>
     class wait_for_future;
     struct ends;

@@ -25,7 +25,7 @@ public:
     using output_type = typename join_handle<T>::output_type;
     static constexpr bool took_closure = Marked;
 
-    /// Takes over the task of `task`. If `task` is empty, this handle is empty, too.
+    /// Takes ownership of the task of `task`. If `task` is empty, this handle is empty, too.
     explicit abort_on_drop_handle(join_handle<T> task) noexcept : task_(std::move(task)) {}
     /// Converts between the marked and the unmarked handle. A handle of a task that was given a closure is marked, for
     /// GCC 12 (see detail/closure_guard.hpp).

@@ -153,8 +153,8 @@ public:
     /// Swaps the tasks of two handles.
     void swap(join_handle& other) noexcept { std::swap(task_, other.task_); }
 
-    /// For the library: takes over one reference of `task`, the one that belongs to its handle. The output of `task` is
-    /// a T.
+    /// For the library: takes ownership of one reference of `task`, the one that belongs to its handle. The output of
+    /// `task` is a T.
     explicit join_handle(detail::joinable& task) noexcept : task_(&task) {}
 
 private:

@@ -47,8 +47,8 @@ struct joined_task {
 /// It is also a stream of outputs. The stream ends when the set is empty, and continues if a task is spawned after
 /// that:
 ///     co_await std::move(set).for_each([](int output) { use(output); });
-/// Stream operations on an rvalue take over the set: if such a future or adaptor is dropped early, the tasks are
-/// aborted. Use by_ref() to borrow the set.
+/// Stream operations on an rvalue take ownership of the set: if such a future or adaptor is dropped early, the tasks
+/// are aborted. Use by_ref() to borrow the set.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
 /// Cost: one small block from the frame pool for each task. Finding an ended task is O(1).
@@ -101,7 +101,7 @@ public:
         return insert(eddy::spawn_blocking(std::forward<F>(f), where));
     }
 
-    /// Takes over a task that was spawned elsewhere.
+    /// Takes ownership of a task that was spawned elsewhere.
     /// Errors: throws `misuse` if the handle is empty.
     abort_handle insert(join_handle<T> task, std::source_location where = std::source_location::current()) {
         list_.reserve();

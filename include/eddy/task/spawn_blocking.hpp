@@ -15,9 +15,9 @@
 
 namespace eddy {
 
-/// Runs a blocking or long-running function on a thread for such work, and returns a join_handle with its result.
-/// The threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the
-/// process (up to 512 threads). On other threads, use handle::spawn_blocking or runtime::spawn_blocking.
+/// Runs a blocking or long-running function on a thread for blocking work, and returns a join_handle of its result. The
+/// threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the process
+/// (up to 512 threads). On other threads, use handle::spawn_blocking or runtime::spawn_blocking.
 ///
 /// The function cannot be cancelled while it runs: abort() only prevents its start. A shutdown of the runtime does not
 /// wait for it, except for shutdown_timeout().

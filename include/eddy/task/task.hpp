@@ -31,7 +31,8 @@ detail::frame* enter_frame(task<T>& used, std::source_location where);
 ///
 /// Errors: an exception that leaves the coroutine is thrown again where the task is awaited or polled. Polling it after
 /// its end throws `misuse`. If the destructor of a parameter throws, the process is terminated.
-/// Cancel safety: destroying it, which is allowed at any time, destroys the frames of the whole chain, innermost first.
+/// Cancel safety: destroying it, which is allowed at any time, destroys all coroutine frames of the chain, innermost
+/// first.
 /// Thread safety: one thread at a time may poll it. Different threads may poll it in succession; the workers of a
 /// runtime do.
 /// Lifetime: the coroutine frame has copies of parameters that are passed by value. Objects that are passed by
@@ -57,7 +58,7 @@ public:
         }
         return *this;
     }
-    /// Destroys the frames of the chain, innermost first.
+    /// Destroys the coroutine frames of the chain, innermost first.
     ~task() {
         if (frame_ != nullptr) detail::destroy_root(*frame_);
     }
@@ -78,7 +79,7 @@ public:
         }
     }
 
-    /// Cancels the chain gracefully: first the innermost future by its poll_cancel(), then the frames are destroyed.
+    /// Cancels the chain gracefully: calls poll_cancel() of the innermost future, then destroys the coroutine frames.
     poll_result<void> poll_cancel(context& cx) {
         if (frame_ != nullptr) {
             if (!detail::cancel_root(*frame_, cx)) return not_ready;
@@ -161,8 +162,8 @@ static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == 
 
 namespace detail {
 
-/// Continues a task that was polled before inside of a new frame. The frames of `begun` remain a separate virtual
-/// stack.
+/// Continues a task that was polled before, inside a new coroutine frame. The frames of `begun` remain a separate
+/// virtual stack.
 template <class T>
 [[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
     if constexpr (std::is_void_v<T>) {

@@ -192,8 +192,8 @@ private:
 
     detail::slot_chunks<slot> slots_;
     detail::deadline_heap order_;  // of the used slots
-    std::unordered_map<std::uint64_t, std::size_t>
-        moved_;  // by number: the slot to which compact() has moved the value
+    // By number: the slot to which compact() has moved the value.
+    std::unordered_map<std::uint64_t, std::size_t> moved_;
     std::size_t first_free_ = none;
     std::size_t first_unused_ = 0;  // slots from this index on are free and not in the free list
     std::uint64_t next_number_ = 0;
@@ -331,8 +331,8 @@ private:
     delay_queue& queue_;
 };
 
-/// Moves the last values to the first free slots, one by one. If a move throws, all other values are where their keys
-/// say.
+/// Moves the last values to the first free slots, one by one. If a move throws, each other value can still be found by
+/// its key.
 template <class T>
 void delay_queue<T>::compact() {
     const rebuilt_free_list when_done(*this);
