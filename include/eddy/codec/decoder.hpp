@@ -146,8 +146,8 @@ bool goes_on_after(C& codec, const E& error) {
     }
 }
 
-/// As goes_on_after(), at the end of the bytes. The buffer had `size_before` bytes before the call of the codec, and
-/// has `size_now` bytes after it.
+/// Same as goes_on_after(), at the end of the bytes. The buffer had `size_before` bytes before the call of the codec,
+/// and has `size_now` bytes after it.
 template <class C, class E>
 bool goes_on_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
     return (has_decode_eof<C> || size_now < size_before) && detail::goes_on_after(codec, error);

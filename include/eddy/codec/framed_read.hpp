@@ -21,7 +21,7 @@ namespace eddy::codec {
 
 /// A stream of the frames that a decoder finds in the bytes of a reader. See `framed`, which also writes.
 ///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));
-/// Errors: as the stream of `framed`.
+/// Errors: those of the stream of `framed`.
 /// Cancel safety: safe. A partially received frame stays in this object.
 /// Thread safety: one thread at a time.
 template <class R, class D>

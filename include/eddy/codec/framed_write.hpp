@@ -20,7 +20,7 @@ namespace eddy::codec {
 
 /// A sink of frames that an encoder converts to bytes for a writer. See `framed`, which also reads.
 ///     codec::framed_write log(std::move(file), codec::lines_codec());
-/// Errors: as the sink of `framed`.
+/// Errors: those of the sink of `framed`.
 /// Cancel safety: safe. Frames that were passed to the sink stay in this object.
 /// Thread safety: one thread at a time.
 template <class W, class E>

@@ -122,7 +122,7 @@ public:
         if (**sent != out_.size()) return failure(std::make_error_code(std::errc::message_size));
         return outcome();
     }
-    /// As poll_flush(): a UDP socket has nothing to shut down.
+    /// Same as poll_flush(): a UDP socket has nothing to shut down.
     poll_result<outcome> poll_close(context& cx) { return poll_flush(cx); }
 
     /// Returns the codec.

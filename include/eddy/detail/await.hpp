@@ -96,7 +96,7 @@ protected:
     slot<T> outcome_;
 };
 
-/// As task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
+/// Same as task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
 template <class Out, class In>
 class try_task_awaiter : task_awaiter<In> {
 public:

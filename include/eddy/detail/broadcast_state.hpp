@@ -113,7 +113,7 @@ public:
         read_later later;
         return take(next, later);
     }
-    /// As take(), but if the channel is empty, wakes `wake` when it may no longer be.
+    /// Same as take(), but if the channel is empty, wakes `wake` when it may no longer be.
     template <class Read>
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
         // Returned by name, so that it is constructed in the caller's object: a block copy would stall (by_parts.hpp).

@@ -106,7 +106,7 @@ byte_block* byte_block::adopt(Owner owner) {
 }
 
 /// A counted reference to a block, or null.
-/// Thread safety: as a value: distinct objects may be used on different threads.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 class byte_share {
 public:
     byte_share() noexcept = default;
@@ -138,7 +138,7 @@ private:
 
 /// A counted reference from which many shares are made. It acquires references from the block in batches, so that most
 /// calls of share() need no atomic operation.
-/// Thread safety: as a value: distinct objects may be used on different threads.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 class byte_shares {
 public:
     byte_shares() noexcept = default;
@@ -173,7 +173,7 @@ public:
 
     [[nodiscard]] byte_block* get() const noexcept { return own_.get(); }
     byte_block* operator->() const noexcept { return own_.get(); }
-    /// As byte_share::is_own().
+    /// Same as byte_share::is_own().
     [[nodiscard]] bool is_own() const noexcept {
         return own_.get() != nullptr && own_->is_writable() && own_->is_unique(1 + in_advance_);
     }

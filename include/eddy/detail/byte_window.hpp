@@ -24,7 +24,7 @@ template <class T>
 }
 
 /// A contiguous sequence of bytes: the common base of `bytes` and `bytes_mut`.
-/// Thread safety: as a value.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 /// Lifetime: does not own the bytes; the derived class keeps them alive.
 class byte_window {
 public:

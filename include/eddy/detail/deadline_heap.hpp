@@ -17,7 +17,7 @@ namespace eddy::detail {
 /// A 4-ary heap (Johnson, Information Processing Letters 4, 1975) with the heap position of each slot. Compared with a
 /// timer wheel, it is exact to the nanosecond instead of to a tick, and takes 32 bytes per slot instead of a fixed
 /// 20 KB.
-/// Thread safety: as a container.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 /// Cost: O(log n) per operation. push(), remove() and change() are O(1) on average, and whenever deadlines increase, as
 /// with one timeout for all slots: most items are near the bottom of the heap.
 class EDDY_API deadline_heap {

@@ -16,7 +16,7 @@ namespace eddy::detail {
 
 /// Finds the ends of delimited codec frames, and examines each byte only once. The rest of a frame that is too long is
 /// discarded as it arrives, so the memory is bounded and the next frame is found.
-/// Thread safety: as a value.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 class delimiter_search {
 public:
     /// Returns the index of the next delimiter in `from`; nullopt if it has not arrived. A frame may have up to `most`

@@ -25,7 +25,7 @@ namespace eddy::detail {
 ///       ends_now_: returns "no item" once; after an error at the end of the stream it reads before it decodes again
 ///
 /// Cancel safety: safe. Bytes that were read stay in the buffer.
-/// Thread safety: as a value.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 class frame_reader {
 public:
     /// Creates a reader with a buffer of `capacity` bytes.

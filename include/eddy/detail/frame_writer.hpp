@@ -14,7 +14,7 @@ namespace eddy::detail {
 
 /// The send buffer for codec frames, and the operations of a sink. `E` is the codec's error type.
 /// Cancel safety: safe. Unwritten bytes stay in the buffer.
-/// Thread safety: as a value.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 template <class E>
 class frame_writer {
 public:

@@ -18,7 +18,8 @@ namespace eddy::detail {
 /// The common base of the guards of mutex and rwlock: access to the value, and permits that the destructor releases.
 /// `Owner` is a pointer, or an owning pointer, to the object whose release() takes the permits back. `Count` is
 /// std::size_t or one_permit.
-/// Thread safety: as a value; it may be destroyed on any thread.
+/// Thread safety: not synchronized; distinct objects may be used on different threads; it may be destroyed on any
+/// thread.
 template <class T, class Owner, class Count>
 class held_lock {
 public:

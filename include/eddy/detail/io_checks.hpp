@@ -112,8 +112,8 @@ poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std
     return ok();
 }
 
-/// As poll_write_all(), from the front of a buffer. Written bytes are removed from the buffer immediately, also if the
-/// next write throws.
+/// Same as poll_write_all(), from the front of a buffer. Written bytes are removed from the buffer immediately, also if
+/// the next write throws.
 template <class W, class B>
 poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
     for (auto chunk = from.chunk(); !chunk.empty(); chunk = from.chunk()) {

@@ -88,14 +88,14 @@ public:
 
     /// Waits until all written data has been passed to the kernel.
     poll_result<result<void>> poll_flush(context& cx, const void* future);
-    /// As poll_flush(), then shuts down the writing side. Has no effect on a pipe.
+    /// Same as poll_flush(), then shuts down the writing side. Has no effect on a pipe.
     poll_result<result<void>> poll_shutdown(context& cx, const void* future);
     /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
     void shut_down_soon() noexcept;
 
     // The next five are for callers that will release() the descriptor.
 
-    /// As poll_flush(), but leaves an error of the connection for take_connection_error().
+    /// Same as poll_flush(), but leaves an error of the connection for take_connection_error().
     poll_result<result<void>> poll_sent(context& cx, const void* future);
     /// Waits until the driver has stopped receiving. Then take_received() and take_connections() return the rest.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);

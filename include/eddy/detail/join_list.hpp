@@ -17,7 +17,8 @@ struct join_ready_list;
 /// The part of a join_set that does not depend on the output type. Each task has an entry, whose waker is registered
 /// with the task. When the task ends, the waker moves the entry to a list of ended tasks, so that they are found
 /// without checking the rest. After Tokio's IdleNotifiedSet.
-/// Thread safety: as a value. The wakers of its entries are used on any thread, also after its destruction.
+/// Thread safety: not synchronized; distinct objects may be used on different threads. The wakers of its entries are
+/// used on any thread, also after its destruction.
 class EDDY_API join_list {
 public:
     join_list() noexcept = default;

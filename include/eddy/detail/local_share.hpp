@@ -37,7 +37,7 @@ EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
 EDDY_API void close(local_tasks& tasks) noexcept;
 
 /// A counted reference to a local set, or null.
-/// Thread safety: as a value: distinct objects may be used on different threads.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
 class local_share {
 public:
     /// Takes ownership of the caller's reference.
@@ -79,7 +79,7 @@ EDDY_API void check_driver(const local_tasks& tasks, std::source_location where)
 /// Polls up to 61 queued tasks, each with a full coop budget. Then arranges that `cx` is woken when a task is queued.
 EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
 
-/// As drive(), for a caller that waits until the set has no tasks. Returns whether that is so.
+/// Same as drive(), for a caller that waits until the set has no tasks. Returns whether that is so.
 /// Errors: throws `misuse` if called from a task of the set, or while another thread is polling the set.
 [[nodiscard]] EDDY_API bool drive_to_end(local_tasks& tasks, context& cx);
 /// Aborts all tasks.

@@ -185,7 +185,7 @@ public:
 
     /// Stores `wake` if no value was claimed after position `head`. Returns `waits` if the waker was stored.
     [[nodiscard]] nothing wait(std::size_t head, const waker& wake) noexcept;
-    /// The same as wait(), but stores nothing.
+    /// Same as wait(), but stores nothing.
     [[nodiscard]] nothing look(std::size_t head) const noexcept;
 
     /// Closes the channel. Permits that were already handed out can still be used.
@@ -286,7 +286,7 @@ public:
     }
     /// Stores `wake` if `received` is still the last node. Returns `waits` if the waker was stored.
     [[nodiscard]] nothing wait(const mpsc_node& received, const waker& wake) noexcept;
-    /// The same as wait(), but stores nothing.
+    /// Same as wait(), but stores nothing.
     [[nodiscard]] nothing look(const mpsc_node& received) const noexcept;
 
     void close_receiver() noexcept {

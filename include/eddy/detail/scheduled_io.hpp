@@ -114,7 +114,7 @@ public:
         return seen;
     }
 
-    /// Like look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
+    /// Same as look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
     /// previous one. `owner` identifies the polling future for leave_slot(); null if leave_slot() will not be called.
     [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const void* owner);
     /// The same, for a caller that has just looked and found nothing.
@@ -126,7 +126,7 @@ public:
     /// Returns whether a slot contains the waker of a future that will call leave_slot().
     [[nodiscard]] bool has_owner() const noexcept;
 
-    /// Like poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.
+    /// Same as poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.
     [[nodiscard]] poll_result<io::ready_event> poll_waiter(io_waiter& waiter, context& cx);
     /// Removes `waiter` from the list, if it is in it.
     void unlink(io_waiter& waiter) noexcept;

@@ -22,7 +22,7 @@
 // - An exception of the future or of the function leaves the adaptor, which has then ended.
 //
 // Cancel safety: that of the given future and of the future that the function returned.
-// Thread safety: as for any future; see eddy::future.
+// Thread safety: that of any future; see eddy::future.
 // Lifetime: future and function are moved in; use std::ref to borrow them. The value is destroyed when the function
 // returns, so a coroutine must take it as a parameter by value.
 // Cost: no allocation.

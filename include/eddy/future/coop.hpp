@@ -22,7 +22,7 @@ namespace eddy {
 /// Takes one unit of the task's coop budget. Use `co_await consume_budget()` in a loop that computes and awaits nothing
 /// else. If the budget is used up, it yields to the other tasks once.
 /// Cancel safety: safe.
-/// Thread safety: as for any future; see eddy::future.
+/// Thread safety: that of any future; see eddy::future.
 /// Cost: a decrement while budget is left.
 class [[nodiscard("co_await it")]] consume_budget : public future_ops<consume_budget> {
 public:
@@ -42,7 +42,7 @@ public:
 /// Returns whether the task can complete one more operation in this poll: `co_await has_budget_remaining()`. It is
 /// always ready. In a hand-written future, test `cx.budget() != 0` instead.
 /// Cancel safety: safe.
-/// Thread safety: as for any future; see eddy::future.
+/// Thread safety: that of any future; see eddy::future.
 class [[nodiscard("co_await it")]] has_budget_remaining : public future_ops<has_budget_remaining> {
 public:
     /// Future interface; see eddy::future.

@@ -39,7 +39,7 @@ template <class... F>
     }
 }
 
-/// Does the same as `join` for futures of expecteds, but stops at the first error. The output is an expected with a
+/// Same as `join` for futures of expecteds, but stops at the first error. The output is an expected with a
 /// `joined` of the values, or with that error. After an error the other futures are cancelled (with `poll_cancel`, if
 /// they have it). All error types must convert to one of them; see `convert_error`.
 /// Cancel safety, Lifetime, Cost: the same as for join.

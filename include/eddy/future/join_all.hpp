@@ -41,7 +41,7 @@ template <class R>
     }
 }
 
-/// Does the same as `join_all` for futures of expecteds, but stops at the first error. The output is an expected with a
+/// Same as `join_all` for futures of expecteds, but stops at the first error. The output is an expected with a
 /// vector of the values, or with that error. After an error the other futures are cancelled (with `poll_cancel`, if
 /// they have it).
 /// Cancel safety, Lifetime, Cost: the same as for join_all.

@@ -51,7 +51,7 @@ template <class... F>
     }
 }
 
-/// Does the same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
+/// Same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
 /// wins. Put futures that must not be starved (a shutdown signal, a deadline) first, and futures that are always ready
 /// last.
 /// Cancel safety, Lifetime, Cost: the same as for select.
@@ -66,7 +66,7 @@ template <class... F>
     }
 }
 
-/// Does the same as `select` for futures of one output type. The output is that of the first future that is ready.
+/// Same as `select` for futures of one output type. The output is that of the first future that is ready.
 /// Cancel safety, Lifetime, Cost: the same as for select.
 template <class... F>
 [[nodiscard]] auto race(F&&... futures) {

@@ -48,7 +48,7 @@ public:
     /// Errors: throws std::system_error with an error of core_builder::build(), for example if too many descriptors are
     /// open, or if the driver that EDDY_DRIVER names is unknown or unavailable.
     core();
-    /// Does the same as the constructor, but returns the error.
+    /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<core> make() noexcept;
     /// Returns a builder with the default settings.
     [[nodiscard]] static core_builder builder() noexcept;

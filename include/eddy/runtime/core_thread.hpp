@@ -22,7 +22,7 @@ public:
     /// Starts the thread and its event loop.
     /// Errors: throws std::system_error, for example if there are too many descriptors or threads.
     core_thread();
-    /// Does the same as the constructor, but returns the error.
+    /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<core_thread> make() noexcept;
 
     /// A moved-from object is empty. The move assignment shuts down the thread that this object had before.

@@ -116,7 +116,7 @@ public:
     /// Constructs a reactor with epoll.
     /// Errors: throws std::system_error, for example if the process has too many open descriptors.
     reactor();
-    /// Does the same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
+    /// Same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
     /// reactor, but only one thread may use a ring. `automatic` selects epoll.
     /// Errors: system errors such as std::errc::too_many_files_open; std::errc::not_supported for io_uring.
     [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;

@@ -51,7 +51,7 @@ public:
     /// descriptors or threads, if EDDY_WORKER_THREADS is invalid, or if the driver that EDDY_DRIVER names is unknown or
     /// unavailable.
     runtime();
-    /// Does the same as the constructor, but returns the error.
+    /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<runtime> make() noexcept;
     /// Returns a builder with the default settings.
     [[nodiscard]] static runtime_builder builder();
@@ -104,7 +104,7 @@ public:
         return handle().block_on(std::forward<F>(future), where);
     }
 
-    /// Does the same as block_on(), then waits until the runtime is idle, and shuts it down.
+    /// Same as block_on(), then waits until the runtime is idle, and shuts it down.
     /// Errors: the same as for block_on() and wait_until_idle().
     template <class F>
     auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
@@ -198,7 +198,7 @@ private:
 /// A future that is ready when a runtime has shut down: its tasks are destroyed and its workers have ended. For an
 /// empty runtime it is ready immediately.
 /// Cancel safety: safe. If it is dropped, the shutdown continues.
-/// Thread safety: as for any future; see eddy::future.
+/// Thread safety: that of any future; see eddy::future.
 class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
 public:
     /// Future interface; see eddy::future.

@@ -17,7 +17,7 @@
 namespace eddy::sinks {
 
 /// A reference to a sink. forward() uses it for a sink that was passed as std::ref.
-/// Thread safety: as the sink.
+/// Thread safety: that of the sink.
 /// Lifetime: the sink must outlive it.
 template <class S>
 class borrowed_sink : public sink_ops<borrowed_sink<S>> {

@@ -90,7 +90,7 @@ public:
         }
     }
 
-    /// As poll(), so that a cancellation does not leave the stream half ended.
+    /// Same as poll(), so that a cancellation does not leave the stream half ended.
     poll_result<void> poll_cancel(context& cx) { return poll(cx); }
 
 private:

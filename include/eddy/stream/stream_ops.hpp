@@ -140,7 +140,7 @@ public:
     /// For items that are `expected`: returns a future of the next value, or of nothing at the end.
     ///     while (auto value = co_await try_(items.try_next())) use(*value);
     /// Errors: the error of the item.
-    /// Cancel safety: as next().
+    /// Cancel safety: that of next().
     /// Lifetime: the stream must outlive the future.
     [[nodiscard]] auto try_next() noexcept {
         if constexpr (!detail::has_errors<detail::item_t<Self>>()) {
@@ -318,7 +318,7 @@ public:
             return streams::buffered_stream<Self, running>(std::move(self()), limit, where);
         }
     }
-    /// As buffered(), but the outputs are returned in the order in which the futures are ready.
+    /// Same as buffered(), but the outputs are returned in the order in which the futures are ready.
     /// Cost: that of futures_unordered.
     [[nodiscard]] auto buffer_unordered(std::size_t limit,
                                         std::source_location where = std::source_location::current()) && {
@@ -372,7 +372,7 @@ public:
             return adapt<for_each_future>(std::forward<Fn>(f));
         }
     }
-    /// As for_each(), with up to `limit` futures of `f` at the same time, on the awaiting task. The first error or
+    /// Same as for_each(), with up to `limit` futures of `f` at the same time, on the awaiting task. The first error or
     /// exception ends it: the other futures are cancelled first, and are gone before it is returned. To run them on
     /// several threads, spawn them (see scope).
     /// Errors: throws misuse if `limit` is zero.
@@ -394,8 +394,8 @@ public:
     [[nodiscard]] auto fold(State first, Fn&& f) && {
         return adapt_with_state<streams::fold_future>(std::move(first), std::forward<Fn>(f));
     }
-    /// As fold(), with errors: items that are `expected` are unwrapped, and `f` may return an `expected` state, or a
-    /// future of one. The first error of either ends it. The output is an `expected` of the state. Its error type is
+    /// Same as fold(), with errors: items that are `expected` are unwrapped, and `f` may return an `expected` state, or
+    /// a future of one. The first error of either ends it. The output is an `expected` of the state. Its error type is
     /// that of the items, or else that of the result of `f`.
     ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
     template <class State, class Fn>

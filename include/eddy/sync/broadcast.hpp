@@ -396,7 +396,7 @@ public:
     }
 
     /// Returns the next value if one is available. Never waits.
-    /// Errors: as recv(), and kinds::empty if no value is available yet.
+    /// Errors: those of recv(), and kinds::empty if no value is available yet.
     [[nodiscard]] std::expected<T, broadcast_error> try_recv(
         std::source_location where = std::source_location::current()) {
         reader how;
@@ -405,7 +405,7 @@ public:
     }
 
     /// Blocks this thread until the next value is available; see `eddy::wait`.
-    /// Errors: as recv().
+    /// Errors: those of recv().
     std::expected<T, broadcast_error> blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(recv(where), where);
     }

@@ -68,7 +68,7 @@ public:
     /// terminates the program.
     /// Cost: no allocation; no read-modify-write until the future has to wait.
     [[nodiscard]] cancelled_future cancelled() const noexcept;
-    /// As cancelled(), but the future owns a copy of the token.
+    /// Same as cancelled(), but the future owns a copy of the token.
     [[nodiscard]] owned_cancelled_future cancelled_owned() const noexcept;
 
     /// Runs `work` until it is ready or the token is cancelled. The output is a std::optional of the output of `work`
@@ -81,7 +81,7 @@ public:
     /// outlive the future.
     template <class F>
     [[nodiscard]] auto run_until_cancelled(F&& work) const;
-    /// As run_until_cancelled(), but the future owns a copy of the token, for example for a spawned task.
+    /// Same as run_until_cancelled(), but the future owns a copy of the token, for example for a spawned task.
     template <class F>
     [[nodiscard]] auto run_until_cancelled_owned(F&& work) const;
 

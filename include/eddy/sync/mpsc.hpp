@@ -233,7 +233,7 @@ public:
         return std::unexpected(try_send_error<T>(reason(answer), std::move(value)));
     }
 
-    /// As send(), but waits at most for `limit`. Needs a runtime or event loop with a clock.
+    /// Same as send(), but waits at most for `limit`. Needs a runtime or event loop with a clock.
     /// Errors: returns `value` in a send_timeout_error if the limit has passed or the receiver is gone or closed.
     /// Cancel safety: that of send().
     template <class Rep, class Period>
@@ -243,7 +243,7 @@ public:
     }
 
     /// Blocks this thread until `value` is sent; see `eddy::wait`.
-    /// Errors: as send().
+    /// Errors: those of send().
     std::expected<void, send_error<T>> blocking_send(
         T value, std::source_location where = std::source_location::current()) const {
         return eddy::wait(send(std::move(value), where), where);
@@ -258,14 +258,14 @@ public:
     [[nodiscard]] reserve_future reserve(std::source_location where = std::source_location::current()) const {
         return reserve_future(at("reserve()", where), 1);
     }
-    /// As reserve(), for `count` values together.
-    /// Errors: as reserve(); throws `misuse` if `count` is greater than max_capacity().
+    /// Same as reserve(), for `count` values together.
+    /// Errors: those of reserve(); throws `misuse` if `count` is greater than max_capacity().
     [[nodiscard]] reserve_many_future reserve_many(std::size_t count,
                                                    std::source_location where = std::source_location::current()) const {
         return reserve_many_future(fitting(count, where), count);
     }
-    /// As reserve(), but the permit owns a sender, so it does not depend on this one. Called on an rvalue, it moves
-    /// this sender.
+    /// Same as reserve(), but the permit owns a sender, so it does not depend on this one. Called on an rvalue, it
+    /// moves this sender.
     [[nodiscard]] reserve_owned_future reserve_owned(
         std::source_location where = std::source_location::current()) const& {
         return reserve_owned_future(sender(*this), at("reserve_owned()", where));
@@ -275,7 +275,7 @@ public:
         return reserve_owned_future(std::move(*this), channel);
     }
 
-    /// As the reserve functions, but never wait.
+    /// Same as the reserve functions, but never wait.
     /// Errors: the reason if the channel is full or closed.
     [[nodiscard]] std::expected<permit, try_send_reason> try_reserve(
         std::source_location where = std::source_location::current()) const {

@@ -76,7 +76,7 @@ public:
         }
     }
 
-    /// As recv() and recv_many(), but block this thread while they wait; see `eddy::wait`.
+    /// Same as recv() and recv_many(), but block this thread while they wait; see `eddy::wait`.
     std::optional<item_type> blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(recv(), where);
     }
@@ -85,8 +85,8 @@ public:
         return eddy::wait(recv_many(into, limit), where);
     }
 
-    /// As recv() and recv_many(), for a hand-written `poll` function. Only the waker of the latest poll is woken. The
-    /// channel keeps a copy of it until then.
+    /// Same as recv() and recv_many(), for a hand-written `poll` function. Only the waker of the latest poll is woken.
+    /// The channel keeps a copy of it until then.
     poll_result<std::optional<item_type>> poll_recv(context& cx) {
         Channel& channel = at("recv()", cx);
         if (!cx.consume_budget()) return not_ready;

@@ -47,7 +47,7 @@ public:
         return basic_mutex_guard<typename narrow::value_type, Owner>(this->narrow(std::forward<Fn>(fn)));
     }
 
-    /// As map(), with a function that returns a pointer.
+    /// Same as map(), with a function that returns a pointer.
     /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
     [[nodiscard]] std::expected<basic_mutex_guard<U, Owner>, basic_mutex_guard> try_map(Fn&& fn) && {
@@ -111,8 +111,8 @@ public:
     /// Returns the guard if the mutex is free. Never waits.
     [[nodiscard]] std::optional<guard> try_lock() noexcept { return try_take<guard>(*this, &state_); }
 
-    /// As lock() and try_lock(), but the guard and the future share ownership of the mutex, so they may outlive other
-    /// references to it.
+    /// Same as lock() and try_lock(), but the guard and the future share ownership of the mutex, so they may outlive
+    /// other references to it.
     /// Errors: throws `misuse` if `shared` is null.
     /// Cancel safety: that of lock().
     [[nodiscard]] static lock_future<owned_guard> lock_owned(

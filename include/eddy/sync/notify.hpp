@@ -51,7 +51,7 @@ public:
     /// Wakes the task that has waited longest. If there are no waiters, stores a permit: the next wait returns
     /// immediately.
     void notify_one() noexcept { state_.notify_one(); }
-    /// As notify_one(), but wakes the task that began to wait last.
+    /// Same as notify_one(), but wakes the task that began to wait last.
     void notify_last() noexcept { state_.notify_last(); }
     /// Wakes all waiters and completes all existing notified() futures, including those that were not polled yet.
     /// Neither stores nor consumes a permit.
@@ -63,7 +63,7 @@ public:
     /// notified it, that notification passes to the next waiter.
     /// Lifetime: the notify must outlive the future.
     [[nodiscard]] notified_future notified() noexcept;
-    /// As notified(), but the future shares ownership of `of`.
+    /// Same as notified(), but the future shares ownership of `of`.
     /// Errors: throws `misuse` if `of` is null.
     [[nodiscard]] static owned_notified_future notified_owned(
         std::shared_ptr<notify> of, std::source_location where = std::source_location::current());

@@ -96,7 +96,7 @@ public:
         return make<false>(std::forward<Fn>(f));
     }
 
-    /// As get_or_init(), with a future of an `expected` of T. The output is an `expected` of `const T*`.
+    /// Same as get_or_init(), with a future of an `expected` of T. The output is an `expected` of `const T*`.
     /// Errors: an error is returned to the task whose `f` produced it; the waiter that has waited longest then calls
     /// its own `f`.
     template <class Fn>

@@ -23,7 +23,7 @@ namespace eddy::sync {
 /// stop_waiting() gives it up.
 /// Thread safety: one thread at a time. Give each task its own object on a shared semaphore.
 /// Lifetime: shares ownership of the semaphore. It must not be moved while it waits.
-/// Cost: as semaphore::acquire_owned(); no allocation.
+/// Cost: that of semaphore::acquire_owned(); no allocation.
 class poll_semaphore : public stream_ops<poll_semaphore> {
 public:
     using item_type = semaphore::owned_permit;
@@ -58,8 +58,8 @@ public:
     /// Gives up the place in the queue, if there is one.
     void stop_waiting() noexcept { wait_.reset(); }
 
-    /// As the functions of the semaphore of the same names. A poll_semaphore that was moved from is closed and has no
-    /// permits.
+    /// Same as the functions of the semaphore of the same names. A poll_semaphore that was moved from is closed and has
+    /// no permits.
     void close() const noexcept {
         if (from_ != nullptr) from_->close();
     }

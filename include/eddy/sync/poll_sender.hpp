@@ -28,7 +28,7 @@ namespace eddy::sync {
 /// capacity that it receives, for the next send. abort_send() gives both up.
 /// Thread safety: one thread at a time. Give each task its own object.
 /// Lifetime: owns a sender. It must not be moved while it waits.
-/// Cost: as sender::reserve(); no allocation.
+/// Cost: that of sender::reserve(); no allocation.
 template <class T>
 class poll_sender : public sink_ops<poll_sender<T>> {
     using sender = typename mpsc<T>::sender;

@@ -44,7 +44,7 @@ public:
         return basic_read_guard<typename narrow::value_type, Owner>(this->narrow(std::forward<Fn>(fn)));
     }
 
-    /// As map(), with a function that returns a pointer.
+    /// Same as map(), with a function that returns a pointer.
     /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
     [[nodiscard]] std::expected<basic_read_guard<U, Owner>, basic_read_guard> try_map(Fn&& fn) && {
@@ -55,7 +55,7 @@ public:
 };
 
 /// An rwlock that is locked for writing, and access to its value. The destructor unlocks it; see basic_read_guard.
-/// Thread safety: as basic_read_guard.
+/// Thread safety: that of basic_read_guard.
 template <class T, class Owner>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Owner, std::size_t> {
@@ -157,8 +157,8 @@ public:
         return try_take<write_guard>(*this, &state_, max_readers_);
     }
 
-    /// As the functions above, but the guards and the futures share ownership of the lock, so they may outlive other
-    /// references to it.
+    /// Same as the functions above, but the guards and the futures share ownership of the lock, so they may outlive
+    /// other references to it.
     /// Errors: throws `misuse` if `lock` is null.
     /// Cancel safety: that of read() and write().
     [[nodiscard]] static lock_future<owned_read_guard> read_owned(const shared& lock,

@@ -142,7 +142,7 @@ public:
         return try_take(&state_, checked(count, where));
     }
 
-    /// As acquire() and try_acquire(), but the permit and the future share ownership of the semaphore, so they may
+    /// Same as acquire() and try_acquire(), but the permit and the future share ownership of the semaphore, so they may
     /// outlive other references to it.
     /// Errors: also throw `misuse` if `from` is null.
     /// Cancel safety: that of acquire().
@@ -156,7 +156,7 @@ public:
     }
 
     /// Blocks this thread until `count` permits are taken; see `eddy::wait`.
-    /// Errors: as acquire().
+    /// Errors: those of acquire().
     [[nodiscard]] std::expected<permit, acquire_error> blocking_acquire(
         std::size_t count = 1, std::source_location where = std::source_location::current());
 

@@ -170,7 +170,7 @@ public:
         }
     }
 
-    /// As eddy::spawn(), handle::spawn() and eddy::spawn_local(), with the task tracked.
+    /// Same as eddy::spawn(), handle::spawn() and eddy::spawn_local(), with the task tracked.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn(std::move(all), where); });
@@ -183,7 +183,7 @@ public:
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
         return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn_local(std::move(all), where); });
     }
-    /// As eddy::spawn_blocking(), with the function tracked.
+    /// Same as eddy::spawn_blocking(), with the function tracked.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
         return start<F>(std::forward<F>(f), [&](auto all) { return eddy::spawn_blocking(std::move(all), where); });

@@ -171,7 +171,7 @@ public:
         static_cast<void>(send_if_modified(change, where));
     }
 
-    /// As send_modify(), but notifies the receivers only if `f(T&)` returns true. Returns the result of `f`.
+    /// Same as send_modify(), but notifies the receivers only if `f(T&)` returns true. Returns the result of `f`.
     template <class Fn>
         requires std::predicate<Fn, T&>
     bool send_if_modified(Fn&& f, std::source_location where = std::source_location::current()) const {

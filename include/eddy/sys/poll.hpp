@@ -154,7 +154,7 @@ public:
     /// Errors: throws std::system_error if the process or the system has too many open descriptors.
     poll();
 
-    /// The same, but returns an error as a value.
+    /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<poll> make() noexcept;
 
     poll(poll&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -43,7 +43,7 @@ public:
     /// Future interface; see join_handle.
     poll_result<output_type> poll(context& cx) { return task_.poll(cx); }
 
-    /// The same as the member functions of join_handle.
+    /// Same as the member functions of join_handle.
     void abort() const noexcept { task_.abort(); }
     [[nodiscard]] bool is_finished() const noexcept { return task_.is_finished(); }
     [[nodiscard]] eddy::abort_handle abort_handle(std::source_location where = std::source_location::current()) const {

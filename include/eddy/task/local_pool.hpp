@@ -30,7 +30,7 @@ public:
     /// Errors: throws std::system_error, for example if there are too many descriptors or threads; `misuse` if
     /// `threads` is 0.
     explicit local_pool(std::size_t threads, std::source_location where = std::source_location::current());
-    /// Does the same as the constructor, but returns the error; std::errc::invalid_argument if `threads` is 0.
+    /// Same as the constructor, but returns the error; std::errc::invalid_argument if `threads` is 0.
     [[nodiscard]] static result<local_pool> make(std::size_t threads) noexcept;
 
     /// A moved-from pool is empty. The assignment shuts down the pool that this object had before.

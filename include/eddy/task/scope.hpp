@@ -217,7 +217,7 @@ public:
 /// Cancel safety: cancelling the scope cancels its children. A graceful cancellation (poll_cancel) waits for them. The
 /// destructor destroys the children that wait, and blocks until those that are being polled at that moment return. A
 /// child must not destroy its own scope: that ends the process.
-/// Thread safety: as for any future; see eddy::future.
+/// Thread safety: that of any future; see eddy::future.
 /// Lifetime: an rvalue `f` lives as long as the scope.
 /// Cost: two small blocks for each child.
 template <class F>

@@ -54,7 +54,7 @@ auto spawn(W&& work, std::source_location where = std::source_location::current(
     }
 }
 
-/// Does the same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
+/// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
 /// wait for the task, and cancel it.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {

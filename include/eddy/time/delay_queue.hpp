@@ -82,7 +82,7 @@ public:
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
         : wait_(time_point::max(), where), where_(where) {}
     /// Creates an empty queue with a capacity of `capacity` values.
-    /// Errors: as reserve().
+    /// Errors: those of reserve().
     explicit delay_queue(std::size_t capacity, std::source_location where = std::source_location::current())
         : delay_queue(where) {
         reserve(capacity);
@@ -112,7 +112,7 @@ public:
     expired remove(delay_key which, std::source_location where = std::source_location::current()) {
         return take(find(which, where));
     }
-    /// As remove(), but returns nothing if the value has expired or was removed.
+    /// Same as remove(), but returns nothing if the value has expired or was removed.
     std::optional<expired> try_remove(delay_key which) {
         const std::size_t at = slot_of(which);
         return at == none ? std::optional<expired>() : std::optional<expired>(take(at));

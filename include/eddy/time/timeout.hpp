@@ -144,8 +144,8 @@ template <class F>
     }
 }
 
-/// As timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d` that exceeds
-/// the clock's range is no limit.
+/// Same as timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d` that
+/// exceeds the clock's range is no limit.
 template <class Rep, class Period, class F>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> d, F&& work,
                            std::source_location where = std::source_location::current()) {
