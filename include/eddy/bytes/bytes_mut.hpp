@@ -29,7 +29,7 @@ namespace eddy {
 /// different threads at the same time.
 /// Cost: splitting and freezing take at most one atomic addition and no allocation. A block and its reference count are
 /// one allocation. A full buffer moves its bytes to the front of its block if no other buffer shares the block and the
-/// free part in front is large enough; otherwise it moves to a new block of at least twice the size.
+/// free part in front is large enough. Otherwise it moves them to a new block of at least twice the size.
 class EDDY_API bytes_mut : public detail::byte_window,
                            public detail::takes_numbers<bytes_mut>,
                            public detail::puts_numbers<bytes_mut> {

@@ -32,7 +32,7 @@ namespace eddy::codec {
 ///
 /// `stream` is any reader and writer. It is moved in, or passed as std::ref(stream). send() writes a frame immediately.
 /// feed() collects frames, up to the backpressure boundary, for one flush(). close() flushes and shuts down the write
-/// side of the connection; the destructor does not flush.
+/// side of the connection. The destructor does not flush.
 ///
 /// At the end of the bytes the stream ends. If it is polled again, it reads again, because a file may have grown.
 /// Errors: the stream yields errors of the reader and of the decoder as items. It ends after an error of the reader,

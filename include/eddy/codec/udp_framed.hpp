@@ -69,9 +69,9 @@ namespace eddy::codec {
 /// The stream does not end, except after a permanent error of the socket (errc::runtime_shutdown, errc::io_disabled).
 /// Errors: the stream yields errors of the socket and of the decoder as items, and continues with the next datagram.
 /// The rest of a datagram is discarded after an error, and also if the decoder throws. A datagram that ends within a
-/// message is errc::bytes_remaining. The sink returns errors of the encoder, whose message is not sent, and
-/// std::errc::message_size for a message that does not fit into a datagram; that message is dropped, and the sink
-/// remains usable. An address of the wrong family gives the error of the system.
+/// message is errc::bytes_remaining. The sink returns errors of the encoder, and std::errc::message_size for a message
+/// that does not fit into a datagram. The message is dropped in both cases, and the sink remains usable. An address of
+/// the wrong family gives the error of the system.
 /// Cancel safety: safe. A partially decoded datagram and a message that was not sent yet stay in this object.
 /// Thread safety: one thread at a time. To use it in two tasks, see split().
 /// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied. One system call per

@@ -15,8 +15,8 @@
 //     rounds_   the number of completed rounds; a waiter stores the value at its arrival and is ready when it changes
 //     here_     the number of tasks that wait in the current round
 //
-// The waiters of completed rounds are at the front of the list, so they are found again after the lock was released
-// between two batches of wake-ups, even if other tasks arrive or leave in the meantime.
+// The lock is released between two batches of wake-ups, and other tasks may arrive or leave in the meantime. The
+// waiters of completed rounds are found again, because they are at the front of the list.
 
 namespace eddy::detail {
 

@@ -28,9 +28,9 @@
 //     receiver: waker slot = waker; word: all received -> mark
 //     sender:   word: mark -> claimed; take the waker; publish; wake
 //
-// In the bounded channel, a claim also synchronizes with all later claims. This is necessary because the position that
-// a sender claims may have become free by a permit that the receiver handed to another sender under the lock, without a
-// change of the word:
+// In the bounded channel, a claim also synchronizes with all later claims. This is necessary because the permit of a
+// freed position may go to another sender than the position. The receiver hands that permit over under the lock,
+// without a change of the word:
 //
 //     receiver: frees position, permit -> B (lock)    B: claims    A, with an older permit: claims that position
 //
@@ -73,7 +73,7 @@ public:
     }
 
     /// Adds or removes a weak sender. drop_weak() returns true for the last share, as leave() does.
-    // relaxed, all three: the caller already has a share of the memory, and `weak_` is only a reported count.
+    // relaxed: the caller already has a share of the memory, and `weak_` is only a reported count.
     void add_weak() noexcept {
         weak_.fetch_add(1, std::memory_order_relaxed);
         shares_.fetch_add(1, std::memory_order_relaxed);

@@ -55,9 +55,9 @@ protected:
 
 /// Prevents the destruction of every task_owner while it exists. For threads that wake tasks and are not workers.
 ///
-/// Without it there is a race: a thread sets a task's `notified` bit, and then a shutdown destroys the task, and with
-/// the last task its owner, before the thread calls schedule() of the owner. So a wake from outside announces itself
-/// before it accesses the task's word. Before an owner is freed, it waits until each announcement has ended
+/// Without it there is a race. A thread sets a task's `notified` bit. Before it calls schedule() of the owner, a
+/// shutdown destroys the task, and with its last task also the owner. So a wake from outside announces itself before it
+/// accesses the task's word. Before an owner is freed, it waits until each announcement has ended
 /// (await_wakers_outside()).
 /// Cost: two atomic additions, normally without contention.
 class EDDY_API owner_guard {

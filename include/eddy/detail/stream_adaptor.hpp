@@ -550,8 +550,8 @@ struct step_result : std::invoke_result<Fn&, State, V> {};
 template <class Fn, class State>
 struct step_result<Fn, State, void> : std::invoke_result<Fn&, State> {};
 
-/// Checks that `Fn` is a function for a fold that can fail: it computes the next state from the state and the value of
-/// an item, and the item or the function's result is an `expected`.
+/// Checks that `Fn` is a function for a fold that can fail. It computes the next state from the state and the value of
+/// an item. The item or the function's result is an `expected`.
 template <class Fn, class State, class Item>
 constexpr bool folds_values() {
     using result = step_result<std::decay_t<Fn>, State, item_value_t<Item>>;

@@ -65,11 +65,11 @@ private:
 /// or a message that must not be cut in two.
 ///     co_await eddy::shielded(transaction.commit());
 ///
-/// When the surrounding task is cancelled gracefully (by an abort, a failed or cancelled scope, an elapsed timeout, a
-/// select or join that cancels its other branches, or a shutdown that has time left), the task waits until `work` is
-/// ready, and ends then. The output or exception of `work` after the cancellation is lost. `work` that was not polled
-/// before the cancellation does not begin. Surrounding deadlines (with_deadline) are not visible to `work`; if it can
-/// take too long, put a timeout inside.
+/// When the surrounding task is cancelled gracefully, it waits until `work` is ready, and ends then. Causes of a
+/// graceful cancellation are: an abort, a failed or cancelled scope, an elapsed timeout, a select or join that cancels
+/// its other branches, and a shutdown that has time left. The output or exception of `work` after the cancellation is
+/// lost. `work` that was not polled before the cancellation does not begin. Surrounding deadlines (with_deadline) are
+/// not visible to `work`; if it can take too long, put a timeout inside.
 ///
 /// It does not protect `work` in these cases:
 /// - The future is destroyed without poll_cancel(), which can happen at any time: a shutdown has no time left, or the

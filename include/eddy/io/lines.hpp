@@ -155,8 +155,8 @@ private:
 ///     while (auto line = co_await lines.next()) use(co_await try_(std::move(*line)));
 /// To read and to write lines, see codec::lines_codec.
 /// Errors: errc::line_too_long for a line of more than `limit` bytes; the rest of that line is skipped.
-/// errc::invalid_utf8 for a line that is not UTF-8. The stream continues with the next line after both. An error of the
-/// reader is the last item.
+/// errc::invalid_utf8 for a line that is not UTF-8. After either of these errors, the stream continues with the next
+/// line. An error of the reader is the last item.
 /// Cancel safety: safe. The stream keeps an incomplete line.
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 /// Cost: an allocation for each line of more than 15 bytes.

@@ -71,10 +71,10 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// fit into the receive buffer is lost, and recv_from() reports that.
 ///
 /// Errors: values, with the system's code. If the socket is connected, the next operation in either direction returns
-/// the error that the peer's host reported for a datagram, once: connection_refused if no socket has the port,
-/// host_unreachable, and so on. The system reports no such errors for a socket that is not connected. message_size for
-/// a datagram that is too large; errc::runtime_shutdown if the event loop of the socket has ended; errc::io_disabled.
-/// An operation that must wait throws `misuse` if the thread has no event loop.
+/// an error that the peer's host reported for a datagram: connection_refused if no socket has the port,
+/// host_unreachable, and so on. Each error is returned once. The system reports no such errors for a socket that is not
+/// connected. message_size for a datagram that is too large; errc::runtime_shutdown if the event loop of the socket has
+/// ended; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
 /// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
 /// readable() and writable().

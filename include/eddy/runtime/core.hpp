@@ -36,8 +36,8 @@ class core_builder;
 ///
 /// After fork(2): the child cannot use the core. run() and turn() throw `misuse` there. Destroying the core in the
 /// child destroys the child's copies of the tasks and does not touch the parent's driver. If another thread of the
-/// parent used the core during the fork, the destructor in the child may wait forever for a lock of that thread; then
-/// the child must not destroy the core. The child may make a new core.
+/// parent used the core during the fork, the destructor in the child may wait forever for a lock of that thread. The
+/// child must not destroy the core in this case. The child may make a new core.
 ///
 /// Thread safety: use it on its own thread only. Other threads use remote().
 /// Lifetime: objects that its tasks borrow must outlive the core. A local variable that is declared after the core is
@@ -156,9 +156,9 @@ public:
         return *this;
     }
     /// Makes an idle event loop poll its driver without waiting for up to `limit` before its thread sleeps. The default
-    /// is 0: no spinning. Use it for an event loop that has a processor to itself and whose peers answer quickly: a
-    /// sender must wake a sleeping thread, which adds microseconds to the sender's work and to the latency of the
-    /// answer. After `limit` an idle event loop sleeps. It never spins while its clock is paused.
+    /// is 0: no spinning. Use it for an event loop that has a processor to itself and whose peers answer quickly.
+    /// Without spinning, a sender must wake the sleeping thread, which adds microseconds to the sender's work and to
+    /// the latency of the answer. After `limit` an idle event loop sleeps. It never spins while its clock is paused.
     /// Cost: up to `limit` of processor time each time the event loop becomes idle.
     core_builder& spin_before_sleep(std::chrono::nanoseconds limit) noexcept {
         spin_ = limit;

@@ -60,7 +60,7 @@ int exit_code(const T& value) {
 /// those of spawn_background().
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
-/// wait: it cancels the other tasks, prints an error that has a text as `Error: ...` on standard error, and returns 1.
+/// wait. It cancels the other tasks and returns 1. If the error has a text, it prints `Error: ...` on standard error.
 /// If the future throws, run() cancels the other tasks and throws the exception.
 /// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for example because of a missing
 /// driver that EDDY_DRIVER names, or too many descriptors), prints the reason and returns 1.

@@ -26,8 +26,8 @@ class stream_deadline {
 public:
     /// Creates a deadline without a start; `after` is the duration.
     stream_deadline(time::duration after, std::source_location where) noexcept : after_(after), where_(where) {}
-    // The sleep is not moved, and the next poll creates a new one: an adapter such as merge() may return an item of
-    // another stream while this one waits, and then be moved.
+    // The sleep is not moved, and the next poll creates a new one. So this object may be moved after a poll that was
+    // not ready: an adapter such as merge() may return an item of another stream and then be moved.
     stream_deadline(stream_deadline&& other) noexcept : after_(other.after_), where_(other.where_), at_(other.at_) {}
     stream_deadline& operator=(stream_deadline&&) = delete;
     ~stream_deadline() = default;

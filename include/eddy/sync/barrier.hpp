@@ -34,7 +34,7 @@ class barrier {
 public:
     class wait_future;
 
-    /// Creates a barrier for `count` tasks. 0 is treated as 1: wait() never waits.
+    /// Creates a barrier for `count` tasks. 0 is treated as 1. With 1, wait() never waits.
     explicit barrier(std::size_t count) noexcept : state_(count) {}
     barrier(const barrier&) = delete;
     barrier& operator=(const barrier&) = delete;

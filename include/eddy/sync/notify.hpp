@@ -57,8 +57,8 @@ public:
     /// Neither stores nor consumes a permit.
     void notify_waiters() noexcept { state_.notify_waiters(); }
 
-    /// Returns a future that is ready once it is notified. notify_waiters() reaches it from this call on. notify_one()
-    /// reaches it from its first poll, or enable(), on; notify_one() serves futures in the order of these calls.
+    /// Returns a future that is ready once it is notified. notify_waiters() notifies it from this call on. notify_one()
+    /// notifies it from its first poll or enable() on, in the order of these calls.
     /// Cancel safety: dropping the future loses its place in the queue. If notify_one() or notify_last() has already
     /// notified it, that notification passes to the next waiter.
     /// Lifetime: the notify must outlive the future.

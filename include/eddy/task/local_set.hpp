@@ -119,8 +119,8 @@ private:
 };
 
 /// A set of tasks that never run in parallel: the future that drives the set polls them one after the other. Therefore
-/// they can share objects that are not thread-safe. If the set is driven on one thread only (by a task of a `core` or
-/// by eddy::wait; not by a task of the pool, which may migrate), they may also hold objects that belong to that thread.
+/// they can share objects that are not thread-safe. They may also hold objects that belong to one thread, if the set is
+/// driven only on that thread: by a task of a `core` or by eddy::wait. A task of the pool may migrate.
 ///     eddy::local_set set;
 ///     co_await set.run_until([]() -> eddy::task<> {
 ///         auto window = std::make_shared<ui>();                    // no locks

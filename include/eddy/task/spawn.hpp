@@ -34,9 +34,9 @@ join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_locatio
 }  // namespace detail
 
 /// Spawns a task that runs concurrently, and returns a join_handle. The task runs on the current runtime of this
-/// thread: the innermost of the runtime whose worker this thread is, the event loop (`core`) that runs here, and the
-/// runtime that was entered (handle::enter()). `work` is a future, or a callable without parameters that returns a
-/// future or a value. The callable is called on the runtime, and lives as long as its future.
+/// thread: the runtime whose worker this thread is, the event loop (`core`) that runs here, or the runtime that was
+/// entered (handle::enter()). If several apply, the innermost is used. `work` is a future, or a callable without
+/// parameters that returns a future or a value. The callable is called on the runtime, and lives as long as its future.
 ///
 /// Dropping the handle detaches the task; see join_handle.
 /// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed,

@@ -26,8 +26,8 @@ template <class T>
 detail::frame* enter_frame(task<T>& used, std::source_location where);
 
 /// A lazy coroutine that is also a future. It does nothing until it is awaited, spawned or polled. A chain of tasks
-/// that await each other is polled as one unit: waking the innermost one has the same cost at any depth, and deep
-/// chains do not overflow the native stack.
+/// that await each other is polled as one unit. Waking the innermost one has the same cost at any depth. Deep chains do
+/// not overflow the native stack.
 ///
 /// Errors: an exception that leaves the coroutine is thrown again where the task is awaited or polled. Polling it after
 /// its end throws `misuse`. If the destructor of a parameter throws, the process is terminated.

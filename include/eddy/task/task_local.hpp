@@ -26,7 +26,7 @@ struct task_local_binding {
     task_local_binding* outer;
 };
 
-// These functions are defined in a source file, so that they are never inlined into a coroutine: a coroutine that
+// These functions are defined in a source file, so that they are never inlined into a coroutine. A coroutine that
 // resumes on another thread must not use a cached address of the former thread's list.
 
 /// Makes the binding the innermost one of this thread, and sets its `outer`.

@@ -62,8 +62,8 @@ public:
     /// Creates an interval with the first tick at `start`. Prefer interval() and interval_at().
     /// Errors: throws misuse if `period` is zero or less.
     interval_stream(time_point start, duration period, std::source_location where = std::source_location::current());
-    // The timer is not moved, and the next poll arms a new one: an adapter such as merge() may return an item of
-    // another stream while this one waits, and then be moved.
+    // The timer is not moved, and the next poll arms a new one. So this object may be moved after a poll that was not
+    // ready: an adapter such as merge() may return an item of another stream and then be moved.
     interval_stream(interval_stream&& other) noexcept
         : wait_(other.wait_.deadline(), other.where_),
           where_(other.where_),
