@@ -53,13 +53,13 @@ auto wait(F&& future, std::source_location where = std::source_location::current
     static_assert(is_future, "eddy: wait takes a future (output_type and poll(context&))");
     if constexpr (is_future) {
         F waited(std::forward<F>(future));
-        const detail::parking_place call_site(where);
-        const waker waker = call_site.waker();
+        const detail::parking_place place(where);
+        const waker waker = place.waker();
         for (;;) {
             context cx(waker);
             detail::await_place::set(cx, detail::call_site_of(where));
             if (auto answer = waited.poll(cx)) return *std::move(answer);
-            call_site.park();
+            place.park();
         }
     } else {
         return detail::broken_future();
