@@ -1,5 +1,9 @@
 # Finds liburing 2.3 or later, which the io_uring driver requires, as the target liburing::liburing. Installed with
 # eddy, because a program that links a static eddy requires it, too.
+if(EDDY_LIBURING_INCLUDE_DIR AND NOT EXISTS ${EDDY_LIBURING_INCLUDE_DIR}/liburing.h) # removed since the last run
+  unset(EDDY_LIBURING_INCLUDE_DIR CACHE)
+  unset(EDDY_LIBURING_LIBRARY CACHE)
+endif()
 find_path(EDDY_LIBURING_INCLUDE_DIR liburing.h)
 find_library(EDDY_LIBURING_LIBRARY uring)
 mark_as_advanced(EDDY_LIBURING_INCLUDE_DIR EDDY_LIBURING_LIBRARY)

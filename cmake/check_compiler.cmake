@@ -14,6 +14,7 @@ endif()
 # Clang 17 in C++23 mode cannot compile the std::thread of libstdc++ 14 and later.
 if(NOT CMAKE_SCRIPT_MODE_FILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
   include(CheckCXXSourceCompiles)
+  unset(EDDY_STANDARD_LIBRARY_SERVES CACHE) # a failure would be kept although CMAKE_CXX_FLAGS now name another library
   set(CMAKE_REQUIRED_FLAGS "-std=c++23 -D__cpp_concepts=202002L -Wno-builtin-macro-redefined")
   check_cxx_source_compiles("
     #include <expected>

@@ -7,6 +7,13 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 install(TARGETS eddy EXPORT eddy_targets FILE_SET HEADERS FILE_SET detail)
 install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir})
 
+# A shared eddy links liburing itself. A program that links a static eddy must link liburing, too.
+get_target_property(eddy_type eddy TYPE)
+if(liburing_FOUND AND NOT eddy_type STREQUAL "SHARED_LIBRARY")
+  set(eddy_needs_liburing TRUE)
+else()
+  set(eddy_needs_liburing FALSE)
+endif()
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/eddyConfig.cmake.in ${PROJECT_BINARY_DIR}/eddyConfig.cmake
   INSTALL_DESTINATION ${package_dir}
@@ -15,6 +22,6 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake
         DESTINATION ${package_dir})
-if(liburing_FOUND)
+if(eddy_needs_liburing)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir})
 endif()

@@ -183,15 +183,28 @@ check_package() {
 
 # A shared library exports what programs link to, and nothing that is private to src/. Every example links to it.
 check_exports() {
-    local out=$top/build/package/shared exported private
+    local out=$top/build/package/shared exported private missing name
     cmake -S . -B "$out" -G Ninja -D BUILD_SHARED_LIBS=ON -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
         -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
     cmake --build "$out" -j "$jobs"
     exported=$(nm -DC --defined-only "$out/src/libeddy.so" | cut -d' ' -f3-)
     private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
     [[ -z $private ]] || die "a shared build exports private symbols: $private"
+    missing=$(hidden_names "$out/src" | while read -r name; do
+        ! grep -rqw -e "${name##*::}" include || echo "$name"
+    done)
+    [[ -z $missing ]] || die "a shared build does not export (EDDY_API is missing): $missing"
     (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; the limit is 1500, and 953 are expected"
     EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
+    # A program that links a shared eddy does not need liburing's header.
+    cmake --install "$out" --prefix "$out/prefix" >/dev/null
+    outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
+}
+
+# hidden_names FOLDER: the names outside of eddy::detail and eddy::sys that the object files define, not inline, and hide.
+hidden_names() {
+    find "$1" -name '*.o' -exec readelf -sW {} + | awk '$5 == "GLOBAL" && $6 == "HIDDEN" && $7 != "UND" {print $8}' | c++filt |
+        sed -nE 's/^(eddy::[^( <]+)[(<].*/\1/p' | grep -vE '^eddy::(detail|sys)::' | sort -u || true
 }
 
 outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PROJECT, in build/package/NAME

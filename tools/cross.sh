@@ -52,14 +52,15 @@ mirror() {
 }
 
 make_root() { # make_root ROOT
-    local root=$1 script=/usr/share/debootstrap/scripts/$suite
+    local root=$1 script=/usr/share/debootstrap/scripts/$suite from
     [[ ! -e $root/.complete ]] || return 0
     command -v debootstrap >/dev/null || die "debootstrap is missing; to install it: apt-get install debootstrap"
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
+    from=$(mirror)
     say "creating a root folder for Debian $suite"
     rm -rf "$root" # the remains of an interrupted run
     mkdir -p "$root"
-    debootstrap --variant=minbase "$suite" "$root" "$(mirror)" "$script" >"$root.log" 2>&1 ||
+    debootstrap --variant=minbase "$suite" "$root" "$from" "$script" >"$root.log" 2>&1 ||
         die "debootstrap failed; see $root.log"
     # The list of `testing` on a mirror may be past its expiration date.
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90eddy"
@@ -69,8 +70,9 @@ make_root() { # make_root ROOT
 copy_tree() { # copy_tree ROOT: copies the working tree, committed or not; keeps the builds of earlier runs
     mkdir -p "$1/eddy"
     find "$1/eddy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-    (cd "$top" && git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2>/dev/null |
-        tar -c -T -) | tar -x -C "$1/eddy"
+    (cd "$top" && git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+        [[ ! -e $file && ! -L $file ]] || printf '%s\0' "$file" # git also lists deleted files
+    done | tar -c --null -T -) | tar -x -C "$1/eddy"
 }
 
 # Runs inside the root, in /eddy. Prints one line per step: step, result, seconds.

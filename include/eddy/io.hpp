@@ -48,3 +48,11 @@
 #include <eddy/io/cursor.hpp>
 #include <eddy/io/duplex.hpp>  // and simplex
 #include <eddy/io/empty.hpp>   // empty, sink, repeat
+
+// Low-level I/O: descriptors of any kind
+#include <eddy/io/async_fd.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/poll_evented.hpp>
+#include <eddy/io/readiness.hpp>
+#include <eddy/io/registration.hpp>

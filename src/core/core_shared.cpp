@@ -25,13 +25,13 @@ namespace eddy::detail {
 namespace {
 
 // Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick
-// and fires timers then if the last driver tick is at least look_interval ago.
+// and fires timers then if the last driver tick is at least core_look_interval ago.
 constexpr std::size_t polls_between_turns = 64;
-constexpr auto look_interval = std::chrono::microseconds(20);
+constexpr auto core_look_interval = std::chrono::microseconds(20);
 
 // While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
 // queue.
-constexpr unsigned child_fairness = 2;
+constexpr unsigned core_child_fairness = 2;
 
 atomic<std::uint64_t> next_id{1};
 
@@ -39,7 +39,7 @@ atomic<std::uint64_t> next_id{1};
 
 // SAFETY: `data` is the core_task of a waker with the vtable below. The waker holds a reference, or borrows that of the
 // loop during a poll.
-core_task& task_of(void* data) noexcept { return *static_cast<core_task*>(data); }
+core_task& core_task_of(void* data) noexcept { return *static_cast<core_task*>(data); }
 
 /// Returns whether the task's loop runs on this thread now. Between two runs, the loop's thread uses the remote half of
 /// the task like other threads: the two counts are added at the end, and wake-ups wait in the inbound list.
@@ -59,7 +59,7 @@ void drop_remote(core_task& task) noexcept {
 bool counts_here(const core_task& task) noexcept { return is_local(task) && !task.is_merged; }
 
 void* clone_waker(void* data) noexcept {
-    core_task& task = task_of(data);
+    core_task& task = core_task_of(data);
     if (counts_here(task)) {
         ++task.local_refs;
     } else {
@@ -70,7 +70,7 @@ void* clone_waker(void* data) noexcept {
 }
 
 void drop_waker(void* data) noexcept {
-    core_task& task = task_of(data);
+    core_task& task = core_task_of(data);
     if (counts_here(task)) {
         --task.local_refs;
     } else {
@@ -90,7 +90,7 @@ void drop_waker(void* data) noexcept {
 }
 
 void wake_by_ref(void* data) noexcept {
-    core_task& task = task_of(data);
+    core_task& task = core_task_of(data);
     if (!is_local(task)) return notify_remotely(task, 0);
     if (task.state == core_task::phase::waiting) task.shared->schedule(task);
 }
@@ -100,7 +100,7 @@ void wake_and_drop(void* data) noexcept {
     drop_waker(data);
 }
 
-constexpr waker_vtable task_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
+constexpr waker_vtable core_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
 
 }  // namespace
 
@@ -205,7 +205,7 @@ void core_shared::wake_scope_parent(waker&& parent) noexcept {
 /// would overtake all tasks that were queued before.
 /// Preconditions: has_queued().
 core_task& core_shared::pop_queued() noexcept {
-    const bool takes_child = !children_.is_empty() && (queue_.is_empty() || ++child_streak_ % child_fairness != 0);
+    const bool takes_child = !children_.is_empty() && (queue_.is_empty() || ++child_streak_ % core_child_fairness != 0);
     return takes_child ? children_.pop() : queue_.pop();
 }
 
@@ -287,11 +287,11 @@ bool core_shared::spin(max_wait& limit) {
     return false;
 }
 
-/// Runs a driver tick while tasks are queued, but not more often than once in look_interval, because a driver tick
+/// Runs a driver tick while tasks are queued, but not more often than once in core_look_interval, because a driver tick
 /// costs as much as many polls.
 void core_shared::look_if_due() {
     const auto now = std::chrono::steady_clock::now();
-    if (now - last_look_ < look_interval) return;
+    if (now - last_look_ < core_look_interval) return;
     last_look_ = now;
     look_at_driver(std::chrono::nanoseconds::zero());
 }
@@ -317,7 +317,7 @@ void core_shared::arrive(inbound_node& node) noexcept { node.ops->arrive(node, *
 /// construction. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
-    poller() noexcept : waker_(&task_waker, nullptr), context_(waker_.get()) {}
+    poller() noexcept : waker_(&core_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard]] context& prepare(core_task& task) noexcept {
         ++polls_;

@@ -28,7 +28,7 @@ struct ends;
 /// nothing: the reader sees the end of the stream when the last sender is destroyed.
 /// Thread safety: one write at a time. Any number of tasks may wait for readiness.
 /// Lifetime: the sender must outlive its futures, and must not move while one of them waits.
-class sender : public writing<sender>, public any_call<sender>, public socket_owner {
+class EDDY_API sender : public writing<sender>, public any_call<sender>, public socket_owner {
 public:
     /// Takes ownership of the writing end of a pipe or FIFO, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied if it is not
@@ -55,7 +55,7 @@ private:
 /// read_write(true).
 /// Thread safety: one read at a time. Any number of tasks may wait for readiness.
 /// Lifetime: the receiver must outlive its futures, and must not move while one of them waits.
-class receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
+class EDDY_API receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
 public:
     /// Takes ownership of the reading end of a pipe or FIFO, also on error.
     /// Errors: those of sender::from_native(), with permission_denied if it is not open for reading.
@@ -88,7 +88,7 @@ struct ends {
 /// Opens a FIFO: `pipe::open_options().read_write(true).open_receiver(path)`.
 /// Opening does not wait for the other end, and does not block the thread.
 /// Thread safety: a plain value.
-class open_options {
+class EDDY_API open_options {
 public:
     /// All options are off.
     open_options() noexcept = default;
