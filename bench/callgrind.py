@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What valgrind's callgrind counts: instructions, and calls of malloc and its like."""
+"""Counts instructions and calls of malloc and similar functions with valgrind's callgrind."""
 
 import re
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Count:
 
 
 def command(into: Path, program: list) -> list:
-    # valgrind's own messages are left out: it complains of each system call that it does not know, and eddy does without.
+    # The log is discarded: valgrind reports each system call that it does not know. eddy has fallbacks for these calls.
     return ["valgrind", "--quiet", "--log-file=/dev/null", "--tool=callgrind", f"--callgrind-out-file={into}", *program]
 
 
 def read(report: Path) -> Count:
-    """After "Callgrind Format Specification" in valgrind's manual: `calls=` belongs to the `cfn=` before it, and a
-    function's name stands where its number comes first."""
+    """Reads a report. See "Callgrind Format Specification" in valgrind's manual: `calls=` belongs to the preceding
+    `cfn=`, and a function's name is given only where its number occurs first."""
     names: dict[str, str] = {}
     instructions = allocations = 0
     called = ""

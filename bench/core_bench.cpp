@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the event loop costs: spawns and wake-ups.
+// Micro-benchmarks of the event loop: spawns and wake-ups.
 #include <benchmark/benchmark.h>
 
 #include <eddy/prelude.hpp>
@@ -10,7 +10,7 @@ constexpr int batch = 1000;
 
 eddy::task<void> nothing() { co_return; }
 
-// ns per task that is spawned by the loop's own handle, polled once, and ends.
+// ns per task that is spawned through the event loop's handle, polled once, and ends.
 void spawn_by_handle(benchmark::State& state) {
     eddy::core core;
     const auto handle = core.handle();
@@ -21,7 +21,8 @@ void spawn_by_handle(benchmark::State& state) {
 }
 BENCHMARK(spawn_by_handle);
 
-// The same through a remote, on the same thread: what crossing costs without another thread's noise.
+// The same through a remote, on the same thread, so that the cost of the remote is measured without noise of another
+// thread.
 void spawn_by_remote(benchmark::State& state) {
     eddy::core core;
     const auto remote = core.remote();

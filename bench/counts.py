@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The group `counts`: what does not vary from run to run, and may therefore be judged on any machine, under any load.
+"""The group `counts`: values that do not vary between runs, so that any machine can check them under any load.
 
-Instructions and allocations per operation of the runtime's cases, allocations and system calls of the echo server. Each is
-the difference of two runs that differ only in the number of operations, so that start-up cancels out.
+Counts instructions and allocations per operation of the runtime's cases, and allocations and system calls of the echo
+server. Each value is the difference of two runs with different numbers of operations, which removes the cost of
+start-up.
 """
 
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from socket import IPPROTO_TCP, MSG_WAITALL, TCP_NODELAY, create_connection, soc
 import callgrind
 import strace
 from counts_baseline import Counts, accept, compare
-from processes import BenchError, Processors, Server
+from processes import BenchError, Processors, Server, progress
 from tables import Outcome
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case of eddy_counts (rt/counts_main.cpp), how often it runs, and how many operations it has each time."""
+    """A case of eddy_counts (rt/counts_main.cpp): the two repetition counts, and the operations per repetition."""
 
     name: str
     fewer: int
@@ -43,7 +43,7 @@ CASES = [
     Case("yield_1000", 10, 110, 1_000),
     Case("await_deep", 2, 22, 1_000),
     Case("await_opaque", 1_000, 51_000),
-    Case("skynet", 10, 110, 111),  # an operation is a task, as in the other trees
+    Case("skynet", 10, 110, 111),  # an operation is one task, in the other trees too
     Case("skynet_scope", 10, 110, 111),
     Case("fib", 10, 110, 88),
     Case("fib_scope", 10, 110, 88),
@@ -56,14 +56,14 @@ CASES = [
 def run(options) -> Outcome:
     outcome = Outcome()
     cases, server = options.build / "bench" / "eddy_counts", options.build / "bench" / "eddy_counts_echo"
-    outcome.missing += [program.name for program in (cases, server) if not program.exists()]
+    outcome.absent += [f"{program.name} is not built" for program in (cases, server) if not program.exists()]
     if not shutil.which("valgrind"):
-        outcome.missing.append("valgrind, which counts instructions and allocations (Debian: valgrind)")
-    if outcome.missing:
+        outcome.absent.append("valgrind, which counts instructions and allocations, is not installed")
+    if outcome.absent:
         return outcome
     unable = strace.why_unable()
     if not shutil.which("strace"):
-        outcome.missing.append(unable)
+        outcome.absent.append(unable)
     try:
         now = count_cases(cases)
         now.allocations |= {"echo, a request": per_operation(allocations_of(server, ask), 100, 900),
@@ -97,7 +97,7 @@ def count_cases(program: Path) -> Counts:
 
 
 def count_case(program: Path, case: Case) -> list[callgrind.Count]:
-    print(f"counts: {case.name}", file=sys.stderr, flush=True)
+    progress("counts", case.name)
     counts = []
     for times in (case.fewer, case.more):
         with tempfile.NamedTemporaryFile(suffix=".callgrind") as report:
@@ -111,9 +111,10 @@ def count_case(program: Path, case: Case) -> list[callgrind.Count]:
 
 # ---- The echo server ----
 
-SETTLING = 0.2  # s; when an answer is here, the server is still on its way to sleep
+SETTLING = 0.2  # seconds; after its last answer the server still runs until it waits again
 
-Load = Callable[[int, int, ExitStack], None]  # the server's port, how many, and what is closed after the server
+# Arguments: the server's port, the number of requests or connections, and a stack that is closed after the server.
+Load = Callable[[int, int, ExitStack], None]
 
 
 def allocations_of(server: Path, load: Load) -> Callable[[int], float]:
@@ -125,8 +126,9 @@ def calls_of(server: Path, load: Load) -> Callable[[int], float]:
 
 
 def count_server(tool, program: Path, load: Load, times: int):
-    """What `tool` (a module with command() and read()) counts of a server that has `times` of `load`."""
-    print(f"counts: {load.__name__} {times} times, {tool.__name__}", file=sys.stderr, flush=True)
+    """Runs a server under `tool`, a module with command() and read(), and applies `load` with `times`. Returns the
+    count."""
+    progress("counts", f"{load.__name__} {times} times, {tool.__name__}")
     with tempfile.NamedTemporaryFile(suffix=".count") as report, ExitStack() as cleanup:
         with Server(tool.command(report.name, [program, "--port", 0]), Processors.pick().server) as server:
             load(server.port, times, cleanup)
@@ -135,18 +137,18 @@ def count_server(tool, program: Path, load: Load, times: int):
 
 
 def ask(port: int, requests: int, cleanup: ExitStack) -> None:
-    """So many requests, one after the other on one connection."""
+    """Sends `requests` requests one after the other on one connection."""
     client = connect(port, cleanup)
     echo(client)
-    # The server now comes to wait for this client, and from then on it does so before each request. As long as it finds
-    # each request already there, which a slow one may, it need not wait at all.
+    # Lets the server wait for this client once. From then on it waits before each request. A slow server could
+    # otherwise find each request already received, and never wait.
     time.sleep(SETTLING)
     for _ in range(requests):
         echo(client)
 
 
 def open_more(port: int, connections: int, cleanup: ExitStack) -> None:
-    """So many connections, each with one request, that stay open."""
+    """Opens `connections` connections that stay open, and sends one request on each."""
     for _ in range(connections):
         echo(connect(port, cleanup))
 
@@ -161,4 +163,4 @@ def echo(client: socket) -> None:
     message = os.urandom(64)
     client.sendall(message)
     if client.recv(len(message), MSG_WAITALL) != message:
-        raise BenchError("the echo server answered something else than it was sent")
+        raise BenchError("the echo server returned other bytes than it received")

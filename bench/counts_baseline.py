@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the group `counts` has accepted (counts.json), and how a new count is held against it.
+"""The accepted baseline of the group `counts` (counts.json), and the comparison of new counts with it.
 
-Worse by more than the tolerance is an error. Instructions are those of one compiler, C library and valgrind: with others
-they are shown, and not judged. The processor does not matter: valgrind shows programs one of its own, and which memcpy and
-the like glibc takes (GLIBC_TUNABLES) changed no figure by 0.01 %.
+A count that exceeds the baseline by more than the tolerance is an error. Instructions depend on the compiler, the C
+library and valgrind. If one of these differs from the baseline, instructions are shown but not judged. The processor
+has no influence: valgrind presents an emulated one to programs, and other variants of memcpy and similar functions in
+glibc (GLIBC_TUNABLES) changed no count by 0.01 %.
 """
 
 import json
@@ -21,7 +22,7 @@ HOW_TO_ACCEPT = "./dev bench counts --accept"
 
 @dataclass
 class Counts:
-    """Each per operation, by what is counted. What comes once in a hundred operations or less is not seen."""
+    """Counts per operation, by name. Values are rounded to 0.01, so rarer events are not visible."""
 
     instructions: dict[str, float] = field(default_factory=dict)
     allocations: dict[str, float] = field(default_factory=dict)
@@ -30,7 +31,7 @@ class Counts:
 
 def accept(now: Counts, build: Path) -> None:
     if not now.calls:
-        now.calls = read()["calls"]  # they cannot be counted here: what was accepted elsewhere stays
+        now.calls = read()["calls"]  # cannot be counted here, so the baseline keeps its values
     FILE.write_text(json.dumps({"made_with": made_with(build), **rounded(now)}, indent=2) + "\n")
 
 
@@ -51,7 +52,7 @@ def compare(outcome: Outcome, now: Counts, build: Path, why_no_calls: str) -> No
     baseline = read()
     tools = made_with(build)
     outcome.data = {"made_with": tools, **rounded(now)}
-    others = [f"{tools[one]} where the baseline has {was}" for one, was in baseline["made_with"].items()
+    others = [f"{tools[one]}, but the baseline has {was}" for one, was in baseline["made_with"].items()
               if tools[one] != was]
     table = Table("counts per operation", ["what", "unit", "baseline", "now", "ratio", ""])
     for kind, values in rounded(now).items():
@@ -59,10 +60,11 @@ def compare(outcome: Outcome, now: Counts, build: Path, why_no_calls: str) -> No
             judged = not (others and kind == "instructions")
             table.rows.append(row(outcome, what, kind, baseline[kind].get(what), value, judged))
         if lost := [what for what in baseline[kind] if what not in values and not (kind == "calls" and why_no_calls)]:
-            outcome.errors.append(f"{', '.join(lost)}: {kind} are in {FILE.name}, and were not counted; if that has to be: {HOW_TO_ACCEPT}")
+            outcome.errors.append(f"{', '.join(lost)}: {kind} are in {FILE.name} but were not counted; to remove them: "
+                                  f"{HOW_TO_ACCEPT}")
     notes = []
     if any(cells[-1] in ("better", "new") for cells in table.rows):
-        notes.append(f"So that what is better stays so, and what is new is judged: {HOW_TO_ACCEPT}.")
+        notes.append(f"To make better and new values the baseline: {HOW_TO_ACCEPT}.")
     if others:
         notes.append(f"Instructions are NOT judged: {', '.join(others)}.")
     if why_no_calls:
@@ -77,8 +79,8 @@ def row(outcome: Outcome, what: str, unit: str, was: float | None, value: float,
     ratio = 1.0 if value == was else value / was if was else float("inf")
     verdict = "not judged" if not judged else verdict_of(ratio)
     if verdict == "worse":
-        outcome.errors.append(f"{what}: {value:.2f} {unit} per operation, {ratio:.3f} x the {was:.2f} that were "
-                              f"accepted; mend it, or if it has to be: {HOW_TO_ACCEPT}, and say why in the commit")
+        outcome.errors.append(f"{what}: {value:.2f} {unit} per operation, {ratio:.3f} x the baseline of "
+                              f"{was:.2f}; fix it, or accept it with {HOW_TO_ACCEPT} and give the reason in the commit")
     return [what, unit, f"{was:.2f}", f"{value:.2f}", f"{ratio:.3f}", verdict]
 
 

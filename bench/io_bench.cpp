@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What copying from one socket to another costs, beside a loop of recv(2) and send(2) with a buffer of the same size.
+// Micro-benchmarks of copying between sockets, with a loop of recv(2) and send(2) with the same buffer size as
+// baseline.
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,10 +24,10 @@ namespace {
 namespace io = eddy::io;
 using eddy::net::tcp_stream;
 
-// What the sockets' own buffers hold: so nobody waits, and only the calls count.
+// Fits into the buffers of the sockets, so that no call waits.
 constexpr std::size_t piece = 256 * 1024;
 
-/// Calls until all of `bytes` has gone, or come. What is waited for is on its way through the kernel.
+/// Repeats `call` until all of `bytes` is moved. Waits only for data that is in transit in the kernel.
 template <class Call>
 void move_all(int fd, short event, std::span<std::byte> bytes, Call call) {
     while (!bytes.empty()) {
@@ -37,7 +38,7 @@ void move_all(int fd, short event, std::span<std::byte> bytes, Call call) {
         }
         pollfd wanted{.fd = fd, .events = event, .revents = 0};
         if (count == 0 || errno != EAGAIN || ::poll(&wanted, 1, 1000) != 1)
-            throw std::runtime_error("a socket of the bench does not go on");
+            throw std::runtime_error("a socket of the benchmark makes no progress");
     }
 }
 void send_all(int fd, std::span<std::byte> bytes) {
@@ -53,13 +54,13 @@ std::chrono::nanoseconds processor_time() {
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-/// Two connections over loopback: what is sent into the first is to be moved to the second.
+/// Two connections over loopback. Data that is sent into the first one is moved to the second one.
 class relay {
 public:
     relay() : first_(connected(core_)), second_(connected(core_)) {}
 
-    /// The processor time that `move` takes for a piece that has come and for which there is room: nothing of it is
-    /// waiting, but for others who use the machine.
+    /// Returns the processor time of `move` for a piece that has been received and fits into the send buffer, so that
+    /// no time is spent waiting.
     template <class Move>
     std::chrono::duration<double> time(Move move) {
         send_all(first_.first.native_handle(), bytes_);
@@ -105,7 +106,7 @@ void measure(benchmark::State& state, Move move) {
     state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * piece));
 }
 
-// ns per 256 KiB that lie in one socket and are moved to another, 8 KiB at a time, by the calls alone.
+// ns per 256 KiB that are moved from one socket to another, 8 KiB at a time, with system calls only.
 void copy_bare(benchmark::State& state) {
     measure(state, [](relay& sockets) {
         std::array<std::byte, io::default_copy_buffer> buffer;
@@ -126,13 +127,13 @@ eddy::task<void> copy_by_hand(tcp_stream& from, tcp_stream& to) {
     }
 }
 
-// The same by read() and write_all().
+// The same with read() and write_all().
 void copy_loop(benchmark::State& state) {
     measure(state, [](relay& sockets) { sockets.core().run(copy_by_hand(sockets.from(), sockets.to())); });
 }
 BENCHMARK(copy_loop)->UseManualTime();
 
-// The same by io::copy().
+// The same with io::copy().
 void copy_sockets(benchmark::State& state) {
     measure(state, [](relay& sockets) {
         auto from = io::take(std::ref(sockets.from()), piece);

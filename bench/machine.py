@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What a run was made with: the figures of another machine or compiler are others."""
+"""Describes the machine and the compiler of a run: figures of another machine or compiler are not comparable."""
 
 import datetime
 import os
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def describe_machine(build: Path) -> dict[str, str]:
 
 
 def compiler_of(build: Path) -> str:
-    """The compiler the build folder was configured with, in its own words."""
+    """The version line of the compiler that the build folder was configured with."""
     path = compiler_path(build)
     return first_line([path, "--version"]) if path else "unknown"
 
@@ -35,6 +36,14 @@ def compiler_path(build: Path) -> str:
 
 
 def first_line(command: list[str]) -> str:
-    """The first line that `command` prints: most programs say their version so."""
-    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+    """The first line that `command` prints, which is the version of most programs. The program's name if it prints
+    nothing."""
+    output = output_of(command)
     return output.splitlines()[0] if output else command[0]
+
+
+def output_of(command: list[str]) -> str:
+    """The standard output of `command`. Empty if it cannot be run."""
+    if not shutil.which(command[0]):
+        return ""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

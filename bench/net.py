@@ -1,52 +1,57 @@
 # SPDX-License-Identifier: MIT
-"""The group `net`: eddy's echo server against other runtimes', and against bare loops without any runtime.
+"""The group `net`: echo servers of eddy and of other runtimes, against bare loops without a runtime.
 
-With one thread, server and load generator have a processor each; then once more with two threads, and nothing pinned.
-The bare epoll loop takes part twice: what its second run shows against its first is the noise of the measurement. Times
-are in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. eddy takes
-part twice, too, once on each driver: what it is held against is in net_bars.py for epoll, in uring_bars.py for io_uring.
+With one thread, the server and the load generator are pinned to one processor each. The group then runs once more
+with two threads and without pinning. The bare epoll loop takes part twice; the difference between its two results is
+the noise of the measurement. eddy takes part twice, once with each driver.
+
+    net_servers.py  the servers and the cases
+    net_timing.py   processor time, request rate and latency; net_rounds.py evaluates them
+    net_calls.py    system calls per request
+    net_idle.py     memory of idle connections
+    net_targets.py  the targets of eddy
 """
 
 import sys
 
-import calls
-import idle
-import net_bars
-import race
-import uring_bars
-from contest import C100, FIRST, IDLE, LOAD80, NAMES, ONE_THREAD, TWO_THREADS, Contest, find_contestants
+import net_calls
+import net_idle
+import net_targets
+import net_timing
+from net_servers import C100, IDLE, LOAD80, NAMES, ONE_THREAD, REFERENCE, TWO_THREADS, NetRun, find_servers
+from processes import ONE_PROCESSOR
 from tables import Outcome
 
 
-LEGEND = ("CPU s/M: seconds of the server's processor for a million requests. ratio: that against bare_epoll in the same slice (a quarter of "
-          "a second of load), the median over the rounds, so not the quotient of the columns; below 1 is better, of rates above. "
-          "load busy: how much of its own processor the load generator used; near 100 % it is the limit. disturbed: the server, or "
-          "bare_epoll, waited for its processor for more than 5 % of a slice, whose figures then do not count if there are others. "
-          "bar: what eddy is held against; short: it is not met.")
+LEGEND = ("CPU s/M: seconds of the server's processor time per million requests. ratio: CPU s/M divided by that of "
+          "bare_epoll in the same slice (a quarter of a second of load), median over the rounds; it is therefore not "
+          "the quotient of the columns. Below 1 is better, except for rates. load busy: the share of its processor "
+          "that the load generator used; near 100 % the load generator is the limit. disturbed: the server or "
+          "bare_epoll waited for its processor during more than 5 % of a slice; figures of disturbed slices count "
+          "only if there are no others. target: the limit for eddy's figure; missed: eddy does not meet it.")
 
 
 def run(options) -> Outcome:
     outcome = Outcome(legend=LEGEND)
     load = options.build / "bench" / "bench_load"
-    contest = Contest(options, load, find_contestants(options, outcome), outcome, wanted_cases(options.only))
+    net_run = NetRun(options, load, find_servers(options, outcome), outcome, wanted_cases(options.only))
     if not load.exists():
-        outcome.missing.append(f"{load.name} is not built")
-    if not load.exists() or not contest.has(FIRST):
-        return outcome  # nothing to measure with, or to compare to
-    if not contest.processors.apart:
-        outcome.errors.append("only one processor: server and load disturb each other, so believe no figure")
+        outcome.absent.append(f"{load.name} is not built")
+    if not load.exists() or not net_run.has(REFERENCE):
+        return outcome
+    if not net_run.processors.apart:
+        outcome.errors.append(ONE_PROCESSOR)
 
-    results = race.run(contest, ONE_THREAD)
-    counted = calls.count(contest)
-    connections = idle.measure(contest) if IDLE in contest.wanted else {}
-    race.run(contest, TWO_THREADS)
-    for bars in (net_bars, uring_bars):
-        outcome.bars += bars.judge(results, counted, connections)
+    results = net_timing.run(net_run, ONE_THREAD)
+    calls = net_calls.count(net_run)
+    idle = net_idle.measure(net_run) if IDLE in net_run.wanted else {}
+    net_timing.run(net_run, TWO_THREADS)
+    outcome.targets += net_targets.judge(results, calls, idle)
     return outcome
 
 
 def wanted_cases(only: str) -> list[str]:
     names = only.split(",") if only else NAMES
     if unknown := [name for name in names if name not in NAMES]:
-        sys.exit(f"net: there is no case {unknown[0]}, but: {', '.join(NAMES)}")
-    return names + [C100.name] * (LOAD80.name in names and C100.name not in names)  # whose rate it goes by
+        sys.exit(f"net: there is no case {unknown[0]}; the cases are {', '.join(NAMES)}")
+    return names + [C100.name] * (LOAD80.name in names and C100.name not in names)  # LOAD80 uses the rate of C100

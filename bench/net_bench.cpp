@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a datagram costs: one by one, and in batches.
+// Micro-benchmarks of datagrams: one by one, and in batches.
 #include <benchmark/benchmark.h>
 
 #include <eddy/prelude.hpp>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t batch = 64;
 
-/// Two UDP sockets of a loop, and 64 datagrams that go from one to the other and are received there.
+/// Two UDP sockets of an event loop, and 64 datagrams that are sent from one to the other.
 class udp_pair {
 public:
     explicit udp_pair(std::size_t size) : bytes_(size), rooms_(batch, std::vector<std::byte>(2048)) {
@@ -67,13 +67,13 @@ void measure(benchmark::State& state, Round round) {
     }
 }
 
-// ns per datagram of so many bytes, sent and received over loopback by one task, each by its own call.
+// ns per datagram of 32 or 1,200 bytes that one task sends and receives over loopback, with one call each.
 void udp_one_by_one(benchmark::State& state) {
     measure(state, [](udp_pair& pair) { return pair.one_by_one(); });
 }
 BENCHMARK(udp_one_by_one)->Arg(32)->Arg(1200);
 
-// The same by send_many() and recv_many(), 64 at a time.
+// The same with send_many() and recv_many(), 64 at a time.
 void udp_in_batches(benchmark::State& state) {
     measure(state, [](udp_pair& pair) { return pair.in_batches(); });
 }

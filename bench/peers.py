@@ -1,32 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""Builds what others than eddy take part with, where CMake does not, and says of each that is not there what to install."""
+"""Builds the peers that CMake does not build. For a peer that is not available, says what to install."""
 
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from machine import output_of
+from processes import progress
+
 SOURCES = Path(__file__).resolve().parent / "peers"
 
-Built = tuple[Path | None, str]  # the program, or why there is none
+Built = tuple[Path | None, str]  # the program, or None and the reason
 
-# Built by CMake, if the Debian package is there.
+# Peers that CMake builds if this Debian package is installed.
 CMAKE_PEERS = {
     "asio_callbacks": "libboost1.81-dev",
     "asio_coroutines": "libboost1.81-dev",
     "libuv": "libuv1-dev",
 }
 
-# By the names that are printed: folders of `peers`, with a crate of the same name and a program NAME_echo.
+# Printed names, and folders of `peers` that hold a crate with a program NAME_echo.
 CARGO_PEERS = {"Tokio": "tokio", "monoio": "monoio", "glommio": "glommio", "compio": "compio"}
 
 
 def net_peers(build: Path) -> dict[str, Callable[[], Built]]:
-    """By name, what builds each echo server of the group `net`. `build` is the build folder of CMake."""
+    """For each peer of the group `net`, a function that builds its echo server. `build` is the build folder of
+    CMake."""
     by_cmake = {name: partial(cmake_peer, name, package, build) for name, package in CMAKE_PEERS.items()}
     by_cargo = {name: partial(build_cargo, build.parent, name, f"{name}_echo") for name in CARGO_PEERS.values()}
     return by_cmake | by_cargo | {"go": partial(build_go, build.parent, "echo")}
@@ -40,27 +43,28 @@ def cmake_peer(name: str, package: str, build: Path) -> Built:
 
 
 def build_cargo(folder: Path, package: str, program: str) -> Built:
-    """A program of peers/PACKAGE, built below `folder`, or None and why there is none."""
+    """Builds a program of peers/PACKAGE below `folder`."""
     if not shutil.which("cargo"):
-        return None, "cargo is not installed: install cargo-web, or Rust by rustup"
+        return None, "cargo is not installed: install cargo-web, or install Rust with rustup"
     target = folder / "peers" / package
     command = ["cargo", "build", "--release", "--quiet", "--bin", program]
-    # glommio's build script updates the submodules of the git repository around it, which is meant to be its own: it finds none.
+    # glommio's build script updates the submodules of the enclosing git repository. GIT_DIR hides this repository
+    # from it.
     environment = {"CARGO_TARGET_DIR": target, "GIT_DIR": os.devnull}
     return build_peer(command, SOURCES / package, environment, target / "release" / program)
 
 
 def build_go(folder: Path, name: str) -> Built:
-    """The program peers/go/NAME, built as `go_NAME` below `folder`, or None and why there is none."""
+    """Builds peers/go/NAME as `go_NAME` below `folder`."""
     if not shutil.which("go"):
         return None, "go is not installed: install golang-go"
     program = folder / "peers" / f"go_{name}"
-    # The compiler that is here, and no other that it would fetch.
+    # GOTOOLCHAIN=local: use the installed compiler instead of downloading another one.
     return build_peer(["go", "build", "-o", program, "."], SOURCES / "go" / name, {"GOTOOLCHAIN": "local"}, program)
 
 
 def versions() -> str:
-    """Of the peers that are here, in a line."""
+    """The versions of the installed peers, in one line."""
     found = {title: crate_version(name) for title, name in CARGO_PEERS.items()}
     if shutil.which("go"):
         found["Go"] = output_of(["go", "env", "GOVERSION"]).removeprefix("go")
@@ -70,20 +74,13 @@ def versions() -> str:
 
 
 def crate_version(name: str) -> str:
-    """The one that the peer of this name asks for."""
+    """The version that the Cargo.toml of this peer requires."""
     wanted = (SOURCES / name / "Cargo.toml").read_text()
     return re.search(rf'^{name} = (?:\{{ version = )?"=([^"]+)"', wanted, re.MULTILINE).group(1)
 
 
-def output_of(command: list[str]) -> str:
-    """Empty if it cannot be run."""
-    if not shutil.which(command[0]):
-        return ""
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
 def build_peer(command: list, where: Path, environment: dict, program: Path) -> Built:
-    print(f"bench: building {program.name} ...", file=sys.stderr, flush=True)
+    progress("bench", f"building {program.name} ...")
     done = subprocess.run(list(map(str, command)), cwd=where, stderr=subprocess.PIPE, text=True, check=False,
                           env=os.environ | {name: str(value) for name, value in environment.items()})
     if done.returncode != 0:
@@ -92,6 +89,6 @@ def build_peer(command: list, where: Path, environment: dict, program: Path) -> 
 
 
 def first_error(complaints: str) -> str:
-    # Go begins with a line that only names the package.
+    # The first line of Go's output names the package only.
     lines = [line for line in complaints.strip().splitlines() if not line.startswith("# ")]
-    return next((line for line in lines if line.startswith("error")), lines[0] if lines else "it does not say why")
+    return next((line for line in lines if line.startswith("error")), lines[0] if lines else "no error message")

@@ -1,23 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""The processes of the network bench: servers, load generators, and what /proc says of them."""
+"""The processes of the benchmarks: servers, load generators, and their figures from /proc."""
 
 import json
 import os
 import re
 import selectors
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class BenchError(Exception):
-    """A run that gave no figures, and why."""
+    """A run gave no figures. The message says why."""
+
+
+ONE_PROCESSOR = "only one processor: server and load generator disturb each other, so the figures are unreliable"
+
+
+def progress(group: str, what: str) -> None:
+    print(f"{group}: {what}", file=sys.stderr, flush=True)
+
+
+def rotated(items: list, by: int) -> list:
+    """The items in their order, beginning with another one for each value of `by`."""
+    start = by % max(1, len(items))
+    return items[start:] + items[:start]
 
 
 @dataclass(frozen=True)
 class Processors:
-    """Server and load get one each: together on one, they would take turns and measure the scheduler."""
+    """One processor for the server, one for the load generator. On a shared one they would measure the scheduler."""
 
     server: int
     load: int
@@ -25,7 +39,7 @@ class Processors:
     @staticmethod
     def pick() -> "Processors":
         mine = sorted(os.sched_getaffinity(0))
-        return Processors(server=mine[-1], load=mine[0])  # the first one tends to serve the interrupts
+        return Processors(server=mine[-1], load=mine[0])  # the first processor often handles interrupts
 
     @property
     def apart(self) -> bool:
@@ -33,33 +47,33 @@ class Processors:
 
 
 def start(command: list, processor: int | None, **pipes) -> subprocess.Popen:
-    """On this processor, or on whichever the scheduler finds."""
+    """Starts a process that is pinned to `processor`, or not pinned if that is None."""
     processors = {processor} if processor is not None else os.sched_getaffinity(0)
     return subprocess.Popen([str(word) for word in command], text=True,
                             preexec_fn=lambda: os.sched_setaffinity(0, processors), **pipes)
 
 
 def stop(process: subprocess.Popen) -> int:
-    """SIGTERM, then patience, then SIGKILL. Returns the exit status."""
+    """Sends SIGTERM, and SIGKILL after 5 s. Returns the exit status."""
     process.terminate()
     try:
         return process.wait(timeout=5)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise BenchError(f"{Path(process.args[0]).name} did not end within 5 s of SIGTERM") from None
+        raise BenchError(f"{Path(process.args[0]).name} did not end within 5 s after SIGTERM") from None
 
 
-def line_from(pipe, seconds: float, who: str) -> str:
+def line_from(pipe, seconds: float, name: str) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         if not selector.select(seconds):
-            raise BenchError(f"{who} printed nothing for {seconds:.0f} s")
+            raise BenchError(f"{name} printed nothing for {seconds:.0f} s")
     return pipe.readline()
 
 
 class Server:
-    """A fresh server process, on a port of its own choice, for the length of a `with`."""
+    """A new server process on a free port. It is stopped at the end of the `with` block."""
 
     def __init__(self, command: list, processor: int | None):
         self.name = Path(command[0]).name
@@ -86,7 +100,7 @@ class Server:
             raise BenchError(f"{self.name} ended with status {status} instead of 0 on SIGTERM")
 
     def settle(self) -> None:
-        """Waits until the server has nothing to do: it may still be closing its last clients."""
+        """Waits until the server is idle. After a load it may still be closing connections."""
         before, now = -1, cpu_ns(self.pid)
         deadline = time.monotonic() + 5
         while now != before and time.monotonic() < deadline:
@@ -97,15 +111,15 @@ class Server:
         try:
             self.stop()
         except BenchError:
-            if kind is None:  # otherwise what went wrong first is worth more
+            if kind is None:  # otherwise the first error is reported
                 raise
 
 
-LOAD_SECONDS = 120  # it takes some at most
+LOAD_SECONDS = 120  # far more than any run needs
 
 
 def run_load(program: Path, server: Server, processor: int | None, *arguments) -> dict:
-    """Runs the load generator and returns the figures it prints."""
+    """Runs the load generator and returns the figures that it prints."""
     command = [program, "--port", server.port, "--server-pid", server.pid, "--json", *arguments]
     with start(command, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
         try:
@@ -122,7 +136,8 @@ def run_load(program: Path, server: Server, processor: int | None, *arguments) -
 
 
 def why_no_server(command: list) -> str:
-    """Why this server does not start here, in its own words: io_uring may be forbidden, say. Empty if it does start."""
+    """The error message of a server that cannot start here, for example because io_uring is forbidden. Empty if it
+    starts."""
     with start(command, None, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             if line_from(process.stdout, 10, process.args[0]).startswith("listening on "):
@@ -131,18 +146,18 @@ def why_no_server(command: list) -> str:
         except BenchError as error:
             return str(error)
         finally:
-            process.kill()  # which does nothing to one that has ended
+            process.kill()  # no effect if it has ended
         complaints = process.stderr.read().strip().splitlines()
-        return complaints[-1].removeprefix(f"{command[0]}: ") if complaints else "it ends at once, and does not say why"
+        return complaints[-1].removeprefix(f"{command[0]}: ") if complaints else "it ended without an error message"
 
 
 class IdleClients:
-    """Connections that have sent one request and then fall silent, for the length of a `with`."""
+    """Connections that send one request and are then idle, until the end of the `with` block."""
 
     def __init__(self, program: Path, server: Server, processor: int, connections: int):
         command = [program, "--port", server.port, "--connections", connections, "--idle", 300]
         self.server = server
-        # Standard input is a pipe of ours, so the clients go away even if this script dies.
+        # bench_load ends when its standard input is closed, so it ends even if this script is killed.
         self.process = start(command, processor, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
 
@@ -159,17 +174,17 @@ class IdleClients:
 
 
 def cpu_ns(pid: int) -> int:
-    """The processor time of a process in nanoseconds, where /proc/PID/stat counts in steps of 10 ms."""
-    return time.clock_gettime_ns((~pid << 3) | 2)  # what clock_getcpuclockid(3) makes of a pid; Python lacks it
+    """The processor time of a process in nanoseconds. /proc/PID/stat would count in steps of 10 ms."""
+    return time.clock_gettime_ns((~pid << 3) | 2)  # the clock id as in clock_getcpuclockid(3), which Python lacks
 
 
 def waited_ns(pid: int) -> int:
-    """How long the process was ready to run while something else held its processor."""
+    """The time that threads of the process were runnable while other threads used the processor."""
     return sum(int(path.read_text().split()[1]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
 def resident_bytes(pid: int) -> int:
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()  # exact; statm lags behind by up to 64 pages a thread
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()  # exact; statm is behind by up to 64 pages per thread
     return int(re.search(r"^Rss:\s+(\d+) kB", rollup, re.MULTILINE).group(1)) * 1024
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The group `redis`: examples/mini_redis against the real redis-server, under redis-benchmark.
+"""The group `redis`: examples/mini_redis against redis-server, under redis-benchmark.
 
-Each server has one thread and a processor of its own, redis-benchmark the other one. Both servers are there all the time, and take
-turns case by case; who begins changes with each round. All programs are in Debian's package redis-tools: the server is redis-check-rdb
-under another name. At -P 1 redis-benchmark is slower than either server, so the rate says little there: the processor time that
-the server takes for a request says more.
+Each server has one thread. Both servers share one processor, and redis-benchmark has another one. Both servers run
+all the time and take turns case by case; the server that is measured first changes with each round. All programs are
+in the Debian package redis-tools: redis-server is redis-check-rdb, started under that name. At -P 1 redis-benchmark
+is slower than either server, so the processor time per request says more than the rate.
 """
 
 import csv
@@ -12,21 +12,21 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import BenchError, Processors, Server, cpu_ns, start, stop
-from tables import Bar, Outcome, Table
+from processes import ONE_PROCESSOR, BenchError, Processors, Server, cpu_ns, progress, start, stop
+from tables import Outcome, Table, Target, spread
 
 CLIENTS = 50
 PIPELINES = {1: 150_000, 16: 1_500_000}  # requests, for about 4 s
 COMMANDS = ["SET", "GET"]
-BAR = 1.0  # of redis-server's requests/s
-LEGEND = (f"req/s: what redis-benchmark reports, -c {CLIENTS}, values of 3 bytes. CPU us: of the server's processor, for a request. ratio: "
-          "mini_redis against redis-server, the median over the rounds; above 1 is better of req/s, below 1 of CPU.")
+TARGET = 1.0  # requests/s, as a ratio to redis-server
+LEGEND = (f"req/s: requests per second that redis-benchmark reports with -c {CLIENTS} and values of 3 bytes. CPU us: "
+          "processor time of the server per request. ratio: mini_redis to redis-server, median over the rounds; "
+          "above 1 is better for req/s, below 1 for CPU.")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Figures:
 
 
 class RealServer:
-    """redis-server on a free port, for the length of a `with`."""
+    """redis-server on a free port. It is stopped at the end of the `with` block."""
 
     def __init__(self, processor: int):
         self.folder = tempfile.TemporaryDirectory(prefix="eddy.")
@@ -45,7 +45,8 @@ class RealServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [program, "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder.name]
+        command = [program, "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                   "--dir", self.folder.name]
         self.process = start(command, processor, stdout=subprocess.DEVNULL)
         self.pid = self.process.pid
 
@@ -68,14 +69,14 @@ def run(options) -> Outcome:
     outcome = Outcome(legend=LEGEND)
     ours = options.build / "examples" / "mini_redis_server"
     if not ours.exists():
-        outcome.missing.append(f"{ours.name} is not built")
-    outcome.missing += [f"{name} is not installed (Debian: redis-tools)"
+        outcome.absent.append(f"{ours.name} is not built")
+    outcome.absent += [f"{name} is not installed (Debian: redis-tools)"
                         for name in ("redis-check-rdb", "redis-benchmark") if not shutil.which(name)]
-    if outcome.missing:
+    if outcome.absent:
         return outcome
     processors = Processors.pick()
     if not processors.apart:
-        outcome.errors.append("only one processor: server and load disturb each other, so believe no figure")
+        outcome.errors.append(ONE_PROCESSOR)
     for driver in ("epoll", "io_uring"):
         try:
             compare(driver, [ours, "127.0.0.1:0", "--driver", driver], processors, options, outcome)
@@ -88,19 +89,21 @@ def compare(driver: str, ours: list, processors: Processors, options, outcome: O
     rounds: dict[tuple[str, int], list[tuple[Figures, Figures]]] = {}
     with Server(ours, processors.server) as mini, RealServer(processors.server) as real:
         for index in range(options.rounds):
-            print(f"redis: {driver}, round {index + 1}/{options.rounds}", file=sys.stderr, flush=True)
+            progress("redis", f"{driver}, round {index + 1}/{options.rounds}")
             for pipeline, requests in PIPELINES.items():
                 for command in COMMANDS:
                     requests_now = requests // 3 if options.quick else requests
                     servers = [mini, real] if index % 2 == 0 else [real, mini]
-                    found = {server: load(server, command, pipeline, requests_now, processors.load) for server in servers}
+                    found = {server: load(server, command, pipeline, requests_now, processors.load)
+                             for server in servers}
                     rounds.setdefault((command, pipeline), []).append((found[mini], found[real]))
     add_table(driver, rounds, options.rounds, outcome)
 
 
 def load(server, command: str, pipeline: int, requests: int, processor: int) -> Figures:
     before = cpu_ns(server.pid)
-    program = ["redis-benchmark", "-p", server.port, "-c", CLIENTS, "-P", pipeline, "-n", requests, "-t", command.lower(), "--csv"]
+    program = ["redis-benchmark", "-p", server.port, "-c", CLIENTS, "-P", pipeline, "-n", requests,
+               "-t", command.lower(), "--csv"]
     with start(program, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         try:
             output, complaints = running.communicate(timeout=120)
@@ -115,15 +118,17 @@ def load(server, command: str, pipeline: int, requests: int, processor: int) -> 
 
 def add_table(driver: str, rounds: dict, count: int, outcome: Outcome) -> None:
     table = Table(f"redis, mini_redis on {driver}: {CLIENTS} clients, {count} rounds",
-                  ["case", "mini_redis req/s", "redis-server req/s", "ratio", "spread", "CPU us", "CPU us, redis-server", "ratio"])
+                  ["case", "mini_redis req/s", "redis-server req/s", "ratio", "spread", "mini_redis CPU us",
+                   "redis-server CPU us", "ratio"])
     for (command, pipeline), pairs in rounds.items():
         case = f"{command} -P {pipeline}"
         rates = [mini.rate / real.rate for mini, real in pairs]
         costs = [mini.cpu_us / real.cpu_us for mini, real in pairs]
         table.rows.append([case, *(f"{statistics.median(side.rate for side in sides):,.0f}" for sides in zip(*pairs)),
-                           f"{statistics.median(rates):.3f}", f"{min(rates):.2f} to {max(rates):.2f}",
+                           f"{statistics.median(rates):.3f}", spread(rates),
                            *(f"{statistics.median(side.cpu_us for side in sides):.2f}" for sides in zip(*pairs)),
                            f"{statistics.median(costs):.3f}"])
-        outcome.bars.append(Bar(f"redis, {driver}: {case}, req/s of redis-server's", statistics.median(rates), BAR, "x", at_least=True))
+        what = f"redis, {driver}: {case}, req/s, x redis-server"
+        outcome.targets.append(Target(what, statistics.median(rates), TARGET, at_least=True))
         outcome.data[f"{driver} {case}"] = [[vars(one) for one in pair] for pair in pairs]
     outcome.tables.append(table)

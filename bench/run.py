@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the benches and prints tables, with the bars beside the figures.
+"""Runs the benchmarks and prints tables, with a target next to each figure that has one.
 
     ./dev bench                          everything
-    ./dev bench net --quick              one group, roughly, in three minutes
-    ./dev bench --markdown >> bench/RESULTS.md
+    ./dev bench net --quick              one group, with less precision, in three minutes
+    ./dev bench --markdown               Markdown, for bench/RESULTS.md
 
-The programs are looked up in the folder `bench` of the build folder. Progress goes to standard error. Exit status: 0 if
-everything ran, whether or not a bar was missed; 1 if something is missing or went wrong.
+Programs are taken from the folder `bench` of the build folder. Progress is printed to standard error. Exit status: 0 if
+everything ran, even if a target was missed; 1 if a program is missing or an error occurred.
 """
 
 import sys
@@ -37,26 +37,26 @@ DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return int(text)
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all rounds to FILE")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
     parser.add_argument("--rounds", type=positive, metavar="N", help="rounds of rt, net, scale and redis (5; quick: 3)")
-    parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer runs; enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT",
-                        help="of rt, the cases with this in their names; of net, those in this list (C1,STORM)")
-    parser.add_argument("--peers", default="", metavar="LIST", help="of all peers, only these (tokio,go)")
-    parser.add_argument("--accept", action="store_true", help="of counts: what is counted now becomes the baseline")
+                        help="rt: only cases with TEXT in their names; net: only the cases in this list (C1,STORM)")
+    parser.add_argument("--peers", default="", metavar="LIST", help="only these peers (tokio,go)")
+    parser.add_argument("--accept", action="store_true", help="counts: make the new counts the baseline")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in GROUPS]:
-        parser.error(f"there is no group {unknown[0]}; there are {', '.join(GROUPS)}")
+        parser.error(f"there is no group {unknown[0]}; the groups are {', '.join(GROUPS)}")
     options.build = options.build.resolve()
     options.names = options.names or list(GROUPS)
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -68,49 +68,49 @@ def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdow
     print(f"## {title}\n" if markdown else title)
     print(f"Compiler: {machine['compiler']}; peers: {machine['peers']}\n")
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
-    bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
-    if bars:
-        tables.append(Table("bars", ["what", "measured", "bar", ""], [bar.row() for bar in bars]))
+    targets = [target for outcome in outcomes.values() for target in outcome.targets]
+    if targets:
+        tables.append(Table("targets", ["what", "measured", "target", ""], [target.row() for target in targets]))
     for table in tables:
         print(table.markdown() if markdown else table.text(), end="\n\n")
     for name, outcome in outcomes.items():
         if outcome.legend:
             print(f"{name}: {outcome.legend}\n")
-    print_summary(outcomes, len(bars), sum(bar.verdict == "short" for bar in bars))
+    print_summary(outcomes, len(targets), sum(target.verdict == "missed" for target in targets))
 
 
-def print_summary(outcomes: dict[str, Outcome], bars: int, short: int) -> None:
+def print_summary(outcomes: dict[str, Outcome], targets: int, missed: int) -> None:
     for name, outcome in outcomes.items():
-        for what in outcome.missing:
-            print(f"missing ({name}): {what}")
+        for what in outcome.absent:
+            print(f"not available ({name}): {what}")
         for error in outcome.errors:
             print(f"error ({name}): {error}")
-    missing = sum(len(outcome.missing) for outcome in outcomes.values())
+    absent = sum(len(outcome.absent) for outcome in outcomes.values())
     errors = sum(len(outcome.errors) for outcome in outcomes.values())
-    print(f"{bars} bars, {short} short; {missing} missing, {errors} errors")
+    print(f"{targets} targets, {missed} missed; {absent} programs not available, {errors} errors")
 
 
 def write_json(path: Path, machine: dict[str, str], outcomes: dict[str, Outcome]) -> None:
-    groups = {name: {"data": outcome.data, "missing": outcome.missing, "errors": outcome.errors,
-                     "bars": [{**vars(bar), "verdict": bar.verdict} for bar in outcome.bars]}
+    groups = {name: {"data": outcome.data, "absent": outcome.absent, "errors": outcome.errors,
+                     "targets": [{**vars(target), "verdict": target.verdict} for target in outcome.targets]}
               for name, outcome in outcomes.items()}
     path.write_text(json.dumps({"machine": machine, "groups": groups}, indent=2) + "\n")
 
 
 def main() -> int:
-    # As a Ctrl-C: the servers end with this program.
+    # SIGTERM is handled like Ctrl-C, so that the servers are stopped as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return measure(parse_options())
     except KeyboardInterrupt:
-        print("bench: interrupted; nothing is kept", file=sys.stderr)
+        print("bench: interrupted; all figures are discarded", file=sys.stderr)
         return 130
 
 
 def measure(options: argparse.Namespace) -> int:
     if options.json:
         try:
-            options.json.touch()  # before an hour of measuring
+            options.json.touch()  # fails now instead of after an hour of measuring
         except OSError as error:
             sys.exit(f"bench: {options.json} cannot be written: {error.strerror}")
     outcomes = {name: GROUPS[name](options) for name in options.names}
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> int:
     print_results(machine, outcomes, options.markdown)
     if options.json:
         write_json(options.json, machine, outcomes)
-    return 1 if any(outcome.missing or outcome.errors for outcome in outcomes.values()) else 0
+    return 1 if any(outcome.absent or outcome.errors for outcome in outcomes.values()) else 0
 
 
 if __name__ == "__main__":

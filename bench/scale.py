@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""The group `scale`: what a request costs as connections become more, and what a task costs as tasks do.
+"""The group `scale`: the cost of a request at growing numbers of connections, and of a task at growing numbers of
+tasks.
 
-Connections: eddy's echo server against the bare epoll loop. Tasks: eddy against Tokio, on one thread. Contestants take
-turns, and a ratio is taken within a round only. A column that stays the same from top to bottom is good; where it does not,
-the other contestant shows how much of that is the machine's caches.
+Connections: eddy's echo server against the bare epoll loop. Tasks: eddy against Tokio, on one thread. The two
+programs take turns, and a ratio is taken within a round only. Ideally, a column is constant from top to bottom. Where
+it is not, the other program's column shows how much of the increase comes from the processor's caches.
 """
 
 import resource
 import statistics
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from processes import BenchError, Processors, Server, run_load
+from processes import BenchError, Processors, Server, progress, run_load
 from rt import parse
-from rt_contest import output_of, program_of
-from tables import Bar, Outcome, Table, number
+from rt_programs import output_of, program_of
+from tables import Outcome, Table, Target, number, spread
 
 CONNECTIONS = [10, 100, 1_000, 10_000, 20_000]
-CPU_BAR = 1.05  # processor time per request, of the bare loop's
+CPU_TARGET = 1.05  # processor time per request, as a ratio to the bare loop
 YIELDING = [10, 1_000, 100_000, 1_000_000]
-PARKED = [1_000, 100_000, 1_000_000]  # fewer do not fill the pages that resident memory is counted in
-BYTES_BAR = 1.0  # of Tokio's
+PARKED = [1_000, 100_000, 1_000_000]  # with fewer tasks, the page size would distort the resident memory
+BYTES_TARGET = 1.0  # as a ratio to Tokio
 
-Pair = tuple[float, float]  # eddy's figure, and the other's of the same round
+Pair = tuple[float, float]  # the figures of eddy and of the other program in the same round
 
 
 def run(options) -> Outcome:
@@ -35,10 +35,10 @@ def run(options) -> Outcome:
 
 def measure(outcome: Outcome, rounds: int, row: str, ours: Callable[[], float],
             theirs: Callable[[], float]) -> list[Pair]:
-    """The rounds in which both gave a figure; who begins changes with each."""
+    """The figures of the rounds. The program that runs first changes with each round."""
     found = []
     for index in range(rounds):
-        print(f"scale: {row} round {index + 1}/{rounds}", file=sys.stderr, flush=True)
+        progress("scale", f"{row} round {index + 1}/{rounds}")
         try:
             if index % 2:
                 other = theirs()
@@ -52,15 +52,16 @@ def measure(outcome: Outcome, rounds: int, row: str, ours: Callable[[], float],
     return found
 
 
-def add_row(outcome: Outcome, table: Table, row: str, rounds: list[Pair], bar: float = 0) -> None:
+def add_row(outcome: Outcome, table: Table, row: str, rounds: list[Pair], limit: float = 0) -> None:
     if not rounds:
         return
     ratios = [ours / theirs for ours, theirs in rounds]
     ratio = statistics.median(ratios)
-    table.rows.append([row, *(number(statistics.median(side)) for side in zip(*rounds)), f"{ratio:.3f}",
-                       f"{min(ratios):.2f}-{max(ratios):.2f}"])
-    if bar:
-        outcome.bars.append(Bar(f"scale, {row} {table.header[0]}: {table.header[1]}/{table.header[2]}", ratio, bar))
+    medians = (number(statistics.median(side)) for side in zip(*rounds))
+    table.rows.append([row, *medians, f"{ratio:.3f}", spread(ratios)])
+    if limit:
+        what = f"scale, {row} {table.header[0]}: {table.header[1]}/{table.header[2]}"
+        outcome.targets.append(Target(what, ratio, limit))
 
 
 # ---- Connections ----
@@ -70,20 +71,20 @@ def scale_connections(options, outcome: Outcome) -> None:
     programs = options.build / "bench"
     ours, bare, load = (programs / name for name in ("bench_echo_eddy", "bench_bare_epoll", "bench_load"))
     if absent := [program.name for program in (ours, bare, load) if not program.exists()]:
-        outcome.missing += absent
+        outcome.absent += [f"{name} is not built" for name in absent]
         return
-    table = Table("scale: ns of the server's processor per request, 64 B, one request in flight on each connection",
+    table = Table("scale: ns of the server's processor time per request, 64 B, one request in flight per connection",
                   ["connections", "eddy", "bare_epoll", "ratio", "spread"])
     for connections in numbers_of_connections():
         row = f"{connections:,}"
         rounds = measure(outcome, options.rounds, f"{row} connections", lambda: ns_per_request(ours, load, connections),
                          lambda: ns_per_request(bare, load, connections))
-        add_row(outcome, table, row, rounds, CPU_BAR)
+        add_row(outcome, table, row, rounds, CPU_TARGET)
     outcome.tables.append(table)
 
 
 def numbers_of_connections() -> list[int]:
-    """The last one as large as the limit of descriptors allows, less what else a process has open."""
+    """The numbers of connections. The limit of open descriptors, minus 100, caps the largest."""
     soft_and_hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return list(dict.fromkeys(min(one, soft_and_hard[1] - 100) for one in CONNECTIONS))
 
@@ -101,18 +102,18 @@ def ns_per_request(program: Path, load: Path, connections: int) -> float:
 
 def scale_tasks(options, outcome: Outcome) -> None:
     (ours, no_eddy), (tokio, no_tokio) = (program_of(name, options.build) for name in ("eddy", "tokio"))
-    outcome.missing += [f"{name}: {why}" for name, why in (("eddy", no_eddy), ("tokio", no_tokio)) if why]
+    outcome.absent += [f"{name}: {why}" for name, why in (("eddy", no_eddy), ("tokio", no_tokio)) if why]
     if no_eddy or no_tokio:
         return
     yields = Table("scale: ns per yield, one thread", ["tasks", "eddy", "tokio", "ratio", "spread"])
     parked = Table("scale: bytes of memory per waiting task, one thread",
                    ["waiting tasks", "eddy", "tokio", "ratio", "spread"])
-    for table, metric, counts, bar in ((yields, "scale_yield", YIELDING, 0),
-                                       (parked, "scale_parked", PARKED, BYTES_BAR)):
+    for table, metric, counts, limit in ((yields, "scale_yield", YIELDING, 0),
+                                       (parked, "scale_parked", PARKED, BYTES_TARGET)):
         for tasks in counts:
             case = f"{metric}_{tasks}/ct"
             rounds = measure(outcome, options.rounds, case, lambda: figure(ours, case), lambda: figure(tokio, case))
-            add_row(outcome, table, f"{tasks:,}", rounds, bar)
+            add_row(outcome, table, f"{tasks:,}", rounds, limit)
         outcome.tables.append(table)
 
 

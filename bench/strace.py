@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What strace counts: system calls. It needs no right that a process does not have over its own children, where perf needs
-the kernel's tracepoints; and it makes a server slow, so it serves for loads whose count does not depend on speed."""
+"""Counts system calls with strace. strace needs no privileges to trace its own children, whereas perf needs access to
+the kernel's tracepoints. It slows a server down, so it is used only for loads whose count does not depend on
+speed."""
 
 import re
 import shutil
@@ -12,7 +13,7 @@ from processes import BenchError
 
 
 def why_unable() -> str:
-    """Why nothing can be counted here, or nothing."""
+    """The reason why strace cannot count here. Empty if it can."""
     if not shutil.which("strace"):
         return "strace is not installed (Debian: strace)"
     tried = subprocess.run(["strace", "-D", "-c", "true"], stderr=subprocess.PIPE, text=True, check=False)
@@ -20,14 +21,15 @@ def why_unable() -> str:
 
 
 def command(into: Path, program: list) -> list:
-    """-D: strace is the program's grandchild, so that the process that is started is the program itself."""
+    """The command that runs `program` under strace. With -D, strace is a grandchild, and the started process is
+    `program`."""
     return ["strace", "-D", "-f", "-c", "-U", "calls,name", "-o", into, *program]
 
 
 def read(report: Path) -> int:
-    """strace writes its report after the program has ended."""
+    """Waits for the report, which strace writes after the program has ended."""
     for _ in range(100):
         if found := re.search(r"^\s*(\d+) total$", report.read_text(), re.MULTILINE):
             return int(found.group(1))
         time.sleep(0.05)
-    raise BenchError(f"strace has written no report, but: {report.read_text() or 'nothing'}")
+    raise BenchError(f"strace wrote no report; the file contains: {report.read_text() or 'nothing'}")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Tables as text and as Markdown, and the bars that measured values are held against."""
+"""Tables as text and as Markdown, and the targets of measured values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Table:
     title: str
-    header: list[str]  # the first column is left-aligned, all others are numbers
+    header: list[str]  # the first column is left-aligned, the others are right-aligned
     rows: list[list[str]] = field(default_factory=list)
     note: str = ""
 
@@ -31,15 +32,15 @@ class Table:
 
 
 @dataclass
-class Bar:
-    """What was promised of a value: at most `limit`, or at least."""
+class Target:
+    """A measured value and the limit that it must not exceed, or must reach if `at_least` is set."""
 
     what: str
     value: float
     limit: float
     unit: str = ""
     at_least: bool = False
-    is_judged: bool = True  # or what it was measured with cannot be relied on
+    is_judged: bool = True  # false if the measurement is unreliable
 
     @property
     def met(self) -> bool:
@@ -49,7 +50,7 @@ class Bar:
     def verdict(self) -> str:
         if not self.is_judged:
             return "not judged"
-        return "ok" if self.met else "short"
+        return "ok" if self.met else "missed"
 
     def row(self) -> list[str]:
         sign = ">=" if self.at_least else "<="
@@ -58,18 +59,23 @@ class Bar:
 
 @dataclass
 class Outcome:
-    """What a group of benches hands back."""
+    """The result of a group of benchmarks."""
 
     tables: list[Table] = field(default_factory=list)
-    bars: list[Bar] = field(default_factory=list)
-    legend: str = ""  # what the columns mean
-    missing: list[str] = field(default_factory=list)  # programs that are not built, tools that are not installed
+    targets: list[Target] = field(default_factory=list)
+    legend: str = ""  # the meaning of the columns
+    absent: list[str] = field(default_factory=list)  # programs that are not built, tools that are not installed
     errors: list[str] = field(default_factory=list)
     data: dict = field(default_factory=dict)  # for --json
 
 
 def number(value: float) -> str:
-    """Four digits or so: 0.987, 12.3, 4,321."""
+    """About four digits: 0.987, 12.3, 4,321."""
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def spread(ratios: Sequence[float], digits: int = 2) -> str:
+    """The smallest and the largest ratio."""
+    return f"{min(ratios):.{digits}f}-{max(ratios):.{digits}f}"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What tasks cost: frames, awaits, resumes. malloc_free_128 beside them is the yardstick of the whole table.
+// Micro-benchmarks of tasks: coroutine frames, awaits, resumes. malloc_free_128 is the reference of all
+// micro-benchmarks.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -15,7 +16,6 @@ namespace {
 
 constexpr int batch = 100'000;
 
-// The pair that everything is compared with.
 void malloc_free_128(benchmark::State& state) {
     for (auto _ : state) {
         void* block = std::malloc(128);
@@ -33,7 +33,7 @@ eddy::task<long> await_children(int count) {
     co_return sum;
 }
 
-// ns per child that is made, awaited, ends at once, and is destroyed: each with a frame of its own.
+// ns per child that is made, awaited, ends immediately, and is destroyed. Each has its own coroutine frame.
 void await_ready_child(benchmark::State& state) {
     eddy::core core;
     while (state.KeepRunningBatch(batch)) benchmark::DoNotOptimize(core.run(await_children(batch)));
@@ -45,7 +45,7 @@ eddy::task<long> descend(int levels) {
     co_return 1 + co_await descend(levels - 1);
 }
 
-// ns per level of a recursion a thousand deep, of which nothing suspends.
+// ns per level of a recursion with 1,000 levels in which nothing suspends.
 void await_deep_1000(benchmark::State& state) {
     eddy::core core;
     while (state.KeepRunningBatch(1000)) benchmark::DoNotOptimize(core.run(descend(1000)));
@@ -64,14 +64,15 @@ eddy::task<void> yield_below(int levels, int count) {
     }
 }
 
-// ns per yield of the only task of a core: one trip through the run queue, and a resume of the innermost frame.
+// ns per yield of the only task of a core: one pass through the run queue, and a resume of the innermost coroutine
+// frame.
 void yield(benchmark::State& state) {
     eddy::core core;
     while (state.KeepRunningBatch(batch)) core.run(yield_often(batch));
 }
 BENCHMARK(yield);
 
-// The same with that frame below others: it has to cost the same at any depth.
+// The same with that coroutine frame at the given depth. The cost must not depend on the depth.
 void resume_at_depth(benchmark::State& state) {
     eddy::core core;
     const int depth = static_cast<int>(state.range(0));
@@ -81,7 +82,7 @@ BENCHMARK(resume_at_depth)->Arg(1)->Arg(1000);
 
 using channel = eddy::sync::oneshot<int>;
 
-/// So many futures that wait, and a way to wake them.
+/// A set of waiting futures, and the senders that wake them.
 struct crowd {
     eddy::futures_unordered<channel::receiver> futures;
     std::vector<channel::sender> senders;
@@ -96,8 +97,8 @@ struct crowd {
     }
 };
 
-// ns per future that is added, waits, is woken and taken out, while so many others wait: as much however many these
-// are.
+// ns per future that is added, waits, is woken and removed, while the given number of other futures wait. The cost must
+// not depend on that number.
 void futures_unordered_wake(benchmark::State& state) {
     crowd all(state.range(0));
     const eddy::waker nobody;
@@ -106,14 +107,14 @@ void futures_unordered_wake(benchmark::State& state) {
         cx.restore_budget();
         return all.futures.poll_next(cx).is_ready();
     };
-    // A poll gets round to 128 of those that are new.
+    // One poll of the set polls up to 128 new futures.
     for (std::int64_t i = 0; i <= state.range(0) / 128; ++i) benchmark::DoNotOptimize(is_ready());
     for (auto _ : state) {
         all.add();
-        if (is_ready()) state.SkipWithError("a future was ready that nobody has woken");
+        if (is_ready()) state.SkipWithError("a future is ready that was not woken");
         benchmark::DoNotOptimize(all.senders.back().send(1));
         all.senders.pop_back();
-        if (!is_ready()) state.SkipWithError("the future that was woken was not ready");
+        if (!is_ready()) state.SkipWithError("the woken future is not ready");
     }
 }
 BENCHMARK(futures_unordered_wake)->Arg(10)->Arg(1000)->Arg(10'000);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What timers cost.
+// Micro-benchmarks of timers.
 #include <benchmark/benchmark.h>
 
 #include <deque>
@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 constexpr int batch = 10'000;
 constexpr int live_timers = 100'000;
 
-/// Arms a sleep that will not fire here.
+/// Arms a sleep that does not fire during the benchmark.
 eddy::time::sleep_future& arm(std::deque<eddy::time::sleep_future>& sleeps, int i, eddy::context& cx) {
     auto& sleep = sleeps.emplace_back(eddy::time::sleep(30'000ms + std::chrono::milliseconds(i % 1000)));
     static_cast<void>(sleep.poll(cx));
@@ -24,7 +24,7 @@ eddy::task<void> arm_and_drop(int count) {
     auto work = eddy::poll_fn([count](eddy::context& cx) {
         for (int i = 0; i < count; ++i) {
             auto sleep = eddy::time::sleep(30'000ms + std::chrono::milliseconds(i % 1000));
-            eddy::context fresh(cx.waker());  // a budget for each: none is to be put off
+            eddy::context fresh(cx.waker());  // a new coop budget for each sleep, so that no poll is deferred
             benchmark::DoNotOptimize(sleep.poll(fresh));
         }
         return eddy::poll_result<void>::ready();
@@ -35,7 +35,7 @@ eddy::task<void> arm_and_drop(int count) {
 eddy::task<void> arm_live(std::deque<eddy::time::sleep_future>& sleeps) {
     auto work = eddy::poll_fn([&sleeps](eddy::context& cx) {
         for (int i = 0; i < live_timers; ++i) {
-            eddy::context fresh(cx.waker());  // a budget for each: none is to be put off
+            eddy::context fresh(cx.waker());  // a new coop budget for each sleep, so that no poll is deferred
             arm(sleeps, i, fresh);
         }
         return eddy::poll_result<void>::ready();
@@ -50,7 +50,7 @@ void sleep_arm_drop(benchmark::State& state) {
 }
 BENCHMARK(sleep_arm_drop);
 
-// The same while 100,000 others are armed.
+// The same while 100,000 other sleeps are armed.
 void sleep_arm_drop_100k_live(benchmark::State& state) {
     eddy::core core;
     std::deque<eddy::time::sleep_future> live;

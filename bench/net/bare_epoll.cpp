@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 
-// The limit for an echo server on one event loop: a bare epoll loop, with nothing of eddy in it.
+// The baseline for echo servers on epoll: a bare epoll loop per thread, without eddy.
 //
 //     $ bench_bare_epoll --port 7000 --threads 1
 //
-// What a runtime is compared with has to be as good as one can make it, so:
-//   - a connection is registered once, for both directions and edge-triggered: no epoll_ctl afterwards;
-//   - one buffer serves all connections; an answer is sent from where it was received;
-//   - a receive that did not fill the buffer has emptied the socket: no second one just to see EAGAIN;
-//   - what is known of a connection lies in a table indexed by its descriptor, made before the first client.
-// A request thus costs one recv, one send, and its share of an epoll_wait. Several threads share nothing.
+// It is optimized as far as possible:
+//   - A connection is registered once, for both directions and edge-triggered. There is no later epoll_ctl.
+//   - All connections use one buffer. An answer is sent from the buffer in which it was received.
+//   - A receive that does not fill the buffer has emptied the socket. There is no second receive that returns EAGAIN.
+//   - The state of connections is in a table indexed by descriptor, which is allocated before the first client.
+// A request costs one recv, one send, and a share of an epoll_wait. Threads share no data.
 //
-// EINTR is handled nowhere but in epoll_wait: the sockets do not block.
+// Only epoll_wait handles EINTR: the sockets do not block.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -32,16 +32,15 @@ namespace {
 
 using bench::die;
 
-// Larger than the largest message (16 KiB), so that a message does not fill it exactly: a full buffer costs a
-// second recv.
+// Larger than the largest message (16 KiB): a message that fills the buffer causes a second recv.
 constexpr std::size_t buffer_size = 64UL * 1024;
 constexpr std::size_t events_per_tick = 512;
-// Connections taken per turn. The listener is level-triggered: what is left is reported again.
+// Connections accepted per epoll_wait. The listener is level-triggered, so the others are reported again.
 constexpr int accepts_per_turn = 64;
 
-/// The part of an answer that the socket did not take. Almost always empty.
+/// The part of an answer that the socket did not accept. Almost always empty.
 struct unsent {
-    std::unique_ptr<std::byte[]> bytes;  // made when a socket is full for the first time, then kept
+    std::unique_ptr<std::byte[]> bytes;  // allocated when the socket is full for the first time
     std::uint32_t from = 0;
     std::uint32_t to = 0;
 
@@ -83,8 +82,8 @@ void echo_server::run() {
         if (count < 0 && errno != EINTR) die("epoll_wait");
         for (int i = 0; i < count; ++i) {
             const int fd = events[i].data.fd;
-            // A descriptor closed in this batch cannot come again in it: epoll reports each once per turn, and
-            // one that accept_some() reuses is registered only for the next turn.
+            // A descriptor that was closed in this batch does not occur in it again: epoll_wait reports each descriptor
+            // once, and accept_some() registers a reused number for the next epoll_wait only.
             if (fd == listener_)
                 accept_some();
             else
@@ -98,13 +97,13 @@ void echo_server::accept_some() {
         const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EAGAIN || errno == ECONNABORTED) return;
-            die("accept4");  // out of descriptors, most likely: no figure of such a run is worth having
+            die("accept4");  // probably out of descriptors, which invalidates the run
         }
         if (static_cast<std::size_t>(fd) >= unsent_.size()) {
             ::close(fd);
             continue;
         }
-        // EPOLLPRI: a receive stops at urgent data, and would pass for one that emptied the socket.
+        // EPOLLPRI: a receive stops at urgent data, so a short receive would not mean that the socket is empty.
         watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
     }
 }
@@ -113,18 +112,18 @@ void echo_server::serve(int fd, std::uint32_t events) {
     const bool was_stuck = !unsent_[fd].empty();
     if (was_stuck) {
         if (flush(fd) == outcome::closed) return close(fd);
-        // Nothing more is read meanwhile: a client that does not take its answers waits for itself.
+        // Nothing is received while an answer is unsent, which is the backpressure for this client.
         if (!unsent_[fd].empty()) return;
     }
-    // After one of these no further edge may come, and the edge of what arrived while the answer was stuck is gone:
-    // then a buffer that was not filled does not mean that more will be reported.
+    // After one of these events there may be no further edge, and edges that occurred while an answer was unsent are
+    // lost. A short receive then does not guarantee another event, so receive until the socket is empty.
     const bool until_empty = was_stuck || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
     if (!until_empty && (events & EPOLLIN) == 0) return;
     if (echo(fd, until_empty) == outcome::closed) close(fd);
 }
 
-/// Answers what the socket holds. A client that sends faster than this is written stays in the loop until its
-/// answers get stuck; a server for strangers would bound it.
+/// Answers all data in the socket. There is no limit: a client that sends continuously keeps the loop busy until its
+/// answers no longer fit into the socket.
 outcome echo_server::echo(int fd, bool until_empty) {
     for (;;) {
         const auto received = ::recv(fd, buffer_.data(), buffer_.size(), 0);
@@ -149,8 +148,8 @@ outcome echo_server::flush(int fd) {
     return outcome::open;
 }
 
-/// Sends `answer`; what the socket does not take waits for EPOLLOUT, which comes after a send that took a part as
-/// well as after EAGAIN (epoll(7), question 9). Precondition: nothing waits already.
+/// Sends `answer`, and keeps the part that the socket does not accept until EPOLLOUT. EPOLLOUT follows a partial send
+/// and EAGAIN (epoll(7), question 9). Precondition: there is no unsent data.
 outcome echo_server::send_or_keep(int fd, std::span<const std::byte> answer) {
     const auto sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
     if (sent == std::ssize(answer)) [[likely]]

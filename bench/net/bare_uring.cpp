@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
 
-// The limit for an echo server on one io_uring: a bare loop, with nothing of eddy in it. Needs Linux 6.1.
+// The baseline for echo servers on io_uring: a bare loop with one ring per thread, without eddy. Needs Linux 6.1.
 //
 //     $ bench_bare_uring --port 7000 --threads 1
 //
-// What makes it as fast as the kernel allows:
-//   - one io_uring_enter a turn: it submits the answers of the last turn, and waits for the requests of the next;
-//   - one multishot accept, one multishot receive for each client, into buffers that the kernel picks from a ring;
-//   - sockets are slots in the ring's own table and never descriptors: no reference is counted for an operation, and
-//     nothing is entered into the process's table (bench_bare_uring_fds does without that: its sockets are descriptors,
-//     as those of a library are, whose users set options on them, ask for their addresses, or take them away);
-//   - an answer is sent from where it was received, and there is no completion if all of it was taken.
+// It is optimized as far as the kernel allows:
+//   - One io_uring_enter per turn. It submits the answers of the last turn and waits for the next requests.
+//   - One multishot accept, and one multishot receive per client, into buffers that the kernel selects from a ring.
+//   - Sockets are slots in the ring's file table, not descriptors. Operations count no references, and the process's
+//     descriptor table is not used. In bench_bare_uring_fds the sockets are descriptors, as in a library, whose users
+//     set socket options, query addresses and release descriptors.
+//   - An answer is sent from the buffer in which it was received. A complete send produces no completion.
 //
-// When may a buffer be lent to the kernel again, if nothing says that the answer has been sent? With MSG_DONTWAIT a
-// send never waits for the socket: it is over when the io_uring_enter that submits it has submitted. A completion comes
-// only if a part was not taken (MSG_WAITALL makes that a failure), and it lies in the queue before those of all that
-// happened while that io_uring_enter waited. So, once the completions of a turn are handled, the buffers of the turn
-// before are free.
+// When a buffer is returned to the kernel: with MSG_DONTWAIT a send never waits for the socket, so it has ended when
+// the io_uring_enter that submits it has submitted its entries. There is a completion only if a part was not accepted
+// (MSG_WAITALL makes that a failure), and it precedes the completions of all events for which that io_uring_enter
+// waited. So when the completions of a turn are handled, the buffers that were sent in the previous turn are free.
 //
-// What a socket did not take is copied, and sent by an operation that waits. Until that is known, whatever else the
-// same client has sent queues up behind it; one that takes no answers is not read from any more.
+// Data that a socket did not accept is copied, and sent by an operation that waits. Later answers to the same client
+// are queued behind it. A second answer to a client in one turn is queued until the outcome of the first one is known.
+// Nothing is received from a client that does not accept its answers.
 
 #include <liburing.h>
 #include <sys/mman.h>
@@ -51,19 +51,19 @@ constexpr bool has_descriptors = false;
 #endif
 constexpr unsigned file_flag = has_descriptors ? 0 : IOSQE_FIXED_FILE;
 
-// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: as few as
-// two turns need, and more when a receive has ended for want of one (ENOBUFS). Linux 6.18 hands out some 50 requests a
-// turn, 6.1 all there are.
+// The kernel uses the buffer that was returned first, so all buffers pass through the cache. Therefore the ring starts
+// with the number that two turns need, and gets more when a receive ends for lack of buffers (ENOBUFS). Linux 6.18
+// delivers about 50 requests per turn, Linux 6.1 all that have arrived.
 constexpr unsigned buffers_at_first = 64;
 constexpr unsigned buffers_more = 16;
 constexpr unsigned most_buffers = 1024;
-// 16 KiB messages, and what may come after them. The odd cache line: at a distance of a power of two all buffers would
-// compete for the same few lines of the cache.
+// Large enough for a message of 16 KiB and following data. The additional cache line avoids a distance that is a power
+// of two, at which all buffers would use the same cache sets.
 constexpr unsigned buffer_size = 32 * 1024 + 64;
 constexpr int buffer_group = 0;
 constexpr std::size_t huge_page = 2UL * 1024 * 1024;
-constexpr unsigned most_clients = 1 << 16;  // a slot fits into the 16 bits that a tag has for it
-// Of a client that owes us more than this nothing is received meanwhile.
+constexpr unsigned most_clients = 1 << 16;  // a tag has 16 bits for the slot
+// Nothing is received from a client while more than this is unsent.
 constexpr std::size_t most_unsent = 256UL * 1024;
 
 using slot = std::uint16_t;
@@ -71,33 +71,33 @@ using buffer_id = std::uint16_t;
 
 enum class operation : std::uint16_t { accept, receive, send, send_rest, stop_receiving, close };
 
-/// What a completion says of the operation it belongs to.
+/// The user data of an operation.
 struct tag {
     operation what;
     slot client = 0;
-    buffer_id buffer = 0;    // of a send: where the answer is,
-    std::uint16_t size = 0;  // and how long
+    buffer_id buffer = 0;    // send only: the buffer of the answer
+    std::uint16_t size = 0;  // send only: the size of the answer
 };
 static_assert(buffer_size <= UINT16_MAX);
 
-/// Answers that the socket did not take, or that came behind such.
+/// Unsent data: answers that the socket did not accept, and later answers.
 struct backlog {
-    std::vector<std::byte> sending;  // lent to the kernel; empty: to be submitted yet
+    std::vector<std::byte> sending;  // in use by the kernel; empty if nothing is submitted
     std::vector<std::byte> waiting;
 };
 
 struct client {
     bool is_open = false;
-    bool is_receiving = false;        // a receive is armed, or its last completion still to come
-    bool has_ended = false;           // there is nothing more to receive
-    std::uint32_t answered_in = 0;    // the turn
-    std::unique_ptr<backlog> unsent;  // almost always none
+    bool is_receiving = false;        // a receive is armed, or its last completion is pending
+    bool has_ended = false;           // end of stream, or failed
+    std::uint32_t answered_in = 0;    // the turn of the last answer
+    std::unique_ptr<backlog> unsent;  // almost always null
 };
 
-/// What has to be done when the answers of a turn are known to be sent, or not to be.
+/// The work to do when the outcome of a turn's sends is known.
 struct turn_end {
-    std::vector<buffer_id> sent;  // lent to the kernel for sending
-    std::vector<slot> clients;    // to be settled
+    std::vector<buffer_id> sent;  // buffers to return
+    std::vector<slot> clients;    // clients to settle()
 };
 
 class echo_server {
@@ -137,8 +137,8 @@ private:
     int listener_;
     io_uring_buf_ring* buffer_ring_ = nullptr;
     std::byte* buffers_ = nullptr;
-    int given_back_ = 0;  // in this turn, and not yet seen by the kernel
-    unsigned lent_ = 0;   // how many the kernel has had at all
+    int given_back_ = 0;  // in this turn, not yet published to the kernel
+    unsigned lent_ = 0;   // the number of buffers that the ring has got so far
     bool is_short_of_buffers_ = false;
     std::vector<client> clients_;
     std::uint32_t turn_ = 1;
@@ -152,8 +152,8 @@ void check(int error, const char* what) {
     bench::die(what);
 }
 
-/// In huge pages, where the system has them: each request lies in another buffer. Written at once: page faults would
-/// look like a cost of the first requests, and their pages like memory of the first clients.
+/// Allocates memory in huge pages, if available, because each request is in another buffer. Writes to all pages, so
+/// that page faults and memory are not attributed to the first requests and clients.
 std::byte* make_memory(std::size_t size) {
     size = (size + huge_page - 1) / huge_page * huge_page;
     void* memory = std::aligned_alloc(huge_page, size);
@@ -180,6 +180,7 @@ echo_server::echo_server(int listener) : listener_(listener) {
 }
 
 void echo_server::make_buffers() {
+    // SAFETY: the memory has the size and the alignment that the kernel requires, and is never freed.
     buffer_ring_ = reinterpret_cast<io_uring_buf_ring*>(make_memory(most_buffers * sizeof(io_uring_buf)));
     buffers_ = make_memory(std::size_t{most_buffers} * buffer_size);
     io_uring_buf_reg group{};
@@ -196,7 +197,7 @@ void echo_server::make_buffers() {
 
 void echo_server::run() {
     for (;;) {
-        // Who is to be settled after this turn waits for nothing but its end.
+        // Clients that are settled at the end of this turn need no event, so do not wait if there are any.
         const int submitted = ::io_uring_submit_and_wait(&ring_, last_turn_.clients.empty() ? 1 : 0);
         if (submitted != -EINTR) check(submitted, "io_uring_enter");
         ++turn_;
@@ -219,8 +220,8 @@ void echo_server::handle(const io_uring_cqe& completion) {
     case operation::accept: return on_accepted(completion);
     case operation::send: return on_not_sent(of, completion.res);
     case operation::send_rest: return on_rest_sent(of.client, completion.res);
-    case operation::stop_receiving:  // there was nothing to stop: it has just ended by itself
-    case operation::close: return;   // success is not reported
+    case operation::stop_receiving:  // fails if the receive has already ended
+    case operation::close: return;   // only failures are reported
     }
 }
 
@@ -231,7 +232,7 @@ void echo_server::on_accepted(const io_uring_cqe& completion) {
         clients_[at].is_open = true;
         receive(at);
     } else if (completion.res != -ECONNABORTED) {
-        check(completion.res, "accept");  // out of slots, most likely: no figure of such a run is worth having
+        check(completion.res, "accept");  // probably out of slots, which invalidates the run
     }
     if ((completion.flags & IORING_CQE_F_MORE) == 0) accept();
 }
@@ -264,7 +265,7 @@ void echo_server::on_not_sent(const tag& answer, int result) {
         to.unsent = std::make_unique<backlog>();
         settle_later(answer.client);
     }
-    // Before what came behind this answer in the same turn.
+    // Insert in front: later answers of the same turn may already be queued.
     to.unsent->waiting.insert(to.unsent->waiting.begin(), rest.begin(), rest.end());
 }
 
@@ -301,7 +302,7 @@ void echo_server::answer(slot at, buffer_id buffer, std::uint16_t size) {
     to.answered_in = turn_;
 }
 
-/// For an answer that must not overtake another.
+/// Queues an answer behind unsent ones.
 void echo_server::keep(slot at, std::span<const std::byte> bytes) {
     auto& unsent = clients_[at].unsent;
     if (!unsent) {
@@ -312,7 +313,7 @@ void echo_server::keep(slot at, std::span<const std::byte> bytes) {
     if (unsent->waiting.size() > most_unsent) stop_receiving(at);
 }
 
-/// Submits what the client waits for, if nothing of it is on its way.
+/// Submits the next operation of a client, if none is pending: a send, a receive, or a close.
 void echo_server::settle(slot at) {
     auto& of = clients_[at];
     if (!of.is_open) return;
@@ -326,12 +327,12 @@ void echo_server::settle(slot at) {
     }
 }
 
-/// For a client that takes no answer any more.
+/// Ends a connection that failed.
 void echo_server::give_up(slot at) {
     auto& of = clients_[at];
     of.has_ended = true;
     if (of.unsent && of.unsent->sending.empty()) of.unsent.reset();
-    // The slot is closed when its receive has ended: until then it holds the socket.
+    // The slot is closed after its receive has ended, because the receive holds the socket.
     if (of.is_receiving) stop_receiving(at);
     settle(at);
 }
@@ -397,7 +398,7 @@ io_uring_sqe& echo_server::next_entry() {
     return *entry;
 }
 
-/// It is submitted at the end of the turn.
+/// Completes an entry, which is submitted at the end of the turn.
 void echo_server::start(io_uring_sqe& prepared, const tag& what, unsigned flags) {
     prepared.flags |= static_cast<std::uint8_t>(flags);
     prepared.user_data = std::bit_cast<std::uint64_t>(what);

@@ -20,11 +20,11 @@ namespace {
 
 constexpr std::size_t receive_size = 256UL * 1024;
 constexpr std::size_t events_per_tick = 256;
-// One address has some 28,000 ports (ip_local_port_range).
+// One address has about 28,000 ports (ip_local_port_range).
 constexpr unsigned connections_per_address = 10'000;
-// How many open_all() has on their way at once: enough to keep a server busy, far less than its backlog.
+// The number of connections that open_all() opens at a time: keeps a server busy, and is far below its backlog.
 constexpr unsigned openings = 64;
-// When requests are in flight and nothing arrives for so long, the server does not answer.
+// If requests are in flight and nothing arrives for this time, the server is considered hung.
 constexpr nanoseconds stall = 10'000'000'000;
 
 sockaddr_in loopback(unsigned host, std::uint16_t port) {
@@ -55,13 +55,13 @@ clients::clients(std::uint16_t port, std::size_t message_size, unsigned most)
 void clients::open(unsigned index) {
     auto& peer = streams_[index];
     peer.fd = connect(index);
-    // After connect(): epoll says of a socket that has not begun to connect that it was hung up.
+    // After connect(), because epoll reports EPOLLHUP for a socket that is not connecting.
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u32 = index;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, peer.fd, &event) < 0) throw_errno("epoll_ctl");
     begin(index);
-    flush(index);  // on the loopback the connection is there already, if the server listens
+    flush(index);  // over loopback the connection is established already, if the server listens
 }
 
 int clients::connect(unsigned index) const {
@@ -69,13 +69,14 @@ int clients::connect(unsigned index) const {
     if (fd < 0) throw_errno("socket");
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // Lets connect() pick the port, when it knows the other end: a port is then taken for that one server only.
+    // Lets connect() select the port. It then knows the remote address, and reserves the port for this server only.
     ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    // Closing resets the connection: no TIME_WAIT, so ports never run out, and what one run leaves behind does not
-    // slow down the next.
+    // close() resets the connection. There is no TIME_WAIT, so ports do not run out, and one run does not slow down the
+    // next.
     const linger at_once{1, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 
+    // SAFETY (both casts): the socket API takes a sockaddr_in as a sockaddr, and reads it during the call only.
     const auto from = loopback(1 + index / connections_per_address, 0);
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) < 0) throw_errno("bind");
     const auto to = loopback(0, port_);
@@ -139,7 +140,7 @@ void clients::receive(unsigned index, const on_answer& answered) {
 void clients::check(unsigned index, std::span<const std::byte> bytes, const on_answer& answered) {
     auto& peer = streams_[index];
     while (!bytes.empty()) {
-        if (peer.answered == peer.begun) throw failure(name_of(index) + ": more bytes than were asked for");
+        if (peer.answered == peer.begun) throw failure(name_of(index) + ": more bytes than requested");
         const auto offset = peer.received - peer.answered * size_;
         const auto size = std::min<std::size_t>(bytes.size(), size_ - offset);
         if (std::memcmp(bytes.data(), pattern_.message(index, peer.answered) + offset, size) != 0)
@@ -171,7 +172,7 @@ void clients::flush(unsigned index) {
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = gather(index, parts);
-    // One part is the common case, and send() has less to copy and to check.
+    // One part is the common case, for which send() is cheaper.
     const auto sent = message.msg_iovlen == 1 ? ::send(peer.fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
                                               : ::sendmsg(peer.fd, &message, MSG_NOSIGNAL);
     if (sent >= 0)
@@ -193,7 +194,7 @@ std::size_t clients::gather(unsigned index, std::span<iovec> parts) const {
     return count;
 }
 
-/// `error` is what a call said, or 0 if epoll or the end of the stream told; the socket may know more then.
+/// `error` is the errno of a call. It is 0 after an event or the end of the stream; then the socket's SO_ERROR is used.
 void clients::lost(unsigned index, int error) const {
     if (error == 0) {
         socklen_t size = sizeof error;

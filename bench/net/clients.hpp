@@ -16,58 +16,58 @@
 
 namespace bench {
 
-/// What the server did wrong: a wrong byte, a lost connection, silence.
+/// An error of the server: a wrong byte, a lost connection, or no answer.
 struct failure : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Many clients of an echo server, on one thread and one epoll loop. They connect, send what they are told to, and
-/// compare every byte of what comes back; when each of them sends is up to who drives them (modes.hpp).
+/// Clients of an echo server, on one thread and one epoll loop. They connect, send requests, and compare every byte of
+/// the answers. The modes of load (modes.hpp) decide when a client sends.
 ///
-/// They have to be at least as fast as any server they measure, hence the same habits as in bare_epoll.cpp.
+/// They must be at least as fast as the servers, so they use the same techniques as bare_epoll.cpp.
 class clients {
 public:
-    /// Called with the number of a client each time that an answer to it is complete; it may begin() and close().
+    /// Called with the index of a client for each complete answer. It may call begin() and close().
     using on_answer = std::function<void(unsigned client)>;
 
     static constexpr std::size_t most_depth = 64;
 
     clients(std::uint16_t port, std::size_t message_size, unsigned most);
 
-    /// Begins to connect, and to send a first request: a connection counts when the server has taken and served it.
+    /// Starts to connect and to send a first request. A connection counts as open when this request was answered.
     void open(unsigned client);
-    /// Opens clients 0 to `count` - 1, some at a time, and returns when each was answered once.
+    /// Opens clients 0 to `count` - 1, some at a time. Returns when each has received one answer.
     void open_all(unsigned count);
-    /// Precondition: no request of it is in flight.
+    /// Precondition: the client has no request in flight.
     void close(unsigned client);
 
-    /// One more request of this client. turn() sends it if it is asked for in an answer to the same client, so that
-    /// several go out in one call; else flush() has to.
+    /// Adds a request of this client. Call flush() afterwards, except in `on_answer` for the same client: then turn()
+    /// sends all added requests in one call.
     void begin(unsigned client);
-    /// Sends what has begun. What the socket does not take waits for an event: room in it makes one.
+    /// Sends the added requests. The part that the socket does not accept is sent at its next EPOLLOUT.
     void flush(unsigned client);
 
-    /// Waits for events and serves them. Throws failure if nothing has come for long while a request is in flight.
+    /// Waits for events and processes them. Throws failure if a request is in flight and nothing arrives for 10 s.
     void turn(const on_answer& answered);
-    /// Serves the events that are there.
+    /// Processes pending events without waiting.
     void look(const on_answer& answered);
-    /// Returns when no request is in flight any more.
+    /// Returns when no request is in flight.
     void drain(const on_answer& answered);
 
     [[nodiscard]] unsigned in_flight(unsigned client) const noexcept;
-    /// How many requests of this client were answered so far, the first one of each opening included.
+    /// The number of answers to this client, including the first one after each open().
     [[nodiscard]] std::uint64_t answered(unsigned client) const noexcept { return streams_[client].answered; }
-    /// The time of the last receive, which is as fine as it matters.
+    /// The time of the last receive.
     [[nodiscard]] nanoseconds time() const noexcept { return time_; }
-    /// Readable when there is something to report.
+    /// The epoll descriptor, which is readable if there are events.
     [[nodiscard]] int epoll() const noexcept { return epoll_; }
 
 private:
-    /// What a client sends is an endless stream of messages of the same size, and so is what it receives; the positions
-    /// in both say all there is to know. A client that is opened again goes on with its stream.
+    /// A client sends and receives an endless stream of messages of the same size, so its state consists of the
+    /// positions in both streams. A client that is opened again continues its stream.
     struct stream {
         int fd = -1;
-        std::uint64_t begun = 0;     // messages, sent or about to be
+        std::uint64_t begun = 0;     // messages, including those not sent yet
         std::uint64_t answered = 0;  // messages; begun - answered are in flight
         std::uint64_t sent = 0;      // bytes
         std::uint64_t received = 0;  // bytes
@@ -86,7 +86,7 @@ private:
     int epoll_;
     std::vector<stream> streams_;
     std::unique_ptr<std::byte[]> buffer_;
-    std::uint64_t in_flight_ = 0;  // requests, of all
+    std::uint64_t in_flight_ = 0;  // requests of all clients
     nanoseconds time_;
 };
 

@@ -54,7 +54,7 @@ private:
     const load_options& wanted_;
     clients& all_;
     interval& measured_;
-    std::vector<nanoseconds> starts_;  // of what is in flight: `depth` for each connection, by number % depth
+    std::vector<nanoseconds> starts_;  // of requests in flight: `depth` per connection, by request number % depth
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
     bool moves_on_ = false;
     unsigned next_ = 0;

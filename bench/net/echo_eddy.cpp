@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// eddy's echo server of the net bench: what a user of eddy would write, with leased buffers.
+// eddy's echo server of the group `net`: a typical program, with leased buffers.
 //
 //     $ bench_echo_eddy --port 7000 --threads 1 --driver epoll
 //
-// One thread is eddy::core, more are eddy::runtime with so many workers.
+// One thread uses eddy::core, several threads use eddy::runtime with that number of workers.
 
 #include <eddy/prelude.hpp>
 
@@ -24,19 +24,19 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     }
 }
 
-/// The same on a core and on a runtime, but for `spawn`.
+/// The server. On a core and on a runtime only `spawn` differs.
 template <class Spawn>
 eddy::task<eddy::result<void>> serve(std::uint16_t port, Spawn spawn) {
     auto socket = co_await eddy::try_(eddy::net::tcp_socket::v4());
     co_await eddy::try_(socket.set_reuse_addr(true));
-    co_await eddy::try_(socket.set_nodelay(true));  // the accepted ones inherit it
+    co_await eddy::try_(socket.set_nodelay(true));  // inherited by accepted sockets
     co_await eddy::try_(socket.bind({eddy::net::ip_addr::v4_loopback(), port}));
     auto listener = co_await eddy::try_(std::move(socket).listen(bench::backlog));
     const auto address = co_await eddy::try_(listener.local_addr());
     bench::announce(address.port());
     auto incoming = listener.incoming();
     while (auto client = co_await incoming.next()) {
-        // An error is of one connection, or passes when others are closed: the listener itself pauses meanwhile.
+        // An error concerns one connection, or is temporary (out of descriptors), and then the listener itself pauses.
         if (*client) spawn(echo(std::move((*client)->stream)));
     }
     co_return eddy::ok();
@@ -45,7 +45,7 @@ eddy::task<eddy::result<void>> serve(std::uint16_t port, Spawn spawn) {
 eddy::result<void> run_on_core(std::uint16_t port) {
     auto core = eddy::core::make();
     if (!core) return std::unexpected(core.error());
-    // A task of core_handle::spawn() has no join handle, nor memory for one.
+    // core_handle::spawn() makes tasks without a join handle, which need less memory.
     return core->run(serve(port, [handle = core->handle()](auto client) { handle.spawn(std::move(client)); }));
 }
 

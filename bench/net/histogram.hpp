@@ -10,10 +10,10 @@
 
 namespace bench {
 
-/// Counts latencies in nanoseconds, to within 0.4 %, in 58 KiB and without allocating.
+/// Counts latencies in nanoseconds with an error of at most 0.4 %, in 58 KiB and without allocations.
 ///
-/// Log-linear, after HdrHistogram (Gil Tene): every power of two is cut into 128 equal buckets. Departure: the
-/// range is that of the type, so nothing is ever out of it and there is nothing to configure.
+/// Log-linear buckets as in HdrHistogram (Gil Tene): each power of two is divided into 128 equal buckets. Departure:
+/// the range is that of the type, so no value is out of range and there is no configuration.
 ///     values below 256   one bucket each
 ///     256 .. 511         128 buckets of width 2
 ///     512 .. 1023        128 buckets of width 4, and so on
@@ -27,7 +27,7 @@ public:
 
     [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
 
-    /// The value that `quantile` (0 to 1) of all recorded ones do not exceed; 0 if nothing was recorded.
+    /// The value at `quantile` (0 to 1) of the recorded values. 0 if there are none.
     [[nodiscard]] std::uint64_t at(double quantile) const noexcept {
         const auto rank = static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
         std::uint64_t seen = 0;
@@ -43,8 +43,8 @@ private:
     static constexpr std::size_t per_octave = std::size_t{1} << linear_bits;
     static constexpr int most_shift = 64 - (linear_bits + 1);
 
-    // The top 8 bits of a value that has more say which bucket of its octave it is in; they are 128 to 255, so the
-    // octave of shift s takes the indices from (s + 1) * 128 on, right behind those of the octave before.
+    // The top 8 bits of a larger value select the bucket in its octave. They are 128 to 255, so the octave with shift s
+    // uses the indices from (s + 1) * 128 on, directly after the previous octave.
     static std::size_t bucket_of(std::uint64_t ns) noexcept {
         const int shift = std::max(0, static_cast<int>(std::bit_width(ns)) - (linear_bits + 1));
         return static_cast<std::size_t>(shift) * per_octave + static_cast<std::size_t>(ns >> shift);

@@ -12,7 +12,7 @@ namespace bench {
 
 void idle(const load_options& wanted, clients& all) {
     all.open_all(wanted.connections);
-    all.look([](unsigned) {});  // what epoll still has to say of the opening
+    all.look([](unsigned) {});  // consumes remaining events of the connecting phase
     std::puts("ready");
     std::fflush(stdout);
 

@@ -10,7 +10,7 @@
 
 namespace bench {
 
-/// The part of a run that counts, after the warm-up: how many requests, how long they took, and what they cost.
+/// The measured part of a run, after the warm-up: number of requests, their latencies, and their cost.
 class interval {
 public:
     explicit interval(server_costs costs) : costs_(std::move(costs)) {}
@@ -29,15 +29,16 @@ public:
     [[nodiscard]] bool is_over() const noexcept { return last_.time != 0; }
     [[nodiscard]] nanoseconds begun() const noexcept { return first_.time; }
 
-    /// An answer has come. Those outside of the interval do not count.
+    /// Counts an answer, if the interval is running.
     void count() noexcept { requests_ += running_; }
-    /// Whether it counts is up to the caller: what was asked in the interval may be answered after it.
+    /// Records a latency. The caller decides whether it counts: a request of the interval may be answered after its
+    /// end.
     void record(nanoseconds latency) noexcept { latencies_.record(latency); }
 
     [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
     [[nodiscard]] const histogram& latencies() const noexcept { return latencies_; }
     [[nodiscard]] nanoseconds elapsed() const noexcept { return last_.time - first_.time; }
-    /// The processor time of this program. One that was busy all the time was itself what limited the rate.
+    /// The processor time of this program. If it is close to elapsed(), the load generator limited the rate.
     [[nodiscard]] nanoseconds own_cpu() const noexcept { return last_.own_cpu - first_.own_cpu; }
 
     [[nodiscard]] server_costs::reading server() const noexcept {

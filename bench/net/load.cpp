@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// The load generator of the network bench: many clients of an echo server, on one thread and one epoll loop.
+// The load generator of the group `net`: clients of an echo server, on one thread and one epoll loop.
 //
 //     $ bench_load --port 7000 --connections 100 --size 64 --seconds 2 --warmup 0.5
 //     $ bench_load --port 7000 --connections 100 --rate 50000 --seconds 2
 //     $ bench_load --port 7000 --connections 10000 --idle 60
 //
-// Every byte of every answer is compared; the first wrong byte, and the first connection lost, ends the run with status
-// 1. It knows nothing of eddy, so a fault in eddy cannot hide in the yardstick.
+// It compares every byte of every answer. The first wrong byte or lost connection ends the run with status 1. It does
+// not use eddy, so that a bug in eddy cannot affect both sides of a measurement.
 
 #include <sys/resource.h>
 

@@ -11,42 +11,43 @@ namespace bench {
 namespace {
 
 void describe(CLI::App& app, load_options& wanted) {
-    app.add_option("--port", wanted.port, "the server's, on 127.0.0.1")->required();
-    app.add_option("--connections", wanted.connections, "how many at once")->check(CLI::PositiveNumber);
-    app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::PositiveNumber);
-    app.add_option("--warmup", wanted.warmup, "seconds that do not count, before those that do");
-    auto* pid = app.add_option("--server-pid", wanted.server_pid, "read this process's processor time too");
-    app.add_flag("--count-calls", wanted.count_calls, "and count its system calls")->needs(pid);
-    app.add_flag("--json", wanted.json, "the figures in one line");
+    app.add_option("--port", wanted.port, "the port of the server on 127.0.0.1")->required();
+    app.add_option("--connections", wanted.connections, "the number of connections")->check(CLI::PositiveNumber);
+    app.add_option("--size", wanted.size, "bytes per request")->check(CLI::PositiveNumber);
+    app.add_option("--warmup", wanted.warmup, "seconds before the measurement");
+    auto* pid = app.add_option("--server-pid", wanted.server_pid, "also measure the processor time of this process");
+    app.add_flag("--count-calls", wanted.count_calls, "also count its system calls")->needs(pid);
+    app.add_flag("--json", wanted.json, "print the figures in one line");
 
-    auto* how = app.add_option_group("how the requests come (by default each connection sends the next at once)");
+    auto* how =
+        app.add_option_group("when requests are sent (default: each connection sends the next one after an answer)");
     auto* depth = how->add_option("--depth", wanted.depth, "requests in flight on each connection");
     depth->check(CLI::Range(std::size_t{1}, clients::most_depth));
-    how->add_option("--active", wanted.active, "only so many connections at a time have a request in flight");
-    how->add_option("--rate", wanted.rate, "requests a second, at random moments");
-    how->add_flag("--churn", wanted.churn, "each connection is closed after its answer, and a new one opened");
+    how->add_option("--active", wanted.active, "the number of connections that have a request in flight at a time");
+    how->add_option("--rate", wanted.rate, "requests per second, at random times");
+    how->add_flag("--churn", wanted.churn, "close each connection after its answer and open a new one");
     how->require_option(0, 1);
 
-    auto* end = app.add_option_group("when it ends");
-    end->add_option("--seconds", wanted.seconds, "after this time, which counts from the end of the warm-up")
+    auto* end = app.add_option_group("when the run ends");
+    end->add_option("--seconds", wanted.seconds, "after this time, which starts at the end of the warm-up")
         ->check(CLI::PositiveNumber);
-    auto* storm = end->add_option("--storm", wanted.storm, "when as many new clients, all at once, were answered");
+    auto* storm = end->add_option("--storm", wanted.storm,
+                                  "after answers to this number of new clients that connect at the same time");
     storm->needs(pid);
-    auto* idle = end->add_option("--idle", wanted.idle, "after this time of silence, or when standard input is closed");
+    auto* idle = end->add_option("--idle", wanted.idle, "after this idle time, or when standard input is closed");
     end->require_option(1);
     how->excludes(storm)->excludes(idle);
 }
 
 void check(const load_options& wanted) {
-    if (wanted.active > wanted.connections)
-        throw CLI::ValidationError("--active", "there are fewer --connections than that");
+    if (wanted.active > wanted.connections) throw CLI::ValidationError("--active", "is larger than --connections");
 }
 
 }  // namespace
 
 load_options load_options::parse(int argc, char** argv) {
     load_options wanted;
-    CLI::App app("Clients of an echo server; every byte of every answer is compared.");
+    CLI::App app("Clients of an echo server that compare every byte of every answer.");
     describe(app, wanted);
     try {
         app.parse(argc, argv);

@@ -14,10 +14,10 @@ struct load_options {
     std::size_t size = 64;
     std::size_t depth = 1;
     unsigned active = 0;  // 0: all
-    double rate = 0;      // requests a second; 0: each as soon as the one before is answered
+    double rate = 0;      // requests per second; 0: each request follows the previous answer
     bool churn = false;
 
-    // How it ends, one of these:
+    // One of these is set and determines the end of the run.
     double seconds = 0;
     unsigned storm = 0;
     double idle = 0;
@@ -27,7 +27,7 @@ struct load_options {
     bool count_calls = false;
     bool json = false;
 
-    /// From the command line; ends the program if that makes no sense.
+    /// Parses the command line. Exits the program if it is invalid.
     static load_options parse(int argc, char** argv);
 };
 

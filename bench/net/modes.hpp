@@ -7,25 +7,25 @@
 
 namespace bench {
 
-// What the clients do; each is in a file of its name. All of them first open their connections, let each be answered
-// once, and throw failure when the server does something wrong.
+// The modes of load, each in the file of its name. All of them first open their connections and wait for one answer on
+// each. They throw failure if the server makes an error.
 
-/// A connection has `depth` requests in flight, and sends the next one when an answer is complete. With `active` only
-/// so many connections have a request in flight: an answer on one lets the next one send, around all of them.
+/// Each connection has `depth` requests in flight, and sends the next one after each answer. With `active`, only that
+/// many connections have a request in flight, and an answer on one connection lets the next idle one send, in a circle.
 void closed_loop(const load_options& wanted, clients& all, interval& measured);
 
-/// Requests come when they come, whether or not the server keeps up. A latency counts from the moment at which the
-/// request should have been sent, even if its connection had to wait for the answer before.
+/// Requests are sent at predetermined times, even if the server is too slow. A latency starts at the time at which the
+/// request should have been sent, even if the connection still waited for the previous answer.
 void open_loop(const load_options& wanted, clients& all, interval& measured);
 
-/// Each connection is opened, answered once and closed; a latency is that of the three together.
+/// Each connection is opened, answered once and closed. A latency covers all three.
 void churn(const load_options& wanted, clients& all, interval& measured);
 
-/// While `connections` are busy, `storm` more come at the same moment: the server is stopped until they all have
-/// connected and sent a request. A latency is the time from there until one of them has its answer.
+/// While `connections` are busy, `storm` new clients arrive at the same time: the server is stopped until all of them
+/// have connected and sent a request. A latency is the time from then to the answer to a new client.
 void storm(const load_options& wanted, clients& all, interval& measured);
 
-/// Connections that were answered once and then are silent, until standard input is closed or the time is over.
+/// Connections that are idle after one answer, until standard input is closed or the time is over.
 void idle(const load_options& wanted, clients& all);
 
 }  // namespace bench

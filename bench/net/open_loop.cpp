@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <cstdint>
 #include <random>
 #include <vector>
 
@@ -9,8 +8,8 @@ namespace bench {
 
 namespace {
 
-/// A Poisson process: the gaps are exponential, as when many users know nothing of each other. The seed is fixed, so
-/// that all servers get the same requests at the same moments.
+/// A Poisson process: the gaps are exponentially distributed, as with many independent users. The seed is fixed, so
+/// that all servers receive the same requests at the same times.
 std::vector<nanoseconds> arrivals(double rate, double seconds) {
     std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): see above
     std::exponential_distribution<double> gap(rate);
@@ -36,11 +35,11 @@ public:
         measured_.begin();
         run_until(end_at_);
         measured_.end();
-        all_.drain(answered_);  // the latest count most: who stops at the end of the interval forgets them
+        all_.drain(answered_);  // includes the slowest requests, which are still in flight at the end of the interval
     }
 
 private:
-    /// It looks and looks, and does not sleep: waking up would take longer than the gap between two requests.
+    /// Polls without sleeping, because waking up would take longer than the gap between two requests.
     void run_until(nanoseconds end) {
         for (auto time = now() - epoch_; time < end; time = now() - epoch_) {
             for (; next_ < arrivals_.size() && arrivals_[next_] <= time; ++next_)
@@ -50,14 +49,15 @@ private:
     }
 
     void arrive(unsigned client) {
-        if (all_.in_flight(client) > 0) return;  // it waits its turn: answered() sees to it
+        if (all_.in_flight(client) > 0) return;  // answered() sends it
         all_.begin(client);
         all_.flush(client);
     }
 
     void answered(unsigned client) {
         measured_.count();
-        // Connections take turns, so the n-th request of each, without the one that opened it, is known.
+        // Connections take turns, so the arrival of each connection's n-th request (without the first one of open()) is
+        // known.
         const auto request = (all_.answered(client) - 2) * connections_ + client;
         if (arrivals_[request] >= warm_at_) measured_.record(all_.time() - epoch_ - arrivals_[request]);
         if (request + connections_ < next_) all_.begin(client);
@@ -66,10 +66,10 @@ private:
     clients& all_;
     interval& measured_;
     unsigned connections_;
-    std::vector<nanoseconds> arrivals_;  // after the epoch
+    std::vector<nanoseconds> arrivals_;  // relative to the epoch
     nanoseconds warm_at_, end_at_;
     nanoseconds epoch_ = 0;
-    std::size_t next_ = 0;  // the first that has not arrived
+    std::size_t next_ = 0;  // the index of the first future arrival
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
 };
 

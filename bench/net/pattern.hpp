@@ -7,12 +7,12 @@
 
 namespace bench {
 
-/// The text of all messages: windows into one table, so that none is ever built and each is checked by one memcmp.
+/// The contents of all messages: windows of one table. Messages are not built, and one memcmp checks each.
 ///
-/// No two of the table's words are alike (splitmix64 is a bijection), so two messages of 8 bytes or more are the same
-/// only if they begin at the same word. A connection's messages begin one word further each, and those of different
-/// connections are scattered: the answer to another request, or another client's answer, is always noticed among
-/// 131,072 requests of a connection, and almost always between connections.
+/// All words of the table differ (splitmix64 is a bijection), so two messages of 8 bytes or more are equal only if they
+/// begin at the same word. Each message of a connection begins one word after the previous one, and connections begin
+/// at scattered words. An answer to another request of the same connection is always detected within 131,072 requests,
+/// an answer for another connection almost always.
 class pattern {
 public:
     explicit pattern(std::size_t message_size) : words_(starts + message_size / sizeof(std::uint64_t) + 1) {
@@ -21,11 +21,12 @@ public:
 
     [[nodiscard]] const std::byte* message(unsigned connection, std::uint64_t sequence) const noexcept {
         const auto start = (connection * std::uint64_t{0x9E3779B1} + sequence) % starts;
+        // SAFETY: std::byte may alias any object. The table outlives the message and is never changed.
         return reinterpret_cast<const std::byte*>(words_.data() + start);
     }
 
 private:
-    static constexpr std::size_t starts = 1 << 17;  // a power of two: % is cheap, and a table of 1 MiB
+    static constexpr std::size_t starts = 1 << 17;  // a power of two, for a cheap %; the table has 1 MiB
 
     static std::uint64_t splitmix64(std::uint64_t x) noexcept {
         x *= 0x9E3779B97F4A7C15;

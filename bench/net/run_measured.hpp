@@ -8,8 +8,8 @@
 
 namespace bench {
 
-/// Clients that are under way already: warm-up, the interval that counts, and then whoever still waits. How long these
-/// take counts, too: who stops at the end of the interval forgets the slowest.
+/// Runs clients that have sent their first requests: the warm-up, the measured interval, and then the requests that are
+/// still in flight. Their latencies count too, because the slowest requests are among them.
 inline void run_measured(const load_options& wanted, clients& all, interval& measured,
                          const clients::on_answer& answered) {
     const auto run_until = [&](nanoseconds end) {

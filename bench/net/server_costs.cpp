@@ -15,12 +15,12 @@ namespace bench {
 
 namespace {
 
-/// The number under which perf_event_open(2) knows the entry of every system call.
+/// The tracepoint id of the entry of all system calls, for perf_event_open(2).
 std::uint64_t tracepoint_of_all_calls() {
     std::uint64_t id = 0;
     for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"})
         if (std::ifstream(root + std::string("/events/raw_syscalls/sys_enter/id")) >> id) return id;
-    throw std::runtime_error("the kernel's tracepoints cannot be read: be root, or mount tracefs");
+    throw std::runtime_error("the kernel's tracepoints cannot be read: run as root, and mount tracefs");
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ void server_costs::open_counter(pid_t thread, std::uint64_t tracepoint) {
     wanted.size = sizeof wanted;
     wanted.type = PERF_TYPE_TRACEPOINT;
     wanted.config = tracepoint;
-    wanted.inherit = 1;  // threads that are yet to come
+    wanted.inherit = 1;  // includes threads that are created later
     const auto fd = ::syscall(SYS_perf_event_open, &wanted, thread, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) throw_errno("perf_event_open");
     counters_.push_back(static_cast<int>(fd));
@@ -51,8 +51,8 @@ void server_costs::open_counter(pid_t thread, std::uint64_t tracepoint) {
 server_costs::reading server_costs::read() const {
     reading seen;
     if (stat_.empty()) return seen;
-    // proc_pid_stat(5): utime and stime are the fields 14 and 15. The second field, the name, may hold anything but its
-    // closing parenthesis, after which the third begins.
+    // proc_pid_stat(5): utime and stime are fields 14 and 15. Field 2, the name in parentheses, may contain spaces and
+    // parentheses, so field 3 begins after the last closing parenthesis.
     std::ifstream file(stat_);
     const std::string text(std::istreambuf_iterator<char>(file), {});
     std::istringstream fields(text.substr(text.rfind(')') + 1));
@@ -65,7 +65,7 @@ server_costs::reading server_costs::read() const {
         if (::read(counter, &count, sizeof count) != sizeof count) throw_errno("read of a perf counter");
         seen.calls += count;
     }
-    // The same as the sum over /proc/PID/task/*/schedstat, ended threads included, in one call.
+    // Equals the sum over /proc/PID/task/*/schedstat, but includes ended threads and needs one call.
     seen.cpu = read_clock(clock_);
     return seen;
 }

@@ -12,19 +12,19 @@
 
 namespace bench {
 
-/// What the kernel says of the server's process, all its threads. Only the load generator knows exactly when an
-/// interval begins and ends, so it is the one to read.
+/// The processor time and the system calls of the server process, from the kernel. The load generator reads them,
+/// because only it knows when the interval begins and ends.
 class server_costs {
 public:
     struct reading {
         nanoseconds cpu = 0;
-        // Of the same time, in ticks of 10 ms: where it was spent, which the kernel only samples.
+        // The parts of the same time in ticks of 10 ms, as sampled by the kernel.
         std::uint64_t user_ticks = 0;
         std::uint64_t system_ticks = 0;
         std::uint64_t calls = 0;
     };
 
-    /// Without a process (0) everything is 0. Counting system calls makes each of them a little slower.
+    /// If `pid` is 0, all readings are 0. Counting system calls makes each of them slightly slower.
     server_costs(pid_t pid, bool count_calls);
 
     [[nodiscard]] reading read() const;
@@ -34,7 +34,7 @@ private:
 
     std::string stat_;  // /proc/PID/stat
     clockid_t clock_{};
-    std::vector<int> counters_;  // one for each thread that was there
+    std::vector<int> counters_;  // one per existing thread
 };
 
 }  // namespace bench

@@ -19,13 +19,13 @@
 #include <string_view>
 #include <thread>
 
-/// What the echo servers of the net bench that are written in C++ have in common, and what has nothing to do with
-/// their speed: the command line, the listeners, the first line of output, the end. There is nothing of eddy in it.
+/// The common part of the C++ echo servers of the group `net`, which does not affect their speed: the command line, the
+/// listeners, the first line of output, and the end of the process. It does not use eddy.
 ///
-///     $ SERVER --port 7000 --threads 2     (0, the default, picks a free port; one thread if nothing is said)
+///     $ SERVER --port 7000 --threads 2     (defaults: port 0, which selects a free port, and one thread)
 ///     listening on 127.0.0.1:7000
 ///
-/// A server ends with status 0 on SIGTERM.
+/// A server exits with status 0 on SIGTERM.
 namespace bench {
 
 constexpr int backlog = 4096;
@@ -33,7 +33,7 @@ constexpr int backlog = 4096;
 struct server_options {
     std::uint16_t port = 0;
     unsigned threads = 1;
-    const char* driver = nullptr;  // of a server that has several: which one
+    const char* driver = nullptr;  // only for servers with several drivers
 };
 
 [[noreturn]] inline void die(const char* what) {
@@ -47,7 +47,7 @@ bool parse_number(std::string_view text, Number& value) {
     return error == std::errc{} && end == text.data() + text.size();
 }
 
-/// Ends the program with status 2 where the command line is not understood.
+/// Exits the program with status 2 if the command line is invalid.
 inline server_options parse_options(int argc, char** argv, bool has_drivers = false) {
     server_options options;
     bool understood = argc % 2 == 1;
@@ -67,14 +67,14 @@ inline server_options parse_options(int argc, char** argv, bool has_drivers = fa
     std::exit(2);
 }
 
-/// What concerns the process as a whole, before anything else: the end, and as many descriptors as are allowed.
+/// Sets up the process: the exit on SIGTERM, and the maximum number of descriptors. Call it first.
 inline void prepare_process() {
-    // _exit() may be called from a signal handler (signal-safety(7)), and there is nothing to put in order.
+    // _exit() is async-signal-safe (signal-safety(7)), and there is nothing to clean up.
     std::signal(SIGTERM, [](int) { ::_exit(0); });
 
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);  // more would only make tables large
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);  // more would only enlarge tables
     if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) die("setrlimit");
 }
 
@@ -86,32 +86,35 @@ inline void announce(unsigned port) {
 inline std::uint16_t port_of(int listener) {
     sockaddr_in address{};
     socklen_t size = sizeof address;
+    // SAFETY: the socket API takes a sockaddr_in as a sockaddr, and uses it during the call only.
     if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) < 0) die("getsockname");
     return ntohs(address.sin_port);
 }
 
-/// A listener that does not block. A shared port has several: the kernel spreads the connections over them by a hash,
-/// and no thread ever hands one to another.
+/// Makes a non-blocking listener. A shared port has several listeners: the kernel distributes connections over them by
+/// a hash, and threads do not pass connections to each other.
 inline int make_listener(std::uint16_t port, bool is_shared) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) die("socket");
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (is_shared) ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    // Accepted sockets inherit this on Linux, which saves a system call for each.
+    // On Linux accepted sockets inherit this, which saves a system call per connection.
     ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // SAFETY: as in port_of().
     if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) die("bind");
     if (::listen(listener, backlog) < 0) die("listen");
     return listener;
 }
 
-/// main() of a server whose threads share nothing: each makes a `Server(listener)`, and calls its run() for ever. The
-/// first is main's own: in a process of one thread the kernel counts no references of descriptors.
+/// main() of a server whose threads share nothing. Each thread makes a `Server(listener)` and calls its run(), which
+/// does not return. The main thread runs the first server: in a process with one thread the kernel counts no references
+/// of descriptors.
 template <class Server>
 int run_servers(int argc, char** argv) {
     const server_options options = parse_options(argc, argv);
@@ -121,14 +124,14 @@ int run_servers(int argc, char** argv) {
 
     std::barrier ready(options.threads, [port]() noexcept { announce(port); });
     const auto serve = [&ready](int from) {
-        // Made where it runs: an io_uring, for one, belongs to the thread that made it.
+        // Constructed on its own thread, because an io_uring belongs to the thread that made it.
         const auto server = std::make_unique<Server>(from);
         ready.arrive_and_wait();
         server->run();
     };
     for (unsigned i = 1; i < options.threads; ++i) std::thread(serve, make_listener(port, true)).detach();
     serve(listener);
-    return 1;  // it should not have ended
+    return 1;  // run() must not return
 }
 
 }  // namespace bench

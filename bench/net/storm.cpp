@@ -7,8 +7,8 @@ namespace bench {
 
 namespace {
 
-/// The server stands still. To connect costs a client as much as to accept costs the server: without this the clients
-/// would come one after the other, each to a server that is through with the one before.
+/// Stops the server process during its lifetime. A connect costs the load generator as much as an accept costs the
+/// server, so without this the clients would arrive one after the other, each after the previous one was served.
 class standstill {
 public:
     explicit standstill(pid_t server) : server_(server) {
@@ -64,7 +64,7 @@ private:
     const load_options& wanted_;
     clients& all_;
     interval& measured_;
-    unsigned missing_ = 0;  // of the new clients, those without an answer
+    unsigned missing_ = 0;  // the number of new clients without an answer
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
 };
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// malloc and its like, in front of glibc's own. While nobody counts, they cost one branch that is always predicted; the
-// memory is glibc's in any case, so that its free() takes it back.
+// malloc and similar functions that override those of glibc. Without an allocation_count they cost one predicted
+// branch. The memory is always from glibc, so that its free() releases it.
 #include "allocations.hpp"
 
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 
-// What glibc calls itself by.
+// The internal names of glibc's functions.
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -17,7 +17,8 @@ void* __libc_memalign(std::size_t alignment, std::size_t size);
 
 namespace {
 
-// relaxed throughout: the case that counts reads on the thread that has allocated.
+// relaxed: these are counters that publish no other data. A case reads them on the thread that allocates, so the values
+// are exact.
 constinit std::atomic<bool> is_counting = false;
 constinit std::atomic<std::uint64_t> counted_calls = 0;
 constinit std::atomic<std::uint64_t> counted_bytes = 0;

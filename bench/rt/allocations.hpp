@@ -5,7 +5,8 @@
 
 namespace bench::rt {
 
-/// Counts what the whole process asks of malloc, directly or by operator new, while it exists. One at a time.
+/// Counts the allocations of the whole process, by malloc or operator new, during its lifetime.
+/// Preconditions: there is at most one instance at a time.
 class allocation_count {
 public:
     allocation_count() noexcept;

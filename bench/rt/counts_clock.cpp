@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// A clock for counting, in front of glibc's own: each look at it comes half a microsecond after the one before. By the
-// real one a loop would look at its driver after so many instructions in one run and so many in another, and under
-// valgrind, which is fifty times slower, fifty times as often.
+// A clock_gettime() that overrides glibc's: each call returns a time half a microsecond after the previous one. With
+// the real clock, the number of instructions between two driver ticks would vary between runs. Under valgrind, which is
+// fifty times slower, there would be fifty times as many driver ticks.
 #include <cstdint>
 #include <ctime>
 
 extern "C" int clock_gettime(clockid_t /*which*/, timespec* into) noexcept {
     constexpr std::int64_t ns_per_look = 500;
     constexpr std::int64_t ns_per_second = 1'000'000'000;
-    // Not zero at first, since a clock at its origin is a case of its own. Counted on one thread only.
+    // Starts above zero, because a clock at its origin is a special case. Not atomic: eddy_counts has one thread.
     constinit static std::int64_t now = 1000 * ns_per_second;
     now += ns_per_look;
     into->tv_sec = now / ns_per_second;

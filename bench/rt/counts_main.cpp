@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The runtime's cases that need no second thread and no I/O, as often as one wants, for somebody who counts from
-// outside.
+// Runs a case of the runtime a given number of times, for a tool that counts its instructions. The cases need neither a
+// second thread nor I/O.
 //
 //     eddy_counts CASE TIMES
 //
-// An unknown name ends it with status 2, a wrong result with an abort. bench/counts.py runs it under valgrind, twice
-// with different TIMES: start-up is the same in both, so the difference is what the times more have cost.
+// Exits with status 2 if the name is unknown, and aborts if a result is wrong. bench/counts.py runs it twice under
+// valgrind, with different TIMES. The difference is the cost of the additional repetitions, without start-up.
 #include <algorithm>
 #include <array>
 #include <cstdio>

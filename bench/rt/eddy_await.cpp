@@ -37,17 +37,17 @@ eddy::task<void> await_boxed_children(std::uint64_t count) {
     check(sum == count * (count + 1) / 2, "a child adds one");
 }
 
-// ns per level of a recursion a thousand deep, of which nothing suspends.
+// ns per level of a recursion with 1,000 levels in which nothing suspends.
 void await_deep(flavour where) {
     report("await_deep", where, "ns", run_root(where, warm_up_and_measure(&descend_often, 1000, 1000 * await_levels)));
 }
 
-// ns per child that never suspends, and of which the compiler sees all.
+// ns per child that never suspends and is visible to the compiler.
 void await_ready(flavour where) {
     report("await_ready", where, "ns", run_root(where, warm_up_and_measure(&await_children, 10'000'000, 10'000'000)));
 }
 
-// The same where it sees nothing: the future is type-erased and on the heap.
+// The same with a type-erased future on the heap, which is opaque to the compiler.
 void await_opaque(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&await_boxed_children, 10'000'000, 10'000'000));
     report("await_opaque", where, "ns", ns);

@@ -25,7 +25,7 @@ eddy::task<void> receive_batches(channel::receiver from, acknowledgements::sende
     for (std::uint64_t round = 0; round < batches; ++round) {
         for (std::uint64_t i = 0; i < batch; ++i) {
             const auto value = co_await from.recv();
-            check(value == expected, "values come in their order");
+            check(value == expected, "values arrive in order");
             ++expected;
         }
         const auto sent = co_await done.send(expected);
@@ -36,10 +36,10 @@ eddy::task<void> receive_batches(channel::receiver from, acknowledgements::sende
 eddy::task<void> send_batches(channel::sender to, acknowledgements::receiver done, std::uint64_t batches) {
     std::uint64_t next = 0;
     for (std::uint64_t round = 0; round < batches; ++round) {
-        for (std::uint64_t i = 0; i < batch; ++i) check(to.send(next++).has_value(), "somebody receives");
+        for (std::uint64_t i = 0; i < batch; ++i) check(to.send(next++).has_value(), "there are receivers");
         for (std::uint64_t i = 0; i < receivers; ++i) {
             const auto received = co_await done.recv();
-            check(received == next, "each receiver has all of the batch");
+            check(received == next, "each receiver has received the batch");
         }
     }
 }
@@ -54,13 +54,13 @@ eddy::task<void> broadcast_batches(std::uint64_t batches) {
     handles.push_back(eddy::spawn(send_batches(std::move(values.sender), std::move(done.receiver), batches)));
     for (auto& handle : handles) {
         const auto joined = co_await handle;
-        check(joined.has_value(), "all end well");
+        check(joined.has_value(), "all tasks succeed");
     }
 }
 
 }  // namespace
 
-// ns per delivery from one sender to eight receivers, in batches that fit in.
+// ns per delivery from one sender to eight receivers, in batches that fit into the channel.
 void broadcast_1x8(flavour where) {
     report("broadcast_1x8", where, "ns",
            run_root(where, warm_up_and_measure(&broadcast_batches, 400, 400 * batch * receivers)));

@@ -5,7 +5,7 @@
 
 #include "protocol.hpp"
 
-// eddy's cases, each in the file that is named after its subject.
+// The cases of eddy, each in the file of its subject.
 
 namespace bench::rt {
 
@@ -52,7 +52,7 @@ void block_on_spawn(flavour where);
 void spawn_blocking(flavour where);
 void idle(flavour where);
 
-// What `./dev bench scale` measures, for some numbers of tasks.
+// The cases of `./dev bench scale`, for several numbers of tasks.
 void scale_yield(std::uint64_t tasks, flavour where);
 void scale_parked(std::uint64_t tasks, flavour where);
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace codec = eddy::codec;
 
-/// A reader that is always ready, and gives the same block again and again.
+/// A reader that is always ready and repeats the same block.
 class endless {
 public:
     explicit endless(std::string block) : block_(std::move(block)) {}
@@ -52,7 +52,7 @@ eddy::task<void> read_frames(Frames frames, std::uint64_t count) {
         bytes += frame->value().size();
         expected += size_of_frame(i % frames_in_block);
     }
-    check(bytes == expected, "each frame comes whole");
+    check(bytes == expected, "each frame is complete");
 }
 
 template <class Codec>
@@ -69,7 +69,7 @@ eddy::task<void> decode_lengths(std::uint64_t count) { return decode(codec::leng
 
 }  // namespace
 
-// ns per line, or frame with its length before it, out of a reader in memory: isolates the codec and its buffer.
+// ns per line, and per frame with a length prefix, from a reader in memory. Measures the codec and its buffer only.
 void codec_lines(flavour where) {
     report("codec_lines", where, "ns", run_root(where, warm_up_and_measure(&decode_lines, 5'000'000, 5'000'000)));
 }

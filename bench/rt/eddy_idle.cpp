@@ -13,7 +13,7 @@ eddy::task<void> sleep_an_hour() { co_await eddy::time::sleep(1h); }
 
 }  // namespace
 
-// What a runtime uses while 10,000 tasks wait for ever and one for an hour, and main sleeps for two seconds.
+// Processor time and context switches while 10,000 tasks wait forever, one sleeps for an hour, and main sleeps for 2 s.
 void idle(flavour where) {
     constexpr std::uint64_t tasks = 10'000;
     auto pool = make_pool();

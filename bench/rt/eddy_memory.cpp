@@ -42,7 +42,8 @@ eddy::task<double> bytes_per_task_of_many() {
     co_return co_await bytes_per_parked_task(1'000'000);
 }
 
-/// A single task comes first, for what the first one costs. No more, since what many leave behind would hold a few.
+/// Parks one task first, to exclude the cost of the first task. Only one, because the memory that many tasks leave
+/// behind would be enough for a small number of tasks.
 eddy::task<double> bytes_per_task_of(std::uint64_t tasks) {
     static_cast<void>(co_await bytes_per_parked_task(1));
     co_return co_await bytes_per_parked_task(tasks);
@@ -50,14 +51,14 @@ eddy::task<double> bytes_per_task_of(std::uint64_t tasks) {
 
 }  // namespace
 
-// Allocations, and bytes asked for, per task that is spawned and joined.
+// Number and bytes of allocations per task that is spawned and joined.
 void mem_spawn(flavour where) {
     const auto counted = run_root(where, count_allocations());
     report("mem_allocs_per_spawn", where, "count", counted.calls);
     report("mem_alloc_bytes_per_spawn", where, "bytes", counted.bytes);
 }
 
-// Resident bytes per detached task that waits for what never comes.
+// Resident bytes per detached task that waits forever.
 void mem_parked(flavour where) {
     report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_task_of_many()));
 }

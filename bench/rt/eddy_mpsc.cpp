@@ -19,12 +19,12 @@ constexpr std::uint64_t messages = 1'000'000;
 eddy::task<void> produce(channel::sender to, std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t i = first; i < first + count; ++i) {
         const auto sent = co_await to.send(i);
-        check(sent.has_value(), "the consumer is there");
+        check(sent.has_value(), "there is a consumer");
     }
 }
 
 eddy::task<void> produce_without_waiting(channel::unbounded_sender to, std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t i = first; i < first + count; ++i) check(to.send(i).has_value(), "the consumer is there");
+    for (std::uint64_t i = first; i < first + count; ++i) check(to.send(i).has_value(), "there is a consumer");
     co_return;
 }
 
@@ -38,7 +38,7 @@ eddy::task<std::uint64_t> consume(Receiver from) {
     }
 }
 
-/// `count` messages in all, of as many producers; `Produce` is what each of them does.
+/// Sends `count` messages in total from `Producers` tasks that run `Produce`.
 template <std::uint64_t Producers, auto Produce, class Ends>
 eddy::task<void> pass_on(Ends ends, std::uint64_t count) {
     auto consumer = eddy::spawn(consume(std::move(ends.receiver)));
@@ -67,7 +67,7 @@ double ns_per_message(flavour where, eddy::task<void> (*body)(std::uint64_t)) {
 
 }  // namespace
 
-// ns per message from so many tasks to one, over a channel with room for 128; spawning is included.
+// ns per message from one or four tasks to one task over a channel of capacity 128, including spawning.
 void mpsc_bounded_p1(flavour where) {
     report("mpsc_bounded_p1", where, "ns", ns_per_message(where, &pass_on_bounded<1>));
 }
@@ -76,7 +76,7 @@ void mpsc_bounded_p4(flavour where) {
     report("mpsc_bounded_p4", where, "ns", ns_per_message(where, &pass_on_bounded<4>));
 }
 
-// The same over a channel that has room for all.
+// The same over an unbounded channel.
 void mpsc_unbounded_p1(flavour where) {
     report("mpsc_unbounded_p1", where, "ns", ns_per_message(where, &pass_on_unbounded<1>));
 }

@@ -32,10 +32,10 @@ eddy::task<void> count_up_and_yield(std::shared_ptr<counter> shared, std::uint64
 eddy::task<void> count_alone(std::uint64_t times) {
     const auto shared = std::make_shared<counter>(0);
     co_await count_up(shared, times);
-    check(*shared->try_lock().value() == times, "each was counted");
+    check(*shared->try_lock().value() == times, "each increment is counted");
 }
 
-/// Four tasks, which count to `times` together.
+/// Runs four tasks that count to `times` together.
 template <auto CountUp>
 eddy::task<void> count_by_four(std::uint64_t times) {
     const auto shared = std::make_shared<counter>(0);
@@ -43,25 +43,25 @@ eddy::task<void> count_by_four(std::uint64_t times) {
                        eddy::spawn(CountUp(shared, times / 4)), eddy::spawn(CountUp(shared, times / 4))};
     for (auto& handle : handles) {
         const auto joined = co_await handle;
-        check(joined.has_value(), "all end well");
+        check(joined.has_value(), "all tasks succeed");
     }
-    check(*shared->try_lock().value() == times, "each was counted");
+    check(*shared->try_lock().value() == times, "each increment is counted");
 }
 
 }  // namespace
 
-// ns per locking and unlocking, by one task.
+// ns per lock and unlock by one task.
 void mutex_uncontended(flavour where) {
     report("mutex_uncontended", where, "ns", run_root(where, warm_up_and_measure(&count_alone, 5'000'000, 5'000'000)));
 }
 
-// The same by four tasks, which await nothing while they have it.
+// The same by four tasks that await nothing while they hold the lock.
 void mutex_4(flavour where) {
     report("mutex_4", where, "ns",
            run_root(where, warm_up_and_measure(&count_by_four<&count_up>, 1'000'000, 1'000'000)));
 }
 
-// The same where each yields while it has it, so that the others wait for it.
+// The same by four tasks that yield while they hold the lock, so that the others wait for it.
 void mutex_4_yield(flavour where) {
     report("mutex_4_yield", where, "ns",
            run_root(where, warm_up_and_measure(&count_by_four<&count_up_and_yield>, 400'000, 400'000)));

@@ -11,9 +11,9 @@ namespace {
 std::mutex waiting_lock;
 constinit std::atomic<std::uint64_t> started = 0;
 
-/// The head of the ring of all that wait.
+/// The head of the circular list of waiting futures.
 never& waiting() {
-    // Never destroyed: a runtime may outlive what is static.
+    // Never destroyed, because a runtime may outlive static objects.
     static never& head = *new never;
     return head;
 }

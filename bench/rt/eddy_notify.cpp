@@ -11,7 +11,7 @@ namespace {
 
 using eddy::sync::notify;
 
-/// Two tasks take turns: `turns` is written by whoever was notified.
+/// Two tasks take turns. The task that was notified increments `turns`.
 struct table {
     notify first;
     notify second;
@@ -40,7 +40,7 @@ eddy::task<void> take_turns(std::uint64_t times) {
     auto beginning = eddy::spawn(begin_turns(shared, times));
     const auto begun = co_await beginning;
     const auto answered = co_await answering;
-    check(begun.has_value() && answered.has_value(), "both end well");
+    check(begun.has_value() && answered.has_value(), "both tasks succeed");
     check(shared.turns == 2 * times, "each turn was taken");
 }
 
@@ -57,12 +57,12 @@ eddy::task<void> take_permits(std::uint64_t times) {
 
 }  // namespace
 
-// ns per round trip of two tasks that notify each other; spawning and joining them is included.
+// ns per round trip of two tasks that notify each other, including spawning and joining.
 void notify_pingpong(flavour where) {
     report("notify_pingpong", where, "ns", run_root(where, warm_up_and_measure(&take_turns, 200'000, 200'000)));
 }
 
-// ns per permit that is left and taken, by one task.
+// ns per permit that one task stores and consumes.
 void notify_permit(flavour where) {
     report("notify_permit", where, "ns", run_root(where, warm_up_and_measure(&take_permits, 5'000'000, 5'000'000)));
 }

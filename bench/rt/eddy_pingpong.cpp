@@ -7,7 +7,7 @@
 #include "eddy_cases.hpp"
 #include "executor.hpp"
 
-// Two tasks, of which one asks and the other answers. The clock is with the one who asks.
+// One task asks, the other task answers. The asking task measures the time.
 
 namespace bench::rt {
 
@@ -16,7 +16,8 @@ namespace {
 using channel = eddy::sync::mpsc<std::uint64_t>;
 using answer = eddy::sync::oneshot<std::uint64_t>;
 
-/// A number, and where to send its successor. Not an aggregate, because of GCC 12.
+/// A number, and the sender for its successor. It has a constructor because GCC 12 destroys an aggregate in a co_await
+/// twice.
 struct question {
     question(std::uint64_t of, answer::sender to) noexcept : number(of), back(std::move(to)) {}
 
@@ -33,7 +34,7 @@ std::uint64_t round_trips(flavour where) { return where == flavour::cross ? 50'0
 eddy::task<void> ask(channel::sender& to, channel::receiver& from, std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
         const auto sent = co_await to.send(i);
-        check(sent.has_value(), "who answers is there");
+        check(sent.has_value(), "the answering task receives");
         const auto answered = co_await from.recv();
         check(answered == i + 1, "the answer is the next number");
     }
@@ -49,7 +50,7 @@ eddy::task<void> answer_by_channel(channel::receiver from, channel::sender to) {
         const auto asked = co_await from.recv();
         if (!asked) co_return;
         const auto sent = co_await to.send(*asked + 1);
-        check(sent.has_value(), "who asks waits for the answer");
+        check(sent.has_value(), "the asking task waits for the answer");
     }
 }
 
@@ -59,7 +60,7 @@ eddy::task<void> ask_with_oneshots(questions::sender& to, std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
         answer::ends ends = answer::channel();
         const auto sent = co_await to.send(question(i, std::move(ends.sender)));
-        check(sent.has_value(), "who answers is there");
+        check(sent.has_value(), "the answering task receives");
         const auto answered = co_await ends.receiver;
         check(answered == i + 1, "the answer is the next number");
     }
@@ -74,13 +75,13 @@ eddy::task<void> answer_by_oneshots(questions::receiver from) {
     for (;;) {
         auto asked = co_await from.recv();
         if (!asked) co_return;
-        check(asked->back.send(asked->number + 1).has_value(), "who asks waits for the answer");
+        check(asked->back.send(asked->number + 1).has_value(), "the asking task waits for the answer");
     }
 }
 
 }  // namespace
 
-// ns per round trip over two channels with room for one value each.
+// ns per round trip over two channels of capacity 1.
 void pingpong_chan(flavour where) {
     auto asked = channel::channel(1);
     auto answered = channel::channel(1);
@@ -89,7 +90,7 @@ void pingpong_chan(flavour where) {
                 answer_by_channel(std::move(asked.receiver), std::move(answered.sender))));
 }
 
-// ns per round trip of which the way back is a oneshot, which goes along with the question.
+// ns per round trip in which the question carries a oneshot sender for the answer.
 void pingpong_oneshot(flavour where) {
     auto asked = questions::channel(1);
     report("pingpong_oneshot", where, "ns",

@@ -13,11 +13,13 @@ constinit std::atomic<std::uint64_t> left = 0;
 constinit signal all_have_run;
 
 eddy::task<void> count_down() {
+    // acq_rel: release orders this task before the last one, acquire lets the last one see all others before it sets
+    // the signal.
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) all_have_run.set();
     co_return;
 }
 
-/// Spawns and detaches `tasks` tasks on this thread, and sleeps until the last one has run.
+/// Spawns and detaches `tasks` tasks from this thread, and blocks until the last one has run.
 template <class Spawn>
 void spawn_all(const Spawn& spawn, std::uint64_t tasks) {
     left.store(tasks, std::memory_order_relaxed);  // relaxed: the first spawn publishes it
@@ -37,7 +39,7 @@ double measure(const Spawn& spawn) {
 double measure_on_core() {
     const eddy::core_thread thread;
     const auto remote = thread.remote();
-    return measure([&remote] { check(remote.spawn(&count_down).has_value(), "the loop is there"); });
+    return measure([&remote] { check(remote.spawn(&count_down).has_value(), "the event loop runs"); });
 }
 
 double measure_on_pool() {
@@ -47,7 +49,7 @@ double measure_on_pool() {
 
 }  // namespace
 
-// ns per task that main spawns on a runtime it is no part of, until the last one has run.
+// ns per task that main spawns on a runtime from outside, until the last task has run.
 void spawn_remote(flavour where) {
     report("spawn_remote", where, "ns", where == flavour::ct ? measure_on_core() : measure_on_pool());
 }

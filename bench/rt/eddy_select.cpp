@@ -35,12 +35,12 @@ eddy::task<void> select_yields(std::uint64_t times) {
 
 }  // namespace
 
-// ns per select of a wait that never ends and a child that is ready: the first is begun and cancelled.
+// ns per select of a wait that never ends and a child that is ready. The wait is started and canceled.
 void select_ready(flavour where) {
     report("select_ready", where, "ns", run_root(where, warm_up_and_measure(&select_children, 1'000'000, 1'000'000)));
 }
 
-// The same with a yield in place of the child, so that both wait.
+// The same with a yield instead of the child, so that both wait.
 void select_pending(flavour where) {
     report("select_pending", where, "ns", run_root(where, warm_up_and_measure(&select_yields, 1'000'000, 1'000'000)));
 }

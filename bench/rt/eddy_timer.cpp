@@ -13,7 +13,7 @@ eddy::time::sleep_future long_sleep(std::uint64_t i) {
     return eddy::time::sleep(std::chrono::milliseconds(30'000 + i % 1000));
 }
 
-/// Polls a sleep once, which puts it into the wheel, and is ready.
+/// Polls a sleep once, which inserts it into the timer wheel, and is then ready.
 class armed {
 public:
     using output_type = void;
@@ -21,7 +21,7 @@ public:
     explicit armed(eddy::time::sleep_future& sleep) noexcept : sleep_(&sleep) {}
 
     eddy::poll_result<void> poll(eddy::context& cx) {
-        check(!sleep_->poll(cx).is_ready(), "a long sleep does not end here");
+        check(!sleep_->poll(cx).is_ready(), "a long sleep does not end in this case");
         return eddy::poll_result<void>::ready();
     }
 
@@ -63,18 +63,18 @@ eddy::task<double> measure_beside_others() {
 
 }  // namespace
 
-// ns per sleep that is armed and dropped, with no other timer.
+// ns per sleep that is armed and dropped, without other timers.
 void timer_arm_cancel(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&arm_and_drop, 1'000'000, 1'000'000));
     report("timer_arm_cancel", where, "ns", ns);
 }
 
-// The same while 100,000 others stay armed.
+// The same while 100,000 other timers stay armed.
 void timer_arm_cancel_live(flavour where) {
     report("timer_arm_cancel_live", where, "ns", run_root(where, measure_beside_others()));
 }
 
-// The same where 100,000 are armed, and then all dropped in that order.
+// ns per sleep if 100,000 are armed and then all are dropped in that order.
 void timer_arm_cancel_100k(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many_timers));
     report("timer_arm_cancel_100k", where, "ns", ns);

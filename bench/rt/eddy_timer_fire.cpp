@@ -34,7 +34,7 @@ eddy::task<outcome> sleep_all() {
     std::vector<eddy::join_handle<nanoseconds>> handles;
     handles.reserve(tasks);
     for (std::uint64_t i = 0; i < tasks; ++i) {
-        const auto offset = 200ms + i * 7919 % tasks * 10us;  // evenly spread over a second, in no order
+        const auto offset = 200ms + i * 7919 % tasks * 10us;  // evenly distributed over a second, unordered
         handles.push_back(eddy::spawn(lateness(start + offset)));
     }
     std::vector<nanoseconds> late;
@@ -48,7 +48,7 @@ eddy::task<outcome> sleep_all() {
 
 }  // namespace
 
-// What 100,000 sleeps that do fire cost, in ms of processor time, and how late they are, in us.
+// The processor time of 100,000 sleeps that fire, in ms, and their lateness, in us.
 void timer_fire(flavour where) {
     auto measured = run_root(where, sleep_all());
     report("timer_fire_cpu", where, "ms", in_milliseconds(measured.cpu));

@@ -15,7 +15,7 @@ void send_times(std::vector<oneshot::sender>& senders) {
     std::this_thread::sleep_for(20ms);
     for (auto& sender : senders) {
         std::this_thread::sleep_for(300us);
-        check(sender.send(clock::now()).has_value(), "the task waits for each");
+        check(sender.send(clock::now()).has_value(), "the task waits for each time");
     }
 }
 
@@ -45,7 +45,7 @@ std::vector<nanoseconds> spawn_and_block(eddy::runtime& pool, std::uint64_t time
 
 }  // namespace
 
-// How old the time is that a thread sends to a runtime that sleeps, in us.
+// The age of a time stamp that another thread sends to a sleeping runtime, in us.
 void wake_external(flavour where) {
     std::vector<oneshot::sender> senders;
     std::vector<oneshot::receiver> receivers;
@@ -58,7 +58,7 @@ void wake_external(flavour where) {
     report_percentiles("wake_external", where, run_root(where, ages(std::move(receivers))));
 }
 
-// How long main takes to spawn a task and block for its result, in us.
+// The time that main needs to spawn a task and block for its result, in us.
 void block_on_spawn(flavour where) {
     auto pool = make_pool();
     static_cast<void>(spawn_and_block(pool, 500));

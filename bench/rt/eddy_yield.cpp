@@ -21,13 +21,13 @@ eddy::task<void> yield_together(std::uint64_t times) {
     for (std::uint64_t i = 0; i < yielding_tasks; ++i) handles.push_back(eddy::spawn(yield_often(times)));
     for (auto& handle : handles) {
         const auto joined = co_await handle;
-        check(joined.has_value(), "a task that yields ends well");
+        check(joined.has_value(), "a yielding task succeeds");
     }
 }
 
 namespace {
 
-/// What the tasks of scale_yield share, all of them on one thread.
+/// The shared state of the tasks of scale_yield(), which all run on one thread.
 struct crowd {
     explicit crowd(std::uint64_t tasks) noexcept : not_begun(tasks), not_ended(tasks) {}
 
@@ -44,7 +44,7 @@ eddy::task<void> yield_among(crowd& others, std::uint64_t times) {
 }
 
 eddy::task<double> ns_per_yield_among(std::uint64_t tasks) {
-    // As many in all, but so many for each that beginning and ending do not count.
+    // A constant number of yields in total, but enough per task that its begin and end do not matter.
     const std::uint64_t times = std::max<std::uint64_t>(3'000'000 / tasks, 30);
     crowd all(tasks);
     std::vector<eddy::join_handle<void>> handles;
@@ -52,25 +52,25 @@ eddy::task<double> ns_per_yield_among(std::uint64_t tasks) {
     for (std::uint64_t i = 0; i < tasks; ++i) handles.push_back(eddy::spawn(yield_among(all, times)));
     for (auto& handle : handles) {
         const auto joined = co_await handle;
-        check(joined.has_value(), "a task that yields ends well");
+        check(joined.has_value(), "a yielding task succeeds");
     }
     co_return per_operation(all.all_ended - all.all_begun, tasks * times);
 }
 
 }  // namespace
 
-// ns per yield of a task that is alone.
+// ns per yield of a single task.
 void yield_1(flavour where) {
     report("yield_1", where, "ns", run_root(where, warm_up_and_measure(&yield_often, 10'000'000, 10'000'000)));
 }
 
-// ns per yield while a thousand tasks do so; spawning and joining them is included.
+// ns per yield with 1,000 tasks that yield, including spawning and joining.
 void yield_1000(flavour where) {
     report("yield_1000", where, "ns",
            run_root(where, warm_up_and_measure(&yield_together, 3000, 3000 * yielding_tasks)));
 }
 
-// The same for another number of tasks; from when all have begun until all have ended.
+// The same for another number of tasks. Measures from the begin of the last task to the end of the last task.
 void scale_yield(std::uint64_t tasks, flavour where) {
     report("scale_yield_" + std::to_string(tasks), where, "ns", run_root(where, ns_per_yield_among(tasks)));
 }

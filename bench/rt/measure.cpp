@@ -13,7 +13,7 @@ namespace bench {
 
 nanoseconds cpu_time() noexcept {
     std::timespec time{};
-    check(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "there is no clock of the processor time");
+    check(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "the clock of the processor time cannot be read");
     return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 

@@ -9,14 +9,14 @@ namespace bench {
 using clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
-/// `value`, of which the compiler knows nothing any more.
+/// Returns `value`, but the compiler cannot know it.
 template <class T>
 [[nodiscard]] inline T opaque(T value) noexcept {
     asm volatile("" : "+r"(value));
     return value;
 }
 
-/// How many nanoseconds each of so many operations took.
+/// Returns the nanoseconds per operation.
 [[nodiscard]] inline double per_operation(nanoseconds taken, std::uint64_t operations) noexcept {
     return static_cast<double>(taken.count()) / static_cast<double>(operations);
 }
@@ -25,13 +25,13 @@ template <class T>
     return std::chrono::duration<double, std::milli>(time).count();
 }
 
-/// The processor time of the whole process.
+/// Returns the processor time of the process.
 [[nodiscard]] nanoseconds cpu_time() noexcept;
 
-/// How often the kernel switched away from a thread of the process, voluntarily or not.
+/// Returns the number of voluntary and involuntary context switches of the process.
 [[nodiscard]] long context_switches() noexcept;
 
-/// The resident memory of the process.
+/// Returns the resident memory of the process.
 [[nodiscard]] std::uint64_t resident_bytes();
 
 }  // namespace bench

@@ -7,8 +7,8 @@
 
 namespace bench::rt {
 
-/// Is never ready, and waits as for a notify that nobody notifies: in a list under a lock, with its waker.
-/// To be replaced by sync::notify as soon as there is one.
+/// A future that is never ready. While it waits, it is in a list that a lock protects, and stores its waker, like a
+/// waiter of a sync::notify.
 class never {
 public:
     using output_type = void;
@@ -21,15 +21,15 @@ public:
     eddy::poll_result<void> poll(eddy::context& cx);
 
 private:
-    never* previous_ = nullptr;  // null until it waits
+    never* previous_ = nullptr;  // null before the first poll
     never* next_ = nullptr;
     eddy::waker waker_;
 };
 
-/// A task that counts itself and then waits for what never comes.
+/// A task that increments the counter of parked() and then waits forever.
 [[nodiscard]] eddy::task<void> park();
 
-/// How many tasks have come to park(), in all of the process's time.
+/// Returns the number of tasks that have started park() in this process.
 [[nodiscard]] std::uint64_t parked() noexcept;
 
 }  // namespace bench::rt

@@ -7,20 +7,20 @@
 #include <string_view>
 #include <vector>
 
-// What a contestant of `./dev bench rt` has to do; the peers in other languages do the same.
+// The interface of the programs of `./dev bench rt`. The peers in other languages have the same interface.
 //
-//     PROGRAM list              one `case/flavour` a line; a case that it has no honest equivalent for is left out
-//     PROGRAM case/flavour...   runs these; one line `metric/flavour,unit,value` a result
+//     PROGRAM list              prints one `case/flavour` per line, without the cases that have no fair equivalent
+//     PROGRAM case/flavour...   runs these cases, and prints one line `metric/flavour,unit,value` per result
 //
-// An unknown name ends it with status 2, a wrong result with an abort. A case warms itself up. The runner starts a new
-// process for each case and round, so that heap and runtime are always fresh.
+// A program exits with status 2 if a name is unknown, and aborts if a result is wrong. Each case includes its warm-up.
+// The runner starts a new process for each case and round, so that heap and runtime are new.
 
 namespace bench {
 
 enum class flavour {
-    ct,     ///< all tasks on one thread, by the runtime that is made for that
+    ct,     ///< all tasks on one thread, on the single-threaded runtime
     w2,     ///< the work-stealing runtime, with two workers
-    cross,  ///< two of those for one thread, on two threads, and one end of the conversation on each
+    cross,  ///< two single-threaded runtimes on two threads that communicate with each other
 };
 
 enum class runs_on {
@@ -36,7 +36,7 @@ struct bench_case {
     void (*run)(flavour);
 };
 
-/// The whole of main().
+/// The body of main(). Returns the exit status.
 [[nodiscard]] int run_cases(std::span<const bench_case> cases, int argc, char** argv);
 
 void report(std::string_view metric, flavour where, std::string_view unit, double value);
@@ -46,7 +46,8 @@ void report_percentiles(std::string_view metric, flavour where, std::vector<std:
 
 [[noreturn, gnu::cold]] void end_wrongly(const char* why);
 
-/// Aborts, with the sentence, if a case came to a wrong result. Inline: peers ask as often, and within what is timed.
+/// Aborts with `otherwise` if a result is wrong. Inline, because cases call it within the measured time; the peers do
+/// so equally often.
 inline void check(bool is_right, const char* otherwise) {
     if (!is_right) [[unlikely]]
         end_wrongly(otherwise);

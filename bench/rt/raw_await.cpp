@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t levels = 1000;
 
-/// A heap frame by hand, which the compiler may not do without.
+/// A heap allocation like that of a coroutine frame, which the compiler cannot elide.
 class frame {
 public:
     frame() : block_(opaque(std::malloc(block_size))) {}

@@ -3,7 +3,7 @@
 
 #include "protocol.hpp"
 
-// What the effect of each case costs by hand, without any runtime: the limit.
+// The effect of each case without a runtime: the baseline.
 
 namespace bench::raw {
 

@@ -23,7 +23,7 @@ std::string block_of_lines() {
     return all;
 }
 
-/// Whether all are below 0x80: eight at once.
+/// Returns whether all bytes are below 0x80. Checks eight at a time.
 bool is_ascii(std::string_view text) noexcept {
     std::uint64_t all = 0;
     std::size_t at = 0;
@@ -36,7 +36,7 @@ bool is_ascii(std::string_view text) noexcept {
     return (all & 0x8080808080808080u) == 0;
 }
 
-/// The lines of a block that is read again and again, 8 KiB at a time.
+/// The lines of a block that is read repeatedly, 8 KiB at a time.
 class lines {
 public:
     explicit lines(std::string block) : block_(std::move(block)) {}
@@ -56,7 +56,7 @@ private:
         std::string_view line(from, static_cast<std::size_t>(end - from));
         taken_ += line.size() + 1;
         if (line.ends_with('\r')) line.remove_suffix(1);
-        check(is_ascii(line), "it is text");
+        check(is_ascii(line), "the line is ASCII");
         return std::optional<std::string>(std::in_place, line);
     }
 
@@ -85,7 +85,7 @@ void read_lines(std::uint64_t count) {
         bytes += all.next().size();
         expected += size_of_frame(i % frames_in_block);
     }
-    check(bytes == expected, "each line comes whole");
+    check(bytes == expected, "each line is complete");
 }
 
 }  // namespace

@@ -12,18 +12,18 @@ namespace bench::raw {
 
 inline constexpr std::size_t block_size = 64;
 
-/// A task by hand: a block of malloc's with a function in it, linked into a queue.
+/// A task without a runtime: a heap block with a function, linked into a queue.
 struct job {
     using function = void (*)(job&);
 
     job* next = nullptr;
     function run;
-    void* context = nullptr;  // whatever `run` needs
+    void* context = nullptr;  // an argument of `run`
     std::uint64_t value = 0;
 };
 static_assert(sizeof(job) <= block_size);
 
-/// The function is opaque, so that it is called through its pointer, as a runtime has to.
+/// Makes a job. The function is opaque to the compiler, so that it is called through its pointer, as in a runtime.
 [[nodiscard]] inline job& make_job(job::function run, void* context, std::uint64_t value) {
     void* const block = std::malloc(block_size);
     if (block == nullptr) throw std::bad_alloc();
@@ -32,11 +32,12 @@ static_assert(sizeof(job) <= block_size);
 
 inline void free_job(job& done) noexcept { std::free(&done); }
 
-/// First in, first out; for one thread.
+/// A first-in-first-out queue.
+/// Thread safety: not thread-safe.
 class job_queue {
 public:
     job_queue() = default;
-    job_queue(const job_queue&) = delete;  // it points into itself
+    job_queue(const job_queue&) = delete;  // last_ may point to first_
     job_queue& operator=(const job_queue&) = delete;
     ~job_queue() = default;
 
@@ -46,7 +47,7 @@ public:
         last_ = &added.next;
     }
 
-    /// Null if there is none.
+    /// Returns null if the queue is empty.
     [[nodiscard]] job* pop() noexcept {
         job* const first = first_;
         if (first == nullptr) return nullptr;
@@ -55,7 +56,7 @@ public:
         return first;
     }
 
-    /// Runs jobs until there are none, those included that are pushed meanwhile.
+    /// Runs jobs until the queue is empty, including jobs that other jobs push.
     void run_all() {
         while (job* const next = pop()) next->run(*next);
     }

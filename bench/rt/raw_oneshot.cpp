@@ -11,8 +11,8 @@ namespace bench::raw {
 
 namespace {
 
-/// What two ends share, each of which may be the last on any thread: one word to say that the value is there, and one
-/// change of it for each end that goes.
+/// The shared state of two ends. Either end may be released last, on any thread: one atomic word says that the value is
+/// set, and each end that is released changes it once.
 struct channel {
     std::atomic<std::uint64_t> state = 0;
     std::uint64_t value = 0;
@@ -29,7 +29,7 @@ constexpr std::uint64_t one_end_gone = 2;
 }
 
 void leave(channel& shared) noexcept {
-    // acq_rel: whoever comes last frees what the other end has written.
+    // acq_rel: release publishes this end's writes, acquire makes them visible to the last end, which frees the block.
     if (shared.state.fetch_add(one_end_gone, std::memory_order_acq_rel) >= one_end_gone) std::free(&shared);
 }
 

@@ -42,13 +42,14 @@ void in_batches(job_queue& queue, std::uint64_t batches) {
     check(sum == batches * (batch * (batch - 1) / 2), "each task returns its number");
 }
 
-/// What the links of a chain share.
+/// The shared state of the links of a chain.
 struct chain {
     job_queue& queue;
     std::uint64_t ended = 0;
 };
 
 void run_link(job& self) {
+    // SAFETY: chains() passes its chain as the context, and runs all jobs before the chain ends.
     auto& shared = *static_cast<chain*>(self.context);
     if (self.value == 1) {
         ++shared.ended;

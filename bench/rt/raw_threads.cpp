@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Two threads that wake each other.
+// Cases in which two threads wake each other.
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -15,11 +15,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Where jobs wait for another thread: a list that anyone may push to, and that the thread takes as a whole.
+/// Jobs for another thread: a list that any thread pushes to. The consuming thread takes the whole list at a time.
 class inbox {
 public:
     void push(job& added) noexcept {
-        // relaxed: the link is only followed after take(), and the exchange below publishes it.
+        // relaxed: `first` is not dereferenced here. The compare-exchange below publishes the link, which only take()
+        // follows.
         job* first = first_.load(std::memory_order_relaxed);
         do {
             added.next = first;
@@ -28,7 +29,7 @@ public:
         if (first == nullptr) arrived_.set();
     }
 
-    /// All jobs, oldest first. Sleeps until there is one.
+    /// Returns all jobs, oldest first. Blocks until there is one.
     [[nodiscard]] job* take() noexcept {
         job* newest = nullptr;
         // acquire: pairs with the release in push().
@@ -48,19 +49,23 @@ private:
     signal arrived_;
 };
 
-/// What jobs from elsewhere count down, and whom the last one wakes.
+/// A counter that jobs of another thread decrement, and a signal that the last job sets.
 struct countdown {
     std::atomic<std::uint64_t> left = 0;
     signal over;
 };
 
 void count_down(job& self) {
+    // SAFETY: send_all() passes its countdown as the context, and waits until the last job has set the signal.
     auto& shared = *static_cast<countdown*>(self.context);
+    // acq_rel: release orders this task before the last one, acquire lets the last one see all others before it sets
+    // the signal.
     if (shared.left.fetch_sub(1, std::memory_order_acq_rel) == 1) shared.over.set();
     free_job(self);
 }
 
 void end_thread(job& self) {
+    // SAFETY: spawn_remote() passes its flag as the context, and joins the thread before the flag ends.
     *static_cast<bool*>(self.context) = true;
     free_job(self);
 }
@@ -76,7 +81,7 @@ void run_jobs_of(inbox& arriving, const bool& ended) {
 }
 
 void send_all(inbox& to, countdown& shared, std::uint64_t tasks) {
-    // relaxed: the first push() publishes it.
+    // relaxed: the release in the first push() publishes it.
     shared.left.store(tasks, std::memory_order_relaxed);
     for (std::uint64_t i = 0; i < tasks; ++i) to.push(make_job(&count_down, &shared, i));
     shared.over.wait();

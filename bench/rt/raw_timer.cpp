@@ -19,13 +19,16 @@ struct timer {
     std::uint64_t deadline = 0;  // in ticks
 };
 
-/// What no wheel of a pool can do without: a lock, since tasks migrate and timers do not, and a count of those who will
-/// wake the task. Neither is ever contended here.
+/// The synchronization that the wheel of a pool needs: a lock, because tasks migrate and timers do not, and a reference
+/// count of the task's waker. Neither is contended here.
 class sharing {
 public:
+    // relaxed: the caller already has a reference, and nothing is read through the count.
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    // acq_rel: as in a real count, whose last owner must see the writes of the others.
     void release() noexcept { references_.fetch_sub(1, std::memory_order_acq_rel); }
     void lock() noexcept {
+        // acquire: pairs with the release in unlock().
         while (is_locked_.exchange(true, std::memory_order_acquire)) {
         }
     }
@@ -36,12 +39,12 @@ private:
     alignas(64) std::atomic<bool> is_locked_{false};
 };
 
-/// A hierarchical timing wheel of which nothing ever fires: 7 levels of 64 slots, a tick is a millisecond.
+/// A hierarchical timing wheel in which no timer fires: 7 levels of 64 slots, one tick per millisecond.
 class wheel {
 public:
     explicit wheel(flavour where) : is_shared_(where != flavour::ct) {}
 
-    /// Reads the clock, and links `armed` in so that it would fire `milliseconds` from then.
+    /// Reads the clock, and inserts `armed` so that it would fire after `milliseconds`.
     void arm(timer& armed, std::uint64_t milliseconds) noexcept {
         using std::chrono::duration_cast;
         const auto since_start = duration_cast<std::chrono::milliseconds>(clock::now() - start_).count();
@@ -72,7 +75,7 @@ private:
     static constexpr int bits_per_level = 6;
 
     timer& slot_of(std::uint64_t deadline) noexcept {
-        // The level is that of the highest digit in which the deadline differs from the present.
+        // The level is the highest base-64 digit in which the deadline differs from the current time.
         const auto level = static_cast<unsigned>(std::bit_width(deadline ^ now_) - 1) / bits_per_level;
         return levels_[level][deadline >> level * bits_per_level & 63];
     }
@@ -80,7 +83,7 @@ private:
     const bool is_shared_;
     sharing sharing_;
     clock::time_point start_ = clock::now();
-    std::uint64_t now_ = 0;  // only a turn would move it, and there is none
+    std::uint64_t now_ = 0;  // constant, because no driver tick advances it
     std::array<std::array<timer, 64>, 7> levels_;
 };
 

@@ -7,9 +7,10 @@ namespace bench::raw {
 
 namespace {
 
-/// Goes to the end of the queue until its value, the number of yields that are left, is 0.
+/// Pushes itself to the end of the queue until its value, the number of remaining yields, is 0.
 void yield(job& self) {
     if (self.value-- == 0) return free_job(self);
+    // SAFETY: yield_together() passes its queue as the context, and runs all jobs before the queue ends.
     static_cast<job_queue*>(self.context)->push(self);
 }
 

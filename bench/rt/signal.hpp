@@ -11,25 +11,26 @@
 
 namespace bench {
 
-/// What one thread sleeps on until another one says so: a futex, without any spinning.
+/// A futex on which one thread sleeps until another thread sets it. It does not spin.
 class signal {
 public:
-    /// Wakes the one who waits, or lets the next wait() return at once.
+    /// Wakes the waiting thread, or makes the next wait() return immediately.
     void set() noexcept {
-        // release: pairs with the acquire in wait(), so that whoever waited sees what was written before.
+        // release: pairs with the acquires in wait(), so that the waiting thread sees the writes before set().
         if (word_.exchange(is_set, std::memory_order_release) == is_waited_for) futex(FUTEX_WAKE_PRIVATE, INT_MAX);
     }
 
-    /// Sleeps until set(), and clears it. For one thread.
+    /// Sleeps until set(), then clears the signal.
+    /// Thread safety: only one thread may wait.
     void wait() noexcept {
         auto seen = is_clear;
-        // acquire on both ways: pairs with the exchange in set().
+        // acquire on both paths: pairs with the exchange in set().
         if (word_.compare_exchange_strong(seen, is_waited_for, std::memory_order_acquire)) {
             do {
                 futex(FUTEX_WAIT_PRIVATE, is_waited_for);
             } while (word_.load(std::memory_order_acquire) == is_waited_for);
         }
-        // relaxed: what the next set() publishes is read after the next wait() only.
+        // relaxed: publishes nothing. Data of the next set() is read only after the next wait().
         word_.store(is_clear, std::memory_order_relaxed);
     }
 
@@ -42,7 +43,7 @@ private:
         ::syscall(SYS_futex, &word_, operation, value, nullptr, nullptr, 0);
     }
 
-    // The kernel looks at it as at a plain word.
+    // The kernel reads it as a plain 32-bit word.
     std::atomic<std::uint32_t> word_ = is_clear;
     static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 };

@@ -7,18 +7,18 @@
 #include "measure.hpp"
 #include "protocol.hpp"
 
-// Trees of tasks that join their children, in milliseconds for the whole by main's clock. `Executor` is made for a
-// flavour and has a run() that takes a task and returns its output. eddy has two of each tree: with a spawn and a join
-// handle for each child (eddy_tree.cpp), and with scopes, whose children write into their parent's locals
-// (eddy_scope.cpp).
+// Trees of tasks that join their children. The result is the time of the whole tree in milliseconds, measured by main.
+// `Executor` is constructed from a flavor, and its run() takes a task and returns its output. eddy has two versions of
+// each tree: with a spawn and a join handle per child (eddy_tree.cpp), and with scopes, whose children write into
+// locals of their parent (eddy_scope.cpp).
 
 namespace bench::rt {
 
 inline constexpr std::uint64_t skynet_leaves = 1'000'000;
 inline constexpr std::uint64_t skynet_warm_up = 10'000;
 
-/// A tree of 1,111,111 tasks: one of size s spawns ten of size s / 10, one of size 1 is its number. Their sum is
-/// checked.
+/// Measures a tree of 1,111,111 tasks. A node of size s > 1 spawns ten nodes of size s / 10; a node of size 1 returns
+/// its number. Checks the sum.
 template <class Executor, class Node>
 void measure_skynet(std::string_view metric, flavour where, Node node) {
     const auto sum_below = [](std::uint64_t leaves) { return leaves * (leaves - 1) / 2; };
@@ -31,7 +31,7 @@ void measure_skynet(std::string_view metric, flavour where, Node node) {
     report(metric, where, "ms", in_milliseconds(taken));
 }
 
-/// 1,346,268 spawns: fib(n) spawns fib(n - 1), and awaits fib(n - 2) as a child.
+/// Measures 1,346,268 spawns: fib(n) spawns fib(n - 1) and awaits fib(n - 2) as a child.
 template <class Executor, class Fib>
 void measure_fib30(std::string_view metric, flavour where, Fib fib) {
     Executor on(where);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-// Boost.Asio as a contestant of `./dev bench net`, with callbacks.
+// The echo server of the group `net` with Boost.Asio, with callbacks.
 //
 //     $ bench_peer_asio_callbacks --port 7000 --threads 1
 //
-// Several threads have an io_context and a listener each, and share nothing. One io_context that they all run is what
-// Asio's tutorial shows, but its one queue has a lock, and its one reactor wakes one thread a time.
+// Each thread has its own io_context and listener, and threads share nothing. Asio's tutorial runs one io_context on
+// all threads, but then they share a queue with a lock, and one reactor that wakes one thread at a time.
 //
-// Handlers are moved along and never type-erased, their memory is Asio's own recycled one, and the sockets know the
-// type of their executor: what Asio's documentation advises where speed matters.
+// As Asio's documentation recommends for speed, handlers are moved and not type-erased, their memory is recycled by
+// Asio, and the sockets have a concrete executor type.
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -48,7 +48,7 @@ private:
     }
 
     tcp_socket socket_;
-    std::array<std::byte, 32 * 1024> buffer_;  // larger than a message: one that is filled costs another read
+    std::array<std::byte, 32 * 1024> buffer_;  // larger than a message: a read that fills it causes another read
 };
 
 class echo_server {

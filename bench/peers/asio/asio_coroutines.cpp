@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Boost.Asio as a contestant of `./dev bench net`, with C++20 coroutines.
+// The echo server of the group `net` with Boost.Asio, with C++20 coroutines.
 //
 //     $ bench_peer_asio_coroutines --port 7000 --threads 1
 //
-// Threads and executors are as in asio_callbacks.cpp, for the reasons given there. Errors come as values: to throw one
-// for each client that leaves would cost CHURN dearly.
+// Threads and executors are the same as in asio_callbacks.cpp. Errors are values, because an exception for each client
+// that disconnects would be expensive in CHURN.
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
@@ -33,7 +33,7 @@ using task = asio::awaitable<void, executor>;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable_t<executor>());
 
 task echo(tcp_socket client) {
-    std::array<std::byte, 32 * 1024> buffer;  // larger than a message: one that is filled costs another read
+    std::array<std::byte, 32 * 1024> buffer;  // larger than a message: a read that fills it causes another read
     for (;;) {
         const auto [read_error, size] = co_await client.async_read_some(asio::buffer(buffer), as_result);
         if (read_error) co_return;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// libuv as a contestant of `./dev bench net`.
+// The echo server of the group `net` with libuv.
 //
 //     $ bench_peer_libuv --port 7000 --threads 1
 //
-// Several threads have a loop and a listener each, as a loop belongs to one thread. All clients of a loop read into one
-// buffer, and an answer is tried at once (uv_try_write): only what the socket does not take is copied and queued.
+// Each thread has its own loop and listener, because a loop belongs to one thread. All clients of a loop read into one
+// buffer. An answer is sent immediately with uv_try_write(); only the part that the socket does not accept is copied
+// and queued.
 
 #include <uv.h>
 
@@ -21,10 +22,12 @@ namespace {
 
 constexpr std::size_t buffer_size = 64UL * 1024;
 
+/// A connection. `socket.data` and `writing.data` point to the client, which close() frees when libuv has closed the
+/// socket.
 struct client {
     uv_tcp_t socket;
     uv_write_t writing;
-    std::unique_ptr<char[]> unsent;  // until `writing` is over
+    std::unique_ptr<char[]> unsent;  // in use until `writing` completes
 };
 
 void check(int error, const char* what) {
@@ -33,6 +36,7 @@ void check(int error, const char* what) {
     std::exit(1);
 }
 
+// SAFETY: libuv's handle types begin with the members of their base type, so these casts are part of its API.
 uv_stream_t* stream(uv_tcp_t& socket) { return reinterpret_cast<uv_stream_t*>(&socket); }
 
 class echo_server {
@@ -73,14 +77,16 @@ void echo_server::on_connection(uv_stream_t* listener, int status) {
 }
 
 void echo_server::lend_buffer(uv_handle_t* socket, std::size_t, uv_buf_t* buffer) {
+    // SAFETY: the constructor stores the server in the loop's data, and the server outlives its loop.
     auto& server = *static_cast<echo_server*>(socket->loop->data);
     *buffer = uv_buf_init(server.buffer_.data(), buffer_size);
 }
 
 void echo_server::on_read(uv_stream_t* socket, ssize_t size, const uv_buf_t* buffer) {
+    // SAFETY: see client.
     auto& of = *static_cast<client*>(socket->data);
     if (size < 0) return close(of);
-    if (size == 0) return;  // EAGAIN, in other words
+    if (size == 0) return;  // means EAGAIN
     const auto answer = uv_buf_init(buffer->base, static_cast<unsigned>(size));
     const int sent = uv_try_write(socket, &answer, 1);
     if (sent == size) return;
@@ -89,7 +95,7 @@ void echo_server::on_read(uv_stream_t* socket, ssize_t size, const uv_buf_t* buf
     write_later(of, buffer->base + taken, static_cast<std::size_t>(size - taken));
 }
 
-/// Nothing more is read meanwhile: a client that does not take its answers waits for itself.
+/// Queues the rest of an answer. Nothing is read until it is sent, which is the backpressure for this client.
 void echo_server::write_later(client& to, const char* bytes, std::size_t size) {
     to.unsent = std::make_unique_for_overwrite<char[]>(size);
     std::memcpy(to.unsent.get(), bytes, size);
@@ -100,6 +106,7 @@ void echo_server::write_later(client& to, const char* bytes, std::size_t size) {
 }
 
 void echo_server::on_written(uv_write_t* writing, int status) {
+    // SAFETY: see client.
     auto& to = *static_cast<client*>(writing->data);
     to.unsent.reset();
     if (status < 0)

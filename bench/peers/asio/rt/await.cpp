@@ -15,7 +15,7 @@ task<std::uint64_t> descend(std::uint64_t left) {
 
 task<std::uint64_t> child(std::uint64_t x) { co_return opaque(x) + 1; }
 
-// An awaitable owns its frame, which is on the heap, and says nothing of the coroutine.
+// An awaitable owns its coroutine frame, which is on the heap, and hides the coroutine from the compiler.
 [[gnu::noinline]] task<std::uint64_t> hidden_child(std::uint64_t x) { return child(x); }
 
 task<void> descend_often(std::uint64_t times) {
@@ -34,18 +34,18 @@ task<void> await_children(std::uint64_t count) {
 
 }  // namespace
 
-// ns per level of a recursion a thousand deep, of which nothing suspends.
+// ns per level of a recursion with 1,000 levels in which nothing suspends.
 void await_deep(flavour where) {
     report("await_deep", where, "ns", run_root(where, warm_up_and_measure(&descend_often, 1000, 1000 * levels)));
 }
 
-// ns per child that never suspends, and of which the compiler sees all.
+// ns per child that never suspends and is visible to the compiler.
 void await_ready(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&await_children<&child>, 10'000'000, 10'000'000));
     report("await_ready", where, "ns", ns);
 }
 
-// The same where it sees nothing.
+// The same with a child that is opaque to the compiler.
 void await_opaque(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&await_children<&hidden_child>, 10'000'000, 10'000'000));
     report("await_opaque", where, "ns", ns);

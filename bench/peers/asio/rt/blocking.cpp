@@ -15,7 +15,7 @@ task<void> call(asio::thread_pool& pool, std::uint64_t times) {
     const executor on = co_await asio::this_coro::executor;
     for (std::uint64_t i = 0; i < times; ++i) {
         co_await asio::post(asio::bind_executor(pool.get_executor(), use_task));
-        const std::uint64_t answer = i + 1;  // on the pool's thread
+        const std::uint64_t answer = i + 1;  // runs on the pool's thread
         co_await asio::post(on, use_task);
         check(opaque(answer) == i + 1, "the pool adds one");
     }
@@ -28,7 +28,7 @@ task<double> measure(asio::thread_pool& pool) {
 
 }  // namespace
 
-// us per hop to a thread for calls that may block, and back, one at a time.
+// us per round trip to a thread for blocking calls, one at a time.
 void spawn_blocking(flavour where) {
     asio::thread_pool pool(1);
     report("spawn_blocking", where, "us", run_root(where, measure(pool)) / 1e3);

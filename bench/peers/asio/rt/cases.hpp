@@ -3,7 +3,7 @@
 
 #include "protocol.hpp"
 
-// Asio's cases, each in the file that is named after its subject.
+// The cases of Asio, each in the file of its subject.
 
 namespace bench::peer {
 

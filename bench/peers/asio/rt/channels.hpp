@@ -11,12 +11,12 @@ namespace bench::peer {
 
 using boost::system::error_code;
 
-/// For tasks that are all on one thread.
+/// A channel between tasks on one thread.
 template <class... T>
 using channel = asio::experimental::channel<executor, void(error_code, T...)>;
 
-/// For several threads. It still touches its mutex after it has resumed the receiver, so the receiver must not destroy
-/// it.
+/// A channel between threads. The sender uses its mutex after it has resumed the receiver, so the receiver must not
+/// destroy the channel.
 template <class... T>
 using concurrent_channel = asio::experimental::concurrent_channel<executor, void(error_code, T...)>;
 

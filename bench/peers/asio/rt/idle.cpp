@@ -19,11 +19,11 @@ task<void> sleep_an_hour() {
 
 }  // namespace
 
-// What a runtime uses while 10,000 tasks wait for ever and one for an hour, and main sleeps for two seconds.
+// Processor time and context switches while 10,000 tasks wait forever, one sleeps for an hour, and main sleeps for 2 s.
 void idle(flavour where) {
     constexpr std::uint64_t tasks = 10'000;
     runtime host(where);
-    // Never destroyed: the tasks wait on it until the end.
+    // Never destroyed, because the tasks wait on it until the process ends.
     static never& nothing = *new never(host.get_executor());
     const std::uint64_t expected = parked() + tasks;
     asio::co_spawn(host.get_executor(), sleep_an_hour(), asio::detached);

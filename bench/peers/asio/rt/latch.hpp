@@ -13,26 +13,27 @@
 
 namespace bench::peer {
 
-/// What one task joins many with: Asio has handlers that are called when a task ends, but nothing that waits for all of
-/// them (a parallel_group is for a number that the compiler knows, or allocates for each). Its count is atomic, which
-/// one thread would not need; that is 5 ns where a spawn takes hundreds.
+/// Lets one task join many tasks. Asio calls a handler when a task ends, but has no way to wait for many tasks: a
+/// parallel_group needs a number that is known at compile time, or allocates for each task. The count is atomic, which
+/// is not needed on one thread, but costs 5 ns while a spawn takes hundreds.
 class latch {
 public:
-    explicit latch(std::uint64_t count) noexcept : left_(count + 1) {}  // whoever waits counts as well
+    explicit latch(std::uint64_t count) noexcept : left_(count + 1) {}  // the waiting task counts too
 
-    /// Destroying the latch is right from the last of these on.
+    /// Lifetime: the last call resumes the waiting task, which may destroy the latch.
     void count_down() {
         if (!is_last()) return;
         waiter now = *std::move(waiting_);
         std::move(now)();
     }
 
-    /// Whether wait() would find nothing to wait for.
+    /// Returns whether all tasks have ended.
     [[nodiscard]] bool is_over() const noexcept {
-        return left_.load(std::memory_order_acquire) == 1;  // pairs with is_last()
+        return left_.load(std::memory_order_acquire) == 1;  // pairs with the release in is_last()
     }
 
-    /// An awaitable; for one task, once.
+    /// Returns an awaitable that waits for all tasks.
+    /// Preconditions: wait() is called at most once.
     [[nodiscard]] auto wait() {
         const auto initiate = [this](waiter arrived) {
             waiting_.emplace(std::move(arrived));
@@ -44,7 +45,8 @@ public:
 private:
     using waiter = asio::async_result<asio::use_awaitable_t<executor>, void()>::handler_type;
 
-    // release: what a task leaves behind is seen by whoever waits. acquire: by the last one, who resumes that.
+    // release: publishes a task's writes to the waiting task. acquire: the last caller, which resumes the waiting task,
+    // sees the writes of all others.
     bool is_last() noexcept { return left_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
     std::atomic<std::uint64_t> left_;

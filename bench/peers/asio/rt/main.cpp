@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Boost.Asio's side of `./dev bench rt`, with coroutines. Each case does what eddy's does (bench/rt/), in the way that
-// Asio does it best: a task is what co_spawn() starts (at once, on the caller's stack), its join handle the awaitable
-// that this returns or, of many, a handler that counts a latch down; a oneshot is a channel of capacity 1. Left out are
-// scopes, and the oneshot that is made and dropped: a channel is meant to live long.
+// The program of the group `rt` with Boost.Asio coroutines. Each case does the same as eddy's (bench/rt/), in the way
+// that is best for Asio. co_spawn() starts a task immediately, on the caller's stack. A task is joined by the awaitable
+// that co_spawn() returns; many tasks are joined by handlers that count down a latch. A oneshot is a channel of
+// capacity 1. There are no scopes. The case oneshot is omitted, because Asio's channels are designed for long
+// lifetimes.
 #include <array>
 
 #include "cases.hpp"

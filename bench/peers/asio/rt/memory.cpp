@@ -37,7 +37,7 @@ task<double> bytes_per_parked_task() {
     constexpr std::uint64_t tasks = 1'000'000;
     const executor on = co_await asio::this_coro::executor;
     co_await join_in_batches(100);
-    // Never destroyed: the tasks wait on it until the end.
+    // Never destroyed, because the tasks wait on it until the process ends.
     static never& nothing = *new never(on);
     const std::uint64_t before = resident_bytes();
     const std::uint64_t expected = parked() + tasks;
@@ -49,14 +49,14 @@ task<double> bytes_per_parked_task() {
 
 }  // namespace
 
-// Allocations, and bytes asked for, per task that is spawned and joined.
+// Number and bytes of allocations per task that is spawned and joined.
 void mem_spawn(flavour where) {
     const auto counted = run_root(where, count_allocations());
     report("mem_allocs_per_spawn", where, "count", counted.calls);
     report("mem_alloc_bytes_per_spawn", where, "bytes", counted.bytes);
 }
 
-// Resident bytes per detached task that waits for what never comes.
+// Resident bytes per detached task that waits forever.
 void mem_parked(flavour where) {
     report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_parked_task()));
 }

@@ -7,13 +7,13 @@
 
 namespace bench::peer {
 
-/// What a task waits on for ever: Asio has no notify, but any number may wait for a channel that nobody sends on.
+/// A channel without senders, on which any number of tasks wait forever. Asio has no notify.
 using never = concurrent_channel<>;
 
-/// A task that counts itself and then waits for what never comes.
+/// A task that increments the counter of parked() and then waits forever.
 [[nodiscard]] task<void> park(never& waited_for);
 
-/// How many tasks have come to park(), in all of the process's time.
+/// Returns the number of tasks that have started park() in this process.
 [[nodiscard]] std::uint64_t parked() noexcept;
 
 }  // namespace bench::peer

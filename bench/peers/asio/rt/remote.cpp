@@ -15,11 +15,13 @@ constinit std::atomic<std::uint64_t> left = 0;
 constinit signal all_have_run;
 
 task<void> count_down() {
+    // acq_rel: release orders this task before the last one, acquire lets the last one see all others before it sets
+    // the signal.
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) all_have_run.set();
     co_return;
 }
 
-/// Spawns and detaches `tasks` tasks on this thread, and sleeps until the last one has run.
+/// Spawns and detaches `tasks` tasks from this thread, and blocks until the last one has run.
 void spawn_all(const executor& on, std::uint64_t tasks) {
     left.store(tasks, std::memory_order_relaxed);  // relaxed: the first spawn publishes it
     for (std::uint64_t i = 0; i < tasks; ++i) asio::co_spawn(on, count_down(), asio::detached);
@@ -28,7 +30,7 @@ void spawn_all(const executor& on, std::uint64_t tasks) {
 
 }  // namespace
 
-// ns per task that main spawns on a runtime it is no part of, until the last one has run.
+// ns per task that main spawns on a runtime from outside, until the last task has run.
 void spawn_remote(flavour where) {
     constexpr std::uint64_t tasks = 1'000'000;
     runtime host(where, where == flavour::ct ? 1 : 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Not in the header: with link-time optimisation GCC 12 takes the frames of one inline coroutine for different types.
+// Not in the header: with link-time optimization, GCC 12 treats the frames of an inline coroutine as different types.
 #include "runtime.hpp"
 
 namespace bench::peer {

@@ -16,7 +16,7 @@ constexpr std::uint64_t many = 100'000;
 
 void arm(timer& armed) {
     armed.async_wait([](boost::system::error_code outcome) {
-        check(outcome == asio::error::operation_aborted, "a long sleep does not end here");
+        check(outcome == asio::error::operation_aborted, "a long sleep does not end in this case");
     });
 }
 
@@ -30,7 +30,7 @@ task<void> arm_and_drop(std::uint64_t count) {
     const executor on = co_await asio::this_coro::executor;
     for (std::uint64_t i = 0; i < count; ++i) {
         static_cast<void>(long_sleep(on, i));
-        // What was cancelled is queued, to be told so: part of the price, and paid before it fills the memory.
+        // Runs the queued handlers of canceled timers. They are part of the cost, and would otherwise fill the memory.
         if (i % 1000 == 999) co_await asio::post(on, use_task);
     }
 }
@@ -46,7 +46,7 @@ task<void> arm_many_and_drop(std::uint64_t times) {
     const executor on = co_await asio::this_coro::executor;
     for (std::uint64_t i = 0; i < times; ++i) {
         arm_many(on).clear();
-        co_await asio::post(on, use_task);  // as above
+        co_await asio::post(on, use_task);  // runs the handlers, see arm_and_drop()
     }
 }
 
@@ -57,18 +57,18 @@ task<double> measure_beside_others() {
 
 }  // namespace
 
-// ns per sleep that is armed and dropped, with no other timer.
+// ns per sleep that is armed and dropped, without other timers.
 void timer_arm_cancel(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&arm_and_drop, 1'000'000, 1'000'000));
     report("timer_arm_cancel", where, "ns", ns);
 }
 
-// The same while 100,000 others stay armed.
+// The same while 100,000 other timers stay armed.
 void timer_arm_cancel_live(flavour where) {
     report("timer_arm_cancel_live", where, "ns", run_root(where, measure_beside_others()));
 }
 
-// The same where 100,000 are armed, and then all dropped in that order.
+// ns per sleep if 100,000 are armed and then all are dropped in that order.
 void timer_arm_cancel_100k(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many));
     report("timer_arm_cancel_100k", where, "ns", ns);

@@ -35,7 +35,7 @@ task<outcome> sleep_all() {
     std::vector<nanoseconds> late(tasks);
     latch all(tasks);
     for (std::uint64_t i = 0; i < tasks; ++i) {
-        const auto offset = 200ms + i * 7919 % tasks * 10us;  // evenly spread over a second, in no order
+        const auto offset = 200ms + i * 7919 % tasks * 10us;  // evenly distributed over a second, unordered
         asio::co_spawn(on, lateness(on, start + offset),
                        [&all, &into = late[i]](std::exception_ptr, nanoseconds found) {
                            into = found;
@@ -49,7 +49,7 @@ task<outcome> sleep_all() {
 
 }  // namespace
 
-// What 100,000 sleeps that do fire cost, in ms of processor time, and how late they are, in us.
+// The processor time of 100,000 sleeps that fire, in ms, and their lateness, in us.
 void timer_fire(flavour where) {
     auto measured = run_root(where, sleep_all());
     report("timer_fire_cpu", where, "ms", in_milliseconds(measured.cpu));

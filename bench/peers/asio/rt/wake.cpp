@@ -12,14 +12,15 @@ using namespace std::chrono_literals;
 
 constexpr int times = 2000;
 
-// Even where Asio has one thread: the sender is another. One channel with room for all stands for as many oneshots.
+// A concurrent channel even if Asio has one thread, because the sender is another thread. One channel with capacity for
+// all times replaces the oneshots.
 using times_channel = concurrent_channel<clock::time_point>;
 
 void send_times(times_channel& into) {
     std::this_thread::sleep_for(20ms);
     for (int i = 0; i < times; ++i) {
         std::this_thread::sleep_for(300us);
-        check(into.try_send(error_code(), clock::now()), "there is room for all");
+        check(into.try_send(error_code(), clock::now()), "the channel has capacity for all");
     }
 }
 
@@ -49,7 +50,7 @@ std::vector<nanoseconds> spawn_and_block(const executor& on, std::uint64_t count
 
 }  // namespace
 
-// How old the time is that a thread sends to a runtime that sleeps, in us.
+// The age of a time stamp that another thread sends to a sleeping runtime, in us.
 void wake_external(flavour where) {
     runtime host(where);
     times_channel channel(host.get_executor(), times);
@@ -57,7 +58,7 @@ void wake_external(flavour where) {
     report_percentiles("wake_external", where, host.run(ages(channel)));
 }
 
-// How long main takes to spawn a task and block for its result, in us.
+// The time that main needs to spawn a task and block for its result, in us.
 void block_on_spawn(flavour where) {
     runtime host(where);
     static_cast<void>(spawn_and_block(host.get_executor(), 500));

@@ -26,12 +26,12 @@ task<void> yield_together(std::uint64_t times) {
 
 }  // namespace
 
-// ns per yield of a task that is alone.
+// ns per yield of a single task.
 void yield_1(flavour where) {
     report("yield_1", where, "ns", run_root(where, warm_up_and_measure(&yield_often, 10'000'000, 10'000'000)));
 }
 
-// ns per yield while a thousand tasks do so; spawning and joining them is included.
+// ns per yield with 1,000 tasks that yield, including spawning and joining.
 void yield_1000(flavour where) {
     report("yield_1000", where, "ns", run_root(where, warm_up_and_measure(&yield_together, 3000, 3000 * tasks)));
 }

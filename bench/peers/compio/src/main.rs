@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-//! compio as a contestant of `./dev bench net`: a task for each connection, on io_uring.
+//! The echo server of the group `net` with compio: a task per connection, on io_uring.
 //!
 //!     compio_echo --port 7000 --threads 1
 //!
-//! A runtime for each thread, as compio means it, with a listener of its own. What comes is received by one multishot
-//! operation for each connection, into buffers that the ring's connections share.
+//! Each thread has its own runtime and listener, which is compio's model. Each connection receives with one multishot
+//! operation, into buffers that all connections of the ring share.
 
 use std::io;
 use std::num::NonZero;
@@ -17,16 +17,17 @@ use compio::runtime::{Runtime, RuntimeBuilder, spawn};
 use futures_util::StreamExt;
 use server_process::{BUFFER_SIZE, Ready, run_servers};
 
-// Twice as many as there are clients with a request in flight, at most. Of 1,024 the ring runs out at 1,000 connections, and
-// each of these that finds none begins its receive anew.
+// Twice the maximum number of clients with a request in flight. With 1,024 buffers and 1,000 connections the ring
+// runs out of buffers, and each receive without a buffer must be restarted.
 const BUFFERS: NonZero<u16> = NonZero::new(2048).unwrap();
 
-// Of tasks, before the ring is looked at. compio's own 61 splits what 100 connections have to say, which costs more calls.
+// The number of polled tasks after which the ring is checked. compio's default of 61 splits the events of 100
+// connections, which costs more system calls.
 const POLLS_PER_TURN: usize = 1024;
 
 async fn echo(client: TcpStream) {
     let (mut reader, mut writer) = (&client, &client);
-    let mut received = pin!(reader.read_multi(0)); // no limit but the size of a buffer
+    let mut received = pin!(reader.read_multi(0)); // limited by the buffer size only
     while let Some(data) = received.next().await {
         match data {
             Ok(buffer) => {
@@ -34,7 +35,7 @@ async fn echo(client: TcpStream) {
                     return;
                 }
             }
-            // Out of buffers; the stream begins another receive when it is asked again.
+            // Out of buffers. The next call of next() starts another receive.
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
             Err(_) => return,
         }
@@ -50,7 +51,7 @@ fn runtime() -> io::Result<Runtime> {
 fn serve(listener: std::net::TcpListener, ready: Ready) -> io::Result<()> {
     runtime()?.block_on(async move {
         let listener = TcpListener::from_std(listener)?;
-        let mut clients = listener.incoming(); // one multishot operation for all
+        let mut clients = listener.incoming(); // one multishot operation for all connections
         ready.announce();
         while let Some(client) = clients.next().await {
             if let Ok(client) = client {

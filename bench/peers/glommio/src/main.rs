@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-//! glommio as a contestant of `./dev bench net`: a task for each connection, on io_uring.
+//! The echo server of the group `net` with glommio: a task per connection, on io_uring.
 //!
 //!     glommio_echo --port 7000 --threads 1
 //!
-//! An executor for each thread, as glommio means it, with a listener of its own. glommio waits for a socket by io_uring, and
-//! receives and sends by system calls.
+//! Each thread has its own executor and listener, which is glommio's model. glommio waits for sockets with io_uring,
+//! and receives and sends with system calls.
 
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd};
@@ -25,8 +25,8 @@ async fn echo(mut client: TcpStream) {
 
 fn serve(listener: std::net::TcpListener, ready: Ready) -> io::Result<()> {
     LocalExecutorBuilder::default().make()?.run(async move {
-        // TcpListener::bind() sets a backlog of 1,024, and no TCP_NODELAY.
-        // SAFETY: the descriptor is a listener, and nobody else's from here on.
+        // Not TcpListener::bind(), which sets a backlog of 1,024 and does not set TCP_NODELAY.
+        // SAFETY: the descriptor is a listener, and into_raw_fd() gave up its ownership.
         let listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
         ready.announce();
         loop {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// Go's runtime as a contestant of `./dev bench net`: a goroutine for each connection.
+// The echo server of the group `net` with Go: a goroutine per connection.
 //
 //	$ go_echo --port 7000 --threads 1
 //
-// Go itself sets TCP_NODELAY, raises the descriptor limit, and takes the system's backlog (net.core.somaxconn).
+// Go sets TCP_NODELAY and raises the descriptor limit, and uses the system's backlog (net.core.somaxconn).
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 
 func echo(client net.Conn) {
 	defer client.Close()
-	buffer := make([]byte, 32*1024) // larger than a message: one that is filled costs another read
+	buffer := make([]byte, 32*1024) // larger than a message: a read that fills it causes another read
 	for {
 		size, err := client.Read(buffer)
 		if err != nil {
@@ -41,8 +41,8 @@ func endOnSigterm() {
 }
 
 func main() {
-	port := flag.Int("port", 0, "0: any free one")
-	threads := flag.Int("threads", 1, "how many run Go code at once")
+	port := flag.Int("port", 0, "0 selects a free port")
+	threads := flag.Int("threads", 1, "threads that run Go code simultaneously")
 	flag.Parse()
 	runtime.GOMAXPROCS(*threads)
 	endOnSigterm()

@@ -20,5 +20,5 @@ func chains(count int) {
 	}
 }
 
-// op: one task that spawns its successor and ends.
+// ns per task that spawns its successor and ends.
 func chainedSpawn(where flavour) { measure("chained_spawn", where, 1000, 1000*chainLength, chains) }

@@ -1,4 +1,4 @@
-// Go's runtime as a contestant of `./dev bench rt`. `./dev bench` builds it; by hand: go run . list
+// The program of the group `rt` with Go. `./dev bench` builds it; by hand: go run . list
 module rt
 
 go 1.19

@@ -4,7 +4,7 @@ package main
 
 import "time"
 
-// What a runtime uses while 10,000 tasks wait for ever and one for an hour, and main sleeps for two seconds.
+// Processor time and context switches while 10,000 tasks wait forever, one sleeps for an hour, and main sleeps for 2 s.
 func idle(where flavour) {
 	const tasks = 10_000
 	expected := parked() + tasks

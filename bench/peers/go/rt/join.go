@@ -6,19 +6,19 @@ import "sync"
 
 const joinBatch = 1000
 
-// joinOneAtATime reuses the channel, since there is only one task at a time to come back on it.
+// joinOneAtATime reuses the channel, because only one task at a time sends on it.
 func joinOneAtATime(tasks int) {
 	result := make(chan uint64)
 	sum := uint64(0)
 	for i := 0; i < tasks; i++ {
-		i := uint64(i) // of this turn, so that the closure is all that is allocated
+		i := uint64(i) // a new variable per iteration, so that only the closure is allocated
 		go func() { result <- opaque(i) }()
 		sum += <-result
 	}
 	check(sum == uint64(tasks)*uint64(tasks-1)/2, "each task returns its number")
 }
 
-// joinInBatches gives each task a place for its result and waits for all: a channel each would be slower.
+// joinInBatches gives each task an element for its result and waits for all. A channel per task would be slower.
 func joinInBatches(batches int) {
 	results := make([]uint64, joinBatch)
 	sum := uint64(0)
@@ -40,12 +40,12 @@ func joinInBatches(batches int) {
 	check(sum == uint64(batches)*(joinBatch*(joinBatch-1)/2), "each task returns its number")
 }
 
-// op: one task, spawned and joined.
+// ns per task that is spawned and joined, one at a time.
 func spawnJoinOne(where flavour) {
 	measure("spawn_join_one", where, 1_000_000, 1_000_000, joinOneAtATime)
 }
 
-// The same, a thousand at a time.
+// The same with 1,000 tasks at a time.
 func spawnJoinBatch(where flavour) {
 	measure("spawn_join_batch", where, 1000, 1000*joinBatch, joinInBatches)
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Go's side of `./dev bench rt`. Each case does what eddy's does (bench/rt/), in the way that Go does it best: a task is
-// a goroutine, its handle a channel or a place in a slice beside a sync.WaitGroup, a child that is awaited a call.
+// The program of the group `rt` with Go. Each case does the same as eddy's (bench/rt/), in the way that is best for
+// Go. A task is a goroutine. Its handle is a channel, or an element of a slice with a sync.WaitGroup. An await of a
+// child is a call. The interface is described in bench/rt/protocol.hpp; a wrong result exits with status 134, like an
+// abort.
 //
-//	go_rt list             one `case/flavour` a line
-//	go_rt case/flavour...  runs these; one line `metric/flavour,unit,value` a result
-//
-// An unknown name ends it with status 2, a wrong result with 134, as an abort would. Left out is what Go has no honest
-// equivalent for: it has no futures, so nothing is awaited or put on a pool for calls that may block; and no scopes. The
-// garbage collector is as it comes.
+// Cases without a fair equivalent are omitted: Go has no futures, no pool for blocking calls, and no scopes. The
+// garbage collector has its default settings.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// flavour says on how many threads goroutines run.
+// flavour determines the number of threads that run goroutines.
 type flavour struct {
 	name       string
 	processors int
@@ -35,7 +35,7 @@ func reportPercentiles(metric string, where flavour, times []time.Duration) {
 	}
 }
 
-// check ends the program, with the sentence, if a case came to a wrong result.
+// check exits the program with a message if a result is wrong.
 func check(isRight bool, otherwise string) {
 	if !isRight {
 		fmt.Fprintln(os.Stderr, "wrong result:", otherwise)
@@ -43,13 +43,13 @@ func check(isRight bool, otherwise string) {
 	}
 }
 
-// opaque is value, of which the compiler knows nothing any more.
+// opaque returns value, but the compiler cannot know it.
 //
 //go:noinline
 func opaque(value uint64) uint64 { return value }
 
-// measure is the usual case: body(times / 10) to warm up, then body(times) by the clock, in a goroutine that main waits
-// for. It reports the nanoseconds of each of the operations.
+// measure runs body(times / 10) to warm up, then measures body(times), in a goroutine that main waits for. It reports
+// the nanoseconds per operation.
 func measure(metric string, where flavour, times, operations int, body func(times int)) {
 	result := make(chan time.Duration)
 	go func() {
@@ -63,28 +63,28 @@ func measure(metric string, where flavour, times, operations int, body func(time
 
 func milliseconds(taken time.Duration) float64 { return float64(taken) / 1e6 }
 
-// cpuTime is the processor time of the whole process. getrusage would be simpler, but counts in steps.
+// cpuTime returns the processor time of the process. The resolution of getrusage is too low.
 func cpuTime() time.Duration {
 	const clockProcessCputimeID = 2 // clock_gettime(2)
 	var now syscall.Timespec
 	_, _, failed := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockProcessCputimeID, uintptr(unsafe.Pointer(&now)), 0)
-	check(failed == 0, "there is no clock of the processor time")
+	check(failed == 0, "the clock of the processor time cannot be read")
 	return time.Duration(now.Nano())
 }
 
-// contextSwitches is how often the kernel switched away from a thread of the process, voluntarily or not.
+// contextSwitches returns the number of voluntary and involuntary context switches of the process.
 func contextSwitches() int64 {
 	var usage syscall.Rusage
 	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil, "getrusage failed")
 	return usage.Nvcsw + usage.Nivcsw
 }
 
-// residentBytes is the resident memory of the process.
+// residentBytes returns the resident memory of the process.
 func residentBytes() uint64 {
 	var size, resident uint64
 	statm, err := os.ReadFile("/proc/self/statm")
 	check(err == nil, "/proc/self/statm could not be read")
 	_, err = fmt.Sscan(string(statm), &size, &resident)
-	check(err == nil, "/proc/self/statm is not as it was")
+	check(err == nil, "/proc/self/statm has an unknown format")
 	return resident * uint64(os.Getpagesize())
 }

@@ -10,20 +10,20 @@ import (
 
 var (
 	started uint64
-	never   = make(chan struct{}) // nobody sends
+	never   = make(chan struct{}) // has no sender
 )
 
-// park counts itself and then waits for what never comes.
+// park increments the counter of parked and then waits forever.
 func park() {
 	atomic.AddUint64(&started, 1)
 	<-never
 }
 
-// parked is how many tasks have come to park(), in all of the process's time.
+// parked returns the number of tasks that have started park in this process.
 func parked() uint64 { return atomic.LoadUint64(&started) }
 
-// Allocations, and bytes asked for, per task that is spawned and joined. The runtime counts all of its heap; stacks are
-// not on it, but those of ended goroutines serve the next ones.
+// Number and bytes of allocations per task that is spawned and joined. The runtime counts its whole heap. Stacks are
+// not on the heap, but new goroutines reuse the stacks of ended ones.
 func memSpawn(where flavour) {
 	const tasks = 100_000
 	joinOneAtATime(tasks)
@@ -35,7 +35,7 @@ func memSpawn(where flavour) {
 	report("mem_alloc_bytes_per_spawn", where, "bytes", float64(after.TotalAlloc-before.TotalAlloc)/tasks)
 }
 
-// Resident bytes per detached task that waits for what never comes.
+// Resident bytes per detached task that waits forever.
 func memParked(where flavour) {
 	const tasks = 1_000_000
 	joinInBatches(100)

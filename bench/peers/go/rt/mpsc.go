@@ -12,7 +12,7 @@ func produce(to chan<- uint64, first, count int) {
 	}
 }
 
-// passOn sends count messages in all, from as many goroutines to one, which knows how many come.
+// passOn sends count messages in total from several goroutines to one, which knows their number.
 func passOn(producers, count int) {
 	channel := make(chan uint64, 128)
 	result := make(chan uint64)
@@ -30,7 +30,7 @@ func passOn(producers, count int) {
 	check(<-result == uint64(count)*uint64(count-1)/2, "each message arrives")
 }
 
-// op: one message over a channel with room for 128; starting the goroutines is included.
+// ns per message over a channel of capacity 128, including the start of the goroutines.
 func mpscBounded(producers int) func(flavour) {
 	return func(where flavour) {
 		measure(fmt.Sprintf("mpsc_bounded_p%d", producers), where, mpscMessages, mpscMessages,

@@ -32,10 +32,10 @@ func (shared *counter) countUpAndYield(times int) {
 func countAlone(times int) {
 	shared := new(counter)
 	shared.countUp(times)
-	check(shared.value == uint64(times), "each was counted")
+	check(shared.value == uint64(times), "each increment is counted")
 }
 
-// countByFour has four goroutines count to times together.
+// countByFour runs four goroutines that count to times together.
 func countByFour(countUp func(*counter, int)) func(int) {
 	return func(times int) {
 		shared := new(counter)
@@ -48,21 +48,21 @@ func countByFour(countUp func(*counter, int)) func(int) {
 			}()
 		}
 		all.Wait()
-		check(shared.value == uint64(times), "each was counted")
+		check(shared.value == uint64(times), "each increment is counted")
 	}
 }
 
-// op: one locking and unlocking, by one goroutine.
+// ns per lock and unlock by one goroutine.
 func mutexUncontended(where flavour) {
 	measure("mutex_uncontended", where, 5_000_000, 5_000_000, countAlone)
 }
 
-// op: the same by four goroutines.
+// The same by four goroutines.
 func mutexFour(where flavour) {
 	measure("mutex_4", where, 1_000_000, 1_000_000, countByFour((*counter).countUp))
 }
 
-// op: the same where each yields while it has the lock.
+// The same by four goroutines that yield while they hold the lock.
 func mutexFourYield(where flavour) {
 	measure("mutex_4_yield", where, 400_000, 400_000, countByFour((*counter).countUpAndYield))
 }

@@ -17,7 +17,7 @@ func answer(from, to chan uint64) {
 	}
 }
 
-// op: one round trip over two channels with room for one value each.
+// ns per round trip over two channels of capacity 1.
 func pingpongChan(where flavour) {
 	const times = 200_000
 	asked, answered := make(chan uint64, 1), make(chan uint64, 1)

@@ -25,8 +25,8 @@ func spawnAll(tasks int64) {
 	<-over
 }
 
-// Go has no outside of its runtime. A goroutine on a thread of its own comes closest: others have to be handed over.
-// op: one task, from its spawn in main to its end, as seen by main.
+// ns per task that main spawns, until the last task has run. Go has no threads outside of its runtime. A goroutine
+// that is locked to a thread is the closest equivalent, because its thread cannot run the new goroutines.
 func spawnRemote(where flavour) {
 	const tasks = 1_000_000
 	runtime.LockOSThread()

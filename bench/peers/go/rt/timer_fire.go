@@ -22,7 +22,7 @@ func sleepAll() []time.Duration {
 	var all sync.WaitGroup
 	all.Add(sleepers)
 	for i := range late {
-		// Evenly spread over a second, in no order.
+		// Evenly distributed over a second, unordered.
 		deadline := start.Add(200*time.Millisecond + time.Duration(i*7919%sleepers)*10*time.Microsecond)
 		i := i
 		go func() {
@@ -34,7 +34,7 @@ func sleepAll() []time.Duration {
 	return late
 }
 
-// What 100,000 sleeps that do fire cost, in ms of processor time, and how late they are, in us.
+// The processor time of 100,000 sleeps that fire, in ms, and their lateness, in us.
 func timerFire(where flavour) {
 	before := cpuTime()
 	late := sleepAll()

@@ -8,8 +8,8 @@ const manyTimers = 100_000
 
 func mustNotFire() { check(false, "a long timer does not fire") }
 
-// arm starts a timer. time.NewTimer would not: since Go 1.23 a timer with a channel is in no heap until a goroutine
-// blocks on the channel.
+// arm starts a timer. time.NewTimer would not: since Go 1.23 a timer with a channel is not in the timer heap until a
+// goroutine blocks on the channel.
 func arm(i int) *time.Timer {
 	return time.AfterFunc(time.Duration(30_000+i%1000)*time.Millisecond, mustNotFire)
 }
@@ -42,19 +42,19 @@ func armManyAndCancel(times int) {
 	}
 }
 
-// op: one timer, armed and cancelled, with no other.
+// ns per timer that is armed and canceled, without other timers.
 func timerArmCancel(where flavour) {
 	measure("timer_arm_cancel", where, 1_000_000, 1_000_000, armAndCancel)
 }
 
-// The same while 100,000 others stay armed.
+// The same while 100,000 other timers stay armed.
 func timerArmCancelLive(where flavour) {
 	others := armMany()
 	measure("timer_arm_cancel_live", where, 1_000_000, 1_000_000, armAndCancel)
 	cancelAll(others)
 }
 
-// The same where 100,000 are armed, and then all cancelled in that order.
+// ns per timer if 100,000 are armed and then all are canceled in that order.
 func timerArmCancel100k(where flavour) {
 	measure("timer_arm_cancel_100k", where, 10, 10*manyTimers, armManyAndCancel)
 }

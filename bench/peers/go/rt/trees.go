@@ -4,7 +4,7 @@ package main
 
 import "time"
 
-// skynetNode sends the sum below it to its parent: children share a channel with room for all of them.
+// skynetNode sends the sum of its subtree to its parent. The children share a channel with capacity for all of them.
 func skynetNode(first, size uint64, parent chan<- uint64) {
 	if size == 1 {
 		parent <- opaque(first)
@@ -29,7 +29,7 @@ func skynetTree(leaves uint64) uint64 {
 	return <-result
 }
 
-// fib spawns fib(n - 1) and calls fib(n - 2): where others await a child in a frame of its own, Go has its stack.
+// fib spawns fib(n - 1) and calls fib(n - 2). Other runtimes await the second one in its own frame; Go uses its stack.
 func fib(n uint64) uint64 {
 	if n < 2 {
 		return opaque(n)
@@ -46,7 +46,7 @@ func fibTree(n uint64) uint64 {
 	return <-result
 }
 
-// A tree of 1,111,111 tasks, in milliseconds for the whole by main's clock.
+// The time of a tree of 1,111,111 tasks in milliseconds, measured by main.
 func skynet(where flavour) {
 	const warmUp, leaves = 10_000, 1_000_000
 	check(skynetTree(warmUp) == warmUp*(warmUp-1)/2, "skynet's sum")
@@ -57,7 +57,7 @@ func skynet(where flavour) {
 	report("skynet", where, "ms", milliseconds(taken))
 }
 
-// 1,346,268 spawns, in milliseconds for the whole by main's clock.
+// The time of 1,346,268 spawns in milliseconds, measured by main.
 func fib30(where flavour) {
 	check(fibTree(15) == 610, "the 15th Fibonacci number")
 	start := time.Now()

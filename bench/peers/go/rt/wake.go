@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How old the time is that a thread sends to a runtime that sleeps, in us. The thread is a goroutine that has it alone,
-// since Go has no outside.
+// The age of a time stamp that another thread sends to a sleeping runtime, in us. The sender is a goroutine that is
+// locked to a thread, because Go has no threads outside of its runtime.
 func wakeExternal(where flavour) {
 	const times = 2000
 	channels := make([]chan time.Time, times)
@@ -48,7 +48,7 @@ func spawnAndBlock(times int) []time.Duration {
 	return taken
 }
 
-// How long main takes to spawn a task and block for its result, in us: from a thread of its own, as above.
+// The time that main needs to spawn a task and block for its result, in us. main is locked to a thread, as above.
 func blockOnSpawn(where flavour) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -27,8 +27,8 @@ func yieldTogether(times int) {
 	all.Wait()
 }
 
-// op: one yield, with nothing else to run.
+// ns per yield of a single goroutine.
 func yieldAlone(where flavour) { measure("yield_1", where, 10_000_000, 10_000_000, yieldOften) }
 
-// op: one yield, while a thousand tasks do so; spawning and joining them is included.
+// ns per yield with 1,000 goroutines that yield, including spawning and joining.
 func yieldInCrowd(where flavour) { measure("yield_1000", where, 3000, 3000*yieldTasks, yieldTogether) }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-//! monoio as a contestant of `./dev bench net`: a task for each connection, on io_uring.
+//! The echo server of the group `net` with monoio: a task per connection, on io_uring.
 //!
 //!     monoio_echo --port 7000 --threads 1
 //!
-//! A runtime for each thread, as monoio means it, with a listener of its own.
+//! Each thread has its own runtime and listener, which is monoio's model.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use server_process::{BUFFER_SIZE, Ready, run_servers};
 async fn echo(mut client: TcpStream) {
     let mut buffer = Vec::with_capacity(BUFFER_SIZE);
     loop {
-        // An operation owns its buffer, and gives it back with its outcome.
+        // An operation owns its buffer, and returns it with its result.
         let (received, filled) = client.read(buffer).await;
         if !received.is_ok_and(|size| size > 0) {
             return;
@@ -30,7 +30,7 @@ async fn echo(mut client: TcpStream) {
     }
 }
 
-/// monoio itself sets none of these flags, and then needs three times as long for connections that come and go.
+/// monoio's default ring has none of these flags, and takes three times as long for short connections.
 fn runtime() -> io::Result<Runtime<IoUringDriver>> {
     let mut ring = IoUring::builder();
     ring.setup_single_issuer().setup_defer_taskrun();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! What the echo servers of `./dev bench net` that are written in Rust have in common, and what has nothing to do with
-//! their speed: the command line, the listeners, the first line of output, the end. The same for C++ is
-//! bench/net/server_process.hpp.
+//! The common part of the Rust echo servers of the group `net`, which does not affect their speed: the command line,
+//! the listeners, the first line of output, and the end of the process. bench/net/server_process.hpp does the same
+//! for C++.
 //!
-//!     SERVER --port 7000 --threads 2     (0, the default, picks a free port; one thread if nothing is said)
+//!     SERVER --port 7000 --threads 2     (defaults: port 0, which selects a free port, and one thread)
 //!     listening on 127.0.0.1:7000
 //!
-//! A server ends with status 0 on SIGTERM.
+//! A server exits with status 0 on SIGTERM.
 
 use std::io;
 use std::mem::size_of;
@@ -19,7 +19,7 @@ use std::thread;
 
 pub const BACKLOG: u32 = 4096;
 
-/// Of a buffer for one client: larger than a message, since one that is filled costs another read.
+/// The size of a client's buffer: larger than a message, because a read that fills the buffer causes another read.
 pub const BUFFER_SIZE: usize = 32 * 1024;
 
 pub struct Options {
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Ends the program with status 2 where the command line is not understood.
+    /// Exits the program with status 2 if the command line is invalid.
     pub fn parse() -> Options {
         parse(std::env::args().skip(1)).unwrap_or_else(|| {
             eprintln!("usage: {} [--port N] [--threads N]", program());
@@ -54,15 +54,15 @@ fn program() -> String {
     std::env::args().next().unwrap_or_default()
 }
 
-/// What concerns the process as a whole, before anything else: the end, what is said of a failure, and as many descriptors as
-/// are allowed.
+/// Sets up the process: the exit on SIGTERM, the message of a panic, and the maximum number of descriptors. Call it
+/// first.
 pub fn prepare_process() {
     panic::set_hook(Box::new(complain));
     extern "C" fn end(_: libc::c_int) {
-        // SAFETY: may be called from a signal handler (signal-safety(7)).
+        // SAFETY: _exit() is async-signal-safe (signal-safety(7)).
         unsafe { libc::_exit(0) }
     }
-    // SAFETY: plain system calls; the limit is filled in before it is read, and the handler is a function for ever.
+    // SAFETY: plain system calls. The limit is initialized before it is read, and the handler is a static function.
     unsafe {
         libc::signal(libc::SIGTERM, end as extern "C" fn(libc::c_int) as libc::sighandler_t);
         let mut limit = std::mem::zeroed::<libc::rlimit>();
@@ -72,17 +72,17 @@ pub fn prepare_process() {
     }
 }
 
-/// In one line, for a table: glommio panics where io_uring is forbidden.
+/// Prints a panic in one line, which the table can show. glommio panics if io_uring is forbidden.
 fn complain(panic: &PanicHookInfo) {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
-    eprintln!("{}: {}", program(), text.unwrap_or("it panicked"));
+    eprintln!("{}: {}", program(), text.unwrap_or("panicked"));
 }
 
-/// A listener that blocks, as those that runtimes on io_uring make: the ring waits, and not the thread. A shared port has
-/// several: the kernel spreads the connections over them by a hash.
+/// Makes a blocking listener, like those of runtimes on io_uring: the ring waits instead of the thread. A shared port
+/// has several listeners: the kernel distributes connections over them by a hash.
 fn listen(port: u16, is_shared: bool) -> io::Result<TcpListener> {
-    // SAFETY: plain system calls on a descriptor that `listener` owns from the start, with pointers to locals.
+    // SAFETY: plain system calls with pointers to locals, on a descriptor that `listener` owns.
     unsafe {
         let fd = check(libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0))?;
         let listener = TcpListener::from_raw_fd(fd);
@@ -90,7 +90,7 @@ fn listen(port: u16, is_shared: bool) -> io::Result<TcpListener> {
         if is_shared {
             turn_on(&listener, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
         }
-        // Accepted sockets inherit this on Linux, which saves a system call for each.
+        // On Linux accepted sockets inherit this, which saves a system call per connection.
         turn_on(&listener, libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
 
         let mut address = std::mem::zeroed::<libc::sockaddr_in>();
@@ -107,7 +107,7 @@ fn listen(port: u16, is_shared: bool) -> io::Result<TcpListener> {
 fn turn_on(listener: &TcpListener, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     let size = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel reads `size` bytes of a local.
+    // SAFETY: the kernel reads `size` bytes of a local variable.
     check(unsafe { libc::setsockopt(listener.as_raw_fd(), level, option, (&raw const on).cast(), size) })?;
     Ok(())
 }
@@ -116,7 +116,8 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// What a thread calls when it is about to accept: when all are, the first line is printed.
+/// Synchronizes the start of the threads. Each calls announce() before it accepts, and the last one prints the first
+/// line.
 pub struct Ready {
     all: Arc<Barrier>,
     port: u16,
@@ -130,8 +131,9 @@ impl Ready {
     }
 }
 
-/// main() of a server whose threads share nothing: each serves a listener of its own, for ever. The first is main's: in a
-/// process of one thread the kernel counts no references of descriptors.
+/// main() of a server whose threads share nothing. Each thread calls `serve` with its own listener, and does not
+/// return. The main thread is the first one: in a process with one thread the kernel counts no references of
+/// descriptors.
 pub fn run_servers(serve: fn(TcpListener, Ready) -> io::Result<()>) -> io::Result<()> {
     let options = Options::parse();
     prepare_process();
@@ -146,7 +148,7 @@ pub fn run_servers(serve: fn(TcpListener, Ready) -> io::Result<()>) -> io::Resul
     end_with(serve(first, Ready { all, port }))
 }
 
-/// A server that ends by itself has failed, and so has the process.
+/// Exits the process with status 1, because a server must not end by itself.
 fn end_with(result: io::Result<()>) -> ! {
     let why = result.err().map_or("ended by itself".into(), |error| error.to_string());
     eprintln!("{}: {why}", program());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Children that are awaited and never suspend.
+//! Awaits of children that never suspend.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -45,7 +45,7 @@ async fn await_boxed_children(count: u64) {
     assert_eq!(sum, count * (count + 1) / 2);
 }
 
-/// A recursion a thousand deep, each level in a heap frame of its own. op: one level.
+/// ns per level of a recursion with 1,000 levels. Each level has its own heap frame.
 pub fn deep(flavour: Flavour) {
     let ns = run_root(flavour, async {
         descend_often(100).await;
@@ -54,7 +54,7 @@ pub fn deep(flavour: Flavour) {
     report("await_deep", flavour, "ns", ns);
 }
 
-/// The compiler sees all. op: one child.
+/// ns per child that is visible to the compiler.
 pub fn ready(flavour: Flavour) {
     let ns = run_root(flavour, async {
         await_children(1_000_000).await;
@@ -63,7 +63,7 @@ pub fn ready(flavour: Flavour) {
     report("await_ready", flavour, "ns", ns);
 }
 
-/// The compiler sees nothing: the future is type-erased and on the heap. op: one child.
+/// ns per child that is opaque to the compiler: the future is type-erased and on the heap.
 pub fn opaque(flavour: Flavour) {
     let ns = run_root(flavour, async {
         await_boxed_children(1_000_000).await;

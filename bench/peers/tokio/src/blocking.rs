@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Calls that may block, on the pool for those.
+//! Blocking calls, on the pool for blocking work.
 
 use tokio::task::spawn_blocking;
 
@@ -12,7 +12,7 @@ async fn call(times: u64) {
     }
 }
 
-/// In microseconds per round trip, one at a time.
+/// us per round trip, one at a time.
 pub fn round_trips(flavour: Flavour) {
     let ns = run_root(flavour, async {
         call(1000).await;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Channels in which each receiver gets each value.
+//! Broadcast channels.
 
 use tokio::sync::{broadcast, mpsc};
 
@@ -48,7 +48,7 @@ async fn broadcast_batches(batches: u64) {
     }
 }
 
-/// One sender and eight receivers, in batches that fit in. op: one delivery.
+/// ns per delivery from one sender to eight receivers, in batches that fit into the channel.
 pub fn to_eight(flavour: Flavour) {
     let ns = run_root(flavour, async {
         broadcast_batches(40).await;

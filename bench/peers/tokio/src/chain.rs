@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Tasks that spawn their successor and end.
+//! Tasks that spawn a successor and end.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use crate::runtimes::{Flavour, run_root};
 
 const LENGTH: u64 = 1000;
 
-// Not an `async fn`: only a declared `Send` lets the compiler see that what spawns itself may be spawned.
+// Not an `async fn`: the compiler cannot infer `Send` for a task that spawns itself, so it is declared.
 fn link(left: u64, done: oneshot::Sender<()>) -> impl Future<Output = ()> + Send {
     async move {
         if left == 1 {
@@ -29,7 +29,7 @@ async fn chains(count: u64) {
     }
 }
 
-/// op: one spawn.
+/// ns per task that spawns its successor and ends.
 pub fn spawn(flavour: Flavour) {
     let ns = run_root(flavour, async {
         chains(100).await;

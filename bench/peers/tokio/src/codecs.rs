@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Frames out of a reader in memory. op: one frame.
+//! Frames from a reader in memory, in ns per frame.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ fn size_of_frame(i: u64) -> usize {
     (8 + i * 37 % 113) as usize
 }
 
-/// A reader that is always ready, and gives the same block again and again.
+/// A reader that is always ready and repeats the same block.
 struct Endless {
     block: BytesMut,
     at: usize,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What a runtime does while there is nothing to do.
+//! The cost of an idle runtime.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::measure::{context_switches, cpu_time, milliseconds, report};
 use crate::memory::{park, started};
 use crate::runtimes::{Flavour, runtime};
 
-/// 10,000 tasks wait for ever and one for an hour, while main sleeps for two seconds.
+/// Processor time and context switches in 2 s in which 10,000 tasks wait forever, and one sleeps for an hour.
 pub fn run(flavour: Flavour) {
     const TASKS: u64 = 10_000;
     let runtime = runtime(flavour);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Tasks that are spawned and joined.
+//! Tasks that are spawned and joined, in ns per task.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ use crate::runtimes::{Flavour, run_root};
 
 const BATCH: u64 = 1000;
 
-/// One at a time. op: one task.
+/// One task at a time.
 pub async fn one_at_a_time(tasks: u64) {
     let mut sum = 0;
     for i in 0..tasks {
@@ -17,7 +17,7 @@ pub async fn one_at_a_time(tasks: u64) {
     assert_eq!(sum, tasks * (tasks - 1) / 2);
 }
 
-/// A thousand at a time, joined in the order in which they were spawned.
+/// 1,000 tasks at a time, joined in the order in which they were spawned.
 pub async fn in_batches(batches: u64) {
     let mut sum = 0;
     let mut handles = Vec::with_capacity(BATCH as usize);

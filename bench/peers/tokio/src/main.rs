@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Tokio's side of `./dev bench rt`. Each case does, line for line, what eddy's does (bench/rt/), in the way that Tokio
-//! does it best.
-//!
-//!     tokio_rt list             one `case/flavour` a line
-//!     tokio_rt case/flavour...  runs these; one line `metric/flavour,unit,value` a result
-//!
-//! An unknown name ends it with status 2, a wrong result with an abort.
+//! The program of the group `rt` with Tokio. Each case does the same as eddy's, line by line (bench/rt/), in the way
+//! that is best for Tokio. The interface is described in bench/rt/protocol.hpp.
 
 mod awaits;
 mod blocking;

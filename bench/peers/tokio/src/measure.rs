@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Clocks, counters of the process, and how a result is printed.
+//! Clocks, counters of the process, and the output of results.
 
 use std::fs::read_to_string;
 use std::future::Future;
@@ -14,7 +14,7 @@ pub fn report(metric: &str, flavour: Flavour, unit: &str, value: f64) {
     out.flush().unwrap();
 }
 
-/// Awaits `work`, and says how many nanoseconds each of its `operations` took.
+/// Awaits `work` and returns the nanoseconds per operation.
 pub async fn ns_per_operation(operations: u64, work: impl Future<Output = ()>) -> f64 {
     let start = Instant::now();
     work.await;
@@ -38,24 +38,24 @@ pub fn report_percentiles(metric: &str, flavour: Flavour, mut times: Vec<Duratio
     }
 }
 
-/// The processor time of the whole process.
+/// Returns the processor time of the process.
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock's id is a valid one and `time` is ours to write to.
+    // SAFETY: the clock id is valid, and `time` is a local variable.
     assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }, 0);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// How often the kernel switched away from a thread of the process, voluntarily or not.
+/// Returns the number of voluntary and involuntary context switches of the process.
 pub fn context_switches() -> i64 {
     // SAFETY: all zeros is a valid `rusage`, which consists of integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` is ours to write to.
+    // SAFETY: `usage` is a local variable.
     assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) }, 0);
     usage.ru_nvcsw + usage.ru_nivcsw
 }
 
-/// The resident memory of the process.
+/// Returns the resident memory of the process.
 pub fn resident_bytes() -> u64 {
     let statm = read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What a task costs in memory.
+//! The memory of tasks.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
@@ -11,13 +11,14 @@ use crate::join::{in_batches, one_at_a_time};
 use crate::measure::{report, resident_bytes};
 use crate::runtimes::{Flavour, run_root};
 
-/// The system's allocator, which counts while it is told to. Else it costs one branch that is always predicted.
+/// The system allocator with counters. While it does not count, it costs one predicted branch.
 struct Counting;
 
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
+// Relaxed here and in spawn(): the counters publish no other data.
 fn count(bytes: usize) {
     if IS_COUNTING.load(Relaxed) {
         CALLS.fetch_add(1, Relaxed);
@@ -25,7 +26,7 @@ fn count(bytes: usize) {
     }
 }
 
-// SAFETY: all is passed on to the system's allocator as it came.
+// SAFETY: passes all calls unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -47,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations, and bytes asked for, per task that is spawned and joined.
+/// Number and bytes of allocations per task that is spawned and joined.
 pub fn spawn(flavour: Flavour) {
     const TASKS: u64 = 100_000;
     run_root(flavour, async {
@@ -63,16 +64,16 @@ pub fn spawn(flavour: Flavour) {
     report("mem_alloc_bytes_per_spawn", flavour, "bytes", per_task(&BYTES));
 }
 
-// Static, so that a task need not hold a counted reference to it: Tokio at its best.
+// Static, so that a task needs no reference-counted pointer to it, which is best for Tokio.
 static NEVER: Notify = Notify::const_new();
 static STARTED: AtomicU64 = AtomicU64::new(0);
 
 pub async fn park() {
-    STARTED.fetch_add(1, Release);
+    STARTED.fetch_add(1, Release); // pairs with the Acquire in started()
     NEVER.notified().await
 }
 
-/// How many tasks have come to park(), in all of the process's time.
+/// Returns the number of tasks that have started park() in this process.
 pub fn started() -> u64 {
     STARTED.load(Acquire)
 }
@@ -89,7 +90,7 @@ async fn bytes_per_parked_task(tasks: u64) -> f64 {
     (resident_bytes() - before) as f64 / tasks as f64
 }
 
-/// Resident bytes per detached task that waits for what never comes.
+/// Resident bytes per detached task that waits forever.
 pub fn parked(flavour: Flavour) {
     let bytes = run_root(flavour, async {
         in_batches(100).await;
@@ -98,8 +99,8 @@ pub fn parked(flavour: Flavour) {
     report("mem_rss_parked_task", flavour, "bytes", bytes);
 }
 
-/// The same for another number of tasks. A single one comes first, for what the first one costs; no more, since what many
-/// leave behind would hold a few.
+/// The same for another number of tasks. Parks one task first, to exclude the cost of the first task. Only one,
+/// because the memory that many tasks leave behind would be enough for a small number of tasks.
 pub fn scale(flavour: Flavour, tasks: u64) {
     let bytes = run_root(flavour, async move {
         bytes_per_parked_task(1).await;

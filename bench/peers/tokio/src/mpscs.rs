@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Channels from many tasks to one. op: one message; spawning is included.
+//! Channels from several tasks to one, in ns per message, including spawning.
 
 use tokio::sync::mpsc;
 
@@ -53,7 +53,7 @@ async fn pass_on_unbounded<const PRODUCERS: u64>(count: u64) {
     assert_eq!(consumer.await.unwrap(), count * (count - 1) / 2);
 }
 
-/// Over a channel with room for 128.
+/// Over a channel of capacity 128.
 pub fn bounded<const PRODUCERS: u64>(flavour: Flavour) {
     let ns = run_root(flavour, async {
         pass_on_bounded::<PRODUCERS>(MESSAGES / 10).await;
@@ -62,7 +62,7 @@ pub fn bounded<const PRODUCERS: u64>(flavour: Flavour) {
     report(&format!("mpsc_bounded_p{PRODUCERS}"), flavour, "ns", ns);
 }
 
-/// Over a channel that has room for all.
+/// Over an unbounded channel.
 pub fn unbounded<const PRODUCERS: u64>(flavour: Flavour) {
     let ns = run_root(flavour, async {
         pass_on_unbounded::<PRODUCERS>(MESSAGES / 10).await;

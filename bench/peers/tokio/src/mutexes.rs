@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Locks that are awaited. op: one locking and unlocking.
+//! Async mutexes, in ns per lock and unlock.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ async fn count_alone(times: u64) {
     assert_eq!(*shared.lock().await, times);
 }
 
-/// Four tasks, which count to `times` together.
+/// Runs four tasks that count to `times` together.
 async fn count_by_four<F>(count_up: fn(Counter, u64) -> F, times: u64)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -55,7 +55,7 @@ pub fn uncontended(flavour: Flavour) {
     report("mutex_uncontended", flavour, "ns", ns);
 }
 
-/// By four tasks, which await nothing while they have it.
+/// By four tasks that await nothing while they hold the lock.
 pub fn by_four(flavour: Flavour) {
     let ns = run_root(flavour, async {
         count_by_four(count_up, 100_000).await;
@@ -64,7 +64,7 @@ pub fn by_four(flavour: Flavour) {
     report("mutex_4", flavour, "ns", ns);
 }
 
-/// Each yields while it has it, so that the others wait for it.
+/// By four tasks that yield while they hold the lock, so that the others wait for it.
 pub fn by_four_who_yield(flavour: Flavour) {
     let ns = run_root(flavour, async {
         count_by_four(count_up_and_yield, 40_000).await;

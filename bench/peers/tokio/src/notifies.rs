@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What carries no value.
+//! Notifications.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use crate::measure::{ns_per_operation, report};
 use crate::runtimes::{Flavour, run_root};
 
-/// Two tasks take turns. `turns` is written by whoever was notified, which the compiler cannot know.
+/// Two tasks take turns. The task that was notified writes `turns`. It is atomic because the compiler cannot verify
+/// that. Relaxed is enough: the notifications order the accesses.
 #[derive(Default)]
 struct Table {
     first: Notify,
@@ -59,7 +60,7 @@ async fn take_permits(times: u64) {
     assert_eq!(taken, times);
 }
 
-/// Two tasks notify each other; spawning and joining them is included. op: one round trip.
+/// ns per round trip of two tasks that notify each other, including spawning and joining.
 pub fn pingpong(flavour: Flavour) {
     let ns = run_root(flavour, async {
         take_turns(20_000).await;
@@ -68,7 +69,7 @@ pub fn pingpong(flavour: Flavour) {
     report("notify_pingpong", flavour, "ns", ns);
 }
 
-/// Left and taken by one task. op: one permit.
+/// ns per permit that one task stores and consumes.
 pub fn permits(flavour: Flavour) {
     let ns = run_root(flavour, async {
         take_permits(500_000).await;

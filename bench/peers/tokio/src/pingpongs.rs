@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Two tasks, of which one asks and the other answers. The clock is with the one who asks. op: one round trip.
+//! One task asks, the other task answers, in ns per round trip. The asking task measures the time.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,7 +26,7 @@ async fn answer_by_channel(mut from: mpsc::Receiver<u64>, to: mpsc::Sender<u64>)
     }
 }
 
-/// A number, and where to send its successor.
+/// A number, and the sender for its successor.
 type Question = (u64, oneshot::Sender<u64>);
 
 async fn ask_with_oneshots(to: &mpsc::Sender<Question>, times: u64) {
@@ -43,7 +43,7 @@ async fn answer_by_oneshots(mut from: mpsc::Receiver<Question>) {
     }
 }
 
-/// Over two channels with room for one value each.
+/// Over two channels of capacity 1.
 pub fn channels(flavour: Flavour) {
     let times = round_trips(flavour);
     let (asking, asked) = mpsc::channel(1);
@@ -55,7 +55,7 @@ pub fn channels(flavour: Flavour) {
     report("pingpong_chan", flavour, "ns", talk(flavour, asker, answer_by_channel(asked, answering)));
 }
 
-/// The way back is a oneshot, which goes along with the question.
+/// The question carries a oneshot sender for the answer.
 pub fn oneshots(flavour: Flavour) {
     let times = round_trips(flavour);
     let (asking, asked) = mpsc::channel(1);

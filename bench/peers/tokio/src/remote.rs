@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Spawns from a thread that is none of the runtime's.
+//! Spawns from a thread outside of the runtime.
 
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::thread::{self, Thread};
@@ -14,15 +14,16 @@ use crate::runtimes::{Flavour, runtime};
 static LEFT: AtomicU64 = AtomicU64::new(0);
 
 async fn count_down(main: Thread) {
+    // AcqRel: the last task, which wakes main, sees all others. Acquire in spawn_all() pairs with it.
     if LEFT.fetch_sub(1, AcqRel) == 1 {
         main.unpark();
     }
 }
 
-/// Spawns and detaches `tasks` tasks, and sleeps until the last one has run.
+/// Spawns and detaches `tasks` tasks, and blocks until the last one has run.
 fn spawn_all(runtime: &Handle, tasks: u64) {
     let main = thread::current();
-    LEFT.store(tasks, Relaxed);
+    LEFT.store(tasks, Relaxed); // the first spawn publishes it
     for _ in 0..tasks {
         drop(runtime.spawn(count_down(main.clone())));
     }
@@ -39,7 +40,7 @@ fn measure(runtime: &Handle) -> f64 {
     start.elapsed().as_nanos() as f64 / TASKS as f64
 }
 
-/// Drives `runtime` on a thread of its own while `body` runs here.
+/// Runs `runtime` on its own thread while `body` runs on this thread.
 fn beside<T>(runtime: Runtime, body: impl FnOnce(&Handle) -> T) -> T {
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -50,7 +51,7 @@ fn beside<T>(runtime: Runtime, body: impl FnOnce(&Handle) -> T) -> T {
     outcome
 }
 
-/// op: one task, from its spawn in main to its end, as seen by main.
+/// ns per task that main spawns on a runtime from outside, until the last task has run.
 pub fn spawn(flavour: Flavour) {
     let ns = match flavour {
         Flavour::Ct | Flavour::Cross => beside(runtime(flavour), measure),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The runtimes that the cases run on.
+//! The runtimes of the cases.
 
 use std::future::Future;
 use std::thread;
@@ -8,11 +8,11 @@ use tokio::runtime::{Builder, Runtime};
 
 #[derive(Clone, Copy)]
 pub enum Flavour {
-    /// All tasks on one thread, by the scheduler made for that.
+    /// All tasks on one thread, on the current-thread scheduler.
     Ct,
     /// The multi-thread scheduler with two workers.
     W2,
-    /// Two of the schedulers for one thread, on two threads, and one end of the conversation on each.
+    /// Two current-thread schedulers on two threads that communicate with each other.
     Cross,
 }
 
@@ -34,7 +34,7 @@ pub fn runtime(flavour: Flavour) -> Runtime {
     built.expect("a runtime")
 }
 
-/// Runs `root` as a task of a new runtime (on a worker, if it has any) and blocks for its result.
+/// Runs `root` as a task on a new runtime, on a worker if there are workers. Blocks for its output.
 pub fn run_root<F>(flavour: Flavour, root: F) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,
@@ -42,7 +42,7 @@ where
     block_on_root(&runtime(flavour), root)
 }
 
-/// The same on a runtime that is there already.
+/// Runs `root` as a task on an existing runtime. Blocks for its output.
 pub fn block_on_root<F>(on: &Runtime, root: F) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,
@@ -50,7 +50,7 @@ where
     on.block_on(async { tokio::spawn(root).await.unwrap() })
 }
 
-/// Runs two tasks that talk to each other, where the flavour says, and returns the output of `asking`.
+/// Runs two tasks that communicate on the runtimes of the flavor. Returns the output of `asking`.
 pub fn talk<A, B>(flavour: Flavour, asking: A, answering: B) -> A::Output
 where
     A: Future<Output: Send> + Send + 'static,

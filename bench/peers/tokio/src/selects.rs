@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A wait that never ends beside something that does. op: one select.
+//! A select of a wait that never ends and another future, in ns per select.
 
 use std::hint::black_box;
 
@@ -38,7 +38,7 @@ async fn select_yields(times: u64) {
     assert_eq!(yields, times);
 }
 
-/// The other is ready at once, so that the wait is begun, or not even that, and cancelled.
+/// The other future is ready immediately. The wait is canceled, if select has started it at all.
 pub fn ready(flavour: Flavour) {
     let ns = run_root(flavour, async {
         select_children(100_000).await;
@@ -47,7 +47,7 @@ pub fn ready(flavour: Flavour) {
     report("select_ready", flavour, "ns", ns);
 }
 
-/// The other yields, so that both wait.
+/// The other future yields, so that both wait.
 pub fn pending(flavour: Flavour) {
     let ns = run_root(flavour, async {
         select_yields(100_000).await;

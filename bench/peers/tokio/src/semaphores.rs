@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Permits.
+//! Semaphores.
 
 use tokio::sync::Semaphore;
 
@@ -14,7 +14,7 @@ async fn acquire_often(times: u64) {
     assert_eq!(own.available_permits(), 1);
 }
 
-/// Acquired and released by one task. op: one permit.
+/// ns per permit that one task acquires and releases.
 pub fn uncontended(flavour: Flavour) {
     let ns = run_root(flavour, async {
         acquire_often(500_000).await;

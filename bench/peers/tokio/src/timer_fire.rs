@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! 100,000 tasks sleep until instants that are spread over a second; how late they are, and what it costs.
+//! The processor time and the lateness of 100,000 sleeps that fire, with deadlines that are distributed over a second.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn all() -> Vec<Duration> {
     let start = Instant::now();
     let mut handles = Vec::with_capacity(TASKS as usize);
     for i in 0..TASKS {
-        let offset = Duration::from_micros(200_000 + i * 7919 % TASKS * 10); // evenly spread, in no order
+        let offset = Duration::from_micros(200_000 + i * 7919 % TASKS * 10); // evenly distributed, unordered
         handles.push(tokio::spawn(lateness(start + offset)));
     }
     let mut late = Vec::with_capacity(TASKS as usize);

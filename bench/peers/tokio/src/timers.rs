@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Sleeps that are armed and dropped before they fire. op: one sleep.
+//! Sleeps that are armed and dropped before they fire, in ns per sleep.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ fn long_sleep(i: usize) -> Sleep {
     sleep(Duration::from_millis(30_000 + i as u64 % 1000))
 }
 
-/// Polls `sleeping` once, which puts it into the wheel.
+/// Polls `sleeping` once, which inserts it into the timer wheel.
 async fn arm(mut sleeping: Pin<&mut Sleep>) {
     poll_fn(|cx| {
         assert!(sleeping.as_mut().poll(cx).is_pending());
@@ -26,7 +26,7 @@ async fn arm(mut sleeping: Pin<&mut Sleep>) {
     .await
 }
 
-/// Many sleeps, armed where they stay. A box for each would be the usual way; without, it is Tokio at its best.
+/// Many sleeps that are armed in place. Usually each would be in a box; without boxes is best for Tokio.
 struct Armed(Vec<Sleep>);
 
 impl Armed {
@@ -34,8 +34,8 @@ impl Armed {
         let mut sleeps = Vec::with_capacity(count);
         for i in 0..count {
             sleeps.push(long_sleep(i));
-            // SAFETY: the vector has the capacity for all of them and nobody else reaches it, so that they stay where
-            // they are until they are dropped.
+            // SAFETY: the vector has the capacity for all sleeps and no other code accesses it, so the sleeps do not
+            // move until they are dropped.
             arm(unsafe { Pin::new_unchecked(&mut sleeps[i]) }).await;
         }
         Armed(sleeps)
@@ -54,7 +54,7 @@ async fn arm_many_and_drop(times: usize) {
     }
 }
 
-/// With no other timer.
+/// Without other timers.
 pub fn arm_cancel(flavour: Flavour) {
     let ns = run_root(flavour, async {
         arm_and_drop(100_000).await;
@@ -63,7 +63,7 @@ pub fn arm_cancel(flavour: Flavour) {
     report("timer_arm_cancel", flavour, "ns", ns);
 }
 
-/// While 100,000 others stay armed.
+/// While 100,000 other timers stay armed.
 pub fn arm_cancel_live(flavour: Flavour) {
     let ns = run_root(flavour, async {
         let others = Armed::new(MANY).await;
@@ -75,7 +75,7 @@ pub fn arm_cancel_live(flavour: Flavour) {
     report("timer_arm_cancel_live", flavour, "ns", ns);
 }
 
-/// 100,000 armed, then all dropped in the same order.
+/// Arms 100,000 timers, then drops all in the same order.
 pub fn arm_cancel_100k(flavour: Flavour) {
     let ns = run_root(flavour, async {
         arm_many_and_drop(1).await;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Trees of tasks that join their children. In milliseconds for the whole tree, by main's clock.
+//! Trees of tasks that join their children. The result is the time of the whole tree in milliseconds, measured by main.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::measure::{milliseconds, report};
 use crate::runtimes::{Flavour, block_on_root, runtime};
 
-// Neither is an `async fn`: only a declared `Send` lets the compiler see that what spawns itself may be spawned.
+// Neither is an `async fn`: the compiler cannot infer `Send` for a task that spawns itself, so it is declared.
 
 fn skynet_node(first: u64, size: u64) -> impl Future<Output = u64> + Send {
     async move {
@@ -36,7 +36,8 @@ fn fib(n: u64) -> impl Future<Output = u64> + Send {
     }
 }
 
-/// 1,111,111 tasks: one of size s spawns ten of size s / 10, one of size 1 is a number; their sum.
+/// A tree of 1,111,111 tasks. A node of size s > 1 spawns ten nodes of size s / 10; a node of size 1 returns its
+/// number. Checks the sum.
 pub fn skynet(flavour: Flavour) {
     const LEAVES: u64 = 1_000_000;
     let runtime = runtime(flavour);
@@ -48,7 +49,7 @@ pub fn skynet(flavour: Flavour) {
     report("skynet", flavour, "ms", milliseconds(taken));
 }
 
-/// 1,346,268 spawns: fib(n) spawns fib(n - 1), and awaits fib(n - 2) as a child.
+/// 1,346,268 spawns: fib(n) spawns fib(n - 1) and awaits fib(n - 2) as a child.
 pub fn fib30(flavour: Flavour) {
     let runtime = runtime(flavour);
     assert_eq!(block_on_root(&runtime, fib(15)), 610);

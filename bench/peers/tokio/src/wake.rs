@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! How long it takes from one side of the runtime's wall to the other.
+//! Latency between a runtime and a thread outside of it.
 
 use std::hint::black_box;
 use std::thread;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::measure::report_percentiles;
 use crate::runtimes::{Flavour, run_root, runtime};
 
-/// A thread sends the time to a runtime that sleeps, and a task looks how old it is when it arrives.
+/// The age of a time stamp that another thread sends to a sleeping runtime, in us.
 pub fn external(flavour: Flavour) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..2000).map(|_| oneshot::channel::<Instant>()).unzip();
     let waking = thread::spawn(move || {
@@ -44,7 +44,7 @@ fn spawn_and_block(runtime: &Runtime, times: u64) -> Vec<Duration> {
     taken
 }
 
-/// Main spawns a task and blocks for its result.
+/// The time that main needs to spawn a task and block for its result, in us.
 pub fn block_on_spawn(flavour: Flavour) {
     let runtime = runtime(flavour);
     spawn_and_block(&runtime, 500);

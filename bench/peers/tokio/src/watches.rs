@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Channels for the newest value.
+//! Watch channels.
 
 use tokio::sync::watch;
 
@@ -31,7 +31,7 @@ async fn watch_each_other(times: u64) {
     answering.await.unwrap();
 }
 
-/// Over two watches. op: one round trip.
+/// ns per round trip over two watch channels.
 pub fn pingpong(flavour: Flavour) {
     let ns = run_root(flavour, async {
         watch_each_other(20_000).await;

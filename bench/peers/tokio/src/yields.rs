@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Tasks that let others run. op: one yield.
+//! Tasks that yield, in ns per yield.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -28,7 +28,8 @@ async fn yield_together(times: u64) {
     }
 }
 
-/// What the tasks of `scale` share. They are on one thread, but Tokio cannot know.
+/// The shared state of the tasks of `scale`. All tasks run on one thread, but spawn() requires `Send`, so it is atomic.
+/// Relaxed is enough on one thread.
 struct Crowd {
     not_begun: AtomicU64,
     not_ended: AtomicU64,
@@ -47,7 +48,7 @@ async fn yield_among(others: Arc<Crowd>, times: u64) {
 }
 
 async fn ns_per_yield_among(tasks: u64) -> f64 {
-    // As many in all, but so many for each that beginning and ending do not count.
+    // A constant number of yields in total, but enough per task that its begin and end do not matter.
     let times = (3_000_000 / tasks).max(30);
     let all = Arc::new(Crowd {
         not_begun: tasks.into(),
@@ -63,7 +64,7 @@ async fn ns_per_yield_among(tasks: u64) -> f64 {
     taken.as_nanos() as f64 / (tasks * times) as f64
 }
 
-/// With nothing else to run.
+/// A single task.
 pub fn alone(flavour: Flavour) {
     let ns = run_root(flavour, async {
         yield_often(100_000).await;
@@ -72,7 +73,7 @@ pub fn alone(flavour: Flavour) {
     report("yield_1", flavour, "ns", ns);
 }
 
-/// A thousand tasks yield to each other; spawning and joining them is included.
+/// 1,000 tasks that yield, including spawning and joining.
 pub fn crowd(flavour: Flavour) {
     let ns = run_root(flavour, async {
         yield_together(100).await;
@@ -81,7 +82,7 @@ pub fn crowd(flavour: Flavour) {
     report("yield_1000", flavour, "ns", ns);
 }
 
-/// The same for another number of tasks; from when all have begun until all have ended.
+/// The same for another number of tasks. Measures from the begin of the last task to the end of the last task.
 pub fn scale(flavour: Flavour, tasks: u64) {
     let ns = run_root(flavour, ns_per_yield_among(tasks));
     report(&format!("scale_yield_{tasks}"), flavour, "ns", ns);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-//! Tokio as a contestant of `./dev bench net`: a task for each connection.
+//! The echo server of the group `net` with Tokio: a task per connection.
 //!
 //!     tokio_echo --port 7000 --threads 1
 //!
-//! One thread is Tokio's `current_thread` scheduler, more are `multi_thread` with so many workers.
+//! One thread uses Tokio's `current_thread` scheduler, several threads use `multi_thread` with that number of workers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 async fn echo(mut client: TcpStream) {
-    // read_buf() does not want its memory zeroed before: of a quiet client's buffer only one page is ever touched.
+    // read_buf() needs no zeroed memory, so only one page of an idle client's buffer is touched.
     let mut buffer = Vec::with_capacity(BUFFER_SIZE);
     while let Ok(size) = client.read_buf(&mut buffer).await {
         if size == 0 || client.write_all(&buffer).await.is_err() {
@@ -27,7 +27,7 @@ async fn echo(mut client: TcpStream) {
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    socket.set_nodelay(true)?; // the accepted ones inherit it
+    socket.set_nodelay(true)?; // inherited by accepted sockets
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     socket.listen(BACKLOG)
 }
@@ -52,6 +52,6 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
 fn main() -> io::Result<()> {
     let Options { port, threads } = Options::parse();
     prepare_process();
-    // As a task, not on main's thread: on the pool that would be a thread beside the workers.
+    // Runs as a task. With `multi_thread`, the main thread would be an additional thread next to the workers.
     runtime(threads)?.block_on(async move { tokio::spawn(serve(port)).await.expect("a server that does not panic") })
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What eddy is held against in the group `rt`, by `metric/flavour`."""
+"""The targets of eddy in the group `rt`, by `metric/flavour`."""
 
-# At most so many times what Tokio takes in the same round.
-BARS: dict[str, float] = {
+# The upper limit of the ratio to Tokio in the same round.
+TARGETS: dict[str, float] = {
     "spawn_join_one/ct": 0.35,
     "spawn_join_one/w2": 0.7,
     "spawn_join_batch/ct": 0.35,
@@ -76,23 +76,23 @@ BARS: dict[str, float] = {
     "idle_switches_2s/w2": 1.0,
 }
 
-# At most so many times what the best of all peers takes in the same round, on one thread. Aside: await_ready, where Rust
-# makes one state machine of both functions, so that nothing is awaited; and the 99th percentiles, which are those of the
-# machine that this one is a guest of.
+# The upper limit of the ratio to the best peer in the same round, on one thread. Exempt are await_ready, because Rust
+# compiles both functions into one state machine so that nothing is awaited, and 99th percentiles, because they depend
+# on the load of the virtual machine's host.
 BEST = 1.0
 
 
-def is_held_against_best(metric: str) -> bool:
+def has_best_target(metric: str) -> bool:
     return metric.endswith("/ct") and metric != "await_ready/ct" and not metric.endswith("_p99/ct")
 
 
-# The geometric mean of what eddy takes against Tokio, by flavour.
+# The upper limits of the geometric mean of the ratios to Tokio, by flavour.
 MEANS: dict[str, float] = {"ct": 0.4, "w2": 0.7}
 
-# What it is taken of: of each case that costs time the one row that says how much, and the median where that is a
-# distribution. yield_1 is in it, though what it compares is a system call: Tokio asks the system for events at each lone
-# yield, eddy every 20 us. Not in it: await_ready (see above), 99th percentiles, timer_fire_late (how finely time is told, not what it
-# costs), the scopes (the same trees a second time), idle (where nothing is done), nor memory, which is not time.
+# The metrics that the mean includes: one per case that measures time, which is the median if there are percentiles.
+# yield_1 is included although it compares a system call: Tokio polls the system for events at each lone yield, eddy
+# every 20 us. Excluded are await_ready (see above), 99th percentiles, timer_fire_late (the resolution of timers, not
+# a cost), the trees with scopes (a second version of the same trees), idle, and memory.
 MEASURES_OF_TIME = (
     "spawn_join_one",
     "spawn_join_batch",
@@ -114,12 +114,12 @@ MEASURES_OF_TIME = (
     "spawn_blocking",
 )
 
-# At most so much.
+# Upper limits of absolute values.
 ABSOLUTE: dict[str, float] = {
     "mem_allocs_per_spawn/ct": 0,
 }
 
-# Which of Tokio's figures is the other side, where it is not the one of the same name: Tokio has no scopes.
+# The peers' metric that a metric of eddy is compared with, if the names differ: the peers have no scopes.
 AGAINST: dict[str, str] = {
     "skynet_scope/ct": "skynet/ct",
     "skynet_scope/w2": "skynet/w2",
