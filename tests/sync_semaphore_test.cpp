@@ -448,7 +448,7 @@ TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
             static_cast<void>(waits.poll());
             permits.reset();
         },
-        "outlive");
+        "keep it until its futures are gone");
 }
 
 // ---- poll_semaphore ----
