@@ -83,8 +83,8 @@ class Sources:
         self._rows = {}
         listing = build / "tests" / "programs.tsv"
         for line in listing.read_text().splitlines() if listing.exists() else []:
-            name, targets, files = (line + "\t\t").split("\t")[:3]
-            self._rows[name] = (targets.split(), [pathlib.Path(file) for file in files.split()])
+            name, targets, *files = line.split("\t")
+            self._rows[name] = (targets.split(), [pathlib.Path(file) for file in files if file])
 
     def _row(self, program):
         return self._rows.get(program.name) or self._rows.get(program.name.split(".")[0]) or ([], [])
