@@ -32,7 +32,7 @@ int main() {
     eddy::core_remote remote = core.remote();
     std::thread other([remote, loop_thread, done = std::move(sender)]() mutable {
         remote.spawn([loop_thread, done = std::move(done)](eddy::core_handle& handle) mutable -> eddy::task<void> {
-            // This runs on the loop's thread; only there is a handle available. The closure lives as long as this
+            // This runs on the loop's thread. A core_handle is available only there. The closure lives as long as this
             // coroutine, so its captures may be used after each await.
             std::printf("the listener was made on the loop's thread: %s\n",
                         std::this_thread::get_id() == loop_thread ? "yes" : "no");

@@ -51,7 +51,7 @@ std::atomic<std::size_t> all_allocations = 0;
 void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
     ++live;
-    // relaxed: a counter; nothing is read through it.
+    // relaxed: a counter; it publishes no other data.
     all_allocations.fetch_add(1, std::memory_order_relaxed);
     void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (block == nullptr) throw std::bad_alloc();

@@ -132,7 +132,7 @@ TEST(FramedRead, FramesMayShareAReadOrSpanSeveralReads) {
     EXPECT_EQ(numbers_of(pieces), items{1});
 }
 
-TEST(FramedRead, NoFrameIsDecodedTwice) {
+TEST(FramedRead, DecodeIsNotRepeatedWithoutNewBytes) {
     codec::framed_read frames(scripted_reader({{number(1) + number(2)}, {.waits = true}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(frames.codec().asked, 1);

@@ -49,7 +49,7 @@ TEST(DurationHistogram, QuantilesAreRoundedUp) {
     EXPECT_TRUE(is_near(times.quantile(0), 1us)) << times.quantile(0).count();
     EXPECT_TRUE(is_near(times.quantile(0.9), 1us)) << times.quantile(0.9).count();
     EXPECT_TRUE(is_near(times.quantile(0.95), 1ms)) << times.quantile(0.95).count();
-    // Rounded up, so the maximum is not hidden.
+    // The rank is rounded up: 99.9% of 100 values are all 100, so the result is the maximum.
     EXPECT_TRUE(is_near(times.quantile(0.999), 1s)) << times.quantile(0.999).count();
     EXPECT_TRUE(is_near(times.quantile(1), 1s)) << times.quantile(1).count();
 }

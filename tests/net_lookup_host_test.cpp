@@ -186,7 +186,7 @@ TEST(LookupHost, AddressesKeepResolverOrder) {
     EXPECT_EQ(eddy::wait(lookup_host("many:1")), several);
 }
 
-TEST(LookupHost, LookupNeedsNoLoop) {
+TEST(LookupHost, LookupNeedsNoEventLoop) {
     const stub_resolver stub(addresses{some_addr});
     EXPECT_EQ(eddy::wait(lookup_host("name:1")), addresses{some_addr});
 }

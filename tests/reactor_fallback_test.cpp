@@ -38,7 +38,8 @@ using eddy::net::tcp_listener;
 using eddy::net::tcp_stream;
 using support::counter;
 
-/// Runs `test` in a separate process, since a fallback cannot be removed.
+/// Runs `test` in a separate process, because a fallback reactor cannot be removed
+/// once it is set.
 template <class F>
 void in_own_process(F test) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");

@@ -495,7 +495,7 @@ TEST(Join, FailureFreesLocksForAShieldedChild) {
     EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
 }
 
-TEST(Select, CancelFreesLocksForAShieldedChild) {
+TEST(Select, CancelledLockWaiterFreesShieldedChild) {
     sync::mutex<> m;
     auto held = m.try_lock();
     by_hand chosen(eddy::select(m.lock(), eddy::shielded(lock_once(m))));

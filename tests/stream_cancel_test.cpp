@@ -72,7 +72,7 @@ TEST(StreamCancel, AdaptorThatEndsEarlyEndsItsSourceGracefully) {
     waits_for_the_other_job("zip", [](auto all) { return streams::once(1).zip(std::move(all)).count(); });
 }
 
-TEST(StreamCancel, ReaderThatEndsEarlyEndsItsStreamGracefully) {
+TEST(StreamCancel, EarlyEndOfConsumerCancelsStreamGracefully) {
     const auto yes = [](const eddy::result<int>&) { return true; };
     const auto fails = [](int) { return eddy::result<void>(std::unexpect, std::make_error_code(std::errc::io_error)); };
     waits_for_the_other_job("any", [&](auto all) { return std::move(all).any(yes); });

@@ -206,7 +206,7 @@ async_generator<int> over_deep(int depth, support::script& work) {
     }
 }
 
-TEST(AsyncGenerator, AwaitedTasksJoinTheGeneratorsVirtualStack) {
+TEST(AsyncGenerator, DeepAwaitChainDoesNotOverflowStack) {
     support::script work;
     stream_by_hand items{over_deep(100'000, work)};
     assert_pending(items.poll());

@@ -49,9 +49,9 @@ using support::read_some;
 /// Fills the stream, and destroys it while data is unsent.
 eddy::task<std::size_t> fill_and_drop(eddy::net::tcp_stream stream) { co_return co_await read_and_fill(stream); }
 
-/// Checks that all accepted data arrives before the stream ends. With io_uring, an event loop discards the unsent data
-/// in its send buffers when it ends (docs/io_uring.md). Then the connection is reset, so that the peer does not mistake
-/// a part for all of the data.
+/// Checks that all accepted data arrives before the stream ends, or, with io_uring, that the connection is reset. With
+/// io_uring, an event loop that ends discards the unsent data in its send buffers (docs/io_uring.md). The reset
+/// prevents the peer from mistaking a part for all of the data.
 testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, std::size_t accepted) {
     std::size_t total = 0;
     try {

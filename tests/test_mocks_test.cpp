@@ -59,7 +59,7 @@ eddy::task<eddy::result<int>> answer_lines(S& peer) {
     co_return answered;
 }
 
-TEST(IoMock, ScriptPlaysTheOtherSide) {
+TEST(IoMock, ScriptActsAsThePeer) {
     eddy::core core;
     auto peer = test::io_builder().read("a\nb").read("c\n").write("got a\n").write("got bc\n").read("quit\n").build();
     EXPECT_EQ(within(core, answer_lines(peer)).value(), 2);

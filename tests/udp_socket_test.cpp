@@ -435,7 +435,7 @@ TEST(UdpSocket, CheckWholeReportsShortSend) {
 
 // ---- Options ----
 
-TEST(UdpSocket, OptionsReadBack) {
+TEST(UdpSocket, OptionsReadBackAsSet) {
     eddy::core core;
     const auto one = bound(core);
     EXPECT_FALSE(one.broadcast().value());

@@ -44,7 +44,8 @@ eddy::task<void> yield_among(crowd& others, std::uint64_t times) {
 }
 
 eddy::task<double> ns_per_yield_among(std::uint64_t tasks) {
-    // A constant number of yields in total, but enough per task that its begin and end do not matter.
+    // The total number of yields is constant, with a minimum per task so that the cost of starting and ending the task
+    // is negligible.
     const std::uint64_t times = std::max<std::uint64_t>(3'000'000 / tasks, 30);
     crowd all(tasks);
     std::vector<eddy::join_handle<void>> handles;

@@ -23,7 +23,7 @@ struct timer {
 /// count of the task's waker. Neither is contended here.
 class sharing {
 public:
-    // relaxed: the caller already has a reference, and nothing is read through the count.
+    // relaxed: the caller already has a reference, and the count publishes no other data.
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     // acq_rel: as in a real count, whose last owner must see the writes of the others.
     void release() noexcept { references_.fetch_sub(1, std::memory_order_acq_rel); }

@@ -216,7 +216,7 @@ ring_answer ring_support() noexcept {
     const auto asked = probe_ring();
     if (!asked && is_of_the_moment(asked.error().error)) return asked;
     auto expected = state::empty;
-    // relaxed: it only grants the right to write; nothing is read through it.
+    // relaxed: it only grants the right to write; it publishes no other data.
     if (kept.compare_exchange_strong(expected, state::being_written, std::memory_order_relaxed)) {
         answer = asked;
         // release: pairs with the acquire above.

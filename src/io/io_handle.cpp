@@ -541,9 +541,10 @@ void io_handle::close_driver_lock() noexcept {
     }
     EDDY_ASSERT(!holds_driver_lock(), "a driver was shut down inside its own tick");
     if (lock_driver(closed) == unlocked) return;
-    // No later tick sleeps. is_shut_down_ was set before this wake-up, so the thread whose tick finds the wake-up
-    // sees it. So does the owner after a turn_for_stalled_owner() that has found it. Until a tick has found the
-    // wake-up, no tick can sleep.
+    // After this wake-up no tick sleeps:
+    // - Until a tick has consumed the wake-up, each tick finds it pending and returns immediately.
+    // - The thread whose tick consumes the wake-up sees is_shut_down_, which was set before.
+    // - If turn_for_stalled_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
     driver_.wake();
     while (lock_driver(closed) != unlocked) yield_thread();
 }

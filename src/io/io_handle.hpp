@@ -106,7 +106,7 @@ public:
     void flush_ring() noexcept;
     /// Sets the number of cancelled operations that the kernel has not ended yet. Called by the ring.
     void set_given_up(std::size_t now) noexcept {
-        given_up_.store(now, std::memory_order_relaxed);  // statistics only: nothing is read through it
+        given_up_.store(now, std::memory_order_relaxed);  // statistics only: it publishes no other data
     }
     /// Submits the queued sends and destroys the ring, if this thread owns it. Call it before the thread ends, or
     /// before another thread runs the ticks.

@@ -442,7 +442,7 @@ bool pool::waits_for_this_poll() const noexcept {
 /// Returns whether all workers have left run(), no task is polled, and no thread will call a hook.
 /// Preconditions: lock_ is held.
 bool pool::is_closed() const noexcept {
-    // relaxed: `closed` is stored under lock_.
+    // relaxed: phase_ is set to `closed` under lock_, which the caller holds.
     return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0 && late_threads_ == 0;
 }
 

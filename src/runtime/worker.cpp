@@ -349,8 +349,9 @@ void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
     }
 }
 
-/// Polls the cancellation of a task, and destroys the task once that has finished. A closing pool destroys it directly.
-/// Preconditions: the caller has the task's running bit, and the task is marked as cancelled.
+/// Polls the cancellation of a task, and destroys the task when the cancellation has finished. If the pool is closing,
+/// destroys the task without polling it.
+/// Preconditions: the caller holds the task's running bit, and the task is marked as cancelled.
 void worker::cancel(spawned_task& task) noexcept {
     if (!pool_.is_closing()) {
         // SAFETY: as in poll().

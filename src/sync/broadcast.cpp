@@ -112,7 +112,7 @@ void broadcast_state::unlist(broadcast_waiter& one) noexcept {
 
 broadcast_state::position broadcast_state::add_receiver() noexcept {
     const std::lock_guard guard(tail_lock_);
-    // relaxed: the tail lock orders the changes, and nothing is read through the count.
+    // relaxed: the tail lock orders the changes, and the count publishes no other data.
     receivers_.fetch_add(1, std::memory_order_relaxed);
     return tail_;
 }
@@ -167,7 +167,7 @@ std::uint64_t broadcast_state::sent_since(position next) noexcept {
 }
 
 bool broadcast_state::try_add_sender() noexcept {
-    // relaxed, here and below: nothing is read through the count. The caller's reference keeps the channel alive.
+    // relaxed, here and below: the count publishes no other data. The caller's reference keeps the channel alive.
     std::size_t now = senders_.load(std::memory_order_relaxed);
     do {
         if (now == 0) return false;

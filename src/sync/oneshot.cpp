@@ -35,7 +35,7 @@ bool oneshot_state::complete() noexcept {
 }
 
 bool oneshot_state::complete_and_leave() noexcept {
-    // relaxed load, also on failure of the exchange: nothing is read through it.
+    // relaxed load, also on failure of the exchange: it publishes no other data.
     word now = bits_.load(std::memory_order_relaxed);
     while ((now & (closed | rx_waits)) == 0) {
         // The channel is not closed, so the receiver exists and will be the last end. release: as in complete() and

@@ -150,8 +150,8 @@ bool semaphore_state<B>::serve(word now, std::size_t more, wake_list& woken) noe
 template <unsigned B>
 std::size_t semaphore_state<B>::forget(std::size_t count) noexcept {
     const std::lock_guard guard(lock_);  // excludes serve(), which counts the permits
-    // relaxed, here and below: the caller does not use the permits that it forgets, so nothing is read through the
-    // word.
+    // relaxed, here and below: the caller does not use the permits that it forgets, so the word
+    // publishes no other data.
     word now = word_.load(std::memory_order_relaxed);
     std::size_t taken = 0;
     do {

@@ -17,7 +17,7 @@ constexpr int tries = 8;
 }  // namespace
 
 bool value_lock::try_lock() noexcept {
-    // relaxed load, also on failure of the exchange: nothing is read through it.
+    // relaxed load, also on failure of the exchange: it publishes no other data.
     word now = word_.load(std::memory_order_relaxed);
     while ((now & ~sleeps) == 0) {
         // acquire: pairs with the release in unlock() and unlock_shared().
@@ -28,7 +28,7 @@ bool value_lock::try_lock() noexcept {
 }
 
 bool value_lock::try_lock_shared() noexcept {
-    // relaxed load, also on failure of the exchange: nothing is read through it.
+    // relaxed load, also on failure of the exchange: it publishes no other data.
     word now = word_.load(std::memory_order_relaxed);
     while ((now & writes) == 0) {
         // acquire: pairs with the release in unlock(). The reader sees the value that the last writer left.

@@ -74,7 +74,7 @@ time_driver::time_point time_driver::now() const noexcept {
 }
 
 bool time_driver::is_paused() const noexcept {
-    // relaxed: nothing is read through it.
+    // relaxed: it publishes no other data.
     return paused_at_.load(std::memory_order_relaxed) != running;
 }
 
@@ -149,7 +149,7 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
         return false;
     }
     wheel_.insert(entry, deadline_tick(entry.deadline_));
-    // relaxed, as each access of next_: it changes under the lock, and nothing is read through it. An event loop that
+    // relaxed, as each access of next_: it changes under the lock, and it publishes no other data. An event loop that
     // reads the old value without the lock and then parks is unparked by arm(). If another thread has
     // just taken over the loop from this one, it has taken the lock since, in synchronize().
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;

@@ -37,7 +37,8 @@ struct ring : State {
         target.is_there.store(true, std::memory_order_release);
         std::move(receiver).wake();
     }
-    /// Sends like a task, on a thread that sleeps. Returns false if the channel is closed.
+    /// Sends `value`. While the channel is full, blocks this thread until `task` is woken. Returns false if the channel
+    /// is closed.
     bool send(int value, sleeping_task& task) {
         bounded_state::claim mine;
         acquired answer = this->try_claim(mine);

@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// Adds one to a counter when it is destroyed. For one thread; census counts on several.
+/// Adds one to a counter when it is destroyed. Not thread-safe; use `census` for several threads.
 class destruction_counter {
 public:
     explicit destruction_counter(int& destroyed) noexcept : destroyed_(&destroyed) {}

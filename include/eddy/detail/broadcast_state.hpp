@@ -154,7 +154,7 @@ public:
     // acquire: pairs with the release in drop_sender(), so that a caller sees what the departed senders did.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_acquire); }
     void add_sender() noexcept {
-        // relaxed: the caller is a sender, so the count is not zero, and nothing is read through it.
+        // relaxed: the caller is a sender, so the count is not zero. The count publishes no other data.
         senders_.fetch_add(1, std::memory_order_relaxed);
     }
     /// Adds a sender, unless the last one is gone. Returns whether it did.
@@ -164,7 +164,7 @@ public:
 
     // ---- References to the memory ----
     void add_reference() noexcept {
-        // relaxed: the caller holds a reference already, and nothing is read through the count.
+        // relaxed: the caller holds a reference already, and the count publishes no other data.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
     /// Drops a reference. Returns true if it was the last: the caller must destroy the channel.

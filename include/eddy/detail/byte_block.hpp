@@ -37,7 +37,7 @@ public:
     /// Returns whether a window that holds the only reference may write to the bytes.
     [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
 
-    // relaxed: the caller holds a reference already, and nothing is read through the count.
+    // relaxed: the caller holds a reference already, and the count publishes no other data.
     void add_ref(std::size_t count = 1) noexcept { refs_.fetch_add(count, std::memory_order_relaxed); }
 
     void drop_ref(std::size_t count = 1) noexcept {

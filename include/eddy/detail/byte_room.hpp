@@ -19,7 +19,7 @@ inline constexpr bool is_growing =
     std::same_as<C, std::string> || std::same_as<C, std::vector<std::byte>> || std::same_as<C, std::vector<char>> ||
     std::same_as<C, std::vector<unsigned char>> || std::same_as<C, bytes_mut>;
 
-/// Rejects other containers with a static_assert.
+/// Rejects, with a static_assert, a container to which read functions cannot append.
 template <class C>
 constexpr bool check_growing() {
     static_assert(

@@ -59,7 +59,7 @@ public:
     void add_sender() noexcept { senders_.fetch_add(1, std::memory_order_relaxed); }
     /// Adds a sender, unless there are none. Returns false in that case.
     [[nodiscard]] bool upgrade() noexcept {
-        // relaxed: nothing is read through the count. The caller already has a share of the channel's memory.
+        // relaxed: the count publishes no other data. The caller already has a share of the channel's memory.
         std::size_t now = senders_.load(std::memory_order_relaxed);
         do {
             if (now == 0) return false;
@@ -247,7 +247,7 @@ public:
     /// Appends `node`. Returns false if the channel is closed: then the caller still owns the node. Otherwise the
     /// receiver owns it.
     [[nodiscard]] bool push(mpsc_node& node) noexcept {
-        // relaxed, also on failure: nothing is read through the value.
+        // relaxed, also on failure: the value publishes no other data.
         word now = last_.load(std::memory_order_relaxed);
         do {
             if ((now & closed) != 0) {

@@ -146,7 +146,7 @@ private:
 
     /// Stores a permit. Returns false, without a change, if that requires the lock.
     bool leave_permit() noexcept {
-        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: it publishes no other data
         do {
             if (is_engaged(now)) return false;
             // release: pairs with the acquire of the future that takes the permit. Stored even if there is a permit
@@ -157,7 +157,7 @@ private:
 
     /// Counts a notify_waiters() call. Returns false, without a change, if that requires the lock.
     bool count_call() noexcept {
-        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: it publishes no other data
         do {
             if (is_engaged(now)) return false;
             // release: pairs with the acquire in calls_until_now(), poll() and lock().

@@ -33,7 +33,7 @@ public:
     [[nodiscard]] bool claim() noexcept {
         states now = states::empty;
         // acquire: pairs with the release in give_up(). What the previous claimer did to the value is visible.
-        // relaxed on failure: nothing is read through it; the caller uses is_set().
+        // relaxed on failure: it publishes no other data; the caller uses is_set().
         return state_.compare_exchange_strong(now, states::claimed, std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }

@@ -69,7 +69,7 @@ public:
 
     /// Takes `count` permits, or none. A request for 0 permits succeeds unless closed.
     [[nodiscard]] acquired try_acquire(std::size_t count) noexcept {
-        // relaxed, also on failure: nothing is read through the value. saw_closed() does the acquire.
+        // relaxed, also on failure: the value publishes no other data. saw_closed() does the acquire.
         word now = word_.load(std::memory_order_relaxed);
         do {
             if ((now & closed) != 0) return saw_closed();
@@ -91,7 +91,7 @@ public:
 
     /// Releases or adds `count` permits. Returns false, without a change, if there would be more than max_permits.
     bool release(std::size_t count) noexcept {
-        // relaxed: nothing is read through the value. give() loads it again.
+        // relaxed: the value publishes no other data. give() loads it again.
         word now = word_.load(std::memory_order_relaxed);
         do {
             if ((now & waiting) != 0 || count > max_permits - permits(now)) return give(count);

@@ -146,7 +146,7 @@ public:
     /// Adds a reference.
     /// Preconditions: the caller has one.
     void add_reference() noexcept {
-        // relaxed: the caller's reference keeps the count above 0, and nothing is read through it.
+        // relaxed: the caller's reference keeps the count above 0, and it publishes no other data.
         word_.fetch_add(ref_one, std::memory_order_relaxed);
     }
 

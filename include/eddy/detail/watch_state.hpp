@@ -58,7 +58,7 @@ public:
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
 
-    // relaxed: a reported count; nothing is read through it.
+    // relaxed: a reported count; it publishes no other data.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
     // acquire: pairs with the release in drop_receiver(). A caller that finds no receivers sees what they did.
     [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }

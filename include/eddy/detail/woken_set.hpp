@@ -60,7 +60,7 @@ struct EDDY_API woken_node {
 
     /// Returns whether the node was woken since the owner took it from the queue.
     [[nodiscard]] bool is_woken() const noexcept {
-        // relaxed: only a hint; nothing is read through it.
+        // relaxed: only a hint; it publishes no other data.
         return (word.load(std::memory_order_relaxed) & queued) != 0;
     }
 

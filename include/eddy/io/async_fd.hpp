@@ -135,8 +135,8 @@ public:
         return registration().try_io(wanted, [&] { return operation(get()); });
     }
 
-    /// Calls `operation(source)`, which returns a `result`, until the error is not operation_would_block. Waits for
-    /// readiness between calls.
+    /// Calls `operation(source)`, which returns a `result`, until it returns anything other than
+    /// operation_would_block. Waits for readiness between calls.
     /// Errors: those of `operation`; errc::runtime_shutdown.
     /// Cancel safety: safe, if a call that would block has no effect.
     /// Lifetime: the future borrows this object.

@@ -42,8 +42,8 @@ private:
     std::shared_ptr<detail::pipe> pipe_;
 };
 
-/// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then the
-/// end.
+/// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then
+/// end of file.
 /// Errors: polling an end that was moved from throws `misuse`.
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {

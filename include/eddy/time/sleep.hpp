@@ -52,8 +52,9 @@ public:
     /// Returns true if the deadline has passed, so that a poll would be ready.
     [[nodiscard]] bool is_elapsed() const noexcept;
 
-    /// Sets a new deadline, even if the sleep was already ready. A waiting task continues to wait, in the timer wheel
-    /// of this thread's event loop, or in the former one if there is none.
+    /// Sets a new deadline, even if the sleep was already ready. If a task waits for the sleep, it continues
+    /// to wait. Its timer moves to the timer wheel of this thread's event loop. If this thread has no event loop, the
+    /// timer stays in its current wheel.
     void reset(time_point deadline) noexcept;
 
 private:
