@@ -33,7 +33,8 @@ struct counter {
 };
 
 eddy::task<eddy::result<void>> with_futures() {
-    // Registers immediately, with the loop on this thread. The constructor throws errors; make() returns a result.
+    // Registers the descriptor immediately with this thread's event loop. The constructor throws on an error; make()
+    // returns a result.
     eddy::io::poll_evented<counter> source(counter{}, eddy::io::interest::readable);
 
     std::thread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });

@@ -389,7 +389,7 @@ TEST(DriverInUse, ReactorAlwaysUsesEpoll) {
     EXPECT_TRUE(eddy::reactor::make(driver_kind::epoll).has_value());
 }
 
-// ---- io_uring is forbidden (in separate processes, in which nothing has probed the kernel yet) ----
+// ---- io_uring is denied (in separate processes, in which ring_support() has not cached its answer yet) ----
 
 /// Exits with 0 if `auto` selects epoll with the reason in `refusal`, and requesting io_uring by name fails with its
 /// error.

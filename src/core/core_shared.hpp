@@ -24,7 +24,7 @@ namespace eddy::detail {
 struct core_joined;
 
 /// The implementation of an event loop (`core`), at a stable address.
-/// Thread safety: the loop's thread, except where a section says "any thread".
+/// Thread safety: used only on the event loop's thread, except where a section says "any thread".
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:

@@ -9,7 +9,7 @@
 namespace eddy::detail {
 
 /// A FIFO queue of tasks to poll.
-/// Thread safety: the loop's thread.
+/// Thread safety: used only on the event loop's thread.
 /// Lifetime: does not own the tasks. A queued task must not be freed.
 class task_queue {
 public:
@@ -51,7 +51,7 @@ private:
 };
 
 /// A LIFO queue of tasks to poll.
-/// Thread safety: the loop's thread.
+/// Thread safety: used only on the event loop's thread.
 /// Lifetime: as for task_queue.
 class task_stack {
 public:
@@ -74,7 +74,7 @@ private:
 };
 
 /// A list of the tasks of a loop whose futures exist.
-/// Thread safety: the loop's thread.
+/// Thread safety: used only on the event loop's thread.
 class live_list {
 public:
     [[nodiscard]] core_task* front() const noexcept { return first_; }

@@ -24,11 +24,11 @@
 //     deliver<Output>(children, which)  the poll_result with the group's output; `which` is the index of the child that
 //                                       has decided, or the number of children if none has
 //
-//     running ── a child decides, throws, or ends last ──> ending ── all other children are destroyed ──> ended
+//     running ── a child decides or throws, or all have ended ──> ending ── all other children are destroyed ──> ended
 //
-// While the group is ending, each child with a poll_cancel() is polled with it. A child without one, and an output that
-// is not delivered, is destroyed immediately: another child may need a resource that it holds (a lock, a permit, a
-// notification) to end. All children are destroyed before the output or the exception is returned.
+// While the group is ending, it polls poll_cancel() of each child that has one. A child without poll_cancel() is
+// destroyed immediately, and so is an output that is not delivered: another child may need a resource that it holds (a
+// lock, a permit, a notification) to end. All children are destroyed before the output or the exception is returned.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {

@@ -29,7 +29,7 @@
 
 namespace eddy::detail {
 
-/// The state machine above. The two ends share one object.
+/// The state of a oneshot channel, without the value: the state machine described above. The two ends share one object.
 /// Thread safety: each end may be used by one thread at a time.
 class EDDY_API oneshot_state {
 public:

@@ -44,7 +44,7 @@ private:
 
 /// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then
 /// end of file.
-/// Errors: polling an end that was moved from throws `misuse`.
+/// Errors: poll_write() and poll_shutdown() throw `misuse` if this end was moved from.
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {
 public:

@@ -74,7 +74,7 @@ public:
         return basic_read_guard<const T, Owner>(this->downgraded());
     }
 
-    /// map() and try_map() as in basic_read_guard.
+    /// Same as map() and try_map() of basic_read_guard.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));

@@ -20,7 +20,7 @@ using time_point = std::chrono::steady_clock::time_point;
 /// do sleeps and timeouts.
 /// Thread safety: all members may be called from any thread.
 struct EDDY_API clock {
-    /// The types and constants of a clock of std::chrono.
+    /// The member types and constants that std::chrono requires of a clock.
     using duration = time::duration;
     using rep = duration::rep;
     using period = duration::period;

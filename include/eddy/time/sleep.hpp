@@ -22,8 +22,8 @@ namespace eddy::time {
 /// Cancel safety: safe. The destructor removes it from the timer wheel.
 /// Thread safety: one thread at a time. It may be polled and destroyed on a different thread than the one whose timer
 /// wheel contains it.
-/// Lifetime: it must not be moved while it waits, that is, from the first poll that is not ready until it is ready or
-/// reset.
+/// Lifetime: it must not be moved while it waits, that is, from the first poll that is not ready until it is ready.
+/// reset() does not end the wait.
 /// Cost: no allocation. Arming and dropping are O(1), under an uncontended lock.
 class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_future
     : public future_ops<sleep_future> {
