@@ -12,7 +12,7 @@
 #include <eddy/error.hpp>
 
 #include "core/this_thread.hpp"
-#include "driver/turn_error.hpp"
+#include "driver/tick_error.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
@@ -26,7 +26,7 @@ namespace {
 
 // Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick
 // and fires timers then if the last driver tick is at least core_look_interval ago.
-constexpr std::size_t polls_between_turns = 64;
+constexpr std::size_t polls_between_ticks = 64;
 constexpr auto core_look_interval = std::chrono::microseconds(20);
 
 // While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
@@ -213,7 +213,7 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
     const entered guard(*this, where);
     while (!done) {
         drain_inbound();
-        run_some(polls_between_turns, done);
+        run_some(polls_between_ticks, done);
         if (done) break;
         if (!has_queued()) {
             park(std::nullopt);
@@ -231,7 +231,7 @@ void core_shared::run_until_idle(std::source_location where) {
     const bool never = false;
     for (;;) {
         drain_inbound();
-        run_some(polls_between_turns, never);
+        run_some(polls_between_ticks, never);
         drain_inbound();  // the last task may have sent something
         if (live_.size() == 0) return;
         park(!has_queued() ? max_wait() : std::chrono::nanoseconds::zero());
@@ -302,7 +302,7 @@ void core_shared::look_at_driver(max_wait limit) {
     if (io_ == nullptr) {
         place_->park(limit);
     } else if (const auto turned = io_->turn(limit); !turned) {
-        throw std::system_error(turned.error(), std::string("eddy: ") + turn_failed(driver_, turned.error()));
+        throw std::system_error(turned.error(), std::string("eddy: ") + tick_failed(driver_, turned.error()));
     }
     static_cast<void>(time_->fire());
 }

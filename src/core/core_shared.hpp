@@ -29,13 +29,13 @@ struct core_joined;
 class core_shared {
 public:
     /// Deleter that releases one reference. A buffer_pool is closed instead; its last lease frees it.
-    struct gives_up {
+    struct releases {
         void operator()(auto* shared) const noexcept { shared->release(); }
         void operator()(buffer_pool* pool) const noexcept { pool->close(); }
     };
 
     struct settings {
-        std::unique_ptr<io_handle, gives_up> io;  ///< null without I/O
+        std::unique_ptr<io_handle, releases> io;  ///< null without I/O
         bool start_paused = false;                ///< whether the clock is paused
         std::chrono::nanoseconds spin{0};         ///< how long to spin before the thread parks
         std::optional<driver_kind> driver;        ///< the kind of `io`
@@ -117,10 +117,10 @@ private:
 
     // ---- Any thread ----
     inbound_list inbound_;
-    const std::unique_ptr<io_handle, gives_up> io_;
-    const std::unique_ptr<sleeping_place, gives_up> place_;
-    const std::unique_ptr<time_driver, gives_up> time_;
-    std::unique_ptr<buffer_pool, gives_up> buffers_;
+    const std::unique_ptr<io_handle, releases> io_;
+    const std::unique_ptr<sleeping_place, releases> place_;
+    const std::unique_ptr<time_driver, releases> time_;
+    std::unique_ptr<buffer_pool, releases> buffers_;
     const void* const owner_;
     const std::uint64_t fork_generation_;
     const std::uint64_t id_;

@@ -22,7 +22,7 @@ constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: ask
 result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_answer (*ask)() noexcept) noexcept {
     if (kind == driver_kind::epoll) return driver_choice{kind, reasons.epoll, false};
     if (kind == driver_kind::io_uring) {
-        const ring_answer answer = until_memory_is_back(
+        const ring_answer answer = retry_while_memory_is_short(
             ask, [](const ring_answer& each) { return !each && each.error().error == std::errc::not_enough_memory; });
         if (!answer) return std::unexpected(answer.error().error);
         return driver_choice{kind, reasons.io_uring, false};

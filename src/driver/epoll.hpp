@@ -71,11 +71,11 @@ public:
 
     /// Sets whether a wake-up ends the ticks of this epoll. Pass false while a ring watches waker_handle(). Call this
     /// only on the thread that is about to run a tick.
-    void hear_wakes(bool here) const noexcept {
+    void enable_wake_ups(bool enabled) const noexcept {
         // An eventfd never has priority data, so that interest disables it. (If the call fails, both the ring and
         // the epoll report a wake-up, which is harmless.)
         static_cast<void>(poll_.registry().modify(waker_.native_handle(), wake_token,
-                                                  here ? io::interest::readable : io::interest::priority));
+                                                  enabled ? io::interest::readable : io::interest::priority));
     }
     /// The eventfd that wake() writes to.
     [[nodiscard]] int waker_handle() const noexcept { return waker_.native_handle(); }

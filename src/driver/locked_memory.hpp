@@ -11,7 +11,7 @@ namespace eddy::detail {
 /// can be short for a moment.
 /// Cost: blocks the thread with a sleep of 2 ms between two calls.
 template <class Call, class IsShort>
-auto until_memory_is_back(Call call, IsShort is_short) noexcept {
+auto retry_while_memory_is_short(Call call, IsShort is_short) noexcept {
     constexpr int attempts = 100;
     constexpr auto pause = std::chrono::milliseconds(2);
     for (int i = 1;; ++i) {

@@ -195,7 +195,7 @@ private:
 };
 
 /// Returns whether a later attempt may succeed without a change to the system.
-bool is_of_the_moment(const std::error_code& error) noexcept {
+bool is_temporary(const std::error_code& error) noexcept {
     return error == std::errc::not_enough_memory || error == std::errc::too_many_files_open ||
            error == std::errc::too_many_files_open_in_system;
 }
@@ -214,7 +214,7 @@ ring_answer ring_support() noexcept {
     // acquire: pairs with the release below, so that the answer is read after it was written.
     if (kept.load(std::memory_order_acquire) == state::there) return answer;
     const auto asked = probe_ring();
-    if (!asked && is_of_the_moment(asked.error().error)) return asked;
+    if (!asked && is_temporary(asked.error().error)) return asked;
     auto expected = state::empty;
     // relaxed: it only grants the right to write; it publishes no other data.
     if (kept.compare_exchange_strong(expected, state::being_written, std::memory_order_relaxed)) {

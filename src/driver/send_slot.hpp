@@ -58,8 +58,8 @@ struct send_slot {
     place where = place::queued;
     bool has_failed = false;  ///< whether `result` is set
 
-    send_slot(stream_source& of, io_handle& at, std::uint32_t room) noexcept
-        : stream(&of), owner(&at), bytes(behind()), capacity(room), room_behind_(room) {}
+    send_slot(stream_source& of, io_handle& at, std::uint32_t size) noexcept
+        : stream(&of), owner(&at), bytes(inline_bytes()), capacity(size), inline_capacity_(size) {}
 
     /// Creates an empty slot for at least `size` bytes. Returns null if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, std::size_t size) noexcept {
@@ -80,7 +80,7 @@ struct send_slot {
     }
     /// Destroys the slot and frees its memory.
     void free() noexcept {
-        const std::size_t size = sizeof(send_slot) + room_behind_;
+        const std::size_t size = sizeof(send_slot) + inline_capacity_;
         if (has_grown()) free_block_of(bytes, capacity);
         std::destroy_at(this);
         free_block_of(this, size);
@@ -109,9 +109,9 @@ struct send_slot {
     }
 
 private:
-    // SAFETY: allocate() has allocated room_behind_ bytes directly after this object.
-    [[nodiscard]] std::byte* behind() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
-    [[nodiscard]] bool has_grown() noexcept { return capacity > room_behind_; }
+    // SAFETY: allocate() has allocated inline_capacity_ bytes directly after this object.
+    [[nodiscard]] std::byte* inline_bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+    [[nodiscard]] bool has_grown() noexcept { return capacity > inline_capacity_; }
     /// Grows to the maximum size and reuses the capacity of the bytes that were sent. Returns false if there is no
     /// memory.
     [[nodiscard]] bool grow() noexcept try {
@@ -129,13 +129,13 @@ private:
     } catch (const std::bad_alloc&) {
         return false;
     }
-    [[nodiscard]] static send_slot* allocate(stream_source& of, io_handle& at, std::size_t room) noexcept try {
-        return ::new (allocate_block(sizeof(send_slot) + room)) send_slot(of, at, static_cast<std::uint32_t>(room));
+    [[nodiscard]] static send_slot* allocate(stream_source& of, io_handle& at, std::size_t size) noexcept try {
+        return ::new (allocate_block(sizeof(send_slot) + size)) send_slot(of, at, static_cast<std::uint32_t>(size));
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
 
-    const std::uint32_t room_behind_;
+    const std::uint32_t inline_capacity_;
 };
 
 static_assert(sizeof(send_slot) + send_slot::most <= largest_pooled);

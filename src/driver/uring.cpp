@@ -202,7 +202,7 @@ bool uring::receive(stream_source& stream) noexcept {
     if (stream.is_listener()) {
         // Not multishot: that would accept the whole queue of the listener at a time, even if few connections are
         // wanted.
-        auto& peer = listener_source::of(stream).room_for_peer();
+        auto& peer = listener_source::of(stream).peer_buffer();
         ::io_uring_prep_accept(entry, stream.fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
     } else {

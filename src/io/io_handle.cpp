@@ -72,11 +72,11 @@ io::interest interest_of(std::uint8_t watched) noexcept {
 result<io_handle*> io_handle::make(driver_kind kind) noexcept try {
     auto driver = epoll::make();
     if (!driver) return std::unexpected(driver.error());
-    std::unique_ptr<io_handle, gives_up> made(new io_handle(std::move(*driver), kind));
+    std::unique_ptr<io_handle, releases> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
         // On the thread that builds the event loop, and not on the one that will own the ring, so that build()
         // reports what the kernel refuses.
-        auto ring = until_memory_is_back(
+        auto ring = retry_while_memory_is_short(
             [&] { return uring::make(*made); },
             [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
         if (!ring) return std::unexpected(ring.error());
@@ -221,10 +221,10 @@ result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
     if (source.is_stream()) return watch_stream(stream_source::of(source), stream_source::for_writing);
     std::lock_guard guard(lock_);
     if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
-    if (source.is_told_of_room) return false;
+    if (source.is_watched_for_writing) return false;
     constexpr auto everything = io::interest::readable | io::interest::writable | io::interest::priority;
     if (const auto done = driver_.watch_again(fd, &source, everything); !done) return std::unexpected(done.error());
-    source.is_told_of_room = true;
+    source.is_watched_for_writing = true;
     return true;
 }
 
@@ -344,7 +344,7 @@ void io_handle::wake_if_driven_elsewhere() noexcept {
 /// In the tick: serves all posted streams. Returns whether the tick must not sleep.
 bool io_handle::serve_requested() noexcept {
     bool has_news = false;
-    for (stream_source* stream = std::exchange(waits_for_room_, nullptr); stream != nullptr;) {
+    for (stream_source* stream = std::exchange(waits_for_entry_, nullptr); stream != nullptr;) {
         has_news |= serve(*std::exchange(stream, stream->next_requested));
     }
     // seq_cst: see wake_if_driven_elsewhere(). The load avoids the read-modify-write if nothing was posted.
@@ -380,7 +380,7 @@ bool io_handle::serve(stream_source& stream) noexcept {
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
         // The ring has no free entry now.
-        stream.next_requested = std::exchange(waits_for_room_, &stream);
+        stream.next_requested = std::exchange(waits_for_entry_, &stream);
         return has_news || ring != nullptr;  // the list keeps the reference
     }
     stream.release();
@@ -401,7 +401,7 @@ void io_handle::close_requested() noexcept {
     // acquire: pairs with the exchange in request_service().
     stream_source* stream = requested_.exchange(closed_list(), std::memory_order_acquire);
     if (stream == closed_list()) return;
-    for (stream_source* list : {stream, std::exchange(waits_for_room_, nullptr)}) {
+    for (stream_source* list : {stream, std::exchange(waits_for_entry_, nullptr)}) {
         while (list != nullptr) {
             stream_source& each = *std::exchange(list, list->next_requested);
             static_cast<void>(each.take_wanted());
@@ -432,10 +432,10 @@ void io_handle::prepare_ring() noexcept {
 
 /// In the tick: routes wake-ups to where this thread is about to sleep: the ring if this thread owns it, else the
 /// epoll.
-void io_handle::hear_wakes(bool by_ring) noexcept {
+void io_handle::route_wake_ups(bool by_ring) noexcept {
     if (by_ring == wakes_by_ring_) return;
     wakes_by_ring_ = by_ring;
-    driver_.hear_wakes(!by_ring);
+    driver_.enable_wake_ups(!by_ring);
 }
 
 result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept {
@@ -491,7 +491,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
         owner_.store(this_thread_mark(), std::memory_order_seq_cst);
     }
-    if (wake_is_owed_) timeout = std::chrono::nanoseconds::zero();
+    if (has_pending_wake_) timeout = std::chrono::nanoseconds::zero();
     if (alarm) driver_.set_alarm(*alarm);
     if (has_streams()) {
         prepare_ring();
@@ -499,9 +499,9 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
         wait_for_lingering(timeout);
     }
     uring* const ring = own_ring();
-    hear_wakes(ring != nullptr);
+    route_wake_ups(ring != nullptr);
     auto count = ring != nullptr ? turn_ring(*ring, timeout) : poll_events(timeout);
-    wake_is_owed_ = false;
+    has_pending_wake_ = false;
     if (has_streams()) give_up_lingering();
     unlock_driver();
     return count;
@@ -527,7 +527,7 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
         source.wake(what);
     });
     if (!turned) return std::unexpected(turned.error());
-    if (turned->was_woken) wake_is_owed_ = true;
+    if (turned->was_woken) has_pending_wake_ = true;
     if (turned->events != 0) count(ready_events_, turned->events);
     return turned->events;
 }

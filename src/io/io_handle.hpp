@@ -175,7 +175,7 @@ public:
 
 private:
     /// A deleter that releases a reference.
-    struct gives_up {
+    struct releases {
         void operator()(io_handle* shared) const noexcept { shared->release(); }
     };
     using time_point = std::chrono::steady_clock::time_point;
@@ -205,7 +205,7 @@ private:
     result<void> take_out(scheduled_io& source, int fd) noexcept;
     void close_gone(stream_source& stream) noexcept;
     void prepare_ring() noexcept;
-    void hear_wakes(bool by_ring) noexcept;
+    void route_wake_ups(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     [[nodiscard]] bool serve_requested() noexcept;
     [[nodiscard]] bool serve(stream_source& stream) noexcept;
@@ -222,7 +222,7 @@ private:
 
     // ---- Driver lock ----
     atomic<driver_lock_word> driver_lock_{unlocked};
-    bool wake_is_owed_ = false;  // turn_for_stalled_owner() has found a wake-up for the owner
+    bool has_pending_wake_ = false;  // turn_for_stalled_owner() has found a wake-up for the owner
     // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
 
@@ -235,7 +235,7 @@ private:
     // A stack of posted streams; a marker after it was closed.
     atomic<stream_source*> requested_{nullptr};
     // Posted streams for which the ring had no free entry. Guarded by the driver lock.
-    stream_source* waits_for_room_ = nullptr;
+    stream_source* waits_for_entry_ = nullptr;
 
     // When the first destroyed stream with unsent data is given up. Written under lock_.
     atomic<time_point> linger_until_{time_point::max()};

@@ -26,8 +26,8 @@ namespace eddy::detail {
 namespace {
 
 // Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().
-constexpr io::interest all_but_room = io::interest::readable | io::interest::priority;
-constexpr io::interest everything = all_but_room | io::interest::writable;
+constexpr io::interest all_but_writable = io::interest::readable | io::interest::priority;
+constexpr io::interest everything = all_but_writable | io::interest::writable;
 
 /// A short read on a TCP socket means that it is drained. That saves the read that would only report EAGAIN.
 auto short_read(std::size_t room, descriptor_kind kind) noexcept {
@@ -123,7 +123,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
         // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
         // is writable. Watch for it only after a send has blocked (forget()), or when a task waits for it.
-        auto added = io.add_source(fd_, all_but_room);
+        auto added = io.add_source(fd_, all_but_writable);
         if (added) (*added)->set_readiness(io::ready::writable);
         return added;
     }();
@@ -331,7 +331,7 @@ poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context
 
 }  // namespace
 
-result<void> io_socket::send_what_was_written() const { return done_or_would_block(stream().flush(*io_)); }
+result<void> io_socket::send_pending_data() const { return done_or_would_block(stream().flush(*io_)); }
 
 result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
 
@@ -347,7 +347,7 @@ result<void> io_socket::begin_to_watch_writing() const {
 
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
-    return poll_or_wait(*this, direction::write, cx, future, [&] { return send_what_was_written(); });
+    return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
 }
 
 poll_result<result<void>> io_socket::poll_sent(context& cx, const void* future) {

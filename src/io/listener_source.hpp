@@ -22,7 +22,7 @@ public:
 
     /// Returns the memory for the peer's address of the next accept. Called by the ring's owner, for one accept at
     /// a time.
-    [[nodiscard]] sys::native_addr& room_for_peer() noexcept {
+    [[nodiscard]] sys::native_addr& peer_buffer() noexcept {
         peer_.size = sizeof peer_.storage;
         return peer_;
     }

@@ -45,7 +45,7 @@ std::error_code system_error(int number) noexcept { return {number, std::generic
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
 
 /// Returns whether the error is temporary, so that the operation is repeated, by the ring or without it.
-bool is_of_the_moment(int error) noexcept {
+bool is_temporary(int error) noexcept {
     switch (error) {
     case EAGAIN:
     case EINTR:
@@ -112,7 +112,7 @@ stream_source::taken stream_source::take(io_handle& owner) noexcept {
     }
     if (end_ != 0) {
         const int error = std::exchange(end_, std::uint8_t{0});
-        if (!is_of_the_moment(error)) end_ = end_of_stream;
+        if (!is_temporary(error)) end_ = end_of_stream;
         return {received::error, nullptr, system_error(error)};
     }
     if (has(receives)) return {};
@@ -209,7 +209,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK | MSG_DONTWAIT);
     if (more) return count + *more;
     // The kernel reports an error once. Keep it for the next read that finds no bytes.
-    if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
+    if (!is_temporary(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
     return count;
 }
 
@@ -332,7 +332,7 @@ result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     const iovec_list list(slot_->rest(), from);
     const auto count = sys::send_vectored(fd_, list.get());
     if (!count) {
-        if (is_of_the_moment(count.error().value())) return std::unexpected(would_block());
+        if (is_temporary(count.error().value())) return std::unexpected(would_block());
         slot_->drop_front(before);
         return count;
     }
@@ -391,7 +391,7 @@ std::error_code stream_source::take_error() noexcept {
     const int of_reading = std::exchange(end_, std::uint8_t{0});
     const auto of_writing = take_send_error();
     // The end of the stream is not reported: the descriptor reports it again.
-    const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_of_the_moment(of_reading);
+    const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_temporary(of_reading);
     return is_told ? system_error(of_reading) : of_writing;
 }
 
@@ -428,7 +428,7 @@ result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_l
 void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send(fd_, slot_->rest().data(), slot_->rest().size(), MSG_DONTWAIT);
-        if (!count && is_of_the_moment(count.error().value())) return;
+        if (!count && is_temporary(count.error().value())) return;
         if (!count) send_error_ = static_cast<std::uint8_t>(count.error().value());
         slot_->drop_front(count ? *count : slot_->rest().size());
     }
@@ -440,14 +440,14 @@ void stream_source::free_slot() noexcept {
 
 /// Shuts the writing side down if that was requested. Requires the lock.
 /// Preconditions: the slot is free.
-void stream_source::shut_down_if_owed() noexcept {
+void stream_source::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
     shuts_down_ = 0;
 }
 
 /// Reports the outcome of the slot to the writer, if the slot `is_free`, and to the reader. Unlocks `guard`.
-void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
+void stream_source::report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
     io::ready now;
     if (is_free && has(writer_waits)) {
         clear(writer_waits);
@@ -658,7 +658,7 @@ operation_end stream_source::receive_ended(int result) noexcept {
     } else if (result == -ENOBUFS) {
         if (!has(in_large_transfer_mode))
             set(reads_itself);  // else read_itself() sets it, once the epoll watches the stream
-    } else if (result < 0 && !is_of_the_moment(-result)) {
+    } else if (result < 0 && !is_temporary(-result)) {
         end_ = static_cast<std::uint8_t>(-result);
         now |= io::ready::read_closed | io::ready::error;
     }
@@ -694,7 +694,7 @@ void stream_source::on_ready(io_handle& owner, io::ready what) noexcept {
         if (slot_->where == send_slot::place::blocked) send_now();
         if (slot_->where == send_slot::place::blocked && slot_->is_empty()) {
             free_slot();
-            shut_down_if_owed();
+            shut_down_if_requested();
             clear(writer_waits);
             what |= io::ready::writable;
             closes = has(wants_close) && !has(receives);
@@ -724,7 +724,7 @@ void stream_source::send_completed(int result) noexcept {
     slot_->has_failed = true;
     // Here and not in settle(), so that it is set before the end of the received data is reported, whose completion
     // follows.
-    if (result < 0 && !is_of_the_moment(-result)) send_error_ = static_cast<std::uint8_t>(-result);
+    if (result < 0 && !is_temporary(-result)) send_error_ = static_cast<std::uint8_t>(-result);
 }
 
 stream_source::sent stream_source::settle(send_slot& slot) noexcept {
@@ -733,7 +733,7 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
         slot.begin = slot.end;
     } else if (slot.result > 0) {
         slot.begin += static_cast<std::uint32_t>(slot.result);
-    } else if (!is_of_the_moment(-slot.result)) {
+    } else if (!is_temporary(-slot.result)) {
         slot.begin = slot.end;
     }
     // The stream was destroyed during the send. Drop what end() could not drop.
@@ -742,14 +742,14 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.owner->retain();
-        tell_of_slot(false, std::move(guard));
+        report_slot(false, std::move(guard));
         return sent::rest;
     }
     const bool closes = has(wants_close) && !has(receives) && !has(gone);
     if (closes) slot.owner->retain();
     free_slot();
-    shut_down_if_owed();
-    tell_of_slot(true, std::move(guard));
+    shut_down_if_requested();
+    report_slot(true, std::move(guard));
     return closes ? sent::close : sent::all;
 }
 

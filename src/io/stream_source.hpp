@@ -275,9 +275,9 @@ private:
     [[nodiscard]] result<void> await_slot(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<bool> is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
-    void shut_down_if_owed() noexcept;
+    void shut_down_if_requested() noexcept;
     void reset_and_drop_rest() noexcept;
-    void tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
+    void report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& owner, send_list from) noexcept;
     [[nodiscard]] result<std::size_t> append(io_handle& owner, send_list from, std::size_t size,
                                              std::unique_lock<spin_lock>&& guard) noexcept;

@@ -15,10 +15,10 @@ namespace eddy::net {
 
 template <class Self>
 result<Self> ip_binding<Self>::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
+    const auto reactor = handle.reactor(where);
+    if (!reactor) return std::unexpected(reactor.error());
     auto bound = Self::bind_now(at);
-    if (bound) bound->socket_.bind_to(*home);
+    if (bound) bound->socket_.bind_to(*reactor);
     return bound;
 }
 

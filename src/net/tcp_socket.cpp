@@ -37,10 +37,10 @@ result<tcp_listener> tcp_socket::listen(int backlog) && noexcept {
 }
 
 result<tcp_listener> tcp_socket::listen(int backlog, const core_handle& handle, std::source_location where) && {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
+    const auto reactor = handle.reactor(where);
+    if (!reactor) return std::unexpected(reactor.error());
     auto listener = std::move(*this).listen(backlog);
-    if (listener) listener->socket_.bind_to(*home);
+    if (listener) listener->socket_.bind_to(*reactor);
     return listener;
 }
 

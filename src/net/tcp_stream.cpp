@@ -33,7 +33,7 @@ task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_
 namespace {
 
 /// Tries the addresses in order. If all fail, returns the last error.
-task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, std::optional<reactor_handle> home,
+task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, std::optional<reactor_handle> reactor,
                                              std::source_location where) {
     std::error_code last = make_error_code(errc::no_address);
     for (const socket_addr& addr : to) {
@@ -43,7 +43,7 @@ task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, st
             continue;
         }
         detail::io_socket socket(fd->release());
-        if (home) socket.bind_to(*home);
+        if (reactor) socket.bind_to(*reactor);
         auto connected = co_await connect_socket(std::move(socket), addr, where);
         if (connected) co_return std::move(*connected);
         last = connected.error();
@@ -53,9 +53,9 @@ task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, st
 
 }  // namespace
 
-task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
+task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
                                                 std::source_location where) {
-    auto loop = co_await try_(std::move(home));
+    auto loop = co_await try_(std::move(reactor));
     if (to.is_name()) {
         auto found = co_await try_(resolve_here(std::move(to), where));
         to = std::move(found);

@@ -11,11 +11,11 @@ namespace eddy::net {
 template <class Self>
 result<Self> unix_binding<Self>::bind_for(const result<unix_addr>& at, const core_handle& handle,
                                           std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
+    const auto reactor = handle.reactor(where);
+    if (!reactor) return std::unexpected(reactor.error());
     if (!at) return std::unexpected(at.error());
     auto bound = Self::bind_now(*at);
-    if (bound) bound->socket_.bind_to(*home);
+    if (bound) bound->socket_.bind_to(*reactor);
     return bound;
 }
 

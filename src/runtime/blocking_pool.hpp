@@ -100,11 +100,11 @@ public:
     };
 
     /// Deleter that releases one reference.
-    struct gives_up {
+    struct releases {
         void operator()(blocking_pool* pool) const noexcept { pool->release(); }
     };
     /// An owning reference.
-    using share = std::unique_ptr<blocking_pool, gives_up>;
+    using share = std::unique_ptr<blocking_pool, releases>;
 
     [[nodiscard]] static share make(settings chosen) { return share(new blocking_pool(std::move(chosen))); }
     blocking_pool(const blocking_pool&) = delete;

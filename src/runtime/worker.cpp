@@ -10,7 +10,7 @@
 #include <eddy/error.hpp>
 
 #include "core/pause_briefly.hpp"
-#include "driver/turn_error.hpp"
+#include "driver/tick_error.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"

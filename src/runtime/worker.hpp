@@ -63,10 +63,10 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 class alignas(128) worker {
 public:
     /// Deleter that releases one reference.
-    struct gives_up {
+    struct releases {
         void operator()(auto* shared) const noexcept { shared->release(); }
     };
-    using io_share = std::unique_ptr<io_handle, gives_up>;
+    using io_share = std::unique_ptr<io_handle, releases>;
 
     /// `io` is null if the pool has no I/O. `seed` selects the random sequence of the worker.
     worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times);
@@ -184,8 +184,8 @@ private:
     const unsigned index_;
 
     const io_share io_;
-    const std::unique_ptr<sleeping_place, gives_up> place_;
-    const std::unique_ptr<time_driver, gives_up> time_;
+    const std::unique_ptr<sleeping_place, releases> place_;
+    const std::unique_ptr<time_driver, releases> time_;
 
     ring queue_;
     child_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> children_;

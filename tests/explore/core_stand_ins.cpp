@@ -7,7 +7,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/time_driver.hpp>
 
-#include "driver/turn_error.hpp"
+#include "driver/tick_error.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
@@ -57,7 +57,7 @@ result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort();
 std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
-const char* turn_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
+const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
 // ---- The timers and the pool of a worker that runs no tasks: never called ----
 

@@ -147,7 +147,7 @@ TEST(ExploreParker, BrokenParkersFail) {
 
 // ---- A worker that another thread takes over ----
 
-struct gives_up {
+struct releases {
     void operator()(sleeping_place* place) const noexcept { place->release(); }
 };
 
@@ -177,7 +177,7 @@ private:
 /// in its poll and arms a timer.
 template <bool Synchronises>
 void arm_while_another_goes_on() {
-    const std::unique_ptr<sleeping_place, gives_up> place(new sleeping_place(nullptr));
+    const std::unique_ptr<sleeping_place, releases> place(new sleeping_place(nullptr));
     const eddy::waker unpark = place->waker();
     timers with(unpark);
     explore::thread next([&] {

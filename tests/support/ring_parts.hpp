@@ -30,7 +30,7 @@ struct shuts_down {
 };
 using owned_io = std::unique_ptr<eddy::detail::io_handle, shuts_down>;
 
-/// Adds a stream to `home`, with a duplicate of the descriptor of `of`.
+/// Adds a stream to `owner`, with a duplicate of the descriptor of `of`.
 inline eddy::detail::stream_source& add_to(eddy::detail::io_handle& owner, const connection& of) {
     return **owner.add_stream(::dup(of.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
 }

@@ -169,15 +169,15 @@ private:
 
     /// Receives a datagram, or sets `error_`. Returns false if it has to wait.
     bool poll_datagram(context& cx) {
-        if (!room_) room_ = std::make_unique_for_overwrite<std::byte[]>(largest_datagram);
-        const auto got = detail::socket_of(socket_).poll_recv_from(cx, std::span(room_.get(), largest_datagram));
+        if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(largest_datagram);
+        const auto got = detail::socket_of(socket_).poll_recv_from(cx, std::span(buffer_.get(), largest_datagram));
         if (!got) return false;
         if (!*got) {
             error_ = got->error();
             has_ended_ = error_ == errc::runtime_shutdown || error_ == errc::io_disabled;
         } else {
             // Copied, so that a message that is kept does not keep 64 KiB.
-            in_.put(std::span(room_.get(), (*got)->size));
+            in_.put(std::span(buffer_.get(), (*got)->size));
             from_ = (*got)->from;
             is_decoding_ = true;
         }
@@ -205,7 +205,7 @@ private:
 
     Socket socket_;
     C codec_;
-    std::unique_ptr<std::byte[]> room_;
+    std::unique_ptr<std::byte[]> buffer_;
     bytes_mut in_;  // the rest of the datagram that is being decoded
     bytes_mut out_;
     net::socket_addr from_;

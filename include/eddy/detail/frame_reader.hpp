@@ -86,8 +86,8 @@ private:
     template <class R>
     poll_result<result<std::size_t>> poll_fill(context& cx, R& from) {
         // A read of a few bytes costs as much as a large one, so a nearly full buffer is extended first.
-        constexpr std::size_t least_room = 1024;
-        if (buffer_.capacity() - buffer_.size() < std::min(least_room, capacity_)) buffer_.reserve(capacity_);
+        constexpr std::size_t min_spare = 1024;
+        if (buffer_.capacity() - buffer_.size() < std::min(min_spare, capacity_)) buffer_.reserve(capacity_);
         return poll_read_buf(from, cx, buffer_);
     }
 

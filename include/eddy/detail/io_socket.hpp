@@ -60,8 +60,8 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
-    /// Chooses the reactor `home` for the registration, instead of the reactor of the event loop that polls first.
-    void bind_to(const reactor_handle& home) noexcept;
+    /// Chooses `reactor` for the registration, instead of the reactor of the event loop that polls first.
+    void bind_to(const reactor_handle& reactor) noexcept;
 
     /// Deregisters, and returns the descriptor, which the caller owns from then on.
     [[nodiscard]] int release() noexcept;
@@ -130,7 +130,7 @@ public:
         if (!is_registered()) return operation();
         const io::ready_event seen = source_->look(io::ready::mask_of(wanted));
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
-        auto answer = is_stream_ ? write_beside_ring(wanted, operation) : operation();
+        auto answer = is_stream_ ? write_outside_ring(wanted, operation) : operation();
         if (!answer && answer.error() == std::errc::operation_would_block) static_cast<void>(forget(seen));
         return answer;
     }
@@ -149,12 +149,12 @@ private:
 
     /// Runs a user-provided operation that writes to a ring connection, after all data written before has been sent.
     template <class Operation>
-    std::invoke_result_t<Operation&> write_beside_ring(io::interest wanted, Operation& operation) const {
+    std::invoke_result_t<Operation&> write_outside_ring(io::interest wanted, Operation& operation) const {
         // Reading is not supported: the data may be in the ring's buffers already.
         if (wanted != io::interest::writable) {
             return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
         }
-        if (const auto sent = send_what_was_written(); !sent) return std::unexpected(sent.error());
+        if (const auto sent = send_pending_data(); !sent) return std::unexpected(sent.error());
         auto answer = operation();
         if (answer || answer.error() != std::errc::operation_would_block) return answer;
         // From now on epoll reports when the socket is writable.
@@ -163,7 +163,7 @@ private:
     }
     /// Passes all written data to the kernel.
     /// Errors: operation_would_block if some of it is still unsent.
-    [[nodiscard]] result<void> send_what_was_written() const;
+    [[nodiscard]] result<void> send_pending_data() const;
     /// Makes the driver report writability. Returns false if it did so already.
     [[nodiscard]] result<bool> watch_writing() const;
     [[nodiscard]] result<void> begin_to_watch_writing() const;

@@ -60,15 +60,14 @@ struct source_link {
 
 /// The state that a registration shares with its driver.
 ///
-///     field            access                                      guarded by
-///     word_            driver: sets readiness, tick + 1, shutdown  itself; one history, each change a
-///     read-modify-write
-///                      tasks: clear the readiness that they saw
-///     waker slots,     tasks: store and remove their waker         lock_
-///     waiters_         driver: takes wakers out, and wakes them after the unlock
-///     list links       the driver's registration set               the set's lock (io_handle)
-///     is_told_of_room  io_handle::watch_writing()                  the set's lock
-///     references_      registration: 1; registration set: 1        itself
+///     field                   access                                         guarded by
+///     word_                   driver: sets readiness, tick + 1, shutdown     itself; each change
+///                             tasks: clear the readiness that they saw       a read-modify-write
+///     waker slots,            tasks: store and remove their waker            lock_
+///     waiters_                driver: takes wakers out, wakes them unlocked
+///     list links              the driver's registration set                  the set's lock
+///     is_watched_for_writing  io_handle::watch_writing()                     the set's lock
+///     references_             registration: 1; registration set: 1           itself
 ///
 /// No wakeup is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
@@ -170,7 +169,7 @@ private:
     const bool is_stream_ = false;
 
 public:
-    bool is_told_of_room = false;  // a datagram socket is also watched for writing
+    bool is_watched_for_writing = false;  // a datagram socket is also watched for writing
 
 protected:
     const int fd_ = -1;  // for a stream_source

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include <eddy/bytes/bytes.hpp>
-#include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/read_filled.hpp>
+#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <eddy/detail/budget_guard.hpp>
-#include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/io/operation.hpp>
 
@@ -25,26 +25,26 @@ public:
     poll_result<result<std::size_t>> poll(context& cx, C& into) {
         for (;;) {
             budget_guard cost(cx);
-            byte_room<C> room(into, room_);
-            const auto bytes = room.get();
+            spare_bytes<C> spare(into, read_size_);
+            const auto bytes = spare.get();
             const auto count = poll_read_checked(*from_, cx, bytes);
             if (!count) return not_ready;
             if (!*count) return *count;
             if (**count == 0) return ok(read_);
-            room.keep(**count);
+            spare.keep(**count);
             read_ += **count;
-            if (**count == bytes.size()) room_ = std::min(room_ * 2, largest_room);
+            if (**count == bytes.size()) read_size_ = std::min(read_size_ * 2, max_read_size);
             if (!cost.is_paid()) return not_ready;
         }
     }
     [[nodiscard]] std::size_t count() const noexcept { return read_; }
 
 private:
-    static constexpr std::size_t largest_room = 64 * 1024;
+    static constexpr std::size_t max_read_size = 64 * 1024;
 
     R* from_;
     std::size_t read_ = 0;
-    std::size_t room_ = 1024;  // bytes; starts small, so that little data costs little memory
+    std::size_t read_size_ = 1024;  // bytes; starts small, so that little data costs little memory
 };
 
 /// Returns the number of bytes that were appended to `text` since its size was `before`. If they are not UTF-8, removes

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include <eddy/detail/budget_guard.hpp>
-#include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/io/operation.hpp>
 

@@ -45,13 +45,13 @@ public:
     /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (has_ended_) return std::nullopt;
-        if (room_.capacity() == 0) room_.reserve(capacity_);
-        const auto count = detail::poll_read_buf(inner_, cx, room_);
+        if (buffer_.capacity() == 0) buffer_.reserve(capacity_);
+        const auto count = detail::poll_read_buf(inner_, cx, buffer_);
         if (!count) return not_ready;
         has_ended_ = !*count || **count == 0;
         if (!*count) return std::optional(item_type(std::unexpect, count->error()));
         if (**count == 0) return std::nullopt;
-        return std::optional(item_type(room_.split().freeze()));
+        return std::optional(item_type(buffer_.split().freeze()));
     }
 
     /// Returns the reader.
@@ -61,7 +61,7 @@ public:
 
 private:
     R inner_;
-    bytes_mut room_;
+    bytes_mut buffer_;
     std::size_t capacity_;
     bool has_ended_ = false;
 };

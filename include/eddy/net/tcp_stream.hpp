@@ -90,7 +90,7 @@ private:
     explicit tcp_stream(int fd) noexcept : basic_stream(detail::io_socket(fd)) {}
     explicit tcp_stream(detail::io_socket&& socket) noexcept : basic_stream(std::move(socket)) {}
 
-    static task<result<tcp_stream>> connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
+    static task<result<tcp_stream>> connect_to(lookup_request to, result<std::optional<reactor_handle>> reactor,
                                                std::source_location where);
 };
 

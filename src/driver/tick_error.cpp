@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "driver/turn_error.hpp"
+#include "driver/tick_error.hpp"
 
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
 
-const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
+const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
     if (error == errc::runtime_shutdown) {
         return "the event queue is closed (a forked child has none: create a core or a runtime there)";
     }
@@ -18,7 +18,7 @@ const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& 
 
 void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
     // A lack of memory here ends the program, too.
-    const std::system_error whole(error, turn_failed(kind, error));
+    const std::system_error whole(error, tick_failed(kind, error));
     fatal_error(whole.what());
 }
 

@@ -10,7 +10,7 @@ namespace eddy::detail {
 
 /// Returns the message for a thread that can no longer wait for events: the failed call and a remedy. The text of
 /// `error` follows it.
-[[nodiscard]] const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
+[[nodiscard]] const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
 /// Prints that message to standard error and ends the program. Called on threads that cannot report an error to a
 /// caller.

@@ -32,13 +32,13 @@ constexpr bool check_growing() {
 /// kept with keep().
 /// Lifetime: refers to the container, which must not be changed otherwise meanwhile.
 template <class C>
-class byte_room {
+class spare_bytes {
 public:
     /// Appends `size` zero bytes to the container.
-    byte_room(C& into, std::size_t size) : into_(into), size_(into.size()) { into.resize(size_ + size); }
-    byte_room(const byte_room&) = delete;
-    byte_room& operator=(const byte_room&) = delete;
-    ~byte_room() { into_.resize(size_); }  // never grows the container, so it does not throw
+    spare_bytes(C& into, std::size_t size) : into_(into), size_(into.size()) { into.resize(size_ + size); }
+    spare_bytes(const spare_bytes&) = delete;
+    spare_bytes& operator=(const spare_bytes&) = delete;
+    ~spare_bytes() { into_.resize(size_); }  // never grows the container, so it does not throw
 
     /// Returns the bytes that are not kept yet.
     [[nodiscard]] std::span<std::byte> get() noexcept {
@@ -54,19 +54,19 @@ private:
 
 /// For bytes_mut: the spare capacity is not initialized before it is read into.
 template <>
-class byte_room<bytes_mut> {
+class spare_bytes<bytes_mut> {
 public:
-    byte_room(bytes_mut& into, std::size_t size) : into_(into) {
+    spare_bytes(bytes_mut& into, std::size_t size) : into_(into) {
         into.reserve(size);
-        room_ = into.chunk_mut();
+        spare_ = into.chunk_mut();
     }
 
-    [[nodiscard]] std::span<std::byte> get() const noexcept { return room_; }
+    [[nodiscard]] std::span<std::byte> get() const noexcept { return spare_; }
     void keep(std::size_t count) { into_.advance_mut(count); }
 
 private:
     bytes_mut& into_;
-    std::span<std::byte> room_;
+    std::span<std::byte> spare_;
 };
 
 /// Appends a copy of `from`.
