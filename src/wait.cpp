@@ -34,7 +34,7 @@ public:
             const std::lock_guard guard(lock_);
             // release: pairs with the acquire in the spin loop. The waiting thread sees what was done before the wake.
             raised_.store(true, std::memory_order_release);
-            if (!is_asleep_) return;
+            if (!is_parked_) return;
         }
         // Notified after the unlock, so that the woken thread does not block on the lock.
         condition_.notify_one();
@@ -46,9 +46,9 @@ public:
         // acquire: pairs with the release in raise().
         for (int spins = 0; spins < spin_limit && !raised_.load(std::memory_order_acquire); ++spins) pause_briefly();
         std::unique_lock guard(lock_);
-        is_asleep_ = true;
+        is_parked_ = true;
         condition_.wait(guard, [this] { return raised_.load(std::memory_order_relaxed); });  // relaxed: under the lock
-        is_asleep_ = false;
+        is_parked_ = false;
         raised_.store(false, std::memory_order_relaxed);  // relaxed: under the lock
     }
 
@@ -58,7 +58,7 @@ private:
 
     mutex lock_;
     condition_variable condition_;
-    bool is_asleep_ = false;
+    bool is_parked_ = false;
     atomic<bool> raised_{false};
     atomic<std::uint32_t> references_{1};
 };

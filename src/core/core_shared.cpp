@@ -172,7 +172,7 @@ bool core_shared::send(inbound_node& node) noexcept {
     // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
     if (sys::fork_generation() != fork_generation_) return false;
     const auto pushed = inbound_.push(node);
-    if (pushed == inbound_list::pushed::loop_sleeps) place_->unpark();
+    if (pushed == inbound_list::pushed::loop_is_parked) place_->unpark();
     return pushed != inbound_list::pushed::refused;
 }
 
@@ -268,7 +268,7 @@ void core_shared::park(max_wait limit) {
             limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
         }
         flush_freed_blocks();
-        if (!inbound_.fall_asleep()) limit = std::chrono::nanoseconds::zero();
+        if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
     }
     look_at_driver(limit);
 }
@@ -495,7 +495,7 @@ void cancel_core_task(core_task& task) noexcept {
 void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
 bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
-bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_parents(); }
+bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
 void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
                      std::string_view name) noexcept {
@@ -526,7 +526,7 @@ void check_entry(const core_shared& loop, std::source_location where) {
             "(core_thread)",
             where);
     }
-    if (loop.is_parents()) {
+    if (loop.is_copy_in_child()) {
         throw misuse("this loop belongs to the parent process: after a fork, make a new core in the child", where);
     }
 }

@@ -83,7 +83,7 @@ public:
     [[nodiscard]] bool is_running() const noexcept { return running_here == this; }
     /// Returns whether this is the copy of a parent's loop in a forked child. It cannot run, because its driver belongs
     /// to the parent. A loop without I/O can continue to run, so this returns false for it.
-    [[nodiscard]] bool is_parents() const noexcept { return io_ != nullptr && io_->is_in_child(); }
+    [[nodiscard]] bool is_copy_in_child() const noexcept { return io_ != nullptr && io_->is_in_child(); }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }

@@ -464,10 +464,10 @@ void stream_source::report_slot(bool is_free, std::unique_lock<spin_lock>&& guar
 
 // ---- Closing ----
 
-stream_source::end_action stream_source::end(bool is_parents) noexcept {
+stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
     std::unique_lock guard(lock_);
     const auto dropped = take_wakers();  // destroyed after the lock was released
-    const auto action = is_parents ? end_action::close : end_transfers();
+    const auto action = is_copy_in_child ? end_action::close : end_transfers();
     if (action == end_action::close) set(gone);
     guard.unlock();
     return action;

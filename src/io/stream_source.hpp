@@ -150,8 +150,8 @@ public:
     enum class end_action { close, cancel_first, wait_for_send };
     /// Prepares the stream for its destruction: drops the wakers and the received data, and sends bytes that are
     /// queued for the end of the tick. `close` means that nothing is in flight, or that it belongs to another process
-    /// (in a forked child, `is_parents`).
-    [[nodiscard]] end_action end(bool is_parents) noexcept;
+    /// (in a forked child, `is_copy_in_child`).
+    [[nodiscard]] end_action end(bool is_copy_in_child) noexcept;
     /// After end(): leaves the descriptor to the driver, which closes it later. Returns true if nothing is in
     /// flight anymore, and the caller must close it.
     [[nodiscard]] bool leave_to_driver(io_handle& owner) noexcept;

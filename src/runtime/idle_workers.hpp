@@ -110,7 +110,7 @@ public:
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
     [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }
-    [[nodiscard]] bool anybody_searches() const noexcept {
+    [[nodiscard]] bool any_searching() const noexcept {
         // relaxed: a hint for notify_if_useful(), which may miss a wake-up.
         return searching(word_.load(std::memory_order_relaxed)) != 0;
     }

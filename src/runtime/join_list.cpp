@@ -154,7 +154,7 @@ join_list& join_list::operator=(join_list&& other) noexcept {
 }
 
 join_list::~join_list() {
-    let_go(true);
+    release_all(true);
     if (spare_ != nullptr) spare_->release();
     if (ended_ != nullptr) ended_->release();
 }
@@ -201,7 +201,7 @@ void join_list::abort_all() noexcept {
     for (join_entry* entry = first_; entry != nullptr; entry = entry->next) entry->task->join->abort(*entry->task);
 }
 
-void join_list::let_go(bool with_abort) noexcept {
+void join_list::release_all(bool with_abort) noexcept {
     if (first_ == nullptr) return;
     waker owner;
     {

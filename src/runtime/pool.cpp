@@ -74,7 +74,7 @@ private:
     static void leave_it(blocking_job& job) noexcept {
         // SAFETY: as in run_it().
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
-        mine->pool_.go_on_without_blocking_threads(mine->worker_);
+        mine->pool_.continue_without_blocking_threads(mine->worker_);
     }
 
     pool& pool_;
@@ -167,7 +167,7 @@ result<void> pool::start_threads() noexcept {
         }
         // Workers without a thread count as having left run().
         begin_shutdown();
-        workers_are_out(size() - static_cast<unsigned>(threads_.size()));
+        workers_have_left(size() - static_cast<unsigned>(threads_.size()));
         return std::unexpected(started.error());
     }
     return {};
@@ -181,7 +181,7 @@ result<sys::thread> pool::start_thread(worker& which) noexcept try {
         which.run();
         if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
         worker::leave_thread();
-        thread_is_out();
+        thread_has_left();
         release();
     });
     if (!started) release();
@@ -310,7 +310,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
         break;
     }
     }
-    // acquire: pairs with the store in ask_to_be_told(). The lock of the list orders them: if remove() came after
+    // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came after
     // synchronize(), this sees the flag; otherwise the waiter counts the task as ended.
     if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
@@ -446,7 +446,7 @@ bool pool::is_closed() const noexcept {
     return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0 && late_threads_ == 0;
 }
 
-void pool::go_on_without_blocking_threads(worker& which) noexcept {
+void pool::continue_without_blocking_threads(worker& which) noexcept {
     // The caller has begun the shutdown, possibly inside a poll and with locks held. So this thread must not run the
     // worker, which destroys tasks. Without another thread the poll takes the worker back after its block_in_place.
     static_cast<void>(which.thread_comes());
@@ -510,8 +510,8 @@ bool pool::start_late_thread(worker& which) noexcept try {
 
 void pool::count_blocking(bool begins) noexcept {
     // seq_cst: a store-load pair. This counts an end, then loads is_awaiting_idle_. A waiter stores is_awaiting_idle_
-    // in ask_to_be_told(), then loads the counters in alive(). If both loads read the old values, the waiter would not
-    // be notified of the last end.
+    // in notify_on_each_end(), then loads the counters in alive(). If both loads read the old values, the waiter would
+    // not be notified of the last end.
     (begins ? blocking_begun_ : blocking_ended_).fetch_add(1, std::memory_order_seq_cst);
     if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
 }
@@ -552,7 +552,7 @@ bool pool::keeps_busy_here() const noexcept {
 }
 
 /// Makes each later end of a task or of blocking work call after_end().
-void pool::ask_to_be_told() noexcept {
+void pool::notify_on_each_end() noexcept {
     // seq_cst: see count_blocking().
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
     // For tasks the locks of the lists have this effect. A task removed before this is counted as ended; a thread that
@@ -578,7 +578,7 @@ void pool::after_end() noexcept {
 }
 
 void pool::wait_until_idle() noexcept {
-    ask_to_be_told();
+    notify_on_each_end();
     std::unique_lock guard(lock_);
     // relaxed: `closed` is stored under lock_.
     changed_.wait(guard, [this] { return is_idle() || phase_.load(std::memory_order_relaxed) == phase::closed; });
@@ -590,7 +590,7 @@ void pool::close_when_idle() noexcept {
         const std::lock_guard guard(lock_);
         closes_when_idle_ = true;
     }
-    ask_to_be_told();
+    notify_on_each_end();
     after_end();
 }
 
@@ -608,7 +608,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
         abort_batch tasks;  // its destructor queues the tasks, after the list's lock is released
         lists_[i].for_each([&](spawned_task& task) { tasks.add(task); });
     }
-    ask_to_be_told();
+    notify_on_each_end();
     std::unique_lock guard(lock_);
     changed_.wait_until(guard, deadline, [&] { return alive(true) <= self; });
 }
@@ -639,7 +639,7 @@ void pool::close_queues() noexcept {
     }
 }
 
-void pool::workers_are_out(unsigned count) noexcept {
+void pool::workers_have_left(unsigned count) noexcept {
     std::vector<waker> wakers;
     {
         const std::lock_guard guard(lock_);
@@ -660,7 +660,7 @@ void pool::workers_are_out(unsigned count) noexcept {
     for (auto& each : wakers) std::move(each).wake();
 }
 
-void pool::thread_is_out() noexcept {
+void pool::thread_has_left() noexcept {
     const std::lock_guard guard(lock_);
     ++threads_out_;
     changed_.notify_all();

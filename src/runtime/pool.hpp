@@ -76,7 +76,7 @@ public:
     /// miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes the task
     /// if this worker stalls.
     void notify_if_useful() noexcept {
-        if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
+        if (!idle_.all_awake() && !idle_.any_searching()) notify_one();
     }
     /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
     /// list if the task was listed.
@@ -113,13 +113,13 @@ public:
         return phase_.load(std::memory_order_acquire) != phase::open;
     }
     /// Records that `count` workers of the closing pool have left run(). The last one closes the pool.
-    void workers_are_out(unsigned count) noexcept;
+    void workers_have_left(unsigned count) noexcept;
     /// Hands a worker over to another thread, which runs it from then on. Returns false if there is no such thread; the
     /// caller keeps the worker then.
     [[nodiscard]] bool hand_over(worker& which) noexcept;
     /// Starts a thread for an offered worker after the blocking threads have been shut down. If no thread can be
     /// started, the poll that offered the worker takes it back.
-    void go_on_without_blocking_threads(worker& which) noexcept;
+    void continue_without_blocking_threads(worker& which) noexcept;
     /// Records that a poll that handed its worker over has ended or has taken the worker back.
     /// Preconditions: called on the thread that called hand_over().
     void end_in_place(worker* taken_back = nullptr) noexcept;
@@ -193,10 +193,10 @@ private:
     [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used_hooks(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
-    void thread_is_out() noexcept;
+    void thread_has_left() noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
-    void ask_to_be_told() noexcept;
+    void notify_on_each_end() noexcept;
     void close_queues() noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
     [[nodiscard]] bool waits_for_this_poll() const noexcept;

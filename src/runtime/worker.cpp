@@ -118,7 +118,7 @@ void worker::run() noexcept {
     flush_freed_blocks();
     leave_thread();
     pool_.release(std::exchange(pool_references_, 0));
-    pool_.workers_are_out(1);
+    pool_.workers_have_left(1);
 }
 
 void worker::retain_pool() noexcept {
@@ -145,7 +145,7 @@ void worker::give_up_queue() noexcept {
 // ---- Queues ----
 
 void worker::schedule(spawned_task& task) noexcept {
-    // release: pairs with the acquire in relieve() and give_up_queue(), which read the task.
+    // release: pairs with the acquire in service_stalled() and give_up_queue(), which read the task.
     // acquire: not needed, because the thread that runs the worker has stored `former` itself; an exchange costs the
     // same with it.
     spawned_task* const former = lifo_.exchange(&task, std::memory_order_acq_rel);
@@ -549,12 +549,12 @@ void worker::watch_others() noexcept {
         const bool is_parked = pool_.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
         if (!is_parked || seen.polls != seen_[i].polls) last_activity_ = steady_clock::now();
-        if (!is_parked && seen == seen_[i]) relieve(other);
+        if (!is_parked && seen == seen_[i]) service_stalled(other);
     }
 }
 
 /// Services a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
-void worker::relieve(worker& stuck) noexcept {
+void worker::service_stalled(worker& stuck) noexcept {
     // acquire: pairs with the release in schedule(), which published the task.
     if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
     if (spawned_task* const task = stuck.children_.steal()) schedule(*task);

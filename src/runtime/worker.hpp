@@ -178,7 +178,7 @@ private:
     [[nodiscard]] std::chrono::nanoseconds time_to_watch() const noexcept;
     [[nodiscard]] bool watch_if_due() noexcept;
     void watch_others() noexcept;
-    void relieve(worker& stuck) noexcept;
+    void service_stalled(worker& stuck) noexcept;
 
     pool& pool_;
     const unsigned index_;

@@ -70,7 +70,7 @@ void pool::inject(spawned_task&) noexcept { std::abort(); }
 void pool::give_up(spawned_task&) noexcept { std::abort(); }
 void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
 void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
-void pool::workers_are_out(unsigned) noexcept { std::abort(); }
+void pool::workers_have_left(unsigned) noexcept { std::abort(); }
 void pool::end_in_place(worker*) noexcept { std::abort(); }
 bool pool::has_queued_work() const noexcept { std::abort(); }
 

@@ -37,7 +37,7 @@ struct loop {
 
     bool send(item& sent) {
         const auto pushed = inbound.push(sent);
-        if (pushed == List::pushed::loop_sleeps) {
+        if (pushed == List::pushed::loop_is_parked) {
             check(is_set_up.read(), "the loop's writes before its wait are visible to the waking thread");
             wake_up.set();
         }
@@ -57,7 +57,7 @@ struct loop {
 
     void sleep() {
         if (!is_set_up.read()) is_set_up.write(true);
-        if (inbound.fall_asleep()) wake_up.wait();
+        if (inbound.mark_parked()) wake_up.wait();
     }
 };
 
@@ -144,9 +144,9 @@ TEST(ExploreInboundListStress, RandomExecutionsHold) {
 struct as_it_is {
     static constexpr std::memory_order push = std::memory_order_acq_rel;
     static constexpr std::memory_order take = std::memory_order_acquire;
-    static constexpr std::memory_order fall_asleep = std::memory_order_release;
-    static constexpr bool tells_of_sleep = true;
-    static constexpr bool sleeps_by_compare_exchange = true;
+    static constexpr std::memory_order mark_parked = std::memory_order_release;
+    static constexpr bool tells_of_parking = true;
+    static constexpr bool parks_by_compare_exchange = true;
     static constexpr bool closes_by_exchange = true;
     static constexpr bool keeps_order = true;
 };
@@ -160,9 +160,9 @@ public:
         inbound_node* head = head_.load(std::memory_order_relaxed);
         do {
             if (head == &closed_mark_) return pushed::refused;
-            node.next_inbound = head == &asleep_mark_ ? nullptr : head;
+            node.next_inbound = head == &parked_mark_ ? nullptr : head;
         } while (!head_.compare_exchange_weak(head, &node, Choice::push, std::memory_order_relaxed));
-        return Choice::tells_of_sleep && head == &asleep_mark_ ? pushed::loop_sleeps : pushed::quietly;
+        return Choice::tells_of_parking && head == &parked_mark_ ? pushed::loop_is_parked : pushed::quietly;
     }
 
     inbound_node* take() noexcept {
@@ -170,14 +170,14 @@ public:
         return oldest_first(head_.exchange(nullptr, Choice::take));
     }
 
-    bool fall_asleep() noexcept {
+    bool mark_parked() noexcept {
         inbound_node* expected = nullptr;
-        if constexpr (Choice::sleeps_by_compare_exchange) {
-            return head_.compare_exchange_strong(expected, &asleep_mark_, Choice::fall_asleep,
+        if constexpr (Choice::parks_by_compare_exchange) {
+            return head_.compare_exchange_strong(expected, &parked_mark_, Choice::mark_parked,
                                                  std::memory_order_relaxed);
         } else {
             if (head_.load(std::memory_order_acquire) != nullptr) return false;
-            head_.store(&asleep_mark_, Choice::fall_asleep);
+            head_.store(&parked_mark_, Choice::mark_parked);
             return true;
         }
     }
@@ -194,7 +194,7 @@ public:
 
 private:
     inbound_node* oldest_first(inbound_node* newest) noexcept {
-        if (newest == &asleep_mark_ || newest == &closed_mark_) return nullptr;
+        if (newest == &parked_mark_ || newest == &closed_mark_) return nullptr;
         if (!Choice::keeps_order) return newest;
         inbound_node* reversed = nullptr;
         while (newest != nullptr) {
@@ -207,7 +207,7 @@ private:
     }
 
     eddy::detail::atomic<inbound_node*> head_{nullptr};
-    inbound_node asleep_mark_;
+    inbound_node parked_mark_;
     inbound_node closed_mark_;
 };
 
@@ -224,13 +224,13 @@ struct relaxed_take : as_it_is {
     static constexpr std::memory_order take = std::memory_order_relaxed;
 };
 struct relaxed_sleep : as_it_is {
-    static constexpr std::memory_order fall_asleep = std::memory_order_relaxed;
+    static constexpr std::memory_order mark_parked = std::memory_order_relaxed;
 };
 struct silent_about_sleep : as_it_is {
-    static constexpr bool tells_of_sleep = false;
+    static constexpr bool tells_of_parking = false;
 };
 struct sleep_by_store : as_it_is {
-    static constexpr bool sleeps_by_compare_exchange = false;
+    static constexpr bool parks_by_compare_exchange = false;
 };
 struct close_by_store : as_it_is {
     static constexpr bool closes_by_exchange = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The LIFO slot of a worker (worker::schedule(), next_local(), relieve()): each task that enters it is run once, by its
-// worker or by a watchdog worker, and the thread that runs it sees what was written before it was woken.
+// The LIFO slot of a worker (worker::schedule(), next_local(), service_stalled()): each task that enters it is run
+// once, by its worker or by a watchdog worker, and the thread that runs it sees what was written before it was woken.
 #include "runtime/worker.hpp"
 
 #include <gtest/gtest.h>
@@ -49,14 +49,14 @@ struct job : spawned_task {
 };
 
 // The private functions that the models call. An explicit instantiation may name private members.
-void call_relieve(worker& watchdog, worker& busy);
+void call_service_stalled(worker& watchdog, worker& busy);
 spawned_task* call_next_local(worker& own);
-template <auto Relieve, auto NextLocal>
+template <auto ServiceStalled, auto NextLocal>
 struct opened {
-    friend void call_relieve(worker& watchdog, worker& busy) { (watchdog.*Relieve)(busy); }
+    friend void call_service_stalled(worker& watchdog, worker& busy) { (watchdog.*ServiceStalled)(busy); }
     friend spawned_task* call_next_local(worker& own) { return (own.*NextLocal)(); }
 };
-template struct opened<&worker::relieve, &worker::next_local>;
+template struct opened<&worker::service_stalled, &worker::next_local>;
 
 alignas(pool) std::byte no_pool[sizeof(pool)];
 
@@ -64,7 +64,7 @@ alignas(pool) std::byte no_pool[sizeof(pool)];
 class real_worker {
 public:
     void schedule(job& task) { worker_.schedule(task); }
-    void relieve(real_worker& busy) { call_relieve(worker_, busy.worker_); }
+    void service_stalled(real_worker& busy) { call_service_stalled(worker_, busy.worker_); }
     // SAFETY: schedule() pushes only jobs. `workers` keeps them until its threads have ended.
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
 
@@ -87,7 +87,7 @@ struct workers {
         busy.schedule(jobs[index]);
     }
     void watch(Worker& watchdog) {
-        watchdog.relieve(busy);
+        watchdog.service_stalled(busy);
         run_all(watchdog);
     }
     void check_all() const {
@@ -165,7 +165,7 @@ public:
         if (former != nullptr) check(queue_.push(former), "the run queue has spare capacity");
     }
 
-    void relieve(changed_worker& busy) {
+    void service_stalled(changed_worker& busy) {
         if (job* const task = busy.take(Choice::relieves_by_exchange)) schedule(*task);
     }
 

@@ -52,7 +52,7 @@ private:
         for (; begun_ < count_; ++begun_) numbers_.push(std::size_t{begun_});
         bool is_decided = false;
         const auto poll_one = [&](numbers::node& one, context& its) {
-            const polled answer = asked_again_if_it_throws(its, [&] { return poll_child(one.future, its); });
+            const polled answer = requeue_on_exception(its, [&] { return poll_child(one.future, its); });
             if (answer == polled::waits) return answer;
             is_decided = answer == polled::last;
             numbers_.release(one);

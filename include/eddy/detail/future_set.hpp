@@ -37,7 +37,7 @@ struct future_node : woken_node {
 /// Calls `poll` and returns its result. If it throws, queues the future whose context is `its`, and rethrows: that
 /// future may not have registered its waker.
 template <class Fn>
-auto asked_again_if_it_throws(context& its, Fn&& poll) {
+auto requeue_on_exception(context& its, Fn&& poll) {
     try {
         return poll();
     } catch (...) {
@@ -109,14 +109,14 @@ public:
             node* const next = of(woken_.next_to_poll());
             if (next == nullptr) {
                 // A future that woke itself wants to yield, so it must not be polled again in this loop.
-                if (is_to_yield) return come_back(cx);
+                if (is_to_yield) return yield_now(cx);
                 if (!woken_.fetch(cx.waker())) return not_ready;
                 continue;
             }
             const polled outcome = poll_with_its_waker(*next, cx, poll_one);
             if (outcome == polled::last) return poll_result<void>::ready();
             if (outcome == polled::waits && next->is_woken()) is_to_yield = true;
-            if (++polls == polls_per_turn || cx.budget() == 0) return come_back(cx);
+            if (++polls == polls_per_turn || cx.budget() == 0) return yield_now(cx);
         }
     }
 
@@ -128,7 +128,7 @@ public:
     poll_result<void> poll_cancel(context& cx) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
         const auto end_one = [this](node& one, context& its) {
-            const bool is_over = asked_again_if_it_throws(its, [&] { return poll_cancel_child(&one.future, its); });
+            const bool is_over = requeue_on_exception(its, [&] { return poll_cancel_child(&one.future, its); });
             if (!is_over) return polled::waits;
             release(one);
             return is_empty() ? polled::last : polled::ended;
@@ -146,7 +146,7 @@ private:
     static node* of(woken_node* one) noexcept { return static_cast<node*>(one); }
 
     /// Yields: wakes the task, so that it is polled again after other tasks.
-    static poll_result<void> come_back(context& cx) noexcept {
+    static poll_result<void> yield_now(context& cx) noexcept {
         cx.waker().wake_by_ref();
         return not_ready;
     }

@@ -47,10 +47,10 @@ public:
     /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;
     /// Removes all tasks from the list without aborting them.
-    void detach_all() noexcept { let_go(false); }
+    void detach_all() noexcept { release_all(false); }
 
 private:
-    void let_go(bool with_abort) noexcept;
+    void release_all(bool with_abort) noexcept;
     void unlink(join_entry& entry) noexcept;
 
     join_ready_list* ended_ = nullptr;  // reference-counted: this object and each entry hold a reference

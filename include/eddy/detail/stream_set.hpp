@@ -46,7 +46,7 @@ public:
         budget_guard cost(cx);
         std::optional<Item> item;
         const auto poll_one = [&](node& one, context& its) {
-            auto next = asked_again_if_it_throws(its, [&] { return one.future.items.poll_next(its); });
+            auto next = requeue_on_exception(its, [&] { return one.future.items.poll_next(its); });
             if (!next) return set::polled::waits;
             if (!next->has_value()) {
                 ended(one.future);
@@ -70,7 +70,7 @@ public:
     {
         if (!std::exchange(is_ending_, true)) streams_.queue_all();
         const auto end_one = [&](node& one, context& its) {
-            const auto is_over = asked_again_if_it_throws(its, [&] { return one.future.items.poll_cancel(its); });
+            const auto is_over = requeue_on_exception(its, [&] { return one.future.items.poll_cancel(its); });
             if (!is_over) return set::polled::waits;
             ended(one.future);
             release(one);
