@@ -210,17 +210,17 @@ TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
                 it.waits = false;
                 continue;
             }
-            const bool had_come = it.hand->wakers() > 0 || it.hand->is_woken();
+            const bool had_arrived = it.hand->wakers() > 0 || it.hand->is_woken();
             std::size_t here = 0;
             for (const auto& each : hands) here += each.waits ? 1 : 0;
             const auto answer = it.hand->poll();
-            if (!had_come && here + 1 == needed) {
+            if (!had_arrived && here + 1 == needed) {
                 ASSERT_TRUE(answer.is_ready() && answer->is_leader()) << "round " << round;
                 for (auto& each : hands) {
                     if (!std::exchange(each.waits, false)) continue;
                     ASSERT_TRUE(each.hand->is_woken()) << "round " << round;
                 }
-            } else if (!had_come) {
+            } else if (!had_arrived) {
                 ASSERT_FALSE(answer.is_ready()) << "round " << round;
                 it.waits = true;
             } else {

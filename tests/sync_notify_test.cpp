@@ -449,22 +449,22 @@ public:
             }
             one = {states::told, 0};
         }
-        if (one.state == states::told) one.gift = 0;
+        if (one.state == states::told) one.notification = 0;
         return one.state == states::told;
     }
     void drop(std::size_t i) {
         auto one = std::exchange(all_[i], {states::none, 0});
         if (one.state == states::waits) queue_.erase(std::ranges::find(queue_, i));
-        if (one.gift != 0) tell(one.gift);
+        if (one.notification != 0) tell(one.notification);
     }
-    void tell(char gift) {
+    void tell(char notification) {
         if (queue_.empty()) {
             permit_ = true;
             return;
         }
-        const auto next = gift == 'l' ? queue_.back() : queue_.front();
+        const auto next = notification == 'l' ? queue_.back() : queue_.front();
         queue_.erase(std::ranges::find(queue_, next));
-        all_[next] = {states::told, gift};
+        all_[next] = {states::told, notification};
     }
     void tell_all() {
         for (auto& one : all_) {
@@ -477,7 +477,7 @@ public:
 private:
     struct entry {
         states state = states::none;
-        char gift = 0;  // 'f' or 'l': forwarded if the future is dropped now
+        char notification = 0;  // 'f' or 'l': forwarded if the future is dropped now
     };
     std::vector<entry> all_;
     std::deque<std::size_t> queue_;

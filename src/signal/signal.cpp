@@ -10,7 +10,7 @@
 
 namespace eddy {
 
-detail::signal_bell::~signal_bell() { sys::unique_fd(fd_).reset(); }
+detail::signal_event_fd::~signal_event_fd() { sys::unique_fd(fd_).reset(); }
 
 namespace signal {
 
@@ -22,24 +22,24 @@ poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
             seen_ = count;
             return std::optional(kind_);
         }
-        const auto rung = bell_.registration().poll_read_ready(cx);
-        if (!rung) return not_ready;
-        if (!*rung) return std::nullopt;
+        const auto event = event_fd_.registration().poll_read_ready(cx);
+        if (!event) return not_ready;
+        if (!*event) return std::nullopt;
         // Clears only the readiness that was read above. A signal that is not in `count` has made, or will make, the
         // descriptor ready again.
-        bell_.registration().clear_readiness(**rung);
+        event_fd_.registration().clear_readiness(**event);
     }
 }
 
 result<signal_stream> stream(kind of, std::source_location where) {
     if (auto set = sys::count_signal(of.number()); !set) return std::unexpected(set.error());
     const auto seen = sys::signals_counted(of.number());
-    auto fd = sys::open_bell();
+    auto fd = sys::open_signal_eventfd();
     if (!fd) return std::unexpected(fd.error());
-    auto bell =
-        io::poll_evented<detail::signal_bell>::make(detail::signal_bell(fd->release()), io::interest::readable, where);
-    if (!bell) return std::unexpected(bell.error());
-    return signal_stream(of, seen, *std::move(bell));
+    auto event_fd = io::poll_evented<detail::signal_event_fd>::make(detail::signal_event_fd(fd->release()),
+                                                                    io::interest::readable, where);
+    if (!event_fd) return std::unexpected(event_fd.error());
+    return signal_stream(of, seen, *std::move(event_fd));
 }
 
 poll_result<result<void>> ctrl_c_future::poll(context& cx) {

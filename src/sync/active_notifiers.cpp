@@ -32,12 +32,12 @@ void active_notifiers::remove(active_notifier& one) noexcept {
     *place = one.next_;
 }
 
-void active_notifiers::leave_own_behind() noexcept {
+void active_notifiers::abandon_own_thread() noexcept {
     const void* const mine = own_mark();
     for (active_notifier** place = &first_; *place != nullptr;) {
         active_notifier& one = **place;
         if (one.thread_ == mine) {
-            one.is_left_behind_ = true;
+            one.is_object_gone_ = true;
             *place = one.next_;
         } else {
             place = &one.next_;

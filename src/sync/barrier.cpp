@@ -35,7 +35,7 @@ void barrier_state::wake_former_rounds(Guard& guard) noexcept {
         active_notifiers_.add(active_notifier);
         guard.unlock();
         wakes.wake_all();
-        if (active_notifier.is_left_behind()) return;  // a waker destroyed the barrier
+        if (active_notifier.is_object_gone()) return;  // a waker destroyed the barrier
         guard.lock();
         active_notifiers_.remove(active_notifier);
     }
@@ -44,14 +44,14 @@ void barrier_state::wake_former_rounds(Guard& guard) noexcept {
 barrier_state::answers barrier_state::arrive(barrier_waiter& one, const waker& wake) noexcept {
     waker copy = wake;  // before the lock is taken: a waker may run user code
     std::unique_lock guard(lock_);
-    if (here_ + 1 == count_) {
-        here_ = 0;
+    if (arrived_ + 1 == count_) {
+        arrived_ = 0;
         ++rounds_;
         one.stage = stages::ended;
         wake_former_rounds(guard);
-        return answers::all_here_and_leads;
+        return answers::complete_as_leader;
     }
-    ++here_;
+    ++arrived_;
     one.round = rounds_;
     one.stage = stages::waiting;
     one.wake.swap(copy);
@@ -70,7 +70,7 @@ barrier_state::answers barrier_state::poll(barrier_waiter& one, const waker& wak
                 waiting_.remove(one);
                 one.stage = stages::ended;
                 dropped = std::move(one.wake);
-                return answers::all_here;
+                return answers::complete;
             }
             if (one.wake.will_wake(wake)) return answers::not_yet;
             if (is_copied) {
@@ -87,11 +87,11 @@ bool barrier_state::leave(barrier_waiter& one) noexcept {
     one.stage = stages::ended;
     waker dropped;
     const std::lock_guard guard(lock_);
-    const bool had_come = one.round != rounds_;
-    if (!had_come) --here_;
+    const bool had_arrived = one.round != rounds_;
+    if (!had_arrived) --arrived_;
     waiting_.remove(one);
     dropped = std::move(one.wake);
-    return had_come;
+    return had_arrived;
 }
 
 }  // namespace eddy::detail

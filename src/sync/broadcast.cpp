@@ -126,18 +126,18 @@ broadcast_state::position broadcast_state::drop_receiver() noexcept {
         is_last = receivers_.fetch_sub(1, std::memory_order_release) == 1;
         until = tail_;
     }
-    if (is_last) leavings_.notify_waiters();
+    if (is_last) receivers_gone_.notify_waiters();
     return until;
 }
 
-bool broadcast_state::poll_left(notify_waiter& one, const waker& wake) noexcept {
+bool broadcast_state::poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept {
     for (;;) {
-        if (one.stage != notify_waiter::stages::waiting) leavings_.begin(one);
+        if (one.stage != notify_waiter::stages::waiting) receivers_gone_.begin(one);
         if (receivers() == 0) {
-            leavings_.leave(one);
+            receivers_gone_.leave(one);
             return true;
         }
-        if (!leavings_.poll(one, &wake)) return false;
+        if (!receivers_gone_.poll(one, &wake)) return false;
         // A receiver may have been added since the notification: check again.
     }
 }

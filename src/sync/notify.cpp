@@ -8,7 +8,7 @@
 
 namespace eddy::detail {
 
-using gifts = notify_waiter::gifts;
+using notification_kind = notify_waiter::notification_kind;
 
 bool notify_state::may_be_destroyed() noexcept {
     // A waiter can see its notification while the notifier still holds the lock, so take the lock once. A notifier that
@@ -26,17 +26,18 @@ notify_state::word notify_state::current() const noexcept {
 
 /// Returns true if `one` has no notification yet and was not included in a notification of all waiters.
 bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
-    // relaxed: the `gift` of a listed waiter changes under the lock.
-    return one.gift.load(std::memory_order_relaxed) == gifts::none && one.calls == calls_in(current());
+    // relaxed: the `notification` of a listed waiter changes under the lock.
+    return one.notification.load(std::memory_order_relaxed) == notification_kind::none &&
+           one.calls == calls_in(current());
 }
 
-/// Stores the notification `gift` in `one`, which the caller has removed from its list. The caller wakes the returned
-/// waker after it has released the lock.
-waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
+/// Stores `notification` in `one`, which the caller has removed from its list. The caller wakes the returned waker
+/// after it has released the lock.
+waker notify_state::deliver(notify_waiter& one, notification_kind notification) noexcept {
     waker wake = std::move(one.wake);
-    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which read `gift` without the lock. The
-    // waiter sees what the notifier wrote, and from then on only the waiter uses `one`.
-    one.gift.store(gift, std::memory_order_release);
+    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which read `notification` without the
+    // lock. The waiter sees what the notifier wrote, and from then on only the waiter uses `one`.
+    one.notification.store(notification, std::memory_order_release);
     return wake;
 }
 
@@ -46,24 +47,23 @@ inline notify_state::word notify_state::without_waiter() const noexcept {
     return waiting_.is_empty() && state_in(now) == waiting ? now - waiting : now;
 }
 
-/// Passes the notification `gift` to the first or the last waiter. If there are no waiters, stores a permit for the
-/// next one.
-waker notify_state::hand_to_next(gifts gift) noexcept {
-    notify_waiter* const next = gift == gifts::to_last ? waiting_.pop_back() : waiting_.pop_front();
+/// Passes `notification` to the first or the last waiter. If there are no waiters, stores a permit for the next one.
+waker notify_state::deliver_next(notification_kind notification) noexcept {
+    notify_waiter* const next = notification == notification_kind::to_last ? waiting_.pop_back() : waiting_.pop_front();
     if (next == nullptr) {
         word_.set(with_permit(current()));
         return {};
     }
-    waker wake = hand(*next, gift);
+    waker wake = deliver(*next, notification);
     word_.set(without_waiter());
     return wake;
 }
 
-void notify_state::notify_waiting(gifts gift) noexcept {
+void notify_state::notify_waiting(notification_kind notification) noexcept {
     waker wake;
     {
         const std::lock_guard guard(word_);
-        wake = hand_to_next(gift);
+        wake = deliver_next(notification);
     }
     std::move(wake).wake();
 }
@@ -82,14 +82,14 @@ void notify_state::notify_all_waiting() noexcept {
                 guard.unlock();
                 return wakes.wake_all();
             }
-            wakes.push(hand(*next, gifts::to_all));
+            wakes.push(deliver(*next, notification_kind::to_all));
         }
         // While the lock is released, the remaining waiters may leave on their own. So they stay in a list of this
         // object and not in a local one.
         active_notifiers_.add(active_notifier);
         guard.unlock();
         wakes.wake_all();
-        if (active_notifier.is_left_behind()) return;  // a waker destroyed this object
+        if (active_notifier.is_object_gone()) return;  // a waker destroyed this object
         guard.lock();
         active_notifiers_.remove(active_notifier);
     }
@@ -115,8 +115,8 @@ bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
 }
 
 bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept {
-    // acquire: pairs with the release in hand().
-    if (one.gift.load(std::memory_order_acquire) != gifts::none) return end(one);
+    // acquire: pairs with the release in deliver().
+    if (one.notification.load(std::memory_order_acquire) != notification_kind::none) return end(one);
     waker other;  // dropped after the lock is released
     {
         const std::lock_guard guard(word_);
@@ -145,18 +145,18 @@ inline void notify_state::unlist(notify_waiter& one) noexcept {
 
 void notify_state::leave_waiting(notify_waiter& one) noexcept {
     one.stage = notify_waiter::stages::ended;
-    // acquire: pairs with the release in hand(), after which no other thread uses `one`.
-    if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
+    // acquire: pairs with the release in deliver(), after which no other thread uses `one`.
+    if (one.notification.load(std::memory_order_acquire) == notification_kind::to_all) return;
     word_.lock();
-    // relaxed: `gift` is written under the lock.
-    const gifts gift = one.gift.load(std::memory_order_relaxed);
-    if (gift == gifts::none) {
+    // relaxed: `notification` is written under the lock.
+    const notification_kind notification = one.notification.load(std::memory_order_relaxed);
+    if (notification == notification_kind::none) {
         unlist(one);
         word_.unlock_as(without_waiter());
         return drop_waker(one);
     }
     waker next;
-    if (gift != gifts::to_all) next = hand_to_next(gift);
+    if (notification != notification_kind::to_all) next = deliver_next(notification);
     word_.unlock();
     std::move(next).wake();
 }

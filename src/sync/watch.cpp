@@ -18,14 +18,14 @@ watch_state::news watch_state::poll_news(version_type& seen, notify_waiter& one,
     }
 }
 
-bool watch_state::poll_left(notify_waiter& one, const waker& wake) noexcept {
+bool watch_state::poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept {
     for (;;) {
-        if (one.stage != notify_waiter::stages::waiting) leavings_.begin(one);
+        if (one.stage != notify_waiter::stages::waiting) receivers_gone_.begin(one);
         if (receivers() == 0) {
-            leavings_.leave(one);
+            receivers_gone_.leave(one);
             return true;
         }
-        if (!leavings_.poll(one, &wake)) return false;
+        if (!receivers_gone_.poll(one, &wake)) return false;
         // A receiver may have been added since the notification: check again.
     }
 }
@@ -43,7 +43,7 @@ bool watch_state::drop_sender() noexcept {
 bool watch_state::drop_receiver() noexcept {
     // release: pairs with the acquire in receivers(), for each receiver that is dropped. acquire: what the other
     // receivers did happens before the notification.
-    if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) leavings_.notify_waiters();
+    if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) receivers_gone_.notify_waiters();
     return release();
 }
 

@@ -30,7 +30,7 @@ struct counted_signal {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 constinit std::array<counted_signal, signals> all;
-constinit std::atomic<int> bell{-1};  // an eventfd, never closed: the handler may run until the process ends
+constinit std::atomic<int> signal_eventfd{-1};  // never closed: the handler may run until the process ends
 
 void call_former(const struct sigaction& former, int number, siginfo_t* info, void* place) {
     if ((former.sa_flags & SA_SIGINFO) != 0) {
@@ -50,7 +50,7 @@ void on_signal(int number, siginfo_t* info, void* place) {
     mine.count.fetch_add(1, std::memory_order_release);
     const std::uint64_t one = 1;
     // relaxed: the descriptor was stored before the handler was installed.
-    [[maybe_unused]] const auto written = ::write(bell.load(std::memory_order_relaxed), &one, sizeof one);
+    [[maybe_unused]] const auto written = ::write(signal_eventfd.load(std::memory_order_relaxed), &one, sizeof one);
     call_former(mine.before, number, info, place);
     errno = saved;
 }
@@ -67,12 +67,12 @@ bool may_be_counted(int number) noexcept {
     }
 }
 
-result<void> make_bell() {
+result<void> make_signal_eventfd() {
     // relaxed: called under the lock of count_signal().
-    if (bell.load(std::memory_order_relaxed) >= 0) return {};
+    if (signal_eventfd.load(std::memory_order_relaxed) >= 0) return {};
     auto made = make_eventfd();
     if (!made) return std::unexpected(made.error());
-    bell.store(made->release(), std::memory_order_relaxed);
+    signal_eventfd.store(made->release(), std::memory_order_relaxed);
     return {};
 }
 
@@ -84,7 +84,7 @@ result<void> count_signal(int number) {
     const std::scoped_lock guard(lock);
     auto& mine = all[static_cast<std::size_t>(number)];
     if (mine.is_counted) return {};
-    if (auto made = make_bell(); !made) return made;
+    if (auto made = make_signal_eventfd(); !made) return made;
     struct sigaction ours{};
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -104,9 +104,9 @@ std::uint64_t signals_counted(int number) noexcept {
     return all[static_cast<std::size_t>(number)].count.load(std::memory_order_acquire);
 }
 
-result<unique_fd> open_bell() noexcept {
+result<unique_fd> open_signal_eventfd() noexcept {
     // relaxed: count_signal() has stored it before it returned to the caller.
-    const int copy = ::fcntl(bell.load(std::memory_order_relaxed), F_DUPFD_CLOEXEC, 3);
+    const int copy = ::fcntl(signal_eventfd.load(std::memory_order_relaxed), F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return std::unexpected(last_error());
     return unique_fd(copy);
 }

@@ -20,10 +20,10 @@ result<void> count_signal(int number);
 /// Preconditions: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
-/// Returns a new descriptor of the bell. An edge-triggered poller reports it as readable each time a signal was
-/// counted.
+/// Returns a duplicate of the eventfd that the signal handler writes to. An edge-triggered poller reports it as
+/// readable each time a signal was counted.
 /// Errors: what dup(2) reports.
 /// Preconditions: count_signal() has succeeded.
-[[nodiscard]] result<unique_fd> open_bell() noexcept;
+[[nodiscard]] result<unique_fd> open_signal_eventfd() noexcept;
 
 }  // namespace eddy::sys

@@ -46,11 +46,11 @@ void mock_inbox::copy_to(std::deque<mock_step>& script) const {
 bool mock_inbox::wait_for_more(context& cx, bool writes) {
     std::optional<waker> mine(cx.waker());
     std::unique_lock guard(lock_);
-    const bool has_come = !steps_.empty();  // a step was added since take()
-    if (is_closed_ && !has_come) return false;
+    const bool has_arrived = !steps_.empty();  // a step was added since take()
+    if (is_closed_ && !has_arrived) return false;
     (writes ? waiting_.writer : waiting_.reader).swap(mine);  // the previous waker is dropped after the lock
     guard.unlock();
-    if (has_come) cx.waker().wake_by_ref();
+    if (has_arrived) cx.waker().wake_by_ref();
     return true;
 }
 

@@ -25,7 +25,7 @@ bool pass(barrier_state& at, sleeping_task& task) {
     const eddy::waker waker = task.waker();
     for (;;) {
         const auto answer = at.poll(one, waker);
-        if (answer != answers::not_yet) return answer == answers::all_here_and_leads;
+        if (answer != answers::not_yet) return answer == answers::complete_as_leader;
         task.sleep();
     }
 }

@@ -88,7 +88,7 @@ TEST(ExploreBroadcast, SenderSeesWritesOfDroppedReceivers) {
         });
         notify_waiter entry;
         const eddy::waker waker = task.waker();
-        while (!channel.poll_left(entry, waker)) task.sleep();
+        while (!channel.poll_receivers_gone(entry, waker)) task.sleep();
         check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }
@@ -170,7 +170,7 @@ TEST(ExploreBroadcast, DropOfLastReceiverWakesSender) {
         explore::thread leaving([&] { leave(channel, 0); });
         notify_waiter one;
         const eddy::waker waker = task.waker();
-        while (!channel.poll_left(one, waker)) task.sleep();
+        while (!channel.poll_receivers_gone(one, waker)) task.sleep();
         check(send(channel, 1) == 0, "there are no receivers");
     }));
 }

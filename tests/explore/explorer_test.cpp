@@ -490,7 +490,7 @@ struct counted {
     int value = 0;
 };
 
-void let_go(counted* shared, memory_order order) {
+void drop_reference(counted* shared, memory_order order) {
     check(shared->value == 0, "the value is unchanged");
     if (shared->references.fetch_sub(1, order) == 1) delete shared;
 }
@@ -500,15 +500,15 @@ TEST(ExploreFinds, DeleteUnorderedWithLastUse) {
         EXPECT_TRUE(fails(
             [&] {
                 auto* const shared = new counted;
-                explore::thread a([=] { let_go(shared, order); });
-                explore::thread b([=] { let_go(shared, order); });
+                explore::thread a([=] { drop_reference(shared, order); });
+                explore::thread b([=] { drop_reference(shared, order); });
             },
             "a data race"));
     }
     EXPECT_TRUE(holds([] {
         auto* const shared = new counted;
-        explore::thread a([=] { let_go(shared, acq_rel); });
-        explore::thread b([=] { let_go(shared, acq_rel); });
+        explore::thread a([=] { drop_reference(shared, acq_rel); });
+        explore::thread b([=] { drop_reference(shared, acq_rel); });
     }));
 }
 

@@ -154,7 +154,7 @@ TEST(ExploreNotify, WokenWaiterMayDestroyNotify) {
 
 struct as_it_is {
     static constexpr auto permit_order = std::memory_order_release;
-    static constexpr auto gift_order = std::memory_order_release;
+    static constexpr auto notification_order = std::memory_order_release;
     static constexpr bool looks_with_the_lock = true;
     static constexpr bool leaves_a_held_word_alone = true;
     static constexpr bool hands_on = true;
@@ -162,8 +162,8 @@ struct as_it_is {
 struct permit_that_publishes_nothing : as_it_is {
     static constexpr auto permit_order = std::memory_order_relaxed;
 };
-struct gift_that_publishes_nothing : as_it_is {
-    static constexpr auto gift_order = std::memory_order_relaxed;
+struct notification_that_publishes_nothing : as_it_is {
+    static constexpr auto notification_order = std::memory_order_relaxed;
 };
 struct enlists_over_a_permit : as_it_is {
     static constexpr bool looks_with_the_lock = false;
@@ -180,7 +180,7 @@ class small_notify {
 public:
     struct waiter {
         eddy::waker wake;
-        eddy::detail::atomic<bool> gift{false};
+        eddy::detail::atomic<bool> notification{false};
         bool is_listed = false;
     };
 
@@ -192,17 +192,17 @@ public:
             if (waiting_ == nullptr) return word_.set(permit);
             wake = std::move(waiting_->wake);
             word_.set(idle);
-            std::exchange(waiting_, nullptr)->gift.store(true, How::gift_order);
+            std::exchange(waiting_, nullptr)->notification.store(true, How::notification_order);
         }
         std::move(wake).wake();
     }
     bool poll(waiter& one, const eddy::waker* wake) {
-        if (one.gift.load(std::memory_order_acquire)) return true;
+        if (one.notification.load(std::memory_order_acquire)) return true;
         word now = word_.snapshot(std::memory_order_acquire);
         if (now == permit && word_.replace(now, idle, std::memory_order_acquire)) return true;
         eddy::waker copy = *wake;
         const std::lock_guard guard(word_);
-        if (one.gift.load(std::memory_order_relaxed)) return true;
+        if (one.notification.load(std::memory_order_relaxed)) return true;
         if (How::looks_with_the_lock && word_.load(std::memory_order_relaxed) == permit) {
             word_.set(idle);
             return true;
@@ -219,7 +219,7 @@ public:
         bool is_given = false;
         {
             const std::lock_guard guard(word_);
-            is_given = one.gift.load(std::memory_order_relaxed);
+            is_given = one.notification.load(std::memory_order_relaxed);
             if (waiting_ == &one) {
                 waiting_ = nullptr;
                 word_.set(idle);
@@ -284,7 +284,7 @@ TEST(ExploreNotify, BrokenCopiesFail) {
     EXPECT_TRUE(holds({.preemptions = 3}, one_waits<as_it_is>));
     EXPECT_TRUE(holds({.preemptions = 3}, one_gives_up<as_it_is>));
     EXPECT_TRUE(fails(one_waits<permit_that_publishes_nothing>, "race"));
-    EXPECT_TRUE(fails(one_waits<gift_that_publishes_nothing>, "race"));
+    EXPECT_TRUE(fails(one_waits<notification_that_publishes_nothing>, "race"));
     EXPECT_TRUE(fails(one_waits<enlists_over_a_permit>, "lost wake-up"));
     EXPECT_TRUE(fails(one_waits<changes_a_word_that_is_held>, "lost wake-up"));
     EXPECT_TRUE(fails(one_gives_up<keeps_what_it_was_given>, "lost wake-up"));

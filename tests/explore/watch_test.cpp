@@ -90,7 +90,7 @@ TEST(ExploreWatch, DropOfLastReceiverWakesSender) {
         {
             notify_waiter one;
             const eddy::waker waker = task.waker();
-            while (!of->poll_left(one, waker)) task.sleep();
+            while (!of->poll_receivers_gone(one, waker)) task.sleep();
         }
         if (of->drop_sender()) delete of;
     }));
@@ -113,7 +113,7 @@ TEST(ExploreWatch, SenderSeesWritesOfDroppedReceivers) {
         });
         notify_waiter entry;
         const eddy::waker waker = task.waker();
-        while (!of.poll_left(entry, waker)) task.sleep();
+        while (!of.poll_receivers_gone(entry, waker)) task.sleep();
         check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }

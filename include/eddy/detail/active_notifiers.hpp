@@ -22,13 +22,13 @@ public:
 
         /// Returns whether a waker that this notifier has woken has destroyed the object. Needs no lock, because only
         /// the notifier's own thread sets the flag.
-        [[nodiscard]] bool is_left_behind() const noexcept { return is_left_behind_; }
+        [[nodiscard]] bool is_object_gone() const noexcept { return is_object_gone_; }
 
     private:
         friend class active_notifiers;
         const void* thread_;
         active_notifier* next_ = nullptr;
-        bool is_left_behind_ = false;
+        bool is_object_gone_ = false;
     };
 
     active_notifiers() noexcept = default;
@@ -44,7 +44,7 @@ public:
     /// Waits until there are no active notifiers. Releases `lock`, which the caller holds, while it waits.
     template <class Lock>
     void end(Lock& lock) noexcept {
-        leave_own_behind();
+        abandon_own_thread();
         while (first_ != nullptr) {
             lock.unlock();
             yield_thread();
@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    void leave_own_behind() noexcept;
+    void abandon_own_thread() noexcept;
 
     active_notifier* first_ = nullptr;
 };

@@ -13,7 +13,7 @@
 // The state of sync::barrier. The lock guards all of it.
 //
 //     rounds_   the number of completed rounds; a waiter stores the value at its arrival and is ready when it changes
-//     here_     the number of tasks that wait in the current round
+//     arrived_  the number of tasks that wait in the current round
 //
 // The lock is released between two batches of wake-ups, and other tasks may arrive or leave in the meantime. The
 // waiters of completed rounds are found again, because they are at the front of the list.
@@ -33,7 +33,7 @@ struct barrier_waiter : waiter {
 /// Thread safety: any thread; each waiter on one thread at a time.
 class EDDY_API barrier_state {
 public:
-    enum class answers : std::uint8_t { not_yet, all_here, all_here_and_leads };
+    enum class answers : std::uint8_t { not_yet, complete, complete_as_leader };
 
     /// Creates a barrier for `count` tasks. 0 is treated as 1.
     explicit barrier_state(std::size_t count) noexcept : count_(count == 0 ? 1 : count) {}
@@ -56,7 +56,7 @@ private:
 
     const std::size_t count_;
     spin_lock lock_;
-    std::size_t here_ = 0;
+    std::size_t arrived_ = 0;
     std::uint64_t rounds_ = 0;
     active_notifiers active_notifiers_;
     waiter_list<barrier_waiter> waiting_;

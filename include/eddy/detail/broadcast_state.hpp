@@ -141,8 +141,8 @@ public:
     [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
     static constexpr const char* closed_was_moved = "a broadcast's closed() was moved after its first poll";
     /// Returns true if there are no receivers. Otherwise wakes `wake` when the last one leaves.
-    [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
-    void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
+    [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
+    void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }
 
     /// Returns the number of values that at least one receiver has yet to read.
     /// Cost: a binary search over the slots, under the tail lock.
@@ -208,7 +208,7 @@ private:
     atomic<std::uint32_t> receivers_{1};  ///< written under the tail lock, read without it
     atomic<std::size_t> senders_{1};
     atomic<std::size_t> references_{2};
-    notify_state leavings_;
+    notify_state receivers_gone_;
 };
 
 }  // namespace eddy::detail

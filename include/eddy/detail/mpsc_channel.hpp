@@ -83,12 +83,12 @@ public:
             if (holds == has_value) [[likely]]
                 return &front.value;
             if (holds == empty) return nullptr;
-            leave_behind(front);
+            free_slot(front);
             static_cast<void>(release(1));
         }
     }
     /// Destroys the next value and releases its permit. To release several permits together, call drop_value() for each
-    /// value and then give_places().
+    /// value and then release_permits().
     void drop_front() noexcept {
         drop_value();
         static_cast<void>(release(1));
@@ -97,10 +97,10 @@ public:
     void drop_value() noexcept {
         slot& front = slots_[head_ & mask_];
         dropper_.drop(front.value);
-        leave_behind(front);
+        free_slot(front);
     }
     /// Releases the permits of `count` dropped values.
-    void give_places(std::size_t count) noexcept {
+    void release_permits(std::size_t count) noexcept {
         if (count != 0) static_cast<void>(release(count));
     }
 
@@ -158,7 +158,7 @@ private:
         }
         target.holds.store(has_value, std::memory_order_release);
     }
-    void leave_behind(slot& front) noexcept {
+    void free_slot(slot& front) noexcept {
         // relaxed: the release of the slot's permit follows, and publishes this store to the next sender.
         front.holds.store(empty, std::memory_order_relaxed);
         head_ = (head_ + 1) & head_mask;
@@ -221,7 +221,7 @@ public:
         free(std::exchange(first_, next));
     }
     void drop_value() noexcept { drop_front(); }
-    void give_places(std::size_t) noexcept {}
+    void release_permits(std::size_t) noexcept {}
 
     [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(*first_, wake); }
     [[nodiscard]] nothing look_for_more() const noexcept {

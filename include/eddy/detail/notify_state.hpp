@@ -37,13 +37,13 @@ struct notify_waiter : waiter {
     /// fresh: begun, and in no list. waiting: in a list, or just notified. ended: notified, or not begun.
     enum class stages : std::uint8_t { fresh, waiting, ended };
     /// The kind of notification: by notify_one(), notify_last() or notify_waiters().
-    enum class gifts : std::uint8_t { none, to_first, to_last, to_all };
+    enum class notification_kind : std::uint8_t { none, to_first, to_last, to_all };
 
     /// The number of notify_waiters() calls when this waiter began.
     std::uint64_t calls = 0;
     /// The notification that this waiter received. After the notifier has stored it, under the lock, no other thread
     /// accesses this object.
-    atomic<gifts> gift{gifts::none};
+    atomic<notification_kind> notification{notification_kind::none};
     /// Accessed by the future only.
     stages stage = stages::ended;
 
@@ -69,11 +69,11 @@ public:
 
     /// Notifies the waiter that has waited longest, or stores a permit if there are no waiters.
     void notify_one() noexcept {
-        if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_first);
+        if (!leave_permit()) notify_waiting(notify_waiter::notification_kind::to_first);
     }
     /// Notifies the waiter that has waited shortest, or stores a permit if there are no waiters.
     void notify_last() noexcept {
-        if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_last);
+        if (!leave_permit()) notify_waiting(notify_waiter::notification_kind::to_last);
     }
     /// Notifies all present waiters. Stores no permit.
     void notify_waiters() noexcept {
@@ -86,7 +86,7 @@ public:
     void begin(notify_waiter& one) const noexcept {
         one.calls = calls_until_now();
         // relaxed: `one` is in no list, so no other thread accesses it.
-        one.gift.store(notify_waiter::gifts::none, std::memory_order_relaxed);
+        one.notification.store(notify_waiter::notification_kind::none, std::memory_order_relaxed);
         one.stage = notify_waiter::stages::fresh;
     }
 
@@ -165,7 +165,7 @@ private:
         return true;
     }
 
-    void notify_waiting(notify_waiter::gifts gift) noexcept;
+    void notify_waiting(notify_waiter::notification_kind notification) noexcept;
     void notify_all_waiting() noexcept;
     bool poll_fresh(notify_waiter& one, const waker* wake) noexcept;
     bool poll_waiting(notify_waiter& one, const waker* wake) noexcept;
@@ -174,8 +174,8 @@ private:
     // With the lock held:
     [[nodiscard]] word current() const noexcept;
     [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
-    waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
-    waker hand_to_next(notify_waiter::gifts gift) noexcept;
+    waker deliver(notify_waiter& one, notify_waiter::notification_kind notification) noexcept;
+    waker deliver_next(notify_waiter::notification_kind notification) noexcept;
     void unlist(notify_waiter& one) noexcept;
     [[nodiscard]] word without_waiter() const noexcept;
 

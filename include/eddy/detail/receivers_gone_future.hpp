@@ -20,11 +20,11 @@ public:
     receivers_gone_future(receivers_gone_future&& other) noexcept
         : state_(other.state_), waiter_(other.waiter_, State::closed_was_moved) {}
     receivers_gone_future& operator=(receivers_gone_future&&) = delete;
-    ~receivers_gone_future() { state_->stop_waiting_for_leaving(waiter_); }
+    ~receivers_gone_future() { state_->stop_waiting_for_receivers_gone(waiter_); }
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
-        if (state_->poll_left(waiter_, cx.waker())) return poll_result<void>::ready();
+        if (state_->poll_receivers_gone(waiter_, cx.waker())) return poll_result<void>::ready();
         cx.refund_budget();
         return not_ready;
     }

@@ -55,8 +55,8 @@ public:
     /// The message of misuse for receivers_gone_future.
     static constexpr const char* closed_was_moved = "a watch's closed() was moved after its first poll";
     /// Returns whether there is no receiver. Otherwise `wake` will be woken when that may be so.
-    [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
-    void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
+    [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
+    void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }
 
     // relaxed: a reported count; it publishes no other data.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
@@ -95,7 +95,7 @@ private:
     atomic<std::size_t> receivers_{1};
     atomic<std::size_t> references_{2};
     notify_state changes_;
-    notify_state leavings_;
+    notify_state receivers_gone_;
 };
 
 }  // namespace eddy::detail

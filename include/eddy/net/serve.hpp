@@ -149,7 +149,7 @@ public:
 
 private:
     void accept_all(context& cx) {
-        if (!listener_ || is_told_to_end(cx)) return;
+        if (!listener_ || is_shutdown_requested(cx)) return;
         while (connections_.len() < options_.max_connections() && cx.consume_budget()) {
             auto answer = listener_->poll_accept(cx);
             if (!answer) return cx.refund_budget();
@@ -159,10 +159,10 @@ private:
         }
     }
 
-    bool is_told_to_end(context& cx) {
+    bool is_shutdown_requested(context& cx) {
         if (!options_.shutdown()) return false;
-        if (!told_) told_.emplace(options_.shutdown()->cancelled_owned());
-        if (!told_->poll(cx)) return false;
+        if (!shutdown_signal_) shutdown_signal_.emplace(options_.shutdown()->cancelled_owned());
+        if (!shutdown_signal_->poll(cx)) return false;
         begin_drain();
         return true;
     }
@@ -210,7 +210,7 @@ private:
     std::shared_ptr<H> handler_;
     serve_options options_;
     join_set<served> connections_;
-    std::optional<sync::cancellation_token::owned_cancelled_future> told_;
+    std::optional<sync::cancellation_token::owned_cancelled_future> shutdown_signal_;
     std::optional<time::sleep_future> drained_;
     std::error_code failure_;
     serve_report report_;

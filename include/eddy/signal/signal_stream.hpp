@@ -18,15 +18,15 @@ namespace eddy::detail {
 
 /// A descriptor that gets an event in the event loops of this process for each signal. It is never read, so that the
 /// event reaches all streams.
-class EDDY_API signal_bell {
+class EDDY_API signal_event_fd {
 public:
-    explicit signal_bell(int fd) noexcept : fd_(fd) {}
-    signal_bell(signal_bell&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    signal_bell& operator=(signal_bell&& other) noexcept {
+    explicit signal_event_fd(int fd) noexcept : fd_(fd) {}
+    signal_event_fd(signal_event_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    signal_event_fd& operator=(signal_event_fd&& other) noexcept {
         std::swap(fd_, other.fd_);
         return *this;
     }
-    ~signal_bell();
+    ~signal_event_fd();
 
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
@@ -52,10 +52,10 @@ public:
 
 private:
     friend result<signal_stream> stream(kind, std::source_location);
-    signal_stream(kind of, std::uint64_t seen, io::poll_evented<detail::signal_bell>&& bell) noexcept
-        : bell_(std::move(bell)), seen_(seen), kind_(of) {}
+    signal_stream(kind of, std::uint64_t seen, io::poll_evented<detail::signal_event_fd>&& event_fd) noexcept
+        : event_fd_(std::move(event_fd)), seen_(seen), kind_(of) {}
 
-    io::poll_evented<detail::signal_bell> bell_;
+    io::poll_evented<detail::signal_event_fd> event_fd_;
     std::uint64_t seen_;  // the number of signals at the last poll
     kind kind_;
 };

@@ -231,10 +231,10 @@ private:
 
     void end() noexcept {
         transfer_.reset();
-        let_go(into_);
+        release(into_);
     }
-    static void let_go(sink_type*& target) noexcept { target = nullptr; }
-    static void let_go(std::optional<sink_type>& owned) noexcept { owned.reset(); }
+    static void release(sink_type*& target) noexcept { target = nullptr; }
+    static void release(std::optional<sink_type>& owned) noexcept { owned.reset(); }
 
     Into into_;
     std::optional<transfer<Items, sink_type>> transfer_;  // until the stream has ended

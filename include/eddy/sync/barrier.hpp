@@ -76,7 +76,7 @@ public:
             eddy::detail::throw_has_ended("a barrier's wait()", cx.where());
         if (!cx.consume_budget()) return not_ready;
         const auto answer = of_->poll(waiter_, cx.waker());
-        if (answer != answers::not_yet) return barrier_wait_result(answer == answers::all_here_and_leads);
+        if (answer != answers::not_yet) return barrier_wait_result(answer == answers::complete_as_leader);
         cx.refund_budget();
         return not_ready;
     }

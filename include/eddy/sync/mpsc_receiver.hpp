@@ -181,10 +181,10 @@ private:
     }
 
     static std::size_t take_many(Channel& channel, item_type& first, std::vector<item_type>& into, std::size_t limit) {
-        struct places {  // its destructor returns the places, also after an exception
+        struct permits {  // its destructor releases the permits, also after an exception
             Channel& channel;
             std::size_t count = 0;
-            ~places() { channel.give_places(count); }
+            ~permits() { channel.release_permits(count); }
         } taken{channel};
         for (item_type* front = &first; front != nullptr && taken.count < limit; front = channel.peek()) {
             into.push_back(std::move(*front));

@@ -62,10 +62,10 @@ public:
             if (!sender_) return std::unexpected(send_error<T>(std::move(value)));
             throw misuse("send_item() needs reserved capacity: call poll_reserve() until it is ready", where);
         }
-        std::optional<sender> let_go;  // destroyed last, as sender_ in this class
+        std::optional<sender> released;  // destroyed last, as sender_ in this class
         typename mpsc<T>::permit used = std::move(*permit_);
         permit_.reset();
-        if (closes_after_send_) let_go.swap(sender_);
+        if (closes_after_send_) released.swap(sender_);
         used.send(std::move(value), where);
         return {};
     }
