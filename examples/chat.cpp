@@ -132,7 +132,7 @@ task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) 
             if (!*line) co_return eddy::ok();  // the client disconnected
             if (!**line) {
                 const auto error = (*line)->error();
-                if (!peer.codec().goes_on_after(error)) co_return std::unexpected(error);
+                if (!peer.codec().can_continue_after(error)) co_return std::unexpected(error);
                 co_await try_(peer.send("! " + error.message()));
             } else if (***line == "/quit") {
                 co_return co_await peer.close();
@@ -160,7 +160,7 @@ task<result<std::optional<std::string>>> ask_name(lines& peer, const cancellatio
         if (line == nullptr || !*line) co_return std::nullopt;
         if (**line) co_return std::move(***line);
         const auto error = (*line)->error();
-        if (!peer.codec().goes_on_after(error)) co_return std::unexpected(error);
+        if (!peer.codec().can_continue_after(error)) co_return std::unexpected(error);
         co_await try_(peer.send("! " + error.message()));
     }
 }

@@ -45,7 +45,7 @@ public:
     }
 
     // Returns whether frames may follow after `error`. Without this member, the stream ends after each error.
-    static bool goes_on_after(std::error_code error) { return error == std::errc::bad_message; }
+    static bool can_continue_after(std::error_code error) { return error == std::errc::bad_message; }
 
     result<void> encode(std::string_view text, eddy::bytes_mut& into) {
         if (text.size() > 255) return std::unexpected(make_error_code(std::errc::message_size));

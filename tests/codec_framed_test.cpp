@@ -542,7 +542,7 @@ TEST(Framed, FramesCanOutliveLaterReads) {
 
 /// A codec that recovers from any error and has no decode_eof().
 struct recovering_codec : number_codec {
-    static bool goes_on_after(std::error_code) { return true; }
+    static bool can_continue_after(std::error_code) { return true; }
 };
 
 TEST(Framed, RecoveringCodecEndsAtATruncatedFrame) {

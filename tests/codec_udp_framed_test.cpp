@@ -82,7 +82,7 @@ struct tolerant_codec {
         if (from.size() < 4) return std::optional<std::uint32_t>();
         return std::optional(from.get_u32());
     }
-    static bool goes_on_after(std::error_code) { return true; }
+    static bool can_continue_after(std::error_code) { return true; }
 };
 
 TEST(UdpFramed, PartialMessageIsOneErrorWithTolerantCodec) {

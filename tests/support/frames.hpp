@@ -49,7 +49,7 @@ std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_
             auto frame = decode();
             if (frame && !*frame) return true;
             all.push_back(frame ? as_text(**frame) : "<" + frame.error().message() + ">");
-            if (!frame && !eddy::detail::goes_on_after(decoder, frame.error())) return false;
+            if (!frame && !eddy::detail::can_continue_after(decoder, frame.error())) return false;
         }
     };
     for (std::size_t at = 0; at < text.size(); at += step) {

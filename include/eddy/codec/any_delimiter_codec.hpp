@@ -40,7 +40,7 @@ public:
     result<std::optional<bytes>> decode(bytes_mut& from);
     result<std::optional<bytes>> decode_eof(bytes_mut& from);
     // NOLINTNEXTLINE(readability-convert-member-functions-to-static): part of the codec interface
-    [[nodiscard]] bool goes_on_after(std::error_code error) const noexcept { return error == errc::line_too_long; }
+    [[nodiscard]] bool can_continue_after(std::error_code error) const noexcept { return error == errc::line_too_long; }
 
     /// Appends `frame` and the written delimiter to `into`. Does not fail. Does not check whether `frame` contains a
     /// delimiter.

@@ -51,7 +51,7 @@ namespace eddy::codec {
 ///   more bytes.
 /// - decode_eof(from) does the same when there will be no more bytes. It is called until it returns nothing. Optional;
 ///   the default calls decode(), and reports errc::bytes_remaining if bytes are left.
-/// - goes_on_after(e) returns whether decoding can continue after the error `e`. Optional; the default is false.
+/// - can_continue_after(e) returns whether decoding can continue after the error `e`. Optional; the default is false.
 ///   Without a decode_eof(), an error at the end that removed no bytes is the last one, because it would be repeated
 ///   endlessly.
 ///
@@ -96,7 +96,7 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
 
 /// Whether a decoder of exactly this type has find() and find_eof(). They return the same as decode() and decode_eof(),
 /// but instead of the frame an object that converts to it once, and removes it from the buffer then. So the frame is
-/// constructed in place instead of moved. Such a decoder also has begin_anew(), which discards the state of an
+/// constructed in place instead of moved. Such a decoder also has reset(), which discards the state of an
 /// incomplete frame.
 template <class C>
 inline constexpr bool finds_frames = false;
@@ -122,8 +122,8 @@ struct frame_finder {
     }
     /// Discards the state of an incomplete frame: the next bytes are unrelated to the previous ones.
     template <class C>
-    static void begin_anew(C& codec) noexcept {
-        if constexpr (finds_frames<C>) codec.begin_anew();
+    static void reset(C& codec) noexcept {
+        if constexpr (finds_frames<C>) codec.reset();
     }
 };
 
@@ -138,26 +138,26 @@ result<std::optional<T>> made_frame(result<std::optional<Found>> found) {
 
 /// Returns whether decoding can continue after `error`.
 template <class C, class E>
-bool goes_on_after(C& codec, const E& error) {
-    if constexpr (requires { codec.goes_on_after(error); }) {
-        return codec.goes_on_after(error);
+bool can_continue_after(C& codec, const E& error) {
+    if constexpr (requires { codec.can_continue_after(error); }) {
+        return codec.can_continue_after(error);
     } else {
         return false;
     }
 }
 
-/// Same as goes_on_after(), at the end of the bytes. The buffer had `size_before` bytes before the call of the codec,
-/// and has `size_now` bytes after it.
+/// Same as can_continue_after(), at the end of the bytes. The buffer had `size_before` bytes before the call of the
+/// codec, and has `size_now` bytes after it.
 template <class C, class E>
-bool goes_on_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
-    return (has_decode_eof<C> || size_now < size_before) && detail::goes_on_after(codec, error);
+bool can_continue_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
+    return (has_decode_eof<C> || size_now < size_before) && detail::can_continue_after(codec, error);
 }
 
 /// Whether there is a member of this name, of any kind.
 template <class C>
 concept names_decode_eof = requires { &C::decode_eof; };
 template <class C>
-concept names_goes_on_after = requires { &C::goes_on_after; };
+concept names_can_continue_after = requires { &C::can_continue_after; };
 
 /// Checks that `C` is a decoder, with an error message that says what is missing.
 template <class C>
@@ -174,8 +174,8 @@ constexpr bool check_decoder() {
                       "eddy: this codec's decode_eof cannot be called: it must take a bytes_mut&, as decode does");
         using error = typename decoded_by<C>::error_type;
         static_assert(
-            !names_goes_on_after<C> || requires(C& codec, const error& e) { codec.goes_on_after(e); },
-            "eddy: this codec's goes_on_after cannot be called: it must take the error of decode()");
+            !names_can_continue_after<C> || requires(C& codec, const error& e) { codec.can_continue_after(e); },
+            "eddy: this codec's can_continue_after cannot be called: it must take the error of decode()");
     }
     return fits;
 }

@@ -144,7 +144,7 @@ private:
 
     result<std::optional<found_frame>> find(bytes_mut& from);
     result<std::optional<found_frame>> find_eof(bytes_mut& from);
-    void begin_anew() noexcept { begun_ = 0; }
+    void reset() noexcept { begun_ = 0; }
     [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> from) const;
 
     length_delimited_options options_;

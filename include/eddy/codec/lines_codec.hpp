@@ -36,7 +36,7 @@ public:
     result<std::optional<std::string>> decode(bytes_mut& from);
     result<std::optional<std::string>> decode_eof(bytes_mut& from);
     // NOLINTNEXTLINE(readability-convert-member-functions-to-static): part of the codec interface
-    [[nodiscard]] bool goes_on_after(std::error_code error) const noexcept {
+    [[nodiscard]] bool can_continue_after(std::error_code error) const noexcept {
         return error == errc::line_too_long || error == errc::invalid_utf8;
     }
 
@@ -81,7 +81,7 @@ private:
         return checked(from, **end, **end + 1);
     }
     result<std::optional<found_line>> find_eof(bytes_mut& from);
-    void begin_anew() noexcept {
+    void reset() noexcept {
         search_ = {};
         half_ended_ = false;
     }

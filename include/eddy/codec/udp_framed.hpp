@@ -156,7 +156,7 @@ private:
             const std::size_t size_before = in_.size();
             auto next = decode();
             if (!next) {
-                if (!detail::goes_on_at_end(codec_, next.error(), size_before, in_.size())) drop_datagram();
+                if (!detail::can_continue_at_end(codec_, next.error(), size_before, in_.size())) drop_datagram();
                 return std::optional<item_type>(std::in_place, std::unexpect, std::move(next).error());
             }
             if (*next) {
@@ -198,7 +198,7 @@ private:
     }
     void drop_datagram() noexcept {
         in_.clear();
-        detail::frame_finder::begin_anew(codec_);
+        detail::frame_finder::reset(codec_);
         is_decoding_ = false;
     }
     static outcome failure(std::error_code error) { return outcome(std::unexpect, error_type(error)); }

@@ -50,8 +50,9 @@ public:
                 const std::size_t size_before = buffer_.size();
                 auto frame = at_end_ ? frame_finder::find_eof(decoder, buffer_) : frame_finder::find(decoder, buffer_);
                 if (!frame) [[unlikely]] {
-                    ends_now_ = !(at_end_ ? detail::goes_on_at_end(decoder, frame.error(), size_before, buffer_.size())
-                                          : detail::goes_on_after(decoder, frame.error()));
+                    ends_now_ =
+                        !(at_end_ ? detail::can_continue_at_end(decoder, frame.error(), size_before, buffer_.size())
+                                  : detail::can_continue_after(decoder, frame.error()));
                     // The stream may have continued by the next poll: the rest of an incomplete frame may have arrived.
                     reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
