@@ -110,7 +110,7 @@ std::optional<std::string> room_to_join(std::string_view line) {
 }
 
 // Executes a line. Returns the reply for this client only, or an empty string.
-std::string obey(member& me, const std::string& line) {
+std::string execute(member& me, const std::string& line) {
     auto room_name = room_to_join(line);
     if (!room_name) {
         me.say(line);
@@ -136,7 +136,7 @@ task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) 
                 co_await try_(peer.send("! " + error.message()));
             } else if (***line == "/quit") {
                 co_return co_await peer.close();
-            } else if (const auto answer = obey(me, ***line); !answer.empty()) {
+            } else if (const auto answer = execute(me, ***line); !answer.empty()) {
                 co_await try_(peer.send(answer));
             }
         } else if (auto* message = std::get_if<1>(&event)) {

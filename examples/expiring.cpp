@@ -26,11 +26,11 @@ using farewells = eddy::sync::broadcast<std::string>;
 class cache {
 public:
     void put(const std::string& name, std::chrono::milliseconds lifetime) {
-        if (!ask_for(name, lifetime)) entries_.emplace(name, clock_.insert(name, lifetime));
+        if (!touch(name, lifetime)) entries_.emplace(name, clock_.insert(name, lifetime));
     }
 
     /// Returns whether the name is in the cache, and extends its lifetime.
-    bool ask_for(const std::string& name, std::chrono::milliseconds lifetime) {
+    bool touch(const std::string& name, std::chrono::milliseconds lifetime) {
         const auto found = entries_.find(name);
         if (found == entries_.end()) return false;
         clock_.reset(found->second, lifetime);
@@ -80,7 +80,7 @@ eddy::task<void> run_cache() {
     names.put("Bob", 100ms);
     names.put("Cid", 150ms);
     names.put("Dora", 200ms);
-    if (names.ask_for("Ada", 250ms)) std::puts("Ada was requested: deadline extended");
+    if (names.touch("Ada", 250ms)) std::puts("Ada was requested: deadline extended");
 
     auto ends = farewells::channel(2);
     auto slow = ends.sender.subscribe();

@@ -52,7 +52,7 @@ struct pipeline {
     stage fetching;
     stage hashing;
     eddy::sync::task_tracker hashes;
-    int came_out = 0;
+    int processed = 0;
     long sum = 0;
 };
 
@@ -82,12 +82,12 @@ eddy::task<void> run_through(pipeline& all, int items) {
                       .buffered(hashed_at_once);  // in the order of arrival
     while (auto each = co_await hashed.next()) {
         all.sum += each->value();
-        ++all.came_out;
+        ++all.processed;
     }
 }
 
 /// Blocking work cannot be cancelled: jobs that are running or queued continue, and refer to the pipeline.
-eddy::task<void> until_nobody_hashes(pipeline& all) {
+eddy::task<void> until_hashing_ends(pipeline& all) {
     all.hashes.close();
     co_await all.hashes.wait();
 }
@@ -97,17 +97,17 @@ eddy::task<int> run_pipeline(options chosen) {
     static pipeline all;
     if (!chosen.stop_after_us) {
         co_await run_through(all, chosen.items);
-        fmt::print("{} of {} items processed, sum {}; at most {} fetched and {} hashed at a time\n", all.came_out,
+        fmt::print("{} of {} items processed, sum {}; at most {} fetched and {} hashed at a time\n", all.processed,
                    chosen.items, all.sum, all.fetching.most(), all.hashing.most());
         const bool is_bounded = all.fetching.most() <= static_cast<int>(fetched_at_once) &&
                                 all.hashing.most() <= static_cast<int>(hashed_at_once);
-        const bool is_whole = all.came_out == chosen.items;
+        const bool is_whole = all.processed == chosen.items;
         co_return (is_bounded && is_whole) ? 0 : 1;
     }
     const std::chrono::microseconds limit(*chosen.stop_after_us);
     const auto ended = co_await eddy::time::timeout(limit, run_through(all, chosen.items));
-    co_await until_nobody_hashes(all);
-    fmt::print("{}: {} of {} items processed; nothing is left running\n", ended ? "done" : "stopped", all.came_out,
+    co_await until_hashing_ends(all);
+    fmt::print("{}: {} of {} items processed; nothing is left running\n", ended ? "done" : "stopped", all.processed,
                chosen.items);
     co_return 0;
 }

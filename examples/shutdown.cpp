@@ -74,7 +74,7 @@ eddy::task<void> own_a_writer() {
 }
 
 /// Ends on SIGINT or SIGTERM. Installs the handlers before the program prints that Ctrl-C ends it.
-eddy::task<eddy::result<void>> write_until_told() {
+eddy::task<eddy::result<void>> write_until_signal() {
     auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
     eddy::spawn(own_a_writer());
@@ -90,8 +90,8 @@ int main() {
     std::puts("idle: only the heartbeat was left, and it is cancelled");
 
     eddy::runtime runtime;
-    if (const auto told = runtime.block_on(write_until_told()); !told) {
-        std::fprintf(stderr, "shutdown: %s\n", told.error().message().c_str());
+    if (const auto ended = runtime.block_on(write_until_signal()); !ended) {
+        std::fprintf(stderr, "shutdown: %s\n", ended.error().message().c_str());
         return 1;
     }
 

@@ -73,7 +73,7 @@ private:
     int fd_ = -1;
 };
 
-eddy::task<void> told_to_end(ending_signals signals) {
+eddy::task<void> until_signal(ending_signals signals) {
     eddy::io::async_fd<ending_signals> source(std::move(signals), eddy::io::interest::readable);
     static_cast<void>(co_await source.readable());
 }
@@ -84,12 +84,12 @@ eddy::task<eddy::result<void>> run_server(std::string where, ending_signals sign
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::printf("driver %s\n", why_driver.c_str());
     std::fflush(stdout);
-    co_await eddy::race(serve(listener), told_to_end(std::move(signals)));
+    co_await eddy::race(serve(listener), until_signal(std::move(signals)));
     co_return eddy::ok();
 }
 
 /// Prints how the polls were distributed over the workers of the pool.
-void say_who_did_what(const eddy::runtime_metrics& counted) {
+void print_worker_shares(const eddy::runtime_metrics& counted) {
     for (std::size_t i = 0; i < counted.workers(); ++i) {
         const double share =
             100.0 * static_cast<double>(counted.worker(i).polls) / static_cast<double>(counted.polls());
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
         } else {
             const eddy::runtime pool;
             ended = pool.block_on(run_server(where, std::move(signals), std::string(pool.why_driver())));
-            if (ended) say_who_did_what(pool.metrics());
+            if (ended) print_worker_shares(pool.metrics());
         }
         if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {

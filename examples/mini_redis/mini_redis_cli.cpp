@@ -96,8 +96,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     eddy::core loop;
-    const auto went_well = loop.run(ask(where, words));
-    if (went_well) return *went_well ? 0 : 1;
-    std::fprintf(stderr, "mini_redis_cli: %s: %s\n", where.c_str(), went_well.error().message().c_str());
+    const auto succeeded = loop.run(ask(where, words));
+    if (succeeded) return *succeeded ? 0 : 1;
+    std::fprintf(stderr, "mini_redis_cli: %s: %s\n", where.c_str(), succeeded.error().message().c_str());
     return 1;
 }
