@@ -269,7 +269,7 @@ TEST(IoTake, LimitCanBeMaximalAndChangedLater) {
     EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
 }
 
-TEST(IoChain, ReadIntoEmptyBufferIsNotTheEnd) {
+TEST(IoChain, ReadIntoEmptyBufferIsNotEndOfStream) {
     auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
     EXPECT_EQ(finish(io::read(both, {})), 0u);
     EXPECT_EQ(finish(io::read_to_string(both)).value(), "ab");

@@ -305,7 +305,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
     EXPECT_EQ(ended, 20);
 }
 
-TEST_P(RuntimeShutdownKinds, OnIdleOfIdleRuntimeEndsImmediately) {
+TEST_P(RuntimeShutdownKinds, OnIdleEndsIdleRuntimeImmediately) {
     const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
     make().shutdown_on_idle().wait();
     auto used = make();

@@ -60,7 +60,8 @@ task<void> wait_for_ever(census& living) {
 
 // ---- Cancelled from outside, with poll_cancel ----
 
-/// A scope with `children` children that end slowly, and a body that ends slowly. `living` counts all of them.
+/// Runs a scope with `children` children. The body and the children wait forever; their poll_cancel() waits for
+/// `may_end`. `cancels` counts the calls of poll_cancel(), `living` the body and the children.
 task<void> slow_scope(async_gate& may_end, std::atomic<int>& cancels, census& living, int children) {
     const auto child = [&]() -> task<void> {
         const auto mine = living.begin_life();

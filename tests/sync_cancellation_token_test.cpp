@@ -92,7 +92,7 @@ TEST(SyncCancellationToken, CancelOfTheParentCancelsTheChild) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncCancellationToken, CancelOfAChildLeavesParentAndSiblings) {
+TEST(SyncCancellationToken, ChildDoesNotCancelParentOrSiblings) {
     const cancellation_token parent;
     const auto child = parent.child_token();
     const auto sibling = parent.child_token();

@@ -187,7 +187,7 @@ TEST(SyncOnceCell, OnlyTheFirstCallerInitializes) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse);
 }
 
-TEST(SyncOnceCell, DroppedInitializationIsTakenOverByTheNext) {
+TEST(SyncOnceCell, NextCallerTakesOverDroppedInitialization) {
     once_cell<int> cell;
     support::script s;
     auto scripted = [&s] { return support::scripted(s).map([](int value) { return value; }); };

@@ -118,7 +118,7 @@ nanoseconds processor_time() {
     return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
 }
 
-/// Waits repeatedly for less than a millisecond: a wait must neither end early nor spin.
+/// Waits repeatedly, for 1 ns to 1.5 ms. A wait must neither end early nor spin.
 void expect_short_waits_to_sleep(poll& queue) {
     const auto start = clock_type::now();
     const auto processor_start = processor_time();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The end of TCP connections with both drivers: streams that are destroyed with unsent data or after their event loop,
-// forked children, and a ring that a filter forbids. With io_uring, the driver may hold data that the socket has not
-// accepted.
+// forked children, and an io_uring that a seccomp filter forbids. With io_uring, the driver may hold data that the
+// socket has not accepted.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>

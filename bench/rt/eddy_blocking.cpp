@@ -24,7 +24,7 @@ eddy::task<double> measure() {
 
 }  // namespace
 
-// us per round trip to the pool for blocking calls, one at a time.
+// Microseconds per round trip to the blocking pool, with one call at a time.
 void spawn_blocking(flavour where) { report("spawn_blocking", where, "us", run_root(where, measure()) / 1e3); }
 
 }  // namespace bench::rt

@@ -195,8 +195,9 @@ bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
 // ---- Firing ----
 
 namespace {
-// This many timers at a time suggest that more follow. The next ones wait a little, so that they fire together. This
-// saves most wake-ups of an event loop with thousands of timers. With few timers, each one fires at its own tick.
+// If one call of fire() fires this many timers, more are likely to follow. The next deadline is then at least 400 us
+// later, so that they fire together. This saves most wake-ups of an event loop with thousands of timers. With few
+// timers, each one fires at its own tick.
 constexpr std::size_t many = 4;
 constexpr auto gap_when_many = std::chrono::microseconds(400);
 }  // namespace

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t stack_size = 256 * 1024;
 
-// Never destroyed: operator delete uses it until the process ends. Initially null, because operator new uses it, too.
+// Created on first use, and never destroyed. operator new and operator delete read it before that and until the process
+// ends. Null means that no exploration runs.
 constinit engine* the_one = nullptr;
 
 constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }

@@ -94,7 +94,7 @@ public:
         for (auto& one : workers) one.place.set(true);  // a kernel's wake-up orders
     }
 
-    /// The body, or a task that blocks, waits on these.
+    /// The body of the model waits for done. A task that blocks waits for other_has_run.
     explore::event done{false};
     explore::event other_has_run{false};
     job* child = nullptr;

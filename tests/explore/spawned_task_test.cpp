@@ -487,7 +487,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, AbortOfSelfWakingTask) {
+TEST_F(ExploreSpawnedTask, AbortEndsSelfWakingTask) {
     // No flag ends this task: the abort must end it, however often it wakes itself while it is being cancelled.
     for (const int to_cancel : {0, 1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
@@ -504,7 +504,7 @@ TEST_F(ExploreSpawnedTask, AbortOfSelfWakingTask) {
     }
 }
 
-TEST_F(ExploreSpawnedTask, AbortAndWakeOfSelfWakingTask) {
+TEST_F(ExploreSpawnedTask, AbortAndWakeEndSelfWakingTask) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -516,7 +516,7 @@ TEST_F(ExploreSpawnedTask, AbortAndWakeOfSelfWakingTask) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, ShutdownOfSelfWakingTask) {
+TEST_F(ExploreSpawnedTask, ShutdownEndsSelfWakingTask) {
     for (const int to_cancel : {0, 1}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;

@@ -13,8 +13,8 @@ inline constexpr unsigned no_thread = max_threads;
 
 using stamp = std::uint32_t;
 
-/// How far each thread had run, as far as the clock's owner knows. The component for thread t covers all operations of
-/// t with stamps up to it. Stamps start at 1, so an empty clock covers nothing.
+/// The progress of each thread, as far as the clock's owner knows it. The component for thread t covers all operations
+/// of t with stamps up to its value. Stamps start at 1, so an empty clock covers nothing.
 class vector_clock {
 public:
     [[nodiscard]] stamp operator[](unsigned thread) const noexcept { return at_[thread]; }

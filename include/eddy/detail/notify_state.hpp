@@ -90,7 +90,7 @@ public:
         one.stage = notify_waiter::stages::fresh;
     }
 
-    /// Returns a waiter that has begun.
+    /// Returns a new waiter that is started, as by begin(one).
     [[nodiscard]] notify_waiter begin() const noexcept { return notify_waiter(calls_until_now()); }
 
     /// Returns whether `one` was notified. If not, adds it to the waiters and keeps a clone of `*wake`, if `wake` is

@@ -27,7 +27,7 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return streams_.is_empty(); }
     [[nodiscard]] node* first() const noexcept { return streams_.first(); }
 
-    /// Adds a stream. It is polled by the next poll_next().
+    /// Adds a stream and queues it for its first poll, behind the streams that are already queued.
     node& push(Entry&& entry) {
         if (is_empty()) is_ending_ = false;  // the cancelled streams were cleared before poll_cancel() was ready
         return streams_.push(std::move(entry));

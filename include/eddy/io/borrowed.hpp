@@ -78,7 +78,7 @@ public:
     template <class From>
         requires(!std::same_as<std::remove_cvref_t<From>, T> && std::convertible_to<From, T>)
     given_io(From&& from) : io_(std::forward<From>(from)) {}
-    /// Constructs the object from a list in braces.
+    /// Constructs the object from a braced-init-list: the argument {a, b}.
     template <class... From>
         requires(sizeof...(From) != 1 && std::constructible_from<T, From...>)
     given_io(From&&... from) : io_(std::forward<From>(from)...) {}

@@ -73,8 +73,8 @@ public:
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into) {
         return socket_of_self().poll_read_vectored(cx, nullptr, into);
     }
-    /// Waits until a read is worth trying. Returns the conditions that the stream is ready for.
-    /// Errors: errc::runtime_shutdown.
+    /// Waits until a read is worth trying. Returns the readiness of the stream.
+    /// Errors: those of socket_readiness.
     /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_of_self(), io::interest::readable}; }

@@ -92,8 +92,8 @@ public:
     }
     poll_result<result<void>> poll_flush(context& cx) { return socket_of_self().poll_flush(cx, nullptr); }
     poll_result<result<void>> poll_shutdown(context& cx) { return socket_of_self().poll_shutdown(cx, nullptr); }
-    /// Waits until a write is worth trying. Returns the conditions that the stream is ready for.
-    /// Errors: errc::runtime_shutdown.
+    /// Waits until a write is worth trying. Returns the readiness of the stream.
+    /// Errors: those of socket_readiness.
     /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_of_self(), io::interest::writable}; }

@@ -57,8 +57,8 @@ public:
     /// Neither stores nor consumes a permit.
     void notify_waiters() noexcept { state_.notify_waiters(); }
 
-    /// Returns a future that is ready once it is notified. notify_waiters() notifies it from this call on. notify_one()
-    /// notifies it from its first poll or enable() on, in the order of these calls.
+    /// Returns a future that is ready once it is notified. A later notify_waiters() notifies it even before its first
+    /// poll. notify_one() notifies it only after its first poll or enable(), and serves the futures in that order.
     /// Cancel safety: dropping the future loses its place in the queue. If notify_one() or notify_last() has already
     /// notified it, that notification passes to the next waiter.
     /// Lifetime: the notify must outlive the future.

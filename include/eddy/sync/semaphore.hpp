@@ -56,7 +56,7 @@ public:
     /// Returns the number of permits.
     [[nodiscard]] std::size_t num_permits() const noexcept { return count_; }
 
-    /// Moves `count` of the permits to a new object. Returns nothing, and changes nothing, if there are fewer than
+    /// Moves `count` of the permits to a new object. Returns nullopt, and changes nothing, if there are fewer than
     /// `count`.
     [[nodiscard]] std::optional<basic_permit> split(std::size_t count) {
         if (count > count_) return std::nullopt;
