@@ -173,8 +173,8 @@ task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_tok
     co_return co_await talk(peer, me, end);
 }
 
-// The first signal ends the program gracefully. The second one, of either kind, ends it immediately, with the exit code
-// that a shell reports for the signal.
+// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately, with the exit
+// code that a shell reports for the signal.
 task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());

@@ -26,7 +26,7 @@ eddy::task<void> echo(auto client) {
     }
 }
 
-// The first signal ends the program gracefully. The second one, of either kind, ends it immediately.
+// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately.
 eddy::task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());

@@ -409,7 +409,7 @@ TEST_P(RuntimeSpawn, WakeDuringPollLeadsToAnotherPoll) {
         if (polls % 2 == 0) {
             cx.waker().wake_by_ref();
         } else {
-            // From another thread, during the poll.
+            // Wakes from another thread, during the poll.
             std::thread([waker = cx.waker()]() mutable { std::move(waker).wake(); }).join();
         }
         return eddy::not_ready;

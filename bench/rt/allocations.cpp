@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 
-// The internal names of glibc's functions.
+// glibc's internal names of its allocation functions. The replacements below call them.
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);

@@ -35,7 +35,7 @@ namespace {
 
 using eddy::sync::cancellation_token;
 
-// The first signal ends the program gracefully. The second one, of either kind, ends it immediately.
+// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately.
 eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());

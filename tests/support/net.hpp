@@ -333,7 +333,7 @@ inline std::chrono::nanoseconds clock_time(clockid_t which) {
 }
 }  // namespace detail
 
-/// Return the processor time of this process and of this thread.
+/// Returns the processor time of this process, or of this thread.
 inline std::chrono::nanoseconds cpu_time() { return detail::clock_time(CLOCK_PROCESS_CPUTIME_ID); }
 inline std::chrono::nanoseconds thread_cpu_time() { return detail::clock_time(CLOCK_THREAD_CPUTIME_ID); }
 

@@ -54,7 +54,7 @@ public:
     /// Returns whether the driver was shut down before the deadline.
     [[nodiscard]] bool is_gone() const noexcept { return state_of() == state::gone; }
 
-    /// Returns the driver in which the entry was last armed, or null after disarm().
+    /// Returns the driver in which the entry was last armed, or null if the entry is idle.
     [[nodiscard]] time_driver* driver() const noexcept { return driver_; }
 
     /// Returns to idle. Returns the waker, if it was not woken; the caller should drop it outside of locks.

@@ -89,8 +89,8 @@ public:
 
     // ---- Readiness ----
 
-    /// Waits until a receive, a send, or `wanted` is worth trying. Returns the conditions that the socket is ready for.
-    /// Errors: errc::runtime_shutdown.
+    /// Waits until a receive, a send, or `wanted` is worth trying. Returns the readiness of the socket.
+    /// Errors: those of socket_readiness.
     /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     /// Lifetime: the future borrows the socket.

@@ -21,7 +21,7 @@
 
 namespace eddy::net {
 
-/// An accepted TCP connection, `stream`, and its address, `peer`.
+/// An accepted TCP connection, `stream`, and the address of its peer, `peer`.
 /// Thread safety: that of its parts.
 struct accepted : basic_accepted<tcp_stream, socket_addr> {
     using basic_accepted::basic_accepted;

@@ -108,8 +108,8 @@ public:
 
     /// Returns the driver in use (never `automatic`), or nullopt if the core was built without I/O.
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
-    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver:
-    /// "epoll: this kernel has no io_uring (ENOSYS)".
+    /// Returns the reason for the choice of the driver. The text starts with the name of the driver, or with "none" if
+    /// there is no driver: "epoll: this kernel has no io_uring (ENOSYS)".
     /// Lifetime: the text has static storage duration.
     [[nodiscard]] std::string_view why_driver() const noexcept;
 

@@ -82,7 +82,7 @@ void pop_while_two_steal() {
     all->check_all();
 }
 
-/// One thread steals twice while the owner pops, and pushes into the same slots again.
+/// The owner pushes and pops while one thread steals twice, so that slots are reused.
 template <template <class, std::size_t> class Queue>
 void push_and_pop_while_one_steals() {
     const auto all = std::make_unique<forks<Queue>>();
@@ -116,7 +116,7 @@ void steal_what_is_pushed_now() {
     all->check_all();
 }
 
-TEST(ExploreForkQueue, EachTaskIsTakenOnce) {
+TEST(ExploreChildQueue, EachTaskIsTakenOnce) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 2, .early_reads = 1};
     EXPECT_TRUE(holds(chosen, pop_while_two_steal<child_queue>));
     EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<child_queue>));
@@ -196,13 +196,13 @@ struct relaxed_take : as_it_is {
     static constexpr std::memory_order take = std::memory_order_relaxed;
 };
 
-TEST(ExploreForkQueue, UnbrokenCopyHolds) {
+TEST(ExploreChildQueue, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds(pop_while_two_steal<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds({.early_reads = 1}, push_and_pop_while_one_steals<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds(steal_what_is_pushed_now<with<as_it_is>::changed_queue>));
 }
 
-TEST(ExploreForkQueue, WeakerMemoryOrdersFail) {
+TEST(ExploreChildQueue, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(steal_what_is_pushed_now<with<relaxed_publish>::changed_queue>, "a data race"));
     EXPECT_TRUE(fails(pop_while_two_steal<with<released_announcement>::changed_queue>, ""));
     EXPECT_TRUE(fails(pop_while_two_steal<with<acquiring_look>::changed_queue>, ""));
