@@ -20,6 +20,7 @@
 #include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <support/gate.hpp>
+#include <support/sanitizers.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
 
@@ -299,7 +300,7 @@ TEST(BlockingPool, SubmitFailsIfNoThreadCanStart) {
 }
 
 TEST(BlockingPool, JobWaitsForAnExistingThreadIfNoneCanStart) {
-    if (support::under_sanitizer) GTEST_SKIP() << "a sanitizer needs more memory";
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
     EXPECT_TRUE(support::is_true_in_child([] {
         constexpr std::size_t stack = std::size_t{256} * 1024 * 1024;
         const auto pool = blocking_pool::make({.stack_size = stack});

@@ -21,6 +21,7 @@
 #include <support/gate.hpp>
 #include <support/net.hpp>
 #include <support/resolver.hpp>
+#include <support/sanitizers.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
 #include <sys/resolve.hpp>
@@ -203,7 +204,7 @@ TEST(LookupHost, ResolverRunsOnAnotherThread) {
 }
 
 TEST(LookupHost, ForkedChildResolvesOnOwnThreads) {
-    if (support::under_sanitizer) GTEST_SKIP() << "ThreadSanitizer allows no new threads after this fork(2)";
+    if (support::is_sanitized) GTEST_SKIP() << "ThreadSanitizer allows no new threads after this fork(2)";
     const stub_resolver stub(addresses{some_addr});
     EXPECT_TRUE(eddy::wait(lookup_host("name:1")));
     EXPECT_TRUE(support::is_true_in_child([] { return eddy::wait(lookup_host("name:1")) == addresses{some_addr}; }));

@@ -369,7 +369,7 @@ TEST(SyncCancellationToken, ThreadsCanWaitWithoutRuntime) {
 
 TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     support::run_on_small_stack([] {
-        constexpr std::size_t count = EDDY_TEST_SANITIZED ? 50'000 : 1'000'000;
+        constexpr std::size_t count = support::is_sanitized ? 50'000 : 1'000'000;
         const cancellation_token root;
         std::vector<cancellation_token> deep{root};
         deep.reserve(count);

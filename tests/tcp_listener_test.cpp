@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/resolver.hpp>
 #include <support/stress.hpp>
@@ -225,7 +226,7 @@ TEST(TcpListener, AcceptContinuesAfterResetConnections) {
 }
 
 TEST(TcpListener, ThousandSimultaneousClientsAreServed) {
-    const support::raised_descriptor_limit descriptors;  // each client takes two
+    const support::more_descriptors descriptors;  // each client takes two
     eddy::core core;
     auto listener = listener_on(core);
     const auto to = listener.local_addr().value();

@@ -25,6 +25,7 @@
 #include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/ring_faults.hpp>
+#include <support/sanitizers.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
 
@@ -36,7 +37,7 @@ using support::once;
 using support::raw_socket;
 using support::within;
 
-constexpr std::size_t many = support::under_sanitizer ? 2'000 : 10'000;
+constexpr std::size_t many = support::is_sanitized ? 2'000 : 10'000;
 constexpr std::size_t ring_buffers = 1024;
 constexpr std::size_t buffer_size = 32 * 1024;
 
@@ -171,7 +172,7 @@ TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     print("idle", grown);
     // A stream and its receive, 128 bytes, and the memory of the list of requested streams and of the allocator. The
     // kernel's own memory is not included.
-    if (!support::under_sanitizer) {
+    if (!support::is_sanitized) {
         EXPECT_LE(grown / many, 512u);
     }
     EXPECT_EQ(support::mapped_buffers(), 1u);
@@ -206,7 +207,7 @@ TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldOnlyRingBuffers) {
     const auto after_flood = resident();
     print("slow, flooded", after_flood - std::min(before, after_flood));
     // All buffers of the ring may be in use, and each connection may use the memory of an idle one.
-    if (!support::under_sanitizer) {
+    if (!support::is_sanitized) {
         EXPECT_LE(after_flood, before + ring_buffers * (buffer_size + 64) + many * 512);
     }
     EXPECT_EQ(support::mapped_buffers(), 1u);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Reference-counted byte buffers.
+// Umbrella header for reference-counted byte buffers.
 
 #include <eddy/bytes/bytes.hpp>      // an immutable window of shared memory
 #include <eddy/bytes/bytes_mut.hpp>  // a window that is written

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Futures: the protocol (future, poll_result, waker, context) and the combinators.
+// Umbrella header for futures: the protocol (future, poll_result, waker, context) and the combinators.
 
 #include <eddy/future/future.hpp>      // the concepts, poll_result, context
 #include <eddy/future/future_ops.hpp>  // the members of every future
@@ -15,7 +15,7 @@
 #include <eddy/future/combinators.hpp>  // and_then, map, map_err, or_else, then
 #include <eddy/future/finally.hpp>      // cleanup that may wait
 #include <eddy/future/maybe_done.hpp>   // a future and then its output
-#include <eddy/future/shielded.hpp>     // work that goes on after cancellation
+#include <eddy/future/shielded.hpp>     // work that continues after cancellation
 #include <eddy/future/try.hpp>          // co_await try_(x): the value, or an early return of the error
 
 #include <eddy/future/futures_ordered.hpp>

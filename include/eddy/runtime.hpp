@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Executors: the work-stealing runtime, the event loop and the bare reactor.
+// Umbrella header for executors: the work-stealing runtime, the event loop, and the reactor without an executor.
 
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/handle.hpp>   // refers to a runtime, from any thread

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Tasks: coroutines, and the ways to spawn and to join them.
+// Umbrella header for tasks: coroutines, and the functions that spawn and join them.
 
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>  // blocking work: spawn_blocking, block_in_place

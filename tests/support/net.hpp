@@ -118,23 +118,6 @@ private:
     std::vector<int> fillers_;
 };
 
-/// Raises the limit of open descriptors to its hard limit until the destructor runs.
-class raised_descriptor_limit {
-public:
-    raised_descriptor_limit() {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        const rlimit raised{before_.rlim_max, before_.rlim_max};
-        ::setrlimit(RLIMIT_NOFILE, &raised);
-    }
-    raised_descriptor_limit(const raised_descriptor_limit&) = delete;
-    raised_descriptor_limit& operator=(const raised_descriptor_limit&) = delete;
-    ~raised_descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-    [[nodiscard]] rlim_t limit() const noexcept { return before_.rlim_max; }
-
-private:
-    rlimit before_{};
-};
-
 /// A blocking socket. Its reads and writes time out after 10 s.
 class raw_socket {
 public:

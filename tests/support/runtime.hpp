@@ -22,23 +22,11 @@
 #include <eddy/task/task.hpp>
 
 #include "gate.hpp"
+#include "sanitizers.hpp"
 
 // Helpers of the tests of the work-stealing runtime.
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EDDY_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define EDDY_TEST_SANITIZED 1
-#endif
-#endif
-#ifndef EDDY_TEST_SANITIZED
-#define EDDY_TEST_SANITIZED 0
-#endif
-
 namespace support {
-
-inline constexpr bool is_sanitized = EDDY_TEST_SANITIZED != 0;
 
 [[nodiscard]] inline eddy::runtime make_runtime(unsigned workers) {
     return eddy::runtime::builder().worker_threads(workers).build().value();

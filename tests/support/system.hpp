@@ -29,20 +29,6 @@
 
 namespace support {
 
-/// Whether AddressSanitizer or ThreadSanitizer is on, with Clang or GCC.
-inline constexpr bool under_sanitizer =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
-
 /// Whether ThreadSanitizer is on. Clang's cannot start threads in the child of a process with several threads.
 inline constexpr bool under_thread_sanitizer =
 #if defined(__SANITIZE_THREAD__)

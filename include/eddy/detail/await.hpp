@@ -165,7 +165,7 @@ private:
     }
 
     bool poll(context& cx) noexcept {
-        await_place::set(cx, awaiting_.where);
+        await_call_site::set(cx, awaiting_.where);
         return polled_.poll(cx);
     }
 

@@ -20,10 +20,10 @@ namespace eddy::detail {
 ///       └────reader destroyed─────────────────> refused: a write fails with broken_pipe
 ///
 /// Thread safety: the two ends may be used at the same time, each by one thread at a time.
-class EDDY_API pipe {
+class EDDY_API memory_pipe {
 public:
     /// Errors: throws misuse if `capacity` is 0.
-    pipe(std::size_t capacity, std::source_location where);
+    memory_pipe(std::size_t capacity, std::source_location where);
 
     /// Reads at least one byte. Returns 0 at end of file, or if `into` is empty.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);

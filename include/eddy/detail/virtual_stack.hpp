@@ -60,7 +60,7 @@ struct native_stack {
 };
 
 /// Sets the call site of the current co_await in a context, for error messages of the futures that it polls.
-struct await_place {
+struct await_call_site {
     static void set(context& cx, call_site where) noexcept { cx.where_ = where; }
 };
 

@@ -88,7 +88,7 @@ private:
 
 namespace detail {
 struct native_stack;
-struct await_place;
+struct await_call_site;
 }  // namespace detail
 
 /// The argument of a poll: the waker to keep, and the coop budget of this poll.
@@ -135,7 +135,7 @@ public:
 
 private:
     friend struct detail::native_stack;
-    friend struct detail::await_place;
+    friend struct detail::await_call_site;
 
     const eddy::waker* waker_;
     detail::call_site where_ = nullptr;

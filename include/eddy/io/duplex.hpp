@@ -22,7 +22,7 @@ namespace eddy::io {
 class [[nodiscard]] simplex_reader {
 public:
     /// Reads from `from`.
-    explicit simplex_reader(std::shared_ptr<detail::pipe> from) noexcept : pipe_(std::move(from)) {}
+    explicit simplex_reader(std::shared_ptr<detail::memory_pipe> from) noexcept : pipe_(std::move(from)) {}
     simplex_reader(simplex_reader&&) noexcept = default;
     simplex_reader& operator=(simplex_reader&& other) noexcept {
         simplex_reader(std::move(other)).pipe_.swap(pipe_);
@@ -39,7 +39,7 @@ public:
     }
 
 private:
-    std::shared_ptr<detail::pipe> pipe_;
+    std::shared_ptr<detail::memory_pipe> pipe_;
 };
 
 /// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then
@@ -49,7 +49,7 @@ private:
 class [[nodiscard]] simplex_writer {
 public:
     /// Writes to `to`.
-    explicit simplex_writer(std::shared_ptr<detail::pipe> to) noexcept : pipe_(std::move(to)) {}
+    explicit simplex_writer(std::shared_ptr<detail::memory_pipe> to) noexcept : pipe_(std::move(to)) {}
     simplex_writer(simplex_writer&&) noexcept = default;
     simplex_writer& operator=(simplex_writer&& other) noexcept {
         simplex_writer(std::move(other)).pipe_.swap(pipe_);
@@ -70,12 +70,12 @@ public:
     }
 
 private:
-    [[nodiscard]] detail::pipe& pipe(const context& cx) const {
+    [[nodiscard]] detail::memory_pipe& pipe(const context& cx) const {
         if (!pipe_) throw misuse("this writer was moved from", cx.where());
         return *pipe_;
     }
 
-    std::shared_ptr<detail::pipe> pipe_;
+    std::shared_ptr<detail::memory_pipe> pipe_;
 };
 
 /// One end of a duplex: bytes that are written here are read at the other end.
@@ -96,10 +96,11 @@ struct simplex_ends {
 
     /// Makes both ends. Throws `misuse` if `capacity` is 0.
     explicit simplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
-        : simplex_ends(std::make_shared<detail::pipe>(capacity, where)) {}
+        : simplex_ends(std::make_shared<detail::memory_pipe>(capacity, where)) {}
 
 private:
-    explicit simplex_ends(std::shared_ptr<detail::pipe> shared) noexcept : reader(shared), writer(std::move(shared)) {}
+    explicit simplex_ends(std::shared_ptr<detail::memory_pipe> shared) noexcept
+        : reader(shared), writer(std::move(shared)) {}
 };
 
 /// The two ends that duplex() returns.

@@ -99,7 +99,7 @@ public:
                                                     std::source_location where = std::source_location::current()) {
         seen_ = wakes();
         context cx(waker_, budget);
-        detail::await_place::set(cx, detail::call_site_of(where));
+        detail::await_call_site::set(cx, detail::call_site_of(where));
         return future_->poll(cx);
     }
 

@@ -11,12 +11,12 @@
 
 namespace eddy::detail {
 
-pipe::pipe(std::size_t capacity, std::source_location where) : capacity_(capacity) {
+memory_pipe::memory_pipe(std::size_t capacity, std::source_location where) : capacity_(capacity) {
     if (capacity == 0) throw misuse("a duplex or simplex needs a capacity of at least one byte", where);
     ring_ = std::make_unique_for_overwrite<std::byte[]>(capacity);
 }
 
-std::size_t pipe::take(std::span<std::byte> into) noexcept {
+std::size_t memory_pipe::take(std::span<std::byte> into) noexcept {
     std::size_t taken = 0;
     while (taken < into.size() && size_ != 0) {
         const std::size_t piece = std::min({into.size() - taken, size_, capacity_ - begin_});
@@ -28,7 +28,7 @@ std::size_t pipe::take(std::span<std::byte> into) noexcept {
     return taken;
 }
 
-std::size_t pipe::put(std::span<const std::byte> from) noexcept {
+std::size_t memory_pipe::put(std::span<const std::byte> from) noexcept {
     std::size_t put = 0;
     while (put < from.size() && size_ != capacity_) {
         const std::size_t end = (begin_ + size_) % capacity_;
@@ -43,7 +43,7 @@ std::size_t pipe::put(std::span<const std::byte> from) noexcept {
 /// Moves bytes and wakes the other end, or stores the waker of this end. `move` returns nothing while it has to
 /// wait.
 template <class Move>
-poll_result<result<std::size_t>> pipe::poll_moved(context& cx, waker& mine, waker& others, Move move) {
+poll_result<result<std::size_t>> memory_pipe::poll_moved(context& cx, waker& mine, waker& others, Move move) {
     if (!cx.consume_budget()) return not_ready;
     // Wakers are cloned, woken, and dropped outside of the lock. The other end may run meanwhile, so the second
     // iteration calls `move` again.
@@ -69,7 +69,7 @@ poll_result<result<std::size_t>> pipe::poll_moved(context& cx, waker& mine, wake
     return not_ready;
 }
 
-poll_result<result<std::size_t>> pipe::poll_read(context& cx, std::span<std::byte> into) {
+poll_result<result<std::size_t>> memory_pipe::poll_read(context& cx, std::span<std::byte> into) {
     if (into.empty()) return ok(std::size_t{0});
     return poll_moved(cx, reader_, writer_, [&]() -> std::optional<result<std::size_t>> {
         if (size_ == 0 && !no_more_written_) return std::nullopt;
@@ -77,7 +77,7 @@ poll_result<result<std::size_t>> pipe::poll_read(context& cx, std::span<std::byt
     });
 }
 
-poll_result<result<std::size_t>> pipe::poll_write(context& cx, std::span<const std::byte> from) {
+poll_result<result<std::size_t>> memory_pipe::poll_write(context& cx, std::span<const std::byte> from) {
     if (from.empty()) return ok(std::size_t{0});
     return poll_moved(cx, writer_, reader_, [&]() -> std::optional<result<std::size_t>> {
         if (no_more_read_ || no_more_written_)
@@ -87,10 +87,10 @@ poll_result<result<std::size_t>> pipe::poll_write(context& cx, std::span<const s
     });
 }
 
-void pipe::end_writing() noexcept { end(no_more_written_, writer_, reader_); }
-void pipe::end_reading() noexcept { end(no_more_read_, reader_, writer_); }
+void memory_pipe::end_writing() noexcept { end(no_more_written_, writer_, reader_); }
+void memory_pipe::end_reading() noexcept { end(no_more_read_, reader_, writer_); }
 
-void pipe::end(bool& is_over, waker& mine, waker& others) noexcept {
+void memory_pipe::end(bool& is_over, waker& mine, waker& others) noexcept {
     waker dropped;
     waker woken;
     {
