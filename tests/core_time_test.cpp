@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,17 +17,20 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/future/join.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/test/advance.hpp>
 #include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
+#include "support/gate.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 
@@ -149,6 +153,116 @@ TEST(CoreTime, TurnWithoutWaitingDoesNotAdvanceAPausedClock) {
     loop.turn();
     loop.turn(0ms);
     EXPECT_TRUE(has_slept);
+}
+
+// ---- Paused clock and blocking work ----
+
+/// Paused loops with I/O and without.
+std::vector<eddy::core> paused_loops() {
+    std::vector<eddy::core> loops;
+    for (const bool with_io : {true, false}) {
+        loops.push_back(eddy::core::builder().enable_io(with_io).start_paused(true).build().value());
+    }
+    return loops;
+}
+
+TEST(CoreTime, PausedClockDoesNotPassBlockingWork) {
+    for (auto& loop : paused_loops()) {
+        const auto main = []() -> eddy::task<void> {
+            for (std::uint64_t left = support::rounds(10'000); left > 0; --left) {
+                const auto before = clock::now();
+                const auto got = co_await eddy::time::timeout(1ms, eddy::spawn_blocking([] { return 1; }));
+                EXPECT_TRUE(got.has_value());
+                EXPECT_EQ(clock::now(), before);
+            }
+            const auto before = clock::now();
+            co_await sleep(1h);
+            EXPECT_EQ(clock::now() - before, 1h) << "the clock advances again after blocking work";
+        };
+        loop.run(main());
+    }
+}
+
+TEST(CoreTime, PausedClockWaitsForLongBlockingWork) {
+    for (auto& loop : paused_loops()) {
+        const pid_t loop_thread = ::gettid();
+        bool is_over = false;
+        const auto main = [&]() -> eddy::task<void> {
+            auto work = eddy::spawn_blocking([loop_thread] { support::wait_until_asleep(loop_thread); });
+            auto other = eddy::spawn_blocking([loop_thread] { support::wait_until_asleep(loop_thread); });
+            const auto got = co_await eddy::time::timeout(1ms, eddy::join(std::move(work), std::move(other)));
+            is_over = got.has_value();
+        };
+        loop.run(main());
+        EXPECT_TRUE(is_over);
+    }
+}
+
+TEST(CoreTime, PausedClockWaitsForDetachedBlockingWork) {
+    for (auto& loop : paused_loops()) {
+        const pid_t loop_thread = ::gettid();
+        std::atomic<bool> has_ended = false;
+        const auto main = [&]() -> eddy::task<void> {
+            eddy::spawn_blocking([&, loop_thread] {
+                support::wait_until_asleep(loop_thread);
+                has_ended = true;
+            }).detach();
+            co_await sleep(1h);
+            EXPECT_TRUE(has_ended) << "the sleep ended before the work";
+        };
+        loop.run(main());
+    }
+}
+
+TEST(CoreTime, PausedClockDoesNotPassAnEventOfBlockingWork) {
+    auto loop = paused_loop();
+    const support::counter events;
+    const auto main = [&]() -> eddy::task<void> {
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(events.native_handle()),
+                                                         eddy::io::interest::readable);
+        for (std::uint64_t left = support::rounds(10'000); left > 0; --left) {
+            eddy::spawn_blocking([&] { events.add(); }).detach();
+            const auto got =
+                co_await eddy::time::timeout(1ms, fd.registration().readiness(eddy::io::interest::readable));
+            EXPECT_TRUE(got.has_value());
+            if (!got) co_return;
+            static_cast<void>(events.take());
+            fd.registration().clear_readiness(got->value());
+        }
+    };
+    loop.run(main());
+}
+
+TEST(CoreTime, TurnEndsAtItsLimitDuringBlockingWork) {
+    for (auto& loop : paused_loops()) {
+        support::gate over;
+        bool has_slept = false;
+        const auto naps = [&]() -> eddy::task<void> {
+            eddy::spawn_blocking([&over] { EXPECT_TRUE(over.wait()); }).detach();
+            co_await sleep(1ms);
+            has_slept = true;
+        };
+        loop.handle().spawn(naps());
+        for (int i = 0; i < 3; ++i) loop.turn(2ms);
+        EXPECT_FALSE(has_slept);
+        over.open();
+        loop.run_until_idle();
+        EXPECT_TRUE(has_slept);
+    }
+}
+
+TEST(CoreTime, AdvanceWorksDuringBlockingWork) {
+    auto loop = paused_loop();
+    support::gate over;
+    const auto main = [&]() -> eddy::task<void> {
+        auto work = eddy::spawn_blocking([&over] { EXPECT_TRUE(over.wait()); });
+        auto nap = sleep(1h);
+        co_await eddy::test::advance(1h);
+        co_await nap;
+        over.open();
+        EXPECT_TRUE((co_await work).has_value());
+    };
+    loop.run(main());
 }
 
 // ---- Real time ----

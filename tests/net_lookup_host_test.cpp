@@ -306,6 +306,17 @@ TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     EXPECT_LT(worst, 500ms) << "the ticker was delayed by " << worst.count() << " ns";
 }
 
+TEST(LookupHost, PausedClockDoesNotPassALookup) {
+    const stub_resolver stub(addresses{some_addr});
+    auto core = eddy::core::builder().start_paused(true).build().value();
+    within(core, []() -> eddy::task<void> {
+        for (std::uint64_t left = support::rounds(5'000); left > 0; --left) {
+            const auto found = co_await eddy::time::timeout(1ms, lookup_host("name:1"));
+            EXPECT_TRUE(found.has_value());
+        }
+    }());
+}
+
 TEST(LookupHost, LookupDoesNotWaitBehindBlockingWork) {
     constexpr unsigned as_many_as_names = 64;
     const stub_resolver stub(addresses{some_addr});

@@ -248,28 +248,44 @@ void core_shared::turn(max_wait limit, std::source_location where) {
 
 /// Waits for an event of the driver, the next timer, an inbound node or the end of `limit`, whichever is first.
 void core_shared::park(max_wait limit) {
-    const bool may_block = limit != std::chrono::nanoseconds::zero();
-    if (may_block && time_->is_paused()) {
-        // Paused time advances only if there is nothing else to do. So check for events before advancing to the next
-        // timer.
-        look_at_driver(std::chrono::nanoseconds::zero());
-        drain_inbound();
-        if (has_queued() || time_->auto_advance()) {
+    if (limit == std::chrono::nanoseconds::zero()) return look_at_driver(limit);
+    if (time_->is_paused()) return park_paused(limit);
+    if (spin(limit)) return;
+    if (const auto next = time_->next_deadline()) {
+        // Compared before the subtraction, which would overflow for a deadline at the minimum of the clock.
+        const auto now = time_->now();
+        const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
+        limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
+    }
+    sleep(limit);
+}
+
+/// park() while the clock is paused: advances the clock to the next timer instead of waiting for it. It does so only if
+/// there is nothing else to do, and no blocking job whose end could give the tasks something to do.
+void core_shared::park_paused(max_wait limit) {
+    blocking_jobs& jobs = place_->jobs();
+    // Before the checks for events: they find everything that was woken by jobs that have ended here.
+    const bool may_advance = !jobs.any();
+    look_at_driver(std::chrono::nanoseconds::zero());
+    drain_inbound();
+    if (has_queued()) return;
+    if (may_advance) {
+        if (time_->auto_advance()) {
             static_cast<void>(time_->fire());
-            return;
+        } else {
+            sleep(limit);
         }
+        return;
     }
-    if (may_block) {
-        if (!time_->is_paused() && spin(limit)) return;
-        if (const auto next = time_->next_deadline()) {
-            // Compared before the subtraction, which would overflow for a deadline at the minimum of the clock.
-            const auto now = time_->now();
-            const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
-            limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
-        }
-        flush_freed_blocks();
-        if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
-    }
+    // All due timers have fired, and no later one becomes due before the clock advances.
+    sleep(jobs.wait() ? limit : std::chrono::nanoseconds::zero());
+    jobs.wait_ended();
+}
+
+/// Waits for an event of the driver, an inbound node or the end of `limit`, whichever is first.
+void core_shared::sleep(max_wait limit) {
+    flush_freed_blocks();
+    if (!inbound_.mark_parked()) limit = std::chrono::nanoseconds::zero();
     look_at_driver(limit);
 }
 

@@ -86,6 +86,7 @@ public:
     [[nodiscard]] bool is_copy_in_child() const noexcept { return io_ != nullptr && io_->is_in_child(); }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
+    [[nodiscard]] sleeping_place& place() const noexcept { return *place_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
     [[nodiscard]] core_metrics metrics() const noexcept;
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_; }
@@ -98,6 +99,8 @@ private:
     ~core_shared();
 
     void park(max_wait limit);
+    void park_paused(max_wait limit);
+    void sleep(max_wait limit);
     [[nodiscard]] bool spin(max_wait& limit);
     void look_if_due();
     void look_at_driver(max_wait limit);

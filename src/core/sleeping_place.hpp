@@ -7,6 +7,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/future/waker.hpp>
 
+#include "core/blocking_jobs.hpp"
 #include "core/parker.hpp"
 #include "core/this_thread.hpp"
 #include "io/io_handle.hpp"
@@ -14,7 +15,7 @@
 namespace eddy::detail {
 
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
-/// Thread safety: unpark() and wakers on any thread, other functions on the thread that parks here.
+/// Thread safety: unpark(), end_job() and wakers on any thread, other functions on the thread that parks here.
 /// Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this object, and
 /// sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
@@ -57,6 +58,19 @@ public:
         return {&vtable, this};
     }
 
+    // ---- Blocking jobs, for a paused clock ----
+    [[nodiscard]] blocking_jobs& jobs() noexcept { return jobs_; }
+    /// Counts a job. Returns a reference to this place for end_job(), which gives it up.
+    [[nodiscard]] sleeping_place* begin_job() noexcept {
+        add_reference();
+        jobs_.begin();
+        return this;
+    }
+    void end_job() noexcept {
+        if (jobs_.end()) unpark();
+        release();
+    }
+
 private:
     ~sleeping_place() {
         if (io_ != nullptr) io_->release();
@@ -87,6 +101,7 @@ private:
     io_handle* const io_;  // null, or a reference that this object owns
     atomic<const void*> owner_;
     parker parker_;
+    blocking_jobs jobs_;
     atomic<std::uint32_t> references_{1};
 };
 

@@ -9,6 +9,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 
+#include "core/held_clock.hpp"
 #include "io/current_io.hpp"
 #include "net/resolver.hpp"
 #include "runtime/blocking.hpp"
@@ -62,6 +63,7 @@ private:
         return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
 
+    const detail::held_clock clock_;  // destroyed last, after the sender
     std::string host_;
     std::uint16_t port_;
     sync::oneshot<output>::sender answer_;

@@ -7,6 +7,7 @@
 
 #include <eddy/error.hpp>
 
+#include "core/held_clock.hpp"
 #include "runtime/blocking.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"
@@ -112,6 +113,7 @@ private:
         complete(task_, 2, pool_);
     }
 
+    const held_clock clock_;  // destroyed last, after the wake-up of the join handle
     spawned_task& task_;
     pool* const pool_;
 };

@@ -199,4 +199,30 @@ TEST_F(ExploreSleepingPlace, TimerArmedByPreviousOwnerWakesNewOwner) {
     EXPECT_TRUE(fails({.preemptions = 3}, arm_while_another_goes_on<false>, "a lost wake-up"));
 }
 
+// ---- A paused clock and blocking jobs ----
+
+/// An event loop with a paused clock, as in core_shared::park_paused(). It parks while a job is pending, and has found
+/// the result of the job when it advances the clock.
+template <bool Announces>
+void park_while_a_job_is_pending() {
+    const std::unique_ptr<sleeping_place, releases> place(new sleeping_place(nullptr));
+    explore::cell<int> result;
+    explore::thread job([&result, held = place->begin_job()] {
+        result.write(1);
+        held->end_job();
+    });
+    auto& jobs = place->jobs();
+    while (jobs.any()) {
+        const bool parks = Announces ? jobs.wait() : jobs.any();
+        if (parks) place->park(std::nullopt);
+        jobs.wait_ended();
+    }
+    check(result.read() == 1, "the result of the job is visible");
+}
+
+TEST_F(ExploreSleepingPlace, LastJobUnparksTheLoop) {
+    EXPECT_TRUE(holds({.preemptions = 3}, park_while_a_job_is_pending<true>));
+    EXPECT_TRUE(fails({.preemptions = 3}, park_while_a_job_is_pending<false>, "a lost wake-up"));
+}
+
 }  // namespace

@@ -12,7 +12,8 @@
 // A clock that tests can pause and move: the clock of the event loop on this thread, which time::clock::now() returns.
 //
 // While the clock is paused and no task can run, the event loop advances the clock to the next deadline. So sleeps take
-// no real time, and a test sees the same times in each run.
+// no real time, and a test sees the same times in each run. The loop does not do this while blocking work that its
+// tasks have started is pending: spawn_blocking(), name lookups, standard input and output.
 
 namespace eddy::test {
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "core/core_shared.hpp"
+#include "core/running_here.hpp"
+#include "core/sleeping_place.hpp"
+
+namespace eddy::detail {
+
+/// Prevents the clock of the event loop that runs on this thread from advancing by itself while it is paused. A member
+/// of jobs that leave the thread and that a task of the loop may wait for. Does nothing without an event loop.
+/// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
+class held_clock {
+public:
+    held_clock() noexcept : place_(running_here != nullptr ? running_here->place().begin_job() : nullptr) {}
+    held_clock(const held_clock&) = delete;
+    held_clock& operator=(const held_clock&) = delete;
+    ~held_clock() {
+        if (place_ != nullptr) place_->end_job();
+    }
+
+private:
+    sleeping_place* const place_;
+};
+
+}  // namespace eddy::detail
