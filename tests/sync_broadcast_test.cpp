@@ -56,6 +56,27 @@ TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     EXPECT_EQ(rx.try_recv().error(), empty);
 }
 
+TEST(SyncBroadcast, SenderMadeAloneHasNoReceiver) {
+    broadcast<std::string>::sender tx(16);
+    EXPECT_EQ(tx.receiver_count(), 0u);
+    EXPECT_EQ(tx.sender_count(), 1u);
+    EXPECT_EQ(tx.send("lost").error(), "lost");
+    EXPECT_TRUE(tx.is_empty());
+    by_hand gone(tx.closed());
+    assert_ready(gone.poll());
+    {
+        auto rx = tx.subscribe();
+        EXPECT_EQ(tx.send("one"), 1u);
+        EXPECT_EQ(rx.try_recv(), "one");
+        EXPECT_EQ(rx.try_recv().error(), empty);
+    }
+    EXPECT_FALSE(tx.send("lost").has_value());
+    auto last = tx.subscribe();
+    drop(std::move(tx));
+    EXPECT_EQ(last.try_recv().error(), closed);
+    EXPECT_THROW(drop(broadcast<int>::sender(0)), eddy::misuse);
+}
+
 TEST(SyncBroadcast, SendWakesAllWaitingReceivers) {
     auto [tx, rx] = broadcast<int>::channel(16);
     auto other = tx.subscribe();

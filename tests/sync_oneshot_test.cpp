@@ -238,4 +238,76 @@ TEST(SyncOneshot, DroppedStreamOfTheReceiverClosesTheChannel) {
     EXPECT_TRUE(tx.is_closed());
 }
 
+TEST(SyncOneshot, IsTerminatedOnceTheOutcomeWasReceived) {
+    {
+        auto [tx, rx] = oneshot<int>::channel();
+        EXPECT_FALSE(rx.is_terminated());
+        static_cast<void>(tx.send(17));
+        EXPECT_FALSE(rx.is_terminated());
+        EXPECT_EQ(rx.blocking_recv(), 17);
+        EXPECT_TRUE(rx.is_terminated());
+    }
+    {
+        auto [tx, rx] = oneshot<int>::channel();
+        static_cast<void>(tx.send(17));
+        EXPECT_EQ(rx.try_recv(), 17);
+        EXPECT_TRUE(rx.is_terminated());
+    }
+    {
+        auto ends = oneshot<int>::channel();
+        {
+            auto gone = std::move(ends.sender);
+        }
+        EXPECT_FALSE(ends.receiver.is_terminated());
+        EXPECT_FALSE(ends.receiver.blocking_recv().has_value());
+        EXPECT_TRUE(ends.receiver.is_terminated());
+    }
+    {
+        auto [tx, rx] = oneshot<int>::channel();
+        rx.close();
+        EXPECT_FALSE(rx.is_terminated());
+        EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
+        EXPECT_FALSE(rx.blocking_recv().has_value());
+        EXPECT_TRUE(rx.is_terminated());
+        auto moved = std::move(rx);
+        EXPECT_TRUE(moved.is_terminated());
+    }
+}
+
+TEST(SyncOneshot, IsEmptyUnlessThereIsAValueToReceive) {
+    {
+        auto [tx, rx] = oneshot<int>::channel();
+        EXPECT_TRUE(rx.is_empty());
+        static_cast<void>(tx.send(17));
+        EXPECT_FALSE(rx.is_empty());
+        rx.close();
+        EXPECT_FALSE(rx.is_empty());
+        EXPECT_EQ(rx.blocking_recv(), 17);
+        EXPECT_TRUE(rx.is_empty());
+    }
+    {
+        auto [tx, rx] = oneshot<>::channel();
+        EXPECT_TRUE(rx.is_empty());
+        static_cast<void>(tx.send());
+        EXPECT_FALSE(rx.is_empty());
+        EXPECT_TRUE(rx.try_recv().has_value());
+        EXPECT_TRUE(rx.is_empty());
+    }
+    {
+        auto ends = oneshot<int>::channel();
+        {
+            auto gone = std::move(ends.sender);
+        }
+        EXPECT_TRUE(ends.receiver.is_empty());
+        EXPECT_FALSE(ends.receiver.is_terminated());
+    }
+    {
+        auto [tx, rx] = oneshot<int>::channel();
+        rx.close();
+        EXPECT_TRUE(rx.is_empty());
+        EXPECT_FALSE(tx.send(1).has_value());
+        EXPECT_TRUE(rx.is_empty());
+    }
+}
+
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -198,6 +199,59 @@ TEST(SyncRwlock, OwnedGuardsKeepTheLockAlive) {
     }
     EXPECT_TRUE(seen.expired());
     EXPECT_THROW(static_cast<void>(texts::read_owned(nullptr)), eddy::misuse);
+}
+
+TEST(SyncRwlock, DowngradeMapNarrowsToAReadGuard) {
+    rwlock<person> lock(person{"Ada", 36});
+    auto writer = lock.try_write();
+    by_hand reads(lock.read());
+    assert_pending(reads.poll());
+    auto age = std::move(*writer).downgrade_map([](const person& whole) -> const int& { return whole.age; });
+    static_assert(std::is_same_v<decltype(*age), const int&>);
+    EXPECT_FALSE(writer->owns_lock());
+    EXPECT_EQ(*age, 36);
+    EXPECT_TRUE(reads.is_woken());
+    EXPECT_FALSE(lock.try_write().has_value());
+    reads.drop();
+    age.unlock();
+    auto name = lock.blocking_write().downgrade_map(&person::name);
+    static_assert(std::is_same_v<decltype(*name), const std::string&>);
+    EXPECT_EQ(*name, "Ada");
+    EXPECT_TRUE(lock.try_read().has_value());
+}
+
+TEST(SyncRwlock, DowngradeMapThatThrowsKeepsTheWriteLock) {
+    rwlock<person> lock;
+    auto writer = lock.try_write();
+    const auto fails = [](const person&) -> const int& { throw std::runtime_error("no part"); };
+    EXPECT_THROW(static_cast<void>(std::move(*writer).downgrade_map(fails)), std::runtime_error);
+    EXPECT_TRUE(writer->owns_lock());
+    EXPECT_FALSE(lock.try_read().has_value());
+}
+
+TEST(SyncRwlock, TryDowngradeMapReturnsTheGuardOnNull) {
+    rwlock<std::optional<int>> lock(std::nullopt);
+    const auto part = [](const std::optional<int>& o) { return o ? &*o : nullptr; };
+    auto none = lock.blocking_write().try_downgrade_map(part);
+    ASSERT_FALSE(none.has_value());
+    *none.error() = 3;
+    EXPECT_FALSE(lock.try_read().has_value());
+    auto some = std::move(none.error()).try_downgrade_map(part);
+    ASSERT_TRUE(some.has_value());
+    EXPECT_EQ(**some, 3);
+    EXPECT_TRUE(lock.try_read().has_value());
+    EXPECT_FALSE(lock.try_write().has_value());
+}
+
+TEST(SyncRwlock, OwnedWriteGuardHasDowngradeMap) {
+    auto shared = std::make_shared<rwlock<person>>(person{"Ada", 36});
+    const std::weak_ptr<rwlock<person>> seen = shared;
+    auto age = eddy::wait(rwlock<person>::write_owned(shared)).downgrade_map(&person::age);
+    EXPECT_TRUE(shared->try_read().has_value());
+    shared.reset();
+    EXPECT_EQ(*age, 36);
+    age.unlock();
+    EXPECT_TRUE(seen.expired());
 }
 
 TEST(SyncRwlock, GetMutThrowsWhileLocked) {

@@ -60,6 +60,26 @@ TEST(SyncWatch, BorrowSeesTheNewestValue) {
     EXPECT_EQ(*tx.borrow(), "three");
 }
 
+TEST(SyncWatch, SenderMadeAloneHasNoReceiver) {
+    const watch<std::string>::sender tx("one");
+    EXPECT_EQ(tx.receiver_count(), 0u);
+    EXPECT_EQ(tx.sender_count(), 1u);
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_EQ(*tx.borrow(), "one");
+    EXPECT_EQ(tx.send("lost").error(), "lost");
+    EXPECT_EQ(*tx.borrow(), "one");
+    EXPECT_EQ(tx.send_replace("two"), "one");
+    auto rx = tx.subscribe();
+    EXPECT_EQ(*rx.borrow(), "two");
+    by_hand changed(rx.changed());
+    assert_pending(changed.poll());
+    EXPECT_TRUE(tx.send("three").has_value());
+    EXPECT_TRUE(changed.is_woken());
+    EXPECT_TRUE(assert_ready(changed.poll()).has_value());
+    EXPECT_EQ(rx.get(), "three");
+    EXPECT_FALSE(tx.is_closed());
+}
+
 TEST(SyncWatch, InitialValueCountsAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());

@@ -75,11 +75,12 @@ protected:
     held_lock<U, Owner, Count> hand_over(U& part) noexcept {
         return {part, std::exchange(owner_, nullptr), count_};
     }
-    /// Releases all permits but one, and moves the rest into a guard of the constant value.
-    held_lock<const T, Owner, Count> downgraded() noexcept {
-        T& value = **this;
+    /// Releases all permits but one, and moves the rest into a guard of `part`.
+    /// Preconditions: owns_lock().
+    template <class U>
+    held_lock<const U, Owner, Count> downgraded(const U& part) noexcept {
         static_cast<void>(owner_->release(std::exchange(count_, 1) - 1));
-        return hand_over(std::as_const(value));
+        return hand_over(part);
     }
 
     template <class Fn>

@@ -223,16 +223,20 @@ public:
     /// Errors: throws `misuse` if `capacity` is 0 or greater than 2^31.
     [[nodiscard]] static ends channel(std::size_t capacity,
                                       std::source_location where = std::source_location::current()) {
+        return ends(make(capacity, where));
+    }
+
+private:
+    /// Creates the state of a channel with one sender and one receiver.
+    static channel_type* make(std::size_t capacity, const std::source_location& where) {
         // Checked here and not in the class, so that a value may contain a sender of its own type.
         constexpr bool copies = std::copy_constructible<T>;
         static_assert(copies,
                       "eddy: a broadcast copies its values: send a std::shared_ptr to a value that cannot be copied");
         if (capacity == 0 || capacity > state::max_capacity)
             throw misuse("the capacity of a broadcast must be from 1 to 2^31: pass a capacity in this range", where);
-        return ends(new channel_type(std::bit_ceil(capacity)));
+        return new channel_type(std::bit_ceil(capacity));
     }
-
-private:
     /// Returns the channel of an end. Throws `misuse` if the end is empty.
     static channel_type& of(channel_type* channel, const char* kind, const std::source_location& where) {
         if (channel == nullptr) eddy::detail::throw_empty("an operation", kind, "moved from", where);
@@ -246,6 +250,13 @@ private:
 template <class T>
 class [[nodiscard]] broadcast<T>::sender {
 public:
+    /// Creates a channel without a receiver; see broadcast::channel(). send() fails until subscribe() is called.
+    /// Errors: throws `misuse` if `capacity` is 0 or greater than 2^31.
+    explicit sender(std::size_t capacity, std::source_location where = std::source_location::current())
+        : channel_(make(capacity, where)) {
+        static_cast<void>(channel_->drop_receiver());
+        channel_type::drop(channel_);  // the receiver's reference
+    }
     sender(const sender& other) noexcept : channel_(other.channel_) {
         if (channel_ == nullptr) return;
         channel_->add_reference();
@@ -316,7 +327,7 @@ public:
 
 private:
     friend broadcast;
-    explicit sender(channel_type* taken_over) noexcept : channel_(taken_over) {}
+    explicit sender(std::in_place_t, channel_type* taken_over) noexcept : channel_(taken_over) {}
 
     [[nodiscard]] channel_type& channel(const std::source_location& where) const {
         return of(channel_, "broadcast sender", where);
@@ -352,7 +363,7 @@ public:
         channel_type& to = of(channel_, "weak broadcast sender", where);
         if (!to.try_add_sender()) return std::nullopt;
         to.add_reference();
-        return sender(&to);
+        return sender(std::in_place, &to);
     }
 
 private:
@@ -509,7 +520,7 @@ struct broadcast<T>::ends {
 
 private:
     friend broadcast;
-    explicit ends(channel_type* channel) noexcept : sender(channel), receiver(channel) {}
+    explicit ends(channel_type* channel) noexcept : sender(std::in_place, channel), receiver(channel) {}
 };
 
 /// A stream of the values of a broadcast receiver. Its items are std::expected<T, broadcast_error>; an error reports

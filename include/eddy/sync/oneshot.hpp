@@ -181,6 +181,15 @@ public:
         return eddy::wait(*this, where);
     }
 
+    /// Returns true if the outcome was received, or if this receiver was moved from: then poll() throws `misuse`, and
+    /// try_recv() returns closed.
+    [[nodiscard]] bool is_terminated() const noexcept { return channel_ == nullptr; }
+
+    /// Returns true if there is no value to receive: none was sent yet, none will be sent, or it was already received.
+    [[nodiscard]] bool is_empty() const noexcept {
+        return channel_ == nullptr || !channel_->is_complete() || !channel_->value;
+    }
+
     /// Closes the channel for new values. A value that was sent before can still be received.
     void close() noexcept {
         if (channel_) channel_->close();

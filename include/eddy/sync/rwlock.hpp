@@ -71,7 +71,29 @@ public:
     /// of the queue; they do not overtake a waiting writer.
     /// Preconditions: owns_lock().
     [[nodiscard]] basic_read_guard<const T, Owner> downgrade() && noexcept {
-        return basic_read_guard<const T, Owner>(this->downgraded());
+        return basic_read_guard<const T, Owner>(this->downgraded(**this));
+    }
+    /// Same as downgrade(), and narrows the guard to a part of the value. `fn` is a pointer to a member, or a function
+    /// that takes a `const T&` and returns a reference into the value. It runs while the value is still locked for
+    /// writing. If it throws, this guard keeps the lock.
+    /// Preconditions: owns_lock().
+    template <class Fn>
+    [[nodiscard]] auto downgrade_map(Fn&& fn) && {
+        using found = std::invoke_result_t<Fn, const T&>;
+        static_assert(std::is_lvalue_reference_v<found>,
+                      "eddy: downgrade_map takes a pointer to a member, or a function that returns a reference into "
+                      "the value");
+        found part = std::invoke(std::forward<Fn>(fn), std::as_const(**this));
+        return basic_read_guard<const std::remove_reference_t<found>, Owner>(this->downgraded(part));
+    }
+    /// Same as downgrade_map(), with a function that returns a pointer.
+    /// Errors: returns this guard, which still holds the write lock, if the pointer is null.
+    /// Preconditions: owns_lock().
+    template <class Fn, class U = std::remove_pointer_t<std::invoke_result_t<Fn, const T&>>>
+    [[nodiscard]] std::expected<basic_read_guard<const U, Owner>, basic_write_guard> try_downgrade_map(Fn&& fn) && {
+        const U* const part = std::invoke(std::forward<Fn>(fn), std::as_const(**this));
+        if (part == nullptr) return std::unexpected(std::move(*this));
+        return basic_read_guard<const U, Owner>(this->downgraded(*part));
     }
 
     /// Same as map() and try_map() of basic_read_guard.

@@ -123,6 +123,11 @@ private:
 template <class T>
 class [[nodiscard]] watch<T>::sender {
 public:
+    /// Creates a channel with the value `initial` and without a receiver. send() fails until subscribe() is called;
+    /// send_replace() does not.
+    explicit sender(T initial) : channel_(new channel_type(std::move(initial), 0)) {
+        static_cast<void>(channel_->drop_receiver());  // not the last end: this sender remains
+    }
     sender(const sender& other) noexcept : channel_(other.channel_) {
         if (channel_ != nullptr) channel_->add_sender();
     }
@@ -227,7 +232,7 @@ public:
 private:
     friend watch;
     friend eddy::detail::watch_access;
-    explicit sender(channel_type* channel) noexcept : channel_(channel) {}
+    explicit sender(std::in_place_t, channel_type* channel) noexcept : channel_(channel) {}
 
     channel_type& channel(const std::source_location& where) const {
         if (channel_ == nullptr) eddy::detail::throw_empty("an operation", "watch sender", "moved from", where);
@@ -432,7 +437,8 @@ struct watch<T>::ends {
 
 private:
     friend eddy::detail::watch_access;
-    explicit ends(channel_type* channel) noexcept : sender(channel), receiver(*channel, channel->version()) {}
+    explicit ends(channel_type* channel) noexcept
+        : sender(std::in_place, channel), receiver(*channel, channel->version()) {}
 };
 
 /// The values of a watch as a stream: first the current value, and then the newest value each time it has changed.
