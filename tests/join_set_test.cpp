@@ -571,6 +571,127 @@ TEST(JoinSet, DroppedAdaptorRemovesNoTask) {
     });
 }
 
+TEST(JoinMap, TryJoinNextReturnsEndedTasksOnly) {
+    everywhere([]() -> task<> {
+        eddy::join_map<int, int> map;
+        EXPECT_FALSE(map.try_join_next().has_value());
+        map.spawn(0, never());
+        EXPECT_FALSE(map.try_join_next().has_value());
+        EXPECT_EQ(map.len(), 1u);
+        for (int i = 1; i < 8; ++i) map.spawn(i, gives_later(i));
+        std::set<int> seen;
+        while (seen.size() < 7) {
+            auto ended = map.try_join_next();
+            if (ended) {
+                EXPECT_EQ(ended->output.value(), ended->key);
+                seen.insert(ended->key);
+            } else {
+                co_await eddy::yield_now();
+            }
+        }
+        EXPECT_TRUE(map.abort(0));
+        auto aborted = map.try_join_next();
+        while (!aborted) {
+            co_await eddy::yield_now();
+            aborted = map.try_join_next();
+        }
+        EXPECT_TRUE(aborted->key == 0 && aborted->output.error().is_cancelled());
+        EXPECT_TRUE(map.is_empty());
+        EXPECT_FALSE(map.try_join_next().has_value());
+    });
+}
+
+TEST(JoinMap, TryJoinNextSkipsReplacedTask) {
+    eddy::core core;
+    eddy::join_map<int, int> map;
+    core.run([](eddy::join_map<int, int>& tasks) -> task<> {
+        tasks.spawn(1, gives(11));
+        co_await eddy::yield_now();
+        co_await eddy::yield_now();
+        tasks.spawn(1, gives(22));
+        co_await eddy::yield_now();
+        co_await eddy::yield_now();
+    }(map));
+    auto ended = map.try_join_next();
+    ASSERT_TRUE(ended.has_value());
+    EXPECT_TRUE(ended->key == 1 && ended->output.value() == 22);
+    EXPECT_FALSE(map.try_join_next().has_value());
+    EXPECT_TRUE(map.is_empty());
+}
+
+TEST(JoinMap, AbortMatchingAbortsTasksOfMatchingKeys) {
+    everywhere([]() -> task<> {
+        eddy::join_map<std::string, int> map;
+        for (const char* key : {"keep 1", "drop 1", "keep 2", "drop 2"}) {
+            map.spawn(key, [](std::string own) -> task<int> {
+                co_await eddy::yield_now();
+                if (own.starts_with("drop")) co_await eddy::pending<void>();
+                co_return 7;
+            }(key));
+        }
+        map.abort_matching([](const std::string& key) { return key.starts_with("drop"); });
+        EXPECT_EQ(map.len(), 4u);
+        int joined = 0;
+        for (;;) {
+            auto ended = co_await map.join_next();
+            if (!ended) break;
+            EXPECT_EQ(ended->output.has_value(), ended->key.starts_with("keep"));
+            ++joined;
+        }
+        EXPECT_EQ(joined, 4);
+    });
+}
+
+TEST(JoinMap, KeysAreThoseOfUnjoinedTasks) {
+    everywhere([]() -> task<> {
+        eddy::join_map<int, int> map;
+        EXPECT_TRUE(map.keys().empty());
+        map.spawn(1, gives(1));
+        map.spawn(2, gives_later(2));
+        map.spawn(2, gives_later(3));
+        std::set<int> keys(map.keys().begin(), map.keys().end());
+        EXPECT_EQ(keys, (std::set<int>{1, 2}));
+        while (auto ended = co_await map.join_next()) keys.erase(ended->key);
+        EXPECT_TRUE(keys.empty());
+        EXPECT_TRUE(map.keys().empty());
+    });
+}
+
+TEST(JoinMap, ContainsTaskUntilItIsJoined) {
+    everywhere([]() -> task<> {
+        eddy::join_map<int, eddy::task_id> map;
+        const auto own_id = []() -> task<eddy::task_id> { co_return eddy::current_task_id().value(); };
+        EXPECT_FALSE(map.contains_task(1));
+        map.spawn(1, own_id());
+        auto ended = co_await map.join_next();
+        EXPECT_FALSE(map.contains_task(ended->output.value()));
+        auto ids = oneshot<eddy::task_id>::channel();
+        map.spawn(1, [](oneshot<eddy::task_id>::sender tx) -> task<eddy::task_id> {
+            static_cast<void>(tx.send(eddy::current_task_id().value()));
+            co_await eddy::pending<void>();
+            co_return 0;
+        }(std::move(ids.sender)));
+        auto told = co_await ids.receiver;
+        const eddy::task_id id = told.value();
+        EXPECT_TRUE(map.contains_task(id));
+        map.spawn(1, own_id());  // replaces it
+        EXPECT_FALSE(map.contains_task(id));
+        co_await map.shutdown();
+    });
+}
+
+TEST(JoinMap, SpawnsIntoLocalSet) {
+    everywhere([]() -> task<> {
+        eddy::local_set local;
+        eddy::join_map<int, int> map;
+        co_await local.run_until([](eddy::join_map<int, int>& tasks) -> task<> {
+            tasks.spawn_local(4, gives_later(5));
+            auto ended = co_await tasks.join_next();
+            EXPECT_TRUE(ended->key == 4 && ended->output.value() == 5);
+        }(map));
+    });
+}
+
 TEST(JoinMap, ForEachReceivesKeyAndOutput) {
     static_assert(eddy::stream<eddy::join_map<std::string, int>>);
     everywhere([]() -> task<> {

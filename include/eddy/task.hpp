@@ -10,9 +10,10 @@
 
 #include <eddy/task/abort_on_drop.hpp>  // a join handle that aborts
 #include <eddy/task/join_handle.hpp>
-#include <eddy/task/join_map.hpp>  // tasks with keys
-#include <eddy/task/join_set.hpp>  // many tasks, joined as they end
-#include <eddy/task/scope.hpp>     // child tasks that may use their parent's locals
+#include <eddy/task/join_map.hpp>    // tasks with keys
+#include <eddy/task/join_queue.hpp>  // many tasks, joined in the order of their spawns
+#include <eddy/task/join_set.hpp>    // many tasks, joined as they end
+#include <eddy/task/scope.hpp>       // child tasks that may use their parent's locals
 
 #include <eddy/task/local_pool.hpp>  // threads with an event loop each, for tasks that stay on their thread
 #include <eddy/task/local_set.hpp>   // tasks that never run at the same time: local_set, spawn_local

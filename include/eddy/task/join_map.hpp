@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <expected>
 #include <functional>
 #include <optional>
+#include <ranges>
 #include <source_location>
 #include <tuple>
 #include <unordered_map>
@@ -63,11 +65,27 @@ public:
     void spawn_blocking(K key, F&& f, std::source_location where = std::source_location::current()) {
         keep(std::move(key), set_.spawn_blocking(std::forward<F>(f), where));
     }
+    /// Spawns a task that stays on this thread under `key`; see eddy::spawn_local.
+    /// Errors: those of spawn().
+    template <class W>
+    void spawn_local(K key, W&& work, std::source_location where = std::source_location::current()) {
+        keep(std::move(key), set_.spawn_local(std::forward<W>(work), where));
+    }
 
     /// Waits for the next task that ends, and returns its key and output; nullopt if the map is empty.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no task was taken out of the map.
     /// Lifetime: the map must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] join_next_future join_next() noexcept { return join_next_future(*this); }
+
+    /// Returns the key and the output of a task that has ended; nullopt if there is none at this moment. Never
+    /// suspends.
+    [[nodiscard]] std::optional<item_type> try_join_next() {
+        for (;;) {
+            auto ended = set_.try_join_next_with_id();
+            if (!ended) return std::nullopt;
+            if (auto entry = entry_of(*std::move(ended))) return entry;
+        }
+    }
 
     /// Aborts the task of a key; it is still to be joined. Returns false if there is no such task.
     bool abort(const K& key) noexcept {
@@ -75,6 +93,14 @@ public:
         if (found == tasks_.end()) return false;
         found->second.abort();
         return true;
+    }
+    /// Aborts the tasks for whose keys `predicate(const K&)` returns true; they are still to be joined. `predicate`
+    /// must not use the map.
+    template <std::predicate<const K&> Predicate>
+    void abort_matching(Predicate predicate) {
+        for (const auto& [key, task] : tasks_) {
+            if (std::invoke(predicate, key)) task.abort();
+        }
     }
     /// Aborts all tasks; they are still to be joined.
     void abort_all() noexcept { set_.abort_all(); }
@@ -92,6 +118,11 @@ public:
 
     /// Returns whether there is a task of this key that was not joined.
     [[nodiscard]] bool contains(const K& key) const { return tasks_.contains(key); }
+    /// Returns whether the task with this number is in the map. A task that was replaced under its key is not.
+    [[nodiscard]] bool contains_task(task_id task) const { return keys_.contains(task); }
+    /// Returns a range of the keys of all tasks that were not joined, in any order.
+    /// Lifetime: the map must outlive the range. Spawning and joining invalidate its iterators.
+    [[nodiscard]] auto keys() const noexcept { return std::views::keys(tasks_); }
     /// Returns the number of tasks that were not joined, including those that have ended, and whether there are none.
     [[nodiscard]] std::size_t len() const noexcept { return tasks_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return tasks_.empty(); }
@@ -102,15 +133,20 @@ public:
             auto ended = set_.poll_next_with_id(cx);
             if (!ended) return not_ready;
             if (!*ended) return std::nullopt;
-            auto key = keys_.extract((*ended)->id);
-            if (key.empty()) continue;   // replaced by another task
-            tasks_.erase(key.mapped());  // first: if the key's move throws, only this entry is lost
-            return poll_result<std::optional<joined_entry<K, T>>>(std::in_place, std::in_place, std::move(key.mapped()),
-                                                                  std::move((*ended)->output));
+            if (auto entry = entry_of(**std::move(ended)))
+                return poll_result<std::optional<joined_entry<K, T>>>(std::move(entry));
         }
     }
 
 private:
+    /// Removes the entry of a task that has ended. Returns nothing if another task has replaced it under its key.
+    std::optional<item_type> entry_of(joined_task<T>&& ended) {
+        auto key = keys_.extract(ended.id);
+        if (key.empty()) return std::nullopt;
+        tasks_.erase(key.mapped());  // first: if the key's move throws, only this entry is lost
+        return std::optional<item_type>(std::in_place, std::move(key.mapped()), std::move(ended.output));
+    }
+
     /// Inserts into both tables. If that throws, inserts nothing and aborts the task.
     void keep(K key, const abort_handle& task) {
         try {

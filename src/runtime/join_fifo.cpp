@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/join_fifo.hpp>
+
+#include <algorithm>
+
+namespace eddy::detail {
+
+join_fifo& join_fifo::operator=(join_fifo&& other) noexcept {
+    join_fifo taken(std::move(other));
+    tasks_.swap(taken.tasks_);
+    std::swap(first_, taken.first_);
+    waiting_.swap(taken.waiting_);
+    return *this;
+}
+
+void join_fifo::reserve() {
+    if (tasks_.size() < tasks_.capacity()) return;
+    // Before more memory is allocated, the room of the tasks that were taken is used. Each task is moved at most once
+    // per task that was taken, so that add() and take_ended() are O(1) on average.
+    if (first_ >= std::max<std::size_t>(size(), 1)) {
+        tasks_.erase(tasks_.begin(), tasks_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    } else {
+        tasks_.reserve(std::max<std::size_t>(8, 2 * tasks_.capacity()));
+    }
+}
+
+joinable* join_fifo::take_ended(const waker* wake) {
+    if (size() == 0) return nullptr;
+    joinable* const task = tasks_[first_];
+    if (wake == nullptr) {
+        if (!task->join->is_finished(*task)) return nullptr;
+    } else if (!task->join->poll_join(*task, *wake)) {
+        if (!waiting_.will_wake(*wake)) waiting_ = *wake;
+        return nullptr;
+    }
+    waiting_ = waker();
+    ++first_;
+    if (size() == 0) {
+        tasks_.clear();
+        first_ = 0;
+    }
+    return task;
+}
+
+void join_fifo::abort_all() noexcept {
+    for (std::size_t i = first_; i < tasks_.size(); ++i) tasks_[i]->join->abort(*tasks_[i]);
+}
+
+void join_fifo::release_all(bool with_abort) noexcept {
+    // The list is emptied first, because the calls below may run user code that uses this list.
+    const std::vector<joinable*> tasks = std::exchange(tasks_, {});
+    waker owner = std::exchange(waiting_, waker());
+    for (std::size_t i = std::exchange(first_, 0); i < tasks.size(); ++i) {
+        if (with_abort) tasks[i]->join->abort(*tasks[i]);
+        tasks[i]->join->drop_handle(*tasks[i]);
+    }
+    // A task that waits for the next entry finds that there is none.
+    std::move(owner).wake();
+}
+
+}  // namespace eddy::detail
