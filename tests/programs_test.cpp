@@ -190,6 +190,16 @@ TEST(Programs, CleanupFinishesStartedSteps) {
     EXPECT_EQ(ended.code, 0);
 }
 
+TEST(Programs, CallbacksOfAnotherLibraryCompleteFutures) {
+    const auto ended = run({"callbacks"});
+    EXPECT_EQ(ended.out,
+              "the library answered 42\n"
+              "the awaitable answered 7\n"
+              "the other coroutine got 43\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
 TEST(Programs, ExpiringDropsEntriesInOrderOfDeadlines) {
     const auto ended = run({"expiring"});
     EXPECT_EQ(ended.out,

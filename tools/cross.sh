@@ -119,7 +119,7 @@ test_with_clang() {
 # Runs the examples that end without input. The test group `programs` runs the server examples.
 run_examples() { # run_examples BUILD
     local name driver
-    for name in blocking_work cleanup connect_combinators event_kinds expiring frames jobs local_state own_codec pipeline pipes \
+    for name in blocking_work callbacks cleanup connect_combinators event_kinds expiring frames jobs local_state own_codec pipeline pipes \
         remote_work runtime_builder scopes spawn_and_join under_the_hood; do
         for driver in epoll io_uring; do
             echo "---- $name on $driver"

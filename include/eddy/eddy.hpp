@@ -12,9 +12,10 @@
 #include <eddy/sink.hpp>    // consumers of items: send, feed, send_all, with, buffer, split
 #include <eddy/stream.hpp>  // producers of items: next, map, filter, async_generator, ...
 
-#include <eddy/bytes.hpp>  // byte buffers
-#include <eddy/codec.hpp>  // framed, udp_framed, lines_codec, length_delimited_codec, ...
-#include <eddy/io.hpp>     // readers, writers, adapters, copy, async_fd
+#include <eddy/bytes.hpp>    // byte buffers
+#include <eddy/codec.hpp>    // framed, udp_framed, lines_codec, length_delimited_codec, ...
+#include <eddy/interop.hpp>  // callbacks, coroutines of other libraries
+#include <eddy/io.hpp>       // readers, writers, adapters, copy, async_fd
 
 #include <eddy/net.hpp>     // addresses, TCP, UDP, Unix sockets, pipes, serve
 #include <eddy/signal.hpp>  // ctrl_c, signal streams

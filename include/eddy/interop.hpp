@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Umbrella header for other asynchronous code: callbacks, and coroutines of other libraries. <eddy/interop/asio.hpp> is
+// separate, since it needs Asio.
+
+#include <eddy/interop/as_awaitable.hpp>    // an eddy future in a coroutine of another library
+#include <eddy/interop/completion.hpp>      // a callback that completes a future
+#include <eddy/interop/from_awaitable.hpp>  // an awaitable of another library in a task
