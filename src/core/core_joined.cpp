@@ -65,7 +65,8 @@ core_joined::leaves core_joined::publish(bool may_part) noexcept {
 }
 
 core_joined::leaves core_joined::leave() noexcept {
-    std::uint8_t word = join_word.load(std::memory_order_acquire);  // as in poll_join()
+    // acquire: as in poll_join().
+    std::uint8_t word = join_word.load(std::memory_order_acquire);
     if ((word & parted) != 0) return leaves::all;
     // A shared task is counted and will not be parted. Checked before `shared` is used, which is null after
     // share_again().

@@ -259,14 +259,16 @@ void io_handle::linger(stream_source& stream) noexcept {
         std::lock_guard guard(lock_);
         // relaxed: written only under the lock.
         if (linger_until_.load(std::memory_order_relaxed) <= until) return;
-        linger_until_.store(until, std::memory_order_seq_cst);  // see wake_if_driven_elsewhere()
+        // seq_cst: the store of a store-load pair, see wake_if_driven_elsewhere().
+        linger_until_.store(until, std::memory_order_seq_cst);
     }
     wake_if_driven_elsewhere();
 }
 
 /// Limits `timeout` to the time when the first lingering stream is given up.
 void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
-    const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_driven_elsewhere()
+    // seq_cst: the load of a store-load pair, see wake_if_driven_elsewhere().
+    const auto until = linger_until_.load(std::memory_order_seq_cst);
     if (until == time_point::max()) return;
     const std::chrono::nanoseconds left =
         std::max(until - std::chrono::steady_clock::now(), time_point::duration::zero());

@@ -113,6 +113,8 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
             if (!current) return std::unexpected(current.error());
             here = *current;
         }
+        // acquire: see above. No release: the state only announces that this thread registers; it publishes nothing
+        // yet.
         if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
     }
     io_handle& io = before == state::bound ? *io_ : *here;

@@ -34,12 +34,13 @@ void scheduled_io::release(std::uint32_t count) noexcept {
 }
 
 void scheduled_io::set_readiness(io::ready what) noexcept {
+    // relaxed: only the value is used.
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     std::uint32_t changed = 0;
     do {
         const auto tick = static_cast<std::uint16_t>(readiness_word::tick(word) + 1);
         changed = readiness_word::pack(readiness_word::is_shutdown(word), tick, readiness_word::ready(word) | what);
-        // release: pairs with the acquire in look(). The load above is relaxed: only its value is used.
+        // release: pairs with the acquire in look().
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_release, std::memory_order_relaxed));
 }
 

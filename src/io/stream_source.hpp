@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -255,6 +256,13 @@ private:
     static constexpr unsigned all_flags = 4095;
     static constexpr std::uint8_t end_of_stream = 255;  // not an errno
     static constexpr std::uint8_t was_shut_down = 255;  // not an errno
+
+    static constexpr io::ready read_side = io::ready::readable | io::ready::read_closed;
+
+    [[nodiscard]] static std::error_code system_error(int number) noexcept { return {number, std::generic_category()}; }
+    [[nodiscard]] static std::error_code would_block() noexcept { return system_error(EAGAIN); }
+    /// Returns whether the error is temporary, so that the operation is repeated, by the ring or without it.
+    [[nodiscard]] static bool is_temporary(int error) noexcept;
 
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }

@@ -47,7 +47,7 @@ public:
                 first_ = first_->next_queued;
                 ++count;
             }
-            // As in push().
+            // release, and relaxed for the load: as in push().
             size_.store(size_.load(std::memory_order_relaxed) - count, std::memory_order_release);
         }
         for (; count > 0; --count) take(*std::exchange(taken, taken->next_queued));

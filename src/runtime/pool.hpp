@@ -24,6 +24,7 @@
 #include "runtime/injection_queue.hpp"
 #include "runtime/task_list.hpp"
 #include "runtime/worker.hpp"
+#include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 
@@ -258,5 +259,11 @@ private:
     void* const argument_;
     held_up* next_ = nullptr;
 };
+
+/// Returns the worker that this thread runs, or null if it runs none of `owner`.
+[[nodiscard]] inline worker* worker_of(const pool& owner) noexcept {
+    worker* const here = worker_here;
+    return here != nullptr && &here->owner() == &owner ? here : nullptr;
+}
 
 }  // namespace eddy::detail

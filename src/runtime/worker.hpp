@@ -41,7 +41,7 @@ struct worker_counters {
     atomic<std::uint64_t> busy_ns{0};  ///< time between parks, in nanoseconds, up to the last park
 
     static void add(atomic<std::uint64_t>& counter, std::uint64_t more) noexcept {
-        // A load and a store instead of a read-modify-write: there is one writer.
+        // relaxed: statistics. A load and a store instead of a read-modify-write: there is one writer.
         counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
     }
 };
@@ -90,10 +90,14 @@ public:
     /// Returns whether a thread that will call accept_offer() was already requested. If not, the caller must request
     /// one.
     [[nodiscard]] bool has_thread_coming() noexcept {
+        // seq_cst: the load of the first pair above.
         return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
     }
     /// Records that the thread has arrived, or that it will not arrive. Call it before accept_offer().
-    bool thread_comes() noexcept { return is_thread_coming_.exchange(false, std::memory_order_seq_cst); }
+    bool thread_comes() noexcept {
+        // seq_cst: the store of the second pair above.
+        return is_thread_coming_.exchange(false, std::memory_order_seq_cst);
+    }
 
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
