@@ -423,6 +423,22 @@ result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted)
     return ok();
 }
 
+poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx) {
+    using answer_type = result<io::ready>;
+    if (!cx.consume_budget()) return not_ready;
+    const auto wanted = way == direction::read ? io::interest::readable : io::interest::writable;
+    if (auto registered = ensure_ready_for(cx, wanted); !registered) {
+        return answer_type(std::unexpect, registered.error());
+    }
+    const auto seen = source_->poll_ready(way, cx, nullptr);
+    if (!seen) {
+        cx.refund_budget();
+        return not_ready;
+    }
+    if (seen->is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
+    return answer_type(seen->ready);
+}
+
 poll_result<result<void>> io_socket::poll_connected(context& cx, const void* future) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
     if (is_stream_) {

@@ -14,6 +14,25 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
+namespace eddy::detail {
+namespace {
+
+result<std::size_t> datagram_size(const io_socket& socket) noexcept {
+    return sys::recv(socket.fd(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
+}
+
+}  // namespace
+
+poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future) {
+    return socket.poll_call(direction::read, cx, future, [&] { return datagram_size(socket); }, never_drained);
+}
+
+result<std::size_t> try_datagram_size(io_socket& socket) {
+    return socket.try_call(direction::read, [&] { return datagram_size(socket); });
+}
+
+}  // namespace eddy::detail
+
 namespace eddy::net {
 namespace {
 

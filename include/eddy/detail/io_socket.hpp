@@ -109,6 +109,8 @@ public:
     /// Registers the socket if needed, and makes the driver report readiness for `wanted`.
     /// Thread safety: if two threads, one per direction, call it concurrently, one registers and the other waits.
     result<void> ensure_ready_for(const context& cx, io::interest wanted);
+    /// Waits until an operation in the direction is worth trying, as a poll function. Registers the socket if needed.
+    poll_result<result<io::ready>> poll_ready(direction way, context& cx);
     /// Returns the readiness state that is shared with the driver.
     /// Preconditions: the socket is registered.
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }

@@ -9,11 +9,20 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
 // The futures of datagram_socket.hpp and their results. See there for the documentation.
+
+namespace eddy::detail {
+
+/// Returns the size of the next datagram, which stays in the socket: waits for it, or does not.
+EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future);
+EDDY_API result<std::size_t> try_datagram_size(io_socket& socket);
+
+}  // namespace eddy::detail
 
 namespace eddy::net {
 
@@ -62,6 +71,39 @@ public:
 private:
     std::span<std::byte> into_;
     takes_it takes_;
+};
+
+/// The operation of recv_buf() and recv_buf_from(), with the output `Info`.
+/// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+/// Thread safety: one thread at a time.
+template <class Addr, class B, class Info>
+class recv_buf_op {
+public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
+    using value_type = Info;
+    static constexpr detail::direction way = detail::direction::read;
+
+    /// For use by recv_buf() and recv_buf_from().
+    explicit recv_buf_op(B& into) noexcept : into_(&into) {}
+
+    poll_result<result<Info>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        const auto size = detail::poll_datagram_size(socket, cx, future);
+        if (!size) return not_ready;
+        if (!*size) return result<Info>(std::unexpect, size->error());
+        detail::spare_bytes<B> room(*into_, **size);
+        auto got = recv_from_op<Addr>(room.get(), takes_it::yes).poll(socket, cx, future);
+        if (!got) return not_ready;
+        if (!*got) return result<Info>(std::unexpect, got->error());
+        room.keep((*got)->size);
+        if constexpr (std::same_as<Info, std::size_t>) {
+            return ok((*got)->size);
+        } else {
+            return ok(**got);
+        }
+    }
+
+private:
+    B* into_;
 };
 
 /// A buffer that a datagram operation can own: a movable object with writable bytes.

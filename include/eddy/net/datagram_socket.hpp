@@ -7,8 +7,10 @@
 #include <span>
 #include <system_error>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/spare_bytes.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/socket_owner.hpp>
@@ -73,6 +75,48 @@ public:
     result<recv_info_type> try_recv_from(std::span<std::byte> into);
     result<std::size_t> try_peek(std::span<std::byte> into);
     result<recv_info_type> try_peek_from(std::span<std::byte> into);
+    /// Receives a datagram of any size and appends it to `into`: a std::string, std::vector<std::byte> or bytes_mut,
+    /// which grows by the size of the datagram. Returns its size, and recv_buf_from() also the sender.
+    /// Errors: those of recv(). If the memory cannot be allocated, throws std::bad_alloc; the datagram stays in the
+    /// socket.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken, and `into` is as
+    /// before.
+    /// Lifetime: the future borrows the socket and `into`.
+    /// Cost: two system calls if a datagram is available: one for its size. Else one more after the wait.
+    template <class B>
+    [[nodiscard]] auto recv_buf(B& into) noexcept {
+        if constexpr (detail::check_growing<B>()) {
+            return detail::io_operation<recv_buf_op<Addr, B, std::size_t>>(socket_, into);
+        } else {
+            return detail::broken_future();
+        }
+    }
+    template <class B>
+    [[nodiscard]] auto recv_buf_from(B& into) noexcept {
+        if constexpr (detail::check_growing<B>()) {
+            return detail::io_operation<recv_buf_op<Addr, B, recv_info_type>>(socket_, into);
+        } else {
+            return detail::broken_future();
+        }
+    }
+    /// Same as recv_buf() and recv_buf_from(), without waiting.
+    /// Errors: operation_would_block if there is no datagram.
+    template <class B>
+    result<std::size_t> try_recv_buf(B& into) {
+        const auto got = try_recv_buf_from(into);
+        if (!got) return std::unexpected(got.error());
+        return got->size;
+    }
+    template <class B>
+    result<recv_info_type> try_recv_buf_from(B& into) {
+        static_assert(detail::is_growing<B>, "eddy: this receives into a container that grows");
+        const auto size = detail::try_datagram_size(socket_);
+        if (!size) return std::unexpected(size.error());
+        detail::spare_bytes<B> room(into, *size);
+        auto got = try_recv_from(room.get());
+        if (got) room.keep(got->size);
+        return got;
+    }
     /// Receives or peeks, as poll functions. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_recv(context& cx, std::span<std::byte> into) {
         return socket_.poll_read(cx, nullptr, into);
@@ -97,6 +141,14 @@ public:
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_, io::interest::writable}; }
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
+    /// Same as readable() and writable(), as poll functions. Only the last task that polled a direction, with any poll
+    /// function, is woken.
+    poll_result<result<io::ready>> poll_recv_ready(context& cx) {
+        return socket_.poll_ready(detail::direction::read, cx);
+    }
+    poll_result<result<io::ready>> poll_send_ready(context& cx) {
+        return socket_.poll_ready(detail::direction::write, cx);
+    }
 
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 

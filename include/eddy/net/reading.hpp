@@ -78,6 +78,11 @@ public:
     /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_of_self(), io::interest::readable}; }
+    /// Same as readable(), as a poll function. Only the last task that polled for reading, with this function or
+    /// poll_read(), is woken.
+    poll_result<result<io::ready>> poll_read_ready(context& cx) {
+        return socket_of_self().poll_ready(detail::direction::read, cx);
+    }
 
 private:
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }

@@ -97,6 +97,11 @@ public:
     /// Cancel safety: safe.
     /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_of_self(), io::interest::writable}; }
+    /// Same as writable(), as a poll function. Only the last task that polled for writing, with this function or
+    /// poll_write(), is woken.
+    poll_result<result<io::ready>> poll_write_ready(context& cx) {
+        return socket_of_self().poll_ready(detail::direction::write, cx);
+    }
 
 private:
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }
