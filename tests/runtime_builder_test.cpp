@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// runtime::builder: numbers of workers, drivers, limits, and what happens if a resource is missing.
+#include <eddy/runtime/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "support/driver.hpp"
+#include "support/environment.hpp"
+#include "support/runtime.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::environment;
+using support::number;
+
+// ---- The builder ----
+
+TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
+    for (const unsigned count : {1u, 2u, 3u, 16u}) {
+        const auto rt = support::make_runtime(count);
+        EXPECT_EQ(rt.metrics().workers(), count);
+        EXPECT_EQ(rt.block_on(number(1)), 1);
+    }
+}
+
+// Descriptor counts are compared with <=: an earlier test of the process may have left a runtime that closes its
+// descriptors late.
+TEST(RuntimeBuilder, ZeroOrTooManyWorkersAreRefused) {
+    const auto fds = support::count_fds();
+    EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
+    EXPECT_EQ(eddy::runtime::builder().worker_threads(32'768).build().error(), std::errc::invalid_argument);
+    EXPECT_EQ(eddy::runtime::builder().worker_threads(~0u).build().error(), std::errc::invalid_argument);
+    EXPECT_LE(support::count_fds(), fds);
+}
+
+TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
+    {
+        const environment three("EDDY_WORKER_THREADS", "3");
+        EXPECT_EQ(eddy::runtime().metrics().workers(), 3u);
+        EXPECT_EQ(eddy::runtime::make().value().metrics().workers(), 3u);
+        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder overrides the environment";
+    }
+    {
+        const environment empty("EDDY_WORKER_THREADS", "");
+        cpu_set_t usable;
+        ASSERT_EQ(::sched_getaffinity(0, sizeof usable, &usable), 0);
+        EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&usable)));
+    }
+    for (const char* wrong : {"0", "-1", "two", "3x", "32768", "99999999999999999999999"}) {
+        const environment it("EDDY_WORKER_THREADS", wrong);
+        const auto made = eddy::runtime::make();
+        ASSERT_FALSE(made.has_value()) << wrong;
+        EXPECT_EQ(made.error(), std::errc::invalid_argument) << wrong;
+        EXPECT_EQ(made.error(), eddy::errc::bad_worker_count) << wrong;
+        try {
+            const eddy::runtime none;
+            ADD_FAILURE() << wrong;
+        } catch (const std::system_error& e) {
+            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is not a number of workers"), std::string::npos);
+        }
+        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder overrides the environment";
+    }
+}
+
+TEST(RuntimeBuilder, EnvironmentVariableSelectsDriver) {
+    {
+        const environment it("EDDY_DRIVER", "epoll");
+        EXPECT_EQ(support::make_runtime(2).block_on(number(1)), 1);
+    }
+    const environment unknown("EDDY_DRIVER", "abacus");
+    EXPECT_EQ(eddy::runtime::make().error(), eddy::errc::unknown_driver);
+    EXPECT_TRUE(eddy::runtime::builder().worker_threads(1).driver(eddy::driver_kind::epoll).build().has_value());
+    EXPECT_TRUE(eddy::runtime::builder().worker_threads(1).enable_io(false).build().has_value());
+}
+
+TEST(RuntimeBuilder, OneBuilderBuildsManyRuntimes) {
+    std::atomic<int> started = 0;
+    auto builder = eddy::runtime::builder().worker_threads(2).on_thread_start([&] { ++started; });
+    {
+        const auto first = builder.build().value();
+        const auto second = builder.build().value();
+        EXPECT_EQ(first.block_on(number(1)), 1);
+        EXPECT_EQ(second.block_on(number(2)), 2);
+    }
+    EXPECT_EQ(started, 4);
+}
+
+TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {
+    for (const unsigned interval : {0u, 1u, 2u, ~0u}) {
+        const auto rt = eddy::runtime::builder()
+                            .worker_threads(2)
+                            .global_queue_interval(interval)
+                            .event_interval(interval)
+                            .rng_seed(interval)
+                            .build()
+                            .value();
+        std::vector<eddy::join_handle<int>> all;
+        for (int i = 0; i < 500; ++i) all.push_back(rt.spawn(number(i)));
+        for (int i = 0; i < 500; ++i) EXPECT_EQ(eddy::wait(all[i]).value(), i);
+        rt.block_on([]() -> eddy::task<void> { co_await eddy::time::sleep(1ms); }());
+    }
+}
+
+TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
+    {
+        const auto warm_up = support::make_runtime(4);
+    }
+    const auto fds = support::count_fds();
+    // A worker needs an epoll instance, an eventfd and a timerfd, and possibly a ring. Each number below the
+    // requirement of four workers must fail.
+    const std::size_t enough = support::has_ring() ? 16 : 12;
+    for (std::size_t spare = 0; spare < enough; ++spare) {
+        std::optional<std::error_code> error;
+        {
+            const support::few_descriptors few(spare);
+            const auto made = eddy::runtime::builder().worker_threads(4).build();
+            if (!made) error = made.error();
+        }
+        ASSERT_TRUE(error) << spare;
+        EXPECT_EQ(*error, std::errc::too_many_files_open) << spare;
+        EXPECT_LE(support::count_fds(), fds) << spare;
+    }
+    {
+        const support::few_descriptors just_enough(enough);
+        const auto made = eddy::runtime::builder().worker_threads(4).build();
+        ASSERT_TRUE(made.has_value());
+        EXPECT_EQ(made->block_on(number(1)), 1);
+    }
+    {
+        const support::few_descriptors none(0);
+        EXPECT_THROW(eddy::runtime(), std::system_error);
+        EXPECT_EQ(eddy::runtime::builder().worker_threads(4).enable_io(false).build().value().block_on(number(2)), 2);
+    }
+    EXPECT_LE(support::count_fds(), fds);
+}
+
+TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
+    const auto fds = support::count_fds();
+    // No address space is large enough for this stack, so the thread cannot be created. (A limit on threads would apply
+    // to the whole user.)
+    std::atomic<int> started = 0;
+    std::atomic<int> stopped = 0;
+    const auto made = eddy::runtime::builder()
+                          .worker_threads(3)
+                          .thread_stack_size(std::size_t{1} << 46)
+                          .on_thread_start([&] { ++started; })
+                          .on_thread_stop([&] { ++stopped; })
+                          .build();
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(started, stopped);
+    EXPECT_LE(support::count_fds(), fds);
+}
+
+}  // namespace
