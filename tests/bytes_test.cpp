@@ -172,6 +172,10 @@ TEST(Bytes, SliceOfKeepsAPartFoundInTheText) {
     EXPECT_EQ(request.slice_of(path), "/path"sv);
     EXPECT_TRUE(request.slice_of(""sv).empty());
     EXPECT_THROW(static_cast<void>(request.slice_of("elsewhere"sv)), std::out_of_range);
+    const bytes method = request.slice(0, 3);
+    EXPECT_EQ(method.slice_of(request.text().substr(1, 2)), "ET"sv);
+    EXPECT_EQ(text_of([&] { static_cast<void>(method.slice_of(request.text().substr(2, 2))); }),
+              "eddy: bytes::slice_of() was given 2 bytes that do not lie within the 3 of the window");
 }
 
 TEST(Bytes, ComparesAndHashesByContent) {
@@ -354,6 +358,20 @@ TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     row.reserve(40);
     EXPECT_EQ(row.data(), at);
     EXPECT_EQ(row.capacity(), 64u);
+}
+
+TEST(BytesMut, ReclaimMovesOnlyIntoAsMuchFreeMemory) {
+    bytes_mut row(64);
+    row.put("0123456789abcdefghijklmnopqr");
+    const std::byte* const at = row.data();
+    row.advance(13);
+    EXPECT_FALSE(row.try_reclaim(49)) << "13 bytes are free in front of 15";
+    EXPECT_EQ(row.data(), at + 13);
+    EXPECT_EQ(row, "defghijklmnopqr"sv);
+    row.advance(1);
+    EXPECT_TRUE(row.try_reclaim(50)) << "14 bytes are free in front of 14";
+    EXPECT_EQ(row.data(), at);
+    EXPECT_EQ(row, "efghijklmnopqr"sv);
 }
 
 TEST(BytesMut, DroppedFramesLetADecoderReuseOneBlock) {
