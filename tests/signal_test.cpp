@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -183,6 +184,27 @@ TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     EXPECT_EQ(former.load(), 1);
 }
 
+std::atomic<int> former_value{0};
+void keep_value(int, siginfo_t* info, void*) { former_value = info->si_value.sival_int; }
+
+TEST(Signal, FormerHandlerGetsTheSignalsValue) {
+    const int number = SIGRTMIN + 6;
+    struct sigaction old{};
+    old.sa_sigaction = keep_value;
+    old.sa_flags = SA_SIGINFO;
+    static const int installed = ::sigaction(number, &old, nullptr);
+    ASSERT_EQ(installed, 0);
+    former_value = 0;
+    eddy::core core;
+    const auto send = [number] {
+        sigval value{};
+        value.sival_int = 42;
+        EXPECT_EQ(::pthread_sigqueue(::pthread_self(), number, value), 0);
+    };
+    EXPECT_EQ(within(core, next_of(kind::from_number(number), send)), number);
+    EXPECT_EQ(former_value, 42);
+}
+
 TEST(Signal, HandlerRestartsSystemCallsAndUsesAlternateStack) {
     eddy::core core;
     const int number = SIGRTMIN + 4;
@@ -313,25 +335,21 @@ TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
 TEST(SignalStress, StreamReceivesSignalsSentByAnotherThread) {
     eddy::core core;
     ASSERT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler
-    std::atomic<bool> is_over{false};
-    std::thread sender([&] {
-        while (!is_over.load()) {
+    const std::jthread sender([](const std::stop_token& end) {
+        while (!end.stop_requested()) {
             ::kill(::getpid(), SIGUSR1);
             std::this_thread::yield();
         }
     });
-    const auto work = []() -> eddy::task<int> {
-        auto signals = signal::stream(kind::user_defined1());
-        int heard = 0;
-        for (; heard < 1000; ++heard) {
-            auto next = co_await signals->next();
-            if (!next) break;
+    const auto work = []() -> eddy::task<bool> {
+        auto signals = signal::stream(kind::user_defined1()).value();
+        for (support::handover_rounds rounds(50'000); rounds.next();) {
+            const auto next = co_await signals.next();
+            if (!next) co_return false;
         }
-        co_return heard;
+        co_return true;
     };
-    EXPECT_EQ(within(core, work()), 1000);
-    is_over = true;
-    sender.join();
+    EXPECT_TRUE(core.run(work())) << "the stream has ended";
 }
 
 }  // namespace
