@@ -16,12 +16,15 @@ else()
 endif()
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/eddyConfig.cmake.in ${PROJECT_BINARY_DIR}/eddyConfig.cmake
-  INSTALL_DESTINATION ${package_dir}
+  INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_BINDIR
   NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 # Before 1.0, a minor version may contain incompatible changes.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake
         DESTINATION ${package_dir})
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir})
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN)
+install(FILES ${PROJECT_SOURCE_DIR}/docs/compilers.md TYPE DOC)
 if(eddy_needs_liburing)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir})
 endif()

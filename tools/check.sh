@@ -2,9 +2,9 @@
 # ./dev check: one function per stage. Part of ./dev, which defines the helpers (say, die, need, build, ...).
 
 # The stages that CI runs. The ones that fail most often come first.
-stages=(lists test docs format headers asan tsan package counts tidy)
+stages=(lists test docs format headers compilers asan tsan package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test docs format headers gcc clang asan tsan package counts tidy fuzz soak cross)
+all_stages=(lists test docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross)
 
 all=0 # 1 with --all
 
@@ -126,6 +126,23 @@ check_headers() {
     done
 }
 
+# Runs the corpus of coroutines that compilers miscompile, and eddy-check on it. Then runs eddy-check on sources that
+# changed recently, at most 6. With --all, on all sources.
+check_compilers() {
+    local refused=()
+    ((!all)) || refused=(--refused)
+    python3 tests/compilers/run.py check --jobs "$jobs" "${refused[@]}"
+    python3 tests/compilers/check_test.py
+    configure clang
+    if ((all)); then
+        python3 tools/eddy-check -p build/clang -j "$jobs"
+        return
+    fi
+    changed_lately '^(src|tests|examples|bench)/.*[.]cpp$' | while read -r file; do
+        ! grep -qF "\"file\": \"$top/$file\"" build/clang/compile_commands.json || echo "$file" # skip the files of other systems
+    done | awk 'NR <= 6' | xargs -r python3 tools/eddy-check -p build/clang -j "$jobs"
+}
+
 # Only with --all. All tests with GCC -O2, each file compiled separately.
 check_gcc() {
     build gcc
@@ -164,6 +181,7 @@ check_package() {
     cmake --install build/release --prefix "$out/prefix" >/dev/null
     ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/prefix/include" || die "an installed header includes a private library"
     outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix"
+    cmake --build "$out/find_package" --target eddy_check_outside
     local level
     for level in 1 2 3; do "$out/find_package/user_O$level"; done
     # With the flags of the preset, so that ccache has the objects of the library.

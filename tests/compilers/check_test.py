@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests eddy-check with the corpus: it must report each case that a compiler compiles wrongly, with the name of its
+shape, and no other case. Also tests the command: files, options, exit codes."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import corpus
+import run
+
+CHECKER = run.HERE.parent.parent / "tools" / "eddy-check"
+
+# Reported although no version of GCC compiles these wrongly: a variant of each is wrong.
+ACCEPTED = {
+    "and_or__if_not", "list_array_of_conditional", "tuple_binding", "tuple_binding_loop",
+    "list_of_numbers", "list_parameter", "list_of_items", "list_of_items_named_type", "list_of_awaits", "list_of_awaited_items",
+    "list_beside",  # refused by the compiler, so not silent
+}
+
+
+def check(arguments, folder, status):
+    done = subprocess.run([sys.executable, str(CHECKER), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != status:
+        raise SystemExit(f"eddy-check {' '.join(arguments)}: exit code {done.returncode}, expected {status}\n{done.stdout[-2000:]}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def is_wrong(case, stored):
+    return any(column.get(case.name, "ok") not in ("ok", *run.REFUSED) for column in stored.values())
+
+
+def expected_shapes(case):
+    """The shape of the expression, and that of the place."""
+    shapes = {form: shape for form, shape, *_ in run.SHAPES}
+    found = {shapes[case.form], shapes[run.shape_of(case)]}
+    if run.is_condition_without_local(case):
+        found.add("condition-without-local")
+    return found
+
+
+def test_corpus(folder):
+    cases, stored, failures = corpus.cases(), run.read_stored(), []
+    text, case_of_line = corpus.source(cases)
+    (folder / "all.cpp").write_text(text, encoding="utf-8")
+    (folder / "mini.hpp").write_bytes((run.HERE / "mini.hpp").read_bytes())
+    said, _ = check(["all.cpp", "--", "-std=c++23"], folder, 1)
+    reported = {}
+    for line in said.splitlines():
+        found = re.fullmatch(r"all\.cpp:(\d+):\d+: ([a-z-]+): .*; fix: .*", line)
+        if not found:
+            failures.append(f"unexpected output: {line}")
+        else:
+            reported.setdefault(case_of_line[int(found[1])], set()).add(found[2])
+    for case in cases:
+        shapes = reported.get(case.name, set())
+        if is_wrong(case, stored) and not shapes & expected_shapes(case):
+            failures.append(f"{case.name} is compiled wrongly by a compiler, but eddy-check reports {shapes or 'nothing'}")
+        if shapes and not is_wrong(case, stored) and case.name not in ACCEPTED:
+            failures.append(f"{case.name} is compiled correctly by all compilers, but eddy-check reports {shapes}")
+    if failures:
+        raise SystemExit("\n".join(failures))
+    print(f"{len(cases)} cases, {sum(is_wrong(case, stored) for case in cases)} of them wrong, {len(reported)} reported")
+
+
+CORRECT = '#include "mini.hpp"\nmini::task<int> work() { int x = co_await mini::f(1); co_return x; }\n'
+WRONG = '#include "mini.hpp"\nmini::task<int> work(bool b) { co_return b ? co_await mini::f(1) : 2; }\n'
+
+
+def test_command(folder):
+    (folder / "correct.cpp").write_text(CORRECT, encoding="utf-8")
+    (folder / "wrong.cpp").write_text(WRONG, encoding="utf-8")
+    (folder / "ignored.cpp").write_text(WRONG.rstrip() + "  // eddy-check: ignore\n", encoding="utf-8")
+    (folder / "broken.cpp").write_text("int main() { return }\n", encoding="utf-8")
+    (folder / "list").write_text("correct.cpp;wrong.cpp;notes.txt\n", encoding="utf-8")
+    # The options of a GCC that Clang does not know, a launcher before the compiler, and a response file.
+    (folder / "options").write_text("-DFROM_FILE -fno-gnu-unique", encoding="utf-8")
+    gcc = "ccache g++ @options -fmodules-ts -fconcepts-diagnostics-depth=2 --param=ggc-min-expand=100 -Wlogical-op -Werror -MD -MF x.d -o x.o -std=gnu++23 -c"
+    entries = [{"directory": str(folder), "command": f"{gcc} {name}", "file": name} for name in ("correct.cpp", "wrong.cpp", "ignored.cpp")]
+    (folder / "compile_commands.json").write_text(json.dumps(entries), encoding="utf-8")
+
+    said, _ = check(["-p", ".", "-j", "2"], folder, 1)
+    if not said.startswith("wrong.cpp:2:42: await-in-conditional: ") or said.count("\n") != 1:
+        raise SystemExit(f"unexpected report: {said}")
+    check(["-p", ".", "--sources", "list"], folder, 1)
+    check(["-p", ".", "correct.cpp"], folder, 0)
+    _, problem = check(["broken.cpp", "--", "-std=c++23"], folder, 2)
+    if "Clang cannot parse" not in problem or "expected expression" not in problem:
+        raise SystemExit(f"unexpected problem: {problem}")
+    check(["-p", ".", "broken.cpp"], folder, 2)  # not in compile_commands.json
+    check(["-p", "missing"], folder, 2)
+    check([], folder, 2)
+    check(["--clang-query", "no-such-program", "correct.cpp"], folder, 2)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(os.path.realpath(name))
+        test_corpus(folder)
+        test_command(folder)
+    print("eddy-check passed")
+
+
+if __name__ == "__main__":
+    main()
