@@ -1,5 +1,6 @@
-# eddy_check(TARGET): adds the target eddy_check_TARGET, which runs eddy-check on the sources of TARGET. It reports the
-# co_await expressions that a version of GCC miscompiles (docs/compilers.md). It needs Python 3 and clang-query.
+# eddy_check(TARGET [OPTION...]): adds the target eddy_check_TARGET, which runs eddy-check on the sources of TARGET. It
+# reports the co_await expressions that a version of GCC miscompiles (docs/compilers.md). It needs Python 3 and
+# clang-query. OPTION is an option of eddy-check, for example --discarded-results.
 #
 # In the source tree, the script is in tools/. In an installed package, eddyConfig.cmake sets eddy_check_folder.
 if(NOT DEFINED eddy_check_folder)
@@ -17,7 +18,7 @@ function(eddy_check target)
   set(list ${CMAKE_CURRENT_BINARY_DIR}/eddy_check_${target}.txt)
   file(GENERATE OUTPUT ${list} CONTENT "$<TARGET_PROPERTY:${target},SOURCES>\n")
   add_custom_target(eddy_check_${target}
-    COMMAND ${Python3_EXECUTABLE} ${script} -p ${CMAKE_BINARY_DIR} --sources ${list}
+    COMMAND ${Python3_EXECUTABLE} ${script} -p ${CMAKE_BINARY_DIR} --sources ${list} ${ARGN}
     WORKING_DIRECTORY ${folder}
     COMMENT "Checking the coroutines of ${target}"
     VERBATIM USES_TERMINAL)

@@ -129,18 +129,27 @@ check_headers() {
 # Runs the corpus of coroutines that compilers miscompile, and eddy-check on it. Then runs eddy-check on sources that
 # changed recently, at most 6. With --all, on all sources.
 check_compilers() {
-    local refused=()
+    local refused=() preset files
     ((!all)) || refused=(--refused)
     python3 tests/compilers/run.py check --jobs "$jobs" "${refused[@]}"
     python3 tests/compilers/check_test.py
-    configure clang
-    if ((all)); then
-        python3 tools/eddy-check -p build/clang -j "$jobs"
-        return
-    fi
-    changed_lately '^(src|tests|examples|bench)/.*[.]cpp$' | while read -r file; do
-        ! grep -qF "\"file\": \"$top/$file\"" build/clang/compile_commands.json || echo "$file" # skip the files of other systems
-    done | awk 'NR <= 6' | xargs -r python3 tools/eddy-check -p build/clang -j "$jobs"
+    files=$(changed_lately '^(src|tests|examples|bench)/.*[.]cpp$' | awk 'NR <= 6')
+    ((!all)) || files=$(find src tests examples bench -name '*.cpp' | sort)
+    for preset in clang release; do # the first compiles each test separately, the second has all examples
+        configure "$preset"
+        compiled_by "$preset" <<<"$files" | xargs -r python3 tools/eddy-check -p "build/$preset" -j "$jobs"
+        files=$(compiled_by "$preset" no <<<"$files")
+    done
+}
+
+# compiled_by PRESET [no]: reads names of files, and prints those that the preset compiles, or does not compile.
+compiled_by() {
+    local file known
+    while read -r file; do
+        known=yes
+        grep -qF "\"file\": \"$top/$file\"" "build/$1/compile_commands.json" || known=no
+        [[ $known != "${2:-yes}" ]] || echo "$file"
+    done
 }
 
 # Only with --all. All tests with GCC -O2, each file compiled separately.

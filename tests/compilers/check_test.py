@@ -69,6 +69,12 @@ def test_corpus(folder):
 
 CORRECT = '#include "mini.hpp"\nmini::task<int> work() { int x = co_await mini::f(1); co_return x; }\n'
 WRONG = '#include "mini.hpp"\nmini::task<int> work(bool b) { co_return b ? co_await mini::f(1) : 2; }\n'
+DISCARDS = """#include <expected>
+#include "mini.hpp"
+mini::task<std::expected<int, int>> fails() { co_return std::expected<int, int>(1); }
+mini::task<int> wrong() { co_await fails(); co_return 1; }
+mini::task<int> right() { auto r = co_await fails(); static_cast<void>(co_await fails()); co_return r.value(); }
+"""
 
 
 def test_command(folder):
@@ -91,6 +97,11 @@ def test_command(folder):
     _, problem = check(["broken.cpp", "--", "-std=c++23"], folder, 2)
     if "Clang cannot parse" not in problem or "expected expression" not in problem:
         raise SystemExit(f"unexpected problem: {problem}")
+    (folder / "discards.cpp").write_text(DISCARDS, encoding="utf-8")
+    check(["discards.cpp", "--", "-std=c++23"], folder, 0)
+    said, _ = check(["--discarded-results", "discards.cpp", "--", "-std=c++23"], folder, 1)
+    if not said.startswith("discards.cpp:4:27: discarded-result: ") or said.count("\n") != 1:
+        raise SystemExit(f"unexpected report: {said}")
     check(["-p", ".", "broken.cpp"], folder, 2)  # not in compile_commands.json
     check(["-p", "missing"], folder, 2)
     check([], folder, 2)
