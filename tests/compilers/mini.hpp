@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -299,7 +300,9 @@ int run_all(const named_case (&cases)[Number]) {
         const pid_t child = ::fork();
         if (child == 0) {
             ::close(2);  // glibc's report of a double free
-            ::alarm(5);
+            ::alarm(30);
+            const rlimit no_core{};
+            ::setrlimit(RLIMIT_CORE, &no_core);
             one.run();
             std::puts("ok");
             std::fflush(stdout);
