@@ -311,9 +311,49 @@ TEST(AsyncFd, BlockingDescriptorIsRejected) {
     const auto main = []() -> eddy::task<std::error_code> {
         auto ends = support::make_pipe();
         ::fcntl(ends.reader.native_handle(), F_SETFL, 0);
-        co_return async_fd<owned_fd>::make(std::move(ends.reader)).error();
+        co_return async_fd<owned_fd>::make(std::move(ends.reader)).error().to_error_code();
     };
     EXPECT_EQ(loop.run(main()), eddy::errc::blocking_descriptor);
+}
+
+TEST(AsyncFd, FailedMakeGivesTheSourceBack) {
+    const support::leaves_no_descriptor guard;
+    eddy::core loop;
+    const auto main = []() -> eddy::task<void> {
+        auto ends = support::make_pipe();
+        const int number = ends.reader.native_handle();
+        const int flags = ::fcntl(number, F_GETFL);
+        ::fcntl(number, F_SETFL, flags & ~O_NONBLOCK);
+        auto refused = async_fd<owned_fd>::make(std::move(ends.reader), interest::readable);
+        EXPECT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error().to_error_code(), eddy::errc::blocking_descriptor);
+        EXPECT_FALSE(refused.error().message().empty());
+        owned_fd back = std::move(refused.error()).into_source();
+        EXPECT_EQ(back.native_handle(), number);
+        ::fcntl(number, F_SETFL, flags);
+        auto made = async_fd<owned_fd>::make(std::move(back), interest::readable);
+        EXPECT_TRUE(made.has_value());
+        ends.writer.write(1);
+        const auto ready = co_await made->readable();
+        EXPECT_TRUE(ready.has_value());
+        // The reactor has this descriptor already.
+        auto twice = async_fd<eddy::io::source_fd>::make(eddy::io::source_fd(number), interest::readable);
+        EXPECT_EQ(twice.error().to_error_code(), std::errc::file_exists);
+        EXPECT_EQ(twice.error().source().native_handle(), number);
+    };
+    loop.run(main());
+}
+
+TEST(AsyncFd, TryConvertsTheErrorOfMake) {
+    eddy::core loop;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        auto ends = support::make_pipe();
+        ::fcntl(ends.reader.native_handle(), F_SETFL, 0);
+        auto fd = co_await eddy::try_(async_fd<owned_fd>::make(std::move(ends.reader)));
+        ADD_FAILURE() << "registered " << fd.native_handle();
+        co_return eddy::ok();
+    };
+    EXPECT_EQ(loop.run(main()).error(), eddy::errc::blocking_descriptor);
 }
 
 TEST(AsyncFd, IntoInnerReturnsTheSource) {

@@ -104,6 +104,57 @@ TEST(StreamTimed, TimeoutFiresWhenItemsUseUpTheBudget) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
+TEST(StreamTimed, TimeoutRepeatingReportsEachTick) {
+    time_loop loop;
+    source<int> from;
+    const auto first = eddy::time::clock::now() + 100ms;
+    stream_by_hand items{items_of<int>(from).timeout_repeating(eddy::time::interval_at(first, 100ms))};
+    assert_pending(items.poll());
+    for (int i = 0; i < 3; ++i) {
+        loop.advance(99ms);
+        EXPECT_FALSE(items.is_woken());
+        assert_pending(items.poll());
+        loop.advance(1ms);
+        EXPECT_TRUE(items.is_woken());
+        EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed());
+        assert_pending(items.poll());
+    }
+    loop.advance(60ms);
+    from.give(1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    assert_pending(items.poll());
+    loop.advance(60ms);
+    assert_pending(items.poll());  // the item has reset the interval
+    loop.advance(40ms);
+    EXPECT_FALSE(assert_ready(items.poll())->has_value());
+    from.end();
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamTimed, TimeoutRepeatingOfIntervalTicksImmediately) {
+    const time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).timeout_repeating(eddy::time::interval(100ms))};
+    EXPECT_FALSE(assert_ready(items.poll())->has_value());
+    assert_pending(items.poll());
+    from.give(1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+}
+
+TEST(StreamTimed, TimeoutRepeatingFiresWhenItemsUseUpTheBudget) {
+    time_loop loop;
+    const auto first = eddy::time::clock::now() + 100ms;
+    stream_by_hand items{streams::repeat_with([] {
+                             return 1;
+                         }).filter([](int) {
+                               return false;
+                           }).timeout_repeating(eddy::time::interval_at(first, 100ms))};
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.is_woken());
+    loop.advance(100ms);
+    EXPECT_FALSE(assert_ready(items.poll())->has_value());
+}
+
 TEST(StreamTimed, ThrottleSpacesItemsOut) {
     time_loop loop;
     stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};

@@ -61,6 +61,97 @@ TEST(TcpSocket, LingerAndTypeOfServiceReadBack) {
     }
 }
 
+template <class S>
+void expect_keepalive_options(const S& socket) {
+    EXPECT_FALSE(socket.keepalive().value());
+    socket.set_keepalive(true).value();
+    EXPECT_TRUE(socket.keepalive().value());
+    socket.set_keepalive_idle(60s).value();
+    EXPECT_EQ(socket.keepalive_idle().value(), 60s);
+    socket.set_keepalive_interval(10s).value();
+    EXPECT_EQ(socket.keepalive_interval().value(), 10s);
+    socket.set_keepalive_count(3).value();
+    EXPECT_EQ(socket.keepalive_count().value(), 3u);
+    EXPECT_EQ(socket.set_keepalive_idle(0s).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_keepalive_idle(40'000s).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_keepalive_interval(-1s).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_keepalive_count(0).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_keepalive_count(128).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.keepalive_idle().value(), 60s);
+
+    EXPECT_EQ(socket.user_timeout().value(), std::nullopt);
+    socket.set_user_timeout(2500ms).value();
+    EXPECT_EQ(socket.user_timeout().value(), 2500ms);
+    EXPECT_EQ(socket.set_user_timeout(0ms).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_user_timeout(-1ms).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.set_user_timeout(std::chrono::hours(10'000)).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket.user_timeout().value(), 2500ms);
+    socket.set_user_timeout(std::nullopt).value();
+    EXPECT_EQ(socket.user_timeout().value(), std::nullopt);
+}
+
+TEST(TcpSocket, KeepaliveTimesAndUserTimeoutReadBack) {
+    expect_keepalive_options(tcp_socket::v4().value());
+    const support::connection made;
+    expect_keepalive_options(made.stream);
+}
+
+TEST(TcpSocket, AcceptedConnectionsInheritKeepalive) {
+    eddy::core core;
+    auto socket = tcp_socket::v4().value();
+    socket.set_keepalive(true).value();
+    socket.set_keepalive_idle(60s).value();
+    socket.set_user_timeout(2s).value();
+    socket.bind(any).value();
+    auto listener = std::move(socket).listen(16).value();
+    const auto client = raw_socket::connected(listener.local_addr().value());
+    const auto accepted = within(core, listener.accept()).value();
+    EXPECT_TRUE(accepted.stream.keepalive().value());
+    EXPECT_EQ(accepted.stream.keepalive_idle().value(), 60s);
+    EXPECT_EQ(accepted.stream.user_timeout().value(), 2s);
+}
+
+TEST(TcpSocket, OnlyV6ReadsBackAndLimitsTheListener) {
+    const auto made = tcp_socket::v6();
+    if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
+    for (const bool on : {true, false}) {
+        auto socket = tcp_socket::v6().value();
+        socket.set_only_v6(on).value();
+        EXPECT_EQ(socket.only_v6().value(), on);
+        const socket_addr all(eddy::net::ip_addr(eddy::net::ipv6_addr::any()), 0);
+        if (const auto bound = socket.bind(all); !bound) GTEST_SKIP() << bound.error().message();
+        const auto listener = std::move(socket).listen(16).value();
+        const socket_addr as_v4(eddy::net::ip_addr::v4_loopback(), listener.local_addr().value().port());
+        EXPECT_EQ(support::refuses(as_v4), on);
+    }
+}
+
+TEST(TcpSocket, FastopenReadsBackAndCarriesBytes) {
+    eddy::core core;
+    auto socket = tcp_socket::v4().value();
+    EXPECT_EQ(socket.fastopen().value(), 0u);
+    socket.bind(any).value();
+    if (const auto set = socket.set_fastopen(16); !set) GTEST_SKIP() << set.error().message();
+    auto listener = std::move(socket).listen(16).value();
+    const auto at = listener.local_addr().value();
+    // The first connection gets a cookie where the system permits it, and the second one uses it.
+    for (int i = 0; i < 2; ++i) {
+        auto client = tcp_socket::v4().value();
+        EXPECT_FALSE(client.fastopen_connect().value());
+        client.set_fastopen_connect(true).value();
+        EXPECT_TRUE(client.fastopen_connect().value());
+        const auto exchange = [&]() -> eddy::task<std::string> {
+            auto stream = (co_await std::move(client).connect(at)).value();
+            (co_await stream.write_all(support::bytes_of("hello"))).value();
+            auto accepted = (co_await listener.accept()).value();
+            auto got = co_await support::read_some(accepted.stream);
+            (co_await accepted.stream.write_all(support::bytes_of(got))).value();
+            co_return co_await support::read_some(stream);
+        };
+        EXPECT_EQ(within(core, exchange()), "hello");
+    }
+}
+
 TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     const auto socket = tcp_socket::v4().value();
     EXPECT_EQ(socket.device().value(), std::nullopt);

@@ -17,4 +17,5 @@
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_datagram.hpp>
 #include <eddy/net/unix_listener.hpp>
+#include <eddy/net/unix_socket.hpp>
 #include <eddy/net/unix_stream.hpp>

@@ -7,4 +7,5 @@
 #include <eddy/test/assert.hpp>       // assert_ready, assert_pending, assert_ready_ok, assert_ready_error
 #include <eddy/test/by_hand.hpp>      // polls futures manually
 #include <eddy/test/io_mock.hpp>      // a connection whose peer follows a script
+#include <eddy/test/run_paused.hpp>   // runs a test on a paused clock
 #include <eddy/test/stream_mock.hpp>  // a stream that follows a script

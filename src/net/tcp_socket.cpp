@@ -61,9 +61,21 @@ result<bool> tcp_socket::reuse_port() const noexcept { return get_flag(socket_.f
 result<void> tcp_socket::set_reuse_port(bool on) const noexcept {
     return set_flag(socket_.fd(), SOL_SOCKET, SO_REUSEPORT, on);
 }
-result<bool> tcp_socket::keepalive() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_KEEPALIVE); }
-result<void> tcp_socket::set_keepalive(bool on) const noexcept {
-    return set_flag(socket_.fd(), SOL_SOCKET, SO_KEEPALIVE, on);
+result<bool> tcp_socket::only_v6() const noexcept { return get_flag(socket_.fd(), IPPROTO_IPV6, IPV6_V6ONLY); }
+result<void> tcp_socket::set_only_v6(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_IPV6, IPV6_V6ONLY, on);
+}
+result<std::uint32_t> tcp_socket::fastopen() const noexcept {
+    return get_number(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN);
+}
+result<void> tcp_socket::set_fastopen(std::uint32_t connections) const noexcept {
+    return set_number(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN, connections);
+}
+result<bool> tcp_socket::fastopen_connect() const noexcept {
+    return get_flag(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
+}
+result<void> tcp_socket::set_fastopen_connect(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT, on);
 }
 result<bool> tcp_socket::nodelay() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY); }
 result<void> tcp_socket::set_nodelay(bool on) const noexcept {

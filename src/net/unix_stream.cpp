@@ -16,12 +16,19 @@
 namespace eddy::net {
 
 task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    if (!to) co_return std::unexpected(to.error());
+    auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
+    detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
+    co_return co_await connect_this(std::move(socket), std::move(to), where);
+}
+
+task<result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                    std::source_location where) {
     // A connect usually completes immediately and needs no event loop. Check nevertheless, so that the correctness of a
     // program does not depend on timing.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     const auto addr = co_await try_(std::move(to));
-    auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
-    detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
     const auto native = sys::to_native(addr);
     // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when that has changed (unix(7)).
     // So try again.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <expected>
 #include <source_location>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -80,6 +82,37 @@ private:
     readiness_future readiness_;
 };
 
+/// The error of async_fd::make(): the source, which was not registered, and the reason. `try_` converts it to the
+/// reason, and destroys the source.
+/// Thread safety: that of its parts.
+template <io_source S>
+class async_fd_error {
+public:
+    /// Constructs an error from its parts.
+    async_fd_error(S&& source, std::error_code reason) noexcept(std::is_nothrow_move_constructible_v<S>)
+        : source_(std::move(source)), reason_(reason) {}
+
+    /// Returns the error of registration::attach().
+    [[nodiscard]] std::error_code to_error_code() const noexcept { return reason_; }
+    /// Returns the text of the error.
+    [[nodiscard]] std::string message() const { return reason_.message(); }
+
+    /// Returns the source, which is open and not registered.
+    [[nodiscard]] S& source() noexcept { return source_; }
+    [[nodiscard]] const S& source() const noexcept { return source_; }
+    /// Moves the source out.
+    [[nodiscard]] S into_source() && { return std::move(source_); }
+    // Lvalue overload: reports the misuse with one static_assert.
+    template <class... A>
+    auto into_source(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
+
+private:
+    S source_;
+    std::error_code reason_;
+};
+
 /// Registers a descriptor of the caller with the reactor: an eventfd, a timerfd, inotify, a pipe, a device, or a socket
 /// of another library. Pass the system call to async_io(), which retries it until it no longer would block:
 ///
@@ -107,12 +140,13 @@ public:
                       std::source_location where = std::source_location::current())
         : evented_(std::move(source), wanted, where) {}
 
-    /// Same as the constructor, but returns the error. On error, the source is destroyed.
-    [[nodiscard]] static result<async_fd> make(S source, interest wanted = interest::readable | interest::writable,
-                                               std::source_location where = std::source_location::current()) {
-        auto made = poll_evented<S>::make(std::move(source), wanted, where);
-        if (!made) return std::unexpected(made.error());
-        return async_fd(std::move(*made));
+    /// Same as the constructor, but returns the error, and gives the source back with it.
+    [[nodiscard]] static std::expected<async_fd, async_fd_error<S>> make(
+        S source, interest wanted = interest::readable | interest::writable,
+        std::source_location where = std::source_location::current()) {
+        auto attached = io::registration::attach(source, wanted, where);
+        if (!attached) return std::unexpected(async_fd_error<S>(std::move(source), attached.error()));
+        return async_fd(poll_evented<S>(std::move(source), std::move(*attached)));
     }
 
     /// Returns the source, or its descriptor.

@@ -14,6 +14,9 @@
 
 namespace eddy::io {
 
+template <io_source S>
+class async_fd;
+
 /// Owns a source and its registration: the base of a user-defined socket type. A source is any object with a
 /// `native_handle()`. It is registered immediately, by the constructor or by make().
 ///
@@ -89,6 +92,7 @@ public:
     }
 
 private:
+    friend class async_fd<S>;
     poll_evented(S&& source, io::registration&& attached) noexcept
         : source_(std::move(source)), registration_(std::move(attached)) {}
 

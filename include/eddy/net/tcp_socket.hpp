@@ -14,6 +14,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_options.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>
@@ -28,7 +29,7 @@ namespace eddy::net {
 ///     auto listener = std::move(socket).listen(1024).value();
 /// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
 /// Thread safety: one thread at a time.
-class EDDY_API tcp_socket {
+class EDDY_API tcp_socket : public tcp_options<tcp_socket> {
 public:
     /// Makes a socket for IPv4 or for IPv6.
     [[nodiscard]] static result<tcp_socket> v4() noexcept;
@@ -71,9 +72,19 @@ public:
     /// Gets or sets whether several sockets may bind to the same address (SO_REUSEPORT).
     [[nodiscard]] result<bool> reuse_port() const noexcept;
     result<void> set_reuse_port(bool on) const noexcept;
-    /// Gets or sets whether the system probes idle connections (SO_KEEPALIVE).
-    [[nodiscard]] result<bool> keepalive() const noexcept;
-    result<void> set_keepalive(bool on) const noexcept;
+    /// Gets or sets whether an IPv6 socket that is bound to the unspecified address receives no IPv4 connections
+    /// (IPV6_V6ONLY). Set it before bind(). The default is that of the system: net.ipv6.bindv6only.
+    [[nodiscard]] result<bool> only_v6() const noexcept;
+    result<void> set_only_v6(bool on) const noexcept;
+    /// The number of connections with data in their first packet that a listener keeps until they are accepted
+    /// (TCP_FASTOPEN). 0 is off, the default. The system must permit it: net.ipv4.tcp_fastopen.
+    [[nodiscard]] result<std::uint32_t> fastopen() const noexcept;
+    result<void> set_fastopen(std::uint32_t connections) const noexcept;
+    /// Gets or sets whether connect() may wait for the first write and send its data in the first packet
+    /// (TCP_FASTOPEN_CONNECT). Off by default. If it is on, connect() may succeed although no peer answers; the first
+    /// operation then reports the error. Use it only if this side writes first.
+    [[nodiscard]] result<bool> fastopen_connect() const noexcept;
+    result<void> set_fastopen_connect(bool on) const noexcept;
     /// Gets or sets whether small writes are sent immediately (TCP_NODELAY).
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;

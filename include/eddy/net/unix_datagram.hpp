@@ -92,6 +92,7 @@ public:
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
 
 private:
+    friend class unix_socket;
     friend unix_binding<unix_datagram>;
     using datagram_socket::datagram_socket;
 

@@ -71,6 +71,7 @@ private:
     friend unix_binding<unix_listener>;
     friend unix_accept_future;
     friend unix_incoming_stream;
+    friend class unix_socket;
     explicit unix_listener(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
     static result<unix_listener> bind_now(const unix_addr& at) noexcept;

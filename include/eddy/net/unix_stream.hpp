@@ -62,10 +62,13 @@ public:
 
 private:
     friend class unix_listener;
+    friend class unix_socket;
     explicit unix_stream(int fd) noexcept : basic_stream(detail::io_socket(fd, detail::descriptor_kind::socket)) {}
     explicit unix_stream(detail::io_socket&& socket) noexcept : basic_stream(std::move(socket)) {}
 
     static task<result<unix_stream>> connect_to(result<unix_addr> to, std::source_location where);
+    static task<result<unix_stream>> connect_this(detail::io_socket socket, result<unix_addr> to,
+                                                  std::source_location where);
 };
 
 /// The two streams of unix_stream::pair().

@@ -61,6 +61,8 @@ template <class S>
 class borrowed_stream;
 template <class S>
 class timeout_stream;
+template <class S, class Ticks>
+class timeout_repeating_stream;
 template <class S>
 class throttle_stream;
 template <class S>
@@ -120,12 +122,11 @@ class for_each_future;
 /// in the adapter. A future that reads a stream to its end, such as fold(), owns the stream: dropping it loses what it
 /// has read, and the rest.
 /// Thread safety: one thread at a time.
-/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may return an item
-/// while an inner stream waits. They may be moved between two items only if that inner stream may be moved at any time,
-/// as those of channels, timers and generators may. Otherwise they must not be moved; by_ref() makes it possible to use
-/// them in place.
-/// Cost: no allocation, unless stated at the member. Each item costs one unit of the coop budget, which its source
-/// consumes, or else the reader.
+/// Lifetime: merge(), ready_chunks(), timeout(), timeout_repeating(), chunks_timeout(), buffered() and
+/// buffer_unordered() may return an item while an inner stream waits. They may be moved between two items only if that
+/// inner stream may be moved at any time, as those of channels, timers and generators may. Otherwise they must not be
+/// moved; by_ref() makes it possible to use them in place. Cost: no allocation, unless stated at the member. Each item
+/// costs one unit of the coop budget, which its source consumes, or else the reader.
 template <class Self>
 class stream_ops {
 public:
@@ -339,6 +340,22 @@ public:
                                std::source_location where = std::source_location::current()) && {
         return streams::timeout_stream<Self>(std::move(self()), time::round_up(d), where);
     }
+    /// Same as timeout(), but yields `time::elapsed` at each tick of `every` until there is an item. Each item resets
+    /// `every`. An interval() ticks for the first time immediately, an interval_at() at the time that it names:
+    ///     auto items = std::move(source).timeout_repeating(time::interval_at(time::clock::now() + 1s, 1s));
+    template <class Ticks>
+    [[nodiscard]] auto timeout_repeating(Ticks every) && {
+        constexpr bool ticks = requires(context& cx) {
+            every.poll_tick(cx);
+            every.reset();
+        };
+        static_assert(ticks, "eddy: timeout_repeating takes an interval: time::interval(d) or time::interval_at(t, d)");
+        if constexpr (ticks) {
+            return streams::timeout_repeating_stream<Self, Ticks>(std::move(self()), std::move(every));
+        } else {
+            return detail::broken_stream();
+        }
+    }
     /// Returns a stream of the items, with at least `d` between two of them.
     template <class Rep, class Period>
     [[nodiscard]] auto throttle(std::chrono::duration<Rep, Period> d,
@@ -482,6 +499,7 @@ public:
     template <class... A> auto buffer_unordered(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto for_each_concurrent(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto timeout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class... A> auto timeout_repeating(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto throttle(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto chunks_timeout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto for_each(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }

@@ -105,6 +105,46 @@ private:
     bool is_elapsed_ = false;
 };
 
+/// The stream that stream_ops::timeout_repeating() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
+template <class S, class Ticks>
+class [[nodiscard]] timeout_repeating_stream : public detail::stream_adaptor<timeout_repeating_stream<S, Ticks>, S> {
+public:
+    using item_type = std::expected<detail::item_t<S>, time::elapsed>;
+
+    /// For use by stream_ops.
+    timeout_repeating_stream(S&& items, Ticks&& every)
+        : timeout_repeating_stream::stream_adaptor(std::move(items)), every_(std::move(every)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = this->items_.poll_next(cx);
+        if (next) {
+            if (!next->has_value()) return std::nullopt;
+            every_.reset();
+            return std::optional<item_type>(std::in_place, std::in_place, **std::move(next));
+        }
+        if (!poll_tick(cx)) return not_ready;
+        return std::optional<item_type>(nothing_came());
+    }
+
+    /// There may be an `elapsed` between any two items.
+    [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
+
+private:
+    // Not inlined: see timeout_stream.
+    [[gnu::noinline]] static item_type nothing_came() noexcept { return item_type(std::unexpect); }
+
+    bool poll_tick(context& cx) {
+        if (cx.budget() != 0) return every_.poll_tick(cx).is_ready();
+        // With a new budget: see stream_deadline.
+        context own(cx.waker());
+        return every_.poll_tick(own).is_ready();
+    }
+
+    Ticks every_;
+};
+
 /// The stream that stream_ops::throttle() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
