@@ -187,7 +187,9 @@ TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     const auto client = [&]() -> eddy::task<bool> {
         auto stream = co_await tcp_stream::connect(at);
         std::array<std::byte, 1> into{};
-        co_return stream&& co_await stream->read(into) == 0u;
+        if (!stream) co_return false;
+        const auto read = co_await stream->read(into);
+        co_return read == 0u;
     };
     auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).drain(5ms)), client());
     const auto done = within(core, std::move(both));
