@@ -198,9 +198,9 @@ SPECIAL = {
     # Structured bindings of a tuple, in a frame that is destroyed while it is suspended, and in a loop.
     "tuple_binding": ("tuple_binding", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } {W} { auto [a, b] = co_await p(); co_return a; }", ("", 1), ("", 1)),
     "tuple_binding_loop": ("tuple_binding", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } {W} { int s = 0; for (int i = 0; i < 2; ++i) { auto [a, b] = co_await p(); s += a; if (i == 0) continue; s += co_await f(b.get()); } co_return s; }", ("f", 4), ("f", 4)),
-    "tuple_binding_abandoned": ("tuple_binding", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } task<int> w() { auto [a, b] = co_await p(); co_await never(); co_return a + b.get(); } {W} { { auto t = w(); t.start(); } co_return 1; }", ("", 1), ("", 1)),
-    "tuple_binding_reference": ("await", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } task<int> w() { auto both = co_await p(); auto& [a, b] = both; co_await never(); co_return a + b.get(); } {W} { { auto t = w(); t.start(); } co_return 1; }", ("", 1), ("", 1)),
-    "aggregate_binding_abandoned": ("await", "other", "task<record> p() { record r{item(1), 2}; co_return std::move(r); } task<int> w() { auto [a, b] = co_await p(); co_await never(); co_return a.get(); } {W} { { auto t = w(); t.start(); } co_return 1; }", ("", 1), ("", 1)),
+    "tuple_binding_abandoned": ("tuple_binding", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } task<int> w() { auto [a, b] = co_await p(); co_await never(); co_return a + b.get(); } {W} { { auto t = w(); start(t); } co_return 1; }", ("", 1), ("", 1)),
+    "tuple_binding_reference": ("await", "other", "task<std::pair<int, item>> p() { co_return std::pair<int, item>(1, 2); } task<int> w() { auto both = co_await p(); auto& [a, b] = both; co_await never(); co_return a + b.get(); } {W} { { auto t = w(); start(t); } co_return 1; }", ("", 1), ("", 1)),
+    "aggregate_binding_abandoned": ("await", "other", "task<record> p() { record r{item(1), 2}; co_return std::move(r); } task<int> w() { auto [a, b] = co_await p(); co_await never(); co_return a.get(); } {W} { { auto t = w(); start(t); } co_return 1; }", ("", 1), ("", 1)),
 }
 
 

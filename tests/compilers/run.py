@@ -34,13 +34,18 @@ class Compiler:
     """A compiler, in this system or in another one that is entered with chroot."""
 
     def __init__(self, command, root=""):
-        self.root, self.command = root.rstrip("/"), [command]
+        self.root, self.command, self.libraries = root.rstrip("/"), [command], []
         macros = self.call(["-dM", "-E", "-x", "c++", "/dev/null"]).stdout
         value = dict(re.findall(r"#define (\w+) (\d+)", macros))
         names = ("clang_major", "clang_minor") if "__clang_major__" in value else ("GNUC", "GNUC_MINOR")
         major, minor = (value[f"__{name}__"] for name in names)
         self.column = ("Clang " if "__clang_major__" in value else "GCC ") + major
         self.version = f"{major}.{minor}"
+
+    def use_eddy(self, build):
+        """Compiles the cases with eddy::task, and links the library of a build folder."""
+        self.command += ["-DEDDY_CORPUS", "-I", str(HERE.parent.parent / "include")]
+        self.libraries = [str(pathlib.Path(build) / "src" / "libeddy.a"), "-luring", "-pthread"]
 
     def execute(self, command, **options):
         if self.root:
@@ -74,7 +79,7 @@ def try_to_compile(compiler, cases, folder, name, options):
     source.write_text(text, encoding="utf-8")
     shutil.copy(HERE / "mini.hpp", folder)
     program = source.with_suffix("")
-    done = compiler.call(["-std=c++23", "-w", "-O0", *options, compiler.inside(source), "-o", compiler.inside(program)])
+    done = compiler.call(["-std=c++23", "-w", "-O0", *options, compiler.inside(source), "-o", compiler.inside(program), *compiler.libraries])
     return program, done, errors(done.stderr, compiler.inside(source), case_of_line)
 
 
@@ -150,15 +155,20 @@ def main():
     parser.add_argument("command", choices=["check", "store", "table"])
     parser.add_argument("compilers", nargs="*", metavar="COMPILER")
     parser.add_argument("--root", default="", help="the compilers are in this chroot (needs root)")
+    parser.add_argument("--eddy", metavar="BUILD", help="check: with eddy::task instead of a task of plain std::coroutine; needs BUILD/src/libeddy.a")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--refused", action="store_true", help="check: also the cases that the compiler refused before, one by one")
     options = parser.parse_args()
     cases, stored, failed = corpus.cases(), read_stored(), 0
+    if options.eddy:  # eddy::task awaits futures only
+        cases = [case for case in cases if "action" not in case.code]
 
     commands = options.compilers or [name for name in COMMANDS if options.root or shutil.which(name)]
     for command in commands if options.command != "table" else []:
         compiler = Compiler(command, options.root)
         before = stored.get(compiler.column, {})
+        if options.eddy:
+            compiler.use_eddy(options.eddy)
         verdicts = verdicts_of(compiler, cases, before, max(options.jobs, 1), options.command == "store" or options.refused)
         if options.command == "store":
             stored[compiler.column] = {"version": compiler.version, **verdicts}
@@ -178,7 +188,8 @@ def main():
 
     if options.command == "store":
         write_stored(stored, cases)
-    failed |= table(cases, stored, options.command == "check")
+    if not options.eddy:
+        failed |= table(cases, stored, options.command == "check")
     return failed
 
 
