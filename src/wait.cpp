@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/runtime/wait.hpp>
 
 #include <cstdint>
@@ -17,14 +18,9 @@ namespace eddy::detail {
 /// Lifetime: reference-counted. The waiting thread and each waker hold a reference.
 class wake_flag {
 public:
-    void add_reference() noexcept {
-        // relaxed: the caller holds a reference already, so nothing is published.
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
-
+    void add_reference() noexcept { references_.add(); }
     void drop_reference() noexcept {
-        // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (references_.drop()) delete this;
     }
 
     /// Raises the flag and wakes the waiting thread.
@@ -60,7 +56,7 @@ private:
     condition_variable condition_;
     bool is_parked_ = false;
     atomic<bool> raised_{false};
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 };
 
 namespace {

@@ -78,7 +78,7 @@ void bytes::truncate(std::size_t count) noexcept {
 }
 
 std::expected<bytes_mut, bytes> bytes::try_into_mut() && {
-    if (!share_.is_own()) return std::unexpected(std::move(*this));
+    if (!is_unique()) return std::unexpected(std::move(*this));
     const auto capacity = static_cast<std::size_t>(share_->end() - data_);
     bytes_mut writable(std::move(share_), data_, size_, capacity);
     forget_window();

@@ -158,16 +158,6 @@ core_shared::core_shared(settings&& chosen)
 
 core_shared::~core_shared() = default;
 
-void core_shared::retain() noexcept {
-    // relaxed: the caller holds a reference already, so nothing is published.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void core_shared::release() noexcept {
-    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
-
 bool core_shared::send(inbound_node& node) noexcept {
     // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
     if (sys::fork_generation() != fork_generation_) return false;

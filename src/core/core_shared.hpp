@@ -10,6 +10,7 @@
 
 #include <eddy/detail/buffer_pool.hpp>
 #include <eddy/detail/core_loop.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/runtime/core.hpp>
 
@@ -28,17 +29,11 @@ struct core_joined;
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:
-    /// Deleter that releases one reference. A buffer_pool is closed instead; its last lease frees it.
-    struct releases {
-        void operator()(auto* shared) const noexcept { shared->release(); }
-        void operator()(buffer_pool* pool) const noexcept { pool->close(); }
-    };
-
     struct settings {
-        std::unique_ptr<io_handle, releases> io;  ///< null without I/O
-        bool start_paused = false;                ///< whether the clock is paused
-        std::chrono::nanoseconds spin{0};         ///< how long to spin before the thread parks
-        std::optional<driver_kind> driver;        ///< the kind of `io`
+        std::unique_ptr<io_handle, releasing> io;  ///< null without I/O
+        bool start_paused = false;                 ///< whether the clock is paused
+        std::chrono::nanoseconds spin{0};          ///< how long to spin before the thread parks
+        std::optional<driver_kind> driver;         ///< the kind of `io`
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
     };
@@ -48,8 +43,10 @@ public:
     core_shared& operator=(const core_shared&) = delete;
 
     // ---- Any thread ----
-    void retain() noexcept;
-    void release() noexcept;
+    void retain() noexcept { references_.add(); }
+    void release() noexcept {
+        if (references_.drop()) delete this;
+    }
     /// Returns the mark of the loop's thread.
     [[nodiscard]] const void* owner() const noexcept { return owner_; }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
@@ -120,14 +117,14 @@ private:
 
     // ---- Any thread ----
     inbound_list inbound_;
-    const std::unique_ptr<io_handle, releases> io_;
-    const std::unique_ptr<sleeping_place, releases> place_;
-    const std::unique_ptr<time_driver, releases> time_;
-    std::unique_ptr<buffer_pool, releases> buffers_;
+    const std::unique_ptr<io_handle, releasing> io_;
+    const std::unique_ptr<sleeping_place, releasing> place_;
+    const std::unique_ptr<time_driver, releasing> time_;
+    std::unique_ptr<buffer_pool, closing> buffers_;  // its last lease frees it
     const void* const owner_;
     const std::uint64_t fork_generation_;
     const std::uint64_t id_;
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 
     // ---- The loop's thread ----
     task_queue queue_;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 
 #include "core/blocking_jobs.hpp"
@@ -22,14 +23,13 @@ class sleeping_place {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
     explicit sleeping_place(io_handle* io) noexcept : io_(io), owner_(this_thread_mark()) {
-        if (io_ != nullptr) io_->retain();
+        if (io != nullptr) io->retain();
     }
     sleeping_place(const sleeping_place&) = delete;
     sleeping_place& operator=(const sleeping_place&) = delete;
 
     void release() noexcept {
-        // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (references_.drop()) delete this;
     }
 
     /// Makes this thread the one that parks here. Call time_driver::synchronize() afterwards. Otherwise the previous
@@ -45,7 +45,7 @@ public:
 
     /// Ends the wait in progress, or the next one.
     void unpark() noexcept {
-        if (io_ != nullptr) {
+        if (io_.get() != nullptr) {
             io_->wake();
         } else {
             parker_.unpark();
@@ -54,7 +54,7 @@ public:
 
     /// Returns a waker that calls unpark(), except on the owner's thread, which is awake when it calls a waker.
     [[nodiscard]] eddy::waker waker() noexcept {
-        add_reference();
+        references_.add();
         return {&vtable, this};
     }
 
@@ -62,7 +62,7 @@ public:
     [[nodiscard]] blocking_jobs& jobs() noexcept { return jobs_; }
     /// Counts a job. Returns a reference to this place for end_job(), which gives it up.
     [[nodiscard]] sleeping_place* begin_job() noexcept {
-        add_reference();
+        references_.add();
         jobs_.begin();
         return this;
     }
@@ -72,19 +72,12 @@ public:
     }
 
 private:
-    ~sleeping_place() {
-        if (io_ != nullptr) io_->release();
-    }
-
-    void add_reference() noexcept {
-        // relaxed: the caller holds a reference already, so nothing is published.
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
+    ~sleeping_place() = default;
 
     // SAFETY: `data` is the sleeping_place of a waker with the vtable below, which holds a reference.
     static sleeping_place& of(void* data) noexcept { return *static_cast<sleeping_place*>(data); }
     static void* clone(void* data) noexcept {
-        of(data).add_reference();
+        of(data).references_.add();
         return data;
     }
     static void wake(void* data) noexcept {
@@ -98,11 +91,11 @@ private:
     static void drop(void* data) noexcept { of(data).release(); }
     static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
 
-    io_handle* const io_;  // null, or a reference that this object owns
+    const ref_ptr<io_handle> io_;
     atomic<const void*> owner_;
     parker parker_;
     blocking_jobs jobs_;
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 };
 
 }  // namespace eddy::detail

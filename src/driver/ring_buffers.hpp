@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <eddy/detail/buffer_owner.hpp>
+#include <eddy/detail/ref_count.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "driver/uring_abi.hpp"
@@ -30,11 +31,7 @@ public:
     static constexpr std::size_t buffer_size = 32 * 1024;  ///< in bytes
     static constexpr int group = 0;                        ///< the buffer group of the ring
 
-    /// A deleter that calls close().
-    struct closes {
-        void operator()(ring_buffers* buffers) const noexcept { buffers->close(); }
-    };
-    using share = std::unique_ptr<ring_buffers, closes>;
+    using share = std::unique_ptr<ring_buffers, closing>;
 
     /// Creates the buffers and registers them with `owner`, which is not yet enabled. Returns null and sets `error`
     /// if there is no memory or the kernel refuses.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/runtime/background_reactor.hpp>
 
 #include <cstdint>
@@ -41,13 +42,9 @@ public:
     background_thread(const background_thread&) = delete;
     background_thread& operator=(const background_thread&) = delete;
 
-    void retain() noexcept {
-        // relaxed: the caller already has a reference.
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
+    void retain() noexcept { references_.add(); }
     void release() noexcept {
-        // acq_rel: the last release() sees everything that the other owners did before theirs.
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (references_.drop()) delete this;
     }
 
     [[nodiscard]] io_handle& io() const noexcept { return *io_; }
@@ -121,8 +118,8 @@ private:
     atomic<const void*> runs_on_{nullptr};
     atomic<bool> ends_now_{false};
     atomic<bool> ends_on_idle_{false};
-    atomic<std::uint32_t> references_{2};  // one for the caller of start(), one for the thread
-    mutex lock_;                           // guards join() and detach()
+    ref_count<> references_{2};  // one for the caller of start(), one for the thread
+    mutex lock_;                 // guards join() and detach()
     std::thread thread_;
 };
 

@@ -72,7 +72,7 @@ io::interest interest_of(std::uint8_t watched) noexcept {
 result<io_handle*> io_handle::make(driver_kind kind) noexcept try {
     auto driver = epoll::make();
     if (!driver) return std::unexpected(driver.error());
-    std::unique_ptr<io_handle, releases> made(new io_handle(std::move(*driver), kind));
+    std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
         // On the thread that builds the event loop, and not on the one that will own the ring, so that build()
         // reports what the kernel refuses.
@@ -93,16 +93,6 @@ io_handle::io_handle(epoll&& driver, driver_kind kind) : driver_(std::move(drive
 }
 
 io_handle::~io_handle() { release_pending(); }
-
-void io_handle::retain() noexcept {
-    // relaxed: the caller already has a reference.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void io_handle::release() noexcept {
-    // acq_rel: the last release() sees everything that the other owners did before theirs.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
 
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
@@ -61,8 +62,10 @@ public:
     io_handle& operator=(const io_handle&) = delete;
 
     /// Adds or releases a reference. The last release() destroys the object.
-    void retain() noexcept;
-    void release() noexcept;
+    void retain() noexcept { references_.add(); }
+    void release() noexcept {
+        if (references_.drop()) delete this;
+    }
 
     /// Registers `fd`. The caller gets a reference to the source.
     /// Errors: runtime_shutdown; not_enough_memory; what epoll_ctl(2) reports. After an error nothing is registered.
@@ -174,10 +177,6 @@ public:
     [[nodiscard]] std::size_t load() const noexcept;
 
 private:
-    /// A deleter that releases a reference.
-    struct releases {
-        void operator()(io_handle* shared) const noexcept { shared->release(); }
-    };
     using time_point = std::chrono::steady_clock::time_point;
     using driver_lock_word = std::uintptr_t;
     // The values of driver_lock_, see the class comment.
@@ -218,7 +217,7 @@ private:
     epoll driver_;
     const driver_kind kind_;
     const sys::process_mark process_;
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 
     // ---- Driver lock ----
     atomic<driver_lock_word> driver_lock_{unlocked};

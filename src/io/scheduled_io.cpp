@@ -18,14 +18,8 @@ bool has_answer(const io::ready_event& seen) noexcept { return !seen.ready.is_em
 
 }  // namespace
 
-void scheduled_io::retain() noexcept {
-    // relaxed: the caller already has a reference.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
 void scheduled_io::release(std::uint32_t count) noexcept {
-    // acq_rel: the last release() sees everything that the other owners did before theirs.
-    if (references_.fetch_sub(count, std::memory_order_acq_rel) != count) return;
+    if (!references_.drop(count)) return;
     if (is_stream_) {
         free_stream(*this);
     } else {

@@ -35,16 +35,6 @@ blocking_pool::~blocking_pool() {
     }
 }
 
-void blocking_pool::retain() noexcept {
-    // relaxed: the caller holds a reference already, so nothing is published.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void blocking_pool::release() noexcept {
-    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
-
 // ---- Interface ----
 
 bool blocking_pool::submit(blocking_job& job) noexcept {

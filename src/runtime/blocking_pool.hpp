@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 
 #include "sys/thread.hpp"
 
@@ -99,19 +100,17 @@ public:
         std::uint64_t jobs = 0;   ///< jobs accepted since the pool was made
     };
 
-    /// Deleter that releases one reference.
-    struct releases {
-        void operator()(blocking_pool* pool) const noexcept { pool->release(); }
-    };
     /// An owning reference.
-    using share = std::unique_ptr<blocking_pool, releases>;
+    using share = std::unique_ptr<blocking_pool, releasing>;
 
     [[nodiscard]] static share make(settings chosen) { return share(new blocking_pool(std::move(chosen))); }
     blocking_pool(const blocking_pool&) = delete;
     blocking_pool& operator=(const blocking_pool&) = delete;
 
-    void retain() noexcept;
-    void release() noexcept;
+    void retain() noexcept { references_.add(); }
+    void release() noexcept {
+        if (references_.drop()) delete this;
+    }
 
     /// Queues `job` for a thread of the pool. Jobs start in the order of submission. Starts a thread only if none is
     /// idle. If a thread cannot be started, the job waits for an existing thread.
@@ -168,7 +167,7 @@ private:
 
     const settings settings_;
     const sys::process_mark process_;
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 
     mutable mutex lock_;
     condition_variable one_ended_;

@@ -5,6 +5,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/error.hpp>
 
@@ -18,11 +19,10 @@ struct join_ready_list {
     join_entry* first = nullptr;  // this and the next two: under the lock
     join_entry* last = nullptr;
     waker wake;
-    atomic<std::uint32_t> references{1};
+    ref_count<> references;
 
     void release() noexcept {
-        // acq_rel: pairs with itself. The thread that frees sees all that other threads did before their release.
-        if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_delete(this);
+        if (references.drop()) pool_delete(this);
     }
 };
 
@@ -42,23 +42,19 @@ struct join_entry {
     };
 
     join_ready_list* const ended;
-    atomic<std::uint32_t> references{1};
+    ref_count<> references;
     where state = where::waiting;
     join_entry* next_ended = nullptr;
     joinable* task = nullptr;
     join_entry* previous = nullptr;
     join_entry* next = nullptr;
 
-    explicit join_entry(join_ready_list& of) noexcept : ended(&of) {
-        // relaxed: the caller holds a reference already, so nothing is published.
-        of.references.fetch_add(1, std::memory_order_relaxed);
-    }
+    explicit join_entry(join_ready_list& of) noexcept : ended(&of) { of.references.add(); }
     join_entry(const join_entry&) = delete;
     join_entry& operator=(const join_entry&) = delete;
 
     void release() noexcept {
-        // acq_rel: as in join_ready_list::release().
-        if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        if (!references.drop()) return;
         join_ready_list* const list = ended;
         pool_delete(this);
         list->release();
@@ -87,8 +83,7 @@ join_entry& entry_of(void* data) noexcept { return *static_cast<join_entry*>(dat
 
 struct entry_waker {
     static void* clone(void* data) noexcept {
-        // relaxed: the caller holds a reference already, so nothing is published.
-        entry_of(data).references.fetch_add(1, std::memory_order_relaxed);
+        entry_of(data).references.add();
         return data;
     }
     static void wake_by_ref(void* data) noexcept { entry_of(data).notify(); }

@@ -52,14 +52,8 @@ inside_local::~inside_local() {
 
 // ---- Any thread ----
 
-void local_tasks::retain() noexcept {
-    // relaxed: the caller holds a reference already, so nothing is published.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
 void local_tasks::release() noexcept {
-    // acq_rel: pairs with itself. The thread that frees sees all that other threads did before their release.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!references_.drop()) return;
     // A thread that has notified a task may not have called schedule() yet.
     await_wakers_outside();
     delete this;

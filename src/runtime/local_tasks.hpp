@@ -9,6 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/local_share.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
@@ -38,7 +39,7 @@ public:
     // See eddy/detail/local_share.hpp for the functions without a comment.
 
     // ---- Any thread ----
-    void retain() noexcept;
+    void retain() noexcept { references_.add(); }
     void release() noexcept;
     void start(spawned_task& task) noexcept;
     /// Queues a task that was woken, with the reference that goes with `notified`.
@@ -104,7 +105,7 @@ private:
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
 
     // ---- Any thread ----
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
     atomic<std::uint64_t> sent_{0};  // statistics; sent_ + begun_ - ended_ tasks are alive
     atomic<std::uint64_t> begun_{0};
     atomic<std::uint64_t> ended_{0};

@@ -154,14 +154,10 @@ result<sys::thread> pool::start_thread(worker& which) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-void pool::retain(std::uint32_t count) noexcept {
-    // relaxed: the caller holds a reference already, so nothing is published.
-    references_.fetch_add(count, std::memory_order_relaxed);
-}
+void pool::retain(std::uint32_t count) noexcept { references_.add(count); }
 
 void pool::release(std::uint32_t count) noexcept {
-    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
-    if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) delete this;
+    if (references_.drop(count)) delete this;
 }
 
 void pool::retain() noexcept {

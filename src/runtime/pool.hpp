@@ -16,6 +16,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/runtime/runtime.hpp>
 
@@ -212,7 +213,7 @@ private:
     const used_driver driver_;
     const sys::process_mark process_;
 
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
     atomic<phase> phase_{phase::open};
     atomic<bool> is_awaiting_idle_{false};
     atomic<std::uint32_t> ends_{0};  // orders concurrent calls of after_end(); its value is unused

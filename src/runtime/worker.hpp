@@ -10,6 +10,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/random.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/future/future.hpp>
@@ -62,11 +63,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 /// Thread safety: as the sections of the class say.
 class alignas(128) worker {
 public:
-    /// Deleter that releases one reference.
-    struct releases {
-        void operator()(auto* shared) const noexcept { shared->release(); }
-    };
-    using io_share = std::unique_ptr<io_handle, releases>;
+    using io_share = std::unique_ptr<io_handle, releasing>;
 
     /// `io` is null if the pool has no I/O. `seed` selects the random sequence of the worker.
     worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times);
@@ -188,8 +185,8 @@ private:
     const unsigned index_;
 
     const io_share io_;
-    const std::unique_ptr<sleeping_place, releases> place_;
-    const std::unique_ptr<time_driver, releases> time_;
+    const std::unique_ptr<sleeping_place, releasing> place_;
+    const std::unique_ptr<time_driver, releasing> time_;
 
     ring queue_;
     child_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> children_;

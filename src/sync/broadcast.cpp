@@ -42,8 +42,7 @@ broadcast_state::sent broadcast_state::send(broadcast_item& item) noexcept {
     std::unique_lock guard(tail_lock_);
     const std::uint32_t count = receivers();
     if (count == 0) return {0};
-    // relaxed: the release of the slot's lock publishes the count to the readers.
-    item.shares.store(count, std::memory_order_relaxed);
+    item.shares.set(count);  // published to the readers by the slot's lock
     const position at = tail_++;
     sent done{count};
     {
@@ -166,18 +165,8 @@ std::uint64_t broadcast_state::sent_since(position next) noexcept {
     return tail_ - next;
 }
 
-bool broadcast_state::try_add_sender() noexcept {
-    // relaxed, here and below: the count publishes no other data. The caller's reference keeps the channel alive.
-    std::size_t now = senders_.load(std::memory_order_relaxed);
-    do {
-        if (now == 0) return false;
-    } while (!senders_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed, std::memory_order_relaxed));
-    return true;
-}
-
 void broadcast_state::drop_sender() noexcept {
-    // acq_rel: what the other senders did happens before the channel is closed.
-    if (senders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!senders_.drop()) return;
     std::unique_lock guard(tail_lock_);
     is_closed_ = true;
     wake_due(guard);

@@ -62,8 +62,7 @@ token_node* token_node::make_child(token_node& parent) {
 }
 
 void token_node::drop_handle() noexcept {
-    // acq_rel: everything that was done through the other handles happens before the last handle's work below.
-    if (handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!handles_.drop()) return;
     if (!cancelled_.may_be_destroyed())
         fatal_misuse(
             "a cancellation_token was destroyed while a task waits for it: keep it until its cancelled() "
@@ -82,8 +81,7 @@ void token_node::drop_handle() noexcept {
 }
 
 void token_node::release() noexcept {
-    // acq_rel: all other uses of the node happen before it is freed.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (references_.drop()) delete this;
 }
 
 /// Removes this node and all of its descendants from the tree and marks them as cancelled. The caller holds the lock.
@@ -92,9 +90,9 @@ token_node* token_node::take_subtree() noexcept {
     token_node* taken = nullptr;
     const auto take = [&](token_node& one) {
         one.as_sibling_.take_out();
-        // relaxed: the node already has a reference, of a handle or of a thread that dropped the last handle and waits
-        // for the lock.
-        one.references_.fetch_add(1, std::memory_order_relaxed);
+        // The node already has a reference, of a handle or of a thread that dropped the last handle and waits for the
+        // lock.
+        one.references_.add();
         one.next_taken_ = std::exchange(taken, &one);
     };
     take(*this);

@@ -6,16 +6,6 @@
 
 namespace eddy::detail {
 
-void tracker_state::retain() noexcept {
-    // relaxed: a thread that adds a reference already has one.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void tracker_state::release() noexcept {
-    // acq_rel: all other uses of the state happen before it is freed.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
-
 std::uint64_t tracker_state::ends() noexcept {
     const std::lock_guard guard(lock_);
     return ends_;

@@ -31,20 +31,17 @@ bool watch_state::poll_receivers_gone(notify_waiter& one, const waker& wake) noe
 }
 
 bool watch_state::drop_sender() noexcept {
-    // acq_rel: what the other senders did happens before the channel is closed.
-    if (senders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (senders_.drop()) {
         // release: pairs with the acquire in load().
         word_.fetch_or(closed, std::memory_order_release);
         changes_.notify_waiters();
     }
-    return release();
+    return references_.drop();
 }
 
 bool watch_state::drop_receiver() noexcept {
-    // release: pairs with the acquire in receivers(), for each receiver that is dropped. acquire: what the other
-    // receivers did happens before the notification.
-    if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) receivers_gone_.notify_waiters();
-    return release();
+    if (receivers_.drop()) receivers_gone_.notify_waiters();
+    return references_.drop();
 }
 
 }  // namespace eddy::detail

@@ -65,16 +65,6 @@ void woken_queue::drop_reference(woken_node& node) noexcept {
 
 // ---- The queue ----
 
-void woken_queue::add_reference() noexcept {
-    // relaxed: the caller holds a reference already, so nothing is published.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void woken_queue::release() noexcept {
-    // acq_rel: as for a node.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
-
 woken_queue::pushed woken_queue::push(woken_node& node) noexcept {
     // relaxed: only a guess; the exchange validates it.
     woken_node* head = head_.load(std::memory_order_relaxed);

@@ -51,15 +51,10 @@ time_driver::~time_driver() {
                 "time_driver: destroyed while entries are armed");
 }
 
-void time_driver::add_reference() noexcept {
-    // relaxed: the caller already has a reference, so the count cannot be dropping to zero.
-    references_.fetch_add(1, std::memory_order_relaxed);
-}
+void time_driver::add_reference() noexcept { references_.add(); }
 
 void time_driver::release() noexcept {
-    // acq_rel: release, so that the actions of each owner happen before the deletion; acquire, so that the last owner
-    // sees them.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (references_.drop()) delete this;
 }
 
 // ---- Clock ----

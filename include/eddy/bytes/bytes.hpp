@@ -113,7 +113,7 @@ public:
 
     /// Returns whether the memory is writable and no other view shares it. Returns false for from_static(), for an
     /// owner that gives read-only access, and for a view without memory.
-    [[nodiscard]] bool is_unique() const noexcept { return share_.is_own(); }
+    [[nodiscard]] bool is_unique() const noexcept { return share_.get() != nullptr && share_->is_own(); }
     /// Returns the same memory as a writable buffer if is_unique(); otherwise returns this view as the error.
     /// Cost: no allocation and no copy.
     [[nodiscard]] std::expected<bytes_mut, bytes> try_into_mut() &&;

@@ -9,6 +9,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/waker.hpp>
@@ -40,16 +41,11 @@ struct broadcast_item {
     explicit broadcast_item(std::uint32_t receivers) noexcept : shares(receivers) {}
 
     /// Returns whether the caller's share is the last one. Then the caller may modify the value.
-    // acquire: pairs with the release in drop(), so that all other reads of the value happen before the modification.
-    [[nodiscard]] bool is_alone() const noexcept { return shares.load(std::memory_order_acquire) == 1; }
+    [[nodiscard]] bool is_alone() const noexcept { return shares.count() == 1; }
     /// Drops `count` shares. Returns true if they were the last: the caller must destroy the item.
-    [[nodiscard]] bool drop(std::uint32_t count) noexcept {
-        // release: this thread's reads of the value happen before its destruction.
-        // acquire: pairs with the release of the other drops, for the thread that destroys it.
-        return shares.fetch_sub(count, std::memory_order_acq_rel) == count;
-    }
+    [[nodiscard]] bool drop(std::uint32_t count) noexcept { return shares.drop(count); }
 
-    atomic<std::uint32_t> shares;
+    ref_count<> shares;
 };
 
 /// The part of a broadcast channel that lives in a recv() future.
@@ -151,28 +147,17 @@ public:
     [[nodiscard]] std::uint64_t sent_since(position next) noexcept;
 
     /// Returns the number of senders.
-    // acquire: pairs with the release in drop_sender(), so that a caller sees what the departed senders did.
-    [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_acquire); }
-    void add_sender() noexcept {
-        // relaxed: the caller is a sender, so the count is not zero. The count publishes no other data.
-        senders_.fetch_add(1, std::memory_order_relaxed);
-    }
+    [[nodiscard]] std::size_t senders() const noexcept { return senders_.count(); }
+    void add_sender() noexcept { senders_.add(); }
     /// Adds a sender, unless the last one is gone. Returns whether it did.
-    [[nodiscard]] bool try_add_sender() noexcept;
+    [[nodiscard]] bool try_add_sender() noexcept { return senders_.try_add(); }
     /// Removes a sender. The last one closes the channel.
     void drop_sender() noexcept;
 
     // ---- References to the memory ----
-    void add_reference() noexcept {
-        // relaxed: the caller holds a reference already, and the count publishes no other data.
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
+    void add_reference() noexcept { references_.add(); }
     /// Drops a reference. Returns true if it was the last: the caller must destroy the channel.
-    [[nodiscard]] bool drop_reference() noexcept {
-        // release: this thread's accesses happen before the destruction.
-        // acquire: pairs with the release of the other drops, for the thread that destroys the channel.
-        return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    }
+    [[nodiscard]] bool drop_reference() noexcept { return references_.drop(); }
 
 private:
     struct slot {
@@ -206,8 +191,8 @@ private:
     bool is_closed_ = false;
     waiter_list<broadcast_waiter> waiting_;
     atomic<std::uint32_t> receivers_{1};  ///< written under the tail lock, read without it
-    atomic<std::size_t> senders_{1};
-    atomic<std::size_t> references_{2};
+    ref_count<std::size_t> senders_;
+    ref_count<std::size_t> references_{2};
     notify_state receivers_gone_;
 };
 

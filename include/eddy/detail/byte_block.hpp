@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 
 namespace eddy::detail {
 
@@ -37,20 +37,15 @@ public:
     /// Returns whether a window that holds the only reference may write to the bytes.
     [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
 
-    // relaxed: the caller holds a reference already, and the count publishes no other data.
-    void add_ref(std::size_t count = 1) noexcept { refs_.fetch_add(count, std::memory_order_relaxed); }
-
-    void drop_ref(std::size_t count = 1) noexcept {
-        // release: pairs with the acquire here and in is_unique(); this window's accesses happen before the block is
-        // destroyed, and before the last remaining window writes to it.
-        // acquire: the thread that destroys the block sees the accesses of all other windows.
-        if (refs_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy_(this);
+    void retain(std::size_t count = 1) noexcept { references_.add(count); }
+    void release(std::size_t count = 1) noexcept {
+        if (references_.drop(count)) destroy_(this);
     }
 
-    /// Returns whether the caller's `count` references are the only ones.
-    // acquire: pairs with the release in drop_ref() of the windows that were destroyed.
-    [[nodiscard]] bool is_unique(std::size_t count = 1) const noexcept {
-        return refs_.load(std::memory_order_acquire) == count;
+    /// Returns whether the bytes are writable and the caller's `count` references are the only ones. Then the accesses
+    /// of all other windows happened before.
+    [[nodiscard]] bool is_own(std::size_t count = 1) const noexcept {
+        return is_writable_ && references_.count() == count;
     }
 
 protected:
@@ -68,7 +63,7 @@ protected:
 private:
     static void free_with_bytes(byte_block* block) noexcept;
 
-    atomic<std::size_t> refs_{1};
+    ref_count<std::size_t> references_;
     std::byte* begin_;
     std::size_t capacity_;
     destroy_function destroy_;
@@ -105,36 +100,8 @@ byte_block* byte_block::adopt(Owner owner) {
     return new adopting_block<Owner>(std::move(owner));
 }
 
-/// A counted reference to a block, or null.
-/// Thread safety: not synchronized; distinct objects may be used on different threads.
-class byte_share {
-public:
-    byte_share() noexcept = default;
-    /// Takes ownership of the caller's reference.
-    explicit byte_share(byte_block* block) noexcept : block_(block) {}
-    byte_share(const byte_share& other) noexcept : block_(other.block_) {
-        if (block_ != nullptr) block_->add_ref();
-    }
-    byte_share(byte_share&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
-    byte_share& operator=(byte_share other) noexcept {
-        std::swap(block_, other.block_);
-        return *this;
-    }
-    ~byte_share() {
-        if (block_ != nullptr) block_->drop_ref();
-    }
-
-    [[nodiscard]] byte_block* get() const noexcept { return block_; }
-    byte_block* operator->() const noexcept { return block_; }
-
-    /// Returns whether the bytes are writable and no other window refers to the block.
-    [[nodiscard]] bool is_own() const noexcept {
-        return block_ != nullptr && block_->is_writable() && block_->is_unique();
-    }
-
-private:
-    byte_block* block_ = nullptr;
-};
+/// A reference to a block, or null.
+using byte_share = ref_ptr<byte_block>;
 
 /// A counted reference from which many shares are made. It acquires references from the block in batches, so that most
 /// calls of share() need no atomic operation.
@@ -159,7 +126,7 @@ public:
         byte_block* const block = own_.get();
         if (block == nullptr) return {};
         if (in_advance_ == 0) {
-            block->add_ref(at_once);
+            block->retain(at_once);
             in_advance_ = at_once;
         }
         --in_advance_;
@@ -173,17 +140,15 @@ public:
 
     [[nodiscard]] byte_block* get() const noexcept { return own_.get(); }
     byte_block* operator->() const noexcept { return own_.get(); }
-    /// Same as byte_share::is_own().
-    [[nodiscard]] bool is_own() const noexcept {
-        return own_.get() != nullptr && own_->is_writable() && own_->is_unique(1 + in_advance_);
-    }
+    /// Returns whether the bytes are writable and no other window refers to the block.
+    [[nodiscard]] bool is_own() const noexcept { return own_.get() != nullptr && own_->is_own(1 + in_advance_); }
 
 private:
     // References per batch.
     static constexpr std::size_t at_once = 64;
 
     void give_back() noexcept {
-        if (in_advance_ != 0) own_->drop_ref(std::exchange(in_advance_, 0));  // never the last: own_ holds one more
+        if (in_advance_ != 0) own_->release(std::exchange(in_advance_, 0));  // never the last: own_ holds one more
     }
 
     byte_share own_;

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -55,28 +56,17 @@ public:
     mpsc_shares& operator=(const mpsc_shares&) = delete;
 
     /// Adds a sender for a caller that owns one.
-    // relaxed: the caller's sender keeps the count above 0.
-    void add_sender() noexcept { senders_.fetch_add(1, std::memory_order_relaxed); }
+    void add_sender() noexcept { senders_.add(); }
     /// Adds a sender, unless there are none. Returns false in that case.
-    [[nodiscard]] bool upgrade() noexcept {
-        // relaxed: the count publishes no other data. The caller already has a share of the channel's memory.
-        std::size_t now = senders_.load(std::memory_order_relaxed);
-        do {
-            if (now == 0) return false;
-        } while (!senders_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed, std::memory_order_relaxed));
-        return true;
-    }
+    [[nodiscard]] bool upgrade() noexcept { return senders_.try_add(); }
     /// Returns true for the last sender. It must close the channel and then give up the senders' share with leave().
-    [[nodiscard]] bool drop_sender() noexcept {
-        // release: publishes what this sender did. acquire: the last sender sees what all other senders did.
-        return senders_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    }
+    [[nodiscard]] bool drop_sender() noexcept { return senders_.drop(); }
 
     /// Adds or removes a weak sender. drop_weak() returns true for the last share, as leave() does.
-    // relaxed: the caller already has a share of the memory, and `weak_` is only a reported count.
+    // relaxed: `weak_` is only a reported count.
     void add_weak() noexcept {
         weak_.fetch_add(1, std::memory_order_relaxed);
-        shares_.fetch_add(1, std::memory_order_relaxed);
+        shares_.add();
     }
     [[nodiscard]] bool drop_weak() noexcept {
         weak_.fetch_sub(1, std::memory_order_relaxed);
@@ -84,21 +74,17 @@ public:
     }
 
     /// Gives up a share of the memory. Returns true for the last share: the caller must free the channel.
-    [[nodiscard]] bool leave() noexcept {
-        // release: publishes what this owner did with the channel. acquire: the last owner sees that before it destroys
-        // the channel.
-        return shares_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    }
+    [[nodiscard]] bool leave() noexcept { return shares_.drop(); }
 
     /// Return the number of senders and of weak senders, for information.
-    // relaxed: the counts may be stale. Nothing is read through them.
-    [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t senders() const noexcept { return senders_.count(); }
+    // relaxed: the count may be stale. Nothing is read through it.
     [[nodiscard]] std::size_t weak() const noexcept { return weak_.load(std::memory_order_relaxed); }
 
 private:
-    atomic<std::size_t> senders_{1};
+    ref_count<std::size_t> senders_;
     atomic<std::size_t> weak_{0};
-    atomic<std::size_t> shares_{2};
+    ref_count<std::size_t> shares_{2};
 };
 
 /// The senders that wait until the receiver is closed.

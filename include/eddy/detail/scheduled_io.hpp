@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
@@ -86,7 +87,7 @@ public:
     scheduled_io& operator=(const scheduled_io&) = delete;
 
     /// Adds a reference.
-    void retain() noexcept;
+    void retain() noexcept { references_.add(); }
     /// Gives up `count` references. Frees the object with the last one.
     void release(std::uint32_t count = 1) noexcept;
 
@@ -152,7 +153,7 @@ private:
     waker_slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
 
     atomic<std::uint32_t> word_{0};
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 
 protected:
     struct wakers {

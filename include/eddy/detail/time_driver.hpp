@@ -10,6 +10,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/timer_wheel.hpp>
 #include <eddy/future/waker.hpp>
@@ -178,7 +179,7 @@ private:
 
     [[nodiscard]] bool unlink(timer_entry& entry, waker& kept) noexcept;
 
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
     atomic<duration::rep> paused_at_{running};
     atomic<duration::rep> offset_{0};  // added to steady_clock::now(); not 0 after a pause
     // No entry is due before this tick. `never` without entries; 0 while the wheel's list of due entries is not empty.

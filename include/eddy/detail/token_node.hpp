@@ -8,6 +8,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/ref_count.hpp>
 
 // The tree of sync::cancellation_token. A token is a handle of a node. A node without handles can only be cancelled by
 // its parent, so it leaves the tree, and its children become children of its parent. This follows TreeNode of
@@ -41,10 +42,7 @@ public:
     token_node& operator=(const token_node&) = delete;
     ~token_node() = default;
 
-    void add_handle() noexcept {
-        // relaxed: the caller has a handle, so the count cannot reach 0.
-        handles_.fetch_add(1, std::memory_order_relaxed);
-    }
+    void add_handle() noexcept { handles_.add(); }
     /// Drops a handle. Aborts with a message if it is the last one and there are waiters.
     void drop_handle() noexcept;
 
@@ -96,9 +94,9 @@ private:
     void release() noexcept;
     token_node* take_subtree() noexcept;
 
-    atomic<std::uint32_t> handles_{1};
+    ref_count<> handles_;
     /// References to the memory: one of all handles together, and one of an active cancel().
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
     atomic<bool> is_cancelled_{false};
     tree* tree_ = nullptr;  ///< null if the node was made as a child of a cancelled node
 

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/waker.hpp>
@@ -27,9 +28,11 @@ public:
     tracker_state& operator=(const tracker_state&) = delete;
 
     /// Adds a reference.
-    void retain() noexcept;
+    void retain() noexcept { references_.add(); }
     /// Gives up a reference. Frees the state with the last one.
-    void release() noexcept;
+    void release() noexcept {
+        if (references_.drop()) delete this;
+    }
 
     // acq_rel, all changes of the word: release publishes what was done under a token; acquire makes it visible to the
     // caller that finds the tracker closed and empty, and then wakes the waiters.
@@ -71,33 +74,13 @@ private:
     void tell() noexcept;
 
     atomic<std::uint64_t> word_{0};
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
     spin_lock lock_;
     std::uint64_t ends_ = 0;
     waiter_list<> waiters_;
 };
 
-/// Owns a reference to a tracker_state.
-class tracker_share {
-public:
-    tracker_share() : state_(new tracker_state) {}
-    tracker_share(const tracker_share& other) noexcept : state_(other.state_) {
-        if (state_ != nullptr) state_->retain();
-    }
-    tracker_share(tracker_share&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-    tracker_share& operator=(tracker_share other) noexcept {
-        std::swap(state_, other.state_);
-        return *this;
-    }
-    ~tracker_share() {
-        if (state_ != nullptr) state_->release();
-    }
-
-    [[nodiscard]] tracker_state* get() const noexcept { return state_; }
-    tracker_state* operator->() const noexcept { return state_; }
-
-private:
-    tracker_state* state_;
-};
+/// A reference to a tracker_state.
+using tracker_share = ref_ptr<tracker_state>;
 
 }  // namespace eddy::detail

@@ -7,6 +7,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/value_lock.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -58,10 +59,8 @@ public:
     [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }
 
-    // relaxed: a reported count; it publishes no other data.
-    [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
-    // acquire: pairs with the release in drop_receiver(). A caller that finds no receivers sees what they did.
-    [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
+    [[nodiscard]] std::size_t senders() const noexcept { return senders_.count(); }
+    [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.count(); }
 
     void add_sender() noexcept { add(senders_); }
     void add_receiver() noexcept { add(receivers_); }
@@ -78,22 +77,16 @@ private:
     // acquire: pairs with the release in count_version() and drop_sender(). What was done before them is visible.
     [[nodiscard]] word load() const noexcept { return word_.load(std::memory_order_acquire); }
 
-    void add(atomic<std::size_t>& ends) noexcept {
-        // relaxed, both: the caller already owns an end, so no count can reach 0.
-        ends.fetch_add(1, std::memory_order_relaxed);
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
-    [[nodiscard]] bool release() noexcept {
-        // release: publishes this end's accesses. acquire: the last end sees all of them before it destroys the
-        // channel.
-        return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    void add(ref_count<std::size_t>& ends) noexcept {
+        ends.add();
+        references_.add();
     }
 
     atomic<word> word_;
     value_lock lock_;
-    atomic<std::size_t> senders_{1};
-    atomic<std::size_t> receivers_{1};
-    atomic<std::size_t> references_{2};
+    ref_count<std::size_t> senders_;
+    ref_count<std::size_t> receivers_;
+    ref_count<std::size_t> references_{2};  // one for each end
     notify_state changes_;
     notify_state receivers_gone_;
 };

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -107,8 +108,10 @@ public:
     static void drop_reference(woken_node& node) noexcept;
 
     /// Add or give up a reference to the queue. The last one frees it.
-    void add_reference() noexcept;
-    void release() noexcept;
+    void add_reference() noexcept { references_.add(); }
+    void release() noexcept {
+        if (references_.drop()) delete this;
+    }
 
 private:
     enum class pushed : std::uint8_t { quietly, owner_sleeps, refused };
@@ -122,7 +125,7 @@ private:
     [[nodiscard]] woken_node* closed() noexcept { return &closed_mark_; }
 
     atomic<woken_node*> head_{nullptr};
-    atomic<std::size_t> references_{1};
+    ref_count<std::size_t> references_;
     spin_lock lock_;  // guards `owner_`
     waker owner_;
     const free_node free_;

@@ -6,7 +6,7 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/two_way_lock.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -28,16 +28,13 @@ struct split_object {
     explicit split_object(S&& whole) : object(std::move(whole)) {}
 
     two_way_lock lock;
-    S object;                  // protected by `lock`
-    atomic<unsigned> refs{2};  // one for each half
+    S object;                   // protected by `lock`
+    ref_count<> references{2};  // one for each half
 
-    struct leave_it {
-        void operator()(split_object* shared) const noexcept {
-            // acq_rel: everything that this half did happens before the destruction of the object by the last half.
-            if (shared->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared;
-        }
-    };
-    using share = std::unique_ptr<split_object, leave_it>;
+    void release() noexcept {
+        if (references.drop()) delete this;
+    }
+    using share = std::unique_ptr<split_object, releasing>;
 };
 
 /// Calls `f(object)` under the lock, or returns not_ready if the other half holds the lock.

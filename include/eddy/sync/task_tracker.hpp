@@ -227,7 +227,7 @@ private:
         }
     }
 
-    eddy::detail::tracker_share state_;
+    eddy::detail::tracker_share state_{new eddy::detail::tracker_state};
 };
 
 /// The future that task_tracker::wait() returns. Moving it after its first poll terminates the program.

@@ -9,6 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -29,7 +30,7 @@ public:
 
     /// Makes a waker that is counted.
     [[nodiscard]] eddy::waker waker() const noexcept {
-        counts_->add();
+        counts_->references.add();
         return {&vtable, counts_};
     }
 
@@ -41,28 +42,22 @@ public:
     }
 
     /// Returns the number of wakers that exist.
-    [[nodiscard]] std::uint64_t wakers() const noexcept {
-        // acquire: pairs with the release in drop(). A caller that finds no wakers sees what their owners did.
-        return counts_->references.load(std::memory_order_acquire) - 1;
-    }
+    [[nodiscard]] std::uint64_t wakers() const noexcept { return counts_->references.count() - 1; }
 
 private:
     struct counts {
         detail::atomic<std::uint64_t> wakes{0};
-        detail::atomic<std::uint64_t> references{1};  // one of this counter, and one of each waker
+        detail::ref_count<std::uint64_t> references;  // one of this counter, and one of each waker
 
-        // relaxed: the caller has a reference, so the count cannot reach 0.
-        void add() noexcept { references.fetch_add(1, std::memory_order_relaxed); }
         void drop() noexcept {
-            // release: publishes this owner's accesses. acquire: the last owner sees all of them before the deletion.
-            if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+            if (references.drop()) delete this;
         }
     };
 
     // SAFETY: `data` is a `counts`, to which the waker has a reference.
     static counts& of(void* data) noexcept { return *static_cast<counts*>(data); }
     static void* clone(void* data) noexcept {
-        of(data).add();
+        of(data).references.add();
         return data;
     }
     static void wake(void* data) noexcept {
