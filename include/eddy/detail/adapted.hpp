@@ -27,11 +27,6 @@
 //     settle<Output>(out)     the adaptor's output if the function has run
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy {
-template <class Self>
-class future_ops;  // its header includes this one
-}
-
 namespace eddy::detail {
 
 /// The result of a function that returned an `R`: the output of `R` if it is a future, else `R` itself.
@@ -49,7 +44,7 @@ struct outcome_of<R> {
 /// Cancel safety: that of the two futures.
 template <class Rule, class F, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted
-    : public future_ops<adapted<Rule, F, Fn, Marked>> {
+    : public future_ops<adapted<Rule, F, Fn, Marked>, Marked> {
     using input = output_t<F>;
     using argument = typename Rule::template argument<input>;
     using returned = call_result_t<Fn, argument>;
@@ -59,7 +54,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 
 public:
     using output_type = typename Rule::template output<input, outcome>;
-    static constexpr bool took_closure = Marked;
 
     template <class G>
     adapted(F&& inner, G&& f)

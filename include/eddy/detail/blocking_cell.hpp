@@ -78,15 +78,20 @@ constexpr bool check_blocking() {
     }
 }
 
-/// Spawns `f` on the blocking threads of `runs` (null: of the process) and returns its join handle.
+/// Spawns `f` on the blocking threads of `runs` (null: of the process) and returns its join handle. If check_blocking()
+/// has rejected `f`, returns a placeholder.
 template <class F>
 auto spawn_blocking_on(pool* runs, F&& f, std::source_location where) {
-    using cell = blocking_cell<std::decay_t<F>>;
-    using output = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
-    using handle = std::conditional_t<is_fragile<F>, marked_join_handle<output>, join_handle<output>>;
-    cell& made = *pool_new<cell>(blocking_owner(runs), where, std::forward<F>(f));
-    start_blocking(made, runs);
-    return handle(made);
+    if constexpr (check_blocking<F>()) {
+        using cell = blocking_cell<std::decay_t<F>>;
+        using output = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
+        using handle = std::conditional_t<is_fragile<F>, marked_join_handle<output>, join_handle<output>>;
+        cell& made = *pool_new<cell>(blocking_owner(runs), where, std::forward<F>(f));
+        start_blocking(made, runs);
+        return handle(made);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <source_location>
+#include <utility>
 
 #include <eddy/future/future.hpp>
 
@@ -51,6 +52,17 @@ struct broken_future {
     const char* c_str() const { return {}; }
 };
 
+/// Returns a `T` made from `args`. If a static_assert has rejected the arguments of the caller, which then passes false
+/// for `Fits`, returns a placeholder instead.
+template <bool Fits, class T, class Broken = broken_future, class... Args>
+auto make_if(Args&&... args) {
+    if constexpr (Fits) {
+        return T(std::forward<Args>(args)...);
+    } else {
+        return Broken();
+    }
+}
+
 template <class A, class B>
 concept one_is_broken = std::same_as<A, broken_future> || std::same_as<B, broken_future>;
 
@@ -75,9 +87,12 @@ bool operator==(const A&, const B&) {
     return {};
 }
 
+// The functions below are the bodies of overloads that only produce a short compile error. They take the arguments of
+// the overload, so that the error occurs only if the overload is called.
+
 /// Reports that an rvalue member function was called on an lvalue.
 template <class... A>
-auto refuse_lvalue() {
+auto refuse_lvalue(const A&...) {
     constexpr bool is_moved = sizeof...(A) == std::size_t(-1);
     static_assert(is_moved, "eddy: this takes ownership of its object: write std::move(x).f(...), not x.f(...)");
     return broken_future();
@@ -85,7 +100,7 @@ auto refuse_lvalue() {
 
 /// Reports that a spawn function was called with arguments for the work, as std::thread's constructor is.
 template <class... A>
-auto refuse_arguments() {
+auto refuse_arguments(const A&...) {
     constexpr bool is_bound = sizeof...(A) == std::size_t(-1);
     static_assert(is_bound,
                   "eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda, "

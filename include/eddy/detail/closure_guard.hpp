@@ -29,9 +29,20 @@ struct mark_of : std::false_type {};
 template <class F>
 struct mark_of<F, std::void_t<decltype(F::took_closure)>> : std::bool_constant<F::took_closure> {};
 
-/// Whether the future is marked: its class declares `static constexpr bool took_closure = true`.
-/// An adaptor sets took_closure to `is_fragile<Fn> || is_marked<Inner>`, so that marks propagate outward.
+/// Whether the future, stream or sink is marked: its class has the member `static constexpr bool took_closure = true`,
+/// which comes from future_ops or stream_ops. An adaptor passes `is_fragile<Fn> || is_marked<Inner>` to its base, so
+/// that marks propagate outward.
 template <class F>
 inline constexpr bool is_marked = mark_of<std::remove_cvref_t<F>>::value;
 
 }  // namespace eddy::detail
+
+namespace eddy {
+
+// The mixins of futures and streams. `Marked` is the mark of the derived class.
+template <class Self, bool Marked = false>
+class future_ops;
+template <class Self, bool Marked = false>
+class stream_ops;
+
+}  // namespace eddy

@@ -187,13 +187,18 @@ private:
     stored_work<W> work_;  // may refer to the name, so it is declared after it
 };
 
-/// Spawns `work` on the event loop and returns its join handle. On the loop's thread.
+/// Spawns `work` on the event loop and returns its join handle. If check_spawned() has rejected the work, returns a
+/// placeholder. On the loop's thread.
 template <class W>
-join_handle_for<W> spawn_on_core(core_shared& loop, W&& work, std::source_location where) {
-    using cell = joined_core_task<std::decay_t<W>>;
-    cell& made = *pool_new<cell>(loop, where, std::forward<W>(work));
-    adopt_task(loop, made);
-    return join_handle_for<W>(made);
+auto spawn_on_core(core_shared& loop, W&& work, std::source_location where) {
+    if constexpr (check_spawned<W>()) {
+        using cell = joined_core_task<std::decay_t<W>>;
+        cell& made = *pool_new<cell>(loop, where, std::forward<W>(work));
+        adopt_task(loop, made);
+        return join_handle_for<W>(made);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

@@ -14,6 +14,7 @@
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/core_handle.hpp>
@@ -49,12 +50,15 @@ auto call_with(F& f, core_handle& handle) -> work_result_t<F> {
     }
 }
 
-template <class F>
-constexpr bool is_void_future() {
-    if constexpr (future<F>) {
-        return std::is_void_v<output_t<F>>;
+/// Returns whether a future or callable has no output.
+template <class W>
+constexpr bool has_no_output() {
+    if constexpr (future<W>) {
+        return std::is_void_v<output_t<W>>;
+    } else if constexpr (future<work_result_t<W>>) {
+        return std::is_void_v<output_t<work_result_t<W>>>;
     } else {
-        return false;
+        return std::is_void_v<work_result_t<W>>;
     }
 }
 
@@ -67,25 +71,13 @@ constexpr bool check_work() {
     static_assert(is_work,
                   "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that returns one: for a "
                   "function with parameters, spawn its result, `spawn(work(x))`");
-    constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
-    static_assert(is_moved, "eddy: spawn takes ownership of the work: write std::move");
-    constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
-    static_assert(
-        is_movable,
-        "eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it");
-    if constexpr (future<work>) {
-        constexpr bool handles_its_errors = is_void_future<work>();
+    if constexpr (is_work) {
+        constexpr bool moves = check_work_moves<W>();
+        constexpr bool handles_its_errors = has_no_output<work>();
         static_assert(handles_its_errors,
                       "eddy: the output of spawned work is discarded, so it must be void: handle errors inside, or use "
                       "`then`");
-        return handles_its_errors && is_moved && is_movable;
-    } else if constexpr (is_callable) {
-        using made = work_result_t<work>;
-        constexpr bool handles_its_errors = std::is_void_v<made> || is_void_future<made>();
-        static_assert(handles_its_errors,
-                      "eddy: the output of spawned work is discarded, so it must be void: handle errors inside, or use "
-                      "`then`");
-        return handles_its_errors && is_moved && is_movable;
+        return handles_its_errors && moves;
     } else {
         return false;
     }

@@ -13,6 +13,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/maybe_done.hpp>
+#include <eddy/future/when.hpp>
 
 // The future class behind join, try_join, select and race: several child futures that one task polls. A `Rule` supplies
 // what differs between them:
@@ -38,14 +39,13 @@ namespace eddy::detail {
 /// Lifetime: owns its children.
 template <class Rule, class... F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group
-    : public future_ops<group<Rule, F...>> {
+    : public future_ops<group<Rule, F...>, (is_marked<F> || ...)> {
     using children = std::tuple<maybe_done_future<F>...>;
     using indexes = std::index_sequence_for<F...>;
     static constexpr std::size_t count = sizeof...(F);
 
 public:
     using output_type = typename Rule::template output<F...>;
-    static constexpr bool took_closure = (is_marked<F> || ...);
 
     explicit group(std::in_place_t, F&&... f) : children_(std::move(f)...) {}
 
@@ -144,10 +144,15 @@ private:
     std::exception_ptr failure_;
 };
 
-/// Creates a group from its children.
-template <class Rule, class... F>
+/// Creates a group from its children; a placeholder if `Fits` is false.
+template <class Rule, bool Fits, class... F>
 auto make_group(F&&... f) {
-    return group<Rule, owned_t<F>...>(std::in_place, detail::own(std::forward<F>(f))...);
+    if constexpr (Fits) {
+        settle_branches(f...);
+        return group<Rule, owned_t<F>...>(std::in_place, detail::own(std::forward<F>(f))...);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

@@ -69,6 +69,20 @@ constexpr bool check_writer() {
     return fits;
 }
 
+// The same, and whether it is an lvalue.
+template <class R>
+constexpr bool check_borrowed_reader() {
+    return check_borrowed<R>() && check_reader<R>();
+}
+template <class R>
+constexpr bool check_borrowed_buf_reader() {
+    return check_borrowed<R>() && check_buf_reader<R>();
+}
+template <class W>
+constexpr bool check_borrowed_writer() {
+    return check_borrowed<W>() && check_writer<W>();
+}
+
 template <class S>
 constexpr bool check_seekable() {
     constexpr bool fits = io::async_seek<std::remove_reference_t<S>>;

@@ -110,13 +110,4 @@ struct local_target {
 /// Errors: throws `misuse` if there is neither.
 [[nodiscard]] EDDY_API local_target current_local_target(std::source_location where);
 
-/// Spawns `work` in the local set and returns its join handle. Any thread.
-template <class W>
-join_handle_for<W> spawn_in(local_tasks& tasks, W&& work, std::source_location where) {
-    using cell = spawned_cell<std::decay_t<W>>;
-    cell& made = *pool_new<cell>(owner_of(tasks), where, true, std::forward<W>(work));
-    start(tasks, made);
-    return join_handle_for<W>(made);
-}
-
 }  // namespace eddy::detail

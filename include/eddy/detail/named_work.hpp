@@ -127,13 +127,31 @@ template <class W>
 using named_loop_work =
     std::conditional_t<future<W>, std::type_identity<named_future<W>>, std::type_identity<named_callable<W>>>::type;
 
-/// Spawns `work` on `loop` as a task called `name`.
+/// Same as spawn_on(), for a task called `name`.
+template <class Runs, class W>
+auto spawn_named_on(Runs& runs, W&& work, std::source_location where, std::string name, spawn_settings chosen) {
+    if constexpr (check_spawned<W>()) {
+        using cell = named_cell<std::decay_t<W>>;
+        cell& made = *pool_new<cell>(owner_of(runs), where, std::move(name), std::forward<W>(work));
+        made.is_background = chosen.is_background;
+        start(runs, made);
+        return join_handle_for<W>(made);
+    } else {
+        return broken_future();
+    }
+}
+
+/// Same as spawn_on_core(), for a task called `name`.
 template <class W>
-join_handle_for<W> spawn_named_on_core(core_shared& loop, W&& work, std::source_location where, std::string name) {
-    using cell = joined_core_task<named_loop_work<std::decay_t<W>>, std::string>;
-    cell& made = *pool_new<cell>(loop, where, std::forward<W>(work), std::move(name));
-    adopt_task(loop, made);
-    return join_handle_for<W>(made);
+auto spawn_named_on_core(core_shared& loop, W&& work, std::source_location where, std::string name) {
+    if constexpr (check_spawned<W>()) {
+        using cell = joined_core_task<named_loop_work<std::decay_t<W>>, std::string>;
+        cell& made = *pool_new<cell>(loop, where, std::forward<W>(work), std::move(name));
+        adopt_task(loop, made);
+        return join_handle_for<W>(made);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

@@ -75,6 +75,17 @@ constexpr bool check_futures() {
     return no_streams && given && futures && movable;
 }
 
+/// Returns an `Adaptor` that owns the future `inner`: Adaptor(own(inner), args...). If check_futures() has rejected
+/// `inner`, returns a placeholder instead.
+template <class Adaptor, class Broken = broken_future, class F, class... Args>
+auto make_adaptor(F&& inner, Args&&... args) {
+    if constexpr (check_futures<F>()) {
+        return Adaptor(own(std::forward<F>(inner)), std::forward<Args>(args)...);
+    } else {
+        return Broken();
+    }
+}
+
 /// Returns the output of a ready `answer`; `std::monostate` for void.
 template <class T>
 stored_t<T> take_output(poll_result<T>&& answer) {

@@ -49,14 +49,19 @@ template <class W>
 using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t<W>>,
                                            marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
 
-/// Spawns `work` on the pool.
-template <class W>
-join_handle_for<W> spawn_on(pool& shared, W&& work, std::source_location where, spawn_settings chosen = {}) {
-    using cell = spawned_cell<std::decay_t<W>>;
-    cell& made = *pool_new<cell>(owner_of(shared), where, true, std::forward<W>(work));
-    made.is_background = chosen.is_background;
-    start(shared, made);
-    return join_handle_for<W>(made);
+/// Spawns `work` on `runs`, a pool or a local_tasks, and returns its join handle. If check_spawned() has rejected the
+/// work, returns a placeholder.
+template <class Runs, class W>
+auto spawn_on(Runs& runs, W&& work, std::source_location where, spawn_settings chosen = {}) {
+    if constexpr (check_spawned<W>()) {
+        using cell = spawned_cell<std::decay_t<W>>;
+        cell& made = *pool_new<cell>(owner_of(runs), where, true, std::forward<W>(work));
+        made.is_background = chosen.is_background;
+        start(runs, made);
+        return join_handle_for<W>(made);
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

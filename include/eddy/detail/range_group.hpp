@@ -60,13 +60,12 @@ void for_each_future_of(R&& range, Fn take) {
 /// Thread safety: that of any future; see eddy::future.
 template <class Rule, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] range_group
-    : public future_ops<range_group<Rule, F>> {
+    : public future_ops<range_group<Rule, F>, is_marked<F>> {
     using child = maybe_done_future<F>;
     using polled = child_polls::polled;
 
 public:
     using output_type = typename Rule::template output<F>;
-    static constexpr bool took_closure = is_marked<F>;
 
     explicit range_group(std::vector<child>&& children)
         : children_(std::in_place, std::move(children)), polls_(children_->size()) {}
@@ -159,14 +158,18 @@ private:
     bool is_ending_ = false;
 };
 
-/// Makes the future of a group from the futures of a range.
-template <class Rule, class R>
+/// Makes the future of a group from the futures of a range; a placeholder if `Fits` is false.
+template <class Rule, bool Fits, class R>
 auto make_range_group(R&& range) {
-    using F = element_t<R>;
-    std::vector<maybe_done_future<F>> children;
-    if constexpr (std::ranges::sized_range<R>) children.reserve(static_cast<std::size_t>(std::ranges::size(range)));
-    for_each_future_of(std::forward<R>(range), [&](F&& one) { children.emplace_back(std::move(one)); });
-    return range_group<Rule, F>(std::move(children));
+    if constexpr (Fits) {
+        using F = element_t<R>;
+        std::vector<maybe_done_future<F>> children;
+        if constexpr (std::ranges::sized_range<R>) children.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+        for_each_future_of(std::forward<R>(range), [&](F&& one) { children.emplace_back(std::move(one)); });
+        return range_group<Rule, F>(std::move(children));
+    } else {
+        return broken_future();
+    }
 }
 
 }  // namespace eddy::detail

@@ -39,6 +39,19 @@ constexpr auto work_output() {
 template <class W>
 using work_output_t = typename decltype(work_output<std::decay_t<W>>())::type;
 
+/// Checks that work of type `W` can be moved to where it runs. A failure is a static_assert that says what to write.
+template <class W>
+constexpr bool check_work_moves() {
+    using work = std::decay_t<W>;
+    constexpr const bool is_moved = !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
+    static_assert(is_moved, "eddy: spawn takes ownership of the work: write std::move");
+    constexpr const bool is_movable = !is_moved || std::is_constructible_v<work, W>;
+    static_assert(
+        is_movable,
+        "eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it");
+    return is_moved && is_movable;
+}
+
 /// Checks that `W` can be spawned. A failure is a static_assert that says what to write. Work is stored decayed, so a
 /// plain function is stored as a pointer.
 template <class W>
@@ -48,13 +61,9 @@ constexpr bool check_spawned() {
     static_assert(is_work,
                   "eddy: spawn takes a future, or a callable without parameters that returns one: for a function with "
                   "parameters, spawn its result, `spawn(work(x))`");
-    constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
-    static_assert(is_moved, "eddy: spawn takes ownership of the work: write std::move");
-    constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
-    static_assert(
-        is_movable,
-        "eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it");
-    if constexpr (is_work && is_moved && is_movable) {
+    if constexpr (!is_work) {
+        return false;
+    } else if constexpr (check_work_moves<W>()) {
         using output = work_output_t<work>;
         constexpr bool moves_output = std::is_void_v<output> || std::is_move_constructible_v<output>;
         static_assert(moves_output || is_entered<work>,  // a coroutine's promise has its own check

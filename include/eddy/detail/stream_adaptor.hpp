@@ -28,11 +28,6 @@
 
 // The building blocks of stream adaptors.
 
-namespace eddy {
-template <class Self>
-class stream_ops;
-}  // namespace eddy
-
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
@@ -233,10 +228,8 @@ private:
 
 /// The base of an adaptor of one stream. `Marked`: the adaptor has taken a closure that GCC 12 could destroy twice.
 template <class Self, class S, bool Marked = false>
-class stream_adaptor : public stream_ops<Self> {
+class stream_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
 public:
-    static constexpr bool took_closure = Marked || is_marked<S>;
-
     /// The bounds of the inner stream. An adaptor that changes the number of items hides this member.
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_.size_hint(); }
 
@@ -256,10 +249,9 @@ protected:
 /// The base of a future that reads a whole stream. `Self` must have `advance(cx)`, which returns the output or
 /// not_ready; `end()`, which destroys its other members; and `name`, for the text of misuse.
 template <class Self, class S, class Out, bool Marked = false>
-class stream_consumer : public future_ops<Self> {
+class stream_consumer : public future_ops<Self, Marked || is_marked<S>> {
 public:
     using output_type = Out;
-    static constexpr bool took_closure = Marked || is_marked<S>;
 
     poll_result<Out> poll(context& cx) {
         if (!items_) throw_has_ended(Self::name, cx.where());
@@ -380,10 +372,9 @@ private:
 
 /// The base of an adaptor that leaves out items by a predicate.
 template <class Self, class S, class Fn, bool Marked>
-class judging_adaptor : public stream_ops<Self> {
+class judging_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
 public:
     using item_type = item_t<S>;
-    static constexpr bool took_closure = Marked || is_marked<S>;
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return at_most(judged_.size_hint()); }
 
@@ -460,8 +451,8 @@ struct broken_stream : broken_future {
 
 /// Reports that a member for rvalues was called on an lvalue.
 template <class... A>
-broken_stream refuse_lvalue_stream() {
-    static_cast<void>(refuse_lvalue<A...>());
+broken_stream refuse_lvalue_stream(const A&... a) {
+    static_cast<void>(refuse_lvalue(a...));
     return {};
 }
 

@@ -77,11 +77,10 @@ private:
 /// The future that unconstrained() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] unconstrained_future
-    : public future_ops<unconstrained_future<F>> {
+    : public future_ops<unconstrained_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
     /// A budget that no poll can use up.
     static constexpr std::uint32_t no_limit = std::numeric_limits<std::uint32_t>::max();
 
@@ -110,21 +109,16 @@ private:
 /// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto unconstrained(F&& work) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return unconstrained_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)));
-    }
+    return detail::make_adaptor<unconstrained_future<detail::owned_t<F>>>(std::forward<F>(work));
 }
 
 /// The future that cooperative() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] cooperative_future
-    : public future_ops<cooperative_future<F>> {
+    : public future_ops<cooperative_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Takes ownership of `inner`.
     explicit cooperative_future(F&& inner) : inner_(std::move(inner)) {}
@@ -154,11 +148,7 @@ private:
 /// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto cooperative(F&& work) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return cooperative_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)));
-    }
+    return detail::make_adaptor<cooperative_future<detail::owned_t<F>>>(std::forward<F>(work));
 }
 
 }  // namespace eddy

@@ -65,11 +65,10 @@ private:
 /// The future that with_deadline() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] with_deadline_future
-    : public future_ops<with_deadline_future<F>> {
+    : public future_ops<with_deadline_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = std::expected<output_t<F>, time::elapsed>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Takes ownership of `inner`. `where` is named in errors.
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
@@ -112,11 +111,7 @@ private:
 template <class F>
 [[nodiscard]] auto with_deadline(time::time_point deadline, F&& work,
                                  std::source_location where = std::source_location::current()) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return with_deadline_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)), deadline, where);
-    }
+    return detail::make_adaptor<with_deadline_future<detail::owned_t<F>>>(std::forward<F>(work), deadline, where);
 }
 
 /// Does the same with a deadline that is `d` after this call.

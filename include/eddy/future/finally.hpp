@@ -24,13 +24,12 @@ namespace eddy {
 ///       └── cancelled: the cleanup does not run ───────────────────────────────────────────────^
 template <class F, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] finally_future
-    : public future_ops<finally_future<F, Fn, Marked>> {
+    : public future_ops<finally_future<F, Fn, Marked>, Marked> {
     using cleanup = std::invoke_result_t<Fn&>;
 
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = Marked;
 
     /// Takes ownership of the work, and of the function that makes the cleanup.
     template <class G>

@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/closure_guard.hpp>
+
 namespace eddy {
 
 // Defined in combinators.hpp, which is included below. Its adaptors derive from this mixin.
@@ -19,13 +22,12 @@ auto then(F&& future, Fn&& f);
 
 namespace detail {
 
-/// Reports that a combinator was called on an lvalue. Continues as if the future was moved, so that no further error
-/// follows.
-template <class Self>
-Self&& must_be_moved(Self& self) {
-    constexpr bool moved = sizeof(Self) == 0;
+/// Reports that a combinator was called on an lvalue.
+template <class Fn>
+auto refuse_lvalue_future(const Fn&) {
+    constexpr bool moved = sizeof(Fn) == 0;
     static_assert(moved, "eddy: a combinator takes ownership of its future: write std::move(f).and_then(...)");
-    return std::move(self);
+    return broken_future();
 }
 
 }  // namespace detail
@@ -33,10 +35,13 @@ Self&& must_be_moved(Self& self) {
 /// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
 /// not need it: the functions of the same names in combinators.hpp take any future.
 /// Thread safety: that of the derived class.
-template <class Self>
+template <class Self, bool Marked>
 class future_ops {
 public:
-    // SAFETY of the casts below and in self(): Self derives from future_ops<Self>, so *this is the base of a Self.
+    /// A workaround for GCC 12; see detail/closure_guard.hpp.
+    static constexpr bool took_closure = Marked;
+
+    // SAFETY of the casts below: Self derives from future_ops<Self>, so *this is the base of a Self.
 
     /// The combinators; see the functions of the same names in combinators.hpp. Each takes ownership of this future.
     template <class Fn>
@@ -61,29 +66,11 @@ public:
     }
 
     // For a short compile error that names the remedy.
-    template <class Fn>
-    auto and_then(Fn&& f) & {
-        return eddy::and_then(detail::must_be_moved(self()), std::forward<Fn>(f));
-    }
-    template <class Fn>
-    auto map(Fn&& f) & {
-        return eddy::map(detail::must_be_moved(self()), std::forward<Fn>(f));
-    }
-    template <class Fn>
-    auto map_err(Fn&& f) & {
-        return eddy::map_err(detail::must_be_moved(self()), std::forward<Fn>(f));
-    }
-    template <class Fn>
-    auto or_else(Fn&& f) & {
-        return eddy::or_else(detail::must_be_moved(self()), std::forward<Fn>(f));
-    }
-    template <class Fn>
-    auto then(Fn&& f) & {
-        return eddy::then(detail::must_be_moved(self()), std::forward<Fn>(f));
-    }
-
-private:
-    Self& self() noexcept { return static_cast<Self&>(*this); }
+    auto and_then(auto&& f) & { return detail::refuse_lvalue_future(f); }
+    auto map(auto&& f) & { return detail::refuse_lvalue_future(f); }
+    auto map_err(auto&& f) & { return detail::refuse_lvalue_future(f); }
+    auto or_else(auto&& f) & { return detail::refuse_lvalue_future(f); }
+    auto then(auto&& f) & { return detail::refuse_lvalue_future(f); }
 };
 
 }  // namespace eddy

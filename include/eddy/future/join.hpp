@@ -32,11 +32,8 @@ template <class... F>
 [[nodiscard]] auto join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
     static_assert(fits, "eddy: join takes one to eight futures");
-    if constexpr (!fits || !detail::check_futures<F...>() || !detail::has_no_branches<F...>()) {
-        return detail::broken_future();
-    } else {
-        return detail::make_group<detail::join_rule>(std::forward<F>(futures)...);
-    }
+    constexpr bool joinable = fits && detail::check_futures<F...>() && detail::has_no_branches<F...>();
+    return detail::make_group<detail::join_rule, joinable>(std::forward<F>(futures)...);
 }
 
 /// Same as `join` for futures of expecteds, but stops at the first error. The output is an expected with a
@@ -52,11 +49,7 @@ template <class... F>
     } else {
         constexpr bool expecteds = (detail::is_expected<output_t<detail::owned_t<F>>> && ...);
         static_assert(expecteds, "eddy: try_join takes futures of std::expected; use join");
-        if constexpr (expecteds) {
-            return detail::make_group<detail::try_join_rule>(std::forward<F>(futures)...);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_group<detail::try_join_rule, expecteds>(std::forward<F>(futures)...);
     }
 }
 

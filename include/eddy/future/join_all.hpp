@@ -34,11 +34,7 @@ struct try_join_all_rule;
 /// for each.
 template <class R>
 [[nodiscard]] auto join_all(R&& futures) {
-    if constexpr (!detail::check_range<R>()) {
-        return detail::broken_future();
-    } else {
-        return detail::make_range_group<detail::join_all_rule>(std::forward<R>(futures));
-    }
+    return detail::make_range_group<detail::join_all_rule, detail::check_range<R>()>(std::forward<R>(futures));
 }
 
 /// Same as `join_all` for futures of expecteds, but stops at the first error. The output is an expected with a
@@ -52,11 +48,7 @@ template <class R>
     } else {
         constexpr bool expecteds = detail::is_expected<output_t<detail::element_t<R>>>;
         static_assert(expecteds, "eddy: try_join_all takes futures of std::expected; use join_all");
-        if constexpr (expecteds) {
-            return detail::make_range_group<detail::try_join_all_rule>(std::forward<R>(futures));
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_range_group<detail::try_join_all_rule, expecteds>(std::forward<R>(futures));
     }
 }
 

@@ -24,14 +24,12 @@ namespace detail {
 
 /// The future that maybe_done() returns: runs a future and keeps its output.
 template <class F>
-class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>> {
+class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = void;
     /// The type of the kept output; std::monostate for void.
     using kept_type = detail::stored_t<output_t<F>>;
-    /// Future interface; see eddy::future.
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Takes ownership of `inner`.
     explicit maybe_done_future(F&& inner) : state_(state::running), future_(std::move(inner)) {}
@@ -118,11 +116,7 @@ private:
 /// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto maybe_done(F&& future) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return maybe_done_future<detail::owned_t<F>>(detail::own(std::forward<F>(future)));
-    }
+    return detail::make_adaptor<maybe_done_future<detail::owned_t<F>>>(std::forward<F>(future));
 }
 
 }  // namespace eddy

@@ -22,11 +22,10 @@ namespace eddy {
 /// Cost: one block from the frame pool.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] pinned_future
-    : public future_ops<pinned_future<F>> {
+    : public future_ops<pinned_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Moves `inner` to its fixed address.
     explicit pinned_future(F&& inner) : inner_(detail::make_pool_box<F>(std::move(inner))) {}
@@ -57,11 +56,7 @@ private:
 /// Cost: one block from the frame pool.
 template <class F>
 [[nodiscard]] auto pin(F&& future) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return pinned_future<detail::owned_t<F>>(detail::own(std::forward<F>(future)));
-    }
+    return detail::make_adaptor<pinned_future<detail::owned_t<F>>>(std::forward<F>(future));
 }
 
 }  // namespace eddy

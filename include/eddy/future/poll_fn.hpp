@@ -24,13 +24,12 @@ inline constexpr bool is_poll_result<poll_result<T>> = true;
 
 /// The future that poll_fn() returns.
 template <class Fn, bool Marked = false>
-class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn, Marked>> {
+class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn, Marked>, Marked> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
     /// Future interface; see eddy::future.
     using output_type = typename answer::value_type;
-    static constexpr bool took_closure = Marked;
 
     /// Constructs the function from `f`.
     template <class G>

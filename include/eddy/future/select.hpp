@@ -43,12 +43,7 @@ struct race_rule;
 template <class... F>
 [[nodiscard]] auto select(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");
-    if constexpr (!detail::check_futures<F...>()) {
-        return detail::broken_future();
-    } else {
-        detail::settle_branches(futures...);
-        return detail::make_group<detail::select_rule>(std::forward<F>(futures)...);
-    }
+    return detail::make_group<detail::select_rule, detail::check_futures<F...>()>(std::forward<F>(futures)...);
 }
 
 /// Same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
@@ -58,12 +53,7 @@ template <class... F>
 template <class... F>
 [[nodiscard]] auto select_biased(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select_biased needs at least one future");
-    if constexpr (!detail::check_futures<F...>()) {
-        return detail::broken_future();
-    } else {
-        detail::settle_branches(futures...);
-        return detail::make_group<detail::biased_select_rule>(std::forward<F>(futures)...);
-    }
+    return detail::make_group<detail::biased_select_rule, detail::check_futures<F...>()>(std::forward<F>(futures)...);
 }
 
 /// Same as `select` for futures of one output type. The output is that of the first future that is ready.
@@ -77,12 +67,7 @@ template <class... F>
         using first = output_t<std::tuple_element_t<0, std::tuple<detail::owned_t<F>...>>>;
         constexpr bool same = (std::is_same_v<output_t<detail::owned_t<F>>, first> && ...);
         static_assert(same, "eddy: the futures of a race must have the same output type; use select");
-        if constexpr (same) {
-            detail::settle_branches(futures...);
-            return detail::make_group<detail::race_rule>(std::forward<F>(futures)...);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_group<detail::race_rule, same>(std::forward<F>(futures)...);
     }
 }
 

@@ -45,13 +45,12 @@ struct select_all_output {
 /// The future that select_all() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_all_future
-    : public future_ops<select_all_future<F>> {
+    : public future_ops<select_all_future<F>, detail::is_marked<F>> {
     using polled = detail::child_polls::polled;
 
 public:
     /// Future interface; see eddy::future.
     using output_type = select_all_output<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Takes ownership of `futures`. Throws `misuse` if it is empty.
     explicit select_all_future(std::vector<F>&& futures, std::source_location where)

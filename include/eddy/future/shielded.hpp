@@ -16,11 +16,10 @@ namespace eddy {
 /// The future that shielded() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] shielded_future
-    : public future_ops<shielded_future<F>> {
+    : public future_ops<shielded_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// Takes ownership of `inner`.
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
@@ -87,11 +86,7 @@ private:
 /// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto shielded(F&& work) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return shielded_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)));
-    }
+    return detail::make_adaptor<shielded_future<detail::owned_t<F>>>(std::forward<F>(work));
 }
 
 }  // namespace eddy

@@ -49,11 +49,10 @@ enum class branch_state : std::uint8_t { enabled, absent, unsettled };
 /// The future that when() returns: a branch with a condition.
 template <class F, bool Marked = false>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] when_future
-    : public future_ops<when_future<F, Marked>> {
+    : public future_ops<when_future<F, Marked>, Marked || detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = Marked || detail::is_marked<F>;
     /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = false;
 

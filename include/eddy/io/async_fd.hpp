@@ -103,10 +103,7 @@ public:
     /// Moves the source out.
     [[nodiscard]] S into_source() && { return std::move(source_); }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_source(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_source(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
     S source_;
@@ -177,22 +174,16 @@ public:
     /// Cost: no allocation. Makes a call only if the descriptor may be ready.
     template <class Operation>
     [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
-        if constexpr (eddy::detail::check_operation<Operation, S&>()) {
-            using future = async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>,
-                                           eddy::detail::is_fragile<Operation>>;
-            return future(*this, wanted, std::forward<Operation>(operation));
-        } else {
-            return eddy::detail::broken_future();
-        }
+        return eddy::detail::make_if<eddy::detail::check_operation<Operation, S&>(),
+                                     async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>,
+                                                     eddy::detail::is_fragile<Operation>>>(
+            *this, wanted, std::forward<Operation>(operation));
     }
 
     /// Deregisters the source and returns it.
     [[nodiscard]] S into_inner() && { return std::move(evented_).into_inner(); }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_inner(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_inner(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
     explicit async_fd(poll_evented<S>&& evented) noexcept : evented_(std::move(evented)) {}

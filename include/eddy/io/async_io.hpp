@@ -40,11 +40,9 @@ namespace eddy::io {
 /// Lifetime: the source must outlive the future. The future must not move while it waits.
 template <class Source, class Readiness, class Operation, bool Marked>
 class [[nodiscard("co_await it")]] async_io_future
-    : public future_ops<async_io_future<Source, Readiness, Operation, Marked>> {
+    : public future_ops<async_io_future<Source, Readiness, Operation, Marked>, Marked> {
 public:
     using output_type = decltype(std::declval<Source&>().try_io(std::declval<interest>(), std::declval<Operation&>()));
-    /// A workaround for GCC 12: see detail/closure_guard.hpp.
-    static constexpr bool took_closure = Marked;
 
     /// Stores `operation`. Refers to `source`.
     template <class F>

@@ -65,14 +65,10 @@ private:
 /// Lifetime: takes ownership of the readers. Pass std::ref(reader) to borrow one.
 template <class A, class B>
 [[nodiscard]] auto chain(A&& first, B&& second) {
-    if constexpr (detail::check_given_io<A>() && detail::check_given_io<B>() &&
-                  detail::check_reader<detail::kept_io_t<A>>() && detail::check_reader<detail::kept_io_t<B>>()) {
-        using a = detail::kept_io_t<A>;
-        using b = detail::kept_io_t<B>;
-        return chain_reader<a, b>(a(std::forward<A>(first)), b(std::forward<B>(second)));
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool fits = detail::check_given_io<A>() && detail::check_given_io<B>() &&
+                          detail::check_reader<detail::kept_io_t<A>>() && detail::check_reader<detail::kept_io_t<B>>();
+    return detail::make_if<fits, chain_reader<detail::kept_io_t<A>, detail::kept_io_t<B>>, detail::broken_io>(
+        std::forward<A>(first), std::forward<B>(second));
 }
 
 }  // namespace eddy::io

@@ -198,13 +198,9 @@ private:
 template <class R, class W>
 [[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer,
                         std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_reader<R>() &&
-                  detail::check_writer<W>()) {
-        return operation<copy_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(std::in_place, from, to,
-                                                                                          buffer_size, where);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_borrowed_writer<W>();
+    return detail::make_operation<fits, copy_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(
+        from, to, buffer_size, where);
 }
 
 /// Same as copy(), for a reader with a buffer. Writes the bytes directly from that buffer.
@@ -214,12 +210,8 @@ template <class R, class W>
 /// Cost: no allocation.
 template <class R, class W>
 [[nodiscard]] auto copy_buf(R&& from, W&& to) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_buf_reader<R>() &&
-                  detail::check_writer<W>()) {
-        return operation<copy_buf_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(std::in_place, from, to);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_buf_reader<R>() && detail::check_borrowed_writer<W>();
+    return detail::make_operation<fits, copy_buf_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(from, to);
 }
 
 }  // namespace eddy::io

@@ -113,13 +113,10 @@ template <class A, class B>
 [[nodiscard]] auto copy_bidirectional(A&& a, B&& b, std::size_t a_to_b_size = default_copy_buffer,
                                       std::size_t b_to_a_size = default_copy_buffer,
                                       std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
-                  detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>()) {
-        return operation<copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
-            std::in_place, a, b, a_to_b_size, b_to_a_size, where);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
+                          detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>();
+    return detail::make_operation<fits, copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
+        a, b, a_to_b_size, b_to_a_size, where);
 }
 
 }  // namespace eddy::io

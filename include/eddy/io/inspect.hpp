@@ -99,13 +99,10 @@ namespace eddy::io {
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R, class Fn>
 [[nodiscard]] auto inspect_read(R&& from, Fn&& f) {
-    if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>() &&
-                  detail::check_inspector<Fn>()) {
-        using r = detail::kept_io_t<R>;
-        return inspect_reader<r, std::decay_t<Fn>>(r(std::forward<R>(from)), std::forward<Fn>(f));
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool fits =
+        detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>() && detail::check_inspector<Fn>();
+    return detail::make_if<fits, inspect_reader<detail::kept_io_t<R>, std::decay_t<Fn>>, detail::broken_io>(
+        std::forward<R>(from), std::forward<Fn>(f));
 }
 
 /// Returns a writer that calls `f` with each piece of bytes that was written.
@@ -114,13 +111,10 @@ template <class R, class Fn>
 /// Lifetime: takes ownership of the writer. Pass std::ref(writer) to borrow it.
 template <class W, class Fn>
 [[nodiscard]] auto inspect_write(W&& to, Fn&& f) {
-    if constexpr (detail::check_given_io<W>() && detail::check_writer<detail::kept_io_t<W>>() &&
-                  detail::check_inspector<Fn>()) {
-        using w = detail::kept_io_t<W>;
-        return inspect_writer<w, std::decay_t<Fn>>(w(std::forward<W>(to)), std::forward<Fn>(f));
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool fits =
+        detail::check_given_io<W>() && detail::check_writer<detail::kept_io_t<W>>() && detail::check_inspector<Fn>();
+    return detail::make_if<fits, inspect_writer<detail::kept_io_t<W>, std::decay_t<Fn>>, detail::broken_io>(
+        std::forward<W>(to), std::forward<Fn>(f));
 }
 
 }  // namespace eddy::io

@@ -65,14 +65,10 @@ private:
 /// Lifetime: takes ownership of both. Pass std::ref(x) to borrow one.
 template <class R, class W>
 [[nodiscard]] auto join(R&& reader, W&& writer) {
-    if constexpr (detail::check_given_io<R>() && detail::check_given_io<W>() &&
-                  detail::check_reader<detail::kept_io_t<R>>() && detail::check_writer<detail::kept_io_t<W>>()) {
-        using r = detail::kept_io_t<R>;
-        using w = detail::kept_io_t<W>;
-        return joined_stream<r, w>(r(std::forward<R>(reader)), w(std::forward<W>(writer)));
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool fits = detail::check_given_io<R>() && detail::check_given_io<W>() &&
+                          detail::check_reader<detail::kept_io_t<R>>() && detail::check_writer<detail::kept_io_t<W>>();
+    return detail::make_if<fits, joined_stream<detail::kept_io_t<R>, detail::kept_io_t<W>>, detail::broken_io>(
+        std::forward<R>(reader), std::forward<W>(writer));
 }
 
 }  // namespace eddy::io

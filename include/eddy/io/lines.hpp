@@ -162,11 +162,9 @@ private:
 /// Cost: an allocation for each line of more than 15 bytes.
 template <class R>
 [[nodiscard]] auto lines(R&& from, std::size_t limit = no_limit) {
-    if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
-        return lines_stream<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), limit);
-    } else {
-        return detail::broken_stream();
-    }
+    constexpr bool fits = detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>();
+    return detail::make_if<fits, lines_stream<detail::kept_io_t<R>>, detail::broken_stream>(std::forward<R>(from),
+                                                                                            limit);
 }
 
 /// Returns a stream of the parts between delimiters, as vectors of bytes without the delimiters. Two adjacent
@@ -176,11 +174,9 @@ template <class R>
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>
 [[nodiscard]] auto split(R&& from, std::byte delimiter, std::size_t limit = no_limit) {
-    if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
-        return split_stream<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), delimiter, limit);
-    } else {
-        return detail::broken_stream();
-    }
+    constexpr bool fits = detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>();
+    return detail::make_if<fits, split_stream<detail::kept_io_t<R>>, detail::broken_stream>(std::forward<R>(from),
+                                                                                            delimiter, limit);
 }
 
 }  // namespace eddy::io

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -47,3 +48,13 @@ private:
 };
 
 }  // namespace eddy::io
+
+namespace eddy::detail {
+
+/// Returns the future of the algorithm `Op`, made from `args`; a placeholder if `Fits` is false. See make_if().
+template <bool Fits, class Op, class... Args>
+auto make_operation(Args&&... args) {
+    return make_if<Fits, io::operation<Op>>(std::in_place, std::forward<Args>(args)...);
+}
+
+}  // namespace eddy::detail

@@ -86,10 +86,7 @@ public:
         return std::move(source_);
     }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_inner(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_inner(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
     friend class async_fd<S>;

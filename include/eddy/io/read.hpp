@@ -48,11 +48,7 @@ private:
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read(R&& from, std::span<std::byte> into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_op<std::remove_reference_t<R>>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_op<std::remove_reference_t<R>>>(from, into);
 }
 
 /// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.
@@ -61,11 +57,8 @@ template <class R>
 /// Lifetime: the future borrows the reader, the list and the buffers.
 template <class R>
 [[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_vectored_op<std::remove_reference_t<R>>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_vectored_op<std::remove_reference_t<R>>>(
+        from, into);
 }
 
 }  // namespace eddy::io

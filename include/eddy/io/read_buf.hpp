@@ -56,11 +56,8 @@ private:
 /// Lifetime: the future borrows the reader and `into`.
 template <class R, class B>
 [[nodiscard]] auto read_buf(R&& from, B& into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_buf_mut<B>()) {
-        return operation<read_buf_op<std::remove_reference_t<R>, B>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_buf_mut<B>();
+    return detail::make_operation<fits, read_buf_op<std::remove_reference_t<R>, B>>(from, into);
 }
 
 }  // namespace eddy::io

@@ -55,11 +55,8 @@ private:
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_exact(R&& from, std::span<std::byte> into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_exact_op<std::remove_reference_t<R>>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_exact_op<std::remove_reference_t<R>>>(from,
+                                                                                                                 into);
 }
 
 }  // namespace eddy::io

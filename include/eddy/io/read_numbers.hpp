@@ -48,12 +48,7 @@ namespace eddy::detail {
 /// Makes the operation that reads a T in byte order Order.
 template <class T, std::endian Order, class R>
 auto read_number(R&& from) {
-    if constexpr (check_borrowed<R>() && check_reader<R>()) {
-        using op = io::read_number_op<std::remove_reference_t<R>, T, Order>;
-        return io::operation<op>(std::in_place, from);
-    } else {
-        return broken_future();
-    }
+    return make_operation<check_borrowed_reader<R>(), io::read_number_op<std::remove_reference_t<R>, T, Order>>(from);
 }
 
 }  // namespace eddy::detail

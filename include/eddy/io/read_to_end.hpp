@@ -155,11 +155,8 @@ private:
 /// Cost: `into` grows by 1 KiB at first, and by at most 64 KiB at a time.
 template <class R, class C>
 [[nodiscard]] auto read_to_end(R&& from, C& into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_growing<C>()) {
-        return operation<read_to_end_op<std::remove_reference_t<R>, C>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_growing<C>();
+    return detail::make_operation<fits, read_to_end_op<std::remove_reference_t<R>, C>>(from, into);
 }
 
 /// Reads until the end and returns the bytes.
@@ -168,11 +165,8 @@ template <class R, class C>
 /// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_end(R&& from) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_all_op<std::remove_reference_t<R>, std::vector<std::byte>>>(std::in_place, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(),
+                                  read_all_op<std::remove_reference_t<R>, std::vector<std::byte>>>(from);
 }
 
 /// Reads UTF-8 text until the end and appends it to `into`. Returns the number of bytes.
@@ -182,11 +176,8 @@ template <class R>
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from, std::string& into) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_to_string_op<std::remove_reference_t<R>>>(std::in_place, from, into);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_to_string_op<std::remove_reference_t<R>>>(
+        from, into);
 }
 
 /// Reads UTF-8 text until the end and returns it.
@@ -195,11 +186,7 @@ template <class R>
 /// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
-        return operation<read_text_op<std::remove_reference_t<R>>>(std::in_place, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_text_op<std::remove_reference_t<R>>>(from);
 }
 
 }  // namespace eddy::io

@@ -156,11 +156,8 @@ private:
 /// Lifetime: the bytes stay valid until the next operation on the reader.
 template <class R>
 [[nodiscard]] auto fill_buf(R&& from) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {
-        return operation<fill_buf_op<std::remove_reference_t<R>>>(std::in_place, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_buf_reader<R>(), fill_buf_op<std::remove_reference_t<R>>>(
+        from);
 }
 
 /// Reads up to and including a delimiter, or up to the end, and appends the bytes to `into`: a std::string, a vector of
@@ -171,11 +168,8 @@ template <class R>
 /// Lifetime: the future borrows the reader and `into`.
 template <class R, class C>
 [[nodiscard]] auto read_until(R&& from, std::byte delimiter, C& into, std::size_t limit = no_limit) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>() && detail::check_growing<C>()) {
-        return operation<read_until_op<std::remove_reference_t<R>, C>>(std::in_place, from, delimiter, into, limit);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_buf_reader<R>() && detail::check_growing<C>();
+    return detail::make_operation<fits, read_until_op<std::remove_reference_t<R>, C>>(from, delimiter, into, limit);
 }
 
 /// Reads a line of UTF-8 text with its line end, and appends it to `into`. Returns the number of bytes, which is 0 at
@@ -185,11 +179,8 @@ template <class R, class C>
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_line(R&& from, std::string& into, std::size_t limit = no_limit) {
-    if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {
-        return operation<read_line_op<std::remove_reference_t<R>>>(std::in_place, from, into, limit);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_buf_reader<R>(), read_line_op<std::remove_reference_t<R>>>(
+        from, into, limit);
 }
 
 }  // namespace eddy::io

@@ -42,11 +42,8 @@ private:
 /// Lifetime: the future borrows the object.
 template <class S>
 [[nodiscard]] auto seek(S&& object, seek_from to) {
-    if constexpr (detail::check_borrowed<S>() && detail::check_seekable<S>()) {
-        return operation<seek_op<std::remove_reference_t<S>>>(std::in_place, object, to);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed<S>() && detail::check_seekable<S>();
+    return detail::make_operation<fits, seek_op<std::remove_reference_t<S>>>(object, to);
 }
 
 /// Seeks to the start. Otherwise same as seek().

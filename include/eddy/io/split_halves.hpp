@@ -113,11 +113,8 @@ private:
 /// Cost: one allocation; one uncontended lock per poll.
 template <class S>
 [[nodiscard]] auto split(S&& whole) {
-    if constexpr (detail::check_given_io<S>() && detail::check_reader<S>() && detail::check_writer<S>()) {
-        return halves<detail::kept_io_t<S>>(detail::kept_io_t<S>(std::forward<S>(whole)));
-    } else {
-        return detail::broken_halves();
-    }
+    constexpr bool fits = detail::check_given_io<S>() && detail::check_reader<S>() && detail::check_writer<S>();
+    return detail::make_if<fits, halves<detail::kept_io_t<S>>, detail::broken_halves>(std::forward<S>(whole));
 }
 
 /// Returns the object of two halves.

@@ -74,11 +74,8 @@ private:
 /// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>
 [[nodiscard]] auto take(R&& from, std::uint64_t limit) {
-    if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>()) {
-        return take_reader<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), limit);
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool fits = detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>();
+    return detail::make_if<fits, take_reader<detail::kept_io_t<R>>, detail::broken_io>(std::forward<R>(from), limit);
 }
 
 }  // namespace eddy::io

@@ -80,11 +80,7 @@ private:
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write(W&& to, std::span<const std::byte> from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<write_op<std::remove_reference_t<W>>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(), write_op<std::remove_reference_t<W>>>(to, from);
 }
 
 /// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.
@@ -93,11 +89,8 @@ template <class W>
 /// Lifetime: the future borrows the writer, the list and the buffers.
 template <class W>
 [[nodiscard]] auto write_vectored(W&& to, std::span<const std::span<const std::byte>> from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<write_vectored_op<std::remove_reference_t<W>>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(), write_vectored_op<std::remove_reference_t<W>>>(
+        to, from);
 }
 
 /// Waits until all bytes that were written have reached their destination.
@@ -106,11 +99,7 @@ template <class W>
 /// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto flush(W&& to) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<flush_op<std::remove_reference_t<W>>>(std::in_place, to);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(), flush_op<std::remove_reference_t<W>>>(to);
 }
 
 /// Flushes, then ends the stream: no further byte will be written.
@@ -119,11 +108,7 @@ template <class W>
 /// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto shutdown(W&& to) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<shutdown_op<std::remove_reference_t<W>>>(std::in_place, to);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(), shutdown_op<std::remove_reference_t<W>>>(to);
 }
 
 }  // namespace eddy::io

@@ -82,11 +82,8 @@ private:
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, std::span<const std::byte> from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<write_all_op<std::remove_reference_t<W>>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(), write_all_op<std::remove_reference_t<W>>>(to,
+                                                                                                                from);
 }
 
 /// Same as above, for text.
@@ -105,11 +102,8 @@ template <class W>
 /// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
-        return operation<write_all_vectored_op<std::remove_reference_t<W>>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::make_operation<detail::check_borrowed_writer<W>(),
+                                  write_all_vectored_op<std::remove_reference_t<W>>>(to, from);
 }
 
 }  // namespace eddy::io

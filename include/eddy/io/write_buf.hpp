@@ -66,11 +66,8 @@ private:
 /// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>
 [[nodiscard]] auto write_buf(W&& to, B& from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>() && detail::check_buf<B>()) {
-        return operation<write_buf_op<std::remove_reference_t<W>, B>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_writer<W>() && detail::check_buf<B>();
+    return detail::make_operation<fits, write_buf_op<std::remove_reference_t<W>, B>>(to, from);
 }
 
 /// Writes all of a `bytes` or another `buf`, which is empty afterwards.
@@ -79,11 +76,8 @@ template <class W, class B>
 /// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>
 [[nodiscard]] auto write_all_buf(W&& to, B& from) {
-    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>() && detail::check_buf<B>()) {
-        return operation<write_all_buf_op<std::remove_reference_t<W>, B>>(std::in_place, to, from);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed_writer<W>() && detail::check_buf<B>();
+    return detail::make_operation<fits, write_all_buf_op<std::remove_reference_t<W>, B>>(to, from);
 }
 
 }  // namespace eddy::io

@@ -48,12 +48,8 @@ namespace eddy::detail {
 /// Makes the operation that writes `value` in byte order Order.
 template <std::endian Order, class W, class T>
 auto write_number(W&& to, T value) {
-    if constexpr (check_borrowed<W>() && check_writer<W>()) {
-        using op = io::write_number_op<std::remove_reference_t<W>, sizeof(T)>;
-        return io::operation<op>(std::in_place, to, bytes_of<Order>(value));
-    } else {
-        return broken_future();
-    }
+    return make_operation<check_borrowed_writer<W>(), io::write_number_op<std::remove_reference_t<W>, sizeof(T)>>(
+        to, bytes_of<Order>(value));
 }
 
 }  // namespace eddy::detail

@@ -44,14 +44,10 @@ public:
     /// Lifetime: the future borrows the socket.
     template <class Operation>
     [[nodiscard]] auto async_io(io::interest wanted, Operation&& operation) {
-        if constexpr (detail::check_operation<Operation>()) {
-            using future = io::async_io_future<detail::io_socket, socket_readiness, std::decay_t<Operation>,
-                                               detail::is_fragile<Operation>>;
-            return future(detail::socket_access::get(static_cast<Self&>(*this)), wanted,
-                          std::forward<Operation>(operation));
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_if<detail::check_operation<Operation>(),
+                               io::async_io_future<detail::io_socket, socket_readiness, std::decay_t<Operation>,
+                                                   detail::is_fragile<Operation>>>(
+            detail::socket_access::get(static_cast<Self&>(*this)), wanted, std::forward<Operation>(operation));
     }
 };
 

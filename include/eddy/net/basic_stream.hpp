@@ -56,10 +56,7 @@ public:
         return owned_halves<Self>(std::make_shared<Self>(std::move(static_cast<Self&>(*this))));
     }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_split(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_split(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 protected:
     using socket_owner::socket_owner;

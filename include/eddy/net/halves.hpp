@@ -99,10 +99,7 @@ public:
     /// Errors: if `writer` is not the other half, the error contains both halves.
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto reunite(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto reunite(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
     friend detail::socket_access;
@@ -142,14 +139,8 @@ public:
         return std::move(reader).reunite(std::move(*this));
     }
     // Lvalue overloads: report the misuse with one static_assert.
-    template <class... A>
-    auto forget(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto reunite(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto forget(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto reunite(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
     friend detail::socket_access;

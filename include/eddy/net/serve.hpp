@@ -114,14 +114,12 @@ namespace eddy::net {
 /// Lifetime: the future must not move after its first poll.
 template <class L, class H, bool Marked>
 class [[nodiscard("a server does nothing until it is awaited")]] serve_future
-    : public future_ops<serve_future<L, H, Marked>> {
+    : public future_ops<serve_future<L, H, Marked>, Marked> {
     using work = detail::served_connection<H, typename L::accepted_type>;
     using served = detail::work_output_t<work>;
 
 public:
     using output_type = result<serve_report>;
-    /// A workaround for GCC 12: see detail/closure_guard.hpp.
-    static constexpr bool took_closure = Marked;
 
     /// Takes ownership of the arguments.
     template <class G>

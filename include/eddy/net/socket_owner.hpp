@@ -34,10 +34,7 @@ public:
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
     [[nodiscard]] task<result<released>> into_native() && { return detail::release_socket(std::move(socket_)); }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_native(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
     /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
     /// have received bytes of a TCP connection already, and bytes that were written may not be in the socket before
     /// flush().

@@ -52,10 +52,7 @@ public:
     /// connections are lost.
     [[nodiscard]] task<result<released>> into_native() &&;
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto into_native(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
     /// Returns the descriptor, which this object still owns.
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 

@@ -57,14 +57,8 @@ public:
     [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
                                                    std::source_location where = std::source_location::current()) &&;
     // Lvalue overloads: report the misuse with one static_assert.
-    template <class... A>
-    auto listen(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto connect(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto listen(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
     /// Gets or sets whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
     [[nodiscard]] result<bool> reuse_addr() const noexcept;

@@ -167,14 +167,8 @@ public:
     template <class B>
     [[nodiscard]] auto recv_dgram(B buffer) &&;
     // Lvalue overloads: report the misuse with one static_assert.
-    template <class... A>
-    auto send_dgram(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto recv_dgram(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto send_dgram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto recv_dgram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 

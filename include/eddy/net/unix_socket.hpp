@@ -59,18 +59,9 @@ public:
     /// Errors: wrong_protocol_type if this is a stream socket.
     [[nodiscard]] result<unix_datagram> into_datagram() && noexcept;
     // Lvalue overloads: report the misuse with one static_assert.
-    template <class... A>
-    auto listen(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto connect(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto into_datagram(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
+    auto listen(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto into_datagram(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
     /// The size of the send buffer in bytes (SO_SNDBUF), which also limits the size of a datagram. The kernel doubles
     /// the value that is set, for its own overhead, and reports the doubled value.

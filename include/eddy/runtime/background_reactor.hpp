@@ -81,10 +81,7 @@ public:
     /// Detaches the thread, which then runs until the process ends.
     void forget() && noexcept;
     // For a short compile error that names the remedy.
-    template <class... A>
-    auto forget(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
+    auto forget(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
 private:
     friend class reactor;

@@ -96,10 +96,7 @@ public:
     }
 
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) const {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Returns a handle to the same event loop for other threads.
     [[nodiscard]] core_remote remote() const noexcept;

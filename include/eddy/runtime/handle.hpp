@@ -59,27 +59,16 @@ public:
     /// Spawns a task on this runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_on(*pool_, std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_on(*pool_, std::forward<W>(work), where);
     }
 
     /// Runs a blocking function on this runtime; see eddy::spawn_blocking.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_blocking<F>()) {
-            return detail::spawn_blocking_on(pool_, std::forward<F>(f), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_blocking_on(pool_, std::forward<F>(f), where);
     }
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) const {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Runs a future on this runtime and blocks until it has ended; see runtime::block_on.
     template <class F>

@@ -145,10 +145,7 @@ public:
     /// std::errc::resource_deadlock_would_occur inside a driver tick.
     [[nodiscard]] result<background_reactor> background() && noexcept;
     // For a short compile error that names the remedy.
-    template <class... A>
-    auto background(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
+    auto background(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
     /// Returns a handle to this reactor.
     /// Thread safety: any thread.

@@ -70,28 +70,17 @@ public:
     /// Spawns a task on this runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_on(own("runtime::spawn()", where), std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_on(own("runtime::spawn()", where), std::forward<W>(work), where);
     }
 
     /// Runs a blocking function on a thread of this runtime; see eddy::spawn_blocking.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_blocking<F>()) {
-            return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
     }
 
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) const {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Runs a future on the workers and blocks this thread until it has ended. Returns its output, or throws its
     /// exception.
@@ -160,26 +149,11 @@ public:
     [[nodiscard]] runtime_ended shutdown_now() && noexcept;
 
     // For a short compile error that names the remedy.
-    template <class... A>
-    auto block_on_all(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_timeout(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_background(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_on_idle(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_now(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
+    auto block_on_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_timeout(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_background(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_on_idle(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_now(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
 private:
     friend class runtime_builder;

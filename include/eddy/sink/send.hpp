@@ -180,12 +180,11 @@ private:
 /// pointer to the sink or an std::optional that contains it; null or nullopt when this future has ended.
 template <class Items, class Into, class Last>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] transfer_future
-    : public future_ops<transfer_future<Items, Into, Last>> {
+    : public future_ops<transfer_future<Items, Into, Last>, detail::is_marked<Items>> {
     using sink_type = std::remove_reference_t<decltype(*std::declval<Into&>())>;
 
 public:
     using output_type = outcome_t<sink_type>;
-    static constexpr bool took_closure = detail::is_marked<Items>;
 
     /// For use by sink_ops and stream_ops.
     transfer_future(Into&& into, Items&& items) : into_(std::move(into)), transfer_(std::in_place, std::move(items)) {}

@@ -134,9 +134,9 @@ public:
 
     // For lvalues: a static_assert that says what to write.
     // clang-format off
-    template <class In, class... A> auto with(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class T, class... A> auto buffer(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto fanout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class In> auto with(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    template <class T> auto buffer(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto fanout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
     // clang-format on
 
 private:

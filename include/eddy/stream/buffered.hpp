@@ -106,7 +106,7 @@ private:
 /// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_concurrent_future
-    : public future_ops<for_each_concurrent_future<S, Fn, Marked>> {
+    : public future_ops<for_each_concurrent_future<S, Fn, Marked>, Marked || detail::is_marked<S>> {
     using item = detail::item_t<S>;
     using body = detail::call_result_t<Fn&, detail::item_value_t<item>>;
     using answer = detail::stored_t<output_t<body>>;
@@ -116,7 +116,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 
 public:
     using output_type = std::expected<void, detail::item_error_t<item>>;
-    static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
     /// For use by stream_ops.
     template <class G>

@@ -18,10 +18,8 @@ namespace eddy::streams {
 /// The base of an adapter of two streams.
 /// Thread safety: one thread at a time.
 template <class Self, class A, class B>
-class adaptor_of_two : public stream_ops<Self> {
+class adaptor_of_two : public stream_ops<Self, detail::is_marked<A> || detail::is_marked<B>> {
 public:
-    static constexpr bool took_closure = detail::is_marked<A> || detail::is_marked<B>;
-
     [[nodiscard]] size_bounds size_hint() const noexcept {
         return detail::add(first_.size_hint(), second_.size_hint());
     }

@@ -258,12 +258,11 @@ private:
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class Self, class S, class Fn, bool Marked, bool Stop>
-class judging_future : public future_ops<Self> {
+class judging_future : public future_ops<Self, Marked || detail::is_marked<S>> {
     using judged = detail::judged_items<S, Fn>;
 
 public:
     using output_type = bool;
-    static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
     poll_result<bool> poll(context& cx) {
         if (!judged_) eddy::detail::throw_has_ended(Self::name, cx.where());

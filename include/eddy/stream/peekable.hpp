@@ -35,10 +35,9 @@ private:
 /// Thread safety: one thread at a time.
 /// Lifetime: the stream must outlive it.
 template <class S, class Fn, bool Marked>
-class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn, Marked>> {
+class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn, Marked>, Marked> {
 public:
     using output_type = std::optional<detail::item_t<S>>;
-    static constexpr bool took_closure = Marked;
 
     /// For use by peekable_stream::next_if().
     template <class G>

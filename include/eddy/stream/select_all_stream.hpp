@@ -20,7 +20,7 @@ namespace eddy::streams {
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready has taken no item.
 /// Thread safety: one thread at a time.
 template <class S>
-class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>> {
+class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>, detail::is_marked<S>> {
     struct entry {
         S items;
     };
@@ -29,7 +29,6 @@ public:
     /// The type of the streams.
     using stream_type = S;
     using item_type = detail::item_t<S>;
-    static constexpr bool took_closure = detail::is_marked<S>;
 
     /// Creates an empty stream, which has ended until the first push().
     select_all_stream() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12

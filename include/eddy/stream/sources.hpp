@@ -223,10 +223,9 @@ template <class T>
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
 template <class Fn, bool Marked>
-class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn, Marked>> {
+class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn, Marked>, Marked> {
 public:
     using item_type = std::remove_cvref_t<std::invoke_result_t<Fn&>>;
-    static constexpr bool took_closure = Marked;
 
     /// For use by repeat_with().
     template <class G>
@@ -256,14 +255,13 @@ template <class Fn>
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
 template <class State, class Fn, bool Marked>
-class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn, Marked>> {
+class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn, Marked>, Marked> {
     using body = detail::running<std::invoke_result_t<Fn&, State&>>;
     static_assert(detail::is_optional<typename body::output_type>,
                   "eddy: the function of unfold returns a std::optional, or a future of one");
 
 public:
     using item_type = typename body::output_type::value_type;
-    static constexpr bool took_closure = Marked;
 
     /// For use by unfold().
     template <class G>
@@ -307,23 +305,19 @@ template <class State, class Fn>
 [[nodiscard]] auto unfold(State first, Fn&& f) {
     constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;
     static_assert(takes, "eddy: unfold needs a function that takes the state by reference");
-    if constexpr (takes) {
-        return unfold_stream<State, std::decay_t<Fn>, detail::is_fragile<Fn>>(std::move(first), std::forward<Fn>(f));
-    } else {
-        return detail::broken_stream();
-    }
+    return detail::make_if<takes, unfold_stream<State, std::decay_t<Fn>, detail::is_fragile<Fn>>,
+                           detail::broken_stream>(std::move(first), std::forward<Fn>(f));
 }
 
 /// The stream that poll_fn() returns.
 /// Cancel safety: that of the function.
 /// Thread safety: one thread at a time.
 template <class Fn, bool Marked>
-class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn, Marked>> {
+class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn, Marked>, Marked> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
     using item_type = typename answer::value_type::value_type;
-    static constexpr bool took_closure = Marked;
 
     /// For use by poll_fn().
     template <class G>
@@ -347,10 +341,9 @@ template <class Fn>
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time.
 template <class F>
-class [[nodiscard]] future_stream : public stream_ops<future_stream<F>> {
+class [[nodiscard]] future_stream : public stream_ops<future_stream<F>, detail::is_marked<F>> {
 public:
     using item_type = detail::stored_t<output_t<F>>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// For use by from_future().
     explicit future_stream(F&& inner) : inner_(std::in_place, std::move(inner)) {}
@@ -391,11 +384,7 @@ private:
 /// Lifetime: as for the future: the stream must not be moved after its first poll.
 template <class F>
 [[nodiscard]] auto from_future(F&& future) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_stream();
-    } else {
-        return future_stream<detail::owned_t<F>>(detail::own(std::forward<F>(future)));
-    }
+    return detail::make_adaptor<future_stream<detail::owned_t<F>>, detail::broken_stream>(std::forward<F>(future));
 }
 
 }  // namespace eddy::streams

@@ -49,7 +49,7 @@ struct keyed {
 /// map then.
 /// Cost: one block from the frame pool and one node of a hash map for each stream.
 template <class K, stream S, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
-class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>> {
+class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>, detail::is_marked<S>> {
     struct entry {
         S items;
         const K* key;  // points into `by_key_`, whose keys do not move
@@ -61,8 +61,6 @@ public:
     using key_type = K;
     using stream_type = S;
     using item_type = keyed<K, detail::item_t<S>>;
-    /// Stream interface; see eddy::stream.
-    static constexpr bool took_closure = detail::is_marked<S>;
 
     /// Constructs an empty map.
     stream_map() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12

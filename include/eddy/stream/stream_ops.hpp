@@ -127,9 +127,12 @@ class for_each_future;
 /// inner stream may be moved at any time, as those of channels, timers and generators may. Otherwise they must not be
 /// moved; by_ref() makes it possible to use them in place. Cost: no allocation, unless stated at the member. Each item
 /// costs one unit of the coop budget, which its source consumes, or else the reader.
-template <class Self>
+template <class Self, bool Marked>
 class stream_ops {
 public:
+    /// A workaround for GCC 12; see detail/closure_guard.hpp.
+    static constexpr bool took_closure = Marked;
+
     /// Returns a future of the next item: `while (auto item = co_await items.next()) ...`. Its output is empty at the
     /// end.
     /// Cancel safety: safe. But if the task is cancelled here, the stream is not cancelled gracefully. It is destroyed
@@ -476,40 +479,40 @@ public:
 
     // These overloads only produce a short error message for an lvalue stream.
     // clang-format off
-    template <class... A> auto map(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto filter_map(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto then(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto inspect(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto scan(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto enumerate(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto filter(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto take_while(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto skip_while(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto map_while(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto take(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto skip(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto fuse(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto peekable(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto chain(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto merge(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto zip(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto chunks(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto ready_chunks(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto buffered(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto buffer_unordered(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto for_each_concurrent(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto timeout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto timeout_repeating(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto throttle(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto chunks_timeout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto for_each(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto fold(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto try_fold(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto forward(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto all(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto any(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class Container = void, class... A> auto collect(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
-    template <class... A> auto count(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    auto map(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto filter_map(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto then(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto inspect(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto scan(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto enumerate(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto filter(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto take_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto skip_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto map_while(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto take(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto skip(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto fuse(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto peekable(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto chain(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto merge(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto zip(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto chunks(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto ready_chunks(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto buffered(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto buffer_unordered(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto for_each_concurrent(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto timeout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto timeout_repeating(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto throttle(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto chunks_timeout(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto for_each(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto fold(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto try_fold(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto forward(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto all(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto any(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    template <class Container = void> auto collect(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
+    auto count(auto&&... a) & { return detail::refuse_lvalue_stream(a...); }
     // clang-format on
 
 private:

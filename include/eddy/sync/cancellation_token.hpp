@@ -135,13 +135,12 @@ private:
 /// Thread safety: one thread at a time.
 template <class Of, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_cancelled_future
-    : public future_ops<run_until_cancelled_future<Of, F>> {
+    : public future_ops<run_until_cancelled_future<Of, F>, eddy::detail::is_marked<F>> {
 public:
     using output_type = std::optional<eddy::detail::stored_t<output_t<F>>>;
-    static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
     /// For use by cancellation_token.
-    run_until_cancelled_future(const Of& of, F&& inner) : of_(of), inner_(std::in_place, std::move(inner)) {
+    run_until_cancelled_future(F&& inner, const Of& of) : of_(of), inner_(std::in_place, std::move(inner)) {
         of_->begin(waiter_);
     }
     run_until_cancelled_future(run_until_cancelled_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
@@ -243,24 +242,14 @@ inline cancellation_guard cancellation_token::drop_guard() const noexcept { retu
 
 template <class F>
 auto cancellation_token::run_until_cancelled(F&& work) const {
-    if constexpr (!eddy::detail::check_futures<F>()) {
-        return eddy::detail::broken_future();
-    } else {
-        using inner = eddy::detail::owned_t<F>;
-        return run_until_cancelled_future<eddy::detail::token_node*, inner>(share_.get(),
-                                                                            eddy::detail::own(std::forward<F>(work)));
-    }
+    return eddy::detail::make_adaptor<run_until_cancelled_future<eddy::detail::token_node*, eddy::detail::owned_t<F>>>(
+        std::forward<F>(work), share_.get());
 }
 
 template <class F>
 auto cancellation_token::run_until_cancelled_owned(F&& work) const {
-    if constexpr (!eddy::detail::check_futures<F>()) {
-        return eddy::detail::broken_future();
-    } else {
-        using inner = eddy::detail::owned_t<F>;
-        return run_until_cancelled_future<eddy::detail::token_share, inner>(share_,
-                                                                            eddy::detail::own(std::forward<F>(work)));
-    }
+    return eddy::detail::make_adaptor<run_until_cancelled_future<eddy::detail::token_share, eddy::detail::owned_t<F>>>(
+        std::forward<F>(work), share_);
 }
 
 }  // namespace eddy::sync

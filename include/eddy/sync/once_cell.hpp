@@ -150,14 +150,13 @@ private:
 /// Thread safety: one thread at a time.
 template <class T, class Fn, bool Tries, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] once_init_future
-    : public future_ops<once_init_future<T, Fn, Tries, Marked>> {
+    : public future_ops<once_init_future<T, Fn, Tries, Marked>, Marked> {
     using inner = std::invoke_result_t<Fn&>;
     using cell = eddy::detail::once_value<T>;
     using stages = eddy::detail::notify_waiter::stages;
 
 public:
     using output_type = typename eddy::detail::once_output<T, Tries, output_t<inner>>::type;
-    static constexpr bool took_closure = Marked;
 
     /// For use by once_cell.
     template <class F>

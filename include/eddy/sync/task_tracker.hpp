@@ -75,13 +75,12 @@ namespace eddy::sync {
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
-    : public future_ops<tracked_future<F>> {
+    : public future_ops<tracked_future<F>, eddy::detail::is_marked<F>> {
 public:
     using output_type = output_t<F>;
-    static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
     /// For use by task_tracker.
-    tracked_future(task_tracker_token token, F&& inner)
+    tracked_future(F&& inner, task_tracker_token token)
         : token_(std::move(token)), inner_(std::in_place, std::move(inner)) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -163,11 +162,7 @@ public:
     /// Cancel safety: that of `work`.
     template <class F>
     [[nodiscard]] auto track_future(F&& work) const {
-        if constexpr (!eddy::detail::check_futures<F>()) {
-            return eddy::detail::broken_future();
-        } else {
-            return tracked_future<eddy::detail::owned_t<F>>(token(), eddy::detail::own(std::forward<F>(work)));
-        }
+        return eddy::detail::make_adaptor<tracked_future<eddy::detail::owned_t<F>>>(std::forward<F>(work), token());
     }
 
     /// Same as eddy::spawn(), handle::spawn() and eddy::spawn_local(), with the task tracked.
@@ -190,21 +185,17 @@ public:
     }
 
     // These overloads only produce a short error message for arguments that spawn() does not take.
-    template <class W, eddy::detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) const {
-        return eddy::detail::refuse_arguments<W>();
+    auto spawn(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
+        return eddy::detail::refuse_arguments(work);
     }
-    template <class W, eddy::detail::argument_of_work A, class... More>
-    auto spawn_on(const handle&, W&&, A&&, More&&...) const {
-        return eddy::detail::refuse_arguments<W>();
+    auto spawn_on(const handle&, auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
+        return eddy::detail::refuse_arguments(work);
     }
-    template <class W, eddy::detail::argument_of_work A, class... More>
-    auto spawn_local(W&&, A&&, More&&...) const {
-        return eddy::detail::refuse_arguments<W>();
+    auto spawn_local(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
+        return eddy::detail::refuse_arguments(work);
     }
-    template <class W, eddy::detail::argument_of_work A, class... More>
-    auto spawn_blocking(W&&, A&&, More&&...) const {
-        return eddy::detail::refuse_arguments<W>();
+    auto spawn_blocking(auto&& work, eddy::detail::argument_of_work auto&&, auto&&...) const {
+        return eddy::detail::refuse_arguments(work);
     }
 
     /// Returns true if both refer to the same tracker.
@@ -219,7 +210,7 @@ private:
         if constexpr (!eddy::detail::check_spawned<W>()) {
             return eddy::detail::broken_future();
         } else if constexpr (future<plain>) {
-            return spawn(tracked_future<plain>(token(), plain(std::forward<W>(work))));
+            return spawn(tracked_future<plain>(plain(std::forward<W>(work)), token()));
         } else {
             auto handle = spawn(eddy::detail::tracked_callable<plain>(token(), std::forward<W>(work)));
             // Take the closure mark from the type of the caller's `work` and not from the wrapper.

@@ -383,10 +383,10 @@ private:
 /// Thread safety: one thread at a time.
 template <class T>
 template <class Predicate, bool Marked>
-class [[nodiscard("co_await it")]] watch<T>::wait_for_future : public future_ops<wait_for_future<Predicate, Marked>> {
+class [[nodiscard("co_await it")]] watch<T>::wait_for_future
+    : public future_ops<wait_for_future<Predicate, Marked>, Marked> {
 public:
     using output_type = std::expected<guard, recv_error>;
-    static constexpr bool took_closure = Marked;
 
     /// For use by watch<T>::receiver::wait_for().
     template <class P>

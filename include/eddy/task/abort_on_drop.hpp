@@ -19,11 +19,10 @@ namespace eddy {
 /// Cost: the same as join_handle.
 template <class T, bool Marked = false>
 class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle
-    : public future_ops<abort_on_drop_handle<T, Marked>> {
+    : public future_ops<abort_on_drop_handle<T, Marked>, Marked> {
 public:
     /// Future interface; see eddy::future.
     using output_type = typename join_handle<T>::output_type;
-    static constexpr bool took_closure = Marked;
 
     /// Takes ownership of the task of `task`. If `task` is empty, this handle is empty, too.
     explicit abort_on_drop_handle(join_handle<T> task) noexcept : task_(std::move(task)) {}

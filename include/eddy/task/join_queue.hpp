@@ -61,10 +61,7 @@ public:
     }
 
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Spawns a task on the given runtime at the end of the queue.
     template <class W>
@@ -124,10 +121,7 @@ public:
     /// Cancel safety: the future owns the queue; if it is destroyed, the tasks are aborted and their outputs are lost.
     [[nodiscard]] auto join_all() && { return join_all_of(std::move(*this)); }
     // For a short compile error that names the remedy.
-    template <class... A>
-    auto join_all(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
+    auto join_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
     /// Aborts all tasks. They stay in the queue and are still to be joined.
     void abort_all() noexcept { tasks_.abort_all(); }

@@ -46,11 +46,7 @@ public:
     /// Cost: one block from the frame pool, and a system call if the thread sleeps.
     template <class W>
     auto spawn_pinned(W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(least_loaded(where), std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_on(least_loaded(where), std::forward<W>(work), where);
     }
 
     /// Does the same on the thread with number `index`.
@@ -58,12 +54,7 @@ public:
     template <class W>
     auto spawn_pinned_by_idx(W&& work, std::size_t index,
                              std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(at(index, "local_pool::spawn_pinned_by_idx()", where), std::forward<W>(work),
-                                    where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_on(at(index, "local_pool::spawn_pinned_by_idx()", where), std::forward<W>(work), where);
     }
 
     /// Returns the number of threads.

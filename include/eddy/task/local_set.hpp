@@ -26,14 +26,13 @@ struct local_access;
 /// The future that local_set::run_until() returns: runs a future and drives the set meanwhile.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_future
-    : public future_ops<run_until_future<F>> {
+    : public future_ops<run_until_future<F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// For the library.
-    run_until_future(detail::local_share tasks, F&& inner)
+    run_until_future(F&& inner, detail::local_share tasks)
         : tasks_(std::move(tasks)), inner_(std::in_place, std::move(inner)) {}
     /// Moves the future.
     /// Preconditions: `other` was not polled; otherwise the process ends with a message.
@@ -165,18 +164,11 @@ public:
     /// driven.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
-        if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(own("local_set::spawn_local()", where), std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::spawn_on(own("local_set::spawn_local()", where), std::forward<W>(work), where);
     }
 
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn_local(W&&, A&&, More&&...) {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Runs a future and drives the set until the future is ready. eddy::spawn_local() inside it spawns into this set.
     /// Tasks that have not ended by then stay in the set and do not run until the set is driven again.
@@ -184,12 +176,8 @@ public:
     /// Lifetime: `work` is moved in; use std::ref to borrow it.
     template <class F>
     [[nodiscard]] auto run_until(F&& work, std::source_location where = std::source_location::current()) {
-        if constexpr (!detail::check_futures<F>()) {
-            return detail::broken_future();
-        } else {
-            static_cast<void>(own("local_set::run_until()", where));
-            return run_until_future<detail::owned_t<F>>(tasks_, detail::own(std::forward<F>(work)));
-        }
+        static_cast<void>(own("local_set::run_until()", where));
+        return detail::make_adaptor<run_until_future<detail::owned_t<F>>>(std::forward<F>(work), tasks_);
     }
 
     /// Directs eddy::spawn_local() on this thread to this set during the lifetime of the guard, for calls from outside
@@ -239,19 +227,12 @@ struct local_access {
 /// Errors: throws `misuse` on all other threads, in particular on workers of a runtime.
 template <class W>
 auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_spawned<W>()) {
-        const detail::local_target target = detail::current_local_target(where);
-        if (target.set != nullptr) return detail::spawn_in(*target.set, std::forward<W>(work), where);
-        return detail::spawn_on_core(*target.core, std::forward<W>(work), where);
-    } else {
-        return detail::broken_future();
-    }
+    const detail::local_target target = detail::current_local_target(where);
+    if (target.set != nullptr) return detail::spawn_on(*target.set, std::forward<W>(work), where);
+    return detail::spawn_on_core(*target.core, std::forward<W>(work), where);
 }
 
 // For a short compile error that names the remedy.
-template <class W, detail::argument_of_work A, class... More>
-auto spawn_local(W&&, A&&, More&&...) {
-    return detail::refuse_arguments<W>();
-}
+auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
 }  // namespace eddy

@@ -36,10 +36,7 @@ public:
     }
 
     // For a short compile error that names the remedy.
-    template <class W, detail::argument_of_work A, class... More>
-    auto spawn(W&&, A&&, More&&...) {
-        return detail::refuse_arguments<W>();
-    }
+    auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Cancels all children, the present ones and later ones. The body continues.
     void cancel() noexcept { base_.cancel(); }

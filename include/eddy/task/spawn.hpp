@@ -26,7 +26,7 @@ struct spawn_target {
                                                          std::source_location where);
 
 template <class W>
-join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
+auto spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
     if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, chosen);
     return spawn_on_core(*target.core, std::forward<W>(work), where);
 }
@@ -46,37 +46,25 @@ join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_locatio
 /// Cost: one block from the frame pool; no system call unless it wakes a parked worker.
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_spawned<W>()) {
-        const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
-        return detail::spawn_here(target, std::forward<W>(work), where, {});
-    } else {
-        return detail::broken_future();
-    }
+    const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
+    return detail::spawn_here(target, std::forward<W>(work), where, {});
 }
 
 /// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
 /// wait for the task, and cancel it.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_spawned<W>()) {
-        detail::spawn_settings chosen;
-        chosen.is_background = true;
-        const auto target = detail::current_spawn_target(
-            "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
-        return detail::spawn_here(target, std::forward<W>(work), where, chosen);
-    } else {
-        return detail::broken_future();
-    }
+    detail::spawn_settings chosen;
+    chosen.is_background = true;
+    const auto target = detail::current_spawn_target(
+        "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
+    return detail::spawn_here(target, std::forward<W>(work), where, chosen);
 }
 
 // For a short compile error that names the remedy.
-template <class W, detail::argument_of_work A, class... More>
-auto spawn(W&&, A&&, More&&...) {
-    return detail::refuse_arguments<W>();
-}
-template <class W, detail::argument_of_work A, class... More>
-auto spawn_background(W&&, A&&, More&&...) {
-    return detail::refuse_arguments<W>();
+auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
+auto spawn_background(auto&& work, detail::argument_of_work auto&&, auto&&...) {
+    return detail::refuse_arguments(work);
 }
 
 /// Returns the number of the task that is being polled on this thread; nullopt outside of tasks.

@@ -27,18 +27,11 @@ namespace eddy {
 /// Cost: one block from the frame pool; a switch to another thread and back.
 template <class F>
 auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_blocking<F>()) {
-        return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
-    } else {
-        return detail::broken_future();
-    }
+    return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
 }
 
 // For a short compile error that names the remedy.
-template <class W, detail::argument_of_work A, class... More>
-auto spawn_blocking(W&&, A&&, More&&...) {
-    return detail::refuse_arguments<W>();
-}
+auto spawn_blocking(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
 namespace detail {
 

@@ -47,60 +47,36 @@ public:
     /// Spawns a task on the current runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            const detail::spawn_target target =
-                detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
-            if (target.pool != nullptr) return on_pool(*target.pool, std::forward<W>(work), where);
-            return on_core(*target.core, std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        const detail::spawn_target target =
+            detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
+        if (target.pool != nullptr) return on(*target.pool, std::forward<W>(work), where, settings_);
+        return on_core(*target.core, std::forward<W>(work), where);
     }
 
     /// Spawns a task on the given runtime.
     template <class W>
     auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            return on_pool(detail::runtime_access::get(runtime), std::forward<W>(work), where);
-        } else {
-            return detail::broken_future();
-        }
+        return on(detail::runtime_access::get(runtime), std::forward<W>(work), where, settings_);
     }
 
     /// Spawns a task that stays on this thread; see eddy::spawn_local.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
-        if constexpr (detail::check_spawned<W>()) {
-            const detail::local_target target = detail::current_local_target(where);
-            if (target.set == nullptr) return on_core(*target.core, std::forward<W>(work), where);
-            if (name_.empty()) return detail::spawn_in(*target.set, std::forward<W>(work), where);
-            auto& made = make(detail::owner_of(*target.set), std::forward<W>(work), where);
-            detail::start(*target.set, made);
-            return detail::join_handle_for<W>(made);
-        } else {
-            return detail::broken_future();
-        }
+        const detail::local_target target = detail::current_local_target(where);
+        if (target.set != nullptr) return on(*target.set, std::forward<W>(work), where, {});
+        return on_core(*target.core, std::forward<W>(work), where);
     }
 
 private:
-    template <class W>
-    detail::join_handle_for<W> on_pool(detail::pool& pool, W&& work, std::source_location where) const {
-        if (name_.empty()) return detail::spawn_on(pool, std::forward<W>(work), where, settings_);
-        auto& made = make(detail::owner_of(pool), std::forward<W>(work), where);
-        made.is_background = settings_.is_background;
-        detail::start(pool, made);
-        return detail::join_handle_for<W>(made);
+    template <class Runs, class W>
+    auto on(Runs& runs, W&& work, std::source_location where, detail::spawn_settings chosen) const {
+        if (name_.empty()) return detail::spawn_on(runs, std::forward<W>(work), where, chosen);
+        return detail::spawn_named_on(runs, std::forward<W>(work), where, name_, chosen);
     }
-
     template <class W>
-    detail::join_handle_for<W> on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
+    auto on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
         if (name_.empty()) return detail::spawn_on_core(loop, std::forward<W>(work), where);
         return detail::spawn_named_on_core(loop, std::forward<W>(work), where, name_);
-    }
-
-    template <class W>
-    auto& make(detail::task_owner& owner, W&& work, std::source_location where) const {
-        return *detail::pool_new<detail::named_cell<std::decay_t<W>>>(owner, where, name_, std::forward<W>(work));
     }
 
     std::string name_;

@@ -57,15 +57,14 @@ private:
 /// The future that task_local::scope() returns: polls a future with a value bound.
 template <class T, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] task_local_future
-    : public future_ops<task_local_future<T, F>> {
+    : public future_ops<task_local_future<T, F>, detail::is_marked<F>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<F>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// For the library.
     template <class U>
-    task_local_future(const void* key, U&& value, F&& inner)
+    task_local_future(F&& inner, const void* key, U&& value)
         : key_(key), value_(std::in_place, std::forward<U>(value)), inner_(std::in_place, std::move(inner)) {}
     /// Moves the future and its value. `other` has ended.
     task_local_future(task_local_future&& other) noexcept(std::is_nothrow_move_constructible_v<T> &&
@@ -145,11 +144,11 @@ public:
     [[nodiscard]] auto scope(U&& value, F&& work) const {
         constexpr bool fits = std::is_constructible_v<T, U>;
         static_assert(fits, "eddy: scope(value, future) takes a value of this task_local's type");
-        if constexpr (!detail::check_futures<F>() || !fits) {
-            return detail::broken_future();
+        if constexpr (fits) {
+            return detail::make_adaptor<task_local_future<T, detail::owned_t<F>>>(std::forward<F>(work), this,
+                                                                                  std::forward<U>(value));
         } else {
-            return task_local_future<T, detail::owned_t<F>>(this, std::forward<U>(value),
-                                                            detail::own(std::forward<F>(work)));
+            return detail::broken_future();
         }
     }
 

@@ -46,13 +46,12 @@ public:
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
-    : public future_ops<timeout_future<F>> {
+    : public future_ops<timeout_future<F>, detail::is_marked<F>> {
 public:
     using output_type = std::expected<output_t<F>, elapsed>;
-    static constexpr bool took_closure = detail::is_marked<F>;
 
     /// For use by timeout(), timeout_at() and with_deadline().
-    timeout_future(F&& inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
+    timeout_future(F&& inner, sleep_future&& deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
     /// Constructs the inner future in place from `parts`.
     template <class... Parts>
     timeout_future(std::in_place_t, sleep_future deadline, Parts&&... parts)
@@ -137,11 +136,8 @@ private:
 template <class F>
 [[nodiscard]] auto timeout_at(time_point deadline, F&& work,
                               std::source_location where = std::source_location::current()) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return timeout_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)), sleep_until(deadline, where));
-    }
+    return detail::make_adaptor<timeout_future<detail::owned_t<F>>>(std::forward<F>(work),
+                                                                    sleep_until(deadline, where));
 }
 
 /// Same as timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d` that
@@ -149,11 +145,7 @@ template <class F>
 template <class Rep, class Period, class F>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> d, F&& work,
                            std::source_location where = std::source_location::current()) {
-    if constexpr (!detail::check_futures<F>()) {
-        return detail::broken_future();
-    } else {
-        return timeout_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)), sleep(d, where));
-    }
+    return detail::make_adaptor<timeout_future<detail::owned_t<F>>>(std::forward<F>(work), sleep(d, where));
 }
 
 }  // namespace eddy::time
