@@ -26,9 +26,8 @@ from tables import Outcome
 QUICK_SECONDS = 150
 
 
-LEGEND = ("ct: one thread; w2: two workers; cross: two threads with one event loop each. raw: the same work without "
-          "a runtime. eddy/tokio: median over the rounds. best: the peer with the largest ratio. target: the limit "
-          "for eddy's ratio; missed: eddy does not meet it.")
+LEGEND = ("ct: one thread; w2: two workers. raw: the same work without a runtime. eddy/tokio: median over the rounds. "
+          "best: the peer with the largest ratio. target: the limit for eddy's ratio; missed: eddy does not meet it.")
 
 
 def run(options) -> Outcome:

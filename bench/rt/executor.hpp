@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <eddy/prelude.hpp>
@@ -71,11 +70,9 @@ inline eddy::task<double> join_two(eddy::task<double> asking, eddy::task<void> a
     co_return asked.value();
 }
 
-/// Runs two tasks that communicate on the executors of the flavor. Returns the output of `asking`.
+/// Runs two tasks that communicate on a new executor. Returns the output of `asking`.
 inline double talk(flavour where, eddy::task<double> asking, eddy::task<void> answering) {
-    if (where != flavour::cross) return run_root(where, join_two(std::move(asking), std::move(answering)));
-    std::jthread other([&answering] { eddy::core().run(std::move(answering)); });
-    return eddy::core().run(std::move(asking));
+    return run_root(where, join_two(std::move(asking), std::move(answering)));
 }
 
 }  // namespace bench::rt

@@ -13,23 +13,15 @@ namespace bench {
 
 namespace {
 
-constexpr std::array flavours{flavour::ct, flavour::w2, flavour::cross};
+constexpr std::array flavours{flavour::ct, flavour::w2};
 
-std::string_view name_of(flavour where) {
-    switch (where) {
-    case flavour::ct: return "ct";
-    case flavour::w2: return "w2";
-    case flavour::cross: break;
-    }
-    return "cross";
-}
+std::string_view name_of(flavour where) { return where == flavour::ct ? "ct" : "w2"; }
 
 bool has(const bench_case& one, flavour where) {
     switch (one.where) {
     case runs_on::ct: return where == flavour::ct;
     case runs_on::w2: return where == flavour::w2;
-    case runs_on::both: return where != flavour::cross;
-    case runs_on::all: break;
+    case runs_on::both: break;
     }
     return true;
 }

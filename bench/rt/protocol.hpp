@@ -18,16 +18,14 @@
 namespace bench {
 
 enum class flavour {
-    ct,     ///< all tasks on one thread, on the single-threaded runtime
-    w2,     ///< the work-stealing runtime, with two workers
-    cross,  ///< two single-threaded runtimes on two threads that communicate with each other
+    ct,  ///< all tasks on one thread, on the single-threaded runtime
+    w2,  ///< the work-stealing runtime, with two workers
 };
 
 enum class runs_on {
     ct,
     w2,
-    both,  ///< ct and w2
-    all,
+    both,
 };
 
 struct bench_case {

@@ -83,7 +83,41 @@ namespace detail {
 template <class Fn, class Argument>
 using outcome_of_call = typename outcome_of<call_result_t<Fn, Argument>>::type;
 
-struct and_then_rule {
+/// The part of the rules that call the function with the value of an expected, if it has one.
+struct on_value {
+    template <class In>
+    using argument = typename In::value_type;
+
+    template <class In>
+    static bool applies(const In& in) {
+        return in.has_value();
+    }
+    template <class In>
+    static decltype(auto) offer(In& in) {
+        return value_of(in);
+    }
+};
+
+/// The part of the rules that call the function with the error of an expected, if it has one.
+struct on_error {
+    template <class In>
+    using argument = typename In::error_type;
+
+    template <class In>
+    static bool applies(const In& in) {
+        return !in.has_value();
+    }
+    template <class In>
+    static auto&& offer(In& in) {
+        return std::move(in.error());
+    }
+    template <class Output, class In>
+    static Output pass(In& in) {
+        return with_value<Output>(value_of(in));
+    }
+};
+
+struct and_then_rule : on_value {
     static constexpr const char* name = "and_then";
     static constexpr bool runs_futures = true;
 
@@ -98,8 +132,6 @@ struct and_then_rule {
         using type = std::expected<V, joint_error_t<typename In::error_type, E>>;
     };
 
-    template <class In>
-    using argument = typename In::value_type;
     template <class In, class Out>
     using output = typename output_of<In, Out>::type;
 
@@ -115,14 +147,6 @@ struct and_then_rule {
         return false;
     }
 
-    template <class In>
-    static bool applies(const In& in) {
-        return in.has_value();
-    }
-    template <class In>
-    static decltype(auto) offer(In& in) {
-        return value_of(in);
-    }
     template <class Output, class In>
     static Output pass(In& in) {
         return with_error<Output>(std::move(in.error()));
@@ -146,12 +170,10 @@ private:
 };
 
 /// `map` of an output that is an expected.
-struct map_value_rule {
+struct map_value_rule : on_value {
     static constexpr const char* name = "map";
     static constexpr bool runs_futures = false;
 
-    template <class In>
-    using argument = typename In::value_type;
     template <class In, class Out>
     using output = std::expected<Out, typename In::error_type>;
 
@@ -162,14 +184,6 @@ struct map_value_rule {
         return callable;
     }
 
-    template <class In>
-    static bool applies(const In& in) {
-        return in.has_value();
-    }
-    template <class In>
-    static decltype(auto) offer(In& in) {
-        return value_of(in);
-    }
     template <class Output, class In>
     static Output pass(In& in) {
         return Output(std::unexpect, std::move(in.error()));
@@ -212,12 +226,10 @@ struct map_output_rule : then_rule {
     static constexpr bool runs_futures = false;
 };
 
-struct map_err_rule {
+struct map_err_rule : on_error {
     static constexpr const char* name = "map_err";
     static constexpr bool runs_futures = false;
 
-    template <class In>
-    using argument = typename In::error_type;
     template <class In, class Out>
     using output = std::expected<typename In::value_type, stored_t<Out>>;
 
@@ -233,25 +245,13 @@ struct map_err_rule {
         return false;
     }
 
-    template <class In>
-    static bool applies(const In& in) {
-        return !in.has_value();
-    }
-    template <class In>
-    static auto&& offer(In& in) {
-        return std::move(in.error());
-    }
-    template <class Output, class In>
-    static Output pass(In& in) {
-        return with_value<Output>(value_of(in));
-    }
     template <class Output, class Out>
     static Output settle(Out&& out) {
         return Output(std::unexpect, std::forward<Out>(out));
     }
 };
 
-struct or_else_rule {
+struct or_else_rule : on_error {
     static constexpr const char* name = "or_else";
     static constexpr bool runs_futures = true;
 
@@ -266,8 +266,6 @@ struct or_else_rule {
         using type = std::expected<typename In::value_type, E>;
     };
 
-    template <class In>
-    using argument = typename In::error_type;
     template <class In, class Out>
     using output = typename output_of<In, Out>::type;
 
@@ -287,18 +285,6 @@ struct or_else_rule {
         return false;
     }
 
-    template <class In>
-    static bool applies(const In& in) {
-        return !in.has_value();
-    }
-    template <class In>
-    static auto&& offer(In& in) {
-        return std::move(in.error());
-    }
-    template <class Output, class In>
-    static Output pass(In& in) {
-        return with_value<Output>(value_of(in));
-    }
     template <class Output, class Out>
     static Output settle(Out&& out) {
         return flatten<Output>(std::forward<Out>(out));

@@ -29,7 +29,7 @@ mod yields;
 
 use std::process::exit;
 
-use runtimes::Flavour::{self, Cross, Ct, W2};
+use runtimes::Flavour::{self, Ct, W2};
 
 struct Case {
     name: &'static str,
@@ -44,8 +44,8 @@ const CASES: &[Case] = &[
     Case { name: "chained_spawn", flavours: &[Ct, W2], run: chain::spawn },
     Case { name: "yield_1", flavours: &[Ct, W2], run: yields::alone },
     Case { name: "yield_1000", flavours: &[Ct, W2], run: yields::crowd },
-    Case { name: "pingpong_chan", flavours: &[Ct, W2, Cross], run: pingpongs::channels },
-    Case { name: "pingpong_oneshot", flavours: &[Ct, W2, Cross], run: pingpongs::oneshots },
+    Case { name: "pingpong_chan", flavours: &[Ct, W2], run: pingpongs::channels },
+    Case { name: "pingpong_oneshot", flavours: &[Ct, W2], run: pingpongs::oneshots },
     Case { name: "notify_pingpong", flavours: &[Ct, W2], run: notifies::pingpong },
     Case { name: "watch_pingpong", flavours: &[Ct, W2], run: watches::pingpong },
     Case { name: "broadcast_1x8", flavours: &[Ct, W2], run: broadcasts::to_eight },

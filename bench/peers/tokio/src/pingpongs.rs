@@ -6,12 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::measure::{ns_per_operation, report};
 use crate::runtimes::{Flavour, talk};
 
-fn round_trips(flavour: Flavour) -> u64 {
-    match flavour {
-        Flavour::Cross => 50_000,
-        _ => 200_000,
-    }
-}
+const ROUND_TRIPS: u64 = 200_000;
 
 async fn ask(to: &mpsc::Sender<u64>, from: &mut mpsc::Receiver<u64>, times: u64) {
     for i in 0..times {
@@ -45,7 +40,7 @@ async fn answer_by_oneshots(mut from: mpsc::Receiver<Question>) {
 
 /// Over two channels of capacity 1.
 pub fn channels(flavour: Flavour) {
-    let times = round_trips(flavour);
+    let times = ROUND_TRIPS;
     let (asking, asked) = mpsc::channel(1);
     let (answering, mut answered) = mpsc::channel(1);
     let asker = async move {
@@ -57,7 +52,7 @@ pub fn channels(flavour: Flavour) {
 
 /// The question carries a oneshot sender for the answer.
 pub fn oneshots(flavour: Flavour) {
-    let times = round_trips(flavour);
+    let times = ROUND_TRIPS;
     let (asking, asked) = mpsc::channel(1);
     let asker = async move {
         ask_with_oneshots(&asking, times / 10).await;

@@ -54,7 +54,7 @@ fn beside<T>(runtime: Runtime, body: impl FnOnce(&Handle) -> T) -> T {
 /// ns per task that main spawns on a runtime from outside, until the last task has run.
 pub fn spawn(flavour: Flavour) {
     let ns = match flavour {
-        Flavour::Ct | Flavour::Cross => beside(runtime(flavour), measure),
+        Flavour::Ct => beside(runtime(flavour), measure),
         Flavour::W2 => measure(runtime(flavour).handle()),
     };
     report("spawn_remote", flavour, "ns", ns);

@@ -2,7 +2,6 @@
 //! The runtimes of the cases.
 
 use std::future::Future;
-use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -12,8 +11,6 @@ pub enum Flavour {
     Ct,
     /// The multi-thread scheduler with two workers.
     W2,
-    /// Two current-thread schedulers on two threads that communicate with each other.
-    Cross,
 }
 
 impl Flavour {
@@ -21,14 +18,13 @@ impl Flavour {
         match self {
             Flavour::Ct => "ct",
             Flavour::W2 => "w2",
-            Flavour::Cross => "cross",
         }
     }
 }
 
 pub fn runtime(flavour: Flavour) -> Runtime {
     let built = match flavour {
-        Flavour::Ct | Flavour::Cross => Builder::new_current_thread().enable_all().build(),
+        Flavour::Ct => Builder::new_current_thread().enable_all().build(),
         Flavour::W2 => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
     };
     built.expect("a runtime")
@@ -50,18 +46,12 @@ where
     on.block_on(async { tokio::spawn(root).await.unwrap() })
 }
 
-/// Runs two tasks that communicate on the runtimes of the flavor. Returns the output of `asking`.
+/// Runs two tasks that communicate on a new runtime. Returns the output of `asking`.
 pub fn talk<A, B>(flavour: Flavour, asking: A, answering: B) -> A::Output
 where
     A: Future<Output: Send> + Send + 'static,
     B: Future<Output = ()> + Send + 'static,
 {
-    if let Flavour::Cross = flavour {
-        let other = thread::spawn(move || run_root(flavour, answering));
-        let asked = run_root(flavour, asking);
-        other.join().unwrap();
-        return asked;
-    }
     run_root(flavour, async {
         let answerer = tokio::spawn(answering);
         let asker = tokio::spawn(asking);
