@@ -101,7 +101,6 @@ private:
 };
 
 TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
-    const auto rounds = support::rounds(1'000'000);
     mailbox box;
     eddy::detail::atomic<std::uint64_t> opened{0};  // acquire pairs with release: the round counts as opened
     eddy::detail::atomic<bool> over{false};         // acquire and release: only ends the loop
@@ -119,7 +118,8 @@ TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
             std::move(sleeper).wake();
         }
     });
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    std::uint64_t round = 0;
+    for (support::handover_rounds rounds(1'000'000); rounds.next(); ++round) {
         bool left = false;
         wait(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
             if (!std::exchange(left, true)) box.put(cx.waker());
@@ -129,7 +129,7 @@ TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
     }
     over.store(true, std::memory_order_release);
     waking.join();
-    EXPECT_EQ(opened.load(), rounds);
+    EXPECT_EQ(opened.load(), round);
 }
 
 }  // namespace
