@@ -12,8 +12,7 @@ namespace eddy::detail {
 /// Thread safety: any thread.
 ///
 /// The memory orders are the same for every count:
-/// - add() is relaxed. The caller is an owner, so the count cannot reach zero meanwhile, and it publishes no other
-/// data.
+/// - add() is relaxed. The caller is an owner, so the count cannot reach zero meanwhile. It publishes no other data.
 /// - drop() is acq_rel and pairs with itself. release: what this owner did happens before the destruction. acquire: the
 ///   last owner sees what all other owners did.
 /// - count() is acquire and pairs with drop(). A caller that finds fewer owners sees what the departed owners did.

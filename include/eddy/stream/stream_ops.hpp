@@ -125,8 +125,9 @@ class for_each_future;
 /// Lifetime: merge(), ready_chunks(), timeout(), timeout_repeating(), chunks_timeout(), buffered() and
 /// buffer_unordered() may return an item while an inner stream waits. They may be moved between two items only if that
 /// inner stream may be moved at any time, as those of channels, timers and generators may. Otherwise they must not be
-/// moved; by_ref() makes it possible to use them in place. Cost: no allocation, unless stated at the member. Each item
-/// costs one unit of the coop budget, which its source consumes, or else the reader.
+/// moved; by_ref() makes it possible to use them in place.
+/// Cost: no allocation, unless stated at the member. Each item costs one unit of the coop budget, which its source
+/// consumes, or else the reader.
 template <class Self, bool Marked>
 class stream_ops {
 public:
