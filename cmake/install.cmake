@@ -7,6 +7,14 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 install(TARGETS eddy EXPORT eddy_targets FILE_SET HEADERS FILE_SET detail)
 install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir})
 
+# eddy::tls has its own file of targets, which is read only if OpenSSL is found.
+set(eddy_has_tls FALSE)
+if(TARGET eddy_tls)
+  set(eddy_has_tls TRUE)
+  install(TARGETS eddy_tls EXPORT eddy_tls_targets FILE_SET HEADERS)
+  install(EXPORT eddy_tls_targets NAMESPACE eddy:: DESTINATION ${package_dir})
+endif()
+
 # A shared eddy links liburing itself. A program that links a static eddy must link liburing, too.
 get_target_property(eddy_type eddy TYPE)
 if(liburing_FOUND AND NOT eddy_type STREQUAL "SHARED_LIBRARY")

@@ -50,6 +50,9 @@ const char* text_of(errc code) noexcept {
     case errc::forbidden_signal:
         return "the signal does not exist, or cannot be waited for: KILL, STOP, and those of program errors (SEGV, "
                "ILL, FPE, BUS)";
+    case errc::tls_truncated:
+        return "the TLS connection ended without close_notify: the peer has failed, or an attacker has cut the "
+               "connection";
     case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";

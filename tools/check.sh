@@ -184,7 +184,7 @@ check_with_sanitizer() {
 # Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. With --all,
 # also without liburing.
 check_package() {
-    build release eddy
+    build release eddy_libraries
     local out=$top/build/package
     rm -rf "$out"
     cmake --install build/release --prefix "$out/prefix" >/dev/null

@@ -39,6 +39,7 @@ enum class errc {
     frame_too_large,       ///< a frame exceeds the limit or its length field; equals std::errc::message_size
     bad_frame_length,      ///< a length field has an invalid value; equals std::errc::bad_message
     forbidden_signal,      ///< the signal cannot be awaited; equals std::errc::invalid_argument
+    tls_truncated,         ///< a TLS connection ended without close_notify: data may be missing
 };
 
 /// Returns the error category of `errc`. Its name is "eddy".

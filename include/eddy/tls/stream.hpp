@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/tls_engine.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/io/read.hpp>
+#include <eddy/io/read_exact.hpp>
+#include <eddy/io/write.hpp>
+#include <eddy/io/write_all.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/tls/config.hpp>
+#include <eddy/tls/error.hpp>
+
+namespace eddy::tls {
+
+/// A TLS connection over `S`, which is a reader and a writer: net::tcp_stream, net::unix_stream, io::duplex_stream, or
+/// another TLS stream. Made by connect() and accept(). It is a reader and a writer itself, so all algorithms of
+/// eddy::io work with it.
+///
+/// Errors: those of `S`; errc::tls_truncated if the connection ends without close_notify; tls::openssl_category() if
+/// the peer violates the protocol or sends an alert. After an error, later calls in the same direction return it again.
+/// Cancel safety: each poll function is safe: no byte is lost or sent twice.
+/// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
+/// may also use the stream itself: neither misses a wake-up, although a read can have to write and vice versa.
+/// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
+/// connection without close_notify: await shutdown() first, or the peer reports truncation.
+/// Cost: OpenSSL's own memory, and some 300 bytes. Buffers for encrypted bytes exist only while they are not empty.
+template <class S>
+class stream {
+public:
+    /// For connect() and accept().
+    stream(S&& below, detail::tls_engine&& engine) noexcept : below_(std::move(below)), engine_(std::move(engine)) {}
+
+    /// Reads at least one byte into `into` and returns the count. Returns 0 only if the peer has sent close_notify, or
+    /// if `into` is empty.
+    /// Cancel safety: safe.
+    [[nodiscard]] auto read(std::span<std::byte> into) { return io::read(*this, into); }
+    /// Fills `into`.
+    /// Errors: errc::unexpected_eof if the stream ends first.
+    /// Cancel safety: not safe. Bytes already read are lost; loop over read().
+    [[nodiscard]] auto read_exact(std::span<std::byte> into) { return io::read_exact(*this, into); }
+    /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent at once, as far as the
+    /// connection takes them; up to 64 KiB may wait for the next read, write or flush.
+    /// Cancel safety: safe.
+    [[nodiscard]] auto write(std::span<const std::byte> from) { return io::write(*this, from); }
+    /// Encrypts all of `from`; see write().
+    /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
+    [[nodiscard]] auto write_all(std::span<const std::byte> from) { return io::write_all(*this, from); }
+    /// Same as above, for text.
+    /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
+    [[nodiscard]] auto write_all(std::string_view from) { return io::write_all(*this, from); }
+    /// Waits until all encrypted bytes were sent.
+    /// Cancel safety: safe.
+    [[nodiscard]] auto flush() {
+        return poll_fn([this](context& cx) { return poll_flush(cx); });
+    }
+    /// Sends all bytes and close_notify, then ends the writing direction. Does not wait for the peer's close_notify.
+    /// Cancel safety: safe. Call it again to continue.
+    [[nodiscard]] auto shutdown() {
+        return poll_fn([this](context& cx) { return poll_shutdown(cx); });
+    }
+
+    /// Implements async_read and async_write.
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        detail::tls_transport_of<S> below(below_);
+        return engine_.poll_read(below, cx, into);
+    }
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        detail::tls_transport_of<S> below(below_);
+        return engine_.poll_write(below, cx, from);
+    }
+    poll_result<result<void>> poll_flush(context& cx) {
+        detail::tls_transport_of<S> below(below_);
+        return engine_.poll_flush(below, cx);
+    }
+    poll_result<result<void>> poll_shutdown(context& cx) {
+        detail::tls_transport_of<S> below(below_);
+        return engine_.poll_shutdown(below, cx);
+    }
+    /// For connect() and accept(): continues the handshake.
+    poll_result<result<void>> poll_handshake(context& cx) {
+        detail::tls_transport_of<S> below(below_);
+        return engine_.poll_handshake(below, cx);
+    }
+
+    /// Returns the application protocol that both sides agreed on; empty if there is none.
+    /// Lifetime: the view is valid as long as the stream.
+    [[nodiscard]] std::string_view alpn() const noexcept { return engine_.alpn(); }
+    /// On a server: returns the host name that the client asked for; empty if it named none.
+    /// Lifetime: the view is valid as long as the stream.
+    [[nodiscard]] std::string_view server_name() const noexcept { return engine_.server_name(); }
+    /// Returns the version of the protocol that is in use.
+    [[nodiscard]] tls::version version() const noexcept { return engine_.version(); }
+    /// Returns whether an earlier session was resumed, without a new exchange of certificates.
+    [[nodiscard]] bool was_resumed() const noexcept { return engine_.was_resumed(); }
+    /// Returns the peer's certificate as PEM text; empty if it has shown none.
+    /// Cost: encodes the certificate.
+    [[nodiscard]] std::string peer_certificate() const { return engine_.peer_certificate(); }
+
+    /// Returns the connection below. Reading from it or writing to it breaks the TLS stream.
+    [[nodiscard]] S& inner() noexcept { return below_; }
+    [[nodiscard]] const S& inner() const noexcept { return below_; }
+
+private:
+    S below_;
+    detail::tls_engine engine_;
+};
+
+/// Performs the handshake of a client over the connection `below`, and returns the TLS stream. `host` is the host name
+/// that the server's certificate must have, or an IP address.
+///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
+///     auto peer = co_await try_(tls::connect(std::move(tcp), config, "example.org"));
+/// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out; errors of
+/// `below`. Cancel safety: safe. The connection is closed.
+template <class S>
+[[nodiscard]] task<result<stream<S>>> connect(S below, client_config config, std::string host) {
+    static_assert(detail::check_reader<S>() && detail::check_writer<S>());
+    auto engine = detail::tls_engine::connect(config, host);
+    if (!engine) co_return std::unexpected(engine.error());
+    stream<S> made(std::move(below), *std::move(engine));
+    auto handshake = poll_fn([&made](context& cx) { return made.poll_handshake(cx); });
+    auto ended = co_await time::timeout(detail::tls_access::handshake_timeout(config), std::ref(handshake));
+    if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
+    if (!*ended) co_return std::unexpected(ended->error());
+    co_return std::move(made);
+}
+
+/// Performs the handshake of a server over the connection `below`, and returns the TLS stream.
+/// Errors: openssl_category(), also if the client refuses the server's certificate; certificate_category() for a
+/// refused client certificate; errc::timed_out; errors of `below`. Cancel safety: safe. The connection is closed.
+template <class S>
+[[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
+    static_assert(detail::check_reader<S>() && detail::check_writer<S>());
+    const auto deadline = time::clock::now() + detail::tls_access::handshake_timeout(config);
+    auto permit = co_await time::timeout_at(deadline, detail::tls_access::handshakes(config).acquire());
+    if (!permit) co_return std::unexpected(make_error_code(errc::timed_out));
+    auto engine = detail::tls_engine::accept(config);
+    if (!engine) co_return std::unexpected(engine.error());
+    stream<S> made(std::move(below), *std::move(engine));
+    auto handshake = poll_fn([&made](context& cx) { return made.poll_handshake(cx); });
+    auto ended = co_await time::timeout_at(deadline, std::ref(handshake));
+    if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
+    if (!*ended) co_return std::unexpected(ended->error());
+    co_return std::move(made);
+}
+
+}  // namespace eddy::tls

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/tls_engine.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <eddy/error.hpp>
+#include <eddy/tls/error.hpp>
+
+#include "tls/context.hpp"
+#include "tls/openssl.hpp"
+#include "tls/wait_list.hpp"
+
+// OpenSSL reads and writes encrypted bytes through a BIO of ours, which never waits: a read takes what was received,
+// and a write appends to a buffer. The functions below move the bytes between these buffers and the connection.
+//
+//     poll_read()   SSL_read <- BIO <- input   <- below.poll_read()
+//     poll_write()  SSL_write -> BIO -> output -> below.poll_write()
+//
+// Either one may have to do the other: OpenSSL answers a key update while it reads. So every call first sends what it
+// can, and a call that must wait for input has sent all output before, or waits for both.
+
+namespace eddy::detail {
+namespace {
+
+using waiting_task = tls_wait_list::task;
+using direction = tls_wait_list::direction;
+
+/// A write encrypts nothing while more than this is unsent.
+constexpr std::size_t most_written = 64 * 1024;
+
+/// A read decrypts nothing while more than this is unsent. It is larger than what writes leave behind: otherwise two
+/// peers that both write would wait for each other to read. Only answers to key updates can exceed it, which an honest
+/// peer reads.
+constexpr std::size_t most_answered = 2 * most_written;
+
+/// Room for the largest record: 16 KiB, and what encryption adds.
+constexpr std::size_t chunk_size = 17 * 1024;
+
+/// A buffer for one receive, which the streams of a thread share. A TLS stream over another TLS stream borrows a second
+/// one.
+class borrowed_chunk {
+public:
+    borrowed_chunk() : bytes_(std::move(kept)) {
+        if (!bytes_) bytes_ = std::make_unique_for_overwrite<std::byte[]>(chunk_size);
+    }
+    borrowed_chunk(const borrowed_chunk&) = delete;
+    borrowed_chunk& operator=(const borrowed_chunk&) = delete;
+    ~borrowed_chunk() { kept = std::move(bytes_); }
+
+    [[nodiscard]] std::span<std::byte> span() const noexcept { return {bytes_.get(), chunk_size}; }
+
+private:
+    static thread_local std::unique_ptr<std::byte[]> kept;
+
+    std::unique_ptr<std::byte[]> bytes_;
+};
+thread_local std::unique_ptr<std::byte[]> borrowed_chunk::kept;
+
+}  // namespace
+
+struct tls_engine::state {
+    explicit state(ssl_owner connection) noexcept : ssl(std::move(connection)), waiters(new tls_wait_list) {}
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+    ~state() {
+        set_host(*ssl, nullptr);
+        waiters->clear();
+        waiters->release();
+    }
+
+    // What `ssl` refers to, so it is destroyed later.
+    std::shared_ptr<tls_client_context> client;
+    std::shared_ptr<const tls_server_identities> server;
+    std::string host;
+
+    ssl_owner ssl;
+    tls_wait_list* const waiters;
+    std::error_code failure;  // returned by each later call
+    bool is_closed = false;   // close_notify is in the output
+    bool has_ended = false;   // the connection below has ended
+
+    // ---- Encrypted bytes ----
+    std::span<const std::byte> input;  // received and not decrypted: in `rest`, or in a chunk during a call
+    std::vector<std::byte> rest;       // keeps the input between two calls
+    std::vector<std::byte> output;     // encrypted and not sent
+    std::size_t sent = 0;              // of `output`
+
+    [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
+
+    result<void> attach();
+    template <class Call>
+    poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task who, const Call& call);
+    poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task who);
+    poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task who, std::span<std::byte> into);
+    void keep_input() noexcept;
+    std::error_code failure_of(int kind) noexcept;
+};
+
+namespace {
+
+// ---- The BIO ----
+
+tls_engine::state& state_of(BIO* bio) noexcept { return *static_cast<tls_engine::state*>(BIO_get_data(bio)); }
+
+int read_input(BIO* bio, char* into, std::size_t size, std::size_t* count) {
+    auto& state = state_of(bio);
+    BIO_clear_retry_flags(bio);
+    *count = std::min(size, state.input.size());
+    if (*count == 0) {
+        if (!state.has_ended) BIO_set_retry_read(bio);
+        return 0;
+    }
+    std::memcpy(into, state.input.data(), *count);
+    state.input = state.input.subspan(*count);
+    return 1;
+}
+
+int write_output(BIO* bio, const char* from, std::size_t size, std::size_t* count) {
+    auto& state = state_of(bio);
+    BIO_clear_retry_flags(bio);
+    try {
+        const auto* const first = reinterpret_cast<const std::byte*>(from);
+        state.output.insert(state.output.end(), first, first + size);
+    } catch (const std::bad_alloc&) {
+        *count = 0;
+        return 0;  // OpenSSL reports SSL_ERROR_SYSCALL
+    }
+    *count = size;
+    return 1;
+}
+
+long control(BIO* bio, int command, long, void*) {
+    switch (command) {
+    case BIO_CTRL_FLUSH: return 1;
+    case BIO_CTRL_EOF: return state_of(bio).has_ended && state_of(bio).input.empty() ? 1 : 0;
+    default: return 0;
+    }
+}
+
+const BIO_METHOD* bio_method() noexcept {
+    static const BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "eddy");
+        if (made == nullptr) return made;
+        BIO_meth_set_read_ex(made, read_input);
+        BIO_meth_set_write_ex(made, write_output);
+        BIO_meth_set_ctrl(made, control);
+        return made;
+    }();
+    return method;
+}
+
+/// A context whose waker wakes all tasks of the stream that wait for one direction of the connection.
+template <direction Way>
+class context_below {
+public:
+    context_below(tls_wait_list& waiters, context& cx, waiting_task who)
+        : outer_(cx), waker_(&tls_wait_list::vtable<Way>, &waiters), inner_(waker_.get(), cx.budget()) {
+        waiters.add(who, Way, cx.waker());
+    }
+    context_below(const context_below&) = delete;
+    context_below& operator=(const context_below&) = delete;
+    ~context_below() { outer_.restore_budget(inner_.budget()); }
+
+    context& get() noexcept { return inner_; }
+
+private:
+    context& outer_;
+    borrowed_waker waker_;
+    context inner_;
+};
+
+}  // namespace
+
+/// Gives the BIO to the connection.
+result<void> tls_engine::state::attach() {
+    const BIO_METHOD* const method = bio_method();
+    BIO* const bio = method != nullptr ? BIO_new(method) : nullptr;
+    if (bio == nullptr) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl.get(), bio, bio);
+    return ok();
+}
+
+/// Sends the output. Ready when there is none left.
+poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task who) {
+    while (unsent() != 0) {
+        context_below<direction::write> inner(*waiters, cx, who);
+        const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, failure = count->error());
+        if (**count == 0) return result<void>(std::unexpect, failure = make_error_code(errc::write_zero));
+        sent += std::min(**count, unsent());
+    }
+    output = {};
+    sent = 0;
+    return ok();
+}
+
+/// Receives some input.
+/// Preconditions: there is no input.
+poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task who,
+                                                     std::span<std::byte> into) {
+    context_below<direction::read> inner(*waiters, cx, who);
+    const auto count = below.poll_read(inner.get(), into);
+    if (!count) return not_ready;
+    if (!*count) return result<void>(std::unexpect, failure = count->error());
+    if (**count > into.size()) return result<void>(std::unexpect, failure = make_error_code(errc::count_too_large));
+    has_ended = **count == 0;
+    input = into.first(**count);
+    return ok();
+}
+
+/// Moves the input from a chunk to `rest`, at the end of a call.
+void tls_engine::state::keep_input() noexcept {
+    if (input.empty()) {
+        rest = {};
+        input = {};
+    } else if (input.data() < rest.data() || input.data() >= rest.data() + rest.size()) {
+        try {
+            rest.assign(input.begin(), input.end());
+            input = rest;
+        } catch (const std::bad_alloc&) {
+            input = {};
+            failure = std::make_error_code(std::errc::not_enough_memory);
+        }
+    }
+}
+
+/// Returns the error after a call of OpenSSL that failed with SSL_get_error() == `kind`.
+std::error_code tls_engine::state::failure_of(int kind) noexcept {
+    const unsigned long first = ERR_peek_error();
+    const int reason = ERR_GET_LIB(first) == ERR_LIB_SSL ? ERR_GET_REASON(first) : 0;
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        if (const long why = SSL_get_verify_result(ssl.get()); why != X509_V_OK) {
+            ERR_clear_error();
+            return {static_cast<int>(why), tls::certificate_category()};
+        }
+    }
+    if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || (kind == SSL_ERROR_SYSCALL && first == 0 && has_ended)) {
+        ERR_clear_error();
+        return make_error_code(errc::tls_truncated);
+    }
+    return take_openssl_error(kind == SSL_ERROR_SYSCALL ? std::errc::not_enough_memory : std::errc::io_error);
+}
+
+/// Calls OpenSSL until it has a result. `call(count)` makes one call, which returns 1 on success.
+template <class Call>
+poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, context& cx, waiting_task who,
+                                                        const Call& call) {
+    using answer = result<std::size_t>;
+    std::optional<borrowed_chunk> chunk;
+    struct keeps_input {
+        state& self;
+        ~keeps_input() { self.keep_input(); }
+    } const keeper{*this};
+    for (;;) {
+        if (failure) return answer(std::unexpect, failure);
+        if (!cx.consume_budget()) return not_ready;
+        if (unsent() >= (who == waiting_task::writer ? most_written : most_answered)) {
+            if (const auto done = send(below, cx, who); !done || !*done) {
+                cx.refund_budget();
+                if (done) return answer(std::unexpect, done->error());
+                return not_ready;
+            }
+        }
+        ERR_clear_error();
+        std::size_t count = 0;
+        const int outcome = call(count);
+        const int kind = outcome == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl.get(), outcome);
+        const std::error_code failed =
+            kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN ? failure_of(kind)
+                                                                                                   : std::error_code();
+        // Also after an error, since the output may be an alert that tells the peer why. An error of the connection is
+        // reported by the next call, unless there is an earlier one.
+        const auto all_sent = send(below, cx, who);
+        if (failed) return answer(std::unexpect, failure = failed);
+        if (kind == SSL_ERROR_NONE) return answer(count);
+        if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
+        if (all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
+        if (!chunk) chunk.emplace();
+        const auto received = receive(below, cx, who, chunk->span());
+        if (!received) {
+            cx.refund_budget();
+            return not_ready;
+        }
+        if (!*received) return answer(std::unexpect, received->error());
+    }
+}
+
+// ---- tls_engine ----
+
+tls_engine::tls_engine(std::unique_ptr<state> made) noexcept : state_(std::move(made)) {}
+tls_engine::tls_engine(tls_engine&& other) noexcept = default;
+tls_engine& tls_engine::operator=(tls_engine&& other) noexcept = default;
+tls_engine::~tls_engine() = default;
+
+result<tls_engine> tls_engine::connect(const tls::client_config& config, const std::string& host) {
+    ERR_clear_error();
+    const auto client = tls_access::shared(config);
+    ssl_owner ssl(SSL_new(&client->context()));
+    if (!ssl) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
+    auto made = std::make_unique<state>(std::move(ssl));
+    made->client = client;
+    made->host = host;
+    SSL& connection = *made->ssl;
+    if (auto attached = made->attach(); !attached) return std::unexpected(attached.error());
+
+    unsigned char address[16];
+    const bool is_address =
+        ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
+    if (is_address) {
+        if (client->verifies() && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(&connection), host.c_str()) != 1) {
+            return std::unexpected(take_openssl_error());
+        }
+    } else {
+        SSL_set_hostflags(&connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        if (host.empty() || (client->verifies() && SSL_set1_host(&connection, host.c_str()) != 1) ||
+            SSL_set_tlsext_host_name(&connection, host.c_str()) != 1) {
+            ERR_clear_error();
+            return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        }
+    }
+    set_host(connection, &made->host);
+    if (const auto session = client->take_session(host)) SSL_set_session(&connection, session.get());
+    SSL_set_connect_state(&connection);
+    return tls_engine(std::move(made));
+}
+
+result<tls_engine> tls_engine::accept(const tls::server_config& config) {
+    ERR_clear_error();
+    auto identities = tls_access::get(config).identities();
+    ssl_owner ssl(SSL_new(identities->usual.get()));
+    if (!ssl) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
+    auto made = std::make_unique<state>(std::move(ssl));
+    made->server = std::move(identities);
+    if (auto attached = made->attach(); !attached) return std::unexpected(attached.error());
+    SSL_set_accept_state(made->ssl.get());
+    return tls_engine(std::move(made));
+}
+
+poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, context& cx) {
+    if (SSL_is_init_finished(state_->ssl.get()) == 0) {
+        const auto done = state_->run(below, cx, waiting_task::reader,
+                                      [&](std::size_t&) { return SSL_do_handshake(state_->ssl.get()); });
+        if (!done) return not_ready;
+        if (!*done) return result<void>(std::unexpect, done->error());
+    }
+    const auto sent = state_->send(below, cx, waiting_task::reader);
+    // With TLS 1.3 a server's last output are tickets, for which the client does not wait: it may read none of them
+    // before it has sent a request. They are sent by the next call.
+    if (!sent && state_->server && version() == tls::version::tls_1_3) return ok();
+    return sent;
+}
+
+poll_result<result<std::size_t>> tls_engine::poll_read(tls_transport& below, context& cx, std::span<std::byte> into) {
+    if (into.empty()) return ok(std::size_t{0});
+    return state_->run(below, cx, waiting_task::reader, [&](std::size_t& count) {
+        return SSL_read_ex(state_->ssl.get(), into.data(), into.size(), &count);
+    });
+}
+
+poll_result<result<std::size_t>> tls_engine::poll_write(tls_transport& below, context& cx,
+                                                        std::span<const std::byte> from) {
+    if (from.empty()) return ok(std::size_t{0});
+    if (state_->is_closed) return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::broken_pipe));
+    return state_->run(below, cx, waiting_task::writer, [&](std::size_t& count) {
+        return SSL_write_ex(state_->ssl.get(), from.data(), from.size(), &count);
+    });
+}
+
+poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& cx) {
+    if (state_->failure) return result<void>(std::unexpect, state_->failure);
+    const auto sent = state_->send(below, cx, waiting_task::writer);
+    if (!sent || !*sent) return sent;
+    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    return below.poll_flush(inner.get());
+}
+
+poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, context& cx) {
+    if (!state_->failure) {
+        if (!std::exchange(state_->is_closed, true)) {
+            ERR_clear_error();
+            SSL_shutdown(state_->ssl.get());  // 0: the peer's close_notify is missing, which is not waited for
+            ERR_clear_error();
+        }
+        const auto sent = state_->send(below, cx, waiting_task::writer);
+        if (!sent || !*sent) return sent;
+    }
+    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    return below.poll_shutdown(inner.get());
+}
+
+std::string_view tls_engine::alpn() const noexcept {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(state_->ssl.get(), &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
+std::string_view tls_engine::server_name() const noexcept {
+    const char* const name = SSL_get_servername(state_->ssl.get(), TLSEXT_NAMETYPE_host_name);
+    return name != nullptr ? name : std::string_view();
+}
+
+tls::version tls_engine::version() const noexcept {
+    return SSL_version(state_->ssl.get()) >= TLS1_3_VERSION ? tls::version::tls_1_3 : tls::version::tls_1_2;
+}
+
+bool tls_engine::was_resumed() const noexcept { return SSL_session_reused(state_->ssl.get()) == 1; }
+
+std::string tls_engine::peer_certificate() const {
+    const certificate_owner certificate(SSL_get1_peer_certificate(state_->ssl.get()));
+    const bio_owner text(BIO_new(BIO_s_mem()));
+    if (!certificate || !text || PEM_write_bio_X509(text.get(), certificate.get()) != 1) return {};
+    char* first = nullptr;
+    const long size = BIO_get_mem_data(text.get(), &first);
+    return {first, static_cast<std::size_t>(size)};
+}
+
+}  // namespace eddy::detail

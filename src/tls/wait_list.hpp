@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spin_lock.hpp>
+#include <eddy/future/waker.hpp>
+
+namespace eddy::detail {
+
+/// The tasks of a TLS stream that wait for the connection below: the one that reads from the stream and the one that
+/// writes to it. Each of them may wait for each direction of the connection: a read of the stream may have to write,
+/// for example the answer to a key update. The connection keeps one waker per direction, so it gets a waker of this
+/// object, which wakes all tasks that wait for that direction.
+///
+///     tasks_[t]       the last waker of the task
+///     waits_[d]       a bit for each task that waits for the direction
+///
+/// Thread safety: any thread.
+/// Lifetime: reference-counted: the connection may keep its wakers longer than the TLS stream exists.
+class tls_wait_list {
+public:
+    enum class task : std::uint8_t { reader, writer };
+    enum class direction : std::uint8_t { read, write };
+
+    tls_wait_list() noexcept = default;
+    tls_wait_list(const tls_wait_list&) = delete;
+    tls_wait_list& operator=(const tls_wait_list&) = delete;
+
+    /// Adds the task to those that wake(way) wakes. Call it before the connection is polled.
+    void add(task who, direction way, const waker& wake) {
+        waker former;  // destroyed after the lock is released: that may run user-provided code
+        {
+            const std::lock_guard guard(lock_);
+            if (tasks_[index(who)].will_wake(wake)) {
+                waits_[index(way)] |= bit(who);
+                return;
+            }
+        }
+        waker mine = wake;
+        const std::lock_guard guard(lock_);
+        tasks_[index(who)].swap(mine);
+        waits_[index(way)] |= bit(who);
+        former = std::move(mine);
+    }
+
+    /// Wakes the tasks that wait for this direction, and removes them.
+    void wake(direction way) noexcept {
+        std::array<waker, 2> woken;
+        {
+            const std::lock_guard guard(lock_);
+            const auto waiting = std::exchange(waits_[index(way)], std::uint8_t{0});
+            for (const auto who : {task::reader, task::writer}) {
+                if ((waiting & bit(who)) != 0) woken[index(who)] = tasks_[index(who)];
+            }
+        }
+        for (auto& each : woken) std::move(each).wake();
+    }
+
+    /// Drops the wakers when the stream is destroyed.
+    void clear() noexcept {
+        std::array<waker, 2> dropped;
+        const std::lock_guard guard(lock_);
+        for (const auto who : {task::reader, task::writer}) dropped[index(who)].swap(tasks_[index(who)]);
+        waits_ = {};
+    }
+
+    void retain() noexcept {
+        // relaxed: the caller already has a reference.
+        references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    void release() noexcept {
+        // acq_rel: the last release() sees everything that the other owners did before theirs.
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    /// The functions of the wakers, whose data is this object.
+    template <direction Way>
+    static constexpr waker_vtable vtable{
+        [](void* data) noexcept -> void* {
+            static_cast<tls_wait_list*>(data)->retain();
+            return data;
+        },
+        [](void* data) noexcept {
+            static_cast<tls_wait_list*>(data)->wake(Way);
+            static_cast<tls_wait_list*>(data)->release();
+        },
+        [](void* data) noexcept { static_cast<tls_wait_list*>(data)->wake(Way); },
+        [](void* data) noexcept { static_cast<tls_wait_list*>(data)->release(); },
+    };
+
+private:
+    ~tls_wait_list() = default;
+
+    template <class E>
+    static constexpr std::size_t index(E value) noexcept {
+        return static_cast<std::size_t>(value);
+    }
+    static constexpr std::uint8_t bit(task who) noexcept { return static_cast<std::uint8_t>(1u << index(who)); }
+
+    spin_lock lock_;
+    std::array<waker, 2> tasks_;
+    std::array<std::uint8_t, 2> waits_{};
+    atomic<std::uint32_t> references_{1};
+};
+
+}  // namespace eddy::detail

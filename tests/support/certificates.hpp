@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+// Certificates for tests, made when they are needed: files would expire.
+
+namespace support {
+
+/// A certificate and its key, as PEM text.
+struct certificate {
+    std::string pem;
+    std::string key;
+
+    certificate() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+/// An authority that issues certificates with P-256 keys.
+class certificate_authority {
+public:
+    explicit certificate_authority(const std::string& name = "test authority");
+
+    /// The authority's own certificate.
+    [[nodiscard]] const std::string& pem() const noexcept { return own_.pem; }
+
+    /// What to change in an issued certificate.
+    struct options {
+        bool is_expired = false;
+
+        options() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    };
+
+    /// Issues a certificate for names of the form "DNS:localhost" or "IP:127.0.0.1".
+    [[nodiscard]] certificate issue(const std::vector<std::string>& names, const options& how = {}) const;
+
+private:
+    certificate own_;
+    std::string name_;
+};
+
+}  // namespace support

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/tls/config.hpp>
+
+#include <eddy/tls/error.hpp>
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "support/certificates.hpp"
+#include "support/temp_dir.hpp"
+
+namespace {
+
+using eddy::tls::client_builder;
+using eddy::tls::identity;
+using eddy::tls::server_builder;
+
+identity make_identity() {
+    const auto issued = support::certificate_authority().issue({"DNS:localhost"});
+    return *identity::from_pem(issued.pem, issued.key);
+}
+
+TEST(TlsIdentity, TextThatIsNotPemIsRefused) {
+    const auto issued = support::certificate_authority().issue({"DNS:localhost"});
+    EXPECT_EQ(identity::from_pem("no certificate", issued.key).error().category(), eddy::tls::openssl_category());
+    EXPECT_EQ(identity::from_pem(issued.pem, "no key").error().category(), eddy::tls::openssl_category());
+    EXPECT_EQ(identity::from_pem("", "").error().message(), "no start line");
+}
+
+TEST(TlsIdentity, KeyOfAnotherCertificateIsRefused) {
+    const support::certificate_authority authority;
+    const auto one = authority.issue({"DNS:localhost"});
+    const auto other = authority.issue({"DNS:localhost"});
+    EXPECT_EQ(identity::from_pem(one.pem, other.key).error().message(), "key values mismatch");
+}
+
+TEST(TlsIdentity, IsReadFromFiles) {
+    const support::temp_dir folder;
+    const auto issued = support::certificate_authority().issue({"DNS:localhost"});
+    const std::filesystem::path chain = folder / "chain.pem";
+    const std::filesystem::path key = folder / "key.pem";
+    std::ofstream(chain) << issued.pem;
+    EXPECT_EQ(identity::from_files(chain, key).error(), std::errc::no_such_file_or_directory);
+    std::ofstream(key) << issued.key;
+    EXPECT_TRUE(identity::from_files(chain, key).has_value());
+}
+
+TEST(TlsClientBuilder, MissingTrustFileIsAnError) {
+    EXPECT_EQ(client_builder().trust_file("/nonexistent/ca.pem").build().error(), std::errc::no_such_file_or_directory);
+}
+
+TEST(TlsClientBuilder, TrustedTextWithoutACertificateIsAnError) {
+    EXPECT_EQ(client_builder().trust_pem("nothing").build().error().category(), eddy::tls::openssl_category());
+}
+
+TEST(TlsBuilders, ProtocolNamesHaveOneTo255Bytes) {
+    EXPECT_EQ(client_builder().alpn({""}).build().error(), std::errc::invalid_argument);
+    EXPECT_EQ(client_builder().alpn({std::string(256, 'x')}).build().error(), std::errc::invalid_argument);
+    EXPECT_EQ(server_builder(make_identity()).alpn({"h2", ""}).build().error(), std::errc::invalid_argument);
+    EXPECT_TRUE(client_builder().alpn({std::string(255, 'x')}).build().has_value());
+}
+
+TEST(TlsBuilders, KeyLogThatCannotBeOpenedIsAnError) {
+    EXPECT_EQ(client_builder().dangerous_key_log("/nonexistent/keys").build().error(),
+              std::errc::no_such_file_or_directory);
+    EXPECT_EQ(server_builder(make_identity()).dangerous_key_log("/nonexistent/keys").build().error(),
+              std::errc::no_such_file_or_directory);
+}
+
+}  // namespace

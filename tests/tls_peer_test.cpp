@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// TLS against OpenSSL itself: its programs as peers, and its functions for what a peer does rarely.
+#include <eddy/tls.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <cstddef>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+#include "support/tls_pair.hpp"
+
+namespace {
+
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using support::tls_world;
+namespace net = eddy::net;
+namespace tls = eddy::tls;
+
+const char* const versions[] = {"-tls1_2", "-tls1_3"};
+
+/// Files for the programs of OpenSSL.
+struct files {
+    support::temp_dir folder;
+    std::string authority = folder / "authority.pem";
+    std::string chain = folder / "chain.pem";
+    std::string key = folder / "key.pem";
+
+    explicit files(const tls_world& world) {
+        std::ofstream(authority) << world.authority().pem();
+        std::ofstream(chain) << world.issued().pem;
+        std::ofstream(key) << world.issued().key;
+    }
+};
+
+std::string shell(const std::string& command, std::string& errors) {
+    auto ended = support::run({"/bin/sh", "-c", command});
+    errors = ended.err;
+    return ended.out;
+}
+
+task<result<std::string>> echo_one_client(net::tcp_listener& listener, tls::server_config config) {
+    auto accepted = co_await try_(listener.accept());
+    auto peer = co_await try_(tls::accept(std::move(accepted.stream), config));
+    std::array<std::byte, 1000> into{};
+    std::string got;
+    while (got.find('\n') == std::string::npos) {
+        const auto count = co_await try_(peer.read(into));
+        if (count == 0) break;
+        got.append(reinterpret_cast<const char*>(into.data()), count);
+    }
+    co_await try_(peer.write_all(got));
+    co_await try_(peer.shutdown());
+    co_return std::move(got);
+}
+
+TEST(TlsPeer, ServesOpensslClient) {
+    const tls_world world;
+    const files paths(world);
+    for (const char* const version : versions) {
+        eddy::core loop;
+        auto listener = loop.run(net::tcp_listener::bind("127.0.0.1:0"));
+        ASSERT_TRUE(listener.has_value());
+        const auto port = std::to_string(listener->local_addr()->port());
+        std::string errors;
+        std::string said;
+        std::thread client([&] {
+            said = shell(
+                "echo hello | openssl s_client -quiet -verify_return_error -servername localhost "
+                "-verify_hostname localhost -CAfile " +
+                    paths.authority + " " + version + " -connect 127.0.0.1:" + port,
+                errors);
+        });
+        const auto got = loop.run(echo_one_client(*listener, *world.server().build()));
+        client.join();
+        EXPECT_EQ(got.value_or("nothing"), "hello\n") << errors;
+        EXPECT_EQ(said, "hello\n") << errors;
+    }
+}
+
+task<result<std::string>> ask(net::socket_addr to, tls::client_config config, std::string question) {
+    auto tcp = co_await try_(net::tcp_stream::connect(to));
+    auto peer = co_await try_(tls::connect(std::move(tcp), config, "localhost"));
+    co_await try_(peer.write_all(question));
+    std::string answer(question.size(), ' ');
+    co_await try_(peer.read_exact(std::as_writable_bytes(std::span(answer))));
+    co_await try_(peer.shutdown());
+    co_return std::move(answer);
+}
+
+TEST(TlsPeer, ConnectsToOpensslServer) {
+    const tls_world world;
+    const files paths(world);
+    for (const char* const version : versions) {
+        support::process server({"/usr/bin/openssl", "s_server", "-rev", "-accept", "127.0.0.1:0", "-cert", paths.chain,
+                                 "-key", paths.key, version});
+        std::string line = server.line();
+        for (int tries = 0; tries < 20 && !line.starts_with("ACCEPT "); ++tries) line = server.line();
+        ASSERT_TRUE(line.starts_with("ACCEPT ")) << line;
+        const auto address = net::socket_addr::parse(line.substr(7));
+        ASSERT_TRUE(address.has_value()) << line;
+        eddy::core loop;
+        EXPECT_EQ(loop.run(ask(*address, *world.client().build(), "hello\n")).value_or("nothing"), "olleh\n");
+    }
+}
+
+#ifdef EDDY_TEST_TLS_EXAMPLE
+TEST(TlsPeer, ExampleEchoes) {
+    const support::temp_dir folder;
+    const std::string certificate = folder / "certificate.pem";
+    const std::string key = folder / "key.pem";
+    std::string errors;
+    shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
+          "-addext subjectAltName=DNS:localhost -keyout " +
+              key + " -out " + certificate,
+          errors);
+    const auto ended = support::run({"tls_echo", certificate, key});
+    EXPECT_EQ(ended.out, "TLS 1.3, echo: hello\n") << ended.err << errors;
+    EXPECT_EQ(ended.code, 0);
+}
+#endif
+
+// ---- A peer that is driven by hand ----
+
+/// A client of OpenSSL whose encrypted bytes pass through memory.
+class raw_client {
+public:
+    explicit raw_client(int version) : context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_.get())) {
+        SSL_set_min_proto_version(ssl_.get(), version);
+        SSL_set_max_proto_version(ssl_.get(), version);
+        SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
+        SSL_set_connect_state(ssl_.get());
+    }
+
+    SSL* get() const noexcept { return ssl_.get(); }
+
+    /// Makes `call(ssl)` until it succeeds, and moves bytes to and from `below` meanwhile.
+    template <class Call>
+    task<result<int>> run(eddy::io::duplex_stream& below, Call call) {
+        std::array<std::byte, 20'000> buffer{};
+        for (;;) {
+            const int outcome = call(ssl_.get());
+            const int kind = SSL_get_error(ssl_.get(), outcome);
+            co_await try_(send(below));
+            if (outcome > 0) co_return outcome;
+            if (kind != SSL_ERROR_WANT_READ) co_return std::unexpected(std::make_error_code(std::errc::io_error));
+            const auto count = co_await try_(eddy::io::read(below, buffer));
+            if (count == 0) co_return std::unexpected(eddy::make_error_code(eddy::errc::unexpected_eof));
+            BIO_write(SSL_get_rbio(ssl_.get()), buffer.data(), static_cast<int>(count));
+        }
+    }
+    /// Sends what OpenSSL has written.
+    task<result<void>> send(eddy::io::duplex_stream& below) {
+        std::vector<std::byte> bytes(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())));
+        if (bytes.empty()) co_return eddy::ok();
+        BIO_read(SSL_get_wbio(ssl_.get()), bytes.data(), static_cast<int>(bytes.size()));
+        co_return co_await eddy::io::write_all(below, bytes);
+    }
+
+private:
+    struct frees {
+        void operator()(SSL_CTX* object) const noexcept { SSL_CTX_free(object); }
+        void operator()(SSL* object) const noexcept { SSL_free(object); }
+    };
+    std::unique_ptr<SSL_CTX, frees> context_;
+    std::unique_ptr<SSL, frees> ssl_;
+};
+
+int write_text(SSL* to, const char* text) {
+    return SSL_write(to, text, static_cast<int>(std::char_traits<char>::length(text)));
+}
+
+TEST(TlsPeer, AnswersAKeyUpdateWhileARequestIsAwaited) {
+    const tls_world world;
+    eddy::core loop;
+    const bool finished =
+        loop.run([](const tls_world& certificates) -> task<result<bool>> {
+                auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+                raw_client client(TLS1_3_VERSION);
+                auto handshake = eddy::join(tls::accept(std::move(server_end), *certificates.server().build()),
+                                            client.run(client_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+                auto [accepted, shaken] = co_await handshake;
+                auto server = co_await try_(std::move(accepted));
+                co_await try_(shaken);
+
+                // The server waits for a request. The client asks it for new keys, in the middle of an idle connection.
+                std::array<std::byte, 100> into{};
+                auto request = server.read(into);
+                const auto ask_for_keys = [](raw_client& from, eddy::io::duplex_stream& below) -> task<result<bool>> {
+                    SSL_key_update(from.get(), SSL_KEY_UPDATE_REQUESTED);
+                    co_await try_(from.run(below, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+                    // The answer arrives although the server writes nothing: OpenSSL sees no data, and the record is
+                    // consumed.
+                    std::array<std::byte, 1000> answer{};
+                    const auto count = co_await try_(eddy::io::read(below, answer));
+                    BIO_write(SSL_get_rbio(from.get()), answer.data(), static_cast<int>(count));
+                    char none = 0;
+                    const int outcome = SSL_read(from.get(), &none, 1);
+                    const bool is_fine = outcome <= 0 && SSL_get_error(from.get(), outcome) == SSL_ERROR_WANT_READ;
+                    co_await try_(from.run(below, [](SSL* ssl) { return write_text(ssl, "request"); }));
+                    co_return is_fine;
+                };
+                auto both = eddy::join(std::ref(request), ask_for_keys(client, client_end));
+                auto [received, is_fine] = co_await both;
+                const auto count = co_await try_(received);
+                const auto answered = co_await try_(is_fine);
+                co_return answered&& count == 7;
+            }(world))
+            .value_or(false);
+    EXPECT_TRUE(finished);
+}
+
+TEST(TlsPeer, RefusesRenegotiation) {
+    const tls_world world;
+    eddy::core loop;
+    const auto outcome = loop.run([](const tls_world& certificates) -> task<result<bool>> {
+        auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+        raw_client client(TLS1_2_VERSION);
+        auto handshake = eddy::join(tls::accept(std::move(server_end), *certificates.server().build()),
+                                    client.run(client_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+        auto [accepted, shaken] = co_await handshake;
+        auto server = co_await try_(std::move(accepted));
+        co_await try_(shaken);
+        EXPECT_EQ(server.version(), tls::version::tls_1_2);
+        SSL_renegotiate(client.get());
+        auto again = client.run(client_end, [](SSL* ssl) { return SSL_do_handshake(ssl); });
+        std::array<std::byte, 100> into{};
+        auto request = server.read(into);
+        auto first = eddy::select(std::ref(again), std::ref(request));
+        auto ended = co_await first;
+        co_return ended.index() == 0 ? !std::get<0>(ended).has_value() : !std::get<1>(ended).has_value();
+    }(world));
+    EXPECT_EQ(outcome, result<bool>(true));
+}
+
+}  // namespace

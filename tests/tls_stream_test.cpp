@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/tls.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+#include <openssl/x509_vfy.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "support/certificates.hpp"
+#include "support/temp_dir.hpp"
+#include "support/tls_pair.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::shake_hands;
+using support::tls_stream;
+using support::tls_world;
+namespace tls = eddy::tls;
+
+std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+/// A text in which no part of some length occurs twice.
+std::string pattern(std::size_t size) {
+    std::string text(size, ' ');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 7 + i / 251 * 31 + i / 65'521) & 0xff);
+    return text;
+}
+
+template <class S>
+task<result<void>> send(S& to, std::string text) {
+    co_await try_(to.write_all(text));
+    co_return co_await to.flush();
+}
+
+template <class S>
+task<result<std::string>> receive(S& from, std::size_t size) {
+    std::string text(size, ' ');
+    co_await try_(from.read_exact(std::as_writable_bytes(std::span(text))));
+    co_return std::move(text);
+}
+
+template <class S>
+task<result<std::size_t>> read_some(S& from) {
+    std::array<std::byte, 100> into{};
+    co_return co_await from.read(into);
+}
+
+struct Tls : testing::Test {
+    tls_world world;
+    eddy::core loop;
+
+    /// Exchanges one text in each direction.
+    void exchange(support::tls_handshake& pair) {
+        ASSERT_TRUE(pair.client.has_value()) << pair.client.error().message();
+        ASSERT_TRUE(pair.server.has_value()) << pair.server.error().message();
+        EXPECT_TRUE(loop.run(send(*pair.client, "question")).has_value());
+        EXPECT_EQ(loop.run(receive(*pair.server, 8)).value(), "question");
+        EXPECT_TRUE(loop.run(send(*pair.server, "answer")).has_value());
+        EXPECT_EQ(loop.run(receive(*pair.client, 6)).value(), "answer");
+    }
+};
+
+// ---- Data ----
+
+TEST_F(Tls, ExchangesDataWithBothVersions) {
+    auto newest = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(newest);
+    EXPECT_EQ(newest.client->version(), tls::version::tls_1_3);
+    EXPECT_EQ(newest.server->version(), tls::version::tls_1_3);
+}
+
+TEST_F(Tls, DataOfAnySizeArrivesThroughANarrowConnection) {
+    for (const std::size_t capacity : {std::size_t{1}, std::size_t{100}, std::size_t{20'000}}) {
+        auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", capacity);
+        ASSERT_TRUE(pair.client && pair.server);
+        for (const std::size_t size : {1, 2, 1000, 16'384, 16'385, 200'000}) {
+            const auto text = pattern(size);
+            auto [sent, received] = loop.run(eddy::join(send(*pair.client, text), receive(*pair.server, size)));
+            EXPECT_TRUE(sent.has_value());
+            EXPECT_TRUE(received.value() == text) << size << " bytes";
+        }
+    }
+}
+
+TEST_F(Tls, BothDirectionsTransferAtTheSameTime) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 500);
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto text = pattern(300'000);
+    auto [a, b, c, d] = loop.run(eddy::join(send(*pair.client, text), receive(*pair.server, text.size()),
+                                            send(*pair.server, text), receive(*pair.client, text.size())));
+    EXPECT_TRUE(a.has_value() && c.has_value());
+    EXPECT_TRUE(b.value() == text);
+    EXPECT_TRUE(d.value() == text);
+}
+
+TEST_F(Tls, HalvesTransferOnTwoWorkers) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 3000);
+    ASSERT_TRUE(pair.client && pair.server);
+    auto runtime = eddy::runtime_builder().worker_threads(2).build();
+    ASSERT_TRUE(runtime.has_value());
+    constexpr std::size_t size = 1'000'000;
+    auto both = [](tls_stream one, tls_stream other) -> task<bool> {
+        auto here = eddy::io::split(std::move(one));
+        auto there = eddy::io::split(std::move(other));
+        auto write = [](eddy::io::write_half<tls_stream> to) -> task<result<void>> {
+            const auto text = pattern(size);
+            co_await try_(eddy::io::write_all(to, text));
+            co_return co_await eddy::poll_fn([&to](eddy::context& cx) { return to.poll_flush(cx); });
+        };
+        auto read = [](eddy::io::read_half<tls_stream> from) -> task<result<bool>> {
+            std::string text(size, ' ');
+            co_await try_(eddy::io::read_exact(from, std::as_writable_bytes(std::span(text))));
+            co_return text == pattern(size);
+        };
+        auto first = eddy::spawn(write(std::move(here.writer)));
+        auto second = eddy::spawn(write(std::move(there.writer)));
+        auto third = eddy::spawn(read(std::move(here.reader)));
+        auto fourth = eddy::spawn(read(std::move(there.reader)));
+        const auto wrote_first = co_await std::move(first);
+        const auto wrote_second = co_await std::move(second);
+        const auto read_first = co_await std::move(third);
+        const auto read_second = co_await std::move(fourth);
+        co_return wrote_first->has_value() && wrote_second->has_value() && read_first->value() && read_second->value();
+    };
+    EXPECT_TRUE(runtime->block_on(both(*std::move(pair.client), *std::move(pair.server))));
+}
+
+TEST_F(Tls, StreamOverAnotherStreamWorks) {
+    auto outer = shake_hands(loop, *world.client().build(), *world.server().build());
+    ASSERT_TRUE(outer.client && outer.server);
+    auto [client, server] =
+        loop.run(eddy::join(tls::connect(*std::move(outer.client), *world.client().build(), "localhost"),
+                            tls::accept(*std::move(outer.server), *world.server().build())));
+    ASSERT_TRUE(client && server);
+    const auto text = pattern(100'000);
+    auto [sent, received] = loop.run(eddy::join(send(*client, text), receive(*server, text.size())));
+    EXPECT_TRUE(sent.has_value());
+    EXPECT_TRUE(received.value() == text);
+}
+
+TEST_F(Tls, DroppedWritesNeitherLoseNorRepeatBytes) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 700);
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto text = pattern(300'000);
+    auto write = [](tls_stream& to, std::string_view left) -> task<result<void>> {
+        while (!left.empty()) {
+            auto next = to.write(bytes_of(left.substr(0, 5000)));
+            // Polls once, then drops the future if it is not ready.
+            auto either = eddy::select_biased(std::move(next), eddy::ready());
+            auto first = co_await either;
+            if (first.index() == 0) {
+                left.remove_prefix(co_await try_(std::get<0>(std::move(first))));
+            } else {
+                co_await eddy::yield_now();
+            }
+        }
+        co_return co_await to.flush();
+    };
+    auto [sent, received] = loop.run(eddy::join(write(*pair.client, text), receive(*pair.server, text.size())));
+    EXPECT_TRUE(sent.has_value());
+    EXPECT_TRUE(received.value() == text);
+}
+
+TEST_F(Tls, DroppedReadsLoseNoBytes) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 300);
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto text = pattern(100'000);
+    auto read = [](tls_stream& from, std::size_t size) -> task<result<std::string>> {
+        std::string got;
+        std::array<char, 1000> part{};
+        while (got.size() < size) {
+            auto either = eddy::select_biased(from.read(std::as_writable_bytes(std::span(part))), eddy::ready());
+            auto first = co_await either;
+            if (first.index() == 0) {
+                const auto count = co_await try_(std::get<0>(std::move(first)));
+                got.append(part.data(), count);
+            } else {
+                co_await eddy::yield_now();
+            }
+        }
+        co_return std::move(got);
+    };
+    auto [sent, received] = loop.run(eddy::join(send(*pair.client, text), read(*pair.server, text.size())));
+    EXPECT_TRUE(sent.has_value());
+    EXPECT_TRUE(received.value() == text);
+}
+
+// ---- The end ----
+
+TEST_F(Tls, ShutdownIsReadAsTheEnd) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    EXPECT_TRUE(loop.run(pair.client->shutdown()).has_value());
+    EXPECT_EQ(loop.run(read_some(*pair.server)), result<std::size_t>(0));
+    EXPECT_EQ(loop.run(read_some(*pair.server)), result<std::size_t>(0));
+    // The other direction is still open.
+    EXPECT_TRUE(loop.run(send(*pair.server, "late")).has_value());
+    EXPECT_EQ(loop.run(receive(*pair.client, 4)).value(), "late");
+    EXPECT_EQ(loop.run(pair.client->write(bytes_of("x"))).error(), std::errc::broken_pipe);
+    EXPECT_TRUE(loop.run(pair.client->shutdown()).has_value());
+}
+
+TEST_F(Tls, EndWithoutShutdownIsTruncation) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    pair.client = std::unexpected(std::error_code());  // destroys the stream
+    EXPECT_EQ(loop.run(read_some(*pair.server)).error(), eddy::errc::tls_truncated);
+    EXPECT_EQ(loop.run(read_some(*pair.server)).error(), eddy::errc::tls_truncated);
+}
+
+TEST_F(Tls, DataBeforeATruncationIsRead) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    EXPECT_TRUE(loop.run(send(*pair.client, "last words")).has_value());
+    pair.client = std::unexpected(std::error_code());
+    EXPECT_EQ(loop.run(receive(*pair.server, 10)).value(), "last words");
+    EXPECT_EQ(loop.run(read_some(*pair.server)).error(), eddy::errc::tls_truncated);
+}
+
+TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {
+    auto [here, there] = eddy::io::duplex(64 * 1024);
+    by_hand client(tls::connect(std::move(here), *world.client().build(), "localhost"));
+    loop.run(eddy::poll_fn([&](eddy::context&) {
+        assert_pending(client.poll());
+        {
+            const auto gone = std::move(there);
+        }
+        EXPECT_EQ(assert_ready(client.poll()).error(), eddy::errc::tls_truncated);
+        return eddy::poll_result<void>::ready();
+    }));
+}
+
+TEST_F(Tls, HandshakeTimesOutOnBothSides) {
+    loop.run([](tls_world& certificates) -> task<void> {
+        eddy::test::pause();
+        auto [client_end, silent_server] = eddy::io::duplex(64 * 1024);
+        const auto client_config = certificates.client().handshake_timeout(3s).build();
+        const auto start = eddy::time::clock::now();
+        auto client = co_await tls::connect(std::move(client_end), *client_config, "localhost");
+        EXPECT_EQ(client.error(), eddy::errc::timed_out);
+        EXPECT_EQ(eddy::time::clock::now() - start, 3s);
+
+        auto [server_end, silent_client] = eddy::io::duplex(64 * 1024);
+        auto server = co_await tls::accept(std::move(server_end), *certificates.server().build());
+        EXPECT_EQ(server.error(), eddy::errc::timed_out);
+        EXPECT_EQ(eddy::time::clock::now() - start, 13s);
+    }(world));
+}
+
+TEST_F(Tls, HandshakesBeyondTheLimitWait) {
+    loop.run([](tls_world& certificates) -> task<void> {
+        eddy::test::pause();
+        const auto config = certificates.server().max_handshakes(1).build();
+        auto [first_end, silent] = eddy::io::duplex(64 * 1024);
+        auto [second_end, client_end] = eddy::io::duplex(64 * 1024);
+        // The first client says nothing, so its handshake ends after 10 s. The second one then has its own 10 s nearly
+        // used up: waiting counts.
+        auto [first, second, client] = co_await eddy::join(
+            tls::accept(std::move(first_end), *config), tls::accept(std::move(second_end), *config),
+            tls::connect(std::move(client_end), *certificates.client().handshake_timeout(1min).build(), "localhost"));
+        EXPECT_EQ(first.error(), eddy::errc::timed_out);
+        EXPECT_EQ(second.error(), eddy::errc::timed_out);
+        EXPECT_FALSE(client.has_value());
+    }(world));
+}
+
+TEST_F(Tls, PlainTextIsRefusedWithAHint) {
+    auto [here, there] = eddy::io::duplex(64 * 1024);
+    auto config = *world.client().build();
+    auto answer = [](eddy::io::duplex_stream to) -> task<void> {
+        static_cast<void>(co_await eddy::io::write_all(to, "HTTP/1.1 400 Bad Request\r\n\r\n"));
+        std::array<std::byte, 1000> into{};
+        for (;;) {
+            const auto count = co_await eddy::io::read(to, into);
+            if (!count || *count == 0) co_return;
+        }
+    };
+    auto joined = loop.run(eddy::join(tls::connect(std::move(here), config, "localhost"), answer(std::move(there))));
+    const auto& client = joined.first;
+    ASSERT_FALSE(client.has_value());
+    EXPECT_EQ(client.error().category(), tls::openssl_category());
+    EXPECT_NE(client.error().message().find("does the peer speak TLS"), std::string::npos) << client.error().message();
+}
+
+// ---- Certificates ----
+
+TEST_F(Tls, CertificateForAnotherHostIsRefused) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "example.org");
+    EXPECT_EQ(pair.client.error(), std::error_code(X509_V_ERR_HOSTNAME_MISMATCH, tls::certificate_category()));
+    EXPECT_EQ(pair.client.error().message(), "the certificate was refused: hostname mismatch");
+}
+
+TEST_F(Tls, CertificateForAnIpAddressIsChecked) {
+    auto good = shake_hands(loop, *world.client().build(), *world.server().build(), "127.0.0.1");
+    EXPECT_TRUE(good.client.has_value());
+    EXPECT_EQ(good.server->server_name(), "");  // addresses are not sent
+    auto bad = shake_hands(loop, *world.client().build(), *world.server().build(), "127.0.0.2");
+    EXPECT_EQ(bad.client.error(), std::error_code(X509_V_ERR_IP_ADDRESS_MISMATCH, tls::certificate_category()));
+}
+
+TEST_F(Tls, CertificateOfAnUnknownAuthorityIsRefused) {
+    const support::certificate_authority other("another authority");
+    auto pair = shake_hands(loop, *tls::client_builder().trust_pem(other.pem()).build(), *world.server().build());
+    EXPECT_EQ(pair.client.error(),
+              std::error_code(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, tls::certificate_category()));
+    // The server is told by an alert, after the client has ended the handshake.
+    if (pair.server) {
+        EXPECT_EQ(loop.run(read_some(*pair.server)).error().category(), tls::openssl_category());
+    } else {
+        EXPECT_EQ(pair.server.error().category(), tls::openssl_category());
+    }
+}
+
+TEST_F(Tls, SystemTrustDoesNotIncludeTheTestAuthority) {
+    auto pair = shake_hands(loop, *tls::client_config::make(), *world.server().build());
+    EXPECT_EQ(pair.client.error().category(), tls::certificate_category());
+}
+
+TEST_F(Tls, ExpiredCertificateIsRefused) {
+    support::certificate_authority::options expired;
+    expired.is_expired = true;
+    const auto issued = world.authority().issue({"DNS:localhost"}, expired);
+    auto pair = shake_hands(loop, *world.client().build(), *tls::server_config::make(world.identity_of(issued)));
+    EXPECT_EQ(pair.client.error(), std::error_code(X509_V_ERR_CERT_HAS_EXPIRED, tls::certificate_category()));
+}
+
+TEST_F(Tls, AnyCertificateIsAcceptedOnRequestOnly) {
+    const auto any = *tls::client_builder().dangerous_accept_any_certificate().build();
+    auto pair = shake_hands(loop, any, *world.server().build(), "example.org");
+    exchange(pair);
+    EXPECT_EQ(pair.client->peer_certificate(), world.issued().pem);
+}
+
+TEST_F(Tls, EmptyHostIsRefused) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().handshake_timeout(1ms).build(), "");
+    EXPECT_EQ(pair.client.error(), std::errc::invalid_argument);
+}
+
+TEST_F(Tls, ServerAsksForAClientCertificate) {
+    const support::certificate_authority clients("authority of clients");
+    const auto mine = clients.issue({"DNS:client"});
+    const auto server = *world.server().require_client_certificate(clients.pem()).build();
+    auto known = shake_hands(loop, *world.client().identity(world.identity_of(mine)).build(), server);
+    exchange(known);
+    EXPECT_EQ(known.server->peer_certificate(), mine.pem);
+
+    auto anonymous = shake_hands(loop, *world.client().build(), server);
+    EXPECT_EQ(anonymous.server.error().message(), "peer did not return a certificate");
+
+    const auto stranger = world.authority().issue({"DNS:client"});
+    auto unknown = shake_hands(loop, *world.client().identity(world.identity_of(stranger)).build(), server);
+    EXPECT_EQ(unknown.server.error().category(), tls::certificate_category());
+    // With TLS 1.3 the client's handshake has ended before the server looks at the certificate.
+    ASSERT_TRUE(unknown.client.has_value());
+    EXPECT_EQ(loop.run(read_some(*unknown.client)).error().category(), tls::openssl_category());
+}
+
+TEST_F(Tls, IdentityIsChosenByTheHostThatTheClientNames) {
+    const auto other = world.authority().issue({"DNS:example.org"});
+    const auto wild = world.authority().issue({"DNS:*.example.net"});
+    const auto server = *world.server()
+                             .identity_for("Example.org", world.identity_of(other))
+                             .identity_for("*.example.net", world.identity_of(wild))
+                             .build();
+    const auto client = *world.client().build();
+    auto usual = shake_hands(loop, client, server);
+    EXPECT_EQ(usual.client->peer_certificate(), world.issued().pem);
+    EXPECT_EQ(usual.server->server_name(), "localhost");
+    auto named = shake_hands(loop, client, server, "example.org");
+    EXPECT_EQ(named.client->peer_certificate(), other.pem);
+    EXPECT_EQ(named.server->server_name(), "example.org");
+    auto matched = shake_hands(loop, client, server, "www.example.net");
+    EXPECT_EQ(matched.client->peer_certificate(), wild.pem);
+    auto too_deep = shake_hands(loop, client, server, "a.b.example.net");
+    EXPECT_FALSE(too_deep.client.has_value());
+}
+
+TEST_F(Tls, ReplacedIdentityIsForNewHandshakes) {
+    const auto server = *world.server().build();
+    const auto client = *world.client().build();
+    auto before = shake_hands(loop, client, server);
+    const auto renewed = world.authority().issue({"DNS:localhost"});
+    EXPECT_TRUE(server.replace(world.identity_of(renewed)).has_value());
+    exchange(before);
+    auto fresh = shake_hands(loop, *world.client().build(), server);
+    exchange(fresh);
+    EXPECT_EQ(before.client->peer_certificate(), world.issued().pem);
+    EXPECT_EQ(fresh.client->peer_certificate(), renewed.pem);
+}
+
+// ---- Protocols and sessions ----
+
+TEST_F(Tls, ServerChoosesTheProtocol) {
+    const auto server = *world.server().alpn({"h2", "http/1.1"}).build();
+    auto both = shake_hands(loop, *world.client().alpn({"http/1.1", "h2"}).build(), server);
+    EXPECT_EQ(both.client->alpn(), "h2");
+    EXPECT_EQ(both.server->alpn(), "h2");
+    auto old = shake_hands(loop, *world.client().alpn({"http/1.1"}).build(), server);
+    EXPECT_EQ(old.client->alpn(), "http/1.1");
+    auto none = shake_hands(loop, *world.client().build(), server);
+    EXPECT_EQ(none.client->alpn(), "");
+    auto other = shake_hands(loop, *world.client().alpn({"smtp"}).build(), server);
+    EXPECT_FALSE(other.client.has_value());
+    EXPECT_EQ(other.server.error().message(), "no application protocol");
+}
+
+TEST_F(Tls, OldVersionIsRefusedOnRequest) {
+    const auto server = *world.server().min_version(tls::version::tls_1_3).build();
+    auto pair = shake_hands(loop, *world.client().build(), server);
+    EXPECT_EQ(pair.client->version(), tls::version::tls_1_3);
+}
+
+TEST_F(Tls, SecondConnectionResumesTheSession) {
+    const auto server = *world.server().build();
+    const auto client = *world.client().build();
+    auto first = shake_hands(loop, client, server);
+    exchange(first);  // the server sends its tickets after the handshake
+    EXPECT_FALSE(first.client->was_resumed());
+    auto second = shake_hands(loop, client, server);
+    exchange(second);
+    EXPECT_TRUE(second.client->was_resumed());
+    EXPECT_TRUE(second.server->was_resumed());
+    // Tickets survive the renewal of the certificate.
+    EXPECT_TRUE(server.replace(world.identity_of(world.authority().issue({"DNS:localhost"}))).has_value());
+    auto third = shake_hands(loop, client, server);
+    exchange(third);
+    EXPECT_TRUE(third.client->was_resumed());
+}
+
+TEST_F(Tls, SessionsAreNotSharedBetweenHosts) {
+    const auto server = *world.server().build();
+    const auto client = *world.client().build();
+    auto first = shake_hands(loop, client, server, "localhost");
+    exchange(first);
+    auto second = shake_hands(loop, client, server, "127.0.0.1");
+    exchange(second);
+    EXPECT_FALSE(second.client->was_resumed());
+}
+
+TEST_F(Tls, KeyLogHasTheSecrets) {
+    const support::temp_dir folder;
+    const std::string file = folder / "keys";
+    auto pair = shake_hands(loop, *world.client().dangerous_key_log(file).build(), *world.server().build());
+    exchange(pair);
+    std::ifstream log(file);
+    const std::string text{std::istreambuf_iterator<char>(log), {}};
+    EXPECT_NE(text.find("CLIENT_TRAFFIC_SECRET_0 "), std::string::npos);
+}
+
+}  // namespace
