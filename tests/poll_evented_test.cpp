@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -431,6 +432,90 @@ TEST(AsyncFd, ReopenedFifoDoesNotSpin) {
     EXPECT_LT(waits_in_50ms(loop, *source), 10u) << "the loop spins";
     ::unlink(path.c_str());
     ::rmdir(name);
+}
+
+// ---- Level-triggered waits ----
+
+/// A socket pair without eddy, in non-blocking mode.
+class plain_pair {
+public:
+    plain_pair() {
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_) != 0) std::abort();
+    }
+    plain_pair(const plain_pair&) = delete;
+    plain_pair& operator=(const plain_pair&) = delete;
+    ~plain_pair() {
+        for (const int each : fds_) ::close(each);
+    }
+    [[nodiscard]] int near() const noexcept { return fds_[0]; }
+    [[nodiscard]] int far() const noexcept { return fds_[1]; }
+
+private:
+    int fds_[2];
+};
+
+TEST(AsyncFdLevel, IsReadyAgainWhileDataRemains) {
+    eddy::core loop;
+    const plain_pair pair;
+    std::string got;
+    loop.run([](const plain_pair& ends, std::string& all) -> eddy::task<void> {
+        async_fd<eddy::io::fd_view> watched(eddy::io::fd_view(ends.near()));
+        EXPECT_EQ(::write(ends.far(), "abc", 3), 3);
+        for (int i = 0; i < 3; ++i) {
+            const auto seen = co_await watched.wait_readable();
+            EXPECT_TRUE(seen && seen->is_readable());
+            char one = 0;
+            EXPECT_EQ(::read(ends.near(), &one, 1), 1);  // never until EAGAIN
+            all += one;
+        }
+    }(pair, got));
+    EXPECT_EQ(got, "abc");
+}
+
+TEST(AsyncFdLevel, WaitsAgainAfterAllDataWasRead) {
+    eddy::core loop;
+    const plain_pair pair;
+    loop.run([](const plain_pair& ends) -> eddy::task<void> {
+        async_fd<eddy::io::fd_view> watched(eddy::io::fd_view(ends.near()));
+        for (int i = 0; i < 5; ++i) {
+            EXPECT_EQ(::write(ends.far(), "a", 1), 1);
+            const auto seen = co_await watched.wait_readable();
+            EXPECT_TRUE(seen.has_value());
+            char one = 0;
+            EXPECT_EQ(::read(ends.near(), &one, 1), 1);
+            // No call has reported EAGAIN, so the edge-triggered readiness is still set.
+            const auto late = co_await eddy::time::timeout(1ms, watched.wait_readable());
+            EXPECT_FALSE(late.has_value());
+        }
+    }(pair));
+}
+
+TEST(AsyncFdLevel, EndOfStreamAndWritabilityAreReported) {
+    eddy::core loop;
+    const plain_pair pair;
+    loop.run([](const plain_pair& ends) -> eddy::task<void> {
+        async_fd<eddy::io::fd_view> watched(eddy::io::fd_view(ends.near()));
+        const auto writable = co_await watched.wait_writable();
+        EXPECT_TRUE(writable && writable->is_writable());
+        const auto either = co_await watched.wait(interest::readable | interest::writable);
+        EXPECT_TRUE(either && !either->is_readable());
+        EXPECT_EQ(::shutdown(ends.far(), SHUT_WR), 0);
+        const auto ended = co_await watched.wait_readable();
+        EXPECT_TRUE(ended && ended->is_read_closed());
+    }(pair));
+}
+
+TEST(AsyncFdLevel, DestructionLeavesTheDescriptorOpen) {
+    eddy::core loop;
+    const plain_pair pair;
+    loop.run([](const plain_pair& ends) -> eddy::task<void> {
+        for (int i = 0; i < 2; ++i) {
+            async_fd<eddy::io::fd_view> watched(eddy::io::fd_view(ends.near()));
+            const auto seen = co_await watched.wait_writable();
+            EXPECT_TRUE(seen.has_value());
+        }
+    }(pair));
+    EXPECT_EQ(::write(pair.near(), "a", 1), 1);
 }
 
 }  // namespace

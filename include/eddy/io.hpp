@@ -32,6 +32,7 @@
 #include <eddy/io/buf_reader.hpp>
 #include <eddy/io/buf_writer.hpp>  // and buf_stream
 #include <eddy/io/chain.hpp>
+#include <eddy/io/idle_timeout.hpp>  // a limit on the time without progress
 #include <eddy/io/inspect.hpp>
 #include <eddy/io/joined_stream.hpp>
 #include <eddy/io/reader_stream.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <system_error>
@@ -10,10 +11,19 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/async_io.hpp>
 #include <eddy/io/poll_evented.hpp>
+
+namespace eddy::detail {
+
+/// Returns those conditions in `wanted` that hold for `fd` now, and closed states.
+/// Errors: those of poll(2).
+[[nodiscard]] EDDY_API result<io::ready> ready_now(int fd, io::interest wanted) noexcept;
+
+}  // namespace eddy::detail
 
 namespace eddy::io {
 
@@ -110,6 +120,55 @@ private:
     std::error_code reason_;
 };
 
+/// A descriptor that this object does not own: a source for an async_fd of a descriptor that another library opens and
+/// closes, `async_fd<fd_view>(fd_view(fd))`. Destroy the async_fd before the library closes the descriptor.
+/// Thread safety: a plain value.
+class fd_view {
+public:
+    /// Refers to `fd`.
+    explicit fd_view(int fd) noexcept : fd_(fd) {}
+    /// Returns the descriptor.
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
+/// Waits until a condition holds now. Returned by async_fd::wait_readable(), wait_writable() and wait().
+/// Errors: errc::runtime_shutdown; those of poll(2).
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
+/// Lifetime: the async_fd must outlive the future. The future must not move while it waits.
+template <io_source S>
+class [[nodiscard("co_await it")]] level_future : public future_ops<level_future<S>> {
+public:
+    using output_type = result<io::ready>;
+
+    /// Waits until one of the conditions `wanted` holds for the descriptor of `of`.
+    level_future(async_fd<S>& of, interest wanted) noexcept : of_(&of), wanted_(wanted) {
+        readiness_.emplace(of.registration().readiness(wanted));
+    }
+
+    /// Implements future.
+    poll_result<output_type> poll(context& cx) {
+        for (;;) {
+            const auto seen = readiness_->poll(cx);
+            if (!seen) return not_ready;
+            if (!*seen) return output_type(std::unexpect, seen->error());
+            const result<io::ready> now = eddy::detail::ready_now(of_->native_handle(), wanted_);
+            if (!now || !now->is_empty()) return output_type(now);
+            // An event that arrives after ready_now() has a newer tick, and is not cleared.
+            of_->registration().clear_blocked(**seen);
+            readiness_.emplace(of_->registration().readiness(wanted_));
+        }
+    }
+
+private:
+    async_fd<S>* of_;
+    interest wanted_;
+    std::optional<readiness_future> readiness_;
+};
+
 /// Registers a descriptor of the caller with the reactor: an eventfd, a timerfd, inotify, a pipe, a device, or a socket
 /// of another library. Pass the system call to async_io(), which retries it until it no longer would block:
 ///
@@ -123,6 +182,15 @@ private:
 ///         auto guard = co_await try_(fd.readable());
 ///         auto n = guard.try_io([&](auto& source) { return read_from(source.native_handle(), buffer); });
 ///         if (n || n.error() != std::errc::operation_would_block) co_return n;
+///     }
+///
+/// If another library makes the system calls, and does not report operation_would_block, use wait_readable() and
+/// wait_writable(). They ask the system, and so need no call to clear_ready():
+///
+///     async_fd<fd_view> watched(fd_view(library_fd(handle)));
+///     for (;;) {
+///         co_await try_(watched.wait_readable());
+///         library_read(handle);
 ///     }
 ///
 /// The descriptor is registered immediately, by the constructor or by make().
@@ -159,6 +227,16 @@ public:
     [[nodiscard]] ready_guard_future<S> readable() noexcept { return {*this, interest::readable}; }
     [[nodiscard]] ready_guard_future<S> writable() noexcept { return {*this, interest::writable}; }
     [[nodiscard]] ready_guard_future<S> ready(interest wanted) noexcept { return {*this, wanted}; }
+
+    /// Waits until a read or a write would not block, or until one of the conditions `wanted` holds. Level-triggered:
+    /// it is ready for as long as the condition holds, also if no call has returned operation_would_block. Returns the
+    /// conditions that hold.
+    /// Errors: errc::runtime_shutdown; those of poll(2).
+    /// Cancel safety: safe.
+    /// Cost: a call of poll(2) each time that the descriptor may be ready.
+    [[nodiscard]] level_future<S> wait_readable() noexcept { return {*this, interest::readable}; }
+    [[nodiscard]] level_future<S> wait_writable() noexcept { return {*this, interest::writable}; }
+    [[nodiscard]] level_future<S> wait(interest wanted) noexcept { return {*this, wanted}; }
 
     /// Calls `operation(source)` once if the descriptor may be ready. Never waits. See registration::try_io().
     template <class Operation>

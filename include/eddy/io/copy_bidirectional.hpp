@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/idle_timer.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
 #include <eddy/io/copy.hpp>
 #include <eddy/io/operation.hpp>
 
@@ -24,6 +28,37 @@ struct copied {
     copied(std::uint64_t there, std::uint64_t back) noexcept : a_to_b(there), b_to_a(back) {}
 
     friend bool operator==(const copied&, const copied&) noexcept = default;
+};
+
+/// The options of copy_bidirectional(): `copy_options().idle_timeout(30s)`.
+/// Thread safety: one thread at a time.
+class copy_options {
+public:
+    /// The default options.
+    copy_options() noexcept = default;
+
+    /// Sets the sizes of the two buffers, in bytes. The default is default_copy_buffer.
+    copy_options& buffer_sizes(std::size_t a_to_b, std::size_t b_to_a) noexcept {
+        a_to_b_ = a_to_b;
+        b_to_a_ = b_to_a;
+        return *this;
+    }
+    /// Sets how long no byte may be copied in either direction. Then the copy fails with errc::timed_out. There is no
+    /// limit by default.
+    copy_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
+        idle_timeout_ = limit;
+        return *this;
+    }
+
+    /// Returns the value of the option.
+    [[nodiscard]] std::size_t a_to_b_buffer() const noexcept { return a_to_b_; }
+    [[nodiscard]] std::size_t b_to_a_buffer() const noexcept { return b_to_a_; }
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> idle_timeout() const noexcept { return idle_timeout_; }
+
+private:
+    std::size_t a_to_b_ = default_copy_buffer;
+    std::size_t b_to_a_ = default_copy_buffer;
+    std::optional<std::chrono::nanoseconds> idle_timeout_;
 };
 
 }  // namespace eddy::io
@@ -73,8 +108,24 @@ public:
     /// For use by copy_bidirectional().
     copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
         : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
+    copy_bidirectional_op(A& a, B& b, const copy_options& options, std::source_location where)
+        : copy_bidirectional_op(a, b, options.a_to_b_buffer(), options.b_to_a_buffer(), where) {
+        if (options.idle_timeout()) idle_.emplace(*options.idle_timeout(), where);
+    }
 
     poll_result<output_type> poll(context& cx) {
+        const std::size_t before = count();
+        auto answer = poll_copies(cx);
+        if (answer || !idle_) return answer;
+        if (count() != before) idle_->touch(detail::idle_timer::read);
+        if (!idle_->poll_late(cx, detail::idle_timer::read)) return not_ready;
+        return output_type(std::unexpect, make_error_code(errc::timed_out));
+    }
+    /// Returns the number of bytes that were written, in both directions together.
+    [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
+
+private:
+    poll_result<output_type> poll_copies(context& cx) {
         // Alternates the order: the direction that is polled first may use up the budget, and would starve the other
         // one.
         is_back_first_ = !is_back_first_;
@@ -85,10 +136,7 @@ public:
         if (!first || !second) return not_ready;
         return output_type(std::in_place, a_to_b_.written(), b_to_a_.written());
     }
-    /// Returns the number of bytes that were written, in both directions together.
-    [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
 
-private:
     poll_result<result<void>> poll_there(context& cx) { return a_to_b_.poll(cx, *a_, *b_); }
     poll_result<result<void>> poll_back(context& cx) { return b_to_a_.poll(cx, *b_, *a_); }
 
@@ -96,6 +144,7 @@ private:
     B* b_;
     detail::copy_direction a_to_b_;
     detail::copy_direction b_to_a_;
+    std::optional<detail::idle_timer> idle_;
     bool is_back_first_ = true;  // the order of the last poll
 };
 
@@ -117,6 +166,22 @@ template <class A, class B>
                           detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>();
     return detail::make_operation<fits, copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
         a, b, a_to_b_size, b_to_a_size, where);
+}
+
+/// Same as above, with options:
+///     co_await try_(io::copy_bidirectional(client, server, io::copy_options().idle_timeout(5min)));
+/// Errors: also errc::timed_out, if no byte was copied for the idle timeout.
+/// Cancel safety: not safe, as above.
+template <class A, class B>
+[[nodiscard]] auto copy_bidirectional(A&& a, B&& b, const copy_options& options,
+                                      std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
+                  detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>()) {
+        return operation<copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
+            std::in_place, a, b, options, where);
+    } else {
+        return detail::broken_future();
+    }
 }
 
 }  // namespace eddy::io

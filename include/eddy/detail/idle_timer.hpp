@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <source_location>
+
+#include <eddy/future/future.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+
+namespace eddy::detail {
+
+/// Measures how long operations of an I/O object wait without progress, in one or two directions.
+///
+/// Progress does not touch the timers: a timer that fires too early is set again. So an operation that does not wait
+/// costs nothing, unless an operation of the other direction waits.
+/// Lifetime: it may be moved while no operation is polled. The timers are not moved, but set again by the next poll.
+class idle_timer {
+public:
+    /// The direction of an operation. Each direction has a timer, because two tasks may wait.
+    enum direction : unsigned char { read = 0, write = 1 };
+
+    idle_timer(std::chrono::nanoseconds limit, std::source_location where) noexcept
+        : limit_(time::round_up(limit)), where_(where) {}
+    idle_timer(idle_timer&& other) noexcept : idle_timer(other.limit_, other.where_) { take(other); }
+    idle_timer& operator=(idle_timer&& other) noexcept {
+        limit_ = other.limit_;
+        where_ = other.where_;
+        timers_[read].reset();
+        timers_[write].reset();
+        take(other);
+        return *this;
+    }
+    ~idle_timer() = default;
+
+    /// Records that an operation has ended.
+    void touch(direction ended) noexcept {
+        waits_[ended] = false;
+        if (waits_[1 - ended]) last_ = time::clock::now();
+    }
+
+    /// Returns whether the limit has passed since the last progress, or since the first operation began to wait.
+    /// Otherwise wakes the task when it has. Called by an operation that waits.
+    [[nodiscard]] bool poll_late(context& cx, direction waiting) {
+        if (!waits_[waiting]) {
+            waits_[waiting] = true;
+            if (!waits_[1 - waiting]) last_ = time::clock::now();
+        }
+        auto& timer = timers_[waiting];
+        for (;;) {
+            const auto deadline = time::saturating_add(last_, limit_);
+            if (!timer) timer.emplace(deadline, where_);
+            if (!timer->poll(cx)) return false;
+            const bool is_late = timer->deadline() >= deadline;
+            timer.reset();
+            if (is_late) return true;
+        }
+    }
+
+    /// Forgets the operations that wait.
+    void stop() noexcept { waits_[read] = waits_[write] = false; }
+
+private:
+    void take(const idle_timer& other) noexcept {
+        last_ = other.last_;
+        waits_[read] = other.waits_[read];
+        waits_[write] = other.waits_[write];
+    }
+
+    time::duration limit_;
+    time::time_point last_{};
+    std::source_location where_;
+    bool waits_[2] = {false, false};
+    std::optional<time::sleep_future> timers_[2];
+};
+
+}  // namespace eddy::detail
