@@ -135,6 +135,9 @@ void throw_empty_handle(const char* what, std::source_location where) {
 }
 
 void fatal_misuse(std::string_view text) noexcept { fatal_error(text); }
+void fatal_misuse(std::string_view text, const std::source_location& where) noexcept {
+    fatal_error(with_place(text, where));
+}
 
 void fatal_error(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());

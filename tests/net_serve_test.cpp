@@ -8,6 +8,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <source_location>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -374,6 +376,193 @@ TEST(NetServeStress, ServesManyClientsOnRuntime) {
     auto limited = eddy::time::timeout(20s, all());
     EXPECT_EQ(pool.block_on(std::move(limited)), 200);
     EXPECT_EQ(calls, 200);
+}
+
+// ---- Errors of handlers ----
+
+TEST(NetServe, HandlersErrorsReachTheHook) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    std::vector<eddy::unobserved_error> errors;
+    int calls = 0;
+    const auto handler = [&](tcp_stream) -> eddy::task<eddy::result<void>> {
+        if (++calls == 1) throw std::runtime_error("thrown by a handler");
+        end.cancel();
+        co_return std::unexpected(make_error_code(std::errc::protocol_error));
+    };
+    const auto client = [&]() -> eddy::task<void> {
+        for (int i = 0; i < 2; ++i) {
+            auto stream = (co_await tcp_stream::connect(at)).value();
+            std::array<std::byte, 1> into{};
+            static_cast<void>(co_await stream.read(into));
+        }
+    };
+    auto options = serve_options().shutdown(end).on_error([&](const auto& error) { errors.push_back(error); });
+    const unsigned line = std::source_location::current().line() + 1;
+    auto both = eddy::join(serve(std::move(listener), handler, std::move(options)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.first.value().failed, 2u);
+    ASSERT_EQ(errors.size(), 2u);
+    EXPECT_EQ(errors[0].message, "thrown by a handler");
+    EXPECT_NE(errors[0].exception, nullptr);
+    EXPECT_EQ(errors[1].code, std::errc::protocol_error);
+    EXPECT_EQ(errors[1].exception, nullptr);
+    EXPECT_EQ(errors[1].spawned_at.line(), line);
+}
+
+TEST(NetServe, HandlersErrorIsPrintedByDefault) {
+    testing::internal::CaptureStderr();
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto handler = [&](tcp_stream) -> eddy::task<eddy::result<void>> {
+        end.cancel();
+        co_return std::unexpected(make_error_code(std::errc::protocol_error));
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end)), ask(at));
+    static_cast<void>(within(core, std::move(both)));
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_NE(text.find("eddy: a connection of serve() at " + std::string(__FILE__) + ':'), text.npos) << text;
+    EXPECT_NE(text.find(" failed: " + make_error_code(std::errc::protocol_error).message()), text.npos) << text;
+}
+
+TEST(NetServeDeathTest, MoveAfterFirstPollNamesServeAndItsCallSite) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            core.run([]() -> eddy::task<void> {
+                auto listener = (co_await tcp_listener::bind(any)).value();
+                auto server = serve(std::move(listener), echo<tcp_stream>);
+                static_cast<void>(co_await eddy::select_biased(std::ref(server), eddy::ready()));
+                auto moved = std::move(server);
+                static_cast<void>(co_await moved);
+            }());
+        },
+        "serve.. was moved after its first poll.*net_serve_test.cpp:");
+}
+
+// ---- Idle connections ----
+
+/// Answers each byte with a byte. The connection is idle while it waits for a byte.
+eddy::task<eddy::result<void>> answer(tcp_stream stream, eddy::net::serve_connection connection) {
+    for (;;) {
+        auto idle = connection.idle();
+        std::array<std::byte, 1> request{};
+        const auto got = co_await stream.read(request);
+        idle.end();
+        if (!got || *got == 0) co_return eddy::ok();
+        co_await eddy::try_(stream.write_all(request));
+    }
+}
+
+TEST(NetServe, DrainClosesIdleConnectionsImmediately) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto client = [&]() -> eddy::task<bool> {
+        auto stream = (co_await tcp_stream::connect(at)).value();
+        static_cast<void>(co_await stream.write_all(bytes_of("x")));
+        std::array<std::byte, 1> into{};
+        static_cast<void>(co_await stream.read_exact(into));
+        end.cancel();
+        const auto last = co_await stream.read(into);  // the end of the stream, long before the drain time is over
+        co_return last == 0u;
+    };
+    auto both = eddy::join(serve(std::move(listener), answer, serve_options().shutdown(end).drain(1h)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.second);
+    EXPECT_EQ(done.first.value().aborted, 1u);
+}
+
+TEST(NetServe, DrainLetsBusyConnectionsFinishTheirRequest) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto handler = [&](tcp_stream stream,
+                             eddy::net::serve_connection connection) -> eddy::task<eddy::result<void>> {
+        std::array<std::byte, 1> request{};
+        {
+            const auto idle = connection.idle();
+            co_await eddy::try_(stream.read_exact(request));
+        }
+        end.cancel();  // the drain begins while the request is being answered
+        for (int i = 0; i < 20; ++i) co_await eddy::yield_now();
+        co_await eddy::try_(stream.write_all(request));
+        const auto idle = connection.idle();  // is aborted here
+        co_await eddy::pending<void>();
+        co_return eddy::ok();
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).drain(1h)), ask(at));
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.second);
+    EXPECT_EQ(done.first.value().aborted, 1u);
+}
+
+TEST(NetServe, IdleTimeoutAbortsIdleConnections) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto client = [&]() -> eddy::task<int> {
+        auto first = (co_await tcp_stream::connect(at)).value();
+        auto second = (co_await tcp_stream::connect(at)).value();
+        std::array<std::byte, 1> into{};
+        int ended = 0;
+        for (tcp_stream* each : {&first, &second}) {
+            static_cast<void>(co_await each->write_all(bytes_of("x")));
+            static_cast<void>(co_await each->read_exact(into));
+        }
+        for (tcp_stream* each : {&first, &second}) {
+            const auto last = co_await each->read(into);
+            if (last == 0u) ++ended;
+        }
+        end.cancel();
+        co_return ended;
+    };
+    auto options = serve_options().shutdown(end).idle_timeout(5ms);
+    auto both = eddy::join(serve(std::move(listener), answer, std::move(options)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, 2);
+    EXPECT_EQ(done.first.value().aborted, 2u);
+}
+
+TEST(NetServe, IdleConnectionsOfAPoolAreClosedByDrain) {
+    const eddy::runtime pool = eddy::runtime::builder().worker_threads(3).build().value();
+    const auto main = [&]() -> eddy::task<int> {
+        auto listener = (co_await tcp_listener::bind(any)).value();
+        const auto at = listener.local_addr().value();
+        const cancellation_token end;
+        auto server = eddy::spawn(serve(std::move(listener), answer, serve_options().shutdown(end).drain(1h)));
+        std::vector<tcp_stream> clients;
+        for (int i = 0; i < 20; ++i) clients.push_back((co_await tcp_stream::connect(at)).value());
+        std::array<std::byte, 1> into{};
+        for (auto& each : clients) {
+            static_cast<void>(co_await each.write_all(bytes_of("x")));
+            static_cast<void>(co_await each.read_exact(into));
+        }
+        end.cancel();
+        int ended = 0;
+        for (auto& each : clients) {
+            const auto last = co_await each.read(into);
+            if (last == 0u) ++ended;
+        }
+        static_cast<void>(co_await server);
+        co_return ended;
+    };
+    EXPECT_EQ(pool.block_on(main()), 20);
+}
+
+TEST(NetServe, IdleTimeoutWithoutServeConnectionIsMisuse) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    EXPECT_THROW(static_cast<void>(serve(std::move(listener), echo<tcp_stream>, serve_options().idle_timeout(1s))),
+                 eddy::misuse);
 }
 
 }  // namespace

@@ -99,6 +99,8 @@ namespace detail {
 
 /// Prints `text` on standard error and aborts: for misuse that is detected where nothing can be thrown (destructors).
 [[noreturn]] EDDY_API void fatal_misuse(std::string_view text) noexcept;
+/// The same, with the source location of the caller after the text, if it is known.
+[[noreturn]] EDDY_API void fatal_misuse(std::string_view text, const std::source_location& where) noexcept;
 
 /// Prints `text` on standard error and aborts: for a system error on an internal thread, which has no caller to report
 /// it to.

@@ -72,6 +72,17 @@ void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_lo
     own("core::turn()", where).turn(max_wait, where);
 }
 
+int core::native_handle(std::source_location where) {
+    detail::core_shared& loop = own("core::native_handle()", where);
+    detail::check_thread(loop, where);
+    return loop.native_handle();
+}
+std::optional<std::chrono::steady_clock::time_point> core::next_deadline(std::source_location where) {
+    detail::core_shared& loop = own("core::next_deadline()", where);
+    detail::check_thread(loop, where);
+    return loop.next_deadline();
+}
+
 std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
 core_metrics core::metrics(std::source_location where) const {
     return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
@@ -90,6 +101,7 @@ result<core> core_builder::build() const noexcept try {
     chosen.start_paused = start_paused_;
     chosen.spin = spin_;
     chosen.on_uncaught = on_uncaught_;
+    chosen.on_unobserved_error = on_unobserved_error_;
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
         const auto choice = detail::choose_and_make(driver_, [&](driver_kind kind) -> result<void> {

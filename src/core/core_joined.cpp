@@ -134,12 +134,12 @@ void core_joined::abort(joinable& joined) noexcept {
     cancel_core_task(task);
 }
 
-void core_joined::report(std::exception_ptr thrown) noexcept {
+void core_joined::report(unread_failure failure) noexcept {
     const std::string_view name = operations().name != nullptr ? operations().name(*this) : std::string_view();
     if (shared != nullptr && shared->is_running()) {
-        shared->report(std::move(thrown), spawned_at, name);
+        shared->report(std::move(failure), spawned_at, name);
     } else {
-        print_uncaught(thrown, spawned_at, name);
+        print_failure(failure, spawned_at, name);
     }
 }
 

@@ -122,6 +122,7 @@ class core_shared::entered {
 public:
     entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
         running_here = &loop;
+        poll_entry_here = this;  // the polls use native stack below this object
         outer_time_ = exchange_current_time_driver(loop.time_.get());
     }
     entered(const entered&) = delete;
@@ -130,6 +131,7 @@ public:
         // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io_ != nullptr) checked_->io_->flush_ring();
         running_here = nullptr;
+        poll_entry_here = nullptr;
         exchange_current_time_driver(outer_time_);
     }
 
@@ -152,7 +154,8 @@ core_shared::core_shared(settings&& chosen)
       spin_(chosen.spin),
       driver_(chosen.driver),
       why_driver_(chosen.why_driver),
-      on_uncaught_(std::move(chosen.on_uncaught)) {
+      on_uncaught_(std::move(chosen.on_uncaught)),
+      on_unobserved_error_(std::move(chosen.on_unobserved_error)) {
     if (chosen.start_paused) time_->pause();
 }
 
@@ -234,6 +237,15 @@ void core_shared::turn(max_wait limit, std::source_location where) {
     park(!has_queued() ? limit : std::chrono::nanoseconds::zero());
     drain_inbound();
     run_queued();
+}
+
+std::optional<std::chrono::steady_clock::time_point> core_shared::next_deadline() noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    if (has_queued() || (io_ != nullptr && !io_->may_wait_outside()) || !inbound_.mark_parked()) return now;
+    auto next = time_->next_deadline();
+    const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;
+    if (linger && (!next || *linger < *next)) next = linger;
+    return next;
 }
 
 /// Waits for an event of the driver, the next timer, an inbound node or the end of `limit`, whichever is first.
@@ -387,7 +399,7 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     try {
         if (!task.operations().poll(task, cx)) return;
     } catch (...) {
-        report(std::current_exception(), task.spawned_at);
+        report(unread_failure(std::current_exception()), task.spawned_at);
     }
     finish(task);
 }
@@ -419,7 +431,7 @@ void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     try {
         with.outcome().take(task.spawned_at);
     } catch (...) {
-        report(std::current_exception(), task.spawned_at);
+        report(unread_failure(std::current_exception()), task.spawned_at);
     }
     with.forget_outcome();
     finish(task);
@@ -453,12 +465,8 @@ void core_shared::merge(core_task& task) noexcept {
     drop_remote(task);
 }
 
-void core_shared::report(std::exception_ptr thrown, const std::source_location& where, std::string_view name) noexcept {
-    if (on_uncaught_) {
-        on_uncaught_(std::move(thrown), where);
-    } else {
-        print_uncaught(thrown, where, name);
-    }
+void core_shared::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
 }
 
 void core_shared::close() noexcept {
@@ -481,8 +489,10 @@ void core_shared::close() noexcept {
     destroy_tasks();
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
-    on_uncaught_ = nullptr;  // destroyed on this thread, and not by the thread that releases the last reference
-    destroy_tasks();         // the destructors of the handler or of wakers may have spawned tasks
+    // Destroyed on this thread, and not by the thread that releases the last reference.
+    on_uncaught_ = nullptr;
+    on_unobserved_error_ = nullptr;
+    destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     running_here = outer;
     exchange_current_time_driver(outer_time);
     buffers_.reset();
@@ -503,9 +513,9 @@ void release(core_shared& loop) noexcept { loop.release(); }
 bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
-void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
-                     std::string_view name) noexcept {
-    loop.report(std::move(thrown), where, name);
+void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
+                    std::string_view name) noexcept {
+    loop.report(std::move(failure), where, name);
 }
 bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
 

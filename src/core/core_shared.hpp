@@ -36,6 +36,7 @@ public:
         std::optional<driver_kind> driver;         ///< the kind of `io`
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
+        unobserved_error_handler on_unobserved_error;
     };
 
     explicit core_shared(settings&& chosen);
@@ -71,8 +72,12 @@ public:
     void run_until_idle(std::source_location where);
     /// Waits once, for at most `limit`, and polls the tasks that are queued then.
     void turn(max_wait limit, std::source_location where);
+    /// Returns the descriptor that is readable when turn() has work; -1 without I/O.
+    [[nodiscard]] int native_handle() noexcept { return io_ != nullptr ? io_->wait_handle() : -1; }
+    /// Returns the time of the next turn(), and marks the loop as parked. See core::next_deadline().
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_deadline() noexcept;
     /// Passes an exception that no join handle takes to the handler of the loop, or prints it.
-    void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
+    void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Destroys all tasks, then shuts down the driver. ~core calls this.
     void close() noexcept;
 
@@ -140,6 +145,7 @@ private:
     const std::optional<driver_kind> driver_;
     const std::string_view why_driver_;
     core_builder::uncaught_handler on_uncaught_;
+    unobserved_error_handler on_unobserved_error_;
 };
 
 }  // namespace eddy::detail

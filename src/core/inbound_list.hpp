@@ -49,8 +49,10 @@ public:
     /// empty; the loop must not park then.
     [[nodiscard]] bool mark_parked() noexcept {
         inbound_node* expected = nullptr;
-        // release: pairs with the acquire in push(). relaxed on failure: take() follows.
-        return head_.compare_exchange_strong(expected, parked(), std::memory_order_release, std::memory_order_relaxed);
+        // release: pairs with the acquire in push(). relaxed on failure: take() follows, or the mark is there already.
+        return head_.compare_exchange_strong(expected, parked(), std::memory_order_release,
+                                             std::memory_order_relaxed) ||
+               expected == parked();
     }
 
     /// Refuses later pushes. Removes all nodes and returns them, oldest first.

@@ -422,6 +422,30 @@ void io_handle::prepare_ring() noexcept {
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
 }
 
+int io_handle::wait_handle() noexcept {
+    if (has_streams() && own_ring() == nullptr && lock_driver(this_mark()) == unlocked) {
+        prepare_ring();
+        unlock_driver();
+    }
+    const uring* const ring = own_ring();
+    return ring != nullptr ? ring->native_handle() : native_handle();
+}
+
+bool io_handle::may_wait_outside() const noexcept {
+    if (has_pending_wake_) return false;
+    if (!has_streams()) return true;
+    // relaxed: a thread that posts a stream wakes the driver, unless it is this thread.
+    if (requested_.load(std::memory_order_relaxed) != nullptr || waits_for_entry_ != nullptr) return false;
+    const uring* const ring = own_ring();
+    return has_no_ring_ || (ring != nullptr && ring->may_wait_outside());
+}
+
+std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept {
+    // relaxed: a thread that sets it wakes the driver, unless it is this thread.
+    const auto until = linger_until_.load(std::memory_order_relaxed);
+    return until == time_point::max() ? std::nullopt : std::optional(until);
+}
+
 /// In the tick: routes wake-ups to where this thread is about to sleep: the ring if this thread owns it, else the
 /// epoll.
 void io_handle::route_wake_ups(bool by_ring) noexcept {

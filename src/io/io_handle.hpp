@@ -169,6 +169,13 @@ public:
     }
     /// The epoll's descriptor; -1 after shut_down().
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
+    // ---- For an owner that waits elsewhere ----
+    /// Returns the descriptor that is readable when turn() has something to report: that of the ring, or of the epoll.
+    [[nodiscard]] int wait_handle() noexcept;
+    /// Returns whether a wait on that descriptor misses nothing. Otherwise the owner must call turn() first.
+    [[nodiscard]] bool may_wait_outside() const noexcept;
+    /// Returns the time at which turn() must give up unsent data, if there is any.
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;
     /// Returns the counters of this driver.
     [[nodiscard]] io_metrics metrics() const noexcept;
 

@@ -17,6 +17,10 @@ struct executor {
 
 inline constinit thread_local executor executor_here{};
 
+/// An address on the native stack of this thread: all frames of the polls that an event loop or a worker makes here are
+/// below it. Null outside of polls.
+inline constinit thread_local const void* poll_entry_here = nullptr;
+
 /// Replaces the executor of this thread until the end of the scope.
 class executor_scope {
 public:

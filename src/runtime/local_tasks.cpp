@@ -419,8 +419,8 @@ void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept
 void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcept {
     bool has_output = true;
     const auto drop_output = [&] {
-        if (auto thrown = task.ops().exception(task))
-            report_uncaught_here(std::move(thrown), task.spawned_at, task.ops().name(task));
+        if (auto failure = task.ops().failure(task))
+            report_failure_here(std::move(failure), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     };
     if (!task.state.has_join_interest()) {

@@ -93,6 +93,7 @@ std::unique_ptr<const runtime_hooks> pool::used_hooks(const runtime_hooks& hooks
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
     : hooks_(used_hooks(chosen.hooks_)),
       on_uncaught_(chosen.on_uncaught_),
+      on_unobserved_error_(chosen.on_unobserved_error_),
       shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
       global_interval_(std::max(1u, chosen.global_interval_)),
       event_interval_(std::max(1u, chosen.event_interval_)),
@@ -239,7 +240,7 @@ void pool::wake_watchdog() noexcept {
 void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     bool has_output = true;
     const auto drop_output = [&] {
-        if (auto thrown = task.ops().exception(task)) report(std::move(thrown), task.spawned_at, task.ops().name(task));
+        if (auto failure = task.ops().failure(task)) report(std::move(failure), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     };
     if (!task.state.has_join_interest()) {
@@ -290,13 +291,10 @@ void pool::give_up(spawned_task& task) noexcept {
     }
 }
 
-void pool::report(std::exception_ptr thrown, const std::source_location& where, std::string_view name) noexcept {
-    if (on_uncaught_) {
-        on_uncaught_(std::move(thrown), where);
-    } else {
-        print_uncaught(thrown, where, name);
-    }
-    if (shuts_down_on_uncaught_) begin_shutdown();
+void pool::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    const bool was_thrown = failure.thrown != nullptr;
+    pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
+    if (was_thrown && shuts_down_on_uncaught_) begin_shutdown();
 }
 
 // ---- I/O and time ----

@@ -88,7 +88,7 @@ public:
     /// Preconditions: the caller has the running bit.
     void destroy(spawned_task& task, std::uint64_t references) noexcept;
     /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
-    void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
+    void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.
     void wake_watchdog() noexcept;
     /// Adds a task to the injection queue. For threads that are not workers, and for tasks that found a ring full.
@@ -205,6 +205,7 @@ private:
 
     const std::unique_ptr<const runtime_hooks> hooks_;
     const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
+    const unobserved_error_handler on_unobserved_error_;
     const bool shuts_down_on_uncaught_;
     const unsigned global_interval_;
     const unsigned event_interval_;

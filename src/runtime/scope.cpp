@@ -37,7 +37,7 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
 }
 
 [[noreturn]] void destroyed_by_child() noexcept {
-    fatal_misuse("a scope was destroyed by one of its own children, which would wait for itself");
+    fatal_misuse("a scope or task_owner was destroyed by one of its own children, which would wait for itself");
 }
 
 }  // namespace
@@ -70,6 +70,10 @@ void scope_base::bind(std::source_location where) {
     if (pool_ != nullptr) pool_->retain();
     if (core_ != nullptr) core_->retain();
     deadline_ = deadline_here();
+}
+
+bool scope_base::may_be_destroyed_here() const noexcept {
+    return core_ == nullptr || first_ == nullptr || on_loop_thread(*core_);
 }
 
 void scope_base::adopt(scope_link& child) noexcept {

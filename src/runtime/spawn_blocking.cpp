@@ -32,9 +32,9 @@ constinit process_owner whole_process;
 /// Preconditions: the caller has the running bit, and the future is destroyed.
 void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcept {
     const auto drop_output = [&] {
-        if (auto thrown = task.ops().exception(task)) {
-            owner != nullptr ? owner->report(std::move(thrown), task.spawned_at)
-                             : print_uncaught(thrown, task.spawned_at);
+        if (auto failure = task.ops().failure(task)) {
+            owner != nullptr ? owner->report(std::move(failure), task.spawned_at)
+                             : print_failure(failure, task.spawned_at);
         }
         task.ops().destroy_output(task);
     };

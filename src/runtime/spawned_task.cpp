@@ -150,8 +150,8 @@ void drop_join_handle(joinable& joined) noexcept {
     const auto ended = task.state.drop_interest();
     if (ended.owns_the_waker) task.join_waker = waker();
     if (ended.was_complete) {
-        if (auto thrown = task.ops().exception(task))
-            report_uncaught(*task.owner, std::move(thrown), task.spawned_at, task.ops().name(task));
+        if (auto failure = task.ops().failure(task))
+            report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     }
     release(task);

@@ -2,6 +2,7 @@
 #include "runtime/uncaught.hpp"
 
 #include <cstdio>
+#include <string>
 #include <utility>
 
 #include <eddy/detail/core_loop.hpp>
@@ -10,46 +11,89 @@
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"
 
-namespace eddy::detail {
+namespace eddy {
+namespace {
 
-void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where,
-                    std::string_view name) noexcept {
-    const auto print = [&](const char* text) {
-        const bool is_named = !name.empty();
-        std::fprintf(stderr, "eddy: %s task%s%.*s%s spawned at %s:%u threw: %s\n", is_named ? "the" : "a",
-                     is_named ? " \"" : "", static_cast<int>(name.size()), name.data(), is_named ? "\"" : "",
-                     where.file_name(), where.line(), text);
-    };
+/// Returns `a task spawned at FILE:LINE`, or `the task "NAME" spawned at FILE:LINE`.
+std::string task_spawned_at(const std::source_location& where, std::string_view name) {
+    std::string text = name.empty() ? "a task" : "the task \"" + std::string(name) + '"';
+    return text + " spawned at " + where.file_name() + ':' + std::to_string(where.line());
+}
+
+}  // namespace
+
+std::string unobserved_error::what() const {
+    return task_spawned_at(spawned_at, task_name) + " failed: " + message + " (no code has read this error)";
+}
+
+namespace detail {
+namespace {
+
+unobserved_error public_error(const unread_failure& failure, const std::source_location& where, std::string_view name) {
+    unobserved_error made;
+    made.code = failure.code;
+    made.message = failure.message;
+    made.spawned_at = where;
+    made.task_name = name;
+    return made;
+}
+
+std::string text_of(const std::exception_ptr& thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& e) {
-        print(e.what());
+        return e.what();
     } catch (...) {
-        print("an exception that is not a std::exception");
+        return "an exception that is not a std::exception";
     }
 }
 
-void report_uncaught_here(std::exception_ptr thrown, const std::source_location& where,
-                          std::string_view name) noexcept {
-    if (worker_here != nullptr) {
-        worker_here->owner().report(std::move(thrown), where, name);
-    } else if (core_shared* const loop = current_loop()) {
-        report_uncaught(*loop, std::move(thrown), where, name);
+}  // namespace
+
+void print_failure(const unread_failure& failure, const std::source_location& where, std::string_view name) noexcept
+    try {
+    const std::string line = failure.thrown != nullptr
+                                 ? task_spawned_at(where, name) + " threw: " + text_of(failure.thrown)
+                                 : public_error(failure, where, name).what();
+    std::fprintf(stderr, "eddy: %s\n", line.c_str());
+} catch (...) {
+    std::fprintf(stderr, "eddy: a task spawned at %s:%u failed, and there is no memory for the text\n",
+                 where.file_name(), where.line());
+}
+
+void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
+             const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
+             const unobserved_error_handler& on_error) noexcept {
+    if (failure.thrown != nullptr && on_uncaught) {
+        on_uncaught(std::move(failure.thrown), where);
+    } else if (failure.is_error && on_error) {
+        on_error(public_error(failure, where, name));
     } else {
-        print_uncaught(thrown, where, name);
+        print_failure(failure, where, name);
     }
 }
 
-void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where,
-                     std::string_view name) noexcept {
+void report_failure_here(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    if (worker_here != nullptr) {
+        worker_here->owner().report(std::move(failure), where, name);
+    } else if (core_shared* const loop = current_loop()) {
+        report_failure(*loop, std::move(failure), where, name);
+    } else {
+        print_failure(failure, where, name);
+    }
+}
+
+void report_failure(const task_owner& owner, unread_failure failure, const std::source_location& where,
+                    std::string_view name) noexcept {
     // `owner` may be gone, because a join handle may outlive the pool. Only a worker of that pool knows that it exists.
     if (worker_here != nullptr && worker_owner_here == &owner) {
-        worker_here->owner().report(std::move(thrown), where, name);
+        worker_here->owner().report(std::move(failure), where, name);
     } else if (local_polled_here == &owner) {
-        report_uncaught_here(std::move(thrown), where, name);
+        report_failure_here(std::move(failure), where, name);
     } else {
-        print_uncaught(thrown, where, name);
+        print_failure(failure, where, name);
     }
 }
 
-}  // namespace eddy::detail
+}  // namespace detail
+}  // namespace eddy

@@ -2,27 +2,37 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <source_location>
 #include <string_view>
 
+#include <eddy/detail/unread_failure.hpp>
+#include <eddy/task/unobserved_error.hpp>
+
 namespace eddy::detail {
 
-/// Prints an exception that left a task and that no join handle takes. This is the default handler. Prints one line to
-/// standard error: the name of the task if it has one, the location of the spawn, and the text of the exception.
-void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where,
-                    std::string_view name = {}) noexcept;
+/// Prints an exception that left a task, or an error that it returned, and that no join handle takes. This is the
+/// default handler. Prints one line to standard error: the name of the task if it has one, the location of the spawn,
+/// and the text.
+void print_failure(const unread_failure& failure, const std::source_location& where,
+                   std::string_view name = {}) noexcept;
+
+/// Passes a failure to the handler for its kind. Prints it if that handler is empty.
+void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
+             const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
+             const unobserved_error_handler& on_error) noexcept;
 
 class task_owner;
 
-/// Passes an exception to the handler of the runtime or event loop that runs on this thread, or prints it if there is
+/// Passes a failure to the handler of the runtime or event loop that runs on this thread, or prints it if there is
 /// none.
-void report_uncaught_here(std::exception_ptr thrown, const std::source_location& where,
-                          std::string_view name = {}) noexcept;
+void report_failure_here(unread_failure failure, const std::source_location& where,
+                         std::string_view name = {}) noexcept;
 
-/// Passes an exception of a task of `owner` to the handler of that pool if one of its workers calls this. Calls
-/// report_uncaught_here() if `owner` is the local set that is polled on this thread. Otherwise prints the exception.
+/// Passes a failure of a task of `owner` to the handler of that pool if one of its workers calls this. Calls
+/// report_failure_here() if `owner` is the local set that is polled on this thread. Otherwise prints the failure.
 /// `owner` may be destroyed already; it is only compared.
-void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where,
-                     std::string_view name = {}) noexcept;
+void report_failure(const task_owner& owner, unread_failure failure, const std::source_location& where,
+                    std::string_view name = {}) noexcept;
 
 }  // namespace eddy::detail

@@ -73,6 +73,7 @@ void worker::enter_thread() noexcept {
     worker_here = this;
     worker_owner_here = &pool_;
     executor_here = {nullptr, &pool_};
+    poll_entry_here = __builtin_frame_address(0);
     exchange_current_time_driver(time_.get());
     place_->set_owner();
     // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronize() takes the
@@ -86,6 +87,7 @@ void worker::leave_thread() noexcept {
     worker_here = nullptr;
     worker_owner_here = nullptr;
     executor_here = {};
+    poll_entry_here = nullptr;
     exchange_current_time_driver(nullptr);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <exception>
+#include <functional>
 #include <memory>
 
-#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/checked_awaiter.hpp>
+#include <eddy/detail/closure_coroutine.hpp>
 
+#include "runtime/current_executor.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -20,7 +23,11 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
 }
 
 bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.active != nullptr) throw misuse("a task was polled from inside its own poll");
+    if (!root.has_begun()) {
+        begin_root(root);
+    } else if (root.active != nullptr) {
+        throw misuse("a task was polled from inside its own poll");
+    }
     return advance_root(root, outcome, cx);
 }
 
@@ -51,7 +58,7 @@ private:
 }  // namespace
 
 bool cancel_root(frame& root, context& cx) {
-    if (root.root == nullptr) begin_root(root);
+    if (!root.has_begun()) begin_root(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
     if (leaf* const waits_for = root.waits_for; waits_for != nullptr && waits_for->ask != nullptr) {
         const while_active guard(root, cx);
@@ -62,7 +69,7 @@ bool cancel_root(frame& root, context& cx) {
 }
 
 void destroy_root(frame& root) noexcept {
-    if (root.root == nullptr) return root.handle().destroy();
+    if (!root.has_begun()) return root.handle().destroy();
     if (root.active != nullptr) {
         fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future");
     }
@@ -75,14 +82,42 @@ void destroy_root(frame& root) noexcept {
 }
 
 void ended_without_value(std::source_location awaited_at) {
+    throw misuse("a coroutine ended without co_return: end every path of it with a co_return, at least `co_return {};`",
+                 awaited_at);
+}
+
+void end_miscompiled(call_site coroutine) noexcept {
+    fatal_misuse(
+        "GCC 12 has miscompiled a coroutine, because it has a co_await in a condition and no local variable: it would "
+        "skip its body, or crash. Store the awaited value in a variable first, `const bool ok = co_await f(); if (ok) "
+        "...` (see docs/compilers.md). The coroutine is",
+        source_location_of(coroutine));
+}
+
+void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept {
+    // Without `active`, the coroutine is destroyed while it waits: a cancellation. `ended` means that an error ends it
+    // by `try_`. An exception may also leave an await behind.
+    if (awaiting.root->active == nullptr || awaiting.outcome->frame_is == slot_base::fate::ended) return;
+    if (std::uncaught_exceptions() > unwinding) return;
+    fatal_misuse(
+        "a co_await was evaluated, but its output was discarded: the compiler has evaluated both branches of a "
+        "conditional expression. Write each co_await inside of ?:, && and || as a statement of its own, `auto x = "
+        "co_await f();` (see docs/compilers.md). The co_await is",
+        source_location_of(where));
+}
+
+bool is_on_stack_of_poll(const void* object) noexcept {
+    // Native stacks grow towards lower addresses on all supported systems.
+    const std::less<const void*> is_lower;
+    return !is_lower(object, __builtin_frame_address(0)) && is_lower(object, poll_entry_here);
+}
+
+void throw_lambda_is_gone(std::source_location where) {
     throw misuse(
-        "a coroutine ended without co_return: end every path of it with a co_return, at least `co_return {};`"
-#ifdef EDDY_CLOSURES_DIE_TWICE
-        " (or it met a bug of GCC 12, which skips the whole body of a coroutine that has a co_await in a condition and "
-        "no local variable: name the awaited value first)"
-#endif
-        ,
-        awaited_at);
+        "the coroutine of a lambda with captures was spawned or awaited, but the lambda itself is destroyed at the end "
+        "of the statement that called it: pass the lambda without calling it, `spawn([x]() -> task<void> {...})`, or "
+        "store the lambda in a variable that outlives the task",
+        where);
 }
 
 void throw_ended_task(std::source_location where) {

@@ -26,7 +26,10 @@ unsigned processor_count() noexcept { return 1; }
 namespace eddy::detail {
 
 void flush_freed_blocks() noexcept {}
-void print_uncaught(const std::exception_ptr&, const std::source_location&, std::string_view) noexcept {}
+void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}
+void pass_on(unread_failure&, const std::source_location&, std::string_view,
+             const std::function<void(std::exception_ptr, const std::source_location&)>&,
+             const unobserved_error_handler&) noexcept {}
 
 // ---- A clock that does not advance, without timers ----
 
@@ -53,6 +56,9 @@ void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
+int io_handle::wait_handle() noexcept { std::abort(); }
+bool io_handle::may_wait_outside() const noexcept { std::abort(); }
+std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
 std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }

@@ -10,7 +10,7 @@
 
 namespace eddy::detail {
 
-void report_uncaught(const task_owner&, std::exception_ptr, const std::source_location&, std::string_view) noexcept {}
+void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 void free_stream(scheduled_io&) noexcept {}
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/polled.hpp>
@@ -26,6 +27,8 @@
 //     try_ of a task                 try_task_awaiter          as task_awaiter; an error ends the awaiting coroutine
 //     try_ of another future         leaf_awaiter              as above; an error ends the awaiting coroutine
 //     try_ of a std::expected        expected_awaiter          not polled
+//
+// With EDDY_CHECKS each of them is inside a checked_awaiter.
 //
 // An awaiter occupies space in the coroutine frame for as long as a connection waits, so every word counts. For the
 // same reason await_suspend() takes its handle by reference: GCC keeps a copy of a by-value parameter in the frame.
@@ -82,6 +85,8 @@ bool propagate_error(slot_base& from, frame& awaiting) noexcept {
 template <class T>
 class task_awaiter {
 public:
+    using awaited_type = T;
+
     task_awaiter(frame& awaiting, frame* child) noexcept : awaiting_(awaiting), child_(child) {}
     task_awaiter(const task_awaiter&) = delete;
     task_awaiter& operator=(const task_awaiter&) = delete;
@@ -89,6 +94,11 @@ public:
     bool await_ready() { return start_child(awaiting_, *child_, outcome_); }
     void await_suspend(const auto&) const noexcept {}
     T await_resume() { return outcome_.take(source_location_of(awaiting_.where)); }
+    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] T await_resume()
+        requires must_be_used<T>
+    {
+        return outcome_.take(source_location_of(awaiting_.where));
+    }
 
 protected:
     frame& awaiting_;
@@ -100,6 +110,8 @@ protected:
 template <class Out, class In>
 class try_task_awaiter : task_awaiter<In> {
 public:
+    using awaited_type = void;  // the value may be discarded
+
     using task_awaiter<In>::task_awaiter;
 
     bool await_ready() {
@@ -130,6 +142,7 @@ class leaf_awaiter : leaf {
 public:
     using output = typename F::output_type;
     static constexpr bool tries = !std::is_void_v<Out>;
+    using awaited_type = std::conditional_t<tries, void, output>;
 
     leaf_awaiter(frame& awaiting, F& future) noexcept
         : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), polled_(future) {}
@@ -153,6 +166,12 @@ public:
         } else {
             return typename output::value_type(*polled_.take(source_location_of(awaiting_.where)));
         }
+    }
+    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
+    await_resume()
+        requires must_be_used<awaited_type>
+    {
+        return polled_.take(source_location_of(awaiting_.where));
     }
 
 private:
@@ -207,6 +226,7 @@ template <class F>
 class wake_awaiter : leaf {
 public:
     static_assert(std::is_void_v<typename F::output_type>);
+    using awaited_type = void;
 
     wake_awaiter(frame& awaiting, F& future) noexcept : leaf{nullptr}, awaiting_(awaiting), future_(future) {}
     wake_awaiter(const wake_awaiter&) = delete;
@@ -230,6 +250,8 @@ class expected_awaiter {
     using plain = std::remove_cvref_t<In>;
 
 public:
+    using awaited_type = void;
+
     expected_awaiter(frame& awaiting, In outcome) noexcept : awaiting_(awaiting), outcome_(static_cast<In>(outcome)) {}
 
     bool await_ready() const noexcept { return outcome_.has_value(); }
@@ -273,7 +295,7 @@ struct dummy_awaiter {
 };
 
 /// Returns the awaiter for `co_await try_(...)`. `Out` is the output of the awaiting coroutine.
-template <class Out, class A>
+template <class Out, bool Checks, class A>
 auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     using F = std::remove_cvref_t<A>;
     auto& inner = tried.inner();
@@ -283,16 +305,17 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     if constexpr (!fits) {
         return dummy_awaiter{};
     } else if constexpr (is_expected<F>) {
-        return expected_awaiter<Out, A&&>(awaiting, static_cast<A&&>(inner));
+        return maybe_checked<expected_awaiter<Out, A&&>, Checks>(awaiting, static_cast<A&&>(inner));
     } else if constexpr (is_entered<F> && !std::is_reference_v<A>) {
-        return try_task_awaiter<Out, output_t<F>>(awaiting, enter_frame(inner, source_location_of(awaiting.where)));
+        return maybe_checked<try_task_awaiter<Out, output_t<F>>, Checks>(
+            awaiting, enter_frame(inner, source_location_of(awaiting.where)));
     } else {
-        return leaf_awaiter<std::remove_reference_t<A>, Out>(awaiting, inner);
+        return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, Out>, Checks>(awaiting, inner);
     }
 }
 
 /// Returns the awaiter for a co_await in a task. `Out` is the output of the awaiting coroutine.
-template <class Out, class A>
+template <class Out, bool Checks, class A>
 auto make_awaiter(frame& awaiting, A&& awaited) {
     using F = std::remove_cvref_t<A>;
     constexpr bool safe = std::is_lvalue_reference_v<A> || !is_marked<F>;
@@ -303,12 +326,17 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
     constexpr bool movable = gives_what_moves<F>();
     static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
                   "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");
-    if constexpr (!safe || !movable) {
+    constexpr bool in_place = !is_try<F> || !std::is_lvalue_reference_v<A>;
+    static_assert(in_place,
+                  "eddy: try_ refers to its argument, so it must be awaited in the same expression: write `co_await "
+                  "try_(...)`");
+    if constexpr (!safe || !movable || !in_place) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {
-        return make_try_awaiter<Out>(awaiting, awaited);
+        return make_try_awaiter<Out, Checks>(awaiting, awaited);
     } else if constexpr (is_entered<F> && !std::is_lvalue_reference_v<A>) {
-        return task_awaiter<output_t<F>>(awaiting, enter_frame(awaited, source_location_of(awaiting.where)));
+        return maybe_checked<task_awaiter<output_t<F>>, Checks>(
+            awaiting, enter_frame(awaited, source_location_of(awaiting.where)));
     } else {
         constexpr bool is_future = future<F>;
         constexpr bool is_only_stream = stream<F> && !is_future;
@@ -317,9 +345,9 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
                       "eddy: this cannot be awaited: it is not a future, which needs output_type and "
                       "poll_result<output_type> poll(context&); a plain result goes through try_");
         if constexpr (ends_when_woken<F>) {
-            return wake_awaiter<std::remove_reference_t<A>>(awaiting, awaited);
+            return maybe_checked<wake_awaiter<std::remove_reference_t<A>>, Checks>(awaiting, awaited);
         } else if constexpr (is_future) {
-            return leaf_awaiter<std::remove_reference_t<A>, void>(awaiting, awaited);
+            return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, void>, Checks>(awaiting, awaited);
         } else {
             return dummy_awaiter{};
         }

@@ -45,7 +45,7 @@ private:
     static void destroy_future(spawned_task& task) noexcept { of(task).f_.reset(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
     static constexpr spawned_ops operations{base::joins,           &poll,        nullptr,
-                                            &destroy_future,       &base::fail,  &base::exception_of,
+                                            &destroy_future,       &base::fail,  &base::failure_in,
                                             &base::destroy_output, &free_memory, &base::unnamed};
 
     std::optional<F> f_;

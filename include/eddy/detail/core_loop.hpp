@@ -40,9 +40,11 @@ EDDY_API void cancel_core_task(core_task& task) noexcept;
 /// Preconditions: the event loop is not closed.
 EDDY_API void adopt_task(core_shared& loop, core_task& task) noexcept;
 
-/// Passes an exception of work that was spawned at `where` to the event loop's uncaught-exception handler.
-EDDY_API void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
-                              std::string_view name = {}) noexcept;
+struct unread_failure;
+
+/// Passes an exception, or an error, of work that was spawned at `where` to the event loop's handler.
+EDDY_API void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
+                             std::string_view name = {}) noexcept;
 
 /// Sends a job to the event loop. Returns false if the event loop is closed: then the caller still owns the job.
 /// Any thread.

@@ -15,6 +15,7 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/waker.hpp>
 
 namespace eddy::detail {
@@ -84,8 +85,8 @@ struct EDDY_API core_joined : core_task, joinable {
     [[nodiscard]] leaves publish(bool may_part) noexcept;
     /// Detaches the join handle, which is being destroyed.
     [[nodiscard]] leaves leave() noexcept;
-    /// Reports an exception of a task without a join handle.
-    void report(std::exception_ptr thrown) noexcept;
+    /// Reports an outcome that no code has read.
+    void report(unread_failure failure) noexcept;
 
 private:
     /// Returns from `parted` to counted references. Called by the handle.
@@ -148,9 +149,9 @@ private:
     static bool complete(core_task& task, bool may_part) noexcept {
         auto& me = of(task);
         if (!me.has_ended) me.kept_.set_exception(nullptr);
-        // A task with an exception stays reference-counted and so keeps the event loop's shared state alive: if the
-        // handle is dropped without taking the exception, the event loop's handler reports it.
-        const leaves left = me.publish(may_part && !me.kept_.has_exception());
+        // A task with an exception or an error stays reference-counted and so keeps the event loop's shared state
+        // alive: if the handle is dropped without taking the outcome, the event loop's handler reports it.
+        const leaves left = me.publish(may_part && !me.kept_.has_exception() && !has_error(me.kept_));
         if (left == leaves::outcome) me.drop_outcome();
         return left == leaves::all;
     }
@@ -164,7 +165,7 @@ private:
     }
 
     void drop_outcome() noexcept {
-        if (kept_.has_exception() && kept_.exception() != nullptr) report(std::move(kept_.exception()));
+        if (auto failure = take_failure(kept_)) report(std::move(failure));
         kept_.discard();
     }
 

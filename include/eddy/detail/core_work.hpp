@@ -15,6 +15,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/core_handle.hpp>
@@ -189,7 +190,7 @@ private:
         try {
             if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
         } catch (...) {
-            report_uncaught(loop, std::current_exception(), mine->where_);
+            report_failure(loop, unread_failure(std::current_exception()), mine->where_);
         }
     }
     static constexpr inbound_ops operations{&arrive};

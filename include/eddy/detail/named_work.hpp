@@ -48,7 +48,7 @@ private:
         return static_cast<const named_cell&>(task).name_;
     }
     static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
-                                            &destroy_future,       &base::fail,  &base::exception_of,
+                                            &destroy_future,       &base::fail,  &base::failure_in,
                                             &base::destroy_output, &free_memory, &name_of};
 
     const std::string name_;

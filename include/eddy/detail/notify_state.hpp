@@ -49,9 +49,11 @@ struct notify_waiter : waiter {
 
     notify_waiter() noexcept = default;
     explicit notify_waiter(std::uint64_t calls_before) noexcept : calls(calls_before), stage(stages::fresh) {}
-    /// For the future's move constructor. Aborts with the message `misuse` if `other` already waits.
-    notify_waiter(const notify_waiter& other, const char* misuse) noexcept : calls(other.calls), stage(other.stage) {
-        if (other.stage == stages::waiting) fatal_misuse(misuse);
+    /// For the future's move constructor. Aborts with the message `misuse`, and the place where the future was made, if
+    /// `other` already waits.
+    notify_waiter(const notify_waiter& other, const char* misuse, const std::source_location& made_at = {}) noexcept
+        : calls(other.calls), stage(other.stage) {
+        if (other.stage == stages::waiting) fatal_misuse(misuse, made_at);
     }
 };
 

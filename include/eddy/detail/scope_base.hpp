@@ -95,6 +95,8 @@ public:
     /// Errors: throws `misuse` if there is none.
     void bind(std::source_location where);
     [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
+    /// Returns whether this thread may destroy the children. Only an event loop's own thread may destroy its tasks.
+    [[nodiscard]] bool may_be_destroyed_here() const noexcept;
 
     /// Returns the deadline that was in effect in bind(), which the children inherit; `no_deadline` without one. It
     /// does not change while there are children.
@@ -219,7 +221,7 @@ private:
     }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
     static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
-                                            &destroy_future,       &fail,        &base::exception_of,
+                                            &destroy_future,       &fail,        &base::failure_in,
                                             &base::destroy_output, &free_memory, &base::unnamed};
 
     bool holds_frames_ = false;  // `work_` owns the frames of a coroutine, which this class must destroy

@@ -28,10 +28,7 @@ public:
     static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
         slot_of(task).set_exception(std::move(thrown));
     }
-    static std::exception_ptr exception_of(spawned_task& task) noexcept {
-        slot<T>& outcome = slot_of(task);
-        return outcome.has_exception() ? std::move(outcome.exception()) : nullptr;
-    }
+    static unread_failure failure_in(spawned_task& task) noexcept { return take_failure(slot_of(task)); }
     static void destroy_output(spawned_task& task) noexcept { slot_of(task).discard(); }
 
 protected:
@@ -62,7 +59,7 @@ private:
     static void destroy_future(spawned_task& task) noexcept { of(task).work_.destroy(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
     static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
-                                            &destroy_future,       &base::fail,  &base::exception_of,
+                                            &destroy_future,       &base::fail,  &base::failure_in,
                                             &base::destroy_output, &free_memory, &base::unnamed};
 
     stored_work<W> work_;
@@ -85,7 +82,7 @@ private:
     // SAFETY: only spawned_cell passes `operations` to the base, so `task` is a spawned_cell.
     static void free_memory(spawned_task& task) noexcept { pool_delete(static_cast<spawned_cell*>(&task)); }
     static constexpr spawned_ops operations{
-        base::joins,           nullptr,      nullptr,       &nothing, &base::fail, &base::exception_of,
+        base::joins,           nullptr,      nullptr,       &nothing, &base::fail, &base::failure_in,
         &base::destroy_output, &free_memory, &base::unnamed};
 };
 

@@ -10,6 +10,7 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/task_state.hpp>
+#include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -31,8 +32,8 @@ struct spawned_ops : join_ops {
     void (*destroy_future)(spawned_task& task) noexcept;
     /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
     void (*fail)(spawned_task& task, std::exception_ptr thrown) noexcept;
-    /// Returns the exception of an outcome that was not taken; otherwise null.
-    std::exception_ptr (*exception)(spawned_task& task) noexcept;
+    /// Takes the exception, or a description of the error, of an outcome that was not taken; otherwise empty.
+    unread_failure (*failure)(spawned_task& task) noexcept;
     void (*destroy_output)(spawned_task& task) noexcept;
     void (*free_memory)(spawned_task& task) noexcept;
     std::string_view (*name)(const spawned_task& task) noexcept;

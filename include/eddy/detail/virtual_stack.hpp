@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <eddy/detail/call_site.hpp>
+#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
@@ -64,10 +65,13 @@ struct await_call_site {
     static void set(context& cx, call_site where) noexcept { cx.where_ = where; }
 };
 
+/// Ends the process with a message: the compiler has misplaced the promise of the coroutine at that location.
+[[noreturn]] EDDY_API void end_miscompiled(call_site coroutine) noexcept;
+
 /// The base of every promise: a coroutine frame as an element of a virtual stack.
 /// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
 struct frame {
-    frame* root = nullptr;  ///< null until the coroutine is started
+    frame* root = nullptr;  ///< null until the coroutine is started, or of_closure()
     frame* parent;          ///< the coroutine that awaits this one; null at the root
     slot_base* outcome;
     call_site where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
@@ -77,6 +81,18 @@ struct frame {
     context* active;  ///< not null while the root is being polled
 
     frame() noexcept {}  // NOLINT: see above
+    /// For a coroutine that is a lambda; `closure` is null if it has no captures.
+    explicit frame(const void* closure) noexcept  // NOLINT: see above
+        : root(closure != nullptr ? of_closure() : nullptr), where(closure) {}
+
+    /// The value of `root` if the coroutine is a lambda with captures and has not started. `where` is the address of
+    /// the lambda then.
+    [[nodiscard]] static frame* of_closure() noexcept {
+        // SAFETY: a mark that is compared and never dereferenced.
+        return reinterpret_cast<frame*>(std::uintptr_t{1});  // NOLINT(performance-no-int-to-ptr)
+    }
+    /// Returns whether the coroutine was started.
+    [[nodiscard]] bool has_begun() const noexcept { return reinterpret_cast<std::uintptr_t>(root) > 1; }
 
     [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {
         // SAFETY: each promise type derives from `frame` only, at offset 0, and adds no size or alignment (checked in
@@ -87,7 +103,17 @@ struct frame {
     static void* operator new(std::size_t size) { return allocate_block(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_block_of(block, size); }
 
+#ifdef EDDY_MISPLACES_PROMISES
+    /// `coroutine` is the location of the coroutine itself.
+    std::suspend_always initial_suspend(call_site coroutine = EDDY_HERE) const noexcept {
+        // The frame pool aligns a coroutine frame to 16 bytes, and the promise follows two pointers.
+        if (reinterpret_cast<std::uintptr_t>(this) % (2 * sizeof(void*)) != 0) [[unlikely]]
+            end_miscompiled(coroutine);
+        return {};
+    }
+#else
     std::suspend_always initial_suspend() const noexcept { return {}; }
+#endif
 
     std::suspend_never final_suspend() const noexcept {
         outcome->frame_is = slot_base::fate::gone;

@@ -10,6 +10,21 @@
 
 namespace eddy {
 
+template <class T>
+class boxed_future;
+
+namespace detail {
+
+/// An rvalue of a future that boxed_future<T> moves into a coroutine frame.
+template <class F, class T>
+concept boxable = !std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_future<T>> && !std::same_as<F, task<T>> &&
+                  future<F> && std::same_as<output_t<F>, T>;
+/// The same, of a future that was given a closure.
+template <class F, class T>
+concept marked_boxable = boxable<F, T> && is_marked<F>;
+
+}  // namespace detail
+
 /// A type-erased future with output `T`, for containers and interfaces. A `task<T>` converts without cost; any other
 /// future is moved into a coroutine frame. Awaiting an rvalue boxed_future is as cheap as awaiting a task.
 /// Cancel safety: that of the wrapped future.
@@ -27,9 +42,19 @@ public:
 
     /// Wraps any other future with output `T`. It must be an rvalue.
     template <class F>
-        requires(!std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_future> && !std::same_as<F, task<T>> &&
-                 future<F> && std::same_as<output_t<F>, T>)
+        requires detail::boxable<F, T>
     boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {}
+
+    /// A compile error on GCC 12, see detail/closure_guard.hpp. Only a direct initialization finds an explicit
+    /// constructor, so `boxed_future<int> work = ...;` uses the one above.
+    template <class F>
+        requires detail::marked_boxable<F, T>
+    explicit boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {
+        constexpr bool safe = sizeof(F) == 0;
+        static_assert(safe,
+                      "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future "
+                      "first: `eddy::boxed_future<T> work = ...; co_await work;`");
+    }
 
     /// Future interface; see task.
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }

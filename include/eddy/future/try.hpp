@@ -21,19 +21,19 @@ template <class T>
     requires requires { typename T::output_type; }
 inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
 
-/// The result of `try_`, which can only be awaited inside a coroutine. `X` is a reference if `try_` was given an
-/// lvalue.
+/// The result of `try_`, which can only be awaited inside a coroutine, in the expression that has made it. `X` is a
+/// reference type if `try_` was given an lvalue.
 template <class X>
 class [[nodiscard("co_await the result of try_")]] try_expression {
 public:
     static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
 
-    explicit try_expression(X&& inner) : inner_(std::forward<X>(inner)) {}
+    explicit try_expression(X&& inner) noexcept : inner_(std::forward<X>(inner)) {}
 
     std::remove_reference_t<X>& inner() noexcept { return inner_; }
 
 private:
-    X inner_;
+    X&& inner_;
 };
 
 template <class X>
@@ -50,7 +50,8 @@ inline constexpr bool is_try<try_expression<X>> = true;
 /// Errors: the error converts to the coroutine's error type by `convert_error`: implicitly, by `make_error_code`, or by
 /// the error's to_error_code(). For example, `time::elapsed` becomes `errc::timed_out`.
 /// Cancel safety: that of the future.
-/// Lifetime: an lvalue is borrowed, an rvalue is moved in.
+/// Lifetime: refers to `x`, as `co_await x` does. So `co_await try_(std::move(x))` does to `x` what `co_await
+/// std::move(x)` does. The result must be awaited in the same expression.
 /// Cost: that of the await.
 template <class X>
 [[nodiscard]] auto try_(X&& x) {

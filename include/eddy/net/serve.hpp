@@ -9,14 +9,17 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -24,7 +27,13 @@
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/task/join_set.hpp>
+#include <eddy/task/unobserved_error.hpp>
 #include <eddy/time/sleep.hpp>
+
+namespace eddy::detail {
+class idle_connections;
+class served_state;
+}  // namespace eddy::detail
 
 namespace eddy::net {
 
@@ -54,8 +63,25 @@ public:
         return *this;
     }
 
+    /// Sets how long a connection may be idle, before it is aborted. For handlers that take a serve_connection and say
+    /// with it when the connection is idle. There is no limit by default. To limit the time without a read or a write,
+    /// wrap the stream in io::idle_timeout().
+    serve_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
+        idle_timeout_ = limit;
+        return *this;
+    }
+    /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default
+    /// they are printed as one line on standard error. `[](const auto&) {}` ignores them. The function is called by the
+    /// task that awaits serve(), and must not throw.
+    serve_options& on_error(unobserved_error_handler handler) {
+        on_error_ = std::move(handler);
+        return *this;
+    }
+
     /// Returns the value of the option.
     [[nodiscard]] std::size_t max_connections() const noexcept { return most_; }
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> idle_timeout() const noexcept { return idle_timeout_; }
+    [[nodiscard]] const unobserved_error_handler& on_error() const noexcept { return on_error_; }
     [[nodiscard]] const std::optional<sync::cancellation_token>& shutdown() const noexcept { return shutdown_; }
     [[nodiscard]] std::chrono::nanoseconds drain() const noexcept { return drain_; }
 
@@ -63,6 +89,57 @@ private:
     std::size_t most_ = std::numeric_limits<std::size_t>::max();
     std::optional<sync::cancellation_token> shutdown_;
     std::chrono::nanoseconds drain_ = std::chrono::seconds(30);
+    std::optional<std::chrono::nanoseconds> idle_timeout_;
+    unobserved_error_handler on_error_;
+};
+
+/// The connection of one call of a handler. A handler that takes it tells serve() when the connection is idle: when no
+/// request has been received that was not answered. If serve() shuts down, it closes idle connections immediately, and
+/// lets the others finish their request.
+///     [](tcp_stream client, serve_connection connection) -> task<result<void>> {
+///         for (;;) {
+///             auto idle = connection.idle();
+///             auto request = co_await try_(read_request(client));
+///             idle.end();
+///             co_await try_(answer(client, request));
+///         }
+///     }
+/// To close a connection, serve() aborts its task. Copies refer to the same connection.
+/// Thread safety: any thread.
+class EDDY_API serve_connection {
+public:
+    /// The time in which a connection is idle: from idle() to end(), or to the destruction of this object.
+    /// Thread safety: one thread at a time.
+    class EDDY_API [[nodiscard("the connection is idle until this object is destroyed")]] idle_time {
+    public:
+        /// Moving leaves `other` empty.
+        idle_time(idle_time&& other) noexcept : of_(std::move(other.of_)) {}
+        idle_time& operator=(idle_time&& other) noexcept {
+            end();
+            of_ = std::move(other.of_);
+            return *this;
+        }
+        ~idle_time() { end(); }
+
+        /// Ends the idle time: the connection has work again.
+        void end() noexcept;
+
+    private:
+        friend serve_connection;
+        explicit idle_time(std::shared_ptr<detail::served_state> of) noexcept : of_(std::move(of)) {}
+
+        std::shared_ptr<detail::served_state> of_;
+    };
+
+    /// Begins an idle time. If the server is shutting down, the task of the connection is aborted.
+    /// Preconditions: no other idle time of this connection exists.
+    idle_time idle() const noexcept;
+
+    /// For serve().
+    explicit serve_connection(std::shared_ptr<detail::served_state> state) noexcept : state_(std::move(state)) {}
+
+private:
+    std::shared_ptr<detail::served_state> state_;
 };
 
 /// The result of serve(): counts of connections.
@@ -70,7 +147,7 @@ private:
 struct serve_report {
     std::uint64_t accepted = 0;       ///< connections that the listener accepted
     std::uint64_t failed = 0;         ///< of these: the handler threw an exception, or returned an error
-    std::uint64_t aborted = 0;        ///< of these: had not ended when the drain time was over
+    std::uint64_t aborted = 0;        ///< of these: were idle, or had not ended when the drain time was over
     std::uint64_t accept_errors = 0;  ///< failed accepts: no descriptor, no memory, or the connection was gone
 
     /// Makes a report of zeros.
@@ -84,16 +161,108 @@ namespace eddy::detail {
 /// Returns whether an accept that failed with `error` may succeed later.
 [[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
 
+/// Reports an error or an exception of a handler. `where` is the call of serve().
+EDDY_API void report_connection(unread_failure&& failure, const std::source_location& where,
+                                const unobserved_error_handler& handler) noexcept;
+
+/// The idle connections of one server, in the order in which they became idle.
+/// Thread safety: any thread.
+class EDDY_API idle_connections {
+public:
+    idle_connections() noexcept = default;
+    idle_connections(const idle_connections&) = delete;
+    idle_connections& operator=(const idle_connections&) = delete;
+    ~idle_connections() = default;
+
+    /// Aborts the connections that are idle now, and those that become idle later.
+    void begin_drain() noexcept;
+    /// Aborts the connections that have been idle for `limit`. Returns the time at which the next connection reaches
+    /// the limit. If no connection is idle, wakes `wake` when one is.
+    [[nodiscard]] std::optional<time::time_point> abort_late(time::duration limit, const waker& wake);
+
+private:
+    friend served_state;
+
+    mutex lock_;
+    served_state* first_ = nullptr;
+    served_state* last_ = nullptr;
+    bool drains_ = false;
+    waker waker_;
+};
+
+/// The state of one connection that serve() and the handler share.
+/// Thread safety: any thread.
+class EDDY_API served_state {
+public:
+    explicit served_state(std::shared_ptr<idle_connections> all) noexcept : all_(std::move(all)) {}
+    served_state(const served_state&) = delete;
+    served_state& operator=(const served_state&) = delete;
+    ~served_state() { end_idle(); }
+
+    /// Sets the task of the connection. It may run already.
+    void set_task(abort_handle&& task) noexcept;
+    void begin_idle() noexcept;
+    void end_idle() noexcept;
+
+private:
+    friend idle_connections;
+
+    [[nodiscard]] std::optional<abort_handle> take_to_abort() noexcept;
+    void leave_list() noexcept;
+
+    const std::shared_ptr<idle_connections> all_;
+    // Guarded by the lock of all_:
+    std::optional<abort_handle> task_;
+    served_state* previous_ = nullptr;
+    served_state* next_ = nullptr;
+    time::time_point idle_since_;
+    bool is_idle_ = false;
+    bool is_aborted_ = false;
+};
+
+/// The parameters of a handler.
+enum class handler_kind : unsigned char { none, stream, stream_peer, stream_connection, stream_peer_connection };
+
+/// Returns the parameters of the handler `H`. Tries a form only if the ones before it do not fit, because a call of a
+/// generic lambda with the wrong types may fail to compile.
+template <class H, class Accepted>
+constexpr handler_kind kind_of_handler() {
+    using stream = decltype(Accepted::stream);
+    using peer = decltype(Accepted::peer);
+    if constexpr (std::is_invocable_v<H&, stream, peer, net::serve_connection>) {
+        return handler_kind::stream_peer_connection;
+    } else if constexpr (std::is_invocable_v<H&, stream, peer>) {
+        return handler_kind::stream_peer;
+    } else if constexpr (std::is_invocable_v<H&, stream>) {
+        return handler_kind::stream;
+    } else if constexpr (std::is_invocable_v<H&, stream, net::serve_connection>) {
+        return handler_kind::stream_connection;
+    } else {
+        return handler_kind::none;
+    }
+}
+
+/// Whether the handler takes a serve_connection.
+template <class H, class Accepted>
+inline constexpr bool takes_connection = kind_of_handler<H, Accepted>() == handler_kind::stream_connection ||
+                                         kind_of_handler<H, Accepted>() == handler_kind::stream_peer_connection;
+
 /// The work of one connection's task: calls the handler on the task's thread, and keeps the handler alive.
 template <class H, class Accepted>
 class served_connection {
 public:
-    served_connection(std::shared_ptr<H> handler, Accepted&& connection)
-        : handler_(std::move(handler)), connection_(std::move(connection)) {}
+    served_connection(std::shared_ptr<H> handler, Accepted&& connection, std::shared_ptr<served_state> state)
+        : handler_(std::move(handler)), connection_(std::move(connection)), state_(std::move(state)) {}
 
     decltype(auto) operator()() {
-        if constexpr (std::is_invocable_v<H&, decltype(Accepted::stream), decltype(Accepted::peer)>) {
+        constexpr handler_kind kind = kind_of_handler<H, Accepted>();
+        if constexpr (kind == handler_kind::stream_peer_connection) {
+            return std::invoke(*handler_, std::move(connection_.stream), std::move(connection_.peer),
+                               net::serve_connection(state_));
+        } else if constexpr (kind == handler_kind::stream_peer) {
             return std::invoke(*handler_, std::move(connection_.stream), std::move(connection_.peer));
+        } else if constexpr (kind == handler_kind::stream_connection) {
+            return std::invoke(*handler_, std::move(connection_.stream), net::serve_connection(state_));
         } else {
             return std::invoke(*handler_, std::move(connection_.stream));
         }
@@ -102,6 +271,7 @@ public:
 private:
     std::shared_ptr<H> handler_;
     Accepted connection_;
+    std::shared_ptr<served_state> state_;  // null if the handler does not take it
 };
 
 }  // namespace eddy::detail
@@ -117,24 +287,53 @@ class [[nodiscard("a server does nothing until it is awaited")]] serve_future
     : public future_ops<serve_future<L, H, Marked>, Marked> {
     using work = detail::served_connection<H, typename L::accepted_type>;
     using served = detail::work_output_t<work>;
+    static constexpr bool shares_state = detail::takes_connection<H, typename L::accepted_type>;
 
 public:
     using output_type = result<serve_report>;
 
     /// Takes ownership of the arguments.
     template <class G>
-    serve_future(L&& from, G&& handler, serve_options&& options)
+    serve_future(L&& from, G&& handler, serve_options&& options, std::source_location where)
         : listener_(std::move(from)),
           handler_(std::make_shared<H>(std::forward<G>(handler))),
-          options_(std::move(options)) {}
+          options_(std::move(options)),
+          where_(where) {
+        if constexpr (shares_state) {
+            idle_ = std::make_shared<detail::idle_connections>();
+        } else if (options_.idle_timeout()) {
+            throw misuse(
+                "serve_options::idle_timeout needs a handler that takes a serve_connection, and says with it when the "
+                "connection is idle; or wrap the stream in io::idle_timeout()",
+                where);
+        }
+    }
+    /// Moves the server.
+    /// Preconditions: it was not polled; otherwise the process ends with a message.
+    serve_future(serve_future&& other) noexcept
+        : listener_(std::move(other.listener_)),
+          handler_(std::move(other.handler_)),
+          options_(std::move(other.options_)),
+          idle_(std::move(other.idle_)),
+          where_(other.where_) {
+        if (other.has_begun_) {
+            detail::fatal_misuse(
+                "serve() was moved after its first poll: keep it where it is, or pass it by std::ref. It was made",
+                where_);
+        }
+    }
+    serve_future& operator=(serve_future&&) = delete;
+    ~serve_future() = default;
 
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
+        has_begun_ = true;
         reap(cx);  // before any accept: many new connections would use up the budget, and no ended one would be removed
         do {
             accept_all(cx);
         } while (reap(cx) && listener_);  // an ended connection makes capacity for a new one
+        abort_idle(cx);
         if (listener_) return not_ready;
         if (!connections_.is_empty()) {
             abort_when_late(cx);
@@ -153,7 +352,27 @@ private:
             if (!answer) return cx.refund_budget();
             if (!*answer) return refused(answer->error(), cx);
             ++report_.accepted;
-            connections_.spawn(work(handler_, *std::move(*answer)));
+            start(*std::move(*answer));
+        }
+    }
+
+    void start(typename L::accepted_type&& accepted) {
+        if constexpr (shares_state) {
+            auto state = std::make_shared<detail::served_state>(idle_);
+            state->set_task(connections_.spawn(work(handler_, std::move(accepted), state), where_));
+        } else {
+            connections_.spawn(work(handler_, std::move(accepted), nullptr), where_);
+        }
+    }
+
+    void abort_idle(context& cx) {
+        if (!idle_ || !options_.idle_timeout()) return;
+        for (;;) {
+            if (idle_timer_ && !idle_timer_->poll(cx)) return;
+            idle_timer_.reset();
+            const auto next = idle_->abort_late(time::round_up(*options_.idle_timeout()), cx.waker());
+            if (!next) return;
+            idle_timer_.emplace(*next, where_);
         }
     }
 
@@ -178,7 +397,8 @@ private:
 
     void begin_drain() {
         listener_.reset();
-        drained_.emplace(time::sleep(options_.drain()));
+        if (idle_) idle_->begin_drain();
+        drained_.emplace(time::sleep(options_.drain(), where_));
     }
 
     /// Counts and removes connections that have ended. Returns whether there was one.
@@ -191,11 +411,16 @@ private:
     }
 
     void count(const std::expected<served, join_error>& ended) noexcept {
-        if (!ended) {
-            ++(ended.error().is_cancelled() ? report_.aborted : report_.failed);
-        } else if constexpr (detail::is_expected<served>) {
-            if (!*ended) ++report_.failed;
+        if (!ended && ended.error().is_cancelled()) {
+            ++report_.aborted;
+            return;
         }
+        bool failed = !ended;
+        if constexpr (detail::is_expected<served>) failed = failed || !*ended;
+        if (failed) ++report_.failed;
+        detail::unread_failure failure =
+            ended ? detail::error_in(ended) : detail::unread_failure(ended.error().exception());
+        if (failure) detail::report_connection(std::move(failure), where_, options_.on_error());
     }
 
     void abort_when_late(context& cx) {
@@ -210,8 +435,12 @@ private:
     join_set<served> connections_;
     std::optional<sync::cancellation_token::owned_cancelled_future> shutdown_signal_;
     std::optional<time::sleep_future> drained_;
+    std::shared_ptr<detail::idle_connections> idle_;  // null if the handler takes no serve_connection
+    std::optional<time::sleep_future> idle_timer_;
+    std::source_location where_;
     std::error_code failure_;
     serve_report report_;
+    bool has_begun_ = false;
     bool has_ended_ = false;
 };
 
@@ -222,30 +451,31 @@ private:
 ///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
 ///     co_await try_(serve(std::move(listener), handler, options));
 /// The handler is called on the threads of the tasks, possibly on several threads at the same time. An exception or an
-/// error of the handler ends only its connection. It is counted and discarded.
+/// error of the handler ends only its connection. It is counted, and passed to serve_options::on_error(), which prints
+/// it by default. A handler may also take a serve_connection as its last parameter, to say when its connection is idle.
 ///
 /// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
 /// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
 /// (connection_aborted, connection_reset).
 /// Cancel safety: safe. All connections are aborted.
 /// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
-/// Lifetime: the listener and the handler are moved into the future.
+/// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates
+/// the program.
 /// Cost: one allocation for the handler; for each connection, that of a task.
 template <class L, class H>
-[[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options()) {
+[[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options(),
+                         std::source_location where = std::source_location::current()) {
     constexpr bool listens = listener<L>;
     static_assert(listens, "eddy: serve takes a listener: poll_accept(context&), local_addr(), accepted_type");
     if constexpr (listens) {
         using accepted_type = typename L::accepted_type;
         using kept = std::decay_t<H>;
-        constexpr bool fits =
-            std::is_invocable_v<kept&, decltype(accepted_type::stream), decltype(accepted_type::peer)> ||
-            std::is_invocable_v<kept&, decltype(accepted_type::stream)>;
+        constexpr bool fits = detail::kind_of_handler<kept, accepted_type>() != detail::handler_kind::none;
         static_assert(fits,
                       "eddy: the handler given to serve must take a stream and an address, or a stream, by value");
         if constexpr (fits) {
             return serve_future<L, kept, detail::is_fragile<H>>(std::move(listener_in), std::forward<H>(handler),
-                                                                std::move(options));
+                                                                std::move(options), where);
         } else {
             return eddy::detail::broken_future();
         }

@@ -21,6 +21,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/runtime/reactor.hpp>
+#include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
 
@@ -92,6 +93,26 @@ public:
     void run_until_idle(std::source_location where = std::source_location::current()) {
         detail::run_until_idle(own("core::run_until_idle()", where), where);
     }
+
+    // ---- Inside another event loop (GLib, Qt, poll(2)) ----
+
+    /// Returns a descriptor that is readable when turn() has work. The other event loop watches it for reading
+    /// (POLLIN), and calls `turn(0ns)` when it is readable, or when next_deadline() has passed. The descriptor belongs
+    /// to the core and stays the same. Do not read from it. Returns -1 if the core was built without I/O.
+    /// Errors: throws `wrong_thread` on another thread than the core's; `misuse` if the core was moved from.
+    [[nodiscard]] int native_handle(std::source_location where = std::source_location::current());
+    /// Returns the latest time for the next turn(): the next timer, or a time in the past if tasks are queued. Returns
+    /// nullopt if turn() has nothing to do until native_handle() is readable. Call this after each turn(), directly
+    /// before the other event loop waits: from then on, wake-ups of other threads, and of other code on this thread,
+    /// make the descriptor readable.
+    ///     while (!done) {
+    ///         pollfd watched{core.native_handle(), POLLIN, 0};
+    ///         ::poll(&watched, 1, milliseconds_until(core.next_deadline()));
+    ///         core.turn(0ns);
+    ///     }
+    /// Errors: the same as for native_handle().
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_deadline(
+        std::source_location where = std::source_location::current());
 
     /// Returns a handle for this thread, or one for other threads.
     [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {
@@ -171,6 +192,13 @@ public:
         return *this;
     }
 
+    /// Sets the handler for errors that spawned tasks return and that no code reads, because the join handle was
+    /// dropped. By default they are printed as one line on standard error.
+    core_builder& on_unobserved_error(unobserved_error_handler handler) {
+        on_unobserved_error_ = std::move(handler);
+        return *this;
+    }
+
     /// Makes the event loop, which belongs to this thread.
     /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
     /// driver. If driver() selected io_uring: std::errc::operation_not_permitted if io_uring is forbidden,
@@ -184,6 +212,7 @@ private:
     std::optional<driver_kind> driver_;
     std::chrono::nanoseconds spin_{0};
     uncaught_handler on_uncaught_;
+    unobserved_error_handler on_unobserved_error_;
 };
 
 }  // namespace eddy

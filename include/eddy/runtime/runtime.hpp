@@ -20,6 +20,7 @@
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
+#include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
 
@@ -281,7 +282,15 @@ public:
         on_uncaught_ = std::move(handler);
         return *this;
     }
-    /// Sets whether such an exception shuts the runtime down, after the handler was called. The default is false.
+    /// Sets the handler for errors that tasks return and that no code reads, because the join handle was dropped. By
+    /// default they are printed as one line on standard error. `[](const auto&) {}` ignores them. A handle that is
+    /// dropped outside of the runtime's tasks, after its task has ended, prints the error.
+    runtime_builder& on_unobserved_error(unobserved_error_handler handler) {
+        on_unobserved_error_ = std::move(handler);
+        return *this;
+    }
+    /// Sets whether an uncaught exception shuts the runtime down, after the handler of on_uncaught() was called. The
+    /// default is false.
     runtime_builder& shutdown_on_uncaught(bool enabled) noexcept {
         shutdown_on_uncaught_ = enabled;
         return *this;
@@ -353,6 +362,7 @@ private:
     bool enable_io_ = true;
     std::optional<driver_kind> driver_;
     uncaught_handler on_uncaught_;
+    unobserved_error_handler on_unobserved_error_;
     bool shutdown_on_uncaught_ = false;
     bool poll_time_histogram_ = false;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;

@@ -213,10 +213,10 @@ public:
         return elements_awaiter<T>(*this, other.enter(source_location_of(here)));
     }
 
-    template <class A>
+    template <class A, bool Checks = has_checks>
     auto await_transform(A&& awaited, call_site here = EDDY_HERE) {
         where = here;
-        return make_awaiter<T>(*this, std::forward<A>(awaited));
+        return make_awaiter<T, Checks>(*this, std::forward<A>(awaited));
     }
 };
 

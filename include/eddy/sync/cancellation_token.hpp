@@ -67,9 +67,11 @@ public:
     /// Lifetime: the token or a copy of it must outlive the future. Destroying the last copy while the future waits
     /// terminates the program.
     /// Cost: no allocation; no read-modify-write until the future has to wait.
-    [[nodiscard]] cancelled_future cancelled() const noexcept;
+    [[nodiscard]] cancelled_future cancelled(
+        std::source_location where = std::source_location::current()) const noexcept;
     /// Same as cancelled(), but the future owns a copy of the token.
-    [[nodiscard]] owned_cancelled_future cancelled_owned() const noexcept;
+    [[nodiscard]] owned_cancelled_future cancelled_owned(
+        std::source_location where = std::source_location::current()) const noexcept;
 
     /// Runs `work` until it is ready or the token is cancelled. The output is a std::optional of the output of `work`
     /// (std::monostate for void), which is empty if the token was cancelled.
@@ -111,9 +113,16 @@ public:
     using output_type = void;
 
     /// For use by cancellation_token.
-    explicit basic_cancelled_future(const Of& of) noexcept : of_(of) { of_->begin(waiter_); }
+    basic_cancelled_future(const Of& of, const std::source_location& where) noexcept : of_(of), where_(where) {
+        of_->begin(waiter_);
+    }
     basic_cancelled_future(basic_cancelled_future&& other) noexcept
-        : of_(other.of_), waiter_(other.waiter_, "a cancelled() was moved after its first poll") {}
+        : of_(other.of_),
+          waiter_(other.waiter_,
+                  "a cancellation_token's cancelled() was moved after its first poll: keep it where it is, or pass it "
+                  "by std::ref. It was made",
+                  other.where_),
+          where_(other.where_) {}
     basic_cancelled_future& operator=(basic_cancelled_future&&) = delete;
     ~basic_cancelled_future() { of_->leave(waiter_); }
 
@@ -127,6 +136,7 @@ public:
 private:
     Of of_;
     eddy::detail::notify_waiter waiter_;
+    std::source_location where_;
 };
 
 /// The future that cancellation_token::run_until_cancelled() and run_until_cancelled_owned() return. Moving it while it
@@ -230,12 +240,13 @@ private:
 
 // ---- Implementation ----
 
-inline cancellation_token::cancelled_future cancellation_token::cancelled() const noexcept {
-    return cancelled_future(share_.get());
+inline cancellation_token::cancelled_future cancellation_token::cancelled(std::source_location where) const noexcept {
+    return cancelled_future(share_.get(), where);
 }
 
-inline cancellation_token::owned_cancelled_future cancellation_token::cancelled_owned() const noexcept {
-    return owned_cancelled_future(share_);
+inline cancellation_token::owned_cancelled_future cancellation_token::cancelled_owned(
+    std::source_location where) const noexcept {
+    return owned_cancelled_future(share_, where);
 }
 
 inline cancellation_guard cancellation_token::drop_guard() const noexcept { return cancellation_guard(*this); }

@@ -91,8 +91,8 @@ private:
 };
 
 /// An owned permission to await a spawned task: a future that is ready when the task has ended. Destroying the handle
-/// detaches the task, which continues. An exception that can then no longer be taken is passed to the runtime's
-/// uncaught handler.
+/// detaches the task, which continues. An exception, or an error in the task's `result`, that can then no longer be
+/// taken is passed to the runtime's handler (runtime_builder::on_uncaught(), on_unobserved_error()), or printed.
 ///
 /// Output: the task's output, or a `join_error`.
 /// Errors: poll() throws `misuse` if the output was taken, and if the handle was moved from or detached.
@@ -172,7 +172,9 @@ private:
             outcome.take();
             return {};
         } else {
-            return output_type(std::in_place, outcome.take());
+            output_type taken(std::in_place, outcome.take());
+            outcome.discard();  // so that an error in it does not count as unread
+            return taken;
         }
     }
 
@@ -202,10 +204,17 @@ struct join_access {
 };
 
 /// The handle that spawn returns for a closure that GCC 12 would destroy twice in a co_await expression. Awaiting it as
-/// an rvalue is a compile error that names the remedy.
+/// an rvalue is a compile error that names the remedy. Its combinators return marked futures.
 template <class T>
-class marked_join_handle : public join_handle<T> {
+class marked_join_handle : public join_handle<T>, public future_ops<marked_join_handle<T>> {
+    using ops = future_ops<marked_join_handle<T>>;
+
 public:
+    using ops::and_then;
+    using ops::map;
+    using ops::map_err;
+    using ops::or_else;
+    using ops::then;
     static constexpr bool took_closure = true;
     explicit marked_join_handle(joinable& task) noexcept : join_handle<T>(task) {}
 };

@@ -67,7 +67,8 @@ public:
     /// Preconditions: it was not polled; otherwise the process ends with a message.
     scope_future(scope_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : f_(std::move(other.f_)), where_(other.where_) {
-        if (other.stage_ != stage::fresh) detail::fatal_misuse("a scope was moved after its first poll");
+        if (other.stage_ != stage::fresh)
+            detail::fatal_misuse("a scope was moved after its first poll. It was made", other.where_);
     }
     scope_future& operator=(scope_future&&) = delete;
     /// Destroys the body, then the children; see scope().

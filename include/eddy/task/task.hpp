@@ -8,6 +8,8 @@
 #include <utility>
 
 #include <eddy/detail/await.hpp>
+#include <eddy/detail/checks.hpp>
+#include <eddy/detail/closure_coroutine.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
@@ -89,14 +91,14 @@ public:
     }
 
 private:
-    friend detail::promise<T>;
+    friend class detail::promise<T>;
     template <class U>
     friend detail::frame* enter_frame(task<U>& used, std::source_location where);
 
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
+        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]] {
             detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it");
         }
         return std::exchange(frame_, nullptr);
@@ -112,19 +114,23 @@ namespace detail {
 template <class T>
 class promise_base : public frame {
 public:
+    promise_base() noexcept = default;
+    /// For a lambda; `closure` is null if it has no captures.
+    explicit promise_base(const void* closure) noexcept : frame(closure) {}
+
     void unhandled_exception() noexcept { destination().set_exception(std::current_exception()); }
 
-    template <class A>
+    template <class A, bool Checks = has_checks>
     auto await_transform(A&& awaited, call_site here = EDDY_HERE) {
         where = here;
-        return make_awaiter<T>(*this, std::forward<A>(awaited));
+        return make_awaiter<T, Checks>(*this, std::forward<A>(awaited));
     }
 
     /// Awaits on behalf of other code, whose `co_await` is at `named.where`.
-    template <class A>
+    template <class A, bool Checks = has_checks>
     auto await_transform(in_name_of<A> named) {
         where = call_site_of(named.where);
-        return make_awaiter<T>(*this, static_cast<A>(named.awaited));
+        return make_awaiter<T, Checks>(*this, static_cast<A>(named.awaited));
     }
 
 protected:
@@ -140,6 +146,12 @@ class promise final : public promise_base<T> {
                   "std::unique_ptr of it");
 
 public:
+    promise() noexcept = default;
+    /// The compiler passes the lambda and the arguments, if the coroutine is a lambda.
+    template <class C, class... Args>
+        requires closure_type<std::remove_cvref_t<C>>
+    explicit promise(C& closure, Args&...) noexcept : promise_base<T>(captures_of(closure)) {}
+
     task<T> get_return_object() noexcept { return task<T>(*this); }
 
     template <class U = T>
@@ -152,6 +164,11 @@ public:
 template <>
 class promise<void> final : public promise_base<void> {
 public:
+    promise() noexcept = default;
+    template <class C, class... Args>
+        requires closure_type<std::remove_cvref_t<C>>
+    explicit promise(C& closure, Args&...) noexcept : promise_base<void>(captures_of(closure)) {}
+
     task<void> get_return_object() noexcept { return task<void>(*this); }
     void return_void() { destination().set_value(); }
 };
@@ -177,13 +194,19 @@ template <class T>
 }  // namespace detail
 
 /// Customization point for awaits and spawns, found by argument-dependent lookup: releases the task's frame to the
-/// caller. Throws `misuse`, with the source location `where`, if the task has ended.
+/// caller. Throws `misuse`, with the source location `where`, if the task has ended, or if it is a lambda that will be
+/// destroyed before the task runs.
 template <class T>
 inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
     if (used.frame_ == nullptr) [[unlikely]]
         detail::throw_ended_task(where);
-    if (used.frame_->root != nullptr) [[unlikely]]
-        used = detail::in_a_new_frame(std::move(used));
+    if (used.frame_->root != nullptr) [[unlikely]] {
+        if (used.frame_->has_begun()) {
+            used = detail::in_a_new_frame(std::move(used));
+        } else if (detail::is_on_stack_of_poll(used.frame_->where)) {
+            detail::throw_lambda_is_gone(where);
+        }
+    }
     return std::exchange(used.frame_, nullptr);
 }
 

@@ -36,7 +36,11 @@ public:
     sleep_future(sleep_future&& other) noexcept
         : deadline_(other.deadline_), where_(other.where_), is_ahead_(other.is_ahead_) {
         if (other.entry_.is_armed())
-            detail::fatal_misuse("a sleep was moved while it waits: move it before its first poll");
+            detail::fatal_misuse(
+                "a sleep was moved while it waits: move it before its first poll, or keep it where it is and pass it "
+                "by "
+                "std::ref. It was made",
+                other.where_);
     }
     sleep_future& operator=(sleep_future&&) = delete;
     ~sleep_future() = default;

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/call_site.hpp>
+#include <eddy/detail/checks.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// Ends the process with a message if the coroutine `awaiting` continues without the output of an await. `unwinding`
+/// is the number of exceptions in flight at the begin of the await.
+EDDY_API void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept;
+
+/// Whether an await must not discard its output: it may be an error.
+template <class T>
+inline constexpr bool must_be_used = is_expected<T> && !std::is_same_v<T, discardable_result>;
+
+/// An awaiter that detects an await whose output is not used, because the compiler has evaluated both branches of a
+/// conditional expression. See docs/compilers.md.
+template <class A>
+class checked_awaiter : public A {
+public:
+    template <class... Args>
+    explicit checked_awaiter(frame& awaiting, Args&&... args)
+        : A(awaiting, std::forward<Args>(args)...), awaiting_here_(awaiting), awaited_at_(awaiting.where) {}
+    checked_awaiter(const checked_awaiter&) = delete;
+    checked_awaiter& operator=(const checked_awaiter&) = delete;
+    ~checked_awaiter() {
+        if (!is_resumed_) check_abandoned_await(awaiting_here_, awaited_at_, unwinding_);
+    }
+
+    decltype(auto) await_resume() {
+        is_resumed_ = true;
+        return A::await_resume();
+    }
+    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
+    await_resume()
+        requires must_be_used<typename A::awaited_type>
+    {
+        is_resumed_ = true;
+        return A::await_resume();
+    }
+
+private:
+    frame& awaiting_here_;
+    const call_site awaited_at_;
+    const int unwinding_ = std::uncaught_exceptions();
+    bool is_resumed_ = false;
+};
+
+/// The awaiter `A`, with checks if they are enabled.
+template <class A, bool Checks>
+using maybe_checked = std::conditional_t<Checks, checked_awaiter<A>, A>;
+
+}  // namespace eddy::detail

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/slot.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// What remains to be reported of an outcome that no code has taken: an exception, or the error in an `expected`.
+struct unread_failure {
+    std::exception_ptr thrown;
+    std::error_code code;  ///< of an error; empty if it has none
+    std::string message;   ///< of an error
+    bool is_error = false;
+
+    unread_failure() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    explicit unread_failure(std::exception_ptr exception) noexcept : thrown(std::move(exception)) {}
+
+    explicit operator bool() const noexcept { return is_error || thrown != nullptr; }
+};
+
+/// Whether an error of type `E` can be converted to std::error_code.
+template <class E>
+concept has_error_code =
+    std::convertible_to<const E&, std::error_code> || std::is_error_code_enum_v<E> || requires(const E& error) {
+        { error.to_error_code() } -> std::convertible_to<std::error_code>;
+    };
+
+/// Describes an error of any type.
+template <class E>
+unread_failure describe_error(const E& error) {
+    unread_failure made;
+    made.is_error = true;
+    if constexpr (requires {
+                      { error.what() } -> std::convertible_to<std::string>;
+                  }) {
+        made.message = error.what();
+    } else if constexpr (has_error_code<E>) {
+        made.code = convert_error<std::error_code>(error);
+        made.message = made.code.message();
+    } else if constexpr (std::convertible_to<const E&, std::string_view>) {
+        made.message = std::string(std::string_view(error));
+    } else {
+        made.message = "an error of a type without a text";
+    }
+    return made;
+}
+
+/// Returns the error in an output, also in an `expected` inside of it; an empty failure if there is none. The error of
+/// a runtime that is shutting down is not reported, because it is no failure of the task.
+template <class T>
+unread_failure error_in(const T& output) noexcept {
+    if constexpr (is_expected<T>) {
+        try {
+            if (output.has_value()) {
+                if constexpr (!std::is_void_v<typename T::value_type>) return error_in(*output);
+            } else if (unread_failure found = describe_error(output.error()); !is_runtime_shutdown(found.code)) {
+                return found;
+            }
+        } catch (...) {
+            return unread_failure(std::current_exception());  // thrown by the error's own functions
+        }
+    }
+    return {};
+}
+
+/// Whether outcomes of type `T` can contain an error.
+template <class T>
+[[nodiscard]] bool has_error(kept<T>& outcome) noexcept {
+    if constexpr (is_expected<T>) {
+        return outcome.has_value() && !outcome.value().has_value();
+    } else {
+        return false;
+    }
+}
+
+/// Takes the exception, or a description of the error, out of an outcome that is about to be dropped.
+template <class T>
+[[nodiscard]] unread_failure take_failure(kept<T>& outcome) noexcept {
+    if (outcome.has_exception()) return unread_failure(std::move(outcome.exception()));
+    if constexpr (is_expected<T>) {
+        if (outcome.has_value()) return error_in(outcome.value());
+    }
+    return {};
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+// Mistakes of a program, and of its compiler, that the library detects when a coroutine runs.
+#include <eddy/prelude.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <support/sanitizers.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+
+// ---- A coroutine that GCC 12 miscompiles ----
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ == 12 && __GNUC_MINOR__ < 4
+
+task<bool> yes() { co_return true; }
+// The mistake that docs/compilers.md describes, with `if`, `while`, `switch` and `||`.
+task<int> with_if() {
+    if (!co_await yes()) co_return 1;  // eddy-check: ignore
+    co_return 2;
+}
+task<int> with_while(int n) {
+    while (!co_await yes()) ++n;  // eddy-check: ignore
+    co_return n;
+}
+task<int> with_switch() {
+    switch (co_await yes() ? 1 : 2) {  // eddy-check: ignore
+    case 1: co_return 1;
+    default: co_return 2;
+    }
+}
+task<int> with_or(bool b) {
+    if (b || co_await yes()) co_return 3;  // eddy-check: ignore
+    co_return 4;
+}
+eddy::async_generator<int> with_if_in_generator() {
+    if (co_await yes()) co_yield 1;  // eddy-check: ignore
+}
+
+constexpr const char* miscompiled = "GCC 12 has miscompiled a coroutine.*The coroutine is .at .*await_checks_test.cpp:";
+
+TEST(MiscompiledDeathTest, CallOfTheCoroutineIsReportedWithItsLocation) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(with_if()), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_while(1)), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_switch()), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_or(true)), miscompiled);
+    EXPECT_DEATH(static_cast<void>(with_if_in_generator()), miscompiled);
+}
+TEST(MiscompiledDeathTest, RootsAreReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(eddy::wait(with_if())), miscompiled);
+    EXPECT_DEATH(static_cast<void>(eddy::run(with_if())), miscompiled);
+    EXPECT_DEATH(static_cast<void>(eddy::wait(eddy::join(with_if(), with_if()))), miscompiled);
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            core.run([]() -> task<void> {
+                auto handle = eddy::spawn(with_if);
+                static_cast<void>(co_await handle);
+            }());
+        },
+        miscompiled);
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            static_cast<void>(core.run(eddy::time::timeout(1s, with_if())));
+        },
+        miscompiled);
+}
+#endif
+
+// ---- An await whose output is not used ----
+
+#if EDDY_CHECKS && defined(__GNUC__) && !defined(__clang__)
+
+task<int> value(int n) { co_return n; }
+task<int> later(int n) {
+    co_await eddy::yield_now();
+    co_return n;
+}
+// The mistake that docs/compilers.md describes.
+task<int> both_branches(bool first) {
+    co_return first ? co_await value(1) : co_await value(2);  // eddy-check: ignore
+}
+task<int> both_branches_that_wait(bool first) {
+    co_return first ? co_await later(1) : co_await later(2);  // eddy-check: ignore
+}
+
+constexpr const char* discards = "evaluated both branches of a conditional expression.*await_checks_test.cpp:";
+
+TEST(AwaitChecksDeathTest, SecondBranchThatWasNotChosenIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(true))), discards);
+}
+TEST(AwaitChecksDeathTest, FirstBranchThatWasNotChosenIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(false))), discards);
+}
+TEST(AwaitChecksDeathTest, BranchThatHasWaitedIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches_that_wait(true))), discards);
+}
+#endif
+
+task<int> one() { co_return 1; }
+task<result<int>> fails() { co_return std::unexpected(make_error_code(std::errc::broken_pipe)); }
+task<int> throws() {
+    throw std::runtime_error("thrown");
+    co_return 1;
+}
+
+TEST(AwaitChecks, CancelledCoroutineIsNotReported) {
+    // GCC uses the outputs of all awaits of an expression at its end.
+    const auto waits = []() -> task<int> {
+        const int sum = co_await one() + co_await eddy::pending<int>();
+        co_return sum;
+    };
+    std::optional<eddy::test::by_hand<task<int>>> work(std::in_place, waits());
+    EXPECT_FALSE(work->poll().is_ready());
+    work.reset();
+}
+TEST(AwaitChecks, ErrorThatEndsTheCoroutineIsNotReported) {
+    const auto work = []() -> task<result<int>> {
+        const int sum = co_await one() + co_await eddy::try_(fails());
+        co_return sum;
+    };
+    EXPECT_EQ(eddy::wait(work()).error(), std::errc::broken_pipe);
+}
+TEST(AwaitChecks, ExceptionThatEndsTheCoroutineIsNotReported) {
+    const auto work = []() -> task<int> {
+        const int sum = co_await one() + co_await throws();
+        co_return sum;
+    };
+    EXPECT_THROW(static_cast<void>(eddy::wait(work())), std::runtime_error);
+}
+TEST(AwaitChecks, ExceptionCaughtAroundAnAwaitIsNotReported) {
+    const auto work = []() -> task<int> {
+        try {
+            const int got = co_await throws();
+            co_return got;
+        } catch (const std::runtime_error&) {
+        }
+        const int got = co_await one();
+        co_return got + 1;
+    };
+    EXPECT_EQ(eddy::wait(work()), 2);
+}
+TEST(AwaitChecks, AwaitsInADestructorOfAnExceptionAreNotReported) {
+    // An await completes while another exception is in flight.
+    struct runs_a_loop {
+        int& got;
+        ~runs_a_loop() {
+            eddy::core core;
+            got = core.run(one());
+        }
+    };
+    int got = 0;
+    try {
+        const runs_a_loop guard{got};
+        throw std::runtime_error("thrown");
+    } catch (const std::runtime_error&) {
+    }
+    EXPECT_EQ(got, 1);
+}
+
+// ---- The coroutine of a lambda that is destroyed before it runs ----
+
+/// Stores `ran` if it is called with a string that still has its text.
+task<void> use(const std::string& text, bool& ran) {
+    ran = text == "a text that is too long for the buffer inside of a string";
+    co_return;
+}
+const std::string long_text = "a text that is too long for the buffer inside of a string";
+
+// A temporary of a statement without co_await is on the native stack; Clang stores it in the coroutine frame at -O0,
+// and AddressSanitizer on its own stack.
+#if !defined(__clang__)
+TEST(LambdaCoroutine, SpawnOfCalledTemporaryIsMisuse) {
+    if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
+    eddy::core core;
+    unsigned line = 0;
+    std::optional<eddy::misuse> thrown;
+    core.run([](unsigned& at, std::optional<eddy::misuse>& got) -> task<void> {
+        const std::string text = long_text;
+        bool ran = false;
+        try {
+            at = std::source_location::current().line() + 1;
+            eddy::spawn([text, &ran]() -> task<void> { return use(text, ran); });
+            at = std::source_location::current().line() + 1;
+            eddy::spawn([text, &ran]() -> task<void> { co_await use(text, ran); }());
+        } catch (const eddy::misuse& e) {
+            got = e;
+        }
+        co_await eddy::yield_now();
+    }(line, thrown));
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("pass the lambda without calling it"), std::string::npos);
+    EXPECT_EQ(thrown->where().line(), line);
+}
+
+TEST(LambdaCoroutine, AwaitOfTaskWhoseLambdaIsGoneIsMisuse) {
+    if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
+    eddy::core core;
+    bool refused = false;
+    core.run([](bool& got) -> task<void> {
+        const std::string text = long_text;
+        bool ran = false;
+        auto work = [text, &ran]() -> task<void> { co_await use(text, ran); }();
+        try {
+            co_await std::move(work);
+        } catch (const eddy::misuse&) {
+            got = true;
+        }
+    }(refused));
+    EXPECT_TRUE(refused);
+}
+#endif
+
+TEST(LambdaCoroutine, SpawnOfLambdaKeepsIt) {
+    eddy::core core;
+    bool ran = false;
+    core.run([](bool& done) -> task<void> {
+        const std::string text = long_text;
+        auto work = eddy::spawn([text, &done]() -> task<void> { co_await use(text, done); });
+        static_cast<void>(co_await work);
+    }(ran));
+    EXPECT_TRUE(ran);
+}
+
+TEST(LambdaCoroutine, SpawnOfLocalLambdasCoroutineWorks) {
+    eddy::core core;
+    int ran = 0;
+    core.run([](int& done) -> task<void> {
+        const auto work = [&done](int n) -> task<void> {
+            co_await eddy::yield_now();
+            done += n;
+        };
+        eddy::join_set<void> set;
+        for (int i = 1; i <= 3; ++i) set.spawn(work(i));
+        while (auto each = co_await set.join_next()) EXPECT_TRUE(each->has_value());
+    }(ran));
+    EXPECT_EQ(ran, 6);
+}
+
+TEST(LambdaCoroutine, LambdaOfTheCallerOfTheLoopMayBeSpawned) {
+    eddy::core core;
+    int ran = 0;
+    const auto work = [&ran]() -> task<void> {
+        ++ran;
+        co_return;
+    };
+    core.run([](const auto& lambda) -> task<void> {
+        auto handle = eddy::spawn(lambda());
+        static_cast<void>(co_await handle);
+        co_await lambda();
+    }(work));
+    EXPECT_EQ(ran, 2);
+}
+
+TEST(LambdaCoroutine, CalledAndAwaitedInOneExpressionWorks) {
+    bool ran = false;
+    eddy::wait([](bool& done) -> task<void> {
+        const std::string* text = &long_text;
+        co_await [text, &done]() -> task<void> { co_await use(*text, done); }();
+    }(ran));
+    EXPECT_TRUE(ran);
+}
+
+TEST(LambdaCoroutine, UnstartedCoroutineOfLambdaCanBeDroppedAndMoved) {
+    const auto work = [n = 3]() -> task<int> { co_return n; };
+    {
+        const auto dropped = work();
+    }
+    auto moved = work();
+    moved = work();
+    auto last = std::move(moved);
+    EXPECT_EQ(eddy::wait(last), 3);
+    auto cancelled = work();
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    EXPECT_TRUE(cancelled.poll_cancel(cx).is_ready());
+}
+
+// ---- try_ of an rvalue ----
+
+/// Fails the test if it is moved.
+class counts_moves {
+public:
+    using output_type = result<int>;
+    explicit counts_moves(int& moves) : moves_(&moves) {}
+    counts_moves(counts_moves&& other) noexcept : moves_(other.moves_) { ++*moves_; }
+    counts_moves& operator=(counts_moves&&) = delete;
+    ~counts_moves() = default;
+    eddy::poll_result<output_type> poll(eddy::context&) { return output_type(7); }
+
+private:
+    int* moves_;
+};
+
+TEST(TryOfRvalue, DoesNotMoveTheFuture) {
+    int moves = 0;
+    const auto work = [&]() -> task<result<int>> {
+        counts_moves named(moves);
+        const int first = co_await eddy::try_(std::move(named));
+        const int second = co_await eddy::try_(counts_moves(moves));
+        co_return first + second;
+    };
+    EXPECT_EQ(eddy::wait(work()), 14);
+    EXPECT_EQ(moves, 0);
+}
+
+// ---- Futures that were moved after their first poll ----
+
+TEST(MovedFutureDeathTest, SleepNamesTheCallSite) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            core.run([]() -> task<void> {
+                auto nap = eddy::time::sleep(1h);
+                const auto got = co_await eddy::select_biased(std::ref(nap), eddy::ready());
+                auto moved = std::move(nap);
+                static_cast<void>(got);
+                co_await moved;
+            }());
+        },
+        "a sleep was moved while it waits.*await_checks_test.cpp:");
+}
+TEST(MovedFutureDeathTest, CancelledNamesTheCallSite) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            const eddy::sync::cancellation_token token;
+            eddy::test::by_hand waits{eddy::poll_fn([of = token.cancelled(), moved = std::vector<int>()](
+                                                        eddy::context& cx) mutable -> eddy::poll_result<void> {
+                static_cast<void>(of.poll(cx));
+                auto taken = std::move(of);
+                return taken.poll(cx);
+            })};
+            static_cast<void>(waits.poll());
+        },
+        "cancelled.. was moved after its first poll.*await_checks_test.cpp:");
+}
+
+}  // namespace

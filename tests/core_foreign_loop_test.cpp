@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// An event loop inside another event loop: native_handle() and next_deadline().
+#include <eddy/prelude.hpp>
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <support/net.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+using steady = std::chrono::steady_clock;
+
+/// A poll(2) loop that contains an eddy core, until `done`. Returns the number of waits. Gives up after 20 s.
+int run_foreign_loop(eddy::core& core, const bool& done) {
+    const auto limit = steady::now() + 20s;
+    int waits = 0;
+    while (!done && steady::now() < limit) {
+        const auto next = core.next_deadline();
+        int timeout = 20'000;
+        if (next) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - steady::now());
+            timeout = static_cast<int>(std::clamp<long long>(left.count(), 0, 20'000));
+        }
+        pollfd watched{core.native_handle(), POLLIN, 0};
+        EXPECT_GE(::poll(&watched, 1, timeout), 0);
+        ++waits;
+        core.turn(0ns);
+    }
+    return waits;
+}
+
+TEST(CoreForeignLoop, RunsTasksAndTimers) {
+    eddy::core core;
+    bool done = false;
+    const auto begin = steady::now();
+    core.handle().spawn([&done]() -> task<void> {
+        co_await eddy::time::sleep(20ms);
+        co_await eddy::yield_now();
+        done = true;
+    });
+    const int waits = run_foreign_loop(core, done);
+    EXPECT_TRUE(done);
+    EXPECT_GE(steady::now() - begin, 20ms);
+    EXPECT_LT(waits, 50);
+}
+
+TEST(CoreForeignLoop, EchoesOverTcp) {
+    eddy::core core;
+    bool done = false;
+    std::string got;
+    core.handle().spawn([&]() -> task<void> {
+        auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto at = listener.local_addr().value();
+        auto server = eddy::spawn([listener = std::move(listener)]() mutable -> task<void> {
+            auto accepted = co_await listener.accept();
+            while (auto data = co_await accepted->stream.receive()) {
+                if (data->empty()) break;
+                static_cast<void>(co_await accepted->stream.write_all(*data));
+            }
+        });
+        auto client = (co_await eddy::net::tcp_stream::connect(at)).value();
+        for (int i = 0; i < 20; ++i) {
+            static_cast<void>(co_await client.write_all(support::bytes_of("ping")));
+            std::array<std::byte, 4> into{};
+            static_cast<void>(co_await client.read_exact(into));
+            got += support::text_of(into);
+        }
+        static_cast<void>(co_await client.shutdown());
+        static_cast<void>(co_await server);
+        done = true;
+    });
+    run_foreign_loop(core, done);
+    EXPECT_TRUE(done);
+    EXPECT_EQ(got.size(), 80u);
+}
+
+TEST(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
+    for (int round = 0; round < 50; ++round) {
+        eddy::core core;
+        bool done = false;
+        auto [tx, rx] = eddy::sync::oneshot<int>::channel();
+        core.handle().spawn([&done, rx = std::move(rx)]() mutable -> task<void> {
+            const auto got = co_await rx;
+            EXPECT_EQ(got, 7);
+            done = true;
+        });
+        std::thread sender([tx = std::move(tx)]() mutable { static_cast<void>(tx.send(7)); });
+        const auto begin = steady::now();
+        run_foreign_loop(core, done);
+        sender.join();
+        EXPECT_TRUE(done);
+        EXPECT_LT(steady::now() - begin, 15s);
+    }
+}
+
+TEST(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
+    eddy::core core;
+    bool done = false;
+    auto [tx, rx] = eddy::sync::oneshot<int>::channel();
+    core.handle().spawn([&done, rx = std::move(rx)]() mutable -> task<void> {
+        static_cast<void>(co_await rx);
+        done = true;
+    });
+    core.turn(0ns);
+    while (core.next_deadline()) core.turn(0ns);
+    static_cast<void>(tx.send(1));  // by a callback of the other event loop, between next_deadline() and the wait
+    pollfd watched{core.native_handle(), POLLIN, 0};
+    ASSERT_EQ(::poll(&watched, 1, 10'000), 1);
+    run_foreign_loop(core, done);
+    EXPECT_TRUE(done);
+}
+
+TEST(CoreForeignLoop, SpawnedWorkFromAnotherThreadArrives) {
+    eddy::core core;
+    bool done = false;
+    std::thread sender([remote = core.remote(), &done] { static_cast<void>(remote.spawn([&done] { done = true; })); });
+    run_foreign_loop(core, done);
+    sender.join();
+    EXPECT_TRUE(done);
+}
+
+TEST(CoreForeignLoop, IdleLoopHasNoDeadlineAndIsNotReadable) {
+    eddy::core core;
+    core.turn(0ns);
+    std::optional<steady::time_point> next;
+    for (int i = 0; i < 10; ++i) {
+        next = core.next_deadline();
+        if (!next) break;
+        core.turn(0ns);
+    }
+    EXPECT_FALSE(next.has_value());
+    EXPECT_FALSE(core.next_deadline().has_value());
+    pollfd watched{core.native_handle(), POLLIN, 0};
+    EXPECT_EQ(::poll(&watched, 1, 0), 0);
+    EXPECT_EQ(core.native_handle(), watched.fd);
+}
+
+TEST(CoreForeignLoop, LoopWithoutIoHasNoDescriptor) {
+    auto core = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(core.native_handle(), -1);
+}
+
+TEST(CoreForeignLoop, AnotherThreadIsRejected) {
+    eddy::core core;
+    std::thread other([&core] {
+        EXPECT_THROW(static_cast<void>(core.native_handle()), eddy::wrong_thread);
+        EXPECT_THROW(static_cast<void>(core.next_deadline()), eddy::wrong_thread);
+    });
+    other.join();
+}
+
+}  // namespace

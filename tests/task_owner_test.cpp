@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/executors.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::task_owner;
+using support::executor;
+
+/// Counts the living objects.
+class counted {
+public:
+    explicit counted(std::atomic<int>& alive) : alive_(&alive) { ++*alive_; }
+    counted(counted&& other) noexcept : alive_(std::exchange(other.alive_, nullptr)) {}
+    counted& operator=(counted&&) = delete;
+    ~counted() {
+        if (alive_ != nullptr) --*alive_;
+    }
+
+private:
+    std::atomic<int>* alive_;
+};
+
+task<void> wait_forever(counted) { co_await eddy::pending<void>(); }
+
+/// Runs on an event loop and on runtimes with 1 and 3 workers.
+class TaskOwner : public testing::TestWithParam<unsigned> {
+protected:
+    std::atomic<int> alive = 0;
+    executor on{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Executors, TaskOwner, testing::Values(0u, 1u, 3u), support::name_of_executor);
+
+TEST_P(TaskOwner, CloseCancelsAndWaits) {
+    const auto main = [&]() -> task<int> {
+        task_owner owner;
+        for (int i = 0; i < 5; ++i) owner.spawn(wait_forever(counted(alive)));
+        co_await eddy::yield_now();
+        EXPECT_EQ(alive, 5);
+        co_await owner.close();
+        co_return alive.load();
+    };
+    EXPECT_EQ(on.run(main()), 0);
+}
+
+TEST_P(TaskOwner, DestructorEndsTheTasks) {
+    const auto main = [&]() -> task<int> {
+        auto owner = std::make_unique<task_owner>();
+        for (int i = 0; i < 5; ++i) owner->spawn(wait_forever(counted(alive)));
+        co_await eddy::yield_now();
+        owner.reset();
+        co_return alive.load();
+    };
+    EXPECT_EQ(on.run(main()), 0);
+}
+
+TEST_P(TaskOwner, TasksNeverUseADestroyedObject) {
+    // A task that writes to the object that contains the owner, on another thread if there is one.
+    class worker_object {
+    public:
+        explicit worker_object(std::atomic<bool>& used_late) : used_late_(used_late) {
+            for (int i = 0; i < 3; ++i) tasks_.spawn([this] { return work(); });
+        }
+        worker_object(const worker_object&) = delete;
+        worker_object& operator=(const worker_object&) = delete;
+        ~worker_object() = default;
+
+    private:
+        struct mark {
+            std::atomic<bool> is_gone{false};
+            ~mark() { is_gone = true; }
+        };
+        task<void> work() {
+            for (;;) {
+                if (mark_->is_gone) used_late_ = true;
+                ++count_;
+                co_await eddy::yield_now();
+            }
+        }
+
+        std::atomic<bool>& used_late_;
+        std::shared_ptr<mark> mark_ = std::make_shared<mark>();
+        std::atomic<int> count_{0};
+        task_owner tasks_;
+    };
+    std::atomic<bool> used_late = false;
+    const auto main = [&]() -> task<void> {
+        for (int round = 0; round < 30; ++round) {
+            const auto object = std::make_unique<worker_object>(used_late);
+            for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+        }
+    };
+    on.run(main());
+    EXPECT_FALSE(used_late);
+}
+
+TEST_P(TaskOwner, FailureEndsOneTaskAndIsReported) {
+    std::atomic<int> ran = 0;
+    const auto main = [&]() -> task<void> {
+        task_owner owner;
+        owner.spawn([]() -> task<void> {
+            throw std::runtime_error("broken");
+            co_return;
+        });
+        owner.spawn([&ran]() -> task<void> {
+            co_await eddy::yield_now();
+            ++ran;
+        });
+        while (ran == 0) co_await eddy::yield_now();
+        co_await owner.close();
+    };
+    on.run(main());
+    const auto reports = on.reports();
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(reports[0].text, "broken");
+}
+
+TEST_P(TaskOwner, PlainFunctionsAndFuturesCanBeSpawned) {
+    std::atomic<int> ran = 0;
+    const auto main = [&]() -> task<void> {
+        task_owner owner;
+        owner.spawn([&ran] { ++ran; });
+        owner.spawn([&ran] { return ++ran; });
+        owner.spawn(eddy::ready(1).map([&ran](int n) { return ran += n; }));
+        while (ran != 3) co_await eddy::yield_now();
+        co_await owner.close();
+    };
+    on.run(main());
+    EXPECT_EQ(ran, 3);
+}
+
+TEST_P(TaskOwner, SpawnAfterCloseIsCancelled) {
+    const auto main = [&]() -> task<bool> {
+        task_owner owner;
+        co_await owner.close();
+        EXPECT_TRUE(owner.is_cancelled());
+        owner.spawn(wait_forever(counted(alive)));
+        co_await owner.close();
+        co_return alive == 0;
+    };
+    EXPECT_TRUE(on.run(main()));
+}
+
+TEST_P(TaskOwner, OwnerMayOutliveItsRuntime) {
+    task_owner owner;
+    const auto main = [&]() -> task<void> {
+        owner.spawn(wait_forever(counted(alive)));
+        co_await eddy::yield_now();
+    };
+    on.run(main());
+    on.end();
+    EXPECT_EQ(alive, 0);
+}
+
+TEST(TaskOwnerErrors, ErrorOfATaskReachesTheHook) {
+    std::vector<std::string> messages;
+    auto core = eddy::core::builder()
+                    .on_unobserved_error([&](const auto& error) { messages.push_back(error.message); })
+                    .build()
+                    .value();
+    core.run([]() -> task<void> {
+        task_owner owner;
+        std::atomic<bool> ended = false;
+        owner.spawn([&ended]() -> task<result<void>> {
+            ended = true;
+            co_return std::unexpected(make_error_code(std::errc::broken_pipe));
+        });
+        while (!ended) co_await eddy::yield_now();
+        co_await owner.close();
+    }());
+    EXPECT_EQ(messages, std::vector<std::string>{make_error_code(std::errc::broken_pipe).message()});
+}
+
+TEST(TaskOwnerErrors, SpawnWithoutRuntimeIsMisuse) {
+    task_owner owner;
+    EXPECT_THROW(owner.spawn([] {}), eddy::misuse);
+}
+
+TEST(TaskOwnerDeathTest, DestructionByItsOwnTaskIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            core.run([]() -> task<void> {
+                auto owner = std::make_unique<task_owner>();
+                owner->spawn([&owner] { owner.reset(); });
+                co_await eddy::yield_now();
+                co_await eddy::yield_now();
+            }());
+        },
+        "task_owner was destroyed by one of its own children");
+}
+
+}  // namespace
