@@ -253,36 +253,40 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
 }
 
 // A cancellation finds a full queue, and the kernel accepts nothing at that moment. The stream of the operation is
-// destroyed.
+// destroyed. With two rejections, the next driver tick finds the queue full, too.
 TEST_F(UringQueue, CancelWithFullQueueIsRetried) {
     begin({}, 4, 8);
-    connection pair;
-    std::vector<connection> others(4);
-    auto loop = make_core();
-    const auto given_up = [&] { return loop.metrics().io().operations_given_up; };
-    const auto drop_while_the_queue_is_full = [&]() -> eddy::task<void> {
-        std::array<std::byte, 1> into{};
-        static_cast<void>(co_await once(pair.stream.read(into)));
-        co_await eddy::time::sleep(1ms);
-        for (auto& each : others) {
-            eddy::test::by_hand begun(each.stream.read(into));
-            EXPECT_FALSE(begun.poll().is_ready());
-        }
-        faults().reject_next_enters(1);
-        {
-            const auto dropped = std::move(pair.stream);
-        }
+    for (const unsigned rejections : {1u, 2u}) {
+        SCOPED_TRACE(rejections);
+        connection pair;
+        std::vector<connection> others(4);
+        auto loop = make_core();
+        const auto given_up = [&] { return loop.metrics().io().operations_given_up; };
+        const auto drop_while_the_queue_is_full = [&]() -> eddy::task<void> {
+            std::array<std::byte, 1> into{};
+            static_cast<void>(co_await once(pair.stream.read(into)));
+            co_await eddy::time::sleep(1ms);
+            for (auto& each : others) {
+                eddy::test::by_hand begun(each.stream.read(into));
+                EXPECT_FALSE(begun.poll().is_ready());
+            }
+            faults().reject_next_enters(rejections);
+            {
+                const auto dropped = std::move(pair.stream);
+            }
+            EXPECT_EQ(faults().enters_to_reject(), rejections - 1);
+            EXPECT_EQ(given_up(), 0u) << "the queue was not full: the tested situation did not occur";
+        };
+        loop.run(drop_while_the_queue_is_full());
+        pair.peer.set_nonblocking();
+        char byte = 0;
+        EXPECT_TRUE(support::comes_true([&] {
+            loop.turn(0ms);
+            return ::recv(pair.peer.fd(), &byte, 1, 0) == 0;
+        })) << "the peer has not seen the end of the connection";
         EXPECT_EQ(faults().enters_to_reject(), 0u);
-        EXPECT_EQ(given_up(), 0u) << "the queue was not full: the tested situation did not occur";
-    };
-    loop.run(drop_while_the_queue_is_full());
-    pair.peer.set_nonblocking();
-    char byte = 0;
-    EXPECT_TRUE(support::comes_true([&] {
-        loop.turn(0ms);
-        return ::recv(pair.peer.fd(), &byte, 1, 0) == 0;
-    })) << "the peer has not seen the end of the connection";
-    others.clear();
+        others.clear();
+    }
 }
 
 // The kernel does not accept a send that a task waits for, and nothing else happens. The next enter sends the data, but

@@ -258,10 +258,10 @@ public:
     explicit dropper(std::uint64_t seed)
         : random_(seed), ours_(seed * 2), theirs_(seed * 2 + 1), peer_(pair_.peer, theirs_, ours_) {}
 
-    eddy::task<void> run(std::uint64_t operations) {
+    eddy::task<void> run(std::uint64_t most_operations) {
         listener_.emplace((co_await tcp_listener::bind("127.0.0.1:0")).value());
         const auto to = listener_->local_addr().value();
-        for (std::uint64_t i = 0; i < operations; ++i) {
+        for (support::handover_rounds operations(most_operations); operations.next();) {
             const auto into = std::span(buffer_).first(random_.between(1, buffer_.size()));
             switch (random_.between(0, 9)) {
             case 0:
@@ -348,7 +348,6 @@ class UringDropStress : public testing::TestWithParam<unsigned> {};
 
 TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
     constexpr std::size_t connections = 8;
-    const auto operations = support::rounds(1'000'000) / connections;
     const unsigned workers = GetParam();
     const auto descriptors = support::fd_count();
     const auto mapped = support::mapped_buffers();
@@ -359,7 +358,7 @@ TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
         for (std::size_t i = 0; i < connections; ++i) all.push_back(std::make_unique<dropper>(support::seed() + i));
         const auto drop_all = [&]() -> eddy::task<void> {
             std::vector<eddy::join_handle<void>> tasks;
-            for (auto& each : all) tasks.push_back(eddy::spawn(each->run(operations)));
+            for (auto& each : all) tasks.push_back(eddy::spawn(each->run(1'000'000 / connections)));
             for (auto& each : tasks) {
                 const auto done = co_await each;
                 if (!done) done.error().rethrow();
