@@ -123,6 +123,20 @@ TEST(LocalPool, SpawnInsideTaskStaysOnThread) {
     EXPECT_TRUE(eddy::wait(same).value());
 }
 
+TEST(LocalPool, LoadCountsTasksSpawnedByTasks) {
+    const local_pool pool(1);
+    auto ends = oneshot<int>::channel();
+    auto outer = pool.spawn_pinned([rx = std::move(ends.receiver)]() mutable -> task<void> {
+        auto local =
+            eddy::spawn_local([rx = std::move(rx)]() mutable -> task<void> { static_cast<void>(co_await rx); });
+        static_cast<void>(co_await local);
+    });
+    EXPECT_TRUE(support::comes_true([&pool] { return pool.load(0) == 2; })) << pool.load(0);
+    static_cast<void>(ends.sender.send(1));
+    EXPECT_TRUE(eddy::wait(outer).has_value());
+    EXPECT_TRUE(support::comes_true([&pool] { return pool.load(0) == 0; })) << pool.load(0);
+}
+
 TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
     const local_pool pool(1);
     auto failed = pool.spawn_pinned([]() -> task<> {
