@@ -434,6 +434,30 @@ TEST_F(DriverDeathTest, AutoUsesEpollIfAnyIoUringCallIsForbidden) {
     }
 }
 
+/// A filter that is set after the first event loop: ring_support() has cached its answer.
+[[noreturn]] void exit_if_auto_notices_a_later_filter(unsigned call) {
+    expect_driver_works(driver_kind::automatic, driver_kind::io_uring,
+                        eddy::core::builder().driver(driver_kind::automatic).build().value().why_driver());
+    exit_if_auto_is_epoll_without(call);
+}
+
+TEST_F(DriverDeathTest, AutoUsesEpollIfAFilterIsSetAfterTheFirstLoop) {
+    for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+        EXPECT_EXIT(exit_if_auto_notices_a_later_filter(call), testing::ExitedWithCode(0), "");
+    }
+}
+
+[[noreturn]] void exit_if_a_loop_runs_under_a_later_filter() {
+    auto loop = eddy::core::builder().driver(driver_kind::automatic).build().value();
+    if (!support::deny_calls(SYS_io_uring_enter, SYS_io_uring_enter, EPERM)) std::_Exit(2);
+    EXPECT_EQ(loop.run(eddy::time::timeout(20s, echo())), sent);
+    std::_Exit(testing::Test::HasFailure() ? 1 : 0);
+}
+
+TEST_F(DriverDeathTest, LoopUsesEpollIfAFilterIsSetBeforeItsFirstRun) {
+    EXPECT_EXIT(exit_if_a_loop_runs_under_a_later_filter(), testing::ExitedWithCode(0), "");
+}
+
 [[noreturn]] void print_the_exception() {
     ::setenv("EDDY_DRIVER", "io_uring", 1);
     if (!support::deny_io_uring(EPERM)) std::_Exit(2);

@@ -289,57 +289,60 @@ TEST_F(UringQueue, CancelWithFullQueueIsRetried) {
     }
 }
 
-// The kernel does not accept a send that a task waits for, and nothing else happens. The next enter sends the data, but
-// brings no completion that would end its wait.
+// The kernel has no memory to accept a send that a task waits for, and nothing else happens. The next enter sends the
+// data, but brings no completion that would end its wait.
 TEST_F(UringQueue, LoopDoesNotWaitForARejectedSend) {
-    connection pair;
-    auto loop = make_core();
-    const auto make_room = [&] {
-        std::vector<char> some(64 * 1024);
-        pollfd room{pair.stream.native_handle(), POLLOUT, 0};
-        return support::comes_true([&] {
-            static_cast<void>(::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT));
-            return ::poll(&room, 1, 0) == 1;
+    for (const int error : {EAGAIN, ENOMEM}) {
+        SCOPED_TRACE(error);
+        connection pair;
+        auto loop = make_core();
+        const auto make_room = [&] {
+            std::vector<char> some(64 * 1024);
+            pollfd room{pair.stream.native_handle(), POLLOUT, 0};
+            return support::comes_true([&] {
+                static_cast<void>(::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT));
+                return ::poll(&room, 1, 0) == 1;
+            });
+        };
+        const auto begin_to_receive = [&]() -> eddy::task<void> {
+            std::array<std::byte, 1> into{};
+            static_cast<void>(co_await once(pair.stream.read(into)));
+            co_await eddy::time::sleep(1ms);
+        };
+        const auto write_and_flush = [&]() -> eddy::task<void> {
+            const auto written = co_await pair.stream.write(support::bytes_of("rest"));
+            EXPECT_EQ(written, 4u);
+            auto flushed = pair.stream.flush();
+            bool is_first = true;
+            auto flushed_after_a_rejection = eddy::poll_fn([&](eddy::context& cx) {
+                auto answer = flushed.poll(cx);
+                if (std::exchange(is_first, false)) {
+                    EXPECT_FALSE(answer.is_ready());
+                    EXPECT_TRUE(make_room());
+                    faults().reject_next_enters(1, error);
+                }
+                return answer;
+            });
+            const auto done = co_await flushed_after_a_rejection;
+            EXPECT_TRUE(done.has_value());
+        };
+        loop.run(begin_to_receive());
+        support::fill_socket(pair.stream.native_handle());
+        // Without a timer, because the timer wheel would end the wait from time to time.
+        support::gate is_flushed;
+        std::atomic<bool> is_late = false;
+        std::jthread ends_the_sleep([&] {
+            if (is_flushed.wait()) return;
+            is_late = true;
+            pair.peer.send("x");
         });
-    };
-    const auto begin_to_receive = [&]() -> eddy::task<void> {
-        std::array<std::byte, 1> into{};
-        static_cast<void>(co_await once(pair.stream.read(into)));
-        co_await eddy::time::sleep(1ms);
-    };
-    const auto write_and_flush = [&]() -> eddy::task<void> {
-        const auto written = co_await pair.stream.write(support::bytes_of("rest"));
-        EXPECT_EQ(written, 4u);
-        auto flushed = pair.stream.flush();
-        bool is_first = true;
-        auto flushed_after_a_rejection = eddy::poll_fn([&](eddy::context& cx) {
-            auto answer = flushed.poll(cx);
-            if (std::exchange(is_first, false)) {
-                EXPECT_FALSE(answer.is_ready());
-                EXPECT_TRUE(make_room());
-                faults().reject_next_enters(1);
-            }
-            return answer;
-        });
-        const auto done = co_await flushed_after_a_rejection;
-        EXPECT_TRUE(done.has_value());
-    };
-    loop.run(begin_to_receive());
-    support::fill_socket(pair.stream.native_handle());
-    // Without a timer, because the timer wheel would end the wait from time to time.
-    support::gate is_flushed;
-    std::atomic<bool> is_late = false;
-    std::jthread ends_the_sleep([&] {
-        if (is_flushed.wait()) return;
-        is_late = true;
-        pair.peer.send("x");
-    });
-    loop.run(write_and_flush());
-    is_flushed.open();
-    ends_the_sleep.join();
-    EXPECT_FALSE(is_late) << "the loop waited until other data arrived";
-    EXPECT_EQ(faults().enters_to_reject(), 0u) << "the tested situation did not occur";
-    const auto dropped = std::move(pair.stream);
+        loop.run(write_and_flush());
+        is_flushed.open();
+        ends_the_sleep.join();
+        EXPECT_FALSE(is_late) << "the loop waited until other data arrived";
+        EXPECT_EQ(faults().enters_to_reject(), 0u) << "the tested situation did not occur";
+        const auto dropped = std::move(pair.stream);
+    }
 }
 
 // ---- Watches ----

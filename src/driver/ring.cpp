@@ -25,6 +25,10 @@ constinit atomic<std::uint64_t> closed_rings{0};
 
 std::error_code error_of(int negative) noexcept { return {-negative, std::generic_category()}; }
 
+/// Calls io_uring_enter(2) without effect, because a seccomp filter may forbid only this system call. Returns 0 or a
+/// negative errno; -EBADFD before the ring is enabled.
+int try_to_enter(int fd) noexcept { return ::io_uring_enter(static_cast<unsigned>(fd), 0, 0, 0, nullptr); }
+
 }  // namespace
 
 std::error_code ring::open(sizes wanted) noexcept {
@@ -38,6 +42,11 @@ std::error_code ring::open(sizes wanted) noexcept {
     // allows that, and next_entry() is faster with the array.
     const int fd = ::io_uring_setup(wanted.submissions, &params);
     if (fd < 0) return error_of(fd);
+    // ring_support() has checked this, but the filter may be newer than its answer.
+    if (const int error = try_to_enter(fd); error < 0 && error != -EBADFD) {
+        ::close(fd);
+        return error_of(error);
+    }
     if (const int error = ::io_uring_queue_mmap(fd, &params, &ring_); error < 0) {
         ::close(fd);
         return error_of(error);
@@ -67,6 +76,8 @@ std::error_code ring::enable() noexcept {
             ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
         error < 0)
         return error_of(error);
+    // The filter of this thread may differ from that of the thread that called open().
+    if (const int error = try_to_enter(ring_.ring_fd); error < 0) return error_of(error);
     owner_ = this_thread_mark();
     // Saves the descriptor lookup in each enter(). A thread can register 16 rings. Further rings work without it.
     if (::io_uring_register_ring_fd(&ring_) == 1) enter_flags_ = IORING_ENTER_REGISTERED_RING;
@@ -136,6 +147,7 @@ std::error_code ring::enter(bool waits, max_wait timeout) noexcept {
     case ETIME:
     case EINTR:
     case EAGAIN:  // no memory for an operation now
+    case ENOMEM:  // no memory for the kernel's state of this thread now; the first call of a thread allocates it
     case EBUSY:   // completions must be consumed first
         return {};
     default: return error_of(done);

@@ -60,6 +60,7 @@ bool has_submission_array() {
 }
 
 std::atomic<unsigned> enters_left_to_reject = 0;
+std::atomic<int> error_of_rejection = EAGAIN;
 
 /// Returns whether this enter is one that reject_next_enters() rejects.
 bool takes_rejection() {
@@ -139,7 +140,8 @@ private:
 int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                        std::size_t size) {
     if (to_submit == native_.sq.ring_entries) full_.fetch_add(1, std::memory_order_relaxed);
-    if (to_submit != 0 && (takes_rejection() || draw(ring_fault::nothing_taken))) return -EAGAIN;
+    if (to_submit != 0 && takes_rejection()) return -error_of_rejection.load();
+    if (to_submit != 0 && draw(ring_fault::nothing_taken)) return -pick({EAGAIN, ENOMEM});
     if (draw(ring_fault::busy)) return -EBUSY;
     see_returned_buffers();
     int done = 0;
@@ -461,7 +463,10 @@ ring_faults::~ring_faults() {
 void ring_faults::fail_to_make(int error, std::size_t after) { rings().fail_to_make(error, after); }
 void ring_faults::fail_to_make_buffers(int error) { rings().fail_to_make_buffers(error); }
 void ring_faults::hide_features(unsigned flags) { rings().hide_features(flags); }
-void ring_faults::reject_next_enters(unsigned count) { enters_left_to_reject = count; }
+void ring_faults::reject_next_enters(unsigned count, int error) {
+    error_of_rejection = error;
+    enters_left_to_reject = count;
+}
 unsigned ring_faults::enters_to_reject() const noexcept { return enters_left_to_reject; }
 std::uint64_t ring_faults::happened(ring_fault what) const noexcept { return rings().happened(what); }
 std::size_t ring_faults::rings_made() const noexcept { return rings().made(); }

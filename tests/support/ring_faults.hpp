@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +17,7 @@ namespace support {
 
 enum class ring_fault : std::uint8_t {
     interrupted,       ///< enter() does not wait, or returns EINTR
-    nothing_taken,     ///< enter() returns EAGAIN without an effect
+    nothing_taken,     ///< enter() returns EAGAIN or ENOMEM without an effect
     busy,              ///< enter() returns EBUSY without an effect
     some_taken,        ///< enter() takes some of the entries, and does not wait for completions
     short_send,        ///< fewer bytes are sent
@@ -62,8 +63,8 @@ public:
     /// Makes the kernel of later rings appear not to support these IORING_FEAT_ flags.
     void hide_features(unsigned flags);
 
-    /// Makes the next `count` enters that submit entries fail with EAGAIN, without an effect.
-    void reject_next_enters(unsigned count);
+    /// Makes the next `count` enters that submit entries fail with `error`, without an effect.
+    void reject_next_enters(unsigned count, int error = EAGAIN);
     /// Returns how many of these rejections remain.
     [[nodiscard]] unsigned enters_to_reject() const noexcept;
 
