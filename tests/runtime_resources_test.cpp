@@ -5,17 +5,23 @@
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <fstream>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <eddy/future/ready.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -27,6 +33,7 @@
 #include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
+#include "support/sanitizers.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -49,6 +56,38 @@ TEST(RuntimeResourcesOwnProcess, WorksIfNoMoreThreadsCanStart) {
             return true;
         }));
     }
+}
+
+/// Leaves this process no address space for the stack of a thread.
+void forbid_new_threads() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const auto limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{1} << 20);
+    const rlimit lower{limit, limit};
+    ::setrlimit(RLIMIT_AS, &lower);
+}
+
+TEST(RuntimeResourcesOwnProcess, BlockingWorkWithoutAThreadSaysWhy) {
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
+    const auto main = []() -> eddy::task<std::string> {
+        forbid_new_threads();
+        const auto failed = co_await eddy::spawn_blocking([] {});
+        if (failed || failed.error().is_cancelled()) co_return "the work has run or was cancelled";
+        const auto tries = []() -> eddy::task<eddy::result<void>> {
+            co_await eddy::try_(eddy::spawn_blocking([] {}));
+            co_return eddy::ok();
+        };
+        const auto tried = co_await tries();
+        if (tried || tried.error() != std::errc::resource_unavailable_try_again) co_return "try_ has another error";
+        co_return failed.error().what();
+    };
+    const auto says_why = [](const std::string& text) {
+        return text.find(" did not start: no thread could be created for blocking work; ") != text.npos &&
+               text.find("RLIMIT_NPROC") != text.npos && text.find("Resource temporarily unavailable") != text.npos;
+    };
+    EXPECT_TRUE(support::is_true_in_child([&] { return says_why(eddy::core().run(main())); }));
+    EXPECT_TRUE(support::is_true_in_child(
+        [&] { return says_why(eddy::runtime::builder().worker_threads(1).build().value().block_on(main())); }));
 }
 
 // ---- Thread-local objects ----

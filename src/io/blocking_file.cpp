@@ -19,8 +19,12 @@ poll_result<result<std::size_t>> poll_job(std::optional<join_handle<blocking_don
     auto done = job->poll(cx);
     if (!done) return not_ready;
     job.reset();
-    // The job was cancelled before it ran, so there is no result and no exception.
-    if (!*done) return result<std::size_t>(std::unexpect, make_error_code(errc::runtime_shutdown));
+    // The job did not run: it was cancelled, or there was no thread for it.
+    if (!*done) {
+        const auto& error = done->error();
+        return result<std::size_t>(
+            std::unexpect, error.is_cancelled() ? make_error_code(errc::runtime_shutdown) : error.to_error_code());
+    }
     buffer = std::move((*done)->buffer);
     return std::move((*done)->count);
 }

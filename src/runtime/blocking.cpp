@@ -25,7 +25,7 @@ class process_pool {
 public:
     explicit constexpr process_pool(std::size_t most_threads) noexcept : most_threads_(most_threads) {}
 
-    [[nodiscard]] bool submit(blocking_job& job) noexcept try {
+    [[nodiscard]] result<void> submit(blocking_job& job) noexcept try {
         // acquire: pairs with the release below, which publishes the pool.
         blocking_pool* used = current_.load(std::memory_order_acquire);
         if (used == nullptr || used->is_in_child()) {
@@ -42,7 +42,7 @@ public:
         }
         return used->submit(job);
     } catch (const std::bad_alloc&) {
-        return false;
+        return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
 
 private:
@@ -55,7 +55,7 @@ constinit process_pool for_work(most_work);
 
 }  // namespace
 
-bool submit_lookup(blocking_job& job) noexcept { return for_lookups.submit(job); }
-bool submit_blocking(blocking_job& job) noexcept { return for_work.submit(job); }
+result<void> submit_lookup(blocking_job& job) noexcept { return for_lookups.submit(job); }
+result<void> submit_blocking(blocking_job& job) noexcept { return for_work.submit(job); }
 
 }  // namespace eddy::detail

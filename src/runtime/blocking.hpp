@@ -10,10 +10,13 @@ namespace eddy::detail {
 // Thread safety: any thread.
 // Cost: that of blocking_pool::submit() after the first call.
 
-/// Runs a name lookup. Returns false if no thread can be started; the caller then still owns the job.
-[[nodiscard]] bool submit_lookup(blocking_job& job) noexcept;
+/// Runs a name lookup.
+/// Errors: those of sys::thread::start() if no thread can be started; not_enough_memory. The caller then still owns the
+/// job.
+[[nodiscard]] result<void> submit_lookup(blocking_job& job) noexcept;
 
-/// Runs blocking work of an event loop, which has no blocking threads. Returns false like submit_lookup().
-[[nodiscard]] bool submit_blocking(blocking_job& job) noexcept;
+/// Runs blocking work of an event loop, which has no blocking threads.
+/// Errors: those of submit_lookup().
+[[nodiscard]] result<void> submit_blocking(blocking_job& job) noexcept;
 
 }  // namespace eddy::detail

@@ -37,12 +37,12 @@ blocking_pool::~blocking_pool() {
 
 // ---- Interface ----
 
-bool blocking_pool::submit(blocking_job& job) noexcept {
-    if (is_in_child()) return false;
+result<void> blocking_pool::submit(blocking_job& job) noexcept {
+    if (is_in_child()) return std::unexpected(make_error_code(errc::runtime_shutdown));
     worker* sleeper = nullptr;
     {
         const std::lock_guard guard(lock_);
-        if (is_shut_down_) return false;
+        if (is_shut_down_) return std::unexpected(make_error_code(errc::runtime_shutdown));
         // A woken or starting thread checks the queue even if a busy thread has taken the job it was woken for. So
         // another thread is needed only if the waiting jobs outnumber the woken and starting threads. Otherwise threads
         // would be woken for nothing. A woken thread does not count as idle, so a steady stream of jobs would start
@@ -50,8 +50,8 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
         const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
             if (waiting > woken_count_) sleeper = &pop_idle();
-        } else if (waiting > woken_count_ + starting_ && has_room() && !start_thread() && threads_ == 0) {
-            return false;
+        } else if (waiting > woken_count_ + starting_ && has_room()) {
+            if (const auto started = start_thread(); !started && threads_ == 0) return started;
         }
         queue_.push(job);
         ++jobs_;
@@ -60,7 +60,7 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
     // SAFETY: the worker object lives as long as the pool, and the caller holds a reference to the pool. If the thread
     // has seen is_woken before this and has ended, the notification has no effect.
     if (sleeper != nullptr) sleeper->woken.notify_one();
-    return true;
+    return ok();
 }
 
 void blocking_pool::shutdown() noexcept {
@@ -121,23 +121,23 @@ void blocking_pool::come_back() noexcept {
 
 // ---- Threads ----
 
-/// Starts a thread that takes jobs from the queue. Returns false if that fails. The lock is held during the start, so
-/// that threads_ counts only threads that exist. Otherwise a job could rely on a thread whose start then fails.
-bool blocking_pool::start_thread() noexcept {
+/// Starts a thread that takes jobs from the queue. The lock is held during the start, so that threads_ counts only
+/// threads that exist. Otherwise a job could rely on a thread whose start then fails.
+result<void> blocking_pool::start_thread() noexcept {
     if (spare_ == nullptr) {
         spare_ = new (std::nothrow) worker;
-        if (spare_ == nullptr) return false;
+        if (spare_ == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
     worker& fresh = *spare_;
     auto started = sys::start_thread({}, settings_.stack_size, [this, &fresh]() noexcept { run(fresh); });
-    if (!started) return false;
+    if (!started) return std::unexpected(started.error());
     spare_ = std::exchange(fresh.next, nullptr);
     fresh.thread = *std::move(started);
     ++threads_;
     ++alive_;
     ++starting_;
     retain();  // released at the end of run(), which takes the lock before that
-    return true;
+    return ok();
 }
 
 void blocking_pool::run(worker& self) noexcept {

@@ -12,6 +12,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/result.hpp>
 
 #include "sys/thread.hpp"
 
@@ -114,9 +115,9 @@ public:
 
     /// Queues `job` for a thread of the pool. Jobs start in the order of submission. Starts a thread only if none is
     /// idle. If a thread cannot be started, the job waits for an existing thread.
-    /// Returns false after shutdown(), in a forked child, or if there is no thread and none can be started. The caller
-    /// then still owns the job.
-    [[nodiscard]] bool submit(blocking_job& job) noexcept;
+    /// Errors: runtime_shutdown after shutdown() and in a forked child; those of sys::thread::start() if there is no
+    /// thread and none can be started. The caller then still owns the job.
+    [[nodiscard]] result<void> submit(blocking_job& job) noexcept;
 
     /// Refuses new jobs, cancels queued jobs and ends idle threads. Busy threads end after their job. Does not wait.
     /// Later calls do nothing.
@@ -154,7 +155,7 @@ private:
 
     // Preconditions: lock_ is held.
     [[nodiscard]] bool has_room() const noexcept { return threads_ == 0 || threads_ < settings_.max_threads; }
-    bool start_thread() noexcept;
+    result<void> start_thread() noexcept;
     worker& pop_idle() noexcept;
     void remove_idle(worker& self) noexcept;
     bool wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept;

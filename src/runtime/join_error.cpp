@@ -5,6 +5,8 @@
 #include <string>
 #include <system_error>
 
+#include "runtime/no_thread.hpp"
+
 namespace eddy {
 namespace {
 
@@ -32,6 +34,8 @@ std::string join_error::what() const {
     if (is_cancelled()) return task + " was cancelled, by abort() or since its runtime shut down";
     try {
         std::rethrow_exception(thrown_);
+    } catch (const detail::no_blocking_thread& unstarted) {
+        return task + " did not start: " + unstarted.what();
     } catch (const std::exception& thrown) {
         return task + " threw: " + thrown.what();
     } catch (...) {
@@ -41,7 +45,11 @@ std::string join_error::what() const {
 
 std::error_code join_error::to_error_code() const {
     if (is_cancelled()) return make_error_code(errc::task_cancelled);
-    rethrow();
+    try {
+        rethrow();
+    } catch (const detail::no_blocking_thread& unstarted) {
+        return unstarted.code();
+    }
 }
 
 }  // namespace eddy

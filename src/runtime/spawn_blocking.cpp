@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/task/spawn_blocking.hpp>
 
+#include <exception>
 #include <memory>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -10,6 +12,7 @@
 #include "core/held_clock.hpp"
 #include "runtime/blocking.hpp"
 #include "runtime/current_executor.hpp"
+#include "runtime/no_thread.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
@@ -55,6 +58,14 @@ void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcep
     }
 }
 
+/// Ends a task of blocking work whose function was not called. A null `thrown` means that it was cancelled.
+/// Preconditions: the caller has the running bit.
+void end_without_call(spawned_task& task, std::exception_ptr thrown, pool* owner) noexcept {
+    task.ops().destroy_future(task);
+    task.ops().fail(task, std::move(thrown));
+    complete(task, 2, owner);
+}
+
 /// The job of a task of blocking work.
 /// Lifetime: owns two references to the task, those of the queue and of the list. Holds a reference to the pool.
 class task_job final : public blocking_job {
@@ -73,9 +84,10 @@ public:
         pool_->release();
     }
 
-    void cancel_now() noexcept {
+    /// Ends the task, which no thread will run. A null `thrown` cancels it.
+    void end_now(std::exception_ptr thrown) noexcept {
         static_cast<void>(task_.state.transition_to_running());
-        end(true);
+        end_without_call(task_, std::move(thrown), pool_);
     }
 
 private:
@@ -86,30 +98,31 @@ private:
         const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
         const executor_scope executor({nullptr, mine->pool_});
         blocking_work_of = mine->pool_;
-        if (!is_cancelled) mine->call();
-        mine->end(is_cancelled);
+        if (is_cancelled) {
+            end_without_call(mine->task_, nullptr, mine->pool_);
+        } else {
+            mine->call();
+        }
         blocking_work_of = nullptr;
     }
     static void cancel_it(blocking_job& job) noexcept {
         // SAFETY: as in run_it().
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
-        mine->cancel_now();
+        mine->end_now(nullptr);
     }
 
     void call() noexcept {
-        const waker none;
-        context cx(none);
-        const polled_task here(task_);
-        try {
-            task_.ops().poll(task_, cx);
-        } catch (...) {
-            task_.ops().fail(task_, std::current_exception());
+        {
+            const waker none;
+            context cx(none);
+            const polled_task here(task_);
+            try {
+                task_.ops().poll(task_, cx);
+            } catch (...) {
+                task_.ops().fail(task_, std::current_exception());
+            }
         }
-    }
-
-    void end(bool is_cancelled) noexcept {
         task_.ops().destroy_future(task_);
-        if (is_cancelled) task_.ops().fail(task_, nullptr);
         complete(task_, 2, pool_);
     }
 
@@ -139,13 +152,14 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(task.state.transition_to_running());
-        task.ops().destroy_future(task);
-        task.ops().fail(task, nullptr);
-        return complete(task, 2, runs);
+        return end_without_call(task, make_no_blocking_thread(std::make_error_code(std::errc::not_enough_memory)),
+                                runs);
     }
-    if (runs != nullptr ? runs->blocking().submit(*job) : submit_blocking(*job)) return;
+    const auto submitted = runs != nullptr ? runs->blocking().submit(*job) : submit_blocking(*job);
+    if (submitted) return;
     const std::unique_ptr<task_job> mine(job);
-    mine->cancel_now();
+    const bool is_cancelled = submitted.error() == errc::runtime_shutdown;
+    mine->end_now(is_cancelled ? nullptr : make_no_blocking_thread(submitted.error()));
 }
 
 // ---- block_in_place ----

@@ -43,10 +43,10 @@ public:
     /// with what() as its text.
     [[noreturn]] void rethrow() const;
     /// Returns a description: "task 7 was cancelled, by abort() or since its runtime shut down", or "task 7 threw: "
-    /// and the text of the exception.
+    /// and the text of the exception. Blocking work for which no thread could be created "did not start".
     [[nodiscard]] std::string what() const;
 
-    /// Returns errc::task_cancelled. `try_` and similar functions use this to convert a join_error.
+    /// Returns errc::task_cancelled, or the error for which blocking work got no thread. `try_` and the like use this.
     /// Errors: throws the task's exception, if there is one, since it has no error code.
     [[nodiscard]] std::error_code to_error_code() const;
 

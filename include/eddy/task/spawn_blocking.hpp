@@ -21,8 +21,8 @@ namespace eddy {
 ///
 /// The function cannot be cancelled while it runs: abort() only prevents its start. A shutdown of the runtime does not
 /// wait for it, except for shutdown_timeout().
-/// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, or if
-/// no thread is available. Throws `misuse` on a thread without a runtime or an event loop.
+/// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, and the
+/// system's error (EAGAIN) if no thread can be created. Throws `misuse` on a thread without a runtime or event loop.
 /// Thread safety: any thread that has a runtime or runs an event loop.
 /// Cost: one block from the frame pool; a switch to another thread and back.
 template <class F>
