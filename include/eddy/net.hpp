@@ -3,6 +3,7 @@
 
 // Umbrella header for networking: addresses, TCP, UDP and Unix sockets, pipes, and serve().
 
+#include <eddy/net/close_gracefully.hpp>
 #include <eddy/net/halves.hpp>    // split, into_split, reunite
 #include <eddy/net/listener.hpp>  // the concept
 #include <eddy/net/lookup_host.hpp>
