@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <eddy/future/select.hpp>
 #include <eddy/runtime/core.hpp>
@@ -118,6 +121,42 @@ TEST(MiniRedisDatabase, ValueHasOneType) {
     EXPECT_EQ(text_at(keys, "hash"), "text now");
 }
 
+TEST(MiniRedisDatabase, RevisionDiffersAfterEachChange) {
+    database keys;
+    EXPECT_EQ(keys.revision_of("a"), 0u);
+    keys.set("a", "1");
+    std::vector<std::uint64_t> seen{0, keys.revision_of("a")};
+    const auto expect_new = [&] {
+        const auto now = keys.revision_of("a");
+        EXPECT_EQ(std::ranges::count(seen, now), 0);
+        seen.push_back(now);
+    };
+    EXPECT_NE(seen[1], 0u);
+    keys.set("b", "1");
+    EXPECT_EQ(keys.revision_of("a"), seen[1]);
+    keys.set("a", "1");
+    expect_new();
+    keys.touch("a");
+    expect_new();
+    EXPECT_TRUE(keys.erase("a"));
+    EXPECT_EQ(keys.revision_of("a"), 0u);
+    keys.set("a", "1");
+    expect_new();
+}
+
+TEST(MiniRedisChannels, MessageHasTheVersionOfItsSubscriber) {
+    mini_redis::channels all;
+    mini_redis::subscriptions old(all, 100);
+    mini_redis::subscriptions modern(all, 100, mini_redis::protocol::resp3);
+    for (auto* const each : {&old, &modern}) each->add("a");
+    EXPECT_EQ(all.publish("a", "x"), 2u);
+    eddy::bytes_mut sent;
+    old.mail().take(mini_redis::reply_writer(sent));
+    modern.mail().take(mini_redis::reply_writer(sent));
+    const std::string rest = "3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
+    EXPECT_EQ(sent.text(), "*" + rest + ">" + rest);
+}
+
 TEST(MiniRedisChannels, FullMailboxAcceptsNoMoreMessages) {
     mini_redis::channels all;
     mini_redis::subscriptions slow(all, 100);
@@ -126,14 +165,14 @@ TEST(MiniRedisChannels, FullMailboxAcceptsNoMoreMessages) {
     fast.add("news");
     eddy::bytes_mut sent;
     EXPECT_EQ(all.publish("news", std::string(40, 'x')), 2u);
-    fast.mail().take(sent);
+    fast.mail().take(mini_redis::reply_writer(sent));
     EXPECT_EQ(sent.text(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$40\r\n" + std::string(40, 'x') + "\r\n");
     EXPECT_EQ(all.publish("news", std::string(40, 'y')), 1u);
     EXPECT_TRUE(slow.mail().has_overflowed());
     EXPECT_FALSE(fast.mail().has_overflowed());
     eddy::bytes_mut first;
-    slow.mail().take(first);
-    fast.mail().take(sent);
+    slow.mail().take(mini_redis::reply_writer(first));
+    fast.mail().take(mini_redis::reply_writer(sent));
     EXPECT_EQ(all.publish("news", "z"), 1u) << "a subscriber must not receive messages after a lost one";
     EXPECT_TRUE(slow.mail().empty());
 }

@@ -247,9 +247,75 @@ TEST(MiniRedis, SignalEndsServerWithBusyClients) {
         }
     };
     within(core, all(server.addr().to_string()));
-    const auto ended = server.end();
+    const auto ended = server.wait();
     EXPECT_EQ(ended.code, 0);
     EXPECT_EQ(ended.out, "50 clients served\n");
+}
+
+/// Sends requests without pause until the server ends the stream. Returns the number of replies.
+task<std::size_t> flood(std::string where, eddy::sync::notify& has_replies) {
+    auto stream = (co_await eddy::net::tcp_stream::connect(where)).value();
+    const std::string text(1000, 'x');
+    const std::size_t reply_size = ("$1000\r\n" + text + "\r\n").size();
+    bool is_over = false;
+    const auto send = [&]() -> task<void> {
+        std::string requests;
+        for (int i = 0; i < 100; ++i) requests += "ECHO " + text + "\r\n";
+        while (!is_over) {
+            const auto sent = co_await stream.write_all(support::bytes_of(requests));
+            if (!sent) co_return;
+        }
+    };
+    const auto receive = [&]() -> task<std::size_t> {
+        std::vector<std::byte> into(64 * 1024);
+        for (std::size_t received = 0;;) {
+            const auto count = co_await stream.read(into);
+            EXPECT_TRUE(count) << "replies are lost: " << count.error().message();
+            if (count.value_or(0) == 0) {
+                is_over = true;
+                EXPECT_EQ(received % reply_size, 0u) << "the last reply is incomplete";
+                co_return received / reply_size;
+            }
+            received += *count;
+            has_replies.notify_one();
+        }
+    };
+    auto both = eddy::join(send(), receive());
+    const auto ended = co_await both;
+    co_return ended.second;
+}
+
+TEST(MiniRedis, SignalLosesNoReplyUnderPipelinedLoad) {
+    redis_server server({"--drain", "30"});
+    eddy::core core;
+    const auto all = [&](std::string where) -> task<void> {
+        constexpr std::size_t count = 20;
+        std::vector<eddy::sync::notify> has_replies(count);
+        std::vector<eddy::join_handle<std::size_t>> clients;
+        for (auto& each : has_replies) clients.push_back(eddy::spawn(flood(where, each)));
+        for (auto& each : has_replies) co_await each.notified();
+        server.signal(SIGTERM);
+        for (auto& each : clients) {
+            const auto replies = co_await each;
+            EXPECT_TRUE(replies.has_value());
+            EXPECT_GT(replies.value_or(0), 0u);
+        }
+    };
+    within(core, all(server.addr().to_string()));
+    EXPECT_EQ(server.wait().out, "20 clients served\n");
+}
+
+/// Requests that the server does not read follow the one that ends the connection.
+TEST(MiniRedis, RepliesBeforeTheEndOfAConnectionAreNotLost) {
+    const redis_server server;
+    std::string many;
+    while (many.size() < (8U << 20)) many += "ECHO more\r\n";
+    for (const auto& [last, reply] : {std::pair<std::string, std::string>{"QUIT\r\n", "+OK\r\n"},
+                                      {"*1\r\n!\r\n", "-ERR Protocol error: expected '$', got '!'\r\n"}}) {
+        const auto client = server.connect();
+        client.send("PING\r\n" + last + many);
+        EXPECT_EQ(client.receive(1000), "+PONG\r\n" + reply);
+    }
 }
 
 TEST(MiniRedis, PrintsDriverAndReason) {

@@ -495,6 +495,217 @@ TEST(MiniRedisAgainstRedis, AnswersPubSubAndBadCommandsLikeRedis) {
     });
 }
 
+TEST(MiniRedisAgainstRedis, AnswersSetOptionsAndCountersLikeRedis) {
+    NEEDS_REDIS();
+    expect_same({
+        "SET k 1 GET",
+        "SET k 2 GET",
+        "SET k 3 GET EX 100",
+        "TTL k",
+        "SET k 4 KEEPTTL",
+        "TTL k",
+        "SET k 5 KEEPTTL GET XX",
+        "TTL k",
+        "SET k 6 NX GET",
+        "GET k",
+        "SET none 6 XX GET",
+        "SET new 6 NX GET",
+        "SET k 7 KEEPTTL EX 10",
+        "SET k 7 EX 10 KEEPTTL",
+        "SET k 7 EXAT 1",
+        "GET k",
+        "SET k 7 PXAT 1",
+        "GET k",
+        "SET k 7 EXAT 0",
+        "SET k 7 PXAT -1",
+        "SET k 7 EXAT x",
+        "SET k 7 EXAT 9223372036854775807",
+        "SET k 7 EXAT 99999999999",
+        "GET k",
+        "PERSIST k",
+        "PERSIST k",
+        "PERSIST none",
+        "TTL k",
+        "RPUSH l a",
+        "SET l 1 GET",
+        "SET l 1 NX GET",
+        "TYPE l",
+        "TYPE k",
+        "TYPE none",
+        "INCRBY n 5",
+        "INCRBY n -7",
+        "DECRBY n 3",
+        "DECRBY n -9223372036854775808",
+        "DECRBY n 9223372036854775807",
+        "DECRBY n 9223372036854775807",
+        "INCRBY n x",
+        "INCRBY n",
+        "INCRBY l 1",
+        "SETNX k 1",
+        "SETNX fresh 1",
+        "SETEX e 100 v",
+        "TTL e",
+        "SETEX e 0 v",
+        "SETEX e x v",
+        "PSETEX e 100000 v",
+        "TTL e",
+        "PSETEX e -1 v",
+        "GETSET e w",
+        "TTL e",
+        "GETSET l w",
+        "GETDEL e",
+        "GETDEL e",
+        "GETDEL l",
+        "STRLEN k",
+        "STRLEN none",
+        "STRLEN l",
+        "PEXPIRE k 100000",
+        "TTL k",
+        "PEXPIRE k 9223372036854775807",
+        "PTTL none",
+        "PTTL fresh",
+        "UNLINK k fresh none",
+    });
+}
+
+TEST(MiniRedisAgainstRedis, AnswersConnectionCommandsLikeRedis) {
+    NEEDS_REDIS();
+    expect_same({
+        "SELECT 0",
+        "SELECT 99",
+        "SELECT x",
+        "SELECT",
+        "AUTH",
+        "AUTH x",
+        "AUTH default x",
+        "AUTH other x",
+        "AUTH a b c",
+        "CLIENT",
+        "CLIENT nonsense",
+        "CLIENT ID x",
+        "CLIENT GETNAME",
+        "CLIENT SETNAME name",
+        "CLIENT GETNAME",
+        "CLIENT SETNAME \"a b\"",
+        "CLIENT SETNAME",
+        "CLIENT SETNAME a b",
+        "HELLO x",
+        "HELLO 1",
+        "HELLO 4",
+        "HELLO 3 nonsense",
+        "HELLO 3 SETNAME",
+        "HELLO 3 SETNAME \"a b\"",
+        "HELLO 3 AUTH other x",
+        "HELLO 3 AUTH default",
+        "RESET",
+        "RESET x",
+        "CLIENT GETNAME",
+        "PING",
+    });
+}
+
+TEST(MiniRedisAgainstRedis, AnswersTransactionsLikeRedis) {
+    NEEDS_REDIS();
+    expect_same({
+        "EXEC",        "DISCARD",   "MULTI",         "EXEC",    "MULTI",   "MULTI",    "SET a 1",        "WATCH a",
+        "INCR a",      "LPUSH a x", "MGET a none",   "EXEC",    "MULTI",   "SET a 5",  "DISCARD",        "GET a",
+        "MULTI",       "SET a",     "SET a 6",       "EXEC",    "MULTI",   "nonsense", "EXEC",           "GET a",
+        "WATCH a",     "SET a 7",   "MULTI",         "INCR a",  "EXEC",    "GET a",    "WATCH a none",   "UNWATCH",
+        "SET a 8",     "MULTI",     "INCR a",        "EXEC",    "WATCH a", "GET a",    "EXPIRE none 10", "DEL none",
+        "SET a 9 NX",  "MULTI",     "INCR a",        "EXEC",    "WATCH a", "MULTI",    "UNWATCH",        "EXEC",
+        "WATCH",       "MULTI x",   "MULTI",         "SET r 1", "RESET",   "EXEC",     "GET r",          "MULTI",
+        "SUBSCRIBE c", "EXEC",      "UNSUBSCRIBE c", "PING",
+    });
+}
+
+/// Each command changes a key that another connection watches, or leaves it as it was.
+TEST(MiniRedisAgainstRedis, WatchedKeysNoticeChangesLikeRedis) {
+    NEEDS_REDIS();
+    const auto transact = [](const auto& server) {
+        const auto watching = server.connect();
+        const auto changing = server.connect();
+        answers all;
+        for (const std::string change :
+             {"SET s 2",      "SET s 2 NX", "SET s 2 XX", "GET s",    "INCR s",       "DECRBY s 1",      "APPEND s 1",
+              "GETSET s 1",   "GETDEL s",   "DEL s",      "DEL none", "EXPIRE s 100", "EXPIRE none 100", "PERSIST s",
+              "MSET s 1 t 2", "MSET t 1",   "RPUSH l x",  "LPOP l",   "LPOP none",    "LPOP l 0",        "HSET h f 1",
+              "HSET h g 1",   "SADD set x", "SADD set y", "FLUSHALL", "SETNX s 1",    "SETEX s 100 1",   "PING"}) {
+            run_script(changing, {"FLUSHALL", "SET s 1", "RPUSH l a b", "HSET h f 1", "SADD set x"});
+            run_script(watching, {"WATCH s l h set none"});
+            run_script(changing, {change});
+            const auto ended = run_script(watching, {"MULTI", "ECHO done", "EXEC"});
+            all.push_back(change + ": " + ended.back());
+        }
+        return all;
+    };
+    EXPECT_EQ(transact(our_redis()), transact(real_redis()));
+}
+
+/// Returns all bytes of the answers to a script in RESP3.
+std::string run_in_resp3(const raw_socket& server, const std::vector<std::string>& script) {
+    const auto receive_until = [&](const std::string& last) {
+        std::string all;
+        while (!all.ends_with(last)) {
+            const auto more = server.receive(1);
+            if (more.empty()) return all + " and the end of the stream";
+            all += more;
+        }
+        return all;
+    };
+    server.send(encoded({"HELLO", "3"}) + encoded({"ECHO", "ready"}));
+    EXPECT_TRUE(receive_until("ready\r\n").starts_with("%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n"));
+    std::string requests;
+    for (const auto& line : script) requests += encoded(mini_redis::split_words(line).value());
+    server.send(requests + encoded({"ECHO", "all done"}));
+    return receive_until("all done\r\n");
+}
+
+TEST(MiniRedisAgainstRedis, AnswersResp3LikeRedis) {
+    NEEDS_REDIS();
+    const std::vector<std::string> script{
+        "PING",
+        "GET none",
+        "SET a 1",
+        "MGET a none",
+        "LPOP none",
+        "LPOP none 1",
+        "HSET h f 1 g 2",
+        "HGETALL h",
+        "HGETALL none",
+        "HGET h none",
+        "SADD s 2 1",
+        "SMEMBERS s",
+        "SMEMBERS none",
+        "CONFIG GET save",
+        "CONFIG GET none",
+        "COMMAND INFO none",
+        "GET h",
+        "nonsense",
+        "SUBSCRIBE a b",
+        "PING",
+        "PING x",
+        "GET a",
+        "PUBLISH a text",
+        "UNSUBSCRIBE a",
+        "UNSUBSCRIBE",
+        "UNSUBSCRIBE",
+        "WATCH a",
+        "SET a 2",
+        "MULTI",
+        "GET a",
+        "EXEC",
+        "MULTI",
+        "HGETALL h",
+        "GET none",
+        "EXEC",
+        "CLIENT GETNAME",
+        "RESET",
+        "GET none",
+        "HGETALL h",
+    };
+    EXPECT_EQ(run_in_resp3(our_redis().connect(), script), run_in_resp3(real_redis().connect(), script));
+}
+
 /// Sends inline commands and invalid requests in one call, and then the end of the stream.
 TEST(MiniRedisAgainstRedis, AnswersLinesAndBrokenFramesLikeRedis) {
     NEEDS_REDIS();
@@ -584,7 +795,7 @@ TEST(MiniRedisAgainstRedis, RedisCliWorksAgainstMiniRedis) {
     EXPECT_EQ(ask({"-r", "3", "INCR", "n"}), "1\n2\n3\n");
     EXPECT_NE(ask({"INFO"}).find("redis_version:"), std::string::npos);
     EXPECT_NE(ask({"COMMAND"}).find("lrange"), std::string::npos);
-    EXPECT_EQ(ask({"COMMAND", "COUNT"}), "31\n");
+    EXPECT_EQ(ask({"COMMAND", "COUNT"}), "54\n");
 }
 
 TEST(MiniRedisAgainstRedis, RedisBenchmarkRunsWithoutErrors) {

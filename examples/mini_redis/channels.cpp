@@ -12,7 +12,7 @@ std::size_t channels::publish(std::string_view channel, std::string_view message
     if (at == subscribers_.end()) return 0;
     eddy::bytes_mut frame;  // encoded once for all subscribers
     reply_writer out(frame);
-    out.array(3);
+    out.push(3);
     out.bulk("message");
     out.bulk(channel);
     out.bulk(message);

@@ -38,7 +38,8 @@ private:
 /// The subscriptions of one client. The destructor removes the mailbox from all channels.
 class subscriptions {
 public:
-    subscriptions(channels& all, std::size_t limit) noexcept : all_(&all), mail_(limit) {}
+    subscriptions(channels& all, std::size_t limit, protocol version = protocol::resp2) noexcept
+        : all_(&all), mail_(limit, version) {}
     subscriptions(const subscriptions&) = delete;
     subscriptions& operator=(const subscriptions&) = delete;
     ~subscriptions() {

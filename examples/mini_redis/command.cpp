@@ -63,7 +63,7 @@ std::string refusal(const call& request, const command& what) {
     if (!fits(what, request.words.size())) {
         return "ERR wrong number of arguments for '" + std::string(what.name) + "' command";
     }
-    if (request.client.is_subscriber() && !what.of_subscribers) {
+    if (request.client.is_limited_to_subscriptions() && !what.of_subscribers) {
         return "ERR Can't execute '" + std::string(what.name) +
                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
     }
@@ -71,6 +71,14 @@ std::string refusal(const call& request, const command& what) {
         return "OOM command not allowed when used memory > 'maxmemory'.";
     }
     return {};
+}
+
+/// Queues a request for EXEC.
+void queue(call& request) {
+    transaction& multi = request.client.multi;
+    if (multi.queue(request.words, request.server.limits.request.frame)) return request.out.literal("+QUEUED\r\n");
+    multi.fail();
+    request.out.error("OOM transaction is too large");
 }
 
 }  // namespace
@@ -84,10 +92,25 @@ std::size_t count_commands() noexcept { return table().size(); }
 
 void execute(call& request) {
     ++request.server.commands;
+    transaction& multi = request.client.multi;
     const command* const found = find_command(request.word(0));
-    if (found == nullptr) return say_unknown(request);
-    if (const std::string text = refusal(request, *found); !text.empty()) return request.out.error(text);
+    if (found == nullptr) {
+        multi.fail();
+        return say_unknown(request);
+    }
+    if (const std::string text = refusal(request, *found); !text.empty()) {
+        multi.fail();
+        return request.out.error(text);
+    }
+    if (multi.is_open() && !found->is_immediate) return queue(request);
     if (const outcome ended = found->run(request); !ended) request.out.error(text_of(ended.error()));
+}
+
+outcome say_subcommand_unknown(call& request, std::string_view of) {
+    std::string text = "ERR unknown subcommand '";
+    text.append(up_to_nul(request.word(1)).substr(0, 128)).append("'. Try ").append(of).append(" HELP.");
+    request.out.error(text);
+    return {};
 }
 
 std::string_view up_to_nul(std::string_view text) noexcept { return text.substr(0, text.find('\0')); }

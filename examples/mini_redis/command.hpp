@@ -12,6 +12,9 @@
 
 namespace mini_redis {
 
+/// The version of Redis that the server claims to be.
+inline constexpr std::string_view redis_version = "7.0.0";
+
 /// A request that is executed now. Commands do not wait.
 struct call {
     server_state& server;
@@ -36,6 +39,7 @@ struct command {
     int last_key = 0;
     int key_step = 0;
     bool of_subscribers = false;  ///< permitted for a client with subscriptions
+    bool is_immediate = false;    ///< executed, and not queued, after MULTI
 };
 
 /// The families of commands, one for each file commands_*.cpp.
@@ -44,6 +48,8 @@ struct command {
 [[nodiscard]] std::span<const command> list_commands() noexcept;
 [[nodiscard]] std::span<const command> hash_and_set_commands() noexcept;
 [[nodiscard]] std::span<const command> channel_commands() noexcept;
+[[nodiscard]] std::span<const command> transaction_commands() noexcept;
+[[nodiscard]] std::span<const command> connection_commands() noexcept;
 [[nodiscard]] std::span<const command> server_commands() noexcept;
 
 /// Finds a command by name, ignoring case. Returns null if there is none.
@@ -54,13 +60,17 @@ struct command {
 template <class F>
 void for_each_command(F f) {
     for (const auto family : {string_commands(), key_commands(), list_commands(), hash_and_set_commands(),
-                              channel_commands(), server_commands()}) {
+                              channel_commands(), transaction_commands(), connection_commands(), server_commands()}) {
         for (const command& each : family) f(each);
     }
 }
 
-/// Executes a request and writes its reply. Writes an error reply for invalid requests.
+/// Executes a request and writes its reply. After MULTI it queues most requests. Writes an error reply for invalid
+/// requests.
 void execute(call& request);
+
+/// Writes the error for an unknown subcommand of `of`.
+outcome say_subcommand_unknown(call& request, std::string_view of);
 
 /// Returns the part of a word before the first NUL. Redis shows words so in errors, because it treats them as C
 /// strings.

@@ -11,7 +11,10 @@ namespace mini_redis {
 namespace {
 
 outcome publish(call& request) {
-    request.out.integer(static_cast<std::int64_t>(request.server.topics.publish(request.word(1), request.word(2))));
+    const auto reached = request.server.topics.publish(request.word(1), request.word(2));
+    // In RESP3 a subscriber may publish. As in Redis, it receives its own message before the reply.
+    if (request.client.subscribed) request.client.subscribed->mail().take(request.out);
+    request.out.integer(static_cast<std::int64_t>(reached));
     return {};
 }
 
@@ -21,10 +24,11 @@ std::int64_t count_of(const client_state& client) {
 
 outcome subscribe(call& request) {
     client_state& client = request.client;
-    if (!client.subscribed) client.subscribed.emplace(request.server.topics, request.server.limits.subscriber);
+    if (!client.subscribed)
+        client.subscribed.emplace(request.server.topics, request.server.limits.subscriber, client.version);
     for (const auto channel : request.words.subspan(1)) {
         client.subscribed->add(channel);
-        request.out.array(3);
+        request.out.push(3);
         request.out.bulk("subscribe");
         request.out.bulk(channel);
         request.out.integer(count_of(client));
@@ -34,7 +38,7 @@ outcome subscribe(call& request) {
 
 void leave(call& request, std::string_view channel) {
     if (request.client.subscribed) request.client.subscribed->remove(channel);
-    request.out.array(3);
+    request.out.push(3);
     request.out.bulk("unsubscribe");
     request.out.bulk(channel);
     request.out.integer(count_of(request.client));
@@ -42,7 +46,10 @@ void leave(call& request, std::string_view channel) {
 
 void leave_all(call& request) {
     if (count_of(request.client) == 0) {
-        request.out.literal("*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n");
+        request.out.push(3);
+        request.out.bulk("unsubscribe");
+        request.out.nil();
+        request.out.integer(0);
         return;
     }
     const std::vector<std::string> names(request.client.subscribed->names().begin(),

@@ -23,6 +23,7 @@ outcome hset(call& request) {
     for (std::size_t i = 2; i < request.words.size(); i += 2) {
         added += (*made)->set(request.word(i), request.word(i + 1)) ? 1 : 0;
     }
+    request.keys().touch(request.word(1));
     request.out.integer(added);
     return {};
 }
@@ -43,10 +44,10 @@ outcome hgetall(call& request) {
     const auto found = request.keys().find_as<hash>(request.word(1));
     if (!found) return std::unexpected(found.error());
     if (*found == nullptr) {
-        request.out.array(0);
+        request.out.map(0);
         return {};
     }
-    request.out.array((*found)->fields().size() * 2);
+    request.out.map((*found)->fields().size());
     for (const auto& each : (*found)->fields()) {
         request.out.bulk(each.name);
         request.out.bulk(each.value);
@@ -59,6 +60,7 @@ outcome sadd(call& request) {
     if (!made) return std::unexpected(made.error());
     std::int64_t added = 0;
     for (const auto word : request.words.subspan(2)) added += (*made)->emplace(word).second ? 1 : 0;
+    if (added > 0) request.keys().touch(request.word(1));
     request.out.integer(added);
     return {};
 }
@@ -76,10 +78,10 @@ outcome smembers(call& request) {
     const auto found = request.keys().find_as<set>(request.word(1));
     if (!found) return std::unexpected(found.error());
     if (*found == nullptr) {
-        request.out.array(0);
+        request.out.set(0);
         return {};
     }
-    request.out.array((*found)->size());
+    request.out.set((*found)->size());
     for (const auto each : in_order(**found)) request.out.bulk(each);
     return {};
 }

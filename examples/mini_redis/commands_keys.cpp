@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-// DEL, EXISTS, EXPIRE, TTL, DBSIZE, FLUSHALL.
+// DEL, EXISTS, TYPE, EXPIRE, PEXPIRE, PERSIST, TTL, PTTL, DBSIZE, FLUSHALL.
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
 
 #include "command.hpp"
 #include "expiry.hpp"
@@ -22,6 +27,19 @@ outcome exists(call& request) {
     std::int64_t found = 0;
     for (const auto key : request.words.subspan(1)) found += request.keys().find(key) != nullptr ? 1 : 0;
     request.out.integer(found);
+    return {};
+}
+
+outcome type(call& request) {
+    const stored_value* const found = request.keys().find(request.word(1));
+    constexpr auto name_of = [](const auto& value) -> std::string_view {
+        using T = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::string>) return "string";
+        if constexpr (std::is_same_v<T, list>) return "list";
+        if constexpr (std::is_same_v<T, hash>) return "hash";
+        return "set";
+    };
+    request.out.status(found == nullptr ? "none" : std::visit(name_of, *found));
     return {};
 }
 
@@ -70,20 +88,20 @@ bool hold(const expire_conditions& conditions, const std::optional<eddy::time::t
     return !(conditions.is_earlier && old && deadline >= *old);
 }
 
-outcome expire(call& request) {
+outcome expire_in(call& request, std::string_view name, time_unit unit) {
     const auto conditions = read_conditions(request);
     if (!conditions) return {};
-    const auto seconds = parse_integer(request.word(2));
-    if (!seconds) return std::unexpected(fault::no_integer);
-    const auto deadline = deadline_in(*seconds, time_unit::seconds);
+    const auto count = parse_integer(request.word(2));
+    if (!count) return std::unexpected(fault::no_integer);
+    const auto deadline = deadline_in(*count, unit);
     if (!deadline) {
-        request.out.error("ERR invalid expire time in 'expire' command");
+        request.out.error("ERR invalid expire time in '" + std::string(name) + "' command");
         return {};
     }
     const auto key = request.word(1);
     const bool does =
         request.keys().find(key) != nullptr && hold(*conditions, request.keys().deadline_of(key), *deadline);
-    if (does && *seconds <= 0) {
+    if (does && *count <= 0) {
         request.keys().erase(key);
     } else if (does) {
         request.keys().expire_at(key, *deadline);
@@ -92,18 +110,29 @@ outcome expire(call& request) {
     return {};
 }
 
-outcome ttl(call& request) {
-    using namespace std::chrono_literals;
+outcome expire(call& request) { return expire_in(request, "expire", time_unit::seconds); }
+outcome pexpire(call& request) { return expire_in(request, "pexpire", time_unit::milliseconds); }
+
+outcome persist(call& request) {
+    request.out.integer(request.keys().persist(request.word(1)) ? 1 : 0);
+    return {};
+}
+
+/// Writes the time that the key has left, in `Unit`, rounded by adding `rounding`.
+template <class Unit>
+outcome tell_time_left(call& request, std::chrono::milliseconds rounding) {
     if (request.keys().find(request.word(1)) == nullptr) {
         request.out.integer(-2);
     } else if (const auto deadline = request.keys().deadline_of(request.word(1))) {
-        request.out.integer(
-            std::chrono::floor<std::chrono::seconds>(*deadline - eddy::time::clock::now() + 500ms).count());
+        request.out.integer(std::chrono::floor<Unit>(*deadline - eddy::time::clock::now() + rounding).count());
     } else {
         request.out.integer(-1);
     }
     return {};
 }
+
+outcome ttl(call& request) { return tell_time_left<std::chrono::seconds>(request, std::chrono::milliseconds(500)); }
+outcome pttl(call& request) { return tell_time_left<std::chrono::milliseconds>(request, {}); }
 
 // ---- All keys ----
 
@@ -123,11 +152,11 @@ outcome flushall(call& request) {
 
 using kind = command::kind;
 constexpr std::array all{
-    command{"del", -2, del, kind::writes, 1, -1, 1},
-    command{"exists", -2, exists, kind::reads, 1, -1, 1},
-    command{"expire", -3, expire, kind::writes, 1, 1, 1},
-    command{"ttl", 2, ttl, kind::reads, 1, 1, 1},
-    command{"dbsize", 1, dbsize, kind::reads},
+    command{"del", -2, del, kind::writes, 1, -1, 1},       command{"exists", -2, exists, kind::reads, 1, -1, 1},
+    command{"expire", -3, expire, kind::writes, 1, 1, 1},  command{"pexpire", -3, pexpire, kind::writes, 1, 1, 1},
+    command{"persist", 2, persist, kind::writes, 1, 1, 1}, command{"ttl", 2, ttl, kind::reads, 1, 1, 1},
+    command{"pttl", 2, pttl, kind::reads, 1, 1, 1},        command{"type", 2, type, kind::reads, 1, 1, 1},
+    command{"unlink", -2, del, kind::writes, 1, -1, 1},    command{"dbsize", 1, dbsize, kind::reads},
     command{"flushall", -1, flushall, kind::writes},
 };
 

@@ -22,6 +22,7 @@ outcome push(call& request, bool to_front) {
             items.emplace_back(word);
         }
     }
+    request.keys().touch(request.word(1));
     request.out.integer(static_cast<std::int64_t>(items.size()));
     return {};
 }
@@ -31,6 +32,7 @@ outcome rpush(call& request) { return push(request, false); }
 
 /// Writes and removes the first `count` items. Removes the key if the list is empty then.
 void pop(call& request, list& items, std::size_t count) {
+    if (count > 0) request.keys().touch(request.word(1));
     for (; count > 0; --count) {
         request.out.bulk(items.front());
         items.pop_front();
@@ -54,7 +56,7 @@ outcome lpop(call& request) {
     const auto found = request.keys().find_as<list>(request.word(1));
     if (!found) return std::unexpected(found.error());
     if (*found == nullptr) {
-        request.out.literal(has_count ? "*-1\r\n" : "$-1\r\n");
+        has_count ? request.out.nil_array() : request.out.nil();
         return {};
     }
     const auto popped = std::min(static_cast<std::size_t>(count), (*found)->size());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// PING, ECHO, QUIT, and the commands that tools call at their start: INFO, COMMAND, CONFIG GET.
+// Commands about the server, which tools call at their start: INFO, COMMAND, CONFIG GET.
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <unistd.h>
@@ -16,32 +16,6 @@
 namespace mini_redis {
 namespace {
 
-outcome ping(call& request) {
-    if (request.words.size() > 2) {
-        request.out.error("ERR wrong number of arguments for 'ping' command");
-    } else if (request.client.is_subscriber()) {
-        request.out.array(2);
-        request.out.bulk("pong");
-        request.out.bulk(request.words.size() == 2 ? request.word(1) : "");
-    } else if (request.words.size() == 2) {
-        request.out.bulk(request.word(1));
-    } else {
-        request.out.literal("+PONG\r\n");
-    }
-    return {};
-}
-
-outcome echo(call& request) {
-    request.out.bulk(request.word(1));
-    return {};
-}
-
-outcome quit(call& request) {
-    request.client.wants_end = true;
-    request.out.literal("+OK\r\n");
-    return {};
-}
-
 // ---- INFO [section ...] ----
 
 using section = std::pair<std::string_view, std::string>;
@@ -49,9 +23,9 @@ using section = std::pair<std::string_view, std::string>;
 std::vector<section> sections(const server_state& server) {
     const auto up = std::chrono::floor<std::chrono::seconds>(eddy::time::clock::now() - server.started).count();
     std::vector<section> all;
-    all.emplace_back("Server", fmt::format("redis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:mini_redis\r\n"
+    all.emplace_back("Server", fmt::format("redis_version:{}\r\nredis_mode:standalone\r\nserver_name:mini_redis\r\n"
                                            "process_id:{}\r\ntcp_port:{}\r\nuptime_in_seconds:{}\r\n",
-                                           ::getpid(), server.port, up));
+                                           redis_version, ::getpid(), server.port, up));
     all.emplace_back("Clients",
                      fmt::format("connected_clients:{}\r\nmaxclients:{}\r\n", server.clients, server.limits.clients));
     all.emplace_back("Stats", fmt::format("total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
@@ -81,7 +55,7 @@ outcome info(call& request) {
         if (!wants(request, name)) continue;
         text += fmt::format("{}# {}\r\n{}", text.empty() ? "" : "\r\n", name, lines);
     }
-    request.out.bulk(text);
+    request.out.verbatim(text);
     return {};
 }
 
@@ -92,16 +66,13 @@ void describe(reply_writer& out, const command& what) {
     out.array(10);
     out.bulk(what.name);
     out.integer(what.arity);
-    out.array(1);
+    out.set(1);
     out.status(what.what == command::kind::reads ? "readonly" : "write");
     for (const int number : {what.first_key, what.last_key, what.key_step}) out.integer(number);
-    for (int i = 0; i < 4; ++i) out.array(0);
-}
-
-outcome say_subcommand_unknown(call& request, std::string_view of) {
-    request.out.error(
-        fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", up_to_nul(request.word(1)).substr(0, 128), of));
-    return {};
+    out.set(0);
+    out.set(0);
+    out.array(0);
+    out.array(0);
 }
 
 outcome describe_named(call& request) {
@@ -125,7 +96,7 @@ outcome tell_commands(call& request) {
     }
     if (is_word(request.word(1), "info")) return describe_named(request);
     if (is_word(request.word(1), "docs")) {
-        request.out.array(0);  // redis-cli works without them
+        request.out.map(0);  // redis-cli works without them
     } else if (is_word(request.word(1), "count")) {
         request.out.integer(static_cast<std::int64_t>(count_commands()));
     } else {
@@ -176,7 +147,7 @@ outcome config(call& request) {
         return {};
     }
     const auto asked = asked_for(request);
-    request.out.array(asked.size() * 2);
+    request.out.map(asked.size());
     for (const auto& [name, is] : asked) {
         request.out.bulk(name);
         request.out.bulk(is);
@@ -186,9 +157,9 @@ outcome config(call& request) {
 
 using kind = command::kind;
 constexpr std::array all{
-    command{"ping", -1, ping, kind::reads, 0, 0, 0, true}, command{"echo", 2, echo, kind::reads},
-    command{"quit", -1, quit, kind::reads, 0, 0, 0, true}, command{"info", -1, info, kind::reads},
-    command{"command", -1, tell_commands, kind::reads},    command{"config", -2, config, kind::reads},
+    command{"info", -1, info, kind::reads},
+    command{"command", -1, tell_commands, kind::reads},
+    command{"config", -2, config, kind::reads},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/future/select.hpp>
+#include <eddy/net/close_gracefully.hpp>
 
 #include "command.hpp"
 
@@ -23,8 +24,8 @@ constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are freed
 /// knows when all requests of one read are executed, and can send their replies with one write.
 class dialogue {
 public:
-    explicit dialogue(server_state& server) : server_(&server), codec_(server.limits.request) {
-        ++server_->connections;
+    explicit dialogue(server_state& server)
+        : server_(&server), client_(++server.connections), codec_(server.limits.request) {
         ++server_->clients;
     }
     dialogue(const dialogue&) = delete;
@@ -48,7 +49,7 @@ public:
     /// it again.
     void execute_some() {
         // Published messages first: a reply may confirm that the client has unsubscribed.
-        if (client_.subscribed) client_.subscribed->mail().take(out_);
+        if (client_.subscribed) client_.subscribed->mail().take(reply_writer(out_));
         do {
             has_more_ = execute_next();
         } while (has_more_ && out_.size() < flush_size && !client_.wants_end);
@@ -69,7 +70,7 @@ private:
     bool execute_next() {
         const auto words = codec_.decode(in_);
         if (words && !*words) return false;
-        call request{*server_, client_, reply_writer(out_), words ? **words : request_codec::item()};
+        call request{*server_, client_, reply_writer(out_, client_.version), words ? **words : request_codec::item()};
         if (words) {
             execute(request);
         } else {
@@ -87,33 +88,52 @@ private:
     bool has_more_ = false;
 };
 
-}  // namespace
+/// The reason for the end of a dialogue.
+enum class ending { by_client, by_server };
 
-eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream,
-                              eddy::sync::cancellation_token ending) {
-    if (!stream.set_nodelay(true)) co_return;
+/// Reads, executes and answers requests. `by_client`: the client has ended the connection, has reset it, or is too slow
+/// to be told anything.
+eddy::task<ending> answer_requests(server_state& server, eddy::net::tcp_stream& stream,
+                                   const eddy::sync::cancellation_token& token) {
     dialogue client(server);
-    auto told = ending.cancelled();
+    auto told = token.cancelled();
     while (!client.wants_end()) {
         if (mailbox* const mail = client.mail(); mail == nullptr) {
             const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()));
-            if (event.index() == 0 || !client.received(std::get<1>(event))) co_return;
+            if (event.index() == 0) break;
+            if (!client.received(std::get<1>(event))) co_return ending::by_client;
         } else {
             const auto event =
                 co_await eddy::select(std::ref(told), mail->overflowed(), stream.read(client.room()), mail->posted());
-            if (event.index() < 2 || (event.index() == 2 && !client.received(std::get<2>(event)))) co_return;
+            if (event.index() == 0) break;
+            if (event.index() == 1) co_return ending::by_client;
+            if (event.index() == 2 && !client.received(std::get<2>(event))) co_return ending::by_client;
         }
         do {
             client.execute_some();
             if (client.answers().empty()) break;
             if (mailbox* const mail = client.mail(); mail == nullptr) {
-                if (!co_await stream.write_all(client.answers())) co_return;
+                const auto sent = co_await stream.write_all(client.answers());
+                if (!sent) co_return ending::by_client;
             } else {
                 const auto event = co_await eddy::select(mail->overflowed(), stream.write_all(client.answers()));
-                if (event.index() == 0 || !std::get<1>(event)) co_return;
+                if (event.index() == 0 || !std::get<1>(event)) co_return ending::by_client;
             }
             client.answered();
         } while (client.has_more());
+    }
+    co_return ending::by_server;
+}
+
+}  // namespace
+
+eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream,
+                              eddy::sync::cancellation_token token) {
+    if (!stream.set_nodelay(true)) co_return;
+    const auto ended = co_await answer_requests(server, stream, token);
+    // The client may still be sending requests. A reset would discard replies that it has not read yet.
+    if (ended == ending::by_server) {
+        static_cast<void>(co_await eddy::net::close_gracefully(std::move(stream), server.limits.drain));
     }
 }
 

@@ -8,13 +8,15 @@ stored_value* database::find(std::string_view key) {
     return at == entries_.end() ? nullptr : &at->second.what;
 }
 
-void database::set(std::string_view key, std::string_view text) {
+void database::set(std::string_view key, std::string_view text, expiry old_expiry) {
     const auto at = find_entry(key);
     if (at == entries_.end()) {
-        entries_.try_emplace(std::string(key), std::in_place_type<std::string>, text);
+        const auto made = entries_.try_emplace(std::string(key), std::in_place_type<std::string>, text).first;
+        made->second.revision = ++revision_;
         return;
     }
-    persist(at->second);
+    at->second.revision = ++revision_;
+    if (old_expiry == expiry::removed) remove_expiry(at->second);
     if (auto* const old = std::get_if<std::string>(&at->second.what)) {
         old->assign(text);  // reuses its memory if possible
     } else {
@@ -37,6 +39,7 @@ void database::clear() {
 void database::expire_at(std::string_view key, eddy::time::time_point deadline) {
     const auto at = find_entry(key);
     if (at == entries_.end()) return;
+    at->second.revision = ++revision_;
     if (at->second.expiry) {
         expiring_.reset_at(*at->second.expiry, deadline);
         return;
@@ -49,6 +52,24 @@ std::optional<eddy::time::time_point> database::deadline_of(std::string_view key
     const auto at = find_entry(key);
     if (at == entries_.end() || !at->second.expiry) return std::nullopt;
     return expiring_.deadline(*at->second.expiry);
+}
+
+bool database::persist(std::string_view key) {
+    const auto at = find_entry(key);
+    if (at == entries_.end() || !at->second.expiry) return false;
+    remove_expiry(at->second);
+    at->second.revision = ++revision_;
+    return true;
+}
+
+std::uint64_t database::revision_of(std::string_view key) {
+    const auto at = find_entry(key);
+    return at == entries_.end() ? 0 : at->second.revision;
+}
+
+void database::touch(std::string_view key) {
+    const auto at = find_entry(key);
+    if (at != entries_.end()) at->second.revision = ++revision_;
 }
 
 eddy::task<void> database::expire_keys() {
@@ -68,13 +89,13 @@ database::entries::iterator database::find_entry(std::string_view key) {
     return entries_.end();
 }
 
-void database::persist(entry& of) {
+void database::remove_expiry(entry& of) {
     if (of.expiry) expiring_.remove(*of.expiry);
     of.expiry.reset();
 }
 
 void database::erase_entry(entries::iterator at) {
-    persist(at->second);
+    remove_expiry(at->second);
     entries_.erase(at);
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -36,16 +37,25 @@ public:
     template <class T>
     [[nodiscard]] std::expected<T*, fault> make_as(std::string_view key);
 
-    /// Sets a key and removes its expiry.
-    void set(std::string_view key, std::string_view text);
+    /// Whether set() keeps the expiry of an existing key.
+    enum class expiry { removed, kept };
+    /// Sets a key.
+    void set(std::string_view key, std::string_view text, expiry old = expiry::removed);
     /// Erases a key. Returns whether it existed.
     bool erase(std::string_view key);
     void clear();
 
     /// Sets the expiry of an existing key.
     void expire_at(std::string_view key, eddy::time::time_point deadline);
+    /// Removes the expiry of a key. Returns whether it had one.
+    bool persist(std::string_view key);
     /// Returns the expiry of a key, or nullopt if it has none.
     [[nodiscard]] std::optional<eddy::time::time_point> deadline_of(std::string_view key);
+
+    /// Returns a number that differs after each change of the key; 0 if there is no such key.
+    [[nodiscard]] std::uint64_t revision_of(std::string_view key);
+    /// Gives the key a new revision. Call it after a change of the value that find_as() or make_as() has returned.
+    void touch(std::string_view key);
 
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
     /// Returns the number of keys with an expiry.
@@ -58,6 +68,7 @@ private:
     struct entry {
         stored_value what;
         std::optional<eddy::time::delay_key> expiry;
+        std::uint64_t revision = 0;
 
         template <class... A>
         explicit entry(A&&... args) : what(std::forward<A>(args)...) {}
@@ -65,12 +76,13 @@ private:
     using entries = text_map<entry>;
 
     [[nodiscard]] entries::iterator find_entry(std::string_view key);
-    void persist(entry& of);
+    void remove_expiry(entry& of);
     void erase_entry(entries::iterator at);
 
     entries entries_;
     eddy::time::delay_queue<std::string> expiring_;
     eddy::sync::notify has_expiring_;
+    std::uint64_t revision_ = 0;
 };
 
 // ---- Implementation ----

@@ -30,4 +30,14 @@ enum class time_unit { seconds, milliseconds };
     return now + milliseconds(count * factor);
 }
 
+/// Returns the time point `count` units after 1970. Returns nullopt like deadline_in().
+[[nodiscard]] inline std::optional<eddy::time::time_point> deadline_at(std::int64_t count, time_unit unit) {
+    using std::chrono::milliseconds;
+    const std::int64_t factor = unit == time_unit::seconds ? 1000 : 1;
+    if (count > std::numeric_limits<std::int64_t>::max() / factor) return std::nullopt;
+    const auto since_1970 =
+        std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return deadline_in(count * factor - since_1970, time_unit::milliseconds);
+}
+
 }  // namespace mini_redis

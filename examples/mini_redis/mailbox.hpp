@@ -7,6 +7,8 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/sync/notify.hpp>
 
+#include "reply_writer.hpp"
+
 namespace mini_redis {
 
 /// Messages for one client that its connection has not sent yet. The size is bounded, and publishers never wait. A
@@ -14,9 +16,15 @@ namespace mini_redis {
 /// would leave the subscriber with an inconsistent view.
 class mailbox {
 public:
-    explicit mailbox(std::size_t limit) noexcept : limit_(limit) {}
+    explicit mailbox(std::size_t limit, protocol version = protocol::resp2) noexcept
+        : limit_(limit), version_(version) {}
 
-    /// Appends a message. Returns false if it exceeds the limit; the mailbox then accepts no further messages.
+    /// The encoding of the messages that are posted from now on.
+    [[nodiscard]] protocol version() const noexcept { return version_; }
+    void use(protocol version) noexcept { version_ = version; }
+
+    /// Appends a message that is encoded for RESP2: RESP3 has another first byte. Returns false if it exceeds the
+    /// limit; the mailbox then accepts no further messages.
     bool post(std::string_view message) {
         if (has_overflowed_) return false;
         if (message.size() > limit_ - waiting_.size()) {
@@ -24,13 +32,14 @@ public:
             overflowed_.notify_one();
             return false;
         }
-        waiting_.put(message);
+        waiting_.put(version_ == protocol::resp3 ? ">" : "*");
+        waiting_.put(message.substr(1));
         posted_.notify_one();
         return true;
     }
-    /// Moves the messages to the end of `into`.
-    void take(eddy::bytes_mut& into) {
-        into.put(waiting_.text());
+    /// Appends the messages to the replies, and removes them.
+    void take(reply_writer into) {
+        into.literal(waiting_.text());
         waiting_ = eddy::bytes_mut();  // frees the memory, which may be large
     }
 
@@ -43,6 +52,7 @@ public:
 
 private:
     std::size_t limit_;
+    protocol version_;
     eddy::bytes_mut waiting_;
     eddy::sync::notify posted_;
     eddy::sync::notify overflowed_;

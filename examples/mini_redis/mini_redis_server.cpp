@@ -11,7 +11,7 @@
 //                                   (with reply, resp_error, split_words)
 //     database, value               the keys and their values; expire_keys() is a task on a delay_queue
 //     command, commands_*           the table of commands, one file per family
-//                                   (with fault, expiry, numbers, reply_writer)
+//                                   (with fault, expiry, numbers, reply_writer, transaction)
 //     mailbox, channels             publish and subscribe, and the treatment of slow subscribers
 //     connection, server_state      one client: a coroutine that reads, executes and writes; the state shared by all
 //     server, and this file         all clients, signals, options
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
     mini_redis::server_limits limits;
     auto drain = limits.drain.count();
     std::int64_t spin = 20;
-    CLI::App app("A server that speaks RESP2.");
+    CLI::App app("A server that speaks RESP2 and RESP3.");
     app.add_option("address", where, "the address to listen on; port 0 chooses a free port")->capture_default_str();
     app.add_option("--driver", driver, "auto uses io_uring if it is available")
         ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));

@@ -49,6 +49,15 @@ void reply_writer::bulk(std::string_view bytes) {
     });
 }
 
+void reply_writer::verbatim(std::string_view text) {
+    if (!is_resp3()) return bulk(text);
+    constexpr std::string_view format = "txt:";
+    append(*into_, longest_head + format.size() + text.size() + 2, [&](char* at) {
+        at = put_number(at, '=', static_cast<std::int64_t>(format.size() + text.size()));
+        return put(put(put(at, format), text), "\r\n");
+    });
+}
+
 void reply_writer::literal(std::string_view text) {
     append(*into_, text.size(), [&](char* at) { return put(at, text); });
 }

@@ -12,7 +12,9 @@
 
 #include "channels.hpp"
 #include "database.hpp"
+#include "reply_writer.hpp"
 #include "request_codec.hpp"
+#include "transaction.hpp"
 
 namespace mini_redis {
 
@@ -46,10 +48,21 @@ struct server_state {
 
 /// The state of one connection.
 struct client_state {
+    explicit client_state(std::uint64_t number) noexcept : id(number) {}
+
+    std::uint64_t id;
+    std::string name;
+    std::string library_name;
+    std::string library_version;
+    protocol version = protocol::resp2;
+    transaction multi;
     std::optional<subscriptions> subscribed;  ///< set by the first SUBSCRIBE
     bool wants_end = false;                   ///< disconnect after the current replies
 
-    [[nodiscard]] bool is_subscriber() const noexcept { return subscribed && !subscribed->names().empty(); }
+    /// Returns whether the client may only send commands for subscriptions: replies and messages look alike in RESP2.
+    [[nodiscard]] bool is_limited_to_subscriptions() const noexcept {
+        return version == protocol::resp2 && subscribed && !subscribed->names().empty();
+    }
 };
 
 }  // namespace mini_redis

@@ -31,6 +31,8 @@ public:
 
     [[nodiscard]] const eddy::net::socket_addr& addr() const noexcept { return addr_; }
     [[nodiscard]] raw_socket connect() const { return raw_socket::connected(addr_); }
+    /// Waits for the end of the process and returns its outcome.
+    [[nodiscard]] process::outcome wait() { return process_.wait(); }
     /// Sends the signal, waits for the end of the process and returns its outcome.
     [[nodiscard]] process::outcome end(int signal = SIGTERM) {
         process_.signal(signal);
