@@ -4,7 +4,7 @@
 # The stages that CI runs. The ones that fail most often come first.
 stages=(lists test docs format headers compilers asan tsan package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross)
+all_stages=(lists test docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -105,8 +105,12 @@ check_test() {
     run_tests dev
 }
 
-# Checks that each public name is documented, and that Doxygen finds no mistakes in the docstrings.
-check_docs() { python3 tools/undocumented.py; }
+# Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
+# names the public names that the C library or std has, too.
+check_docs() {
+    python3 tools/undocumented.py
+    python3 tools/name_clashes.py
+}
 
 check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
@@ -274,3 +278,14 @@ check_soak() { soak; }
 
 # Only with --all. The tests inside other systems, with their compilers and liburing.
 check_cross() { cross debian13 debian-testing; }
+
+# Only with --all. mini_redis with the newest client libraries of Redis: from PyPI, npm and the Go modules.
+check_clients() {
+    build release mini_redis_server
+    local driver status
+    for driver in epoll io_uring; do
+        status=0
+        EDDY_DRIVER=$driver tests/clients/run.sh build/release/examples/mini_redis_server registries || status=$?
+        ((status == 0 || status == 77)) || die "a client library does not work with mini_redis on $driver; see above"
+    done
+}
