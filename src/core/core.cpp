@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/runtime/core.hpp>
 
+#include <memory>
 #include <new>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <eddy/time/clock.hpp>
 
 #include "core/core_shared.hpp"
 #include "driver/choose.hpp"
@@ -83,6 +86,12 @@ std::optional<std::chrono::steady_clock::time_point> core::next_deadline(std::so
     return loop.next_deadline();
 }
 
+void core::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
+    core mine(std::move(*this));
+    if (mine.loop_ == nullptr) return;
+    mine.loop_->cancel_all(time::saturating_add(std::chrono::steady_clock::now(), limit), where);
+}
+
 std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
 core_metrics core::metrics(std::source_location where) const {
     return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
@@ -102,10 +111,19 @@ result<core> core_builder::build() const noexcept try {
     chosen.spin = spin_;
     chosen.on_uncaught = on_uncaught_;
     chosen.on_unobserved_error = on_unobserved_error_;
+    chosen.seed = seed_;
+    const bool has_hooks = hooks_.before_park || hooks_.after_unpark || hooks_.task_spawn || hooks_.task_terminate ||
+                           hooks_.before_task_poll || hooks_.after_task_poll;
+    if (has_hooks || poll_time_histogram_) {
+        chosen.observes = std::make_unique<detail::core_shared::observer>();
+        chosen.observes->hooks = hooks_;
+        chosen.observes->counts_poll_times = poll_time_histogram_;
+    }
+    if (max_io_events_ == 0) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
         const auto choice = detail::choose_and_make(driver_, [&](driver_kind kind) -> result<void> {
-            const auto io = detail::io_handle::make(kind);
+            const auto io = detail::io_handle::make(kind, max_io_events_);
             if (!io) return std::unexpected(io.error());
             chosen.io.reset(*io);
             return ok();

@@ -124,6 +124,7 @@ public:
         running_here = &loop;
         poll_entry_here = this;  // the polls use native stack below this object
         outer_time_ = exchange_current_time_driver(loop.time_.get());
+        if (loop.random_) std::swap(random_here, *loop.random_);
     }
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
@@ -133,6 +134,7 @@ public:
         running_here = nullptr;
         poll_entry_here = nullptr;
         exchange_current_time_driver(outer_time_);
+        if (checked_->random_) std::swap(random_here, *checked_->random_);
     }
 
 private:
@@ -151,12 +153,15 @@ core_shared::core_shared(settings&& chosen)
       fork_generation_(sys::fork_generation()),
       // relaxed: the numbers must only be distinct.
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      observes_(std::move(chosen.observes)),
       spin_(chosen.spin),
       driver_(chosen.driver),
       why_driver_(chosen.why_driver),
       on_uncaught_(std::move(chosen.on_uncaught)),
       on_unobserved_error_(std::move(chosen.on_unobserved_error)) {
     if (chosen.start_paused) time_->pause();
+    if (chosen.seed) random_.emplace(*chosen.seed);
+    looks_at_spawns_ = observes_ != nullptr;
 }
 
 core_shared::~core_shared() = default;
@@ -170,10 +175,13 @@ bool core_shared::send(inbound_node& node) noexcept {
 }
 
 core_metrics core_shared::metrics() const noexcept {
-    return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics()};
+    return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics(),
+            observes_ != nullptr ? observes_->poll_times : duration_histogram()};
 }
 
 void core_shared::adopt(core_task& task) noexcept {
+    if (looks_at_spawns_) [[unlikely]]
+        look_at_spawn(task);
     live_.push(task);
     queue_.push(task);
 }
@@ -184,6 +192,8 @@ void core_shared::destroy(core_task& task) noexcept {
 }
 
 void core_shared::adopt_child(core_task& task) noexcept {
+    if (looks_at_spawns_) [[unlikely]]
+        look_at_spawn(task);
     live_.push(task);
     children_.push(task);
 }
@@ -231,6 +241,25 @@ void core_shared::run_until_idle(std::source_location where) {
     }
 }
 
+void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where) {
+    const entered guard(*this, where);
+    const bool never = false;
+    is_ending_ = true;
+    looks_at_spawns_ = true;
+    for (core_task* task = live_.front(); task != nullptr; task = task->next_live) {
+        task->is_cancelled = true;
+        if (task->state == core_task::phase::waiting) schedule(*task);
+    }
+    for (;;) {
+        drain_inbound();
+        run_some(polls_between_ticks, never);
+        drain_inbound();  // the last task may have sent something
+        const auto now = std::chrono::steady_clock::now();
+        if (live_.size() == 0 || now >= deadline) return;
+        park(has_queued() ? std::chrono::nanoseconds::zero() : deadline - now);
+    }
+}
+
 void core_shared::turn(max_wait limit, std::source_location where) {
     const entered guard(*this, where);
     drain_inbound();
@@ -253,6 +282,7 @@ void core_shared::park(max_wait limit) {
     if (limit == std::chrono::nanoseconds::zero()) return look_at_driver(limit);
     if (time_->is_paused()) return park_paused(limit);
     if (spin(limit)) return;
+    if (call_before_park()) return look_at_driver(std::chrono::nanoseconds::zero());
     if (const auto next = time_->next_deadline()) {
         // Compared before the subtraction, which would overflow for a deadline at the minimum of the clock.
         const auto now = time_->now();
@@ -260,6 +290,18 @@ void core_shared::park(max_wait limit) {
         limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
     }
     sleep(limit);
+    call_after_unpark();
+}
+
+/// Calls the hook of a loop that is about to park. Returns whether it has queued a task.
+bool core_shared::call_before_park() noexcept {
+    if (observes_ == nullptr || !observes_->hooks.before_park) return false;
+    observes_->hooks.before_park();
+    return has_queued();
+}
+
+void core_shared::call_after_unpark() noexcept {
+    if (observes_ != nullptr && observes_->hooks.after_unpark) observes_->hooks.after_unpark();
 }
 
 /// park() while the clock is paused: advances the clock to the next timer instead of waiting for it. It does so only if
@@ -270,18 +312,19 @@ void core_shared::park_paused(max_wait limit) {
     const bool may_advance = !jobs.any();
     look_at_driver(std::chrono::nanoseconds::zero());
     drain_inbound();
-    if (has_queued()) return;
+    if (has_queued() || call_before_park()) return;
     if (may_advance) {
         if (time_->auto_advance()) {
             static_cast<void>(time_->fire());
         } else {
             sleep(limit);
         }
-        return;
+        return call_after_unpark();
     }
     // All due timers have fired, and no later one becomes due before the clock advances.
     sleep(jobs.wait() ? limit : std::chrono::nanoseconds::zero());
     jobs.wait_ended();
+    call_after_unpark();
 }
 
 /// Waits for an event of the driver, an inbound node or the end of `limit`, whichever is first.
@@ -361,7 +404,11 @@ private:
 /// Polls up to `limit` queued tasks, or until `stop`.
 void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
     poller with;
-    for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_task(pop_queued(), with);
+    if (observes_ != nullptr) [[unlikely]] {
+        for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_observed(pop_queued(), with);
+    } else {
+        for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_task(pop_queued(), with);
+    }
     polls_ += with.polls();
 }
 
@@ -373,7 +420,7 @@ void core_shared::run_queued() noexcept {
     for (bool more = last != nullptr; more;) {
         core_task& task = queue_.pop();
         more = &task != last;
-        run_task(task, with);
+        observes_ != nullptr ? run_observed(task, with) : run_task(task, with);
     }
     polls_ += with.polls();
 }
@@ -392,6 +439,39 @@ void core_shared::run_queued() noexcept {
     // SAFETY: is_joined is set only by the constructor of core_joined.
     if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
+}
+
+namespace {
+
+/// Returns the number of a task, or 0 if it has none.
+task_id id_of(const core_task& task) noexcept {
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    return task.is_joined ? static_cast<const core_joined&>(task).id : 0;
+}
+
+}  // namespace
+
+/// Runs a task, calls the hooks, and measures the poll.
+void core_shared::run_observed(core_task& task, poller& with) noexcept {
+    if (task.state == core_task::phase::ended_in_queue || task.is_cancelled) return run_task(task, with);
+    const task_id id = id_of(task);  // the task may be freed by the poll
+    const runtime_hooks& hooks = observes_->hooks;
+    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
+    if (observes_->counts_poll_times) {
+        const auto began = std::chrono::steady_clock::now();
+        run_task(task, with);
+        const auto taken = std::chrono::steady_clock::now() - began;
+        observes_->poll_times.add(duration_histogram::bucket_of(taken), 1);
+    } else {
+        run_task(task, with);
+    }
+    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
+}
+
+void core_shared::look_at_spawn(core_task& task) noexcept {
+    if (is_ending_) task.is_cancelled = true;
+    const task_id id = id_of(task);
+    if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
 /// Polls a task whose future is not a coroutine.
@@ -420,7 +500,8 @@ void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
 /// Polls the cancellation of an aborted task, and destroys the task once that has finished.
 void core_shared::cancel(core_task& task, context& cx) noexcept {
     try {
-        if (!task.operations().poll_cancel(task, cx)) return;
+        // Null for a task without a join handle, which only a shutdown cancels.
+        if (task.operations().poll_cancel != nullptr && !task.operations().poll_cancel(task, cx)) return;
     } catch (...) {  // NOLINT(bugprone-empty-catch): no graceful end is possible; the future is destroyed below
     }
     finish(task);
@@ -445,6 +526,9 @@ void core_shared::finish(core_task& task) noexcept {
     live_.remove(task);
     if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
     task.operations().destroy_future(task);
+    if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
+        if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
+    }
     // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
     if (task.operations().complete != nullptr && task.operations().complete(task, !in_queue)) return;
     if (!in_queue) merge(task);

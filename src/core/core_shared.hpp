@@ -10,6 +10,7 @@
 
 #include <eddy/detail/buffer_pool.hpp>
 #include <eddy/detail/core_loop.hpp>
+#include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/runtime/core.hpp>
@@ -29,6 +30,13 @@ struct core_joined;
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:
+    /// What observes the tasks of the loop.
+    struct observer {
+        runtime_hooks hooks;
+        bool counts_poll_times = false;
+        duration_histogram poll_times;
+    };
+
     struct settings {
         std::unique_ptr<io_handle, releasing> io;  ///< null without I/O
         bool start_paused = false;                 ///< whether the clock is paused
@@ -37,6 +45,8 @@ public:
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
         unobserved_error_handler on_unobserved_error;
+        std::unique_ptr<observer> observes;  ///< null if there are no hooks and no histogram
+        std::optional<std::uint64_t> seed;   ///< of the random numbers of the tasks
     };
 
     explicit core_shared(settings&& chosen);
@@ -70,6 +80,9 @@ public:
     void run_until(core_task& main, const bool& done, std::source_location where);
     /// Runs the loop until no task is alive.
     void run_until_idle(std::source_location where);
+    /// Cancels all tasks gracefully, and runs the loop until no task is alive or until `deadline`. Tasks that are
+    /// spawned later are cancelled, too.
+    void cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where);
     /// Waits once, for at most `limit`, and polls the tasks that are queued then.
     void turn(max_wait limit, std::source_location where);
     /// Returns the descriptor that is readable when turn() has work; -1 without I/O.
@@ -113,6 +126,10 @@ private:
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     [[nodiscard]] core_task& pop_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
+    void run_observed(core_task& task, poller& with) noexcept;
+    void look_at_spawn(core_task& task) noexcept;
+    [[nodiscard]] bool call_before_park() noexcept;
+    void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
     void poll_joined(core_joined& task, context& cx) noexcept;
     void cancel(core_task& task, context& cx) noexcept;
@@ -138,6 +155,10 @@ private:
     bool wakes_children_ = false;
     live_list live_;
     bool is_closed_ = false;
+    bool is_ending_ = false;        // cancel_all() was called
+    bool looks_at_spawns_ = false;  // adopt() must call look_at_spawn()
+    const std::unique_ptr<observer> observes_;
+    std::optional<random_numbers> random_;  // exchanged with random_here while the loop runs; empty without a seed
     std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;

@@ -4,19 +4,19 @@
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
-epoll::epoll(sys::poll&& poll, sys::waker&& waker)
+epoll::epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick)
     : poll_(std::move(poll)),
       waker_(std::move(waker)),
       events_(events_per_tick),
       wake_(std::make_unique<wake_state>()) {}
 
-result<epoll> epoll::make() noexcept {
+result<epoll> epoll::make(std::size_t events_per_tick) noexcept {
     auto poll = sys::poll::make();
     if (!poll) return std::unexpected(poll.error());
     auto waker = sys::waker::make(poll->registry(), wake_token);
     if (!waker) return std::unexpected(waker.error());
     try {
-        return epoll(std::move(*poll), std::move(*waker));
+        return epoll(std::move(*poll), std::move(*waker), events_per_tick);
     } catch (const std::bad_alloc&) {
         return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }

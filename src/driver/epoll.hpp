@@ -27,12 +27,14 @@ namespace eddy::detail {
 /// Thread safety: see driver_like.
 class epoll {
 public:
-    /// The number of events that one call fetches. Further events stay in the kernel. Sources that are always ready
-    /// are served in rotation, since the kernel moves a reported source to the end of its list.
-    static constexpr std::size_t events_per_tick = 1024;
+    static constexpr std::size_t default_events_per_tick = 1024;
 
+    /// Creates an epoll of which one tick fetches at most `events_per_tick` events. Further events stay in the kernel.
+    /// Sources that are always ready are served in rotation, since the kernel moves a reported source to the end of its
+    /// list.
     /// Errors: what epoll_create1(2), eventfd(2) and epoll_ctl(2) report; std::errc::not_enough_memory.
-    [[nodiscard]] static result<epoll> make() noexcept;
+    /// Preconditions: `events_per_tick` is not 0.
+    [[nodiscard]] static result<epoll> make(std::size_t events_per_tick = default_events_per_tick) noexcept;
 
     /// Watches `fd`.
     /// Errors: what epoll_ctl(2) reports.
@@ -52,6 +54,7 @@ public:
     result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
         const auto fetched = poll_.wait(events_, timeout);
         if (!fetched) return std::unexpected(fetched.error());
+        was_full_ = *fetched == events_.capacity();
         driver_tick done{*fetched, false};
         for (const auto& event : events_) {
             if (event.token() == wake_token) {
@@ -68,6 +71,9 @@ public:
         }
         return done;
     }
+
+    /// Returns whether the last tick fetched as many events as it may, so that there may be more.
+    [[nodiscard]] bool was_full() const noexcept { return was_full_; }
 
     /// Sets whether a wake-up ends the ticks of this epoll. Pass false while a ring watches waker_handle(). Call this
     /// only on the thread that is about to run a tick.
@@ -120,7 +126,7 @@ private:
     static sys::token token_of(source_key key) noexcept { return {reinterpret_cast<std::uintptr_t>(key)}; }
     static source_key key_of(sys::token token) noexcept { return reinterpret_cast<source_key>(token.value); }
 
-    epoll(sys::poll&& poll, sys::waker&& waker);
+    epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick);
 
     /// The state that wake() shares with close(). On the heap, since an epoll is movable.
     struct wake_state {
@@ -136,6 +142,7 @@ private:
     sys::unique_fd alarm_;  // a timerfd(2), if make_alarm() was called
     std::chrono::steady_clock::time_point alarm_at_{};
     sys::events events_;
+    bool was_full_ = false;
     std::unique_ptr<wake_state> wake_;
 };
 

@@ -69,8 +69,8 @@ io::interest interest_of(std::uint8_t watched) noexcept {
 
 }  // namespace
 
-result<io_handle*> io_handle::make(driver_kind kind) noexcept try {
-    auto driver = epoll::make();
+result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noexcept try {
+    auto driver = epoll::make(max_events);
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
@@ -464,8 +464,8 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     if (!turned->epoll_is_ready) return turned->events;
     auto polled = poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
-    // The ring does not report events that did not fit. (Up to two events were for the driver itself.)
-    if (*polled + 2 >= epoll::events_per_tick) ring.look_at_epoll_again();
+    // The ring does not report events that did not fit.
+    if (driver_.was_full()) ring.look_at_epoll_again();
     *polled += turned->events;
     return polled;
 }

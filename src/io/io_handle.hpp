@@ -55,9 +55,11 @@ namespace eddy::detail {
 /// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
 class io_handle {
 public:
-    /// Creates a driver, and for io_uring also a ring. The caller gets a reference.
+    /// Creates a driver, and for io_uring also a ring. The caller gets a reference. A tick fetches at most `max_events`
+    /// events from the epoll.
     /// Errors: what epoll::make() and uring::make() report; not_enough_memory.
-    [[nodiscard]] static result<io_handle*> make(driver_kind kind) noexcept;
+    [[nodiscard]] static result<io_handle*> make(driver_kind kind,
+                                                 std::size_t max_events = epoll::default_events_per_tick) noexcept;
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
 

@@ -28,6 +28,7 @@ std::optional<handle> handle::try_current() noexcept {
 }
 
 runtime_metrics handle::metrics() const { return pool_->metrics(); }
+std::uint64_t handle::id() const noexcept { return pool_->id(); }
 
 // ---- enter_guard ----
 

@@ -27,6 +27,8 @@ constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 
 // has more sources than another driver, even after this number and an eighth of its sources are subtracted.
 constexpr std::size_t clearly_more = 8;
 
+atomic<std::uint64_t> next_id{1};
+
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     if (!chosen) {
         chosen = sys::processor_count();
@@ -52,11 +54,12 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
 result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
+    if (chosen.max_io_events_ == 0) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     std::vector<worker::io_share> drivers(*count);
     used_driver used;
     if (chosen.enable_io_) {
-        const auto choice =
-            choose_and_make(chosen.driver_, [&](driver_kind kind) { return make_drivers(drivers, kind); });
+        const auto choice = choose_and_make(
+            chosen.driver_, [&](driver_kind kind) { return make_drivers(drivers, kind, chosen.max_io_events_); });
         if (!choice) return std::unexpected(choice.error());
         used = {choice->kind, choice->why};
     }
@@ -71,10 +74,11 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept {
+result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+                                std::size_t max_events) noexcept {
     for (auto& driver : drivers) driver.reset();  // left by an attempt with another kind
     for (auto& driver : drivers) {
-        const auto made = io_handle::make(kind);
+        const auto made = io_handle::make(kind, max_events);
         if (!made) return std::unexpected(made.error());
         driver.reset(*made);
         // The alarm is for the watchdog worker. A single worker never is one.
@@ -97,7 +101,11 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
       global_interval_(std::max(1u, chosen.global_interval_)),
       event_interval_(std::max(1u, chosen.event_interval_)),
+      has_lifo_slot_(chosen.has_lifo_slot_),
+      // relaxed: the numbers must only be distinct.
+      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       thread_name_(chosen.thread_name_),
+      name_thread_(chosen.name_thread_),
       stack_size_(chosen.stack_size_),
       driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
@@ -113,6 +121,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
     blocking.keep_alive = chosen.keep_alive_;
     blocking.stack_size = chosen.stack_size_;
+    blocking.name_thread = chosen.name_thread_;
     blocking.on_thread_start = chosen.hooks_.thread_start;
     blocking.on_thread_stop = chosen.hooks_.thread_stop;
     blocking_ = blocking_pool::make(std::move(blocking));
@@ -138,11 +147,22 @@ result<void> pool::start_threads() noexcept {
     return {};
 }
 
+/// Returns the name with which the thread of a worker starts. Empty if the thread names itself in thread_begins().
+std::string pool::name_of(const worker& which) const {
+    return name_thread_ ? std::string() : thread_name_ + std::to_string(which.index());
+}
+
+/// The first call on the new thread of a worker.
+void pool::thread_begins() const noexcept {
+    if (name_thread_) sys::name_this_thread(name_thread_());
+    if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+}
+
 result<sys::thread> pool::start_thread(worker& which) noexcept try {
-    std::string name = thread_name_ + std::to_string(which.index());
+    std::string name = name_of(which);
     retain();  // the thread's reference
     auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
-        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        thread_begins();
         which.run();
         if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
         worker::leave_thread();

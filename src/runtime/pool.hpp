@@ -129,6 +129,9 @@ public:
     [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
     [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
     [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
+    [[nodiscard]] bool has_lifo_slot() const noexcept { return has_lifo_slot_; }
+    /// Returns a number that is unique among the pools of this process.
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
     // ---- I/O and time ----
     /// Returns the driver in which this thread should register a new socket. A worker gets its own driver unless that
@@ -192,7 +195,10 @@ private:
     [[nodiscard]] bool start_late_thread(worker& which) noexcept;
     void one_less(unsigned& counted) noexcept;
     void forget_left(worker& which) noexcept;
-    [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept;
+    [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
+                                                   std::size_t max_events) noexcept;
+    [[nodiscard]] std::string name_of(const worker& which) const;
+    void thread_begins() const noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used_hooks(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_has_left() noexcept;
@@ -209,7 +215,10 @@ private:
     const bool shuts_down_on_uncaught_;
     const unsigned global_interval_;
     const unsigned event_interval_;
+    const bool has_lifo_slot_;
+    const std::uint64_t id_;
     const std::string thread_name_;
+    const std::function<std::string()> name_thread_;  // null: thread_name_ and the worker's number
     const std::size_t stack_size_;
     const used_driver driver_;
     const sys::process_mark process_;

@@ -121,14 +121,14 @@ void pool::continue_without_blocking_threads(worker& which) noexcept {
 
 /// Starts a detached thread for an offered worker. Returns false if that fails.
 bool pool::start_late_thread(worker& which) noexcept try {
-    std::string name = thread_name_ + std::to_string(which.index());
+    std::string name = name_of(which);
     retain(1);  // the thread's reference
     {
         const std::lock_guard guard(lock_);
         ++late_threads_;
     }
     auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
-        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        thread_begins();
         static_cast<void>(which.thread_comes());
         if (which.accept_offer()) {
             forget_left(which);

@@ -147,6 +147,11 @@ void worker::give_up_queue() noexcept {
 // ---- Queues ----
 
 void worker::schedule(spawned_task& task) noexcept {
+    if (!pool_.has_lifo_slot()) [[unlikely]] {
+        push_back(task);
+        if (!is_parking_) pool_.notify_if_useful();
+        return;
+    }
     // release: pairs with the acquire in service_stalled() and give_up_queue(), which read the task.
     // acquire: not needed, because the thread that runs the worker has stored `former` itself; an exchange costs the
     // same with it.

@@ -21,6 +21,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/runtime/reactor.hpp>
+#include <eddy/runtime/runtime_hooks.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
 namespace eddy {
@@ -114,6 +115,33 @@ public:
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_deadline(
         std::source_location where = std::source_location::current());
 
+    /// Cancels all tasks gracefully (`poll_cancel`) and runs the event loop until they have ended, but not after
+    /// `limit` of real time; then destroys the core and the tasks that are left. A task that is spawned meanwhile is
+    /// cancelled before its first poll. Errors: the same as for run().
+    void shutdown_timeout(std::chrono::nanoseconds limit,
+                          std::source_location where = std::source_location::current()) &&;
+    /// Runs the event loop until no task is left, then destroys the core.
+    /// Errors: the same as for run().
+    void shutdown_on_idle(std::source_location where = std::source_location::current()) && {
+        core mine(std::move(*this));
+        mine.run_until_idle(where);
+    }
+    /// Destroys the core and its tasks now, as the destructor does.
+    void shutdown_now() && noexcept { const core mine(std::move(*this)); }
+    // For a short compile error that names the remedy.
+    template <class... A>
+    auto shutdown_timeout(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_on_idle(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_now(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+
     /// Returns a handle for this thread, or one for other threads.
     [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {
         return core_handle(own("core::handle()", where));
@@ -198,9 +226,55 @@ public:
         on_unobserved_error_ = std::move(handler);
         return *this;
     }
+    /// Sets the maximum number of I/O events that a driver tick fetches from the system; see
+    /// runtime_builder::max_io_events_per_tick().
+    core_builder& max_io_events_per_tick(std::size_t count) noexcept {
+        max_io_events_ = count;
+        return *this;
+    }
+    /// Sets the seed of the random numbers of the loop's tasks: the branch with which a select begins. By default these
+    /// come from the thread's generator.
+    core_builder& rng_seed(std::uint64_t seed) noexcept {
+        seed_ = seed;
+        return *this;
+    }
+    /// Sets whether the event loop measures how long each poll takes; see core_metrics::poll_times(). The default is
+    /// false.
+    /// Cost: two readings of the clock for each poll.
+    core_builder& poll_time_histogram(bool enabled) noexcept {
+        poll_time_histogram_ = enabled;
+        return *this;
+    }
+
+    /// Each of the following functions sets one callback; see the members of runtime_hooks.
+    core_builder& on_thread_park(std::function<void()> f) {
+        hooks_.before_park = std::move(f);
+        return *this;
+    }
+    core_builder& on_thread_unpark(std::function<void()> f) {
+        hooks_.after_unpark = std::move(f);
+        return *this;
+    }
+    core_builder& on_task_spawn(std::function<void(task_id)> f) {
+        hooks_.task_spawn = std::move(f);
+        return *this;
+    }
+    core_builder& on_task_terminate(std::function<void(task_id)> f) {
+        hooks_.task_terminate = std::move(f);
+        return *this;
+    }
+    core_builder& on_before_task_poll(std::function<void(task_id)> f) {
+        hooks_.before_task_poll = std::move(f);
+        return *this;
+    }
+    core_builder& on_after_task_poll(std::function<void(task_id)> f) {
+        hooks_.after_task_poll = std::move(f);
+        return *this;
+    }
 
     /// Makes the event loop, which belongs to this thread.
-    /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
+    /// Errors: system errors such as std::errc::too_many_files_open; std::errc::invalid_argument for
+    /// max_io_events_per_tick(0); errc::unknown_driver if EDDY_DRIVER names no
     /// driver. If driver() selected io_uring: std::errc::operation_not_permitted if io_uring is forbidden,
     /// std::errc::function_not_supported if the kernel has no io_uring, std::errc::not_enough_memory if the limit of
     /// locked memory is reached, and errc::driver_unavailable.
@@ -211,6 +285,10 @@ private:
     bool start_paused_ = false;
     std::optional<driver_kind> driver_;
     std::chrono::nanoseconds spin_{0};
+    std::size_t max_io_events_ = 1024;
+    std::optional<std::uint64_t> seed_;
+    bool poll_time_histogram_ = false;
+    runtime_hooks hooks_;
     uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;
 };

@@ -12,6 +12,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
 
 namespace eddy {
@@ -38,8 +39,9 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where);
 class core_metrics {
 public:
     /// For the library.
-    core_metrics(std::size_t alive, std::uint64_t polls, std::uint64_t turns, const io_metrics& io) noexcept
-        : alive_(alive), polls_(polls), turns_(turns), io_(io) {}
+    core_metrics(std::size_t alive, std::uint64_t polls, std::uint64_t turns, const io_metrics& io,
+                 const duration_histogram& poll_times = {}) noexcept
+        : alive_(alive), polls_(polls), turns_(turns), io_(io), poll_times_(poll_times) {}
 
     /// Returns the number of tasks that have not ended.
     [[nodiscard]] std::size_t alive_tasks() const noexcept { return alive_; }
@@ -49,12 +51,15 @@ public:
     [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
     /// Returns the counters of the reactor.
     [[nodiscard]] const io_metrics& io() const noexcept { return io_; }
+    /// Returns the durations of polls. Empty unless core_builder::poll_time_histogram() was set.
+    [[nodiscard]] const duration_histogram& poll_times() const noexcept { return poll_times_; }
 
 private:
     std::size_t alive_;
     std::uint64_t polls_;
     std::uint64_t turns_;
     io_metrics io_;
+    duration_histogram poll_times_;
 };
 
 /// A handle to an event loop for use on that loop's own thread: spawns tasks, and makes sockets that belong to the

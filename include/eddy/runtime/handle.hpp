@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <source_location>
 #include <utility>
@@ -76,6 +77,9 @@ public:
 
     /// Returns a snapshot of the runtime's counters.
     [[nodiscard]] runtime_metrics metrics() const;
+
+    /// Returns a number that is unique among the runtimes of this process.
+    [[nodiscard]] std::uint64_t id() const noexcept;
 
     /// Returns whether both handles refer to the same runtime.
     [[nodiscard]] friend bool operator==(const handle& a, const handle& b) noexcept { return a.pool_ == b.pool_; }

@@ -19,6 +19,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/reactor.hpp>
+#include <eddy/runtime/runtime_hooks.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
@@ -199,21 +200,6 @@ private:
     detail::pool* pool_;
 };
 
-/// Callbacks of a runtime. They must be fast and must not throw. An empty function is not called.
-struct runtime_hooks {
-    std::function<void()> thread_start;             ///< on each new thread, workers and blocking threads
-    std::function<void()> thread_stop;              ///< on each thread before it ends
-    std::function<void()> before_park;              ///< on a worker before it parks
-    std::function<void()> after_unpark;             ///< on a worker after it was unparked
-    std::function<void(task_id)> task_spawn;        ///< on the thread that spawns
-    std::function<void(task_id)> task_terminate;    ///< after the task's future was destroyed
-    std::function<void(task_id)> before_task_poll;  ///< on the thread that polls
-    std::function<void(task_id)> after_task_poll;   ///< on the thread that polled
-
-    /// Constructs hooks without callbacks.
-    runtime_hooks() {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
-};
-
 /// The settings of a runtime.
 /// Thread safety: not synchronized; use one object from one thread at a time.
 class EDDY_API runtime_builder {
@@ -236,6 +222,13 @@ public:
     /// "eddy-worker-". The system keeps the first 15 bytes.
     runtime_builder& thread_name(std::string name) {
         thread_name_ = std::move(name);
+        name_thread_ = nullptr;
+        return *this;
+    }
+    /// Sets a function that returns the whole name of a thread. It is called on each new thread, workers and blocking
+    /// threads, before on_thread_start(), possibly on several threads at the same time. It must not throw.
+    runtime_builder& thread_name(std::function<std::string()> name) {
+        name_thread_ = std::move(name);
         return *this;
     }
     /// Sets the stack size of workers and blocking threads, in bytes. The default is 0: the default of the system.
@@ -262,6 +255,19 @@ public:
     /// tick, it runs the next one. The default is 61.
     runtime_builder& event_interval(unsigned polls) noexcept {
         event_interval_ = polls;
+        return *this;
+    }
+    /// Sets the maximum number of I/O events that a driver tick fetches from the system. Further events stay there
+    /// until the next tick. For 0, build() fails with std::errc::invalid_argument. The default is 1,024.
+    runtime_builder& max_io_events_per_tick(std::size_t count) noexcept {
+        max_io_events_ = count;
+        return *this;
+    }
+    /// Disables the LIFO slot. A task that is woken or spawned on a worker then goes to the end of the worker's queue,
+    /// from where other workers can steal it, instead of running next on the same worker. Use it if tasks compute for a
+    /// long time after they have woken other tasks.
+    runtime_builder& disable_lifo_slot() noexcept {
+        has_lifo_slot_ = false;
         return *this;
     }
     /// Enables or disables I/O. The default is enabled. Without I/O the workers open no descriptors, and socket
@@ -354,11 +360,14 @@ private:
 
     std::optional<unsigned> worker_threads_;
     std::string thread_name_ = "eddy-worker-";
+    std::function<std::string()> name_thread_;
     std::size_t stack_size_ = 0;
     std::size_t max_blocking_threads_ = 512;
     std::chrono::nanoseconds keep_alive_ = std::chrono::seconds(10);
     unsigned global_interval_ = 31;
     unsigned event_interval_ = 61;
+    std::size_t max_io_events_ = 1024;
+    bool has_lifo_slot_ = true;
     bool enable_io_ = true;
     std::optional<driver_kind> driver_;
     uncaught_handler on_uncaught_;

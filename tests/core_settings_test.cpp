@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// An event loop's hooks, histogram, seed and kinds of shutdown.
+#include <eddy/runtime/core.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/future/finally.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/future/yield_now.hpp>
+#include <eddy/net/unix_stream.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/task/task_builder.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "support/executors.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+using eddy::task_id;
+using support::census;
+
+TEST(CoreSettings, HooksSeeEachTask) {
+    std::vector<std::string> seen;
+    const auto note = [&seen](const char* what) {
+        return [&seen, what](task_id id) { seen.push_back(what + std::to_string(id)); };
+    };
+    eddy::core core = eddy::core::builder()
+                          .on_task_spawn(note("spawn "))
+                          .on_before_task_poll(note("before "))
+                          .on_after_task_poll(note("after "))
+                          .on_task_terminate(note("end "))
+                          .build()
+                          .value();
+    const task_id id = core.run([]() -> task<task_id> {
+        auto child = eddy::spawn([]() -> task<> { co_await eddy::yield_now(); });
+        const task_id number = child.id();
+        auto ended = co_await child;
+        EXPECT_TRUE(ended.has_value());
+        co_return number;
+    }());
+    const std::string n = std::to_string(id);
+    EXPECT_EQ(seen, (std::vector<std::string>{"spawn " + n, "before " + n, "after " + n, "before " + n, "end " + n,
+                                              "after " + n}));
+}
+
+TEST(CoreSettings, AbortedTaskTerminatesWithoutAPoll) {
+    int polls = 0;
+    int ends = 0;
+    eddy::core core = eddy::core::builder()
+                          .on_before_task_poll([&](task_id) { ++polls; })
+                          .on_task_terminate([&](task_id) { ++ends; })
+                          .build()
+                          .value();
+    core.run([]() -> task<> {
+        auto child = eddy::spawn([]() -> task<> { co_await eddy::pending<void>(); });
+        child.abort();
+        auto ended = co_await child;
+        EXPECT_TRUE(ended.error().is_cancelled());
+    }());
+    EXPECT_EQ(polls, 0);
+    EXPECT_EQ(ends, 1);
+}
+
+TEST(CoreSettings, ParkHooksSurroundEachWait) {
+    int parks = 0;
+    int unparks = 0;
+    for (const bool paused : {false, true}) {
+        parks = unparks = 0;
+        eddy::core core = eddy::core::builder()
+                              .start_paused(paused)
+                              .on_thread_park([&] { ++parks; })
+                              .on_thread_unpark([&] { ++unparks; })
+                              .build()
+                              .value();
+        core.run([]() -> task<> { co_await eddy::yield_now(); }());
+        EXPECT_EQ(parks, 0) << "it never waits";
+        core.run([]() -> task<> { co_await eddy::time::sleep(1ms); }());
+        EXPECT_GE(parks, 1);
+        EXPECT_EQ(unparks, parks);
+    }
+}
+
+TEST(CoreSettings, TaskSpawnedInParkHookRuns) {
+    std::optional<eddy::core_handle> handle;
+    bool has_run = false;
+    bool has_spawned = false;
+    const auto spawn_once = [&] {
+        if (!handle || std::exchange(has_spawned, true)) return;
+        EXPECT_TRUE(handle->spawn([&has_run] { has_run = true; }).has_value());
+    };
+    eddy::core core = eddy::core::builder().on_thread_park(spawn_once).build().value();
+    handle = core.handle();
+    core.run([](bool& done) -> task<> {
+        while (!done) co_await eddy::time::sleep(1ms);
+    }(has_run));
+    EXPECT_TRUE(has_run);
+}
+
+TEST(CoreSettings, PollTimeHistogramCountsEachPoll) {
+    eddy::core core = eddy::core::builder().poll_time_histogram(true).build().value();
+    core.run([]() -> task<> {
+        for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+    }());
+    EXPECT_EQ(core.metrics().poll_times().total(), core.metrics().polls());
+    EXPECT_EQ(core.metrics().polls(), 6u);
+    eddy::core without;
+    without.run([]() -> task<> { co_return; }());
+    EXPECT_EQ(without.metrics().poll_times().total(), 0u);
+}
+
+/// Returns the branches that selects of two ready futures take.
+std::string branches(eddy::core& core) {
+    return core.run([]() -> task<std::string> {
+        std::string taken;
+        for (int i = 0; i < 64; ++i) {
+            auto first = co_await eddy::select(eddy::ready(1), eddy::ready(2));
+            taken += first.index() == 0 ? 'a' : 'b';
+        }
+        co_return taken;
+    }());
+}
+
+TEST(CoreSettings, SeedDeterminesTheOrderOfSelects) {
+    eddy::core one = eddy::core::builder().rng_seed(7).build().value();
+    eddy::core same = eddy::core::builder().rng_seed(7).build().value();
+    eddy::core different = eddy::core::builder().rng_seed(8).build().value();
+    const std::string first = branches(one);
+    EXPECT_TRUE(first.contains('a') && first.contains('b'));
+    const std::string second = branches(one);  // continues the sequence
+    EXPECT_NE(first, second);
+    eddy::core unseeded;
+    static_cast<void>(branches(unseeded));
+    EXPECT_EQ(branches(same), first);
+    EXPECT_EQ(branches(same), second);
+    EXPECT_NE(branches(different), first);
+}
+
+TEST(CoreSettings, FewIoEventsPerTickReachAllSources) {
+    for (const std::size_t limit : {1u, 2u, 1000u}) {
+        eddy::core core = eddy::core::builder().max_io_events_per_tick(limit).build().value();
+        const int sum = core.run([]() -> task<int> {
+            std::vector<eddy::net::unix_stream> writers;
+            std::vector<eddy::join_handle<int>> readers;
+            for (int i = 0; i < 20; ++i) {
+                auto pair = eddy::net::unix_stream::pair().value();
+                writers.push_back(std::move(pair.first));
+                readers.push_back(eddy::spawn([](eddy::net::unix_stream from) -> task<int> {
+                    std::array<std::byte, 1> byte{};
+                    auto got = co_await from.read(byte);
+                    co_return static_cast<int>(got.value());
+                }(std::move(pair.second))));
+            }
+            for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+            const std::array<std::byte, 1> byte{};
+            for (auto& each : writers) EXPECT_TRUE(each.try_write(byte).has_value());
+            int total = 0;
+            for (auto& each : readers) {
+                auto ended = co_await each;
+                total += ended.value();
+            }
+            co_return total;
+        }());
+        EXPECT_EQ(sum, 20) << limit;
+    }
+    EXPECT_EQ(eddy::core::builder().max_io_events_per_tick(0).build().error(), std::errc::invalid_argument);
+}
+
+task<> holds(census::life) { co_await eddy::pending<void>(); }
+
+/// Spawns tasks that never end by themselves.
+void spawn_forever(eddy::core& core, census& living) {
+    core.run([](census& counted) -> task<> {
+        for (int i = 0; i < 5; ++i) eddy::spawn(holds(counted.begin_life())).detach();
+        EXPECT_TRUE(eddy::core_handle::current().spawn(holds(counted.begin_life())).has_value());
+        co_await eddy::yield_now();
+    }(living));
+    EXPECT_EQ(living.alive(), 6);
+}
+
+TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
+    census living;
+    support::async_gate may_end;
+    std::atomic<int> cancels = 0;
+    eddy::core core;
+    spawn_forever(core, living);
+    core.run([](support::async_gate& gate, std::atomic<int>& count) -> task<> {
+        eddy::spawn(support::ends_slowly(gate, &count)).detach();
+        // Opens the gate during the shutdown: cancellation ends the sleep, and then runs the cleanup.
+        eddy::spawn(eddy::finally(eddy::pending<void>(), [&gate]() -> task<> {
+            co_await eddy::time::sleep(1ms);
+            gate.open();
+        })).detach();
+        co_await eddy::yield_now();
+    }(may_end, cancels));
+    std::move(core).shutdown_timeout(20s);
+    EXPECT_EQ(living.alive(), 0);
+    EXPECT_TRUE(may_end.is_open());
+    EXPECT_GE(cancels, 2);
+    EXPECT_EQ(core.id(), 0u);  // NOLINT(bugprone-use-after-move): it is empty
+}
+
+TEST(CoreSettings, ShutdownTimeoutDestroysWhatDoesNotEnd) {
+    census living;
+    support::async_gate never_opened;
+    eddy::core core;
+    spawn_forever(core, living);
+    core.run([](support::async_gate& gate) -> task<> {
+        eddy::spawn(support::ends_slowly(gate)).detach();
+        co_await eddy::yield_now();
+    }(never_opened));
+    const auto began = std::chrono::steady_clock::now();
+    std::move(core).shutdown_timeout(5ms);
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 5ms);
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST(CoreSettings, ShutdownOnIdleRunsTasksToTheirEnd) {
+    int ended = 0;
+    eddy::core core;
+    core.run([](int& count) -> task<> {
+        for (int i = 0; i < 3; ++i) {
+            eddy::spawn([&count]() -> task<> {
+                co_await eddy::time::sleep(1ms);
+                ++count;
+            }).detach();
+        }
+        co_return;
+    }(ended));
+    EXPECT_EQ(ended, 0);
+    std::move(core).shutdown_on_idle();
+    EXPECT_EQ(ended, 3);
+    std::move(core).shutdown_now();  // NOLINT(bugprone-use-after-move): does nothing for an empty core
+}
+
+TEST(CoreSettings, ShutdownNowDestroysTasks) {
+    census living;
+    eddy::core core;
+    spawn_forever(core, living);
+    const auto handle = core.handle();
+    std::move(core).shutdown_now();
+    EXPECT_EQ(living.alive(), 0);
+    EXPECT_EQ(handle.spawn([] {}).error(), eddy::errc::runtime_shutdown);
+}
+
+}  // namespace
