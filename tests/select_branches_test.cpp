@@ -45,7 +45,7 @@ TEST(SelectBranches, EnabledBranchIsLikeAnyOther) {
     assert_pending(hand.poll());
     s.change(plan::ready);
     auto output = assert_ready(hand.poll());
-    static_assert(std::is_same_v<decltype(output), std::variant<eddy::result<int>, std::monostate>>);
+    static_assert(std::is_same_v<decltype(output), eddy::selected<eddy::result<int>, std::monostate>>);
     EXPECT_EQ(output.index(), 0u);
     EXPECT_FALSE(s.alive);
 }

@@ -122,6 +122,20 @@ TEST(Join, AcceptsUpToEightFutures) {
     EXPECT_EQ(all.get<0>() + all.get<7>(), 9);
 }
 
+TEST(Join, AcceptsUpToSixteenFutures) {
+    auto work = []() -> task<int> {
+        auto [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] =
+            co_await eddy::join(ready(1), ready(2), ready(3), ready(4), ready(5), ready(6), ready(7), ready(8),
+                                ready(9), ready(10), ready(11), ready(12), ready(13), ready(14), ready(15), ready(16));
+        co_return a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p;
+    };
+    EXPECT_EQ(eddy::wait(work()), 136);
+    auto nine = eddy::wait(eddy::try_join(ready(ok(1)), ready(ok(2)), ready(ok(3)), ready(ok(4)), ready(ok(5)),
+                                          ready(ok(6)), ready(ok(7)), ready(ok(8)), ready(ok(std::string("nine")))));
+    EXPECT_EQ(nine->ninth, "nine");
+    EXPECT_EQ(nine->get<8>(), "nine");
+}
+
 TEST(Join, PollsUnfinishedFuturesOncePerPoll) {
     script a, b;
     by_hand hand(eddy::join(scripted(a), scripted(b)));
@@ -207,8 +221,10 @@ TEST(TryJoin, ErrorsConvertToOneType) {
 
 TEST(Select, IndexNamesTheFirstReadyFuture) {
     auto which = eddy::wait(eddy::select(eddy::pending<int>(), ready(std::string("x")), eddy::pending()));
-    static_assert(std::is_same_v<decltype(which), std::variant<int, std::string, std::monostate>>);
+    static_assert(std::is_same_v<decltype(which), eddy::selected<int, std::string, std::monostate>>);
     EXPECT_EQ(std::get<1>(which), "x");
+    const std::variant<int, std::string, std::monostate> as_variant = std::move(which);
+    EXPECT_EQ(std::visit([](const auto& output) { return sizeof(output); }, as_variant), sizeof(std::string));
 }
 
 TEST(Select, BiasedSelectPollsInTheGivenOrder) {

@@ -3,6 +3,7 @@
 
 // Includes the whole library, except eddy/test.hpp.
 
+#include <eddy/drop.hpp>     // drop(std::move(x))
 #include <eddy/error.hpp>    // errc, misuse
 #include <eddy/future.hpp>   // the future protocol and combinators: join, select, try_, ...
 #include <eddy/result.hpp>   // result<T>

@@ -8,6 +8,7 @@
 #include <eddy/future/waker.hpp>
 
 #include <eddy/future/boxed_future.hpp>   // a future of any type
+#include <eddy/future/either.hpp>         // one of two types
 #include <eddy/future/pinned_future.hpp>  // a future that may be moved while it waits
 #include <eddy/future/poll_fn.hpp>        // a future from a function
 #include <eddy/future/ready.hpp>          // ready, pending
@@ -24,10 +25,13 @@
 #include <eddy/future/join_all.hpp>  // join_all, try_join_all
 #include <eddy/future/joined.hpp>    // the outputs of a join
 
+#include <eddy/future/on.hpp>      // branches with handlers
 #include <eddy/future/select.hpp>  // select, select_biased, race
 #include <eddy/future/select_all.hpp>
+#include <eddy/future/select_loop.hpp>
 #include <eddy/future/when.hpp>  // branches of a select
 
 #include <eddy/future/coop.hpp>      // consume_budget, unconstrained, cooperative
 #include <eddy/future/deadline.hpp>  // with_deadline, current_deadline
+#include <eddy/future/retry.hpp>
 #include <eddy/future/yield_now.hpp>

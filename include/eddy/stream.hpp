@@ -17,9 +17,10 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/peekable.hpp>
 #include <eddy/stream/select_all_stream.hpp>
-#include <eddy/stream/sources.hpp>     // streams::iter, once, unfold, ...
-#include <eddy/stream/stream_map.hpp>  // streams with keys
-#include <eddy/stream/timed.hpp>       // timeout, throttle, chunks_timeout
+#include <eddy/stream/sources.hpp>      // streams::iter, once, unfold, ...
+#include <eddy/stream/stream_item.hpp>  // an item, the end, or an error
+#include <eddy/stream/stream_map.hpp>   // streams with keys
+#include <eddy/stream/timed.hpp>        // timeout, throttle, chunks_timeout
 
 // The base of buffered.hpp. Included last, because these classes are streams themselves.
 #include <eddy/future/futures_ordered.hpp>

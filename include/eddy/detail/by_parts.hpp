@@ -13,6 +13,11 @@
 // load cannot be forwarded from the store buffer and stalls until the stores have retired: about 5 ns in each await of
 // a channel. by_parts() avoids this: it constructs a new object from the parts.
 
+namespace eddy {
+template <class... T>
+class selected;
+}  // namespace eddy
+
 namespace eddy::detail {
 
 /// Whether GCC may copy an object that contains a `T` as one block.
@@ -46,6 +51,11 @@ decltype(auto) by_parts(std::variant<T...>& from, Make make) {
     return with_index<sizeof...(T)>(from.index(), [&](auto i) -> decltype(auto) {
         return make(std::in_place_index<i>, std::move(*std::get_if<i>(&from)));
     });
+}
+template <class... T, class Make>
+    requires(sizeof...(T) <= 8 && (is_trivial_part<T> && ...))
+decltype(auto) by_parts(selected<T...>& from, Make make) {
+    return detail::by_parts(static_cast<std::variant<T...>&>(from), make);
 }
 
 }  // namespace eddy::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <tuple>
@@ -69,6 +70,14 @@ public:
         if (decided_ != ended && !end_all_but(none, cx, indexes())) return not_ready;
         decided_ = ended;
         return poll_result<void>::ready();
+    }
+
+    // Comparison with a number, for a short compile error that names the remedy.
+    template <std::integral U>
+    friend bool operator==(const group&, const U&) {
+        constexpr bool is_awaited = sizeof(U) == 0;
+        static_assert(is_awaited, "eddy: this is a future: co_await it, and compare the index() of its output");
+        return is_awaited;
     }
 
 private:

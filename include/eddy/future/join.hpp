@@ -17,10 +17,13 @@ namespace eddy {
 namespace detail {
 struct join_rule;
 struct try_join_rule;
+
+/// The size of the largest `joined`.
+inline constexpr std::size_t most_joined = 16;
 }  // namespace detail
 
-/// Runs up to eight futures concurrently within one task until all have ended. The output is a `joined` in the order of
-/// the arguments, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
+/// Runs up to sixteen futures concurrently within one task until all have ended. The output is a `joined` in the order
+/// of the arguments, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
 ///
 /// Each poll polls every unfinished future once, and starts with a different one each time.
 /// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
@@ -30,8 +33,8 @@ struct try_join_rule;
 /// Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto join(F&&... futures) {
-    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
-    static_assert(fits, "eddy: join takes one to eight futures");
+    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= detail::most_joined;
+    static_assert(fits, "eddy: join takes one to sixteen futures; join_all takes a range of any size");
     constexpr bool joinable = fits && detail::check_futures<F...>() && detail::has_no_branches<F...>();
     return detail::make_group<detail::join_rule, joinable>(std::forward<F>(futures)...);
 }
@@ -42,8 +45,8 @@ template <class... F>
 /// Cancel safety, Lifetime, Cost: the same as for join.
 template <class... F>
 [[nodiscard]] auto try_join(F&&... futures) {
-    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
-    static_assert(fits, "eddy: try_join takes one to eight futures");
+    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= detail::most_joined;
+    static_assert(fits, "eddy: try_join takes one to sixteen futures; try_join_all takes a range of any size");
     if constexpr (!fits || !detail::check_futures<F...>() || !detail::has_no_branches<F...>()) {
         return detail::broken_future();
     } else {

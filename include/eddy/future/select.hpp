@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
@@ -9,6 +10,7 @@
 
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/random.hpp>
+#include <eddy/future/on.hpp>
 #include <eddy/future/when.hpp>
 
 namespace eddy {
@@ -18,6 +20,24 @@ struct select_rule;
 struct biased_select_rule;
 struct race_rule;
 }  // namespace detail
+
+/// The output of select: a std::variant of the outputs, with std::monostate for a future of void. Use it as one:
+/// index(), std::get<0>(), std::get_if<0>(), std::visit().
+/// Thread safety: a plain value.
+template <class... T>
+class selected : public std::variant<T...> {
+public:
+    /// Has the constructors of the variant.
+    using std::variant<T...>::variant;
+
+    // Comparison with a number, for a short compile error that names the remedy.
+    template <std::integral U>
+    friend bool operator==(const selected&, const U&) {
+        constexpr bool is_index = sizeof(U) == 0;
+        static_assert(is_index, "eddy: the output of select is a std::variant: compare its index() with a number");
+        return is_index;
+    }
+};
 
 /// Runs all futures within one task until the first is ready. The output is a std::variant whose index tells which one
 /// it was, with std::monostate for a future of void.
@@ -31,19 +51,23 @@ struct race_rule;
 /// cancelled with it first, and the select waits for that. Losers without `poll_cancel` are destroyed immediately, so
 /// that they do not hold a lock or a permit that another loser needs.
 ///
-/// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if no condition is true (when.hpp).
-/// Errors: if a future throws, the others are cancelled in the same way; then the exception is thrown again. Throws
-/// `misuse` if all branches are disabled and there is no otherwise().
-/// Cancel safety: that of the futures. While the select waits for losers, it holds the output; that is lost if the
-/// select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next() loses, provided that the
-/// stream's next() is cancel safe (all streams of this library are): `select(lines.next(), std::ref(deadline))`.
-/// Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the select, for example in a
-/// loop.
-/// Cost: no allocation.
+/// Branches can have handlers: `select(on(rx.recv(), f), on(stop.cancelled(), g))`. Then the output is that of the
+/// handler that ran; see on(). To repeat that, see select_loop(). A branch can have a condition: `when(condition,
+/// future)`; `otherwise()` is taken if no condition is true (when.hpp). Errors: if a future throws, the others are
+/// cancelled in the same way; then the exception is thrown again. Throws `misuse` if all branches are disabled and
+/// there is no otherwise(). Cancel safety: that of the futures. While the select waits for losers, it holds the output;
+/// that is lost if the select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next()
+/// loses, provided that the stream's next() is cancel safe (all streams of this library are): `select(lines.next(),
+/// std::ref(deadline))`. Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the
+/// select, for example in a loop. Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto select(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");
-    return detail::make_group<detail::select_rule, detail::check_futures<F...>()>(std::forward<F>(futures)...);
+    if constexpr (detail::has_handlers<F...>) {
+        return detail::make_handled_select<detail::select_rule, std::remove_cvref_t<F>...>(std::forward<F>(futures)...);
+    } else {
+        return detail::make_group<detail::select_rule, detail::check_futures<F...>()>(std::forward<F>(futures)...);
+    }
 }
 
 /// Same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
@@ -53,7 +77,13 @@ template <class... F>
 template <class... F>
 [[nodiscard]] auto select_biased(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select_biased needs at least one future");
-    return detail::make_group<detail::biased_select_rule, detail::check_futures<F...>()>(std::forward<F>(futures)...);
+    if constexpr (detail::has_handlers<F...>) {
+        return detail::make_handled_select<detail::biased_select_rule, std::remove_cvref_t<F>...>(
+            std::forward<F>(futures)...);
+    } else {
+        return detail::make_group<detail::biased_select_rule, detail::check_futures<F...>()>(
+            std::forward<F>(futures)...);
+    }
 }
 
 /// Same as `select` for futures of one output type. The output is that of the first future that is ready.
@@ -81,7 +111,7 @@ struct select_rule {
     static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here.below(count); }
 
     template <class... F>
-    using output = std::variant<stored_t<output_t<F>>...>;
+    using output = selected<stored_t<output_t<F>>...>;
 
     template <class Out>
     static bool decides(const Out&) noexcept {

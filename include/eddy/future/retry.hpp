@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/result.hpp>
+#include <eddy/time/backoff.hpp>
+#include <eddy/time/sleep.hpp>
+
+EDDY_BEGIN_FALSE_UNINITIALIZED
+namespace eddy {
+
+namespace detail {
+
+/// The predicate of retry() without one.
+struct retry_all {
+    constexpr bool operator()(const auto&) const noexcept { return true; }
+};
+
+template <class P, class E>
+concept retry_predicate = requires(P& should_retry, const E& error) {
+    { should_retry(error) } -> std::convertible_to<bool>;
+};
+
+}  // namespace detail
+
+/// The future that retry() returns.
+/// Thread safety: one thread at a time.
+template <class Fn, class Predicate, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] retry_future
+    : public future_ops<retry_future<Fn, Predicate, Marked>> {
+    using attempt = detail::owned_t<std::invoke_result_t<Fn&>>;
+
+public:
+    /// Future interface; see eddy::future.
+    using output_type = output_t<attempt>;
+    static constexpr bool took_closure = Marked;
+
+    /// For use by retry().
+    template <class F, class P>
+    retry_future(const time::backoff& delays, F&& work, P&& should_retry, std::source_location where)
+        : delays_(delays), work_(std::forward<F>(work)), should_retry_(std::forward<P>(should_retry)), where_(where) {}
+
+    /// Future interface; see eddy::future.
+    poll_result<output_type> poll(context& cx) {
+        if (step_.index() == ended) detail::throw_has_ended("retry", cx.where());
+        try {
+            auto answer = advance(cx);
+            if (answer.is_ready()) step_.template emplace<ended>();
+            return answer;
+        } catch (...) {
+            step_.template emplace<ended>();
+            throw;
+        }
+    }
+
+    /// Future interface; see eddy::future.
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<attempt>
+    {
+        if (!detail::poll_cancel_child(std::get_if<running>(&step_), cx)) return not_ready;
+        step_.template emplace<ended>();
+        return poll_result<void>::ready();
+    }
+
+private:
+    // The states, as indexes of step_.
+    static constexpr std::size_t fresh = 0, running = 1, waiting = 2, ended = 3;
+
+    poll_result<output_type> advance(context& cx) {
+        if (step_.index() == fresh) {
+            delays_.reset();
+            begin();
+        }
+        for (;;) {
+            if (auto* const wait = std::get_if<waiting>(&step_)) {
+                if (!wait->poll(cx)) return not_ready;
+                begin();
+            }
+            // Costs a unit of the budget, since neither the work nor a delay of zero may cost one.
+            if (!cx.consume_budget()) return not_ready;
+            auto answer = std::get<running>(step_).poll(cx);
+            if (!answer.is_ready()) {
+                cx.refund_budget();
+                return not_ready;
+            }
+            if (answer->has_value() || !should_retry_(std::as_const(answer->error()))) return answer;
+            const auto delay = delays_.next();
+            if (!delay) return answer;
+            // The failed attempt is destroyed before the delay.
+            step_.template emplace<waiting>(time::deadline_after(*delay), where_);
+        }
+    }
+
+    void begin() { step_.template emplace<running>(detail::own(work_())); }
+
+    time::backoff delays_;
+    Fn work_;  // outlives the future that it returned: a coroutine made by a lambda refers to the lambda's captures
+    Predicate should_retry_;
+    std::variant<std::monostate, attempt, time::sleep_future, std::monostate> step_;
+    std::source_location where_;
+};
+
+/// Calls `work` and awaits the future that it returns, until that succeeds: its output is an expected, and an error is
+/// followed by a delay and another call. The output is that of the last attempt.
+///
+///     auto stream = co_await try_(retry(time::backoff(100ms).max_retries(5), [&] { return
+///     net::tcp_stream::connect(at); }));
+///
+/// `should_retry(error)` returns whether an error is worth another attempt; others are returned at once. Without it,
+/// all errors are. It is a plain function, and may also report the error. To limit each attempt, return
+/// `time::try_timeout(1s, ...)` from `work`; its errc::timed_out is retried like other errors.
+///
+/// `work` must be repeatable: a coroutine that moves from a captured object finds it moved-from in the second attempt.
+/// Errors: the error of the last attempt. An exception is not retried; it is thrown where the retry is awaited. A delay
+/// needs an event loop, as a sleep does.
+/// Cancel safety: that of one attempt; see the future that `work` returns. No further attempt begins.
+/// Lifetime: `delays` is copied, and its time starts at the first poll. The functions are moved in. A failed attempt is
+/// destroyed before the delay.
+/// Cost: no allocation, except those of the attempts.
+template <class Fn, class Predicate = detail::retry_all>
+[[nodiscard]] auto retry(const time::backoff& delays, Fn&& work, Predicate&& should_retry = {},
+                         std::source_location where = std::source_location::current()) {
+    using kept = std::decay_t<Fn>;
+    constexpr bool callable = std::is_invocable_v<kept&> && !future<kept>;
+    static_assert(callable,
+                  "eddy: retry takes a function without parameters that returns a new future for each attempt: "
+                  "retry(backoff, [&] { return connect(address); })");
+    if constexpr (!callable) {
+        return detail::broken_future();
+    } else if constexpr (!detail::check_futures<std::invoke_result_t<kept&>>()) {
+        return detail::broken_future();
+    } else {
+        using output = output_t<detail::owned_t<std::invoke_result_t<kept&>>>;
+        constexpr bool can_fail = detail::is_expected<output>;
+        static_assert(can_fail, "eddy: retry repeats what fails, so the function must return a future of a result<T>");
+        if constexpr (can_fail) {
+            using check = std::decay_t<Predicate>;
+            constexpr bool decides = detail::retry_predicate<check, typename output::error_type>;
+            static_assert(decides,
+                          "eddy: the predicate of retry takes the error, and returns whether to retry, as a bool");
+            if constexpr (decides) {
+                constexpr bool marked = detail::is_fragile<Fn> || detail::is_fragile<Predicate>;
+                return retry_future<kept, check, marked>(delays, std::forward<Fn>(work),
+                                                         std::forward<Predicate>(should_retry), where);
+            } else {
+                return detail::broken_future();
+            }
+        } else {
+            return detail::broken_future();
+        }
+    }
+}
+
+}  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED
