@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <expected>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,10 +22,12 @@ namespace {
 using namespace std::chrono_literals;
 namespace codec = eddy::codec;
 namespace signal = eddy::signal;
+using eddy::flow;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
 using eddy::net::tcp_stream;
+using eddy::sync::broadcast_error;
 using eddy::sync::cancellation_token;
 
 using room = eddy::sync::broadcast<std::string>;
@@ -126,29 +129,35 @@ std::string execute(member& me, const std::string& line) {
 // ends. The losing futures of a select are dropped. This loses no data: see "Cancel safety" of next(), recv() and
 // cancelled().
 task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) {
-    for (;;) {
-        auto event = co_await eddy::select(peer.next(), me.inbox().recv(), end.cancelled());
-        if (auto* line = std::get_if<0>(&event)) {
-            if (!*line) co_return eddy::ok();  // the client disconnected
-            if (!**line) {
-                const auto error = (*line)->error();
-                if (!peer.codec().can_continue_after(error)) co_return std::unexpected(error);
-                co_await try_(peer.send("! " + error.message()));
-            } else if (***line == "/quit") {
-                co_return co_await peer.close();
-            } else if (const auto answer = execute(me, ***line); !answer.empty()) {
-                co_await try_(peer.send(answer));
-            }
-        } else if (auto* message = std::get_if<1>(&event)) {
-            const std::string text = message->has_value()
-                                         ? **message
-                                         : "! " + std::to_string(message->error().missed()) + " messages were missed";
-            co_await try_(peer.send(text));
-        } else {
-            co_await try_(peer.send("* the server is shutting down"));
-            co_return co_await peer.close();
+    const auto on_line = [&](std::optional<result<std::string>> line) -> task<result<flow>> {
+        if (!line) co_return flow::stop;  // the client disconnected
+        if (!*line) {
+            const auto error = line->error();
+            if (!peer.codec().can_continue_after(error)) co_return std::unexpected(error);
+            co_await try_(peer.send("! " + error.message()));
+        } else if (**line == "/quit") {
+            co_await try_(peer.close());
+            co_return flow::stop;
+        } else if (const auto answer = execute(me, **line); !answer.empty()) {
+            co_await try_(peer.send(answer));
         }
-    }
+        co_return flow::next;
+    };
+    const auto on_message = [&](std::expected<std::string, broadcast_error> message) -> task<result<void>> {
+        const std::string text =
+            message ? *message : "! " + std::to_string(message.error().missed()) + " messages were missed";
+        co_await try_(peer.send(text));
+        co_return eddy::ok();
+    };
+    const auto on_end = [&]() -> task<result<flow>> {
+        co_await try_(peer.send("* the server is shutting down"));
+        co_await try_(peer.close());
+        co_return flow::stop;
+    };
+    auto events = eddy::select_loop(eddy::on([&] { return peer.next(); }, on_line),
+                                    eddy::on([&] { return me.inbox().recv(); }, on_message),
+                                    eddy::on([&] { return end.cancelled(); }, on_end));
+    co_return co_await events;
 }
 
 // Asks for a name until it gets one. Returns nullopt if the client disconnects or the server ends.

@@ -10,18 +10,15 @@
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
-#include <string_view>
 
 namespace {
 
 using namespace std::chrono_literals;
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
-
 eddy::task<void> say_hello(eddy::net::socket_addr to) {
     auto stream = co_await eddy::net::tcp_stream::connect(to);
     if (!stream) co_return;
-    auto written = co_await stream->write_all(bytes_of("hello"));
+    auto written = co_await stream->write_all("hello");
     std::array<std::byte, 16> answer;
     if (written) static_cast<void>(co_await stream->read(answer));
 }
@@ -37,7 +34,7 @@ eddy::task<eddy::result<void>> all_kinds() {
     const std::size_t count = co_await eddy::try_(client.stream.read(buffer));
     std::printf("a socket is readable: %zu bytes\n", count);
 
-    co_await eddy::try_(client.stream.write_all(bytes_of("hello, too")));
+    co_await eddy::try_(client.stream.write_all("hello, too"));
     std::puts("a write is finished");
 
     const int product = co_await eddy::try_(eddy::spawn_blocking([] { return 6 * 7; }));

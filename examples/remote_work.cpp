@@ -7,7 +7,6 @@
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
-#include <string_view>
 
 namespace {
 
@@ -17,8 +16,7 @@ eddy::net::socket_addr any_local_address() { return {eddy::net::ip_addr::v4_loop
 eddy::task<void> greet(eddy::net::socket_addr to) {
     auto stream = co_await eddy::net::tcp_stream::connect(to);
     if (!stream) co_return;
-    const std::string_view text = "hello from another thread";
-    static_cast<void>(co_await stream->write_all(std::as_bytes(std::span(text))));
+    static_cast<void>(co_await stream->write_all("hello from another thread"));
 }
 
 }  // namespace

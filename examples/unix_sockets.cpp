@@ -66,9 +66,9 @@ task<result<void>> answer_one(unix_datagram service) {
 task<result<void>> ask(unix_addr service) {
     // An empty address: the system chooses a name. An unbound() socket has no name, and could not get a reply.
     auto client = co_await try_(unix_datagram::bind(unix_addr()));
-    co_await try_(client.send_to(std::as_bytes(std::span(std::string_view("ping"))), service));
+    co_await try_(client.send_to("ping", service));
     std::array<char, 64> buffer;
-    const auto size = co_await try_(client.recv(std::as_writable_bytes(std::span(buffer))));
+    const auto size = co_await try_(client.recv(buffer));
     std::printf("the service says: %s\n", std::string(buffer.data(), size).c_str());
     co_return eddy::ok();
 }

@@ -215,6 +215,19 @@ TEST(Programs, ExpiringDropsEntriesInOrderOfDeadlines) {
     EXPECT_EQ(ended.code, 0);
 }
 
+TEST(Programs, PatientClientRetriesAndHandlesEvents) {
+    const auto ended = run({"patient_client"});
+    EXPECT_EQ(ended.out,
+              "attempt failed: unexpected end of file\n"
+              "attempt failed: unexpected end of file\n"
+              "logged in\n"
+              "server: done: tea\n"
+              "server: done: milk\n"
+              "no more orders\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
 TEST(Programs, PipelineMovesAllItemsThroughBoundedStages) {
     const auto ended = run({"pipeline"});
     EXPECT_TRUE(ended.out.starts_with("1000 of 1000 items processed, sum 332833500; at most 8 fetched and "))

@@ -8,8 +8,9 @@
 #include <eddy/io/async_read.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/io/async_write.hpp>
-#include <eddy/io/boxed.hpp>  // type-erased readers and writers
-#include <eddy/io/buf.hpp>    // byte containers as source and destination
+#include <eddy/io/boxed.hpp>   // type-erased readers and writers
+#include <eddy/io/buf.hpp>     // byte containers as source and destination
+#include <eddy/io/buffer.hpp>  // the arguments of read() and write(): text and bytes
 
 // Operations
 #include <eddy/io/copy.hpp>

@@ -77,7 +77,7 @@ task<result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, 
 
 // ---- Sending ----
 
-detail::io_operation<send_to_op> udp_socket::send_to(std::span<const std::byte> from, const socket_addr& to) noexcept {
+detail::io_operation<send_to_op> udp_socket::send_to(io::const_buffer from, const socket_addr& to) noexcept {
     return detail::io_operation<send_to_op>(socket_, from, to);
 }
 
@@ -85,8 +85,7 @@ poll_result<result<std::size_t>> send_to_op::poll(detail::io_socket& socket, con
     return poll_send_to_now(socket, cx, future, from_, to_);
 }
 
-task<result<std::size_t>> udp_socket::send_to(std::span<const std::byte> from, lookup_request to,
-                                              std::source_location where) {
+task<result<std::size_t>> udp_socket::send_to(io::const_buffer from, lookup_request to, std::source_location where) {
     return send_to_named(socket_, from, std::move(to), where);
 }
 
@@ -109,7 +108,7 @@ poll_result<result<std::size_t>> send_many_op::poll(detail::io_socket& socket, c
     return socket.poll_call(direction::write, cx, future, [&] { return send_batch(socket.fd(), all_); }, never_drained);
 }
 
-result<std::size_t> udp_socket::try_send_to(std::span<const std::byte> from, const socket_addr& to) {
+result<std::size_t> udp_socket::try_send_to(io::const_buffer from, const socket_addr& to) {
     return socket_.try_call(direction::write, [&] { return send_to_now(socket_.fd(), from, to); });
 }
 

@@ -70,15 +70,15 @@ task<result<std::size_t>> unix_datagram::send_again(detail::io_socket& socket, s
     }
 }
 
-task<result<std::size_t>> unix_datagram::send_to(std::span<const std::byte> from, const unix_addr& to) {
+task<result<std::size_t>> unix_datagram::send_to(io::const_buffer from, const unix_addr& to) {
     return send_again(socket_, from, to);
 }
 
-task<result<std::size_t>> unix_datagram::send_to(std::span<const std::byte> from, std::string_view path) {
+task<result<std::size_t>> unix_datagram::send_to(io::const_buffer from, std::string_view path) {
     return send_again(socket_, from, unix_addr::path(path));
 }
 
-result<std::size_t> unix_datagram::try_send_to(std::span<const std::byte> from, const unix_addr& to) {
+result<std::size_t> unix_datagram::try_send_to(io::const_buffer from, const unix_addr& to) {
     return socket_.try_call(direction::write, [&] { return sys::send_to(socket_.fd(), from, sys::to_native(to)); });
 }
 

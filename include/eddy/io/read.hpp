@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <source_location>
 #include <span>
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::io {
@@ -42,13 +44,19 @@ private:
     std::span<const std::span<std::byte>> into_;
 };
 
-/// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty.
-/// Errors: those of the reader; errc::count_too_large if the reader returns a larger count than `into` has bytes.
-/// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
-/// Lifetime: the future borrows the reader and `into`.
+/// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty. `into`
+/// is a string, or a container or span of char, unsigned char or std::byte; see mutable_buffer. Errors: those of the
+/// reader; errc::count_too_large if the reader returns a larger count than `into` has bytes. Throws `misuse` for an
+/// empty std::string or std::vector, which has no room: resize() it first. Cancel safety: safe. If the future is
+/// dropped before it is ready, no byte was taken. Lifetime: the future borrows the reader and `into`.
 template <class R>
-[[nodiscard]] auto read(R&& from, std::span<std::byte> into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_op<std::remove_reference_t<R>>>(from, into);
+[[nodiscard]] auto read(R&& from, mutable_buffer into) {
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_op<std::remove_reference_t<R>>>(
+        from, into.bytes());
+}
+template <class R, eddy::detail::growing_bytes C>
+[[nodiscard]] auto read(R&& from, C& into, std::source_location where = std::source_location::current()) {
+    return eddy::io::read(std::forward<R>(from), mutable_buffer(detail::room_of(into, where)));
 }
 
 /// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.

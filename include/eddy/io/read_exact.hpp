@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
@@ -46,7 +47,8 @@ private:
     std::size_t filled_ = 0;
 };
 
-/// Fills `into`. The count() of the operation is the number of bytes that were read, also after an error:
+/// Fills all of `into`, which is what read() accepts. The count() of the operation is the number of bytes that were
+/// read, also after an error:
 ///     auto header = io::read_exact(peer, bytes);
 ///     if (auto done = co_await header; !done) log(header.count(), "of", bytes.size());
 /// Errors: errc::unexpected_eof if the reader ends first; those of the reader; errc::count_too_large.
@@ -54,9 +56,9 @@ private:
 /// number.
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
-[[nodiscard]] auto read_exact(R&& from, std::span<std::byte> into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_exact_op<std::remove_reference_t<R>>>(from,
-                                                                                                                 into);
+[[nodiscard]] auto read_exact(R&& from, mutable_buffer into) {
+    return detail::make_operation<detail::check_borrowed_reader<R>(), read_exact_op<std::remove_reference_t<R>>>(
+        from, into.bytes());
 }
 
 }  // namespace eddy::io

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::io {
@@ -74,13 +75,20 @@ private:
 };
 
 /// Writes at least one byte of `from` and returns the count. Returns 0 if `from` is empty, or if the writer will never
-/// take another byte.
+/// take another byte. `from` is text, or a container or span of char, unsigned char or std::byte; see const_buffer.
 /// Errors: those of the writer; errc::count_too_large if the writer returns a larger count than `from` has bytes.
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was written.
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
-[[nodiscard]] auto write(W&& to, std::span<const std::byte> from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), write_op<std::remove_reference_t<W>>>(to, from);
+[[nodiscard]] auto write(W&& to, const_buffer from) {
+    return detail::make_operation<detail::check_borrowed_writer<W>(), write_op<std::remove_reference_t<W>>>(
+        to, from.bytes());
+}
+
+// A temporary string: reports the misuse with one static_assert.
+template <class W, eddy::detail::owned_bytes T>
+auto write(W&&, T&&) {
+    return detail::refuse_temporary_bytes<T>();
 }
 
 /// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.

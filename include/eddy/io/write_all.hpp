@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::io {
@@ -30,6 +30,32 @@ private:
     W* to_;
     std::span<const std::byte> left_;
     std::size_t size_;
+};
+
+/// The algorithm of write_all() for a container that it owns.
+template <class W, class T>
+class write_all_moved_op {
+public:
+    using output_type = result<void>;
+
+    /// For use by write_all().
+    write_all_moved_op(W& to, T&& from) : to_(&to), from_(std::move(from)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        // Computed in each poll: the bytes of a short string move with the future, before its first poll.
+        const std::span<const std::byte> all = detail::source_bytes(from_);
+        auto left = all.subspan(written_);
+        auto done = detail::poll_write_all(*to_, cx, left);
+        written_ = all.size() - left.size();
+        return done;
+    }
+    /// Returns the number of bytes that were written.
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    W* to_;
+    T from_;
+    std::size_t written_ = 0;
 };
 
 /// The algorithm of write_all_vectored().
@@ -74,23 +100,22 @@ private:
     std::size_t written_ = 0;
 };
 
-/// Writes all of `from`. Does not flush. The count() of the operation is the number of bytes that were written, also
-/// after an error.
+/// Writes all of `from`: text, or a container or span of char, unsigned char or std::byte; see const_buffer. Does not
+/// flush. The count() of the operation is the number of bytes that were written, also after an error.
 /// Errors: errc::write_zero if the writer takes no more bytes; those of the writer; errc::count_too_large.
 /// Cancel safety: not safe. Only count() has the number of bytes that were written. write_all_buf() is safe: its buffer
 /// has the rest.
-/// Lifetime: the future borrows the writer and `from`.
+/// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. The writer, and
+/// everything else, is borrowed.
 template <class W>
-[[nodiscard]] auto write_all(W&& to, std::span<const std::byte> from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), write_all_op<std::remove_reference_t<W>>>(to,
-                                                                                                                from);
+[[nodiscard]] auto write_all(W&& to, const_buffer from) {
+    return detail::make_operation<detail::check_borrowed_writer<W>(), write_all_op<std::remove_reference_t<W>>>(
+        to, from.bytes());
 }
-
-/// Same as above, for text.
-/// Cancel safety: not safe. Only count() has the number of bytes that were written.
-template <class W>
-[[nodiscard]] auto write_all(W&& to, std::string_view from) {
-    return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));
+template <class W, eddy::detail::owned_bytes T>
+[[nodiscard]] auto write_all(W&& to, T&& from) {
+    return detail::make_operation<detail::check_borrowed_writer<W>(),
+                                  write_all_moved_op<std::remove_reference_t<W>, T>>(to, std::move(from));
 }
 
 /// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: each span

@@ -11,6 +11,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/spare_bytes.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/socket_owner.hpp>
@@ -29,17 +30,17 @@ public:
 
     // ---- Sending ----
 
-    /// Sends a datagram to the connected peer and returns its size in bytes. The datagram may be empty.
-    /// Errors: destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size.
-    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
-    /// Lifetime: the future borrows the socket and `from`.
-    /// Cost: one system call if the send buffer has capacity, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_send_op> send(std::span<const std::byte> from) noexcept {
-        return detail::io_operation<datagram_send_op>(socket_, from);
+    /// Sends a datagram to the connected peer and returns its size in bytes. The datagram may be empty. `from` is text,
+    /// or a container or span of char, unsigned char or std::byte; see io::const_buffer. Errors:
+    /// destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size. Cancel
+    /// safety: safe. If the future is destroyed before it is ready, nothing was sent. Lifetime: the future borrows the
+    /// socket and `from`. Cost: one system call if the send buffer has capacity, else one more after the wait.
+    [[nodiscard]] detail::io_operation<datagram_send_op> send(io::const_buffer from) noexcept {
+        return detail::io_operation<datagram_send_op>(socket_, from.bytes());
     }
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
-    result<std::size_t> try_send(std::span<const std::byte> from) { return socket_.try_write(from); }
+    result<std::size_t> try_send(io::const_buffer from) { return socket_.try_write(from.bytes()); }
     /// Same as send(), as a poll function. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_send(context& cx, std::span<const std::byte> from) {
         return socket_.poll_write(cx, nullptr, from);
@@ -53,25 +54,25 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
     /// Cost: one system call if a datagram is available, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_recv_op> recv(std::span<std::byte> into) noexcept {
-        return detail::io_operation<datagram_recv_op>(socket_, into);
+    [[nodiscard]] detail::io_operation<datagram_recv_op> recv(io::mutable_buffer into) noexcept {
+        return detail::io_operation<datagram_recv_op>(socket_, into.bytes());
     }
     /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> recv_from(std::span<std::byte> into) noexcept {
-        return detail::io_operation<recv_from_op<Addr>>(socket_, into, takes_it::yes);
+    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> recv_from(io::mutable_buffer into) noexcept {
+        return detail::io_operation<recv_from_op<Addr>>(socket_, into.bytes(), takes_it::yes);
     }
     /// Same as recv() and recv_from(), but the datagram stays in the socket. The next receive returns it.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<datagram_peek_op> peek(std::span<std::byte> into) noexcept {
-        return detail::io_operation<datagram_peek_op>(socket_, into);
+    [[nodiscard]] detail::io_operation<datagram_peek_op> peek(io::mutable_buffer into) noexcept {
+        return detail::io_operation<datagram_peek_op>(socket_, into.bytes());
     }
-    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> peek_from(std::span<std::byte> into) noexcept {
-        return detail::io_operation<recv_from_op<Addr>>(socket_, into, takes_it::no);
+    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> peek_from(io::mutable_buffer into) noexcept {
+        return detail::io_operation<recv_from_op<Addr>>(socket_, into.bytes(), takes_it::no);
     }
     /// Receives or peeks without waiting.
     /// Errors: operation_would_block if there is no datagram.
-    result<std::size_t> try_recv(std::span<std::byte> into) { return socket_.try_read(into); }
+    result<std::size_t> try_recv(io::mutable_buffer into) { return socket_.try_read(into.bytes()); }
     result<recv_info_type> try_recv_from(std::span<std::byte> into);
     result<std::size_t> try_peek(std::span<std::byte> into);
     result<recv_info_type> try_peek_from(std::span<std::byte> into);

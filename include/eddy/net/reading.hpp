@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <source_location>
 #include <span>
 
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/net/socket_readiness.hpp>
@@ -32,11 +34,18 @@ template <class Self>
 class reading {
 public:
     /// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty.
+    /// `into` is a string, or a container or span of char, unsigned char or std::byte; see io::mutable_buffer.
     /// Errors: connection_reset and the other errors of recv(2) or read(2); errc::runtime_shutdown; errc::io_disabled.
+    /// Throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
     /// Cost: one system call if bytes are available, else one more after the wait; no allocation.
-    [[nodiscard]] detail::io_operation<read_op> read(std::span<std::byte> into) noexcept {
-        return detail::io_operation<read_op>(socket_of_self(), into);
+    [[nodiscard]] detail::io_operation<read_op> read(io::mutable_buffer into) noexcept {
+        return detail::io_operation<read_op>(socket_of_self(), into.bytes());
+    }
+    template <detail::growing_bytes C>
+    [[nodiscard]] detail::io_operation<read_op> read(C& into,
+                                                     std::source_location where = std::source_location::current()) {
+        return detail::io_operation<read_op>(socket_of_self(), detail::room_of(into, where));
     }
     /// Reads into several buffers in order. Otherwise same as read().
     /// Cancel safety: safe.
@@ -44,11 +53,11 @@ public:
         std::span<const std::span<std::byte>> into) noexcept {
         return detail::io_operation<read_vectored_op>(socket_of_self(), into);
     }
-    /// Fills `into`.
+    /// Fills all of `into`. It accepts what read() accepts.
     /// Errors: errc::unexpected_eof if the stream ends first; those of read().
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
-    [[nodiscard]] detail::io_operation<read_exact_op> read_exact(std::span<std::byte> into) noexcept {
-        return detail::io_operation<read_exact_op>(socket_of_self(), into);
+    [[nodiscard]] detail::io_operation<read_exact_op> read_exact(io::mutable_buffer into) noexcept {
+        return detail::io_operation<read_exact_op>(socket_of_self(), into.bytes());
     }
     /// Waits for bytes without holding a buffer, and returns them in a buffer that is leased from the event loop. Empty
     /// at end of stream.
@@ -60,7 +69,7 @@ public:
     }
     /// Reads without waiting.
     /// Errors: operation_would_block if there are no bytes; those of read().
-    result<std::size_t> try_read(std::span<std::byte> into) { return socket_of_self().try_read(into); }
+    result<std::size_t> try_read(io::mutable_buffer into) { return socket_of_self().try_read(into.bytes()); }
     /// Same as try_read(), into several buffers in order.
     result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into) {
         return socket_of_self().try_read_vectored(into);
@@ -96,8 +105,8 @@ class peeking {
 public:
     /// Same as read(), but the bytes stay in the stream. The next read returns them.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<peek_op> peek(std::span<std::byte> into) noexcept {
-        return detail::io_operation<peek_op>(socket_of_self(), into);
+    [[nodiscard]] detail::io_operation<peek_op> peek(io::mutable_buffer into) noexcept {
+        return detail::io_operation<peek_op>(socket_of_self(), into.bytes());
     }
     /// Same as peek(), as a poll function.
     poll_result<result<std::size_t>> poll_peek(context& cx, std::span<std::byte> into) {

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
@@ -105,6 +107,32 @@ public:
 
 private:
     std::span<const std::byte> left_;
+};
+
+/// The operation of write_all() for a container that it owns.
+/// Thread safety: one thread at a time.
+template <class T>
+class write_all_moved_op {
+public:
+    /// The output of the operation, and the direction in which it waits. For use by its future.
+    using value_type = void;
+    static constexpr detail::direction way = detail::direction::write;
+
+    /// For use by write_all().
+    explicit write_all_moved_op(T&& from) noexcept(std::is_nothrow_move_constructible_v<T>) : from_(std::move(from)) {}
+
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        // Computed in each poll: the bytes of a short string move with the future, before its first poll.
+        const std::span<const std::byte> all = detail::source_bytes(from_);
+        auto left = all.subspan(sent_);
+        auto done = poll_write_rest(left, [&](auto some) { return socket.poll_write(cx, future, some); });
+        sent_ = all.size() - left.size();
+        return done;
+    }
+
+private:
+    T from_;
+    std::size_t sent_ = 0;
 };
 
 /// The operation of write_owned().

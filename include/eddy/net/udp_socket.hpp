@@ -13,6 +13,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
@@ -112,14 +113,13 @@ public:
     /// Errors: those of send().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `from`.
-    [[nodiscard]] detail::io_operation<send_to_op> send_to(std::span<const std::byte> from,
-                                                           const socket_addr& to) noexcept;
+    [[nodiscard]] detail::io_operation<send_to_op> send_to(io::const_buffer from, const socket_addr& to) noexcept;
     /// Sends a datagram to the first address of any `to_socket_addrs`, which may be a name. Returns the size in bytes.
     /// Errors: those of send() and of lookup_host().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `from`.
     /// Cost: one allocation, and that of the look-up.
-    [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, lookup_request to,
+    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, lookup_request to,
                                                     std::source_location where = std::source_location::current());
     /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with
     /// another call. Returns 0 only if `all` is empty. Adjacent datagrams with the same receiver and the same size (the
@@ -131,7 +131,7 @@ public:
     [[nodiscard]] detail::io_operation<send_many_op> send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
-    result<std::size_t> try_send_to(std::span<const std::byte> from, const socket_addr& to);
+    result<std::size_t> try_send_to(io::const_buffer from, const socket_addr& to);
     result<std::size_t> try_send_many(std::span<const outgoing_datagram> all);
     /// Same as send_to(), as a poll function. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
@@ -74,11 +75,11 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `from`.
     /// Cost: that of send(), and one allocation.
-    [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, const unix_addr& to);
-    [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, std::string_view path);
+    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, const unix_addr& to);
+    [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, std::string_view path);
     /// Sends without waiting.
     /// Errors: operation_would_block if the receiver's queue is full.
-    result<std::size_t> try_send_to(std::span<const std::byte> from, const unix_addr& to);
+    result<std::size_t> try_send_to(io::const_buffer from, const unix_addr& to);
 
     /// Ends receiving, sending, or both. Sends then fail with broken_pipe, and so do sends of peers to a socket that no
     /// longer receives. Datagrams that arrived before can still be received. A receive that finds none waits as before,

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/reading.hpp>
@@ -32,14 +33,19 @@ namespace eddy::net {
 template <class Self>
 class writing {
 public:
-    /// Writes at least one byte of `from` and returns the count. Returns 0 only if `from` is empty.
-    /// Errors: connection_reset, broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown;
-    /// errc::io_disabled.
-    /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
-    /// Cost: one system call if the socket has capacity, else one more after the wait; no allocation. With io_uring, up
-    /// to 1.9 KB for a TCP connection are only copied, and sent by the next driver tick: see flush().
-    [[nodiscard]] detail::io_operation<write_op> write(std::span<const std::byte> from) noexcept {
-        return detail::io_operation<write_op>(socket_of_self(), from);
+    /// Writes at least one byte of `from` and returns the count. Returns 0 only if `from` is empty. `from` is text, or
+    /// a container or span of char, unsigned char or std::byte; see io::const_buffer. Errors: connection_reset,
+    /// broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown; errc::io_disabled. Cancel
+    /// safety: safe. If the future is destroyed before it is ready, no byte was written. Cost: one system call if the
+    /// socket has capacity, else one more after the wait; no allocation. With io_uring, up to 1.9 KB for a TCP
+    /// connection are only copied, and sent by the next driver tick: see flush().
+    [[nodiscard]] detail::io_operation<write_op> write(io::const_buffer from) noexcept {
+        return detail::io_operation<write_op>(socket_of_self(), from.bytes());
+    }
+    // A temporary string: reports the misuse with one static_assert.
+    template <detail::owned_bytes T>
+    auto write(T&&) {
+        return detail::refuse_temporary_bytes<T>();
     }
     /// Writes from several buffers in order. Otherwise same as write().
     /// Cancel safety: safe.
@@ -47,11 +53,17 @@ public:
         std::span<const std::span<const std::byte>> from) noexcept {
         return detail::io_operation<write_vectored_op>(socket_of_self(), from);
     }
-    /// Writes all of `from`.
+    /// Writes all of `from`, which is what write() accepts: `stream.write_all("hello")`.
     /// Errors: those of write().
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
-    [[nodiscard]] detail::io_operation<write_all_op> write_all(std::span<const std::byte> from) noexcept {
-        return detail::io_operation<write_all_op>(socket_of_self(), from);
+    /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. Everything else
+    /// is borrowed.
+    [[nodiscard]] detail::io_operation<write_all_op> write_all(io::const_buffer from) noexcept {
+        return detail::io_operation<write_all_op>(socket_of_self(), from.bytes());
+    }
+    template <detail::owned_bytes T>
+    [[nodiscard]] detail::io_operation<write_all_moved_op<T>> write_all(T&& from) {
+        return detail::io_operation<write_all_moved_op<T>>(socket_of_self(), std::move(from));
     }
     /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
     /// they were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves into the
@@ -63,7 +75,7 @@ public:
     }
     /// Writes without waiting.
     /// Errors: operation_would_block if there is no capacity; those of write().
-    result<std::size_t> try_write(std::span<const std::byte> from) { return socket_of_self().try_write(from); }
+    result<std::size_t> try_write(io::const_buffer from) { return socket_of_self().try_write(from.bytes()); }
     /// Same as try_write(), from several buffers in order.
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from) {
         return socket_of_self().try_write_vectored(from);

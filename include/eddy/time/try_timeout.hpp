@@ -103,7 +103,7 @@ public:
     static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
     /// For use by try_timeout() and try_timeout_at().
-    explicit try_timeout_future(F&& inner, sleep_future deadline) : timed_(std::move(inner), std::move(deadline)) {}
+    explicit try_timeout_future(F&& inner, sleep_future&& deadline) : timed_(std::move(inner), std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
         auto answer = timed_.poll(cx);
