@@ -86,9 +86,11 @@ constexpr bool check_source() {
 ///
 /// If the handler returns a future, as a coroutine does, the select waits for it. A handler takes the parts of an
 /// output that has parts (`net::accepted`). It may have no parameter, unless the output is an expected, whose error
-/// would be lost. Cancel safety: that of the source; then, that of the handler's future. Lifetime: `source` is moved
-/// in; use std::ref to borrow one. The handler is moved in. It lives until its future has ended, so it may be a
-/// coroutine with captures. Cost: no allocation.
+/// would be lost.
+/// Cancel safety: that of the source; then, that of the handler's future.
+/// Lifetime: `source` is moved in; use std::ref to borrow one. The handler is moved in. It lives until its future has
+/// ended, so it may be a coroutine with captures.
+/// Cost: no allocation.
 template <class S, class Fn>
 [[nodiscard]] auto on(S&& source, Fn&& handler) {
     if constexpr (!detail::check_source<S>()) {

@@ -37,6 +37,7 @@ concept retry_predicate = requires(P& should_retry, const E& error) {
 }  // namespace detail
 
 /// The future that retry() returns.
+/// Cancel safety: see retry().
 /// Thread safety: one thread at a time.
 template <class Fn, class Predicate, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] retry_future
@@ -116,8 +117,8 @@ private:
 /// Calls `work` and awaits the future that it returns, until that succeeds: its output is an expected, and an error is
 /// followed by a delay and another call. The output is that of the last attempt.
 ///
-///     auto stream = co_await try_(retry(time::backoff(100ms).max_retries(5), [&] { return
-///     net::tcp_stream::connect(at); }));
+///     const auto delays = time::backoff(100ms).max_retries(5);
+///     auto stream = co_await try_(retry(delays, [&] { return net::tcp_stream::connect(address); }));
 ///
 /// `should_retry(error)` returns whether an error is worth another attempt; others are returned at once. Without it,
 /// all errors are. It is a plain function, and may also report the error. To limit each attempt, return

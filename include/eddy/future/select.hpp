@@ -52,14 +52,17 @@ public:
 /// that they do not hold a lock or a permit that another loser needs.
 ///
 /// Branches can have handlers: `select(on(rx.recv(), f), on(stop.cancelled(), g))`. Then the output is that of the
-/// handler that ran; see on(). To repeat that, see select_loop(). A branch can have a condition: `when(condition,
-/// future)`; `otherwise()` is taken if no condition is true (when.hpp). Errors: if a future throws, the others are
-/// cancelled in the same way; then the exception is thrown again. Throws `misuse` if all branches are disabled and
-/// there is no otherwise(). Cancel safety: that of the futures. While the select waits for losers, it holds the output;
-/// that is lost if the select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next()
-/// loses, provided that the stream's next() is cancel safe (all streams of this library are): `select(lines.next(),
-/// std::ref(deadline))`. Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the
-/// select, for example in a loop. Cost: no allocation.
+/// handler that ran; see on(). To repeat that, see select_loop().
+///
+/// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if no condition is true (when.hpp).
+/// Errors: if a future throws, the others are cancelled in the same way; then the exception is thrown again. Throws
+/// `misuse` if all branches are disabled and there is no otherwise().
+/// Cancel safety: that of the futures. While the select waits for losers, it holds the output; that is lost if the
+/// select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next() loses, provided that the
+/// stream's next() is cancel safe (all streams of this library are): `select(lines.next(), std::ref(deadline))`.
+/// Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the select, for example in a
+/// loop.
+/// Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto select(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");

@@ -385,6 +385,7 @@ constexpr bool check_loop() {
 }  // namespace detail
 
 /// The future that select_loop() and select_loop_biased() return.
+/// Cancel safety: see select_loop().
 /// Thread safety: one thread at a time.
 template <class Rule, class... B>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_loop_future

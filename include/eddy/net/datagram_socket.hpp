@@ -31,10 +31,11 @@ public:
     // ---- Sending ----
 
     /// Sends a datagram to the connected peer and returns its size in bytes. The datagram may be empty. `from` is text,
-    /// or a container or span of char, unsigned char or std::byte; see io::const_buffer. Errors:
-    /// destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size. Cancel
-    /// safety: safe. If the future is destroyed before it is ready, nothing was sent. Lifetime: the future borrows the
-    /// socket and `from`. Cost: one system call if the send buffer has capacity, else one more after the wait.
+    /// or a container or span of char, unsigned char or std::byte; see io::const_buffer.
+    /// Errors: destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `from`.
+    /// Cost: one system call if the send buffer has capacity, else one more after the wait.
     [[nodiscard]] detail::io_operation<datagram_send_op> send(io::const_buffer from) noexcept {
         return detail::io_operation<datagram_send_op>(socket_, from.bytes());
     }

@@ -34,11 +34,12 @@ template <class Self>
 class writing {
 public:
     /// Writes at least one byte of `from` and returns the count. Returns 0 only if `from` is empty. `from` is text, or
-    /// a container or span of char, unsigned char or std::byte; see io::const_buffer. Errors: connection_reset,
-    /// broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown; errc::io_disabled. Cancel
-    /// safety: safe. If the future is destroyed before it is ready, no byte was written. Cost: one system call if the
-    /// socket has capacity, else one more after the wait; no allocation. With io_uring, up to 1.9 KB for a TCP
-    /// connection are only copied, and sent by the next driver tick: see flush().
+    /// a container or span of char, unsigned char or std::byte; see io::const_buffer.
+    /// Errors: connection_reset, broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown;
+    /// errc::io_disabled.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
+    /// Cost: one system call if the socket has capacity, else one more after the wait; no allocation. With io_uring, up
+    /// to 1.9 KB for a TCP connection are only copied, and sent by the next driver tick: see flush().
     [[nodiscard]] detail::io_operation<write_op> write(io::const_buffer from) noexcept {
         return detail::io_operation<write_op>(socket_of_self(), from.bytes());
     }

@@ -155,13 +155,15 @@ namespace eddy::time {
 /// | output of `work` | output |
 /// |---|---|
 /// | `T` | `result<T>` |
-/// | an expected of `T`, also nested (a `join_handle` of a `result`) | `result<T>`; errors become error codes as by
-/// `try_` | | an optional of `T` (`next()`, `recv()`), or of a `result<T>` | `stream_item<T>`: an item, the end, or an
-/// error | | an expected of an optional of `T` (`try_next()`) | `stream_item<T>` |
+/// | an expected of `T`, also nested | `result<T>`; errors become error codes as by `try_` |
+/// | an optional of `T` or of an expected of `T`: `next()` | `stream_item<T>`: an item, the end, or an error |
+/// | an expected of an optional of `T` (`try_next()`) | `stream_item<T>` |
 ///
-/// Use timeout() to tell the deadline apart from an error of `work` with the same code, or to keep errors of other
-/// types. Otherwise it does what timeout_at() does. Errors: errc::timed_out; those of `work`. Exceptions of `work` pass
-/// through. Cancel safety: that of `work`. Lifetime: `work` is moved in; pass std::ref to refer to an existing future.
+/// Use timeout() to distinguish the deadline from an error of `work` with the same code, or to keep errors of other
+/// types. Otherwise it does what timeout_at() does.
+/// Errors: errc::timed_out; those of `work`. Exceptions of `work` pass through.
+/// Cancel safety: that of `work`.
+/// Lifetime: `work` is moved in; pass std::ref to refer to an existing future.
 /// Cost: that of a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto try_timeout_at(time_point deadline, F&& work,
