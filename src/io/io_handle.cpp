@@ -94,6 +94,12 @@ io_handle::io_handle(epoll&& driver, driver_kind kind) : driver_(std::move(drive
 
 io_handle::~io_handle() { release_pending(); }
 
+void io_handle::retain() noexcept { references_.add(); }
+
+void io_handle::release() noexcept {
+    if (references_.drop()) delete this;
+}
+
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
     scheduled_io* const source = pool_new<scheduled_io>();

@@ -64,10 +64,8 @@ public:
     io_handle& operator=(const io_handle&) = delete;
 
     /// Adds or releases a reference. The last release() destroys the object.
-    void retain() noexcept { references_.add(); }
-    void release() noexcept {
-        if (references_.drop()) delete this;
-    }
+    void retain() noexcept;
+    void release() noexcept;
 
     /// Registers `fd`. The caller gets a reference to the source.
     /// Errors: runtime_shutdown; not_enough_memory; what epoll_ctl(2) reports. After an error nothing is registered.
