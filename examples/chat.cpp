@@ -206,6 +206,7 @@ task<result<void>> run_server(std::string where, std::size_t backlog) {
     room_list rooms(backlog);
     const auto handler = [&rooms, &end](tcp_stream stream) { return welcome(std::move(stream), rooms, end); };
     auto options = eddy::net::serve_options().shutdown(end).drain(5s);
+    options.on_error([](const auto&) {});  // clients that are gone: nothing to report
     const auto report = co_await try_(eddy::net::serve(std::move(listener), handler, std::move(options)));
     std::printf("%llu connections, %llu aborted\n", static_cast<unsigned long long>(report.accepted),
                 static_cast<unsigned long long>(report.aborted));
