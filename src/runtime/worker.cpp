@@ -94,9 +94,16 @@ void worker::leave_thread() noexcept {
 void worker::run() noexcept {
     enter_thread();
     woke_at_ = steady_clock::now();
-    while (!pool_.is_closing()) {
+    for (;;) {
         spawned_task* task = next_task();
         if (task == nullptr) task = search();
+        // Checked after a task was taken: a task that shuts the pool down and then yields is not polled again, not even
+        // by a worker that steals it.
+        if (pool_.is_closing()) {
+            stop_searching();
+            if (task != nullptr) push_back(*task);  // given up below, with the rest of the queue
+            break;
+        }
         if (task == nullptr) {
             park();
             continue;
