@@ -127,10 +127,11 @@ TEST(TlsPeer, ExampleEchoes) {
     const std::string certificate = folder / "certificate.pem";
     const std::string key = folder / "key.pem";
     std::string errors;
-    shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
-          "-addext subjectAltName=DNS:localhost -keyout " +
-              key + " -out " + certificate,
-          errors);
+    shell(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
+        "-addext subjectAltName=DNS:localhost -keyout " +
+            key + " -out " + certificate,
+        errors);
     const auto ended = support::run({"tls_echo", certificate, key});
     EXPECT_EQ(ended.out, "TLS 1.3, echo: hello\n") << ended.err << errors;
     EXPECT_EQ(ended.code, 0);
