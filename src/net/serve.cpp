@@ -40,8 +40,10 @@ void report_connection(unread_failure&& failure, const std::source_location& whe
                        const unobserved_error_handler& handler) noexcept try {
     unobserved_error made;
     made.spawned_at = where;
-    made.code = failure.code;
-    made.message = std::move(failure.message);
+    if (failure.error != nullptr) {
+        made.code = failure.error->code;
+        made.message = std::move(failure.error->message);
+    }
     made.exception = std::move(failure.thrown);
     if (made.exception != nullptr) describe_exception(made);
     if (handler) return handler(made);

@@ -31,8 +31,8 @@ namespace {
 
 unobserved_error public_error(const unread_failure& failure, const std::source_location& where, std::string_view name) {
     unobserved_error made;
-    made.code = failure.code;
-    made.message = failure.message;
+    made.code = failure.error->code;
+    made.message = failure.error->message;
     made.spawned_at = where;
     made.task_name = name;
     return made;
@@ -66,7 +66,7 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
              const unobserved_error_handler& on_error) noexcept {
     if (failure.thrown != nullptr && on_uncaught) {
         on_uncaught(std::move(failure.thrown), where);
-    } else if (failure.is_error && on_error) {
+    } else if (failure.error != nullptr && on_error) {
         on_error(public_error(failure, where, name));
     } else {
         print_failure(failure, where, name);

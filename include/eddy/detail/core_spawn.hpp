@@ -165,8 +165,12 @@ private:
     }
 
     void drop_outcome() noexcept {
-        if (auto failure = take_failure(kept_)) report(std::move(failure));
+        if (kept_.has_exception() || has_error(kept_)) [[unlikely]]
+            report_outcome();
         kept_.discard();
+    }
+    [[gnu::cold]] void report_outcome() noexcept {
+        if (auto failure = take_failure(kept_)) report(std::move(failure));
     }
 
     static std::string_view name_of(const core_task& task) noexcept {

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -17,17 +18,24 @@
 
 namespace eddy::detail {
 
-/// What remains to be reported of an outcome that no code has taken: an exception, or the error in an `expected`.
+/// A description of the error in an `expected`.
+struct unread_error {
+    std::error_code code;  ///< empty if the error has none
+    std::string message;
+
+    unread_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+/// What remains to be reported of an outcome that no code has taken: an exception, an error, or nothing. Two pointers,
+/// since it is made at the end of each task.
 struct unread_failure {
     std::exception_ptr thrown;
-    std::error_code code;  ///< of an error; empty if it has none
-    std::string message;   ///< of an error
-    bool is_error = false;
+    std::unique_ptr<unread_error> error;
 
     unread_failure() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     explicit unread_failure(std::exception_ptr exception) noexcept : thrown(std::move(exception)) {}
 
-    explicit operator bool() const noexcept { return is_error || thrown != nullptr; }
+    explicit operator bool() const noexcept { return error != nullptr || thrown != nullptr; }
 };
 
 /// Whether an error of type `E` can be converted to std::error_code.
@@ -40,8 +48,9 @@ concept has_error_code =
 /// Describes an error of any type.
 template <class E>
 unread_failure describe_error(const E& error) {
-    unread_failure made;
-    made.is_error = true;
+    unread_failure described;
+    described.error = std::make_unique<unread_error>();
+    unread_error& made = *described.error;
     if constexpr (requires {
                       { error.what() } -> std::convertible_to<std::string>;
                   }) {
@@ -54,7 +63,7 @@ unread_failure describe_error(const E& error) {
     } else {
         made.message = "an error of a type without a text";
     }
-    return made;
+    return described;
 }
 
 /// Returns the error in an output, also in an `expected` inside of it; an empty failure if there is none. The error of
@@ -65,7 +74,7 @@ unread_failure error_in(const T& output) noexcept {
         try {
             if (output.has_value()) {
                 if constexpr (!std::is_void_v<typename T::value_type>) return error_in(*output);
-            } else if (unread_failure found = describe_error(output.error()); !is_runtime_shutdown(found.code)) {
+            } else if (unread_failure found = describe_error(output.error()); !is_runtime_shutdown(found.error->code)) {
                 return found;
             }
         } catch (...) {
@@ -75,11 +84,23 @@ unread_failure error_in(const T& output) noexcept {
     return {};
 }
 
-/// Whether outcomes of type `T` can contain an error.
+/// Returns whether an output is an error, or an `expected` that contains one.
+template <class T>
+[[nodiscard]] bool is_error(const T& output) noexcept {
+    if constexpr (!is_expected<T>) {
+        return false;
+    } else if constexpr (std::is_void_v<typename T::value_type>) {
+        return !output.has_value();
+    } else {
+        return !output.has_value() || is_error(*output);
+    }
+}
+
+/// Returns whether an outcome has an output that is an error.
 template <class T>
 [[nodiscard]] bool has_error(kept<T>& outcome) noexcept {
     if constexpr (is_expected<T>) {
-        return outcome.has_value() && !outcome.value().has_value();
+        return outcome.has_value() && is_error(outcome.value());
     } else {
         return false;
     }
