@@ -77,7 +77,7 @@ TEST(SelectHandlers, HandlerMayIgnoreAPlainOutput) {
 TEST(SelectHandlers, CoroutineHandlerIsAwaited) {
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
     bool has_ended = false;
-    const int factor = 10;
+    int factor = 10;
     auto handler = [&, factor](int n) -> task<int> {  // the captures must live as long as the coroutine
         const auto more = co_await rx;
         has_ended = true;

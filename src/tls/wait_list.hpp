@@ -79,20 +79,9 @@ public:
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// The functions of the wakers, whose data is this object.
+    /// The functions of the wakers for one direction, whose data is this object.
     template <direction Way>
-    static constexpr waker_vtable vtable{
-        [](void* data) noexcept -> void* {
-            static_cast<tls_wait_list*>(data)->retain();
-            return data;
-        },
-        [](void* data) noexcept {
-            static_cast<tls_wait_list*>(data)->wake(Way);
-            static_cast<tls_wait_list*>(data)->release();
-        },
-        [](void* data) noexcept { static_cast<tls_wait_list*>(data)->wake(Way); },
-        [](void* data) noexcept { static_cast<tls_wait_list*>(data)->release(); },
-    };
+    static const waker_vtable vtable;
 
 private:
     ~tls_wait_list() = default;
@@ -107,6 +96,20 @@ private:
     std::array<waker, 2> tasks_;
     std::array<std::uint8_t, 2> waits_{};
     atomic<std::uint32_t> references_{1};
+};
+
+template <tls_wait_list::direction Way>
+constexpr waker_vtable tls_wait_list::vtable{
+    [](void* data) noexcept -> void* {
+        static_cast<tls_wait_list*>(data)->retain();
+        return data;
+    },
+    [](void* data) noexcept {
+        static_cast<tls_wait_list*>(data)->wake(Way);
+        static_cast<tls_wait_list*>(data)->release();
+    },
+    [](void* data) noexcept { static_cast<tls_wait_list*>(data)->wake(Way); },
+    [](void* data) noexcept { static_cast<tls_wait_list*>(data)->release(); },
 };
 
 }  // namespace eddy::detail

@@ -172,12 +172,15 @@ private:
             outcome.take();
             return {};
         } else {
-            output_type taken(std::in_place, outcome.take());
-            outcome.discard();  // so that an error in it does not count as unread
-            return taken;
+            const discard_at_end taken{outcome};  // so that an error in it does not count as unread
+            return output_type(std::in_place, outcome.take());
         }
     }
 
+    struct discard_at_end {
+        detail::slot<T>& outcome;
+        ~discard_at_end() { outcome.discard(); }
+    };
     struct drop_at_end {
         join_handle& handle;
         ~drop_at_end() { handle.detach(); }
