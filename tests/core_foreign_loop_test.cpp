@@ -94,12 +94,12 @@ TEST(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
         eddy::core core;
         bool done = false;
         auto [tx, rx] = eddy::sync::oneshot<int>::channel();
-        core.handle().spawn([&done, rx = std::move(rx)]() mutable -> task<void> {
-            const auto got = co_await rx;
+        core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
+            const auto got = co_await from;
             EXPECT_EQ(got, 7);
             done = true;
         });
-        std::thread sender([tx = std::move(tx)]() mutable { static_cast<void>(tx.send(7)); });
+        std::thread sender([to = std::move(tx)]() mutable { static_cast<void>(to.send(7)); });
         const auto begin = steady::now();
         run_foreign_loop(core, done);
         sender.join();
@@ -112,8 +112,8 @@ TEST(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
     eddy::core core;
     bool done = false;
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
-    core.handle().spawn([&done, rx = std::move(rx)]() mutable -> task<void> {
-        static_cast<void>(co_await rx);
+    core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
+        static_cast<void>(co_await from);
         done = true;
     });
     core.turn(0ns);

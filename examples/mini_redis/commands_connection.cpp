@@ -95,7 +95,6 @@ bool set_name(call& request, std::string_view name) {
 
 /// Applies the options. Returns false after it has written an error.
 bool apply_hello_options(call& request) {
-    std::string_view name;
     for (std::size_t i = 2; i < request.words.size(); ++i) {
         const std::size_t more = request.words.size() - 1 - i;
         if (is_word(request.word(i), "auth") && more >= 2) {

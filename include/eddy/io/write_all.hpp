@@ -115,7 +115,7 @@ template <class W>
 template <class W, eddy::detail::owned_bytes T>
 [[nodiscard]] auto write_all(W&& to, T&& from) {
     return detail::make_operation<detail::check_borrowed_writer<W>(),
-                                  write_all_moved_op<std::remove_reference_t<W>, T>>(to, std::move(from));
+                                  write_all_moved_op<std::remove_reference_t<W>, T>>(to, std::forward<T>(from));
 }
 
 /// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: each span

@@ -64,7 +64,7 @@ public:
     }
     template <detail::owned_bytes T>
     [[nodiscard]] detail::io_operation<write_all_moved_op<T>> write_all(T&& from) {
-        return detail::io_operation<write_all_moved_op<T>>(socket_of_self(), std::move(from));
+        return detail::io_operation<write_all_moved_op<T>>(socket_of_self(), std::forward<T>(from));
     }
     /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
     /// they were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves into the
