@@ -49,7 +49,7 @@ void add_extension(X509& to, X509& issuer, int kind, const std::string& value) {
 /// Makes a certificate. Without an issuer it signs itself.
 certificate make(const std::string& name, const std::string& issuer_name, const certificate* issuer,
                  const std::string& alternatives, long valid_seconds) {
-    const key own(EVP_EC_gen("P-256"));
+    const key own(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
     const x509 made(X509_new());
     check(own && made, "memory for a certificate");
     X509_set_version(made.get(), 2);
