@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/drop.hpp>
 #include <eddy/test/by_hand.hpp>
 
 namespace support {
 
-/// Destroys its argument.
-template <class T>
-void drop(T given) {
-    static_cast<void>(given);
-}
+using eddy::drop;
 
 /// Polls recv() once and returns its output. Fails the test if it is pending.
 template <class Receiver>
