@@ -113,7 +113,7 @@ TEST(UnixSocket, FromNativeTakesUnixSocketsOnly) {
 
 TEST(UnixSocket, ConnectWithoutLoopThrowsMisuse) {
     auto connecting = unix_socket::stream().value().connect("/nowhere");
-    EXPECT_THROW(eddy::wait(std::move(connecting)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(eddy::wait(std::move(connecting))), eddy::misuse);
 }
 
 }  // namespace
