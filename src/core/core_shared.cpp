@@ -11,15 +11,12 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-#include "core/this_thread.hpp"
 #include "driver/tick_error.hpp"
-#include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
-#include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 #include "task/poll_root.hpp"
-#include "task/task_locals_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -43,7 +40,7 @@ core_task& core_task_of(void* data) noexcept { return *static_cast<core_task*>(d
 
 /// Returns whether the task's loop runs on this thread now. Between two runs, the loop's thread uses the remote half of
 /// the task like other threads: the two counts are added at the end, and wake-ups wait in the inbound list.
-bool is_local(const core_task& task) noexcept { return task.shared == running_here; }
+bool is_local(const core_task& task) noexcept { return task.shared == this_thread.running_loop; }
 
 /// Releases a reference that is counted in the remote word. The last one frees the memory.
 void drop_remote(core_task& task) noexcept {
@@ -121,9 +118,8 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 class core_shared::entered {
 public:
     entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
-        running_here = &loop;
-        poll_entry_here = this;  // the polls use native stack below this object
-        outer_time_ = exchange_current_time_driver(loop.time_.get());
+        this_thread.running_loop = &loop;
+        this_thread.poll_entry = this;  // the polls use native stack below this object
         if (loop.random_) std::swap(random_here, *loop.random_);
     }
     entered(const entered&) = delete;
@@ -131,17 +127,15 @@ public:
     ~entered() {
         // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io_ != nullptr) checked_->io_->flush_ring();
-        running_here = nullptr;
-        poll_entry_here = nullptr;
-        exchange_current_time_driver(outer_time_);
+        this_thread.running_loop = nullptr;
+        this_thread.poll_entry = nullptr;
         if (checked_->random_) std::swap(random_here, *checked_->random_);
     }
 
 private:
     core_shared* const checked_;
-    const executor_scope executor_{{.core = checked_}};
+    const executor_scope executor_{{.core = checked_, .time = checked_->time_.get()}};
     const without_task_locals unbound_;
-    time_driver* outer_time_ = nullptr;
 };
 
 core_shared::core_shared(settings&& chosen)
@@ -561,9 +555,8 @@ void core_shared::close() noexcept {
     if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
     is_closed_ = true;
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves, as inside a run.
-    core_shared* const outer = std::exchange(running_here, this);
-    time_driver* const outer_time = exchange_current_time_driver(time_.get());
-    const executor_scope executor({.core = this});
+    core_shared* const outer = std::exchange(this_thread.running_loop, this);
+    const executor_scope executor({.core = this, .time = time_.get()});
     const without_task_locals unbound;
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     const auto destroy_tasks = [this] {
@@ -577,8 +570,7 @@ void core_shared::close() noexcept {
     on_uncaught_ = nullptr;
     on_unobserved_error_ = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
-    running_here = outer;
-    exchange_current_time_driver(outer_time);
+    this_thread.running_loop = outer;
     buffers_.reset();
 }
 
@@ -614,13 +606,13 @@ void check_thread(const core_shared& loop, std::source_location where) {
 
 void check_entry(const core_shared& loop, std::source_location where) {
     check_thread(loop, where);
-    if (running_here == &loop) {
+    if (this_thread.running_loop == &loop) {
         throw nested_runtime(
             "cannot recursively call into core: run() or turn() was called from work of the same loop; spawn the work, "
             "or await it",
             where);
     }
-    if (running_here != nullptr || worker_here != nullptr) {
+    if (this_thread.running_loop != nullptr || this_thread.worker != nullptr) {
         throw nested_runtime(
             "a loop was run inside another loop or a runtime, which it would block: use a separate thread "
             "(core_thread)",
@@ -637,8 +629,11 @@ void run_until_done(core_shared& loop, core_task& main, const bool& done, std::s
 
 void run_until_idle(core_shared& loop, std::source_location where) { loop.run_until_idle(where); }
 
-core_shared* current_loop() noexcept { return running_here; }
+core_shared* current_loop() noexcept { return this_thread.running_loop; }
 
-buffer_pool* current_buffer_pool() noexcept { return running_here == nullptr ? nullptr : &running_here->buffers(); }
+buffer_pool* current_buffer_pool() noexcept {
+    core_shared* const loop = current_loop();
+    return loop == nullptr ? nullptr : &loop->buffers();
+}
 
 }  // namespace eddy::detail

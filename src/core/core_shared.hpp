@@ -16,10 +16,10 @@
 #include <eddy/runtime/core.hpp>
 
 #include "core/inbound_list.hpp"
-#include "core/running_here.hpp"
 #include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 
@@ -95,7 +95,7 @@ public:
     void close() noexcept;
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
-    [[nodiscard]] bool is_running() const noexcept { return running_here == this; }
+    [[nodiscard]] bool is_running() const noexcept { return this_thread.running_loop == this; }
     /// Returns whether this is the copy of a parent's loop in a forked child. It cannot run, because its driver belongs
     /// to the parent. A loop without I/O can continue to run, so this returns false for it.
     [[nodiscard]] bool is_copy_in_child() const noexcept { return io_ != nullptr && io_->is_in_child(); }

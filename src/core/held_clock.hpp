@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core/core_shared.hpp"
-#include "core/running_here.hpp"
 #include "core/sleeping_place.hpp"
 
 namespace eddy::detail {
@@ -12,7 +11,7 @@ namespace eddy::detail {
 /// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
 class held_clock {
 public:
-    held_clock() noexcept : place_(running_here != nullptr ? running_here->place().begin_job() : nullptr) {}
+    held_clock() noexcept : place_(current_loop() != nullptr ? current_loop()->place().begin_job() : nullptr) {}
     held_clock(const held_clock&) = delete;
     held_clock& operator=(const held_clock&) = delete;
     ~held_clock() {

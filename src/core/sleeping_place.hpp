@@ -10,8 +10,8 @@
 
 #include "core/blocking_jobs.hpp"
 #include "core/parker.hpp"
-#include "core/this_thread.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 

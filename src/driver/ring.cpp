@@ -10,7 +10,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-#include "core/this_thread.hpp"
+#include "runtime/runtime_context.hpp"
 #include "sys/fd.hpp"
 
 namespace eddy::detail {

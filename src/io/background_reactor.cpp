@@ -13,8 +13,8 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-#include "core/this_thread.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy {
 namespace detail {

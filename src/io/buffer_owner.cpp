@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-#include "core/this_thread.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 

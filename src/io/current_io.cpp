@@ -7,10 +7,9 @@
 
 #include "core/core_shared.hpp"
 #include "io/io_handle.hpp"
-#include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/worker.hpp"
-#include "runtime/worker_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -30,10 +29,13 @@ bool set_fallback_io(io_handle& io) noexcept {
     return false;
 }
 
-bool has_current_io() noexcept { return executor_here.core != nullptr || executor_here.pool != nullptr; }
+bool has_current_io() noexcept {
+    const current_executor& here = this_thread.executor;
+    return here.core != nullptr || here.pool != nullptr;
+}
 
 bool has_streams_here() noexcept {
-    const executor here = executor_here;
+    const current_executor& here = this_thread.executor;
     // The fallback reactor is not considered: it always uses epoll. It serves threads without an event loop, and a
     // ring belongs to one thread.
     const io_handle* const io = here.core != nullptr   ? here.core->io()
@@ -43,14 +45,14 @@ bool has_streams_here() noexcept {
 }
 
 uring* ring_here() noexcept {
-    const io_handle* const io = executor_here.core != nullptr ? executor_here.core->io()
-                                : worker_here != nullptr      ? worker_here->io()
-                                                              : nullptr;
+    const io_handle* const io = this_thread.executor.core != nullptr ? this_thread.executor.core->io()
+                                : this_thread.worker != nullptr      ? this_thread.worker->io()
+                                                                     : nullptr;
     return io == nullptr ? nullptr : io->own_ring();
 }
 
 result<io_handle*> current_io(std::source_location where) {
-    const executor here = executor_here;
+    const current_executor& here = this_thread.executor;
     if (here.core != nullptr || here.pool != nullptr) {
         io_handle* const io = here.core != nullptr ? here.core->io() : here.pool->io_for_new_source();
         if (io == nullptr) return std::unexpected(make_error_code(errc::io_disabled));

@@ -14,10 +14,10 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-#include "core/this_thread.hpp"
 #include "driver/epoll.hpp"
 #include "driver/uring.hpp"
 #include "io/stream_source.hpp"
+#include "runtime/runtime_context.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {

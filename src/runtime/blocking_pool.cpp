@@ -6,11 +6,10 @@
 
 #include <eddy/error.hpp>
 
+#include "runtime/runtime_context.hpp"
+
 namespace eddy::detail {
 namespace {
-
-/// The pool that this thread belongs to. A plain pointer, so it can be read while thread-locals are destroyed.
-constinit thread_local const blocking_pool* own_pool = nullptr;
 
 /// Returns the time point `after` from now, or time_point::max() if that is out of range.
 blocking_pool::time_point deadline_after(std::chrono::nanoseconds after) noexcept {
@@ -82,7 +81,7 @@ bool blocking_pool::is_shut_down() const noexcept {
 
 bool blocking_pool::join_until(time_point deadline) noexcept {
     if (is_in_child()) return true;
-    const std::size_t self = own_pool == this ? 1 : 0;
+    const std::size_t self = this_thread.blocking_thread_of == this ? 1 : 0;
     worker* ended = nullptr;
     bool all_ended = false;
     {
@@ -141,13 +140,13 @@ result<void> blocking_pool::start_thread() noexcept {
 }
 
 void blocking_pool::run(worker& self) noexcept {
-    own_pool = this;
+    this_thread.blocking_thread_of = this;
     sys::name_this_thread(settings_.name_thread ? settings_.name_thread() : "eddy-blocking");
     if (settings_.on_thread_start) settings_.on_thread_start();
     work(self);
     if (settings_.on_thread_stop) settings_.on_thread_stop();
     end(self);
-    own_pool = nullptr;
+    this_thread.blocking_thread_of = nullptr;
     release();
 }
 

@@ -7,10 +7,9 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
 
-#include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy {
 
@@ -23,8 +22,9 @@ handle handle::current(std::source_location where) {
 }
 
 std::optional<handle> handle::try_current() noexcept {
-    if (detail::executor_here.pool == nullptr) return std::nullopt;
-    return handle(*detail::executor_here.pool);
+    detail::pool* const found = detail::this_thread.executor.pool;
+    if (found == nullptr) return std::nullopt;
+    return handle(*found);
 }
 
 runtime_metrics handle::metrics() const { return pool_->metrics(); }
@@ -32,29 +32,24 @@ std::uint64_t handle::id() const noexcept { return pool_->id(); }
 
 // ---- enter_guard ----
 
-namespace {
-constinit thread_local enter_guard* innermost_guard = nullptr;
-}  // namespace
-
 enter_guard handle::enter() const { return enter_guard(*this); }
 
 enter_guard::enter_guard(const handle& entered)
     : entered_(entered),
-      outer_core_(detail::executor_here.core),
-      outer_pool_(detail::executor_here.pool),
-      outer_time_(detail::exchange_current_time_driver(&entered.pool_->any_time_driver())),
-      outer_guard_(std::exchange(innermost_guard, this)) {
-    detail::executor_here = {nullptr, entered_.pool_};
+      outer_core_(detail::this_thread.executor.core),
+      outer_pool_(detail::this_thread.executor.pool),
+      outer_time_(detail::this_thread.executor.time),
+      outer_guard_(std::exchange(detail::this_thread.innermost_guard, this)) {
+    detail::this_thread.executor = {nullptr, entered_.pool_, &entered_.pool_->any_time_driver()};
 }
 
 enter_guard::~enter_guard() {
-    if (innermost_guard != this) {
+    if (detail::this_thread.innermost_guard != this) {
         detail::fatal_misuse(
             "enter guards were not destroyed in the reverse order of their creation: give each guard its own scope");
     }
-    innermost_guard = outer_guard_;
-    detail::executor_here = {outer_core_, outer_pool_};
-    detail::exchange_current_time_driver(outer_time_);
+    detail::this_thread.innermost_guard = outer_guard_;
+    detail::this_thread.executor = {outer_core_, outer_pool_, outer_time_};
 }
 
 // ---- The current task and spawn target ----
@@ -73,7 +68,7 @@ std::string_view current_task_name() noexcept {
 namespace detail {
 
 spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
-    const executor here = executor_here;
+    const current_executor here = this_thread.executor;
     if (here.core == nullptr && here.pool == nullptr) {
         throw misuse(
             std::string(what) +

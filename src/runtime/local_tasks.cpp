@@ -8,12 +8,9 @@
 #include <eddy/error.hpp>
 #include <eddy/task/local_set.hpp>
 
-#include "core/this_thread.hpp"
-#include "runtime/current_executor.hpp"
-#include "runtime/local_here.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "task/poll_root.hpp"
-#include "task/task_locals_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -37,8 +34,8 @@ void count(atomic<std::uint64_t>& counter) noexcept {
 
 inside_local::inside_local(local_tasks& tasks) noexcept
     : tasks_(tasks),
-      outer_(std::exchange(local_here, &tasks)),
-      outer_polled_(std::exchange(local_polled_here, &tasks)),
+      outer_(std::exchange(this_thread.local_set, &tasks)),
+      outer_polled_(std::exchange(this_thread.polled_local_set, &tasks)),
       // relaxed, here and below: one thread at a time stores it. Other threads only compare it, to detect misuse.
       outer_polled_on_(tasks.polled_on_.load(std::memory_order_relaxed)) {
     tasks.polled_on_.store(this_thread_mark(), std::memory_order_relaxed);
@@ -46,8 +43,8 @@ inside_local::inside_local(local_tasks& tasks) noexcept
 
 inside_local::~inside_local() {
     tasks_.polled_on_.store(outer_polled_on_, std::memory_order_relaxed);
-    local_polled_here = outer_polled_;
-    local_here = outer_;
+    this_thread.polled_local_set = outer_polled_;
+    this_thread.local_set = outer_;
 }
 
 // ---- Any thread ----
@@ -68,7 +65,7 @@ std::size_t local_tasks::load() const noexcept {
 
 void local_tasks::start(spawned_task& task) noexcept {
     task.id = next_task_id();
-    if (local_polled_here == this && !is_closing_) {
+    if (this_thread.polled_local_set == this && !is_closing_) {
         count(begun_);
         adopt(task);
         return queue_.push(task);
@@ -76,7 +73,7 @@ void local_tasks::start(spawned_task& task) noexcept {
     task.shard = sent;
     // relaxed: a statistic. Counted before send(), and so before the task can end.
     sent_.fetch_add(1, std::memory_order_relaxed);
-    if (local_polled_here != this && send(task)) return;
+    if (this_thread.polled_local_set != this && send(task)) return;
     // The set is closed, or closes at this moment and one of its tasks spawns this task. So the task is destroyed. The
     // references of the list and of the queue are released.
     sent_.fetch_sub(1, std::memory_order_relaxed);
@@ -85,7 +82,7 @@ void local_tasks::start(spawned_task& task) noexcept {
 }
 
 void local_tasks::schedule(spawned_task& task) noexcept {
-    if (local_polled_here == this) return queue_.push(task);
+    if (this_thread.polled_local_set == this) return queue_.push(task);
     // A closed set refuses. Its tasks have been destroyed, and only the queue's reference is left.
     if (!send(task)) give_up(task);
 }
@@ -460,8 +457,8 @@ bool drive_to_end(local_tasks& tasks, context& cx) { return tasks.drive_to_end(c
 void cancel_all(local_tasks& tasks) noexcept { tasks.cancel_all(); }
 
 local_target current_local_target(std::source_location where) {
-    if (local_here != nullptr) return {local_here, nullptr};
-    if (core_shared* const loop = executor_here.core) return {nullptr, loop};
+    if (this_thread.local_set != nullptr) return {this_thread.local_set, nullptr};
+    if (core_shared* const loop = this_thread.executor.core) return {nullptr, loop};
     throw misuse(
         "spawn_local needs a local_set, or a loop (core), on this thread: call it inside local_set::run_until() or one "
         "of the set's tasks, or use spawn() if the work may run on any thread",
@@ -473,15 +470,15 @@ local_target current_local_target(std::source_location where) {
 namespace eddy {
 
 local_enter_guard::local_enter_guard(detail::local_share entered) noexcept
-    : entered_(std::move(entered)), outer_(std::exchange(detail::local_here, entered_.get())) {}
+    : entered_(std::move(entered)), outer_(std::exchange(detail::this_thread.local_set, entered_.get())) {}
 
 local_enter_guard::~local_enter_guard() {
-    if (detail::local_here != entered_.get()) {
+    if (detail::this_thread.local_set != entered_.get()) {
         detail::fatal_misuse(
             "guards of local_set::enter() were not destroyed in the reverse order of their creation: give each guard "
             "its own scope, without a co_await");
     }
-    detail::local_here = outer_;
+    detail::this_thread.local_set = outer_;
 }
 
 }  // namespace eddy

@@ -5,6 +5,8 @@
 
 #include <eddy/detail/spawned_task.hpp>
 
+#include "runtime/runtime_context.hpp"
+
 namespace eddy::detail {
 
 /// The result of a task's poll.
@@ -14,36 +16,33 @@ enum class poll_end : unsigned char {
     has_ended,
 };
 
-class polled_task;
-
-/// The innermost polled_task of this thread, or null.
-inline constinit thread_local const polled_task* polled_here = nullptr;
-
 /// Marks a task as being polled or destroyed on this thread. Objects nest: a task can destroy other tasks in its poll.
 /// Lifetime: lives on the stack, during the poll.
 /// Thread safety: one thread.
 class polled_task {
 public:
-    explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(polled_here, this)) {}
+    explicit polled_task(const spawned_task& task) noexcept
+        : task_(task), outer_(std::exchange(this_thread.polled, this)) {}
     polled_task(const polled_task&) = delete;
     polled_task& operator=(const polled_task&) = delete;
-    ~polled_task() { polled_here = outer_; }
+    ~polled_task() { this_thread.polled = outer_; }
 
     /// Returns the innermost task of a pool or a local set. Null outside of their tasks.
     [[nodiscard]] static const spawned_task* here() noexcept {
-        return polled_here == nullptr ? nullptr : &polled_here->task_;
+        const polled_task* const innermost = this_thread.polled;
+        return innermost == nullptr ? nullptr : &innermost->task_;
     }
 
     /// Returns the outermost task, or null if there is none.
     [[nodiscard]] static const spawned_task* outermost() noexcept {
-        const polled_task* one = polled_here;
+        const polled_task* one = this_thread.polled;
         while (one != nullptr && one->outer_ != nullptr) one = one->outer_;
         return one == nullptr ? nullptr : &one->task_;
     }
 
     /// Returns whether `task` is being polled or destroyed on this thread.
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
-        for (const polled_task* one = polled_here; one != nullptr; one = one->outer_) {
+        for (const polled_task* one = this_thread.polled; one != nullptr; one = one->outer_) {
             if (&one->task_ == &task) return true;
         }
         return false;
@@ -52,8 +51,9 @@ public:
     /// Records a wake-up of `task` on this thread if it is the innermost polled task. Returns whether it is. The code
     /// that polls it then sees the mark in end(), so the wake-up need not change the task's state word.
     [[nodiscard]] static bool wakes_itself(const spawned_task& task) noexcept {
-        if (polled_here == nullptr || &polled_here->task_ != &task) return false;
-        polled_here->has_woken_itself_ = true;
+        const polled_task* const innermost = this_thread.polled;
+        if (innermost == nullptr || &innermost->task_ != &task) return false;
+        innermost->has_woken_itself_ = true;
         return true;
     }
     /// Returns the result of the poll, with the wake-ups that wakes_itself() has recorded.

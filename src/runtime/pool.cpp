@@ -12,11 +12,9 @@
 #include <eddy/error.hpp>
 
 #include "driver/choose.hpp"
-#include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
-#include "runtime/worker_here.hpp"
-#include "task/task_locals_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -321,7 +319,7 @@ void pool::report(unread_failure failure, const std::source_location& where, std
 
 io_handle* pool::io_for_new_source() noexcept {
     if (workers_[0]->io() == nullptr) return nullptr;
-    const worker* const here = worker_here;
+    const worker* const here = this_thread.worker;
     const bool is_mine = here != nullptr && &here->owner() == this;
     // Compares with at most two other drivers, chosen in rotation. This keeps the balance ("the power of two choices",
     // Mitzenmacher 1996) at a cost that does not depend on the number of workers.

@@ -23,9 +23,9 @@
 #include "runtime/blocking_pool.hpp"
 #include "runtime/idle_workers.hpp"
 #include "runtime/injection_queue.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/task_list.hpp"
 #include "runtime/worker.hpp"
-#include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 
@@ -273,7 +273,7 @@ private:
 
 /// Returns the worker that this thread runs, or null if it runs none of `owner`.
 [[nodiscard]] inline worker* worker_of(const pool& owner) noexcept {
-    worker* const here = worker_here;
+    worker* const here = this_thread.worker;
     return here != nullptr && &here->owner() == &owner ? here : nullptr;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/pool.hpp"
+#include "runtime/runtime_context.hpp"
 
 #include <memory>
 #include <mutex>
@@ -7,8 +8,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "runtime/worker_here.hpp"
 
 // Workers that a blocking call hands over to another thread: see worker::offer().
 
@@ -64,7 +63,7 @@ bool pool::hand_over(worker& which) noexcept {
     // No other thread can use the io_uring ring of this thread, and the blocking call may wait for data that arrives
     // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
     if (which.io() != nullptr) which.io()->retire_ring();
-    in_place_of = this;
+    this_thread.in_place_of = this;
     which.offer();
     // A job of an earlier call may still be queued although the worker was taken back. It takes the worker this time.
     if (which.has_thread_coming()) return true;
@@ -81,7 +80,7 @@ bool pool::hand_over(worker& which) noexcept {
 }
 
 void pool::end_in_place(worker* taken_back) noexcept {
-    in_place_of = nullptr;
+    this_thread.in_place_of = nullptr;
     if (is_in_child()) return;
     if (taken_back != nullptr) forget_left(*taken_back);
     one_less(in_place_);

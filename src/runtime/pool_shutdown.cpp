@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "runtime/polled_task.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 // How a pool finds out that it is idle, and how it ends.
 
@@ -43,11 +43,14 @@ std::uint64_t pool::alive(bool with_background) const noexcept {
 
 bool pool::is_idle() noexcept { return alive(false) == 0; }
 
-bool pool::does_blocking_work_here() const noexcept { return in_place_of == this || blocking_work_of == this; }
+bool pool::does_blocking_work_here() const noexcept {
+    return this_thread.in_place_of == this || this_thread.blocking_work_of == this;
+}
 
 bool pool::keeps_busy_here() const noexcept {
-    if (worker_of(*this) != nullptr || blocking_work_of == this || ends_worker_of == this) return true;
-    if (in_place_of != this) return false;
+    if (worker_of(*this) != nullptr || this_thread.blocking_work_of == this || this_thread.ends_worker_of == this)
+        return true;
+    if (this_thread.in_place_of != this) return false;
     const spawned_task* const task = polled_task::outermost();
     return task == nullptr || !task->is_background;
 }
@@ -116,7 +119,8 @@ bool pool::is_closed() const noexcept {
 }
 
 pool::held_up::held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept
-    : pool_(worker_of(in) != nullptr || in_place_of == &in || ends_worker_of == &in ? &in : nullptr),
+    : pool_(worker_of(in) != nullptr || this_thread.in_place_of == &in || this_thread.ends_worker_of == &in ? &in
+                                                                                                            : nullptr),
       is_waiting_(is_waiting),
       argument_(argument) {
     if (pool_ == nullptr) return;
@@ -211,9 +215,9 @@ void pool::thread_has_left() noexcept {
 
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
     // A worker that destroys the remaining tasks must not wait for itself. in_place_ does not count it.
-    if (is_in_child() || ends_worker_of == this) return detach_threads();
+    if (is_in_child() || this_thread.ends_worker_of == this) return detach_threads();
     // A task in block_in_place may end its own runtime. It does not wait for itself.
-    const unsigned self = in_place_of == this ? 1 : 0;
+    const unsigned self = this_thread.in_place_of == this ? 1 : 0;
     const auto has_ended = [&] {
         // relaxed: `closed` is stored under lock_.
         return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self && late_threads_ == 0;

@@ -10,7 +10,7 @@
 
 #include "driver/choose.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy {
 
@@ -30,7 +30,7 @@ runtime::runtime() : pool_(nullptr) {
 
 runtime::~runtime() {
     if (pool_ == nullptr) return;
-    if (detail::worker_owner_here == pool_ && !pool_->is_in_child()) {
+    if (detail::this_thread.worker_owner == pool_ && !pool_->is_in_child()) {
         detail::fatal_misuse(
             "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
             "shutdown_background()");
@@ -116,7 +116,7 @@ namespace detail {
 
 bool runs_tasks_here() noexcept {
     // The rest of a poll after block_in_place counts, whether or not another thread runs the worker by then.
-    return worker_here != nullptr || is_in_rest_of_poll() || current_loop() != nullptr;
+    return this_thread.worker != nullptr || this_thread.is_in_rest_of_poll() || current_loop() != nullptr;
 }
 
 void check_may_block(const char* what, std::source_location where) {

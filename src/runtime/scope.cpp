@@ -11,7 +11,7 @@
 #include "core/core_shared.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -29,8 +29,8 @@ condition_variable& child_has_ended() {
 void wake_parent(waker&& parent, core_shared* core) noexcept {
     if (core != nullptr) {
         core->wake_scope_parent(std::move(parent));
-    } else if (worker_here != nullptr) {
-        worker_here->wake_scope_parent(std::move(parent));
+    } else if (worker* const here = this_thread.worker) {
+        here->wake_scope_parent(std::move(parent));
     } else {
         std::move(parent).wake();
     }

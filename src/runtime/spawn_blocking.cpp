@@ -11,12 +11,11 @@
 
 #include "core/held_clock.hpp"
 #include "runtime/blocking.hpp"
-#include "runtime/current_executor.hpp"
 #include "runtime/no_thread.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
-#include "runtime/worker_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -96,14 +95,14 @@ private:
         // a task_job and gave up the ownership.
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
         const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
-        const executor_scope executor({nullptr, mine->pool_});
-        blocking_work_of = mine->pool_;
+        const executor_scope executor({nullptr, mine->pool_, this_thread.executor.time});
+        this_thread.blocking_work_of = mine->pool_;
         if (is_cancelled) {
             end_without_call(mine->task_, nullptr, mine->pool_);
         } else {
             mine->call();
         }
-        blocking_work_of = nullptr;
+        this_thread.blocking_work_of = nullptr;
     }
     static void cancel_it(blocking_job& job) noexcept {
         // SAFETY: as in run_it().
@@ -134,7 +133,7 @@ private:
 }  // namespace
 
 pool* current_blocking_pool(std::source_location where) {
-    const executor here = executor_here;
+    const current_executor here = this_thread.executor;
     if (here.pool != nullptr || here.core != nullptr) return here.pool;
     throw misuse(
         "spawn_blocking needs a runtime or a loop on this thread: call it inside eddy::run(), a runtime's task or "
@@ -165,50 +164,45 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
 // ---- block_in_place ----
 
 in_place_scope::in_place_scope(std::source_location where) {
-    if (executor_here.core != nullptr) {
+    if (this_thread.executor.core != nullptr) {
         throw misuse(
             "block_in_place would block the event loop of this thread, whose tasks cannot run elsewhere: use "
             "spawn_blocking",
             where);
     }
-    was_in_call_ = std::exchange(is_in_blocking_call, true);
-    worker* const here = worker_here;
+    was_in_call_ = std::exchange(this_thread.is_in_blocking_call, true);
+    worker* const here = this_thread.worker;
     if (here == nullptr) return;
     pool& owner = here->owner();
-    const executor entered = executor_here;
-    time_driver* const entered_time = current_time_driver();
+    const current_executor entered = this_thread.executor;
     if (owner.hand_over(*here)) {
         handed_ = here;
         worker::leave_thread();
         // The rest of this poll runs on no worker, but still belongs to the runtime, or to the one that was entered.
-        executor_here = entered;
-        exchange_current_time_driver(entered_time == &here->time() ? &owner.any_time_driver() : entered_time);
+        this_thread.executor = entered;
+        if (entered.time == &here->time()) this_thread.executor.time = &owner.any_time_driver();
     } else if (here->is_ending()) {
         // A worker that destroys the remaining tasks stays on this thread. Its timers do not fire while it blocks.
-        hidden_ = std::exchange(worker_here, nullptr);
-        worker_owner_here = nullptr;
-        ends_worker_of = &owner;
-        hidden_time_ = exchange_current_time_driver(nullptr);
+        hidden_ = std::exchange(this_thread.worker, nullptr);
+        this_thread.worker_owner = nullptr;
+        this_thread.ends_worker_of = &owner;
+        hidden_time_ = std::exchange(this_thread.executor.time, nullptr);
     }
 }
 
 in_place_scope::~in_place_scope() {
-    is_in_blocking_call = was_in_call_;
+    this_thread.is_in_blocking_call = was_in_call_;
     if (hidden_ != nullptr) {
-        worker_here = hidden_;
-        worker_owner_here = &hidden_->owner();
-        ends_worker_of = nullptr;
-        exchange_current_time_driver(hidden_time_);
+        this_thread.worker = hidden_;
+        this_thread.worker_owner = &hidden_->owner();
+        this_thread.ends_worker_of = nullptr;
+        this_thread.executor.time = hidden_time_;
     }
     if (handed_ == nullptr || !handed_->accept_offer()) return;
     pool& owner = handed_->owner();
-    const executor entered = executor_here;
-    time_driver* const entered_time = current_time_driver();
+    const current_executor entered = this_thread.executor;
     handed_->enter_thread();
-    if (entered.pool != &owner) {  // an enter_guard of another runtime is alive
-        executor_here = entered;
-        exchange_current_time_driver(entered_time);
-    }
+    if (entered.pool != &owner) this_thread.executor = entered;  // an enter_guard of another runtime is alive
     owner.end_in_place(handed_);
 }
 

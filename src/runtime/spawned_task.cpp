@@ -7,11 +7,9 @@
 
 #include <eddy/detail/yield_thread.hpp>
 
-#include "core/this_thread.hpp"
-#include "runtime/local_here.hpp"
 #include "runtime/polled_task.hpp"
+#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
-#include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
@@ -34,7 +32,7 @@ atomic<std::uint32_t>& guard_of_this_thread() noexcept {
 /// Returns whether the owner of `task` is the pool of this worker, or the local set that is polled on this thread. The
 /// owner then outlives this call.
 bool is_mine(const spawned_task& task) noexcept {
-    return worker_owner_here == task.owner || local_polled_here == task.owner;
+    return this_thread.worker_owner == task.owner || this_thread.polled_local_set == task.owner;
 }
 
 // ---- The waker ----

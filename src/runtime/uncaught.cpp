@@ -7,9 +7,8 @@
 
 #include <eddy/detail/core_loop.hpp>
 
-#include "runtime/local_here.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy {
 namespace {
@@ -74,8 +73,8 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
 }
 
 void report_failure_here(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
-    if (worker_here != nullptr) {
-        worker_here->owner().report(std::move(failure), where, name);
+    if (const worker* const here = this_thread.worker) {
+        here->owner().report(std::move(failure), where, name);
     } else if (core_shared* const loop = current_loop()) {
         report_failure(*loop, std::move(failure), where, name);
     } else {
@@ -86,9 +85,9 @@ void report_failure_here(unread_failure failure, const std::source_location& whe
 void report_failure(const task_owner& owner, unread_failure failure, const std::source_location& where,
                     std::string_view name) noexcept {
     // `owner` may be gone, because a join handle may outlive the pool. Only a worker of that pool knows that it exists.
-    if (worker_here != nullptr && worker_owner_here == &owner) {
-        worker_here->owner().report(std::move(failure), where, name);
-    } else if (local_polled_here == &owner) {
+    if (this_thread.worker_owner == &owner) {
+        this_thread.worker->owner().report(std::move(failure), where, name);
+    } else if (this_thread.polled_local_set == &owner) {
         report_failure_here(std::move(failure), where, name);
     } else {
         print_failure(failure, where, name);

@@ -11,9 +11,8 @@
 
 #include "core/pause_briefly.hpp"
 #include "driver/tick_error.hpp"
-#include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 #include "sys/thread.hpp"
 #include "task/poll_root.hpp"
 
@@ -70,11 +69,10 @@ void worker::shut_drivers() noexcept {
 }
 
 void worker::enter_thread() noexcept {
-    worker_here = this;
-    worker_owner_here = &pool_;
-    executor_here = {nullptr, &pool_};
-    poll_entry_here = __builtin_frame_address(0);
-    exchange_current_time_driver(time_.get());
+    this_thread.worker = this;
+    this_thread.worker_owner = &pool_;
+    this_thread.executor = {nullptr, &pool_, time_.get()};
+    this_thread.poll_entry = __builtin_frame_address(0);
     place_->set_owner();
     // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronize() takes the
     // lock of the timers. So either this thread sees that timer in next_deadline(), or the other thread sees the new
@@ -84,11 +82,10 @@ void worker::enter_thread() noexcept {
 }
 
 void worker::leave_thread() noexcept {
-    worker_here = nullptr;
-    worker_owner_here = nullptr;
-    executor_here = {};
-    poll_entry_here = nullptr;
-    exchange_current_time_driver(nullptr);
+    this_thread.worker = nullptr;
+    this_thread.worker_owner = nullptr;
+    this_thread.executor = {};
+    this_thread.poll_entry = nullptr;
 }
 
 void worker::run() noexcept {
@@ -110,7 +107,7 @@ void worker::run() noexcept {
         }
         stop_searching();
         run_task(*task);
-        if (worker_here != this) return pool_.end_in_place();  // block_in_place has handed the worker over
+        if (this_thread.worker != this) return pool_.end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
     for (unsigned i = 0; i < pool_.list_count(); ++i) {
@@ -324,7 +321,7 @@ poll_end worker::poll(spawned_task& task) noexcept {
             has_ended = true;
         }
     }
-    if (worker_here == this) budget_left_ = cx.budget();
+    if (this_thread.worker == this) budget_left_ = cx.budget();
     return here.end(has_ended);
 }
 
@@ -332,7 +329,7 @@ poll_end worker::poll_and_time(spawned_task& task) noexcept {
     const auto began = steady_clock::now();
     const poll_end ended = poll(task);
     // If the worker was handed over, another thread writes its counters, and most of the time was blocking work.
-    if (worker_here == this) {
+    if (this_thread.worker == this) {
         const auto bucket = duration_histogram::bucket_of(steady_clock::now() - began);
         worker_counters::add((*poll_times_)[bucket], 1);
     }
@@ -355,7 +352,7 @@ void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
     case task_state::idle_action::cancel: return cancel(task);
     case task_state::idle_action::submit:
         // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.
-        if (worker_here == this) {
+        if (this_thread.worker == this) {
             push_back(task);
         } else {
             pool_.inject(task);
@@ -387,7 +384,7 @@ void worker::cancel(spawned_task& task) noexcept {
             switch (task.state.transition_to_idle_cancelling(here.end(false) == poll_end::woke_itself)) {
             case task_state::idle_action::free: return task.ops().free_memory(task);
             case task_state::idle_action::submit:
-                if (worker_here != this) return pool_.inject(task);
+                if (this_thread.worker != this) return pool_.inject(task);
                 return push_back(task);
             default: return;
             }

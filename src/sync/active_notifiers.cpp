@@ -2,7 +2,7 @@
 #include <eddy/detail/active_notifiers.hpp>
 
 #ifndef EDDY_EXPLORE
-#include "core/this_thread.hpp"
+#include "runtime/runtime_context.hpp"
 #endif
 
 namespace eddy::detail {

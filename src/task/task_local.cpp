@@ -3,22 +3,22 @@
 
 #include <utility>
 
-#include "task/task_locals_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 
 void push_task_local(task_local_binding& binding) noexcept {
-    binding.outer = std::exchange(task_locals_here, &binding);
+    binding.outer = std::exchange(this_thread.task_locals, &binding);
 }
 
 void pop_task_local(const task_local_binding& binding) noexcept {
-    EDDY_ASSERT(task_locals_here == &binding,
+    EDDY_ASSERT(this_thread.task_locals == &binding,
                 "task_local: values were not unbound in the reverse order of their binding");
-    task_locals_here = binding.outer;
+    this_thread.task_locals = binding.outer;
 }
 
 void* find_task_local(const void* key) noexcept {
-    for (const task_local_binding* each = task_locals_here; each != nullptr; each = each->outer) {
+    for (const task_local_binding* each = this_thread.task_locals; each != nullptr; each = each->outer) {
         if (each->key == key) return each->value;
     }
     return nullptr;

@@ -6,7 +6,7 @@
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 
-#include "runtime/current_executor.hpp"
+#include "runtime/runtime_context.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -109,7 +109,7 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
 bool is_on_stack_of_poll(const void* object) noexcept {
     // Native stacks grow towards lower addresses on all supported systems.
     const std::less<const void*> is_lower;
-    return !is_lower(object, __builtin_frame_address(0)) && is_lower(object, poll_entry_here);
+    return !is_lower(object, __builtin_frame_address(0)) && is_lower(object, this_thread.poll_entry);
 }
 
 void throw_lambda_is_gone(std::source_location where) {

@@ -3,8 +3,7 @@
 
 #include <utility>
 
-#include "runtime/current_executor.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::time {
 
@@ -51,7 +50,8 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (!entry_.is_gone()) return false;
     // This is the rest of a poll after block_in_place(), and the runtime's timers have shut down meanwhile. The task is
     // cancelled when its poll ends, so it only has to wait.
-    if (detail::is_in_rest_of_poll() && detail::executor_here.pool == detail::in_place_of) return false;
+    const detail::runtime_context& here = detail::this_thread;
+    if (here.is_in_rest_of_poll() && here.executor.pool == here.in_place_of) return false;
     throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }
 

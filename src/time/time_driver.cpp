@@ -9,6 +9,8 @@
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
+#include "runtime/runtime_context.hpp"
+
 namespace eddy::detail {
 
 using std::chrono::steady_clock;
@@ -293,12 +295,10 @@ void time_driver::publish_next() noexcept {
     next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
 }
 
-namespace {
-constinit thread_local time_driver* driver_here = nullptr;
-}  // namespace
+time_driver* current_time_driver() noexcept { return this_thread.executor.time; }
 
-time_driver* current_time_driver() noexcept { return driver_here; }
-
-time_driver* exchange_current_time_driver(time_driver* driver) noexcept { return std::exchange(driver_here, driver); }
+time_driver* exchange_current_time_driver(time_driver* driver) noexcept {
+    return std::exchange(this_thread.executor.time, driver);
+}
 
 }  // namespace eddy::detail

@@ -7,8 +7,8 @@
 
 #include <cstddef>
 
-#include "core/this_thread.hpp"
 #include "explore/explore.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace {
 

@@ -19,9 +19,9 @@
 #include <eddy/task/join_handle.hpp>
 
 #include "core/core_shared.hpp"
-#include "core/running_here.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace {
 
@@ -177,7 +177,7 @@ std::vector<std::string> words(const std::string& letters, std::size_t length) {
 
 class ExploreCoreJoined : public testing::Test {
 protected:
-    static void SetUpTestSuite() { explore::separate(&eddy::detail::running_here); }
+    static void SetUpTestSuite() { explore::separate(&eddy::detail::this_thread.running_loop); }
 };
 
 constexpr explore::options bounds{.preemptions = 2, .stale_reads = 1};

@@ -47,7 +47,6 @@ bool time_driver::auto_advance() noexcept { return false; }
 time_driver::time_point time_driver::now() const noexcept { return {}; }
 std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { return std::nullopt; }
 std::size_t time_driver::fire() noexcept { return 0; }
-time_driver* exchange_current_time_driver(time_driver*) noexcept { return nullptr; }
 
 // ---- I/O: never called ----
 

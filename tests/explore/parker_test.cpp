@@ -15,8 +15,8 @@
 #include <eddy/future/waker.hpp>
 
 #include "core/sleeping_place.hpp"
-#include "core/this_thread.hpp"
 #include "explore/explore.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace {
 

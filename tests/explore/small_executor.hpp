@@ -12,7 +12,7 @@
 
 #include "explore/explore.hpp"
 #include "runtime/polled_task.hpp"
-#include "runtime/worker_here.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace explore {
 
@@ -188,10 +188,10 @@ inline eddy::waker waker_of(eddy::detail::spawned_task& task) {
 /// Otherwise each wake-up announces itself before it accesses the state word: see OwnerOutlivesWakersOutside.
 class all_inside {
 public:
-    explicit all_inside(const small_executor& executor) { eddy::detail::worker_owner_here = &executor; }
+    explicit all_inside(const small_executor& executor) { eddy::detail::this_thread.worker_owner = &executor; }
     all_inside(const all_inside&) = delete;
     all_inside& operator=(const all_inside&) = delete;
-    ~all_inside() { eddy::detail::worker_owner_here = nullptr; }
+    ~all_inside() { eddy::detail::this_thread.worker_owner = nullptr; }
 };
 
 }  // namespace explore

@@ -122,7 +122,7 @@ std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& execut
 
 class ExploreSpawnedTask : public testing::Test {
 protected:
-    static void SetUpTestSuite() { explore::separate(&eddy::detail::polled_here); }
+    static void SetUpTestSuite() { explore::separate(&eddy::detail::this_thread.polled); }
 };
 
 TEST_F(ExploreSpawnedTask, EachWakeLeadsToPollThatSeesEarlierWrites) {
