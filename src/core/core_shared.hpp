@@ -8,7 +8,6 @@
 #include <optional>
 #include <string_view>
 
-#include <eddy/detail/buffer_pool.hpp>
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
@@ -18,6 +17,7 @@
 #include "core/inbound_list.hpp"
 #include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
+#include "io/buffer_pool.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/runtime_context.hpp"
 

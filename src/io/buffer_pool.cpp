@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/buffer_pool.hpp>
+#include "io/buffer_pool.hpp"
 
 #include <new>
 #include <utility>

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <cstring>
 
-#include <eddy/detail/buffer_pool.hpp>
 #include <eddy/detail/yield_thread.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "io/accept.hpp"
+#include "io/buffer_pool.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 #include "io/iovec_list.hpp"

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/wake_list.hpp>
+
+#include "sync/wake_list.hpp"
 
 namespace eddy::detail {
 namespace {

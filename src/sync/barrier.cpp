@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/wake_list.hpp>
+#include "sync/wake_list.hpp"
 
 namespace eddy::detail {
 

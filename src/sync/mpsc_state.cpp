@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-#include <eddy/detail/wake_list.hpp>
+#include "sync/wake_list.hpp"
 
 namespace eddy::detail {
 

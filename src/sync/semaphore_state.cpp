@@ -8,8 +8,9 @@
 
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/held_lock.hpp>
-#include <eddy/detail/wake_list.hpp>
 #include <eddy/error.hpp>
+
+#include "sync/wake_list.hpp"
 
 namespace eddy::detail {
 

@@ -5,11 +5,11 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/wake_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
 #include "runtime/runtime_context.hpp"
+#include "sync/wake_list.hpp"
 
 namespace eddy::detail {
 

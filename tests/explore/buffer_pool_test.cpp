@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A pool of leased buffers: a thread that returns a buffer no longer uses it when it is leased again, and the last
 // buffer that is returned after close() frees the pool.
-#include <eddy/detail/buffer_pool.hpp>
 
 #include <gtest/gtest.h>
 
 #include <cstddef>
 
 #include "explore/explore.hpp"
+#include "io/buffer_pool.hpp"
 #include "runtime/runtime_context.hpp"
 
 namespace {

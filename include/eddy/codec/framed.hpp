@@ -12,9 +12,9 @@
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/encoder.hpp>
 #include <eddy/codec/framed_parts.hpp>
+#include <eddy/codec/framed_read.hpp>
+#include <eddy/codec/framed_write.hpp>
 #include <eddy/codec/split_framed.hpp>
-#include <eddy/detail/frame_reader.hpp>
-#include <eddy/detail/frame_writer.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>

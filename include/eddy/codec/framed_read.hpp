@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -8,14 +9,105 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/codec/framed_parts.hpp>
-#include <eddy/detail/frame_reader.hpp>
+#include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/borrowed.hpp>
+#include <eddy/io/read_buf.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::detail {
+
+/// The buffer and the state of a stream of codec frames that are read from a reader.
+///
+///              no frame in the buffer            bytes were read, or the end of the stream
+///     may_have_frame_ -------------> must read ---------------------------> may_have_frame_
+///          |  ^                                               (at the end decode_eof() is called)
+///   error  v  | polled again
+///       ends_now_: returns "no item" once; after an error at the end of the stream it reads before it decodes again
+///
+/// Cancel safety: safe. Bytes that were read stay in the buffer.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
+class frame_reader {
+public:
+    /// Creates a reader with a buffer of `capacity` bytes.
+    /// Errors: throws `misuse` if `capacity` is 0.
+    frame_reader(std::size_t capacity, std::source_location where) : frame_reader(bytes_mut(), capacity, where) {}
+    /// Creates a reader whose `buffer` may already contain bytes of the stream.
+    frame_reader(bytes_mut&& buffer, std::size_t capacity, std::source_location where = std::source_location::current())
+        : buffer_(std::move(buffer)), capacity_(capacity), may_have_frame_(!buffer_.empty()) {
+        if (capacity == 0) throw misuse("the read buffer for frames needs a capacity of at least one byte", where);
+    }
+
+    /// Returns the next frame, or an error of the reader or the decoder. Returns nullopt at the end of the stream, and
+    /// once after an error of the reader or an error that the decoder does not recover from.
+    template <class R, class D>
+    auto poll_next(context& cx, R& from, D& decoder) -> poll_result<std::optional<typename decoded_by<D>::item_type>> {
+        using item = typename decoded_by<D>::item_type;
+        using error = typename decoded_by<D>::error_type;
+        using answer = poll_result<std::optional<item>>;
+        if (std::exchange(ends_now_, false)) return std::nullopt;
+        for (;;) {
+            if (may_have_frame_ && !reads_first_) {
+                const std::size_t size_before = buffer_.size();
+                auto frame = at_end_ ? frame_finder::find_eof(decoder, buffer_) : frame_finder::find(decoder, buffer_);
+                if (!frame) [[unlikely]] {
+                    ends_now_ =
+                        !(at_end_ ? detail::can_continue_at_end(decoder, frame.error(), size_before, buffer_.size())
+                                  : detail::can_continue_after(decoder, frame.error()));
+                    // The stream may have continued by the next poll: the rest of an incomplete frame may have arrived.
+                    reads_first_ = ends_now_ && at_end_;
+                    return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
+                }
+                if (*frame) return answer(std::in_place, std::in_place, std::in_place, std::move(**frame));
+                may_have_frame_ = false;
+                if (at_end_) return std::nullopt;
+            }
+            budget_guard cost(cx);
+            const auto count = poll_fill(cx, from);
+            if (!count) return not_ready;
+            if (!*count) {
+                ends_now_ = true;
+                return std::optional<item>(std::in_place, std::unexpect, error(count->error()));
+            }
+            reads_first_ = false;
+            const bool was_at_end = std::exchange(at_end_, **count == 0);
+            if (at_end_ && was_at_end && !may_have_frame_) return std::nullopt;
+            may_have_frame_ = true;
+            if (!cost.is_paid()) return not_ready;  // the bytes stay in the buffer
+        }
+    }
+
+    /// Call it when the decoder was replaced: the buffered bytes may be a frame for the new decoder.
+    void decoder_has_changed() noexcept { may_have_frame_ = may_have_frame_ || !buffer_.empty(); }
+
+    [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
+    [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
+
+private:
+    /// Reads into the buffer. There is always spare capacity, so a count of 0 means the end of the stream.
+    template <class R>
+    poll_result<result<std::size_t>> poll_fill(context& cx, R& from) {
+        // A read of a few bytes costs as much as a large one, so a nearly full buffer is extended first.
+        constexpr std::size_t min_spare = 1024;
+        if (buffer_.capacity() - buffer_.size() < std::min(min_spare, capacity_)) buffer_.reserve(capacity_);
+        return poll_read_buf(from, cx, buffer_);
+    }
+
+    bytes_mut buffer_;
+    std::size_t capacity_;
+    bool may_have_frame_;
+    bool at_end_ = false;       // the last read returned 0 bytes
+    bool ends_now_ = false;     // an error was returned; the next poll returns "no item"
+    bool reads_first_ = false;  // the error was at the end of the stream; read again before decoding
+};
+
+}  // namespace eddy::detail
 
 namespace eddy::codec {
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
-
-#include <eddy/detail/with_index.hpp>
-
-// GCC copies a trivial optional, expected or variant as one block. If its parts were just written one by one, the wide
-// load cannot be forwarded from the store buffer and stalls until the stores have retired: about 5 ns in each await of
-// a channel. by_parts() avoids this: it constructs a new object from the parts.
 
 namespace eddy {
 template <class... T>
@@ -19,6 +14,21 @@ class selected;
 }  // namespace eddy
 
 namespace eddy::detail {
+
+/// Calls `f(std::integral_constant<std::size_t, which>)` for a number that is known only at run time. The result is
+/// constructed in place, not moved.
+/// Preconditions: `which` is less than `Count`.
+template <std::size_t Count, std::size_t I = 0, class Fn>
+decltype(auto) with_index(std::size_t which, Fn&& f) {
+    if constexpr (I + 1 < Count) {
+        if (which != I) return with_index<Count, I + 1>(which, f);
+    }
+    return f(std::integral_constant<std::size_t, I>());
+}
+
+// GCC copies a trivial optional, expected or variant as one block. If its parts were just written one by one, the wide
+// load cannot be forwarded from the store buffer and stalls until the stores have retired: about 5 ns in each await of
+// a channel. by_parts() avoids this: it constructs a new object from the parts.
 
 /// Whether GCC may copy an object that contains a `T` as one block.
 template <class T>

@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/false_warnings.hpp>
-#include <eddy/detail/with_index.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>

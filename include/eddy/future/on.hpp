@@ -10,12 +10,12 @@
 
 #include <eddy/detail/adapted.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/with_index.hpp>
 #include <eddy/future/combinators.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/when.hpp>

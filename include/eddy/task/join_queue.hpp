@@ -10,11 +10,13 @@
 #include <vector>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/join_fifo.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/joinable.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -23,6 +25,50 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
+
+namespace eddy::detail {
+
+/// The part of a join_queue that does not depend on the output type: tasks in the order in which they were added. Has
+/// the members of join_list.
+/// Thread safety: not synchronized; distinct objects may be used on different threads.
+class EDDY_API join_fifo {
+public:
+    join_fifo() noexcept = default;
+    join_fifo(join_fifo&& other) noexcept
+        : tasks_(std::exchange(other.tasks_, {})),
+          first_(std::exchange(other.first_, 0)),
+          waiting_(std::move(other.waiting_)) {}
+    join_fifo& operator=(join_fifo&& other) noexcept;
+    /// Aborts and detaches all tasks.
+    ~join_fifo() { release_all(true); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return tasks_.size() - first_; }
+
+    /// Allocates the memory for one add().
+    /// Errors: throws std::bad_alloc.
+    void reserve();
+    /// Adds a task and takes ownership of its join handle's reference.
+    /// Preconditions: reserve() was called for it.
+    void add(joinable& task) noexcept { tasks_.push_back(&task); }
+
+    /// Removes the first task if it has ended, and returns it with its join handle's reference. Otherwise returns null;
+    /// then `wake`, if not null, is woken when that task ends, and replaces the waker of earlier calls.
+    [[nodiscard]] joinable* take_ended(const waker* wake);
+
+    /// Aborts all tasks. They stay in the list until they have ended.
+    void abort_all() noexcept;
+    /// Removes all tasks from the list without aborting them.
+    void detach_all() noexcept { release_all(false); }
+
+private:
+    void release_all(bool with_abort) noexcept;
+
+    std::vector<joinable*> tasks_;  // those before `first_` were taken
+    std::size_t first_ = 0;
+    waker waiting_;  // of the last take_ended(), for release_all()
+};
+
+}  // namespace eddy::detail
 
 namespace eddy {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <source_location>
@@ -10,11 +11,13 @@
 #include <vector>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/join_list.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/detail/joinable.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -22,6 +25,58 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/spawn_blocking.hpp>
 #include <eddy/task/task.hpp>
+
+namespace eddy::detail {
+
+struct join_entry;
+struct join_ready_list;
+
+/// The part of a join_set that does not depend on the output type. Each task has an entry, whose waker is registered
+/// with the task. When the task ends, the waker moves the entry to a list of ended tasks, so that they are found
+/// without checking the rest. After Tokio's IdleNotifiedSet.
+/// Thread safety: not synchronized; distinct objects may be used on different threads. The wakers of its entries are
+/// used on any thread, also after its destruction.
+class EDDY_API join_list {
+public:
+    join_list() noexcept = default;
+    join_list(join_list&& other) noexcept
+        : ended_(std::exchange(other.ended_, nullptr)),
+          spare_(std::exchange(other.spare_, nullptr)),
+          first_(std::exchange(other.first_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
+    join_list& operator=(join_list&& other) noexcept;
+    /// Aborts and detaches all tasks.
+    ~join_list();
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    /// Allocates the memory for one add().
+    /// Errors: throws std::bad_alloc.
+    void reserve();
+    /// Adds a task and takes ownership of its join handle's reference.
+    /// Preconditions: reserve() was called for it.
+    void add(joinable& task) noexcept;
+
+    /// Removes the task that ended first and returns it with its join handle's reference. Returns null if none has
+    /// ended; then `wake`, if not null, is woken when one does, and replaces the waker of earlier calls.
+    [[nodiscard]] joinable* take_ended(const waker* wake) noexcept;
+
+    /// Aborts all tasks. They stay in the list until they have ended.
+    void abort_all() noexcept;
+    /// Removes all tasks from the list without aborting them.
+    void detach_all() noexcept { release_all(false); }
+
+private:
+    void release_all(bool with_abort) noexcept;
+    void unlink(join_entry& entry) noexcept;
+
+    join_ready_list* ended_ = nullptr;  // reference-counted: this object and each entry hold a reference
+    join_entry* spare_ = nullptr;       // allocated by reserve() for the next add()
+    join_entry* first_ = nullptr;       // the list of all tasks, ended or not
+    std::size_t size_ = 0;
+};
+
+}  // namespace eddy::detail
 
 namespace eddy {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/memory_pipe.hpp>
+#include <eddy/io/duplex.hpp>
 
 #include <algorithm>
 #include <mutex>

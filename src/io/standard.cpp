@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/blocking_stdio.hpp>
+#include <eddy/io/standard.hpp>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/join_list.hpp>
+#include <eddy/task/join_set.hpp>
 
 #include <mutex>
 

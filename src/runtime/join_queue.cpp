@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/join_fifo.hpp>
+#include <eddy/task/join_queue.hpp>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/deadline_heap.hpp>
+#include <eddy/time/delay_queue.hpp>
 
 #include <algorithm>
 #include <utility>
