@@ -304,7 +304,7 @@ def future_classes(found):
 def without_cancel_safety(found):
     """Returns the functions that return a task, and the futures, without `Cancel safety:`. A function that returns a
     future may state it instead of the class."""
-    tasks = [(n, doc) for n, _, doc in found if re.match(r"(eddy::)?(detail::)?(task|io_operation) *<", n.result)]
+    tasks = [(n, doc) for n, _, doc in found if re.match(r"(eddy::)?(detail::)?task *<", n.result)]
     # The classes that state it, and all words in the return types, return statements and aliases of functions.
     stated = set()
     for name, declaration, doc in found:

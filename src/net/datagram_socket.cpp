@@ -37,6 +37,7 @@ namespace eddy::net {
 namespace {
 
 using detail::direction;
+using detail::takes_datagram;
 
 template <class Addr>
 result<Addr> sender_of(const sys::native_addr& native) noexcept {
@@ -48,9 +49,9 @@ result<Addr> sender_of(const sys::native_addr& native) noexcept {
 }
 
 template <class Addr>
-result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, takes_it takes) noexcept {
+result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, takes_datagram takes) noexcept {
     sys::native_addr native;
-    const auto got = sys::recv_from(fd, into, native, takes == takes_it::yes ? 0 : MSG_PEEK);
+    const auto got = sys::recv_from(fd, into, native, takes == takes_datagram::yes ? 0 : MSG_PEEK);
     if (!got) return std::unexpected(got.error());
     const auto from = sender_of<Addr>(native);
     if (!from) return std::unexpected(from.error());
@@ -58,18 +59,31 @@ result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, t
 }
 
 }  // namespace
+}  // namespace eddy::net
+
+namespace eddy::detail {
 
 template <class Addr>
-poll_result<result<basic_recv_info<Addr>>> recv_from_op<Addr>::poll(detail::io_socket& socket, context& cx,
-                                                                    const void* future) {
+poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx, const void* future,
+                                                               std::span<std::byte> into, takes_datagram takes) {
     return socket.poll_call(
-        direction::read, cx, future, [&] { return recv_from_now<Addr>(socket.fd(), into_, takes_); },
-        detail::never_drained);
+        direction::read, cx, future, [&] { return net::recv_from_now<Addr>(socket.fd(), into, takes); }, never_drained);
 }
+template poll_result<result<net::basic_recv_info<net::socket_addr>>> poll_recv_from<net::socket_addr>(
+    io_socket&, context&, const void*, std::span<std::byte>, takes_datagram);
+template poll_result<result<net::basic_recv_info<net::unix_addr>>> poll_recv_from<net::unix_addr>(io_socket&, context&,
+                                                                                                  const void*,
+                                                                                                  std::span<std::byte>,
+                                                                                                  takes_datagram);
+
+}  // namespace eddy::detail
+
+namespace eddy::net {
 
 template <class Addr>
 auto datagram_socket<Addr>::try_recv_from(std::span<std::byte> into) -> result<recv_info_type> {
-    return socket_.try_call(direction::read, [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_it::yes); });
+    return socket_.try_call(direction::read,
+                            [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_datagram::yes); });
 }
 
 template <class Addr>
@@ -80,7 +94,8 @@ result<std::size_t> datagram_socket<Addr>::try_peek(std::span<std::byte> into) {
 
 template <class Addr>
 auto datagram_socket<Addr>::try_peek_from(std::span<std::byte> into) -> result<recv_info_type> {
-    return socket_.try_call(direction::read, [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_it::no); });
+    return socket_.try_call(direction::read,
+                            [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_datagram::no); });
 }
 
 template <class Addr>
@@ -98,8 +113,6 @@ result<void> datagram_socket<Addr>::set_send_buffer_size(std::uint32_t bytes) co
     return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
-template class recv_from_op<socket_addr>;
-template class recv_from_op<unix_addr>;
 template class datagram_socket<socket_addr>;
 template class datagram_socket<unix_addr>;
 

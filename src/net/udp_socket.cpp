@@ -77,11 +77,12 @@ task<result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, 
 
 // ---- Sending ----
 
-detail::io_operation<send_to_op> udp_socket::send_to(io::const_buffer from, const socket_addr& to) noexcept {
-    return detail::io_operation<send_to_op>(socket_, from, to);
+send_to_future udp_socket::send_to(io::const_buffer from, const socket_addr& to) noexcept {
+    return send_to_future(socket_, from, to);
 }
 
-poll_result<result<std::size_t>> send_to_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+poll_result<result<std::size_t>> send_to_future::poll_socket(detail::io_socket& socket, context& cx,
+                                                             const void* future) {
     return poll_send_to_now(socket, cx, future, from_, to_);
 }
 
@@ -96,14 +97,15 @@ task<result<std::size_t>> udp_socket::send_to_named(detail::io_socket& socket, s
         to = std::move(found);
     }
     const auto addrs = co_await try_(to.addrs());
-    co_return co_await detail::io_operation<send_to_op>(socket, from, addrs.front());
+    co_return co_await send_to_future(socket, from, addrs.front());
 }
 
-detail::io_operation<send_many_op> udp_socket::send_many(std::span<const outgoing_datagram> all) noexcept {
-    return detail::io_operation<send_many_op>(socket_, all);
+send_many_future udp_socket::send_many(std::span<const outgoing_datagram> all) noexcept {
+    return send_many_future(socket_, all);
 }
 
-poll_result<result<std::size_t>> send_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+poll_result<result<std::size_t>> send_many_future::poll_socket(detail::io_socket& socket, context& cx,
+                                                               const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
     return socket.poll_call(direction::write, cx, future, [&] { return send_batch(socket.fd(), all_); }, never_drained);
 }
@@ -124,11 +126,12 @@ poll_result<result<std::size_t>> udp_socket::poll_send_to(context& cx, std::span
 
 // ---- Receiving ----
 
-detail::io_operation<recv_many_op> udp_socket::recv_many(std::span<incoming_datagram> all) noexcept {
-    return detail::io_operation<recv_many_op>(socket_, all);
+recv_many_future udp_socket::recv_many(std::span<incoming_datagram> all) noexcept {
+    return recv_many_future(socket_, all);
 }
 
-poll_result<result<std::size_t>> recv_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+poll_result<result<std::size_t>> recv_many_future::poll_socket(detail::io_socket& socket, context& cx,
+                                                               const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
     // A short batch has drained the socket, which saves the call that would only report EAGAIN. If an error has ended
     // the batch, the socket keeps it and reports an event for it, before or after this call. (An unwritable buffer

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/async_buf_read.hpp>
 #include <eddy/io/async_read.hpp>
@@ -116,28 +117,18 @@ poll_result<result<std::size_t>> poll_write_checked(W& to, context& cx, std::spa
 /// Errors: those of the writer; write_zero if the writer accepts no bytes.
 template <class W>
 poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std::byte>& left) {
-    while (!left.empty()) {
-        const auto count = poll_write_checked(to, cx, left);
-        if (!count) return not_ready;
-        if (!*count) return result<void>(std::unexpect, count->error());
-        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-        left = left.subspan(**count);
-    }
-    return ok();
+    return poll_all(errc::write_zero, left,
+                    [&](std::span<const std::byte> some) { return poll_write_checked(to, cx, some); });
 }
 
 /// Same as poll_write_all(), from the front of a buffer. Written bytes are removed from the buffer immediately, also if
 /// the next write throws.
 template <class W, class B>
 poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
-    for (auto chunk = from.chunk(); !chunk.empty(); chunk = from.chunk()) {
-        const auto count = poll_write_checked(to, cx, chunk);
-        if (!count) return not_ready;
-        if (!*count) return result<void>(std::unexpect, count->error());
-        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-        from.advance(**count);
-    }
-    return ok();
+    return poll_all(
+        errc::write_zero, [&] { return from.chunk(); },
+        [&](std::span<const std::byte> some) { return poll_write_checked(to, cx, some); },
+        [&](std::size_t count) { from.advance(count); });
 }
 
 /// Returns the total size of `parts`.

@@ -126,7 +126,7 @@ public:
     result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into);
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from);
 
-    /// Runs a user-provided operation once: see net::any_call::try_io().
+    /// Runs a user-provided operation once: see tcp_stream::try_io().
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(io::interest wanted, Operation& operation) const {
         if (!is_registered()) return operation();
@@ -186,7 +186,6 @@ private:
         return state_.load(std::memory_order_acquire) == state::registered;
     }
     /// Moves the contents of `other` into this socket, which is empty.
-    // relaxed: no other thread uses either socket during a move, so nothing needs to be ordered.
     void take(io_socket& other) noexcept {
         if (other.source_ != nullptr) check_not_borrowed(*other.source_);
         fd_ = std::exchange(other.fd_, -1);
@@ -195,6 +194,7 @@ private:
         kind_ = other.kind_;
         io_ = std::exchange(other.io_, nullptr);
         source_ = std::exchange(other.source_, nullptr);
+        // relaxed: no other thread uses either socket during a move, so nothing needs to be ordered.
         state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
         other.state_.store(state::unregistered, std::memory_order_relaxed);
     }
@@ -242,33 +242,20 @@ private:
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
-/// The future of one operation on an io_socket. `Op` provides `value_type`, `way`, and
-/// `poll(io_socket&, context&, future)`, which returns a poll_result<result<value_type>>.
+/// The base of the futures of sockets. `Self` provides `poll_socket(io_socket&, context&, future)`, which makes the
+/// call, and waits in direction `Way`.
 /// Cancel safety: safe. If it is destroyed before it is ready, no data was transferred and no waker is left behind.
 /// Lifetime: the socket must outlive it. It must not move after its first poll.
 /// Cost: small, because it stays in the coroutine frame of a waiting task.
-template <class Op>
-class [[nodiscard("an operation does nothing until it is awaited")]] io_operation
-    : public future_ops<io_operation<Op>> {
+template <class Self, class T, direction Way>
+class socket_future : public future_ops<Self> {
 public:
-    using output_type = result<typename Op::value_type>;
-
-    template <class... Args>
-    explicit io_operation(io_socket& socket, Args&&... args) noexcept
-        : socket_(&socket), op_(std::forward<Args>(args)...) {}
-    io_operation(io_operation&& other) noexcept : socket_(other.socket_), op_(std::move(other.op_)) {
-        if (other.state_ == state::waiting) {
-            fatal_misuse("an I/O operation was moved while it waits: move it before its first poll");
-        }
-    }
-    io_operation& operator=(io_operation&&) = delete;
-    ~io_operation() {
-        if (has_waited_) socket_->leave(Op::way, this);
-    }
+    using output_type = result<T>;
 
     poll_result<output_type> poll(context& cx) {
         if (state_ == state::ended) throw_has_ended("an I/O operation", cx.where());
-        auto answer = op_.poll(*socket_, cx, this);
+        // SAFETY: Self derives from socket_future<Self>, so *this is the base of a Self.
+        auto answer = static_cast<Self&>(*this).poll_socket(*socket_, cx, this);
         if (answer.is_ready()) {
             state_ = state::ended;
         } else {
@@ -278,13 +265,43 @@ public:
         return answer;
     }
 
+protected:
+    explicit socket_future(io_socket& socket) noexcept : socket_(&socket) {}
+    socket_future(socket_future&& other) noexcept : socket_(other.socket_) {
+        if (other.state_ == state::waiting) {
+            fatal_misuse("an I/O operation was moved while it waits: move it before its first poll");
+        }
+    }
+    socket_future& operator=(socket_future&&) = delete;
+    ~socket_future() {
+        if (has_waited_) socket_->leave(Way, this);
+    }
+
 private:
     enum class state : unsigned char { fresh, waiting, ended };
 
     io_socket* socket_;
-    [[no_unique_address]] Op op_;
     state state_ = state::fresh;
     bool has_waited_ = false;  // the socket may hold its waker
+};
+
+/// What an operation with an empty buffer does: nothing, or its call, because an empty datagram is valid.
+enum class if_empty : bool { nothing, call };
+
+/// The base of the futures that make one call, with a buffer or a list of buffers.
+template <class Self, auto Call, direction Way, class Buffer, if_empty Empty>
+class buffer_future : public socket_future<Self, std::size_t, Way> {
+public:
+    buffer_future(io_socket& socket, Buffer buffer) noexcept : buffer_future::socket_future(socket), buffer_(buffer) {}
+
+private:
+    friend socket_future<Self, std::size_t, Way>;
+    poll_result<result<std::size_t>> poll_socket(io_socket& socket, context& cx, const void* future) {
+        if (Empty == if_empty::nothing && buffer_.empty()) return ok(std::size_t{0});
+        return (socket.*Call)(cx, future, buffer_);
+    }
+
+    Buffer buffer_;
 };
 
 }  // namespace eddy::detail

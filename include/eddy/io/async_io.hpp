@@ -32,7 +32,7 @@ constexpr bool check_operation() {
 namespace eddy::io {
 
 /// Calls a function until its error is not operation_would_block: the future of async_fd::async_io() and
-/// net::any_call::async_io(). `Source::try_io()` makes one call. `Readiness` is the future that waits until another
+/// tcp_stream::async_io(). `Source::try_io()` makes one call. `Readiness` is the future that waits until another
 /// call is worth making.
 /// Errors: those of the function; errc::runtime_shutdown.
 /// Cancel safety: safe, if a call that would block has no effect.

@@ -10,10 +10,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/error.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
 
@@ -110,36 +111,45 @@ namespace eddy::io {
 /// The default buffer size of copy(), in bytes.
 inline constexpr std::size_t default_copy_buffer = 8 * 1024;
 
-/// The algorithm of copy().
+/// The future of copy().
 template <class R, class W>
-class copy_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] copy_future
+    : public detail::io_future<copy_future<R, W>, result<std::uint64_t>> {
 public:
     using output_type = result<std::uint64_t>;
 
     /// For use by copy().
-    copy_op(R& from, W& to, std::size_t buffer_size, std::source_location where)
+    copy_future(R& from, W& to, std::size_t buffer_size, std::source_location where)
         : from_(&from), to_(&to), copying_(buffer_size, where) {}
 
-    poll_result<output_type> poll(context& cx) { return copying_.poll(cx, *from_, *to_); }
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
 
 private:
+    friend typename copy_future::io_future;
+    poll_result<output_type> advance(context& cx) { return copying_.poll(cx, *from_, *to_); }
+
     R* from_;
     W* to_;
     detail::copying copying_;
 };
 
-/// The algorithm of copy_buf().
+/// The future of copy_buf().
 template <class R, class W>
-class copy_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] copy_buf_future
+    : public detail::io_future<copy_buf_future<R, W>, result<std::uint64_t>> {
 public:
     using output_type = result<std::uint64_t>;
 
     /// For use by copy_buf().
-    copy_buf_op(R& from, W& to) noexcept : from_(&from), to_(&to) {}
+    copy_buf_future(R& from, W& to) noexcept : from_(&from), to_(&to) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were written.
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    friend typename copy_buf_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         for (;;) {
             if (has_ended_) return poll_end(cx);
             detail::budget_guard cost(cx);
@@ -158,10 +168,7 @@ public:
             if (!cost.is_paid()) return not_ready;
         }
     }
-    /// Returns the number of bytes that were written.
-    [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
-private:
     static output_type failure(std::error_code error) { return output_type(std::unexpect, error); }
 
     poll_result<output_type> poll_flush_meanwhile(context& cx) {
@@ -199,7 +206,7 @@ template <class R, class W>
 [[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer,
                         std::source_location where = std::source_location::current()) {
     constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_borrowed_writer<W>();
-    return detail::make_operation<fits, copy_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(
+    return detail::make_if<fits, copy_future<std::remove_reference_t<R>, std::remove_reference_t<W>>>(
         from, to, buffer_size, where);
 }
 
@@ -211,7 +218,7 @@ template <class R, class W>
 template <class R, class W>
 [[nodiscard]] auto copy_buf(R&& from, W&& to) {
     constexpr bool fits = detail::check_borrowed_buf_reader<R>() && detail::check_borrowed_writer<W>();
-    return detail::make_operation<fits, copy_buf_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(from, to);
+    return detail::make_if<fits, copy_buf_future<std::remove_reference_t<R>, std::remove_reference_t<W>>>(from, to);
 }
 
 }  // namespace eddy::io

@@ -9,11 +9,12 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/idle_timer.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/copy.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
@@ -99,21 +100,27 @@ private:
 
 namespace eddy::io {
 
-/// The algorithm of copy_bidirectional().
+/// The future of copy_bidirectional().
 template <class A, class B>
-class copy_bidirectional_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] copy_bidirectional_future
+    : public detail::io_future<copy_bidirectional_future<A, B>, result<copied>> {
 public:
     using output_type = result<copied>;
 
     /// For use by copy_bidirectional().
-    copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
+    copy_bidirectional_future(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
         : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
-    copy_bidirectional_op(A& a, B& b, const copy_options& options, std::source_location where)
-        : copy_bidirectional_op(a, b, options.a_to_b_buffer(), options.b_to_a_buffer(), where) {
+    copy_bidirectional_future(A& a, B& b, const copy_options& options, std::source_location where)
+        : copy_bidirectional_future(a, b, options.a_to_b_buffer(), options.b_to_a_buffer(), where) {
         if (options.idle_timeout()) idle_.emplace(*options.idle_timeout(), where);
     }
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were written, in both directions together.
+    [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
+
+private:
+    friend typename copy_bidirectional_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         const std::size_t before = count();
         auto answer = poll_copies(cx);
         if (answer || !idle_) return answer;
@@ -121,10 +128,6 @@ public:
         if (!idle_->poll_late(cx, detail::idle_timer::read)) return not_ready;
         return output_type(std::unexpect, make_error_code(errc::timed_out));
     }
-    /// Returns the number of bytes that were written, in both directions together.
-    [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
-
-private:
     poll_result<output_type> poll_copies(context& cx) {
         // Alternates the order: the direction that is polled first may use up the budget, and would starve the other
         // one.
@@ -164,7 +167,7 @@ template <class A, class B>
                                       std::source_location where = std::source_location::current()) {
     constexpr bool fits = detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
                           detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>();
-    return detail::make_operation<fits, copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
+    return detail::make_if<fits, copy_bidirectional_future<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
         a, b, a_to_b_size, b_to_a_size, where);
 }
 
@@ -175,13 +178,10 @@ template <class A, class B>
 template <class A, class B>
 [[nodiscard]] auto copy_bidirectional(A&& a, B&& b, const copy_options& options,
                                       std::source_location where = std::source_location::current()) {
-    if constexpr (detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
-                  detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>()) {
-        return operation<copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
-            std::in_place, a, b, options, where);
-    } else {
-        return detail::broken_future();
-    }
+    constexpr bool fits = detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
+                          detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>();
+    return detail::make_if<fits, copy_bidirectional_future<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
+        a, b, options, where);
 }
 
 }  // namespace eddy::io

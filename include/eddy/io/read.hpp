@@ -6,40 +6,45 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of read().
+/// The future of read().
 template <class R>
-class read_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_future
+    : public detail::io_future<read_future<R>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read().
-    read_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }
+    read_future(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
 
 private:
+    friend typename read_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }
+
     R* from_;
     std::span<std::byte> into_;
 };
 
-/// The algorithm of read_vectored().
+/// The future of read_vectored().
 template <class R>
-class read_vectored_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_vectored_future
+    : public detail::io_future<read_vectored_future<R>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_vectored().
-    read_vectored_op(R& from, std::span<const std::span<std::byte>> into) noexcept : from_(&from), into_(into) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_read_parts(*from_, cx, into_); }
+    read_vectored_future(R& from, std::span<const std::span<std::byte>> into) noexcept : from_(&from), into_(into) {}
 
 private:
+    friend typename read_vectored_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_parts(*from_, cx, into_); }
+
     R* from_;
     std::span<const std::span<std::byte>> into_;
 };
@@ -52,8 +57,8 @@ private:
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read(R&& from, mutable_buffer into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_op<std::remove_reference_t<R>>>(
-        from, into.bytes());
+    return detail::make_if<detail::check_borrowed_reader<R>(), read_future<std::remove_reference_t<R>>>(from,
+                                                                                                        into.bytes());
 }
 template <class R, eddy::detail::growing_bytes C>
 [[nodiscard]] auto read(R&& from, C& into, std::source_location where = std::source_location::current()) {
@@ -66,8 +71,8 @@ template <class R, eddy::detail::growing_bytes C>
 /// Lifetime: the future borrows the reader, the list and the buffers.
 template <class R>
 [[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_vectored_op<std::remove_reference_t<R>>>(
-        from, into);
+    return detail::make_if<detail::check_borrowed_reader<R>(), read_vectored_future<std::remove_reference_t<R>>>(from,
+                                                                                                                 into);
 }
 
 }  // namespace eddy::io

@@ -6,9 +6,10 @@
 #include <utility>
 
 #include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buf.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
 
@@ -32,18 +33,20 @@ poll_result<result<std::size_t>> poll_read_buf(R& from, context& cx, B& into) {
 
 namespace eddy::io {
 
-/// The algorithm of read_buf().
+/// The future of read_buf().
 template <class R, class B>
-class read_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_buf_future
+    : public detail::io_future<read_buf_future<R, B>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_buf().
-    read_buf_op(R& from, B& into) noexcept : from_(&from), into_(&into) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_read_buf(*from_, cx, *into_); }
+    read_buf_future(R& from, B& into) noexcept : from_(&from), into_(&into) {}
 
 private:
+    friend typename read_buf_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_buf(*from_, cx, *into_); }
+
     R* from_;
     B* into_;
 };
@@ -57,7 +60,7 @@ private:
 template <class R, class B>
 [[nodiscard]] auto read_buf(R&& from, B& into) {
     constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_buf_mut<B>();
-    return detail::make_operation<fits, read_buf_op<std::remove_reference_t<R>, B>>(from, into);
+    return detail::make_if<fits, read_buf_future<std::remove_reference_t<R>, B>>(from, into);
 }
 
 }  // namespace eddy::io

@@ -5,43 +5,43 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
 
 /// Fills `into`, starting at offset `filled`.
 template <class R>
 poll_result<result<void>> poll_read_exact(R& from, context& cx, std::span<std::byte> into, std::size_t& filled) {
-    while (filled < into.size()) {
-        const auto count = poll_read_checked(from, cx, into.subspan(filled));
-        if (!count) return not_ready;
-        if (!*count) return result<void>(std::unexpect, count->error());
-        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::unexpected_eof));
-        filled += **count;
-    }
-    return ok();
+    return poll_all(
+        errc::unexpected_eof, [&] { return into.subspan(filled); },
+        [&](std::span<std::byte> some) { return poll_read_checked(from, cx, some); },
+        [&](std::size_t count) { filled += count; });
 }
 
 }  // namespace eddy::detail
 
 namespace eddy::io {
 
-/// The algorithm of read_exact().
+/// The future of read_exact().
 template <class R>
-class read_exact_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_exact_future
+    : public detail::io_future<read_exact_future<R>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by read_exact().
-    read_exact_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
+    read_exact_future(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
 
-    poll_result<output_type> poll(context& cx) { return detail::poll_read_exact(*from_, cx, into_, filled_); }
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return filled_; }
 
 private:
+    friend typename read_exact_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_exact(*from_, cx, into_, filled_); }
+
     R* from_;
     std::span<std::byte> into_;
     std::size_t filled_ = 0;
@@ -57,7 +57,7 @@ private:
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_exact(R&& from, mutable_buffer into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_exact_op<std::remove_reference_t<R>>>(
+    return detail::make_if<detail::check_borrowed_reader<R>(), read_exact_future<std::remove_reference_t<R>>>(
         from, into.bytes());
 }
 

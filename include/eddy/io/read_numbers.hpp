@@ -8,34 +8,38 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/int128.hpp>
-#include <eddy/io/operation.hpp>
 #include <eddy/io/read_exact.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of read_u8() and the other functions that read numbers.
+/// The future of read_u8() and the other functions that read numbers.
 /// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
 template <class R, class T, std::endian Order>
-class read_number_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_number_future
+    : public detail::io_future<read_number_future<R, T, Order>, result<T>> {
 public:
     using output_type = result<T>;
 
     /// For use by the functions that read numbers.
-    explicit read_number_op(R& from) noexcept : from_(&from) {}
+    explicit read_number_future(R& from) noexcept : from_(&from) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were read.
+    [[nodiscard]] std::size_t count() const noexcept { return filled_; }
+
+private:
+    friend typename read_number_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         const auto done = detail::poll_read_exact(*from_, cx, bytes_, filled_);
         if (!done) return not_ready;
         if (!*done) return output_type(std::unexpect, done->error());
         return output_type(detail::number_of<T, Order>(bytes_));
     }
-    /// Returns the number of bytes that were read.
-    [[nodiscard]] std::size_t count() const noexcept { return filled_; }
 
-private:
     R* from_;
     std::array<std::byte, sizeof(T)> bytes_{};
     std::size_t filled_ = 0;
@@ -48,7 +52,7 @@ namespace eddy::detail {
 /// Makes the operation that reads a T in byte order Order.
 template <class T, std::endian Order, class R>
 auto read_number(R&& from) {
-    return make_operation<check_borrowed_reader<R>(), io::read_number_op<std::remove_reference_t<R>, T, Order>>(from);
+    return make_if<check_borrowed_reader<R>(), io::read_number_future<std::remove_reference_t<R>, T, Order>>(from);
 }
 
 }  // namespace eddy::detail

@@ -8,11 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
 
@@ -59,90 +60,102 @@ inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
 
 namespace eddy::io {
 
-/// The algorithm of read_to_end() with a container.
+/// The future of read_to_end() with a container.
 template <class R, class C>
-class read_to_end_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_to_end_future
+    : public detail::io_future<read_to_end_future<R, C>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_to_end().
-    read_to_end_op(R& from, C& into) noexcept : reading_(from), into_(&into) {}
+    read_to_end_future(R& from, C& into) noexcept : reading_(from), into_(&into) {}
 
-    poll_result<output_type> poll(context& cx) { return reading_.poll(cx, *into_); }
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
+    friend typename read_to_end_future::io_future;
+    poll_result<output_type> advance(context& cx) { return reading_.poll(cx, *into_); }
+
     detail::reading_to_end<R, C> reading_;
     C* into_;
 };
 
-/// The algorithm of read_to_end() without a container.
+/// The future of read_to_end() without a container.
 template <class R, class C>
-class read_all_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_all_future
+    : public detail::io_future<read_all_future<R, C>, result<C>> {
 public:
     using output_type = result<C>;
 
     /// For use by read_to_end().
-    explicit read_all_op(R& from) noexcept : reading_(from) {}
+    explicit read_all_future(R& from) noexcept : reading_(from) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were read.
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    friend typename read_all_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         const auto count = reading_.poll(cx, got_);
         if (!count) return not_ready;
         if (!*count) return output_type(std::unexpect, count->error());
         return output_type(std::move(got_));
     }
-    /// Returns the number of bytes that were read.
-    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
-private:
     detail::reading_to_end<R, C> reading_;
     C got_;
 };
 
-/// The algorithm of read_to_string() with a string.
+/// The future of read_to_string() with a string.
 template <class R>
-class read_to_string_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_to_string_future
+    : public detail::io_future<read_to_string_future<R>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_to_string().
-    read_to_string_op(R& from, std::string& into) noexcept : reading_(from), into_(&into), before_(into.size()) {}
+    read_to_string_future(R& from, std::string& into) noexcept : reading_(from), into_(&into), before_(into.size()) {}
 
-    poll_result<output_type> poll(context& cx) {
-        auto count = reading_.poll(cx, *into_);
-        if (!count || !*count) return count;
-        return detail::only_utf8(*into_, before_);
-    }
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
+    friend typename read_to_string_future::io_future;
+    poll_result<output_type> advance(context& cx) {
+        auto count = reading_.poll(cx, *into_);
+        if (!count || !*count) return count;
+        return detail::only_utf8(*into_, before_);
+    }
+
     detail::reading_to_end<R, std::string> reading_;
     std::string* into_;
     std::size_t before_;
 };
 
-/// The algorithm of read_to_string() without a string.
+/// The future of read_to_string() without a string.
 template <class R>
-class read_text_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_text_future
+    : public detail::io_future<read_text_future<R>, result<std::string>> {
 public:
     using output_type = result<std::string>;
 
     /// For use by read_to_string().
-    explicit read_text_op(R& from) noexcept : reading_(from) {}
+    explicit read_text_future(R& from) noexcept : reading_(from) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were read.
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    friend typename read_text_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         const auto count = reading_.poll(cx, got_);
         if (!count) return not_ready;
         if (!*count) return output_type(std::unexpect, count->error());
         if (auto text = detail::only_utf8(got_, 0); !text) return output_type(std::unexpect, text.error());
         return output_type(std::move(got_));
     }
-    /// Returns the number of bytes that were read.
-    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
-private:
     detail::reading_to_end<R, std::string> reading_;
     std::string got_;
 };
@@ -156,7 +169,7 @@ private:
 template <class R, class C>
 [[nodiscard]] auto read_to_end(R&& from, C& into) {
     constexpr bool fits = detail::check_borrowed_reader<R>() && detail::check_growing<C>();
-    return detail::make_operation<fits, read_to_end_op<std::remove_reference_t<R>, C>>(from, into);
+    return detail::make_if<fits, read_to_end_future<std::remove_reference_t<R>, C>>(from, into);
 }
 
 /// Reads until the end and returns the bytes.
@@ -165,8 +178,8 @@ template <class R, class C>
 /// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_end(R&& from) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(),
-                                  read_all_op<std::remove_reference_t<R>, std::vector<std::byte>>>(from);
+    return detail::make_if<detail::check_borrowed_reader<R>(),
+                           read_all_future<std::remove_reference_t<R>, std::vector<std::byte>>>(from);
 }
 
 /// Reads UTF-8 text until the end and appends it to `into`. Returns the number of bytes.
@@ -176,8 +189,8 @@ template <class R>
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from, std::string& into) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_to_string_op<std::remove_reference_t<R>>>(
-        from, into);
+    return detail::make_if<detail::check_borrowed_reader<R>(), read_to_string_future<std::remove_reference_t<R>>>(from,
+                                                                                                                  into);
 }
 
 /// Reads UTF-8 text until the end and returns it.
@@ -186,7 +199,7 @@ template <class R>
 /// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from) {
-    return detail::make_operation<detail::check_borrowed_reader<R>(), read_text_op<std::remove_reference_t<R>>>(from);
+    return detail::make_if<detail::check_borrowed_reader<R>(), read_text_future<std::remove_reference_t<R>>>(from);
 }
 
 }  // namespace eddy::io

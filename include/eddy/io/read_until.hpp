@@ -10,11 +10,12 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/budget_guard.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/detail/utf8.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
@@ -81,41 +82,46 @@ poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimi
 
 namespace eddy::io {
 
-/// The algorithm of fill_buf().
+/// The future of fill_buf().
 template <class R>
-class fill_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] fill_buf_future
+    : public detail::io_future<fill_buf_future<R>, result<std::span<const std::byte>>> {
 public:
     using output_type = result<std::span<const std::byte>>;
 
     /// For use by fill_buf().
-    explicit fill_buf_op(R& from) noexcept : from_(&from) {}
-
-    poll_result<output_type> poll(context& cx) { return from_->poll_fill_buf(cx); }
+    explicit fill_buf_future(R& from) noexcept : from_(&from) {}
 
 private:
+    friend typename fill_buf_future::io_future;
+    poll_result<output_type> advance(context& cx) { return from_->poll_fill_buf(cx); }
+
     R* from_;
 };
 
-/// The algorithm of read_until().
+/// The future of read_until().
 template <class R, class C>
-class read_until_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_until_future
+    : public detail::io_future<read_until_future<R, C>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_until().
-    read_until_op(R& from, std::byte delimiter, C& into, std::size_t limit) noexcept
+    read_until_future(R& from, std::byte delimiter, C& into, std::size_t limit) noexcept
         : from_(&from), into_(&into), limit_(limit), delimiter_(delimiter) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were read.
+    [[nodiscard]] std::size_t count() const noexcept { return read_; }
+
+private:
+    friend typename read_until_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         const auto done = detail::poll_read_until(*from_, cx, delimiter_, *into_, read_, limit_);
         if (!done) return not_ready;
         if (!*done) return output_type(std::unexpect, done->error());
         return ok(read_);
     }
-    /// Returns the number of bytes that were read.
-    [[nodiscard]] std::size_t count() const noexcept { return read_; }
 
-private:
     R* from_;
     C* into_;
     std::size_t limit_;
@@ -123,30 +129,33 @@ private:
     std::byte delimiter_;
 };
 
-/// The algorithm of read_line().
+/// The future of read_line().
 template <class R>
-class read_line_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] read_line_future
+    : public detail::io_future<read_line_future<R>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_line().
-    read_line_op(R& from, std::string& into, std::size_t limit) noexcept
+    read_line_future(R& from, std::string& into, std::size_t limit) noexcept
         : into_(&into), before_(into.size()), reading_(from, std::byte{'\n'}, into, limit) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were read.
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    friend typename read_line_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         auto count = reading_.poll(cx);
         if (!count || !*count) return count;
         if (detail::is_utf8(std::string_view(*into_).substr(before_))) return count;
         into_->resize(before_);
         return detail::io_failure(errc::invalid_utf8);
     }
-    /// Returns the number of bytes that were read.
-    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
-private:
     std::string* into_;
     std::size_t before_;
-    read_until_op<R, std::string> reading_;
+    read_until_future<R, std::string> reading_;
 };
 
 /// Returns the bytes in the reader's buffer. Reads first if the buffer is empty. Returns an empty span at end of
@@ -156,8 +165,7 @@ private:
 /// Lifetime: the bytes stay valid until the next operation on the reader.
 template <class R>
 [[nodiscard]] auto fill_buf(R&& from) {
-    return detail::make_operation<detail::check_borrowed_buf_reader<R>(), fill_buf_op<std::remove_reference_t<R>>>(
-        from);
+    return detail::make_if<detail::check_borrowed_buf_reader<R>(), fill_buf_future<std::remove_reference_t<R>>>(from);
 }
 
 /// Reads up to and including a delimiter, or up to the end, and appends the bytes to `into`: a std::string, a vector of
@@ -169,7 +177,7 @@ template <class R>
 template <class R, class C>
 [[nodiscard]] auto read_until(R&& from, std::byte delimiter, C& into, std::size_t limit = no_limit) {
     constexpr bool fits = detail::check_borrowed_buf_reader<R>() && detail::check_growing<C>();
-    return detail::make_operation<fits, read_until_op<std::remove_reference_t<R>, C>>(from, delimiter, into, limit);
+    return detail::make_if<fits, read_until_future<std::remove_reference_t<R>, C>>(from, delimiter, into, limit);
 }
 
 /// Reads a line of UTF-8 text with its line end, and appends it to `into`. Returns the number of bytes, which is 0 at
@@ -179,7 +187,7 @@ template <class R, class C>
 /// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_line(R&& from, std::string& into, std::size_t limit = no_limit) {
-    return detail::make_operation<detail::check_borrowed_buf_reader<R>(), read_line_op<std::remove_reference_t<R>>>(
+    return detail::make_if<detail::check_borrowed_buf_reader<R>(), read_line_future<std::remove_reference_t<R>>>(
         from, into, limit);
 }
 

@@ -5,22 +5,26 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/async_seek.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of seek().
+/// The future of seek().
 template <class S>
-class seek_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] seek_future
+    : public detail::io_future<seek_future<S>, result<std::uint64_t>> {
 public:
     using output_type = result<std::uint64_t>;
 
     /// For use by seek().
-    seek_op(S& object, seek_from to) noexcept : object_(&object), to_(to) {}
+    seek_future(S& object, seek_from to) noexcept : object_(&object), to_(to) {}
 
-    poll_result<output_type> poll(context& cx) {
+private:
+    friend typename seek_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         if (!has_begun_) {
             // First completes a seek that a dropped operation has begun.
             if (!object_->poll_seek_complete(cx)) return not_ready;
@@ -30,7 +34,6 @@ public:
         return object_->poll_seek_complete(cx);
     }
 
-private:
     S* object_;
     seek_from to_;
     bool has_begun_ = false;
@@ -43,7 +46,7 @@ private:
 template <class S>
 [[nodiscard]] auto seek(S&& object, seek_from to) {
     constexpr bool fits = detail::check_borrowed<S>() && detail::check_seekable<S>();
-    return detail::make_operation<fits, seek_op<std::remove_reference_t<S>>>(object, to);
+    return detail::make_if<fits, seek_future<std::remove_reference_t<S>>>(object, to);
 }
 
 /// Seeks to the start. Otherwise same as seek().

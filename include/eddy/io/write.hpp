@@ -6,71 +6,80 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of write().
+/// The future of write().
 template <class W>
-class write_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_future
+    : public detail::io_future<write_future<W>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write().
-    write_op(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_write_checked(*to_, cx, from_); }
+    write_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
 
 private:
+    friend typename write_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_checked(*to_, cx, from_); }
+
     W* to_;
     std::span<const std::byte> from_;
 };
 
-/// The algorithm of write_vectored().
+/// The future of write_vectored().
 template <class W>
-class write_vectored_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_vectored_future
+    : public detail::io_future<write_vectored_future<W>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write_vectored().
-    write_vectored_op(W& to, std::span<const std::span<const std::byte>> from) noexcept : to_(&to), from_(from) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_write_parts(*to_, cx, from_); }
+    write_vectored_future(W& to, std::span<const std::span<const std::byte>> from) noexcept : to_(&to), from_(from) {}
 
 private:
+    friend typename write_vectored_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_parts(*to_, cx, from_); }
+
     W* to_;
     std::span<const std::span<const std::byte>> from_;
 };
 
-/// The algorithm of flush().
+/// The future of flush().
 template <class W>
-class flush_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] flush_future
+    : public detail::io_future<flush_future<W>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by flush().
-    explicit flush_op(W& to) noexcept : to_(&to) {}
-
-    poll_result<output_type> poll(context& cx) { return to_->poll_flush(cx); }
+    explicit flush_future(W& to) noexcept : to_(&to) {}
 
 private:
+    friend typename flush_future::io_future;
+    poll_result<output_type> advance(context& cx) { return to_->poll_flush(cx); }
+
     W* to_;
 };
 
-/// The algorithm of shutdown().
+/// The future of shutdown().
 template <class W>
-class shutdown_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] shutdown_future
+    : public detail::io_future<shutdown_future<W>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by shutdown().
-    explicit shutdown_op(W& to) noexcept : to_(&to) {}
-
-    poll_result<output_type> poll(context& cx) { return to_->poll_shutdown(cx); }
+    explicit shutdown_future(W& to) noexcept : to_(&to) {}
 
 private:
+    friend typename shutdown_future::io_future;
+    poll_result<output_type> advance(context& cx) { return to_->poll_shutdown(cx); }
+
     W* to_;
 };
 
@@ -81,8 +90,8 @@ private:
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write(W&& to, const_buffer from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), write_op<std::remove_reference_t<W>>>(
-        to, from.bytes());
+    return detail::make_if<detail::check_borrowed_writer<W>(), write_future<std::remove_reference_t<W>>>(to,
+                                                                                                         from.bytes());
 }
 
 // A temporary string: reports the misuse with one static_assert.
@@ -97,8 +106,8 @@ auto write(W&&, T&&) {
 /// Lifetime: the future borrows the writer, the list and the buffers.
 template <class W>
 [[nodiscard]] auto write_vectored(W&& to, std::span<const std::span<const std::byte>> from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), write_vectored_op<std::remove_reference_t<W>>>(
-        to, from);
+    return detail::make_if<detail::check_borrowed_writer<W>(), write_vectored_future<std::remove_reference_t<W>>>(to,
+                                                                                                                  from);
 }
 
 /// Waits until all bytes that were written have reached their destination.
@@ -107,7 +116,7 @@ template <class W>
 /// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto flush(W&& to) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), flush_op<std::remove_reference_t<W>>>(to);
+    return detail::make_if<detail::check_borrowed_writer<W>(), flush_future<std::remove_reference_t<W>>>(to);
 }
 
 /// Flushes, then ends the stream: no further byte will be written.
@@ -116,7 +125,7 @@ template <class W>
 /// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto shutdown(W&& to) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), shutdown_op<std::remove_reference_t<W>>>(to);
+    return detail::make_if<detail::check_borrowed_writer<W>(), shutdown_future<std::remove_reference_t<W>>>(to);
 }
 
 }  // namespace eddy::io

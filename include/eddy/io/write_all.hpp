@@ -7,80 +7,87 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buffer.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of write_all().
+/// The future of write_all().
 template <class W>
-class write_all_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_future
+    : public detail::io_future<write_all_future<W>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all().
-    write_all_op(W& to, std::span<const std::byte> from) noexcept : to_(&to), left_(from), size_(from.size()) {}
+    write_all_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), left_(from), size_(from.size()) {}
 
-    poll_result<output_type> poll(context& cx) { return detail::poll_write_all(*to_, cx, left_); }
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return size_ - left_.size(); }
 
 private:
+    friend typename write_all_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_all(*to_, cx, left_); }
+
     W* to_;
     std::span<const std::byte> left_;
     std::size_t size_;
 };
 
-/// The algorithm of write_all() for a container that it owns.
+/// The future of write_all() for a container that it owns.
 template <class W, class T>
-class write_all_moved_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_moved_future
+    : public detail::io_future<write_all_moved_future<W, T>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all().
-    write_all_moved_op(W& to, T&& from) : to_(&to), from_(std::move(from)) {}
+    write_all_moved_future(W& to, T&& from) : to_(&to), from_(std::move(from)) {}
 
-    poll_result<output_type> poll(context& cx) {
-        // Computed in each poll: the bytes of a short string move with the future, before its first poll.
-        const std::span<const std::byte> all = detail::source_bytes(from_);
-        auto left = all.subspan(written_);
-        auto done = detail::poll_write_all(*to_, cx, left);
-        written_ = all.size() - left.size();
-        return done;
-    }
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
 private:
+    friend typename write_all_moved_future::io_future;
+    poll_result<output_type> advance(context& cx) {
+        return detail::poll_all(
+            errc::write_zero, [&] { return detail::source_bytes(from_).subspan(written_); },
+            [&](std::span<const std::byte> some) { return detail::poll_write_checked(*to_, cx, some); },
+            [&](std::size_t count) { written_ += count; });
+    }
+
     W* to_;
-    T from_;
+    T from_;  // the bytes of a short string move with the future, so there is no span of them
     std::size_t written_ = 0;
 };
 
-/// The algorithm of write_all_vectored().
+/// The future of write_all_vectored().
 template <class W>
-class write_all_vectored_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_vectored_future
+    : public detail::io_future<write_all_vectored_future<W>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all_vectored().
-    write_all_vectored_op(W& to, std::span<std::span<const std::byte>> from) noexcept : to_(&to), left_(from) {}
+    write_all_vectored_future(W& to, std::span<std::span<const std::byte>> from) noexcept : to_(&to), left_(from) {}
 
-    poll_result<output_type> poll(context& cx) {
-        for (skip_empty(); !left_.empty(); skip_empty()) {
-            const auto count = detail::poll_write_parts(*to_, cx, std::span<const std::span<const std::byte>>(left_));
-            if (!count) return not_ready;
-            if (!*count) return output_type(std::unexpect, count->error());
-            if (**count == 0) return output_type(std::unexpect, make_error_code(errc::write_zero));
-            take_off(**count);
-        }
-        return ok();
-    }
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
 private:
+    friend typename write_all_vectored_future::io_future;
+    poll_result<output_type> advance(context& cx) {
+        const auto rest = [&] {
+            skip_empty();
+            return std::span<const std::span<const std::byte>>(left_);
+        };
+        return detail::poll_all(
+            errc::write_zero, rest, [&](auto parts) { return detail::poll_write_parts(*to_, cx, parts); },
+            [&](std::size_t count) { take_off(count); });
+    }
+
     void skip_empty() noexcept {
         while (!left_.empty() && left_.front().empty()) left_ = left_.subspan(1);
     }
@@ -109,13 +116,13 @@ private:
 /// everything else, is borrowed.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, const_buffer from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(), write_all_op<std::remove_reference_t<W>>>(
+    return detail::make_if<detail::check_borrowed_writer<W>(), write_all_future<std::remove_reference_t<W>>>(
         to, from.bytes());
 }
 template <class W, eddy::detail::owned_bytes T>
 [[nodiscard]] auto write_all(W&& to, T&& from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(),
-                                  write_all_moved_op<std::remove_reference_t<W>, T>>(to, std::forward<T>(from));
+    return detail::make_if<detail::check_borrowed_writer<W>(), write_all_moved_future<std::remove_reference_t<W>, T>>(
+        to, std::forward<T>(from));
 }
 
 /// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: each span
@@ -127,8 +134,8 @@ template <class W, eddy::detail::owned_bytes T>
 /// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
-    return detail::make_operation<detail::check_borrowed_writer<W>(),
-                                  write_all_vectored_op<std::remove_reference_t<W>>>(to, from);
+    return detail::make_if<detail::check_borrowed_writer<W>(), write_all_vectored_future<std::remove_reference_t<W>>>(
+        to, from);
 }
 
 }  // namespace eddy::io

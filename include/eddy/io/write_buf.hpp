@@ -5,9 +5,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/buf.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::detail {
 
@@ -23,38 +24,42 @@ constexpr bool check_buf() {
 
 namespace eddy::io {
 
-/// The algorithm of write_buf().
+/// The future of write_buf().
 template <class W, class B>
-class write_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_buf_future
+    : public detail::io_future<write_buf_future<W, B>, result<std::size_t>> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write_buf().
-    write_buf_op(W& to, B& from) noexcept : to_(&to), from_(&from) {}
+    write_buf_future(W& to, B& from) noexcept : to_(&to), from_(&from) {}
 
-    poll_result<output_type> poll(context& cx) {
+private:
+    friend typename write_buf_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         auto count = detail::poll_write_checked(*to_, cx, from_->chunk());
         if (count && *count) from_->advance(**count);
         return count;
     }
 
-private:
     W* to_;
     B* from_;
 };
 
-/// The algorithm of write_all_buf().
+/// The future of write_all_buf().
 template <class W, class B>
-class write_all_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_buf_future
+    : public detail::io_future<write_all_buf_future<W, B>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all_buf().
-    write_all_buf_op(W& to, B& from) noexcept : to_(&to), from_(&from) {}
-
-    poll_result<output_type> poll(context& cx) { return detail::poll_write_all_buf(*to_, cx, *from_); }
+    write_all_buf_future(W& to, B& from) noexcept : to_(&to), from_(&from) {}
 
 private:
+    friend typename write_all_buf_future::io_future;
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_all_buf(*to_, cx, *from_); }
+
     W* to_;
     B* from_;
 };
@@ -67,7 +72,7 @@ private:
 template <class W, class B>
 [[nodiscard]] auto write_buf(W&& to, B& from) {
     constexpr bool fits = detail::check_borrowed_writer<W>() && detail::check_buf<B>();
-    return detail::make_operation<fits, write_buf_op<std::remove_reference_t<W>, B>>(to, from);
+    return detail::make_if<fits, write_buf_future<std::remove_reference_t<W>, B>>(to, from);
 }
 
 /// Writes all of a `bytes` or another `buf`, which is empty afterwards.
@@ -77,7 +82,7 @@ template <class W, class B>
 template <class W, class B>
 [[nodiscard]] auto write_all_buf(W&& to, B& from) {
     constexpr bool fits = detail::check_borrowed_writer<W>() && detail::check_buf<B>();
-    return detail::make_operation<fits, write_all_buf_op<std::remove_reference_t<W>, B>>(to, from);
+    return detail::make_if<fits, write_all_buf_future<std::remove_reference_t<W>, B>>(to, from);
 }
 
 }  // namespace eddy::io

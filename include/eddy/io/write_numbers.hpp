@@ -9,33 +9,37 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/io/int128.hpp>
-#include <eddy/io/operation.hpp>
 
 namespace eddy::io {
 
-/// The algorithm of write_u8() and the other functions that write numbers.
+/// The future of write_u8() and the other functions that write numbers.
 /// Cancel safety: not safe, except for 8-bit numbers. Only count() has the number of bytes that were written.
 template <class W, std::size_t Size>
-class write_number_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] write_number_future
+    : public detail::io_future<write_number_future<W, Size>, result<void>> {
 public:
     using output_type = result<void>;
 
     /// For use by the functions that write numbers.
-    write_number_op(W& to, const std::array<std::byte, Size>& bytes) noexcept : to_(&to), bytes_(bytes) {}
+    write_number_future(W& to, const std::array<std::byte, Size>& bytes) noexcept : to_(&to), bytes_(bytes) {}
 
-    poll_result<output_type> poll(context& cx) {
+    /// Returns the number of bytes that were written.
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    friend typename write_number_future::io_future;
+    poll_result<output_type> advance(context& cx) {
         auto left = std::span<const std::byte>(bytes_).subspan(written_);
         auto done = detail::poll_write_all(*to_, cx, left);
         written_ = Size - left.size();
         return done;
     }
-    /// Returns the number of bytes that were written.
-    [[nodiscard]] std::size_t count() const noexcept { return written_; }
 
-private:
     W* to_;
     std::array<std::byte, Size> bytes_;
     std::size_t written_ = 0;
@@ -48,7 +52,7 @@ namespace eddy::detail {
 /// Makes the operation that writes `value` in byte order Order.
 template <std::endian Order, class W, class T>
 auto write_number(W&& to, T value) {
-    return make_operation<check_borrowed_writer<W>(), io::write_number_op<std::remove_reference_t<W>, sizeof(T)>>(
+    return make_if<check_borrowed_writer<W>(), io::write_number_future<std::remove_reference_t<W>, sizeof(T)>>(
         to, bytes_of<Order>(value));
 }
 

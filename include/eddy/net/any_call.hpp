@@ -12,7 +12,7 @@
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_readiness.hpp>
 
-namespace eddy::net {
+namespace eddy::detail {
 
 /// Allows any system call on the descriptor: a mixin for sockets and the ends of pipes, with the derived class as
 /// `Self`.
@@ -31,11 +31,13 @@ namespace eddy::net {
 template <class Self>
 class any_call {
 public:
+    // SAFETY of the casts below: Self derives from this mixin, so *this is the base of a Self.
+
     /// Calls `operation` once. If it would block, the socket counts as not ready for `wanted` until the next event.
     template <class Operation>
     auto try_io(io::interest wanted, Operation&& operation) {
-        if constexpr (detail::check_operation<Operation>()) {
-            return detail::socket_access::get(static_cast<Self&>(*this)).try_io(wanted, operation);
+        if constexpr (check_operation<Operation>()) {
+            return socket_access::get(static_cast<Self&>(*this)).try_io(wanted, operation);
         }
     }
     /// Calls `operation` until its error is not operation_would_block. Waits for readiness between calls.
@@ -44,11 +46,11 @@ public:
     /// Lifetime: the future borrows the socket.
     template <class Operation>
     [[nodiscard]] auto async_io(io::interest wanted, Operation&& operation) {
-        return detail::make_if<detail::check_operation<Operation>(),
-                               io::async_io_future<detail::io_socket, socket_readiness, std::decay_t<Operation>,
-                                                   detail::is_fragile<Operation>>>(
-            detail::socket_access::get(static_cast<Self&>(*this)), wanted, std::forward<Operation>(operation));
+        return make_if<
+            check_operation<Operation>(),
+            io::async_io_future<io_socket, net::socket_readiness, std::decay_t<Operation>, is_fragile<Operation>>>(
+            socket_access::get(static_cast<Self&>(*this)), wanted, std::forward<Operation>(operation));
     }
 };
 
-}  // namespace eddy::net
+}  // namespace eddy::detail

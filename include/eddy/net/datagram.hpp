@@ -11,16 +11,29 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
 // The futures of datagram_socket.hpp and their results. See there for the documentation.
+
+namespace eddy::net {
+template <class Addr>
+struct basic_recv_info;
+}  // namespace eddy::net
 
 namespace eddy::detail {
 
 /// Returns the size of the next datagram, which stays in the socket: waits for it, or does not.
 EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future);
 EDDY_API result<std::size_t> try_datagram_size(io_socket& socket);
+
+/// Whether a receive removes the datagram from the socket: recv_from() does, peek_from() does not.
+enum class takes_datagram : bool { no, yes };
+
+/// Receives a datagram into `into` and returns its size and its sender.
+template <class Addr>
+EDDY_API poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx,
+                                                                        const void* future, std::span<std::byte> into,
+                                                                        takes_datagram takes);
 
 }  // namespace eddy::detail
 
@@ -39,59 +52,79 @@ struct basic_recv_info {
         : size(count), from(sender), is_truncated(truncated) {}
 };
 
-/// The operations of send(), recv() and peek().
-using datagram_send_op =
-    buffer_op<&detail::io_socket::poll_write, detail::direction::write, std::span<const std::byte>, if_empty::call>;
-using datagram_recv_op =
-    buffer_op<&detail::io_socket::poll_read, detail::direction::read, std::span<std::byte>, if_empty::call>;
-using datagram_peek_op =
-    buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::call>;
-
-/// Selects whether a receive removes the datagram from the socket.
-enum class takes_it : bool {
-    no,  ///< it stays in the socket: peek_from()
-    yes  ///< it is removed: recv_from()
+/// The future of send().
+/// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] datagram_send_future
+    : public detail::buffer_future<datagram_send_future, &detail::io_socket::poll_write, detail::direction::write,
+                                   std::span<const std::byte>, detail::if_empty::call> {
+public:
+    using buffer_future::buffer_future;
 };
 
-/// The operation of recv_from() and peek_from().
-/// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+/// The future of recv().
+/// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] datagram_recv_future
+    : public detail::buffer_future<datagram_recv_future, &detail::io_socket::poll_read, detail::direction::read,
+                                   std::span<std::byte>, detail::if_empty::call> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of peek().
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] datagram_peek_future
+    : public detail::buffer_future<datagram_peek_future, &detail::io_socket::poll_peek, detail::direction::read,
+                                   std::span<std::byte>, detail::if_empty::call> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of recv_from() and peek_from().
+/// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
 /// Thread safety: one thread at a time.
 template <class Addr>
-class EDDY_API recv_from_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] recv_from_future
+    : public detail::socket_future<recv_from_future<Addr>, basic_recv_info<Addr>, detail::direction::read> {
+    using base = typename recv_from_future::socket_future;
+    friend base;
+
 public:
-    /// The output of the operation, and the direction in which it waits. For use by its future.
-    using value_type = basic_recv_info<Addr>;
-    static constexpr detail::direction way = detail::direction::read;
-
     /// For use by recv_from() and peek_from().
-    recv_from_op(std::span<std::byte> into, takes_it takes) noexcept : into_(into), takes_(takes) {}
-
-    poll_result<result<basic_recv_info<Addr>>> poll(detail::io_socket& socket, context& cx, const void* future);
+    recv_from_future(detail::io_socket& socket, std::span<std::byte> into, detail::takes_datagram takes) noexcept
+        : base(socket), takes_(takes), into_(into) {}
 
 private:
+    poll_result<result<basic_recv_info<Addr>>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return detail::poll_recv_from<Addr>(socket, cx, future, into_, takes_);
+    }
+
+    detail::takes_datagram takes_;
     std::span<std::byte> into_;
-    takes_it takes_;
 };
 
-/// The operation of recv_buf() and recv_buf_from(), with the output `Info`.
-/// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+/// The future of recv_buf() and recv_buf_from(), with the output `Info`.
+/// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
 /// Thread safety: one thread at a time.
 template <class Addr, class B, class Info>
-class recv_buf_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] recv_buf_future
+    : public detail::socket_future<recv_buf_future<Addr, B, Info>, Info, detail::direction::read> {
+    using base = typename recv_buf_future::socket_future;
+    friend base;
+
 public:
-    /// The output of the operation, and the direction in which it waits. For use by its future.
-    using value_type = Info;
-    static constexpr detail::direction way = detail::direction::read;
-
     /// For use by recv_buf() and recv_buf_from().
-    explicit recv_buf_op(B& into) noexcept : into_(&into) {}
+    recv_buf_future(detail::io_socket& socket, B& into) noexcept : base(socket), into_(&into) {}
 
-    poll_result<result<Info>> poll(detail::io_socket& socket, context& cx, const void* future) {
+private:
+    poll_result<result<Info>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
         const auto size = detail::poll_datagram_size(socket, cx, future);
         if (!size) return not_ready;
         if (!*size) return result<Info>(std::unexpect, size->error());
         detail::spare_bytes<B> room(*into_, **size);
-        auto got = recv_from_op<Addr>(room.get(), takes_it::yes).poll(socket, cx, future);
+        auto got = detail::poll_recv_from<Addr>(socket, cx, future, room.get(), detail::takes_datagram::yes);
         if (!got) return not_ready;
         if (!*got) return result<Info>(std::unexpect, got->error());
         room.keep((*got)->size);
@@ -102,7 +135,6 @@ public:
         }
     }
 
-private:
     B* into_;
 };
 

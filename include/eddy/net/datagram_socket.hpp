@@ -23,7 +23,7 @@ namespace eddy::net {
 /// The common base of udp_socket and unix_datagram: sends to the connected peer, and receives from any sender.
 /// Thread safety: one operation may be pending in each direction, on different threads.
 template <class Addr>
-class EDDY_API datagram_socket : public socket_owner {
+class EDDY_API datagram_socket : public detail::socket_owner {
 public:
     /// The result of a receive that reports the sender.
     using recv_info_type = basic_recv_info<Addr>;
@@ -36,8 +36,8 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `from`.
     /// Cost: one system call if the send buffer has capacity, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_send_op> send(io::const_buffer from) noexcept {
-        return detail::io_operation<datagram_send_op>(socket_, from.bytes());
+    [[nodiscard]] datagram_send_future send(io::const_buffer from) noexcept {
+        return datagram_send_future(socket_, from.bytes());
     }
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
@@ -55,21 +55,21 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
     /// Cost: one system call if a datagram is available, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_recv_op> recv(io::mutable_buffer into) noexcept {
-        return detail::io_operation<datagram_recv_op>(socket_, into.bytes());
+    [[nodiscard]] datagram_recv_future recv(io::mutable_buffer into) noexcept {
+        return datagram_recv_future(socket_, into.bytes());
     }
     /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> recv_from(io::mutable_buffer into) noexcept {
-        return detail::io_operation<recv_from_op<Addr>>(socket_, into.bytes(), takes_it::yes);
+    [[nodiscard]] recv_from_future<Addr> recv_from(io::mutable_buffer into) noexcept {
+        return recv_from_future<Addr>(socket_, into.bytes(), detail::takes_datagram::yes);
     }
     /// Same as recv() and recv_from(), but the datagram stays in the socket. The next receive returns it.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<datagram_peek_op> peek(io::mutable_buffer into) noexcept {
-        return detail::io_operation<datagram_peek_op>(socket_, into.bytes());
+    [[nodiscard]] datagram_peek_future peek(io::mutable_buffer into) noexcept {
+        return datagram_peek_future(socket_, into.bytes());
     }
-    [[nodiscard]] detail::io_operation<recv_from_op<Addr>> peek_from(io::mutable_buffer into) noexcept {
-        return detail::io_operation<recv_from_op<Addr>>(socket_, into.bytes(), takes_it::no);
+    [[nodiscard]] recv_from_future<Addr> peek_from(io::mutable_buffer into) noexcept {
+        return recv_from_future<Addr>(socket_, into.bytes(), detail::takes_datagram::no);
     }
     /// Receives or peeks without waiting.
     /// Errors: operation_would_block if there is no datagram.
@@ -87,19 +87,11 @@ public:
     /// Cost: two system calls if a datagram is available: one for its size. Else one more after the wait.
     template <class B>
     [[nodiscard]] auto recv_buf(B& into) noexcept {
-        if constexpr (detail::check_growing<B>()) {
-            return detail::io_operation<recv_buf_op<Addr, B, std::size_t>>(socket_, into);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_if<detail::check_growing<B>(), recv_buf_future<Addr, B, std::size_t>>(socket_, into);
     }
     template <class B>
     [[nodiscard]] auto recv_buf_from(B& into) noexcept {
-        if constexpr (detail::check_growing<B>()) {
-            return detail::io_operation<recv_buf_op<Addr, B, recv_info_type>>(socket_, into);
-        } else {
-            return detail::broken_future();
-        }
+        return detail::make_if<detail::check_growing<B>(), recv_buf_future<Addr, B, recv_info_type>>(socket_, into);
     }
     /// Same as recv_buf() and recv_buf_from(), without waiting.
     /// Errors: operation_would_block if there is no datagram.
@@ -124,13 +116,13 @@ public:
         return socket_.poll_read(cx, nullptr, into);
     }
     poll_result<result<recv_info_type>> poll_recv_from(context& cx, std::span<std::byte> into) {
-        return recv_from_op<Addr>(into, takes_it::yes).poll(socket_, cx, nullptr);
+        return detail::poll_recv_from<Addr>(socket_, cx, nullptr, into, detail::takes_datagram::yes);
     }
     poll_result<result<std::size_t>> poll_peek(context& cx, std::span<std::byte> into) {
         return socket_.poll_peek(cx, nullptr, into);
     }
     poll_result<result<recv_info_type>> poll_peek_from(context& cx, std::span<std::byte> into) {
-        return recv_from_op<Addr>(into, takes_it::no).poll(socket_, cx, nullptr);
+        return detail::poll_recv_from<Addr>(socket_, cx, nullptr, into, detail::takes_datagram::no);
     }
 
     // ---- Readiness ----

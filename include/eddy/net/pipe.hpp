@@ -28,7 +28,9 @@ struct ends;
 /// nothing: the reader sees the end of the stream when the last sender is destroyed.
 /// Thread safety: one write at a time. Any number of tasks may wait for readiness.
 /// Lifetime: the sender must outlive its futures, and must not move while one of them waits.
-class EDDY_API sender : public writing<sender>, public any_call<sender>, public socket_owner {
+class EDDY_API sender : public writing<sender>,
+                        public eddy::detail::any_call<sender>,
+                        public eddy::detail::socket_owner {
 public:
     /// Takes ownership of the writing end of a pipe or FIFO, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied if it is not
@@ -55,7 +57,9 @@ private:
 /// read_write(true).
 /// Thread safety: one read at a time. Any number of tasks may wait for readiness.
 /// Lifetime: the receiver must outlive its futures, and must not move while one of them waits.
-class EDDY_API receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
+class EDDY_API receiver : public reading<receiver>,
+                          public eddy::detail::any_call<receiver>,
+                          public eddy::detail::socket_owner {
 public:
     /// Takes ownership of the reading end of a pipe or FIFO, also on error.
     /// Errors: those of sender::from_native(), with permission_denied if it is not open for reading.

@@ -5,12 +5,15 @@
 #include <source_location>
 #include <span>
 
+#include <eddy/detail/io_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/io/leased_buffer.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/net/socket_readiness.hpp>
-#include <eddy/net/tcp_operations.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
@@ -27,6 +30,74 @@ struct socket_access {
 
 namespace eddy::net {
 
+/// The future of read().
+/// Cancel safety: safe. If it is destroyed before it is ready, no byte was taken from the stream.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] read_future
+    : public detail::buffer_future<read_future, &detail::io_socket::poll_read, detail::direction::read,
+                                   std::span<std::byte>, detail::if_empty::nothing> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of read_vectored().
+/// Cancel safety: safe. If it is destroyed before it is ready, no byte was taken from the stream.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] read_vectored_future
+    : public detail::buffer_future<read_vectored_future, &detail::io_socket::poll_read_vectored,
+                                   detail::direction::read, std::span<const std::span<std::byte>>,
+                                   detail::if_empty::call> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of peek().
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] peek_future
+    : public detail::buffer_future<peek_future, &detail::io_socket::poll_peek, detail::direction::read,
+                                   std::span<std::byte>, detail::if_empty::nothing> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of read_exact().
+/// Cancel safety: not safe. Bytes already read are lost.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] read_exact_future
+    : public detail::socket_future<read_exact_future, void, detail::direction::read> {
+public:
+    /// For use by read_exact().
+    read_exact_future(detail::io_socket& socket, std::span<std::byte> into) noexcept
+        : socket_future(socket), left_(into) {}
+
+private:
+    friend socket_future;
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return detail::poll_all(errc::unexpected_eof, left_,
+                                [&](std::span<std::byte> some) { return socket.poll_read(cx, future, some); });
+    }
+
+    std::span<std::byte> left_;
+};
+
+/// The future of receive().
+/// Cancel safety: safe. No byte is lost.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] receive_future
+    : public detail::socket_future<receive_future, io::leased_buffer, detail::direction::read> {
+public:
+    /// For use by receive().
+    explicit receive_future(detail::io_socket& socket) noexcept : socket_future(socket) {}
+
+private:
+    friend socket_future;
+    static poll_result<result<io::leased_buffer>> poll_socket(detail::io_socket& socket, context& cx,
+                                                              const void* future) {
+        return socket.poll_receive(cx, future);
+    }
+};
+
 /// The reading functions of streams, reading halves and receivers of pipes: a mixin, with the derived class as `Self`.
 /// The futures borrow the object and the buffers. They do not allocate.
 /// Thread safety: one read may be pending at a time. Only the last read that was polled is woken.
@@ -39,34 +110,30 @@ public:
     /// Throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
     /// Cost: one system call if bytes are available, else one more after the wait; no allocation.
-    [[nodiscard]] detail::io_operation<read_op> read(io::mutable_buffer into) noexcept {
-        return detail::io_operation<read_op>(socket_of_self(), into.bytes());
+    [[nodiscard]] read_future read(io::mutable_buffer into) noexcept {
+        return read_future(socket_of_self(), into.bytes());
     }
     template <detail::growing_bytes C>
-    [[nodiscard]] detail::io_operation<read_op> read(C& into,
-                                                     std::source_location where = std::source_location::current()) {
-        return detail::io_operation<read_op>(socket_of_self(), detail::room_of(into, where));
+    [[nodiscard]] read_future read(C& into, std::source_location where = std::source_location::current()) {
+        return read_future(socket_of_self(), detail::room_of(into, where));
     }
     /// Reads into several buffers in order. Otherwise same as read().
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<read_vectored_op> read_vectored(
-        std::span<const std::span<std::byte>> into) noexcept {
-        return detail::io_operation<read_vectored_op>(socket_of_self(), into);
+    [[nodiscard]] read_vectored_future read_vectored(std::span<const std::span<std::byte>> into) noexcept {
+        return read_vectored_future(socket_of_self(), into);
     }
     /// Fills all of `into`. It accepts what read() accepts.
     /// Errors: errc::unexpected_eof if the stream ends first; those of read().
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
-    [[nodiscard]] detail::io_operation<read_exact_op> read_exact(io::mutable_buffer into) noexcept {
-        return detail::io_operation<read_exact_op>(socket_of_self(), into.bytes());
+    [[nodiscard]] read_exact_future read_exact(io::mutable_buffer into) noexcept {
+        return read_exact_future(socket_of_self(), into.bytes());
     }
     /// Waits for bytes without holding a buffer, and returns them in a buffer that is leased from the event loop. Empty
     /// at end of stream.
     /// Errors: those of read(); throws std::bad_alloc if there is no memory for the buffer.
     /// Cancel safety: safe. No byte is lost.
     /// Cost: that of read(). The buffer belongs to a pool.
-    [[nodiscard]] detail::io_operation<receive_op> receive() noexcept {
-        return detail::io_operation<receive_op>(socket_of_self());
-    }
+    [[nodiscard]] receive_future receive() noexcept { return receive_future(socket_of_self()); }
     /// Reads without waiting.
     /// Errors: operation_would_block if there are no bytes; those of read().
     result<std::size_t> try_read(io::mutable_buffer into) { return socket_of_self().try_read(into.bytes()); }
@@ -94,6 +161,7 @@ public:
     }
 
 private:
+    // SAFETY: Self derives from this mixin, so *this is the base of a Self.
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }
 };
 
@@ -105,8 +173,8 @@ class peeking {
 public:
     /// Same as read(), but the bytes stay in the stream. The next read returns them.
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<peek_op> peek(io::mutable_buffer into) noexcept {
-        return detail::io_operation<peek_op>(socket_of_self(), into.bytes());
+    [[nodiscard]] peek_future peek(io::mutable_buffer into) noexcept {
+        return peek_future(socket_of_self(), into.bytes());
     }
     /// Same as peek(), as a poll function.
     poll_result<result<std::size_t>> poll_peek(context& cx, std::span<std::byte> into) {
@@ -115,6 +183,7 @@ public:
     }
 
 private:
+    // SAFETY: Self derives from this mixin, so *this is the base of a Self.
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }
 };
 

@@ -17,10 +17,6 @@ struct socket_access;
 /// The task of into_native(): releases the descriptor of `socket`.
 [[nodiscard]] EDDY_API task<result<net::released>> release_socket(io_socket socket);
 
-}  // namespace eddy::detail
-
-namespace eddy::net {
-
 /// The common base of streams, ends of pipes, datagram sockets and listeners: owns a descriptor. An object that was
 /// moved from is empty. It may be assigned to. Other operations that read, write, accept or wait throw `misuse`.
 /// Functions for addresses and options return bad_file_descriptor.
@@ -32,25 +28,25 @@ public:
     /// Errors: errc::runtime_shutdown or another error, if bytes that were written cannot be handed to the system. An
     /// error of the connection itself is not returned here, but as released::error.
     /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
-    [[nodiscard]] task<result<released>> into_native() && { return detail::release_socket(std::move(socket_)); }
+    [[nodiscard]] task<result<net::released>> into_native() && { return release_socket(std::move(socket_)); }
     // Lvalue overload: reports the misuse with one static_assert.
-    auto into_native(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
+    auto into_native(auto&&... a) & { return refuse_lvalue(a...); }
     /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
     /// have received bytes of a TCP connection already, and bytes that were written may not be in the socket before
     /// flush().
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
 protected:
-    explicit socket_owner(detail::io_socket&& socket) noexcept : socket_(std::move(socket)) {}
-    socket_owner(int fd, detail::descriptor_kind kind) noexcept : socket_(fd, kind) {}
+    explicit socket_owner(io_socket&& socket) noexcept : socket_(std::move(socket)) {}
+    socket_owner(int fd, descriptor_kind kind) noexcept : socket_(fd, kind) {}
     socket_owner(socket_owner&&) noexcept = default;
     socket_owner& operator=(socket_owner&&) noexcept = default;
     ~socket_owner() = default;
 
-    friend detail::socket_access;
-    detail::io_socket& socket() noexcept { return socket_; }
+    friend eddy::detail::socket_access;
+    io_socket& socket() noexcept { return socket_; }
 
-    detail::io_socket socket_;
+    io_socket socket_;
 };
 
-}  // namespace eddy::net
+}  // namespace eddy::detail

@@ -34,7 +34,7 @@ namespace eddy::net {
 /// connection. With io_uring, unsent data is flushed for up to 30 s, or until the event loop ends; then the connection
 /// is reset. Await shutdown() or flush() before the event loop ends.
 /// Cost: registers with the event loop at the first operation that would block; with io_uring, at the first operation.
-class EDDY_API tcp_stream : public basic_stream<tcp_stream>, public tcp_options<tcp_stream> {
+class EDDY_API tcp_stream : public detail::basic_stream<tcp_stream>, public tcp_options<tcp_stream> {
 public:
     /// Connects to a peer. `to` is any `to_socket_addrs` (an address, text such as "127.0.0.1:80" or "localhost:80", or
     /// several addresses), or a host and a port. Tries each address in order. Does nothing before the future is polled.

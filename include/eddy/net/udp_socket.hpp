@@ -57,9 +57,9 @@ struct outgoing_datagram {
 };
 
 class udp_socket;
-class send_to_op;
-class recv_many_op;
-class send_many_op;
+class send_to_future;
+class recv_many_future;
+class send_many_future;
 /// The results of udp_socket::send_dgram() and udp_socket::recv_dgram().
 template <class B>
 using dgram_sent = basic_dgram_sent<udp_socket, B>;
@@ -85,7 +85,7 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// those that look up a name and those that take ownership of the socket.
 class EDDY_API udp_socket : public datagram_socket<socket_addr>,
                             public ip_binding<udp_socket>,
-                            public any_call<udp_socket> {
+                            public detail::any_call<udp_socket> {
 public:
     /// Takes ownership of a UDP socket, bound or not, also on error. Use it for options that must be set before
     /// bind(2).
@@ -113,7 +113,7 @@ public:
     /// Errors: those of send().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `from`.
-    [[nodiscard]] detail::io_operation<send_to_op> send_to(io::const_buffer from, const socket_addr& to) noexcept;
+    [[nodiscard]] send_to_future send_to(io::const_buffer from, const socket_addr& to) noexcept;
     /// Sends a datagram to the first address of any `to_socket_addrs`, which may be a name. Returns the size in bytes.
     /// Errors: those of send() and of lookup_host().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
@@ -128,7 +128,7 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `all`.
     /// Cost: one system call for all.
-    [[nodiscard]] detail::io_operation<send_many_op> send_many(std::span<const outgoing_datagram> all) noexcept;
+    [[nodiscard]] send_many_future send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
     result<std::size_t> try_send_to(io::const_buffer from, const socket_addr& to);
@@ -147,7 +147,7 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `all`.
     /// Cost: one system call for all.
-    [[nodiscard]] detail::io_operation<recv_many_op> recv_many(std::span<incoming_datagram> all) noexcept;
+    [[nodiscard]] recv_many_future recv_many(std::span<incoming_datagram> all) noexcept;
     /// Receives without waiting.
     /// Errors: operation_would_block if there is no datagram.
     result<std::size_t> try_recv_many(std::span<incoming_datagram> all);
@@ -241,55 +241,55 @@ private:
 
 // ---- Implementation ----
 
-/// The operation of udp_socket::send_to().
+/// The future of udp_socket::send_to().
+/// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
 /// Thread safety: one thread at a time.
-class EDDY_API send_to_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API send_to_future
+    : public detail::socket_future<send_to_future, std::size_t, detail::direction::write> {
 public:
-    /// The output of the operation, and the direction in which it waits. For use by its future.
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::write;
-
-    /// For use by udp_socket::send_to().
-    send_to_op(std::span<const std::byte> from, const socket_addr& to) noexcept : from_(from), to_(to) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);
+    /// For use by udp_socket.
+    send_to_future(detail::io_socket& socket, std::span<const std::byte> from, const socket_addr& to) noexcept
+        : socket_future(socket), from_(from), to_(to) {}
 
 private:
+    friend socket_future;
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+
     std::span<const std::byte> from_;
     socket_addr to_;
 };
 
-/// The operation of udp_socket::recv_many().
+/// The future of udp_socket::recv_many().
+/// Cancel safety: safe. If it is destroyed before it is ready, no datagram was taken.
 /// Thread safety: one thread at a time.
-class EDDY_API recv_many_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API recv_many_future
+    : public detail::socket_future<recv_many_future, std::size_t, detail::direction::read> {
 public:
-    /// The output of the operation, and the direction in which it waits. For use by its future.
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
-
-    /// For use by udp_socket::recv_many().
-    explicit recv_many_op(std::span<incoming_datagram> all) noexcept : all_(all) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);
+    /// For use by udp_socket.
+    recv_many_future(detail::io_socket& socket, std::span<incoming_datagram> all) noexcept
+        : socket_future(socket), all_(all) {}
 
 private:
+    friend socket_future;
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+
     std::span<incoming_datagram> all_;
 };
 
-/// The operation of udp_socket::send_many().
+/// The future of udp_socket::send_many().
+/// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
 /// Thread safety: one thread at a time.
-class EDDY_API send_many_op {
+class [[nodiscard("an operation does nothing until it is awaited")]] EDDY_API send_many_future
+    : public detail::socket_future<send_many_future, std::size_t, detail::direction::write> {
 public:
-    /// The output of the operation, and the direction in which it waits. For use by its future.
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::write;
-
-    /// For use by udp_socket::send_many().
-    explicit send_many_op(std::span<const outgoing_datagram> all) noexcept : all_(all) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future);
+    /// For use by udp_socket.
+    send_many_future(detail::io_socket& socket, std::span<const outgoing_datagram> all) noexcept
+        : socket_future(socket), all_(all) {}
 
 private:
+    friend socket_future;
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+
     std::span<const outgoing_datagram> all_;
 };
 

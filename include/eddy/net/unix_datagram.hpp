@@ -50,7 +50,7 @@ enum class shutdown_side : unsigned char {
 /// socket, and does not remove the file of its path.
 class EDDY_API unix_datagram : public datagram_socket<unix_addr>,
                                public unix_binding<unix_datagram>,
-                               public any_call<unix_datagram> {
+                               public detail::any_call<unix_datagram> {
 public:
     /// Makes an unnamed socket. It can send. It receives nothing before it is connected or bound.
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;

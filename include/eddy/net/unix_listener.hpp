@@ -35,7 +35,7 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 /// Thread safety: one accept may be pending at a time. Only the last one that was polled is woken.
 /// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
 /// destructor closes the socket, and resets connections that were not accepted.
-class EDDY_API unix_listener : public socket_owner, public unix_binding<unix_listener> {
+class EDDY_API unix_listener : public detail::socket_owner, public unix_binding<unix_listener> {
 public:
     /// The type of an accepted connection.
     using accepted_type = unix_accepted;

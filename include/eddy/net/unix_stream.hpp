@@ -34,7 +34,7 @@ struct peer_credentials {
 
 /// A Unix stream connection. Otherwise same as tcp_stream. Its bytes are not received or sent through io_uring.
 /// Thread safety, lifetime: those of tcp_stream.
-class EDDY_API unix_stream : public basic_stream<unix_stream> {
+class EDDY_API unix_stream : public detail::basic_stream<unix_stream> {
 public:
     /// Connects to a path or to any address. Does nothing before the future is polled. While the listener's queue is
     /// full, connects again after 1 ms, 2 ms, and so on, up to every 16 ms.

@@ -2,17 +2,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/io_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/io/buffer.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_readiness.hpp>
-#include <eddy/net/tcp_operations.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
@@ -27,6 +31,101 @@ namespace eddy::detail {
 
 namespace eddy::net {
 
+/// The future of write().
+/// Cancel safety: safe. If it is destroyed before it is ready, no byte was written.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] write_future
+    : public detail::buffer_future<write_future, &detail::io_socket::poll_write, detail::direction::write,
+                                   std::span<const std::byte>, detail::if_empty::nothing> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of write_vectored().
+/// Cancel safety: safe. If it is destroyed before it is ready, no byte was written.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] write_vectored_future
+    : public detail::buffer_future<write_vectored_future, &detail::io_socket::poll_write_vectored,
+                                   detail::direction::write, std::span<const std::span<const std::byte>>,
+                                   detail::if_empty::call> {
+public:
+    using buffer_future::buffer_future;
+};
+
+/// The future of write_all().
+/// Cancel safety: not safe. The number of bytes that were written is unknown.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_future
+    : public detail::socket_future<write_all_future, void, detail::direction::write> {
+public:
+    /// For use by write_all().
+    write_all_future(detail::io_socket& socket, std::span<const std::byte> from) noexcept
+        : socket_future(socket), left_(from) {}
+
+private:
+    friend socket_future;
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return detail::poll_all(errc::write_zero, left_,
+                                [&](std::span<const std::byte> some) { return socket.poll_write(cx, future, some); });
+    }
+
+    std::span<const std::byte> left_;
+};
+
+/// The future of write_all() for a container that it owns.
+/// Cancel safety: not safe. The number of bytes that were written is unknown.
+/// Thread safety: one thread at a time.
+template <class T>
+class [[nodiscard("an operation does nothing until it is awaited")]] write_all_moved_future
+    : public detail::socket_future<write_all_moved_future<T>, void, detail::direction::write> {
+public:
+    /// For use by write_all().
+    write_all_moved_future(detail::io_socket& socket, T&& from) noexcept(std::is_nothrow_move_constructible_v<T>)
+        : write_all_moved_future::socket_future(socket), from_(std::move(from)) {}
+
+private:
+    friend typename write_all_moved_future::socket_future;
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return detail::poll_all(
+            errc::write_zero, [&] { return detail::source_bytes(from_).subspan(sent_); },
+            [&](std::span<const std::byte> some) { return socket.poll_write(cx, future, some); },
+            [&](std::size_t count) { sent_ += count; });
+    }
+
+    T from_;  // the bytes of a short string move with the future, so there is no span of them
+    std::size_t sent_ = 0;
+};
+
+/// The future of write_owned().
+/// Cancel safety: not safe. The number of bytes that were written is unknown, and the others are lost.
+/// Thread safety: one thread at a time.
+class [[nodiscard("an operation does nothing until it is awaited")]] write_owned_future
+    : public detail::socket_future<write_owned_future, void, detail::direction::write> {
+public:
+    /// For use by write_owned().
+    write_owned_future(detail::io_socket& socket, io::leased_buffer&& from) noexcept
+        : socket_future(socket), lease_(std::move(from)) {}
+
+private:
+    friend socket_future;
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        std::span<const std::byte> left(lease_.data() + sent_, lease_.size() - sent_);
+        auto done = detail::poll_all(errc::write_zero, left, [&](std::span<const std::byte> some) {
+            return socket.poll_write_leased(cx, future, lease_, some);
+        });
+        if (left.empty()) {
+            lease_ = io::leased_buffer();  // returns the buffer, unless the driver took ownership of it
+            sent_ = 0;
+        } else {
+            sent_ = static_cast<std::uint32_t>(lease_.size() - left.size());
+        }
+        return done;
+    }
+
+    std::uint32_t sent_ = 0;
+    io::leased_buffer lease_;
+};
+
 /// The writing functions of streams, writing halves and senders of pipes: a mixin, with the derived class as `Self`.
 /// The futures borrow the object and the bytes. They do not allocate, except those of flush() and shutdown().
 /// Thread safety: one write may be pending at a time. Only the last write that was polled is woken.
@@ -40,8 +139,8 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
     /// Cost: one system call if the socket has capacity, else one more after the wait; no allocation. With io_uring, up
     /// to 1.9 KB for a TCP connection are only copied, and sent by the next driver tick: see flush().
-    [[nodiscard]] detail::io_operation<write_op> write(io::const_buffer from) noexcept {
-        return detail::io_operation<write_op>(socket_of_self(), from.bytes());
+    [[nodiscard]] write_future write(io::const_buffer from) noexcept {
+        return write_future(socket_of_self(), from.bytes());
     }
     // A temporary string: reports the misuse with one static_assert.
     template <detail::owned_bytes T>
@@ -50,29 +149,28 @@ public:
     }
     /// Writes from several buffers in order. Otherwise same as write().
     /// Cancel safety: safe.
-    [[nodiscard]] detail::io_operation<write_vectored_op> write_vectored(
-        std::span<const std::span<const std::byte>> from) noexcept {
-        return detail::io_operation<write_vectored_op>(socket_of_self(), from);
+    [[nodiscard]] write_vectored_future write_vectored(std::span<const std::span<const std::byte>> from) noexcept {
+        return write_vectored_future(socket_of_self(), from);
     }
     /// Writes all of `from`, which is what write() accepts: `stream.write_all("hello")`.
     /// Errors: those of write().
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
     /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. Everything else
     /// is borrowed.
-    [[nodiscard]] detail::io_operation<write_all_op> write_all(io::const_buffer from) noexcept {
-        return detail::io_operation<write_all_op>(socket_of_self(), from.bytes());
+    [[nodiscard]] write_all_future write_all(io::const_buffer from) noexcept {
+        return write_all_future(socket_of_self(), from.bytes());
     }
     template <detail::owned_bytes T>
-    [[nodiscard]] detail::io_operation<write_all_moved_op<T>> write_all(T&& from) {
-        return detail::io_operation<write_all_moved_op<T>>(socket_of_self(), std::forward<T>(from));
+    [[nodiscard]] write_all_moved_future<T> write_all(T&& from) {
+        return write_all_moved_future<T>(socket_of_self(), std::forward<T>(from));
     }
     /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
     /// they were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves into the
     /// future immediately, so `from` is empty afterwards.
     /// Errors: those of write().
     /// Cancel safety: not safe. The number of bytes that were written is unknown, and the others are lost.
-    [[nodiscard]] detail::io_operation<write_owned_op> write_owned(io::leased_buffer&& from) noexcept {
-        return detail::io_operation<write_owned_op>(socket_of_self(), std::move(from));
+    [[nodiscard]] write_owned_future write_owned(io::leased_buffer&& from) noexcept {
+        return write_owned_future(socket_of_self(), std::move(from));
     }
     /// Writes without waiting.
     /// Errors: operation_would_block if there is no capacity; those of write().
@@ -117,6 +215,7 @@ public:
     }
 
 private:
+    // SAFETY: Self derives from this mixin, so *this is the base of a Self.
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }
 };
 

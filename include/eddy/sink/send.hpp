@@ -241,14 +241,18 @@ private:
     std::exception_ptr failure_;
 };
 
+}  // namespace eddy::sinks
+
+namespace eddy::detail {
+
 /// The last operation of send_all().
 struct then_flush {
     /// The name of the operation, for error messages.
     static constexpr const char* name = "send_all";
     template <class S>
-    static poll_result<outcome_t<S>> poll(S& into, context& cx) {
+    static poll_result<sinks::outcome_t<S>> poll(S& into, context& cx) {
         return into.poll_flush(cx);
     }
 };
 
-}  // namespace eddy::sinks
+}  // namespace eddy::detail

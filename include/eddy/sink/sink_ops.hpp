@@ -13,6 +13,10 @@
 
 namespace eddy {
 
+namespace detail {
+struct then_flush;
+}  // namespace detail
+
 namespace sinks {
 
 template <class S, class T>
@@ -25,7 +29,6 @@ template <class S>
 class close_future;
 template <class Items, class Into, class Last>
 class transfer_future;
-struct then_flush;
 template <class S, class In, class Fn, bool Marked>
 class with_sink;
 template <class S, class T>
@@ -93,7 +96,7 @@ public:
         } else if constexpr (!detail::is_sink_of<Self, detail::item_value_t<detail::item_t<Items>>>()) {
             return detail::broken_stream();
         } else {
-            return sinks::transfer_future<Items, Self*, sinks::then_flush>(&self(), std::forward<Items>(items));
+            return sinks::transfer_future<Items, Self*, detail::then_flush>(&self(), std::forward<Items>(items));
         }
     }
 
@@ -140,6 +143,7 @@ public:
     // clang-format on
 
 private:
+    // SAFETY: Self derives from sink_ops<Self>, so *this is the base of a Self.
     Self& self() noexcept { return static_cast<Self&>(*this); }
 };
 

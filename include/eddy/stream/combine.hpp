@@ -13,7 +13,7 @@
 
 // Adapters that combine two streams. See stream_ops.
 
-namespace eddy::streams {
+namespace eddy::detail {
 
 /// The base of an adapter of two streams.
 /// Thread safety: one thread at a time.
@@ -46,11 +46,15 @@ private:
     detail::end_in_turn in_turn_;
 };
 
+}  // namespace eddy::detail
+
+namespace eddy::streams {
+
 /// The stream that stream_ops::chain() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class A, class B>
-class [[nodiscard]] chain_stream : public adaptor_of_two<chain_stream<A, B>, A, B> {
+class [[nodiscard]] chain_stream : public detail::adaptor_of_two<chain_stream<A, B>, A, B> {
 public:
     using item_type = detail::item_t<A>;
 
@@ -70,7 +74,7 @@ public:
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class A, class B>
-class [[nodiscard]] merge_stream : public adaptor_of_two<merge_stream<A, B>, A, B> {
+class [[nodiscard]] merge_stream : public detail::adaptor_of_two<merge_stream<A, B>, A, B> {
 public:
     using item_type = detail::item_t<A>;
 
@@ -112,7 +116,7 @@ struct zipped {
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class A, class B>
-class [[nodiscard]] zip_stream : public adaptor_of_two<zip_stream<A, B>, A, B> {
+class [[nodiscard]] zip_stream : public detail::adaptor_of_two<zip_stream<A, B>, A, B> {
 public:
     using item_type = zipped<detail::item_t<A>, detail::item_t<B>>;
 

@@ -254,6 +254,10 @@ private:
     std::optional<Container> into_;
 };
 
+}  // namespace eddy::streams
+
+namespace eddy::detail {
+
 /// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
@@ -314,12 +318,16 @@ private:
     std::exception_ptr failure_;
 };
 
+}  // namespace eddy::detail
+
+namespace eddy::streams {
+
 /// The future that stream_ops::all() returns.
 /// Cancel safety: dropping it destroys the stream; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
-    : public judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
+    : public detail::judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
 public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "all";
@@ -334,7 +342,7 @@ public:
 /// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
-    : public judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
+    : public detail::judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
 public:
     /// The name of the operation, for error messages.
     static constexpr const char* name = "any";

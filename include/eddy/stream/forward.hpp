@@ -40,20 +40,24 @@ private:
     S* target_;
 };
 
+}  // namespace eddy::sinks
+
+namespace eddy::detail {
+
 /// The type in which forward() stores a sink.
 template <class S>
 struct owned_sink : std::type_identity<S> {};
 template <class S>
-struct owned_sink<std::reference_wrapper<S>> : std::type_identity<borrowed_sink<S>> {};
+struct owned_sink<std::reference_wrapper<S>> : std::type_identity<sinks::borrowed_sink<S>> {};
 
 /// Closes the sink of a forward() after the last item.
 struct then_close {
     /// The name of the operation, for error messages.
     static constexpr const char* name = "forward";
     template <class S>
-    static poll_result<outcome_t<S>> poll(S& into, context& cx) {
+    static poll_result<sinks::outcome_t<S>> poll(S& into, context& cx) {
         return into.poll_close(cx);
     }
 };
 
-}  // namespace eddy::sinks
+}  // namespace eddy::detail

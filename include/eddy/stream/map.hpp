@@ -64,6 +64,10 @@ private:
     Fn f_;
 };
 
+}  // namespace eddy::streams
+
+namespace eddy::detail {
+
 /// The base of the adapters whose function may return a future for an item. One such future runs at a time.
 /// Thread safety: one thread at a time.
 template <class Self, class S, class Fn, bool Marked>
@@ -105,11 +109,15 @@ private:
     body body_;  // declared last: the body may refer to the captures of the function
 };
 
+}  // namespace eddy::detail
+
+namespace eddy::streams {
+
 /// The stream that stream_ops::then() returns.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
-class [[nodiscard]] then_stream : public running_adaptor<then_stream<S, Fn, Marked>, S, Fn, Marked> {
+class [[nodiscard]] then_stream : public detail::running_adaptor<then_stream<S, Fn, Marked>, S, Fn, Marked> {
 public:
     using item_type = typename then_stream::running_adaptor::answer;
 
@@ -128,7 +136,8 @@ public:
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
-class [[nodiscard]] filter_map_stream : public running_adaptor<filter_map_stream<S, Fn, Marked>, S, Fn, Marked> {
+class [[nodiscard]] filter_map_stream
+    : public detail::running_adaptor<filter_map_stream<S, Fn, Marked>, S, Fn, Marked> {
 public:
     using item_type = typename filter_map_stream::running_adaptor::answer::value_type;
 

@@ -87,12 +87,15 @@ class for_each_concurrent_future;
 }  // namespace streams
 
 namespace sinks {
-template <class S>
-struct owned_sink;
 template <class Items, class Into, class Last>
 class transfer_future;
-struct then_close;
 }  // namespace sinks
+
+namespace detail {
+template <class S>
+struct owned_sink;
+struct then_close;
+}  // namespace detail
 
 template <future F>
 class futures_ordered;
@@ -446,11 +449,11 @@ public:
     /// Cancel safety: dropping the future loses the item that it holds, and the stream.
     template <class Sink>
     [[nodiscard]] auto forward(Sink&& into) && {
-        using owned = typename sinks::owned_sink<std::remove_cvref_t<Sink>>::type;
+        using owned = typename detail::owned_sink<std::remove_cvref_t<Sink>>::type;
         if constexpr (!detail::is_sink_of<owned, detail::item_value_t<detail::item_t<Self>>>()) {
             return detail::broken_stream();
         } else {
-            using transfer = sinks::transfer_future<Self, std::optional<owned>, sinks::then_close>;
+            using transfer = sinks::transfer_future<Self, std::optional<owned>, detail::then_close>;
             return transfer(std::optional<owned>(std::in_place, std::forward<Sink>(into)), std::move(self()));
         }
     }

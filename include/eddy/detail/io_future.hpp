@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// The loop of read_exact(), write_all() and their variants. Calls `transfer(rest())`, which returns the number of
+/// transferred bytes, and then `advance(count)`, until rest() is empty. Progress is recorded before the next transfer,
+/// also if that throws.
+/// Errors: those of `transfer`; `at_zero` if it transfers no byte.
+template <class Rest, class Transfer, class Advance>
+poll_result<result<void>> poll_all(errc at_zero, const Rest& rest, const Transfer& transfer, const Advance& advance) {
+    for (auto left = rest(); !left.empty(); left = rest()) {
+        const poll_result<result<std::size_t>> count = transfer(left);
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(at_zero));
+        advance(**count);
+    }
+    return ok();
+}
+
+/// Same as above. Removes the transferred bytes from the front of `left`.
+template <class Byte, class Transfer>
+poll_result<result<void>> poll_all(errc at_zero, std::span<Byte>& left, const Transfer& transfer) {
+    return poll_all(at_zero, [&] { return left; }, transfer, [&](std::size_t count) { left = left.subspan(count); });
+}
+
+/// The base of the futures of eddy::io. `Self` provides `advance(context&)`, which polls the algorithm.
+/// Errors: throws `misuse` if it is polled after it was ready.
+/// Thread safety: one thread at a time.
+/// Lifetime: borrows the reader or writer and the buffers. They must outlive it.
+template <class Self, class Output>
+class io_future : public future_ops<Self> {
+public:
+    using output_type = Output;
+
+    poll_result<output_type> poll(context& cx) {
+        if (has_ended_) throw_has_ended("an I/O operation", cx.where());
+        // SAFETY: Self derives from io_future<Self, Output>, so *this is the base of a Self.
+        auto answer = static_cast<Self&>(*this).advance(cx);
+        has_ended_ = answer.is_ready();
+        return answer;
+    }
+
+private:
+    bool has_ended_ = false;
+};
+
+}  // namespace eddy::detail
