@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "explore/explore.hpp"
+#include "explore/queued_item.hpp"
 
 namespace {
 
@@ -20,20 +21,9 @@ using eddy::detail::child_queue;
 using explore::check;
 using explore::fails;
 using explore::holds;
+using item = explore::queued_item;
 
 constexpr std::size_t capacity = 2;
-
-/// Plain members on purpose: the queue must order all accesses.
-struct item {
-    bool is_written = false;
-    bool is_taken = false;
-
-    void take() {
-        check(is_written, "writes before the push are visible");
-        check(!is_taken, "each item is taken once");
-        is_taken = true;
-    }
-};
 
 template <template <class, std::size_t> class Queue>
 struct forks {

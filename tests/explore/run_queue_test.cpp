@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "explore/explore.hpp"
+#include "explore/queued_item.hpp"
 
 namespace {
 
@@ -19,20 +20,9 @@ using eddy::detail::run_queue;
 using explore::check;
 using explore::fails;
 using explore::holds;
+using item = explore::queued_item;
 
 constexpr std::size_t capacity = 4;
-
-/// Plain members on purpose: the queue must order all accesses.
-struct item {
-    bool is_written = false;
-    bool is_taken = false;
-
-    void take() {
-        check(is_written, "writes before the push are visible");
-        check(!is_taken, "each item is taken once");
-        is_taken = true;
-    }
-};
 
 /// The queues of an owner and two stealing workers, and the pushed items. Allocated on the heap, where the explorer
 /// sees each access.

@@ -50,6 +50,7 @@ public:
 private:
     template <class T, std::endian Order>
     T get(const char* what) {
+        // SAFETY: Self derives from this mixin, so *this is the base of a Self.
         auto& self = static_cast<Self&>(*this);
         if (self.size() < sizeof(T)) throw_out_of_window(what, sizeof(T), self.size());
         std::array<std::byte, sizeof(T)> bytes;
@@ -94,6 +95,7 @@ private:
     template <std::endian Order, class T>
     void put_number(T value) {
         const auto bytes = bytes_of<Order>(value);
+        // SAFETY: Self derives from this mixin, so *this is the base of a Self.
         static_cast<Self&>(*this).put(std::span<const std::byte>(bytes));
     }
 };

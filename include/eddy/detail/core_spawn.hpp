@@ -175,6 +175,7 @@ private:
 
     static std::string_view name_of(const core_task& task) noexcept {
         if constexpr (is_named) {
+            // SAFETY: `operations` below is the table of this class only, so `task` is a joined_core_task.
             return static_cast<const joined_core_task&>(task).name_;
         } else {
             return {};

@@ -15,6 +15,8 @@
 
 // Base classes for I/O adapters that change only one direction. The adapter derives from `forwards_...<itself>` and
 // declares `inner_type` and `inner()`. The base class forwards each operation that the inner object supports.
+//
+// SAFETY of the casts: the adapter passes itself as `Self`, so *this is the base of a Self.
 
 namespace eddy::detail {
 

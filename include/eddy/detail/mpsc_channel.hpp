@@ -145,7 +145,7 @@ private:
 
     void write(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
         slot& target = slots_[mine.place & mask_];
-        // release, here and below: pairs with the acquire in peek().
+        // release, in both stores: pairs with the acquire in peek().
         if constexpr (std::is_nothrow_move_constructible_v<T>) {
             std::construct_at(&target.value, std::move(value));
         } else {
@@ -156,6 +156,7 @@ private:
                 throw;
             }
         }
+        // release: see above.
         target.holds.store(has_value, std::memory_order_release);
     }
     void free_slot(slot& front) noexcept {

@@ -242,6 +242,7 @@ public:
             }
             // acquire: pairs with the release of the previous sender, whose node is written below, and of wait(), whose
             // waker is read below. release: pairs with the acquire of the next sender.
+            // SAFETY: see node_of().
         } while (!last_.compare_exchange_weak(now, reinterpret_cast<word>(&node), std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         waker receiver;
@@ -284,6 +285,8 @@ public:
     close_waiters& closing() noexcept { return closing_; }
 
 private:
+    // SAFETY: the word is made in push() from the address of a node, whose alignment keeps the bits `mark` and `closed`
+    // free. The receiver keeps the last node alive.
     static mpsc_node* node_of(word now) noexcept { return reinterpret_cast<mpsc_node*>(now & ~(mark | closed)); }
     static bool is_last(word now, const mpsc_node& received) noexcept { return node_of(now) == &received; }
 

@@ -297,6 +297,7 @@ private:
         return true;
     }
 
+    // SAFETY: Self derives from this mixin, so *this is the base of a Self.
     Self& self() noexcept { return static_cast<Self&>(*this); }
 
     std::optional<Out> outcome_;

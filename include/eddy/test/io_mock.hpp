@@ -93,6 +93,7 @@ public:
 private:
     Self& add_bytes(mock_step_kind kind, std::string_view bytes) {
         // An empty step would look like end of file, or like a writer that takes no bytes.
+        // SAFETY: Self derives from this mixin, so *this is the base of a Self.
         if (bytes.empty()) return static_cast<Self&>(*this);
         mock_step step(kind);
         step.bytes = bytes;
@@ -104,6 +105,7 @@ private:
         return add(std::move(step));
     }
     Self& add(mock_step&& step) {
+        // SAFETY: as above.
         auto& self = static_cast<Self&>(*this);
         self.append(std::move(step));
         return self;
