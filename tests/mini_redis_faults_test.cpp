@@ -25,7 +25,7 @@ using support::redis_server;
 
 TEST(MiniRedisFaults, ClientCutOffAtAnyByteDoesNotDisturbOthers) {
     redis_server server;
-    const auto other = server.connect();
+    auto other = server.connect();
     const std::string frame = "*3\r\n$3\r\nSET\r\n$3\r\ncut\r\n$5\r\nvalue\r\n";
     for (std::size_t cut = 0; cut < frame.size(); ++cut) {
         auto closing = server.connect();
@@ -44,6 +44,7 @@ TEST(MiniRedisFaults, ClientCutOffAtAnyByteDoesNotDisturbOthers) {
         return other.receive(4) == ":1\r\n";
     })) << "the server received the complete request";
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
+    other.close();  // the server waits for its clients when it ends
     EXPECT_EQ(server.end().code, 0);
 }
 
@@ -162,7 +163,7 @@ TEST(MiniRedisFaults, SubscriberIsDisconnectedByTooLargeMessage) {
 /// connection.
 TEST(MiniRedisFaultsStress, ManyConnectionsOpenAndClose) {
     redis_server server;
-    const auto other = server.connect();
+    auto other = server.connect();
     std::uint64_t came = 0;
     for (auto left = support::rounds(10'000); left > 0;) {
         std::vector<raw_socket> wave;
@@ -179,6 +180,7 @@ TEST(MiniRedisFaultsStress, ManyConnectionsOpenAndClose) {
     }
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
     EXPECT_TRUE(comes_to_have(server, "pubsub_channels", "0"));
+    other.close();
     const auto ended = server.end();
     EXPECT_EQ(ended.code, 0);
     EXPECT_GE(std::stoull(ended.out), came) << ended.out;
@@ -186,7 +188,7 @@ TEST(MiniRedisFaultsStress, ManyConnectionsOpenAndClose) {
 
 TEST(MiniRedisFaults, ClientsAreServedAfterDescriptorShortage) {
     redis_server server({}, 40);
-    const auto first = server.connect();
+    auto first = server.connect();
     expect_answer(first, "SET k 1\r\n", "+OK\r\n");
     std::vector<raw_socket> crowd;
     for (int i = 0; i < 60; ++i) {
@@ -204,6 +206,7 @@ TEST(MiniRedisFaults, ClientsAreServedAfterDescriptorShortage) {
     crowd.back().close();
     expect_answer(first, "GET k\r\n", "$2\r\n61\r\n");
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
+    first.close();
     EXPECT_EQ(server.end().code, 0);
 }
 

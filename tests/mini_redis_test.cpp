@@ -125,7 +125,7 @@ TEST(MiniRedis, CommandLineClientPrintsAnswers) {
 
 TEST(MiniRedis, ListRangeAcceptsExtremeIndexes) {
     redis_server server;
-    const auto one = server.connect();
+    auto one = server.connect();
     expect_answer(one, "RPUSH l a b c\r\n", ":3\r\n");
     for (const std::string_view list : {"l", "none"}) {
         for (const std::string_view first : {"9223372036854775807", "9223372036854775806", "100", "3"}) {
@@ -139,6 +139,7 @@ TEST(MiniRedis, ListRangeAcceptsExtremeIndexes) {
     }
     expect_answer(one, "LRANGE l -9223372036854775808 9223372036854775807\r\n",
                   "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    one.close();  // the server waits for its clients when it ends
     EXPECT_EQ(server.end().code, 0);
 }
 
@@ -165,7 +166,7 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
     auto listener =
         eddy::net::tcp_listener::bind(eddy::net::socket_addr(eddy::net::ip_addr::v4_loopback(), 0), core.handle())
             .value();
-    const auto client = raw_socket::connected(listener.local_addr().value());
+    auto client = raw_socket::connected(listener.local_addr().value());
     client.set_nonblocking();
     const auto read = [&](std::size_t least) -> task<std::string> {
         std::string all;
@@ -194,6 +195,7 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
             EXPECT_EQ(got, expected) << round;
         }
         end.cancel();
+        client.close();  // the server waits for it
     };
     const cancellation_token end;
     auto both = eddy::join(mini_redis::serve(state, std::move(listener), end), talk(end));
@@ -205,15 +207,19 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
 TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
     for (const int signal : {SIGINT, SIGTERM}) {
         redis_server server;
-        const auto idle = server.connect();
-        const auto half = server.connect();
+        auto idle = server.connect();
+        auto half = server.connect();
         expect_answer(idle, "PING\r\n", "+PONG\r\n");
         expect_answer(half, "PING\r\n*2\r\n$3\r\nGET\r\n", "+PONG\r\n");
-        const auto ended = server.end(signal);
+        server.signal(signal);
+        EXPECT_EQ(idle.receive(1), "");
+        EXPECT_EQ(half.receive(1), "");
+        // The server waits until both have closed their connections, too.
+        idle.close(), half.close();
+        const auto ended = server.wait();
         EXPECT_EQ(ended.code, 0);
         EXPECT_EQ(ended.err, "");
         EXPECT_EQ(ended.out, "2 clients served\n");
-        EXPECT_EQ(idle.receive(1), "");
     }
 }
 
