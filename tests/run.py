@@ -141,6 +141,7 @@ class Job:
     tests: list  # of a GoogleTest executable; None for a command
     everything: bool = False  # these are all tests of the executable
     seconds: float = 0.0
+    also: list = dataclasses.field(default_factory=list)  # further commands in the same process (make_command_jobs)
 
 
 def suite_of(test):
@@ -192,6 +193,27 @@ def make_jobs(program, tests, every, times):
             part, seconds = [], 0.0
     if len(jobs) == 1 and len(jobs[0].tests) == len(every):
         jobs[0].everything = True
+    return jobs
+
+
+def file_of(program):
+    """The file that tests/must_not_compile/check.py checks, or None if the command is another one.
+
+    Its command is `[python, check.py, family, FILE, --, compiler...]`, and it accepts several files."""
+    command, properties = program.command, program.properties
+    is_check = "must_not_compile" in program.labels and len(command) > 4 and command[4] == "--"
+    is_plain = not properties.get("DISABLED") and "PASS_REGULAR_EXPRESSION" not in properties
+    return command[3] if is_check and is_plain else None
+
+
+def make_command_jobs(programs, number):
+    """Jobs for commands: one each. The files that must not compile are divided into at most `number` processes."""
+    jobs = [Job(each, None, seconds=UNKNOWN_STRESS_SECONDS) for each in programs if file_of(each) is None]
+    files = [each for each in programs if file_of(each) is not None]
+    number = max(1, min(number, len(files) // 10))
+    for part in (files[start::number] for start in range(number)):
+        if part:
+            jobs.append(Job(part[0], None, seconds=UNKNOWN_STRESS_SECONDS * len(part), also=part[1:]))
     return jobs
 
 
@@ -326,13 +348,13 @@ class Runner:
 
     # -- One process --
 
-    def _start(self, program, arguments, limit):
+    def _start(self, program, arguments, limit, command=None):
         """Runs a process to its end. Returns its exit code (or None after `limit` seconds without progress) and its output."""
         environment = {**os.environ, **program.environment}
         folder = program.properties.get("WORKING_DIRECTORY", self._build)
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
-                [*program.command, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                command or [*program.command, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=environment, cwd=folder, start_new_session=True)
             with self._lock:
                 self._processes.add(process)
@@ -368,7 +390,26 @@ class Runner:
 
     # -- Jobs --
 
+    def _run_together(self, job):
+        """Runs one process of tests/must_not_compile/check.py for several files."""
+        programs = {file_of(each): each for each in [job.program, *job.also]}
+        command = job.program.command
+        begin = time.monotonic()
+        code, output = self._start(job.program, [], 900, [*command[:3], *programs, *command[4:]])
+        results = []
+        seconds = (time.monotonic() - begin) / len(programs)
+        verdicts = re.findall(r"^(passed|failed) (\S+) *\n((?: .*\n)*)", output, re.M)
+        for outcome, file, why in verdicts:
+            program = programs.pop(file)
+            results.append(Result(program, "", outcome, seconds, why, repeat=program.repeat_command()))
+        for program in programs.values():
+            why = "takes too long" if code is None else "has no result"
+            results.append(Result(program, "", "failed", 0.0, output[-5000:], why, program.repeat_command()))
+        return results
+
     def _run_command(self, job):
+        if job.also:
+            return self._run_together(job)
         program, properties = job.program, job.program.properties
         if properties.get("DISABLED"):
             return [Result(program, "", "skipped", why="not for this compiler or system")]
@@ -468,7 +509,7 @@ class Runner:
 
     def run(self, jobs, all_tests):
         self._all_tests = all_tests
-        self._total = sum(len(job.tests) if job.tests is not None else 1 for job in jobs)
+        self._total = sum(len(job.tests) if job.tests is not None else 1 + len(job.also) for job in jobs)
         self._finished = threading.Event()
         progress = threading.Thread(target=self._show_progress, daemon=True)
         progress.start()
@@ -572,12 +613,12 @@ def main():
         for program, (tests, every) in zip(built, pool.map(lambda each: list_tests(each, options.pattern), built)):
             all_tests[program.name] = every
             jobs += make_jobs(program, tests, every, times)
-    for program in programs:
-        if not program.is_gtest and (options.pattern is None or options.pattern.search(program.name)):
-            jobs.append(Job(program, None, seconds=UNKNOWN_STRESS_SECONDS))
+    commands = [each for each in programs if not each.is_gtest and (options.pattern is None or options.pattern.search(each.name))]
+    jobs += make_command_jobs(commands, options.jobs)
     if options.list:
         for job in jobs:
-            print(*([f"{job.program.name}/{test}" for test in job.tests] if job.tests is not None else [job.program.name]), sep="\n")
+            commands = [each.name for each in (job.program, *job.also)]
+            print(*([f"{job.program.name}/{test}" for test in job.tests] if job.tests is not None else commands), sep="\n")
         return 0
 
     jobs.sort(key=lambda job: -job.seconds)
