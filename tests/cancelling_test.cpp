@@ -354,6 +354,40 @@ TEST(WithDeadline, PollCancelEndsTheWork) {
     EXPECT_FALSE(fresh.alive);
 }
 
+/// Never completes. Its poll_cancel() stores the current deadline.
+class stores_deadline_when_cancelled : public eddy::future_ops<stores_deadline_when_cancelled> {
+public:
+    using output_type = int;
+
+    explicit stores_deadline_when_cancelled(std::optional<eddy::time::time_point>& seen) noexcept : seen_(&seen) {}
+    eddy::poll_result<int> poll(eddy::context&) { return eddy::not_ready; }
+    eddy::poll_result<void> poll_cancel(eddy::context&) {
+        *seen_ = current_deadline();
+        return eddy::poll_result<void>::ready();
+    }
+
+private:
+    std::optional<eddy::time::time_point>* seen_;
+};
+
+TEST(WithDeadline, DeadlineIsVisibleWhileTheWorkIsCancelled) {
+    time_loop loop;
+    const auto at = clock::now() + 10ms;
+    std::optional<eddy::time::time_point> seen;
+    by_hand cancelled(with_deadline(at, stores_deadline_when_cancelled(seen)));
+    assert_pending(cancelled.poll());
+    assert_ready(cancelled.poll_cancel());
+    EXPECT_EQ(seen, at);
+    EXPECT_FALSE(current_deadline().has_value());
+
+    seen.reset();
+    by_hand elapsed(with_deadline(at, stores_deadline_when_cancelled(seen)));
+    assert_pending(elapsed.poll());
+    loop.advance(10ms);
+    EXPECT_FALSE(assert_ready(elapsed.poll()).has_value());
+    EXPECT_EQ(seen, at);
+}
+
 TEST(WithDeadline, ShieldedWorkAndCleanupsContinueAfterTheDeadline) {
     time_loop loop;
     by_hand hidden(with_deadline(10ms, shielded(deadline_seen())));
