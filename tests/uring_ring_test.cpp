@@ -27,7 +27,9 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/sync/oneshot.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/timeout.hpp>
 
 #include <support/conversation.hpp>
 #include <support/executors.hpp>
@@ -522,6 +524,29 @@ TEST_F(UringRing, IdleLoopUsesNoCpuTime) {
     on_a_loop.join();
     EXPECT_EQ(faults().setup_flags() & IORING_SETUP_SQPOLL, 0u);
     EXPECT_NE(faults().setup_flags() & IORING_SETUP_DEFER_TASKRUN, 0u);
+}
+
+TEST_F(UringRing, EachWakeUpOfTheSleepingLoopArrives) {
+    support::tally sleeps;
+    auto loop =
+        eddy::core::builder().driver(eddy::driver_kind::io_uring).on_thread_park([&] { sleeps.add(); }).build().value();
+    const auto main = [&]() -> eddy::task<void> {
+        connection pair;  // the loop sleeps in the ring from now on
+        std::array<std::byte, 1> into{};
+        static_cast<void>(co_await once(pair.stream.read(into)));
+        for (int round = 0; round < 20; ++round) {
+            eddy::sync::oneshot<int>::ends channel;
+            const std::jthread other([&, before = sleeps.count()] {
+                EXPECT_TRUE(sleeps.wait_for(before + 1));
+                static_cast<void>(channel.sender.send(round));
+            });
+            auto limited = eddy::time::timeout(5s, std::move(channel.receiver));
+            const auto got = co_await limited;
+            EXPECT_TRUE(got.has_value()) << "wake-up " << round << " did not arrive";
+            if (!got) co_return;
+        }
+    };
+    loop.run(main());
 }
 
 TEST_F(UringRing, ForkedChildLeavesTheRingToItsParent) {
