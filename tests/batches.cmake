@@ -36,6 +36,7 @@ function(eddy_make_batches group files_name)
                            COMMENT "Batching tests of ${group} (${number})")
         # GCC warns about a coroutine frame that has a local type in an included file.
         set_source_files_properties(${output} PROPERTIES COMPILE_OPTIONS "$<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>")
+        set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
         list(APPEND result ${output})
       endif()
       set(batch)

@@ -64,7 +64,7 @@ outcome unsubscribe(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array channels_table{
     command{"publish", 3, publish, kind::reads},
     command{"subscribe", -2, subscribe, kind::reads, 0, 0, 0, true},
     command{"unsubscribe", -1, unsubscribe, kind::reads, 0, 0, 0, true},
@@ -72,6 +72,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> channel_commands() noexcept { return all; }
+std::span<const command> channel_commands() noexcept { return channels_table; }
 
 }  // namespace mini_redis

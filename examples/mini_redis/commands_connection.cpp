@@ -213,7 +213,7 @@ outcome client(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array connection_table{
     command{"ping", -1, ping, kind::reads, 0, 0, 0, true},
     command{"echo", 2, echo, kind::reads},
     command{"quit", -1, quit, kind::reads, 0, 0, 0, true, true},
@@ -226,6 +226,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> connection_commands() noexcept { return all; }
+std::span<const command> connection_commands() noexcept { return connection_table; }
 
 }  // namespace mini_redis

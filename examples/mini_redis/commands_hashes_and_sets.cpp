@@ -87,7 +87,7 @@ outcome smembers(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array hashes_and_sets_table{
     command{"hset", -4, hset, kind::grows, 1, 1, 1},        command{"hget", 3, hget, kind::reads, 1, 1, 1},
     command{"hgetall", 2, hgetall, kind::reads, 1, 1, 1},   command{"sadd", -3, sadd, kind::grows, 1, 1, 1},
     command{"smembers", 2, smembers, kind::reads, 1, 1, 1},
@@ -95,6 +95,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> hash_and_set_commands() noexcept { return all; }
+std::span<const command> hash_and_set_commands() noexcept { return hashes_and_sets_table; }
 
 }  // namespace mini_redis

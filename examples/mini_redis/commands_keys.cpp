@@ -151,7 +151,7 @@ outcome flushall(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array keys_table{
     command{"del", -2, del, kind::writes, 1, -1, 1},       command{"exists", -2, exists, kind::reads, 1, -1, 1},
     command{"expire", -3, expire, kind::writes, 1, 1, 1},  command{"pexpire", -3, pexpire, kind::writes, 1, 1, 1},
     command{"persist", 2, persist, kind::writes, 1, 1, 1}, command{"ttl", 2, ttl, kind::reads, 1, 1, 1},
@@ -162,6 +162,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> key_commands() noexcept { return all; }
+std::span<const command> key_commands() noexcept { return keys_table; }
 
 }  // namespace mini_redis

@@ -82,7 +82,7 @@ outcome lrange(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array lists_table{
     command{"lpush", -3, lpush, kind::grows, 1, 1, 1},
     command{"rpush", -3, rpush, kind::grows, 1, 1, 1},
     command{"lpop", -2, lpop, kind::writes, 1, 1, 1},
@@ -91,6 +91,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> list_commands() noexcept { return all; }
+std::span<const command> list_commands() noexcept { return lists_table; }
 
 }  // namespace mini_redis

@@ -156,7 +156,7 @@ outcome config(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array server_table{
     command{"info", -1, info, kind::reads},
     command{"command", -1, tell_commands, kind::reads},
     command{"config", -2, config, kind::reads},
@@ -164,6 +164,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> server_commands() noexcept { return all; }
+std::span<const command> server_commands() noexcept { return server_table; }
 
 }  // namespace mini_redis

@@ -244,7 +244,7 @@ outcome mset(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array strings_table{
     command{"get", 2, get, kind::reads, 1, 1, 1},       command{"set", -3, set_key, kind::grows, 1, 1, 1},
     command{"incr", 2, incr, kind::grows, 1, 1, 1},     command{"decr", 2, decr, kind::grows, 1, 1, 1},
     command{"append", 3, append, kind::grows, 1, 1, 1}, command{"mget", -2, mget, kind::reads, 1, -1, 1},
@@ -257,6 +257,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> string_commands() noexcept { return all; }
+std::span<const command> string_commands() noexcept { return strings_table; }
 
 }  // namespace mini_redis

@@ -71,7 +71,7 @@ outcome unwatch(call& request) {
 }
 
 using kind = command::kind;
-constexpr std::array all{
+constexpr std::array transactions_table{
     command{"multi", 1, multi, kind::reads, 0, 0, 0, false, true},
     command{"exec", 1, exec, kind::reads, 0, 0, 0, false, true},
     command{"discard", 1, discard, kind::reads, 0, 0, 0, false, true},
@@ -81,6 +81,6 @@ constexpr std::array all{
 
 }  // namespace
 
-std::span<const command> transaction_commands() noexcept { return all; }
+std::span<const command> transaction_commands() noexcept { return transactions_table; }
 
 }  // namespace mini_redis

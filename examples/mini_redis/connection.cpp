@@ -16,9 +16,9 @@
 namespace mini_redis {
 namespace {
 
-constexpr std::size_t read_size = 16 * 1024;   // minimum spare capacity for a read
-constexpr std::size_t flush_size = 64 * 1024;  // replies are sent when they exceed this
-constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are freed
+constexpr std::size_t request_read_size = 16 * 1024;  // minimum spare capacity for a read
+constexpr std::size_t flush_size = 64 * 1024;         // replies are sent when they exceed this
+constexpr std::size_t kept_size = 256 * 1024;         // larger buffers are freed
 
 /// The part of a connection that does not wait. It uses the codec directly and not through codec::framed, so that it
 /// knows when all requests of one read are executed, and can send their replies with one write.
@@ -35,7 +35,7 @@ public:
     /// Returns the spare capacity for the next read.
     std::span<std::byte> room() {
         if (in_.empty() && in_.capacity() > kept_size) in_ = eddy::bytes_mut();
-        in_.reserve(read_size);
+        in_.reserve(request_read_size);
         return in_.chunk_mut();
     }
     /// Takes over the bytes of a read. Returns false at the end of the stream, or after an error.

@@ -30,7 +30,7 @@ constexpr auto core_look_interval = std::chrono::microseconds(20);
 // queue.
 constexpr unsigned core_child_fairness = 2;
 
-atomic<std::uint64_t> next_id{1};
+atomic<std::uint64_t> next_core_id{1};
 
 // ---- The waker of a core's task ----
 
@@ -146,7 +146,7 @@ core_shared::core_shared(settings&& chosen)
       owner_(this_thread_mark()),
       fork_generation_(sys::fork_generation()),
       // relaxed: the numbers must only be distinct.
-      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      id_(next_core_id.fetch_add(1, std::memory_order_relaxed)),
       observes_(std::move(chosen.observes)),
       spin_(chosen.spin),
       driver_(chosen.driver),

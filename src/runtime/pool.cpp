@@ -25,7 +25,7 @@ constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 
 // has more sources than another driver, even after this number and an eighth of its sources are subtracted.
 constexpr std::size_t clearly_more = 8;
 
-atomic<std::uint64_t> next_id{1};
+atomic<std::uint64_t> next_pool_id{1};
 
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     if (!chosen) {
@@ -101,7 +101,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       event_interval_(std::max(1u, chosen.event_interval_)),
       has_lifo_slot_(chosen.has_lifo_slot_),
       // relaxed: the numbers must only be distinct.
-      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       thread_name_(chosen.thread_name_),
       name_thread_(chosen.name_thread_),
       stack_size_(chosen.stack_size_),
