@@ -78,13 +78,15 @@ private:
 template <class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_moved_future
     : public detail::socket_future<write_all_moved_future<T>, void, detail::direction::write> {
+    using base = typename write_all_moved_future::socket_future;
+    friend base;
+
 public:
     /// For use by write_all().
     write_all_moved_future(detail::io_socket& socket, T&& from) noexcept(std::is_nothrow_move_constructible_v<T>)
-        : write_all_moved_future::socket_future(socket), from_(std::move(from)) {}
+        : base(socket), from_(std::move(from)) {}
 
 private:
-    friend typename write_all_moved_future::socket_future;
     poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
         return detail::poll_all(
             errc::write_zero, [&] { return detail::source_bytes(from_).subspan(sent_); },
