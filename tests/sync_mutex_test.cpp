@@ -227,6 +227,33 @@ TEST(SyncMutexDeathTest, UseOfAnEmptyGuardTerminates) {
         "a guard that was unlocked or moved from");
 }
 
+TEST(SyncMutexDeathTest, DestructionWhileLockedTerminates) {
+    EXPECT_DEATH(
+        {
+            auto m = std::make_unique<mutex<int>>(1);
+            const auto guard = m->try_lock();
+            m.reset();
+        },
+        "a sync::mutex was destroyed while it is locked: keep it until its guards");
+    // The unlock has chosen the waiter, which does not run any more.
+    EXPECT_DEATH(
+        {
+            auto m = std::make_unique<mutex<>>();
+            auto guard = m->try_lock();
+            by_hand waits(m->lock());
+            static_cast<void>(waits.poll());
+            guard->unlock();
+            m.reset();
+        },
+        "a sync::mutex was destroyed while it is locked");
+    auto shared = std::make_shared<mutex<>>();
+    auto guard = mutex<>::try_lock_owned(shared);
+    const std::weak_ptr<mutex<>> watched = shared;
+    shared.reset();
+    guard.reset();
+    EXPECT_TRUE(watched.expired());
+}
+
 TEST(SyncMutexDeathTest, MoveOfAPolledLockFutureTerminates) {
     EXPECT_DEATH(
         {

@@ -339,6 +339,23 @@ TEST(SyncOnceDeathTest, MisuseTerminatesWithMessage) {
         "moved after its first poll");
 }
 
+TEST(SyncOnceDeathTest, DestructionWhileTheValueIsMadeTerminates) {
+    EXPECT_DEATH(
+        {
+            std::optional<once_cell<int>> cell(std::in_place);
+            by_hand makes(cell->get_or_init([] { return eddy::pending<int>(); }));
+            static_cast<void>(makes.poll());
+            cell.reset();
+        },
+        "a sync::once_cell was destroyed while a task waits");
+    std::optional<once_cell<int>> cell(std::in_place);
+    by_hand makes(cell->get_or_init([] { return eddy::pending<int>(); }));
+    assert_pending(makes.poll());
+    makes.drop();
+    EXPECT_EQ(cell->get(), nullptr);
+    cell.reset();
+}
+
 TEST(SyncOnceCellStress, OneThreadInitializesWhileOthersGiveUp) {
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;

@@ -277,4 +277,28 @@ TEST(SyncRwlock, FirstWokenReaderMayDropAllReaders) {
     EXPECT_TRUE(lock.try_write().has_value()) << "a dropped future returns the lock that it was granted";
 }
 
+TEST(SyncRwlockDeathTest, DestructionWhileLockedTerminates) {
+    EXPECT_DEATH(
+        {
+            auto lock = std::make_unique<rwlock<int>>(1);
+            const auto guard = lock->try_read();
+            lock.reset();
+        },
+        "a sync::rwlock was destroyed while it is locked: keep it until its guards");
+    EXPECT_DEATH(
+        {
+            auto lock = std::make_unique<rwlock<int>>(1, 2);
+            const auto guard = lock->try_write();
+            lock.reset();
+        },
+        "a sync::rwlock was destroyed while it is locked");
+    auto lock = std::make_unique<rwlock<int>>(1, 2);
+    auto first = lock->try_read();
+    auto second = lock->try_read();
+    first.reset();
+    second.reset();
+    lock.reset();
+    EXPECT_EQ(lock, nullptr);
+}
+
 }  // namespace

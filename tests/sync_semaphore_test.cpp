@@ -451,6 +451,48 @@ TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
         "keep it until its futures are gone");
 }
 
+TEST(SyncSemaphoreDeathTest, DestructionWithPermitsInUseTerminates) {
+    constexpr const char* text = "a sync::semaphore was destroyed while permits are in use: keep it until its permits";
+    EXPECT_DEATH(
+        {
+            auto permits = std::make_unique<semaphore>(1);
+            const auto permit = permits->try_acquire();
+            permits.reset();
+        },
+        text);
+    // The permit is assigned to a future that does not run any more.
+    EXPECT_DEATH(
+        {
+            auto permits = std::make_unique<semaphore>(0);
+            by_hand waits(permits->acquire());
+            static_cast<void>(waits.poll());
+            permits->add_permits(1);
+            permits.reset();
+        },
+        text);
+}
+
+TEST(SyncSemaphore, MayBeDestroyedAfterItsNumberOfPermitsHasChanged) {
+    auto permits = std::make_unique<semaphore>(3);
+    permits->add_permits(5);
+    EXPECT_EQ(permits->forget_permits(2), 2u);
+    auto taken = permits->try_acquire(4);
+    ASSERT_TRUE(taken.has_value());
+    auto part = taken->split(1);
+    part->forget();
+    taken->merge(std::move(*permits->try_acquire(2)));
+    EXPECT_EQ(taken->num_permits(), 5u);
+    taken->release();
+    taken->release();
+    EXPECT_THROW(permits->add_permits(semaphore::max_permits), eddy::misuse);
+    EXPECT_EQ(permits->forget_permits(100), 5u);
+    permits->add_permits(1);
+    permits->close();
+    EXPECT_EQ(permits->available_permits(), 1u);
+    permits.reset();
+    EXPECT_EQ(permits, nullptr);
+}
+
 // ---- poll_semaphore ----
 
 TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {

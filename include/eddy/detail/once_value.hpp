@@ -37,6 +37,9 @@ public:
         return state_.compare_exchange_strong(now, states::claimed, std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }
+    /// Returns whether a future is making the value. For the destructor.
+    // relaxed: the destroying thread is the last user, and already synchronizes with the other users.
+    [[nodiscard]] bool is_claimed() const noexcept { return state_.load(std::memory_order_relaxed) == states::claimed; }
     /// Gives up the claim.
     /// Preconditions: the caller has the claim.
     void give_up() noexcept {

@@ -9,6 +9,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
+#include <eddy/error.hpp>
 #include <eddy/future/waker.hpp>
 
 // Permits and their waiters: the state of semaphore, mutex, rwlock and the bounded channel. One word:
@@ -65,6 +66,13 @@ public:
     ~semaphore_state() {
         // relaxed: the destroying thread is the last user, and already synchronizes with the other users.
         if ((word_.load(std::memory_order_relaxed) & waiting) != 0) destroyed_too_early();
+    }
+    /// Aborts with `text` unless `count` permits are free: the others are held, or assigned to a waiter that has not
+    /// seen them yet. For the destructor of the owner of this state, and not for channels.
+    void check_all_free(std::size_t count, const char* text) const noexcept {
+        // relaxed: as in the destructor.
+        if (permits(word_.load(std::memory_order_relaxed)) != count) [[unlikely]]
+            fatal_misuse(text);
     }
 
     /// Takes `count` permits, or none. A request for 0 permits succeeds unless closed.

@@ -77,7 +77,7 @@ using owned_mutex_guard = basic_mutex_guard<T, std::shared_ptr<eddy::detail::per
 /// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
 /// access.
 /// Lifetime: the mutex must outlive its futures and guards. Those of `lock_owned` share its ownership. Destroying the
-/// mutex while a task waits for it terminates the program.
+/// mutex while it is locked, or while a task waits for it, terminates the program.
 /// Cost: one read-modify-write to lock a free mutex, and one to unlock it if there are no waiters. Waiting does not
 /// allocate.
 template <class T = void>
@@ -101,7 +101,11 @@ public:
     explicit mutex(std::in_place_t, A&&... arguments) : value_(std::forward<A>(arguments)...) {}
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
-    ~mutex() = default;
+    ~mutex() {
+        state_.check_all_free(1,
+                              "a sync::mutex was destroyed while it is locked: keep it until its guards and lock() "
+                              "futures are gone, or use lock_owned()");
+    }
 
     /// Returns a future of the guard.
     /// Cancel safety: safe. Dropping the future gives up its place in the queue. If it has already received the lock,

@@ -61,7 +61,7 @@ public:
     once_cell(const once_cell&) = delete;
     once_cell& operator=(const once_cell&) = delete;
     ~once_cell() {
-        if (!value_.changes.may_be_destroyed())
+        if (!value_.changes.may_be_destroyed() || value_.is_claimed())
             eddy::detail::fatal_misuse(
                 "a sync::once_cell was destroyed while a task waits for it: keep it until its "
                 "get_or_init() futures are gone");

@@ -129,7 +129,7 @@ using owned_rwlock_write_guard = basic_write_guard<T, std::shared_ptr<eddy::deta
 /// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
 /// access.
 /// Lifetime: the lock must outlive its futures and guards; the owned ones share its ownership. Destroying the lock
-/// while a task waits for it terminates the program.
+/// while it is locked, or while a task waits for it, terminates the program.
 /// Cost: one read-modify-write to lock it if it is free, and one to unlock it if there are no waiters. Waiting does not
 /// allocate.
 template <class T>
@@ -165,7 +165,11 @@ public:
         : state_(default_max_readers), max_readers_(default_max_readers), value_(std::forward<A>(arguments)...) {}
     rwlock(const rwlock&) = delete;
     rwlock& operator=(const rwlock&) = delete;
-    ~rwlock() = default;
+    ~rwlock() {
+        state_.check_all_free(max_readers_,
+                              "a sync::rwlock was destroyed while it is locked: keep it until its guards and futures "
+                              "are gone, or use read_owned() and write_owned()");
+    }
 
     /// Returns a future of the guard, for reading or for writing.
     /// Cancel safety: safe. Dropping the future gives up its place in the queue. If it has already received the lock,

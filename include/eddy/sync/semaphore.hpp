@@ -10,11 +10,47 @@
 #include <utility>
 
 #include <eddy/detail/acquisition.hpp>
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/wait.hpp>
+
+namespace eddy::detail {
+
+/// The state of sync::semaphore: permits, and their number, so that the destructor can tell whether any are in use.
+class counted_permits : public permit_state {
+public:
+    explicit counted_permits(std::size_t permits) noexcept : permit_state(permits), total_(permits) {}
+
+    // relaxed, in all of them: only the destructor uses the number, and the destroying thread already synchronizes with
+    // the other users.
+
+    /// Adds `count` permits. Returns false, without a change, if there would be more than max_permits.
+    bool add(std::size_t count) noexcept {
+        // Counted first, because a task that takes the permits may destroy this object.
+        total_.fetch_add(count, std::memory_order_relaxed);
+        if (release(count)) return true;
+        total_.fetch_sub(count, std::memory_order_relaxed);
+        return false;
+    }
+    /// Removes up to `count` free permits. Returns their number.
+    std::size_t remove(std::size_t count) noexcept {
+        const std::size_t removed = forget(count);
+        total_.fetch_sub(removed, std::memory_order_relaxed);
+        return removed;
+    }
+    /// Removes `count` permits that the caller has taken.
+    void remove_taken(std::size_t count) noexcept { total_.fetch_sub(count, std::memory_order_relaxed); }
+    /// Returns the number of permits, free or taken.
+    [[nodiscard]] std::size_t total() const noexcept { return total_.load(std::memory_order_relaxed); }
+
+private:
+    atomic<std::size_t> total_;
+};
+
+}  // namespace eddy::detail
 
 namespace eddy::sync {
 
@@ -80,13 +116,15 @@ public:
     }
 
     /// Discards the permits without returning them. The semaphore has fewer permits from then on.
-    void forget() noexcept { count_ = 0; }
+    void forget() noexcept {
+        if (const std::size_t count = std::exchange(count_, 0); count != 0) owner_->remove_taken(count);
+    }
 
 private:
     friend class semaphore;
     basic_permit(Owner owner, std::size_t count) noexcept : owner_(std::move(owner)), count_(count) {}
 
-    [[nodiscard]] const eddy::detail::permit_state* state() const noexcept { return std::to_address(owner_); }
+    [[nodiscard]] const eddy::detail::counted_permits* state() const noexcept { return std::to_address(owner_); }
 
     Owner owner_;
     std::size_t count_;
@@ -100,11 +138,12 @@ private:
 ///     auto permit = co_await eddy::try_(connections.acquire());   // returned at the end of its scope
 /// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
 /// Lifetime: the semaphore must outlive its futures, permits and calls. The owned ones (`acquire_owned`) share its
-/// ownership. Destroying it while a task waits terminates the program.
+/// ownership. Destroying it while a task waits, or while permits are in use, terminates the program. Forgotten permits
+/// are not in use.
 /// Cost: one read-modify-write to take an available permit, and one to return a permit if there are no waiters. Waiting
 /// does not allocate.
 class semaphore {
-    using state = eddy::detail::permit_state;
+    using state = eddy::detail::counted_permits;
 
 public:
     /// A permit that borrows the semaphore, and a permit that shares its ownership.
@@ -126,7 +165,11 @@ public:
         : state_(checked(permits, where)) {}
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
-    ~semaphore() = default;
+    ~semaphore() {
+        state_.check_all_free(state_.total(),
+                              "a sync::semaphore was destroyed while permits are in use: keep it until its permits and "
+                              "acquire() futures are gone, or use acquire_owned()");
+    }
 
     /// Returns a future that takes `count` permits together, as one object.
     /// Errors: acquire_error if the semaphore is closed. Throws `misuse` if `count` is greater than `max_permits`.
@@ -163,12 +206,12 @@ public:
     /// Adds `count` permits and serves waiting requests with them.
     /// Errors: throws `misuse`, and adds none, if there would be more than `max_permits`.
     void add_permits(std::size_t count, std::source_location where = std::source_location::current()) {
-        if (!state_.release(count))
+        if (!state_.add(count))
             throw misuse("a semaphore cannot hold more than semaphore::max_permits: add fewer", where);
     }
 
     /// Removes up to `count` free permits permanently. Returns how many were removed.
-    std::size_t forget_permits(std::size_t count) noexcept { return state_.forget(count); }
+    std::size_t forget_permits(std::size_t count) noexcept { return state_.remove(count); }
 
     /// Closes the semaphore permanently. Waiting and later requests fail with `acquire_error`. Permits that were taken
     /// stay valid.
@@ -232,7 +275,7 @@ private:
         : owner_(std::move(owner)), wait_(std::to_address(owner_), count) {}
 
     Owner owner_;  // destroyed last: it may own the state that wait_ uses
-    eddy::detail::acquisition<state> wait_;
+    eddy::detail::acquisition<eddy::detail::permit_state> wait_;
 };
 
 inline semaphore::acquire_future semaphore::acquire(std::size_t count, std::source_location where) {
