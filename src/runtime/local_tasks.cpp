@@ -8,9 +8,9 @@
 #include <eddy/error.hpp>
 #include <eddy/task/local_set.hpp>
 
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
-#include "task/poll_root.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -78,13 +78,13 @@ void local_tasks::start(spawned_task& task) noexcept {
     // references of the list and of the queue are released.
     sent_.fetch_sub(1, std::memory_order_relaxed);
     static_cast<void>(task.state.transition_to_running());
-    destroy(task, 2);
+    destroy_task(*this, task, 2);
 }
 
 void local_tasks::schedule(spawned_task& task) noexcept {
     if (this_thread.polled_local_set == this) return queue_.push(task);
     // A closed set refuses. Its tasks have been destroyed, and only the queue's reference is left.
-    if (!send(task)) give_up(task);
+    if (!send(task)) give_up_task(*this, task);
 }
 
 /// Adds a task to the inbound list and wakes the drivers. Returns false if the set is closed.
@@ -260,9 +260,9 @@ void local_tasks::close() noexcept {
         if (spawned_task* const task = first_) {
             static_cast<void>(remove(*task));
             EDDY_ASSERT(task->state.transition_to_shutdown(), "local_tasks: a task is polled by another thread");
-            destroy(*task, 1);
+            destroy_task(*this, *task, 1);
         } else if (spawned_task* const queued = queue_.pop()) {
-            give_up(*queued);
+            give_up_task(*this, *queued);
         } else {
             const std::lock_guard locked(lock_);
             is_open = inbound_.first != nullptr;
@@ -319,123 +319,23 @@ void local_tasks::poll_some() noexcept {
             next = queue_.pop();
             if (next == nullptr) return;
         }
-        run_task(*next);
+        run_task(*this, *next);
     }
-}
-
-void local_tasks::run_task(spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
-    case task_state::run_action::poll: break;
-    case task_state::run_action::cancel: return cancel(task);
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
-    }
-    const poll_end ended = poll(task);
-    if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
-    task.root = nullptr;  // the coroutine frames have destroyed themselves
-    task.ops().destroy_future(task);
-    complete(task, 1);
 }
 
 poll_end local_tasks::poll(spawned_task& task) noexcept {
     // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get());
-    const polled_task here(task);
-    if (task.root != nullptr) return here.end(advance_root(*task.root, task.outcome(), cx));
-    try {
-        return here.end(task.ops().poll(task, cx));
-    } catch (...) {
-        task.ops().fail(task, std::current_exception());
-        return poll_end::has_ended;
-    }
+    return poll_once(task, cx);
 }
 
-void local_tasks::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
-    switch (task.state.transition_to_idle(woke_itself)) {
-    case task_state::idle_action::none: return;
-    case task_state::idle_action::free: return task.ops().free_memory(task);
-    case task_state::idle_action::cancel: return cancel(task);
-    case task_state::idle_action::submit: return queue_.push(task);
-    }
-}
-
-/// Polls the cancellation of a task, and destroys the task once that has finished.
-/// Preconditions: the caller has the task's running bit, and the task is marked as cancelled.
-void local_tasks::cancel(spawned_task& task) noexcept {
-    bool has_ended = true;
-    bool woke_itself = false;
-    try {
-        // SAFETY: as in poll().
-        const borrowed_waker waker(&spawned_task_waker, &task);
-        context cx(waker.get());
-        const polled_task here(task);
-        if (task.ops().poll_cancel != nullptr) {
-            has_ended = task.ops().poll_cancel(task, cx);
-        } else if (task.root != nullptr) {
-            has_ended = cancel_root(*task.root, cx);
-            if (has_ended) task.root = nullptr;
-        }
-        woke_itself = here.end(has_ended) == poll_end::woke_itself;
-    } catch (...) {
-        has_ended = true;  // no graceful end is possible; the future is destroyed below
-    }
-    if (has_ended) return destroy(task, 1);
-    switch (task.state.transition_to_idle_cancelling(woke_itself)) {
-    case task_state::idle_action::free: return task.ops().free_memory(task);
-    case task_state::idle_action::submit: return queue_.push(task);
-    default: return;
-    }
-}
-
-/// Releases a queue's reference.
-/// Preconditions: all tasks have been destroyed.
-void local_tasks::give_up(spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
-    default: EDDY_ASSERT(false, "local_tasks: a task has outlived its set");
-    }
-}
-
-/// Destroys the future and completes the task as cancelled. Releases references like complete().
-/// Preconditions: the caller has the running bit.
-void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept {
-    {
-        const polled_task here(task);
-        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-        task.ops().destroy_future(task);
-    }
-    task.ops().fail(task, nullptr);
-    complete(task, references);
-}
-
-/// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
-/// list if the task was listed.
-/// Preconditions: the caller has the running bit, and the future is destroyed.
 void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcept {
-    bool has_output = true;
-    const auto drop_output = [&] {
-        if (auto failure = task.ops().failure(task))
-            report_failure_here(std::move(failure), task.spawned_at, task.ops().name(task));
-        task.ops().destroy_output(task);
-    };
-    if (!task.state.has_join_interest()) {
-        drop_output();
-        has_output = false;
-    }
-    if (remove(task)) ++references;
-    switch (task.state.transition_to_complete(references, has_output)) {
-    case task_state::end_action::none: return;
-    case task_state::end_action::free: return task.ops().free_memory(task);
-    case task_state::end_action::drop_output: drop_output(); return detail::release(task, references);
-    case task_state::end_action::wake_joiner: {
-        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
-        waker joiner = std::move(task.join_waker);
-        detail::release(task, references);
-        return std::move(joiner).wake();
-    }
-    }
+    complete_task(*this, task, references);
+}
+
+void local_tasks::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
+    report_failure_here(std::move(failure), where, name);
 }
 
 // ---- Entry points for templates and other files ----

@@ -55,6 +55,15 @@ public:
     /// Throws `misuse` if another thread polls the set at this moment. Call it before a poll.
     void check_driver(std::source_location where) const;
 
+    // The policy of run_task(), see run_task.hpp.
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    void queue_again(spawned_task& task) noexcept { queue_.push(task); }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return false; }
+    [[nodiscard]] local_tasks& owner() noexcept { return *this; }
+    void complete(spawned_task& task, std::uint64_t references) noexcept;
+    [[nodiscard]] bool remove(spawned_task& task) noexcept;
+    static void report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept;
+
 private:
     friend class inside_local;
 
@@ -94,15 +103,6 @@ private:
     void poll_some() noexcept;
     /// Stores `wake` in the driver and lists the driver. Returns false, without effect, if tasks have been sent.
     [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;
-
-    void run_task(spawned_task& task) noexcept;
-    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
-    void after_pending_poll(spawned_task& task, bool woke_itself) noexcept;
-    void cancel(spawned_task& task) noexcept;
-    void give_up(spawned_task& task) noexcept;
-    void destroy(spawned_task& task, std::uint64_t references) noexcept;
-    void complete(spawned_task& task, std::uint64_t references) noexcept;
-    [[nodiscard]] bool remove(spawned_task& task) noexcept;
 
     // ---- Any thread ----
     ref_count<> references_;

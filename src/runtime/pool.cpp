@@ -12,7 +12,7 @@
 #include <eddy/error.hpp>
 
 #include "driver/choose.hpp"
-#include "runtime/polled_task.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
@@ -255,59 +255,23 @@ void pool::wake_watchdog() noexcept {
     if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->unpark();
 }
 
-void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
-    bool has_output = true;
-    const auto drop_output = [&] {
-        if (auto failure = task.ops().failure(task)) report(std::move(failure), task.spawned_at, task.ops().name(task));
-        task.ops().destroy_output(task);
-    };
-    if (!task.state.has_join_interest()) {
-        drop_output();
-        has_output = false;
-    }
+[[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
     if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
         hooks_->task_terminate(task.id);
-    if (!is_in_child() && lists_[task.shard].remove(task)) ++references;
-    switch (task.state.transition_to_complete(references, has_output)) {
-    case task_state::end_action::none: break;
-    case task_state::end_action::free: task.ops().free_memory(task); break;
-    case task_state::end_action::drop_output:
-        drop_output();
-        detail::release(task, references);
-        break;
-    case task_state::end_action::wake_joiner: {
-        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
-        waker joiner = std::move(task.join_waker);
-        detail::release(task, references);
-        std::move(joiner).wake();
-        break;
-    }
-    }
+    return !is_in_child() && lists_[task.shard].remove(task);
+}
+
+void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
+    complete_task(*this, task, references);
     // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came after
     // synchronize(), this sees the flag; otherwise the waiter counts the task as ended.
     if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
 }
 
-void pool::destroy(spawned_task& task, std::uint64_t references) noexcept {
-    {
-        const polled_task here(task);
-        const without_task_locals unbound;  // this thread may be inside the poll of another task
-        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-        task.ops().destroy_future(task);
-    }
-    task.ops().fail(task, nullptr);
-    complete(task, references);
-}
+void pool::destroy(spawned_task& task, std::uint64_t references) noexcept { destroy_task(*this, task, references); }
 
-void pool::give_up(spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
-    case task_state::run_action::poll:
-    case task_state::run_action::cancel: return destroy(task, 1);
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
-    }
-}
+void pool::give_up(spawned_task& task) noexcept { give_up_task(*this, task); }
 
 void pool::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
     const bool was_thrown = failure.thrown != nullptr;

@@ -80,13 +80,10 @@ public:
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.any_searching()) notify_one();
     }
-    /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
-    /// list if the task was listed.
-    /// Preconditions: the caller has the running bit, and the future is destroyed.
+    // See the functions and the policy in run_task.hpp.
     void complete(spawned_task& task, std::uint64_t references) noexcept;
-    /// Destroys the future and completes the task as cancelled. Releases references like complete().
-    /// Preconditions: the caller has the running bit.
     void destroy(spawned_task& task, std::uint64_t references) noexcept;
+    [[nodiscard]] bool remove(spawned_task& task) noexcept;
     /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
     void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.

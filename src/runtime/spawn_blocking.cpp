@@ -12,8 +12,8 @@
 #include "core/held_clock.hpp"
 #include "runtime/blocking.hpp"
 #include "runtime/no_thread.hpp"
-#include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
@@ -29,40 +29,28 @@ public:
 
 constinit process_owner whole_process;
 
-/// Ends a task of blocking work: passes the output to the join handle or drops it, and releases `references`
-/// references. `owner` is null for work of the process.
-/// Preconditions: the caller has the running bit, and the future is destroyed.
-void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcept {
-    const auto drop_output = [&] {
-        if (auto failure = task.ops().failure(task)) {
-            owner != nullptr ? owner->report(std::move(failure), task.spawned_at)
-                             : print_failure(failure, task.spawned_at);
-        }
-        task.ops().destroy_output(task);
-    };
-    switch (task.state.transition_to_complete(references, true)) {
-    case task_state::end_action::none: break;
-    case task_state::end_action::free: task.ops().free_memory(task); break;
-    case task_state::end_action::drop_output:
-        drop_output();
-        release(task, references);
-        break;
-    case task_state::end_action::wake_joiner: {
-        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
-        waker joiner = std::move(task.join_waker);
-        release(task, references);
-        std::move(joiner).wake();
-        break;
+/// The owner policy of run_task.hpp for blocking work. `pool_` is null for work of the process.
+class blocking_end {
+public:
+    explicit blocking_end(pool* owner) noexcept : pool_(owner) {}
+
+    void report(unread_failure failure, const std::source_location& where, std::string_view name) const noexcept {
+        pool_ != nullptr ? pool_->report(std::move(failure), where, name) : print_failure(failure, where, name);
     }
-    }
-}
+    /// Blocking work is in no list of tasks.
+    [[nodiscard]] static bool remove(spawned_task&) noexcept { return false; }
+
+private:
+    pool* pool_;
+};
 
 /// Ends a task of blocking work whose function was not called. A null `thrown` means that it was cancelled.
 /// Preconditions: the caller has the running bit.
 void end_without_call(spawned_task& task, std::exception_ptr thrown, pool* owner) noexcept {
     task.ops().destroy_future(task);
     task.ops().fail(task, std::move(thrown));
-    complete(task, 2, owner);
+    const blocking_end ends(owner);
+    complete_task(ends, task, 2);
 }
 
 /// The job of a task of blocking work.
@@ -111,18 +99,12 @@ private:
     }
 
     void call() noexcept {
-        {
-            const waker none;
-            context cx(none);
-            const polled_task here(task_);
-            try {
-                task_.ops().poll(task_, cx);
-            } catch (...) {
-                task_.ops().fail(task_, std::current_exception());
-            }
-        }
+        const waker none;
+        context cx(none);
+        static_cast<void>(poll_once(task_, cx));
         task_.ops().destroy_future(task_);
-        complete(task_, 2, pool_);
+        const blocking_end ends(pool_);
+        complete_task(ends, task_, 2);
     }
 
     const held_clock clock_;  // destroyed last, after the wake-up of the join handle

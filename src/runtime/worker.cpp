@@ -12,9 +12,9 @@
 #include "core/pause_briefly.hpp"
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "sys/thread.hpp"
-#include "task/poll_root.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -106,7 +106,7 @@ void worker::run() noexcept {
             continue;
         }
         stop_searching();
-        run_task(*task);
+        run_task(*this, *task);
         if (this_thread.worker != this) return pool_.end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
@@ -283,51 +283,32 @@ bool worker::has_work() const noexcept {
 
 // ---- Running a task ----
 
-void worker::run_task(spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
-    case task_state::run_action::poll: break;
-    case task_state::run_action::cancel: return cancel(task);
-    case task_state::run_action::drop_reference: return;
-    case task_state::run_action::free: return task.ops().free_memory(task);
-    }
+// Forced inlining: see run_task.hpp.
+[[gnu::always_inline]] inline poll_end worker::poll(spawned_task& task) noexcept {
     worker_counters::add(counters_.polls, 1);
     __builtin_prefetch(&task.shard, 1);  // written at the end of the task; not in the cache line that a poll uses
     const runtime_hooks* const hooks = pool_.hooks();
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
         hooks->before_task_poll(id);
-    const poll_end ended = poll_times_ == nullptr ? poll(task) : poll_and_time(task);
+    const poll_end ended = poll_times_ == nullptr ? poll_with_budget(task) : poll_and_time(task);
     if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
         hooks->after_task_poll(id);
-    if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
-    task.root = nullptr;  // the coroutine frames have destroyed themselves
-    task.ops().destroy_future(task);
-    pool_.complete(task, 1);
+    return ended;
 }
 
-poll_end worker::poll(spawned_task& task) noexcept {
+poll_end worker::poll_with_budget(spawned_task& task) noexcept {
     // SAFETY: the worker holds a reference to the task during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
-    const polled_task here(task);
-    bool has_ended = false;
-    if (task.root != nullptr) {
-        has_ended = advance_root(*task.root, task.outcome(), cx);
-    } else {
-        try {
-            has_ended = task.ops().poll(task, cx);
-        } catch (...) {
-            task.ops().fail(task, std::current_exception());
-            has_ended = true;
-        }
-    }
+    const poll_end ended = poll_once(task, cx);
     if (this_thread.worker == this) budget_left_ = cx.budget();
-    return here.end(has_ended);
+    return ended;
 }
 
 poll_end worker::poll_and_time(spawned_task& task) noexcept {
     const auto began = steady_clock::now();
-    const poll_end ended = poll(task);
+    const poll_end ended = poll_with_budget(task);
     // If the worker was handed over, another thread writes its counters, and most of the time was blocking work.
     if (this_thread.worker == this) {
         const auto bucket = duration_histogram::bucket_of(steady_clock::now() - began);
@@ -345,53 +326,16 @@ duration_histogram worker::poll_times() const noexcept {
     return found;
 }
 
-void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
-    switch (task.state.transition_to_idle(woke_itself)) {
-    case task_state::idle_action::none: return;
-    case task_state::idle_action::free: return task.ops().free_memory(task);
-    case task_state::idle_action::cancel: return cancel(task);
-    case task_state::idle_action::submit:
-        // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.
-        if (this_thread.worker == this) {
-            push_back(task);
-        } else {
-            pool_.inject(task);
-        }
+void worker::queue_again(spawned_task& task) noexcept {
+    // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.
+    if (this_thread.worker == this) {
+        push_back(task);
+    } else {
+        pool_.inject(task);
     }
 }
 
-/// Polls the cancellation of a task, and destroys the task when the cancellation has finished. If the pool is closing,
-/// destroys the task without polling it.
-/// Preconditions: the caller holds the task's running bit, and the task is marked as cancelled.
-void worker::cancel(spawned_task& task) noexcept {
-    if (!pool_.is_closing()) {
-        // SAFETY: as in poll().
-        const borrowed_waker waker(&spawned_task_waker, &task);
-        context cx(waker.get());
-        const polled_task here(task);
-        bool has_ended = true;
-        try {
-            if (task.ops().poll_cancel != nullptr) {
-                has_ended = task.ops().poll_cancel(task, cx);
-            } else if (task.root != nullptr) {
-                has_ended = cancel_root(*task.root, cx);
-                if (has_ended) task.root = nullptr;
-            }
-        } catch (...) {
-            has_ended = true;  // no graceful end is possible; the future is destroyed below
-        }
-        if (!has_ended) {
-            switch (task.state.transition_to_idle_cancelling(here.end(false) == poll_end::woke_itself)) {
-            case task_state::idle_action::free: return task.ops().free_memory(task);
-            case task_state::idle_action::submit:
-                if (this_thread.worker != this) return pool_.inject(task);
-                return push_back(task);
-            default: return;
-            }
-        }
-    }
-    pool_.destroy(task, 1);
-}
+bool worker::destroys_cancelled() const noexcept { return pool_.is_closing(); }
 
 // ---- Waiting ----
 

@@ -102,6 +102,10 @@ public:
     /// Queues a task that was woken on this thread. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
+    // What run_task() and cancel_task() call.
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    void queue_again(spawned_task& task) noexcept;
+    [[nodiscard]] bool destroys_cancelled() const noexcept;
     /// Returns whether the worker has stopped polling because the pool is closing.
     [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
     /// Returns whether a wake-up in progress on this thread is that of a scope's parent. See wake_scope_parent().
@@ -157,12 +161,9 @@ private:
     [[nodiscard]] bool has_work() const noexcept;
     void stop_searching() noexcept;
 
-    // Running it
-    void run_task(spawned_task& task) noexcept;
-    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    // Polling it
+    [[nodiscard]] poll_end poll_with_budget(spawned_task& task) noexcept;
     [[nodiscard]] poll_end poll_and_time(spawned_task& task) noexcept;
-    void after_pending_poll(spawned_task& task, bool woke_itself) noexcept;
-    void cancel(spawned_task& task) noexcept;
 
     // Waiting
     void look_if_due() noexcept;

@@ -3,15 +3,18 @@
 
 #include <cstdint>
 #include <mutex>
+#include <source_location>
+#include <string_view>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>
+#include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
 #include "explore/explore.hpp"
-#include "runtime/polled_task.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
 namespace explore {
@@ -23,13 +26,12 @@ enum class own_wake {
     queues_itself,  // wrong: the task may be in the queue already
 };
 
-/// A minimal executor for models of one spawned task: it handles tasks as worker.cpp and pool.cpp do, and has a queue
+/// A minimal executor for models of one spawned task: it runs tasks by run_task.hpp, as a worker does, and has a queue
 /// with a lock.
 class small_executor final : public eddy::detail::task_owner {
     using context = eddy::context;
     using poll_end = eddy::detail::poll_end;
     using spawned_task = eddy::detail::spawned_task;
-    using task_state = eddy::detail::task_state;
 
 public:
     explicit small_executor(own_wake how = own_wake::is_passed_on) noexcept : own_wake_(how) {}
@@ -58,23 +60,15 @@ public:
 
     /// Shuts down like a pool: destroys the task if it is not running. Call give_up_queue() afterwards.
     void shut_down(spawned_task& task) {
-        if (take_out_of_list()) {
-            if (task.state.transition_to_shutdown()) {
-                destroy(task, 1);
-            } else {
-                eddy::detail::release(task);
-            }
+        if (!remove(task)) return;
+        if (task.state.transition_to_shutdown()) {
+            destroy_task(*this, task, 1);
+        } else {
+            eddy::detail::release(task);
         }
     }
     void give_up_queue() {
-        while (spawned_task* const task = take()) {
-            switch (task->state.transition_to_running()) {
-            case task_state::run_action::poll:
-            case task_state::run_action::cancel: destroy(*task, 1); break;
-            case task_state::run_action::drop_reference: break;
-            case task_state::run_action::free: task->ops().free_memory(*task); break;
-            }
-        }
+        while (spawned_task* const task = take()) give_up_task(*this, *task);
     }
 
     spawned_task* take() {
@@ -84,89 +78,37 @@ public:
         return task;
     }
 
-    void run_task(spawned_task& task) {
-        switch (task.state.transition_to_running()) {
-        case task_state::run_action::poll: break;
-        case task_state::run_action::cancel: return cancel(task);
-        case task_state::run_action::drop_reference: return;
-        case task_state::run_action::free: return task.ops().free_memory(task);
-        }
-        const poll_end ended = poll(task, task.ops().poll);
-        if (ended == poll_end::has_ended) {
-            task.ops().destroy_future(task);
-            return complete(task, 1);
-        }
-        const bool woke_itself = ended == poll_end::woke_itself;
-        const auto action = task.state.transition_to_idle(woke_itself && own_wake_ == own_wake::is_passed_on);
-        if (woke_itself && own_wake_ == own_wake::queues_itself) return schedule(task);
-        switch (action) {
-        case task_state::idle_action::none: return;
-        case task_state::idle_action::free: return task.ops().free_memory(task);
-        case task_state::idle_action::cancel: return cancel(task);
-        case task_state::idle_action::submit: return schedule(task);
-        }
-    }
+    void run_task(spawned_task& task) { eddy::detail::run_task(*this, task); }
 
-private:
-    /// Polls with poll or poll_cancel.
-    static poll_end poll(spawned_task& task, bool (*how)(spawned_task&, context&)) {
+    // ---- The policy of run_task.hpp ----
+
+    poll_end poll(spawned_task& task) noexcept {
         // This thread owns the queue's reference while it runs the task, so the waker needs no reference.
         const eddy::detail::borrowed_waker waker(&eddy::detail::spawned_task_waker, &task);
         context cx(waker.get());
-        const eddy::detail::polled_task here(task);
-        return here.end(how(task, cx));
+        const poll_end ended = poll_once(task, cx);
+        if (ended != poll_end::woke_itself || own_wake_ == own_wake::is_passed_on) return ended;
+        if (own_wake_ == own_wake::queues_itself) schedule(task);
+        return poll_end::waits;
     }
-
-    /// Precondition: the task is running and marked as cancelled.
-    void cancel(spawned_task& task) {
-        const poll_end ended = poll(task, task.ops().poll_cancel);
-        if (ended == poll_end::has_ended) return destroy(task, 1);
-        const bool woke_itself = ended == poll_end::woke_itself;
-        switch (task.state.transition_to_idle_cancelling(woke_itself && own_wake_ == own_wake::is_passed_on)) {
-        case task_state::idle_action::free: return task.ops().free_memory(task);
-        case task_state::idle_action::submit: return schedule(task);
-        default: return;
-        }
-    }
-
-    void destroy(spawned_task& task, std::uint64_t references) {
-        task.ops().destroy_future(task);
-        task.ops().fail(task, nullptr);
-        complete(task, references);
-    }
-
-    void complete(spawned_task& task, std::uint64_t references) {
-        bool has_output = true;
-        if (!task.state.has_join_interest()) {
-            task.ops().destroy_output(task);
-            has_output = false;
-        }
-        if (take_out_of_list()) ++references;
-        switch (task.state.transition_to_complete(references, has_output)) {
-        case task_state::end_action::none: break;
-        case task_state::end_action::free: task.ops().free_memory(task); break;
-        case task_state::end_action::drop_output:
-            task.ops().destroy_output(task);
-            eddy::detail::release(task, references);
-            break;
-        case task_state::end_action::wake_joiner: {
-            eddy::waker joiner = std::move(task.join_waker);
-            eddy::detail::release(task, references);
-            std::move(joiner).wake();
-            break;
-        }
-        }
+    void queue_again(spawned_task& task) noexcept { schedule(task); }
+    [[nodiscard]] static bool destroys_cancelled() noexcept { return false; }
+    small_executor& owner() noexcept { return *this; }
+    void complete(spawned_task& task, std::uint64_t references) noexcept {
+        complete_task(*this, task, references);
         const std::lock_guard guard(lock_);
         has_ended_ = true;
     }
+    bool remove(spawned_task&) noexcept {
+        const std::lock_guard guard(lock_);
+        return std::exchange(is_in_list_, false);
+    }
+    static void report(const eddy::detail::unread_failure&, const std::source_location&, std::string_view) noexcept {}
 
+private:
     bool has_ended() {
         const std::lock_guard guard(lock_);
         return has_ended_;
-    }
-    bool take_out_of_list() {
-        const std::lock_guard guard(lock_);
-        return std::exchange(is_in_list_, false);
     }
 
     const own_wake own_wake_;
