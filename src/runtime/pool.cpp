@@ -221,8 +221,7 @@ void pool::refuse(spawned_task& task) noexcept {
 
 void pool::schedule(spawned_task& task) noexcept {
     worker* const here = worker_of(*this);
-    if (here == nullptr) return inject(task);
-    here->wakes_children() ? here->schedule_child(task) : here->schedule(task);
+    here != nullptr ? here->schedule_woken(task) : inject(task);
 }
 
 void pool::inject(spawned_task& task) noexcept {

@@ -10,6 +10,7 @@
 #include "runtime/polled_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
+#include "runtime/worker.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
@@ -46,6 +47,16 @@ void submit(task_state::wake_action action, spawned_task& task) noexcept {
     if (action == task_state::wake_action::free) task.ops().free_memory(task);
 }
 
+/// The same, for a task of which is_mine() is true. A worker queues its tasks without the pool.
+[[gnu::always_inline]] inline void submit_here(task_state::wake_action action, spawned_task& task) noexcept {
+    if (action == task_state::wake_action::submit) {
+        worker* const here = this_thread.worker;
+        const bool is_of_worker = here != nullptr && this_thread.worker_owner == task.owner;
+        is_of_worker ? here->schedule_woken(task) : task.owner->schedule(task);
+    }
+    if (action == task_state::wake_action::free) task.ops().free_memory(task);
+}
+
 struct task_waker {
     static void* clone(void* data) noexcept {
         task_of(data).state.add_reference();
@@ -54,7 +65,7 @@ struct task_waker {
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
         if (is_mine(task)) {
-            if (!polled_task::wakes_itself(task)) submit(task.state.wake_by_ref(), task);
+            if (!polled_task::wakes_itself(task)) submit_here(task.state.wake_by_ref(), task);
             return;
         }
         const owner_guard guard;
@@ -62,7 +73,7 @@ struct task_waker {
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_mine(task)) return submit(task.state.wake_and_release(), task);
+        if (is_mine(task)) return submit_here(task.state.wake_and_release(), task);
         const owner_guard guard;
         submit(task.state.wake_and_release(), task);
     }

@@ -99,7 +99,7 @@ public:
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
     void schedule_child(spawned_task& task) noexcept;
-    /// Queues a task that was woken on this thread. It runs next (LIFO slot), because its data is likely in the cache.
+    /// Queues a task. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
     // What run_task() and cancel_task() call.
@@ -108,8 +108,8 @@ public:
     [[nodiscard]] bool destroys_cancelled() const noexcept;
     /// Returns whether the worker has stopped polling because the pool is closing.
     [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
-    /// Returns whether a wake-up in progress on this thread is that of a scope's parent. See wake_scope_parent().
-    [[nodiscard]] bool wakes_children() const noexcept { return wakes_children_; }
+    /// Queues a task that was woken on this thread: by schedule(), or by schedule_child() inside wake_scope_parent().
+    void schedule_woken(spawned_task& task) noexcept { wakes_children_ ? schedule_child(task) : schedule(task); }
     /// Wakes the parent of a scope that has ended. The parent goes into the child queue.
     void wake_scope_parent(waker&& parent) noexcept {
         wakes_children_ = true;
