@@ -20,6 +20,7 @@
 #include <eddy/future/join.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
+#include <eddy/future/select_loop.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/wait.hpp>
@@ -84,6 +85,23 @@ TEST(JoinSet, JoinNextReturnsEachOutputOnce) {
         auto none = co_await set.join_next();
         EXPECT_FALSE(none.has_value());
     });
+}
+
+TEST(JoinSet, SelectLoopJoinsTasksThatAreSpawnedLater) {
+    join_set<int> set;
+    std::vector<int> joined;
+    int spawned = 0;
+    const auto spawn_next = [&] {
+        if (set.is_empty()) set.spawn(gives_later(++spawned));
+    };
+    eddy::core loop = eddy::core::make().value();
+    loop.run(eddy::select_loop(eddy::on(std::ref(set),
+                                        [&](std::expected<int, eddy::join_error> output) {
+                                            joined.push_back(output.value());
+                                            return joined.size() == 3 ? eddy::flow::stop : eddy::flow::next;
+                                        }),
+                               eddy::on([] { return eddy::yield_now(); }, spawn_next)));
+    EXPECT_EQ(joined, (std::vector{1, 2, 3}));
 }
 
 TEST(JoinSet, AcceptsCallablesFuturesAndVoid) {

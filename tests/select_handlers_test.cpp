@@ -3,14 +3,20 @@
 #include <eddy/future/on.hpp>
 #include <eddy/future/select_loop.hpp>
 
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/mutex.hpp>
+#include <eddy/sync/notify.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/task/join_map.hpp>
+#include <eddy/task/join_queue.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/delay_queue.hpp>
 
 #include <gtest/gtest.h>
 
@@ -370,6 +376,105 @@ TEST(SelectLoop, DroppedLoopLosesNoMessage) {
         ASSERT_TRUE(tx.try_send(5).has_value());
     }
     EXPECT_EQ(rx.try_recv(), 5);
+}
+
+using jobs = eddy::futures_unordered<eddy::ready_future<int>>;
+
+static_assert(eddy::detail::continues_after_end<jobs>);
+static_assert(eddy::detail::continues_after_end<eddy::futures_ordered<eddy::ready_future<int>>>);
+static_assert(eddy::detail::continues_after_end<decltype(std::declval<jobs&>().by_ref())>);
+static_assert(eddy::detail::continues_after_end<eddy::join_map<int, int>>);
+static_assert(eddy::detail::continues_after_end<eddy::join_queue<>>);
+static_assert(eddy::detail::continues_after_end<eddy::stream_map<int, eddy::sync::mpsc<int>::receiver>>);
+static_assert(eddy::detail::continues_after_end<eddy::time::delay_queue<int>>);
+static_assert(!eddy::detail::continues_after_end<eddy::sync::mpsc<int>::receiver>);
+
+/// Adds each message of `orders` to a set, and returns the future of the loop. `source` is the branch of the set.
+template <class Source>
+auto loop_with_orders(jobs& set, eddy::sync::mpsc<int>::receiver& orders, Source source) {
+    return select_loop(std::move(source), on(std::ref(orders), [&set](int n) { set.push(ready(std::move(n))); }));
+}
+
+TEST(SelectLoop, SetContinuesAfterItWasEmpty) {
+    auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
+    jobs set;
+    std::vector<int> seen;
+    by_hand hand(loop_with_orders(set, rx, on(std::ref(set), [&](int n) { seen.push_back(n); })));
+    for (int n = 1; n <= 3; ++n) {
+        assert_pending(hand.poll());  // the set is empty
+        EXPECT_FALSE(hand.is_woken());
+        ASSERT_TRUE(tx.try_send(n).has_value());
+        EXPECT_TRUE(hand.is_woken());
+    }
+    {
+        const auto gone = std::move(tx);
+    }
+    assert_ready(hand.poll());  // the channel has ended, and the set is empty
+    EXPECT_EQ(seen, (std::vector{1, 2, 3}));
+}
+
+TEST(SelectLoop, SetThatAnotherFutureOfTheTaskFillsContinues) {
+    jobs set;
+    std::vector<int> seen;
+    by_hand hand(select_loop(on(set.by_ref(), [&](int n) { seen.push_back(n); }), until(eddy::pending())));
+    assert_pending(hand.poll());
+    set.push(ready(1));
+    assert_pending(hand.poll());
+    EXPECT_EQ(seen, (std::vector{1}));
+}
+
+TEST(SelectLoop, EmptyOutputsInARowDoNotSpin) {
+    auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
+    jobs set;
+    std::vector<int> seen;
+    by_hand hand(loop_with_orders(
+        set, rx, on([&] { return set.next(); }, [&](std::optional<int> n) { seen.push_back(n.value_or(-1)); })));
+    assert_pending(hand.poll());
+    EXPECT_FALSE(hand.is_woken());
+    EXPECT_EQ(seen, (std::vector{-1}));
+    for (int n = 1; n <= 2; ++n) {
+        ASSERT_TRUE(tx.try_send(n).has_value());
+        assert_pending(hand.poll());
+        EXPECT_FALSE(hand.is_woken());
+    }
+    EXPECT_EQ(seen, (std::vector{-1, 1, -1, 2, -1}));
+    {
+        const auto gone = std::move(tx);
+    }
+    assert_ready(hand.poll());
+}
+
+TEST(SelectLoop, EmptyOutputAfterAWaitIsDelivered) {
+    int empty = 0;
+    eddy::sync::notify wake;
+    const auto wait_for_nothing = [&]() -> task<std::optional<int>> {
+        co_await wake.notified();
+        co_return std::nullopt;
+    };
+    by_hand hand(select_loop(on(wait_for_nothing, [&](std::optional<int>) { ++empty; })));
+    for (int n = 0; n < 3; ++n) {
+        assert_pending(hand.poll());
+        EXPECT_EQ(empty, n);
+        wake.notify_waiters();
+    }
+}
+
+TEST(SelectLoop, HandlerOfTheEmptyOutputMayFillTheSet) {
+    jobs set;
+    std::vector<int> seen;
+    eddy::wait(select_loop(on([&] { return when(true, set.next()); },
+                              [&](std::optional<int> n) {
+                                  if (n) seen.push_back(*n);
+                                  if (!n && seen.size() < 3) set.push(ready(1));
+                              })));
+    EXPECT_EQ(seen, (std::vector{1, 1, 1}));
+}
+
+TEST(SelectLoop, EmptySetThatNeedsAValueIsMisuse) {
+    jobs set;
+    by_hand hand(select_loop(on(std::ref(set), [](int) -> std::optional<int> { return std::nullopt; })));
+    EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(hand.poll()); }).find("nothing to wait for"),
+              std::string::npos);
 }
 
 TEST(SelectLoop, MoveOnlyOutputsAndHandlersWork) {

@@ -47,6 +47,8 @@ public:
     /// Stream interface; see eddy::stream.
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
+    /// For select_loop: the stream may have items after its end.
+    static constexpr bool continues_after_end = true;
 
     /// Constructs an empty set.
     futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12

@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/continues_after_end.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/outcome.hpp>
@@ -98,38 +99,125 @@ public:
     using output_type = std::optional<typename S::item_type>;
     static constexpr bool is_last_resort = false;
 
-    explicit stream_round(S* items) noexcept : items_(items) {}
+    stream_round(S* items, bool* rests) noexcept : items_(items), rests_(rests) {}
 
     poll_result<output_type> poll(context& cx) {
         if (items_ == nullptr) return not_ready;
-        return next_future<S>(*items_).poll(cx);
+        if constexpr (continues_after_end<S>) {
+            const auto budget = cx.budget();
+            *rests_ = false;
+            auto next = next_future<S>(*items_).poll(cx);
+            if (!next || next->has_value()) return next;
+            if (cx.budget() != budget) cx.refund_budget();
+            *rests_ = true;
+            return not_ready;
+        } else {
+            return next_future<S>(*items_).poll(cx);
+        }
     }
     [[nodiscard]] bool is_enabled() const noexcept { return items_ != nullptr; }
     void settle(bool, bool) noexcept {}
 
 private:
-    S* items_;  // null: the stream has ended
+    S* items_;     // null: the stream has ended
+    bool* rests_;  // set while the stream is at its end, but may continue
+};
+
+template <class T>
+inline constexpr bool may_be_empty = false;
+template <class T>
+inline constexpr bool may_be_empty<std::optional<T>> = true;
+template <class T, class E>
+inline constexpr bool may_be_empty<std::expected<std::optional<T>, E>> = true;
+
+template <class T>
+bool is_empty_output(const std::optional<T>& output) noexcept {
+    return !output.has_value();
+}
+template <class T, class E>
+bool is_empty_output(const std::expected<std::optional<T>, E>& output) noexcept {
+    return output.has_value() && !output->has_value();
+}
+
+/// What the rounds of a function's branch know about its empty outputs.
+struct empty_outputs {
+    bool was_last = false;  // the handler's last output was empty
+    bool rests = false;     // this round's output was empty again, immediately
+};
+
+/// The branch of a function whose futures may have an empty output. The handler takes the first empty output. If the
+/// next futures have one at once too, the branch rests until the next round, because the loop would spin.
+template <class F>
+class made_round {
+public:
+    using output_type = output_t<F>;
+    static constexpr bool is_last_resort = detail::is_last_resort<F>();
+
+    made_round(F&& made, empty_outputs& seen) : made_(std::move(made)), seen_(&seen) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (seen_->rests) return not_ready;
+        auto answer = made_.poll(cx);
+        if (!answer) {
+            if (cx.budget() != 0) is_first_poll_ = false;
+            return answer;
+        }
+        const bool is_empty = is_empty_output(*answer);
+        if (is_empty && is_first_poll_ && seen_->was_last) {
+            seen_->rests = true;
+            return not_ready;
+        }
+        seen_->was_last = is_empty;
+        return answer;
+    }
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        return made_.poll_cancel(cx);
+    }
+    [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
+    void settle(bool has_others, bool has_last_resort) noexcept {
+        if constexpr (select_branch<F>) made_.settle(has_others, has_last_resort);
+    }
+
+private:
+    F made_;
+    empty_outputs* seen_;
+    bool is_first_poll_ = true;
 };
 
 /// A source of a branch: makes a future for each round. `round` is its type, and `value` the type that the handler
 /// takes. The first version is for functions.
 template <class S>
 class loop_source {
+    using made = owned_t<std::invoke_result_t<S&>>;
+    static constexpr bool may_rest = may_be_empty<output_t<made>>;
+
 public:
-    using round = owned_t<std::invoke_result_t<S&>>;
-    using value = output_t<round>;
+    using round =
+        typename std::conditional_t<may_rest, std::type_identity<made_round<made>>, std::type_identity<made>>::type;
+    using value = output_t<made>;
     static constexpr bool is_stream = false;
     static constexpr bool is_cancellable = false;
 
     explicit loop_source(S&& source) : make_(std::move(source)) {}
 
-    round begin() { return round(detail::own(make_())); }
+    round begin() {
+        if constexpr (may_rest) {
+            seen_.rests = false;
+            return round(made(detail::own(make_())), seen_);
+        } else {
+            return round(detail::own(make_()));
+        }
+    }
     [[nodiscard]] bool has_ended() const noexcept { return false; }
+    [[nodiscard]] bool rests() const noexcept { return seen_.rests; }
     void end() noexcept {}
     bool cancel(context&) noexcept { return true; }
 
 private:
     S make_;
+    empty_outputs seen_;
 };
 
 /// A future that is kept until it is ready.
@@ -148,6 +236,7 @@ public:
 
     round begin() noexcept { return round(kept_ ? &*kept_ : nullptr); }
     [[nodiscard]] bool has_ended() const noexcept { return !kept_; }
+    [[nodiscard]] bool rests() const noexcept { return false; }
     void end() noexcept { kept_.reset(); }
     bool cancel(context& cx) {
         if (kept_ && !poll_cancel_child(&*kept_, cx)) return false;
@@ -174,11 +263,13 @@ public:
     explicit loop_source(S&& source) : items_(std::in_place, std::move(source)) {}
 
     round begin() noexcept {
-        if (!items_) return round(nullptr);
+        if (!items_) return round(nullptr, nullptr);
         items& stream = *items_;
-        return round(&stream);
+        rests_ = false;
+        return round(&stream, &rests_);
     }
     [[nodiscard]] bool has_ended() const noexcept { return !items_; }
+    [[nodiscard]] bool rests() const noexcept { return rests_; }
     void end() noexcept { items_.reset(); }
     bool cancel([[maybe_unused]] context& cx) {
         if constexpr (is_cancellable) {
@@ -190,6 +281,7 @@ public:
 
 private:
     std::optional<S> items_;
+    bool rests_ = false;
 };
 
 // ---- Implementation: the output of a loop ----
@@ -464,7 +556,11 @@ private:
                 begin_round(indexes());
             }
             auto won = round_->poll(cx);
-            if (!won.is_ready()) return false;
+            if (!won.is_ready()) {
+                if (!all_rest(indexes())) return false;
+                round_.reset();  // no branch can be ready any more
+                return end_without_source(cx);
+            }
             auto output = *std::move(won);
             round_.reset();
             detail::with_index<sizeof...(B)>(output.index(),
@@ -503,6 +599,12 @@ private:
     template <std::size_t... I>
     bool has_no_source(std::index_sequence<I...>) const noexcept {
         return (std::get<I>(sources_).has_ended() && ...);
+    }
+
+    /// Whether all branches have ended or rest. Then the last poll of the round has polled each of them.
+    template <std::size_t... I>
+    bool all_rest(std::index_sequence<I...>) const noexcept {
+        return ((std::get<I>(sources_).has_ended() || std::get<I>(sources_).rests()) && ...);
     }
 
     bool end_without_source(context& cx) {
@@ -561,6 +663,7 @@ auto make_select_loop(B... branches) {
 /// |---|---|
 /// | a function | is called in each round, and returns the future of that round; also `when(condition, future)` |
 /// | a stream (moved, or by std::ref) | the handler takes each item; when the stream ends, the branch is removed |
+/// | a set (`join_set`, `futures_unordered`) | the same, but the branch continues when something is added to the set |
 /// | std::ref of a future | continues over all rounds; when it is ready, the branch is removed |
 /// | `until(future)` | continues over all rounds, and ends the loop |
 ///
@@ -572,7 +675,16 @@ auto make_select_loop(B... branches) {
 /// | an expected | ends with the error; without an error, its value counts as above |
 ///
 /// The output of the loop is that value (void, if no handler returns one), in an expected if a handler can fail. It is
-/// optional if the loop may also end without a value. The loop also ends when no branch is left.
+/// optional if the loop may also end without a value. The loop also ends when no branch is left, or only empty sets.
+///
+/// If the end of one stream must end the loop, as the end of a connection does, use a function. Its handler also takes
+/// the end:
+///     on([&] { return lines.next(); },
+///        [&](std::optional<result<std::string>> line) { return line ? flow::next : flow::stop; })
+///
+/// If futures of a function have an empty optional immediately, several times in a row, the handler takes only the
+/// first. Then the branch rests until another branch is ready. So `on([&] { return set.join_next(); }, f)` does not
+/// spin while the set is empty.
 ///
 /// Each round polls its branches as `select` does, beginning with a random one. The losers are destroyed before the
 /// handler runs, and no branch is polled meanwhile.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <eddy/detail/continues_after_end.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -108,6 +109,8 @@ template <class S>
 class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
     using item_type = detail::item_t<S>;
+    /// For select_loop: whether the stream may have items after its end.
+    static constexpr bool continues_after_end = detail::continues_after_end<S>;
 
     /// Creates a reference to the stream `target`.
     explicit borrowed_stream(S& target) noexcept : target_(&target) {}

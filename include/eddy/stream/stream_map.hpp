@@ -61,6 +61,8 @@ public:
     using key_type = K;
     using stream_type = S;
     using item_type = keyed<K, detail::item_t<S>>;
+    /// For select_loop: the stream may have items after its end.
+    static constexpr bool continues_after_end = true;
 
     /// Constructs an empty map.
     stream_map() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12

@@ -46,6 +46,8 @@ class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
     /// Stream interface; see eddy::stream.
     using item_type = joined_entry<K, T>;
+    /// For select_loop: the stream may have items after its end.
+    static constexpr bool continues_after_end = true;
     class join_next_future;
     class shutdown_future;
 

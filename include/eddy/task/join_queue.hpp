@@ -88,6 +88,8 @@ class join_queue : public stream_ops<join_queue<T>> {
 public:
     /// Stream interface; see eddy::stream.
     using item_type = std::expected<T, join_error>;
+    /// For select_loop: the stream may have items after its end.
+    static constexpr bool continues_after_end = true;
     class join_next_future;
     class join_next_with_id_future;
     class shutdown_future;

@@ -172,6 +172,8 @@ public:
         expired(T&& what, time_point when, delay_key under) : value(std::move(what)), deadline(when), key(under) {}
     };
     using item_type = expired;
+    /// For select_loop: the stream may have items after its end.
+    static constexpr bool continues_after_end = true;
 
     /// Creates an empty queue. `where` is the call site for error messages.
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
