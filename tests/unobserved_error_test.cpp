@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <source_location>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -200,6 +201,23 @@ TEST(UnobservedErrorText, DefaultPrintsOneLineWithTheCallSite) {
     const std::string text = testing::internal::GetCapturedStderr();
     EXPECT_EQ(text, "eddy: a task spawned at " + std::string(__FILE__) + ':' + std::to_string(line) + " failed: " +
                         make_error_code(std::errc::broken_pipe).message() + " (no code has read this error)\n");
+}
+
+TEST(UnobservedErrorDeathTest, HookThatThrowsIsNamedWithItsException) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto run = [](eddy::core core) {
+        core.run([]() -> task<void> {
+            eddy::spawn(fails());
+            eddy::spawn([]() -> task<void> { throw std::runtime_error("a task's exception"); });
+            co_return;
+        }());
+        core.run_until_idle();
+    };
+    const auto hook = [](const auto&...) { throw std::runtime_error("cannot log"); };
+    EXPECT_DEATH(run(eddy::core::builder().on_unobserved_error(hook).build().value()),
+                 "eddy: the function given to on_unobserved_error.. threw an exception.*: cannot log");
+    EXPECT_DEATH(run(eddy::core::builder().on_uncaught(hook).build().value()),
+                 "eddy: the function given to on_uncaught.. threw an exception.*: cannot log");
 }
 
 TEST(UnobservedErrorText, LocalSetUsesTheHookOfItsLoop) {

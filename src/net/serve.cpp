@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "io/accept.hpp"
+#include "runtime/uncaught.hpp"
 
 namespace eddy::detail {
 
@@ -46,7 +47,7 @@ void report_connection(unread_failure&& failure, const std::source_location& whe
     }
     made.exception = std::move(failure.thrown);
     if (made.exception != nullptr) describe_exception(made);
-    if (handler) return handler(made);
+    if (handler) return call_error_hook("serve_options::on_error()", [&] { handler(made); });
     std::fprintf(stderr, "eddy: a connection of serve() at %s:%u %s: %s\n", where.file_name(), where.line(),
                  made.exception != nullptr ? "threw" : "failed", made.message.c_str());
 } catch (const std::bad_alloc&) {

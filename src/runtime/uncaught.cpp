@@ -49,6 +49,11 @@ std::string text_of(const std::exception_ptr& thrown) {
 
 }  // namespace
 
+void error_hook_has_thrown(const char* hook, const std::exception_ptr& thrown) noexcept {
+    fatal_error(std::string("the function given to ") + hook +
+                " threw an exception, which it must not: " + text_of(thrown));
+}
+
 void print_failure(const unread_failure& failure, const std::source_location& where, std::string_view name) noexcept
     try {
     const std::string line = failure.thrown != nullptr
@@ -64,9 +69,9 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
              const unobserved_error_handler& on_error) noexcept {
     if (failure.thrown != nullptr && on_uncaught) {
-        on_uncaught(std::move(failure.thrown), where);
+        call_error_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
     } else if (failure.error != nullptr && on_error) {
-        on_error(public_error(failure, where, name));
+        call_error_hook("on_unobserved_error()", [&] { on_error(public_error(failure, where, name)); });
     } else {
         print_failure(failure, where, name);
     }

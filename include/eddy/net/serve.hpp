@@ -72,7 +72,7 @@ public:
     }
     /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default
     /// they are printed as one line on standard error. `[](const auto&) {}` ignores them. The function is called by the
-    /// task that awaits serve(), and must not throw.
+    /// task that awaits serve(). If it throws, the process ends with a message.
     serve_options& on_error(unobserved_error_handler handler) {
         on_error_ = std::move(handler);
         return *this;
@@ -279,7 +279,7 @@ private:
 namespace eddy::net {
 
 /// The future of serve().
-/// Cancel safety: safe. All connections are aborted.
+/// Cancel safety: see serve(). poll_cancel() aborts all connections, and is ready when their tasks have ended.
 /// Thread safety: one thread at a time.
 /// Lifetime: the future must not move after its first poll.
 template <class L, class H, bool Marked>
@@ -342,6 +342,13 @@ public:
         has_ended_ = true;
         if (failure_) return output_type(std::unexpect, failure_);
         return output_type(report_);
+    }
+    /// Implements cancellable_future. Accepts no further connections, aborts all, and waits until they have ended.
+    poll_result<void> poll_cancel(context& cx) {
+        listener_.reset();
+        if (!std::exchange(is_cancelled_, true)) connections_.abort_all();
+        reap(cx);
+        return connections_.is_empty() ? poll_result<void>::ready() : poll_result<void>(not_ready);
     }
 
 private:
@@ -442,6 +449,7 @@ private:
     serve_report report_;
     bool has_begun_ = false;
     bool has_ended_ = false;
+    bool is_cancelled_ = false;  // poll_cancel() was called
 };
 
 /// Accepts connections. Runs `handler(stream, peer)`, or `handler(stream)`, for each connection in a separate task. To
@@ -457,7 +465,9 @@ private:
 /// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
 /// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
 /// (connection_aborted, connection_reset).
-/// Cancel safety: safe. All connections are aborted.
+/// Cancel safety: safe. All connections are aborted. Cancellation waits until they have ended, if it is graceful: in
+/// `select`, `timeout`, `scope` and task_owner::close(), and if the task that awaits the future is aborted. The
+/// destructor of the future does not wait. On a runtime with several workers, a handler may still run after it.
 /// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
 /// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates
 /// the program.

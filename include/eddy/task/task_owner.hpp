@@ -110,9 +110,14 @@ private:
 ///         eddy::task_owner tasks_;
 ///     };
 ///
-/// No task uses the object after the destructor of its owner has returned. The destructor destroys the tasks. It blocks
-/// this thread while one of them is being polled on another thread. To avoid that, and to let the tasks end gracefully
-/// (poll_cancel()), await close() before.
+/// No task of the owner uses the object after the owner's destructor has returned. The destructor destroys the tasks.
+/// It blocks this thread while one of them is being polled on another thread. To avoid that, and to let the tasks end
+/// gracefully (poll_cancel()), await close() before.
+///
+/// The destructor does not wait for tasks that the owner's tasks have started: the connections of net::serve(), the
+/// tasks of a join_set, and spawned tasks. On a runtime with several workers, they may use the object after the
+/// destructor. close() waits for the connections of net::serve(), because serve() supports graceful cancellation. So,
+/// if the handlers of a server use the object, await close() before the object is destroyed.
 ///
 /// An exception, or an error in the `result` of a task, ends that task only. It is passed to the runtime's handlers
 /// (runtime_builder::on_uncaught() and on_unobserved_error()), or printed.
@@ -155,7 +160,8 @@ public:
     /// Returns whether cancel() or close() was called.
     [[nodiscard]] bool is_cancelled() const noexcept { return base_.is_cancelled(); }
 
-    /// Cancels all tasks, and waits until they have ended.
+    /// Cancels all tasks gracefully, and waits until they have ended. With net::serve() in a task, also waits for its
+    /// connections.
     /// Cancel safety: safe. The tasks remain cancelled; close() can be called again.
     /// Lifetime: the owner must outlive the future.
     [[nodiscard]] close_future close() noexcept;
