@@ -32,7 +32,7 @@ install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyC
         DESTINATION ${package_dir})
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir})
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN)
-install(FILES ${PROJECT_SOURCE_DIR}/docs/compilers.md TYPE DOC)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC FILES_MATCHING PATTERN "*.md")
 if(eddy_needs_liburing)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir})
 endif()

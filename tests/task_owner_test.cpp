@@ -158,6 +158,29 @@ TEST_P(TaskOwner, SpawnAfterCloseIsCancelled) {
     EXPECT_TRUE(on.run(main()));
 }
 
+TEST_P(TaskOwner, ObjectStartsAgainWithANewOwner) {
+    const auto main = [&]() -> task<int> {
+        std::optional<task_owner> tasks;
+        for (int round = 0; round < 3; ++round) {
+            task_owner& owner = tasks.emplace();
+            owner.spawn([&]() -> task<void> {  // spawns into the owner, which may be in its destructor
+                for (;;) {
+                    owner.spawn(wait_forever(counted(alive)));
+                    co_await eddy::yield_now();
+                }
+            });
+            while (alive == 0) co_await eddy::yield_now();
+            if (round == 1) continue;  // emplace() destroys the owner
+            co_await owner.close();
+            EXPECT_EQ(alive, 0);
+            EXPECT_TRUE(owner.is_cancelled());
+        }
+        tasks.reset();
+        co_return alive.load();
+    };
+    EXPECT_EQ(on.run(main()), 0);
+}
+
 TEST_P(TaskOwner, OwnerMayOutliveItsRuntime) {
     task_owner owner;
     const auto main = [&]() -> task<void> {

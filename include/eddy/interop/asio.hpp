@@ -92,9 +92,10 @@ struct use_eddy_t {
 /// without a completion, for example since its io_context was destroyed. If it has no error_code, std::system_error is
 /// thrown instead.
 /// Cancel safety: that of the operation, which is cancelled with asio::cancellation_type::terminal. A graceful
-/// cancellation waits for the completion. The destructor of a started future also waits, for up to 10 s, since the
-/// operation may write to a buffer that is destroyed next; after that the process ends with a message. It does not wait
-/// if it is called on a thread that runs the io_context: then buffers must outlive the operation.
+/// cancellation, for example by time::timeout, waits for the completion without a limit: do not stop the io_context
+/// before. The destructor of a started future also waits, for up to 10 s, since the operation may write to a buffer
+/// that is destroyed next; after that the process ends with a message. It does not wait if it is called on a thread
+/// that runs the io_context: then buffers must outlive the operation.
 /// Thread safety: Asio's rules for the I/O object apply. Use a strand if several threads run the io_context.
 /// Cost: one allocation in addition to Asio's.
 inline constexpr use_eddy_t use_eddy{0};

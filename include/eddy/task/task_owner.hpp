@@ -119,15 +119,27 @@ private:
 /// destructor. close() waits for the connections of net::serve(), because serve() supports graceful cancellation. So,
 /// if the handlers of a server use the object, await close() before the object is destroyed.
 ///
+/// After close(), an owner accepts no tasks. An object that can start again makes a new owner for each start, and
+/// passes it to its tasks by reference. The tasks must not use the std::optional, which is already empty while its
+/// destructor waits for them:
+///
+///         void start() {                            // the member is: std::optional<eddy::task_owner> tasks_;
+///             eddy::task_owner& owner = tasks_.emplace();
+///             owner.spawn([this, &owner] { return refresh_forever(owner); });
+///         }
+///         eddy::task<void> stop() { co_await tasks_->close(); }
+///
 /// An exception, or an error in the `result` of a task, ends that task only. It is passed to the runtime's handlers
-/// (runtime_builder::on_uncaught() and on_unobserved_error()), or printed.
+/// (runtime_builder::on_uncaught() and on_unobserved_error()), or printed. If the object itself must know, let the work
+/// return nothing: await the real work in it, and check the outcome there.
 /// Errors: the destructor ends the process with a message if one of the owner's own tasks calls it, because that task
 /// would wait for itself; and if the tasks belong to an event loop of another thread.
 /// Thread safety: the first spawn(), close() and the destructor must not overlap with other calls. After the first
 /// spawn(), any thread of the runtime may call spawn(), cancel() and is_cancelled(). On an event loop (`core`), only
-/// the thread of that loop uses the owner. Lifetime: the first spawn() binds the owner to the current runtime or event
-/// loop. It keeps its shared state alive. If the runtime ends first, it destroys the tasks. Cost: that of a scope: one
-/// block from the frame pool for each task.
+/// the thread of that loop uses the owner.
+/// Lifetime: the first spawn() binds the owner to the current runtime or event loop. It keeps its shared state alive.
+/// If the runtime ends first, it destroys the tasks.
+/// Cost: that of a scope: one block from the frame pool for each task.
 class EDDY_API task_owner {
 public:
     class close_future;
@@ -141,7 +153,8 @@ public:
 
     /// Spawns a task on the runtime or event loop to which the owner is bound. `work` is a future, or a callable
     /// without parameters that returns a future or a value. Its output is dropped. After cancel() or close(), the task
-    /// is cancelled immediately. Errors: throws `misuse` if the owner is not bound and this thread has no runtime.
+    /// is cancelled immediately.
+    /// Errors: throws `misuse` if the owner is not bound and this thread has no runtime.
     template <class W>
     void spawn(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) {
