@@ -7,6 +7,8 @@
 #include <new>
 #include <string>
 
+#include <eddy/detail/wait_record.hpp>
+
 namespace eddy {
 namespace {
 
@@ -138,6 +140,14 @@ void fatal_misuse(std::string_view text) noexcept { fatal_error(text); }
 void fatal_misuse(std::string_view text, const std::source_location& where) noexcept {
     fatal_error(with_place(text, where));
 }
+
+void fatal_moved(const char* what, const std::source_location& polled_at) noexcept {
+    std::string text(what);
+    text += " was moved after its first poll: keep it where it is, and pass it by std::ref, or use eddy::pin()";
+    if (*polled_at.file_name() != '\0') text += ". It was polled";
+    fatal_misuse(text, polled_at);
+}
+void fatal_moved(const char* what, call_site polled_at) noexcept { fatal_moved(what, source_location_of(polled_at)); }
 
 void fatal_error(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());

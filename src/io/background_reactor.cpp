@@ -134,20 +134,21 @@ background_shutdown::background_shutdown(detail::background_thread& thread, deta
 
 background_shutdown::background_shutdown(background_shutdown&& other) noexcept
     : thread_(std::exchange(other.thread_, nullptr)), waiter_(io::interest::readable), kind_(other.kind_) {
-    if (other.has_asked_) {
-        detail::fatal_misuse("the future of a shutdown was moved while it waits: move it before its first poll");
+    if (other.record_.has_waited()) {
+        detail::fatal_moved("the future of a background_reactor's shutdown", other.record_.polled_at());
     }
 }
 
 background_shutdown::~background_shutdown() {
     if (thread_ == nullptr) return;
-    if (has_asked_) thread_->stop_waiting(waiter_);
+    if (record_.has_waited()) thread_->stop_waiting(waiter_);
     thread_->release();
 }
 
 poll_result<void> background_shutdown::poll(context& cx) {
     if (thread_ == nullptr) eddy::detail::throw_has_ended("the future of a shutdown", cx.where());
-    if (!std::exchange(has_asked_, true)) thread_->ask(kind_);
+    if (!record_.has_waited()) thread_->ask(kind_);
+    record_.wait(cx);
     if (!thread_->poll_end(waiter_, cx)) return not_ready;
     thread_->join();
     std::exchange(thread_, nullptr)->release();

@@ -34,14 +34,14 @@ result<void> check_nonblocking(int fd) noexcept {
 
 readiness_future::readiness_future(readiness_future&& other) noexcept
     : source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
-    if (other.has_waited_) {
-        detail::fatal_misuse("a readiness future was moved while it waits: move it before its first poll");
+    if (other.record_.has_waited()) {
+        detail::fatal_moved("a wait for the readiness of a descriptor", other.record_.polled_at());
     }
 }
 
 readiness_future::~readiness_future() {
     if (source_ == nullptr) return;
-    if (has_waited_) source_->unlink(waiter_);
+    if (record_.has_waited()) source_->unlink(waiter_);
     source_->release();
 }
 
@@ -49,7 +49,7 @@ poll_result<result<ready_event>> readiness_future::poll(context& cx) {
     if (!cx.consume_budget()) return not_ready;
     auto seen = source_->look(ready::mask_of(waiter_.wanted));
     if (!seen.ready.is_empty() || seen.is_shutdown) return as_result(seen);
-    has_waited_ = true;
+    record_.wait(cx);
     auto answer = source_->poll_waiter(waiter_, cx);
     if (!answer) cx.refund_budget();
     return as_result(answer);

@@ -71,7 +71,8 @@ bool cancel_root(frame& root, context& cx) {
 void destroy_root(frame& root) noexcept {
     if (!root.has_begun()) return root.handle().destroy();
     if (root.active != nullptr) {
-        fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future");
+        fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future",
+                     root.active->where());
     }
     frame* current = root.current;
     while (current != nullptr) {

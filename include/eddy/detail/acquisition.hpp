@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
 #include <eddy/detail/semaphore_state.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 
@@ -24,12 +24,11 @@ template <class State, class Count = std::size_t>
 class acquisition {
 public:
     acquisition(State* from, Count count) noexcept : from_(from), count_(count) {}
-    acquisition(acquisition&& other) noexcept : from_(other.from_), count_(other.count_), phase_(other.phase_) {
-        if (phase_ == phase::waits)
-            fatal_misuse(
-                "a future that waits for a mutex, an rwlock, a semaphore or channel capacity was moved after its first "
-                "poll: keep it where it is");
-        other.phase_ = phase::ended;
+    acquisition(acquisition&& other) noexcept : from_(other.from_), count_(other.count_), record_(other.record_) {
+        if (record_.is_waiting())
+            fatal_moved("a future that waits for a mutex, an rwlock, a semaphore or channel capacity",
+                        record_.polled_at());
+        other.record_.end();
     }
     acquisition& operator=(acquisition&&) = delete;
     ~acquisition() { stop(); }
@@ -38,10 +37,10 @@ public:
     /// `what` names the operation in the text of a misuse error.
     [[nodiscard]] acquired poll(context& cx, const char* what) {
         if (!cx.consume_budget()) return acquired::not_yet;
-        if (phase_ == phase::fresh) [[likely]] {
+        if (record_.is_fresh()) [[likely]] {
             const acquired answer = from_->try_acquire(count_);
             if (answer != acquired::not_yet) {
-                phase_ = phase::ended;
+                record_.end();
                 return answer;
             }
         }
@@ -50,42 +49,40 @@ public:
 
     /// Stops waiting, and passes on permits that were already granted.
     void stop() noexcept {
-        if (phase_ == phase::waits) [[unlikely]] {
+        if (record_.is_waiting()) [[unlikely]] {
             from_->leave(waiter_);
             std::destroy_at(&waiter_);
         }
-        phase_ = phase::ended;
+        record_.end();
     }
     /// Marks the acquisition as ended. For a future that got its permits in another way at its first poll.
-    void end() noexcept { phase_ = phase::ended; }
+    void end() noexcept { record_.end(); }
 
-    [[nodiscard]] bool is_fresh() const noexcept { return phase_ == phase::fresh; }
+    [[nodiscard]] bool is_fresh() const noexcept { return record_.is_fresh(); }
     [[nodiscard]] Count count() const noexcept { return count_; }
 
 private:
-    enum class phase : std::uint8_t { fresh, waits, ended };
-
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {
-        if (phase_ == phase::ended) throw_has_ended(what, cx.where());
-        const bool is_first = phase_ == phase::fresh;
+        if (record_.has_ended()) throw_has_ended(what, cx.where());
+        const bool is_first = record_.is_fresh();
         if (is_first) std::construct_at(&waiter_);
         const acquired answer =
             is_first ? from_->acquire_or_wait(count_, waiter_, cx.waker()) : from_->poll_again(waiter_, cx.waker());
         if (answer == acquired::not_yet) {
-            phase_ = phase::waits;
+            record_.wait(cx);
             cx.refund_budget();
         } else {
             std::destroy_at(&waiter_);
-            phase_ = phase::ended;
+            record_.end();
         }
         return answer;
     }
 
     State* from_;
     [[no_unique_address]] Count count_;
-    phase phase_ = phase::fresh;
+    wait_record record_;
     union {
-        permit_waiter waiter_;  // alive while phase_ == phase::waits
+        permit_waiter waiter_;  // alive while record_.is_waiting()
     };
 };
 

@@ -135,7 +135,8 @@ public:
     /// Returns the number of receivers.
     // acquire: pairs with the release in drop_receiver(), so that a caller that reads 0 sees what the receivers did.
     [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
-    static constexpr const char* closed_was_moved = "a broadcast's closed() was moved after its first poll";
+    /// The name of the future of closed(), for messages.
+    static constexpr const char* name_of_closed = "a broadcast's closed()";
     /// Returns true if there are no receivers. Otherwise wakes `wake` when the last one leaves.
     [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }

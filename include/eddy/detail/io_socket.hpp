@@ -14,6 +14,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -253,14 +254,13 @@ public:
     using output_type = result<T>;
 
     poll_result<output_type> poll(context& cx) {
-        if (state_ == state::ended) throw_has_ended("an I/O operation", cx.where());
+        if (record_.has_ended()) throw_has_ended("an I/O operation", cx.where());
         // SAFETY: Self derives from socket_future<Self>, so *this is the base of a Self.
         auto answer = static_cast<Self&>(*this).poll_socket(*socket_, cx, this);
         if (answer.is_ready()) {
-            state_ = state::ended;
+            record_.end();
         } else {
-            state_ = state::waiting;
-            has_waited_ = true;
+            record_.wait(cx);
         }
         return answer;
     }
@@ -268,21 +268,20 @@ public:
 protected:
     explicit socket_future(io_socket& socket) noexcept : socket_(&socket) {}
     socket_future(socket_future&& other) noexcept : socket_(other.socket_) {
-        if (other.state_ == state::waiting) {
-            fatal_misuse("an I/O operation was moved while it waits: move it before its first poll");
+        if (other.record_.is_waiting()) {
+            fatal_moved(Way == direction::read ? "a read or receive operation of a socket or pipe"
+                                               : "a write or send operation of a socket or pipe",
+                        other.record_.polled_at());
         }
     }
     socket_future& operator=(socket_future&&) = delete;
     ~socket_future() {
-        if (has_waited_) socket_->leave(Way, this);
+        if (record_.has_waited()) socket_->leave(Way, this);
     }
 
 private:
-    enum class state : unsigned char { fresh, waiting, ended };
-
     io_socket* socket_;
-    state state_ = state::fresh;
-    bool has_waited_ = false;  // the socket may hold its waker
+    wait_record record_;  // if it has waited, the socket may hold its waker
 };
 
 /// What an operation with an empty buffer does: nothing, or its call, because an empty datagram is valid.

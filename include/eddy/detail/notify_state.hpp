@@ -6,6 +6,7 @@
 #include <eddy/detail/active_notifiers.hpp>
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
@@ -105,20 +106,25 @@ struct notify_waiter : waiter {
     /// The kind of notification: by notify_one(), notify_last() or notify_waiters().
     enum class notification_kind : std::uint8_t { none, to_first, to_last, to_all };
 
-    /// The number of notify_waiters() calls when this waiter began.
-    std::uint64_t calls = 0;
     /// The notification that this waiter received. After the notifier has stored it, under the lock, no other thread
     /// accesses this object.
     atomic<notification_kind> notification{notification_kind::none};
     /// Accessed by the future only.
     stages stage = stages::ended;
+    /// The number of notify_waiters() calls when this waiter began.
+    std::uint64_t calls = 0;
+    /// The await that polled the future, for the message if it is moved while it waits.
+    call_site polled_at = nullptr;
 
     notify_waiter() noexcept = default;
-    explicit notify_waiter(std::uint64_t calls_before) noexcept : calls(calls_before), stage(stages::fresh) {}
-    /// For the future's move constructor. Aborts with the message `misuse`, and the place where the future was made, if
-    /// `other` already waits.
-    notify_waiter(const notify_waiter& other, const char* misuse, const std::source_location& made_at = {}) noexcept
-        : calls(other.calls), stage(other.stage) {
+    explicit notify_waiter(std::uint64_t calls_before) noexcept : stage(stages::fresh), calls(calls_before) {}
+    /// For the move constructor of `what`, the future. Aborts if `other` already waits.
+    notify_waiter(const notify_waiter& other, const char* what) noexcept : stage(other.stage), calls(other.calls) {
+        if (other.stage == stages::waiting) fatal_moved(what, other.polled_at);
+    }
+    /// The same, with the message `misuse`, and the place where the future was made.
+    notify_waiter(const notify_waiter& other, const char* misuse, const std::source_location& made_at) noexcept
+        : stage(other.stage), calls(other.calls) {
         if (other.stage == stages::waiting) fatal_misuse(misuse, made_at);
     }
 };

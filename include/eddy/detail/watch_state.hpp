@@ -53,8 +53,8 @@ public:
     /// version; otherwise `none`, and `wake` will be woken when one of the two may apply.
     [[nodiscard]] news poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_news(notify_waiter& one) noexcept { changes_.leave(one); }
-    /// The message of misuse for receivers_gone_future.
-    static constexpr const char* closed_was_moved = "a watch's closed() was moved after its first poll";
+    /// The name of the future of closed(), for messages.
+    static constexpr const char* name_of_closed = "a watch's closed()";
     /// Returns whether there is no receiver. Otherwise `wake` will be woken when that may be so.
     [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }

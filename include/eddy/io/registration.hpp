@@ -9,6 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -64,7 +65,7 @@ public:
 private:
     detail::scheduled_io* source_;
     detail::io_waiter waiter_;
-    bool has_waited_ = false;
+    detail::wait_record record_;
 };
 
 /// Connects a source with a reactor and with the tasks that wait for the source. Readiness is remembered: a condition

@@ -6,6 +6,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/reactor.hpp>
@@ -44,7 +45,7 @@ private:
     detail::background_thread* thread_;  // holds a reference; null after the output was taken or after a move
     detail::io_waiter waiter_;
     detail::shutdown_kind kind_;
-    bool has_asked_ = false;
+    detail::wait_record record_;
 };
 
 /// A reactor whose event loop runs on a dedicated thread, so that events are processed even while the threads that wait

@@ -104,7 +104,8 @@ private:
 
     [[nodiscard]] detail::frame* release() noexcept {
         if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
-            detail::fatal_misuse("a generator was moved while it runs: its own poll_next cannot move it");
+            detail::fatal_misuse("a generator was moved while it runs: its own poll_next cannot move it",
+                                 frame_->active->where());
         }
         return std::exchange(frame_, nullptr);
     }

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include <eddy/detail/barrier_state.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -65,7 +66,7 @@ public:
 
     wait_future(wait_future&& other) noexcept : of_(other.of_) {
         if (other.waiter_.stage != eddy::detail::barrier_waiter::stages::fresh)
-            eddy::detail::fatal_misuse("a barrier's wait() was moved after its first poll");
+            eddy::detail::fatal_moved("a barrier's wait()", other.polled_at_);
     }
     wait_future& operator=(wait_future&&) = delete;
     ~wait_future() { of_->leave(waiter_); }
@@ -75,6 +76,7 @@ public:
         if (waiter_.stage == eddy::detail::barrier_waiter::stages::ended)
             eddy::detail::throw_has_ended("a barrier's wait()", cx.where());
         if (!cx.consume_budget()) return not_ready;
+        polled_at_ = eddy::detail::call_site_of(cx.where());
         const auto answer = of_->poll(waiter_, cx.waker());
         if (answer != answers::not_yet) return barrier_wait_result(answer == answers::complete_as_leader);
         cx.refund_budget();
@@ -87,6 +89,7 @@ private:
 
     eddy::detail::barrier_state* of_;
     eddy::detail::barrier_waiter waiter_;
+    eddy::detail::call_site polled_at_ = nullptr;
 };
 
 // ---- Implementation ----

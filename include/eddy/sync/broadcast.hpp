@@ -15,6 +15,7 @@
 #include <eddy/detail/broadcast_state.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -487,7 +488,7 @@ public:
         // relaxed: the flag is set only by a poll of this future, which happens before this move. A future that waits
         // must not be moved.
         if (other.waiter_.is_shared.load(std::memory_order_relaxed))
-            eddy::detail::fatal_misuse("a broadcast's recv() was moved after its first poll");
+            eddy::detail::fatal_moved("a broadcast's recv()", other.polled_at_);
     }
     recv_future& operator=(recv_future&&) = delete;
     ~recv_future() { channel_->stop_waiting(waiter_); }
@@ -499,6 +500,7 @@ public:
         if (found.kind == state::kinds::item) [[likely]]
             return poll_result<output_type>(std::in_place, std::in_place, how.take(found));
         if (found.kind != state::kinds::empty) return receiver::outcome_of(found, how);
+        polled_at_ = eddy::detail::call_site_of(cx.where());
         cx.refund_budget();
         return not_ready;
     }
@@ -510,6 +512,7 @@ private:
     receiver* of_;
     channel_type* channel_;
     eddy::detail::broadcast_waiter waiter_;
+    eddy::detail::call_site polled_at_ = nullptr;
 };
 
 /// Both ends of a new channel. Supports structured bindings.

@@ -156,7 +156,7 @@ public:
     run_until_cancelled_future(run_until_cancelled_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : of_(other.of_),
           inner_(std::move(other.inner_)),
-          waiter_(other.waiter_, "a run_until_cancelled() was moved after its first poll"),
+          waiter_(other.waiter_, "a run_until_cancelled()"),
           is_cancelled_(other.is_cancelled_) {}
     run_until_cancelled_future& operator=(run_until_cancelled_future&&) = delete;
     ~run_until_cancelled_future() { of_->leave(waiter_); }
@@ -187,6 +187,7 @@ private:
             return poll_result<output_type>(std::in_place, std::in_place, eddy::detail::take_output(std::move(answer)));
         }
         // Only after the poll, so that a future that is ready immediately does not enter the list of waiters.
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         if (!of_->poll_cancelled(waiter_, cx.waker())) return not_ready;
         return poll_end(cx);
     }

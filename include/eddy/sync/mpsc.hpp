@@ -12,6 +12,7 @@
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/mpsc_state.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -35,16 +36,15 @@ public:
     /// For use by the channels.
     explicit mpsc_closed_future(eddy::detail::close_waiters& waiters) noexcept : waiters_(&waiters) {}
     mpsc_closed_future(mpsc_closed_future&& other) noexcept : waiters_(other.waiters_) {
-        if (std::exchange(other.is_polled_, false))
-            eddy::detail::fatal_misuse("a sender's closed() was moved after its first poll: keep it where it is");
+        if (other.record_.has_waited()) eddy::detail::fatal_moved("a sender's closed()", other.record_.polled_at());
     }
     mpsc_closed_future& operator=(mpsc_closed_future&&) = delete;
     ~mpsc_closed_future() {
-        if (is_polled_) waiters_->leave(waiter_);
+        if (record_.has_waited()) waiters_->leave(waiter_);
     }
 
     poll_result<void> poll(context& cx) noexcept {
-        is_polled_ = true;
+        record_.wait(cx);
         if (!waiters_->poll(waiter_, cx.waker())) return not_ready;
         return poll_result<void>::ready();
     }
@@ -52,7 +52,7 @@ public:
 private:
     eddy::detail::close_waiters* waiters_;
     eddy::detail::waiter waiter_;
-    bool is_polled_ = false;
+    eddy::detail::wait_record record_;
 };
 
 /// A channel from many tasks or threads to one receiver. `channel(32)` has a capacity of 32 values: senders wait while

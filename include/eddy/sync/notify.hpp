@@ -88,12 +88,13 @@ public:
     /// For use by notify.
     explicit basic_notified_future(Of of) noexcept : of_(std::move(of)), waiter_(of_->state_.begin()) {}
     basic_notified_future(basic_notified_future&& other) noexcept
-        : of_(other.of_), waiter_(other.waiter_, "a notified() was moved after its first poll, or enable()") {}
+        : of_(other.of_), waiter_(other.waiter_, "a notify's notified()") {}
     basic_notified_future& operator=(basic_notified_future&&) = delete;
     ~basic_notified_future() { of_->state_.leave(waiter_); }
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         if (of_->state_.poll(waiter_, &cx.waker())) return poll_result<void>::ready();
         cx.refund_budget();
         return not_ready;

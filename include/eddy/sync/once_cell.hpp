@@ -164,7 +164,7 @@ public:
     once_init_future(once_init_future&& other) noexcept(std::is_nothrow_move_constructible_v<Fn>)
         : of_(other.of_), f_(std::move(other.f_)) {
         if (other.has_claim_ || other.waiter_.stage == stages::waiting)
-            eddy::detail::fatal_misuse("a once_cell's get_or_init() was moved after its first poll");
+            eddy::detail::fatal_moved("a once_cell's get_or_init()", other.waiter_.polled_at);
     }
     once_init_future& operator=(once_init_future&&) = delete;
     ~once_init_future() { end(); }
@@ -175,6 +175,7 @@ public:
                 "a once_cell's get_or_init() was awaited after it had ended: await it once, and keep its "
                 "output",
                 cx.where());
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         try {
             if (!inner_ && !begin(cx)) return not_ready;
             if (!inner_) return give(of_->get());

@@ -70,13 +70,13 @@ class [[nodiscard("co_await it")]] set_once<T>::wait_future : public future_ops<
 public:
     using output_type = const T*;
 
-    wait_future(wait_future&& other) noexcept
-        : of_(other.of_), waiter_(other.waiter_, "a set_once's wait() was moved after its first poll") {}
+    wait_future(wait_future&& other) noexcept : of_(other.of_), waiter_(other.waiter_, "a set_once's wait()") {}
     wait_future& operator=(wait_future&&) = delete;
     ~wait_future() { of_->changes.leave(waiter_); }
 
     poll_result<const T*> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         for (;;) {
             // Register before checking: a change between the two steps is then notified.
             if (waiter_.stage != eddy::detail::notify_waiter::stages::waiting) of_->changes.begin(waiter_);

@@ -16,6 +16,7 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -308,7 +309,7 @@ public:
 
     wait_future(wait_future&& other) noexcept
         : state_(std::move(other.state_)), seen_(other.seen_), has_ended_(std::exchange(other.has_ended_, true)) {
-        if (other.waiter_.is_listed) eddy::detail::fatal_misuse("task_tracker::wait() was moved after its first poll");
+        if (other.waiter_.is_listed) eddy::detail::fatal_moved("task_tracker::wait()", other.polled_at_);
     }
     wait_future& operator=(wait_future&&) = delete;
     ~wait_future() {
@@ -320,6 +321,7 @@ public:
             has_ended_ = true;
             return poll_result<void>::ready();
         }
+        polled_at_ = eddy::detail::call_site_of(cx.where());
         return not_ready;
     }
 
@@ -331,6 +333,7 @@ private:
     eddy::detail::tracker_share state_;
     std::uint64_t seen_;
     eddy::detail::waiter waiter_;
+    eddy::detail::call_site polled_at_ = nullptr;
     bool has_ended_ = false;
 };
 

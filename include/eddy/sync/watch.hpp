@@ -351,15 +351,14 @@ public:
     using output_type = std::expected<void, recv_error>;
 
     changed_future(changed_future&& other) noexcept
-        : of_(other.of_),
-          channel_(other.channel_),
-          waiter_(other.waiter_, "a watch's changed() was moved after its first poll") {}
+        : of_(other.of_), channel_(other.channel_), waiter_(other.waiter_, "a watch's changed()") {}
     changed_future& operator=(changed_future&&) = delete;
     ~changed_future() { channel_->stop_waiting_for_news(waiter_); }
 
     poll_result<output_type> poll(context& cx) {
         using news = typename channel_type::news;
         if (!cx.consume_budget()) return not_ready;
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         switch (channel_->poll_news(of_->seen_, waiter_, cx.waker())) {
         case news::value: return output_type();
         case news::closed: return output_type(std::unexpect);
@@ -396,7 +395,7 @@ public:
         : of_(other.of_),
           channel_(other.channel_),
           predicate_(std::move(other.predicate_)),
-          waiter_(other.waiter_, "a watch's wait_for() was moved after its first poll"),
+          waiter_(other.waiter_, "a watch's wait_for()"),
           is_new_(other.is_new_) {}
     wait_for_future& operator=(wait_for_future&&) = delete;
     ~wait_for_future() { channel_->stop_waiting_for_news(waiter_); }
@@ -404,6 +403,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         using news = typename channel_type::news;
         if (!cx.consume_budget()) return not_ready;
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         for (;;) {
             if (is_new_) {
                 guard look = of_->borrow_and_update(cx.where());

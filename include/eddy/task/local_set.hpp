@@ -11,6 +11,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -38,7 +39,7 @@ public:
     /// Preconditions: `other` was not polled; otherwise the process ends with a message.
     run_until_future(run_until_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : tasks_(std::move(other.tasks_)), inner_(std::move(other.inner_)) {
-        if (other.driver_.is_listed) detail::fatal_misuse("run_until() was moved after its first poll");
+        if (other.driver_.is_listed) detail::fatal_moved("a run_until()", other.polled_at_);
         other.inner_.reset();
     }
     run_until_future& operator=(run_until_future&&) = delete;
@@ -49,6 +50,7 @@ public:
     /// Errors: throws `misuse` if another thread drives the set at this moment.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("run_until()", cx.where());
+        polled_at_ = detail::call_site_of(cx.where());
         detail::check_driver(*tasks_, cx.where());
         try {
             auto answer = poll_inner(cx);
@@ -98,6 +100,7 @@ private:
     detail::local_share tasks_;
     std::optional<F> inner_;
     detail::local_driver driver_;
+    detail::call_site polled_at_ = nullptr;
 };
 
 /// Directs spawn_local() on this thread to a local_set during its lifetime; see local_set::enter().

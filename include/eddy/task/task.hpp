@@ -99,7 +99,8 @@ private:
 
     [[nodiscard]] detail::frame* release() noexcept {
         if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]] {
-            detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it");
+            detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it",
+                                 frame_->active->where());
         }
         return std::exchange(frame_, nullptr);
     }

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+
+#include <eddy/detail/call_site.hpp>
+#include <eddy/detail/export.hpp>
+#include <eddy/future/future.hpp>
+
+namespace eddy::detail {
+
+/// Prints that `what` was moved after its first poll, and the await that polled it, if that is known. Then aborts.
+[[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, const std::source_location& polled_at) noexcept;
+[[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, call_site polled_at) noexcept;
+
+/// Whether a future has waited and has ended, and the `co_await` that made it wait. It has the size of a pointer,
+/// because waiting tasks keep it in their coroutine frames.
+class wait_record {
+public:
+    /// Returns whether neither wait() nor end() was called.
+    [[nodiscard]] bool is_fresh() const noexcept { return bits_ == 0; }
+    /// Returns whether wait() was called; whether end() was called.
+    [[nodiscard]] bool has_waited() const noexcept { return (bits_ & waited) != 0; }
+    [[nodiscard]] bool has_ended() const noexcept { return (bits_ & ended) != 0; }
+    /// Returns whether the last call was wait().
+    [[nodiscard]] bool is_waiting() const noexcept { return (bits_ & (waited | ended)) == waited; }
+
+    /// Records a poll that was not ready.
+    void wait(const context& cx) noexcept {
+        // SAFETY: the address of a compiler's record, which contains pointers. So its two lowest bits are 0.
+        bits_ = reinterpret_cast<std::uintptr_t>(call_site_of(cx.where())) | waited;
+    }
+    /// Records the end of the future.
+    void end() noexcept { bits_ |= ended; }
+
+    /// Returns the location of the await in the last call of wait(), or null.
+    [[nodiscard]] call_site polled_at() const noexcept {
+        // SAFETY: wait() has stored the address.
+        return reinterpret_cast<call_site>(bits_ & ~(waited | ended));  // NOLINT(performance-no-int-to-ptr)
+    }
+
+private:
+    static constexpr std::uintptr_t waited = 1;
+    static constexpr std::uintptr_t ended = 2;
+
+    std::uintptr_t bits_ = 0;
+};
+
+static_assert(sizeof(wait_record) == sizeof(void*));
+
+}  // namespace eddy::detail
