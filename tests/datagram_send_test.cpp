@@ -19,6 +19,7 @@
 #include <support/conversation.hpp>
 #include <support/net.hpp>
 #include <support/system.hpp>
+#include <support/temp_dir.hpp>
 
 namespace {
 
@@ -221,6 +222,49 @@ TEST(DatagramSend, WaitingSendReportsFailedRegistration) {
     EXPECT_EQ(within(core, one.writable()).error(), std::errc::no_such_file_or_directory);
     EXPECT_EQ(within(core, receive_many(other, count)), count);
     EXPECT_EQ(within(core, one.send(bytes_of("last"))), 4u) << "there is space again";
+}
+
+/// Awaits a send whose text was a temporary of an earlier statement, after the future was moved.
+template <class Send>
+eddy::task<void> await_later(Send send) {
+    auto moved = std::move(send);
+    const auto sent = co_await moved;
+    EXPECT_EQ(sent, 5u);
+}
+
+TEST(DatagramSend, TemporaryStringIsMovedIntoTheFuture) {
+    eddy::core core;
+    const auto udp = [&]() -> eddy::task<void> {
+        auto one = (co_await udp_socket::bind("127.0.0.1:0")).value();
+        auto other = (co_await udp_socket::bind("127.0.0.1:0")).value();
+        const auto to = other.local_addr().value();
+        const auto connected = co_await one.connect(to);
+        EXPECT_TRUE(connected.has_value());
+        auto to_peer = one.send(std::string("peer."));
+        auto to_address = one.send_to(std::string("addr."), to);
+        auto to_name = one.send_to(std::string("name."), to.to_string());
+        co_await await_later(std::move(to_peer));
+        const std::string first = co_await receive(other);
+        co_await await_later(std::move(to_address));
+        const std::string second = co_await receive(other);
+        co_await await_later(std::move(to_name));
+        const std::string third = co_await receive(other);
+        EXPECT_EQ(first + second + third, "peer.addr.name.");
+    };
+    within(core, udp());
+    const support::temp_dir dir;
+    const auto path = [&]() -> eddy::task<void> {
+        auto one = unix_datagram::unbound().value();
+        auto other = (co_await unix_datagram::bind(dir / "socket")).value();
+        auto to_path = one.send_to(std::string("path."), dir / "socket");
+        auto to_address = one.send_to(std::string("addr."), other.local_addr().value());
+        co_await await_later(std::move(to_path));
+        const std::string first = co_await receive(other);
+        co_await await_later(std::move(to_address));
+        const std::string second = co_await receive(other);
+        EXPECT_EQ(first + second, "path.addr.");
+    };
+    within(core, path());
 }
 
 /// Sends `count` datagrams, more than fit into the buffer.

@@ -16,21 +16,22 @@
 #include "net/udp_batch.hpp"
 #include "sys/syscall.hpp"
 
+namespace eddy::detail {
+
+poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const void* future,
+                                              std::span<const std::byte> from, const net::socket_addr& to) {
+    return socket.poll_call(
+        direction::write, cx, future, [&] { return sys::send_to(socket.fd(), from, sys::to_native(to)); },
+        never_drained);
+}
+
+}  // namespace eddy::detail
+
 namespace eddy::net {
 namespace {
 
 using detail::direction;
 using detail::never_drained;
-
-result<std::size_t> send_to_now(int fd, std::span<const std::byte> from, const socket_addr& to) noexcept {
-    return sys::send_to(fd, from, sys::to_native(to));
-}
-
-poll_result<result<std::size_t>> poll_send_to_now(detail::io_socket& socket, context& cx, const void* future,
-                                                  std::span<const std::byte> from, const socket_addr& to) {
-    return socket.poll_call(
-        direction::write, cx, future, [&] { return send_to_now(socket.fd(), from, to); }, never_drained);
-}
 
 }  // namespace
 
@@ -83,7 +84,7 @@ send_to_future udp_socket::send_to(io::const_buffer from, const socket_addr& to)
 
 poll_result<result<std::size_t>> send_to_future::poll_socket(detail::io_socket& socket, context& cx,
                                                              const void* future) {
-    return poll_send_to_now(socket, cx, future, from_, to_);
+    return detail::poll_send_to(socket, cx, future, from_, to_);
 }
 
 task<result<std::size_t>> udp_socket::send_to(io::const_buffer from, lookup_request to, std::source_location where) {
@@ -111,7 +112,7 @@ poll_result<result<std::size_t>> send_many_future::poll_socket(detail::io_socket
 }
 
 result<std::size_t> udp_socket::try_send_to(io::const_buffer from, const socket_addr& to) {
-    return socket_.try_call(direction::write, [&] { return send_to_now(socket_.fd(), from, to); });
+    return socket_.try_call(direction::write, [&] { return sys::send_to(socket_.fd(), from, sys::to_native(to)); });
 }
 
 result<std::size_t> udp_socket::try_send_many(std::span<const outgoing_datagram> all) {
@@ -121,7 +122,7 @@ result<std::size_t> udp_socket::try_send_many(std::span<const outgoing_datagram>
 
 poll_result<result<std::size_t>> udp_socket::poll_send_to(context& cx, std::span<const std::byte> from,
                                                           const socket_addr& to) {
-    return poll_send_to_now(socket_, cx, nullptr, from, to);
+    return detail::poll_send_to(socket_, cx, nullptr, from, to);
 }
 
 // ---- Receiving ----

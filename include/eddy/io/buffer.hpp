@@ -91,6 +91,15 @@ auto refuse_temporary_bytes() {
     return broken_future();
 }
 
+/// Reports that a buffer was passed as a pointer and a size, as to recv(2) and send(2).
+template <class T>
+auto refuse_pointer_and_size() {
+    constexpr bool is_one_argument = sizeof(T) == 0;
+    static_assert(is_one_argument,
+                  "eddy: this takes the buffer as one argument: std::span(x).first(size), or std::span(pointer, size)");
+    return broken_future();
+}
+
 }  // namespace eddy::detail
 
 namespace eddy::io {

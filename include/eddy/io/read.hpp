@@ -64,6 +64,11 @@ template <class R, eddy::detail::growing_bytes C>
 [[nodiscard]] auto read(R&& from, C& into, std::source_location where = std::source_location::current()) {
     return eddy::io::read(std::forward<R>(from), mutable_buffer(detail::room_of(into, where)));
 }
+// A pointer and a size: reports the misuse with one static_assert.
+template <class S, class T>
+auto read(S&&, T&&, std::size_t) {
+    return eddy::detail::refuse_pointer_and_size<T>();
+}
 
 /// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.
 /// Otherwise same as read().

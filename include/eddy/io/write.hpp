@@ -99,6 +99,11 @@ template <class W, eddy::detail::owned_bytes T>
 auto write(W&&, T&&) {
     return detail::refuse_temporary_bytes<T>();
 }
+// A pointer and a size: reports the misuse with one static_assert.
+template <class S, class T>
+auto write(S&&, T&&, std::size_t) {
+    return eddy::detail::refuse_pointer_and_size<T>();
+}
 
 /// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.
 /// Otherwise same as write().

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <span>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/detail/spare_bytes.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/result.hpp>
 
 // The futures of datagram_socket.hpp and their results. See there for the documentation.
@@ -60,6 +62,28 @@ class [[nodiscard("an operation does nothing until it is awaited")]] datagram_se
                                    std::span<const std::byte>, detail::if_empty::call> {
 public:
     using buffer_future::buffer_future;
+};
+
+/// The future of send() for a container that it owns.
+/// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
+/// Thread safety: one thread at a time.
+template <class T>
+class [[nodiscard("an operation does nothing until it is awaited")]] datagram_send_moved_future
+    : public detail::socket_future<datagram_send_moved_future<T>, std::size_t, detail::direction::write> {
+    using base = typename datagram_send_moved_future::socket_future;
+    friend base;
+
+public:
+    /// For use by send().
+    datagram_send_moved_future(detail::io_socket& socket, T&& from) noexcept(std::is_nothrow_move_constructible_v<T>)
+        : base(socket), from_(std::move(from)) {}
+
+private:
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return socket.poll_write(cx, future, detail::source_bytes(from_));
+    }
+
+    T from_;
 };
 
 /// The future of recv().

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
@@ -34,10 +35,20 @@ public:
     /// or a container or span of char, unsigned char or std::byte; see io::const_buffer.
     /// Errors: destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size.
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
-    /// Lifetime: the future borrows the socket and `from`.
+    /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. The socket, and
+    /// everything else, is borrowed.
     /// Cost: one system call if the send buffer has capacity, else one more after the wait.
     [[nodiscard]] datagram_send_future send(io::const_buffer from) noexcept {
         return datagram_send_future(socket_, from.bytes());
+    }
+    template <detail::owned_bytes T>
+    [[nodiscard]] datagram_send_moved_future<T> send(T&& from) {
+        return datagram_send_moved_future<T>(socket_, std::forward<T>(from));
+    }
+    // A pointer and a size: reports the misuse with one static_assert.
+    template <class T>
+    auto send(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
     }
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
@@ -57,6 +68,11 @@ public:
     /// Cost: one system call if a datagram is available, else one more after the wait.
     [[nodiscard]] datagram_recv_future recv(io::mutable_buffer into) noexcept {
         return datagram_recv_future(socket_, into.bytes());
+    }
+    // A pointer and a size: reports the misuse with one static_assert.
+    template <class T>
+    auto recv(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
     }
     /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
     /// Cancel safety: safe.

@@ -117,6 +117,15 @@ public:
     [[nodiscard]] read_future read(C& into, std::source_location where = std::source_location::current()) {
         return read_future(socket_of_self(), detail::room_of(into, where));
     }
+    // A pointer and a size: report the misuse with one static_assert.
+    template <class T>
+    auto read(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
+    template <class T>
+    auto read_exact(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
     /// Reads into several buffers in order. Otherwise same as read().
     /// Cancel safety: safe.
     [[nodiscard]] read_vectored_future read_vectored(std::span<const std::span<std::byte>> into) noexcept {

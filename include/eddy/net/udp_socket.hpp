@@ -23,6 +23,15 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
+namespace eddy::detail {
+
+/// Sends one datagram, or waits until the send buffer has capacity.
+[[nodiscard]] EDDY_API poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const void* future,
+                                                                     std::span<const std::byte> from,
+                                                                     const net::socket_addr& to);
+
+}  // namespace eddy::detail
+
 namespace eddy::net {
 
 /// The result of udp_socket::recv_from().
@@ -58,6 +67,8 @@ struct outgoing_datagram {
 
 class udp_socket;
 class send_to_future;
+template <class T>
+class send_to_moved_future;
 class recv_many_future;
 class send_many_future;
 /// The results of udp_socket::send_dgram() and udp_socket::recv_dgram().
@@ -112,15 +123,24 @@ public:
     /// Sends a datagram to `to` and returns its size in bytes.
     /// Errors: those of send().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
-    /// Lifetime: the future borrows the socket and `from`.
+    /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
     [[nodiscard]] send_to_future send_to(io::const_buffer from, const socket_addr& to) noexcept;
+    template <eddy::detail::owned_bytes T>
+    [[nodiscard]] send_to_moved_future<T> send_to(T&& from, const socket_addr& to) {
+        return send_to_moved_future<T>(socket_, std::forward<T>(from), to);
+    }
     /// Sends a datagram to the first address of any `to_socket_addrs`, which may be a name. Returns the size in bytes.
     /// Errors: those of send() and of lookup_host().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
-    /// Lifetime: the future borrows the socket and `from`.
-    /// Cost: one allocation, and that of the look-up.
+    /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
+    /// Cost: one allocation, or two for a temporary container, and that of the look-up.
     [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, lookup_request to,
                                                     std::source_location where = std::source_location::current());
+    template <eddy::detail::owned_bytes T>
+    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, lookup_request to,
+                                                    std::source_location where = std::source_location::current()) {
+        return send_moved(socket_, std::forward<T>(from), std::move(to), where);
+    }
     /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with
     /// another call. Returns 0 only if `all` is empty. Adjacent datagrams with the same receiver and the same size (the
     /// last one may be smaller) pass the kernel as one message, if it supports that.
@@ -233,6 +253,11 @@ private:
     static task<result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
     static task<result<std::size_t>> send_to_named(detail::io_socket& socket, std::span<const std::byte> from,
                                                    lookup_request to, std::source_location where);
+    template <class T>
+    static task<result<std::size_t>> send_moved(detail::io_socket& socket, T from, lookup_request to,
+                                                std::source_location where) {
+        co_return co_await send_to_named(socket, detail::source_bytes(from), std::move(to), where);
+    }
     template <class B>
     static task<dgram_sent<B>> send_dgram_of(udp_socket socket, B buffer, socket_addr to);
     template <class B>
@@ -256,6 +281,30 @@ private:
     poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
 
     std::span<const std::byte> from_;
+    socket_addr to_;
+};
+
+/// The future of udp_socket::send_to() for a container that it owns.
+/// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
+/// Thread safety: one thread at a time.
+template <class T>
+class [[nodiscard("an operation does nothing until it is awaited")]] send_to_moved_future
+    : public detail::socket_future<send_to_moved_future<T>, std::size_t, detail::direction::write> {
+    using base = typename send_to_moved_future::socket_future;
+    friend base;
+
+public:
+    /// For use by udp_socket.
+    send_to_moved_future(detail::io_socket& socket, T&& from,
+                         const socket_addr& to) noexcept(std::is_nothrow_move_constructible_v<T>)
+        : base(socket), from_(std::move(from)), to_(to) {}
+
+private:
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+        return detail::poll_send_to(socket, cx, future, detail::source_bytes(from_), to_);
+    }
+
+    T from_;
     socket_addr to_;
 };
 

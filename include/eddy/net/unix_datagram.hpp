@@ -73,10 +73,18 @@ public:
     /// after 1 ms, 2 ms, and so on, up to every 16 ms.
     /// Errors: those of send() and of unix_addr::path().
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
-    /// Lifetime: the future borrows the socket and `from`.
-    /// Cost: that of send(), and one allocation.
+    /// Lifetime: as for send(): a temporary container is moved into the future, everything else is borrowed.
+    /// Cost: that of send(), and one allocation, or two for a temporary container.
     [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, const unix_addr& to);
     [[nodiscard]] task<result<std::size_t>> send_to(io::const_buffer from, std::string_view path);
+    template <detail::owned_bytes T>
+    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, const unix_addr& to) {
+        return send_moved(socket_, std::forward<T>(from), to);
+    }
+    template <detail::owned_bytes T>
+    [[nodiscard]] task<result<std::size_t>> send_to(T&& from, std::string_view path) {
+        return send_moved(socket_, std::forward<T>(from), unix_addr::path(path));
+    }
     /// Sends without waiting.
     /// Errors: operation_would_block if the receiver's queue is full.
     result<std::size_t> try_send_to(io::const_buffer from, const unix_addr& to);
@@ -100,6 +108,10 @@ private:
     static result<unix_datagram> bind_now(const unix_addr& at) noexcept;
     static task<result<std::size_t>> send_again(detail::io_socket& socket, std::span<const std::byte> from,
                                                 result<unix_addr> to);
+    template <class T>
+    static task<result<std::size_t>> send_moved(detail::io_socket& socket, T from, result<unix_addr> to) {
+        co_return co_await send_again(socket, detail::source_bytes(from), std::move(to));
+    }
 };
 
 /// The two sockets of unix_datagram::pair().

@@ -149,6 +149,15 @@ public:
     auto write(T&&) {
         return detail::refuse_temporary_bytes<T>();
     }
+    // A pointer and a size: report the misuse with one static_assert.
+    template <class T>
+    auto write(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
+    template <class T>
+    auto write_all(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
     /// Writes from several buffers in order. Otherwise same as write().
     /// Cancel safety: safe.
     [[nodiscard]] write_vectored_future write_vectored(std::span<const std::span<const std::byte>> from) noexcept {
