@@ -7,10 +7,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
+#include <expected>
+#include <functional>
 #include <latch>
 #include <new>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -18,6 +21,9 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/join.hpp>
+#include <eddy/future/ready.hpp>
+#include <eddy/future/retry.hpp>
+#include <eddy/future/select_loop.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io.hpp>
 #include <eddy/io/registration.hpp>
@@ -37,6 +43,9 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/backoff.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/try_timeout.hpp>
 
 #include "support/system.hpp"
 
@@ -227,6 +236,61 @@ TEST(Allocations, WaitingForAChannelDoesNotAllocate) {
         co_await all();
         co_return allocations - before;
     }());
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, SelectLoopDoesNotAllocate) {
+    eddy::core core;
+    const auto made = core.run([]() -> task<std::size_t> {
+        auto [tx, rx] = eddy::sync::mpsc<int>::channel(2);
+        auto send = [](eddy::sync::mpsc<int>::sender& to) -> task<> {
+            for (int i = 0; i < 100; ++i) static_cast<void>(co_await to.send(i));
+        };
+        auto receive = [](eddy::sync::mpsc<int>::receiver& from) -> task<> {
+            int left = 100;
+            auto done = [&left](int) { return --left == 0 ? eddy::flow::stop : eddy::flow::next; };
+            co_await eddy::select_loop(eddy::on(std::ref(from), done),
+                                       eddy::on([] { return eddy::time::sleep(std::chrono::hours(1)); }, [] {}),
+                                       eddy::until(eddy::pending<void>()));
+        };
+        const auto both = [&] { return eddy::join(send(tx), receive(rx)); };
+        co_await both();
+        const std::size_t before = allocations;
+        co_await both();
+        co_return allocations - before;
+    }());
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, TryTimeoutDoesNotAllocate) {
+    using namespace std::chrono_literals;
+    eddy::core core;
+    const auto made = core.run(when_warm([]() -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            const auto in_time = co_await eddy::time::try_timeout(1h, gives(i));
+            EXPECT_EQ(in_time, i);
+            const auto late = co_await eddy::time::try_timeout(0s, eddy::pending<int>());
+            EXPECT_EQ(late.error(), eddy::errc::timed_out);
+        }
+    }));
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, RetryDoesNotAllocate) {
+    using namespace std::chrono_literals;
+    eddy::core core;
+    const auto made = core.run(when_warm([]() -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            int failures = 3;
+            const auto attempt = [&failures]() -> task<eddy::result<int>> {
+                co_await eddy::yield_now();
+                if (failures-- > 0) co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
+                co_return 7;
+            };
+            const auto got = co_await eddy::retry(eddy::time::backoff(0ms), attempt);
+            EXPECT_EQ(got, 7);
+        }
+    }));
     EXPECT_EQ(made, 0u);
 }
 
