@@ -212,6 +212,7 @@ public:
 template <class F, class Out>
 class leaf_awaiter : leaf {
 public:
+    using future_type = F;
     using output = typename F::output_type;
     static constexpr bool tries = !std::is_void_v<Out>;
     using awaited_type = std::conditional_t<tries, void, output>;

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/checks.hpp>
 #include <eddy/detail/export.hpp>
@@ -21,22 +22,41 @@ EDDY_API void check_abandoned_await(const frame& awaiting, call_site where, int 
 template <class T>
 inline constexpr bool must_be_used = is_expected<T> && !std::is_same_v<T, discardable_result>;
 
+/// The record of an awaiter's await: see await_record.hpp.
+template <class A>
+struct record_of_await {
+    using type = no_await_record;
+};
+template <class A>
+    requires names_awaited_object<typename A::future_type>
+struct record_of_await<A> {
+    using type = await_record;
+};
+
 /// An awaiter that detects an await whose output is not used, because the compiler has evaluated both branches of a
-/// conditional expression. See docs/compilers.md.
+/// conditional expression. See docs/compilers.md. It also records the await, if the future names its object.
 template <class A>
 class checked_awaiter : public A {
 public:
     template <class... Args>
     explicit checked_awaiter(frame& awaiting, Args&&... args)
-        : A(awaiting, std::forward<Args>(args)...), awaiting_here_(awaiting), awaited_at_(awaiting.where) {}
+        : A(awaiting, std::forward<Args>(args)...),
+          awaiting_here_(awaiting),
+          awaited_at_(awaiting.where),
+          record_(awaited_object_of(args)...) {}
     checked_awaiter(const checked_awaiter&) = delete;
     checked_awaiter& operator=(const checked_awaiter&) = delete;
     ~checked_awaiter() {
         if (!is_resumed_) check_abandoned_await(awaiting_here_, awaited_at_, unwinding_);
     }
 
+    void await_suspend(const auto& coroutine) noexcept {
+        record_.begin(awaited_at_);
+        A::await_suspend(coroutine);
+    }
     decltype(auto) await_resume() {
         is_resumed_ = true;
+        record_.end();
         return A::await_resume();
     }
     [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
@@ -44,6 +64,7 @@ public:
         requires must_be_used<typename A::awaited_type>
     {
         is_resumed_ = true;
+        record_.end();
         return A::await_resume();
     }
 
@@ -52,6 +73,7 @@ private:
     const call_site awaited_at_;
     const int unwinding_ = std::uncaught_exceptions();
     bool is_resumed_ = false;
+    [[no_unique_address]] typename record_of_await<A>::type record_;
 };
 
 /// The awaiter `A`, with checks if they are enabled.

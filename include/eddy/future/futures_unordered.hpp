@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/future_set.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
@@ -52,6 +53,10 @@ public:
 
     /// Constructs an empty set.
     futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    futures_unordered(futures_unordered&&) noexcept = default;
+    futures_unordered& operator=(futures_unordered&&) noexcept = default;
+    ~futures_unordered() { detail::check_not_awaited(*this, "a futures_unordered"); }
 
     /// Takes ownership of all futures of `range`: `futures_unordered jobs(std::move(vector))`.
     template <std::ranges::input_range R>

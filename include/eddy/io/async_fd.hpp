@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
@@ -78,6 +79,9 @@ public:
     /// Waits until `of` is ready for `wanted`.
     ready_guard_future(async_fd<S>& of, interest wanted) noexcept
         : of_(&of), readiness_(of.registration().readiness(wanted)) {}
+
+    /// For use by co_await.
+    friend const async_fd<S>* awaited_object(const ready_guard_future& me) noexcept { return me.of_; }
 
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
@@ -149,6 +153,9 @@ public:
         readiness_.emplace(of.registration().readiness(wanted));
     }
 
+    /// For use by co_await.
+    friend const async_fd<S>* awaited_object(const level_future& me) noexcept { return me.of_; }
+
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
         for (;;) {
@@ -204,6 +211,10 @@ public:
     explicit async_fd(S source, interest wanted = interest::readable | interest::writable,
                       std::source_location where = std::source_location::current())
         : evented_(std::move(source), wanted, where) {}
+
+    async_fd(async_fd&&) noexcept = default;
+    async_fd& operator=(async_fd&&) noexcept = default;
+    ~async_fd() { eddy::detail::check_not_awaited(*this, "an async_fd"); }
 
     /// Same as the constructor, but returns the error, and gives the source back with it.
     [[nodiscard]] static std::expected<async_fd, async_fd_error<S>> make(

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -74,6 +75,7 @@ public:
         return *this;
     }
     ~simplex_reader() {
+        detail::check_not_awaited(*this, "the reader of an io::simplex");
         if (pipe_) pipe_->end_reading();
     }
 
@@ -101,6 +103,7 @@ public:
         return *this;
     }
     ~simplex_writer() {
+        detail::check_not_awaited(*this, "the writer of an io::simplex");
         if (pipe_) pipe_->end_writing();
     }
 
@@ -130,6 +133,9 @@ public:
     /// Combines one end of each direction.
     duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept
         : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}
+    duplex_stream(duplex_stream&&) noexcept = default;
+    duplex_stream& operator=(duplex_stream&&) noexcept = default;
+    ~duplex_stream() { detail::check_not_awaited(*this, "an end of an io::duplex"); }
 };
 
 /// The two ends that simplex() returns.

@@ -23,6 +23,9 @@ public:
     /// For use by read().
     read_future(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
 
+    /// For use by co_await.
+    friend const R* awaited_object(const read_future& me) noexcept { return me.from_; }
+
 private:
     friend typename read_future::io_future;
     poll_result<output_type> advance(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }

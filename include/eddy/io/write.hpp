@@ -23,6 +23,9 @@ public:
     /// For use by write().
     write_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
 
+    /// For use by co_await.
+    friend const W* awaited_object(const write_future& me) noexcept { return me.to_; }
+
 private:
     friend typename write_future::io_future;
     poll_result<output_type> advance(context& cx) { return detail::poll_write_checked(*to_, cx, from_); }

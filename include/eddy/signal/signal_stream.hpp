@@ -6,6 +6,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/poll_evented.hpp>
@@ -46,6 +47,10 @@ namespace eddy::signal {
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
+
+    signal_stream(signal_stream&&) noexcept = default;
+    signal_stream& operator=(signal_stream&&) noexcept = default;
+    ~signal_stream() { detail::check_not_awaited(*this, "a signal_stream"); }
 
     /// Polls for the next signal; nullopt when the event loop has ended.
     poll_result<std::optional<kind>> poll_next(context& cx);

@@ -26,6 +26,9 @@ public:
     /// For use by stream_ops::next().
     explicit next_future(S& from) noexcept : from_(&from) {}
 
+    /// For use by co_await.
+    friend const S* awaited_object(const next_future& me) noexcept { return me.from_; }
+
     poll_result<output_type> poll(context& cx) {
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
         return poll_within_budget(cx);

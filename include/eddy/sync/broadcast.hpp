@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broadcast_state.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
@@ -387,6 +388,7 @@ public:
         return *this;
     }
     ~receiver() {
+        eddy::detail::check_not_awaited(*this, "a receiver of a sync::broadcast");
         if (channel_ == nullptr) return;
         const auto until = channel_->drop_receiver();
         while (next_ < until) {
@@ -492,6 +494,9 @@ public:
     }
     recv_future& operator=(recv_future&&) = delete;
     ~recv_future() { channel_->stop_waiting(waiter_); }
+
+    /// For use by co_await.
+    friend const receiver* awaited_object(const recv_future& me) noexcept { return me.of_; }
 
     poll_result<output_type> poll(context& cx) {
         if (!cx.consume_budget()) return not_ready;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
@@ -39,6 +40,9 @@ public:
 
     /// For use by the channels.
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}
+    mpsc_receiver(mpsc_receiver&&) noexcept = default;
+    mpsc_receiver& operator=(mpsc_receiver&&) noexcept = default;
+    ~mpsc_receiver() { eddy::detail::check_not_awaited(*this, "a receiver of a sync::mpsc"); }
 
     /// Returns a future of the next value. Its output is empty once all values were received and either all senders are
     /// gone or the receiver was closed.
@@ -209,6 +213,9 @@ public:
     mpsc_recv_many_future(mpsc_receiver<Channel>& from, std::vector<typename Channel::value_type>& into,
                           std::size_t limit) noexcept
         : from_(&from), into_(&into), limit_(limit) {}
+
+    /// For use by co_await.
+    friend const mpsc_receiver<Channel>* awaited_object(const mpsc_recv_many_future& me) noexcept { return me.from_; }
 
     poll_result<std::size_t> poll(context& cx) { return from_->poll_recv_many(cx, *into_, limit_); }
 

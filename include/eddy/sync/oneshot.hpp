@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/oneshot_state.hpp>
 #include <eddy/error.hpp>
@@ -148,8 +149,12 @@ public:
         return *this;
     }
     ~receiver() {
+        eddy::detail::check_not_awaited(*this, "a receiver of a sync::oneshot");
         if (channel_ && channel_->close()) channel_->value.reset();
     }
+
+    /// For use by co_await.
+    friend const receiver* awaited_object(const receiver& me) noexcept { return std::addressof(me); }
 
     poll_result<output_type> poll(context& cx) {
         if (!channel_) eddy::detail::throw_has_ended("a oneshot receiver", cx.where());

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
@@ -257,6 +258,7 @@ public:
         return *this;
     }
     ~receiver() {
+        eddy::detail::check_not_awaited(*this, "a receiver of a sync::watch");
         if (channel_ != nullptr && channel_->drop_receiver()) delete channel_;
     }
 
@@ -355,6 +357,9 @@ public:
     changed_future& operator=(changed_future&&) = delete;
     ~changed_future() { channel_->stop_waiting_for_news(waiter_); }
 
+    /// For use by co_await.
+    friend const receiver* awaited_object(const changed_future& me) noexcept { return me.of_; }
+
     poll_result<output_type> poll(context& cx) {
         using news = typename channel_type::news;
         if (!cx.consume_budget()) return not_ready;
@@ -399,6 +404,9 @@ public:
           is_new_(other.is_new_) {}
     wait_for_future& operator=(wait_for_future&&) = delete;
     ~wait_for_future() { channel_->stop_waiting_for_news(waiter_); }
+
+    /// For use by co_await.
+    friend const receiver* awaited_object(const wait_for_future& me) noexcept { return me.of_; }
 
     poll_result<output_type> poll(context& cx) {
         using news = typename channel_type::news;

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/error.hpp>
@@ -112,7 +113,13 @@ public:
         return *this;
     }
     /// Detaches the task, if there is one.
-    ~join_handle() { detach(); }
+    ~join_handle() {
+        detail::check_not_awaited(*this, "a join_handle");
+        detach();
+    }
+
+    /// For use by co_await.
+    friend const join_handle* awaited_object(const join_handle& me) noexcept { return std::addressof(me); }
 
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {

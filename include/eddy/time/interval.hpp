@@ -6,6 +6,7 @@
 #include <optional>
 #include <source_location>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -43,6 +44,9 @@ public:
     /// For use by interval_stream.
     explicit tick_future(interval_stream& of) noexcept : of_(&of) {}
 
+    /// For use by co_await.
+    friend const interval_stream* awaited_object(const tick_future& me) noexcept { return me.of_; }
+
     poll_result<time_point> poll(context& cx);
 
 private:
@@ -70,7 +74,7 @@ public:
           period_(other.period_),
           behavior_(other.behavior_) {}
     interval_stream& operator=(interval_stream&&) = delete;
-    ~interval_stream() = default;
+    ~interval_stream() { detail::check_not_awaited(*this, "an interval"); }
 
     /// Returns a future of the next tick. Its output is the instant at which the tick was due.
     /// Cancel safety: safe.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <source_location>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/error.hpp>
@@ -43,10 +44,13 @@ public:
                 other.where_);
     }
     sleep_future& operator=(sleep_future&&) = delete;
-    ~sleep_future() = default;
+    ~sleep_future() { detail::check_not_awaited(*this, "a sleep"); }
 
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
+
+    /// For use by co_await.
+    friend const sleep_future* awaited_object(const sleep_future& me) noexcept { return &me; }
 
     poll_result<void> poll(context& cx);
 
