@@ -96,6 +96,16 @@ struct plain {
 
 // ---- The task ----
 
+// At the end of a coroutine: continues the one that awaits it.
+struct goes_back {
+    bool await_ready() noexcept { return false; }
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+        return ended.promise().back;
+    }
+    void await_resume() noexcept {}
+};
+
 #ifdef EDDY_CORPUS  // run.py --eddy: the same cases with the library's task
 
 template <class T>
@@ -127,14 +137,7 @@ public:
 
         task get_return_object() { return task(std::coroutine_handle<promise_type>::from_promise(*this)); }
         std::suspend_always initial_suspend() noexcept { return {}; }
-        struct final_awaiter {
-            bool await_ready() noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> ended) noexcept {
-                return ended.promise().back;
-            }
-            void await_resume() noexcept {}
-        };
-        final_awaiter final_suspend() noexcept { return {}; }
+        goes_back final_suspend() noexcept { return {}; }
         template <class U = T>
         void return_value(U&& made) {
             value.emplace(std::forward<U>(made));
@@ -190,14 +193,7 @@ public:
         std::coroutine_handle<> back = std::noop_coroutine();
         action get_return_object() { return action(std::coroutine_handle<promise_type>::from_promise(*this)); }
         std::suspend_always initial_suspend() noexcept { return {}; }
-        struct final_awaiter {
-            bool await_ready() noexcept { return false; }
-            std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> ended) noexcept {
-                return ended.promise().back;
-            }
-            void await_resume() noexcept {}
-        };
-        final_awaiter final_suspend() noexcept { return {}; }
+        goes_back final_suspend() noexcept { return {}; }
         struct yielded {
             int n;
             bool await_ready() { return true; }
