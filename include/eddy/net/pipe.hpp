@@ -124,7 +124,8 @@ private:
     bool unchecked_ = false;
 };
 
-/// Opens one end with default options. Errors: those of open_options.
+/// Opens one end with default options.
+/// Errors: those of open_options.
 [[nodiscard]] EDDY_API result<receiver> open_receiver(std::string_view path);
 [[nodiscard]] EDDY_API result<sender> open_sender(std::string_view path);
 

@@ -117,7 +117,8 @@ public:
 
     /// Cancels all tasks gracefully (`poll_cancel`) and runs the event loop until they have ended, but not after
     /// `limit` of real time; then destroys the core and the tasks that are left. A task that is spawned meanwhile is
-    /// cancelled before its first poll. Errors: the same as for run().
+    /// cancelled before its first poll.
+    /// Errors: the same as for run().
     void shutdown_timeout(std::chrono::nanoseconds limit,
                           std::source_location where = std::source_location::current()) &&;
     /// Runs the event loop until no task is left, then destroys the core.

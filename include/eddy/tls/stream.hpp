@@ -125,7 +125,8 @@ private:
 ///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
 ///     auto peer = co_await try_(tls::connect(std::move(tcp), config, "example.org"));
 /// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out; errors of
-/// `below`. Cancel safety: safe. The connection is closed.
+/// `below`.
+/// Cancel safety: safe. The connection is closed.
 template <class S>
 [[nodiscard]] task<result<stream<S>>> connect(S below, client_config config, std::string host) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
@@ -141,7 +142,8 @@ template <class S>
 
 /// Performs the handshake of a server over the connection `below`, and returns the TLS stream.
 /// Errors: openssl_category(), also if the client refuses the server's certificate; certificate_category() for a
-/// refused client certificate; errc::timed_out; errors of `below`. Cancel safety: safe. The connection is closed.
+/// refused client certificate; errc::timed_out; errors of `below`.
+/// Cancel safety: safe. The connection is closed.
 template <class S>
 [[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
