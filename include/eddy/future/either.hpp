@@ -34,12 +34,12 @@ template <class Self, class L, class R>
 struct either_base {};
 template <class Self, class L, class R>
     requires both_futures<L, R>
-struct either_base<Self, L, R> : future_ops<Self> {
+struct either_base<Self, L, R> : future_ops<Self, is_marked<L> || is_marked<R>> {
     using output_type = output_t<L>;
 };
 template <class Self, class L, class R>
     requires both_streams<L, R>
-struct either_base<Self, L, R> : stream_ops<Self> {
+struct either_base<Self, L, R> : stream_ops<Self, is_marked<L> || is_marked<R>> {
     using item_type = typename L::item_type;
 };
 
@@ -62,8 +62,6 @@ class [[nodiscard]] either : public detail::either_base<either<L, R>, L, R> {
     static_assert(!std::same_as<L, R>, "eddy: the two types of an either are the same: use that type");
 
 public:
-    static constexpr bool took_closure = detail::is_marked<L> || detail::is_marked<R>;
-
     /// Takes ownership of an object of one of the types.
     either(L&& left) : either_(std::in_place_index<0>, std::move(left)) {}
     either(R&& right) : either_(std::in_place_index<1>, std::move(right)) {}

@@ -93,14 +93,10 @@ constexpr bool check_source() {
 /// Cost: no allocation.
 template <class S, class Fn>
 [[nodiscard]] auto on(S&& source, Fn&& handler) {
-    if constexpr (!detail::check_source<S>()) {
-        return detail::broken_future();
-    } else {
-        constexpr bool marked = detail::is_fragile<Fn> || detail::is_marked<S> ||
-                                (detail::is_future_maker<std::remove_cvref_t<S>> && detail::is_fragile<S>);
-        return handled_branch<std::decay_t<S>, std::decay_t<Fn>, marked>(std::in_place, std::forward<S>(source),
-                                                                         std::forward<Fn>(handler));
-    }
+    constexpr bool marked = detail::is_fragile<Fn> || detail::is_marked<S> ||
+                            (detail::is_future_maker<std::remove_cvref_t<S>> && detail::is_fragile<S>);
+    return detail::make_if<detail::check_source<S>(), handled_branch<std::decay_t<S>, std::decay_t<Fn>, marked>>(
+        std::in_place, std::forward<S>(source), std::forward<Fn>(handler));
 }
 
 // ---- Implementation ----
@@ -260,11 +256,11 @@ using branch_future_t = owned_t<typename future_of_source<decltype(B::source)>::
 template <class B>
 using branch_handler_t = decltype(B::handler);
 
-/// Checks the branches of a select with handlers. A failure is a static_assert.
+/// Checks the branches of a select with handlers. A failure is a static_assert, unless on() has reported one.
 template <class... B>
 constexpr bool check_handled() {
     constexpr bool all = (is_handled<B> && ...);
-    static_assert(all,
+    static_assert(all || has_broken<B...>,
                   "eddy: each branch of this select needs a handler, on(future, handler), or none of them has one");
     if constexpr (all) {
         if constexpr ((check_futures<typename future_of_source<decltype(B::source)>::given>() && ...)) {
@@ -283,9 +279,7 @@ constexpr bool check_handled() {
 /// Makes a select with handlers.
 template <class Rule, class... B>
 auto make_handled_select(B... branches) {
-    if constexpr (has_broken<B...>) {
-        return broken_future();
-    } else if constexpr (!check_handled<B...>()) {
+    if constexpr (!check_handled<B...>()) {
         return broken_future();
     } else {
         using select = group<Rule, branch_future_t<B>...>;

@@ -34,6 +34,30 @@ concept retry_predicate = requires(P& should_retry, const E& error) {
     { should_retry(error) } -> std::convertible_to<bool>;
 };
 
+/// Checks the functions of retry(). A failure is a static_assert.
+template <class Fn, class Predicate>
+constexpr bool check_retry() {
+    constexpr bool callable = std::is_invocable_v<Fn&> && !future<Fn>;
+    static_assert(callable,
+                  "eddy: retry takes a function without parameters that returns a new future for each attempt: "
+                  "retry(backoff, [&] { return connect(address); })");
+    if constexpr (callable) {
+        using made = std::invoke_result_t<Fn&>;
+        if constexpr (check_futures<made>()) {
+            constexpr bool can_fail = is_expected<output_t<owned_t<made>>>;
+            static_assert(can_fail,
+                          "eddy: retry repeats what fails, so the function must return a future of a result<T>");
+            if constexpr (can_fail) {
+                constexpr bool decides = retry_predicate<Predicate, typename output_t<owned_t<made>>::error_type>;
+                static_assert(decides,
+                              "eddy: the predicate of retry takes the error, and returns whether to retry, as a bool");
+                return decides;
+            }
+        }
+    }
+    return false;
+}
+
 }  // namespace detail
 
 /// The future that retry() returns.
@@ -41,13 +65,12 @@ concept retry_predicate = requires(P& should_retry, const E& error) {
 /// Thread safety: one thread at a time.
 template <class Fn, class Predicate, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] retry_future
-    : public future_ops<retry_future<Fn, Predicate, Marked>> {
+    : public future_ops<retry_future<Fn, Predicate, Marked>, Marked> {
     using attempt = detail::owned_t<std::invoke_result_t<Fn&>>;
 
 public:
     /// Future interface; see eddy::future.
     using output_type = output_t<attempt>;
-    static constexpr bool took_closure = Marked;
 
     /// For use by retry().
     template <class F, class P>
@@ -135,34 +158,10 @@ template <class Fn, class Predicate = detail::retry_all>
 [[nodiscard]] auto retry(const time::backoff& delays, Fn&& work, Predicate&& should_retry = {},
                          std::source_location where = std::source_location::current()) {
     using kept = std::decay_t<Fn>;
-    constexpr bool callable = std::is_invocable_v<kept&> && !future<kept>;
-    static_assert(callable,
-                  "eddy: retry takes a function without parameters that returns a new future for each attempt: "
-                  "retry(backoff, [&] { return connect(address); })");
-    if constexpr (!callable) {
-        return detail::broken_future();
-    } else if constexpr (!detail::check_futures<std::invoke_result_t<kept&>>()) {
-        return detail::broken_future();
-    } else {
-        using output = output_t<detail::owned_t<std::invoke_result_t<kept&>>>;
-        constexpr bool can_fail = detail::is_expected<output>;
-        static_assert(can_fail, "eddy: retry repeats what fails, so the function must return a future of a result<T>");
-        if constexpr (can_fail) {
-            using check = std::decay_t<Predicate>;
-            constexpr bool decides = detail::retry_predicate<check, typename output::error_type>;
-            static_assert(decides,
-                          "eddy: the predicate of retry takes the error, and returns whether to retry, as a bool");
-            if constexpr (decides) {
-                constexpr bool marked = detail::is_fragile<Fn> || detail::is_fragile<Predicate>;
-                return retry_future<kept, check, marked>(delays, std::forward<Fn>(work),
-                                                         std::forward<Predicate>(should_retry), where);
-            } else {
-                return detail::broken_future();
-            }
-        } else {
-            return detail::broken_future();
-        }
-    }
+    using check = std::decay_t<Predicate>;
+    constexpr bool marked = detail::is_fragile<Fn> || detail::is_fragile<Predicate>;
+    return detail::make_if<detail::check_retry<kept, check>(), retry_future<kept, check, marked>>(
+        delays, std::forward<Fn>(work), std::forward<Predicate>(should_retry), where);
 }
 
 }  // namespace eddy

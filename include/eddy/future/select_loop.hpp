@@ -446,11 +446,11 @@ inline constexpr bool is_repeatable =
     !std::is_same_v<std::unwrap_reference_t<decltype(B::source)>, decltype(B::source)> ||
     std::is_same_v<decltype(B::handler), stop_loop>;
 
-/// Checks the branches of a loop. A failure is a static_assert.
+/// Checks the branches of a loop. A failure is a static_assert, unless on() or until() has reported one.
 template <class... B>
 constexpr bool check_loop() {
     constexpr bool all = sizeof...(B) > 0 && (is_handled<B> && ...);
-    static_assert(all, "eddy: a branch of select_loop is on(source, handler), or until(future)");
+    static_assert(all || has_broken<B...>, "eddy: a branch of select_loop is on(source, handler), or until(future)");
     if constexpr (all) {
         constexpr bool repeats = (is_repeatable<B> && ...);
         static_assert(
@@ -481,7 +481,7 @@ constexpr bool check_loop() {
 /// Thread safety: one thread at a time.
 template <class Rule, class... B>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_loop_future
-    : public future_ops<select_loop_future<Rule, B...>> {
+    : public future_ops<select_loop_future<Rule, B...>, (B::took_closure || ...)> {
     template <class X>
     using source = detail::branch_source_t<X>;
     template <class X>
@@ -494,7 +494,6 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     /// Future interface; see eddy::future.
     using output_type = typename verdict::output;
-    static constexpr bool took_closure = (B::took_closure || ...);
 
     /// For use by select_loop().
     explicit select_loop_future(std::in_place_t, B&&... branches)
@@ -637,13 +636,7 @@ namespace detail {
 
 template <class Rule, class... B>
 auto make_select_loop(B... branches) {
-    if constexpr (has_broken<B...>) {
-        return broken_future();
-    } else if constexpr (!check_loop<B...>()) {
-        return broken_future();
-    } else {
-        return select_loop_future<Rule, B...>(std::in_place, std::move(branches)...);
-    }
+    return make_if<check_loop<B...>(), select_loop_future<Rule, B...>>(std::in_place, std::move(branches)...);
 }
 
 }  // namespace detail

@@ -98,20 +98,19 @@ private:
 ///     const auto n = co_await try_(io::read(stream, buffer));
 /// The time begins when an operation waits and no other one does. It continues if that operation is dropped: a peer
 /// that sends nothing gets no more time from a task that repeats its read in a `select`. After errc::timed_out it
-/// begins anew. Errors: errc::timed_out; those of the stream. Cancel safety: that of the stream. An operation that has
-/// timed out has transferred nothing. Lifetime: takes ownership of the stream. Pass std::ref(stream) to borrow it.
+/// begins anew.
+/// Errors: errc::timed_out; those of the stream.
+/// Cancel safety: that of the stream. An operation that has timed out has transferred nothing.
+/// Lifetime: takes ownership of the stream. Pass std::ref(stream) to borrow it.
 /// Cost: one reading of the clock for each operation that waits; one timer for each direction that waits.
 template <class S>
 [[nodiscard]] auto idle_timeout(S&& stream, std::chrono::nanoseconds limit,
                                 std::source_location where = std::source_location::current()) {
     using kept = detail::kept_io_t<S>;
-    constexpr bool fits = async_read<kept> || async_write<kept>;
-    static_assert(fits, "eddy: idle_timeout takes a reader or a writer");
-    if constexpr (detail::check_given_io<S>() && fits) {
-        return idle_stream<kept>(kept(std::forward<S>(stream)), limit, where);
-    } else {
-        return detail::broken_io();
-    }
+    constexpr bool moves_bytes = async_read<kept> || async_write<kept>;
+    static_assert(moves_bytes, "eddy: idle_timeout takes a reader or a writer");
+    constexpr bool fits = detail::check_given_io<S>() && moves_bytes;
+    return detail::make_if<fits, idle_stream<kept>, detail::broken_io>(std::forward<S>(stream), limit, where);
 }
 
 }  // namespace eddy::io

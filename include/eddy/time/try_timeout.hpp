@@ -97,10 +97,9 @@ namespace eddy::time {
 /// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] try_timeout_future
-    : public future_ops<try_timeout_future<F>> {
+    : public future_ops<try_timeout_future<F>, eddy::detail::is_marked<F>> {
 public:
     using output_type = typename eddy::detail::flat_output<output_t<F>>::type;
-    static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
     /// For use by try_timeout() and try_timeout_at().
     explicit try_timeout_future(F&& inner, sleep_future&& deadline) : timed_(std::move(inner), std::move(deadline)) {}
@@ -125,21 +124,27 @@ private:
 
 namespace eddy::detail {
 
-/// Makes the future of try_timeout(). `make_sleep` makes the sleep.
-template <class F, class MakeSleep>
-auto make_try_timeout(F&& work, const MakeSleep& make_sleep) {
-    if constexpr (!check_futures<F>()) {
-        return broken_future();
-    } else {
+/// Checks the future of try_timeout(). A failure is a static_assert.
+template <class F>
+constexpr bool check_try_timeout() {
+    if constexpr (check_futures<F>()) {
         constexpr bool converts = flat_output<output_t<owned_t<F>>>::converts;
         static_assert(converts,
                       "eddy: try_timeout returns a result, and this error does not convert to std::error_code: use "
                       "timeout(), or map_err() on the future");
-        if constexpr (converts) {
-            return time::try_timeout_future<owned_t<F>>(detail::own(std::forward<F>(work)), make_sleep());
-        } else {
-            return broken_future();
-        }
+        return converts;
+    } else {
+        return false;
+    }
+}
+
+/// Makes the future of try_timeout().
+template <class F>
+auto make_try_timeout(F&& work, time::sleep_future&& deadline) {
+    if constexpr (check_try_timeout<F>()) {
+        return time::try_timeout_future<owned_t<F>>(own(std::forward<F>(work)), std::move(deadline));
+    } else {
+        return broken_future();
     }
 }
 
@@ -168,7 +173,7 @@ namespace eddy::time {
 template <class F>
 [[nodiscard]] auto try_timeout_at(time_point deadline, F&& work,
                                   std::source_location where = std::source_location::current()) {
-    return eddy::detail::make_try_timeout(std::forward<F>(work), [&] { return sleep_until(deadline, where); });
+    return eddy::detail::make_try_timeout(std::forward<F>(work), sleep_until(deadline, where));
 }
 
 /// Same as try_timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d`
@@ -176,7 +181,7 @@ template <class F>
 template <class Rep, class Period, class F>
 [[nodiscard]] auto try_timeout(std::chrono::duration<Rep, Period> d, F&& work,
                                std::source_location where = std::source_location::current()) {
-    return eddy::detail::make_try_timeout(std::forward<F>(work), [&] { return sleep(d, where); });
+    return eddy::detail::make_try_timeout(std::forward<F>(work), sleep(d, where));
 }
 
 }  // namespace eddy::time
