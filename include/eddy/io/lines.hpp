@@ -43,7 +43,8 @@ public:
             has_ended_ = true;
             return std::nullopt;
         }
-        return std::optional(result<C>(take()));
+        // In place: GCC 12 at -O2 warns, in users' builds, that a moved optional may be uninitialized.
+        return poll_result<std::optional<result<C>>>(std::in_place, std::in_place, std::in_place, take());
     }
 
     [[nodiscard]] R& reader() noexcept { return from_; }
