@@ -24,6 +24,7 @@
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tls_pair.hpp"
+#include "tls/openssl.hpp"
 
 namespace {
 
@@ -177,12 +178,8 @@ public:
     }
 
 private:
-    struct frees {
-        void operator()(SSL_CTX* object) const noexcept { SSL_CTX_free(object); }
-        void operator()(SSL* object) const noexcept { SSL_free(object); }
-    };
-    std::unique_ptr<SSL_CTX, frees> context_;
-    std::unique_ptr<SSL, frees> ssl_;
+    eddy::detail::ssl_context_owner context_;
+    eddy::detail::ssl_owner ssl_;
 };
 
 int write_text(SSL* to, const char* text) {

@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include <openssl/rand.h>
-
 #include <eddy/detail/tls_engine.hpp>
 
 #include "tls/identity.hpp"
@@ -47,14 +45,30 @@ result<ssl_context_owner> make_plain_context(const SSL_METHOD* method, tls::vers
     return made;
 }
 
-result<void> add_trusted(SSL_CTX& context, std::string_view pem) {
-    auto all = parse_certificates(pem);
-    if (!all) return std::unexpected(all.error());
+result<void> add_trusted(SSL_CTX& context, std::span<const certificate_owner> all) {
     X509_STORE* const store = SSL_CTX_get_cert_store(&context);
-    for (const auto& each : *all) {
+    for (const auto& each : all) {
         if (X509_STORE_add_cert(store, each.get()) != 1) return std::unexpected(take_openssl_error());
     }
     return ok();
+}
+
+result<void> add_trusted(SSL_CTX& context, std::string_view pem) {
+    const auto all = parse_certificates(pem);
+    if (!all) return std::unexpected(all.error());
+    return add_trusted(context, *all);
+}
+
+/// Makes random keys for session tickets: those of a new context.
+result<std::vector<unsigned char>> make_ticket_keys(tls::version oldest) {
+    const auto made = make_plain_context(TLS_server_method(), oldest);
+    if (!made) return std::unexpected(made.error());
+    SSL_CTX* const context = made->get();
+    std::vector<unsigned char> keys(static_cast<std::size_t>(SSL_CTX_get_tlsext_ticket_keys(context, nullptr, 0)));
+    if (SSL_CTX_get_tlsext_ticket_keys(context, keys.data(), keys.size()) != 1) {
+        return std::unexpected(take_openssl_error());
+    }
+    return keys;
 }
 
 char lower(char c) noexcept { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
@@ -201,14 +215,16 @@ result<std::shared_ptr<tls_server_context>> tls_server_context::make(const tls::
     auto log = key_log::open(settings.key_log_);
     if (!log) return std::unexpected(log.error());
     made->log_ = std::move(*log);
+    auto keys = make_ticket_keys(settings.min_version_);
+    if (!keys) return std::unexpected(keys.error());
+    made->ticket_keys_ = std::move(*keys);
+    if (!settings.client_issuers_.empty()) {
+        auto issuers = parse_certificates(settings.client_issuers_);
+        if (!issuers) return std::unexpected(issuers.error());
+        made->client_issuers_ = std::move(*issuers);
+    }
     auto identities = made->make_identities();
     if (!identities) return std::unexpected(identities.error());
-    // The first context has made random keys for tickets.
-    SSL_CTX* const first = (*identities)->usual.get();
-    made->ticket_keys_.resize(static_cast<std::size_t>(SSL_CTX_get_tlsext_ticket_keys(first, nullptr, 0)));
-    if (SSL_CTX_get_tlsext_ticket_keys(first, made->ticket_keys_.data(), made->ticket_keys_.size()) != 1) {
-        return std::unexpected(take_openssl_error());
-    }
     made->identities_ = std::move(*identities);
     return made;
 }
@@ -264,23 +280,12 @@ result<ssl_context_owner> tls_server_context::make_context(const tls::identity& 
     SSL_CTX_set_session_cache_mode(&context, SSL_SESS_CACHE_OFF);
     static constexpr unsigned char id[] = "eddy";
     SSL_CTX_set_session_id_context(&context, id, sizeof(id) - 1);
-    if (!ticket_keys_.empty()) {
-        // SAFETY: OpenSSL copies the keys; its macro lacks a const.
-        auto* const keys = const_cast<unsigned char*>(ticket_keys_.data());
-        SSL_CTX_set_tlsext_ticket_keys(&context, keys, ticket_keys_.size());
-    } else if (all.usual) {
-        std::vector<unsigned char> keys(
-            static_cast<std::size_t>(SSL_CTX_get_tlsext_ticket_keys(all.usual.get(), nullptr, 0)));
-        SSL_CTX_get_tlsext_ticket_keys(all.usual.get(), keys.data(), keys.size());
-        SSL_CTX_set_tlsext_ticket_keys(&context, keys.data(), keys.size());
-    }
-    if (!settings_.client_issuers_.empty()) {
-        if (const auto added = add_trusted(context, settings_.client_issuers_); !added) {
-            return std::unexpected(added.error());
-        }
-        auto issuers = parse_certificates(settings_.client_issuers_);
-        if (!issuers) return std::unexpected(issuers.error());
-        for (const auto& each : *issuers) SSL_CTX_add_client_CA(&context, each.get());
+    // SAFETY: OpenSSL copies the keys; its macro lacks a const.
+    auto* const keys = const_cast<unsigned char*>(ticket_keys_.data());
+    SSL_CTX_set_tlsext_ticket_keys(&context, keys, ticket_keys_.size());
+    if (!client_issuers_.empty()) {
+        if (const auto added = add_trusted(context, client_issuers_); !added) return std::unexpected(added.error());
+        for (const auto& each : client_issuers_) SSL_CTX_add_client_CA(&context, each.get());
         SSL_CTX_set_verify(&context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     }
     return made;

@@ -104,6 +104,7 @@ private:
     tls::server_builder settings_;
     std::shared_ptr<const key_log> log_;
     std::vector<unsigned char> ticket_keys_;  // shared by all contexts, so that tickets survive replace()
+    std::vector<certificate_owner> client_issuers_;
     sync::semaphore handshakes_;
 
     mutable std::mutex lock_;  // guards the pointer below, and settings_.identity_

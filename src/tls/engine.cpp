@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/error.hpp>
+#include <eddy/net/socket_addr.hpp>
 #include <eddy/tls/error.hpp>
 
 #include "tls/context.hpp"
@@ -75,7 +76,6 @@ struct tls_engine::state {
     ~state() {
         set_host(*ssl, nullptr);
         waiters->clear();
-        waiters->release();
     }
 
     // What `ssl` refers to, so it is destroyed later.
@@ -84,7 +84,7 @@ struct tls_engine::state {
     std::string host;
 
     ssl_owner ssl;
-    tls_wait_list* const waiters;
+    const ref_ptr<tls_wait_list> waiters;
     std::error_code failure;  // returned by each later call
     bool is_closed = false;   // close_notify is in the output
     bool has_ended = false;   // the connection below has ended
@@ -195,7 +195,7 @@ result<void> tls_engine::state::attach() {
 /// Sends the output. Ready when there is none left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task who) {
     while (unsent() != 0) {
-        context_below<direction::write> inner(*waiters, cx, who);
+        context_below<direction::write> inner(*waiters.get(), cx, who);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -211,7 +211,7 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
 /// Preconditions: there is no input.
 poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task who,
                                                      std::span<std::byte> into) {
-    context_below<direction::read> inner(*waiters, cx, who);
+    context_below<direction::read> inner(*waiters.get(), cx, who);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
     if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -316,10 +316,7 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
     SSL& connection = *made->ssl;
     if (auto attached = made->attach(); !attached) return std::unexpected(attached.error());
 
-    unsigned char address[16];
-    const bool is_address =
-        ::inet_pton(AF_INET, host.c_str(), address) == 1 || ::inet_pton(AF_INET6, host.c_str(), address) == 1;
-    if (is_address) {
+    if (net::ip_addr::parse(host)) {
         if (client->verifies() && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(&connection), host.c_str()) != 1) {
             return std::unexpected(take_openssl_error());
         }
@@ -383,7 +380,7 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
     const auto sent = state_->send(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
-    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    context_below<direction::write> inner(*state_->waiters.get(), cx, waiting_task::writer);
     return below.poll_flush(inner.get());
 }
 
@@ -397,7 +394,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;
     }
-    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    context_below<direction::write> inner(*state_->waiters.get(), cx, waiting_task::writer);
     return below.poll_shutdown(inner.get());
 }
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -70,13 +70,9 @@ public:
         waits_ = {};
     }
 
-    void retain() noexcept {
-        // relaxed: the caller already has a reference.
-        references_.fetch_add(1, std::memory_order_relaxed);
-    }
+    void retain() noexcept { references_.add(); }
     void release() noexcept {
-        // acq_rel: the last release() sees everything that the other owners did before theirs.
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (references_.drop()) delete this;
     }
 
     /// The functions of the wakers for one direction, whose data is this object.
@@ -95,7 +91,7 @@ private:
     spin_lock lock_;
     std::array<waker, 2> tasks_;
     std::array<std::uint8_t, 2> waits_{};
-    atomic<std::uint32_t> references_{1};
+    ref_count<> references_;
 };
 
 template <tls_wait_list::direction Way>

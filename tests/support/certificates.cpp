@@ -14,19 +14,15 @@
 #include <stdexcept>
 #include <string>
 
+#include "tls/openssl.hpp"
+
 namespace support {
 namespace {
 
-template <auto Free>
-struct frees {
-    template <class T>
-    void operator()(T* object) const noexcept {
-        Free(object);
-    }
-};
-using bio = std::unique_ptr<BIO, frees<BIO_free>>;
-using key = std::unique_ptr<EVP_PKEY, frees<EVP_PKEY_free>>;
-using x509 = std::unique_ptr<X509, frees<X509_free>>;
+using eddy::detail::bio_owner;
+using eddy::detail::certificate_owner;
+using eddy::detail::frees_with;
+using eddy::detail::key_owner;
 
 void check(bool succeeded, const char* what) {
     if (!succeeded) throw std::runtime_error(what);
@@ -41,7 +37,7 @@ std::string text_of(BIO& from) {
 void add_extension(X509& to, X509& issuer, int kind, const std::string& value) {
     X509V3_CTX context;
     X509V3_set_ctx(&context, &issuer, &to, nullptr, nullptr, 0);
-    std::unique_ptr<X509_EXTENSION, frees<X509_EXTENSION_free>> made(
+    std::unique_ptr<X509_EXTENSION, frees_with<X509_EXTENSION_free>> made(
         X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str()));
     check(made != nullptr && X509_add_ext(&to, made.get(), -1) == 1, "an extension of a certificate");
 }
@@ -49,8 +45,8 @@ void add_extension(X509& to, X509& issuer, int kind, const std::string& value) {
 /// Makes a certificate. Without an issuer it signs itself.
 certificate make(const std::string& name, const std::string& issuer_name, const certificate* issuer,
                  const std::string& alternatives, long valid_seconds) {
-    const key own(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
-    const x509 made(X509_new());
+    const key_owner own(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
+    const certificate_owner made(X509_new());
     check(own && made, "memory for a certificate");
     X509_set_version(made.get(), 2);
     std::uint32_t serial = 0;
@@ -64,12 +60,12 @@ certificate make(const std::string& name, const std::string& issuer_name, const 
         X509_NAME_add_entry_by_txt(to, "CN", MBSTRING_UTF8, bytes, -1, -1, 0);
     };
     set_name(X509_get_subject_name(made.get()), name);
-    x509 issuer_certificate;
-    key issuer_key;
+    certificate_owner issuer_certificate;
+    key_owner issuer_key;
     if (issuer != nullptr) {
-        const bio text(BIO_new_mem_buf(issuer->pem.data(), static_cast<int>(issuer->pem.size())));
+        const bio_owner text(BIO_new_mem_buf(issuer->pem.data(), static_cast<int>(issuer->pem.size())));
         issuer_certificate.reset(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
-        const bio secret(BIO_new_mem_buf(issuer->key.data(), static_cast<int>(issuer->key.size())));
+        const bio_owner secret(BIO_new_mem_buf(issuer->key.data(), static_cast<int>(issuer->key.size())));
         issuer_key.reset(PEM_read_bio_PrivateKey(secret.get(), nullptr, nullptr, nullptr));
     }
     set_name(X509_get_issuer_name(made.get()), issuer_name);
@@ -81,10 +77,10 @@ certificate make(const std::string& name, const std::string& issuer_name, const 
     check(X509_sign(made.get(), issuer_key ? issuer_key.get() : own.get(), EVP_sha256()) != 0, "a signature");
 
     certificate result;
-    const bio pem(BIO_new(BIO_s_mem()));
+    const bio_owner pem(BIO_new(BIO_s_mem()));
     PEM_write_bio_X509(pem.get(), made.get());
     result.pem = text_of(*pem);
-    const bio secret(BIO_new(BIO_s_mem()));
+    const bio_owner secret(BIO_new(BIO_s_mem()));
     PEM_write_bio_PrivateKey(secret.get(), own.get(), nullptr, nullptr, 0, nullptr, nullptr);
     result.key = text_of(*secret);
     return result;
