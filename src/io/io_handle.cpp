@@ -218,8 +218,8 @@ result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
     std::lock_guard guard(lock_);
     if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
     if (source.is_watched_for_writing) return false;
-    constexpr auto everything = io::interest::readable | io::interest::writable | io::interest::priority;
-    if (const auto done = driver_.watch_again(fd, &source, everything); !done) return std::unexpected(done.error());
+    constexpr auto all_kinds = io::interest::readable | io::interest::writable | io::interest::priority;
+    if (const auto done = driver_.watch_again(fd, &source, all_kinds); !done) return std::unexpected(done.error());
     source.is_watched_for_writing = true;
     return true;
 }
