@@ -121,6 +121,30 @@ void for_each_class(End end) {
         },
         [](auto& all) -> task<void> { static_cast<void>(co_await all.next()); });
     end(
+        "a join_set or join_queue",
+        [] {
+            eddy::join_set<void> set;
+            set.spawn(eddy::time::sleep(1h));
+            return set;
+        },
+        [](auto& set) -> task<void> { static_cast<void>(co_await set.join_next()); });
+    end(
+        "a join_set or join_queue",
+        [] {
+            eddy::join_queue<void> queue;
+            queue.spawn(eddy::time::sleep(1h));
+            return queue;
+        },
+        [](auto& queue) -> task<void> { static_cast<void>(co_await queue.join_next_with_id()); });
+    end(
+        "a join_map",
+        [] {
+            eddy::join_map<int, void> map;
+            map.spawn(1, eddy::time::sleep(1h));
+            return map;
+        },
+        [](auto& map) -> task<void> { static_cast<void>(co_await map.next()); });
+    end(
         "an end of an io::duplex", [&] { return std::move(pipe.first); },
         [&](auto& from) -> task<void> { static_cast<void>(co_await eddy::io::read(from, bytes)); });
 }
@@ -131,7 +155,7 @@ TEST(AwaitedObjects, TaskThatIsAbortedFirstIsNotReported) {
         end_await(what_first::aborts_task, make, use);
         ++count;
     });
-    EXPECT_EQ(count, 11);
+    EXPECT_EQ(count, 14);
 }
 
 TEST(AwaitedObjects, MemberAtTheSameAddressMayBeDestroyed) {
@@ -154,7 +178,7 @@ TEST(AwaitedObjectsDeathTest, ObjectDestroyedDuringAnAwaitIsReported) {
                      std::string(name) + " was destroyed while a task awaits it: .*awaited_objects_test.cpp:");
         ++count;
     });
-    EXPECT_EQ(count, 11);
+    EXPECT_EQ(count, 14);
 }
 
 TEST(AwaitedObjectsDeathTest, AsyncFdDestroyedDuringAnAwaitIsReported) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/stored_work.hpp>
@@ -158,7 +159,11 @@ protected:
     basic_join_set() noexcept = default;
     basic_join_set(basic_join_set&&) noexcept = default;
     basic_join_set& operator=(basic_join_set&&) noexcept = default;
-    ~basic_join_set() = default;
+    ~basic_join_set() {
+        // As check_not_awaited(), for the address of the derived object, which is that of its base.
+        if (detail::has_await_records.load(std::memory_order_relaxed)) [[unlikely]]
+            detail::await_record::check(this, &detail::type_tag<Self>, "a join_set or join_queue");
+    }
 
 private:
     template <class W, class Spawn>
@@ -230,6 +235,9 @@ public:
     using output_type = std::optional<item_type>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next(cx); }
 
+    /// For use by co_await.
+    friend const Self* awaited_object(const join_next_future& me) noexcept { return static_cast<const Self*>(me.set_); }
+
 private:
     friend basic_join_set;
     explicit join_next_future(basic_join_set& set) noexcept : set_(&set) {}
@@ -245,6 +253,11 @@ public:
     /// Future interface; see eddy::future.
     using output_type = std::optional<joined_task<T>>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next_with_id(cx); }
+
+    /// For use by co_await.
+    friend const Self* awaited_object(const join_next_with_id_future& me) noexcept {
+        return static_cast<const Self*>(me.set_);
+    }
 
 private:
     friend basic_join_set;
@@ -270,6 +283,9 @@ public:
             const join_handle<T> dropped(**ended);
         }
     }
+
+    /// For use by co_await.
+    friend const Self* awaited_object(const shutdown_future& me) noexcept { return static_cast<const Self*>(me.set_); }
 
 private:
     friend basic_join_set;

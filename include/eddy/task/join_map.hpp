@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream.hpp>
@@ -50,6 +51,14 @@ public:
     static constexpr bool continues_after_end = true;
     class join_next_future;
     class shutdown_future;
+
+    /// Constructs an empty map.
+    join_map() = default;
+    /// Moves the tasks. The assignment aborts the tasks that this map had before.
+    join_map(join_map&&) = default;
+    join_map& operator=(join_map&&) = default;
+    /// Aborts all tasks. Does not wait for their end.
+    ~join_map() { detail::check_not_awaited(*this, "a join_map"); }
 
     /// Spawns a task under `key`: on the current runtime, on the given one, or as blocking work. See eddy::spawn,
     /// handle::spawn and eddy::spawn_blocking.
@@ -178,6 +187,9 @@ public:
     using output_type = std::optional<joined_entry<K, T>>;
     poll_result<output_type> poll(context& cx) { return map_->poll_next(cx); }
 
+    /// For use by co_await.
+    friend const join_map* awaited_object(const join_next_future& me) noexcept { return me.map_; }
+
 private:
     friend join_map;
     explicit join_next_future(join_map& map) noexcept : map_(&map) {}
@@ -198,6 +210,9 @@ public:
         }
         return ends_.poll(cx);
     }
+
+    /// For use by co_await.
+    friend const join_map* awaited_object(const shutdown_future& me) noexcept { return me.map_; }
 
 private:
     friend join_map;
