@@ -102,8 +102,9 @@ template <class W, eddy::detail::owned_bytes T>
 auto write(W&&, T&&) {
     return detail::refuse_temporary_bytes<T>();
 }
-// A pointer and a size: reports the misuse with one static_assert.
+// A pointer and a size: reports the misuse with one static_assert. Not for a descriptor, which is for write(2).
 template <class S, class T>
+    requires std::is_class_v<std::remove_reference_t<S>>
 auto write(S&&, T&&, std::size_t) {
     return eddy::detail::refuse_pointer_and_size<T>();
 }
