@@ -156,6 +156,13 @@ TEST(PollEvented, ConstructorThrowsTheErrorOfMake) {
         } catch (const std::system_error& e) {
             EXPECT_EQ(e.code(), std::errc::operation_not_permitted);
         }
+        try {
+            const eddy::io::async_fd<owned_fd> watched(open());
+            ADD_FAILURE() << "nothing was thrown";
+        } catch (const std::system_error& e) {
+            EXPECT_EQ(e.code(), std::errc::operation_not_permitted);
+            EXPECT_TRUE(std::string(e.what()).starts_with("eddy::io::async_fd: ")) << e.what();
+        }
         co_return;
     };
     loop.run(main());

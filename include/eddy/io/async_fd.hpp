@@ -210,7 +210,7 @@ public:
     /// Errors: throws `misuse` if there is no reactor, and std::system_error with the errors of registration::attach().
     explicit async_fd(S source, interest wanted = interest::readable | interest::writable,
                       std::source_location where = std::source_location::current())
-        : evented_(std::move(source), wanted, where) {}
+        : async_fd(registered(std::move(source), wanted, where)) {}
 
     async_fd(async_fd&&) noexcept = default;
     async_fd& operator=(async_fd&&) noexcept = default;
@@ -276,6 +276,12 @@ public:
 
 private:
     explicit async_fd(poll_evented<S>&& evented) noexcept : evented_(std::move(evented)) {}
+
+    static async_fd registered(S&& source, interest wanted, std::source_location where) {
+        auto made = make(std::move(source), wanted, where);
+        if (!made) throw std::system_error(made.error().to_error_code(), "eddy::io::async_fd");
+        return std::move(*made);
+    }
 
     poll_evented<S> evented_;
 };
