@@ -28,8 +28,9 @@ const char* text_of(errc code) noexcept {
     case errc::unknown_driver:
         return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto";
     case errc::bad_worker_count:
-        return "the environment variable EDDY_WORKER_THREADS is not a number of workers: set it to a number from 1 to "
-               "32767, or unset it";
+        return "the number of workers is not a number from 1 to 32767: the environment variable EDDY_WORKER_THREADS, "
+               "or "
+               "the argument of worker_threads()";
     case errc::fallback_is_set:
         return "another fallback reactor has been set for this process: see reactor_handle::set_fallback";
     case errc::driver_unavailable:

@@ -45,6 +45,7 @@ TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
 TEST(RuntimeBuilder, ZeroOrTooManyWorkersAreRefused) {
     const auto fds = support::count_fds();
     EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
+    EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), eddy::errc::bad_worker_count);
     EXPECT_EQ(eddy::runtime::builder().worker_threads(32'768).build().error(), std::errc::invalid_argument);
     EXPECT_EQ(eddy::runtime::builder().worker_threads(~0u).build().error(), std::errc::invalid_argument);
     EXPECT_LE(support::count_fds(), fds);
@@ -73,7 +74,8 @@ TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
             const eddy::runtime none;
             ADD_FAILURE() << wrong;
         } catch (const std::system_error& e) {
-            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is not a number of workers"), std::string::npos);
+            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS, or the argument of worker_threads()"),
+                      std::string::npos);
         }
         EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder overrides the environment";
     }

@@ -40,8 +40,7 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
             chosen = static_cast<unsigned>(count);
         }
     }
-    if (*chosen == 0 || *chosen > most_workers)
-        return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (*chosen == 0 || *chosen > most_workers) return std::unexpected(make_error_code(errc::bad_worker_count));
     return *chosen;
 }
 

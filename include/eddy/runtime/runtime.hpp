@@ -211,8 +211,8 @@ public:
     /// Constructs a builder with the default settings.
     runtime_builder() = default;
 
-    /// Sets the number of workers, from 1 to 32,767; for other values build() fails with std::errc::invalid_argument.
-    /// The default is the value of the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of
+    /// Sets the number of workers, from 1 to 32,767; for other values build() fails with errc::bad_worker_count. The
+    /// default is the value of the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of
     /// processors that this process may use. A value that is set here overrides EDDY_WORKER_THREADS.
     runtime_builder& worker_threads(unsigned count) noexcept {
         worker_threads_ = count;
@@ -350,9 +350,9 @@ public:
     }
 
     /// Starts the runtime. After an error, no thread and no descriptor is left.
-    /// Errors: system errors such as std::errc::too_many_files_open; std::errc::invalid_argument for an invalid
-    /// worker_threads(); errc::unknown_driver if EDDY_DRIVER names no driver; errc::bad_worker_count for an invalid
-    /// EDDY_WORKER_THREADS. If driver() selected io_uring, also the errors of core_builder::build() for io_uring.
+    /// Errors: system errors such as std::errc::too_many_files_open; errc::bad_worker_count for an invalid
+    /// worker_threads() or EDDY_WORKER_THREADS; errc::unknown_driver if EDDY_DRIVER names no driver. If driver()
+    /// selected io_uring, also the errors of core_builder::build() for io_uring.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:
