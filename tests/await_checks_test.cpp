@@ -178,6 +178,113 @@ TEST(AwaitChecks, AwaitsInADestructorOfAnExceptionAreNotReported) {
     EXPECT_EQ(got, 1);
 }
 
+// ---- Recursion that needs native stack ----
+
+#if EDDY_CHECKS
+task<long> through_lvalues(long n) {
+    if (n == 0) co_return 0;
+    auto next = through_lvalues(n - 1);
+    const long sum = co_await next;
+    co_return sum + 1;
+}
+task<long> through_boxes(long n) {
+    if (n == 0) co_return 0;
+    auto next = eddy::boxed_future<long>(through_boxes(n - 1));
+    const long sum = co_await next;
+    co_return sum + 1;
+}
+task<long> through_joins(long n) {
+    if (n == 0) co_return 0;
+    const auto both = co_await eddy::join(through_joins(n - 1), eddy::ready(1L));
+    co_return both.first + both.second;
+}
+task<long> through_timeouts(long n) {
+    if (n == 0) co_await eddy::yield_now();
+    if (n == 0) co_return 0;
+    const auto sum = co_await eddy::time::timeout(1min, through_timeouts(n - 1));
+    co_return *sum + 1;
+}
+
+constexpr const char* uses_up = "the native stack of this thread is used up.*co_await is .at .*await_checks_test.cpp:";
+
+TEST(NativeStackDeathTest, TooDeepRecursionIsReported) {
+    if (support::is_sanitized) GTEST_SKIP() << "sanitizers change the native stack";
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    constexpr long many = 1'000'000;
+    EXPECT_DEATH(static_cast<void>(eddy::wait(through_lvalues(many))), uses_up);
+    EXPECT_DEATH(static_cast<void>(eddy::wait(through_boxes(many))), uses_up);
+    EXPECT_DEATH(static_cast<void>(eddy::run(through_joins(many))), uses_up);
+    EXPECT_DEATH(
+        {
+            auto pool = eddy::runtime::builder().worker_threads(1).build().value();
+            static_cast<void>(pool.block_on([]() -> task<void> {
+                auto handle = eddy::spawn(through_timeouts(many));
+                static_cast<void>(co_await handle);
+            }()));
+        },
+        uses_up);
+}
+
+TEST(NativeStack, RecursionThatFitsIsNotReported) {
+    EXPECT_EQ(eddy::wait(through_lvalues(100)), 100);
+    eddy::core core;
+    EXPECT_EQ(core.run(through_timeouts(100)), 100);
+}
+#endif
+
+TEST(NativeStack, RecursionThroughRvaluesNeedsNone) {
+    constexpr long many = 100'000;
+    struct deep {
+        static task<long> sum(long n) {
+            if (n == 0) co_return 0;
+            const long rest = co_await sum(n - 1);
+            co_return rest + 1;
+        }
+    };
+    EXPECT_EQ(eddy::wait(deep::sum(many)), many);
+}
+
+// ---- A destructor that throws ----
+
+/// Throws in its destructor.
+struct throws_at_end {
+    throws_at_end() noexcept {}
+    throws_at_end(const throws_at_end&) = delete;
+    throws_at_end& operator=(const throws_at_end&) = delete;
+    ~throws_at_end() noexcept(false) { throw std::runtime_error("cannot close"); }
+};
+task<void> waits_with_throwing_local() {
+    const throws_at_end local;
+    co_await eddy::pending<void>();
+}
+
+constexpr const char* throws_in_destructor =
+    "the destructor of a local variable has thrown .cannot close..*await_checks_test.cpp:";
+
+TEST(ThrowingDestructorDeathTest, AbortedTaskIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            eddy::core core;
+            core.run([]() -> task<void> {
+                auto handle = eddy::spawn(waits_with_throwing_local());
+                co_await eddy::yield_now();
+                handle.abort();
+                static_cast<void>(co_await handle);
+            }());
+        },
+        throws_in_destructor);
+}
+
+TEST(ThrowingDestructorDeathTest, AwaitedTaskThatIsDroppedIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(eddy::run([]() -> task<void> {
+                     const auto outer = []() -> task<void> { co_await waits_with_throwing_local(); };
+                     static_cast<void>(co_await eddy::select_biased(outer(), eddy::ready()));
+                 }()),
+                 throws_in_destructor);
+}
+
 // ---- The coroutine of a lambda that is destroyed before it runs ----
 
 /// Stores `ran` if it is called with a string that still has its text.
@@ -229,7 +336,87 @@ TEST(LambdaCoroutine, AwaitOfTaskWhoseLambdaIsGoneIsMisuse) {
     }(refused));
     EXPECT_TRUE(refused);
 }
+
+/// Returns a coroutine whose lambda is destroyed already.
+#define EDDY_TEST_DEAD_LAMBDA()                  \
+    [text = long_text]() -> task<int> {          \
+        co_await eddy::yield_now();              \
+        co_return static_cast<int>(text.size()); \
+    }()
+
+TEST(LambdaCoroutine, StartInsideAnotherFutureIsMisuse) {
+    if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
+    eddy::core core;
+    const auto expect_misuse = [&](const char* what, auto make) {
+        const auto call = [](auto& get) -> task<void> {
+            auto work = get();
+            static_cast<void>(co_await work);
+        };
+        try {
+            core.run(call(make));
+            ADD_FAILURE() << what;
+        } catch (const eddy::misuse& e) {
+            EXPECT_NE(std::string(e.what()).find("pass the lambda without calling it"), std::string::npos) << what;
+        }
+    };
+    expect_misuse("an lvalue", [] { return EDDY_TEST_DEAD_LAMBDA(); });
+    expect_misuse("join", [] { return eddy::join(EDDY_TEST_DEAD_LAMBDA(), eddy::ready(1)); });
+    expect_misuse("select", [] { return eddy::select(EDDY_TEST_DEAD_LAMBDA(), eddy::pending<int>()); });
+    expect_misuse("race", [] { return eddy::race(EDDY_TEST_DEAD_LAMBDA(), eddy::pending<int>()); });
+    expect_misuse("timeout", [] { return eddy::time::timeout(1s, EDDY_TEST_DEAD_LAMBDA()); });
+    expect_misuse("boxed_future", [] { return eddy::boxed_future<int>(EDDY_TEST_DEAD_LAMBDA()); });
+    expect_misuse("map", [] { return EDDY_TEST_DEAD_LAMBDA().map([](int n) { return n; }); });
+    const auto several = [] {
+        std::vector<task<int>> made;
+        for (int i = 0; i < 3; ++i) made.push_back(EDDY_TEST_DEAD_LAMBDA());
+        return made;
+    };
+    expect_misuse("join_all", [&] { return eddy::join_all(several()); });
+    expect_misuse("select_all", [&] { return eddy::select_all(several()); });
+}
+
+TEST(LambdaCoroutine, StartInsideASpawnedFutureIsMisuse) {
+    if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
+    eddy::core core;
+    core.run([]() -> task<void> {
+        auto handle = eddy::spawn(eddy::time::timeout(1s, EDDY_TEST_DEAD_LAMBDA()));
+        const auto ended = co_await handle;
+        EXPECT_NE(ended.error().what().find("pass the lambda without calling it"), std::string::npos);
+    }());
+}
+
+TEST(LambdaCoroutine, StartInATaskOwnerIsReported) {
+    if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
+    int reports = 0;
+    auto core = eddy::core::builder().on_uncaught([&](const auto&...) { ++reports; }).build().value();
+    core.run([]() -> task<void> {
+        eddy::task_owner owner;
+        owner.spawn(EDDY_TEST_DEAD_LAMBDA());
+        co_await eddy::yield_now();
+        co_await owner.close();
+    }());
+    EXPECT_EQ(reports, 1);
+}
+#undef EDDY_TEST_DEAD_LAMBDA
 #endif
+
+TEST(LambdaCoroutine, ExistingLambdaMayStartInsideAnotherFuture) {
+    eddy::core core;
+    const auto sum = core.run([]() -> task<int> {
+        const auto work = [text = long_text](int n) -> task<int> {
+            co_await eddy::yield_now();
+            co_return static_cast<int>(text.size()) + n;
+        };
+        const int size = static_cast<int>(long_text.size());
+        auto both = co_await eddy::join(work(1), eddy::time::timeout(1s, work(2)));
+        auto boxed = eddy::boxed_future<int>(work(3));
+        const int third = co_await boxed;
+        auto handle = eddy::spawn(eddy::time::timeout(1s, work(4)));
+        const auto fourth = co_await handle;
+        co_return both.first + *both.second + third + **fourth - 4 * size;
+    }());
+    EXPECT_EQ(sum, 10);
+}
 
 TEST(LambdaCoroutine, SpawnOfLambdaKeepsIt) {
     eddy::core core;

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <string>
 
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 
 #include "runtime/runtime_context.hpp"
+#include "sys/stack.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -23,7 +28,10 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
 }
 
 bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
+    // The first poll of each frame is checked by its awaits. Later polls may need more native stack than the first.
+    check_native_stack(call_site_of(cx.where()));
     if (!root.has_begun()) {
+        if (is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
     } else if (root.active != nullptr) {
         throw misuse("a task was polled from inside its own poll");
@@ -42,6 +50,32 @@ bool leave_root(frame& root, slot_base& outcome) noexcept {
 }
 
 namespace {
+
+/// Ends the process with a message: the destructor of a local variable has thrown the current exception.
+[[noreturn]] void end_throwing_destructor(call_site suspended_at) noexcept {
+    std::string text = "an exception that is not a std::exception";
+    try {
+        throw;
+    } catch (const std::exception& e) {
+        text = e.what();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the text remains
+    }
+    text = "the destructor of a local variable has thrown (" + text +
+           ") while its coroutine was destroyed, for example after an abort: let no destructor throw. The coroutine "
+           "was suspended";
+    fatal_misuse(text, source_location_of(suspended_at));
+}
+
+/// Destroys a suspended coroutine frame. If a destructor throws, GCC calls unhandled_exception(), and Clang passes the
+/// exception on.
+void destroy_frame(frame& ended) noexcept {
+    const call_site suspended_at = ended.where;
+    try {
+        ended.handle().destroy();
+    } catch (...) {
+        end_throwing_destructor(suspended_at);
+    }
+}
 
 /// Marks a root as being polled.
 class while_active {
@@ -77,7 +111,7 @@ void destroy_root(frame& root) noexcept {
     frame* current = root.current;
     while (current != nullptr) {
         frame* const parent = current->parent;
-        current->handle().destroy();
+        destroy_frame(*current);
         current = parent;
     }
 }
@@ -107,10 +141,58 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
         source_location_of(where));
 }
 
+// ---- The native stack ----
+// Native stacks grow towards lower addresses on all supported systems.
+
+namespace {
+
+/// The native stack of this thread. The first `reserve` bytes from `low` must remain unused.
+struct known_stack {
+    std::uintptr_t low = 0;
+    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // so that the first check determines it
+    std::uintptr_t size = 0;                                              // 0 if the range is unknown
+};
+constinit thread_local known_stack stack_here{};
+
+/// Determines the range of the native stack again, since its limit may have changed. Returns whether `here` is in the
+/// reserve.
+[[gnu::noinline]] bool is_stack_used_up(std::uintptr_t here) noexcept {
+    constexpr std::uintptr_t most = 64 * 1024;
+    const auto range = sys::stack_of_this_thread();
+    stack_here = {range.low, std::min<std::uintptr_t>(most, range.size / 16), range.size};
+    return here - stack_here.low < stack_here.reserve;
+}
+
+}  // namespace
+
+void check_native_stack(call_site where) noexcept {
+    // An address outside of the range, for example on the stack of a fiber, gives a large difference.
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    if (here - stack_here.low >= stack_here.reserve || !is_stack_used_up(here)) return;
+    fatal_misuse(
+        "the native stack of this thread is used up, because too many polls are nested: a recursion awaits its tasks "
+        "as lvalues, or through join, select, timeout, map, boxed_future or the like. Await tasks as rvalues, "
+        "`co_await f()`, which needs no native stack; or limit the depth. The innermost co_await is",
+        source_location_of(where));
+}
+
 bool is_on_stack_of_poll(const void* object) noexcept {
-    // Native stacks grow towards lower addresses on all supported systems.
     const std::less<const void*> is_lower;
     return !is_lower(object, __builtin_frame_address(0)) && is_lower(object, this_thread.poll_entry);
+}
+
+void check_exception_in_poll(const frame& thrower) noexcept {
+    if (thrower.root->active == nullptr) end_throwing_destructor(thrower.where);
+}
+
+[[gnu::noinline]] bool is_gone_from_stack(const void* object) noexcept {
+    if (is_on_stack_of_poll(object)) return true;
+    // A native stack frame that has ended is below the current one. If this code runs on the stack of a fiber, nothing
+    // is known.
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    const auto at = reinterpret_cast<std::uintptr_t>(object);
+    if (stack_here.reserve == std::numeric_limits<std::uintptr_t>::max()) static_cast<void>(is_stack_used_up(here));
+    return here - stack_here.low < stack_here.size && at >= stack_here.low && at < here;
 }
 
 void throw_lambda_is_gone(std::source_location where) {

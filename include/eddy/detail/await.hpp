@@ -394,8 +394,8 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
     constexpr bool safe = std::is_lvalue_reference_v<A> || !is_marked<F>;
     static_assert(
         safe,
-        "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
-        "`auto work = ...; co_await work;`");
+        "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first, "
+        "and await it as an lvalue: `auto work = ...; co_await work;`");
     constexpr bool movable = gives_what_moves<F>();
     static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
                   "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");

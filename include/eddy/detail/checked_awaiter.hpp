@@ -18,6 +18,10 @@ namespace eddy::detail {
 /// is the number of exceptions in flight at the begin of the await.
 EDDY_API void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept;
 
+/// Ends the process with a message if the native stack of this thread is almost used up: nested polls need it, for
+/// example of tasks that are awaited as lvalues.
+EDDY_API void check_native_stack(call_site where) noexcept;
+
 /// Whether an await must not discard its output: it may be an error.
 template <class T>
 inline constexpr bool must_be_used = is_expected<T> && !std::is_same_v<T, discardable_result>;
@@ -34,7 +38,8 @@ struct record_of_await<A> {
 };
 
 /// An awaiter that detects an await whose output is not used, because the compiler has evaluated both branches of a
-/// conditional expression. See docs/compilers.md. It also records the await, if the future names its object.
+/// conditional expression (see docs/compilers.md), and a recursion that is too deep. It also records the await, if the
+/// future names its object.
 template <class A>
 class checked_awaiter : public A {
 public:
@@ -43,7 +48,9 @@ public:
         : A(awaiting, std::forward<Args>(args)...),
           awaiting_here_(awaiting),
           awaited_at_(awaiting.where),
-          record_(awaited_object_of(args)...) {}
+          record_(awaited_object_of(args)...) {
+        check_native_stack(awaited_at_);
+    }
     checked_awaiter(const checked_awaiter&) = delete;
     checked_awaiter& operator=(const checked_awaiter&) = delete;
     ~checked_awaiter() {

@@ -12,7 +12,8 @@
 // A coroutine that is a lambda refers to the lambda's captures, and does not copy them. So `spawn([x]() -> task<void>
 // {...}())` is a mistake: the lambda is destroyed at the end of the statement, before the coroutine runs. The promise's
 // constructor receives the lambda, so the library can compare its address with the native stack. (Clang does not pass
-// lambdas to the promise, so it has no such check.)
+// lambdas to the promise, so it has no such check.) The check is made when the coroutine is spawned or awaited as an
+// rvalue, and when it starts: it may be inside of another future, such as a join.
 
 namespace eddy::detail {
 
@@ -57,6 +58,10 @@ template <class C>
 /// Returns whether `object` is on the native stack of the poll that runs on this thread. If it is, it is destroyed
 /// before a task that is spawned now runs. Returns false outside of a poll.
 [[nodiscard]] EDDY_API bool is_on_stack_of_poll(const void* object) noexcept;
+
+/// Returns whether `object`, a lambda whose coroutine starts now, was on the native stack of this thread and is
+/// destroyed. A lambda that exists is in a coroutine frame or in the heap, or belongs to a caller of the executor.
+[[nodiscard]] EDDY_API bool is_gone_from_stack(const void* object) noexcept;
 
 /// Throws misuse for a coroutine whose lambda is_on_stack_of_poll().
 [[noreturn]] EDDY_API void throw_lambda_is_gone(std::source_location where);

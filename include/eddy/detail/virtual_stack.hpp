@@ -68,6 +68,12 @@ struct await_call_site {
 /// Ends the process with a message: the compiler has misplaced the promise of the coroutine at that location.
 [[noreturn]] EDDY_API void end_miscompiled(call_site coroutine) noexcept;
 
+struct frame;
+
+/// Called for an exception that leaves the coroutine. Ends the process with a message if the coroutine is not being
+/// polled, but destroyed: the destructor of a local variable has thrown.
+EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
+
 /// The base of every promise: a coroutine frame as an element of a virtual stack.
 /// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
 struct frame {

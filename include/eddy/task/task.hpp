@@ -119,7 +119,10 @@ public:
     /// For a lambda; `closure` is null if it has no captures.
     explicit promise_base(const void* closure) noexcept : frame(closure) {}
 
-    void unhandled_exception() noexcept { destination().set_exception(std::current_exception()); }
+    void unhandled_exception() noexcept {
+        check_exception_in_poll(*this);
+        destination().set_exception(std::current_exception());
+    }
 
     template <class A, bool Checks = has_checks>
     auto await_transform(A&& awaited, call_site here = EDDY_HERE) {
