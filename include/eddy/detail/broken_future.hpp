@@ -108,6 +108,14 @@ auto refuse_arguments(const A&...) {
     return broken_future();
 }
 
+/// Reports that the arguments of a timeout were swapped.
+template <class... A>
+auto refuse_swapped_limit(const A&...) {
+    constexpr bool is_limit_first = sizeof...(A) == std::size_t(-1);
+    static_assert(is_limit_first, "eddy: the limit of a timeout is its first argument: timeout(1s, work)");
+    return broken_future();
+}
+
 /// An argument that spawn functions reject after the work. Only a source location is allowed there.
 template <class A>
 concept argument_of_work = !std::convertible_to<A, std::source_location>;

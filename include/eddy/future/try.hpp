@@ -13,7 +13,21 @@
 
 namespace eddy {
 
+template <class... T>
+struct joined;
+
 namespace detail {
+
+/// Whether `F` is a future of the outputs of join().
+template <class F>
+inline constexpr bool is_join = false;
+template <class T>
+inline constexpr bool is_output_of_join = false;
+template <class... T>
+inline constexpr bool is_output_of_join<joined<T...>> = true;
+template <class F>
+    requires requires { typename F::output_type; }
+inline constexpr bool is_join<F> = is_output_of_join<typename F::output_type>;
 
 template <class T>
 inline constexpr bool is_expected_future = false;
@@ -59,7 +73,10 @@ template <class X>
         detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
     // A broken_future has reported its error already.
     constexpr bool is_broken = std::is_base_of_v<detail::broken_future, std::remove_cvref_t<X>>;
-    static_assert(fits || is_broken, "eddy: try_ takes a std::expected, or a future of one");
+    constexpr bool is_join = detail::is_join<std::remove_cvref_t<X>>;
+    static_assert(!is_join,
+                  "eddy: join has several outputs: write try_(try_join(a, b)), which ends at the first error");
+    static_assert(fits || is_broken || is_join, "eddy: try_ takes a std::expected, or a future of one");
     if constexpr (fits) {
         return detail::try_expression<X>(std::forward<X>(x));
     } else {

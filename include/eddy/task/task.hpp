@@ -163,6 +163,26 @@ public:
     void return_value(U&& value) {
         if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
     }
+
+    // For a short compile error that names the remedy.
+    template <class U>
+        requires(!std::convertible_to<U, T> && is_movable)
+    void return_value(U&&) {
+        constexpr bool is_error = returns_error<U>();
+        static_assert(!is_error, "eddy: to end a coroutine with an error, write `co_return std::unexpected(error);`");
+        static_assert(is_error, "eddy: this value does not convert to the output of the coroutine");
+    }
+
+private:
+    /// Returns whether a `U` converts to the error of the output, and not to its value.
+    template <class U>
+    static consteval bool returns_error() {
+        if constexpr (is_expected<T>) {
+            return std::is_convertible_v<U, typename T::error_type>;
+        } else {
+            return false;
+        }
+    }
 };
 
 template <>
