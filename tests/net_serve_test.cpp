@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/test/run_paused.hpp>
 
 #include <gtest/gtest.h>
 
@@ -260,9 +261,14 @@ TEST(NetServe, AcceptIsRetriedAfterDescriptorShortage) {
     };
     support::descriptor_limit none(0);
     lifting_listener lifting(std::move(listener), none);
-    const auto done = within(core, serve(std::move(lifting), handler, serve_options().shutdown(end)));
+    std::vector<eddy::unobserved_error> errors;
+    const auto hook = [&](const eddy::unobserved_error& error) { errors.push_back(error); };
+    const auto done = within(core, serve(std::move(lifting), handler, serve_options().shutdown(end).on_error(hook)));
     EXPECT_EQ(done.value().accepted, 1u);
     EXPECT_EQ(done.value().accept_errors, 2u);
+    ASSERT_GE(errors.size(), 1u);  // at most one per second
+    EXPECT_EQ(errors[0].code, std::errc::too_many_files_open);
+    EXPECT_EQ(errors[0].message.find("cannot accept a connection: "), 0u) << errors[0].message;
 }
 
 /// A user-defined listener. The script gets the number of the call and returns the result of poll_accept().
@@ -289,6 +295,34 @@ private:
     script says_;
     int calls_ = 0;
 };
+
+TEST(NetServe, FailedAcceptIsReportedOncePerSecond) {
+    const auto says = [](int call) -> scripted_listener::answer {
+        using result = eddy::result<scripted_listener::accepted_type>;
+        const auto error = call < 100 ? std::errc::connection_aborted : std::errc::not_supported;
+        return result(std::unexpect, std::make_error_code(error));
+    };
+    std::size_t reports = 0;
+    testing::internal::CaptureStderr();
+    const auto outcome = eddy::test::run_paused([&]() -> eddy::task<std::error_code> {
+        const auto handler = [](unix_stream) -> eddy::task<void> { co_return; };
+        const auto hook = [&](const eddy::unobserved_error&) { ++reports; };
+        auto first = serve(scripted_listener(says), handler, serve_options().on_error(hook));
+        auto done = co_await first;
+        auto second = serve(scripted_listener(says), handler);
+        static_cast<void>(co_await second);
+        co_return done.error();
+    });
+    EXPECT_EQ(outcome, std::errc::not_supported);
+    EXPECT_EQ(reports, 1u);
+    const std::string text = testing::internal::GetCapturedStderr();
+    const std::string expected =
+        " cannot accept a connection: " + std::make_error_code(std::errc::connection_aborted).message() + '\n';
+    ASSERT_GE(text.size(), expected.size());
+    EXPECT_EQ(text.substr(text.size() - expected.size()), expected) << text;
+    EXPECT_EQ(text.find("eddy: serve() at "), 0u) << text;
+    EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+}
 
 TEST(NetServe, ErrorOfUserListenerEndsServe) {
     eddy::core core;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -354,6 +355,13 @@ TEST(SocketAddr, RecognizesSpecialAddresses) {
     EXPECT_TRUE(ip_addr::parse("ff02::1")->is_multicast());
     EXPECT_EQ(ipv6_addr::parse("::ffff:1.2.3.4")->to_ipv4_mapped(), ipv4_addr(1, 2, 3, 4));
     EXPECT_EQ(ipv6_addr::parse("::1.2.3.4")->to_ipv4_mapped(), std::nullopt);
+}
+
+TEST(SocketAddr, IsWrittenToAStream) {
+    std::ostringstream text;
+    text << *socket_addr::parse("[::1]:80") << ' ' << ip_addr::v4_loopback() << ' ' << ipv4_addr(1, 2, 3, 4) << ' '
+         << ipv6_addr::any();
+    EXPECT_EQ(text.str(), "[::1]:80 127.0.0.1 1.2.3.4 ::");
 }
 
 TEST(SocketAddr, IsOrderedByKindThenAddressThenPort) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,12 @@ TEST(UnixAddr, ToStringEscapesUnprintableBytes) {
     EXPECT_EQ(unix_addr::path("/run/a b").value().to_string(), "/run/a b");
     EXPECT_EQ(unix_addr::abstract("plain").value().to_string(), "@plain");
     EXPECT_EQ(unix_addr::abstract(std::string_view("\0\xff\\ x", 5)).value().to_string(), "@\\x00\\xff\\x5c\\x20x");
+}
+
+TEST(UnixAddr, IsWrittenToAStream) {
+    std::ostringstream text;
+    text << unix_addr::path("/run/x").value() << ' ' << unix_addr::abstract("y").value() << ' ' << unix_addr();
+    EXPECT_EQ(text.str(), "/run/x @y (unnamed)");
 }
 
 TEST(UnixAddr, ComparesOrdersAndHashes) {

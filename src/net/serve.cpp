@@ -55,6 +55,18 @@ void report_connection(unread_failure&& failure, const std::source_location& whe
                  where.file_name(), where.line());
 }
 
+void report_failed_accept(const std::error_code& error, const std::source_location& where,
+                          const unobserved_error_handler& handler) noexcept try {
+    unobserved_error made;
+    made.spawned_at = where;
+    made.code = error;
+    made.message = "cannot accept a connection: " + error.message();
+    if (handler) return call_error_hook("serve_options::on_error()", [&] { handler(made); });
+    std::fprintf(stderr, "eddy: serve() at %s:%u %s\n", where.file_name(), where.line(), made.message.c_str());
+} catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "eddy: serve() at %s:%u cannot accept a connection\n", where.file_name(), where.line());
+}
+
 // ---- Idle connections ----
 
 /// Marks the connection as aborted. The caller aborts the returned task after it has released the lock.

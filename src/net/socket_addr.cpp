@@ -8,6 +8,7 @@
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <ostream>
 #include <span>
 
 #include <eddy/error.hpp>
@@ -296,6 +297,9 @@ std::string socket_addr::to_string() const {
     append_number(text += ':', port_);
     return text;
 }
+
+std::ostream& operator<<(std::ostream& to, const ip_addr& addr) { return to << addr.to_string(); }
+std::ostream& operator<<(std::ostream& to, const socket_addr& addr) { return to << addr.to_string(); }
 
 }  // namespace eddy::net
 

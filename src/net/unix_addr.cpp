@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/unix_addr.hpp>
 
+#include <ostream>
+
 #include <eddy/error.hpp>
 
 namespace eddy::net {
@@ -40,6 +42,8 @@ std::string unix_addr::to_string() const {
     }
     return shown;
 }
+
+std::ostream& operator<<(std::ostream& to, const unix_addr& addr) { return to << addr.to_string(); }
 
 }  // namespace eddy::net
 

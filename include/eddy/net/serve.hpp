@@ -71,7 +71,9 @@ public:
         return *this;
     }
     /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default
-    /// they are printed as one line on standard error. `[](const auto&) {}` ignores them. The function is called by the
+    /// they are printed as one line on standard error. `[](const auto&) {}` ignores them. The function also receives
+    /// failures to accept a connection, at most one per second: `code` is the error, for example too many open files,
+    /// and `message` starts with "cannot accept a connection: ". Then serve() continues. The function is called by the
     /// task that awaits serve(). If it throws, the process ends with a message.
     serve_options& on_error(unobserved_error_handler handler) {
         on_error_ = std::move(handler);
@@ -164,6 +166,10 @@ namespace eddy::detail {
 /// Reports an error or an exception of a handler. `where` is the call of serve().
 EDDY_API void report_connection(unread_failure&& failure, const std::source_location& where,
                                 const unobserved_error_handler& handler) noexcept;
+
+/// Reports that an accept has failed with `error`. `where` is the call of serve().
+EDDY_API void report_failed_accept(const std::error_code& error, const std::source_location& where,
+                                   const unobserved_error_handler& handler) noexcept;
 
 /// The idle connections of one server, in the order in which they became idle.
 /// Thread safety: any thread.
@@ -399,6 +405,11 @@ private:
         // The listener itself delays the next accept. That accept is made in the next poll: a listener that does not
         // delay could keep this loop running.
         ++report_.accept_errors;
+        const auto now = time::clock::now();
+        if (!accept_reported_at_ || now - *accept_reported_at_ >= std::chrono::seconds(1)) {
+            accept_reported_at_ = now;
+            detail::report_failed_accept(error, where_, options_.on_error());
+        }
         cx.waker().wake_by_ref();
     }
 
@@ -447,6 +458,7 @@ private:
     std::source_location where_;
     std::error_code failure_;
     serve_report report_;
+    std::optional<time::time_point> accept_reported_at_;
     bool has_begun_ = false;
     bool has_ended_ = false;
     bool is_cancelled_ = false;  // poll_cancel() was called

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -232,6 +233,10 @@ private:
     std::uint32_t flowinfo_ = 0;
     std::uint32_t scope_id_ = 0;
 };
+
+/// Writes the text of an address, as to_string() returns it. Also for ipv4_addr and ipv6_addr. Include <ostream>.
+EDDY_API std::ostream& operator<<(std::ostream& to, const ip_addr& addr);
+EDDY_API std::ostream& operator<<(std::ostream& to, const socket_addr& addr);
 
 }  // namespace eddy::net
 

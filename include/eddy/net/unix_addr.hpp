@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +73,9 @@ private:
     std::uint8_t size_ = 0;
     std::array<char, longest_path> text_{};  // unused bytes are zero
 };
+
+/// Writes the text of an address, as to_string() returns it. Include <ostream>.
+EDDY_API std::ostream& operator<<(std::ostream& to, const unix_addr& addr);
 
 }  // namespace eddy::net
 
