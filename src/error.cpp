@@ -26,7 +26,7 @@ const char* text_of(errc code) noexcept {
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
     case errc::unknown_driver:
-        return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto";
+        return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring, poll and auto";
     case errc::bad_worker_count:
         return "the number of workers is not a number from 1 to 32767: the environment variable EDDY_WORKER_THREADS, "
                "or "

@@ -92,11 +92,12 @@ TEST(DriverChoice, EnvironmentNamesTheDriver) {
     expect_choice(decide_driver({}, "auto", allowed), driver_kind::io_uring,
                   "io_uring: it is allowed here, and has what is needed");
     expect_choice(decide_driver({}, "auto", forbidden), driver_kind::epoll, why_forbidden);
+    expect_choice(decide_driver({}, "poll", forbidden), driver_kind::poll, "poll: asked for by EDDY_DRIVER");
     for (const auto* unknown : {"abacus", "automatic", "Epoll", "epoll ", "iouring", "kqueue"}) {
         EXPECT_EQ(decide_driver({}, unknown, allowed).error(), errc::unknown_driver) << unknown;
     }
     EXPECT_EQ(make_error_code(errc::unknown_driver).message(),
-              "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto");
+              "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring, poll and auto");
 }
 
 TEST(DriverChoice, BuilderOverridesTheEnvironment) {
@@ -105,6 +106,8 @@ TEST(DriverChoice, BuilderOverridesTheEnvironment) {
                       "epoll: asked for by the builder");
         expect_choice(decide_driver(driver_kind::io_uring, named, allowed), driver_kind::io_uring,
                       "io_uring: asked for by the builder");
+        expect_choice(decide_driver(driver_kind::poll, named, forbidden), driver_kind::poll,
+                      "poll: asked for by the builder");
         expect_choice(decide_driver(driver_kind::automatic, named, allowed), driver_kind::io_uring,
                       "io_uring: it is allowed here, and has what is needed");
         expect_choice(decide_driver(driver_kind::automatic, named, forbidden), driver_kind::epoll, why_forbidden);
@@ -383,10 +386,18 @@ TEST(DriverInUse, LoopWithoutIoHasNoDriver) {
     EXPECT_EQ(pool.why_driver(), "none: I/O is not enabled");
 }
 
-TEST(DriverInUse, ReactorAlwaysUsesEpoll) {
+TEST(DriverInUse, PollIsUsedIfNamed) {
+    expect_driver_works("poll", driver_kind::poll, "poll: asked for by EDDY_DRIVER");
+    expect_driver_works(driver_kind::poll, driver_kind::poll, "poll: asked for by the builder");
+}
+
+TEST(DriverInUse, ReactorUsesEpollOrPoll) {
     EXPECT_EQ(eddy::reactor::make(driver_kind::io_uring).error(), std::errc::not_supported);
     EXPECT_TRUE(eddy::reactor::make(driver_kind::automatic).has_value());
-    EXPECT_TRUE(eddy::reactor::make(driver_kind::epoll).has_value());
+    EXPECT_GE(eddy::reactor::make(driver_kind::epoll).value().native_handle(), 0);
+    EXPECT_EQ(eddy::reactor::make(driver_kind::poll).value().native_handle(), -1);
+    const environment it("EDDY_DRIVER", "poll");
+    EXPECT_EQ(eddy::reactor().native_handle(), -1);
 }
 
 // ---- io_uring is denied (in separate processes, in which ring_support() has not cached its answer yet) ----

@@ -137,9 +137,10 @@ TEST(Programs, EventLoopServerPrintsWhatFailed) {
 
 TEST(Programs, EventLoopServerRefusesUnknownDriver) {
     const auto ended = process({"event_loop_server", "127.0.0.1:0"}, {}, {"EDDY_DRIVER=abacus"}).wait();
-    EXPECT_EQ(ended.err,
-              "failed to make the event loop: the environment's EDDY_DRIVER names no driver: there are epoll, io_uring "
-              "and auto\n");
+    EXPECT_EQ(
+        ended.err,
+        "failed to make the event loop: the environment's EDDY_DRIVER names no driver: there are epoll, io_uring, poll "
+        "and auto\n");
     EXPECT_EQ(ended.code, 1);
 }
 

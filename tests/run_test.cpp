@@ -59,7 +59,7 @@ TEST(Run, UnknownDriverIsPrintedAndExitCodeIsOne) {
     EXPECT_EQ(printed_by([&] { code = eddy::run(number(0)); }),
               "Error: eddy::runtime, with EDDY_DRIVER=abacus: the environment's EDDY_DRIVER names no driver: there are "
               "epoll, "
-              "io_uring and auto\n");
+              "io_uring, poll and auto\n");
     EXPECT_EQ(code, 1);
 }
 

@@ -156,10 +156,11 @@ compiled_by() {
     done
 }
 
-# Only with --all. All tests with GCC -O2, each file compiled separately.
+# Only with --all. All tests with GCC -O2, each file compiled separately, and those with loops also on poll(2).
 check_gcc() {
     build gcc
     run_tests gcc -LE explore
+    run_tests gcc --driver poll -L '^poll$'
 }
 
 # Only with --all. All tests with Clang -O0, each file compiled separately, and Clang's messages for code that must not

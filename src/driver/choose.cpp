@@ -14,13 +14,17 @@ namespace {
 struct asked_by {
     std::string_view epoll;
     std::string_view io_uring;
+    std::string_view poll;
 };
 
-constexpr asked_by builder{"epoll: asked for by the builder", "io_uring: asked for by the builder"};
-constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: asked for by EDDY_DRIVER"};
+constexpr asked_by builder{"epoll: asked for by the builder", "io_uring: asked for by the builder",
+                           "poll: asked for by the builder"};
+constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: asked for by EDDY_DRIVER",
+                               "poll: asked for by EDDY_DRIVER"};
 
 result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_answer (*ask)() noexcept) noexcept {
     if (kind == driver_kind::epoll) return driver_choice{kind, reasons.epoll, false};
+    if (kind == driver_kind::poll) return driver_choice{kind, reasons.poll, false};
     if (kind == driver_kind::io_uring) {
         const ring_answer answer = retry_while_memory_is_short(
             ask, [](const ring_answer& each) { return !each && each.error().error == std::errc::not_enough_memory; });
@@ -46,12 +50,17 @@ result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::stri
     if (named.empty()) return driver_choice{driver_kind::epoll, "epoll: the default on Linux", false};
     if (named == "epoll") return choose(driver_kind::epoll, environment, ask);
     if (named == "io_uring") return choose(driver_kind::io_uring, environment, ask);
+    if (named == "poll") return choose(driver_kind::poll, environment, ask);
     if (named == "auto") return choose(driver_kind::automatic, environment, ask);
     return std::unexpected(make_error_code(errc::unknown_driver));
 }
 
 result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
     return decide_driver(wanted, named_driver(), ring_support);
+}
+
+driver_kind readiness_driver_here() noexcept {
+    return named_driver() == "poll" ? driver_kind::poll : driver_kind::epoll;
 }
 
 result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept {

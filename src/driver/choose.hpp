@@ -27,6 +27,9 @@ struct driver_choice {
 /// Cost: one getenv(3). If io_uring is a candidate, see ring_support().
 [[nodiscard]] result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept;
 
+/// Returns the driver of a reactor, which cannot use a ring: poll if EDDY_DRIVER names it, else epoll.
+[[nodiscard]] driver_kind readiness_driver_here() noexcept;
+
 /// The decision of choose_driver() without its inputs: `named` is the value of EDDY_DRIVER, and `ask` stands for
 /// ring_support(). Calls `ask` only if io_uring is a candidate: a system that forbids io_uring may log each attempt.
 [[nodiscard]] result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,

@@ -13,7 +13,7 @@
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
 // the files.
 //
-// A readiness driver (epoll) watches descriptors and reports what they are ready for. The operations of a socket
+// A readiness driver (epoll, poll) watches descriptors and reports what they are ready for. The operations of a socket
 // (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
 //
 // io_uring (driver/uring.hpp) does not implement this contract. It runs beside the epoll of an io_handle and completes
@@ -27,6 +27,9 @@ using source_key = void*;
 /// The longest time to wait. No value means: wait until an event occurs.
 using max_wait = std::optional<std::chrono::nanoseconds>;
 
+/// The default for the number of events that one tick reports.
+inline constexpr std::size_t default_events_per_tick = 1024;
+
 /// The outcome of one driver tick.
 struct driver_tick {
     std::size_t events = 0;  ///< sources that reported something
@@ -38,6 +41,8 @@ template <class D>
 concept driver_like = requires(D d, int fd, source_key key, io::interest wanted, max_wait timeout) {
     // Any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that already holds.
     { d.watch(fd, key, wanted) } -> std::same_as<result<void>>;
+    // Any thread. `fd` is watched. Reports a condition that already holds again.
+    { d.watch_again(fd, key, wanted) } -> std::same_as<result<void>>;
     // Any thread. A driver tick in progress may still report the key.
     { d.unwatch(fd) } -> std::same_as<result<void>>;
     // One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
@@ -50,6 +55,7 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // ends a tick once the delay is over, and stays set until then.
     { d.make_alarm() } -> std::same_as<result<void>>;
     { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
+    // A descriptor that is readable when a tick has something to report, or -1.
     { d.native_handle() } -> std::same_as<int>;
     // Closes the driver's descriptors. Only wake() may be called at the same time or later; it then does nothing.
     { d.close() } noexcept;

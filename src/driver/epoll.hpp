@@ -27,8 +27,6 @@ namespace eddy::detail {
 /// Thread safety: see driver_like.
 class epoll {
 public:
-    static constexpr std::size_t default_events_per_tick = 1024;
-
     /// Creates an epoll of which one tick fetches at most `events_per_tick` events. Further events stay in the kernel.
     /// Sources that are always ready are served in rotation, since the kernel moves a reported source to the end of its
     /// list.

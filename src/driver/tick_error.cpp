@@ -13,6 +13,7 @@ const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& 
         return "io_uring_enter(2) or epoll_wait(2) failed, although it worked before (if a seccomp filter now forbids "
                "io_uring, start the program with EDDY_DRIVER=epoll)";
     }
+    if (kind == driver_kind::poll) return "poll(2) failed, although it worked before";
     return "epoll_wait(2) failed, although it worked before";
 }
 

@@ -70,7 +70,7 @@ io::interest interest_of(std::uint8_t watched) noexcept {
 }  // namespace
 
 result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noexcept try {
-    auto driver = epoll::make(max_events);
+    auto driver = readiness_driver::make(kind, max_events);
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
@@ -87,7 +87,7 @@ result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noe
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-io_handle::io_handle(epoll&& driver, driver_kind kind) : driver_(std::move(driver)), kind_(kind) {
+io_handle::io_handle(readiness_driver&& driver, driver_kind kind) : driver_(std::move(driver)), kind_(kind) {
     set_.previous = &set_;
     set_.next = &set_;
 }
@@ -102,7 +102,8 @@ void io_handle::release() noexcept {
 
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
-    scheduled_io* const source = pool_new<scheduled_io>();
+    rearming_driver* const rearming = driver_.rearming();
+    scheduled_io* const source = rearming == nullptr ? pool_new<scheduled_io>() : pool_new<rearmed_io>(fd, *rearming);
     const auto added = [&]() -> result<void> {
         // The lock also covers the system call: shut_down() closes the driver under it.
         std::lock_guard guard(lock_);
@@ -135,9 +136,8 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
         std::lock_guard guard(lock_);
         const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
                                                                      stream_source::never_again) != std::uint8_t{0};
-        // In a forked child the epoll is shared with the parent, whose registrations must stay. After shut_down()
-        // there is no epoll.
-        if (is_watched && !is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
+        // In a forked child the epoll is shared with the parent, whose registrations must stay.
+        if (is_watched && !is_in_child() && !driver_is_closed_) unwatched = driver_.unwatch(fd);
         if (source.next != nullptr) {  // else shut_down() has already unlinked it
             unlink(source);
             if (is_watched) {
@@ -422,7 +422,7 @@ void io_handle::prepare_ring() noexcept {
         if (has_no_ring_) return;
         ring_ = std::move(*made);
     }
-    has_no_ring_ = !ring_->enable(driver_.native_handle(), driver_.waker_handle());
+    has_no_ring_ = !ring_->enable(driver_.native_handle(), driver_.beside_ring().waker_handle());
     if (has_no_ring_) return ring_.reset();
     // relaxed: see own_ring().
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
@@ -457,7 +457,7 @@ std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline(
 void io_handle::route_wake_ups(bool by_ring) noexcept {
     if (by_ring == wakes_by_ring_) return;
     wakes_by_ring_ = by_ring;
-    driver_.enable_wake_ups(!by_ring);
+    driver_.beside_ring().enable_wake_ups(!by_ring);
 }
 
 result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept {
@@ -466,12 +466,12 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     const auto turned = ring.turn(timeout);
     if (!turned) return std::unexpected(turned.error());
     if (turned->events != 0) count(ready_events_, turned->events);
-    if (turned->was_woken) driver_.take_wake();
+    if (turned->was_woken) driver_.beside_ring().take_wake();
     if (!turned->epoll_is_ready) return turned->events;
     auto polled = poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
     // The ring does not report events that did not fit.
-    if (driver_.was_full()) ring.look_at_epoll_again();
+    if (driver_.beside_ring().was_full()) ring.look_at_epoll_again();
     *polled += turned->events;
     return polled;
 }
@@ -585,6 +585,7 @@ void io_handle::shut_down() noexcept {
     // the io_handle is destroyed: the driver's own lock may have been locked at the fork.
     if (!is_in_child()) {
         driver_.close();
+        driver_is_closed_ = true;
         // A ring without an owner. acquire: pairs with the release in retire_ring().
         if (ring_owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
     }

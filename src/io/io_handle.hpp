@@ -14,7 +14,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-#include "driver/epoll.hpp"
+#include "driver/readiness_driver.hpp"
 #include "driver/uring.hpp"
 #include "io/stream_source.hpp"
 #include "runtime/runtime_context.hpp"
@@ -56,10 +56,10 @@ namespace eddy::detail {
 class io_handle {
 public:
     /// Creates a driver, and for io_uring also a ring. The caller gets a reference. A tick fetches at most `max_events`
-    /// events from the epoll.
-    /// Errors: what epoll::make() and uring::make() report; not_enough_memory.
+    /// events from the readiness driver.
+    /// Errors: what readiness_driver::make() and uring::make() report; not_enough_memory.
     [[nodiscard]] static result<io_handle*> make(driver_kind kind,
-                                                 std::size_t max_events = epoll::default_events_per_tick) noexcept;
+                                                 std::size_t max_events = default_events_per_tick) noexcept;
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
 
@@ -167,7 +167,7 @@ public:
         // relaxed: the answer may be outdated anyway. add_source() checks again under the lock.
         return is_shut_down_.load(std::memory_order_relaxed);
     }
-    /// The epoll's descriptor; -1 after shut_down().
+    /// The epoll's descriptor; -1 after shut_down(), and with poll(2).
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     // ---- For an owner that waits elsewhere ----
     /// Returns the descriptor that is readable when turn() has something to report: that of the ring, or of the epoll.
@@ -191,7 +191,7 @@ private:
     static constexpr driver_lock_word for_owner = 1;
     static constexpr driver_lock_word closed = ~driver_lock_word{0};
 
-    io_handle(epoll&& driver, driver_kind kind);
+    io_handle(readiness_driver&& driver, driver_kind kind);
     ~io_handle();
 
     /// SAFETY: the address is only compared.
@@ -221,7 +221,7 @@ private:
     void wait_for_lingering(max_wait& timeout) const noexcept;
     void give_up_lingering() noexcept;
 
-    epoll driver_;
+    readiness_driver driver_;
     const driver_kind kind_;
     const sys::process_mark process_;
     ref_count<> references_;
@@ -251,6 +251,7 @@ private:
     // Written under lock_.
     atomic<bool> is_shut_down_{false};
     bool wakes_when_idle_ = false;
+    bool driver_is_closed_ = false;           // guarded by lock_
     source_link set_;                         // the sentinel of a circular list; has a reference to each source
     source_link* pending_release_ = nullptr;  // removed from the set, with its reference; linked by `next`
     // The length of that list. Written under lock_, and read without it, so that a tick without removals takes no

@@ -2,9 +2,11 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include <system_error>
+#include <utility>
 
 #include <eddy/error.hpp>
 
+#include "driver/choose.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 
@@ -35,14 +37,15 @@ void reactor_handle::wake() const noexcept { io_->wake(); }
 io_metrics reactor_handle::metrics() const noexcept { return io_->metrics(); }
 
 reactor::reactor() : io_(nullptr) {
-    auto made = detail::io_handle::make(driver_kind::epoll);
+    auto made = make();
     if (!made) throw std::system_error(made.error(), "eddy::reactor");
-    io_ = *made;
+    io_ = std::exchange(made->io_, nullptr);
 }
 
 result<reactor> reactor::make(driver_kind kind) noexcept {
     if (kind == driver_kind::io_uring) return std::unexpected(std::make_error_code(std::errc::not_supported));
-    auto made = detail::io_handle::make(driver_kind::epoll);
+    if (kind == driver_kind::automatic) kind = detail::readiness_driver_here();
+    auto made = detail::io_handle::make(kind);
     if (!made) return std::unexpected(made.error());
     return reactor(*made);
 }

@@ -8,6 +8,8 @@
 
 #include "sync/wake_list.hpp"
 
+#include "driver/rearmed_io.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -23,6 +25,8 @@ void scheduled_io::release(std::uint32_t count) noexcept {
     if (!references_.drop(count)) return;
     if (is_stream_) {
         free_stream(*this);
+    } else if (is_rearmed_) {
+        pool_delete(static_cast<rearmed_io*>(this));
     } else {
         pool_delete(this);
     }
@@ -61,6 +65,8 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
             readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - over);
         // relaxed: nothing is published. The caller has learned from a system call that the condition has ended.
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
+    if (is_rearmed_) [[unlikely]]
+        static_cast<rearmed_io&>(*this).rearm(over);
 }
 
 poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const void* owner) {

@@ -15,6 +15,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 
+#include "sys/countdown.hpp"
 #include "sys/fd.hpp"
 #include "sys/fork.hpp"
 #include "sys/syscall.hpp"
@@ -36,35 +37,6 @@ struct event_layout {
 namespace {
 
 // ---- Waiting ----
-
-/// The remaining time of a wait. Reads the clock only if the timeout is finite and not zero.
-class countdown {
-public:
-    explicit countdown(std::optional<nanoseconds> timeout) noexcept : left_(timeout) {
-        if (left_) *left_ = std::max(*left_, nanoseconds::zero());
-        if (is_ticking()) end_ = saturating_sum(clock::now(), *left_);
-    }
-
-    /// Returns the remaining time; nothing if the wait has no end.
-    [[nodiscard]] std::optional<nanoseconds> left() const noexcept { return left_; }
-    [[nodiscard]] bool is_over() const noexcept { return left_ && *left_ == nanoseconds::zero(); }
-
-    void update() noexcept {
-        if (is_ticking()) left_ = std::max<nanoseconds>(end_ - clock::now(), nanoseconds::zero());
-    }
-
-private:
-    using clock = std::chrono::steady_clock;
-
-    [[nodiscard]] bool is_ticking() const noexcept { return left_ && !is_over(); }
-
-    static clock::time_point saturating_sum(clock::time_point now, nanoseconds more) noexcept {
-        return more < clock::time_point::max() - now ? now + more : clock::time_point::max();
-    }
-
-    std::optional<nanoseconds> left_;
-    clock::time_point end_;
-};
 
 #if defined(__SANITIZE_THREAD__)
 constexpr bool under_tsan = true;
@@ -95,14 +67,6 @@ int call_pwait2(int poll_fd, epoll_event* into, int capacity, std::optional<nano
     const long count =
         ::syscall(pwait2_number, poll_fd, into, capacity, left ? &limit : nullptr, nullptr, std::size_t{0});
     return static_cast<int>(count);
-}
-
-/// Rounds up: with 300 us rounded down to 0, the event loop would spin. A time that does not fit into an int takes
-/// several waits.
-int to_milliseconds(std::optional<nanoseconds> left) noexcept {
-    if (!left) return -1;
-    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
-    return static_cast<int>(std::min<std::int64_t>(whole, INT_MAX));
 }
 
 int wait_once(int poll_fd, epoll_event* into, int capacity, std::optional<nanoseconds> left) noexcept {

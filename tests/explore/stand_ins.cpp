@@ -6,6 +6,7 @@
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 
+#include "driver/poll.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::detail {
@@ -13,5 +14,7 @@ namespace eddy::detail {
 void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 void free_stream(scheduled_io&) noexcept {}
+
+void poll_driver::wake() noexcept {}
 
 }  // namespace eddy::detail

@@ -11,4 +11,10 @@ inline bool has_ring() {
     return has;
 }
 
+/// Returns whether the default driver contains an epoll. Tests that depend on it have `Epoll` in their name.
+inline bool has_epoll() {
+    static const bool has = eddy::core().driver() != eddy::driver_kind::poll;
+    return has;
+}
+
 }  // namespace support

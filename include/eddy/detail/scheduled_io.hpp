@@ -169,6 +169,9 @@ protected:
 private:
     const bool is_stream_ = false;
 
+protected:
+    bool is_rearmed_ = false;  // this is a rearmed_io
+
 public:
     bool is_watched_for_writing = false;  // a datagram socket is also watched for writing
 

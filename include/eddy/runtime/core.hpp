@@ -99,7 +99,8 @@ public:
 
     /// Returns a descriptor that is readable when turn() has work. The other event loop watches it for reading
     /// (POLLIN), and calls `turn(0ns)` when it is readable, or when next_deadline() has passed. The descriptor belongs
-    /// to the core and stays the same. Do not read from it. Returns -1 if the core was built without I/O.
+    /// to the core and stays the same. Do not read from it. Returns -1 if the core was built without I/O, or
+    /// with the driver poll(2).
     /// Errors: throws `wrong_thread` on another thread than the core's; `misuse` if the core was moved from.
     [[nodiscard]] int native_handle(std::source_location where = std::source_location::current());
     /// Returns the latest time for the next turn(): the next timer, or a time in the past if tasks are queued. Returns

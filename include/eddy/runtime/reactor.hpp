@@ -30,6 +30,10 @@ enum class driver_kind {
     epoll,
     /// Linux io_uring(7), 6.1 or later. Containers often forbid it.
     io_uring,
+    /// poll(2), which every POSIX system has. The time of a driver tick grows with the number of descriptors, so it is
+    /// for systems without another driver, for tests, and for containers that forbid epoll. No other event loop can
+    /// watch it: core::native_handle() and reactor::native_handle() return -1.
+    poll,
     /// io_uring if it is allowed and complete, otherwise epoll. It is a request only: no event loop reports it as its
     /// driver.
     automatic,
@@ -113,13 +117,13 @@ private:
 /// Thread safety: one thread at a time may call turn(). handle() and its copies may be used on any thread.
 class EDDY_API reactor {
 public:
-    /// Constructs a reactor with epoll.
+    /// Constructs a reactor with epoll, or with poll(2) if EDDY_DRIVER is `poll`.
     /// Errors: throws std::system_error, for example if the process has too many open descriptors.
     reactor();
     /// Same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
-    /// reactor, but only one thread may use a ring. `automatic` selects epoll.
+    /// reactor, but only one thread may use a ring. `automatic` selects what the constructor selects.
     /// Errors: system errors such as std::errc::too_many_files_open; std::errc::not_supported for io_uring.
-    [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;
+    [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::automatic) noexcept;
 
     /// Moves the reactor. The assignment swaps the two objects.
     reactor(reactor&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
@@ -154,7 +158,7 @@ public:
     /// Returns whether no descriptor is registered.
     [[nodiscard]] bool is_idle() const noexcept;
 
-    /// Returns the epoll descriptor, which this object continues to own.
+    /// Returns the epoll descriptor, which this object continues to own; -1 with poll(2).
     [[nodiscard]] int native_handle() const noexcept;
 
     /// Returns the counters of the reactor.

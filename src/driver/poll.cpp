@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+#include "driver/poll.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "sys/countdown.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+#if defined(POLLRDHUP)
+constexpr short read_hup = POLLRDHUP;
+#else
+constexpr short read_hup = 0;
+#endif
+constexpr short reading = POLLIN | read_hup;
+
+short events_of(io::interest wanted) noexcept {
+    int events = 0;
+    if (wanted.is_readable()) events |= reading;
+    if (wanted.is_writable()) events |= POLLOUT;
+    if (wanted.is_priority()) events |= POLLPRI;
+    return static_cast<short>(events);
+}
+
+/// Returns the events of the directions that `cleared` belongs to.
+short events_of(io::ready cleared) noexcept {
+    int events = 0;
+    if (cleared.intersects(io::ready::mask_of(io::interest::readable | io::interest::priority))) {
+        events |= reading | POLLPRI;
+    }
+    if (cleared.intersects(io::ready::mask_of(io::interest::writable))) events |= POLLOUT;
+    return static_cast<short>(events);
+}
+
+/// Refuses what epoll_ctl(2) refuses, too: poll(2) reports regular files as ready, always.
+result<void> check_pollable(int fd) noexcept {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0) return std::unexpected(sys::last_error());
+    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+        return std::unexpected(std::make_error_code(std::errc::operation_not_permitted));
+    }
+    return ok();
+}
+
+/// Waits with nanoseconds where the system can.
+int wait_once(std::vector<pollfd>& fds, const max_wait& left) noexcept {
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+    timespec limit{};
+    if (left) {
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(*left);
+        limit.tv_sec = seconds.count();
+        limit.tv_nsec = (*left - seconds).count();
+    }
+    return ::ppoll(fds.data(), static_cast<nfds_t>(fds.size()), left ? &limit : nullptr, nullptr);
+#else
+    return ::poll(fds.data(), static_cast<nfds_t>(fds.size()), sys::to_milliseconds(left));
+#endif
+}
+
+/// Wakes the reader of a pipe. A full pipe wakes it, too.
+void write_byte(int fd) noexcept {
+    static_cast<void>(sys::retry_interrupted([fd] { return ::write(fd, "", 1); }));
+}
+
+void forget_reports(std::vector<pollfd>& fds) noexcept {
+    for (pollfd& each : fds) each.revents = 0;
+}
+
+}  // namespace
+
+result<std::unique_ptr<poll_driver>> poll_driver::make(std::size_t events_per_tick) noexcept try {
+    auto ends = sys::make_pipe();
+    if (!ends) return std::unexpected(ends.error());
+    return std::unique_ptr<poll_driver>(
+        new poll_driver(events_per_tick, std::move(ends->first), std::move(ends->second)));
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+poll_driver::poll_driver(std::size_t events_per_tick, sys::unique_fd&& wakes_from, sys::unique_fd&& wakes_to)
+    : events_per_tick_(events_per_tick), wakes_from_(std::move(wakes_from)), wakes_to_(std::move(wakes_to)) {
+    set_.fds.push_back({wakes_from_.get(), POLLIN, 0});
+    set_.keys.push_back(nullptr);
+    wanted_.push_back(POLLIN);
+    polled_.reserve(tick_capacity_);
+}
+
+// ---- The set ----
+
+std::size_t poll_driver::place_of(int fd) const noexcept {
+    const auto index = static_cast<std::size_t>(fd);
+    return fd >= 0 && index < places_.size() ? places_[index] : 0;
+}
+
+/// Adds events to those that poll(2) is asked for.
+void poll_driver::ask_for(std::size_t place, short events) noexcept {
+    pollfd& asked = set_.fds[place];
+    const auto more = static_cast<short>(asked.events | (events & wanted_[place]));
+    if (more == asked.events) return;
+    asked.events = more;
+    if (asked.fd < 0) asked.fd = ~asked.fd;
+    interrupt();
+}
+
+/// Makes a tick that sleeps on another thread begin anew, with the changed set.
+void poll_driver::interrupt() noexcept {
+    if (is_waiting_) write_byte(wakes_to_.get());
+}
+
+result<void> poll_driver::watch(int fd, source_key key, io::interest wanted) noexcept try {
+    if (const auto checked = check_pollable(fd); !checked) return checked;
+    const std::lock_guard guard(lock_);
+    if (place_of(fd) != 0) return std::unexpected(std::make_error_code(std::errc::file_exists));
+    // What may throw comes first. This includes the room for a tick's copy, because a tick cannot report that.
+    const std::size_t place = set_.size();
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= places_.size()) places_.resize(std::max(2 * places_.size(), index + 1));
+    if (place == wanted_.capacity()) wanted_.reserve(2 * place);
+    set_.reserve(wanted_.capacity());
+    if (tick_capacity_ <= place && spare_.fds.capacity() <= place) spare_.reserve(wanted_.capacity());
+
+    set_.fds.push_back({~fd, 0, 0});
+    set_.keys.push_back(key);
+    wanted_.push_back(events_of(wanted));
+    places_[index] = static_cast<std::uint32_t>(place);
+    ask_for(place, wanted_.back());
+    return ok();
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> poll_driver::watch_again(int fd, source_key key, io::interest wanted) noexcept {
+    const std::lock_guard guard(lock_);
+    const std::size_t place = place_of(fd);
+    if (place == 0) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    set_.keys[place] = key;
+    wanted_[place] = events_of(wanted);
+    set_.fds[place].events &= wanted_[place];
+    ask_for(place, wanted_[place]);
+    return ok();
+}
+
+result<void> poll_driver::unwatch(int fd) noexcept {
+    const std::lock_guard guard(lock_);
+    const std::size_t place = place_of(fd);
+    if (place == 0) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    const int moved = set_.fds.back().fd;
+    places_[static_cast<std::size_t>(moved < 0 ? ~moved : moved)] = static_cast<std::uint32_t>(place);
+    places_[static_cast<std::size_t>(fd)] = 0;
+    set_.remove(place);
+    wanted_[place] = wanted_.back();
+    wanted_.pop_back();
+    return ok();
+}
+
+void poll_driver::rearm(int fd, source_key key, io::ready cleared) noexcept {
+    if (process_.is_parent()) return;  // a forked child: the lock may be locked forever
+    const std::lock_guard guard(lock_);
+    const std::size_t place = place_of(fd);
+    if (place != 0 && set_.keys[place] == key) ask_for(place, events_of(cleared));
+}
+
+// ---- A tick ----
+
+void poll_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
+    const auto now = clock::now();
+    if (alarm_at_ && now < *alarm_at_) return;
+    alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
+}
+
+/// Waits until a source has something to report, a wake-up has come, or the time is over.
+result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
+    if (alarm_at_) {
+        const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
+        timeout = timeout ? std::min(*timeout, left) : left;
+    }
+    for (sys::countdown time(timeout);; time.update()) {
+        prepare();
+        // After an error, revents has its former values.
+        const bool failed = wait_once(polled_.fds, time.left()) < 0;
+        const std::error_code error = failed ? sys::last_error() : std::error_code();
+        if (failed) forget_reports(polled_.fds);
+        const driver_tick done = collect();
+        if (failed && error != std::errc::interrupted) return std::unexpected(error);
+        if (done.events == 0 && !done.was_woken && !time.is_over()) continue;
+        if (alarm_at_ && *alarm_at_ <= clock::now()) alarm_at_.reset();
+        return done;
+    }
+}
+
+/// Copies the set for poll(2), which runs without the lock.
+void poll_driver::prepare() noexcept {
+    const std::lock_guard guard(lock_);
+    if (tick_capacity_ < set_.size()) {
+        std::swap(polled_, spare_);
+        tick_capacity_ = polled_.fds.capacity();
+    }
+    polled_.fds.assign(set_.fds.begin(), set_.fds.end());
+    polled_.keys.assign(set_.keys.begin(), set_.keys.end());
+    is_waiting_ = true;
+}
+
+/// Stops asking for what was reported. Leaves in polled_ only the reports that the tick passes on.
+driver_tick poll_driver::collect() noexcept {
+    const std::lock_guard guard(lock_);
+    is_waiting_ = false;
+    driver_tick done;
+    if (std::exchange(polled_.fds[0].revents, short{0}) != 0) done.was_woken = take_wake();
+    // Begins behind the source that was passed on last, so that no source is left out again and again.
+    const std::size_t sources = polled_.size() - 1;
+    const std::size_t first = last_;
+    for (std::size_t i = 0; i != sources; ++i) {
+        const std::size_t at = 1 + (first + i) % sources;
+        pollfd& report = polled_.fds[at];
+        if (report.revents == 0) continue;
+        const std::size_t place = place_of(report.fd);
+        if (place == 0 || set_.keys[place] != polled_.keys[at] || done.events == events_per_tick_) {
+            report.revents = 0;
+            continue;
+        }
+        if ((report.revents & read_hup) != 0) report.revents |= POLLIN;  // the end of a stream can be read
+        const bool is_over = (report.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+        pollfd& asked = set_.fds[place];
+        asked.events = is_over ? short{0} : static_cast<short>(asked.events & ~report.revents);
+        if (asked.events == 0) asked.fd = ~report.fd;
+        last_ = at;
+        ++done.events;
+    }
+    return done;
+}
+
+/// Empties the wake pipe. Returns whether wake() was called, and not only interrupt().
+bool poll_driver::take_wake() noexcept {
+    std::array<std::byte, 64> taken;
+    while (sys::read(wakes_from_.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
+    }
+    // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag set, and
+    // did not write, is visible to this thread after the tick.
+    return wake_is_due_.exchange(false, std::memory_order_acq_rel);
+}
+
+/// Converts what poll(2) has reported. See sys::event, which does the same for epoll.
+io::ready poll_driver::ready_of(short reported) noexcept {
+    const auto has = [reported](int mask) { return (reported & mask) != 0; };
+    io::ready ready;
+    if (has(POLLIN | POLLPRI)) ready |= io::ready::readable;
+    if (has(POLLOUT)) ready |= io::ready::writable;
+    if (has(POLLHUP) || (has(POLLIN) && has(read_hup))) ready |= io::ready::read_closed;
+    if (has(POLLHUP) || (has(POLLOUT) && has(POLLERR)) || reported == POLLERR) ready |= io::ready::write_closed;
+    if (has(POLLERR)) ready |= io::ready::error;
+    if (has(POLLPRI)) ready |= io::ready::priority;
+    return ready;
+}
+
+void poll_driver::wake() noexcept {
+    // acq_rel: pairs with the exchange in take_wake().
+    if (wake_is_due_.exchange(true, std::memory_order_acq_rel)) return;
+    const std::lock_guard guard(lock_);
+    if (!is_closed_) write_byte(wakes_to_.get());
+}
+
+void poll_driver::close() noexcept {
+    const std::lock_guard guard(lock_);
+    is_closed_ = true;
+    wakes_from_.reset();
+    wakes_to_.reset();
+}
+
+}  // namespace eddy::detail

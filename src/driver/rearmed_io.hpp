@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/detail/scheduled_io.hpp>
+
+#include "driver/driver.hpp"
+
+namespace eddy::detail {
+
+/// A driver that reports a condition once, and again only after the condition was cleared: poll(2). Edge-triggered
+/// drivers notice that themselves.
+class rearming_driver {
+public:
+    /// Asks the system again for conditions that a task has cleared. Any thread.
+    virtual void rearm(int fd, source_key key, io::ready cleared) noexcept = 0;
+
+protected:
+    ~rearming_driver() = default;
+};
+
+/// A source of such a driver.
+/// Lifetime: the driver must be alive while a task clears readiness. The task's registration has a reference to the
+/// io_handle, which owns the driver.
+class rearmed_io final : public scheduled_io {
+public:
+    rearmed_io(int fd, rearming_driver& driver) noexcept : driver_(&driver), watched_fd_(fd) { is_rearmed_ = true; }
+
+    /// Passes on that `cleared` was cleared.
+    void rearm(io::ready cleared) noexcept { driver_->rearm(watched_fd_, static_cast<scheduled_io*>(this), cleared); }
+
+private:
+    rearming_driver* const driver_;
+    const int watched_fd_;
+};
+
+}  // namespace eddy::detail

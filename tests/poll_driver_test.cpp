@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// The readiness driver on poll(2). EDDY_DRIVER=poll ./dev test runs the other tests on it.
+#include "driver/poll.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "sys/syscall.hpp"
+
+using namespace std::chrono_literals;
+using eddy::detail::poll_driver;
+using eddy::io::interest;
+using eddy::io::ready;
+using eddy::sys::unique_fd;
+
+namespace {
+
+/// A driver, and what its ticks have reported.
+struct PollDriver : testing::Test {
+    /// Runs a tick. Returns the readiness of each key that it has reported.
+    std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
+        std::map<void*, ready> reported;
+        last = driver->turn(timeout, [&](void* each, ready what) { reported[each] = what; }).value();
+        return reported;
+    }
+
+    static std::pair<unique_fd, unique_fd> make_pipe() { return eddy::sys::make_pipe().value(); }
+    static void write_to(const unique_fd& fd) { ASSERT_EQ(::write(fd.get(), "x", 1), 1); }
+    static void read_from(const unique_fd& fd) {
+        char taken = 0;
+        ASSERT_EQ(::read(fd.get(), &taken, 1), 1);
+    }
+
+    std::unique_ptr<poll_driver> driver = poll_driver::make(1024).value();
+    eddy::detail::driver_tick last;
+    int key = 0;
+    int other_key = 0;
+};
+
+TEST_F(PollDriver, ReportsConditionOnceUntilRearmed) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    EXPECT_TRUE(tick().empty());
+    write_to(to);
+    EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable}}));
+    EXPECT_TRUE(tick().empty());
+    driver->rearm(from.get(), &key, ready::readable);
+    EXPECT_EQ(tick().size(), 1u) << "the byte is still there";
+    read_from(from);
+    driver->rearm(from.get(), &key, ready::readable);
+    EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(PollDriver, ReportsBothDirectionsSeparately) {
+    auto pair = eddy::sys::make_pipe().value();
+    auto [from, to] = std::move(pair);
+    ASSERT_TRUE(driver->watch(to.get(), &key, interest::readable | interest::writable));
+    EXPECT_TRUE(tick()[&key].is_writable());
+    driver->rearm(to.get(), &key, ready::readable);  // not the direction that was reported
+    EXPECT_TRUE(tick().empty());
+    driver->rearm(to.get(), &key, ready::writable);
+    EXPECT_TRUE(tick()[&key].is_writable());
+}
+
+TEST_F(PollDriver, HangUpIsReportedOnceAndAgainAfterRearm) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    to.reset();
+    EXPECT_TRUE(tick()[&key].is_read_closed());
+    EXPECT_TRUE(tick().empty()) << "poll(2) itself would report it in each tick";
+    driver->rearm(from.get(), &key, ready::read_closed);
+    EXPECT_TRUE(tick()[&key].is_read_closed());
+}
+
+TEST_F(PollDriver, WatchAgainReportsPresentConditions) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(to.get(), &key, interest::readable));
+    EXPECT_TRUE(tick().empty());
+    ASSERT_TRUE(driver->watch_again(to.get(), &other_key, interest::writable));
+    EXPECT_TRUE(tick()[&other_key].is_writable());
+    ASSERT_TRUE(driver->watch_again(to.get(), &other_key, interest::writable));
+    EXPECT_TRUE(tick()[&other_key].is_writable());
+}
+
+TEST_F(PollDriver, RefusesWhatEpollRefuses) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    EXPECT_EQ(driver->watch(from.get(), &key, interest::readable).error(), std::errc::file_exists);
+    EXPECT_EQ(driver->watch(-1, &key, interest::readable).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(driver->unwatch(to.get()).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(driver->watch_again(to.get(), &key, interest::readable).error(), std::errc::no_such_file_or_directory);
+    std::FILE* const file = std::tmpfile();
+    EXPECT_EQ(driver->watch(::fileno(file), &key, interest::readable).error(), std::errc::operation_not_permitted);
+    std::fclose(file);
+}
+
+TEST_F(PollDriver, UnwatchKeepsOtherDescriptors) {
+    std::vector<std::pair<unique_fd, unique_fd>> pipes;
+    std::vector<int> keys(20);
+    for (int& each : keys) {
+        pipes.push_back(make_pipe());
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        write_to(pipes.back().second);
+    }
+    std::map<void*, ready> expected;
+    for (std::size_t i = 0; i != pipes.size(); ++i) {
+        if (i % 3 == 0) {
+            ASSERT_TRUE(driver->unwatch(pipes[i].first.get()));
+        } else {
+            expected[&keys[i]] = ready::readable;
+        }
+    }
+    EXPECT_EQ(tick(), expected);
+}
+
+TEST_F(PollDriver, RearmOfReusedDescriptorDoesNothing) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    write_to(to);
+    EXPECT_EQ(tick().size(), 1u);
+    driver->rearm(from.get(), &other_key, ready::readable);
+    EXPECT_TRUE(tick().empty());
+    driver->rearm(1'000'000, &key, ready::readable);
+    EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(PollDriver, LimitOfEventsServesAllSourcesInTurn) {
+    driver = poll_driver::make(2).value();
+    std::vector<std::pair<unique_fd, unique_fd>> pipes;
+    std::vector<int> keys(5);
+    for (int& each : keys) {
+        pipes.push_back(make_pipe());
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+        write_to(pipes.back().second);
+    }
+    std::map<void*, int> counts;
+    for (int i = 0; i != 10; ++i) {
+        const auto reported = tick();
+        EXPECT_EQ(reported.size(), 2u);
+        for (const auto& [reported_key, what] : reported) {
+            ++counts[reported_key];
+            const auto at = static_cast<std::size_t>(static_cast<int*>(reported_key) - keys.data());
+            driver->rearm(pipes[at].first.get(), reported_key, ready::readable);
+        }
+    }
+    EXPECT_EQ(counts,
+              (std::map<void*, int>{{&keys[0], 4}, {&keys[1], 4}, {&keys[2], 4}, {&keys[3], 4}, {&keys[4], 4}}));
+}
+
+TEST_F(PollDriver, WakeEndsTickOnceForSeveralCalls) {
+    driver->wake();
+    driver->wake();
+    EXPECT_TRUE(tick(1h).empty());
+    EXPECT_TRUE(last.was_woken);
+    EXPECT_TRUE(tick().empty());
+    EXPECT_FALSE(last.was_woken);
+}
+
+TEST_F(PollDriver, WatchOnAnotherThreadInterruptsSleepingTick) {
+    auto [from, to] = make_pipe();
+    write_to(to);
+    const int fd = from.get();
+    std::thread other([&] { EXPECT_TRUE(driver->watch(fd, &key, interest::readable)); });
+    EXPECT_EQ(tick(1h).size(), 1u);
+    EXPECT_FALSE(last.was_woken);
+    other.join();
+}
+
+TEST_F(PollDriver, RearmOnAnotherThreadInterruptsSleepingTick) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    write_to(to);
+    EXPECT_EQ(tick().size(), 1u);
+    const int fd = from.get();
+    std::thread other([&] { driver->rearm(fd, &key, ready::readable); });
+    EXPECT_EQ(tick(1h).size(), 1u);
+    other.join();
+}
+
+TEST_F(PollDriver, AlarmEndsTickAndStaysSetUntilThen) {
+    driver->set_alarm(20ms);
+    driver->set_alarm(1h);  // the earlier alarm stays
+    driver->wake();
+    tick(1h);
+    EXPECT_TRUE(last.was_woken);
+    const auto before = std::chrono::steady_clock::now();
+    tick(1h);
+    EXPECT_FALSE(last.was_woken);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 30min);
+}
+
+TEST_F(PollDriver, ClosedDescriptorIsNotReportedAgainAndAgain) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    from.reset();  // a mistake: unwatch() comes first
+    tick();
+    EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(PollDriver, WakeAfterCloseDoesNothing) {
+    driver->close();
+    driver->wake();
+    driver->wake();
+}
+
+}  // namespace
