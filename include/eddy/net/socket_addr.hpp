@@ -234,7 +234,8 @@ private:
     std::uint32_t scope_id_ = 0;
 };
 
-/// Writes the text of an address, as to_string() returns it. Also for ipv4_addr and ipv6_addr. Include <ostream>.
+/// Writes the text of an address, as to_string() returns it. Also for ipv4_addr and ipv6_addr. Include the header
+/// `ostream`.
 EDDY_API std::ostream& operator<<(std::ostream& to, const ip_addr& addr);
 EDDY_API std::ostream& operator<<(std::ostream& to, const socket_addr& addr);
 

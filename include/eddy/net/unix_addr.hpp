@@ -74,7 +74,7 @@ private:
     std::array<char, longest_path> text_{};  // unused bytes are zero
 };
 
-/// Writes the text of an address, as to_string() returns it. Include <ostream>.
+/// Writes the text of an address, as to_string() returns it. Include the header `ostream`.
 EDDY_API std::ostream& operator<<(std::ostream& to, const unix_addr& addr);
 
 }  // namespace eddy::net
