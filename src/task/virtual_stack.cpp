@@ -27,11 +27,36 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
     return awaiting;
 }
 
+// Native stacks grow towards lower addresses on all supported systems.
+
+namespace {
+
+/// The native stack of this thread. The first `reserve` bytes from `low` must remain unused.
+struct known_stack {
+    std::uintptr_t low = 0;
+    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // so that the first check determines it
+    std::uintptr_t size = 0;                                              // 0 if the range is unknown
+};
+constinit thread_local known_stack stack_here{};
+
+/// Returns whether less than the reserve is left of the native stack, or its range is not known yet.
+[[gnu::always_inline]] inline bool may_be_full(std::uintptr_t here) noexcept {
+    // An address outside of the range, for example on the stack of a fiber, gives a large difference.
+    return here - stack_here.low < stack_here.reserve;
+}
+
+[[gnu::always_inline]] inline std::uintptr_t native_stack_pointer() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+}
+
+}  // namespace
+
 bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
     // The first poll of each frame is checked by its awaits. Later polls may need more native stack than the first.
-    check_native_stack(call_site_of(cx.where()));
+    if (may_be_full(native_stack_pointer())) [[unlikely]]
+        check_native_stack(call_site_of(cx.where()));
     if (!root.has_begun()) {
-        if (is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
+        if (root.where != nullptr && is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
     } else if (root.active != nullptr) {
         throw misuse("a task was polled from inside its own poll");
@@ -142,17 +167,8 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
 }
 
 // ---- The native stack ----
-// Native stacks grow towards lower addresses on all supported systems.
 
 namespace {
-
-/// The native stack of this thread. The first `reserve` bytes from `low` must remain unused.
-struct known_stack {
-    std::uintptr_t low = 0;
-    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // so that the first check determines it
-    std::uintptr_t size = 0;                                              // 0 if the range is unknown
-};
-constinit thread_local known_stack stack_here{};
 
 /// Determines the range of the native stack again, since its limit may have changed. Returns whether `here` is in the
 /// reserve.
@@ -166,9 +182,8 @@ constinit thread_local known_stack stack_here{};
 }  // namespace
 
 void check_native_stack(call_site where) noexcept {
-    // An address outside of the range, for example on the stack of a fiber, gives a large difference.
-    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-    if (here - stack_here.low >= stack_here.reserve || !is_stack_used_up(here)) return;
+    const auto here = native_stack_pointer();
+    if (!may_be_full(here) || !is_stack_used_up(here)) return;
     fatal_misuse(
         "the native stack of this thread is used up, because too many polls are nested: a recursion awaits its tasks "
         "as lvalues, or through join, select, timeout, map, boxed_future or the like. Await tasks as rvalues, "
