@@ -146,7 +146,7 @@ result<void> poll_driver::watch_again(int fd, source_key key, io::interest wante
     if (place == 0) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
     set_.keys[place] = key;
     wanted_[place] = events_of(wanted);
-    set_.fds[place].events &= wanted_[place];
+    set_.fds[place].events = static_cast<short>(set_.fds[place].events & wanted_[place]);
     ask_for(place, wanted_[place]);
     return ok();
 }

@@ -73,16 +73,17 @@ public:
     [[nodiscard]] const epoll& beside_ring() const noexcept { return *std::get_if<epoll>(&driver_); }
 
 private:
-    template <class Driver>
-    explicit readiness_driver(Driver&& driver) noexcept : driver_(std::move(driver)) {}
+    using either = std::variant<epoll, std::unique_ptr<poll_driver>>;
+
+    explicit readiness_driver(either&& driver) noexcept : driver_(std::move(driver)) {}
 
     template <class Driver>
     static result<readiness_driver> of(result<Driver>&& made) noexcept {
         if (!made) return std::unexpected(made.error());
-        return readiness_driver(std::move(*made));
+        return readiness_driver(either(std::move(*made)));
     }
 
-    std::variant<epoll, std::unique_ptr<poll_driver>> driver_;
+    either driver_;
 };
 
 static_assert(driver_like<readiness_driver>);

@@ -48,7 +48,8 @@ public:
         : A(awaiting, std::forward<Args>(args)...),
           awaiting_here_(awaiting),
           awaited_at_(awaiting.where),
-          record_(awaited_object_of(args)...) {
+          // A refers to a future or moves it; a future that names its object keeps the address when it is moved from.
+          record_(awaited_object_of(args)...) {  // NOLINT(bugprone-use-after-move)
         check_native_stack(awaited_at_);
     }
     checked_awaiter(const checked_awaiter&) = delete;

@@ -58,7 +58,7 @@ auto& pick(T&... members) noexcept {
     struct joined<EDDY_JOINED_##size(EDDY_JOINED_TYPE, EDDY_JOINED_COMMA)> {                                          \
         EDDY_JOINED_##size(EDDY_JOINED_MEMBER, EDDY_JOINED_SPACE)                                                     \
                                                                                                                       \
-        explicit(size == 1) joined(EDDY_JOINED_##size(EDDY_JOINED_PARAMETER, EDDY_JOINED_COMMA))                      \
+        explicit((size) == 1) joined(EDDY_JOINED_##size(EDDY_JOINED_PARAMETER, EDDY_JOINED_COMMA))                      \
             : EDDY_JOINED_##size(EDDY_JOINED_MOVE, EDDY_JOINED_COMMA) {}                                              \
         template <std::size_t Index>                                                                                  \
         auto& get() noexcept {                                                                                        \
