@@ -62,7 +62,7 @@ struct current_executor {
 ///
 /// Separate thread-locals: the caches of memory (frame_pool, buffer_pool, TLS records), some of which have destructors;
 /// the random numbers of `select` and the id and name of an event loop's task (loop_task_here), which templates use;
-/// the block of task ids (next_task_id()); the range of the native stack (virtual_stack.cpp).
+/// the block of task ids (next_task_id()); the range of the native stack (native_stack.hpp).
 struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
     /// The pool of `worker`, as the owner of its tasks. A separate field, so that a waker compares one pointer.

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <algorithm>
-#include <cstdint>
 #include <exception>
-#include <functional>
-#include <limits>
 #include <memory>
 #include <string>
 
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 
-#include "runtime/runtime_context.hpp"
-#include "sys/stack.hpp"
+#include "task/native_stack.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -27,39 +22,15 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
     return awaiting;
 }
 
-// Native stacks grow towards lower addresses on all supported systems.
-
-namespace {
-
-/// The native stack of this thread. The first `reserve` bytes from `low` must remain unused.
-struct known_stack {
-    std::uintptr_t low = 0;
-    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // so that the first check determines it
-    std::uintptr_t size = 0;                                              // 0 if the range is unknown
-};
-constinit thread_local known_stack stack_here{};
-
-/// Returns whether less than the reserve is left of the native stack, or its range is not known yet.
-[[gnu::always_inline]] inline bool may_be_full(std::uintptr_t here) noexcept {
-    // An address outside of the range, for example on the stack of a fiber, gives a large difference.
-    return here - stack_here.low < stack_here.reserve;
-}
-
-[[gnu::always_inline]] inline std::uintptr_t native_stack_pointer() noexcept {
-    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-}
-
-}  // namespace
-
 bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
-    // The first poll of each frame is checked by its awaits. Later polls may need more native stack than the first.
-    if (may_be_full(native_stack_pointer())) [[unlikely]]
-        check_native_stack(call_site_of(cx.where()));
     if (!root.has_begun()) {
         if (root.where != nullptr && is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
     } else if (root.active != nullptr) {
         throw misuse("a task was polled from inside its own poll");
+    } else if (may_be_full(native_stack_pointer())) [[unlikely]] {
+        // The awaits of a frame's first poll check the native stack. Later polls may need more of it than the first.
+        check_native_stack(call_site_of(cx.where()));
     }
     return advance_root(root, outcome, cx);
 }
@@ -116,6 +87,10 @@ private:
 
 }  // namespace
 
+void end_move_in_poll(const frame& moved, const char* what) noexcept {
+    fatal_misuse(std::string(what) + " was moved while it runs: its own poll cannot move it", moved.active->where());
+}
+
 bool cancel_root(frame& root, context& cx) {
     if (!root.has_begun()) begin_root(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
@@ -166,48 +141,8 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
         source_location_of(where));
 }
 
-// ---- The native stack ----
-
-namespace {
-
-/// Determines the range of the native stack again, since its limit may have changed. Returns whether `here` is in the
-/// reserve.
-[[gnu::noinline]] bool is_stack_used_up(std::uintptr_t here) noexcept {
-    constexpr std::uintptr_t most = 64 * 1024;
-    const auto range = sys::stack_of_this_thread();
-    stack_here = {range.low, std::min<std::uintptr_t>(most, range.size / 16), range.size};
-    return here - stack_here.low < stack_here.reserve;
-}
-
-}  // namespace
-
-void check_native_stack(call_site where) noexcept {
-    const auto here = native_stack_pointer();
-    if (!may_be_full(here) || !is_stack_used_up(here)) return;
-    fatal_misuse(
-        "the native stack of this thread is used up, because too many polls are nested: a recursion awaits its tasks "
-        "as lvalues, or through join, select, timeout, map, boxed_future or the like. Await tasks as rvalues, "
-        "`co_await f()`, which needs no native stack; or limit the depth. The innermost co_await is",
-        source_location_of(where));
-}
-
-bool is_on_stack_of_poll(const void* object) noexcept {
-    const std::less<const void*> is_lower;
-    return !is_lower(object, __builtin_frame_address(0)) && is_lower(object, this_thread.poll_entry);
-}
-
 void check_exception_in_poll(const frame& thrower) noexcept {
     if (thrower.root->active == nullptr) end_throwing_destructor(thrower.where);
-}
-
-[[gnu::noinline]] bool is_gone_from_stack(const void* object) noexcept {
-    if (is_on_stack_of_poll(object)) return true;
-    // A native stack frame that has ended is below the current one. If this code runs on the stack of a fiber, nothing
-    // is known.
-    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-    const auto at = reinterpret_cast<std::uintptr_t>(object);
-    if (stack_here.reserve == std::numeric_limits<std::uintptr_t>::max()) static_cast<void>(is_stack_used_up(here));
-    return here - stack_here.low < stack_here.size && at >= stack_here.low && at < here;
 }
 
 void throw_lambda_is_gone(std::source_location where) {

@@ -187,4 +187,7 @@ inline void begin_root(frame& root) noexcept {
 /// Preconditions: the root is not being polled.
 EDDY_API void destroy_root(frame& root) noexcept;
 
+/// Ends the process with a message: `what` ("a task") was moved while its root frame `moved` is being polled.
+[[noreturn]] EDDY_API void end_move_in_poll(const frame& moved, const char* what) noexcept;
+
 }  // namespace eddy::detail

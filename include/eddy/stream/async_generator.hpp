@@ -103,10 +103,8 @@ private:
     explicit async_generator(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
-            detail::fatal_misuse("a generator was moved while it runs: its own poll_next cannot move it",
-                                 frame_->active->where());
-        }
+        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]]
+            detail::end_move_in_poll(*frame_, "a generator");
         return std::exchange(frame_, nullptr);
     }
 

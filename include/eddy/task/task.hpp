@@ -98,10 +98,8 @@ private:
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]] {
-            detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it",
-                                 frame_->active->where());
-        }
+        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]]
+            detail::end_move_in_poll(*frame_, "a task");
         return std::exchange(frame_, nullptr);
     }
 
