@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 
 #include <eddy/detail/export.hpp>
@@ -133,5 +134,33 @@ void pool_delete(T* object) noexcept {
     object->~T();
     free_block_of(object, sizeof(T));
 }
+
+/// Creates an object in a block of the pool, or on the heap if `T` needs a larger alignment. Free it with
+/// pool_destroy().
+template <class T, class... Args>
+[[nodiscard]] T* pool_make(Args&&... args) {
+    if constexpr (alignof(T) <= size_class_step) {
+        return pool_new<T>(static_cast<Args&&>(args)...);
+    } else {
+        return new T(static_cast<Args&&>(args)...);
+    }
+}
+
+/// Destroys an object that pool_make<T>() has created. Any thread.
+template <class T>
+void pool_destroy(T* object) noexcept {
+    if constexpr (alignof(T) <= size_class_step) {
+        pool_delete(object);
+    } else {
+        delete object;
+    }
+}
+
+/// Owns an object that pool_make() has created.
+struct pool_destroyer {
+    void operator()(auto* object) const noexcept { pool_destroy(object); }
+};
+template <class T>
+using pool_box = std::unique_ptr<T, pool_destroyer>;
 
 }  // namespace eddy::detail

@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/pool_box.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/detail/woken_set.hpp>
 #include <eddy/error.hpp>
@@ -76,7 +76,7 @@ public:
     node& push(F&& future, bool at_front = false) {
         if (is_empty()) is_ending_ = false;  // the set was cleared during poll_cancel()
         woken_.open(&node::free);
-        auto made = make_pool_box<node>();
+        pool_box<node> made(pool_make<node>());
         std::construct_at(&made->future, std::move(future));
         woken_.hold(*made, at_front);
         return *made.release();

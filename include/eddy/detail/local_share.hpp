@@ -8,6 +8,7 @@
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
@@ -37,29 +38,7 @@ EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
 EDDY_API void close(local_tasks& tasks) noexcept;
 
 /// A counted reference to a local set, or null.
-/// Thread safety: not synchronized; distinct objects may be used on different threads.
-class local_share {
-public:
-    /// Takes ownership of the caller's reference.
-    explicit local_share(local_tasks& tasks) noexcept : tasks_(&tasks) {}
-    local_share(const local_share& other) noexcept : tasks_(other.tasks_) {
-        if (tasks_ != nullptr) retain(*tasks_);
-    }
-    local_share(local_share&& other) noexcept : tasks_(std::exchange(other.tasks_, nullptr)) {}
-    local_share& operator=(local_share other) noexcept {
-        std::swap(tasks_, other.tasks_);
-        return *this;
-    }
-    ~local_share() {
-        if (tasks_ != nullptr) release(*tasks_);
-    }
-
-    [[nodiscard]] local_tasks* get() const noexcept { return tasks_; }
-    [[nodiscard]] local_tasks& operator*() const noexcept { return *tasks_; }
-
-private:
-    local_tasks* tasks_;
-};
+using local_share = ref_ptr<local_tasks, counts_by_functions>;
 
 /// A future that polls a local set, and is woken when one of the set's tasks is. While it waits, it is in the set's
 /// list of drivers, and the set's lock guards it.

@@ -12,6 +12,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/mpsc_state.hpp>
+#include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 
 // The channels with their values. Both have the same interface for the receiver: peek() returns the next value,
@@ -181,12 +182,12 @@ class unbounded_channel : public unbounded_state {
 public:
     using value_type = T;
 
-    unbounded_channel() : unbounded_channel(make_node()) {}
+    unbounded_channel() : unbounded_channel(pool_make<node>()) {}
     unbounded_channel(const unbounded_channel&) = delete;
     unbounded_channel& operator=(const unbounded_channel&) = delete;
     ~unbounded_channel() {
         clear();
-        free(first_);
+        pool_destroy(first_);
     }
 
     // ---- The senders' side ----
@@ -208,8 +209,8 @@ public:
     [[nodiscard]] T* peek() noexcept {
         if (dropper_.is_dropping()) [[unlikely]]
             return nullptr;
-        // SAFETY: make_node() made every node of this list, so each is a `node`. The receiver owns the nodes that are
-        // linked, and only the receiver calls this.
+        // SAFETY: the constructor and make_with() made every node of this list, so each is a `node`. The receiver owns
+        // the nodes that are linked, and only the receiver calls this.
         auto* const next = static_cast<node*>(next_of(*first_));
         return next != nullptr ? &next->value : nullptr;
     }
@@ -219,7 +220,7 @@ public:
         // SAFETY: as in peek().
         auto* const next = static_cast<node*>(next_of(*first_));
         dropper_.drop(next->value);
-        free(std::exchange(first_, next));
+        pool_destroy(std::exchange(first_, next));
     }
     void drop_value() noexcept { drop_front(); }
     void release_permits(std::size_t) noexcept {}
@@ -257,44 +258,20 @@ private:
             T value;
         };
     };
-    static constexpr bool fits_pool = alignof(node) <= 16;
 
     explicit unbounded_channel(node* first) noexcept : unbounded_state(*first), first_(first) {}
 
-    static node* make_node() {
-        if constexpr (fits_pool) {
-            return pool_new<node>();
-        } else {
-            return new node;
-        }
-    }
-    static void free(node* one) noexcept {
-        if constexpr (fits_pool) {
-            pool_delete(one);
-        } else {
-            delete one;
-        }
-    }
     static node* make_with(T&& value) {
-        node* const fresh = make_node();
-        if constexpr (std::is_nothrow_move_constructible_v<T>) {
-            std::construct_at(&fresh->value, std::move(value));
-        } else {
-            try {
-                std::construct_at(&fresh->value, std::move(value));
-            } catch (...) {
-                free(fresh);
-                throw;
-            }
-        }
-        return fresh;
+        pool_box<node> fresh(pool_make<node>());
+        std::construct_at(&fresh->value, std::move(value));
+        return fresh.release();
     }
     /// Destroys the value and the node that push() refused.
     struct unsent {
         node* one;
         ~unsent() {
             std::destroy_at(&one->value);
-            free(one);
+            pool_destroy(one);
         }
     };
 
@@ -316,53 +293,29 @@ private:
     Channel* channel_;
 };
 
-/// A sender's share of a channel. The last sender closes the channel.
-template <class Channel>
-class sender_share {
-public:
-    explicit sender_share(Channel* channel) noexcept : channel_(channel) {}
-    sender_share(const sender_share& other) noexcept : channel_(other.channel_) {
-        if (channel_ != nullptr) channel_->add_sender();
+/// Counts the senders of a channel. The last sender closes the channel.
+struct counts_senders {
+    static void add(auto& channel) noexcept { channel.add_sender(); }
+    template <class Channel>
+    static void drop(Channel& channel) noexcept {
+        if (!channel.drop_sender()) return;
+        channel.end_senders();
+        if (channel.leave()) Channel::destroy(&channel);
     }
-    sender_share(sender_share&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
-    sender_share& operator=(sender_share other) noexcept {
-        std::swap(channel_, other.channel_);
-        return *this;
-    }
-    ~sender_share() {
-        if (channel_ == nullptr || !channel_->drop_sender()) return;
-        channel_->end_senders();
-        if (channel_->leave()) Channel::destroy(channel_);
-    }
-
-    [[nodiscard]] Channel* get() const noexcept { return channel_; }
-
-private:
-    Channel* channel_;
 };
-
-/// A weak sender's share of a channel's memory. It does not keep the channel open.
 template <class Channel>
-class weak_share {
-public:
-    explicit weak_share(Channel* channel) noexcept : channel_(channel) {
-        if (channel_ != nullptr) channel_->add_weak();
-    }
-    weak_share(const weak_share& other) noexcept : weak_share(other.channel_) {}
-    weak_share(weak_share&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
-    weak_share& operator=(weak_share other) noexcept {
-        std::swap(channel_, other.channel_);
-        return *this;
-    }
-    ~weak_share() {
-        if (channel_ != nullptr && channel_->drop_weak()) Channel::destroy(channel_);
-    }
+using sender_share = ref_ptr<Channel, counts_senders>;
 
-    [[nodiscard]] Channel* get() const noexcept { return channel_; }
-
-private:
-    Channel* channel_;
+/// Counts the weak senders, which share the channel's memory and do not keep it open.
+struct counts_weak_senders {
+    static void add(auto& channel) noexcept { channel.add_weak(); }
+    template <class Channel>
+    static void drop(Channel& channel) noexcept {
+        if (channel.drop_weak()) Channel::destroy(&channel);
+    }
 };
+template <class Channel>
+using weak_share = ref_ptr<Channel, counts_weak_senders>;
 
 /// The deleter of the receiver's pointer: closes the channel and destroys the values in it.
 template <class Channel>

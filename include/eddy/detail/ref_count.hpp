@@ -51,27 +51,42 @@ private:
     atomic<Word> word_;
 };
 
-/// A reference to an object that is counted by its members retain() and release(); or null.
+/// How a ref_ptr counts references: by the object's members retain() and release().
+struct counts_by_members {
+    static void add(auto& object) noexcept { object.retain(); }
+    static void drop(auto& object) noexcept { object.release(); }
+};
+/// The same, by functions retain(object) and release(object) in its namespace, for a class that is incomplete here.
+struct counts_by_functions {
+    static void add(auto& object) noexcept { retain(object); }
+    static void drop(auto& object) noexcept { release(object); }
+};
+
+/// A counted reference to an object, or null.
 /// Thread safety: not synchronized; distinct objects may be used on different threads.
-template <class T>
+template <class T, class Counts = counts_by_members>
 class ref_ptr {
 public:
     ref_ptr() noexcept = default;
     /// Takes ownership of the caller's reference.
     explicit ref_ptr(T* object) noexcept : object_(object) {}
-    ref_ptr(const ref_ptr& other) noexcept : object_(other.object_) {
-        if (object_ != nullptr) object_->retain();
+    /// Adds a reference to `object`, which may be null.
+    [[nodiscard]] static ref_ptr of(T* object) noexcept {
+        if (object != nullptr) Counts::add(*object);
+        return ref_ptr(object);
     }
+    ref_ptr(const ref_ptr& other) noexcept : ref_ptr(of(other.object_)) {}
     ref_ptr(ref_ptr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
     ref_ptr& operator=(ref_ptr other) noexcept {
         std::swap(object_, other.object_);
         return *this;
     }
     ~ref_ptr() {
-        if (object_ != nullptr) object_->release();
+        if (object_ != nullptr) Counts::drop(*object_);
     }
 
     [[nodiscard]] T* get() const noexcept { return object_; }
+    T& operator*() const noexcept { return *object_; }
     T* operator->() const noexcept { return object_; }
 
 private:

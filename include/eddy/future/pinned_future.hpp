@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/owned.hpp>
-#include <eddy/detail/pool_box.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -28,7 +28,7 @@ public:
     using output_type = output_t<F>;
 
     /// Moves `inner` to its fixed address.
-    explicit pinned_future(F&& inner) : inner_(detail::make_pool_box<F>(std::move(inner))) {}
+    explicit pinned_future(F&& inner) : inner_(detail::pool_make<F>(std::move(inner))) {}
 
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {

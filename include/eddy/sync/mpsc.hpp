@@ -361,7 +361,7 @@ public:
 
 private:
     friend mpsc;
-    explicit weak_sender(bounded* channel) noexcept : share_(channel) {}
+    explicit weak_sender(bounded* channel) noexcept : share_(decltype(share_)::of(channel)) {}
 
     eddy::detail::weak_share<bounded> share_;
 };
@@ -660,7 +660,7 @@ public:
 
 private:
     friend mpsc;
-    explicit weak_unbounded_sender(unbounded* channel) noexcept : share_(channel) {}
+    explicit weak_unbounded_sender(unbounded* channel) noexcept : share_(decltype(share_)::of(channel)) {}
 
     eddy::detail::weak_share<unbounded> share_;
 };

@@ -30,26 +30,10 @@ struct oneshot_channel : oneshot_state {
     /// The reference that each end holds.
     using share = std::unique_ptr<oneshot_channel, leave_it>;
 
-    /// Allocates from the frame pool, whose blocks are aligned to 16 bytes, or with new for larger alignments.
-    static oneshot_channel* make() {
-        if constexpr (fits_pool()) {
-            return pool_new<oneshot_channel>();
-        } else {
-            return new oneshot_channel;
-        }
-    }
-    static void destroy(oneshot_channel* channel) noexcept {
-        if constexpr (fits_pool()) {
-            pool_delete(channel);
-        } else {
-            delete channel;
-        }
-    }
+    static oneshot_channel* make() { return pool_make<oneshot_channel>(); }
+    static void destroy(oneshot_channel* channel) noexcept { pool_destroy(channel); }
 
     std::optional<stored_t<T>> value;
-
-private:
-    static constexpr bool fits_pool() noexcept { return alignof(oneshot_channel) <= 16; }
 };
 
 }  // namespace eddy::detail

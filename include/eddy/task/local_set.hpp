@@ -150,7 +150,7 @@ public:
     using output_type = void;
 
     /// Constructs an empty set.
-    local_set() : tasks_(detail::make_local_tasks()) {}
+    local_set() : tasks_(&detail::make_local_tasks()) {}
     /// Moves the tasks. The assignment destroys the tasks that this set had before.
     local_set(local_set&&) noexcept = default;
     local_set& operator=(local_set&& other) noexcept {
