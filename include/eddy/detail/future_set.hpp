@@ -126,16 +126,25 @@ public:
     /// Cancels all futures gracefully. Ready when all are destroyed. Exceptions pass through; that future stays, and is
     /// polled again later.
     poll_result<void> poll_cancel(context& cx) {
+        return poll_cancel(cx, [](F& future, context& its) { return poll_cancel_child(&future, its); });
+    }
+    /// Same as above. `cancel_one(future, context&)` returns whether the future may be destroyed.
+    template <class Fn>
+    poll_result<void> poll_cancel(context& cx, Fn cancel_one) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
-        const auto end_one = [this](node& one, context& its) {
-            const bool is_over = requeue_on_exception(its, [&] { return poll_cancel_child(&one.future, its); });
-            if (!is_over) return polled::waits;
-            release(one);
-            return is_empty() ? polled::last : polled::ended;
+        const auto end_one = [&](node& one, context& its) {
+            const bool is_over = requeue_on_exception(its, [&] { return cancel_one(one.future, its); });
+            return is_over ? release_ended(one) : polled::waits;
         };
         if (!is_empty() && !poll_woken(cx, end_one).is_ready()) return not_ready;
         is_ending_ = false;
         return poll_result<void>::ready();
+    }
+
+    /// Destroys a future that has ended. Returns `last` if the set is empty then.
+    polled release_ended(node& one) noexcept {
+        release(one);
+        return is_empty() ? polled::last : polled::ended;
     }
 
 private:

@@ -28,10 +28,7 @@ public:
     [[nodiscard]] node* first() const noexcept { return streams_.first(); }
 
     /// Adds a stream and queues it for its first poll, behind the streams that are already queued.
-    node& push(Entry&& entry) {
-        if (is_empty()) is_ending_ = false;  // the cancelled streams were cleared before poll_cancel() was ready
-        return streams_.push(std::move(entry));
-    }
+    node& push(Entry&& entry) { return streams_.push(std::move(entry)); }
     /// Removes and destroys a stream.
     void release(node& one) noexcept { streams_.release(one); }
     void clear() noexcept { streams_.clear(); }
@@ -50,8 +47,7 @@ public:
             if (!next) return set::polled::waits;
             if (!next->has_value()) {
                 ended(one.future);
-                release(one);
-                return is_empty() ? set::polled::last : set::polled::ended;
+                return streams_.release_ended(one);
             }
             its.waker().wake_by_ref();  // there may be more items: queued behind the other woken streams
             item.emplace(make(one.future, **std::move(next)));
@@ -68,22 +64,15 @@ public:
     poll_result<void> poll_cancel(context& cx, Ended ended)
         requires cancellable_stream<stream_type>
     {
-        if (!std::exchange(is_ending_, true)) streams_.queue_all();
-        const auto end_one = [&](node& one, context& its) {
-            const auto is_over = requeue_on_exception(its, [&] { return one.future.items.poll_cancel(its); });
-            if (!is_over) return set::polled::waits;
-            ended(one.future);
-            release(one);
-            return is_empty() ? set::polled::last : set::polled::ended;
-        };
-        if (!is_empty() && !streams_.poll_woken(cx, end_one)) return not_ready;
-        is_ending_ = false;
-        return poll_result<void>::ready();
+        return streams_.poll_cancel(cx, [&](Entry& one, context& its) {
+            if (!one.items.poll_cancel(its)) return false;
+            ended(one);
+            return true;
+        });
     }
 
 private:
     set streams_;
-    bool is_ending_ = false;
 };
 
 }  // namespace eddy::detail
