@@ -29,16 +29,6 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// The result of a function that returned an `R`: the output of `R` if it is a future, else `R` itself.
-template <class R>
-struct outcome_of {
-    using type = R;
-};
-template <future R>
-struct outcome_of<R> {
-    using type = output_t<R>;
-};
-
 /// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
 /// The first future is destroyed before the function is called.
 /// Cancel safety: that of the two futures.

@@ -34,12 +34,7 @@ private:
 
     static bool poll(spawned_task& task, context&) {
         auto& me = of(task);
-        if constexpr (std::is_void_v<output>) {
-            std::invoke(*me.f_);
-            me.outcome_.set_value();
-        } else {
-            me.outcome_.set_value(std::invoke(*me.f_));
-        }
+        me.outcome_.set_result_of([&]() -> decltype(auto) { return std::invoke(*me.f_); });
         return true;
     }
     static void destroy_future(spawned_task& task) noexcept { of(task).f_.reset(); }

@@ -39,6 +39,12 @@ inline constexpr bool takes = std::is_invocable_v<Fn, V> || takes_parts<Fn, type
 template <class Fn>
 inline constexpr bool takes<Fn, void> = std::is_invocable_v<Fn>;
 
+/// The outcome of a function that returned an `R`: the output of `R` if it is a future, else `R` itself.
+template <class R>
+struct outcome_of : std::type_identity<R> {};
+template <future R>
+struct outcome_of<R> : std::type_identity<output_t<R>> {};
+
 /// Calls `f` without arguments, with `value`, or with the parts of `value`.
 template <class Fn>
 auto call(Fn&& f) {

@@ -130,13 +130,7 @@ private:
     static bool poll(core_task& task, context& cx) {
         auto& me = of(task);
         const polled_loop_task here(me.id);
-        try {
-            me.has_ended = me.work_.poll(me.kept_, cx);
-        } catch (...) {
-            me.kept_.set_exception(std::current_exception());
-            me.has_ended = true;
-        }
-        return me.has_ended;
+        return me.has_ended = poll_to_outcome(me.work_, me.kept_, cx);
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);

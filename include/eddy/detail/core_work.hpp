@@ -5,12 +5,12 @@
 #include <functional>
 #include <future>
 #include <memory>
-#include <optional>
 #include <source_location>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/call.hpp>
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
@@ -29,17 +29,14 @@ namespace eddy::detail {
 template <class W>
 inline constexpr bool takes_handle = std::is_invocable_v<W&, core_handle&>;
 
-/// Computes the return type of a callable that is spawned, as a std::type_identity.
+/// The return type of a callable that is spawned.
 template <class W>
-auto work_result() {
-    if constexpr (takes_handle<W>) {
-        return std::type_identity<std::invoke_result_t<W&, core_handle&>>();
-    } else {
-        return std::type_identity<std::invoke_result_t<W&>>();
-    }
-}
+struct work_result : std::invoke_result<W&> {};
 template <class W>
-using work_result_t = typename decltype(work_result<W>())::type;
+    requires takes_handle<W>
+struct work_result<W> : std::invoke_result<W&, core_handle&> {};
+template <class W>
+using work_result_t = typename work_result<W>::type;
 
 /// Calls `f`, with the handle if it takes one.
 template <class F>
@@ -56,10 +53,8 @@ template <class W>
 constexpr bool has_no_output() {
     if constexpr (future<W>) {
         return std::is_void_v<output_t<W>>;
-    } else if constexpr (future<work_result_t<W>>) {
-        return std::is_void_v<output_t<work_result_t<W>>>;
     } else {
-        return std::is_void_v<work_result_t<W>>;
+        return std::is_void_v<typename outcome_of<work_result_t<W>>::type>;
     }
 }
 
@@ -99,68 +94,58 @@ private:
     static constexpr core_task_ops operations{nullptr, &destroy_future, &free_memory};
 };
 
-/// A future that is not a coroutine, as a task.
-template <class F>
-class future_task : public core_task {
+/// A callable together with the handle that it takes.
+template <class W>
+class handle_callable {
 public:
-    template <class W>
-    future_task(core_shared& loop, std::source_location where, W&& work)
-        : core_task(operations, loop, where), future_(std::in_place, std::forward<W>(work)) {}
+    template <class G>
+    handle_callable(core_shared& loop, G&& work) : work_(std::forward<G>(work)), handle_(core_access::handle(loop)) {}
+
+    work_result_t<W> operator()() { return std::invoke(work_, handle_); }
 
 private:
-    // SAFETY, for the casts below: only objects of this class use the table `operations`.
-    static bool poll(core_task& self, context& cx) {
-        return static_cast<future_task&>(self).future_->poll(cx).is_ready();
-    }
-    static void destroy_future(core_task& self) noexcept { static_cast<future_task&>(self).future_.reset(); }
-    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<future_task&>(self)); }
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
-
-    std::optional<F> future_;
+    W work_;
+    core_handle handle_;
 };
 
-/// A callable as a task. It is called at the first poll, and lives as long as the future that it returned.
-template <class Work>
-class callable_task : public core_task {
+/// Any other future, or a callable, as a task. A callable is called at the first poll, and lives as long as the future
+/// that it returned.
+template <class W>
+class work_task : public core_task {
+    static constexpr bool binds_handle = !future<W> && takes_handle<W>;
+    using stored = std::conditional_t<binds_handle, handle_callable<W>, W>;
+
 public:
-    template <class W>
-    callable_task(core_shared& loop, std::source_location where, W&& work)
-        : core_task(operations, loop, where), state_(std::in_place, loop, std::forward<W>(work)) {}
+    template <class G>
+    work_task(core_shared& loop, std::source_location where, G&& work)
+        : core_task(operations, loop, where), work_(bind(loop, std::forward<G>(work)), where) {}
 
 private:
-    using made = work_result_t<Work>;
-    static constexpr bool makes_future = !std::is_void_v<made>;
-
-    struct state {
-        Work work;
-        core_handle handle;
-        std::optional<stored_t<made>> future;  // declared last: it may refer to `work` and `handle`
-
-        template <class W>
-        state(core_shared& loop, W&& given) : work(std::forward<W>(given)), handle(core_access::handle(loop)) {}
-    };
-
-    // SAFETY, for the casts below: only objects of this class use the table `operations`.
-    static bool poll(core_task& self, context& cx) {
-        state& mine = *static_cast<callable_task&>(self).state_;
-        if constexpr (makes_future) {
-            if (!mine.future) mine.future.emplace(call_with(mine.work, mine.handle));
-            return mine.future->poll(cx).is_ready();
+    template <class G>
+    static decltype(auto) bind(core_shared& loop, G&& work) {
+        if constexpr (binds_handle) {
+            return stored(loop, std::forward<G>(work));
         } else {
-            call_with(mine.work, mine.handle);
-            return true;
+            return std::forward<G>(work);
         }
     }
-    static void destroy_future(core_task& self) noexcept { static_cast<callable_task&>(self).state_.reset(); }
-    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<callable_task&>(self)); }
+
+    // SAFETY: only objects of this class use the table `operations`.
+    static work_task& of(core_task& self) noexcept { return static_cast<work_task&>(self); }
+    static bool poll(core_task& self, context& cx) {
+        slot<void> ended;
+        return of(self).work_.poll(ended, cx);
+    }
+    static void destroy_future(core_task& self) noexcept { of(self).work_.destroy(); }
+    static void free_memory(core_task& self) noexcept { pool_delete(&of(self)); }
     static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
 
-    std::optional<state> state_;
+    stored_work<stored> work_;
 };
 
 /// The task class for a type of work.
 template <class W>
-struct task_for : std::conditional<future<W>, future_task<W>, callable_task<W>> {};
+struct task_for : std::type_identity<work_task<W>> {};
 template <>
 struct task_for<task<void>> : std::type_identity<frame_task> {};
 
@@ -240,12 +225,6 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     return outcome.take(where);
 }
 
-/// The output of `T` if it is a future, else `T`.
-template <class T>
-struct output_or_self : std::type_identity<T> {};
-template <future F>
-struct output_or_self<F> : std::type_identity<output_t<F>> {};
-
 /// A std::promise that fails with errc::runtime_shutdown if it is destroyed without a value: the event loop has closed
 /// before the work has ended.
 template <class T>
@@ -305,7 +284,7 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) 
     constexpr bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
     static_assert(is_callable, "eddy: call takes a callable (of core_handle& or of nothing)");
     if constexpr (is_callable) {
-        using value = typename output_or_self<work_result_t<work>>::type;
+        using value = typename outcome_of<work_result_t<work>>::type;
         loop_promise<value> promise;
         auto answer = promise.get_future();
         auto job = [promise = std::move(promise), work = work(std::forward<F>(f))](core_handle& handle) mutable {

@@ -257,13 +257,7 @@ private:
         auto& me = of(task);
         const while_polled here(me);
         const inherited_deadline deadline(me.scope);
-        try {
-            me.has_ended_ = me.work_.poll(me.outcome_, cx);
-        } catch (...) {
-            me.outcome_.set_exception(std::current_exception());
-            me.has_ended_ = true;
-        }
-        return me.has_ended_;
+        return me.has_ended_ = poll_to_outcome(me.work_, me.outcome_, cx);
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);

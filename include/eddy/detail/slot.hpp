@@ -48,6 +48,18 @@ public:
         state_ = state::value;
     }
 
+    /// Calls `f` and constructs the value from its result.
+    /// Preconditions: nothing was set before.
+    template <class Fn>
+    void set_result_of(Fn&& f) {
+        if constexpr (std::is_void_v<T>) {
+            f();
+            set_value();
+        } else {
+            set_value(f());
+        }
+    }
+
     /// Replaces a value, if there is one: the destructor of a coroutine's local may throw after co_return.
     void set_exception(std::exception_ptr thrown) noexcept {
         destroy();

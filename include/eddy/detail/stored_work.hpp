@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/slot.hpp>
@@ -27,17 +29,11 @@ using called_t = std::invoke_result_t<W&>;
 /// The output type of spawned work: the output of a future, the output of the future that a callable makes, or the
 /// result of a callable that makes none.
 template <class W>
-constexpr auto work_output() {
-    if constexpr (future<W>) {
-        return std::type_identity<output_t<W>>();
-    } else if constexpr (future<std::remove_cvref_t<called_t<W>>>) {
-        return std::type_identity<output_t<called_t<W>>>();
-    } else {
-        return std::type_identity<std::decay_t<called_t<W>>>();
-    }
-}
+struct work_output : outcome_of<std::decay_t<called_t<W>>> {};
+template <future W>
+struct work_output<W> : std::type_identity<output_t<W>> {};
 template <class W>
-using work_output_t = typename decltype(work_output<std::decay_t<W>>())::type;
+using work_output_t = typename work_output<std::decay_t<W>>::type;
 
 /// Checks that work of type `W` can be moved to where it runs. A failure is a static_assert that says what to write.
 template <class W>
@@ -79,12 +75,19 @@ constexpr bool check_spawned() {
 template <class T>
 bool keep_answer(slot<T>& outcome, poll_result<T>&& answer) {
     if (!answer.is_ready()) return false;
-    if constexpr (std::is_void_v<T>) {
-        outcome.set_value();
-    } else {
-        outcome.set_value(*std::move(answer));
-    }
+    outcome.set_result_of([&]() -> decltype(auto) { return *std::move(answer); });
     return true;
+}
+
+/// Polls stored work. An exception becomes its outcome. Returns whether the work has ended.
+template <class Work, class T>
+bool poll_to_outcome(Work& work, slot<T>& outcome, context& cx) noexcept {
+    try {
+        return work.poll(outcome, cx);
+    } catch (...) {
+        outcome.set_exception(std::current_exception());
+        return true;
+    }
 }
 
 /// Work that is a future, but not a coroutine.
@@ -142,12 +145,8 @@ public:
         if constexpr (makes_future) {
             if (!future_) future_.emplace(std::invoke(*work_));
             return keep_answer<output>(outcome, future_->poll(cx));
-        } else if constexpr (std::is_void_v<output>) {
-            std::invoke(*work_);
-            outcome.set_value();
-            return true;
         } else {
-            outcome.set_value(std::invoke(*work_));
+            outcome.set_result_of([&]() -> decltype(auto) { return std::invoke(*work_); });
             return true;
         }
     }
