@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/two_way_lock.hpp>
+#include <eddy/stream/split_stream.hpp>
 
 #include <mutex>
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/barrier_state.hpp>
+#include <eddy/sync/barrier.hpp>
 
 #include <mutex>
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/token_node.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 
 #include <memory>
 #include <mutex>

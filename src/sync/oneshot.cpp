@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/oneshot_state.hpp>
+#include <eddy/sync/oneshot.hpp>
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/value_lock.hpp>
+#include <eddy/detail/watch_state.hpp>
 
 #include <mutex>
 

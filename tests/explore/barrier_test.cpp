@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A barrier: all waiters are released, one of them leads, and a dropped waiter does not count as arrived.
-#include <eddy/detail/barrier_state.hpp>
+#include <eddy/sync/barrier.hpp>
 
 #include <gtest/gtest.h>
 

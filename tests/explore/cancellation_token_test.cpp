@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tree of cancellation tokens: a cancel wakes all waiters of the token and of its descendants, even if the tree
 // changes meanwhile. Nodes are freed once. A thread that finds a token cancelled finds its descendants cancelled.
-#include <eddy/detail/token_node.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 
 #include <gtest/gtest.h>
 

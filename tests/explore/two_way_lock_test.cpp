@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The lock of a split stream: it has one holder at a time, and a waiter is woken.
-#include <eddy/detail/two_way_lock.hpp>
+#include <eddy/stream/split_stream.hpp>
 
 #include <gtest/gtest.h>
 

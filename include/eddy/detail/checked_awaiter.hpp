@@ -7,12 +7,22 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call_site.hpp>
-#include <eddy/detail/checks.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/result.hpp>
 
+// EDDY_CHECKS enables checks that need memory in coroutine frames. The CMake target eddy::eddy sets it to 1 in Debug
+// builds. A program with EDDY_CHECKS may be linked with a library without it, and vice versa: no type that both share
+// depends on it. What does depend on it has the value of has_checks as a template argument, so that the linker keeps
+// both variants.
+#ifndef EDDY_CHECKS
+#define EDDY_CHECKS 0
+#endif
+
 namespace eddy::detail {
+
+/// Whether this translation unit is compiled with EDDY_CHECKS.
+inline constexpr bool has_checks = EDDY_CHECKS != 0;
 
 /// Ends the process with a message if the coroutine `awaiting` continues without the output of an await. `unwinding`
 /// is the number of exceptions in flight at the begin of the await.

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/await.hpp>
-#include <eddy/detail/checks.hpp>
+#include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
