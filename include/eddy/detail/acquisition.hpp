@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <memory>
 #include <type_traits>
-#include <utility>
 
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/wait_record.hpp>

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <exception>
 #include <functional>
 #include <optional>
 #include <source_location>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 

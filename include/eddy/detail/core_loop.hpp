@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <source_location>
 #include <string_view>
 
 #include <eddy/detail/core_task.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
-#include <eddy/result.hpp>
 
 namespace eddy::detail {
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <source_location>
 #include <string_view>
 #include <type_traits>

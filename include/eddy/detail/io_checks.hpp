@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <span>
-#include <system_error>
 #include <type_traits>
 
 #include <eddy/detail/broken_future.hpp>

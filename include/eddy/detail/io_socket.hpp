@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <source_location>
 #include <span>
-#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>

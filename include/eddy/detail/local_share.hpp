@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <source_location>
-#include <utility>
 
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/export.hpp>

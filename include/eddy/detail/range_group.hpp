@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <optional>
 #include <ranges>
 #include <type_traits>

@@ -4,7 +4,6 @@
 #include <exception>
 #include <source_location>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/spawned_task.hpp>

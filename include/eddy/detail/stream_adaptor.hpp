@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <expected>
 #include <functional>
@@ -12,7 +10,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <eddy/detail/adapted.hpp>
 #include <eddy/detail/broken_future.hpp>

@@ -4,10 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>

@@ -10,7 +10,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/try.hpp>

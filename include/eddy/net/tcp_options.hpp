@@ -45,6 +45,7 @@ public:
     result<void> set_user_timeout(std::optional<std::chrono::milliseconds> limit) const noexcept;
 
 private:
+    // SAFETY: Self derives from this mixin, so *this is the base of a Self.
     [[nodiscard]] int fd() const noexcept { return static_cast<const Self&>(*this).native_handle(); }
 };
 
