@@ -12,8 +12,8 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
 
 #include "driver/locked_memory.hpp"

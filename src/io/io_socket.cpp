@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include <eddy/detail/yield_thread.hpp>
+#include <eddy/detail/atomic.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "io/accept.hpp"

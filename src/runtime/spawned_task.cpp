@@ -5,7 +5,7 @@
 #include <functional>
 #include <utility>
 
-#include <eddy/detail/yield_thread.hpp>
+#include <eddy/detail/atomic.hpp>
 
 #include "runtime/polled_task.hpp"
 #include "runtime/runtime_context.hpp"

@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-#include <eddy/detail/yield_thread.hpp>
+#include <eddy/detail/atomic.hpp>
 
 namespace eddy::detail {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 

@@ -8,7 +8,6 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/waiter_list.hpp>
-#include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/waker.hpp>
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 

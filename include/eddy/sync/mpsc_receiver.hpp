@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/mpsc_channel.hpp>
-#include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
