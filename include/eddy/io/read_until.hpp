@@ -40,11 +40,10 @@ struct delimited {
     bool is_complete = false;
 };
 
-/// Appends bytes up to and including a delimiter, or up to the end. Adds their number to `read`, which never exceeds
-/// `limit`.
-template <class R, class C>
-poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
-                                          std::size_t limit) {
+/// Consumes bytes up to and including a delimiter, or up to the end. `take(bytes)` returns how many of them it takes.
+/// Errors: those of the reader; line_too_long if `take` takes fewer than there are.
+template <class R, class Take>
+poll_result<result<void>> poll_to_delimiter(R& from, context& cx, std::byte delimiter, const Take& take) {
     for (;;) {
         budget_guard cost(cx);
         const auto there = from.poll_fill_buf(cx);
@@ -52,30 +51,31 @@ poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimi
         if (!*there) return result<void>(std::unexpect, there->error());
         if ((*there)->empty()) return ok();
         const delimited part(**there, delimiter);
-        const std::size_t taken = std::min(part.size, limit - read);
-        append_bytes(into, (*there)->first(taken));
+        const std::size_t taken = take((*there)->first(part.size));
         from.consume(taken);
-        read += taken;
         if (taken < part.size) return result<void>(std::unexpect, make_error_code(errc::line_too_long));
         if (part.is_complete) return ok();
         if (!cost.is_paid()) return not_ready;
     }
 }
 
+/// Appends bytes up to and including a delimiter, or up to the end. Adds their number to `read`, which never exceeds
+/// `limit`.
+template <class R, class C>
+poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
+                                          std::size_t limit) {
+    return poll_to_delimiter(from, cx, delimiter, [&](std::span<const std::byte> part) {
+        const std::size_t taken = std::min(part.size(), limit - read);
+        append_bytes(into, part.first(taken));
+        read += taken;
+        return taken;
+    });
+}
+
 /// Discards bytes up to and including a delimiter, or up to the end.
 template <class R>
 poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimiter) {
-    for (;;) {
-        budget_guard cost(cx);
-        const auto there = from.poll_fill_buf(cx);
-        if (!there) return not_ready;
-        if (!*there) return result<void>(std::unexpect, there->error());
-        if ((*there)->empty()) return ok();
-        const delimited part(**there, delimiter);
-        from.consume(part.size);
-        if (part.is_complete) return ok();
-        if (!cost.is_paid()) return not_ready;
-    }
+    return poll_to_delimiter(from, cx, delimiter, [](std::span<const std::byte> part) { return part.size(); });
 }
 
 }  // namespace eddy::detail
