@@ -130,15 +130,7 @@ broadcast_state::position broadcast_state::drop_receiver() noexcept {
 }
 
 bool broadcast_state::poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept {
-    for (;;) {
-        if (one.stage != notify_waiter::stages::waiting) receivers_gone_.begin(one);
-        if (receivers() == 0) {
-            receivers_gone_.leave(one);
-            return true;
-        }
-        if (!receivers_gone_.poll(one, &wake)) return false;
-        // A receiver may have been added since the notification: check again.
-    }
+    return receivers_gone_.poll_until(one, wake, [&] { return receivers() == 0; });
 }
 
 std::size_t broadcast_state::unread() noexcept {

@@ -4,30 +4,19 @@
 namespace eddy::detail {
 
 watch_state::news watch_state::poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept {
-    for (;;) {
-        // Register before reading the version: a change between the two steps is then notified.
-        if (one.stage != notify_waiter::stages::waiting) changes_.begin(one);
-        const word now = load();
-        if (now / one_version != seen || (now & closed) != 0) {
-            changes_.leave(one);
-            if (now / one_version == seen) return news::closed;
-            seen = now / one_version;
-            return news::value;
-        }
-        if (!changes_.poll(one, &wake)) return news::none;
-    }
+    word now = 0;
+    const auto has_news = [&] {
+        now = load();
+        return now / one_version != seen || (now & closed) != 0;
+    };
+    if (!changes_.poll_until(one, wake, has_news)) return news::none;
+    if (now / one_version == seen) return news::closed;
+    seen = now / one_version;
+    return news::value;
 }
 
 bool watch_state::poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept {
-    for (;;) {
-        if (one.stage != notify_waiter::stages::waiting) receivers_gone_.begin(one);
-        if (receivers() == 0) {
-            receivers_gone_.leave(one);
-            return true;
-        }
-        if (!receivers_gone_.poll(one, &wake)) return false;
-        // A receiver may have been added since the notification: check again.
-    }
+    return receivers_gone_.poll_until(one, wake, [&] { return receivers() == 0; });
 }
 
 bool watch_state::drop_sender() noexcept {

@@ -190,6 +190,22 @@ public:
         if (one.stage == notify_waiter::stages::waiting) leave_waiting(one);
     }
 
+    /// Returns whether `is_so()`. Otherwise `wake` will be woken by the next notification, which follows each change of
+    /// that condition.
+    template <class Fn>
+    [[nodiscard]] bool poll_until(notify_waiter& one, const waker& wake, const Fn& is_so) noexcept {
+        for (;;) {
+            // Register before checking: a change between the two steps is then notified.
+            if (one.stage != notify_waiter::stages::waiting) begin(one);
+            if (is_so()) {
+                leave(one);
+                return true;
+            }
+            if (!poll(one, &wake)) return false;
+            // The condition may have changed back since the notification: check again.
+        }
+    }
+
 private:
     using word = lock_word::value_type;
     static constexpr word idle = 0;
