@@ -50,14 +50,7 @@ public:
         : step_(std::in_place_index<0>, std::move(inner)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
-        try {
-            auto answer = advance(cx);
-            if (answer.is_ready()) end();
-            return answer;
-        } catch (...) {
-            end();
-            throw;
-        }
+        return detail::poll_then_end([&] { return this->advance(cx); }, [this]() noexcept { this->end(); });
     }
 
     poll_result<void> poll_cancel(context& cx)

@@ -105,6 +105,19 @@ stored_t<T> take_output(poll_result<T>&& answer) {
     }
 }
 
+/// Returns `poll()`. Calls `end()` if that is ready or throws.
+template <class Poll, class End>
+auto poll_then_end(const Poll& poll, const End& end) {
+    try {
+        auto answer = poll();
+        if (answer.is_ready()) end();
+        return answer;
+    } catch (...) {
+        end();
+        throw;
+    }
+}
+
 /// Calls the child's poll_cancel(), if there is a child and it has that function. Returns true when it may be
 /// destroyed.
 template <class F>

@@ -164,14 +164,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!inner_) eddy::detail::throw_has_ended("a tracked future", cx.where());
-        try {
-            auto answer = inner_->poll(cx);
-            if (answer.is_ready()) end();
-            return answer;
-        } catch (...) {
-            end();
-            throw;
-        }
+        return eddy::detail::poll_then_end([&] { return inner_->poll(cx); }, [this]() noexcept { this->end(); });
     }
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>

@@ -79,14 +79,7 @@ public:
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("a future with a task-local value", cx.where());
-        try {
-            auto answer = poll_bound(cx);
-            if (answer.is_ready()) end();
-            return answer;
-        } catch (...) {
-            end();
-            throw;
-        }
+        return detail::poll_then_end([&] { return this->poll_bound(cx); }, [this]() noexcept { this->end(); });
     }
 
     /// Future interface; see eddy::future.
