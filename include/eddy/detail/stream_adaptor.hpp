@@ -172,9 +172,8 @@ public:
     /// Preconditions: it was started.
     poll_result<output_type> poll(context& cx) {
         if constexpr (is_future) {
-            const end_unless_waiting guard(*this);
-            auto answer = returned_->poll(cx);
-            if (!answer) return guard.goes_on();
+            auto answer = poll_then_end([&] { return returned_->poll(cx); }, [this]() noexcept { end(); });
+            if (!answer) return not_ready;
             return poll_result<output_type>(take_output(std::move(answer)));
         } else {
             static_cast<void>(cx);
@@ -202,24 +201,6 @@ public:
     }
 
 private:
-    /// Destroys the future when it is ready or throws.
-    class end_unless_waiting {
-    public:
-        explicit end_unless_waiting(running& of) noexcept : of_(&of) {}
-        end_unless_waiting(const end_unless_waiting&) = delete;
-        end_unless_waiting& operator=(const end_unless_waiting&) = delete;
-        ~end_unless_waiting() {
-            if (of_ != nullptr) of_->end();
-        }
-        not_ready_t goes_on() const noexcept {
-            of_ = nullptr;
-            return not_ready;
-        }
-
-    private:
-        mutable running* of_;
-    };
-
     std::optional<stored_t<R>> returned_;
 };
 
