@@ -7,8 +7,8 @@
 #include <eddy/detail/active_notifiers.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/waiter_list.hpp>
 #include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
