@@ -86,6 +86,10 @@ bool matches(std::string_view host, std::string_view name) noexcept {
 
 // ---- Callbacks ----
 
+// SAFETY: the slot of an SSL_CTX has the tls_client_context that made it, or the tls_server_identities, which is also
+// the `argument` of the callbacks. A connection keeps either alive. The slot of an SSL has what set_host() stored, a
+// string of that connection.
+
 int keep_client_session(SSL* connection, SSL_SESSION* session) {
     auto* const client =
         static_cast<tls_client_context*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), context_slot()));
@@ -118,7 +122,8 @@ int choose_identity(SSL* connection, int*, void* argument) {
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                     unsigned offered_size, void* argument) {
     const auto& ours = static_cast<const tls_server_identities*>(argument)->alpn;
-    // SAFETY: SSL_select_next_proto() returns a part of one of its lists; the parameter lacks a const.
+    // SAFETY: SSL_select_next_proto() returns a part of one of its lists; the parameter lacks a const. OpenSSL takes
+    // text as unsigned char, which may alias.
     auto* found = const_cast<unsigned char*>(offered);
     const auto* const preferred = reinterpret_cast<const unsigned char*>(ours.data());
     if (SSL_select_next_proto(&found, size, preferred, static_cast<unsigned>(ours.size()), offered, offered_size) !=
@@ -366,6 +371,7 @@ result<client_config> client_builder::build() const {
     }
     const auto alpn = detail::encode_alpn(alpn_);
     if (!alpn) return std::unexpected(alpn.error());
+    // SAFETY: OpenSSL takes text as unsigned char, which may alias, and copies it.
     const auto* const protocols = reinterpret_cast<const unsigned char*>(alpn->data());
     if (!alpn->empty() && SSL_CTX_set_alpn_protos(&context, protocols, static_cast<unsigned>(alpn->size())) != 0) {
         return std::unexpected(detail::take_openssl_error());

@@ -110,6 +110,7 @@ namespace {
 
 // ---- The BIO ----
 
+// SAFETY: attach() stored the state. The state owns the SSL, which owns the BIO.
 tls_engine::state& state_of(BIO* bio) noexcept { return *static_cast<tls_engine::state*>(BIO_get_data(bio)); }
 
 int read_input(BIO* bio, char* into, std::size_t size, std::size_t* count) {
@@ -129,7 +130,7 @@ int write_output(BIO* bio, const char* from, std::size_t size, std::size_t* coun
     auto& state = state_of(bio);
     BIO_clear_retry_flags(bio);
     try {
-        const auto* const first = reinterpret_cast<const std::byte*>(from);
+        const auto* const first = reinterpret_cast<const std::byte*>(from);  // SAFETY: std::byte may alias
         state.output.insert(state.output.end(), first, first + size);
     } catch (const std::bad_alloc&) {
         *count = 0;
@@ -402,7 +403,7 @@ std::string_view tls_engine::alpn() const noexcept {
     const unsigned char* name = nullptr;
     unsigned size = 0;
     SSL_get0_alpn_selected(state_->ssl.get(), &name, &size);
-    return {reinterpret_cast<const char*>(name), size};
+    return {reinterpret_cast<const char*>(name), size};  // SAFETY: char may alias; the SSL owns the text
 }
 
 std::string_view tls_engine::server_name() const noexcept {

@@ -94,6 +94,7 @@ private:
     ref_count<> references_;
 };
 
+// SAFETY: `data` is the list of which the waker holds a reference, so the list is alive.
 template <tls_wait_list::direction Way>
 constexpr waker_vtable tls_wait_list::vtable{
     [](void* data) noexcept -> void* {
