@@ -167,9 +167,10 @@ TEST(Programs, CurlClientFetchesAllUrls) {
         expected += base + "long: 200, 100000 bytes\n" + base + "none: 404, 0 bytes\n";
     }
     command.push_back(refused);
-    expected += refused + ": Couldn't connect to server\n";
+    expected += refused + ": Could";
     const auto ended = process(command, {}, {"no_proxy=*"}).wait();
-    EXPECT_EQ(ended.out, expected);
+    EXPECT_TRUE(ended.out.starts_with(expected)) << ended.out;
+    EXPECT_TRUE(ended.out.ends_with(" connect to server\n")) << ended.out;  // older versions: Couldn't
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }
