@@ -20,6 +20,7 @@ namespace asio = boost::asio;
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -326,6 +327,41 @@ TEST(AsioExecutor, StrandKeepsHandlersApart) {
     }
     done.get_future().wait();
     EXPECT_EQ(plain, count);
+}
+
+/// A service that says when its context is gone.
+class end_of_context : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+    end_of_context(asio::execution_context& owner, bool& is_gone) : service(owner), is_gone_(is_gone) {}
+    ~end_of_context() override { is_gone_ = true; }
+
+private:
+    void shutdown() noexcept override {}
+    bool& is_gone_;
+};
+
+TEST(AsioExecutor, ContextOutlivesTheHandlerThatOwnsTheLastExecutor) {
+    // The invoker of a strand destroys its executor first, then frees memory of the context.
+    struct handler {
+        std::unique_ptr<int, std::function<void(int*)>> freed_last;
+        eddy::asio_executor<eddy::core_handle> executor;
+        void operator()() {}
+    };
+    eddy::core loop;
+    bool is_gone = false;
+    bool was_gone_too_early = false;
+    int value = 0;
+    {
+        const eddy::asio_executor executor(loop.handle());
+        auto& context = asio::query(executor, asio::execution::context);
+        asio::make_service<end_of_context>(context, is_gone);
+        executor.execute(handler{{&value, [&](int*) { was_gone_too_early = is_gone; }}, executor});
+    }
+    EXPECT_FALSE(is_gone);
+    loop.run_until_idle();
+    EXPECT_TRUE(is_gone);
+    EXPECT_FALSE(was_gone_too_early);
 }
 
 TEST(AsioExecutor, ExecutorOfAnEndedLoopDestroysHandlers) {

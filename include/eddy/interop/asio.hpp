@@ -374,7 +374,7 @@ public:
     /// Runs `f` as a task.
     template <class F>
     void execute(F&& f) const {
-        static_cast<void>(state_->executor.spawn(call<std::decay_t<F>>(std::forward<F>(f))));
+        static_cast<void>(state_->executor.spawn(call(work<std::decay_t<F>>{state_, std::forward<F>(f)})));
     }
 
     /// Asio's properties: handlers never run inside execute().
@@ -406,9 +406,16 @@ private:
         asio_executor::context context;
     };
 
+    /// `f` may own the last executor, and memory of the context, which it frees later: the invoker of a strand does.
     template <class F>
-    static task<void> call(F f) {
-        std::move(f)();
+    struct work {
+        std::shared_ptr<state> kept;  // outlives f
+        F f;
+    };
+
+    template <class F>
+    static task<void> call(work<F> next) {
+        std::move(next.f)();
         co_return;
     }
 
