@@ -18,17 +18,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 (cd include && find . -name '*.hpp' | sort | sed 's,^\./\(.*\),#include <\1>,') >"$work/all_headers.cpp"
 launcher=$(command -v ccache || true)
+libraries=$(pkg-config --cflags glib-2.0 | sed 's/-I/-isystem /g') # the other libraries of the examples need no options
 
 compile() { # compile FILE
     local log
     log=$work/$(tr / _ <<<"$1").log
-    # shellcheck disable=SC2086  # no launcher is no word
-    $launcher "$compiler" -Wall -Wextra "${@:2}" -Iinclude -Iexamples -c "$1" -o "$log.o" >"$log" 2>&1 ||
+    # shellcheck disable=SC2086  # no launcher is no word; the options are several
+    $launcher "$compiler" -Wall -Wextra "${@:2}" -Iinclude -Iexamples $libraries -c "$1" -o "$log.o" >"$log" 2>&1 ||
         printf '%s: error: %s does not compile it\n' "$1" "$compiler" >>"$log"
     rm -f "$log.o"
 }
 export -f compile
-export launcher compiler work
+export launcher libraries compiler work
 printf '%s\n' "$work/all_headers.cpp" tests/package/user.cpp examples/*.cpp examples/*/*.cpp |
     xargs -P "${EDDY_JOBS:-$(nproc)}" -I{} bash -c 'compile "$@"' compile {} "$@"
 
