@@ -5,6 +5,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 
 install(TARGETS eddy EXPORT eddy_targets FILE_SET HEADERS FILE_SET detail)
+install(TARGETS eddy_proto EXPORT eddy_targets FILE_SET HEADERS)
 install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir})
 
 # eddy::tls has its own file of targets, which is read only if OpenSSL is found.

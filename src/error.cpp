@@ -56,6 +56,10 @@ const char* text_of(errc code) noexcept {
     case errc::tls_truncated:
         return "the TLS connection ended without close_notify: the peer has failed, or an attacker has cut the "
                "connection";
+    case errc::overloaded: return "the service is overloaded: a limit is reached, so the call was not made";
+    case errc::circuit_open: return "the circuit breaker is open: recent calls have failed, so the call was not made";
+    case errc::connection_closed: return "the connection has ended before the call was answered";
+    case errc::unexpected_answer: return "the peer answered a call that was not made";
     case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
@@ -82,7 +86,8 @@ public:
         case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
         case errc::frame_too_large:
         case errc::line_too_long: return std::errc::message_size;
-        case errc::bad_frame_length: return std::errc::bad_message;
+        case errc::bad_frame_length:
+        case errc::unexpected_answer: return std::errc::bad_message;
         default: return {code, *this};
         }
     }

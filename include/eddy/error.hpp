@@ -40,6 +40,10 @@ enum class errc {
     bad_frame_length,      ///< a length field has an invalid value; equals std::errc::bad_message
     forbidden_signal,      ///< the signal cannot be awaited; equals std::errc::invalid_argument
     tls_truncated,         ///< a TLS connection ended without close_notify: data may be missing
+    overloaded,            ///< a service rejected a call because a limit is reached
+    circuit_open,          ///< a circuit breaker rejected a call because recent calls have failed
+    connection_closed,     ///< the connection has ended before the call was answered
+    unexpected_answer,     ///< the peer answered a call that was not made; equals std::errc::bad_message
 };
 
 /// Returns the error category of `errc`. Its name is "eddy".

@@ -3,6 +3,7 @@
 // that arise in the optimizer (GCC 12's -Wmaybe-uninitialized reports futures and outputs stored in a function's own
 // memory).
 #include <eddy/prelude.hpp>
+#include <eddy/proto.hpp>
 
 #include <expected>
 #include <memory>
@@ -125,6 +126,25 @@ eddy::task<eddy::result<int>> combined() {
                                both.second.size() + last.size() + quick->size());  // 14
 }
 
+eddy::task<int> services() {
+    auto pair = eddy::io::duplex(64);
+    const auto service = [](std::string t) -> eddy::task<eddy::result<std::string>> { co_return t + t; };
+    const auto limited = service | eddy::proto::concurrency_limit(4) | eddy::proto::timeout(1h);
+    auto served = eddy::spawn(
+        eddy::proto::pipelined(eddy::codec::framed(std::move(pair.first), eddy::codec::lines_codec(64)), limited));
+    int size = 0;
+    {
+        const eddy::proto::pipelined_client client(
+            eddy::codec::framed(std::move(pair.second), eddy::codec::lines_codec(64)));
+        const auto robust = client | eddy::proto::retry(eddy::proto::retry_policy()) | eddy::proto::circuit_breaker() |
+                            eddy::proto::buffer(4) | eddy::proto::load_shed();
+        const auto answer = co_await robust("abc");
+        if (answer) size = static_cast<int>(answer->size());
+    }
+    const auto ended = co_await served;
+    co_return ended && *ended ? size : -100;  // 6
+}
+
 eddy::task<int> everything() {
     int sum = co_await a_join_set_of_results();
     sum += co_await a_timeout_around_a_scope();
@@ -132,6 +152,7 @@ eddy::task<int> everything() {
     sum += co_await tasks_with_a_name();
     sum += co_await spawned();
     sum += (co_await combined()).value_or(-100);
+    sum += co_await services();
     co_return sum;
 }
 
@@ -142,5 +163,5 @@ int main() {
     eddy::core loop;
     const auto on_a_loop = loop.run(eddy::time::timeout(1h, text("abc")));
     const auto waited = eddy::wait(eddy::select(numbers(2), eddy::pending<std::string>()));
-    return sum == 57 && on_a_loop && *on_a_loop && waited.index() == 0 ? 0 : 1;
+    return sum == 63 && on_a_loop && *on_a_loop && waited.index() == 0 ? 0 : 1;
 }

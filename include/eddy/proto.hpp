@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Umbrella header for services: the CMake target eddy::proto. Not part of <eddy/eddy.hpp>.
+
+#include <eddy/proto/service.hpp>  // what a service is; layer, operator|, boxed_service
+
+// Layers
+#include <eddy/proto/buffer.hpp>           // a task that owns the service
+#include <eddy/proto/circuit_breaker.hpp>  // stops calling a service that fails
+#include <eddy/proto/limits.hpp>           // timeout, concurrency_limit, rate_limit, load_shed
+#include <eddy/proto/map.hpp>              // map_request, map_response, recover, trace
+#include <eddy/proto/retry.hpp>            // retries with a budget
+
+// Protocols
+#include <eddy/proto/client.hpp>  // pipelined_client, multiplexed_client
+#include <eddy/proto/server.hpp>  // pipelined, multiplexed

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/future/select.hpp>
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/for_each.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::detail {
+
+/// A call on its way to the task of a buffer(). The exception of a service is thrown to its caller.
+template <class S>
+struct buffered_call {
+    using output = std::expected<result<proto::response_t<S>>, std::exception_ptr>;
+    using reply = sync::oneshot<output>;
+
+    buffered_call(proto::request_t<S>&& what, typename reply::sender&& whom)
+        : request(std::move(what)), to(std::move(whom)) {}
+
+    proto::request_t<S> request;
+    typename reply::sender to;
+};
+
+/// Calls the service unless the caller is gone, and until it is gone.
+template <class S>
+task<> answer_buffered(const S& inner, buffered_call<S> call) {
+    using output = typename buffered_call<S>::output;
+    if (call.to.is_closed()) co_return;
+    std::optional<output> answer;
+    try {
+        auto started = start_call(inner, std::move(call.request), proto::when_full::wait);
+        auto ended = co_await select_biased(std::move(started), call.to.closed());
+        if (ended.index() == 0) answer.emplace(std::in_place, std::get<0>(std::move(ended)));
+    } catch (...) {
+        answer.emplace(std::unexpect, std::current_exception());
+    }
+    if (answer) static_cast<void>(call.to.send(*std::move(answer)));
+}
+
+template <class S>
+task<> run_buffer(S inner, typename sync::mpsc<buffered_call<S>>::receiver calls, std::size_t concurrent) {
+    auto answer = [&inner](buffered_call<S> call) { return answer_buffered<S>(inner, std::move(call)); };
+    auto all = std::move(calls).for_each_concurrent(concurrent, answer);
+    static_cast<void>(co_await all);
+}
+
+template <class S>
+class buffered_service {
+    using call_type = buffered_call<S>;
+    using reply = typename call_type::reply;
+
+public:
+    using request_type = proto::request_t<S>;
+    using response_type = proto::response_t<S>;
+    static constexpr bool has_limit = true;
+
+    explicit buffered_service(typename sync::mpsc<call_type>::sender calls) : calls_(std::move(calls)) {}
+
+    task<result<response_type>> operator()(request_type request) const {
+        return send(calls_, std::move(request), proto::when_full::wait);
+    }
+    task<result<response_type>> call(request_type request, proto::when_full mode) const {
+        return send(calls_, std::move(request), mode);
+    }
+
+private:
+    /// Owns a sender, so the service may be destroyed during the call.
+    static task<result<response_type>> send(typename sync::mpsc<call_type>::sender calls, request_type request,
+                                            proto::when_full mode) {
+        auto ends = reply::channel();
+        call_type outgoing(std::move(request), std::move(ends.sender));
+        if (mode == proto::when_full::fail) {
+            const auto sent = calls.try_send(std::move(outgoing));
+            if (!sent) {
+                const bool full = sent.error().is_full();
+                co_return std::unexpected(make_error_code(full ? errc::overloaded : errc::channel_closed));
+            }
+        } else {
+            const auto sent = co_await calls.send(std::move(outgoing));
+            if (!sent) co_return std::unexpected(make_error_code(errc::channel_closed));
+        }
+        auto answer = co_await std::move(ends.receiver);
+        if (!answer) co_return std::unexpected(make_error_code(errc::channel_closed));
+        if (!*answer) std::rethrow_exception(answer->error());
+        co_return **std::move(answer);
+    }
+
+    typename sync::mpsc<call_type>::sender calls_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// Returns a layer that gives the service to a task of its own, which runs up to `concurrent` calls at a time. Up to
+/// `room` further calls wait in a queue; callers wait for a place in it. So a service that serves one thread, or one
+/// call at a time, can be called from many tasks and threads.
+///
+/// The layer spawns the task when it is put around a service. The task ends after the last copy of the service and the
+/// last call. The copies may be destroyed while calls wait. A call that is dropped is cancelled, or skipped when its
+/// turn comes. An exception of the service is thrown to its caller.
+/// Errors: a call returns errc::channel_closed if the task was aborted, for example by a shutdown. Throws `misuse` if
+/// `room` or `concurrent` is 0, or where nothing can be spawned.
+/// Cost: for each call, a oneshot channel and a task within the task.
+[[nodiscard]] inline auto buffer(std::size_t room, std::size_t concurrent = 1,
+                                 std::source_location where = std::source_location::current()) {
+    if (room == 0 || concurrent == 0)
+        throw misuse("buffer() needs room for at least one call, and runs at least one call at a time", where);
+    return layer([room, concurrent, where]<class S>(S inner) {
+        auto ends = sync::mpsc<detail::buffered_call<S>>::channel(room, where);
+        spawn_background(detail::run_buffer<S>(std::move(inner), std::move(ends.receiver), concurrent), where).detach();
+        return detail::buffered_service<S>(std::move(ends.sender));
+    });
+}
+
+}  // namespace eddy::proto

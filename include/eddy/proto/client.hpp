@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <system_error>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+#include <eddy/codec/framed.hpp>
+#include <eddy/detail/atomic.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/proto/server.hpp>
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/sync/semaphore.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
+
+// The client side of a connection: a handle that many tasks call, and a task that owns the connection.
+
+namespace eddy::detail {
+
+/// What the handles of a client share with the task of the connection.
+/// Thread safety: any thread.
+struct client_state {
+    explicit client_state(std::size_t most, const std::source_location& where) : permits(most, where), limit(most) {}
+
+    /// Ends the client: waiting and later calls fail with `error`.
+    void end(const std::error_code& error) {
+        {
+            const std::lock_guard guard(lock);
+            if (!reason) reason = error;
+        }
+        permits.close();
+    }
+    [[nodiscard]] std::error_code why() {
+        const std::lock_guard guard(lock);
+        return reason ? reason : make_error_code(errc::connection_closed);
+    }
+
+    sync::semaphore permits;  // one for each call without an answer
+    const std::size_t limit;
+    mutex lock;
+    std::error_code reason;  // guarded by lock
+};
+
+/// A call on its way to the task of the connection.
+template <class Request, class Response>
+struct client_call {
+    using reply = sync::oneshot<result<Response>>;
+
+    client_call(Request&& what, typename reply::sender&& whom) : request(std::move(what)), to(std::move(whom)) {}
+
+    Request request;
+    typename reply::sender to;
+    // Of a pipelined call: kept until the answer arrives, even if the caller is gone.
+    std::optional<sync::semaphore::owned_permit> permit;
+};
+
+/// The calls that were sent and not answered, in their order.
+template <class Call>
+class calls_in_order {
+public:
+    template <class Sink>
+    auto send(Sink& io, Call&& call) {
+        auto sent = io.start_send(std::move(call.request));
+        if (sent) {
+            calls_.emplace_back(std::move(call));
+        } else {
+            static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
+        }
+    }
+    /// Passes on an answer. Returns false if there is no call for it.
+    template <class Item>
+    [[nodiscard]] bool answer(Item&& item) {
+        if (calls_.empty()) return false;
+        static_cast<void>(calls_.front().to.send(std::forward<Item>(item)));
+        calls_.pop_front();
+        return true;
+    }
+    void end(const std::error_code& error) {
+        for (Call& call : calls_) static_cast<void>(call.to.send(std::unexpected(error)));
+        calls_.clear();
+    }
+
+private:
+    std::deque<Call> calls_;
+};
+
+/// The same by their numbers, which are 1, 2, ... The caller keeps the permit, so the calls of callers that are gone do
+/// not count, and are forgotten from time to time.
+template <class Call>
+class calls_by_number {
+public:
+    explicit calls_by_number(std::size_t limit) noexcept : limit_(limit) {}
+
+    template <class Sink>
+    void send(Sink& io, Call&& call) {
+        if (calls_.size() >= 2 * limit_) {
+            std::erase_if(calls_, [](const auto& entry) { return entry.second.is_closed(); });
+        }
+        auto sent = io.start_send(proto::numbered(++last_, std::move(call.request)));
+        if (sent) {
+            calls_.emplace(last_, std::move(call.to));
+        } else {
+            static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
+        }
+    }
+    template <class Item>
+    [[nodiscard]] bool answer(Item&& item) {
+        const auto found = calls_.find(item.id);
+        // A number that was used and is not there: the answer of a call that was forgotten.
+        if (found == calls_.end()) return item.id != 0 && item.id <= last_;
+        static_cast<void>(found->second.send(std::move(item.body)));
+        calls_.erase(found);
+        return true;
+    }
+    void end(const std::error_code& error) {
+        for (auto& entry : calls_) static_cast<void>(entry.second.send(std::unexpected(error)));
+        calls_.clear();
+    }
+
+private:
+    std::size_t limit_;
+    std::uint64_t last_ = 0;
+    std::unordered_map<std::uint64_t, typename Call::reply::sender> calls_;
+};
+
+/// The task of a client's connection, a future. It ends when the handles are gone, or with the connection.
+/// Thread safety: one thread at a time.
+template <class F, class Call, class Calls>
+class client_driver {
+public:
+    using output_type = void;
+
+    client_driver(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state,
+                  Calls sent)
+        : io_(std::move(io)), calls_(std::move(calls)), state_(std::move(state)), sent_(std::move(sent)) {}
+    client_driver(client_driver&&) noexcept = default;
+    client_driver& operator=(client_driver&&) = delete;
+    ~client_driver() {
+        if (state_) fail(errc::connection_closed);  // moved from otherwise
+    }
+
+    poll_result<void> poll(context& cx) {
+        if (!has_ended_) advance(cx);
+        if (!has_ended_) return not_ready;
+        if (state_) {  // no handle is left: send what was not sent, and close
+            if (!io_.poll_close(cx).is_ready()) return not_ready;
+            state_.reset();
+        }
+        return poll_result<void>::ready();
+    }
+
+private:
+    void advance(context& cx) {
+        send_calls(cx);
+        if (!has_ended_ && unflushed_) {
+            auto flushed = io_.poll_flush(cx);
+            if (flushed.is_ready()) {
+                unflushed_ = false;
+                if (!*flushed) fail(convert_error<std::error_code>(flushed->error()));
+            }
+        }
+        while (!has_ended_) {
+            auto item = io_.poll_next(cx);
+            if (!item.is_ready()) return;
+            if (!*item) {
+                fail(errc::connection_closed);
+            } else if (!**item) {
+                fail(convert_error<std::error_code>((**item).error()));
+            } else if (!sent_.answer(***std::move(item))) {
+                fail(errc::unexpected_answer);
+            }
+        }
+    }
+
+    void send_calls(context& cx) {
+        for (;;) {
+            auto ready = io_.poll_ready(cx);
+            if (!ready.is_ready()) return;
+            if (!*ready) return fail(convert_error<std::error_code>(ready->error()));
+            auto call = calls_.poll_recv(cx);
+            if (!call.is_ready()) return;
+            if (!*call) {
+                has_ended_ = true;
+                return;
+            }
+            if ((**call).to.is_closed()) continue;  // the caller is gone
+            sent_.send(io_, **std::move(call));
+            unflushed_ = true;
+        }
+    }
+
+    /// Ends all calls with `error`.
+    void fail(const std::error_code& error) {
+        const auto state = std::move(state_);
+        state_ = nullptr;
+        has_ended_ = true;
+        state->end(error);
+        calls_.close();
+        sent_.end(error);
+        while (auto call = calls_.try_recv()) static_cast<void>(call->to.send(std::unexpected(error)));
+    }
+
+    F io_;
+    typename sync::mpsc<Call>::unbounded_receiver calls_;
+    std::shared_ptr<client_state> state_;  // null after fail()
+    Calls sent_;
+    bool unflushed_ = false;
+    bool has_ended_ = false;
+};
+
+/// The handle of a client.
+template <class Request, class Response, bool Numbered>
+class client_handle {
+    using call_type = client_call<Request, Response>;
+    using calls = std::conditional_t<Numbered, calls_by_number<call_type>, calls_in_order<call_type>>;
+    struct shared {
+        shared(std::shared_ptr<client_state> of, typename sync::mpsc<call_type>::unbounded_sender to)
+            : state(std::move(of)), calls(std::move(to)) {}
+        std::shared_ptr<client_state> state;
+        typename sync::mpsc<call_type>::unbounded_sender calls;  // the connection is closed when it is destroyed
+    };
+
+public:
+    using request_type = Request;
+    using response_type = Response;
+    static constexpr bool has_limit = true;
+
+    template <class F>
+    client_handle(F&& io, std::size_t max_in_flight, std::source_location where) {
+        if (max_in_flight == 0) throw misuse("a client needs at least one call in flight: pass at least 1", where);
+        auto state = std::make_shared<client_state>(max_in_flight, where);
+        auto ends = sync::mpsc<call_type>::unbounded_channel();
+        calls sent = [&] {
+            if constexpr (Numbered) {
+                return calls(max_in_flight);
+            } else {
+                return calls();
+            }
+        }();
+        shared_ = std::make_shared<shared>(state, std::move(ends.sender));
+        using driver = client_driver<std::remove_cvref_t<F>, call_type, calls>;
+        spawn_background(driver(std::move(io), std::move(ends.receiver), std::move(state), std::move(sent)), where)
+            .detach();
+    }
+
+    task<result<Response>> operator()(Request request) const {
+        return send(shared_, std::move(request), proto::when_full::wait);
+    }
+    task<result<Response>> call(Request request, proto::when_full mode) const {
+        return send(shared_, std::move(request), mode);
+    }
+    [[nodiscard]] bool is_closed() const noexcept { return shared_->calls.is_closed(); }
+
+private:
+    static task<result<Response>> send(std::shared_ptr<shared> on, Request request, proto::when_full mode) {
+        const std::shared_ptr<sync::semaphore> permits(on->state, &on->state->permits);
+        std::optional<sync::semaphore::owned_permit> permit;
+        if (mode == proto::when_full::fail) {
+            auto taken = sync::semaphore::try_acquire_owned(permits);
+            if (!taken && taken.error() == sync::try_acquire_error::no_permits) {
+                co_return std::unexpected(make_error_code(errc::overloaded));
+            }
+            if (taken) permit.emplace(*std::move(taken));
+        } else {
+            auto taken = co_await sync::semaphore::acquire_owned(permits);
+            if (taken) permit.emplace(*std::move(taken));
+        }
+        if (!permit) co_return std::unexpected(on->state->why());
+        auto ends = call_type::reply::channel();
+        call_type outgoing(std::move(request), std::move(ends.sender));
+        if constexpr (!Numbered) outgoing.permit = std::move(permit);
+        const auto sent = on->calls.send(std::move(outgoing));
+        if (!sent) co_return std::unexpected(on->state->why());
+        auto answer = co_await std::move(ends.receiver);
+        if (!answer) co_return std::unexpected(on->state->why());
+        co_return *std::move(answer);
+    }
+
+    std::shared_ptr<shared> shared_;
+};
+
+/// The body of a message: T of a numbered<T>.
+template <class T>
+struct body_of;
+template <class T>
+struct body_of<proto::numbered<T>> : std::type_identity<T> {};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// The client side of a pipelined protocol: a service that many tasks may call. Copies use the same connection. Answers
+/// are assigned to calls in the order of the calls.
+///
+///     proto::pipelined_client client(codec::framed(std::move(stream), my_codec()));
+///     auto robust = client | proto::timeout(1s) | proto::retry(proto::retry_policy());
+///
+/// A task of its own owns the connection. It sends the requests that were made at the same time with one flush, and
+/// ends after the last copy and the last call. The types of the request and the response are the `sent_type` of the
+/// codec (or else the type that it decodes) and the type that it decodes; otherwise name them.
+///
+/// Errors: a call returns the error of the connection, errc::connection_closed if the peer or the runtime has ended it,
+/// or errc::unexpected_answer if the peer has sent an answer without a call. All waiting calls and all later ones
+/// return the same error. The service may have executed a call that failed. An error of the encoder concerns only its
+/// call. The constructor throws `misuse` if `max_in_flight` is 0, or where nothing can be spawned.
+/// Cancel safety: a dropped call does not disturb others. If it was sent, its answer is discarded when it arrives;
+/// until then the call counts as in flight.
+/// Thread safety: any thread may call; one object is assigned by one thread at a time.
+/// Cost: for each call, a coroutine frame and two blocks of the frame pool.
+template <class Request, class Response>
+class pipelined_client : public detail::client_handle<Request, Response, false> {
+public:
+    /// Takes ownership of the connection: a stream of responses and a sink of requests, such as a codec::framed. Up to
+    /// `max_in_flight` calls may be without an answer; further calls wait, in the order of their arrival.
+    template <class F>
+        requires stream<F> && sink<F, Request>
+    explicit pipelined_client(F connection, std::size_t max_in_flight = 64,
+                              std::source_location where = std::source_location::current())
+        : detail::client_handle<Request, Response, false>(std::move(connection), max_in_flight, where) {}
+};
+
+/// Deduces the types from the codec.
+template <class S, class C>
+pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {})
+    -> pipelined_client<detail::sent_or<void, C>, typename detail::decoded_by<C>::item_type::value_type>;
+
+/// The client side of a multiplexed protocol: the same as pipelined_client, but the connection is a stream of
+/// `numbered<Response>` and a sink of `numbered<Request>`, and answers may arrive in any order. The numbers are 1, 2
+/// and so on. The answer of a dropped call is discarded, and does not count as in flight. Cancel safety: that of
+/// pipelined_client. Thread safety: that of pipelined_client.
+template <class Request, class Response>
+class multiplexed_client : public detail::client_handle<Request, Response, true> {
+public:
+    /// Takes ownership of the connection; see pipelined_client.
+    template <class F>
+        requires stream<F> && sink<F, numbered<Request>>
+    explicit multiplexed_client(F connection, std::size_t max_in_flight = 64,
+                                std::source_location where = std::source_location::current())
+        : detail::client_handle<Request, Response, true>(std::move(connection), max_in_flight, where) {}
+};
+
+/// Deduces the types from the codec.
+template <class S, class C>
+multiplexed_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {})
+    -> multiplexed_client<typename detail::body_of<detail::sent_or<void, C>>::type,
+                          typename detail::body_of<typename detail::decoded_by<C>::item_type::value_type>::type>;
+
+}  // namespace eddy::proto

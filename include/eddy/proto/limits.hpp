@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/deadline.hpp>
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/mutex.hpp>
+#include <eddy/sync/semaphore.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+
+// The layers that limit time, concurrency and rate.
+
+namespace eddy::detail {
+
+template <class S>
+class timed_service : public layered<timed_service<S>, S> {
+public:
+    timed_service(S&& inner, time::duration limit) : layered<timed_service<S>, S>(std::move(inner)), limit_(limit) {}
+
+    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+        auto answer = co_await with_deadline(limit_, this->next(std::move(request), mode));
+        if (!answer) co_return std::unexpected(make_error_code(errc::timed_out));
+        co_return *std::move(answer);
+    }
+
+private:
+    time::duration limit_;
+};
+
+template <class S>
+class concurrency_limited_service : public layered<concurrency_limited_service<S>, S> {
+public:
+    static constexpr bool has_limit = true;
+
+    concurrency_limited_service(S&& inner, std::shared_ptr<sync::semaphore> permits)
+        : layered<concurrency_limited_service<S>, S>(std::move(inner)), permits_(std::move(permits)) {}
+
+    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+        std::optional<sync::semaphore::permit> permit;
+        if (mode == proto::when_full::fail) {
+            auto taken = permits_->try_acquire();
+            if (!taken) {
+                const bool closed = taken.error() == sync::try_acquire_error::closed;
+                co_return std::unexpected(make_error_code(closed ? errc::semaphore_closed : errc::overloaded));
+            }
+            permit.emplace(*std::move(taken));
+        } else {
+            auto taken = co_await permits_->acquire();
+            if (!taken) co_return std::unexpected(make_error_code(errc::semaphore_closed));
+            permit.emplace(*std::move(taken));
+        }
+        co_return co_await this->next(std::move(request), mode);
+    }
+
+private:
+    std::shared_ptr<sync::semaphore> permits_;
+};
+
+/// The start times of the last `n` calls. A call may start when the n-th call before it started at least `per` ago.
+/// Thread safety: any thread.
+class recent_starts {
+public:
+    recent_starts(std::size_t n, time::duration per) : per_(per), starts_(n) {}
+
+    /// Records a start at `now`, if that is permitted. Otherwise returns when it will be.
+    std::optional<time::time_point> try_start(time::time_point now) {
+        const std::lock_guard guard(lock_);
+        std::optional<time::time_point>& oldest = starts_[next_];
+        if (oldest && now - *oldest < per_) return *oldest + per_;
+        oldest = now;
+        next_ = next_ + 1 == starts_.size() ? 0 : next_ + 1;
+        return std::nullopt;
+    }
+
+    /// Held by the call that waits for the next start, so that calls start in the order of their arrival.
+    sync::mutex<> turn;
+
+private:
+    const time::duration per_;
+    mutex lock_;
+    // Guarded by lock_: a ring, whose oldest entry is at next_.
+    std::vector<std::optional<time::time_point>> starts_;
+    std::size_t next_ = 0;
+};
+
+template <class S>
+class rate_limited_service : public layered<rate_limited_service<S>, S> {
+public:
+    static constexpr bool has_limit = true;
+
+    rate_limited_service(S&& inner, std::shared_ptr<recent_starts> starts)
+        : layered<rate_limited_service<S>, S>(std::move(inner)), starts_(std::move(starts)) {}
+
+    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+        if (mode == proto::when_full::fail) {
+            if (starts_->try_start(time::clock::now())) co_return std::unexpected(make_error_code(errc::overloaded));
+        } else {
+            const auto turn = co_await starts_->turn.lock();
+            while (const auto later = starts_->try_start(time::clock::now())) co_await time::sleep_until(*later);
+        }
+        co_return co_await this->next(std::move(request), mode);
+    }
+
+private:
+    std::shared_ptr<recent_starts> starts_;
+};
+
+template <class S>
+class shedding_service : public layered<shedding_service<S>, S> {
+public:
+    static constexpr bool has_limit = false;  // it never waits, so an outer load_shed() changes nothing
+
+    explicit shedding_service(S&& inner) : layered<shedding_service<S>, S>(std::move(inner)) {}
+
+    auto call(proto::request_t<S>&& request, proto::when_full) const {
+        return this->next(std::move(request), proto::when_full::fail);
+    }
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline, as by with_deadline():
+/// the calls inside see it as current_deadline(). The call is cancelled, gracefully if it supports that.
+template <class Rep, class Period>
+[[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> limit) {
+    return layer([limit = time::round_up(limit)]<class S>(S inner) {
+        return detail::timed_service<S>(std::move(inner), limit);
+    });
+}
+
+/// Returns a layer with at most `most` calls in progress. Further calls wait for a permit, in the order of their
+/// arrival. A call returns its permit when it ends or is dropped. Copies of the service share the limit, and so do all
+/// services that this layer is put around.
+/// Errors: throws `misuse` if `most` is 0.
+[[nodiscard]] inline auto concurrency_limit(std::size_t most,
+                                            std::source_location where = std::source_location::current()) {
+    if (most == 0) throw misuse("concurrency_limit(0) would never permit a call: pass at least 1", where);
+    return layer([permits = std::make_shared<sync::semaphore>(most, where)]<class S>(S inner) {
+        return detail::concurrency_limited_service<S>(std::move(inner), permits);
+    });
+}
+
+/// Returns a layer that starts at most `most` calls in any interval of length `per`. Further calls wait, in the order
+/// of their arrival. A call that is dropped while it waits does not count. Copies of the service share the limit, and
+/// so do all services that this layer is put around.
+/// Errors: throws `misuse` if `most` is 0.
+/// Cost: 16 bytes for each of the `most` calls; one lock for each call.
+template <class Rep, class Period>
+[[nodiscard]] auto rate_limit(std::size_t most, std::chrono::duration<Rep, Period> per,
+                              std::source_location where = std::source_location::current()) {
+    if (most == 0) throw misuse("rate_limit(0, ...) would never permit a call: pass at least 1", where);
+    return layer([starts = std::make_shared<detail::recent_starts>(most, time::round_up(per))]<class S>(S inner) {
+        return detail::rate_limited_service<S>(std::move(inner), starts);
+    });
+}
+
+/// Returns a layer whose calls do not wait for the limits inside of it (concurrency_limit(), rate_limit(), buffer(),
+/// and the clients of this module). A call that would have to wait fails with errc::overloaded, without reaching the
+/// service.
+///
+///     auto handler = service | proto::concurrency_limit(64) | proto::load_shed();
+[[nodiscard]] inline auto load_shed() {
+    return layer([]<class S>(S inner) {
+        constexpr bool limited = detail::has_limit<S>();
+        static_assert(
+            limited,
+            "eddy: load_shed() rejects calls that would wait for a limit, and there is none inside of it: put "
+            "it after concurrency_limit(), rate_limit() or buffer()");
+        return detail::shedding_service<S>(std::move(inner));
+    });
+}
+
+}  // namespace eddy::proto

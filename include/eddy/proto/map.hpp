@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task/task.hpp>
+#include <eddy/time/clock.hpp>
+
+// The layers that convert requests and responses, or observe calls.
+
+namespace eddy::proto {
+
+/// How a call ended.
+enum class call_outcome : unsigned char {
+    answered,  ///< with a response
+    failed,    ///< with an error
+    threw,     ///< with an exception
+    dropped,   ///< its future was destroyed before it had an output
+};
+
+/// What trace() reports about a call.
+/// Thread safety: a plain value.
+struct call_report {
+    call_outcome outcome = call_outcome::dropped;  ///< how the call ended
+    std::error_code error;                         ///< the error, if it failed
+    time::duration elapsed{};                      ///< how long it took
+
+    /// Makes the report of a call that was dropped.
+    call_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+}  // namespace eddy::proto
+
+namespace eddy::detail {
+
+template <class S, class Fn>
+class request_mapped_service
+    : public layered<request_mapped_service<S, Fn>, S, std::remove_cvref_t<typename parameter_of<Fn>::type>> {
+    using base = layered<request_mapped_service<S, Fn>, S, std::remove_cvref_t<typename parameter_of<Fn>::type>>;
+
+public:
+    request_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
+
+    task<result<proto::response_t<S>>> call(typename base::request_type request, proto::when_full mode) const {
+        proto::request_t<S> mapped = std::invoke(fn_, std::move(request));
+        co_return co_await this->next(std::move(mapped), mode);
+    }
+
+private:
+    Fn fn_;
+};
+
+/// The type of the response that `Fn` makes of a response; void takes no argument.
+template <class Fn, class T>
+struct mapped_response : std::invoke_result<const Fn&, T> {};
+template <class Fn>
+struct mapped_response<Fn, void> : std::invoke_result<const Fn&> {};
+
+template <class S, class Fn>
+class response_mapped_service : public layered<response_mapped_service<S, Fn>, S, proto::request_t<S>,
+                                               typename mapped_response<Fn, proto::response_t<S>>::type> {
+    using base = layered<response_mapped_service<S, Fn>, S, proto::request_t<S>,
+                         typename mapped_response<Fn, proto::response_t<S>>::type>;
+
+public:
+    response_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
+
+    task<result<typename base::response_type>> call(proto::request_t<S> request, proto::when_full mode) const {
+        using output = result<typename base::response_type>;
+        auto answer = co_await this->next(std::move(request), mode);
+        if (!answer) co_return output(std::unexpect, answer.error());
+        if constexpr (std::is_void_v<typename base::response_type>) {
+            apply(answer);
+            co_return output();
+        } else {
+            co_return output(std::in_place, apply(answer));
+        }
+    }
+
+private:
+    decltype(auto) apply(result<proto::response_t<S>>& answer) const {
+        if constexpr (std::is_void_v<proto::response_t<S>>) {
+            return std::invoke(fn_);
+        } else {
+            return std::invoke(fn_, *std::move(answer));
+        }
+    }
+
+    Fn fn_;
+};
+
+template <class S, class Fn>
+class recovering_service : public layered<recovering_service<S, Fn>, S> {
+public:
+    recovering_service(S&& inner, Fn fn)
+        : layered<recovering_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
+
+    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+        auto answer = co_await this->next(std::move(request), mode);
+        if (!answer) answer = flatten<result<proto::response_t<S>>>(std::invoke(fn_, answer.error()));
+        co_return answer;
+    }
+
+private:
+    Fn fn_;
+};
+
+/// Reports the end of a call in its destructor.
+template <class Fn>
+class call_observer {
+public:
+    explicit call_observer(const Fn& fn) : fn_(&fn) {}
+    call_observer(const call_observer&) = delete;
+    call_observer& operator=(const call_observer&) = delete;
+    ~call_observer() {
+        report.elapsed = time::clock::now() - start_;
+        std::invoke(*fn_, std::as_const(report));
+    }
+
+    proto::call_report report;
+
+private:
+    const Fn* fn_;
+    time::time_point start_ = time::clock::now();
+};
+
+template <class S, class Fn>
+class traced_service : public layered<traced_service<S, Fn>, S> {
+public:
+    traced_service(S&& inner, Fn fn) : layered<traced_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
+
+    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+        call_observer<Fn> seen(fn_);
+        try {
+            auto answer = co_await this->next(std::move(request), mode);
+            seen.report.outcome = answer ? proto::call_outcome::answered : proto::call_outcome::failed;
+            if (!answer) seen.report.error = answer.error();
+            co_return answer;
+        } catch (...) {
+            seen.report.outcome = proto::call_outcome::threw;
+            throw;
+        }
+    }
+
+private:
+    Fn fn_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// Returns a layer that converts each request by `fn`, a function of one parameter: the request type of the outer
+/// service.
+template <class Fn>
+[[nodiscard]] auto map_request(Fn fn) {
+    return layer([fn = std::move(fn)]<class S>(S inner) {
+        constexpr bool typed = requires { typename detail::parameter_of<Fn>::type; };
+        static_assert(typed, "eddy: the function of map_request needs one parameter of a named type, not auto");
+        return detail::request_mapped_service<S, Fn>(std::move(inner), fn);
+    });
+}
+
+/// Returns a layer that converts each response by `fn`. Errors pass through.
+template <class Fn>
+[[nodiscard]] auto map_response(Fn fn) {
+    return layer([fn = std::move(fn)]<class S>(S inner) {
+        return detail::response_mapped_service<S, Fn>(std::move(inner), fn);
+    });
+}
+
+/// Returns a layer that turns each error into a response: `fn(error)` returns a response, or a result<Response>. Put it
+/// around the service of a connection, whose errors would end the connection.
+template <class Fn>
+[[nodiscard]] auto recover(Fn fn) {
+    return layer(
+        [fn = std::move(fn)]<class S>(S inner) { return detail::recovering_service<S, Fn>(std::move(inner), fn); });
+}
+
+/// Returns a layer that passes a call_report to `fn` at the end of each call. `fn` is called on the thread of the call,
+/// and must not throw: otherwise the process ends.
+template <class Fn>
+[[nodiscard]] auto trace(Fn fn) {
+    return layer(
+        [fn = std::move(fn)]<class S>(S inner) { return detail::traced_service<S, Fn>(std::move(inner), fn); });
+}
+
+}  // namespace eddy::proto

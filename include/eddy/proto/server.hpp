@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/future/futures_ordered.hpp>
+#include <eddy/future/futures_unordered.hpp>
+#include <eddy/future/try.hpp>
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+
+// The server side of a connection: reads requests, calls a service, sends the responses.
+
+EDDY_BEGIN_FALSE_UNINITIALIZED
+namespace eddy::proto {
+
+/// A request or a response of a multiplexed protocol. The client chooses the number of a request, and the response has
+/// the same number.
+/// Thread safety: that of T; a value type.
+template <class T>
+struct numbered {
+    std::uint64_t id;  ///< the number
+    T body;            ///< the request or the response
+
+    /// Makes a message.
+    numbered(std::uint64_t number, T content) : id(number), body(std::move(content)) {}
+};
+
+/// The options of pipelined() and multiplexed(): `connection_options().max_in_flight(100).shutdown(token)`.
+/// Thread safety: one thread at a time.
+class connection_options {
+public:
+    /// The default options.
+    connection_options() noexcept = default;
+
+    /// Sets how many requests of a connection may be without an answer. While there are so many, no further request is
+    /// read. 64 by default. 0 is treated as 1.
+    connection_options& max_in_flight(std::size_t most) noexcept {
+        most_ = most == 0 ? 1 : most;
+        return *this;
+    }
+    /// Sets a token that ends the connection gracefully: no further request is read, and those that were read are
+    /// answered.
+    connection_options& shutdown(const sync::cancellation_token& token) {
+        shutdown_ = token;
+        return *this;
+    }
+
+    /// Returns the value of the option.
+    [[nodiscard]] std::size_t max_in_flight() const noexcept { return most_; }
+    [[nodiscard]] const std::optional<sync::cancellation_token>& shutdown() const noexcept { return shutdown_; }
+
+private:
+    std::size_t most_ = 64;
+    std::optional<sync::cancellation_token> shutdown_;
+};
+
+}  // namespace eddy::proto
+
+namespace eddy::detail {
+
+/// A call with the number of its request.
+template <class F>
+class numbered_call {
+public:
+    using output_type = proto::numbered<output_t<F>>;
+
+    numbered_call(std::uint64_t id, F&& call) : id_(id), call_(std::move(call)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        auto answer = call_.poll(cx);
+        if (!answer.is_ready()) return not_ready;
+        return poll_result<output_type>(std::in_place, id_, *std::move(answer));
+    }
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        return call_.poll_cancel(cx);
+    }
+
+private:
+    std::uint64_t id_;
+    F call_;
+};
+
+/// How a connection is stored: by value, or by reference if std::ref was passed.
+template <class F>
+struct held_connection : std::type_identity<F> {};
+template <class F>
+struct held_connection<std::reference_wrapper<F>> : std::type_identity<F&> {};
+
+/// The future of pipelined() and multiplexed().
+/// Cancel safety: see pipelined().
+/// Thread safety: one thread at a time.
+template <class Io, class S, bool Numbered, bool Marked>
+class [[nodiscard("a connection is not served until the future is awaited")]] served_calls
+    : public future_ops<served_calls<Io, S, Numbered, Marked>, Marked> {
+    using call =
+        decltype(start_call(std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
+    using response = proto::response_t<S>;
+    using call_set = std::conditional_t<Numbered, futures_unordered<numbered_call<call>>, futures_ordered<call>>;
+
+public:
+    using output_type = result<void>;
+    using sent_type = std::conditional_t<Numbered, proto::numbered<response>, response>;
+
+    template <class F, class G>
+    served_calls(F&& io, G&& service, const proto::connection_options& options)
+        : io_(std::forward<F>(io)), service_(std::forward<G>(service)), limit_(options.max_in_flight()) {
+        if (options.shutdown()) told_.emplace(options.shutdown()->cancelled_owned());
+    }
+
+    poll_result<output_type> poll(context& cx) {
+        if (has_ended_) throw_has_ended("the future of a served connection", cx.where());
+        return poll_then_end([&] { return advance(cx); },
+                             [&] {
+                                 has_ended_ = true;
+                                 calls_.clear();
+                                 answers_.clear();
+                             });
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<call>
+    {
+        return calls_.poll_cancel(cx);
+    }
+
+private:
+    poll_result<output_type> advance(context& cx) {
+        if (told_ && told_->poll(cx).is_ready()) stop_reading();
+        for (;;) {
+            const bool is_full = !take_requests(cx);
+            take_answers(cx);
+            const auto count = send_answers(cx);
+            if (!count) return output_type(std::unexpect, count.error());
+            if (!is_full || *count == 0) break;  // all requests were read, or there is no capacity for more
+        }
+        if (reading_ || !calls_.is_empty() || !answers_.empty()) {
+            if (!unflushed_) return not_ready;
+            auto flushed = io_.poll_flush(cx);
+            if (!flushed.is_ready()) return not_ready;
+            if (!*flushed) return output_type(std::unexpect, convert_error<std::error_code>(flushed->error()));
+            unflushed_ = false;
+            return not_ready;
+        }
+        auto closed = io_.poll_close(cx);
+        if (!closed.is_ready()) return not_ready;
+        if (failure_) return output_type(std::unexpect, failure_);
+        if (!*closed) return output_type(std::unexpect, convert_error<std::error_code>(closed->error()));
+        return output_type();
+    }
+
+    /// Reads requests and begins their calls. Returns false if the limit of calls ended it.
+    bool take_requests(context& cx) {
+        while (reading_) {
+            if (calls_.size() + answers_.size() >= limit_) return false;
+            auto item = io_.poll_next(cx);
+            if (!item.is_ready()) return true;
+            if (!*item) {
+                stop_reading();
+            } else if (!**item) {
+                failure_ = convert_error<std::error_code>((**item).error());
+                stop_reading();
+            } else {
+                begin(***std::move(item));
+            }
+        }
+        return true;
+    }
+
+    template <class Item>
+    void begin(Item&& item) {
+        if constexpr (Numbered) {
+            proto::request_t<S> request(std::move(item.body));
+            calls_.push(numbered_call<call>(item.id, start(std::move(request))));
+        } else {
+            proto::request_t<S> request(std::forward<Item>(item));
+            calls_.push(start(std::move(request)));
+        }
+    }
+    call start(proto::request_t<S>&& request) const {
+        return start_call(service_, std::move(request), proto::when_full::wait);
+    }
+
+    /// Polls the calls and collects their answers. It does so even if no answer can be sent: a call may hold a permit
+    /// that other connections wait for.
+    void take_answers(context& cx) {
+        while (!calls_.is_empty()) {
+            auto ended = calls_.poll_next(cx);
+            if (!ended.is_ready()) return;
+            result<response>& answer = answer_of(**ended);
+            if (!answer) {
+                failure_ = answer.error();
+                stop_reading();
+                calls_.clear();
+            } else if constexpr (Numbered) {
+                answers_.emplace_back((**ended).id, *std::move(answer));
+            } else {
+                answers_.push_back(*std::move(answer));
+            }
+        }
+    }
+    static result<response>& answer_of(result<response>& ended) noexcept { return ended; }
+    static result<response>& answer_of(proto::numbered<result<response>>& ended) noexcept { return ended.body; }
+
+    /// Passes answers to the connection, without a flush. Returns their number.
+    result<std::size_t> send_answers(context& cx) {
+        std::size_t count = 0;
+        while (!answers_.empty()) {
+            auto ready = io_.poll_ready(cx);
+            if (!ready.is_ready()) break;
+            if (!*ready) return std::unexpected(convert_error<std::error_code>(ready->error()));
+            auto sent = io_.start_send(std::move(answers_.front()));
+            answers_.pop_front();
+            if (!sent) return std::unexpected(convert_error<std::error_code>(sent.error()));
+            unflushed_ = true;
+            ++count;
+        }
+        return count;
+    }
+
+    void stop_reading() noexcept {
+        reading_ = false;
+        told_.reset();
+    }
+
+    typename held_connection<Io>::type io_;
+    S service_;  // outlives the calls, which refer to it
+    std::size_t limit_;
+    std::optional<sync::cancellation_token::owned_cancelled_future> told_;
+    call_set calls_;
+    std::deque<sent_type> answers_;  // in the order in which they are sent
+    std::error_code failure_;
+    bool reading_ = true;
+    bool unflushed_ = false;
+    bool has_ended_ = false;
+};
+
+/// Checks the arguments of pipelined() and multiplexed(), and makes the future.
+template <bool Numbered, class F, class S>
+auto serve_calls(F&& io, S&& service, const proto::connection_options& options) {
+    using kept = std::decay_t<S>;
+    constexpr bool serves = proto::service<kept>;
+    static_assert(serves, "eddy: this is not a service: see eddy::proto::service");
+    if constexpr (serves) {
+        using stored = std::remove_cvref_t<F>;
+        using connection = std::remove_reference_t<typename held_connection<stored>::type>;
+        constexpr bool marked = is_fragile<S>;
+        using future_type = served_calls<stored, kept, Numbered, marked>;
+        constexpr bool reads = stream<connection>;
+        constexpr bool writes = sink<connection, typename future_type::sent_type>;
+        static_assert(reads, "eddy: the connection must be a stream of requests, for example a codec::framed");
+        static_assert(writes,
+                      "eddy: the connection must be a sink of the responses of the service: its codec encodes the "
+                      "response type, or numbered<Response> for multiplexed()");
+        return make_if < reads && writes, future_type > (std::forward<F>(io), std::forward<S>(service), options);
+    } else {
+        return broken_future();
+    }
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// Serves a connection of a pipelined protocol: reads requests, calls `service` for each, and sends the responses in
+/// the order of the requests. Up to connection_options::max_in_flight() calls run concurrently, and further requests
+/// are read meanwhile. Ready when the client has ended its side of the connection and all requests are answered; then
+/// the write side is closed, too.
+///
+///     auto service = answer | proto::timeout(1s) | proto::recover(error_response);
+///     co_await try_(proto::pipelined(codec::framed(std::move(stream), my_codec()), service));
+///
+/// `connection` is a stream of requests and a sink of responses: a codec::framed. The calls run in the task that awaits
+/// this future. Responses that are ready at the same time are sent with one flush. A client that does not read delays
+/// only its own requests.
+///
+/// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
+/// answered. An error of the service cannot be sent: it ends the connection after the responses before it, and drops
+/// the calls after it. Use recover() to turn errors into responses. An exception of the service ends everything at
+/// once, and passes through.
+/// Cancel safety: not safe. Calls in progress are dropped, gracefully if the future is cancelled so; requests that were
+/// read are lost. To stop without loss, use connection_options::shutdown().
+/// Lifetime: the arguments are moved in. With std::ref(connection), the connection can be used after the end.
+/// Cost: for each request, the future of the service and a block of the frame pool.
+template <class F, class S>
+[[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
+    return detail::serve_calls<false>(std::forward<F>(connection), std::forward<S>(service), options);
+}
+
+/// Same as pipelined(), for a protocol whose messages have numbers. The connection is a stream of `numbered<Request>`
+/// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, whatever the order of the requests.
+/// An error of the service ends the connection and drops all other calls, so use recover().
+/// Cancel safety: that of pipelined().
+template <class F, class S>
+[[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {
+    return detail::serve_calls<true>(std::forward<F>(connection), std::forward<S>(service), options);
+}
+
+}  // namespace eddy::proto
+EDDY_END_FALSE_UNINITIALIZED

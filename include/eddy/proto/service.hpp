@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/outcome.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task/task.hpp>
+
+// Services and layers.
+
+namespace eddy::proto {
+
+/// What a call does that finds a limit reached: waits for a permit, or fails with errc::overloaded. The layer
+/// load_shed() selects `fail` for the layers inside of it.
+enum class when_full : unsigned char {
+    wait,  ///< wait until there is capacity
+    fail,  ///< fail with errc::overloaded
+};
+
+}  // namespace eddy::proto
+
+namespace eddy::detail {
+
+/// The parameter type of a function, of a pointer to one, or of the call operator of an object.
+template <class F>
+struct parameter_of {};
+template <class R, class A>
+struct parameter_of<R (*)(A)> : std::type_identity<A> {};
+template <class R, class A>
+struct parameter_of<R (*)(A) noexcept> : std::type_identity<A> {};
+template <class R, class C, class A>
+struct parameter_of<R (C::*)(A) const> : std::type_identity<A> {};
+template <class R, class C, class A>
+struct parameter_of<R (C::*)(A) const noexcept> : std::type_identity<A> {};
+template <class F>
+    requires requires { &F::operator(); }
+struct parameter_of<F> : parameter_of<decltype(&F::operator())> {};
+
+/// The request type of a service, as it is written in the service.
+template <class S>
+struct argument_of_service : parameter_of<S> {};
+template <class S>
+    requires requires { typename S::request_type; }
+struct argument_of_service<S> : std::type_identity<typename S::request_type> {};
+
+template <class S>
+using service_argument_t = typename argument_of_service<S>::type;
+template <class S>
+using service_request_t = std::remove_cvref_t<service_argument_t<S>>;
+/// The future that a service returns.
+template <class S>
+using service_call_t = std::remove_cvref_t<std::invoke_result_t<const S&, service_request_t<S>&&>>;
+
+template <class T>
+struct response_of_output : std::type_identity<T> {};
+template <class T, class E>
+struct response_of_output<std::expected<T, E>> : std::type_identity<T> {};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// A service: an object that is called with a request and returns a future of the response. The response is a
+/// `result<T>`, or any other expected whose error converts to std::error_code, or a plain `T`.
+///
+///     auto length = [](std::string text) -> task<result<std::size_t>> { co_return text.size(); };
+///
+/// - It has one call operator, which is const and takes one request: a lambda, a function, a std::function. An object
+///   with a generic call operator names its request in a member type `request_type`.
+/// - It may be called again while earlier calls run. Calls that run on several threads require a service that is safe
+///   to call there.
+/// - It must outlive its calls. The futures of layers refer to the service.
+/// - A layer wraps it. See operator|.
+template <class S>
+concept service = requires { typename detail::service_argument_t<S>; } &&
+                  std::is_invocable_v<const S&, detail::service_request_t<S>&&> && future<detail::service_call_t<S>>;
+
+/// The type of the requests of a service, without a reference.
+template <class S>
+using request_t = detail::service_request_t<S>;
+/// The type of the responses of a service: `T`, if its calls return `result<T>` or `T`.
+template <class S>
+using response_t = typename detail::response_of_output<output_t<detail::service_call_t<S>>>::type;
+
+}  // namespace eddy::proto
+
+namespace eddy::detail {
+
+/// Whether the service can be called with a `when_full`.
+template <class S>
+concept sheds_calls =
+    requires(const S& inner, proto::request_t<S>&& request) { inner.call(std::move(request), proto::when_full::fail); };
+/// Whether a call with `when_full::fail` can be different from a plain one.
+template <class S>
+constexpr bool has_limit() {
+    if constexpr (requires { S::has_limit; }) {
+        return S::has_limit;
+    } else {
+        return sheds_calls<S>;
+    }
+}
+
+/// Awaits `work` and converts its output to `result<T>`.
+template <class T, class F>
+task<result<T>> call_in_frame(F work) {
+    if constexpr (std::is_void_v<output_t<F>>) {
+        co_await work;
+        co_return result<T>();
+    } else {
+        auto output = co_await work;
+        co_return flatten<result<T>>(std::move(output));
+    }
+}
+
+/// Calls a service. Returns a future of a result<T>, which may refer to `request` and to the service.
+template <class S>
+auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
+    using output = result<proto::response_t<S>>;
+    if constexpr (sheds_calls<S>) {
+        return inner.call(std::move(request), mode);
+    } else if constexpr (using call = service_call_t<S>; std::is_same_v<output_t<call>, output> && !is_marked<call>) {
+        return std::invoke(inner, std::move(request));
+    } else {
+        return call_in_frame<proto::response_t<S>>(std::invoke(inner, std::move(request)));
+    }
+}
+
+template <class S>
+task<result<proto::response_t<S>>> owning_call(const S& inner, proto::request_t<S> request, proto::when_full mode) {
+    co_return co_await call_service(inner, std::move(request), mode);
+}
+
+/// Same as call_service(), but the future owns the request.
+template <class S>
+auto start_call(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
+    if constexpr (sheds_calls<S> || !std::is_reference_v<service_argument_t<S>>) {
+        return call_service(inner, std::move(request), mode);
+    } else {
+        return owning_call(inner, std::move(request), mode);
+    }
+}
+
+/// The base of a layer around the service `S`: `Self` has a function call(request, when_full), which returns a task.
+template <class Self, class S, class Request = proto::request_t<S>, class Response = proto::response_t<S>>
+class layered {
+public:
+    using request_type = Request;
+    using response_type = Response;
+    static constexpr bool has_limit = eddy::detail::has_limit<S>();
+
+    task<result<Response>> operator()(Request request) const {
+        // SAFETY: Self derives from layered<Self>, so *this is the base of a Self.
+        return static_cast<const Self&>(*this).call(std::move(request), proto::when_full::wait);
+    }
+
+protected:
+    explicit layered(S&& inner) : inner_(std::move(inner)) {}
+
+    /// Calls the inner service. The future refers to `request`.
+    auto next(proto::request_t<S>&& request, proto::when_full mode) const {
+        return call_service(inner_, std::move(request), mode);
+    }
+
+private:
+    S inner_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::proto {
+
+/// A layer: turns a service into another service. The functions timeout(), retry() and so on make the layers of this
+/// library. `Fn` is called with a service and returns a service:
+///
+///     auto logged = proto::layer([](auto inner) { return logging_service(std::move(inner)); });
+///
+/// A service class that passes on load_shed() has a member `call(request, when_full)`.
+/// Thread safety: a plain value.
+template <class Fn>
+class layer {
+public:
+    /// Takes ownership of `fn`.
+    explicit layer(Fn fn) : fn_(std::move(fn)) {}
+
+    /// Returns `inner` with this layer around it.
+    template <class S>
+    [[nodiscard]] auto operator()(S inner) const {
+        constexpr bool fits = service<S>;
+        static_assert(fits,
+                      "eddy: this is not a service: a service has one const call operator with one parameter, which "
+                      "returns a future; a class with a generic call operator also has a member type request_type");
+        if constexpr (fits) return fn_(std::move(inner));
+    }
+
+private:
+    Fn fn_;
+};
+
+/// Puts a layer around a service. The last layer is the outermost one: it sees the request first, and the response
+/// last.
+///
+///     auto handler = service | proto::concurrency_limit(64) | proto::timeout(2s) | proto::load_shed();
+///
+/// Here load_shed() gets each request first, and the time limit includes the wait for a permit. Two layers make one
+/// layer, so a stack of layers can have a name: `const auto usual = proto::timeout(2s) | proto::load_shed();`
+/// Cost: no allocation. A call takes a coroutine frame for each layer that awaits.
+template <class S, class Fn>
+[[nodiscard]] auto operator|(S&& inner, const layer<Fn>& outer) {
+    return outer(std::decay_t<S>(std::forward<S>(inner)));
+}
+template <class A, class B>
+[[nodiscard]] auto operator|(layer<A> inner, layer<B> outer) {
+    return layer([first = std::move(inner), second = std::move(outer)](auto service) {
+        return second(first(std::move(service)));
+    });
+}
+
+/// A type-erased service. Copies share the service.
+/// Thread safety: that of the service.
+/// Lifetime: one of the copies must outlive the calls.
+/// Cost: one allocation. A call adds no coroutine frame if the service takes its request by value and returns a
+/// `task<result<Response>>`, as layers do.
+template <class Request, class Response>
+class boxed_service {
+    struct base {
+        base() = default;
+        base(const base&) = delete;
+        base& operator=(const base&) = delete;
+        virtual ~base() = default;
+        virtual task<result<Response>> call(Request request, when_full mode) const = 0;
+    };
+    template <class S>
+    struct model final : base {
+        explicit model(S&& given) : inner(std::move(given)) {}
+        task<result<Response>> call(Request request, when_full mode) const override {
+            using started = decltype(detail::start_call(inner, std::move(request), mode));
+            if constexpr (std::is_same_v<started, task<result<Response>>>) {
+                return detail::start_call(inner, std::move(request), mode);
+            } else {
+                return detail::owning_call(inner, std::move(request), mode);
+            }
+        }
+        S inner;
+    };
+
+public:
+    /// The types of the request and of the response.
+    using request_type = Request;
+    using response_type = Response;
+
+    /// Takes ownership of `inner`, which has the same request type and the same response type.
+    template <class S>
+        requires(!std::is_same_v<S, boxed_service> && service<S> && std::is_same_v<request_t<S>, Request> &&
+                 std::is_same_v<response_t<S>, Response>)
+    boxed_service(S inner) : inner_(std::make_shared<const model<S>>(std::move(inner))) {}
+
+    /// Calls the service.
+    /// Cancel safety: that of the service.
+    task<result<Response>> operator()(Request request) const {
+        return inner_->call(std::move(request), when_full::wait);
+    }
+    task<result<Response>> call(Request request, when_full mode) const {
+        return inner_->call(std::move(request), mode);
+    }
+
+private:
+    std::shared_ptr<const base> inner_;
+};
+
+}  // namespace eddy::proto
