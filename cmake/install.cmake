@@ -16,6 +16,14 @@ if(TARGET eddy_tls)
   install(EXPORT eddy_tls_targets NAMESPACE eddy:: DESTINATION ${package_dir})
 endif()
 
+# eddy::http has its own file of targets, too.
+set(eddy_has_http FALSE)
+if(TARGET eddy_http)
+  set(eddy_has_http TRUE)
+  install(TARGETS eddy_http EXPORT eddy_http_targets FILE_SET HEADERS)
+  install(EXPORT eddy_http_targets NAMESPACE eddy:: DESTINATION ${package_dir})
+endif()
+
 # A shared eddy links liburing itself. A program that links a static eddy must link liburing, too.
 get_target_property(eddy_type eddy TYPE)
 if(liburing_FOUND AND NOT eddy_type STREQUAL "SHARED_LIBRARY")

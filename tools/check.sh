@@ -198,6 +198,7 @@ check_package() {
     cmake --build "$out/find_package" --target eddy_check_outside
     local level
     for level in 1 2 3; do "$out/find_package/user_O$level"; done
+    "$out/find_package/http"
     # With the flags of the preset, so that ccache has the objects of the library.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON

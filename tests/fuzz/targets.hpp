@@ -20,6 +20,8 @@ using input = std::span<const std::byte>;
 
 void any_delimiter(input bytes);
 void framed_lines(input bytes);
+void http_requests(input bytes);
+void http_responses(input bytes);
 void length_delimited(input bytes);
 void lines(input bytes);
 void resp_replies(input bytes);
@@ -31,6 +33,9 @@ struct target {
 };
 inline constexpr std::array targets{
     target{"any_delimiter", any_delimiter},       target{"framed_lines", framed_lines},
+#ifdef EDDY_FUZZ_HTTP
+    target{"http_requests", http_requests},       target{"http_responses", http_responses},
+#endif
     target{"length_delimited", length_delimited}, target{"lines", lines},
     target{"resp_replies", resp_replies},         target{"resp_requests", resp_requests},
 };

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Umbrella header for HTTP/1.1: the CMake target eddy::http. Not part of <eddy/eddy.hpp>.
+
+// Messages
+#include <eddy/http/body.hpp>      // bytes, or a reader
+#include <eddy/http/error.hpp>     // errc
+#include <eddy/http/headers.hpp>   // the header fields
+#include <eddy/http/method.hpp>    // GET, POST, ...
+#include <eddy/http/request.hpp>   // request
+#include <eddy/http/response.hpp>  // response
+#include <eddy/http/status.hpp>    // 200, 404, ...
+#include <eddy/http/url.hpp>       // url, and functions for its parts
+
+// Servers
+#include <eddy/http/router.hpp>   // selects a service by path and method
+#include <eddy/http/serve.hpp>    // serve(), serve_connection()
+#include <eddy/http/service.hpp>  // what answers requests

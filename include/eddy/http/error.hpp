@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <system_error>
+
+#include <eddy/detail/export.hpp>
+
+namespace eddy::http {
+
+/// The errors of eddy::http, in addition to those of the connection. `error.message()` explains each of them.
+enum class errc {
+    bad_url = 1,         ///< the text is not an http or https URL; equals std::errc::invalid_argument
+    bad_message,         ///< the peer violates the protocol; equals std::errc::bad_message
+    body_too_large,      ///< a body exceeds its limit; equals std::errc::message_size
+    header_too_large,    ///< the headers exceed their limit; equals std::errc::message_size
+    body_detached,       ///< the body was read after its request was answered
+    body_too_short,      ///< a body ended before its announced size
+    too_many_redirects,  ///< the client was redirected more often than it allows
+    no_tls,              ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
+};
+
+/// Returns the error category of http::errc. Its name is "eddy.http".
+[[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
+
+/// Makes an error code of the category error_category(). Thus http::errc converts to std::error_code.
+[[nodiscard]] EDDY_API std::error_code make_error_code(errc code) noexcept;
+
+}  // namespace eddy::http
+
+/// Makes http::errc convertible to std::error_code.
+template <>
+struct std::is_error_code_enum<eddy::http::errc> : std::true_type {};

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+
+namespace eddy::http {
+
+/// One field of a message's headers.
+/// Thread safety: a plain value.
+struct header {
+    std::string_view name;   ///< the name as it was written; compare it with equal_names()
+    std::string_view value;  ///< the value, without surrounding white space
+
+    /// Makes a field of its parts.
+    header(std::string_view of, std::string_view is) noexcept : name(of), value(is) {}
+};
+
+/// Compares the names of two fields, which are case-insensitive.
+[[nodiscard]] EDDY_API bool equal_names(std::string_view a, std::string_view b) noexcept;
+
+/// The header fields of a message, in their order. A name may occur several times. Names are compared without regard to
+/// case.
+///     for (const auto& [name, value] : request.headers) ...
+/// Errors: functions that store a field throw `misuse` for a name that is not a token (RFC 9110), and for a value with
+/// CR, LF, NUL or another control character except tab. So a value cannot inject another field.
+/// Thread safety: one thread at a time; reading is safe on several threads.
+/// Lifetime: views into it are valid until the next change.
+/// Cost: two allocations for all fields together.
+class EDDY_API headers {
+public:
+    class iterator;
+
+    /// Makes an empty list.
+    headers() noexcept = default;
+
+    /// Appends a field.
+    void add(std::string_view name, std::string_view value);
+    /// Replaces all fields of this name by one, at the place of the first one, or else appends it.
+    void set(std::string_view name, std::string_view value);
+    /// Removes all fields of this name, and returns their number.
+    std::size_t remove(std::string_view name) noexcept;
+    /// Removes all fields.
+    void clear() noexcept;
+
+    /// Returns the value of the first field of this name. Returns nullopt if there is none.
+    [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const noexcept;
+    /// Returns whether there is a field of this name.
+    [[nodiscard]] bool contains(std::string_view name) const noexcept { return get(name).has_value(); }
+    /// Returns the number of fields of this name.
+    [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
+    /// Returns whether the comma-separated list in the fields of this name has the element `token`, without regard to
+    /// case: `has_token("Connection", "close")`.
+    [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const noexcept;
+
+    /// Returns the number of fields.
+    [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return fields_.empty(); }
+    /// Returns a field by its position.
+    /// Preconditions: `index` < size().
+    [[nodiscard]] header operator[](std::size_t index) const noexcept;
+    [[nodiscard]] iterator begin() const noexcept;
+    [[nodiscard]] iterator end() const noexcept;
+
+    /// For parsers: appends a field whose name and value were checked already.
+    void add_checked(std::string_view name, std::string_view value);
+    /// For parsers: reserves memory for this number of fields and of bytes.
+    void reserve(std::size_t fields, std::size_t bytes);
+
+private:
+    struct field {
+        std::uint32_t begin;
+        std::uint32_t name_size;
+        std::uint32_t value_size;
+    };
+
+    std::string text_;  // name and value of each field, one after the other; may have gaps
+    std::vector<field> fields_;
+};
+
+/// Iterates over the fields.
+/// Thread safety: a plain value.
+class headers::iterator {
+public:
+    /// Types of an input iterator.
+    using value_type = header;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;
+
+    /// Makes an iterator that refers to nothing.
+    iterator() noexcept = default;
+    /// For headers: the position `index` of `in`.
+    iterator(const headers& in, std::size_t index) noexcept : in_(&in), index_(index) {}
+
+    /// Operators of an input iterator.
+    [[nodiscard]] header operator*() const noexcept { return (*in_)[index_]; }
+    iterator& operator++() noexcept {
+        ++index_;
+        return *this;
+    }
+    iterator operator++(int) noexcept {
+        auto before = *this;
+        ++index_;
+        return before;
+    }
+    friend bool operator==(const iterator& a, const iterator& b) noexcept { return a.index_ == b.index_; }
+
+private:
+    const headers* in_ = nullptr;
+    std::size_t index_ = 0;
+};
+
+inline headers::iterator headers::begin() const noexcept { return {*this, 0}; }
+inline headers::iterator headers::end() const noexcept { return {*this, size()}; }
+
+}  // namespace eddy::http

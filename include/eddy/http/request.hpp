@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/body.hpp>
+#include <eddy/http/headers.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/url.hpp>
+#include <eddy/net/socket_addr.hpp>
+
+namespace eddy::http {
+
+/// The version of the protocol of a message.
+enum class version : unsigned char {
+    http_1_0,  ///< HTTP/1.0, RFC 1945
+    http_1_1,  ///< HTTP/1.1, RFC 9112
+};
+
+/// A request.
+/// Thread safety: one thread at a time.
+class EDDY_API request {
+public:
+    http::method method = http::method::get;          ///< what to do
+    std::string target = "/";                         ///< the path and the query, not decoded
+    http::version version = http::version::http_1_1;  ///< the version in which it was received
+    http::headers headers;                            ///< the header fields
+    http::body body;                                  ///< the body
+    std::optional<net::socket_addr> peer;             ///< on a server: the client's address, if it has an IP address
+    std::vector<std::pair<std::string, std::string>> parameters;  ///< on a server: set by http::router; see param()
+
+    /// Makes a request without headers and body.
+    request() = default;
+    request(http::method what, std::string of) : method(what), target(std::move(of)) {}
+
+    /// Returns the path of the target, not decoded: "/users/7".
+    [[nodiscard]] std::string_view path() const noexcept;
+    /// Returns the query of the target, not decoded: "page=2". Empty if there is none.
+    [[nodiscard]] std::string_view query() const noexcept;
+    /// Returns the decoded parameter of the query: `query("page")` is "2". Returns nullopt if there is none.
+    [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
+    /// Returns the decoded part of the path that a route such as "/users/{id}" calls `name`. Empty if there is none.
+    [[nodiscard]] std::string_view param(std::string_view name) const noexcept;
+};
+
+}  // namespace eddy::http

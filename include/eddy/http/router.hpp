@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <source_location>
+#include <string_view>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/service.hpp>
+
+namespace eddy::detail {
+class http_routes;
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+/// A service that selects another service by the path and the method of a request.
+///     http::router app;
+///     app.get("/users/{id}", show_user).put("/users/{id}", change_user).get("/files/{path...}", show_file);
+///
+/// A pattern is a path. A part "{name}" matches any one part that is not empty, and "{name...}" at the end matches the
+/// rest of the path, which may be empty. The service reads what they matched with request::param(). A literal part has
+/// precedence over "{name}", which has precedence over "{name...}". Parts are decoded before they are compared.
+///
+/// A path without a route gets 404. A method without a route gets 405, and Allow lists the methods of the path. HEAD
+/// uses the route for GET, unless it has its own. A path with an invalid "%" gets 400.
+/// Thread safety: build it on one thread; call it on any.
+/// Lifetime: owns the services. Copies share the routes; add routes before the first copy.
+/// Cost: a request takes time in proportion to the length of its path, whatever the number of routes with parameters.
+class EDDY_API router {
+public:
+    /// Makes a router without routes.
+    router();
+
+    /// Adds a route.
+    /// Errors: throws `misuse` for an invalid pattern, and for a route that exists already.
+    router& add(method what, std::string_view pattern, service answer,
+                std::source_location where = std::source_location::current());
+    /// Same as add(), for one method each.
+    router& get(std::string_view pattern, service answer,
+                std::source_location where = std::source_location::current()) {
+        return add(method::get, pattern, std::move(answer), where);
+    }
+    router& post(std::string_view pattern, service answer,
+                 std::source_location where = std::source_location::current()) {
+        return add(method::post, pattern, std::move(answer), where);
+    }
+    router& put(std::string_view pattern, service answer,
+                std::source_location where = std::source_location::current()) {
+        return add(method::put, pattern, std::move(answer), where);
+    }
+    router& patch(std::string_view pattern, service answer,
+                  std::source_location where = std::source_location::current()) {
+        return add(method::patch, pattern, std::move(answer), where);
+    }
+    router& del(std::string_view pattern, service answer,
+                std::source_location where = std::source_location::current()) {
+        return add(method::delete_, pattern, std::move(answer), where);
+    }
+
+    /// Answers a request.
+    /// Cancel safety: that of the selected service.
+    [[nodiscard]] task<result<response>> operator()(request asked) const;
+
+private:
+    std::shared_ptr<detail::http_routes> routes_;
+};
+
+}  // namespace eddy::http

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/body.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/io/read.hpp>
+
+namespace eddy::http {
+namespace {
+
+constexpr std::size_t read_size = 16 * 1024;
+
+/// Appends what `from` has left to `all`, which is a string or a bytes_mut. `append(all, span)`.
+template <class All, class Append>
+task<result<All>> collect(body& from, std::size_t limit, Append append) {
+    All all;
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
+    for (;;) {
+        const auto count = co_await io::read(from, std::span(scratch.get(), read_size));
+        if (!count) co_return std::unexpected(count.error());
+        if (*count == 0) co_return std::move(all);
+        if (*count > limit - all.size()) co_return std::unexpected(make_error_code(errc::body_too_large));
+        append(all, std::span<const std::byte>(scratch.get(), *count));
+    }
+}
+
+}  // namespace
+
+body body::from_source(std::unique_ptr<detail::body_source> source, std::optional<std::uint64_t> size) noexcept {
+    body made;
+    made.source_ = std::move(source);
+    made.size_ = size;
+    return made;
+}
+
+poll_result<result<std::size_t>> body::poll_read(context& cx, std::span<std::byte> into) {
+    if (source_ && size_ != 0U) {
+        if (size_) into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), *size_)));
+        auto count = source_->poll_read(cx, into);
+        if (!count || !*count) return count;
+        if (**count == 0 && !into.empty() && size_) {
+            return result<std::size_t>(std::unexpect, make_error_code(errc::body_too_short));
+        }
+        if (size_) *size_ -= **count;
+        return count;
+    }
+    const auto count = std::min(into.size(), content_.size());
+    if (count != 0) std::memcpy(into.data(), content_.data(), count);
+    content_.advance(count);
+    size_ = content_.size();
+    return eddy::ok(count);
+}
+
+task<result<eddy::bytes>> body::read_all(std::size_t limit) {
+    if (!source_) {
+        if (content_.size() > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
+        size_ = 0;
+        co_return std::exchange(content_, {});
+    }
+    if (size_ && *size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
+    const auto append = [](bytes_mut& all, std::span<const std::byte> more) { all.put(more); };
+    auto all = co_await collect<bytes_mut>(*this, limit, append);
+    if (!all) co_return std::unexpected(all.error());
+    co_return std::move(*all).freeze();
+}
+
+task<result<std::string>> body::read_text(std::size_t limit) {
+    if (!source_) {
+        const auto all = co_await read_all(limit);
+        if (!all) co_return std::unexpected(all.error());
+        co_return std::string(all->text());
+    }
+    if (size_ && *size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
+    const auto append = [](std::string& all, std::span<const std::byte> more) {
+        all.append(reinterpret_cast<const char*>(more.data()), more.size());
+    };
+    co_return co_await collect<std::string>(*this, limit, append);
+}
+
+}  // namespace eddy::http

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string_view>
+
+#include <eddy/http/error.hpp>
+
+#include "http/head_parser.hpp"
+
+namespace eddy::detail {
+
+/// Separates the data of a body from what delimits it, in windows of any size. Trailer fields are checked and dropped.
+/// Chunk extensions are refused: nothing uses them, and implementations disagree about where they end.
+///
+///     size ──digit──> size ... ──CR──> size_lf ──LF──> data ──> data_cr ──CR──> data_lf ──LF──> size
+///                                        │ size is 0                                           (next chunk)
+///                                        └──> trailer ──CR──> end_lf ──LF──> finished
+///                                                │ a token
+///                                                └──> name ──":"──> value ──CR──> value_lf ──LF──> trailer
+class body_decoder {
+public:
+    /// The data at the start of what next() has consumed.
+    struct step {
+        std::size_t consumed;   // bytes of the window, with the data
+        std::string_view data;  // the last of these bytes; empty if there is none yet
+
+        step(std::size_t count, std::string_view part) noexcept : consumed(count), data(part) {}
+    };
+
+    /// Decodes a body of at most `limit` bytes.
+    body_decoder(const body_framing& framing, std::uint64_t limit) noexcept;
+
+    /// Consumes bytes up to the end of the next data, of which there are at most `most`.
+    /// Errors: bad_message, body_too_large. Then the decoder is not used again.
+    [[nodiscard]] std::expected<step, http::errc> next(std::string_view window, std::size_t most) noexcept;
+    /// Handles the end of the connection. Returns whether the body may end there.
+    [[nodiscard]] bool end_of_stream() noexcept;
+
+    [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
+
+private:
+    enum class state : unsigned char {
+        size_first,
+        size,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer,
+        name,
+        value,
+        value_lf,
+        end_lf,
+        until_end,
+        finished
+    };
+
+    [[nodiscard]] bool take(char c) noexcept;
+    [[nodiscard]] bool take_size(char c) noexcept;
+    void begin_chunk() noexcept;
+    [[nodiscard]] bool count_trailer() noexcept { return ++trailer_bytes_ <= max_trailer_bytes; }
+
+    static constexpr std::size_t max_trailer_bytes = 8 * 1024;
+
+    std::uint64_t left_ = 0;   // of the chunk, or of the body
+    std::uint64_t limit_ = 0;  // of the bytes that may still follow
+    std::size_t trailer_bytes_ = 0;
+    unsigned char size_digits_ = 0;
+    bool is_chunked_ = false;
+    bool is_too_large_ = false;
+    state state_ = state::finished;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include "http/head_parser.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "http/characters.hpp"
+#include "http/host.hpp"
+
+namespace eddy::detail {
+
+using http::equal_names;
+using http::status;
+
+head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t limit) noexcept {
+    // Beyond the limit nothing is looked at, so the outcome does not depend on the sizes of the reads.
+    const bool exceeds = window.size() > limit;
+    window = window.substr(0, limit);
+    for (;;) {
+        if (window.size() > begin_ && !has_line_ && window[begin_] != '\r' &&
+            !token_characters[static_cast<unsigned char>(window[begin_])])
+            return outcome::malformed;
+        const auto end = window.find('\n', seen_);
+        if (end == std::string_view::npos) break;
+        if (end == line_ || window[end - 1] != '\r') return outcome::malformed;
+        const bool is_empty = end == line_ + 1;
+        line_ = seen_ = end + 1;
+        if (!is_empty) {
+            has_line_ = true;
+        } else if (has_line_) {
+            return outcome::complete;
+        } else if (begin_ != 0) {
+            return outcome::malformed;
+        } else {
+            begin_ = line_;  // RFC 9112, section 2.2: an empty line before a request is ignored
+        }
+    }
+    seen_ = window.size();
+    if (!exceeds) return outcome::incomplete;
+    return has_line_ ? outcome::too_large : outcome::line_too_long;
+}
+
+namespace {
+
+/// The header fields that delimit a body or direct the connection, found while parsing.
+struct special_fields {
+    std::size_t hosts = 0;
+    std::string_view host;
+    std::size_t lengths = 0;
+    std::string_view length;
+    std::size_t codings = 0;
+    std::string_view coding;
+    std::size_t expectations = 0;
+    std::string_view expectation;
+    bool has_connection = false;
+
+    void note(std::string_view name, std::string_view value) noexcept {
+        switch (name.size()) {
+        case 4: keep(name, "host", value, hosts, host); break;
+        case 6: keep(name, "expect", value, expectations, expectation); break;
+        case 10: has_connection = has_connection || equal_names(name, "connection"); break;
+        case 14: keep(name, "content-length", value, lengths, length); break;
+        case 17: keep(name, "transfer-encoding", value, codings, coding); break;
+        default: break;
+        }
+    }
+
+private:
+    static void keep(std::string_view name, std::string_view wanted, std::string_view value, std::size_t& count,
+                     std::string_view& into) noexcept {
+        if (!equal_names(name, wanted)) return;
+        ++count;
+        into = value;
+    }
+};
+
+/// Removes the next line, and returns it without CR LF.
+std::string_view take_line(std::string_view& text) noexcept {
+    const auto end = text.find("\r\n");
+    const auto line = text.substr(0, end);
+    text.remove_prefix(end + 2);
+    return line;
+}
+
+std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
+                                   special_fields& special) {
+    into.headers.reserve(8, lines.size());
+    for (auto line = take_line(lines); !line.empty(); line = take_line(lines)) {
+        const auto colon = line.find(':');
+        // A name with white space is no token: neither a folded line nor a space before the colon gets past this.
+        if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return status::bad_request;
+        const auto value = trim(line.substr(colon + 1));
+        if (!is_value(value)) return status::bad_request;
+        if (into.headers.size() == limits.fields) return status::request_header_fields_too_large;
+        into.headers.add_checked(line.substr(0, colon), value);
+        special.note(line.substr(0, colon), value);
+    }
+    return std::nullopt;
+}
+
+std::optional<status> parse_version(std::string_view text, http::version& into) noexcept {
+    if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
+        return status::bad_request;
+    if (text[5] != '1' || text[7] > '1') return status::http_version_not_supported;
+    into = text[7] == '0' ? http::version::http_1_0 : http::version::http_1_1;
+    return std::nullopt;
+}
+
+/// Parses Content-Length: digits only, so no sign, no list, no space.
+std::optional<status> parse_length(std::string_view text, std::uint64_t& into) noexcept {
+    if (text.empty() || !std::ranges::all_of(text, is_digit)) return status::bad_request;
+    constexpr std::size_t digits = 18;  // more of them could overflow, and no body is that large
+    if (text.size() > digits) return status::content_too_large;
+    into = 0;
+    for (const char c : text) into = into * 10 + static_cast<std::uint64_t>(c - '0');
+    return std::nullopt;
+}
+
+/// Accepts "chunked" alone. Other codings are not implemented; "chunked" that is not the last one is an error.
+std::optional<status> parse_codings(std::string_view text) noexcept {
+    if (equal_names(text, "chunked")) return std::nullopt;
+    if (text.empty()) return status::bad_request;
+    while (!text.empty()) {
+        if (equal_names(trim(take_part(text, ',')), "chunked")) return status::bad_request;
+        if (equal_names(trim(text), "chunked")) break;
+    }
+    return status::not_implemented;
+}
+
+std::optional<status> parse_framing(const special_fields& special, message_head& into) noexcept {
+    if (special.lengths > 1 || special.codings > 1) return status::bad_request;
+    if (special.codings == 1) {
+        if (special.lengths != 0 || into.version == http::version::http_1_0) return status::bad_request;
+        if (const auto refused = parse_codings(special.coding)) return refused;
+        into.framing.is = body_framing::kind::chunked;
+    } else if (special.lengths == 1) {
+        if (const auto refused = parse_length(special.length, into.framing.length)) return refused;
+        into.framing.is = body_framing::kind::length;
+    }
+    return std::nullopt;
+}
+
+void parse_connection(const special_fields& special, message_head& into) noexcept {
+    into.keeps_alive = into.version == http::version::http_1_1;
+    if (!special.has_connection) return;
+    if (into.headers.has_token("Connection", "keep-alive")) into.keeps_alive = true;
+    if (into.headers.has_token("Connection", "close")) into.keeps_alive = false;
+}
+
+/// Converts "http://host/path" to "/path", and replaces the Host field (RFC 9112, section 3.2.2).
+bool to_origin_form(std::string_view target, request_head& into) {
+    const auto colon = target.find("://");
+    if (colon == std::string_view::npos) return false;
+    const auto scheme = target.substr(0, colon);
+    if (!equal_names(scheme, "http") && !equal_names(scheme, "https")) return false;
+    target.remove_prefix(colon + 3);
+    const auto authority = target.substr(0, target.find_first_of("/?"));
+    const auto parts = parse_host(authority);
+    if (!parts || parts->host.empty()) return false;
+    const auto path = target.substr(authority.size());
+    into.target = path.starts_with('/') ? std::string(path) : '/' + std::string(path);
+    into.headers.set("Host", authority);
+    return true;
+}
+
+std::optional<status> parse_target(std::string_view target, request_head& into) {
+    if (target.empty() || !std::ranges::all_of(target, is_target_character)) return status::bad_request;
+    if (target.front() == '/' || (target == "*" && into.method == http::method::options)) {
+        into.target = target;
+        return std::nullopt;
+    }
+    if (!to_origin_form(target, into)) return status::bad_request;
+    return std::nullopt;
+}
+
+std::optional<status> check_host(const special_fields& special, const request_head& head) noexcept {
+    if (special.hosts > 1 || (special.hosts == 0 && head.version == http::version::http_1_1))
+        return status::bad_request;
+    if (special.hosts == 1 && !parse_host(special.host)) return status::bad_request;
+    return std::nullopt;
+}
+
+std::optional<status> parse_expectation(const special_fields& special, request_head& into) noexcept {
+    if (special.expectations == 0 || into.version == http::version::http_1_0) return std::nullopt;
+    if (special.expectations > 1 || !equal_names(special.expectation, "100-continue"))
+        return status::expectation_failed;
+    into.expects_continue = true;
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<status> parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
+    auto line = take_line(head);
+    const auto name_end = line.find(' ');
+    const auto target_end = line.rfind(' ');
+    if (name_end == target_end) return status::bad_request;  // no space, or one
+    const auto name = line.substr(0, name_end);
+    if (!is_token(name)) return status::bad_request;
+    if (const auto refused = parse_version(line.substr(target_end + 1), into.version)) return refused;
+    const auto method = http::method_of(name);
+    if (!method) return status::not_implemented;
+    into.method = *method;
+
+    special_fields special;
+    if (const auto refused = parse_fields(head, limits, into, special)) return refused;
+    if (const auto refused = check_host(special, into)) return refused;
+    if (const auto refused = parse_framing(special, into)) return refused;
+    if (const auto refused = parse_expectation(special, into)) return refused;
+    parse_connection(special, into);
+    return parse_target(line.substr(name_end + 1, target_end - name_end - 1), into);
+}
+
+namespace {
+
+bool parse_status_line(std::string_view line, response_head& into) noexcept {
+    // Before the reason phrase there is a space, which some servers omit together with the phrase.
+    if (line.size() < 12 || line[8] != ' ' || (line.size() > 12 && line[12] != ' ')) return false;
+    if (parse_version(line.substr(0, 8), into.version)) return false;
+    const auto digits = line.substr(9, 3);
+    if (!std::ranges::all_of(digits, is_digit) || digits[0] == '0') return false;
+    into.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+    return is_value(line.substr(12));
+}
+
+bool has_no_body(int status, http::method asked) noexcept {
+    return asked == http::method::head || status / 100 == 1 || status == 204 || status == 304;
+}
+
+}  // namespace
+
+bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
+    if (!parse_status_line(take_line(head), into)) return false;
+    special_fields special;
+    if (parse_fields(head, limits, into, special) || parse_framing(special, into)) return false;
+    parse_connection(special, into);
+    if (has_no_body(into.status, asked)) {
+        into.framing = {};
+    } else if (into.framing.is == body_framing::kind::none) {
+        into.framing.is = body_framing::kind::until_end;
+        into.keeps_alive = false;
+    }
+    return true;
+}
+
+}  // namespace eddy::detail

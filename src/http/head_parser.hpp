@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <eddy/http/headers.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/http/status.hpp>
+
+// The parser of HTTP/1.1 heads: the first line of a message and its header fields (RFC 9112).
+//
+// It is our own, not llhttp, for three reasons. Debian 12 has llhttp only as C sources inside of a package for Node.
+// Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary anyway. And it calls
+// back per fragment, while a connection of eddy has the whole head in one buffer.
+//
+// What two implementations could understand differently is refused (request smuggling): a bare LF, folded lines, white
+// space before a colon, several or malformed Content-Length or Transfer-Encoding fields, both together, control bytes.
+
+namespace eddy::detail {
+
+/// Limits of a head.
+struct head_limits {
+    std::size_t bytes = 16 * 1024;  // of the first line and all fields together
+    std::size_t fields = 100;
+
+    head_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+/// Finds the end of a head in a window that grows.
+///
+///     incomplete: read more, and scan() again with a window that begins with the same bytes
+///     complete:   begin() and end() delimit the head, which ends with an empty line
+///     malformed:  a line does not end with CR LF, or the first byte cannot begin a message
+///     line_too_long, too_large:  the first line, or the whole head, exceeds the limit
+class head_scanner {
+public:
+    enum class [[nodiscard]] outcome : unsigned char { incomplete, complete, malformed, line_too_long, too_large };
+
+    outcome scan(std::string_view window, std::size_t limit) noexcept;
+    [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
+    [[nodiscard]] std::size_t end() const noexcept { return line_; }
+
+private:
+    std::size_t begin_ = 0;  // after an empty line, which may precede a message
+    std::size_t line_ = 0;   // where the line begins whose end was not found
+    std::size_t seen_ = 0;   // there is no further LF before this place
+    bool has_line_ = false;  // the first line has ended
+};
+
+/// How the body of a message is delimited.
+struct body_framing {
+    enum class kind : unsigned char { none, length, chunked, until_end };
+
+    kind is = kind::none;
+    std::uint64_t length = 0;  // if `is` is length
+
+    body_framing() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
+};
+
+/// What the parser found in a head.
+struct message_head {
+    http::version version = http::version::http_1_1;
+    http::headers headers;
+    body_framing framing;
+    bool keeps_alive = true;  // the connection may be used for another message
+
+    message_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+struct request_head : message_head {
+    http::method method = http::method::get;
+    std::string target;  // in origin form, or "*"
+    bool expects_continue = false;
+};
+struct response_head : message_head {
+    int status = 0;
+};
+
+/// Parses a head, which ends with an empty line. Returns the status with which a server refuses it, or nullopt.
+[[nodiscard]] std::optional<http::status> parse_request_head(std::string_view head, const head_limits& limits,
+                                                             request_head& into);
+/// Parses the head of the response to a request with the method `asked`. Returns whether it is valid.
+[[nodiscard]] bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked,
+                                       response_head& into);
+
+}  // namespace eddy::detail

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "http/host.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include "http/characters.hpp"
+
+namespace eddy::detail {
+namespace {
+
+bool is_name_character(char c) noexcept {
+    constexpr std::string_view others = "-._~!$&'()*+,;=%";
+    return is_letter(c) || is_digit(c) || others.find(c) != std::string_view::npos;
+}
+bool is_address_character(char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; }
+
+/// Returns the number after the colon of "host:port". An empty text means the default port.
+bool parse_port(std::string_view text, std::optional<std::uint16_t>& port) noexcept {
+    if (text.empty()) return true;
+    if (!std::ranges::all_of(text, is_digit)) return false;
+    std::uint16_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number == 0) return false;
+    port = number;
+    return true;
+}
+
+}  // namespace
+
+std::optional<host_parts> parse_host(std::string_view text) noexcept {
+    host_parts parts({}, std::nullopt);
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos) return std::nullopt;
+        parts.host = text.substr(1, end - 1);
+        if (parts.host.find(':') == std::string_view::npos) return std::nullopt;
+        if (!std::ranges::all_of(parts.host, is_address_character)) return std::nullopt;
+        text.remove_prefix(end + 1);
+    } else {
+        parts.host = text.substr(0, text.find(':'));
+        if (!std::ranges::all_of(parts.host, is_name_character)) return std::nullopt;
+        text.remove_prefix(parts.host.size());
+    }
+    if (!text.empty() && (text.front() != ':' || !parse_port(text.substr(1), parts.port))) return std::nullopt;
+    return parts;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "http/message_stream.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include <eddy/future/poll_fn.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/time/timeout.hpp>
+
+namespace eddy::detail {
+namespace {
+
+constexpr std::size_t read_size = 16 * 1024;
+constexpr std::size_t most_unsent = 64 * 1024;  // from here on, a body waits for the connection
+
+std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+
+result<std::size_t> failed(std::error_code error) { return std::unexpected(error); }
+
+void append_chunk(std::string& out, std::span<const std::byte> data) {
+    std::array<char, 16> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), data.size(), 16).ptr;
+    out.append(digits.data(), end).append("\r\n");
+    out.append(reinterpret_cast<const char*>(data.data()), data.size()).append("\r\n");
+}
+
+}  // namespace
+
+message_stream::message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit)
+    : stream_(io::idle_timeout(std::move(below), limit)) {}
+
+void message_stream::consume(std::size_t count) noexcept {
+    begin_ += count;
+    if (begin_ != in_.size()) return;
+    in_.clear();
+    begin_ = 0;
+}
+
+void message_stream::release_memory() noexcept {
+    if (in_.empty()) std::string().swap(in_);
+    if (out_.empty()) std::string().swap(out_);
+}
+
+template <class S>
+poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
+    // Not directly into in_: a connection that waits should not own a large buffer.
+    std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+    auto count = stream.poll_read(cx, scratch);
+    if (!count || !*count) return count;
+    if (begin_ != 0) in_.erase(0, std::exchange(begin_, 0));
+    in_.append(reinterpret_cast<const char*>(scratch.data()), **count);
+    return count;
+}
+
+poll_result<result<std::size_t>> message_stream::poll_fill(context& cx) { return poll_fill_from(stream_, cx); }
+poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
+    return poll_fill_from(stream_.inner(), cx);
+}
+
+poll_result<result<void>> message_stream::poll_flush(context& cx) {
+    while (sent_ != out_.size()) {
+        auto count = stream_.poll_write(cx, bytes_of(std::string_view(out_).substr(sent_)));
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+        sent_ += **count;
+    }
+    out_.clear();
+    sent_ = 0;
+    return stream_.poll_flush(cx);
+}
+
+poll_result<result<std::size_t>> message_stream::poll_body(context& cx, body_decoder& decoder,
+                                                           std::span<std::byte> into) {
+    for (;;) {
+        if (decoder.is_finished() || into.empty()) return eddy::ok(std::size_t{0});
+        const auto step = decoder.next(in(), into.size());
+        if (!step) return failed(make_error_code(step.error()));
+        if (const auto data = step->data; !data.empty()) {
+            std::memcpy(into.data(), data.data(), data.size());
+            consume(step->consumed);
+            return eddy::ok(data.size());
+        }
+        consume(step->consumed);
+        if (decoder.is_finished()) continue;
+        auto count = poll_fill(cx);
+        if (!count || !*count) return count;
+        if (**count == 0 && !decoder.end_of_stream()) return failed(make_error_code(http::errc::body_too_short));
+    }
+}
+
+task<result<void>> message_stream::flush() {
+    co_return co_await poll_fn([this](context& cx) { return poll_flush(cx); });
+}
+
+task<result<std::size_t>> message_stream::fill() {
+    co_return co_await poll_fn([this](context& cx) { return poll_fill(cx); });
+}
+
+poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::body& from, std::span<std::byte> into) {
+    auto count = from.poll_read(cx, into);
+    if (count) {
+        if (!*count) body_failure_ = count->error();
+        return count;
+    }
+    // What is there already is sent while the reader waits.
+    const auto flushed = poll_flush(cx);
+    if (flushed && !*flushed) return failed(flushed->error());
+    return not_ready;
+}
+
+task<result<void>> message_stream::send_body(http::body& from, body_framing framing) {
+    using kind = body_framing::kind;
+    if (framing.is == kind::none) co_return co_await flush();
+    if (const auto* const content = from.in_memory(); content != nullptr && framing.is == kind::length) {
+        out_.append(content->text().substr(0, static_cast<std::size_t>(framing.length)));
+        co_return co_await flush();
+    }
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
+    const std::span piece(scratch.get(), read_size);
+    for (;;) {
+        auto next = poll_fn([&](context& cx) { return poll_piece(cx, from, piece); });
+        const auto count = co_await next;
+        if (!count) co_return std::unexpected(count.error());
+        if (*count == 0) break;
+        if (framing.is == kind::chunked) {
+            append_chunk(out_, piece.first(*count));
+        } else {
+            out_.append(reinterpret_cast<const char*>(piece.data()), *count);
+        }
+        if (out_.size() < most_unsent) continue;
+        const auto flushed = co_await flush();
+        if (!flushed) co_return flushed;
+    }
+    if (framing.is == kind::chunked) out_.append("0\r\n\r\n");
+    co_return co_await flush();
+}
+
+task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit) {
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
+    for (std::size_t all = 0; !decoder.is_finished();) {
+        auto next = poll_fn([&](context& cx) { return poll_body(cx, decoder, std::span(scratch.get(), read_size)); });
+        const auto count = co_await next;
+        if (!count) co_return false;
+        all += *count;
+        if (all > limit) co_return false;
+    }
+    co_return true;
+}
+
+task<void> message_stream::shut_down_and_discard() {
+    auto both = poll_fn([this, is_shut_down = false](context& cx) mutable -> poll_result<void> {
+        // At the same time: the peer may read only after it has sent everything.
+        if (!is_shut_down) {
+            auto flushed = poll_flush(cx);
+            if (flushed && *flushed) flushed = stream_.inner().poll_shutdown(cx);
+            if (flushed && !*flushed) return poll_result<void>::ready();
+            is_shut_down = flushed.is_ready();
+        }
+        in_.clear();
+        begin_ = 0;
+        for (;;) {
+            const auto count = poll_fill_idle(cx);
+            if (!count) return not_ready;
+            if (!*count || **count == 0) return poll_result<void>::ready();
+            in_.clear();
+        }
+    });
+    co_await both;
+}
+
+task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
+    auto closing = time::timeout(limit, shut_down_and_discard());
+    static_cast<void>(co_await closing);
+}
+
+task<void> message_stream::close() {
+    const auto flushed = co_await flush();
+    if (!flushed) co_return;
+    static_cast<void>(co_await poll_fn([this](context& cx) { return stream_.poll_shutdown(cx); }));
+}
+
+}  // namespace eddy::detail

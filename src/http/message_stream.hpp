@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <eddy/future/future.hpp>
+#include <eddy/http/body.hpp>
+#include <eddy/io/boxed.hpp>
+#include <eddy/io/idle_timeout.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task/task.hpp>
+
+#include "http/body_decoder.hpp"
+
+namespace eddy::detail {
+
+/// A connection that carries messages: the received bytes that were not parsed, and the bytes to send. The base of both
+/// roles.
+/// Thread safety: one thread at a time.
+class message_stream {
+public:
+    /// An operation that waits without progress for `limit` fails with errc::timed_out.
+    message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit);
+
+    /// The received bytes.
+    [[nodiscard]] std::string_view in() const noexcept { return std::string_view(in_).substr(begin_); }
+    void consume(std::size_t count) noexcept;
+    /// The bytes to send: append to it.
+    [[nodiscard]] std::string& out() noexcept { return out_; }
+    /// Frees the memory of empty buffers, for a connection that is idle.
+    void release_memory() noexcept;
+
+    /// Receives bytes, and returns the count. Returns 0 at the end of the connection.
+    /// Cancel safety: safe.
+    poll_result<result<std::size_t>> poll_fill(context& cx);
+    /// Same as poll_fill(), without a limit of time.
+    /// Cancel safety: safe.
+    poll_result<result<std::size_t>> poll_fill_idle(context& cx);
+    /// Sends all of out().
+    /// Cancel safety: safe.
+    poll_result<result<void>> poll_flush(context& cx);
+    /// Receives data of a body. Returns 0 at its end.
+    /// Errors: those of the decoder; body_too_short.
+    /// Cancel safety: safe.
+    poll_result<result<std::size_t>> poll_body(context& cx, body_decoder& decoder, std::span<std::byte> into);
+
+    /// The futures of the functions above.
+    task<result<void>> flush();
+    task<result<std::size_t>> fill();
+
+    /// Sends out() and then a body. After an error of the body's reader, body_failure() returns it; then the connection
+    /// must be closed, because the message is incomplete.
+    /// Cancel safety: not safe. The message is incomplete.
+    task<result<void>> send_body(http::body& from, body_framing framing);
+    [[nodiscard]] std::error_code body_failure() const noexcept { return body_failure_; }
+
+    /// Receives and discards what is left of a body. Returns whether that was at most `limit` bytes and has succeeded.
+    /// Cancel safety: not safe.
+    task<bool> discard_body(body_decoder& decoder, std::size_t limit);
+    /// Sends out(), ends the writing direction, and reads until the peer closes the connection or `limit` has passed. A
+    /// connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
+    /// Cancel safety: safe. The connection is closed.
+    task<void> close_gracefully(std::chrono::nanoseconds limit);
+    /// Sends out() and ends the writing direction.
+    task<void> close();
+
+private:
+    template <class S>
+    poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
+    poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into);
+    task<void> shut_down_and_discard();
+
+    io::idle_stream<io::boxed_stream> stream_;
+    std::string in_;
+    std::size_t begin_ = 0;  // of the bytes of in_ that were not consumed
+    std::string out_;
+    std::size_t sent_ = 0;  // bytes of out_
+    std::error_code body_failure_;
+};
+
+}  // namespace eddy::detail

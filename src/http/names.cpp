@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <eddy/http/error.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/status.hpp>
+
+// The names of methods, status codes and errors.
+
+namespace eddy::http {
+namespace {
+
+constexpr std::array<std::string_view, 8> method_names = {"GET",    "HEAD",    "POST",  "PUT",
+                                                          "DELETE", "OPTIONS", "TRACE", "PATCH"};
+
+const char* text_of(errc code) noexcept {
+    switch (code) {
+    case errc::bad_url:
+        return "not a URL that can be requested: write it as http://host/path or https://host:port/path, without a "
+               "user name";
+    case errc::bad_message: return "the peer violates the HTTP protocol";
+    case errc::body_too_large: return "the body is larger than its limit";
+    case errc::header_too_large: return "the headers are larger than their limit";
+    case errc::body_detached: return "the body was read after the response to its request had been sent";
+    case errc::body_too_short: return "the body ended before its announced size";
+    case errc::too_many_redirects: return "the request was redirected too often";
+    case errc::no_tls: return "https is not available: build eddy with OpenSSL 3 (Debian: libssl-dev)";
+    }
+    return "unknown HTTP error";
+}
+
+class category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy.http"; }
+    std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (static_cast<errc>(code)) {
+        case errc::bad_url: return std::errc::invalid_argument;
+        case errc::bad_message: return std::errc::bad_message;
+        case errc::body_too_large:
+        case errc::header_too_large: return std::errc::message_size;
+        case errc::no_tls: return std::errc::not_supported;
+        default: return {code, *this};
+        }
+    }
+};
+
+}  // namespace
+
+std::string_view to_string(method of) noexcept { return method_names[static_cast<std::size_t>(of)]; }
+
+std::optional<method> method_of(std::string_view name) noexcept {
+    const auto* const found = std::ranges::find(method_names, name);
+    if (found == method_names.end()) return std::nullopt;
+    return static_cast<method>(found - method_names.begin());
+}
+
+std::string_view reason_of(status code) noexcept {
+    switch (code) {
+    case status::ok: return "OK";
+    case status::created: return "Created";
+    case status::accepted: return "Accepted";
+    case status::no_content: return "No Content";
+    case status::reset_content: return "Reset Content";
+    case status::partial_content: return "Partial Content";
+    case status::moved_permanently: return "Moved Permanently";
+    case status::found: return "Found";
+    case status::see_other: return "See Other";
+    case status::not_modified: return "Not Modified";
+    case status::temporary_redirect: return "Temporary Redirect";
+    case status::permanent_redirect: return "Permanent Redirect";
+    case status::bad_request: return "Bad Request";
+    case status::unauthorized: return "Unauthorized";
+    case status::forbidden: return "Forbidden";
+    case status::not_found: return "Not Found";
+    case status::method_not_allowed: return "Method Not Allowed";
+    case status::not_acceptable: return "Not Acceptable";
+    case status::request_timeout: return "Request Timeout";
+    case status::conflict: return "Conflict";
+    case status::gone: return "Gone";
+    case status::length_required: return "Length Required";
+    case status::precondition_failed: return "Precondition Failed";
+    case status::content_too_large: return "Content Too Large";
+    case status::uri_too_long: return "URI Too Long";
+    case status::unsupported_media_type: return "Unsupported Media Type";
+    case status::range_not_satisfiable: return "Range Not Satisfiable";
+    case status::expectation_failed: return "Expectation Failed";
+    case status::unprocessable_content: return "Unprocessable Content";
+    case status::upgrade_required: return "Upgrade Required";
+    case status::too_many_requests: return "Too Many Requests";
+    case status::request_header_fields_too_large: return "Request Header Fields Too Large";
+    case status::internal_server_error: return "Internal Server Error";
+    case status::not_implemented: return "Not Implemented";
+    case status::bad_gateway: return "Bad Gateway";
+    case status::service_unavailable: return "Service Unavailable";
+    case status::gateway_timeout: return "Gateway Timeout";
+    case status::http_version_not_supported: return "HTTP Version Not Supported";
+    }
+    return "";
+}
+
+const std::error_category& error_category() noexcept {
+    static const category instance;
+    return instance;
+}
+
+std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
+}  // namespace eddy::http

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/router.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <eddy/error.hpp>
+
+#include "http/characters.hpp"
+
+namespace eddy::detail {
+namespace {
+
+struct route {
+    http::method method;
+    http::service answer;
+    std::vector<std::string> names;  // of the parameters, in their order
+};
+
+/// A part of a path, and the parts that may follow it.
+struct path_node {
+    std::vector<std::pair<std::string, std::unique_ptr<path_node>>> literals;
+    std::unique_ptr<path_node> parameter;
+    std::unique_ptr<path_node> rest;
+    std::vector<route> routes;  // of the path that ends here
+
+    [[nodiscard]] const path_node* literal(std::string_view part) const noexcept {
+        for (const auto& [text, node] : literals)
+            if (text == part) return node.get();
+        return nullptr;
+    }
+    path_node& make_literal(std::string_view part) {
+        for (const auto& [text, node] : literals)
+            if (text == part) return *node;
+        return *literals.emplace_back(std::string(part), std::make_unique<path_node>()).second;
+    }
+};
+
+path_node& make_child(std::unique_ptr<path_node>& child) {
+    if (!child) child = std::make_unique<path_node>();
+    return *child;
+}
+
+/// The route of a path: the node, and what its parameters matched.
+struct match {
+    const path_node* node = nullptr;
+    std::vector<std::string> values;
+
+    /// Finds the node of a path. Each node is visited at most once, since its depth is the number of parts before it.
+    bool find(const path_node& at, std::span<const std::string> parts) {
+        if (parts.empty()) return !at.routes.empty() && found(at);
+        const auto* const next = at.literal(parts.front());
+        if (next != nullptr && find(*next, parts.subspan(1))) return true;
+        if (at.parameter && !parts.front().empty()) {
+            values.push_back(parts.front());
+            if (find(*at.parameter, parts.subspan(1))) return true;
+            values.pop_back();
+        }
+        return match_rest(at, parts);
+    }
+
+private:
+    bool found(const path_node& at) noexcept {
+        node = &at;
+        return true;
+    }
+    bool match_rest(const path_node& at, std::span<const std::string> parts) {
+        if (!at.rest) return false;
+        std::string all;
+        for (std::size_t i = 0; i < parts.size(); ++i) all.append(i == 0 ? "" : "/").append(parts[i]);
+        values.push_back(std::move(all));
+        return found(*at.rest);
+    }
+};
+
+/// Splits "/a/b" into its decoded parts. Returns nullopt for an invalid "%", or a NUL.
+std::optional<std::vector<std::string>> split_path(std::string_view path) {
+    std::vector<std::string> parts;
+    path.remove_prefix(1);
+    for (;;) {
+        const bool is_last = path.find('/') == std::string_view::npos;
+        auto part = http::decode_percent(take_part(path, '/'));
+        if (!part || part->find('\0') != std::string::npos) return std::nullopt;
+        parts.push_back(*std::move(part));
+        if (is_last) return parts;
+    }
+}
+
+http::response refusal(http::status why) { return http::response::text(std::string(http::reason_of(why)) + "\n", why); }
+
+http::response method_not_allowed(const path_node& at) {
+    std::string allowed;
+    const auto append = [&](http::method each) {
+        allowed.append(allowed.empty() ? "" : ", ").append(http::to_string(each));
+    };
+    bool has_get = false;
+    bool has_head = false;
+    for (const auto& each : at.routes) {
+        append(each.method);
+        has_get = has_get || each.method == http::method::get;
+        has_head = has_head || each.method == http::method::head;
+    }
+    if (has_get && !has_head) append(http::method::head);
+    auto answer = refusal(http::status::method_not_allowed);
+    answer.headers.add("Allow", allowed);
+    return answer;
+}
+
+const route* route_of(const path_node& at, http::method asked) noexcept {
+    for (const auto& each : at.routes)
+        if (each.method == asked) return &each;
+    return asked == http::method::head ? route_of(at, http::method::get) : nullptr;
+}
+
+task<result<http::response>> refuse(http::response answer) { co_return std::move(answer); }
+
+}  // namespace
+
+class http_routes {
+public:
+    void add(http::method what, std::string_view pattern, http::service&& answer, const std::source_location& where) {
+        if (!pattern.starts_with('/')) throw misuse("the pattern of a route must begin with a slash", where);
+        route made{what, std::move(answer), {}};
+        path_node* at = &root_;
+        pattern.remove_prefix(1);
+        for (bool is_last = false; !is_last;) {
+            is_last = pattern.find('/') == std::string_view::npos;
+            at = &child(*at, take_part(pattern, '/'), is_last, made.names, where);
+        }
+        if (std::ranges::find(at->routes, what, &route::method) != at->routes.end())
+            throw misuse("the router has a route for this method and path already", where);
+        at->routes.push_back(std::move(made));
+    }
+
+    [[nodiscard]] task<result<http::response>> call(http::request asked) const {
+        if (!asked.target.starts_with('/')) return refuse(refusal(http::status::not_found));  // "OPTIONS *"
+        const auto parts = split_path(asked.path());
+        if (!parts) return refuse(refusal(http::status::bad_request));
+        match found;
+        if (!found.find(root_, *parts)) return refuse(refusal(http::status::not_found));
+        const auto* const selected = route_of(*found.node, asked.method);
+        if (selected == nullptr) return refuse(method_not_allowed(*found.node));
+        for (std::size_t i = 0; i < selected->names.size(); ++i)
+            asked.parameters.emplace_back(selected->names[i], std::move(found.values[i]));
+        return selected->answer(std::move(asked));
+    }
+
+private:
+    static path_node& child(path_node& at, std::string_view part, bool is_last, std::vector<std::string>& names,
+                            const std::source_location& where) {
+        if (part.find_first_of("{}") == std::string_view::npos) return at.make_literal(part);
+        const bool is_rest = part.ends_with("...}");
+        const std::size_t suffix = is_rest ? 4 : 1;
+        const auto name = part.size() > suffix + 1 ? part.substr(1, part.size() - 1 - suffix) : std::string_view();
+        if (!part.starts_with('{') || !part.ends_with('}') || !is_token(name))
+            throw misuse("a parameter of a route must be a whole part of the path: {name}, or {name...} at the end",
+                         where);
+        if (is_rest && !is_last) throw misuse("{name...} must be the last part of a route", where);
+        names.emplace_back(name);
+        return make_child(is_rest ? at.rest : at.parameter);
+    }
+
+    path_node root_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+router::router() : routes_(std::make_shared<detail::http_routes>()) {}
+
+router& router::add(method what, std::string_view pattern, service answer, std::source_location where) {
+    routes_->add(what, pattern, std::move(answer), where);
+    return *this;
+}
+
+task<result<response>> router::operator()(request asked) const { return routes_->call(std::move(asked)); }
+
+}  // namespace eddy::http

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+// The parts of HTTP messages in memory: header fields, URLs, bodies, heads, routes.
+#include <eddy/http.hpp>
+
+#include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "http/head_writer.hpp"
+
+namespace {
+
+using eddy::task;
+namespace http = eddy::http;
+namespace io = eddy::io;
+
+std::string listed(const http::headers& all) {
+    std::string text;
+    for (const auto& [name, value] : all) text.append(name).append("=").append(value).append(";");
+    return text;
+}
+
+TEST(HttpHeaders, KeepOrderAndDuplicates) {
+    http::headers all;
+    all.add("B", "1");
+    all.add("a", "2");
+    all.add("b", " 3\t");
+    EXPECT_EQ(listed(all), "B=1;a=2;b=3;");
+    EXPECT_EQ(all.size(), 3U);
+    EXPECT_EQ(all.count("B"), 2U);
+    EXPECT_EQ(all.get("b"), "1");
+    EXPECT_EQ(all.get("c"), std::nullopt);
+}
+
+TEST(HttpHeaders, SetReplacesAllAtTheFirstPlace) {
+    http::headers all;
+    all.add("X", "1");
+    all.add("Y", "2");
+    all.add("x", "3");
+    all.set("x", "4");
+    all.set("Z", "5");
+    EXPECT_EQ(listed(all), "x=4;Y=2;Z=5;");
+    all.set("Y", *all.get("Z"));  // a view of its own memory
+    EXPECT_EQ(listed(all), "x=4;Y=5;Z=5;");
+    EXPECT_EQ(all.remove("x"), 1U);
+    EXPECT_EQ(all.remove("x"), 0U);
+    EXPECT_EQ(listed(all), "Y=5;Z=5;");
+}
+
+TEST(HttpHeaders, FindsTokensOfLists) {
+    http::headers all;
+    all.add("Connection", "a, Close ,b");
+    all.add("connection", "keep-alive");
+    EXPECT_TRUE(all.has_token("Connection", "close"));
+    EXPECT_TRUE(all.has_token("CONNECTION", "Keep-Alive"));
+    EXPECT_FALSE(all.has_token("Connection", "clos"));
+    EXPECT_FALSE(all.has_token("Other", "close"));
+}
+
+TEST(HttpHeaders, RefuseWhatWouldInjectFields) {
+    http::headers all;
+    EXPECT_THROW(all.add("X", "a\r\nY: b"), eddy::misuse);
+    EXPECT_THROW(all.add("X", std::string_view("\0", 1)), eddy::misuse);
+    EXPECT_THROW(all.set("X", "a\nb"), eddy::misuse);
+    EXPECT_THROW(all.add("X:", "a"), eddy::misuse);
+    EXPECT_THROW(all.add("", "a"), eddy::misuse);
+    EXPECT_THROW(all.add("X Y", "a"), eddy::misuse);
+    EXPECT_TRUE(all.empty());
+}
+
+TEST(HttpNames, MethodsAndStatuses) {
+    EXPECT_EQ(http::to_string(http::method::delete_), "DELETE");
+    EXPECT_EQ(http::method_of("PATCH"), http::method::patch);
+    EXPECT_EQ(http::method_of("patch"), std::nullopt);
+    EXPECT_EQ(http::reason_of(http::status::not_found), "Not Found");
+    EXPECT_EQ(http::reason_of(http::status(299)), "");
+    EXPECT_TRUE(http::is_success(http::status(299)));
+    EXPECT_EQ(make_error_code(http::errc::bad_url), std::errc::invalid_argument);
+    EXPECT_EQ(std::error_code(http::errc::body_too_large), std::errc::message_size);
+}
+
+std::string parsed(std::string_view text) {
+    const auto got = http::url::parse(text);
+    return got ? got->to_string() : "bad";
+}
+
+TEST(HttpUrl, ParsesAndNormalizes) {
+    const std::pair<std::string_view, std::string_view> rows[] = {
+        {"http://a", "http://a/"},
+        {"HTTP://Example.ORG/Path", "http://example.org/Path"},
+        {"http://a:80/b", "http://a/b"},
+        {"https://a:443", "https://a/"},
+        {"https://a:80/", "https://a:80/"},
+        {"http://a?b", "http://a/?b"},
+        {"http://a/b?c#d", "http://a/b?c"},
+        {"http://[::1]:8080/", "http://[::1]:8080/"},
+        {"http://a/b/./c/../d", "http://a/b/d"},
+        {"http://a/../..", "http://a/"},
+        {"http://a/b/..", "http://a/"},
+        {"http://a/b/.", "http://a/b/"},
+        {"http://a/b/", "http://a/b/"},
+        {"http://a//b", "http://a//b"},
+        {"", "bad"},
+        {"a", "bad"},
+        {"/a", "bad"},
+        {"ftp://a/", "bad"},
+        {"http:/a", "bad"},
+        {"http://", "bad"},
+        {"http:///a", "bad"},
+        {"http://:80/", "bad"},
+        {"http://a:b/", "bad"},
+        {"http://a:65536/", "bad"},
+        {"http://u:p@a/", "bad"},
+        {"http://[::1/", "bad"},
+        {"http://a b/", "bad"},
+        {"http://a/b c", "bad"},
+        {"http://a/\r\nX: y", "bad"},
+    };
+    for (const auto& [text, expected] : rows) EXPECT_EQ(parsed(text), expected) << text;
+}
+
+TEST(HttpUrl, ResolvesReferences) {
+    const auto base = http::url::parse("http://a:81/b/c?d").value();
+    const std::pair<std::string_view, std::string_view> rows[] = {
+        {"", "http://a:81/b/c?d"},
+        {"#x", "http://a:81/b/c?d"},
+        {"?x", "http://a:81/b/c?x"},
+        {"x", "http://a:81/b/x"},
+        {"../x", "http://a:81/x"},
+        {"/x", "http://a:81/x"},
+        {"//x/y", "http://x/y"},
+        {"https://x/y", "https://x/y"},
+        {"x:y", "bad"},
+        {"/x?u=http://y/", "http://a:81/x?u=http://y/"},
+    };
+    for (const auto& [reference, expected] : rows) {
+        const auto got = base.resolve(reference);
+        EXPECT_EQ(got ? got->to_string() : "bad", expected) << reference;
+    }
+}
+
+TEST(HttpUrl, DecodesPercentAndQueries) {
+    EXPECT_EQ(http::decode_percent("a%20b%2F+"), "a b/+");
+    EXPECT_EQ(http::decode_percent("%4"), std::nullopt);
+    EXPECT_EQ(http::decode_percent("%4x"), std::nullopt);
+    EXPECT_EQ(http::query_value("a=1&b=x+y%21&c&a=2", "a"), "1");
+    EXPECT_EQ(http::query_value("a=1&b=x+y%21&c", "b"), "x y!");
+    EXPECT_EQ(http::query_value("a=1&c", "c"), "");
+    EXPECT_EQ(http::query_value("a=1", "d"), std::nullopt);
+    http::request asked(http::method::get, "/p?x=%41");
+    EXPECT_EQ(asked.path(), "/p");
+    EXPECT_EQ(asked.query("x"), "A");
+}
+
+// ---- Bodies ----
+
+io::cursor<std::string> reader_of(std::string text) { return io::cursor<std::string>(std::move(text)); }
+
+TEST(HttpBody, InMemoryIsReadInParts) {
+    eddy::core loop;
+    http::body body("hello");
+    EXPECT_EQ(body.size(), 5U);
+    std::array<std::byte, 2> two{};
+    EXPECT_EQ(loop.run(io::read(body, two)), 2U);
+    EXPECT_EQ(body.size(), 3U);
+    EXPECT_EQ(loop.run(body.read_text()).value(), "llo");
+    EXPECT_EQ(body.size(), 0U);
+    EXPECT_EQ(loop.run(body.read_text()).value(), "");
+}
+
+TEST(HttpBody, ReaderWithoutSizeIsReadToItsEnd) {
+    eddy::core loop;
+    auto body = http::body::from_reader(reader_of(std::string(40'000, 'x')));
+    EXPECT_EQ(body.size(), std::nullopt);
+    EXPECT_EQ(body.in_memory(), nullptr);
+    EXPECT_EQ(loop.run(body.read_text()).value().size(), 40'000U);
+}
+
+TEST(HttpBody, ReaderWithSizeGivesExactlyThatSize) {
+    eddy::core loop;
+    auto longer = http::body::from_reader(reader_of("hello"), 3);
+    EXPECT_EQ(loop.run(longer.read_text()).value(), "hel");
+    auto shorter = http::body::from_reader(reader_of("hello"), 6);
+    EXPECT_EQ(loop.run(shorter.read_text()).error(), http::errc::body_too_short);
+}
+
+TEST(HttpBody, LimitBoundsWhatIsCollected) {
+    eddy::core loop;
+    http::body exact("12345");
+    EXPECT_EQ(loop.run(exact.read_all(5)).value(), "12345");
+    http::body memory("12345");
+    EXPECT_EQ(loop.run(memory.read_all(4)).error(), http::errc::body_too_large);
+    auto unknown = http::body::from_reader(reader_of("12345"));
+    EXPECT_EQ(loop.run(unknown.read_all(4)).error(), http::errc::body_too_large);
+    auto known = http::body::from_reader(reader_of("12345"), 5);
+    EXPECT_EQ(loop.run(known.read_text(4)).error(), http::errc::body_too_large);
+}
+
+// ---- Heads that are sent ----
+
+std::string head_of(const http::response& from, http::method asked = http::method::get,
+                    http::version version = http::version::http_1_1, bool keeps_alive = true) {
+    eddy::detail::response_context context;
+    context.asked = asked;
+    context.version = version;
+    context.keeps_alive = keeps_alive;
+    std::string text;
+    eddy::detail::write_response_head(text, from, context);
+    const auto date = text.find("Date: ");
+    if (date != std::string::npos) text.erase(date, text.find("\r\n", date) + 2 - date);
+    std::erase(text, '\r');
+    std::ranges::replace(text, '\n', ';');
+    return text;
+}
+
+TEST(HttpHead, ResponseDelimitsItsBody) {
+    const auto stream = [] { return http::body::from_reader(reader_of("")); };
+    EXPECT_EQ(head_of(http::response(http::status::ok, "hi")), "HTTP/1.1 200 OK;Content-Length: 2;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok)), "HTTP/1.1 200 OK;Content-Length: 0;;");
+    EXPECT_EQ(head_of(http::response(http::status(299))), "HTTP/1.1 299 ;Content-Length: 0;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok, stream())), "HTTP/1.1 200 OK;Transfer-Encoding: chunked;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok, stream()), http::method::get, http::version::http_1_0),
+              "HTTP/1.1 200 OK;Connection: close;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok, "hi"), http::method::get, http::version::http_1_0),
+              "HTTP/1.1 200 OK;Content-Length: 2;Connection: keep-alive;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok, "hi"), http::method::get, http::version::http_1_1, false),
+              "HTTP/1.1 200 OK;Content-Length: 2;Connection: close;;");
+}
+
+TEST(HttpHead, ResponsesWithoutBody) {
+    EXPECT_EQ(head_of(http::response(http::status::no_content, "hi")), "HTTP/1.1 204 No Content;;");
+    EXPECT_EQ(head_of(http::response(http::status::not_modified, "hi")), "HTTP/1.1 304 Not Modified;;");
+    EXPECT_EQ(head_of(http::response(http::status::ok, "hi"), http::method::head),
+              "HTTP/1.1 200 OK;Content-Length: 2;;");
+    http::response announced(http::status::ok);
+    announced.headers.add("Content-Length", "7");
+    EXPECT_EQ(head_of(announced, http::method::head), "HTTP/1.1 200 OK;Content-Length: 7;;");
+    announced.status = http::status::not_modified;
+    EXPECT_EQ(head_of(announced), "HTTP/1.1 304 Not Modified;Content-Length: 7;;");
+}
+
+TEST(HttpHead, FramingOfTheServiceIsIgnored) {
+    http::response wrong(http::status::ok, "hi");
+    wrong.headers.add("Content-Length", "7");
+    wrong.headers.add("transfer-encoding", "gzip");
+    wrong.headers.add("Connection", "upgrade");
+    wrong.headers.add("X", "y");
+    EXPECT_EQ(head_of(wrong), "HTTP/1.1 200 OK;X: y;Content-Length: 2;;");
+}
+
+TEST(HttpHead, DateHasTheFixedFormat) {
+    std::string date;
+    eddy::detail::write_date(date);
+    ASSERT_EQ(date.size(), 29U);
+    EXPECT_EQ(date.substr(3, 2), ", ");
+    EXPECT_TRUE(date.ends_with(" GMT")) << date;
+}
+
+// ---- Routes ----
+
+http::service says(std::string text) {
+    return [text](http::request asked) -> task<http::response> {
+        std::string answer = text;
+        for (const auto& [name, value] : asked.parameters) answer.append(" ").append(name).append("=").append(value);
+        co_return http::response::text(answer);
+    };
+}
+
+std::string routed(const http::router& app, http::method what, std::string target) {
+    eddy::core loop;
+    auto answer = loop.run(app(http::request(what, std::move(target)))).value();
+    if (answer.status == http::status::ok) return loop.run(answer.body.read_text()).value();
+    return std::to_string(http::to_int(answer.status)) + " " + std::string(answer.headers.get("Allow").value_or(""));
+}
+
+TEST(HttpRouter, SelectsByPathAndMethod) {
+    http::router app;
+    app.get("/", says("root"))
+        .get("/users", says("users"))
+        .get("/users/{id}", says("user"))
+        .put("/users/{id}", says("put"))
+        .get("/users/me", says("me"))
+        .get("/users/{id}/posts/{post}", says("post"))
+        .get("/files/{path...}", says("file"));
+    using http::method;
+    EXPECT_EQ(routed(app, method::get, "/"), "root");
+    EXPECT_EQ(routed(app, method::get, "/users?x=y"), "users");
+    EXPECT_EQ(routed(app, method::get, "/users/7"), "user id=7");
+    EXPECT_EQ(routed(app, method::put, "/users/7"), "put id=7");
+    EXPECT_EQ(routed(app, method::get, "/users/me"), "me");
+    EXPECT_EQ(routed(app, method::get, "/users/me/posts/2"), "post id=me post=2");
+    EXPECT_EQ(routed(app, method::get, "/users/a%20b%2Fc"), "user id=a b/c");
+    EXPECT_EQ(routed(app, method::get, "/files/a/b.txt"), "file path=a/b.txt");
+    EXPECT_EQ(routed(app, method::get, "/files/"), "file path=");
+    EXPECT_EQ(routed(app, method::head, "/users"), "users");
+    EXPECT_EQ(routed(app, method::get, "/files"), "404 ");
+    EXPECT_EQ(routed(app, method::get, "/users/"), "404 ");
+    EXPECT_EQ(routed(app, method::get, "/nothing"), "404 ");
+    EXPECT_EQ(routed(app, method::options, "*"), "404 ");
+    EXPECT_EQ(routed(app, method::delete_, "/users/7"), "405 GET, PUT, HEAD");
+    EXPECT_EQ(routed(app, method::put, "/users/me"), "405 GET, HEAD");
+    EXPECT_EQ(routed(app, method::get, "/users/%4"), "400 ");
+    EXPECT_EQ(routed(app, method::get, "/users/%00"), "400 ");
+}
+
+TEST(HttpRouter, RefusesInvalidPatterns) {
+    http::router app;
+    for (const char* const pattern : {"", "a", "/{", "/{}", "/{...}", "/a{b}", "/{a}b", "/{a...}/b", "/{a b}"})
+        EXPECT_THROW(app.get(pattern, says("x")), eddy::misuse) << pattern;
+    app.get("/a/{b}", says("x"));
+    EXPECT_THROW(app.get("/a/{c}", says("x")), eddy::misuse);
+}
+
+}  // namespace

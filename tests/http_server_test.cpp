@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: MIT
+// The server of eddy::http over connections in memory, on a paused clock: what a client sends, byte by byte, and what
+// it gets.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+namespace http = eddy::http;
+namespace io = eddy::io;
+
+/// A client that sends and receives text.
+class client {
+public:
+    explicit client(io::duplex_stream&& stream) : stream_(std::move(stream)) {}
+
+    task<bool> send(std::string text) {
+        const auto sent = co_await io::write_all(stream_, text);
+        co_return sent.has_value();
+    }
+    /// Receives text that ends with `end`. Returns what came if the connection ends before.
+    task<std::string> receive(std::string end) {
+        std::string text;
+        std::array<std::byte, 1> one{};
+        while (!text.ends_with(end)) {
+            const auto count = co_await io::read(stream_, one);
+            if (!count || *count == 0) break;
+            text += static_cast<char>(one[0]);
+        }
+        co_return without_date(text);
+    }
+    /// Receives text up to the end of the connection.
+    task<std::string> receive_all() {
+        std::string text;
+        std::array<std::byte, 4096> some{};
+        for (;;) {
+            const auto count = co_await io::read(stream_, some);
+            if (!count || *count == 0) break;
+            text.append(reinterpret_cast<const char*>(some.data()), *count);
+        }
+        co_return without_date(text);
+    }
+    /// Sends all requests, and returns all responses.
+    task<std::string> exchange(std::string requests) {
+        // At the same time: the server may send while it receives.
+        auto both = eddy::join(send_and_close(std::move(requests)), receive_all());
+        auto [is_sent, responses] = co_await both;
+        co_return responses;
+    }
+    task<void> close() {
+        static_cast<void>(co_await eddy::poll_fn([this](eddy::context& cx) { return stream_.poll_shutdown(cx); }));
+    }
+
+private:
+    task<bool> send_and_close(std::string text) {
+        const bool is_sent = co_await send(std::move(text));
+        co_await close();
+        co_return is_sent;
+    }
+    static std::string without_date(std::string text) {
+        for (auto at = text.find("Date: "); at != std::string::npos; at = text.find("Date: "))
+            text.erase(at, text.find("\r\n", at) + 2 - at);
+        return text;
+    }
+
+    io::duplex_stream stream_;
+};
+
+template <class Script>
+task<bool> play(client one, Script& script) {
+    co_await script(one);
+    co_await one.close();
+    co_return true;
+}
+
+/// Serves one connection, while `script(client&)` uses its other end. Returns how serving it has ended.
+template <class Script>
+result<void> converse(http::service app, http::serve_options options, Script script, std::size_t capacity = 64 * 1024) {
+    return eddy::test::run_paused([&]() -> task<result<void>> {
+        auto [near, far] = io::duplex(capacity);
+        auto both =
+            eddy::join(http::serve_connection(std::move(far), app, options), play(client(std::move(near)), script));
+        auto [outcome, has_played] = co_await both;
+        EXPECT_TRUE(has_played);
+        co_return outcome;
+    });
+}
+
+/// Sends `requests` at once, and returns all responses.
+std::string answers(http::service app, std::string requests, http::serve_options options = http::serve_options()) {
+    std::string responses;
+    const auto outcome = converse(std::move(app), std::move(options),
+                                  [&](client& one) -> task<void> { responses = co_await one.exchange(requests); });
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().message();
+    return responses;
+}
+
+/// Answers with the path.
+task<http::response> say_path(http::request asked) {
+    co_return http::response(http::status::ok, std::string(asked.path()));
+}
+
+/// Answers with the body, after it has received all of it.
+task<result<http::response>> say_body(http::request asked) {
+    auto text = co_await try_(asked.body.read_text());
+    co_return http::response(http::status::ok, std::move(text));
+}
+
+/// Answers with the body while it receives it.
+task<http::response> stream_body(http::request asked) {
+    co_return http::response(http::status::ok, std::move(asked.body));
+}
+
+std::string get(std::string path, std::string fields = "") {
+    return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+std::string post(std::string body, std::string fields = "") {
+    return "POST / HTTP/1.1\r\nHost: a\r\n" + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+           body;
+}
+std::string ok(std::string body, std::string fields = "") {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
+}
+const std::string close_field = "Connection: close\r\n";
+
+/// Returns the status lines in `responses`, without the version.
+std::string statuses(const std::string& responses) {
+    std::string all;
+    for (auto at = responses.find("HTTP/1.1 "); at != std::string::npos; at = responses.find("HTTP/1.1 ", at + 1))
+        all.append(all.empty() ? "" : ",").append(responses.substr(at + 9, 3));
+    return all;
+}
+
+// ---- Requests and responses ----
+
+TEST(HttpServer, AnswersRequestsOfOneConnection) {
+    EXPECT_EQ(answers(say_path, get("/a") + get("/b?c")), ok("/a") + ok("/b"));
+    EXPECT_EQ(answers(say_body, post("hello") + post("") + post("x")), ok("hello") + ok("") + ok("x"));
+}
+
+TEST(HttpServer, ClosesIfTheClientAsksForIt) {
+    EXPECT_EQ(answers(say_path, get("/a", close_field) + get("/b")), ok("/a", close_field));
+    EXPECT_EQ(answers(say_path, "GET /a HTTP/1.0\r\n\r\n"), ok("/a", close_field));
+    EXPECT_EQ(answers(say_path, "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+              ok("/a", "Connection: keep-alive\r\n"));
+}
+
+TEST(HttpServer, ClosesIfTheServiceAsksForIt) {
+    const auto app = [](http::request) -> task<http::response> {
+        http::response answer(http::status::ok, "x");
+        answer.headers.add("Connection", "close");
+        co_return answer;
+    };
+    EXPECT_EQ(answers(app, get("/a") + get("/b")), ok("x", close_field));
+}
+
+TEST(HttpServer, HeadAndNoContentHaveNoBody) {
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    EXPECT_EQ(answers(say_path, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n" + get("/b")), head + ok("/b"));
+    const auto none = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::no_content, "ignored");
+    };
+    EXPECT_EQ(answers(none, get("/a")), "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+TEST(HttpServer, PassesRequestToService) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        EXPECT_EQ(asked.method, http::method::post);
+        EXPECT_EQ(asked.target, "/p?q=1");
+        EXPECT_EQ(asked.query("q"), "1");
+        EXPECT_EQ(asked.headers.get("host"), "b");
+        EXPECT_EQ(asked.headers.get("x"), "y");
+        EXPECT_EQ(asked.body.size(), 2U);
+        EXPECT_EQ(asked.peer, std::nullopt);
+        co_return http::response::redirect("/z");
+    };
+    const std::string request = "POST http://b/p?q=1 HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 2\r\n\r\nhi";
+    EXPECT_EQ(answers(app, request), "HTTP/1.1 303 See Other\r\nLocation: /z\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST(HttpServer, SendsAnswerBeforeTheNextServiceIsDone) {
+    eddy::sync::notify go;
+    const auto app = [&go](http::request asked) -> task<http::response> {
+        if (asked.path() == "/slow") co_await go.notified();
+        co_return http::response(http::status::ok, std::string(asked.path()));
+    };
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/fast") + get("/slow")));
+        EXPECT_EQ(co_await one.receive("/fast"), ok("/fast"));
+        go.notify_one();
+        EXPECT_EQ(co_await one.receive("/slow"), ok("/slow"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, AnswersManyPipelinedRequestsInOrder) {
+    std::string requests;
+    std::string expected;
+    for (int i = 0; i < 3000; ++i) {
+        requests += get("/" + std::to_string(i));
+        expected += ok("/" + std::to_string(i));
+    }
+    EXPECT_TRUE(answers(say_path, requests) == expected);
+}
+
+// ---- Bodies ----
+
+TEST(HttpServer, StreamsBodiesOfUnknownSizeInChunks) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(io::cursor(std::string("hello"))));
+    };
+    EXPECT_EQ(answers(app, get("/") + get("/")),
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    EXPECT_EQ(answers(app, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+              "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
+}
+
+TEST(HttpServer, ReceivesLargeBodies) {
+    const std::string large(1'000'000, 'x');
+    const auto size = [](http::request asked) -> task<result<http::response>> {
+        const auto all = co_await try_(asked.body.read_all());
+        co_return http::response(http::status::ok, std::to_string(all.size()));
+    };
+    EXPECT_EQ(answers(size, post(large) + get("/")), ok("1000000") + ok("0"));
+    std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int i = 0; i < 1000; ++i) chunked += "3e8\r\n" + std::string(1000, 'y') + "\r\n";
+    EXPECT_EQ(answers(size, chunked + "0\r\nX: y\r\n\r\n" + get("/")), ok("1000000") + ok("0"));
+}
+
+TEST(HttpServer, StreamsTheRequestBodyIntoTheResponse) {
+    const std::string large(300'000, 'x');
+    EXPECT_TRUE(answers(stream_body, post(large) + post("y")) == ok(large) + ok("y"));
+    EXPECT_EQ(
+        answers(stream_body, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+}
+
+TEST(HttpServer, ServiceSeesBodyBeforeItIsComplete) {
+    const auto app = [](http::request asked) -> task<result<http::response>> {
+        std::array<std::byte, 1> first{};
+        static_cast<void>(co_await try_(io::read(asked.body, first)));
+        co_return http::response(http::status::ok, "first");
+    };
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx"));
+        EXPECT_EQ(co_await one.receive("first"), ok("first"));
+        EXPECT_TRUE(co_await one.send("yz" + get("/")));  // the rest is discarded
+        EXPECT_EQ(co_await one.receive("first"), ok("first"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, AsksForBodyWhenServiceReadsIt) {
+    const std::string expects = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for (const http::service& app : {http::service(say_body), http::service(stream_body)}) {
+        const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+            EXPECT_TRUE(co_await one.send(expects));
+            EXPECT_EQ(co_await one.receive(go_on), go_on);
+            EXPECT_TRUE(co_await one.send("hi"));
+            const auto answer = co_await one.receive("hi");
+            EXPECT_TRUE(answer.ends_with("\r\n\r\nhi")) << answer;
+        });
+        EXPECT_TRUE(outcome.has_value());
+    }
+    EXPECT_EQ(answers(say_path, expects), ok("/", close_field));  // it does not read the body
+    EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the body came without being asked for
+}
+
+TEST(HttpServer, DiscardsUnreadBodies) {
+    EXPECT_EQ(answers(say_path, post(std::string(100'000, 'x')) + get("/b")), ok("/") + ok("/b"));
+    // A body that is too long to discard ends the connection. The client gets the response first.
+    EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/"));
+}
+
+TEST(HttpServer, BodyIsDetachedAfterTheResponse) {
+    std::optional<http::request> kept;
+    const auto app = [&kept](http::request asked) -> task<http::response> {
+        kept = std::move(asked);
+        co_return http::response(http::status::ok);
+    };
+    EXPECT_EQ(answers(app, post(std::string(100'000, 'x'))), ok(""));
+    ASSERT_TRUE(kept.has_value());
+    eddy::core loop;
+    EXPECT_EQ(loop.run(kept->body.read_all()).error(), http::errc::body_detached);
+}
+
+// ---- Refusals and limits ----
+
+TEST(HttpServer, RefusesBadRequestsWithoutTheService) {
+    int calls = 0;
+    const auto app = [&calls](http::request) -> task<http::response> {
+        ++calls;
+        co_return http::response(http::status::ok);
+    };
+    const std::pair<std::string, std::string> rows[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "400"},
+        {"GET / HTTP/1.1\nHost: a\n\n", "400"},
+        {"PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", "501"},
+        {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", "505"},
+        {get("/", "Expect: x\r\n"), "417"},
+        {get("/" + std::string(20'000, 'x')), "414"},
+        {get("/", "X: " + std::string(20'000, 'x') + "\r\n"), "431"},
+        {get("/", "Content-Length: 3000000\r\n"), "413"},
+        {"\x16\x03\x01", "400"},
+    };
+    for (const auto& [request, status] : rows) {
+        const auto answer = answers(app, request + get("/"));
+        EXPECT_EQ(statuses(answer), status) << request;
+        EXPECT_NE(answer.find(close_field), std::string::npos) << answer;
+    }
+    EXPECT_EQ(calls, 0);
+}
+
+TEST(HttpServer, LimitsAreOptions) {
+    const auto limited = http::serve_options().header_limit(100).max_headers(2).body_limit(3);
+    EXPECT_EQ(statuses(answers(say_path, get("/", "X: y\r\n"), limited)), "200");
+    EXPECT_EQ(statuses(answers(say_path, get("/", "X: y\r\nZ: y\r\n"), limited)), "431");
+    EXPECT_EQ(statuses(answers(say_path, get("/", "X: " + std::string(100, 'y') + "\r\n"), limited)), "431");
+    EXPECT_EQ(statuses(answers(say_body, post("123"), limited)), "200");
+    EXPECT_EQ(statuses(answers(say_body, post("1234"), limited)), "413");
+    const auto last = http::serve_options().max_requests(2);
+    EXPECT_EQ(answers(say_path, get("/a") + get("/b") + get("/c"), last), ok("/a") + ok("/b", close_field));
+}
+
+/// Serves requests whose body fails, and returns the statuses and the error.
+std::pair<std::string, std::error_code> failing_body(std::string bytes, bool ends = true) {
+    std::string answer;
+    const auto outcome = converse(say_body, http::serve_options().body_limit(10), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(bytes));
+        if (ends) co_await one.close();
+        answer = co_await one.receive_all();
+    });
+    return {statuses(answer), outcome ? std::error_code() : outcome.error()};
+}
+
+TEST(HttpServer, FailedBodiesGetTheirStatus) {
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel";
+    using failure = std::pair<std::string, std::error_code>;
+    EXPECT_EQ(failing_body(chunked + "b\r\n"), failure("413", http::errc::body_too_large));
+    EXPECT_EQ(failing_body(chunked + "2;x=y\r\n"), failure("400", http::errc::bad_message));
+    EXPECT_EQ(failing_body(chunked + "2\r\nx"), failure("400", http::errc::body_too_short));
+    EXPECT_EQ(failing_body(sized), failure("400", http::errc::body_too_short));
+    EXPECT_EQ(failing_body(sized, false), failure("408", make_error_code(eddy::errc::timed_out)));
+}
+
+TEST(HttpServer, SlowHeadGets408) {
+    const auto outcome = converse(say_path, http::serve_options(), [](client& one) -> task<void> {
+        // Each byte arrives in time, but not the last one.
+        EXPECT_TRUE(co_await one.send(get("/a") + "GET / HTTP"));
+        for (int i = 0; i < 9; ++i) {
+            co_await eddy::time::sleep(1s);
+            EXPECT_TRUE(co_await one.send("/"));
+        }
+        EXPECT_EQ(co_await one.receive("/a"), ok("/a"));
+        const auto before = eddy::time::clock::now();
+        EXPECT_EQ(statuses(co_await one.receive_all()), "408");
+        EXPECT_LT(eddy::time::clock::now() - before, 5s);
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, ClientThatDoesNotReadIsClosed) {
+    const std::string large(1'000'000, 'x');
+    const auto app = [&large](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string_view(large));
+    };
+    const auto outcome = converse(app, http::serve_options(), [](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/")));
+        co_await eddy::time::sleep(40s);
+        const auto got = co_await one.receive_all();
+        EXPECT_LT(got.size(), 200'000U);
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, WaitsForTheNextRequestWithoutLimitOfItsOwn) {
+    const auto outcome = converse(say_path, http::serve_options(), [](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/a")));
+        EXPECT_EQ(co_await one.receive("/a"), ok("/a"));
+        co_await eddy::time::sleep(1h);  // net::serve() closes idle connections
+        EXPECT_TRUE(co_await one.send(get("/b")));
+        EXPECT_EQ(co_await one.receive("/b"), ok("/b"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+// ---- Failures ----
+
+TEST(HttpServer, ServiceErrorBecomes500AndIsReported) {
+    const auto app = [](http::request) -> task<result<http::response>> {
+        co_return std::unexpected(std::make_error_code(std::errc::no_space_on_device));
+    };
+    std::string answer;
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        answer = co_await one.exchange(get("/") + get("/"));
+    });
+    EXPECT_EQ(answer, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n" + close_field + "\r\n");
+    EXPECT_EQ(outcome, result<void>(std::unexpect, std::make_error_code(std::errc::no_space_on_device)));
+}
+
+TEST(HttpServer, ServiceExceptionBecomes500AndIsRethrown) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_await eddy::yield_now();
+        throw std::runtime_error("x");
+    };
+    std::string answer;
+    const auto script = [&](client& one) -> task<void> { answer = co_await one.exchange(get("/")); };
+    EXPECT_THROW(static_cast<void>(converse(app, http::serve_options(), script)), std::runtime_error);
+    // The exception ends the join, perhaps before the client has received the answer.
+    EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
+}
+
+/// A reader that gives some bytes and then fails.
+class failing_reader {
+public:
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (std::exchange(has_read_, true))
+            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
+        std::ranges::fill(into.first(10), std::byte{'x'});
+        return eddy::ok(std::size_t{10});
+    }
+
+private:
+    bool has_read_ = false;
+};
+
+TEST(HttpServer, FailedResponseBodyCutsTheResponse) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
+    };
+    std::string answer;
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        answer = co_await one.exchange(get("/") + get("/"));
+    });
+    EXPECT_EQ(outcome, result<void>(std::unexpect, std::make_error_code(std::errc::io_error)));
+    EXPECT_EQ(answer.find("0\r\n\r\n"), std::string::npos) << answer;  // the client notices that it is incomplete
+}
+
+TEST(HttpServer, ClientThatLeavesIsNotAnError) {
+    EXPECT_EQ(answers(say_path, ""), "");
+    EXPECT_EQ(answers(say_path, "GET / HT"), "");
+    EXPECT_EQ(answers(say_path, get("/a") + "GET / HT"), ok("/a"));
+    const auto outcome = converse(
+        say_path, http::serve_options(),
+        [](client& one) -> task<void> {
+            static_cast<void>(co_await one.send(get("/" + std::string(1000, 'a')).substr(0, 500)));
+        },
+        100);
+    EXPECT_TRUE(outcome.has_value());
+}
+
+}  // namespace

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/body_decoder.hpp"
+#include "http/head_parser.hpp"
+
+// What the parser of eddy::http makes of a sequence of bytes that arrives in pieces.
+
+namespace support {
+
+struct http_limits {
+    eddy::detail::head_limits head;
+    std::uint64_t body = 1000;
+};
+
+/// Receives bytes in pieces of `step` bytes, as a connection does.
+class http_pieces {
+public:
+    http_pieces(std::string_view all, std::size_t step) noexcept : all_(all), step_(step) {}
+
+    std::string_view window() const noexcept { return all_.substr(begin_, end_ - begin_); }
+    void consume(std::size_t count) noexcept { begin_ += count; }
+    bool receive() noexcept {
+        if (end_ == all_.size()) return false;
+        end_ += std::min(step_, all_.size() - end_);
+        return true;
+    }
+
+private:
+    std::string_view all_;
+    std::size_t step_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+/// Appends the body in quotes. Returns whether it is complete.
+inline bool append_body(std::string& to, http_pieces& from, eddy::detail::body_decoder& decoder, std::size_t most) {
+    to += '"';
+    for (;;) {
+        const auto step = decoder.next(from.window(), most);
+        if (!step) {
+            to += step.error() == eddy::http::errc::body_too_large ? " 413" : " 400";
+            return false;
+        }
+        to += step->data;
+        from.consume(step->consumed);
+        if (decoder.is_finished()) break;
+        if (!step->data.empty()) continue;
+        if (from.receive()) continue;
+        if (decoder.end_of_stream()) break;
+        to += "...";
+        return false;
+    }
+    to += '"';
+    return true;
+}
+
+/// Returns the requests in `all`, each as `GET /path 1.1 "body"`, and " close" or " continue" if it asks for that. Ends
+/// with the status that refuses the next one, or with "..." if it is incomplete.
+inline std::string requests_in(std::string_view all, std::size_t step, const http_limits& limits = {}) {
+    using scanner = eddy::detail::head_scanner;
+    std::string text;
+    http_pieces from(all, step);
+    for (;;) {
+        if (from.window().empty() && !from.receive()) return text;
+        if (!text.empty()) text += " | ";
+        scanner scan;
+        auto outcome = scan.scan(from.window(), limits.head.bytes);
+        while (outcome == scanner::outcome::incomplete) {
+            if (!from.receive()) return text + "...";
+            outcome = scan.scan(from.window(), limits.head.bytes);
+        }
+        if (outcome == scanner::outcome::line_too_long) return text + "414";
+        if (outcome == scanner::outcome::too_large) return text + "431";
+        if (outcome == scanner::outcome::malformed) return text + "400";
+        eddy::detail::request_head head;
+        const auto bytes = from.window().substr(scan.begin(), scan.end() - scan.begin());
+        const auto refused = eddy::detail::parse_request_head(bytes, limits.head, head);
+        if (refused) return text + std::to_string(eddy::http::to_int(*refused));
+        from.consume(scan.end());
+        text.append(eddy::http::to_string(head.method)).append(" ").append(head.target);
+        text += head.version == eddy::http::version::http_1_1 ? " 1.1 " : " 1.0 ";
+        eddy::detail::body_decoder decoder(head.framing, limits.body);
+        if (!append_body(text, from, decoder, 7)) return text;
+        if (!head.keeps_alive) text += " close";
+        if (head.expects_continue) text += " continue";
+    }
+}
+
+/// Returns the response in `all`, which answers a request with the method `asked`, as `200 "body"`, and " close" if the
+/// connection cannot be used again. Returns "refused" if its head is not valid, and "..." if that is incomplete.
+inline std::string response_in(std::string_view all, std::size_t step,
+                               eddy::http::method asked = eddy::http::method::get) {
+    using scanner = eddy::detail::head_scanner;
+    const http_limits limits;
+    http_pieces from(all, step);
+    scanner scan;
+    auto outcome = scan.scan(from.window(), limits.head.bytes);
+    while (outcome == scanner::outcome::incomplete) {
+        if (!from.receive()) return "...";
+        outcome = scan.scan(from.window(), limits.head.bytes);
+    }
+    if (outcome != scanner::outcome::complete) return "refused";
+    eddy::detail::response_head head;
+    const auto bytes = from.window().substr(scan.begin(), scan.end() - scan.begin());
+    if (!eddy::detail::parse_response_head(bytes, limits.head, asked, head)) return "refused";
+    from.consume(scan.end());
+    std::string text = std::to_string(head.status) + ' ';
+    eddy::detail::body_decoder decoder(head.framing, limits.body);
+    if (append_body(text, from, decoder, 7) && !head.keeps_alive) text += " close";
+    return text;
+}
+
+}  // namespace support
