@@ -451,6 +451,16 @@ TEST(Programs, OwnCodecContinuesAfterDamagedFrame) {
               "error: bytes remaining on stream: it ended in the middle of a frame\n");
 }
 
+TEST(Programs, RpcPrintsAnswersAndErrors) {
+    const auto ended = run({"rpc"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out,
+              "square(12) = 144\n"
+              "root(-1): Numerical argument out of domain\n"
+              "the squares of 0 to 99 add up to 328350\n"
+              "sleep(60000): the operation timed out\n");
+}
+
 TEST(Programs, PipesPrintsLinesFromEachSource) {
     const auto ended = run({"/bin/sh", "-c", "printf 'four\\nfive' | " + path_of("pipes")});
     EXPECT_EQ(ended.code, 0) << ended.err;

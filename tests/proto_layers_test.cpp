@@ -142,6 +142,19 @@ TEST(ProtoService, BoxedServiceKeepsRequestOfReference) {
     EXPECT_EQ(assert_ready_ok(call.poll()), 100u);
 }
 
+TEST(ProtoService, MappedResponseMayBeError) {
+    auto scripts = numbered_scripts(2);
+    for (auto& each : scripts) each.now = plan::ready;
+    const auto positive = following(scripts) | proto::map_response([](int n) -> result<std::string> {
+                              if (n == 0) return std::unexpected(io_error);
+                              return std::to_string(n);
+                          });
+    static_assert(std::is_same_v<proto::response_t<decltype(positive)>, std::string>);
+    by_hand a(positive(0)), b(positive(1));
+    EXPECT_EQ(assert_ready_error(a.poll()), io_error);
+    EXPECT_EQ(assert_ready_ok(b.poll()), "1");
+}
+
 // ---- timeout ----
 
 TEST(ProtoTimeout, EndsCallAtTheLimit) {

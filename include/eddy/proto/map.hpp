@@ -55,35 +55,37 @@ private:
     Fn fn_;
 };
 
-/// The type of the response that `Fn` makes of a response; void takes no argument.
+/// What `Fn` makes of a response; void takes no argument.
 template <class Fn, class T>
-struct mapped_response : std::invoke_result<const Fn&, T> {};
+struct mapped_output : std::invoke_result<const Fn&, T> {};
 template <class Fn>
-struct mapped_response<Fn, void> : std::invoke_result<const Fn&> {};
+struct mapped_output<Fn, void> : std::invoke_result<const Fn&> {};
+template <class S, class Fn>
+using mapped_response_t =
+    typename response_of_output<std::remove_cvref_t<typename mapped_output<Fn, proto::response_t<S>>::type>>::type;
 
 template <class S, class Fn>
-class response_mapped_service : public layered<response_mapped_service<S, Fn>, S, proto::request_t<S>,
-                                               typename mapped_response<Fn, proto::response_t<S>>::type> {
-    using base = layered<response_mapped_service<S, Fn>, S, proto::request_t<S>,
-                         typename mapped_response<Fn, proto::response_t<S>>::type>;
+class response_mapped_service
+    : public layered<response_mapped_service<S, Fn>, S, proto::request_t<S>, mapped_response_t<S, Fn>> {
+    using response = mapped_response_t<S, Fn>;
+    using base = layered<response_mapped_service<S, Fn>, S, proto::request_t<S>, response>;
 
 public:
     response_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
 
-    task<result<typename base::response_type>> call(proto::request_t<S> request, proto::when_full mode) const {
-        using output = result<typename base::response_type>;
+    task<result<response>> call(proto::request_t<S> request, proto::when_full mode) const {
         auto answer = co_await this->next(std::move(request), mode);
-        if (!answer) co_return output(std::unexpect, answer.error());
-        if constexpr (std::is_void_v<typename base::response_type>) {
+        if (!answer) co_return result<response>(std::unexpect, answer.error());
+        if constexpr (std::is_void_v<decltype(apply(answer))>) {
             apply(answer);
-            co_return output();
+            co_return result<response>();
         } else {
-            co_return output(std::in_place, apply(answer));
+            co_return flatten<result<response>>(apply(answer));
         }
     }
 
 private:
-    decltype(auto) apply(result<proto::response_t<S>>& answer) const {
+    auto apply(result<proto::response_t<S>>& answer) const {
         if constexpr (std::is_void_v<proto::response_t<S>>) {
             return std::invoke(fn_);
         } else {
@@ -166,7 +168,8 @@ template <class Fn>
     });
 }
 
-/// Returns a layer that converts each response by `fn`. Errors pass through.
+/// Returns a layer that converts each response by `fn`, which returns the new response, or a result of it. Errors of
+/// the service pass through.
 template <class Fn>
 [[nodiscard]] auto map_response(Fn fn) {
     return layer([fn = std::move(fn)]<class S>(S inner) {
