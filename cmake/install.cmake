@@ -1,19 +1,25 @@
-# `cmake --install`: installs the library, its headers, and a package for find_package(eddy).
+# `cmake --install`: installs the library, its headers, and packages for find_package(eddy) and pkg-config. Three
+# components can be installed separately: eddy_core and eddy_tls have the shared libraries, and eddy_dev has everything
+# that a program needs to be built, also the static libraries.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 
-install(TARGETS eddy EXPORT eddy_targets FILE_SET HEADERS FILE_SET detail)
-install(TARGETS eddy_proto EXPORT eddy_targets FILE_SET HEADERS)
-install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir})
+install(TARGETS eddy EXPORT eddy_targets
+        RUNTIME COMPONENT eddy_core LIBRARY COMPONENT eddy_core NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
+        FILE_SET HEADERS COMPONENT eddy_dev FILE_SET detail COMPONENT eddy_dev)
+install(TARGETS eddy_proto EXPORT eddy_targets FILE_SET HEADERS COMPONENT eddy_dev)
+install(EXPORT eddy_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 
 # eddy::tls has its own file of targets, which is read only if OpenSSL is found.
 set(eddy_has_tls FALSE)
 if(TARGET eddy_tls)
   set(eddy_has_tls TRUE)
-  install(TARGETS eddy_tls EXPORT eddy_tls_targets FILE_SET HEADERS)
-  install(EXPORT eddy_tls_targets NAMESPACE eddy:: DESTINATION ${package_dir})
+  install(TARGETS eddy_tls EXPORT eddy_tls_targets
+          RUNTIME COMPONENT eddy_tls LIBRARY COMPONENT eddy_tls NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
+          FILE_SET HEADERS COMPONENT eddy_dev)
+  install(EXPORT eddy_tls_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 endif()
 
 # eddy::http has its own file of targets, too.
@@ -38,10 +44,45 @@ configure_package_config_file(
 # Before 1.0, a minor version may contain incompatible changes.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake
-        DESTINATION ${package_dir})
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir})
-install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC FILES_MATCHING PATTERN "*.md")
+        DESTINATION ${package_dir} COMPONENT eddy_dev)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN COMPONENT eddy_dev)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC COMPONENT eddy_dev FILES_MATCHING PATTERN "*.md")
 if(eddy_needs_liburing)
-  install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir})
+  install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
+endif()
+
+# ---- pkg-config ----
+
+# The files find the other files from their own place, so that an installed eddy can be moved.
+set(pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
+  set(eddy_pc_prefix ${CMAKE_INSTALL_PREFIX})
+  set(eddy_pc_libdir ${CMAKE_INSTALL_FULL_LIBDIR})
+  set(eddy_pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+  file(RELATIVE_PATH up /${pc_dir} /)
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(eddy_pc_prefix "\${pcfiledir}/${up}")
+  set(eddy_pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(eddy_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+# What a static library needs is required by every program: pkg-config does not know which kind of library is installed.
+set(eddy_pc_requires "Requires:")
+set(eddy_tls_pc_requires "Requires: eddy = ${PROJECT_VERSION}\nRequires.private: libssl >= 3, libcrypto >= 3")
+if(eddy_needs_liburing)
+  set(eddy_pc_requires "Requires: liburing >= 2.3")
+endif()
+if(NOT eddy_type STREQUAL "SHARED_LIBRARY")
+  set(eddy_tls_pc_requires "Requires: eddy = ${PROJECT_VERSION}, libssl >= 3, libcrypto >= 3")
+endif()
+set(eddy_pc_definitions)
+if(EDDY_CHECKS AND NOT EDDY_CHECKS STREQUAL "AUTO")
+  set(eddy_pc_definitions " -DEDDY_CHECKS=1 -D_GLIBCXX_ASSERTIONS")
+endif()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy.pc.in ${PROJECT_BINARY_DIR}/eddy.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/eddy.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
+if(eddy_has_tls)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-tls.pc.in ${PROJECT_BINARY_DIR}/eddy-tls.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/eddy-tls.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
 endif()

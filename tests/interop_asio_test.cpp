@@ -24,6 +24,7 @@ namespace asio = boost::asio;
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -373,5 +374,55 @@ TEST(AsioExecutor, ExecutorOfAnEndedLoopDestroysHandlers) {
     asio::post(executor, [held = std::move(held)] { FAIL() << "the loop has ended"; });
     EXPECT_TRUE(seen.expired());
 }
+
+// ---- The programs of docs/coming-from-asio.md ----
+
+// docs: use_eddy
+// An operation of Asio in a task: a lazy future with a result. Dropping it cancels the operation.
+eddy::task<eddy::result<std::size_t>> read(asio::ip::tcp::socket& socket, std::span<char> into) {
+    co_return co_await socket.async_read_some(asio::buffer(into.data(), into.size()), eddy::use_eddy);
+}
+// docs: end
+
+TEST(AsioDocs, TaskReadsFromAsioSocket) {
+    asio_thread asio;
+    tcp::acceptor acceptor(asio.context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    tcp::socket client(asio.context);
+    client.connect(acceptor.local_endpoint());
+    tcp::socket server = acceptor.accept();
+    asio::write(client, asio::buffer("hello", 5));
+    std::array<char, 16> into{};
+    const auto count = eddy::wait(read(server, into));
+    ASSERT_TRUE(count.has_value());
+    EXPECT_EQ(std::string_view(into.data(), *count), "hello");
+}
+
+#ifdef EDDY_ASIO_HAS_COROUTINES
+eddy::task<int> expensive() {
+    co_await eddy::yield_now();
+    co_return 42;
+}
+
+// docs: asio_spawn
+// An eddy future as an operation of Asio, with any completion token.
+asio::awaitable<int> compute(eddy::handle runtime) {
+    co_return co_await eddy::asio_spawn(runtime, expensive(), asio::use_awaitable);
+}
+// docs: end
+
+TEST(AsioDocs, AsioCoroutineAwaitsFutureOnWorkers) {
+    eddy::runtime runtime = *eddy::runtime_builder().worker_threads(1).build();
+    std::promise<int> done;
+    const auto finish = [&](std::exception_ptr error, int value) {
+        if (error) return done.set_exception(error);
+        done.set_value(value);
+    };
+    // docs: asio_executor
+    // Coroutines and handlers of Asio on the workers of a runtime.
+    asio::co_spawn(eddy::asio_executor(runtime.handle()), compute(runtime.handle()), finish);
+    // docs: end
+    EXPECT_EQ(done.get_future().get(), 42);
+}
+#endif
 
 }  // namespace

@@ -79,7 +79,8 @@ changed_lately() {
 
 # ---- The stages ----
 
-# Checks that each file is listed in a CMakeLists.txt, and that tests/coverage.tsv names only existing tests.
+# Checks that each file is listed in a CMakeLists.txt, that tests/coverage.tsv names only existing tests, and that the
+# pages have the code of tested files and no broken links.
 check_lists() {
     local file folder forgotten=0
     while read -r file; do
@@ -96,6 +97,7 @@ check_lists() {
         find tests -maxdepth 1 -name '*_test.cpp'
     )
     python3 tests/check_coverage.py || forgotten=1
+    python3 tools/check_pages.py || forgotten=1
     return "$forgotten"
 }
 
@@ -106,10 +108,11 @@ check_test() {
 }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
-# names the public names that the C library or std has, too.
+# names the public names that the C library or std has, too. Builds the documentation site.
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
+    python3 tools/site.py
 }
 
 check_format() {
@@ -186,13 +189,16 @@ check_with_sanitizer() {
     fi
 }
 
-# Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. With --all,
-# also without liburing.
+# Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. Then runs the
+# commands of docs/start.md. With --all, also without liburing.
 check_package() {
     build release eddy_libraries
     local out=$top/build/package
     rm -rf "$out"
     cmake --install build/release --prefix "$out/prefix" >/dev/null
+    cmake --install build/release --prefix "$out/dev" --component eddy_dev >/dev/null
+    diff <(cd "$out/prefix" && find . | sort) <(cd "$out/dev" && find . | sort) ||
+        die "cmake/install.cmake: these files are in no component (a static build has them all in eddy_dev)"
     ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/prefix/include" || die "an installed header includes a private library"
     outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix"
     cmake --build "$out/find_package" --target eddy_check_outside
@@ -203,8 +209,11 @@ check_package() {
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
+    CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \
+        tests/package/start.sh "$top" "$out/start" "$out/prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
     ((all)) || return 0
 
+    tests/package/start.sh "$top" "$out/start"
     check_exports
     # Without liburing, everything except io_uring works.
     outside no_liburing add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
@@ -231,6 +240,8 @@ check_exports() {
     EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
     # A program that links a shared eddy does not need liburing's header.
     cmake --install "$out" --prefix "$out/prefix" >/dev/null
+    cmake --install "$out" --prefix "$out/core" --component eddy_core >/dev/null
+    [[ $(find "$out/core" -type f -printf '%f\n') == libeddy.so.* ]] || die "the component eddy_core is not the shared library alone"
     outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
 }
 

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The commands of docs/start.md, as a user types them, and a client of the server that they build.
+# `./dev check package` runs this: start.sh SOURCES FOLDER [PREFIX], where SOURCES are eddy's and FOLDER is made anew.
+# With PREFIX, where eddy is installed already, eddy is not built.
+set -euo pipefail
+sources=$1 folder=$2 prefix=${3:-}
+projects=$sources/tests/package/start
+CCACHE_DIR=$(ccache -k cache_dir 2>/dev/null) && export CCACHE_DIR
+
+rm -rf "$folder"
+mkdir -p "$folder/home"
+cd "$folder"
+export HOME=$PWD/home
+ln -s "$sources" eddy
+
+# Starts a server of the page, which uses port 6142, and compares what it returns.
+is_echoed() {
+    local server answer='' status=0
+    if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then
+        echo "start.sh: port 6142 is in use, so $1 is not run" >&2
+        return 0
+    fi
+    "$1" &
+    server=$!
+    for _ in {1..100}; do
+        if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    { exec {connection}<>/dev/tcp/127.0.0.1/6142 && echo hello >&"$connection" && read -r -t 10 -u "$connection" answer; } || status=1
+    exec {connection}>&-
+    kill "$server"
+    wait "$server" 2>/dev/null || true
+    [[ $status == 0 && $answer == hello ]] || { echo "start.sh: $1 returned '$answer' instead of 'hello'" >&2 && return 1; }
+}
+
+project() { # project NAME: goes into a copy of it, with the program of the README
+    cp -r "$projects/$1" "$folder/$1"
+    cp "$sources/examples/readme_echo.cpp" "$folder/$1/main.cpp"
+    cd "$folder/$1"
+}
+
+if [[ -n $prefix ]]; then
+    ln -s "$prefix" home/eddy
+else
+    # docs: install
+    cmake -S eddy -B eddy-build -DCMAKE_BUILD_TYPE=Release -DEDDY_BUILD_TESTS=OFF -DEDDY_BUILD_EXAMPLES=OFF -DEDDY_BUILD_BENCH=OFF
+    cmake --build eddy-build -j "$(nproc)"
+    cmake --install eddy-build --prefix "$HOME/eddy"
+    # docs: end
+fi
+
+project find_package
+# docs: find_package
+cmake -S . -B build -DCMAKE_PREFIX_PATH="$HOME/eddy" -DCMAKE_BUILD_TYPE=Release
+cmake --build build
+# docs: end
+is_echoed build/my_server
+
+project pkg_config
+# docs: pkg-config
+export PKG_CONFIG_PATH="$HOME/eddy/lib/pkgconfig"
+make
+# docs: end
+is_echoed ./my_server
+# shellcheck disable=SC2046  # words
+{
+    g++ -std=c++23 $(pkg-config --cflags eddy-tls) -c -o tls.o -x c++ - <<<'#include <eddy/tls.hpp>
+int main() { return eddy::tls::client_config::make().has_value() ? 0 : 1; }'
+    g++ -o tls tls.o $(pkg-config --libs eddy-tls)
+}
+./tls
+
+# The sources come from a folder, not from EDDY_REPOSITORY.
+project fetch_content
+cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DFETCHCONTENT_SOURCE_DIR_EDDY="$sources"
+[[ -z $prefix ]] || exit 0
+cmake --build build -j "$(nproc)"
+is_echoed build/my_server

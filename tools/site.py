@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds the documentation site: build/site/index.html. `./dev docs` runs it.
+
+Doxygen makes one site of the Markdown pages and of the reference, so that one search finds both, and pages link to the
+names in their code. Doxygen 1.9.4 reads neither GitHub's links to headings nor the conventions of eddy's docstrings.
+Therefore this script writes what Doxygen reads into build/site_input:
+
+- Pages: each heading gets an anchor, and links between pages become references.
+- Headers: each declaration of a group gets the docstring of the group, and `Errors:` and similar begin a paragraph.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from xml.sax.saxutils import quoteattr
+
+from check_pages import fence, link, origin, slug_of
+from undocumented import Header
+
+top = pathlib.Path(__file__).resolve().parent.parent
+input_folder = top / "build" / "site_input"
+site = top / "build" / "site"
+theme = pathlib.Path("/usr/share/doxygen-awesome-css")
+
+# The order of the pages. A page of docs/ that is missing here is the last one of the guides.
+guides = "Guides"
+order = [
+    ("Start", "docs/start.md"),
+    ("Tutorial", "docs/tutorial.md"),
+    ("Concepts", "docs/concepts.md"),
+    (guides, ["docs/features.md", "docs/choosing.md", "docs/http.md", "docs/services.md", "docs/io_uring.md", "docs/testing.md"]),
+    (
+        "Coming from ...",
+        ["docs/coming-from-tokio.md", "docs/coming-from-asio.md", "docs/coming-from-libuv.md", "docs/coming-from-go.md"],
+    ),
+    ("Pitfalls", "docs/pitfalls.md"),
+    ("Compilers", "docs/compilers.md"),
+    ("Glossary", "docs/glossary.md"),
+    ("Cheat sheet", "docs/cheat-sheet.md"),
+    ("Benchmarks", ["bench/RESULTS.md", "bench/NOTES.md"]),
+    ("The project", ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]),
+]
+main_page = "README.md"
+
+
+def chapters():
+    """Returns the order, with the pages that exist and those that it does not name."""
+    known = {main_page}
+    for _, pages in order:
+        known.update([pages] if isinstance(pages, str) else pages)
+    others = [str(p.relative_to(top)) for p in sorted(top.glob("docs/*.md")) if str(p.relative_to(top)) not in known]
+    for title, pages in order:
+        if isinstance(pages, list):
+            pages = [p for p in pages + (others if title == guides else []) if (top / p).exists()]
+        elif not (top / pages).exists():
+            continue
+        yield title, pages
+
+
+def all_pages():
+    return [main_page, *(p for _, pages in chapters() for p in ([pages] if isinstance(pages, str) else pages))]
+
+
+# ---- Pages ----
+
+
+def label(page, anchor=""):
+    """Returns Doxygen's name of a page or of a heading. The prefix keeps it apart from the files that Doxygen makes."""
+    return re.sub(r"\W", "_", f"page_{pathlib.Path(page).stem.lower()}" + (f"__{anchor}" if anchor else ""))
+
+
+def title_of(page):
+    return next(line[2:] for line in (top / page).read_text().splitlines() if line.startswith("# "))
+
+
+def with_references(line, page, known):
+    """Replaces links to pages by references. A link to any other file of the tree becomes its text."""
+
+    def replaced(found):
+        text, target = found[0][1 : found[0].rindex("](")], found["target"]
+        if re.match(r"[a-z]+:", target):
+            return found[0]
+        file, _, anchor = target.partition("#")
+        path = str(((top / page).parent / file).resolve().relative_to(top)) if file else page
+        if path not in known:
+            return text
+        return f"[{text}](@ref {label(path, anchor)})"
+
+    parts = re.split(r"(`[^`]*`(?!\]))", line)  # not inside of code, except for the text of a link
+    return "".join(part if part.startswith("`") else link.sub(replaced, part) for part in parts)
+
+
+def with_anchors(page, known):
+    """Returns a page as Doxygen reads it."""
+    made, slugs, inside = [], set(), False
+    for line in (top / page).read_text().splitlines():
+        block = fence.match(line)
+        if inside:
+            inside = line.strip() != "```"
+        elif block:
+            inside = True
+            if block["language"] not in ("cpp", "c++"):
+                line = block["indent"] + "```{.unparsed}"
+        elif origin.match(line):
+            continue
+        elif heading := re.match(r"(#{1,6}) (.+)$", line):
+            anchor = slug_of(heading[2], slugs)
+            slugs.add(anchor)
+            text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading[2])
+            line = f"{heading[1]} {text} {{#{label(page, anchor if len(heading[1]) > 1 else '')}}}"
+        else:
+            line = with_references(line, page, known)
+            # Doxygen takes a single backtick before an apostrophe for a quotation mark.
+            line = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
+        made.append(line)
+    return "\n".join(made) + "\n"
+
+
+# ---- Headers ----
+
+section = re.compile(r"^(\s*///) ((?:Errors|Cancel safety|Thread safety|Lifetime|Preconditions|Cost)(?: [^:`]{1,40})?): ")
+
+
+def for_doxygen(text):
+    """Returns a header in which each declaration has its own docstring, with sections as Doxygen knows them."""
+    lines, docs = text.splitlines(), {}
+    for declaration in Header(text).found:
+        before = lines[declaration.first - 2].lstrip() if declaration.first > 1 else ""
+        if declaration.doc and not before.startswith("///"):
+            docs[declaration.first] = declaration.doc
+    made = []
+    for number, line in enumerate(lines, start=1):
+        if number in docs:
+            made += [f"/// {part.strip()}" for part in docs[number].splitlines()]
+        made.append(line)
+    return "\n".join(section.sub(r"\1 @par \2\n\1 ", line) for line in made) + "\n"
+
+
+# ---- Doxygen ----
+
+
+def layout():
+    """Returns the layout file, which has the pages in their order in place of Doxygen's list of pages."""
+    subprocess.run(["doxygen", "-l", input_folder / "layout.xml"], check=True, stdout=subprocess.DEVNULL)
+    tabs = ['<tab type="mainpage" visible="yes" title="eddy"/>']
+
+    def tab(page, title):
+        return f'<tab type="user" url="@ref {label(page)}" title={quoteattr(title)}/>'
+
+    for title, pages in chapters():
+        if isinstance(pages, str):
+            tabs.append(tab(pages, title))
+        else:
+            inner = "".join(tab(p, title_of(p)) for p in pages)
+            tabs.append(f'<tab type="usergroup" url="[none]" title={quoteattr(title)}>{inner}</tab>')
+    index = (input_folder / "layout.xml").read_text()
+    reference = "".join(
+        f'<tab type="{kind}" visible="yes" title="{title}">{inner}</tab>'
+        for kind, title, inner in [
+            ("namespaces", "Namespaces", '<tab type="namespacelist" visible="yes" title=""/>'),
+            ("concepts", "Concepts (C++)", ""),
+            ("classes", "Classes", '<tab type="classlist" visible="yes" title=""/>'),
+            ("files", "Headers", '<tab type="filelist" visible="yes" title=""/>'),
+        ]
+    )
+    tabs.append(f'<tab type="usergroup" url="[none]" title="Reference">{reference}</tab>')
+    return re.sub(r"<navindex>.*</navindex>", lambda _: f"<navindex>{''.join(tabs)}</navindex>", index, flags=re.S)
+
+
+def html_header():
+    """Returns Doxygen's header of a page with the scripts of the theme."""
+    file = input_folder / "header.html"
+    subprocess.run(
+        ["doxygen", "-w", "html", file, input_folder / "footer.html", input_folder / "unused.css"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    scripts = ["darkmode-toggle", "fragment-copy-button", "paragraph-link", "interactive-toc"]
+    classes = ["DarkModeToggle", "FragmentCopyButton", "ParagraphLink", "InteractiveToc"]
+    tags = "".join(f'<script src="$relpath^doxygen-awesome-{name}.js"></script>\n' for name in scripts)
+    tags += "<script>" + "".join(f"DoxygenAwesome{name}.init();" for name in classes) + "</script>\n"
+    return file.read_text().replace("</head>", tags + "</head>")
+
+
+def configuration(pages):
+    quoted = " ".join(f'"{input_folder / path}"' for path in [*pages, "include"])
+    style = [theme / "doxygen-awesome.css", theme / "doxygen-awesome-sidebar-only.css"]
+    style += [theme / "doxygen-awesome-sidebar-only-darkmode-toggle.css"]
+    version = re.search(r"VERSION (\S+)", (top / "CMakeLists.txt").read_text().partition("project(")[2])[1]
+    return f"""
+{(top / "tools" / "Doxyfile").read_text()}
+PROJECT_NUMBER = {version}
+PROJECT_BRIEF = "An asynchronous I/O runtime for C++23"
+INPUT = {quoted}
+FILE_PATTERNS = *.hpp *.md
+STRIP_FROM_PATH = "{input_folder}" "{input_folder / "include"}"
+STRIP_FROM_INC_PATH = "{input_folder / "include"}"
+USE_MDFILE_AS_MAINPAGE = "{input_folder / main_page}"
+LAYOUT_FILE = "{input_folder / "layout.xml"}"
+OUTPUT_DIRECTORY = "{site.parent}"
+HTML_OUTPUT = {site.name}
+GENERATE_XML = NO
+GENERATE_HTML = YES
+HTML_HEADER = "{input_folder / "header.html"}"
+HTML_EXTRA_STYLESHEET = {" ".join(f'"{file}"' for file in style)}
+HTML_EXTRA_FILES = {" ".join(f'"{file}"' for file in sorted(theme.glob("*.js")))}
+HTML_COLORSTYLE_HUE = 209
+HTML_COLORSTYLE_SAT = 255
+HTML_COLORSTYLE_GAMMA = 113
+HTML_DYNAMIC_SECTIONS = YES
+GENERATE_TREEVIEW = YES
+DISABLE_INDEX = NO
+FULL_SIDEBAR = NO
+SEARCHENGINE = YES
+SERVER_BASED_SEARCH = NO
+TOC_INCLUDE_HEADINGS = 3
+SHOW_USED_FILES = NO
+VERBATIM_HEADERS = NO
+HIDE_UNDOC_RELATIONS = YES
+WARN_LOGFILE = "{input_folder / "warnings.log"}"
+"""
+
+
+# Warnings about pages, and not about the parts of C++ that Doxygen 1.9.4 does not understand.
+serious = re.compile(r"[.]md:\d+: |unable to resolve|unable to resolve reference|not find page")
+
+
+def main():
+    for needed, package in [(theme / "doxygen-awesome.css", "doxygen-awesome-css"), (shutil.which("doxygen"), "doxygen")]:
+        if not needed or not pathlib.Path(needed).exists():
+            sys.exit(f"the Debian package {package} is not installed")
+    shutil.rmtree(input_folder, ignore_errors=True)
+    shutil.rmtree(site, ignore_errors=True)
+    pages = all_pages()
+    for page in pages:
+        (input_folder / page).parent.mkdir(parents=True, exist_ok=True)
+        (input_folder / page).write_text(with_anchors(page, pages))
+    for file in sorted((top / "include").rglob("*.hpp")):
+        copy = input_folder / file.relative_to(top)
+        if "detail" not in copy.parts:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(for_doxygen(file.read_text()))
+    (input_folder / "layout.xml").write_text(layout())
+    (input_folder / "header.html").write_text(html_header())
+    subprocess.run(["doxygen", "-"], input=configuration(pages), text=True, cwd=top, check=True, stdout=subprocess.DEVNULL)
+    warnings = (input_folder / "warnings.log").read_text().replace(f"{input_folder}/", "").splitlines()
+    problems = sorted({line for line in warnings if serious.search(line)})
+    print("\n".join(problems), end="\n" if problems else "")
+    print(f"{site.relative_to(top)}/index.html: {len(pages)} pages and the reference")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
