@@ -15,3 +15,7 @@
 // Protocols
 #include <eddy/proto/client.hpp>  // pipelined_client, multiplexed_client
 #include <eddy/proto/server.hpp>  // pipelined, multiplexed
+
+// Several connections
+#include <eddy/proto/balance.hpp>  // passes calls to one of several services
+#include <eddy/proto/pool.hpp>     // connections that are reused

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// Pools of connections, and load balancing.
+#include <eddy/proto/balance.hpp>
+#include <eddy/proto/pool.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/future/yield_now.hpp>
+#include <eddy/proto/limits.hpp>
+#include <eddy/task/join_set.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/test/run_paused.hpp>
+#include <eddy/time/sleep.hpp>
+
+#include "support/runtimes.hpp"
+#include "support/scripted.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace proto = eddy::proto;
+using eddy::result;
+using eddy::task;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready_error;
+using eddy::test::assert_ready_ok;
+using eddy::test::by_hand;
+using eddy::test::run_paused;
+using eddy::time::sleep;
+using support::plan;
+using support::script;
+using support::scripted;
+
+const auto io_error = std::make_error_code(std::errc::io_error);
+
+/// A connection that counts how many of its kind are open.
+class connection {
+public:
+    connection(int id, int& open) : id_(id), open_(&open) { ++open; }
+    connection(connection&& other) noexcept : id_(other.id_), open_(std::exchange(other.open_, nullptr)) {}
+    connection& operator=(connection&& other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(open_, other.open_);
+        return *this;
+    }
+    ~connection() {
+        if (open_ != nullptr) --*open_;
+    }
+
+    [[nodiscard]] int id() const noexcept { return id_; }
+
+private:
+    int id_;
+    int* open_;
+};
+
+/// Makes connections with the numbers 1, 2, ...
+struct factory {
+    int made = 0;
+    int open = 0;
+
+    auto pool(const proto::pool_options& options = proto::pool_options()) {
+        return proto::pool([this]() -> task<result<connection>> { co_return connection(++made, open); }, options);
+    }
+};
+
+TEST(ProtoPool, ReusesConnectionThatWasUsedLast) {
+    run_paused([]() -> task<> {
+        factory from;
+        const auto pool = from.pool();
+        auto a = co_await pool.get();
+        auto b = co_await pool.get();
+        EXPECT_TRUE((*a)->id() == 1 && (**b).id() == 2);
+        b->give_back();
+        a->give_back();
+        a->give_back();  // does nothing
+        EXPECT_EQ(pool.idle(), 2u);
+        auto c = co_await pool.get();
+        EXPECT_EQ((*c)->id(), 1);
+        EXPECT_EQ(from.made, 2);
+    });
+}
+
+TEST(ProtoPool, ConnectionThatIsNotGivenBackIsClosed) {
+    run_paused([]() -> task<> {
+        factory from;
+        const auto pool = from.pool(proto::pool_options().max(1));
+        {
+            const auto a = co_await pool.get();
+            EXPECT_TRUE(a);
+        }
+        EXPECT_TRUE(from.open == 0 && pool.idle() == 0);
+        const auto b = co_await pool.get();  // there is room for another one
+        EXPECT_TRUE(b && from.made == 2);
+    });
+}
+
+TEST(ProtoPool, LimitsConnectionsInUseAndUnused) {
+    run_paused([]() -> task<> {
+        factory from;
+        const auto pool = from.pool(proto::pool_options().max(2).max_idle(1));
+        auto a = co_await pool.get();
+        auto b = co_await pool.get();
+        by_hand c(pool.get()), d(pool.get());
+        assert_pending(c.poll());
+        assert_pending(d.poll());
+        c.drop();  // while it waits
+        a->give_back();
+        EXPECT_EQ(assert_ready_ok(d.poll())->id(), 1);
+        b->give_back();
+        EXPECT_TRUE(from.open == 1 && pool.idle() == 1);
+    });
+}
+
+TEST(ProtoPool, OldConnectionsAreClosed) {
+    run_paused([]() -> task<> {
+        factory from;
+        const auto pool = from.pool(proto::pool_options().idle_timeout(10s));
+        auto a = co_await pool.get();
+        auto b = co_await pool.get();
+        a->give_back();
+        co_await sleep(6s);
+        b->give_back();
+        co_await sleep(6s);
+        auto c = co_await pool.get();
+        EXPECT_EQ((*c)->id(), 2);
+        EXPECT_TRUE(from.open == 1 && pool.idle() == 0);
+    });
+}
+
+TEST(ProtoPool, FailedConnectReturnsItsPermit) {
+    script attempt;
+    attempt.now = plan::fails;
+    const proto::pool pool([&attempt] { return scripted(attempt); }, proto::pool_options().max(1));
+    for (int i = 0; i < 2; ++i) {
+        by_hand failed(pool.get());
+        EXPECT_EQ(assert_ready_error(failed.poll()), io_error);
+    }
+    attempt.now = plan::pending;
+    {
+        by_hand dropped(pool.get());
+        assert_pending(dropped.poll());
+        EXPECT_TRUE(attempt.alive);
+    }
+    EXPECT_FALSE(attempt.alive);
+    attempt.now = plan::ready;
+    by_hand made(pool.get());
+    EXPECT_EQ(*assert_ready_ok(made.poll()), 0);
+}
+
+TEST(ProtoPool, SeveralThreadsShareConnections) {
+    support::on_pools([]() -> task<> {
+        const proto::pool pool([]() -> task<result<std::string>> { co_return std::string("x"); },
+                               proto::pool_options().max(3));
+        eddy::join_set<std::size_t> all;
+        for (int i = 0; i < 300; ++i) {
+            all.spawn([&pool]() -> task<std::size_t> {
+                auto one = co_await pool.get();
+                co_await eddy::yield_now();
+                (*one)->push_back('x');  // without a lock: in use by one task at a time
+                one->give_back();
+                co_return 1;
+            });
+        }
+        std::size_t count = 0;
+        while (auto ended = co_await all.join_next()) count += **ended;
+        EXPECT_EQ(count, 300u);
+        EXPECT_LE(pool.idle(), 3u);
+        std::size_t uses = 0;
+        std::vector<eddy::proto::leased<std::string>> kept;
+        for (std::size_t i = pool.idle(); i > 0; --i) {
+            auto one = co_await pool.get();
+            uses += (*one)->size() - 1;
+            kept.push_back(*std::move(one));
+        }
+        EXPECT_EQ(uses, 300u);
+    });
+}
+
+// ---- balance ----
+
+/// Services that never answer, and count their calls.
+struct counted_services {
+    explicit counted_services(std::size_t count) : calls(count), scripts(count) {}
+
+    auto all() {
+        std::vector<std::function<scripted(int)>> made;
+        for (std::size_t i = 0; i < calls.size(); ++i) {
+            made.emplace_back([this, i](int) {
+                ++calls[i];
+                return scripted(scripts[i]);
+            });
+        }
+        return made;
+    }
+
+    std::vector<int> calls;
+    std::vector<script> scripts;
+};
+
+TEST(ProtoBalance, RoundRobinCallsServicesInTurn) {
+    counted_services of(3);
+    for (auto& each : of.scripts) each.now = plan::ready;
+    const auto balanced = proto::balance(of.all(), proto::balance_policy::round_robin);
+    for (int i = 0; i < 7; ++i) {
+        by_hand call(balanced(i));
+        EXPECT_TRUE(call.poll());
+    }
+    EXPECT_EQ(of.calls, (std::vector{3, 2, 2}));
+}
+
+TEST(ProtoBalance, LeastLoadedAvoidsServicesWithCalls) {
+    counted_services of(3);
+    const auto balanced = proto::balance(of.all(), proto::balance_policy::least_loaded);
+    const auto copy = balanced;  // NOLINT(performance-unnecessary-copy-initialization): shares the counts
+    std::optional<by_hand<task<result<int>>>> a(balanced(0)), b(copy(0)), c(balanced(0));
+    for (auto* each : {&a, &b, &c}) assert_pending((*each)->poll());
+    EXPECT_EQ(of.calls, (std::vector{1, 1, 1}));
+    b.reset();  // a dropped call is no load
+    by_hand d(balanced(0));
+    assert_pending(d.poll());
+    EXPECT_EQ(of.calls, (std::vector{1, 2, 1}));
+}
+
+TEST(ProtoBalance, TwoChoicesSpreadCallsThatDoNotEnd) {
+    counted_services of(4);
+    const auto balanced = proto::balance(of.all());
+    std::vector<std::unique_ptr<by_hand<task<result<int>>>>> calls;
+    for (int i = 0; i < 400; ++i) {
+        calls.push_back(std::make_unique<by_hand<task<result<int>>>>(balanced(i)));
+        assert_pending(calls.back()->poll());
+    }
+    // With one random choice, the largest difference would be about 20.
+    const auto [least, most] = std::ranges::minmax(of.calls);
+    EXPECT_LE(most - least, 10);
+}
+
+TEST(ProtoBalance, NoServiceIsMisuse) {
+    counted_services of(0);
+    EXPECT_THROW(static_cast<void>(proto::balance(of.all())), eddy::misuse);
+}
+
+TEST(ProtoBalance, PassesOnLoadShed) {
+    counted_services of(1);
+    auto services = of.all();
+    const auto limited = services[0] | proto::concurrency_limit(1);
+    const auto balanced = proto::balance(std::vector(2, limited)) | proto::load_shed();
+    by_hand a(balanced(0)), b(balanced(0));
+    assert_pending(a.poll());
+    EXPECT_EQ(assert_ready_error(b.poll()), eddy::errc::overloaded);
+}
+
+}  // namespace
