@@ -43,14 +43,14 @@ TEST(ServicesDocs, PipelinedConnectionHasTwoSides) {
     eddy::test::run_paused([]() -> eddy::task<void> {
         auto [ours, theirs] = eddy::io::duplex(64);
         const auto handler = [](std::string name) { return look_up(std::move(name)); };
-        auto server = [](auto stream, auto handler) -> eddy::task<eddy::result<void>> {
+        auto server = [handler](auto stream) -> eddy::task<eddy::result<void>> {
             // docs: server
             // One connection of a server. See net::serve for the listener.
             co_await try_(proto::pipelined(codec::framed(std::move(stream), my_codec()), handler));
             // docs: end
             co_return eddy::ok();
         };
-        auto serving = eddy::spawn(server(std::move(theirs), handler));
+        auto serving = eddy::spawn(server(std::move(theirs)));
         {
             auto stream = std::move(ours);
             // docs: client
