@@ -5,7 +5,7 @@
 //     square(12) = 144
 //     root(-1): Numerical argument out of domain
 //     the squares of 0 to 99 add up to 328350
-//     sleep(60000): the operation timed out
+//     sleep(500): the operation timed out
 #include <eddy/prelude.hpp>
 #include <eddy/proto.hpp>
 
@@ -88,8 +88,8 @@ task<result<void>> run_both() {
     std::printf("the squares of 0 to 99 add up to %ld\n", sum);
 
     const auto limited = call | proto::timeout(50ms);
-    const auto late = co_await limited(message(sleep, 60'000));
-    std::printf("sleep(60000): %s\n", late.error().message().c_str());
+    const auto late = co_await limited(message(sleep, 500));
+    std::printf("sleep(500): %s\n", late.error().message().c_str());
     co_return eddy::ok();
 }
 
