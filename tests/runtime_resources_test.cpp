@@ -41,6 +41,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(RuntimeResourcesOwnProcess, WorksIfNoMoreThreadsCanStart) {
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
     for (const unsigned workers : {1u, 4u, 64u}) {
         EXPECT_TRUE(support::is_true_in_child([workers] {
             const rlimit few{std::size_t{6} << 30, std::size_t{6} << 30};

@@ -196,7 +196,7 @@ result<void> tls_engine::state::attach() {
 /// Sends the output. Ready when there is none left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task who) {
     while (unsent() != 0) {
-        context_below<direction::write> inner(*waiters.get(), cx, who);
+        context_below<direction::write> inner(*waiters, cx, who);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -212,7 +212,7 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
 /// Preconditions: there is no input.
 poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task who,
                                                      std::span<std::byte> into) {
-    context_below<direction::read> inner(*waiters.get(), cx, who);
+    context_below<direction::read> inner(*waiters, cx, who);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
     if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -381,7 +381,7 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
     const auto sent = state_->send(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
-    context_below<direction::write> inner(*state_->waiters.get(), cx, waiting_task::writer);
+    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_flush(inner.get());
 }
 
@@ -395,7 +395,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;
     }
-    context_below<direction::write> inner(*state_->waiters.get(), cx, waiting_task::writer);
+    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_shutdown(inner.get());
 }
 
