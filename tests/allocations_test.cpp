@@ -28,6 +28,7 @@
 #include <eddy/io.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/net/udp_socket.hpp>
+#include <eddy/proto.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/reactor.hpp>
 #include <eddy/runtime/runtime.hpp>
@@ -292,6 +293,30 @@ TEST(Allocations, RetryDoesNotAllocate) {
         }
     }));
     EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, LayersOfServicesDoNotAllocate) {
+    namespace proto = eddy::proto;
+    eddy::core loop;
+    const auto main = []() -> task<std::size_t> {
+        const auto service = [](int n) -> task<eddy::result<int>> {
+            co_await eddy::yield_now();
+            co_return n;
+        };
+        const auto handler = service | proto::timeout(std::chrono::hours(1)) | proto::concurrency_limit(2) |
+                             proto::rate_limit(100, std::chrono::nanoseconds(1)) | proto::circuit_breaker() |
+                             proto::retry(proto::retry_policy()) | proto::trace([](const proto::call_report&) {}) |
+                             proto::map_response([](int n) { return n; }) | proto::buffer(4) | proto::load_shed();
+        const proto::boxed_service<int, int> boxed = handler;
+        const auto round = [&]() -> task<void> {
+            for (int i = 0; i < 10; ++i) {
+                const auto answer = co_await boxed(i);
+                EXPECT_EQ(answer, i);
+            }
+        };
+        co_return co_await when_warm(round);
+    };
+    EXPECT_EQ(loop.run(main()), 0u);
 }
 
 TEST(Allocations, DroppedRegistrationsAreReleasedInNextTick) {

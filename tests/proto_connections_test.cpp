@@ -20,6 +20,7 @@
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
 #include <eddy/future/join.hpp>
+#include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/duplex.hpp>
 #include <eddy/io/read_to_end.hpp>
@@ -33,8 +34,10 @@
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "support/dice.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
+#include "support/stress.hpp"
 
 namespace {
 
@@ -359,6 +362,53 @@ TEST(ProtoClient, DroppedCallDoesNotDisturbOthers) {
     });
 }
 
+task<> yield_often(std::size_t times) {
+    for (; times > 0; --times) co_await eddy::yield_now();
+}
+
+/// Makes calls, and drops some of them at random moments. Returns the number of wrong answers.
+template <class Client>
+task<int> call_and_drop(Client client, std::uint64_t seed, std::uint64_t rounds) {
+    support::dice dice(seed);
+    int wrong = 0;
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        const auto text = std::to_string(seed) + "." + std::to_string(i);
+        auto call = client(text);
+        const auto ended = co_await eddy::select_biased(std::move(call), yield_often(dice.below(12)));
+        if (ended.index() == 0 && std::get<0>(ended) != text + "!") ++wrong;
+    }
+    const auto last = co_await client("last");
+    co_return last == "last!" ? wrong : wrong + 1;
+}
+
+template <class Client>
+task<int> call_and_drop_on_threads(Client client) {
+    eddy::join_set<int> all;
+    for (unsigned i = 1; i <= 4; ++i) all.spawn(call_and_drop(client, support::seed() + i, support::rounds(5000)));
+    int wrong = 0;
+    while (auto ended = co_await all.join_next()) wrong += **ended;
+    co_return wrong;
+}
+
+TEST(ProtoClientStress, CallsDroppedAtAnyMomentDoNotDisturbOthers) {
+    support::on_pools([]() -> task<> {
+        auto first = duplex(64);
+        auto second = duplex(64);
+        auto pipelined = eddy::spawn(proto::pipelined(lines(std::move(first.first)), add_mark));
+        auto multiplexed = eddy::spawn(proto::multiplexed(messages(std::move(second.first)), add_mark));
+        {
+            const line_client a(lines(std::move(first.second)), 3);
+            const message_client b(messages(std::move(second.second)), 3);
+            const auto [wrong_a, wrong_b] =
+                co_await eddy::join(call_and_drop_on_threads(a), call_and_drop_on_threads(b));
+            EXPECT_TRUE(wrong_a == 0 && wrong_b == 0);
+        }
+        const auto ended_a = co_await pipelined;
+        const auto ended_b = co_await multiplexed;
+        EXPECT_TRUE(*ended_a && *ended_b);
+    });
+}
+
 TEST(ProtoClient, LimitOfCallsInFlightIsExact) {
     run_paused([]() -> task<> {
         auto ends = duplex(4096);
@@ -460,7 +510,7 @@ TEST(ProtoClient, UnexpectedAnswerEndsConnection) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
         const line_client client(lines(std::move(ends.first)));
-        static_cast<void>(co_await eddy::io::write_all(ends.second, "nobody has asked\n"));
+        static_cast<void>(co_await eddy::io::write_all(ends.second, "an answer\n"));
         co_await sleep(1ms);
         const auto answer = co_await client("x");
         EXPECT_EQ(answer.error(), errc::unexpected_answer);

@@ -117,6 +117,21 @@ TEST(ProtoService, LastLayerIsOutermost) {
     });
 }
 
+TEST(ProtoService, FunctionOfServiceIsLayer) {
+    run_paused([]() -> task<> {
+        std::string seen;
+        const auto noted = proto::layer([&seen](auto inner) {
+            return [&seen, inner](int n) -> task<result<int>> {
+                seen += std::to_string(n);
+                co_return co_await inner(n + 1);
+            };
+        });
+        const auto answer = co_await (&twice | noted | proto::timeout(1s) | noted)(1);
+        EXPECT_EQ(answer, 6);
+        EXPECT_EQ(seen, "12");
+    });
+}
+
 TEST(ProtoService, BoxedServicePassesOnLoadShed) {
     auto scripts = numbered_scripts(2);
     const auto limited = following(scripts) | proto::concurrency_limit(1);

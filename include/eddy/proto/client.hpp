@@ -311,9 +311,10 @@ namespace eddy::proto {
 ///     proto::pipelined_client client(codec::framed(std::move(stream), my_codec()));
 ///     auto robust = client | proto::timeout(1s) | proto::retry(proto::retry_policy());
 ///
-/// A task of its own owns the connection. It sends the requests that were made at the same time with one flush, and
-/// ends after the last copy and the last call. The types of the request and the response are the `sent_type` of the
-/// codec (or else the type that it decodes) and the type that it decodes; otherwise name them.
+/// `client(request)` makes a call, and is_closed() returns whether the connection has ended. A task of its own owns the
+/// connection. It sends the requests that were made at the same time with one flush, and ends after the last copy and
+/// the last call. The types of the request and the response are the `sent_type` of the codec (or else the type that it
+/// decodes) and the type that it decodes; otherwise name them.
 ///
 /// Errors: a call returns the error of the connection, errc::connection_closed if the peer or the runtime has ended it,
 /// or errc::unexpected_answer if the peer has sent an answer without a call. All waiting calls and all later ones
