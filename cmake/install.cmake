@@ -1,6 +1,6 @@
-# `cmake --install`: installs the library, its headers, and packages for find_package(eddy) and pkg-config. Three
-# components can be installed separately: eddy_core and eddy_tls have the shared libraries, and eddy_dev has everything
-# that a program needs to be built, also the static libraries.
+# `cmake --install`: installs the library, its headers, and packages for find_package(eddy) and pkg-config. Four
+# components can be installed separately: eddy_core, eddy_tls and eddy_http have the shared libraries, and eddy_dev has
+# everything that a program needs to be built, also the static libraries.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -26,8 +26,10 @@ endif()
 set(eddy_has_http FALSE)
 if(TARGET eddy_http)
   set(eddy_has_http TRUE)
-  install(TARGETS eddy_http EXPORT eddy_http_targets FILE_SET HEADERS)
-  install(EXPORT eddy_http_targets NAMESPACE eddy:: DESTINATION ${package_dir})
+  install(TARGETS eddy_http EXPORT eddy_http_targets
+          RUNTIME COMPONENT eddy_http LIBRARY COMPONENT eddy_http NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
+          FILE_SET HEADERS COMPONENT eddy_dev)
+  install(EXPORT eddy_http_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 endif()
 
 # A shared eddy links liburing itself. A program that links a static eddy must link liburing, too.

@@ -13,6 +13,9 @@
 #include <eddy/http/status.hpp>    // 200, 404, ...
 #include <eddy/http/url.hpp>       // url, and functions for its parts
 
+// Clients
+#include <eddy/http/client.hpp>  // get(), client
+
 // Servers
 #include <eddy/http/router.hpp>   // selects a service by path and method
 #include <eddy/http/serve.hpp>    // serve(), serve_connection()

@@ -115,12 +115,27 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
     return not_ready;
 }
 
+task<result<void>> message_stream::send_bytes(std::span<const std::byte> content) {
+    if (content.size() < most_unsent) {
+        out_.append(reinterpret_cast<const char*>(content.data()), content.size());
+        co_return co_await flush();
+    }
+    const auto flushed = co_await flush();
+    if (!flushed) co_return flushed;
+    while (!content.empty()) {
+        const auto count = co_await poll_fn([&](context& cx) { return stream_.poll_write(cx, content); });
+        if (!count) co_return std::unexpected(count.error());
+        if (*count == 0) co_return std::unexpected(make_error_code(errc::write_zero));
+        content = content.subspan(*count);
+    }
+    co_return ok();
+}
+
 task<result<void>> message_stream::send_body(http::body& from, body_framing framing) {
     using kind = body_framing::kind;
     if (framing.is == kind::none) co_return co_await flush();
     if (const auto* const content = from.in_memory(); content != nullptr && framing.is == kind::length) {
-        out_.append(content->text().substr(0, static_cast<std::size_t>(framing.length)));
-        co_return co_await flush();
+        co_return co_await send_bytes(content->chunk());
     }
     const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
     const std::span piece(scratch.get(), read_size);

@@ -74,6 +74,7 @@ private:
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
     poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into);
     task<void> shut_down_and_discard();
+    task<result<void>> send_bytes(std::span<const std::byte> content);
 
     io::idle_stream<io::boxed_stream> stream_;
     std::string in_;

@@ -159,9 +159,9 @@ private:
         auto count = stream_.poll_fill_idle(cx);
         if (count) {
             idle_.reset();
-        } else if (connection_ && !idle_) {
+        } else if (!idle_) {
             stream_.release_memory();
-            idle_.emplace(connection_->idle());
+            if (connection_) idle_.emplace(connection_->idle());
         }
         return count;
     }

@@ -14,6 +14,7 @@ eddy::task<http::response> greet(http::request asked) {
 int main() {
     http::router app;
     app.get("/greet/{name}", greet);
-    const auto answer = eddy::run(app(http::request(http::method::get, "/greet/you")));
+    eddy::core loop;
+    const auto answer = loop.run(app(http::request(http::method::get, "/greet/you")));
     return answer && answer->body.in_memory()->text() == "hello you" ? 0 : 1;
 }

@@ -11,7 +11,9 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/net/serve.hpp>
@@ -153,6 +155,7 @@ namespace eddy::http {
 /// Serves HTTP/1.1 and HTTP/1.0 on a listener: calls the service for each request, one after the other on each
 /// connection, and sends its responses. Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
+/// With GCC 12, a lambda with captures needs a name, as `app` here.
 /// A request that is malformed, ambiguous or too large is refused with its status (400, 408, 413, 414, 417, 431, 501,
 /// 505) before the service sees it, and the connection is closed. "Expect: 100-continue" is answered when the service
 /// reads the body. HEAD gets the response of the service without its body.
@@ -166,12 +169,17 @@ namespace eddy::http {
 /// the program.
 /// Cost: a task for each connection, and one for each request, that of the service. A connection without a request has
 /// no buffers.
-template <class L>
-[[nodiscard]] auto serve(L from, service answer, serve_options options = serve_options(),
+template <class L, class F>
+[[nodiscard]] auto serve(L from, F&& answer, serve_options options = serve_options(),
                          std::source_location where = std::source_location::current()) {
     auto connections = options.connections();
-    auto server = std::make_shared<const detail::http_server>(std::move(answer), std::move(options));
-    return net::serve(std::move(from), detail::http_handler(std::move(server)), std::move(connections), where);
+    detail::http_handler handler(
+        std::make_shared<const detail::http_server>(service(std::forward<F>(answer)), std::move(options)));
+    if constexpr (detail::is_fragile<F> && !std::same_as<F, service> && !std::same_as<F, router>) {
+        return net::serve(std::move(from), std::move(handler), std::move(connections), where);  // marked, for GCC 12
+    } else {
+        return net::serve(std::move(from), handler, std::move(connections), where);
+    }
 }
 
 /// Serves one connection, which is any reader and writer, for example a TLS stream:

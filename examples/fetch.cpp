@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Fetches URLs and writes their bodies to standard output, as they come. Follows redirects. With https, if eddy::http
+// is built with eddy::tls. Status lines and errors go to standard error.
+//     $ ./fetch http://127.0.0.1:8080/notes http://127.0.0.1:8080/count/5
+//     200 OK, application/json
+//     {"monday":"buy tea"}
+//     200 OK
+//     1
+//     ...
+#include <eddy/http.hpp>
+#include <eddy/prelude.hpp>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace http = eddy::http;
+namespace io = eddy::io;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+
+/// Writes a body while it is received: one of any size takes little memory.
+task<result<void>> print(http::body& from) {
+    std::vector<std::byte> some(16 * 1024);
+    for (;;) {
+        const auto count = co_await try_(io::read(from, some));
+        if (count == 0) co_return eddy::ok();
+        std::fwrite(some.data(), 1, count, stdout);
+        std::fflush(stdout);
+    }
+}
+
+// docs: fetch
+task<bool> fetch(const http::client& web, std::string url) {
+    auto answer = co_await web.get(url);
+    if (!answer) {
+        std::fprintf(stderr, "fetch: %s\n", answer.error().message().c_str());
+        co_return false;
+    }
+    std::string line = std::to_string(http::to_int(answer->status)) + ' ' + std::string(reason_of(answer->status));
+    if (const auto type = answer->headers.get("Content-Type")) line.append(", ").append(*type);
+    std::fprintf(stderr, "%s\n", line.c_str());
+    const auto printed = co_await print(answer->body);
+    if (!printed) std::fprintf(stderr, "fetch: %s\n", printed.error().message().c_str());
+    co_return printed.has_value() && is_success(answer->status);
+}
+// docs: end
+
+task<int> fetch_all(std::vector<std::string> urls) {
+    const http::client web;  // keeps connections open: two URLs of one server share one
+    int code = 0;
+    for (auto& url : urls) {
+        const bool is_fine = co_await fetch(web, url);
+        if (!is_fine) code = 1;
+    }
+    co_return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 2) {
+        std::fputs("usage: fetch URL...\n", stderr);
+        return 2;
+    }
+    return eddy::run(fetch_all({argv + 1, argv + argc}));
+}

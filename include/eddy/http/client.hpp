@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/error.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::tls {
+class client_config;
+}  // namespace eddy::tls
+namespace eddy::detail {
+class http_client;
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+/// What a client was doing when a request failed.
+enum class phase : unsigned char {
+    url,      ///< parsing a URL, also that of a redirect
+    resolve,  ///< looking up the host name
+    connect,  ///< connecting to an address
+    tls,      ///< performing the TLS handshake
+    send,     ///< sending the request
+    receive,  ///< waiting for the head of the response
+};
+
+/// The error of a request. `try_` converts it to its error code.
+/// Thread safety: a plain value.
+class EDDY_API client_error {
+public:
+    /// Makes an error of its parts.
+    client_error(http::phase when, std::string peer, std::error_code why)
+        : phase_(when), where_(std::move(peer)), code_(why) {}
+
+    /// Returns what the client was doing.
+    [[nodiscard]] http::phase phase() const noexcept { return phase_; }
+    /// Returns the address or host name with which it was doing that; for phase::url, the URL.
+    [[nodiscard]] const std::string& where() const noexcept { return where_; }
+    /// Returns the reason.
+    [[nodiscard]] std::error_code code() const noexcept { return code_; }
+    /// Returns the reason, for conversions by `try_`.
+    [[nodiscard]] std::error_code to_error_code() const noexcept { return code_; }
+    /// Returns all parts as text: "cannot connect to 127.0.0.1:81: Connection refused".
+    [[nodiscard]] std::string message() const;
+
+private:
+    http::phase phase_;
+    std::string where_;
+    std::error_code code_;
+};
+
+/// The options of a client: `client_options().timeout(5s).max_redirects(0)`.
+/// Thread safety: one thread at a time.
+class EDDY_API client_options {
+public:
+    /// The default options.
+    client_options() = default;
+
+    /// Limits the time of a request from its start to the head of the last response. 30 seconds by default.
+    client_options& timeout(std::chrono::nanoseconds limit) noexcept {
+        timeout_ = limit;
+        return *this;
+    }
+    /// Limits the time for each address to which the client tries to connect. 10 seconds by default.
+    client_options& connect_timeout(std::chrono::nanoseconds limit) noexcept {
+        connect_timeout_ = limit;
+        return *this;
+    }
+    /// Limits the time in which no byte of a body is sent or received. 30 seconds by default.
+    client_options& io_timeout(std::chrono::nanoseconds limit) noexcept {
+        io_timeout_ = limit;
+        return *this;
+    }
+    /// Sets how many redirects are followed. With 0, send() returns the redirect itself. 10 by default.
+    client_options& max_redirects(unsigned most) noexcept {
+        max_redirects_ = most;
+        return *this;
+    }
+    /// Sets how many idle connections are kept for each scheme, host and port, and how long. 8, and 60 seconds, by
+    /// default.
+    client_options& max_idle(std::size_t most) noexcept {
+        max_idle_ = most;
+        return *this;
+    }
+    client_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
+        idle_timeout_ = limit;
+        return *this;
+    }
+    /// Sets how many bytes the head of a response may have. 64 KiB by default.
+    client_options& header_limit(std::size_t bytes) noexcept {
+        header_limit_ = bytes;
+        return *this;
+    }
+    /// Sets the settings for https. By default those of tls::client_config::make(). It exists only if eddy::http was
+    /// built with eddy::tls.
+    client_options& tls(const tls::client_config& config);
+
+    /// Returns the value of the option.
+    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
+    [[nodiscard]] std::chrono::nanoseconds connect_timeout() const noexcept { return connect_timeout_; }
+    [[nodiscard]] std::chrono::nanoseconds io_timeout() const noexcept { return io_timeout_; }
+    [[nodiscard]] unsigned max_redirects() const noexcept { return max_redirects_; }
+    [[nodiscard]] std::size_t max_idle() const noexcept { return max_idle_; }
+    [[nodiscard]] std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
+    [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
+    [[nodiscard]] const std::shared_ptr<const tls::client_config>& tls() const noexcept { return tls_; }
+
+private:
+    std::chrono::nanoseconds timeout_ = std::chrono::seconds(30);
+    std::chrono::nanoseconds connect_timeout_ = std::chrono::seconds(10);
+    std::chrono::nanoseconds io_timeout_ = std::chrono::seconds(30);
+    std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(60);
+    unsigned max_redirects_ = 10;
+    std::size_t max_idle_ = 8;
+    std::size_t header_limit_ = 64 * 1024;
+    std::shared_ptr<const tls::client_config> tls_;
+};
+
+/// An HTTP/1.1 client. Keeps connections open for later requests, and follows redirects.
+///     http::client web;
+///     auto page = co_await try_(web.get("http://example.org/"));
+///     const auto text = co_await try_(page.body.read_text());
+///
+/// The body of a response is received while it is read. A connection can be used again when the body of its response
+/// was read to its end; a body that is destroyed earlier closes its connection.
+///
+/// A redirect is followed with GET, except that HEAD stays HEAD, and that 307 and 308 repeat the request with its body.
+/// A redirect with 307 or 308 of a request whose body is a reader is returned. On the way to another scheme, host or
+/// port, Authorization and Cookie are removed.
+///
+/// If a kept connection turns out to be closed before a response begins, the request is repeated on a new one. That is
+/// done only for methods other than POST and PATCH, and if the body is in memory.
+/// Thread safety: any thread of one runtime or event loop. Copies share the connections.
+/// Lifetime: a request and the body of a response may outlive the client.
+/// Cost: a copy is a reference count.
+class EDDY_API client {
+public:
+    /// Makes a client without connections.
+    explicit client(client_options options = client_options());
+
+    /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
+    /// response, not an error.
+    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of looking up the host, of
+    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for a bad response.
+    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    [[nodiscard]] task<std::expected<response, client_error>> send(std::string url, request asked) const;
+    /// Requests a URL with GET. See send().
+    /// Cancel safety: safe. The connection is closed.
+    [[nodiscard]] task<std::expected<response, client_error>> get(std::string url) const;
+    /// Sends a body to a URL with POST, for example with the type "application/json". See send().
+    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    [[nodiscard]] task<std::expected<response, client_error>> post(std::string url, std::string type,
+                                                                   http::body content) const;
+
+private:
+    std::shared_ptr<detail::http_client> shared_;
+};
+
+/// Requests a URL with GET, with a connection of its own. For several requests, use a client.
+///     auto page = co_await try_(http::get("http://example.org/"));
+/// Errors: see client::send().
+/// Cancel safety: safe. The connection is closed.
+[[nodiscard]] EDDY_API task<std::expected<response, client_error>> get(std::string url,
+                                                                       client_options options = client_options());
+
+}  // namespace eddy::http

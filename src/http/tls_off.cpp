@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// No https: eddy::tls is not built.
+#include <eddy/http/error.hpp>
+
+#include "http/client_connect.hpp"
+
+namespace eddy::detail {
+
+task<result<io::boxed_stream>> connect_tls(net::tcp_stream, const http::client_options&, std::string) {
+    co_return std::unexpected(make_error_code(http::errc::no_tls));
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+// The client of eddy::http: against eddy's own server, against servers that send what a script says, and against
+// Python's server.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+#ifdef EDDY_TEST_HTTPS
+#include "support/tls_pair.hpp"
+#endif
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::sync::cancellation_token;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+
+/// A site with what a client can meet.
+struct site {
+    http::router app;
+    int requests = 0;
+
+    site() {
+        app.get("/hello", [this](http::request) { return counted(http::response::text("hello")); });
+        app.get("/headers", [this](http::request asked) {
+            std::string text;
+            for (const auto& [name, value] : asked.headers) text.append(name).append("=").append(value).append(";");
+            return counted(http::response::text(text));
+        });
+        app.get("/large", [this](http::request) {
+            return counted(http::response(http::status::ok,
+                                          http::body::from_reader(io::cursor<std::string>(std::string(500'000, 'x')))));
+        });
+        for (const int status : {301, 302, 303, 307, 308}) {
+            const std::string path = "/" + std::to_string(status);
+            const auto answer = [this, status](http::request) {
+                return counted(http::response::redirect("/echo?from=redirect", http::status(status)));
+            };
+            app.get(path, answer).post(path, answer);
+        }
+        app.get("/loop", [this](http::request) { return counted(http::response::redirect("loop")); });
+        app.get("/bad", [this](http::request) { return counted(http::response::redirect("ftp://a/")); });
+        app.add(http::method::get, "/echo", echo).post("/echo", echo).put("/echo", echo);
+    }
+
+private:
+    task<http::response> counted(http::response answer) {
+        ++requests;
+        co_return std::move(answer);
+    }
+    /// Answers with the method and the body, while it receives the body.
+    static task<http::response> echo(http::request asked) {
+        http::response answer(http::status::ok, std::move(asked.body));
+        answer.headers.add("X-Method", to_string(asked.method));
+        co_return answer;
+    }
+};
+
+/// Serves on a free port, while `script(url)` runs. Returns the report.
+template <class Script>
+net::serve_report serve_during(http::service app, Script script, http::serve_options options = http::serve_options()) {
+    eddy::core loop;
+    return loop.run([](http::service served, Script& played, http::serve_options chosen) -> task<net::serve_report> {
+        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+        auto listener = std::move(bound).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string();
+        const cancellation_token end;
+        auto serving = http::serve(std::move(listener), std::move(served), std::move(chosen.shutdown(end)));
+        const auto play = [&]() -> task<bool> {
+            co_await played(url);
+            end.cancel();
+            co_return true;
+        };
+        auto both = eddy::join(std::ref(serving), play());
+        auto [report, has_played] = co_await both;
+        EXPECT_TRUE(has_played);
+        co_return report.value();
+    }(std::move(app), script, std::move(options)));
+}
+
+/// Receives a response, and returns its status with its body, or the error.
+task<std::string> text_of(task<std::expected<http::response, http::client_error>> work) {
+    auto answer = co_await std::move(work);
+    if (!answer) co_return answer.error().message();
+    const auto text = co_await answer->body.read_text();
+    const std::string shown = text ? *text : "(" + text.error().message() + ")";
+    co_return std::to_string(http::to_int(answer->status)) + " " + shown;
+}
+
+TEST(HttpClient, GetsAndKeepsTheConnection) {
+    site served;
+    const auto report = serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await text_of(web.get(url + "/none")), "404 Not Found\n");
+        EXPECT_EQ((co_await text_of(web.get(url + "/large"))).size(), 500'004U);
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+    });
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(HttpClient, OneOffRequestOutlivesItsClient) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        auto page = co_await http::get(url + "/large");
+        EXPECT_TRUE(page.has_value());
+        if (!page) co_return;
+        EXPECT_EQ(page->headers.get("Transfer-Encoding"), "chunked");
+        const auto all = co_await page->body.read_all();
+        EXPECT_EQ(all.value().size(), 500'000U);
+    });
+}
+
+TEST(HttpClient, SendsHeadersOfTheRequest) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        http::request asked;
+        asked.headers.add("X", "y");
+        asked.headers.add("Content-Length", "7");  // ignored: the body decides
+        const http::client web;
+        EXPECT_EQ(co_await text_of(web.send(url + "/headers", std::move(asked))),
+                  "200 Host=" + url.substr(7) + ";X=y;User-Agent=eddy;");
+    });
+}
+
+TEST(HttpClient, SendsBodiesOfBothKinds) {
+    site served;
+    const auto report = serve_during(
+        served.app,
+        [](std::string url) -> task<void> {
+            const http::client web;
+            EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "hi")), "200 hi");
+            EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "")), "200 ");
+            // The server sends the body back while it receives it, so both must go on at the same time.
+            const std::string large(3'000'000, 'x');
+            http::request streamed(http::method::post, "");
+            streamed.body = http::body::from_reader(io::cursor<std::string>(large));
+            EXPECT_TRUE(co_await text_of(web.send(url + "/echo", std::move(streamed))) == "200 " + large);
+            EXPECT_TRUE(co_await text_of(web.post(url + "/echo", "text/plain", std::string(large))) == "200 " + large);
+            EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        },
+        http::serve_options().body_limit(10 << 20));
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(HttpClient, HeadHasNoBodyButASize) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        auto answer = co_await web.send(url + "/hello", http::request(http::method::head, ""));
+        EXPECT_EQ(answer.value().headers.get("Content-Length"), "5");
+        EXPECT_EQ(answer.value().body.size(), 0U);
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+    });
+}
+
+// ---- Redirects ----
+
+/// Posts "hi" to a redirect, and returns the method and the body that arrive.
+task<std::string> redirected(const http::client& web, std::string url) {
+    auto answer = co_await web.post(std::move(url), "text/plain", "hi");
+    if (!answer) co_return answer.error().message();
+    const auto text = co_await answer->body.read_text();
+    co_return std::string(answer->headers.get("X-Method").value_or("none")) + " " + text.value();
+}
+
+TEST(HttpClient, FollowsRedirects) {
+    site served;
+    const auto report = serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        EXPECT_EQ(co_await redirected(web, url + "/301"), "GET ");
+        EXPECT_EQ(co_await redirected(web, url + "/302"), "GET ");
+        EXPECT_EQ(co_await redirected(web, url + "/303"), "GET ");
+        EXPECT_EQ(co_await redirected(web, url + "/307"), "POST hi");
+        EXPECT_EQ(co_await redirected(web, url + "/308"), "POST hi");
+        // A body that is a reader cannot be sent again.
+        http::request streamed(http::method::post, "");
+        streamed.body = http::body::from_reader(io::cursor<std::string>("hi"));
+        EXPECT_EQ((co_await web.send(url + "/307", std::move(streamed))).value().status, http::status(307));
+    });
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(HttpClient, LimitsRedirects) {
+    site served;
+    serve_during(served.app, [&](std::string url) -> task<void> {
+        const http::client web(http::client_options().max_redirects(3));
+        const auto looped = co_await web.get(url + "/loop");
+        EXPECT_EQ(looped.error().code(), http::errc::too_many_redirects);
+        EXPECT_EQ(looped.error().phase(), http::phase::url);
+        EXPECT_EQ(served.requests, 4);
+        EXPECT_EQ((co_await web.get(url + "/bad")).error().code(), http::errc::bad_url);
+        const http::client never(http::client_options().max_redirects(0));
+        EXPECT_EQ((co_await never.get(url + "/loop")).value().status, http::status::see_other);
+    });
+}
+
+TEST(HttpClient, KeepsCredentialsFromOtherOrigins) {
+    site other;
+    serve_during(other.app, [](std::string url) -> task<void> {
+        const auto show = [url](http::request asked) -> task<http::response> {
+            if (asked.path() == "/away") co_return http::response::redirect(url + "/headers");
+            co_return http::response::redirect("/away");
+        };
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string first = "http://" + listener.local_addr().value().to_string();
+        auto server = eddy::spawn(http::serve(std::move(listener), show));
+        http::request asked;
+        asked.headers.add("Authorization", "secret");
+        asked.headers.add("Cookie", "secret");
+        const http::client web;
+        const auto seen = co_await text_of(web.send(first + "/", std::move(asked)));
+        server.abort();
+        EXPECT_EQ(seen, "200 Host=" + url.substr(7) + ";User-Agent=eddy;");
+    });
+}
+
+// ---- Servers that send what a script says ----
+
+using script = std::vector<std::string>;  // one answer for each connection
+
+/// Accepts one connection for each answer. Receives a head, sends the answer and closes the connection.
+task<result<void>> play(net::tcp_listener& listener, script answers) {
+    for (const auto& answer : answers) {
+        auto accepted = co_await try_(listener.accept());
+        std::string head;
+        std::array<std::byte, 1> one{};
+        while (!head.ends_with("\r\n\r\n")) {
+            const auto count = co_await try_(accepted.stream.read(one));
+            if (count == 0) break;
+            head += static_cast<char>(one[0]);
+        }
+        co_await try_(accepted.stream.write_all(answer));
+    }
+    co_return eddy::ok();
+}
+
+/// Sends GET requests, one for each answer of the script, and returns the responses.
+std::vector<std::string> answers_of(script answers, http::client_options options = http::client_options()) {
+    eddy::core loop;
+    return loop.run([](script& said, http::client_options chosen) -> task<std::vector<std::string>> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        const http::client web(std::move(chosen));
+        const auto ask = [](const http::client& from, std::string where, std::size_t count) -> task<script> {
+            script all;
+            for (std::size_t i = 0; i < count; ++i) all.push_back(co_await text_of(from.get(where)));
+            co_return all;
+        };
+        auto both = eddy::join(play(listener, said), ask(web, url, said.size()));
+        auto [played, got] = co_await both;
+        EXPECT_TRUE(played.has_value());
+        for (auto& each : got)  // the address differs each time
+            if (const auto at = each.find("127.0.0.1:"); at != std::string::npos)
+                each.erase(at, each.find(": ", at) - at);
+        co_return got;
+    }(answers, std::move(options)));
+}
+
+std::string answer_of(std::string said, http::client_options options = http::client_options()) {
+    return answers_of({std::move(said)}, std::move(options)).front();
+}
+
+TEST(HttpClient, UnderstandsBodiesUntilTheEnd) {
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\n\r\nhello"), "200 hello");
+    EXPECT_EQ(answer_of("HTTP/1.0 200 OK\r\n\r\nhello"), "200 hello");
+    EXPECT_EQ(answer_of("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
+              "200 hi");
+}
+
+TEST(HttpClient, NamesWhatIsWrongWithAResponse) {
+    const std::string refused = "no response from : ";
+    const std::string bad = http::error_category().message(static_cast<int>(http::errc::bad_message));
+    const std::string large = http::error_category().message(static_cast<int>(http::errc::header_too_large));
+    const std::string ended = make_error_code(eddy::errc::unexpected_eof).message();
+    const std::string cut = http::error_category().message(static_cast<int>(http::errc::body_too_short));
+    EXPECT_EQ(answer_of(""), refused + ended);
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\n"), refused + bad);
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\n\n"), refused + bad);
+    EXPECT_EQ(answer_of("SSH-2.0-OpenSSH_9.2\r\n\r\n"), refused + bad);
+    EXPECT_EQ(answer_of("HTTP/1.1 101 Switching Protocols\r\n\r\n"), refused + bad);
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"), refused + bad);
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nX: " + std::string(200, 'y') + "\r\n\r\n",
+                        http::client_options().header_limit(100)),
+              refused + large);
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), "200 (" + cut + ")");
+    EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhixx"), "200 (" + bad + ")");
+}
+
+TEST(HttpClient, RepeatsRequestIfKeptConnectionWasClosed) {
+    // The server says that it keeps the connection, but closes it.
+    const std::string hi = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    EXPECT_EQ(answers_of({hi, hi, hi}), (script{"200 hi", "200 hi", "200 hi"}));
+}
+
+TEST(HttpClient, ErrorsNamePhaseAndAddress) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto closed = listener.local_addr().value().to_string();
+        {
+            const auto gone = std::move(listener);
+        }
+        const auto refused = co_await http::get("http://" + closed + "/");
+        EXPECT_EQ(refused.error().phase(), http::phase::connect);
+        EXPECT_EQ(refused.error().where(), closed);
+        EXPECT_EQ(refused.error().message(), "cannot connect to " + closed + ": Connection refused");
+        const auto bad = co_await http::get("nothing");
+        EXPECT_EQ(bad.error().phase(), http::phase::url);
+        EXPECT_EQ(bad.error().where(), "nothing");
+        EXPECT_EQ(bad.error().code(), http::errc::bad_url);
+        const auto unknown = co_await http::get("http://a..b/");  // an empty label: no name server is asked
+        EXPECT_EQ(unknown.error().phase(), http::phase::resolve);
+        EXPECT_EQ(unknown.error().where(), "a..b");
+    }());
+}
+
+TEST(HttpClient, TimeoutNamesTheWaitingPhase) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();  // accepts nothing
+        const auto silent = listener.local_addr().value().to_string();
+        const auto late = co_await http::get("http://" + silent + "/", http::client_options().timeout(20ms));
+        EXPECT_EQ(late.error().phase(), http::phase::receive);
+        EXPECT_EQ(late.error().where(), silent);
+        EXPECT_EQ(late.error().code(), eddy::errc::timed_out);
+    }());
+}
+
+TEST(HttpClient, ReceivesRefusalOfABodyThatItStillSends) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        const auto answer = co_await text_of(web.post(url + "/echo", "x", std::string(30'000'000, 'x')));
+        EXPECT_EQ(answer, "413 Content Too Large\n");
+    });
+}
+
+#ifdef EDDY_TEST_HTTPS
+TEST(HttpClient, RequestsOverTls) {
+    const support::tls_world world;
+    eddy::core loop;
+    loop.run([](const support::tls_world& certificates) -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "https://localhost:" + std::to_string(listener.local_addr().value().port());
+        site served;
+        auto config = certificates.server().build().value();
+        const http::service app(served.app);
+        // docs: https server
+        const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
+            auto stream = co_await try_(eddy::tls::accept(std::move(tcp), config));
+            co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
+        };
+        // docs: end
+        const auto options = net::serve_options().on_error([](const auto&) {});  // the refused handshake
+        auto server = eddy::spawn(net::serve(std::move(listener), handler, options));
+        const http::client web(http::client_options().tls(certificates.client().build().value()));
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ((co_await text_of(web.get(url + "/large"))).size(), 500'004U);
+        EXPECT_EQ(co_await text_of(web.post(url + "/echo", "x", "hi")), "200 hi");
+        const auto unknown = co_await http::get(url + "/hello");  // the system does not trust this certificate
+        EXPECT_EQ(unknown.error().phase(), http::phase::tls);
+        server.abort();
+    }(world));
+}
+#endif
+
+#ifdef EDDY_TEST_HTTP_EXAMPLES
+
+using support::process;
+
+TEST(HttpPeers, FetchWorksWithPythonsServer) {
+    const support::temp_dir folder;
+    const std::string content(200'000, 'x');
+    std::ofstream(folder / "file.txt") << content;
+    process server({EDDY_PYTHON, "-u", "-c", R"(
+import functools, http.server, sys
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = sys.argv[2]
+    def log_message(self, *arguments): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=sys.argv[1]))
+print(server.server_port)
+server.serve_forever()
+)",
+                    folder / "", "HTTP/1.1"});
+    const std::string url = "http://127.0.0.1:" + server.line();
+    const auto got = support::run({"fetch", url + "/file.txt", url + "/file.txt"});
+    EXPECT_TRUE(got.out == content + content) << got.err;
+    EXPECT_EQ(got.err, "200 OK, text/plain\n200 OK, text/plain\n");
+    EXPECT_EQ(got.code, 0);
+    const auto missing = support::run({"fetch", url + "/none"});
+    EXPECT_TRUE(missing.err.starts_with("404 Not Found")) << missing.err;
+    EXPECT_EQ(missing.code, 1);
+}
+
+TEST(HttpPeers, FetchReadsFromWebServer) {
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + support::addr_in(server.line()).to_string();
+    const auto got = support::run({"fetch", url + "/count/3", url + "/notes"});
+    EXPECT_EQ(got.out, "1\n2\n3\n{}\n") << got.err;
+    server.signal(SIGINT);
+    EXPECT_EQ(server.wait().out, "served 1 connections\n");
+    const auto gone = support::run({"fetch", url + "/"});
+    EXPECT_EQ(gone.err, "fetch: cannot connect to " + url.substr(7) + ": Connection refused\n");
+    EXPECT_EQ(gone.code, 1);
+}
+
+#endif
+
+}  // namespace

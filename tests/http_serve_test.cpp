@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// The server of eddy::http on TCP connections, and against clients that nobody here wrote: curl and Python.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::sync::cancellation_token;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+
+task<http::response> say_path(http::request asked) {
+    co_return http::response(http::status::ok, std::string(asked.path()));
+}
+
+/// Serves on a free port, while `script(address)` runs, then shuts down. Returns the report.
+template <class Script>
+task<net::serve_report> serve_during(http::service app, http::serve_options options, Script& script) {
+    auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+    auto listener = std::move(bound).value();
+    const auto address = listener.local_addr().value();
+    const cancellation_token end;
+    auto serving = http::serve(std::move(listener), std::move(app), std::move(options.shutdown(end)));
+    const auto play = [&]() -> task<bool> {
+        co_await script(address, end);
+        end.cancel();
+        co_return true;
+    };
+    auto both = eddy::join(std::move(serving), play());
+    auto [report, has_played] = co_await both;
+    EXPECT_TRUE(has_played);
+    co_return report.value();
+}
+
+task<std::string> receive(net::tcp_stream& from, std::size_t count) {
+    std::string text(count, ' ');
+    const auto read = co_await from.read_exact(std::as_writable_bytes(std::span(text)));
+    co_return read ? text : "error: " + read.error().message();
+}
+
+task<std::string> receive_all(net::tcp_stream& from) {
+    std::string text;
+    std::array<std::byte, 4096> some{};
+    for (;;) {
+        const auto count = co_await from.read(some);
+        if (!count || *count == 0) co_return text;
+        text.append(reinterpret_cast<const char*>(some.data()), *count);
+    }
+}
+
+std::string get(std::string path, std::string fields = "") {
+    return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+
+TEST(HttpServe, ShutdownClosesIdleAndAwaitsBusyConnections) {
+    eddy::core loop;
+    eddy::sync::notify is_busy;
+    eddy::sync::notify go_on;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        if (asked.path() == "/busy") {
+            is_busy.notify_one();
+            co_await go_on.notified();
+        }
+        co_return http::response(http::status::ok, std::string(asked.path()));
+    };
+    std::string idle_got;
+    std::string busy_got;
+    auto script = [&](net::socket_addr to, cancellation_token end) -> task<void> {
+        auto idle = (co_await net::tcp_stream::connect(to)).value();
+        auto busy = (co_await net::tcp_stream::connect(to)).value();
+        (co_await idle.write_all(get("/idle"))).value();
+        EXPECT_TRUE((co_await receive(idle, 15)).starts_with("HTTP/1.1 200 OK"));
+        (co_await busy.write_all(get("/busy"))).value();
+        co_await is_busy.notified();
+        end.cancel();
+        idle_got = co_await receive_all(idle);
+        go_on.notify_one();
+        busy_got = co_await receive_all(busy);
+    };
+    const auto report = loop.run(serve_during(app, http::serve_options(), script));
+    EXPECT_TRUE(idle_got.ends_with("/idle")) << idle_got;
+    EXPECT_TRUE(busy_got.ends_with("/busy")) << busy_got;
+    EXPECT_NE(busy_got.find("Connection: close\r\n"), std::string::npos) << busy_got;
+    EXPECT_EQ(report.accepted, 2U);
+    EXPECT_EQ(report.aborted, 1U);
+    EXPECT_EQ(report.failed, 0U);
+}
+
+TEST(HttpServe, IdleConnectionsAreClosedAfterTheirLimit) {
+    eddy::core loop;
+    std::string got;
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/a"))).value();
+        got = co_await receive_all(client);
+    };
+    const auto report = loop.run(serve_during(say_path, http::serve_options().idle_timeout(20ms), script));
+    EXPECT_TRUE(got.ends_with("/a")) << got;
+    EXPECT_EQ(report.aborted, 1U);
+}
+
+TEST(HttpServe, ErrorsOfTheServiceAreReported) {
+    eddy::core loop;
+    std::vector<std::string> reported;
+    auto options = http::serve_options().on_error([&](const auto& error) { reported.emplace_back(error.message); });
+    const auto app = [](http::request) -> task<result<http::response>> {
+        co_return std::unexpected(std::make_error_code(std::errc::no_space_on_device));
+    };
+    std::string got;
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/"))).value();
+        got = co_await receive_all(client);
+        // A client that breaks the protocol is not an error of the service.
+        auto bad = (co_await net::tcp_stream::connect(to)).value();
+        (co_await bad.write_all("GET / HTTP/1.1\n\n")).value();
+        EXPECT_TRUE((co_await receive_all(bad)).starts_with("HTTP/1.1 400 "));
+    };
+    const auto report = loop.run(serve_during(app, std::move(options), script));
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+    EXPECT_EQ(report.failed, 1U);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_NE(reported[0].find("No space left"), std::string::npos) << reported[0];
+}
+
+TEST(HttpServe, RequestHasTheAddressOfItsClient) {
+    eddy::core loop;
+    std::optional<net::socket_addr> seen;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        seen = asked.peer;
+        co_return http::response(http::status::ok);
+    };
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/", "Connection: close\r\n"))).value();
+        EXPECT_TRUE((co_await receive_all(client)).starts_with("HTTP/1.1 200 OK"));
+        EXPECT_EQ(seen, client.local_addr().value());
+    };
+    loop.run(serve_during(app, http::serve_options(), script));
+}
+
+TEST(HttpServe, AbortedServerClosesConnectionsInTheMiddleOfARequest) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto address = listener.local_addr().value();
+        const auto app = [](http::request asked) -> task<result<http::response>> {
+            auto all = co_await try_(asked.body.read_all());
+            co_return http::response(http::status::ok, std::move(all));
+        };
+        auto server = eddy::spawn(http::serve(std::move(listener), app));
+        auto client = (co_await net::tcp_stream::connect(address)).value();
+        (co_await client.write_all("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")).value();
+        co_await eddy::yield_now();
+        server.abort();
+        const auto ended = co_await std::move(server);
+        EXPECT_FALSE(ended.has_value());
+        EXPECT_EQ(co_await receive_all(client), "");
+    }());
+}
+
+TEST(HttpServe, StressServesManyConnectionsOnSeveralThreads) {
+    eddy::runtime pool(eddy::runtime::builder().worker_threads(2).build().value());
+    const auto all = pool.block_on([]() -> task<std::uint64_t> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto address = listener.local_addr().value();
+        const cancellation_token end;
+        auto server = eddy::spawn(http::serve(std::move(listener), say_path, http::serve_options().shutdown(end)));
+        const auto talk = [](net::socket_addr to) -> task<std::uint64_t> {
+            auto client = (co_await net::tcp_stream::connect(to)).value();
+            std::uint64_t answers = 0;
+            for (int i = 0; i < 20; ++i) {
+                (co_await client.write_all(get("/x"))).value();
+                std::string answer;
+                while (!answer.ends_with("\r\n\r\n/x") && answer.find("error") == std::string::npos)
+                    answer += co_await receive(client, 1);
+                if (answer.starts_with("HTTP/1.1 200 OK")) ++answers;
+            }
+            co_return answers;
+        };
+        eddy::join_set<std::uint64_t> clients;
+        for (int i = 0; i < 20; ++i) clients.spawn(talk(address));
+        std::uint64_t sum = 0;
+        while (auto one = co_await clients.join_next()) sum += one->value();
+        end.cancel();
+        const auto report = co_await std::move(server);
+        EXPECT_EQ(report.value().value().accepted, 20U);
+        co_return sum;
+    }());
+    EXPECT_EQ(all, 400U);
+}
+
+#ifdef EDDY_TEST_HTTP_EXAMPLES
+
+using support::addr_in;
+using support::process;
+
+/// Runs curl with `arguments`. The proxy of the environment is not used.
+process::outcome curl(std::vector<std::string> arguments) {
+    std::vector<std::string> command{"/usr/bin/curl", "-sS", "--http1.1", "--noproxy", "*", "--max-time", "20"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return support::run(std::move(command));
+}
+
+#define NEEDS_CURL \
+    if (::access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "Debian's package curl is not installed"
+
+TEST(HttpPeers, WebServerWorksWithCurl) {
+    NEEDS_CURL;
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string();
+    EXPECT_EQ(curl({"-X", "PUT", "-d", "buy tea", url + "/notes/monday"}).code, 0);
+    EXPECT_EQ(curl({url + "/notes/monday", url + "/notes"}).out, "buy tea\n{\"monday\":\"buy tea\"}\n");
+    EXPECT_EQ(curl({"-o", "/dev/null", "-w", "%{num_connects}", url + "/notes", "-o", "/dev/null", url + "/notes"}).out,
+              "10");  // the second request uses the same connection
+    EXPECT_EQ(curl({url + "/count/3"}).out, "1\n2\n3\n");
+    EXPECT_EQ(curl({"--http1.0", url + "/count/3"}).out, "1\n2\n3\n");
+    EXPECT_EQ(curl({"-o", "/dev/null", "-w", "%{http_code}", url + "/none"}).out, "404");
+    EXPECT_EQ(curl({"-o", "/dev/null", "-w", "%{http_code}", "-X", "DELETE", url + "/notes"}).out, "405");
+    const auto head = curl({"-I", url + "/notes/monday"}).out;
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
+    EXPECT_NE(head.find("Content-Length: 8\r\n"), std::string::npos) << head;
+
+    server.signal(SIGINT);
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+}
+
+TEST(HttpPeers, CurlUploadsLargeFilesInBothFramings) {
+    NEEDS_CURL;
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string() + "/echo";
+    const support::temp_dir folder;
+    std::string content;
+    for (int i = 0; content.size() < 3'000'000; ++i) content += std::to_string(i) + '\n';
+    std::ofstream(folder / "sent") << content;
+    for (const std::string expect : {"Expect:", "Expect: 100-continue"}) {
+        for (const std::string framing : {"X: y", "Transfer-Encoding: chunked"}) {
+            const auto ended = curl({"-T", folder / "sent", "-H", expect, "-H", framing, "-o", folder / "got", url});
+            EXPECT_EQ(ended.code, 0) << ended.err;
+            std::ifstream got(folder / "got", std::ios::binary);
+            EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(got), {}) == content) << expect << ", " << framing;
+        }
+    }
+}
+
+TEST(HttpPeers, WebServerWorksWithPythonsClient) {
+    process server({"web_server", "127.0.0.1:0"});
+    const auto ended = support::run({EDDY_PYTHON, "-c", R"(
+import http.client, sys
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+def ask(*a, **k):
+    c.request(*a, **k)
+    r = c.getresponse()
+    return r.status, r.read()
+assert ask("PUT", "/notes/a%20b", b"x") == (204, b""), "put"
+socket = c.sock
+assert ask("GET", "/notes/a%20b") == (200, b"x\n"), "get"
+assert ask("HEAD", "/notes/a%20b") == (200, b""), "head"
+assert ask("GET", "/none")[0] == 404
+assert ask("PUT", "/echo", (b"y" * 1000 for _ in range(60)), encode_chunked=True) == (200, b"y" * 60000), "chunked"
+assert ask("POST", "/echo", b"z" * 60000) == (200, b"z" * 60000), "length"
+assert ask("GET", "/count/4") == (200, b"1\n2\n3\n4\n"), "stream"
+assert ask("GET", "/count/x")[0] == 400
+assert c.sock is socket, "the connection was not kept"
+print("fine")
+)",
+                                     std::to_string(addr_in(server.line()).port())});
+    EXPECT_EQ(ended.out, "fine\n") << ended.err;
+}
+
+#endif
+
+}  // namespace
