@@ -1,5 +1,5 @@
-# `cmake --install`: installs the library, its headers, and packages for find_package(eddy) and pkg-config. Four
-# components can be installed separately: eddy_core, eddy_tls and eddy_http have the shared libraries, and eddy_dev has
+# `cmake --install`: installs the libraries, their headers, and packages for find_package(eddy) and pkg-config. Components
+# can be installed separately: eddy_core, eddy_tls and eddy_http have one shared library each, and eddy_dev has
 # everything that a program needs to be built, also the static libraries.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -87,4 +87,12 @@ install(FILES ${PROJECT_BINARY_DIR}/eddy.pc DESTINATION ${pc_dir} COMPONENT eddy
 if(eddy_has_tls)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-tls.pc.in ${PROJECT_BINARY_DIR}/eddy-tls.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/eddy-tls.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
+endif()
+if(eddy_has_http)
+  set(eddy_http_base eddy)
+  if(eddy_has_tls) # for https
+    set(eddy_http_base eddy-tls)
+  endif()
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-http.pc.in ${PROJECT_BINARY_DIR}/eddy-http.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/eddy-http.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
 endif()

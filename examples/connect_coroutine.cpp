@@ -8,11 +8,13 @@
 
 #include <cstdio>
 
+// docs: async_main
 eddy::task<eddy::result<void>> async_main(const char* addr) {
     // Names are resolved on another thread. Each address is tried in order, and the last error is returned.
     auto stream = co_await eddy::try_(eddy::net::tcp_stream::connect(addr));
     std::puts("created stream");
     co_return {};
 }
+// docs: end
 
 int main(int argc, char** argv) { return eddy::run(async_main(argc > 1 ? argv[1] : "localhost:6142")); }

@@ -63,7 +63,9 @@ int main() {
         code = outcome ? 0 : 1;
         is_done = true;
     };
+    // docs: turn
     core.handle().spawn(until_done());
     while (!is_done) core.turn(std::nullopt);  // waits for events and dispatches them
+    // docs: end
     return code;
 }

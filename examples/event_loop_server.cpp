@@ -12,6 +12,7 @@ namespace {
 
 // ---- One client ----
 
+// docs: process
 eddy::task<void> process(eddy::net::tcp_stream client) {
     std::array<std::byte, 4096> buffer;  // in the coroutine frame, so it survives each await
     for (;;) {
@@ -20,6 +21,7 @@ eddy::task<void> process(eddy::net::tcp_stream client) {
         if (!co_await client.write_all(std::span(buffer).first(*n))) co_return;
     }
 }
+// docs: end
 
 // ---- Four steps may fail, each with its own message ----
 
@@ -38,16 +40,20 @@ T need(eddy::result<T> step, const char* failure) {
 int main(int argc, char** argv) {
     const char* const where = argc > 1 ? argv[1] : "127.0.0.1:8080";
 
+    // docs: loop
     auto core = need(eddy::core::make(), "failed to make the event loop");
     auto addr = need(eddy::net::socket_addr::parse(where), "failed to parse the address");
     auto handle = core.handle();
     auto listener = need(eddy::net::tcp_listener::bind(addr, handle), "failed to bind");  // bound to this loop
+    // docs: end
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
 
+    // docs: server
     auto server = listener.incoming().for_each([handle](eddy::net::tcp_stream client, eddy::net::socket_addr) {
         handle.spawn(process(std::move(client)));  // served concurrently, on this thread
         return eddy::ok();                         // keep accepting connections
     });
     need(core.run(std::move(server)), "failed to run");  // runs the loop on this thread until `server` ends
+    // docs: end
 }

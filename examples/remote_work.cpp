@@ -26,6 +26,7 @@ int main() {
     const auto loop_thread = std::this_thread::get_id();
     auto [sender, is_done] = eddy::sync::oneshot<void>::channel();
 
+    // docs: remote
     // A core_handle is for the loop's thread only. A core_remote can be copied and used on any thread.
     eddy::core_remote remote = core.remote();
     std::thread other([remote, loop_thread, done = std::move(sender)]() mutable {
@@ -49,9 +50,12 @@ int main() {
     });
     static_cast<void>(core.run(std::move(is_done)));
     other.join();
+    // docs: end
 
+    // docs: core_thread
     // A loop on its own thread: call() sends work to it, and get() waits for the output.
     eddy::core_thread worker;
     auto product = worker.remote().call([](eddy::core_handle&) -> eddy::task<int> { co_return 6 * 7; });
     std::printf("6 * 7 = %d, computed on a loop of its own\n", product.get());
+    // docs: end
 }

@@ -33,6 +33,7 @@ struct counter {
 };
 
 eddy::task<eddy::result<void>> with_futures() {
+    // docs: registration
     // Registers the descriptor immediately with this thread's event loop. The constructor throws on an error; make()
     // returns a result.
     eddy::io::poll_evented<counter> source(counter{}, eddy::io::interest::readable);
@@ -44,6 +45,7 @@ eddy::task<eddy::result<void>> with_futures() {
     auto ready = co_await eddy::poll_fn(wait);
     other.join();
     co_await eddy::try_(std::move(ready));
+    // docs: end
 
     eventfd_t ticks = 0;
     ::eventfd_read(source.source().native_handle(), &ticks);
@@ -55,6 +57,7 @@ void without_futures() {
     const counter source;
     ::eventfd_write(source.native_handle(), 1);
 
+    // docs: selector
     eddy::sys::poll poll;
     eddy::sys::events events(16);
     poll.registry().add(source.native_handle(), eddy::sys::token{7}, eddy::io::interest::readable).value();
@@ -63,6 +66,7 @@ void without_futures() {
         std::printf("the selector saw token %llu: %s\n", static_cast<unsigned long long>(event.token().value),
                     event.is_readable() ? "readable" : "something else");
     }
+    // docs: end
 }
 
 }  // namespace

@@ -204,4 +204,145 @@ TEST(Docs, StreamHasScriptedItems) {
     });
 }
 
+// ---- docs/concepts.md ----
+
+// docs: a future
+/// Ready when it is polled for the third time.
+class third_time {
+public:
+    using output_type = int;
+
+    eddy::poll_result<int> poll(eddy::context& cx) {
+        if (++polls_ == 3) return polls_;
+        cx.waker().wake_by_ref();  // asks the executor for another poll
+        return eddy::not_ready;
+    }
+
+private:
+    int polls_ = 0;
+};
+// docs: end
+
+TEST(Docs, FutureOfAUserIsAwaited) {
+    const auto count = []() -> task<int> {
+        // docs: await a future
+        const int polls = co_await third_time();
+        // docs: end
+        co_return polls;
+    };
+    EXPECT_EQ(eddy::wait(count()), 3);
+    EXPECT_EQ(eddy::core().run(count()), 3);
+}
+
+TEST(Docs, FutureIsWokenBeforeItIsPolledAgain) {
+    // docs: executor
+    auto [sender, receiver] = sync::oneshot<int>::channel();
+    eddy::test::by_hand answer(std::move(receiver));  // an executor for one future
+    eddy::test::assert_pending(answer.poll());        // registers the waker
+    EXPECT_FALSE(answer.is_woken());                  // an executor would poll other futures, or sleep
+    static_cast<void>(sender.send(42));               // an event: calls the waker
+    EXPECT_TRUE(answer.is_woken());
+    EXPECT_EQ(eddy::test::assert_ready(answer.poll()).value(), 42);
+    // docs: end
+}
+
+// ---- docs/cheat-sheet.md ----
+
+task<result<int>> number(int n) {
+    co_await eddy::yield_now();
+    co_return n;
+}
+
+task<void> add(int n, int& sum) {
+    co_await eddy::yield_now();
+    sum += n;
+}
+
+TEST(Docs, CheatSheetOfTasks) {
+    eddy::test::run_paused([]() -> task<void> {
+        // docs: tasks
+        auto handle = eddy::spawn(number(1));  // runs concurrently; await, abort or drop the handle
+        auto outcome = co_await handle;        // expected<result<int>, join_error>
+
+        auto nap = eddy::spawn(time::sleep(1h));
+        nap.abort();  // cancels it
+
+        int sum = 0;
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            for (int n = 1; n <= 3; ++n) s.spawn(add(n, sum));  // children may use locals of this coroutine
+            co_return;
+        });
+        // docs: end
+        EXPECT_EQ(outcome.value().value(), 1);
+        EXPECT_EQ(sum, 6);
+    });
+}
+
+TEST(Docs, CheatSheetOfCombinators) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto all = []() -> task<result<void>> {
+            // docs: combinators
+            auto [a, b] = co_await eddy::join(number(1), number(2));                  // both
+            const auto [c, d] = co_await try_(eddy::try_join(number(3), number(4)));  // both, or the first error
+            auto first = co_await eddy::select(number(5), time::sleep(1s));           // the first; a variant
+            const int e = co_await try_(time::try_timeout(1s, number(6)));            // or errc::timed_out
+            const int f = co_await try_(number(3).and_then([](int n) { return number(n + 4); }));
+            const int g = co_await try_(eddy::retry(time::backoff(1s), [] { return number(8); }));
+            // docs: end
+            EXPECT_EQ(a.value() + b.value() + c + d + std::get<0>(first).value() + e + f + g, 36);
+            co_return eddy::ok();
+        };
+        const auto ended = co_await all();
+        EXPECT_TRUE(ended.has_value());
+    });
+}
+
+TEST(Docs, CheatSheetOfChannels) {
+    eddy::test::run_paused([]() -> task<void> {
+        // docs: channels
+        auto [jobs, worker] = sync::mpsc<int>::channel(8);  // many senders, one receiver
+        auto sent = co_await jobs.send(1);                  // waits while the channel is full
+        auto received = co_await worker.recv();             // optional<int>; nullopt: all senders are gone
+
+        auto [reply, answer] = sync::oneshot<int>::channel();  // one value
+        static_cast<void>(reply.send(2));
+        auto value = co_await answer;
+
+        auto [config, watcher] = sync::watch<int>::channel(0);  // the latest value
+        static_cast<void>(config.send(3));
+        auto changed = co_await watcher.changed();
+
+        auto [news, reader] = sync::broadcast<int>::channel(8);  // every value to every receiver
+        static_cast<void>(news.send(4));
+        auto text = co_await reader.recv();
+        // docs: end
+        EXPECT_TRUE(sent.has_value());
+        EXPECT_EQ(received, 1);
+        EXPECT_EQ(value.value(), 2);
+        EXPECT_TRUE(changed.has_value());
+        EXPECT_EQ(*watcher.borrow(), 3);
+        EXPECT_EQ(text.value(), 4);
+    });
+}
+
+TEST(Docs, CheatSheetOfCancellation) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto began = time::clock::now();
+        // docs: cancellation
+        const sync::cancellation_token stop;
+        auto worker = eddy::spawn([stop]() -> task<void> {
+            co_await eddy::select(time::sleep(1h), stop.cancelled());  // the loser is destroyed
+        });
+        stop.cancel();
+
+        auto cleaned = eddy::finally(time::sleep(1h), [] { return time::sleep(1s); });  // may wait in its cleanup
+        auto late = co_await time::timeout(1min, std::move(cleaned));
+        // docs: end
+        EXPECT_FALSE(late.has_value());
+        const auto ended = co_await worker;
+        EXPECT_TRUE(ended.has_value());
+        EXPECT_EQ(time::clock::now() - began, 61s);
+    });
+}
+
 }  // namespace

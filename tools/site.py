@@ -115,6 +115,8 @@ def with_anchors(page, known):
             # Doxygen takes a single backtick before an apostrophe for a quotation mark.
             line = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line)
         made.append(line)
+        if page != main_page and line.startswith("# ") and not inside:
+            made += ["", "[TOC]"]
     return "\n".join(made) + "\n"
 
 
@@ -187,7 +189,7 @@ def html_header():
 def configuration(pages):
     quoted = " ".join(f'"{input_folder / path}"' for path in [*pages, "include"])
     style = [theme / "doxygen-awesome.css", theme / "doxygen-awesome-sidebar-only.css"]
-    style += [theme / "doxygen-awesome-sidebar-only-darkmode-toggle.css"]
+    style += [theme / "doxygen-awesome-sidebar-only-darkmode-toggle.css", top / "tools" / "site.css"]
     version = re.search(r"VERSION (\S+)", (top / "CMakeLists.txt").read_text().partition("project(")[2])[1]
     return f"""
 {(top / "tools" / "Doxyfile").read_text()}

@@ -66,7 +66,7 @@ is_echoed ./my_server
 {
     g++ -std=c++23 $(pkg-config --cflags eddy-tls) -c -o tls.o -x c++ - <<<'#include <eddy/tls.hpp>
 int main() { return eddy::tls::client_config::make().has_value() ? 0 : 1; }'
-    g++ -o tls tls.o $(pkg-config --libs eddy-tls)
+    g++ -o tls tls.o $(pkg-config --libs eddy-http) # which requires eddy-tls
 }
 ./tls
 
