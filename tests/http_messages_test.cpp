@@ -317,6 +317,15 @@ TEST(HttpMessages, ResponsesAsAWholeAndInPieces) {
             EXPECT_EQ(support::response_in(bytes, step), expected) << step << ": " << bytes;
 }
 
+TEST(HttpMessages, BodyUntilTheEndStopsAtItsLimit) {
+    const std::string head = "HTTP/1.1 200 OK" END;
+    const std::string most(1000, 'x');
+    for (std::size_t step = 1; step < 2000; step += 13) {
+        EXPECT_EQ(support::response_in(head + most, step), "200 \"" + most + "\" close") << step;
+        EXPECT_EQ(support::response_in(head + most + "y", step), "200 \"" + most + " 413") << step;
+    }
+}
+
 TEST(HttpMessages, ResponseToHeadHasNoBody) {
     EXPECT_EQ(support::response_in("HTTP/1.1 200 OK\r\nContent-Length: 9" END, 5, eddy::http::method::head),
               R"(200 "")");

@@ -30,7 +30,8 @@ std::expected<body_decoder::step, http::errc> body_decoder::next(std::string_vie
         if (state_ == state::data || state_ == state::until_end) {
             auto part = window.substr(at, most);
             if (state_ == state::until_end) {
-                if (part.size() > limit_) return std::unexpected(http::errc::body_too_large);
+                if (limit_ == 0) return std::unexpected(http::errc::body_too_large);
+                part = part.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(limit_, part.size())));
                 limit_ -= part.size();
             } else {
                 part = part.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, part.size())));
