@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -78,6 +79,11 @@ public:
         constexpr bool is_awaited = sizeof(U) == 0;
         static_assert(is_awaited, "eddy: this is a future: co_await it, and compare the index() of its output");
         return is_awaited;
+    }
+    template <std::integral U>
+    friend std::strong_ordering operator<=>(const group& future, const U& number) {
+        static_cast<void>(future == number);
+        return std::strong_ordering::equal;
     }
 
 private:

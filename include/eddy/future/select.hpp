@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <tuple>
@@ -36,6 +37,11 @@ public:
         constexpr bool is_index = sizeof(U) == 0;
         static_assert(is_index, "eddy: the output of select is a std::variant: compare its index() with a number");
         return is_index;
+    }
+    template <std::integral U>
+    friend std::strong_ordering operator<=>(const selected& output, const U& number) {
+        static_cast<void>(output == number);
+        return std::strong_ordering::equal;
     }
 };
 
