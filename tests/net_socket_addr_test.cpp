@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/net/unix_addr.hpp>
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -389,5 +390,16 @@ TEST(SocketAddr, HashesWithoutCollisionsInASmallNetwork) {
     EXPECT_TRUE(addresses.contains(*socket_addr::parse("10.0.0.255:63")));
     EXPECT_EQ(std::hash<ip_addr>{}(ip_addr::v6_loopback()), std::hash<ipv6_addr>{}(ipv6_addr::loopback()));
 }
+
+#ifdef __cpp_lib_format
+TEST(SocketAddr, FormatsAsText) {
+    const auto addr = socket_addr::parse("127.0.0.1:80").value();
+    EXPECT_EQ(std::format("{}", addr), "127.0.0.1:80");
+    EXPECT_EQ(std::format("{:>14}|{:.3}", addr, addr.ip()), "  127.0.0.1:80|127");
+    EXPECT_EQ(std::format("{} {}", ipv4_addr::parse("1.2.3.4").value(), ipv6_addr::parse("::1").value()),
+              "1.2.3.4 ::1");
+    EXPECT_EQ(std::format("{}", eddy::net::unix_addr::path("/run/x").value()), "/run/x");
+}
+#endif
 
 }  // namespace

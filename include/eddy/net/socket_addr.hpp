@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/text_formatter.hpp>
 #include <eddy/result.hpp>
 
 /// Addresses of the Internet protocols, as plain values. They can be compared, ordered (IPv4 before IPv6), hashed,
@@ -261,3 +262,18 @@ template <>
 struct std::hash<eddy::net::socket_addr> {
     std::size_t operator()(const eddy::net::socket_addr& addr) const noexcept;
 };
+
+#ifdef __cpp_lib_format
+/// Formats an ipv4_addr as to_string() does, with the options of a string: `std::format("{:>24}", addr)`.
+template <>
+struct std::formatter<eddy::net::ipv4_addr> : eddy::detail::text_formatter<eddy::net::ipv4_addr> {};
+/// Formats an ipv6_addr as to_string() does, with the options of a string: `std::format("{:>24}", addr)`.
+template <>
+struct std::formatter<eddy::net::ipv6_addr> : eddy::detail::text_formatter<eddy::net::ipv6_addr> {};
+/// Formats an ip_addr as to_string() does, with the options of a string: `std::format("{:>24}", addr)`.
+template <>
+struct std::formatter<eddy::net::ip_addr> : eddy::detail::text_formatter<eddy::net::ip_addr> {};
+/// Formats a socket_addr as to_string() does, with the options of a string: `std::format("{:>24}", addr)`.
+template <>
+struct std::formatter<eddy::net::socket_addr> : eddy::detail::text_formatter<eddy::net::socket_addr> {};
+#endif

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/text_formatter.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {
@@ -84,3 +85,9 @@ template <>
 struct std::hash<eddy::net::unix_addr> {
     std::size_t operator()(const eddy::net::unix_addr& addr) const noexcept;
 };
+
+#ifdef __cpp_lib_format
+/// Formats a unix_addr as to_string() does, with the options of a string: `std::format("{:>24}", addr)`.
+template <>
+struct std::formatter<eddy::net::unix_addr> : eddy::detail::text_formatter<eddy::net::unix_addr> {};
+#endif
