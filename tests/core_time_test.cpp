@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,6 +21,7 @@
 #include <eddy/future/join.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
+#include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/sync/oneshot.hpp>
@@ -439,6 +441,23 @@ TEST(CoreTime, SleepResetToThePastEndsImmediately) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 4s) << "turn() waited for its full limit";
     loop.turn(0ns);
     EXPECT_TRUE(ended);
+}
+
+TEST(CoreTime, SleepMovesToTheCoreThatPollsIt) {
+    eddy::core former;
+    eddy::core loop;
+    auto nap = sleep(2ms);
+    auto every = eddy::time::interval_at(clock::now() + 2ms, 1h);
+    auto tick = every.tick();
+    const auto begin = [&](auto& future) -> eddy::task<bool> {
+        const auto event = co_await eddy::select_biased(std::ref(future), eddy::ready());
+        co_return event.index() == 1;
+    };
+    EXPECT_TRUE(former.run(begin(nap)));
+    EXPECT_TRUE(former.run(begin(tick)));
+    loop.run(nap);
+    loop.run(tick);
+    EXPECT_GE(clock::now(), nap.deadline());
 }
 
 TEST(CoreTime, ExtremeDurationsNeitherOverflowNorHang) {

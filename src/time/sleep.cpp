@@ -39,9 +39,17 @@ poll_result<void> sleep_future::poll(context& cx) {
 
 bool sleep_future::poll_deadline(const waker& wake) {
     if (entry_.is_fired()) return true;
+    const detail::runtime_context& here = detail::this_thread;
     if (entry_.is_armed()) {
-        if (!time_driver::poll(entry_, wake)) return false;
-        if (entry_.is_fired()) return true;
+        // A core fires its timers only while it runs, and the former core may not run again. The workers of a pool
+        // serve each other's timers.
+        if (here.executor.core != nullptr && here.executor.time != nullptr && here.executor.time != entry_.driver()) {
+            static_cast<void>(entry_.disarm());
+        } else if (!time_driver::poll(entry_, wake)) {
+            return false;
+        } else if (entry_.is_fired()) {
+            return true;
+        }
     }
     time_driver& driver = require_driver(where_);
     const bool may_have_passed = !is_ahead_ || driver.is_paused();
@@ -50,7 +58,6 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (!entry_.is_gone()) return false;
     // This is the rest of a poll after block_in_place(), and the runtime's timers have shut down meanwhile. The task is
     // cancelled when its poll ends, so it only has to wait.
-    const detail::runtime_context& here = detail::this_thread;
     if (here.is_in_rest_of_poll() && here.executor.pool == here.in_place_of) return false;
     throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }

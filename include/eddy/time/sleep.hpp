@@ -16,8 +16,9 @@ namespace eddy::time {
 
 /// A future that is ready once a deadline has passed, and never before. Created by sleep() and sleep_until().
 ///
-/// The first poll puts it into the timer wheel of the polling event loop. If that loop ends first, the task is woken,
-/// and the sleep moves to the event loop that polls it next. Only the waker of the latest poll is woken.
+/// The first poll puts it into the timer wheel of the polling event loop. It moves to the timer wheel of another `core`
+/// that polls it. If the event loop ends first, the task is woken, and the sleep moves to the one that polls it next.
+/// Only the waker of the latest poll is woken.
 /// Errors: poll() throws `misuse`, with the call site of the sleep, if it needs an event loop and this thread has none,
 /// or if that loop has shut down.
 /// Cancel safety: safe. The destructor removes it from the timer wheel.
@@ -30,6 +31,8 @@ class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_f
     : public future_ops<sleep_future> {
 public:
     using output_type = void;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
 
     /// Creates a sleep until `deadline`. `where` is the call site for error messages.
     explicit sleep_future(time_point deadline, std::source_location where = std::source_location::current()) noexcept
