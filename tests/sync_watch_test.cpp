@@ -3,12 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -514,6 +519,27 @@ TEST(SyncWatchDeathTest, DestructorOfAValueMayBorrowTheNewOne) {
         look = nullptr;
         EXPECT_EQ(seen, 2);
     });
+}
+
+TEST(SyncWatch, SendThatWaitsForAGuardPrintsALine) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    auto [tx, rx] = watch<int>::channel(1);
+    std::optional look = rx.borrow();
+
+    const int former = ::dup(STDERR_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    std::thread sender([&to = tx] { EXPECT_TRUE(to.send(2).has_value()); });
+    std::array<char, 29> line{};
+    const auto count = ::read(ends[0], line.data(), line.size());
+    ::dup2(former, STDERR_FILENO);
+    look.reset();
+    sender.join();
+    for (const int fd : {former, ends[0], ends[1]}) ::close(fd);
+
+    ASSERT_EQ(count, static_cast<ssize_t>(line.size()));
+    EXPECT_EQ(std::string_view(line.data(), line.size()), "eddy: a thread has waited 2 s");
+    EXPECT_EQ(rx.get(), 2);
 }
 
 TEST(SyncWatch, StreamWakesItsReaderAfterAMove) {

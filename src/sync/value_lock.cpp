@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/watch_state.hpp>
 
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
 #include <mutex>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 
@@ -13,6 +17,24 @@ constexpr int tries = 0;  // more tries add interleavings but no new behavior
 #else
 constexpr int tries = 8;
 #endif
+
+/// Waits for a wake-up. A guard is meant for a few instructions, so a long wait is probably a deadlock. It cannot be
+/// certain: another thread may hold the guard. So it prints a line and continues to wait.
+void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, bool& has_warned) {
+#ifndef EDDY_EXPLORE
+    constexpr std::chrono::seconds patience(2);
+    if (!has_warned && left.wait_for(guard, patience) == std::cv_status::no_timeout) return;
+    if (!std::exchange(has_warned, true)) {
+        std::fputs(
+            "eddy: a thread has waited 2 s for the value of a sync::watch, maybe for itself: destroy the guard of "
+            "borrow() before a send and before a co_await; the function passed to send_modify() must not use the "
+            "channel\n",
+            stderr);
+        return;
+    }
+#endif
+    left.wait(guard);
+}
 
 }  // namespace
 
@@ -44,6 +66,7 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
         if ((this->*taken)()) return;
     }
     std::unique_lock guard(mutex_);
+    [[maybe_unused]] bool has_warned = false;
     for (;;) {
         // relaxed: the modification order of this one word is sufficient, because each unlock also changes it. If the
         // unlock is ordered after this change, it sees the bit, and its wake() waits for the mutex until this thread
@@ -51,7 +74,7 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
         // sleeping thread; that costs one superfluous wake-up.
         word_.fetch_or(sleeps, std::memory_order_relaxed);
         if ((this->*taken)()) return;
-        left_.wait(guard);
+        wait_or_warn(left_, guard, has_warned);
     }
 }
 

@@ -84,8 +84,8 @@ public:
 /// Read access to the value. The guard holds a shared lock, so the value does not change while it exists. A sender that
 /// changes the value blocks its thread until all guards are gone. So keep a guard for a few instructions only, and
 /// never across a `co_await`: the thread that has to resume the coroutine may be the one that is blocked.
-/// A thread that sends while it holds a guard deadlocks. `tx.send(*rx.borrow() + 1)` holds one until the end of the
-/// full expression; use get() there.
+/// A thread that sends while it holds a guard deadlocks, and prints a line after 2 s. `tx.send(*rx.borrow() + 1)` holds
+/// one until the end of the full expression; use get() there.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that created it.
 template <class T>
 class [[nodiscard("it gives access to the value")]] watch<T>::guard {
