@@ -89,6 +89,29 @@ TEST(UseEddy, OperationStartsAtTheFirstPoll) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
+TEST(UseEddy, OperationOnAStoppedContextWaitsForItsRestart) {
+    asio::io_context context;
+    EXPECT_EQ(context.run(), 0u);  // out of work, which stops it
+    ASSERT_TRUE(context.stopped());
+    asio::steady_timer timer(context, 0ms);
+    by_hand hand(timer.async_wait(eddy::use_eddy));
+    assert_pending(hand.poll());
+    EXPECT_EQ(context.run(), 0u);
+    assert_pending(hand.poll());
+    context.restart();
+    EXPECT_EQ(context.run(), 1u);
+    EXPECT_TRUE(assert_ready(hand.poll()).has_value());
+}
+
+TEST(UseEddy, WorkGuardKeepsAnIdleContextRunning) {
+    asio_thread other;  // it has a work guard
+    asio::steady_timer timer(other.context, 1ms);
+    for (int i = 0; i < 3; ++i) {
+        timer.expires_after(1ms);
+        EXPECT_TRUE(eddy::wait(timer.async_wait(eddy::use_eddy)).has_value());
+    }
+}
+
 TEST(UseEddy, ErrorIsAResult) {
     asio::io_context context;
     tcp::socket socket(context);

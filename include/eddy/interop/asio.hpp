@@ -81,7 +81,9 @@ struct use_eddy_t {
 /// A completion token of Asio: the operation becomes an eddy future.
 ///     result<std::size_t> n = co_await socket.async_read_some(asio::buffer(data), eddy::use_eddy);
 /// The operation starts at the first poll, on the polling thread. Its io_context runs on any thread; the task continues
-/// on its own executor. The output depends on the operation's signature:
+/// on its own executor. If the io_context is stopped, or its run() has returned because it was out of work, the
+/// operation waits until restart() and run() are called: keep an asio::make_work_guard(). The output depends on the
+/// operation's signature:
 ///
 ///     void(error_code)           result<void>
 ///     void(error_code, T)        result<T>; several values: a std::tuple
