@@ -182,7 +182,7 @@ protected:
 template <class Out, class In>
 class try_task_awaiter : task_awaiter<In> {
 public:
-    using awaited_type = void;  // the value may be discarded
+    using awaited_type = typename In::value_type;
 
     using task_awaiter<In>::task_awaiter;
 
@@ -195,27 +195,42 @@ public:
         if (this->outcome_.frame_is != slot_base::fate::running)
             end_with_error<Out>(this->awaiting_, std::move(this->outcome_.value()));
     }
-    typename In::value_type await_resume() {
-        if constexpr (std::is_void_v<typename In::value_type>) {
+    awaited_type await_resume() {
+        if constexpr (std::is_void_v<awaited_type>) {
             static_cast<void>(this->outcome_.take(source_location_of(this->awaiting_.where)));
         } else {
             return *this->outcome_.take(source_location_of(this->awaiting_.where));
         }
     }
+    [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
+        requires must_be_used<awaited_type>
+    {
+        return *this->outcome_.take(source_location_of(this->awaiting_.where));
+    }
 };
 
 // ---- Awaiting any other future: it is polled in place ----
+
+/// The type of the value of a co_await of an `Output`, or of a `try_` of it.
+template <class Output, bool Tries>
+struct value_of_await {
+    using type = Output;
+};
+template <class Output>
+struct value_of_await<Output, true> {
+    using type = typename Output::value_type;
+};
 
 /// Polls a future in place and keeps its outcome until await_resume().
 /// `Out` is the awaiting coroutine's output for `try_`, and void for a plain await.
 /// Lifetime: refers to the future, which lives in the awaiting coroutine's frame or outlives it.
 template <class F, class Out>
-class leaf_awaiter : leaf {
+class leaf_awaiter : protected leaf {
 public:
     using future_type = F;
     using output = typename F::output_type;
     static constexpr bool tries = !std::is_void_v<Out>;
-    using awaited_type = std::conditional_t<tries, void, output>;
+    using awaited_type = typename value_of_await<output, tries>::type;
 
     leaf_awaiter(frame& awaiting, F& future) noexcept
         : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), polled_(future) {}
@@ -231,23 +246,32 @@ public:
         wait_for(awaiting_, *this);
     }
 
-    decltype(auto) await_resume() {
-        if constexpr (!tries) {
-            return polled_.take(source_location_of(awaiting_.where));
-        } else if constexpr (std::is_void_v<typename output::value_type>) {
-            static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
-        } else {
-            return typename output::value_type(*polled_.take(source_location_of(awaiting_.where)));
-        }
-    }
-    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
+    awaited_type await_resume() { return take(); }
+    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] awaited_type
     await_resume()
         requires must_be_used<awaited_type>
     {
-        return polled_.take(source_location_of(awaiting_.where));
+        return take();
+    }
+
+protected:
+    static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
+        // SAFETY: only this class's constructor, or checked_awaiter's, installs this function, in its own base.
+        auto& me = static_cast<leaf_awaiter&>(self);
+        return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
 
 private:
+    awaited_type take() {
+        if constexpr (!tries) {
+            return polled_.take(source_location_of(awaiting_.where));
+        } else if constexpr (std::is_void_v<awaited_type>) {
+            static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
+        } else {
+            return awaited_type(*polled_.take(source_location_of(awaiting_.where)));
+        }
+    }
+
     bool failed() noexcept {
         if constexpr (tries) {
             return polled_.has_value() && !polled_.value().has_value();
@@ -259,12 +283,6 @@ private:
     bool poll(context& cx) noexcept {
         await_call_site::set(cx, awaiting_.where);
         return polled_.poll(cx);
-    }
-
-    static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
-        // SAFETY: only this class's constructor installs this function, in its own base.
-        auto& me = static_cast<leaf_awaiter&>(self);
-        return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
 
     leaf_answer poll_again(context& cx) noexcept {
@@ -323,14 +341,19 @@ class expected_awaiter {
     using plain = std::remove_cvref_t<In>;
 
 public:
-    using awaited_type = void;
+    using awaited_type = typename plain::value_type;
 
     expected_awaiter(frame& awaiting, In outcome) noexcept : awaiting_(awaiting), outcome_(static_cast<In>(outcome)) {}
 
     bool await_ready() const noexcept { return outcome_.has_value(); }
     void await_suspend(const auto&) noexcept { end_with_error<Out>(awaiting_, static_cast<In>(outcome_)); }
-    typename plain::value_type await_resume() {
-        if constexpr (!std::is_void_v<typename plain::value_type>) return *static_cast<In>(outcome_);
+    awaited_type await_resume() {
+        if constexpr (!std::is_void_v<awaited_type>) return *static_cast<In>(outcome_);
+    }
+    [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
+        requires must_be_used<awaited_type>
+    {
+        return *static_cast<In>(outcome_);
     }
 
 private:

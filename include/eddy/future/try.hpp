@@ -63,6 +63,8 @@ inline constexpr bool is_try<try_expression<X>> = true;
 ///
 /// Errors: the error converts to the coroutine's error type by `convert_error`: implicitly, by `make_error_code`, or by
 /// the error's to_error_code(). For example, `time::elapsed` becomes `errc::timed_out`.
+/// If the value is an `expected` itself, for example the `result` of a task that was spawned, it must be used: write
+/// `co_await try_(co_await try_(handle))`. Clang and GCC 16 warn if it is discarded.
 /// Cancel safety: that of the future.
 /// Lifetime: refers to `x`, as `co_await x` does. So `co_await try_(std::move(x))` does to `x` what `co_await
 /// std::move(x)` does. The result must be awaited in the same expression.
