@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Objects that are destroyed while a task awaits them: detected with EDDY_CHECKS.
+#include <eddy/drop.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
+#include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/signal.hpp>
 #include <eddy/stream.hpp>
@@ -169,6 +171,245 @@ TEST(AwaitedObjects, MemberAtTheSameAddressMayBeDestroyed) {
     EXPECT_FALSE(core.run(work()));
     EXPECT_TRUE(channel.sender.is_closed());
 }
+
+/// Lets the other tasks of this thread's core run.
+task<void> let_others_run() {
+    for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
+}
+
+/// Lets two tasks run `use()`, which awaits an object, runs `make_ready()` until one of them has ended, and aborts the
+/// other one.
+template <class Use, class Ready>
+task<void> await_twice(Use use, Ready make_ready) {
+    auto first = eddy::spawn(std::ref(use));
+    co_await let_others_run();
+    auto second = eddy::spawn(std::ref(use));
+    co_await let_others_run();
+    co_await make_ready();
+    for (int i = 0; i < 10'000 && !first.is_finished() && !second.is_finished(); ++i) co_await eddy::time::sleep(1ms);
+    co_await let_others_run();
+    first.abort();
+    second.abort();
+    static_cast<void>(co_await first);
+    static_cast<void>(co_await second);
+}
+
+TEST(AwaitedObjects, ObjectThatWakesAllTasksMayBeAwaitedTwice) {
+    sync::broadcast<int>::sender sender(4);
+    auto receiver = sender.subscribe();
+    int count = 0;
+    const auto receive = [&]() -> task<void> {
+        static_cast<void>(co_await receiver.recv());
+        ++count;
+    };
+    const auto send = [&]() -> task<void> {
+        sender.send(1).value();
+        sender.send(2).value();
+        co_return;
+    };
+    eddy::core core;
+    core.run(await_twice(receive, send));
+    EXPECT_EQ(count, 2);
+}
+
+TEST(AwaitedObjects, TwoTasksMayReadAndWriteOneObject) {
+    auto [here, there] = eddy::io::duplex(4);
+    std::array<char, 4> bytes{};
+    const auto reads = [&]() -> task<void> { static_cast<void>(co_await eddy::io::read(here, bytes)); };
+    const auto writes = [&]() -> task<void> {
+        static_cast<void>(co_await eddy::io::write(here, "full"));
+        static_cast<void>(co_await eddy::io::write(here, "more"));
+    };
+    const auto all = [&]() -> task<void> {
+        auto reader = eddy::spawn(std::ref(reads));
+        auto writer = eddy::spawn(std::ref(writes));
+        co_await let_others_run();
+        std::array<char, 4> received{};
+        static_cast<void>(co_await eddy::io::read(there, received));
+        co_await let_others_run();
+        EXPECT_TRUE(writer.is_finished());
+        EXPECT_FALSE(reader.is_finished());
+        static_cast<void>(co_await eddy::io::write(there, "x"));
+        static_cast<void>(co_await reader);
+    };
+    eddy::core core;
+    core.run(all());
+    EXPECT_EQ(bytes[0], 'x');
+}
+
+TEST(AwaitedObjects, OneTaskMayAwaitAnObjectTwice) {
+    auto [sender, receiver] = sync::mpsc<int>::channel(2);
+    const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
+    const auto all = [&]() -> task<int> {
+        auto both = eddy::spawn(eddy::join(receive(), receive()));
+        co_await let_others_run();
+        sender.try_send(1).value();
+        sender.try_send(2).value();
+        auto outcome = co_await both;
+        const auto [first, second] = std::move(outcome).value();
+        co_return first + second;
+    };
+    eddy::core core;
+    EXPECT_EQ(core.run(all()), 3);
+}
+
+TEST(AwaitedObjects, AnotherTaskMayAwaitAfterAnAbort) {
+    auto [sender, receiver] = sync::mpsc<int>::channel(2);
+    const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
+    const auto all = [&]() -> task<int> {
+        auto first = eddy::spawn(std::ref(receive));
+        co_await let_others_run();
+        auto second = eddy::spawn(std::ref(receive));
+        co_await let_others_run();
+        sender.try_send(1).value();
+        first.abort();
+        co_return (co_await second).value();
+    };
+    eddy::core core;
+    EXPECT_EQ(core.run(all()), 1);
+}
+
+TEST(AwaitedObjects, AnotherTaskMayAwaitWhileATaskKeepsItsFuture) {
+    auto [sender, receiver] = sync::mpsc<int>::channel(2);
+    const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
+    const auto all = [&]() -> task<int> {
+        auto kept = receive();
+        static_cast<void>(co_await eddy::select_biased(std::ref(kept), eddy::ready()));
+        auto other = eddy::spawn(std::ref(receive));
+        co_await let_others_run();
+        sender.try_send(1).value();
+        co_return (co_await other).value();
+    };
+    eddy::core core;
+    EXPECT_EQ(core.run(all()), 1);
+}
+
+TEST(AwaitedObjects, AnotherTaskMayContinueAnAwait) {
+    auto [sender, receiver] = sync::mpsc<int>::channel(2);
+    const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
+    const auto all = [&]() -> task<int> {
+        auto begun = receive();
+        static_cast<void>(co_await eddy::select_biased(std::ref(begun), eddy::ready()));
+        const auto go_on = [&begun]() -> task<int> { co_return co_await begun; };
+        auto other = eddy::spawn(std::ref(go_on));
+        co_await let_others_run();
+        sender.try_send(1).value();
+        co_return (co_await other).value();
+    };
+    eddy::core core;
+    EXPECT_EQ(core.run(all()), 1);
+}
+
+#if EDDY_CHECKS
+TEST(PrintAwaits, PrintsWhereTasksWait) {
+    sync::mutex<int> lock;
+    sync::notify end;
+    const auto locks = [&lock]() -> task<void> { static_cast<void>(co_await lock.lock()); };
+    const unsigned line_of_locks = __LINE__ - 1;
+    const auto waits = [&end]() -> task<void> {
+        static_cast<void>(co_await eddy::select(end.notified(), eddy::pending()));
+    };
+    const auto print_twice = [&]() -> task<void> {
+        auto held = co_await lock.lock();
+        std::vector<eddy::join_handle<void>> tasks;
+        tasks.push_back(eddy::spawn(std::ref(locks)));
+        tasks.push_back(eddy::spawn(std::ref(locks)));
+        tasks.push_back(eddy::spawn(std::ref(waits)));
+        co_await let_others_run();
+        eddy::print_awaits();
+        eddy::drop(std::move(held));
+        end.notify_one();
+        for (auto& one : tasks) static_cast<void>(co_await one);
+        eddy::print_awaits();
+    };
+    eddy::core core;
+    testing::internal::CaptureStderr();
+    core.run(print_twice());
+    const std::string printed = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(printed.starts_with("eddy: tasks wait at 2 places\neddy: 2 at ")) << printed;
+    EXPECT_TRUE(printed.contains("awaited_objects_test.cpp:" + std::to_string(line_of_locks) + " in ")) << printed;
+    EXPECT_TRUE(printed.contains("\neddy: 1 at ")) << printed;
+    EXPECT_TRUE(printed.ends_with("eddy: tasks wait at 0 places\n")) << printed;
+}
+
+/// Expects that the program ends with a message if two tasks run `use()`.
+template <class Use, class Ready>
+void expect_report(Use use, Ready make_ready) {
+    EXPECT_DEATH(eddy::core().run(await_twice(use, make_ready)),
+                 "two tasks await the same object, which wakes only one of them: .*"
+                 "The other co_await is at .*awaited_objects_test.cpp:[0-9]+; the co_await that was not woken is .*"
+                 "awaited_objects_test.cpp:");
+}
+
+TEST(AwaitedObjectsDeathTest, TwoTasksThatReceiveAreReported) {
+    auto many = sync::mpsc<int>::channel(2);
+    expect_report([&]() -> task<void> { static_cast<void>(co_await many.receiver.recv()); },
+                  [&]() -> task<void> {
+                      many.sender.try_send(1).value();
+                      co_return;
+                  });
+    auto once = sync::oneshot<int>::channel();
+    expect_report([&]() -> task<void> { static_cast<void>(co_await once.receiver); },
+                  [&]() -> task<void> {
+                      static_cast<void>(std::move(once.sender).send(1));
+                      co_return;
+                  });
+}
+
+TEST(AwaitedObjectsDeathTest, TwoTasksThatJoinAreReported) {
+    sync::notify ends;
+    const auto end = [&]() -> task<void> {
+        ends.notify_one();
+        co_return;
+    };
+    const auto child = [&]() -> task<void> { co_await ends.notified(); };
+    std::optional<eddy::join_handle<void>> handle;
+    expect_report(
+        [&]() -> task<void> {
+            if (!handle) handle = eddy::spawn(std::ref(child));
+            static_cast<void>(co_await *handle);
+        },
+        end);
+    eddy::join_set<void> set;
+    expect_report(
+        [&]() -> task<void> {
+            if (set.is_empty()) set.spawn(std::ref(child));
+            static_cast<void>(co_await set.join_next());
+        },
+        end);
+}
+
+TEST(AwaitedObjectsDeathTest, TwoTasksThatSleepAreReported) {
+    auto sleep = eddy::time::sleep(1h);
+    expect_report([&]() -> task<void> { co_await sleep; },
+                  [&]() -> task<void> {
+                      sleep.reset(eddy::time::clock::now());
+                      co_return;
+                  });
+}
+
+TEST(AwaitedObjectsDeathTest, TwoTasksThatReadAreReported) {
+    std::array<char, 4> bytes{};
+    auto pipe = eddy::io::duplex(16);
+    expect_report([&]() -> task<void> { static_cast<void>(co_await eddy::io::read(pipe.first, bytes)); },
+                  [&]() -> task<void> { static_cast<void>(co_await eddy::io::write(pipe.second, "x")); });
+    auto streams = eddy::net::unix_stream::pair().value();
+    expect_report([&]() -> task<void> { static_cast<void>(co_await streams.first.read(bytes)); },
+                  [&]() -> task<void> { static_cast<void>(co_await streams.second.write_all("x")); });
+}
+
+TEST(AwaitedObjectsDeathTest, TwoTasksThatAcceptAreReported) {
+    std::optional<eddy::net::tcp_listener> listener;
+    expect_report(
+        [&]() -> task<void> {
+            if (!listener) listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+            static_cast<void>(co_await listener->accept());
+        },
+        [&]() -> task<void> {
+            static_cast<void>(co_await eddy::net::tcp_stream::connect(listener->local_addr().value()));
+        });
+}
+#endif
 
 #if EDDY_CHECKS
 TEST(AwaitedObjectsDeathTest, ObjectDestroyedDuringAnAwaitIsReported) {

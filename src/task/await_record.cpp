@@ -4,10 +4,17 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <map>
 #include <mutex>
+#include <source_location>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/task/print_awaits.hpp>
 
 namespace eddy::detail {
 
@@ -32,9 +39,10 @@ await_records& records_of(const void* object) noexcept {
 
 }  // namespace
 
-void await_record::begin(call_site where) noexcept {
+void await_record::begin(call_site where, const waker& task) noexcept {
     if (is_listed_) return;
     where_ = where;
+    if (part_ != nullptr) task_ = task;
     await_records& into = records_of(object_);
     const std::lock_guard guard(into.lock);
     next_ = into.first;
@@ -46,12 +54,45 @@ void await_record::begin(call_site where) noexcept {
     has_await_records.store(true, std::memory_order_relaxed);
 }
 
-void await_record::remove() noexcept {
-    await_records& from = records_of(object_);
-    const std::lock_guard guard(from.lock);
-    (previous_ != nullptr ? previous_->next_ : from.first) = next_;
-    if (next_ != nullptr) next_->previous_ = previous_;
-    is_listed_ = false;
+void await_record::check_wakeup(const waker& task) noexcept {
+    waker dropped = task;  // swapped under the lock, because other threads copy task_
+    call_site other = nullptr;
+    {
+        const std::lock_guard guard(records_of(object_).lock);
+        task_.swap(dropped);
+        other = missed_;
+    }
+    if (other == nullptr) return;
+    const std::source_location ready = source_location_of(other);
+    fatal_misuse(
+        "two tasks await the same object, which wakes only one of them: give each task an object of its own, "
+        "or let one task await it for all. The other co_await is at " +
+            std::string(ready.file_name()) + ":" + std::to_string(ready.line()) +
+            "; the co_await that was not woken is",
+        source_location_of(where_));
+}
+
+void await_record::remove(reason why) noexcept {
+    waker mine;
+    waker missed;
+    {
+        await_records& from = records_of(object_);
+        const std::lock_guard guard(from.lock);
+        (previous_ != nullptr ? previous_->next_ : from.first) = next_;
+        if (next_ != nullptr) next_->previous_ = previous_;
+        is_listed_ = false;
+        mine.swap(task_);
+        // Newer records are in front. If this await was destroyed, a newer one has replaced its waker, and misses
+        // nothing.
+        await_record* other = part_ == nullptr ? nullptr : why == reason::ready ? from.first : next_;
+        while (other != nullptr && (other->object_ != object_ || other->part_ != part_ || other->task_.will_wake(mine)))
+            other = other->next_;
+        if (other != nullptr) {
+            other->missed_ = where_;
+            missed = other->task_;
+        }
+    }
+    std::move(missed).wake();
 }
 
 void await_record::check(const void* object, const void* type, const char* name) noexcept {
@@ -70,4 +111,27 @@ void await_record::check(const void* object, const void* type, const char* name)
                  source_location_of(where));
 }
 
+void await_record::print() {
+    using place = std::tuple<std::string_view, unsigned, std::string_view>;
+    std::map<place, std::size_t> counts;
+    for (await_records& some : await_table) {
+        const std::lock_guard guard(some.lock);
+        for (const await_record* one = some.first; one != nullptr; one = one->next_) {
+            const std::source_location where = source_location_of(one->where_);
+            ++counts[place(where.file_name(), where.line(), where.function_name())];
+        }
+    }
+    std::fprintf(stderr, "eddy: tasks wait at %zu places\n", counts.size());
+    for (const auto& [at, count] : counts) {
+        const auto& [file, line, function] = at;
+        std::fprintf(stderr, "eddy: %zu at %s:%u in %s\n", count, file.data(), line, function.data());
+    }
+}
+
 }  // namespace eddy::detail
+
+namespace eddy {
+
+void print_awaits() { detail::await_record::print(); }
+
+}  // namespace eddy

@@ -42,14 +42,13 @@ struct record_of_await {
     using type = no_await_record;
 };
 template <class A>
-    requires names_awaited_object<typename A::future_type>
+    requires requires { typename A::future_type; }
 struct record_of_await<A> {
     using type = await_record;
 };
 
 /// An awaiter that detects an await whose output is not used, because the compiler has evaluated both branches of a
-/// conditional expression (see docs/compilers.md), and a recursion that is too deep. It also records the await, if the
-/// future names its object.
+/// conditional expression (see docs/compilers.md), and a recursion that is too deep. It also records the await.
 template <class A>
 class checked_awaiter : public A {
 public:
@@ -59,8 +58,9 @@ public:
           awaiting_here_(awaiting),
           awaited_at_(awaiting.where),
           // A refers to a future or moves it; a future that names its object keeps the address when it is moved from.
-          record_(awaited_object_of(args)...) {  // NOLINT(bugprone-use-after-move)
+          record_(args..., awaited_object_of(args)...) {  // NOLINT(bugprone-use-after-move)
         check_native_stack(awaited_at_);
+        if constexpr (is_recorded) static_cast<leaf&>(*this).ask = &checked_awaiter::ask_recorded;
     }
     checked_awaiter(const checked_awaiter&) = delete;
     checked_awaiter& operator=(const checked_awaiter&) = delete;
@@ -69,7 +69,7 @@ public:
     }
 
     void await_suspend(const auto& coroutine) noexcept {
-        record_.begin(awaited_at_);
+        record_.begin(awaited_at_, awaiting_here_.root->active->waker());
         A::await_suspend(coroutine);
     }
     decltype(auto) await_resume() {
@@ -87,11 +87,20 @@ public:
     }
 
 private:
+    using record = typename record_of_await<A>::type;
+    static constexpr bool is_recorded = std::is_same_v<record, await_record>;
+
+    static leaf_answer ask_recorded(leaf& self, context& cx, leaf_request what) {
+        // SAFETY: only this class's constructor installs this function, in its own base.
+        if (what == leaf_request::poll) static_cast<checked_awaiter&>(self).record_.poll_again(cx.waker());
+        return A::ask(self, cx, what);
+    }
+
     frame& awaiting_here_;
     const call_site awaited_at_;
     const int unwinding_ = std::uncaught_exceptions();
     bool is_resumed_ = false;
-    [[no_unique_address]] typename record_of_await<A>::type record_;
+    [[no_unique_address]] record record_;
 };
 
 /// The awaiter `A`, with checks if they are enabled.

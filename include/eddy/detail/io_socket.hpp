@@ -241,6 +241,12 @@ private:
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
+/// For await_record.hpp: the part of an io_socket that stores the waker of a direction. There are no such objects.
+template <direction Way>
+struct socket_part {
+    static constexpr bool wakes_one_task = true;
+};
+
 /// The base of the futures of sockets. `Self` provides `poll_socket(io_socket&, context&, future)`, which makes the
 /// call, and waits in direction `Way`.
 /// Cancel safety: safe. If it is destroyed before it is ready, no data was transferred and no waker is left behind.
@@ -250,6 +256,12 @@ template <class Self, class T, direction Way>
 class socket_future : public future_ops<Self> {
 public:
     using output_type = result<T>;
+
+    /// For use by co_await.
+    friend const socket_part<Way>* awaited_object(const socket_future& me) noexcept {
+        // SAFETY: for its address only; see socket_part.
+        return reinterpret_cast<const socket_part<Way>*>(me.socket_);
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (record_.has_ended()) throw_has_ended("an I/O operation", cx.where());

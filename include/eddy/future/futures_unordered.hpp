@@ -48,6 +48,8 @@ public:
     /// Stream interface; see eddy::stream.
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
 

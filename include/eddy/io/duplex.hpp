@@ -67,6 +67,9 @@ namespace eddy::io {
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_reader {
 public:
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// Reads from `from`.
     explicit simplex_reader(std::shared_ptr<detail::memory_pipe> from) noexcept : pipe_(std::move(from)) {}
     simplex_reader(simplex_reader&&) noexcept = default;
@@ -95,6 +98,9 @@ private:
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {
 public:
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// Writes to `to`.
     explicit simplex_writer(std::shared_ptr<detail::memory_pipe> to) noexcept : pipe_(std::move(to)) {}
     simplex_writer(simplex_writer&&) noexcept = default;
@@ -130,6 +136,9 @@ private:
 /// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
 public:
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// Combines one end of each direction.
     duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept
         : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}

@@ -24,6 +24,7 @@ public:
     write_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
 
     /// For use by co_await.
+    static constexpr bool writes_to_object = true;
     friend const W* awaited_object(const write_future& me) noexcept { return me.to_; }
 
 private:

@@ -62,6 +62,9 @@ public:
         if (has_polled_) from_->leave(this);
     }
 
+    /// For use by co_await.
+    friend const Listener* awaited_object(const basic_accept_future& me) noexcept { return me.from_; }
+
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
         has_polled_ = true;

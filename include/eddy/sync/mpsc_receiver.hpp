@@ -37,6 +37,8 @@ public:
     /// The futures of recv() and recv_many().
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
 
     /// For use by the channels.
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}

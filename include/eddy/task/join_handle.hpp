@@ -105,6 +105,8 @@ class join_handle : public future_ops<join_handle<T>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = std::expected<T, join_error>;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
 
     /// Moving leaves `other` empty. The assignment detaches the task that this handle had before.
     join_handle(join_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}

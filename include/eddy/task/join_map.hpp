@@ -47,6 +47,8 @@ class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
     /// Stream interface; see eddy::stream.
     using item_type = joined_entry<K, T>;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
     class join_next_future;

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/detail/export.hpp>
+
+namespace eddy {
+
+/// Prints, on standard error, the source location of each `co_await` of a future at which a coroutine of this process
+/// is suspended, and the number of these coroutines. It is for programs that hang. Call it in a debugger (`call
+/// eddy::print_awaits()`), on a timer, or on a signal, as Go does on SIGQUIT:
+///     auto quits = co_await try_(signal::stream(signal::kind::quit()));
+///     while (co_await quits.next()) eddy::print_awaits();
+/// Only coroutines that are compiled with EDDY_CHECKS (in Debug builds) are counted. For `co_await f()`, where `f`
+/// returns a task, only the place inside of `f` is printed at which it waits. Tasks in yield_now() are not printed.
+/// Thread safety: any thread, but not in a signal handler.
+EDDY_API void print_awaits();
+
+}  // namespace eddy
