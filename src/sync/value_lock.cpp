@@ -20,7 +20,7 @@ constexpr int tries = 8;
 
 /// Waits for a wake-up. A guard is meant for a few instructions, so a long wait is probably a deadlock. It cannot be
 /// certain: another thread may hold the guard. So it prints a line and continues to wait.
-void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, bool& has_warned) {
+void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, [[maybe_unused]] bool& has_warned) {
 #ifndef EDDY_EXPLORE
     constexpr std::chrono::seconds patience(2);
     if (!has_warned && left.wait_for(guard, patience) == std::cv_status::no_timeout) return;
@@ -66,7 +66,7 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
         if ((this->*taken)()) return;
     }
     std::unique_lock guard(mutex_);
-    [[maybe_unused]] bool has_warned = false;
+    bool has_warned = false;
     for (;;) {
         // relaxed: the modification order of this one word is sufficient, because each unlock also changes it. If the
         // unlock is ordered after this change, it sees the bit, and its wake() waits for the mutex until this thread
