@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The recipe of eddy for Conan 2. In the folder of eddy's sources:
+
+    conan create packaging/conan --build=missing
+    conan create packaging/conan -o "eddy/*:with_io_uring=False" -o "eddy/*:with_tls=False"     # needs no other package
+"""
+import os
+import re
+
+from conan import ConanFile
+from conan.errors import ConanInvalidConfiguration
+from conan.tools.build import check_min_cppstd
+from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
+from conan.tools.files import copy, load, rmdir
+
+sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+class Eddy(ConanFile):
+    name = "eddy"
+    description = "An asynchronous I/O runtime for C++23"
+    license = "MIT"
+    topics = ("async", "coroutines", "networking", "io_uring", "epoll")
+    package_type = "library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {"shared": [True, False], "fPIC": [True, False], "with_io_uring": [True, False], "with_tls": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_io_uring": True, "with_tls": True}
+    implements = ["auto_shared_fpic"]
+
+    def set_version(self):
+        text = load(self, os.path.join(sources, "CMakeLists.txt"))
+        self.version = re.search(r"^  VERSION (\S+)$", text, re.M)[1]
+
+    def export_sources(self):
+        for pattern in ("CMakeLists.txt", "LICENSE", "cmake/*", "docs/*", "include/*", "src/*", "tools/eddy-check"):
+            copy(self, pattern, sources, self.export_sources_folder)
+
+    def layout(self):
+        cmake_layout(self)
+
+    def requirements(self):
+        if self.options.with_io_uring:
+            self.requires("liburing/[>=2.3 <3]")
+        if self.options.with_tls:
+            self.requires("openssl/[>=3 <4]")
+
+    def validate(self):
+        if self.settings.os != "Linux":
+            raise ConanInvalidConfiguration("eddy supports Linux only")
+        check_min_cppstd(self, 23)
+
+    def generate(self):
+        CMakeDeps(self).generate()
+        toolchain = CMakeToolchain(self)
+        for part in ("TESTS", "EXAMPLES", "BENCH"):
+            toolchain.cache_variables[f"EDDY_BUILD_{part}"] = False
+        toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
+        toolchain.cache_variables["EDDY_INSTALL"] = True
+        toolchain.cache_variables["EDDY_UNITY_BATCH_SIZE"] = 16  # a third of the time to compile
+        if not self.options.with_io_uring:
+            toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
+        else:
+            # cmake/Findliburing.cmake looks for the files itself.
+            liburing = self.dependencies["liburing"].cpp_info
+            toolchain.cache_variables["EDDY_LIBURING_INCLUDE_DIR"] = liburing.includedirs[0]
+            toolchain.cache_variables["CMAKE_LIBRARY_PATH"] = liburing.libdirs[0]
+        toolchain.generate()
+
+    def build(self):
+        cmake = CMake(self)
+        cmake.configure()
+        cmake.build()
+
+    def package(self):
+        copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
+        CMake(self).install()
+        # CMakeDeps makes the files for find_package() and pkg-config. eddy_check() stays.
+        rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))
+
+    def package_info(self):
+        self.cpp_info.set_property("cmake_file_name", "eddy")
+        check = os.path.join("lib", "cmake", "eddy", "eddy_check.cmake")
+        self.cpp_info.set_property("cmake_build_modules", [check])
+
+        def component(name, library, requires, target=None):
+            part = self.cpp_info.components[name]
+            part.set_property("cmake_target_name", target or f"eddy::{name}")
+            part.set_property("pkg_config_name", "eddy" if name == "eddy" else f"eddy-{name}")
+            part.libs = [library] if library else []
+            part.requires = requires
+            return part
+
+        core = component("eddy", "eddy", ["liburing::liburing"] if self.options.with_io_uring else [])
+        core.system_libs = ["pthread"]
+        if self.settings.build_type == "Debug":  # as the CMake target does
+            core.defines = ["EDDY_CHECKS=1", "_GLIBCXX_ASSERTIONS"]
+        component("proto", None, ["eddy"])
+        if self.options.with_tls:
+            component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
+        component("http", "eddy_http", ["tls" if self.options.with_tls else "eddy"])  # for https
