@@ -135,7 +135,7 @@ void core_joined::abort(joinable& joined) noexcept {
 }
 
 void core_joined::report(unread_failure failure) noexcept {
-    const std::string_view name = operations().name != nullptr ? operations().name(*this) : std::string_view();
+    const std::string_view name = ops().name != nullptr ? ops().name(*this) : std::string_view();
     if (shared != nullptr && shared->is_running()) {
         shared->report(std::move(failure), spawned_at, name);
     } else {

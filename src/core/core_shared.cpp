@@ -13,10 +13,10 @@
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
-#include "task/poll_root.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -49,7 +49,7 @@ void drop_remote(core_task& task) noexcept {
     const std::int64_t before = task.remote.fetch_sub(core_task::one_ref, std::memory_order_acq_rel);
     if ((before & core_task::merged) == 0 || before / core_task::one_ref != 1) return;
     core_shared* const loop = task.shared;
-    task.operations().free_memory(task);
+    task.ops().free_memory(task);
     if (loop != nullptr) loop->release();  // taken by the merge
 }
 
@@ -366,7 +366,7 @@ void core_shared::drain_inbound() noexcept {
     for (inbound_node* node = inbound_.take(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
 }
 
-void core_shared::arrive(inbound_node& node) noexcept { node.ops->arrive(node, *this, !is_closed_); }
+void core_shared::arrive(inbound_node& node) noexcept { node.inbound->arrive(node, *this, !is_closed_); }
 
 /// The waker, context and result slot with which a loop polls its tasks. Made once for many polls, to save their
 /// construction. The tasks share the result slot, because most polls produce no outcome.
@@ -429,7 +429,7 @@ void core_shared::run_queued() noexcept {
     context& cx = with.prepare(task);
     if (task.is_cancelled) [[unlikely]]
         return cancel(task, cx);
-    if (task.root == nullptr) return poll_future(task, cx);
+    if (task.root == nullptr) return task.is_joined ? poll_joined_future(task, cx) : poll_future(task, cx);
     // SAFETY: is_joined is set only by the constructor of core_joined.
     if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
@@ -441,6 +441,26 @@ namespace {
 task_id id_of(const core_task& task) noexcept {
     // SAFETY: is_joined is set only by the constructor of core_joined.
     return task.is_joined ? static_cast<const core_joined&>(task).id : 0;
+}
+
+/// Marks a task with a join handle as the one whose future the event loop of this thread cancels or destroys.
+class ended_loop_task {
+public:
+    explicit ended_loop_task(const core_task& task) noexcept : outer_(this_thread.loop_task) {
+        // SAFETY: is_joined is set only by the constructor of core_joined.
+        if (task.is_joined) this_thread.loop_task = static_cast<const core_joined*>(&task);
+    }
+    ended_loop_task(const ended_loop_task&) = delete;
+    ended_loop_task& operator=(const ended_loop_task&) = delete;
+    ~ended_loop_task() { this_thread.loop_task = outer_; }
+
+private:
+    const core_joined* const outer_;  // not null if a task destroys another event loop
+};
+
+void destroy_work(core_task& task) noexcept {
+    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+    task.ops().destroy_future(task);
 }
 
 }  // namespace
@@ -468,24 +488,28 @@ void core_shared::look_at_spawn(core_task& task) noexcept {
     if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
-/// Polls a task whose future is not a coroutine.
+/// Polls a task whose future is not a coroutine, and that has no join handle.
 void core_shared::poll_future(core_task& task, context& cx) noexcept {
-    try {
-        if (!task.operations().poll(task, cx)) return;
-    } catch (...) {
-        report(unread_failure(std::current_exception()), task.spawned_at);
-    }
-    finish(task);
+    if (eddy::detail::poll_future(task, cx)) finish(task);
+}
+
+/// Polls a task whose future is not a coroutine, and that has a join handle.
+void core_shared::poll_joined_future(core_task& task, context& cx) noexcept {
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    auto& joined = static_cast<core_joined&>(task);
+    this_thread.loop_task = &joined;
+    joined.has_ended = eddy::detail::poll_future(task, cx);
+    this_thread.loop_task = nullptr;  // a thread polls the tasks of one event loop at a time
+    if (joined.has_ended) finish(task);
 }
 
 /// Polls a coroutine that has a join handle.
 void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
-    {
-        // Written at the end of the task. The cache line loads while the coroutine frames run.
-        __builtin_prefetch(&task.join_word, 1);
-        const polled_loop_task here(task.id);
-        task.has_ended = advance_root(*task.root, task.outcome, cx);
-    }
+    // Written at the end of the task. The cache line loads while the coroutine frames run.
+    __builtin_prefetch(&task.join_word, 1);
+    this_thread.loop_task = &task;
+    task.has_ended = advance_root(*task.root, task.outcome, cx);
+    this_thread.loop_task = nullptr;
     if (!task.has_ended) return;
     task.root = nullptr;  // the coroutine frames have destroyed themselves
     finish(task);
@@ -493,10 +517,9 @@ void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
 
 /// Polls the cancellation of an aborted task, and destroys the task once that has finished.
 void core_shared::cancel(core_task& task, context& cx) noexcept {
-    try {
-        // Null for a task without a join handle, which only a shutdown cancels.
-        if (task.operations().poll_cancel != nullptr && !task.operations().poll_cancel(task, cx)) return;
-    } catch (...) {  // NOLINT(bugprone-empty-catch): no graceful end is possible; the future is destroyed below
+    {
+        const ended_loop_task here(task);
+        if (!poll_cancel(task, cx)) return;
     }
     finish(task);
 }
@@ -518,13 +541,17 @@ void core_shared::finish(core_task& task) noexcept {
     const bool in_queue = task.state == core_task::phase::queued;
     task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
     live_.remove(task);
-    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-    task.operations().destroy_future(task);
+    if (!task.is_joined) {
+        destroy_work(task);
+    } else if (task.root != nullptr || task.ops().poll != nullptr) {  // not a coroutine that has ended
+        const ended_loop_task here(task);
+        destroy_work(task);
+    }
     if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
         if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
     }
     // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
-    if (task.operations().complete != nullptr && task.operations().complete(task, !in_queue)) return;
+    if (task.is_joined && task.ops().complete(task, !in_queue)) return;
     if (!in_queue) merge(task);
 }
 
@@ -532,7 +559,7 @@ void core_shared::finish(core_task& task) noexcept {
 void core_shared::merge(core_task& task) noexcept {
     // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
     if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
-        return task.operations().free_memory(task);
+        return task.ops().free_memory(task);
     }
     task.is_merged = true;
     retain();  // for the remaining references, which access the loop through the task
@@ -582,6 +609,10 @@ void cancel_core_task(core_task& task) noexcept {
     if (!is_local(task)) return notify_remotely(task, core_task::cancelled);
     task.is_cancelled = true;
     if (task.state == core_task::phase::waiting) task.shared->schedule(task);
+}
+
+void report_thrown(core_task& task, std::exception_ptr thrown) noexcept {
+    task.shared->report(unread_failure(std::move(thrown)), task.spawned_at);
 }
 
 void retain(core_shared& loop) noexcept { loop.retain(); }

@@ -131,6 +131,7 @@ private:
     [[nodiscard]] bool call_before_park() noexcept;
     void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
+    void poll_joined_future(core_task& task, context& cx) noexcept;
     void poll_joined(core_joined& task, context& cx) noexcept;
     void cancel(core_task& task, context& cx) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;

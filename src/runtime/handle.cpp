@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include <eddy/detail/core_spawn.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
 
@@ -56,13 +57,14 @@ enter_guard::~enter_guard() {
 
 std::optional<task_id> current_task_id() noexcept {
     if (const auto* const task = detail::polled_task::here()) return task->id;
-    if (detail::loop_task_here.id != 0) return detail::loop_task_here.id;
+    if (const auto* const task = detail::this_thread.loop_task) return task->id;
     return std::nullopt;
 }
 
 std::string_view current_task_name() noexcept {
-    const auto* const task = detail::polled_task::here();
-    return task != nullptr ? task->ops().name(*task) : detail::loop_task_here.name;
+    if (const auto* const task = detail::polled_task::here()) return task->ops().name(*task);
+    if (const auto* const task = detail::this_thread.loop_task) return task->ops().name(*task);
+    return {};
 }
 
 namespace detail {

@@ -13,10 +13,10 @@
 #include "runtime/runtime_context.hpp"
 #include "task/poll_root.hpp"
 
-// How a spawned task is run, cancelled, destroyed and completed: the transitions of task_state, and what the code that
-// makes a transition has to do. Used by the pool, the local set and blocking work. What differs is a policy, which the
-// functions take as their first argument. Forced inlining saves 2 % of the instructions of a spawn and join on the
-// pool.
+// How a task is run, cancelled, destroyed and completed. Tasks of an event loop share the polls of futures. All other
+// tasks (of the pool, of local sets, and blocking work) share the transitions of task_state, too, and what the code
+// that makes a transition has to do. What differs is a policy, which the functions take as their first argument.
+// Forced inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
 //     Runs, which polls tasks (worker, local_tasks)
 //         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once()
@@ -31,31 +31,46 @@
 
 namespace eddy::detail {
 
+// ---- Tasks of all executors: `Task` is spawned_task or core_task ----
+
+/// Polls a future that is not a coroutine. Returns whether it has ended. An exception becomes the task's outcome.
+template <class Task>
+[[nodiscard]] bool poll_future(Task& task, context& cx) noexcept {
+    try {
+        return task.ops().poll(task, cx);
+    } catch (...) {
+        task.ops().fail(task, std::current_exception());
+        return true;
+    }
+}
+
+/// Polls the cancellation of a future. Returns whether the future can be destroyed.
+template <class Task>
+[[nodiscard]] bool poll_cancel(Task& task, context& cx) noexcept {
+    try {
+        if (task.ops().poll_cancel != nullptr) return task.ops().poll_cancel(task, cx);
+        if (task.root == nullptr) return true;
+        if (!cancel_root(*task.root, cx)) return false;
+        task.root = nullptr;
+        return true;
+    } catch (...) {
+        return true;  // no graceful end is possible; the caller destroys the future
+    }
+}
+
+// ---- Spawned tasks ----
+
 /// Polls the future once, or the coroutine's frames. An exception becomes the task's outcome.
 /// Preconditions, here and below: the caller has the task's running bit, and `cx` has the task's waker.
 [[gnu::always_inline]] inline poll_end poll_once(spawned_task& task, context& cx) noexcept {
     const polled_task here(task);
-    if (task.root != nullptr) return here.end(advance_root(*task.root, task.outcome(), cx));
-    try {
-        return here.end(task.ops().poll(task, cx));
-    } catch (...) {
-        task.ops().fail(task, std::current_exception());
-        return poll_end::has_ended;
-    }
+    return here.end(task.root != nullptr ? advance_root(*task.root, task.outcome(), cx) : poll_future(task, cx));
 }
 
 /// Polls the cancellation once. `has_ended` means that the future can be destroyed.
 inline poll_end poll_cancel_once(spawned_task& task, context& cx) noexcept {
     const polled_task here(task);
-    try {
-        if (task.ops().poll_cancel != nullptr) return here.end(task.ops().poll_cancel(task, cx));
-        if (task.root == nullptr) return poll_end::has_ended;
-        if (!cancel_root(*task.root, cx)) return here.end(false);
-        task.root = nullptr;
-        return poll_end::has_ended;
-    } catch (...) {
-        return poll_end::has_ended;  // no graceful end is possible; the caller destroys the future
-    }
+    return here.end(poll_cancel(task, cx));
 }
 
 /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the

@@ -22,6 +22,7 @@ class pool;
 class task_owner;
 class time_driver;
 class worker;
+struct core_joined;
 struct task_local_binding;
 
 /// The executor that spawn(), new sockets and sleeps use on a thread: the event loop that runs there, the pool of the
@@ -40,6 +41,7 @@ struct current_executor {
 ///     worker_owner, running_loop,    the code that runs a worker, a loop or    wakers: whether a task is woken on the
 ///     polled_local_set               a local set                               thread that runs its executor
 ///     polled                         polled_task                               wakers; the task's id; misuse checks
+///     loop_task                      the event loop                            the task's id and name
 ///     worker                         worker::enter_thread(), leave_thread();   pool, sockets, scopes
 ///                                    hidden by in_place_scope
 ///     executor                       as `worker` and `running_loop`, and       spawn(), sockets, sleeps
@@ -61,8 +63,8 @@ struct current_executor {
 /// Thread safety: one thread.
 ///
 /// Separate thread-locals: the caches of memory (frame_pool, buffer_pool, TLS records), some of which have destructors;
-/// the random numbers of `select` and the id and name of an event loop's task (loop_task_here), which templates use;
-/// the block of task ids (next_task_id()); the range of the native stack (native_stack.hpp).
+/// the random numbers of `select`, which templates use; the block of task ids (next_task_id()); the range of the native
+/// stack (native_stack.hpp).
 struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
     /// The pool of `worker`, as the owner of its tasks. A separate field, so that a waker compares one pointer.
@@ -74,6 +76,8 @@ struct runtime_context {
     core_shared* running_loop = nullptr;
     /// The innermost polled_task, or null.
     const polled_task* polled = nullptr;
+    /// The task with a join handle that the event loop polls or destroys now, or null.
+    const core_joined* loop_task = nullptr;
     /// The worker that this thread runs, or null.
     class worker* worker = nullptr;
 

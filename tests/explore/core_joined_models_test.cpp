@@ -339,7 +339,7 @@ struct as_it_is {
     static void add_reference(joinable& task) { core_joined::add_reference(task); }
 };
 
-/// A copy of joined_core_task with replaceable operations.
+/// A copy of a core's task_cell with replaceable operations.
 template <class Choice>
 class changed_cell final : public core_joined {
 public:
@@ -375,8 +375,8 @@ private:
     static void abort(joinable& task) noexcept { Choice::abort(task); }
     static void add_reference(joinable& task) noexcept { Choice::add_reference(task); }
 
-    static constexpr eddy::detail::core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel,
-                                                            &complete};
+    static constexpr eddy::detail::core_task_ops operations{
+        {&poll, &poll_cancel, &destroy_future, nullptr, &free_memory, nullptr}, &complete};
     static constexpr eddy::detail::join_ops joins{
         &Choice::poll_join,        &drop_handle,   &core_joined::outcome_of, &abort,
         &core_joined::is_finished, &add_reference, &core_joined::release,    &core_joined::id_of};

@@ -10,7 +10,7 @@
 #include <source_location>
 #include <utility>
 
-#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
 #include "explore/explore.hpp"
@@ -114,8 +114,8 @@ struct yielder {
 /// Puts a task into the executor's queue. Returns it and its join handle.
 template <class F>
 std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& executor, F future) {
-    using cell = eddy::detail::spawned_cell<F>;
-    auto* const made = eddy::detail::pool_new<cell>(executor, std::source_location::current(), true, std::move(future));
+    using cell = eddy::detail::task_cell<eddy::detail::spawned_output, F>;
+    auto* const made = eddy::detail::pool_new<cell>(executor, std::source_location::current(), std::move(future));
     executor.schedule(*made);
     return {made, eddy::join_handle<output>(*made)};
 }

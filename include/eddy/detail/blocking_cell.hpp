@@ -9,7 +9,7 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
-#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy::detail {
@@ -37,9 +37,11 @@ private:
     }
     static void destroy_future(spawned_task& task) noexcept { of(task).f_.reset(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr spawned_ops operations{base::joins,           &poll,        nullptr,
-                                            &destroy_future,       &base::fail,  &base::failure_in,
-                                            &base::destroy_output, &free_memory, &base::unnamed};
+    static constexpr spawned_ops operations{
+        base::joins,
+        {&poll, nullptr, &destroy_future, &base::fail, &free_memory, &base::unnamed},
+        &base::failure_in,
+        &base::destroy_output};
 
     std::optional<F> f_;
 };

@@ -14,6 +14,7 @@
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -92,107 +93,71 @@ private:
     void share_again() noexcept;
 };
 
-/// The name type of tasks without a name. It takes no space.
-struct no_name {
-    no_name() noexcept = default;
+/// The two tables of a cell.
+struct cell_ops {
+    core_task_ops task;
+    join_ops join;
 };
 
-/// A task with a join handle, its name, its outcome and its work in one memory block.
-/// `Name` is std::string for a named task. Then `W` is constructed from a view of the name and the work.
-template <class W, class Name = no_name>
-class joined_core_task final : public core_joined {
-    using output = work_output_t<W>;
-    static constexpr bool is_named = !std::is_same_v<Name, no_name>;
-
+/// The header of an event loop's task with its outcome.
+template <class T>
+class core_output : public core_joined {
 public:
-    template <class G>
-    joined_core_task(core_shared& loop, std::source_location where, G&& work)
-        requires(!is_named)
-        : core_joined(operations, joins, loop, where, kept_), work_(std::forward<G>(work), where) {
-        root = work_.root();
-    }
-    template <class G>
-    joined_core_task(core_shared& loop, std::source_location where, G&& work, Name name)
-        requires(is_named)
-        : core_joined(operations, joins, loop, where, kept_),
-          name_(std::move(name)),
-          work_(W(std::string_view(name_), std::forward<G>(work)), where) {}
+    using header = core_task;
 
-private:
-    // SAFETY: only objects of this class use the tables `operations` and `joins` below.
-    static joined_core_task& of(core_task& task) noexcept { return static_cast<joined_core_task&>(task); }
-    static joined_core_task& of(joinable& task) noexcept {
-        return static_cast<joined_core_task&>(core_joined::of(task));
-    }
+    core_output(const cell_ops& operations, core_shared& loop, std::source_location where) noexcept
+        : core_joined(operations.task, operations.join, loop, where, outcome_) {}
 
-    /// Not called for coroutines.
-    static bool poll(core_task& task, context& cx) {
-        auto& me = of(task);
-        const polled_loop_task here(me.id);
-        return me.has_ended = poll_to_outcome(me.work_, me.kept_, cx);
+    // SAFETY: only classes that derive from core_output<T> have the functions below in their tables of operations.
+    static core_output& of(core_task& task) noexcept { return static_cast<core_output&>(task); }
+
+    static void fail(core_task& task, std::exception_ptr thrown) noexcept {
+        of(task).outcome_.set_exception(std::move(thrown));
     }
-    static bool poll_cancel(core_task& task, context& cx) {
-        auto& me = of(task);
-        const polled_loop_task here(me.id);
-        if (!me.work_.poll_cancel(cx)) return false;
-        me.root = nullptr;  // the coroutine frames are destroyed
-        return true;
-    }
-    static void destroy_future(core_task& task) noexcept { of(task).work_.destroy(); }
     static bool complete(core_task& task, bool may_part) noexcept {
         auto& me = of(task);
-        if (!me.has_ended) me.kept_.set_exception(nullptr);
+        if (!me.has_ended) me.outcome_.set_exception(nullptr);
         // A task with an exception or an error stays reference-counted and so keeps the event loop's shared state
         // alive: if the handle is dropped without taking the outcome, the event loop's handler reports it.
-        const leaves left = me.publish(may_part && !me.kept_.has_exception() && !has_error(me.kept_));
+        const leaves left = me.publish(may_part && !me.outcome_.has_exception() && !has_error(me.outcome_));
         if (left == leaves::outcome) me.drop_outcome();
         return left == leaves::all;
     }
-    static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
 
+protected:
+    template <class Cell>
     static void drop_handle(joinable& task) noexcept {
-        auto& me = of(task);
+        auto& me = of(core_joined::of(task));
         const leaves left = me.leave();
         if (left != leaves::nothing) me.drop_outcome();
-        left == leaves::all ? free_memory(me) : release(task);
+        left == leaves::all ? Cell::free_memory(me) : release(task);
     }
+    template <class Cell>
+    static constexpr cell_ops operations_of{
+        core_task_ops(Cell::operations(), &complete),
+        {&core_joined::poll_join, &drop_handle<Cell>, &core_joined::outcome_of, &core_joined::abort,
+         &core_joined::is_finished, &core_joined::add_reference, &core_joined::release, &core_joined::id_of}};
 
+    slot<T> outcome_;
+
+private:
     void drop_outcome() noexcept {
-        if (kept_.has_exception() || has_error(kept_)) [[unlikely]]
+        if (outcome_.has_exception() || has_error(outcome_)) [[unlikely]]
             report_outcome();
-        kept_.discard();
+        outcome_.discard();
     }
     [[gnu::cold]] void report_outcome() noexcept {
-        if (auto failure = take_failure(kept_)) report(std::move(failure));
+        if (auto failure = take_failure(outcome_)) report(std::move(failure));
     }
-
-    static std::string_view name_of(const core_task& task) noexcept {
-        if constexpr (is_named) {
-            // SAFETY: `operations` below is the table of this class only, so `task` is a joined_core_task.
-            return static_cast<const joined_core_task&>(task).name_;
-        } else {
-            return {};
-        }
-    }
-
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel, &complete, &name_of};
-    static constexpr join_ops joins{&core_joined::poll_join,   &drop_handle,
-                                    &core_joined::outcome_of,  &core_joined::abort,
-                                    &core_joined::is_finished, &core_joined::add_reference,
-                                    &core_joined::release,     &core_joined::id_of};
-
-    slot<output> kept_;
-    [[no_unique_address]] Name name_;
-    stored_work<W> work_;  // may refer to the name, so it is declared after it
 };
 
 /// Spawns `work` on the event loop and returns its join handle. If check_spawned() has rejected the work, returns a
-/// placeholder. On the loop's thread.
-template <class W>
-auto spawn_on_core(core_shared& loop, W&& work, std::source_location where) {
+/// placeholder. On the loop's thread. `name` is empty or one std::string.
+template <class W, class... Name>
+auto spawn_on_core(core_shared& loop, W&& work, std::source_location where, Name... name) {
     if constexpr (check_spawned<W>()) {
-        using cell = joined_core_task<std::decay_t<W>>;
-        cell& made = *pool_new<cell>(loop, where, std::forward<W>(work));
+        using cell = task_cell<core_output, std::decay_t<W>, Name...>;
+        cell& made = *pool_new<cell>(loop, where, std::forward<W>(work), std::move(name)...);
         adopt_task(loop, made);
         return join_handle_for<W>(made);
     } else {

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <source_location>
-#include <string_view>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/joinable.hpp>
 #include <eddy/future/future.hpp>
 
 namespace eddy::detail {
@@ -28,34 +29,18 @@ struct inbound_ops {
 /// Lifetime: a task is kept alive by a reference that the inbound list holds; a job is owned by the list.
 struct inbound_node {
     inbound_node* next_inbound = nullptr;
-    const inbound_ops* ops = nullptr;
+    const inbound_ops* inbound = nullptr;
 };
 
-/// The operations of a task that depend on the type of its future.
-struct EDDY_API core_task_ops : inbound_ops {
-    /// Polls the future. Returns true if it has ended. May throw what the future throws. Not called for coroutines,
-    /// which the event loop polls directly.
-    bool (*poll)(core_task& self, context& cx);
-    void (*destroy_future)(core_task& self) noexcept;  ///< called once, on the loop's thread
-    void (*free_memory)(core_task& self) noexcept;     ///< the last call; on any thread
-    // The next three are null for tasks without a join handle.
-    bool (*poll_cancel)(core_task& self, context& cx);  ///< graceful cancellation; returns true when it is complete
+/// The operations of an event loop's task.
+struct EDDY_API core_task_ops : inbound_ops, work_ops<core_task> {
     /// Passes the outcome to the join handle after the future was destroyed. If `may_part`, it may pass the ownership
-    /// of the task's memory too, and then returns true.
+    /// of the task's memory too, and then returns true. Null for a task without a join handle.
     bool (*complete)(core_task& self, bool may_part) noexcept;
-    std::string_view (*name)(const core_task& self) noexcept;
 
-    constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
-                            void (*frees)(core_task&) noexcept, bool (*cancels)(core_task&, context&) = nullptr,
-                            bool (*completes)(core_task&, bool) noexcept = nullptr,
-                            std::string_view (*names)(const core_task&) noexcept = nullptr) noexcept
-        : inbound_ops{&task_arrives},
-          poll(polls),
-          destroy_future(destroys),
-          free_memory(frees),
-          poll_cancel(cancels),
-          complete(completes),
-          name(names) {}
+    explicit constexpr core_task_ops(const work_ops<core_task>& work,
+                                     bool (*completes)(core_task&, bool) noexcept = nullptr) noexcept
+        : inbound_ops{&task_arrives}, work_ops(work), complete(completes) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
@@ -112,10 +97,13 @@ struct core_task : inbound_node {
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}
 
-    [[nodiscard]] const core_task_ops& operations() const noexcept {
-        // SAFETY: the constructor has set `ops` to a core_task_ops object, and it never changes.
-        return static_cast<const core_task_ops&>(*ops);
+    [[nodiscard]] const core_task_ops& ops() const noexcept {
+        // SAFETY: the constructor has set `inbound` to a core_task_ops object, and it never changes.
+        return static_cast<const core_task_ops&>(*inbound);
     }
 };
+
+/// The operation `fail` of tasks without a join handle: passes the exception to the handler of the event loop.
+EDDY_API void report_thrown(core_task& task, std::exception_ptr thrown) noexcept;
 
 }  // namespace eddy::detail

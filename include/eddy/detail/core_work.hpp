@@ -14,7 +14,7 @@
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/slot.hpp>
-#include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -79,21 +79,6 @@ constexpr bool check_work() {
     }
 }
 
-/// A coroutine as a task. The event loop polls its frames directly.
-class frame_task : public core_task {
-public:
-    frame_task(core_shared& loop, std::source_location where, task<void>&& work) : core_task(operations, loop, where) {
-        root = enter_frame(work, where);
-        begin_root(*root);
-    }
-
-private:
-    static void destroy_future(core_task&) noexcept {}  // the event loop destroys the frames
-    // SAFETY: only objects of this class use the table `operations`.
-    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<frame_task&>(self)); }
-    static constexpr core_task_ops operations{nullptr, &destroy_future, &free_memory};
-};
-
 /// A callable together with the handle that it takes.
 template <class W>
 class handle_callable {
@@ -108,8 +93,7 @@ private:
     core_handle handle_;
 };
 
-/// Any other future, or a callable, as a task. A callable is called at the first poll, and lives as long as the future
-/// that it returned.
+/// A task without a join handle: header and work.
 template <class W>
 class work_task : public core_task {
     static constexpr bool binds_handle = !future<W> && takes_handle<W>;
@@ -118,7 +102,7 @@ class work_task : public core_task {
 public:
     template <class G>
     work_task(core_shared& loop, std::source_location where, G&& work)
-        : core_task(operations, loop, where), work_(bind(loop, std::forward<G>(work)), where) {}
+        : core_task(table, loop, where), work_(root, bind(loop, std::forward<G>(work)), where) {}
 
 private:
     template <class G>
@@ -130,30 +114,30 @@ private:
         }
     }
 
-    // SAFETY: only objects of this class use the table `operations`.
+    // SAFETY: only objects of this class use `table`.
     static work_task& of(core_task& self) noexcept { return static_cast<work_task&>(self); }
     static bool poll(core_task& self, context& cx) {
         slot<void> ended;
         return of(self).work_.poll(ended, cx);
     }
+    // The shutdown of a loop destroys a task without a join handle and does not wait for it.
+    static bool poll_cancel(core_task&, context&) { return true; }
     static void destroy_future(core_task& self) noexcept { of(self).work_.destroy(); }
     static void free_memory(core_task& self) noexcept { pool_delete(&of(self)); }
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
+    static constexpr work_ops<core_task> operations() noexcept {
+        work_ops<core_task> made{nullptr, &poll_cancel, &destroy_future, &report_thrown, &free_memory, nullptr};
+        if constexpr (!cell_work<stored>::is_coroutine) made.poll = &poll;
+        return made;
+    }
+    static constexpr core_task_ops table{operations()};
 
-    stored_work<stored> work_;
+    [[no_unique_address]] cell_work<stored> work_;
 };
-
-/// The task class for a type of work.
-template <class W>
-struct task_for : std::type_identity<work_task<W>> {};
-template <>
-struct task_for<task<void>> : std::type_identity<frame_task> {};
 
 /// Creates a task without a join handle and queues it. On the loop's thread.
 template <class W>
 core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
-    using cell = typename task_for<std::decay_t<W>>::type;
-    core_task& made = *pool_new<cell>(loop, where, std::forward<W>(work));
+    core_task& made = *pool_new<work_task<std::decay_t<W>>>(loop, where, std::forward<W>(work));
     adopt_task(loop, made);
     return made;
 }

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/future/waker.hpp>
+
+namespace eddy {
+class context;
+}
 
 namespace eddy::detail {
 
@@ -41,20 +46,25 @@ struct joinable {
 /// Cost: one atomic addition per about 1,000 ids of a thread.
 [[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
 
-/// The id and the name of the event loop's task that this thread is polling. The id is 0 outside of such tasks.
-struct current_task {
-    std::uint64_t id = 0;
-    std::string_view name;
-};
-EDDY_API inline constinit thread_local current_task loop_task_here{};
-
-/// Sets the id of the polled task during its lifetime: for the poll of an event loop's task.
-class polled_loop_task {
-public:
-    explicit polled_loop_task(std::uint64_t id) noexcept { loop_task_here.id = id; }
-    polled_loop_task(const polled_loop_task&) = delete;
-    polled_loop_task& operator=(const polled_loop_task&) = delete;
-    ~polled_loop_task() { loop_task_here.id = 0; }
+/// The operations of a task that depend on the type of its work. `Task` is the header that its executor knows:
+/// spawned_task, or core_task on an event loop.
+template <class Task>
+struct work_ops {
+    /// Polls the future. Returns true if it has ended; the outcome is set then. Throws what the future throws. Not
+    /// called for coroutines that have a `root`, whose frames the executor polls.
+    bool (*poll)(Task& task, context& cx);
+    /// Polls the cancellation. Returns true if the future may be destroyed. If the frames of a coroutine are destroyed
+    /// by then, it has set `root` to null. If this pointer is null, the executor cancels a coroutine itself, and
+    /// destroys any other future directly.
+    bool (*poll_cancel)(Task& task, context& cx);
+    /// Destroys the work. Called once.
+    void (*destroy_future)(Task& task) noexcept;
+    /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
+    void (*fail)(Task& task, std::exception_ptr thrown) noexcept;
+    /// The last call.
+    void (*free_memory)(Task& task) noexcept;
+    /// On an event loop, null for a task without a join handle.
+    std::string_view (*name)(const Task& task) noexcept;
 };
 
 }  // namespace eddy::detail

@@ -8,7 +8,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/join_handle.hpp>

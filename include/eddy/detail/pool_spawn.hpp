@@ -6,7 +6,7 @@
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy::detail {
@@ -50,12 +50,12 @@ using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t
                                            marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
 
 /// Spawns `work` on `runs`, a pool or a local_tasks, and returns its join handle. If check_spawned() has rejected the
-/// work, returns a placeholder.
-template <class Runs, class W>
-auto spawn_on(Runs& runs, W&& work, std::source_location where, spawn_settings chosen = {}) {
+/// work, returns a placeholder. `name` is empty or one std::string.
+template <class Runs, class W, class... Name>
+auto spawn_on(Runs& runs, W&& work, std::source_location where, spawn_settings chosen = {}, Name... name) {
     if constexpr (check_spawned<W>()) {
-        using cell = spawned_cell<std::decay_t<W>>;
-        cell& made = *pool_new<cell>(owner_of(runs), where, true, std::forward<W>(work));
+        using cell = task_cell<spawned_output, std::decay_t<W>, Name...>;
+        cell& made = *pool_new<cell>(owner_of(runs), where, std::forward<W>(work), std::move(name)...);
         made.is_background = chosen.is_background;
         start(runs, made);
         return join_handle_for<W>(made);

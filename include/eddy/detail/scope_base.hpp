@@ -16,9 +16,9 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/pool_spawn.hpp>
-#include <eddy/detail/spawned_cell.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/task_cell.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
@@ -219,9 +219,10 @@ private:
         if (thrown != nullptr) base::fail(task, std::move(thrown));
     }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
-                                            &destroy_future,       &fail,        &base::failure_in,
-                                            &base::destroy_output, &free_memory, &base::unnamed};
+    static constexpr spawned_ops operations{base::joins,
+                                            {&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed},
+                                            &base::failure_in,
+                                            &base::destroy_output};
 
     bool holds_frames_ = false;  // `work_` owns the frames of a coroutine, which this class must destroy
     stored_work<W> work_;
@@ -256,7 +257,7 @@ private:
         auto& me = of(task);
         const while_polled here(me);
         const inherited_deadline deadline(me.scope);
-        return me.has_ended_ = poll_to_outcome(me.work_, me.outcome_, cx);
+        return me.has_ended_ = me.work_.poll(me.outcome_, cx);
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);
@@ -274,8 +275,12 @@ private:
         me.outcome_.discard();  // before ended(): it may refer to objects that outlive only the scope
         me.scope.ended(me);
     }
+    static void fail(core_task& task, std::exception_ptr thrown) noexcept {
+        of(task).outcome_.set_exception(std::move(thrown));
+        of(task).has_ended_ = true;
+    }
     static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel};
+    static constexpr core_task_ops operations{{&poll, &poll_cancel, &destroy_future, &fail, &free_memory, nullptr}};
 
     bool has_ended_ = false;
     slot<output> outcome_;

@@ -19,24 +19,11 @@ namespace eddy::detail {
 struct frame;
 struct spawned_task;
 
-/// The operations that depend on the type of a task's future.
-struct spawned_ops : join_ops {
-    /// Polls the future. Returns true if it has ended; the outcome is set then. Throws what the future throws. Not
-    /// called for coroutines that have a `root`.
-    bool (*poll)(spawned_task& task, context& cx);
-    /// Polls the cancellation. Returns true if the future may be destroyed. If the frames of a coroutine are destroyed
-    /// by then, it has set `root` to null. If this pointer is null, the worker cancels a coroutine itself, and destroys
-    /// any other future directly.
-    bool (*poll_cancel)(spawned_task& task, context& cx);
-    /// Destroys the work. Called once.
-    void (*destroy_future)(spawned_task& task) noexcept;
-    /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
-    void (*fail)(spawned_task& task, std::exception_ptr thrown) noexcept;
+/// The operations of a spawned task.
+struct spawned_ops : join_ops, work_ops<spawned_task> {
     /// Takes the exception, or a description of the error, of an outcome that was not taken; otherwise empty.
     unread_failure (*failure)(spawned_task& task) noexcept;
     void (*destroy_output)(spawned_task& task) noexcept;
-    void (*free_memory)(spawned_task& task) noexcept;
-    std::string_view (*name)(const spawned_task& task) noexcept;
 };
 
 /// The scheduler of tasks that can be woken on any thread: the pool, or a local set.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <exception>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -77,17 +76,6 @@ bool keep_answer(slot<T>& outcome, poll_result<T>&& answer) {
     if (!answer.is_ready()) return false;
     outcome.set_result_of([&]() -> decltype(auto) { return *std::move(answer); });
     return true;
-}
-
-/// Polls stored work. An exception becomes its outcome. Returns whether the work has ended.
-template <class Work, class T>
-bool poll_to_outcome(Work& work, slot<T>& outcome, context& cx) noexcept {
-    try {
-        return work.poll(outcome, cx);
-    } catch (...) {
-        outcome.set_exception(std::current_exception());
-        return true;
-    }
 }
 
 /// Work that is a future, but not a coroutine.
