@@ -29,7 +29,8 @@
 #include <eddy/future/select.hpp>  // select, select_biased, race
 #include <eddy/future/select_all.hpp>
 #include <eddy/future/select_loop.hpp>
-#include <eddy/future/when.hpp>  // branches of a select
+#include <eddy/future/until.hpp>  // the branch that ends a select_loop
+#include <eddy/future/when.hpp>   // branches of a select
 
 #include <eddy/future/coop.hpp>      // consume_budget, unconstrained, cooperative
 #include <eddy/future/deadline.hpp>  // with_deadline, current_deadline
