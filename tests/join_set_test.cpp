@@ -302,20 +302,27 @@ TYPED_TEST(JoinSets, UnpolledJoinNextRemovesNoTask) {
     }(set));
 }
 
-TYPED_TEST(JoinSets, WakesLastPolledJoinNext) {
-    eddy::core core;
-    tasks_of<TypeParam, int> set;
+/// Spawns a task of `set` on `core`, which waits for a value of the returned sender.
+template <class Set>
+oneshot<int>::sender spawn_waiter(eddy::core& core, Set& set) {
     auto ends = oneshot<int>::channel();
-    core.run([](tasks_of<TypeParam, int>& tasks, oneshot<int>::receiver rx) -> task<> {
+    core.run([](Set& tasks, oneshot<int>::receiver rx) -> task<> {
         tasks.spawn(after(std::move(rx)));
         co_return;
     }(set, std::move(ends.receiver)));
+    return std::move(ends.sender);
+}
+
+TYPED_TEST(JoinSets, WakesLastPolledJoinNext) {
+    eddy::core core;
+    tasks_of<TypeParam, int> set;
+    auto end = spawn_waiter(core, set);
     by_hand first(set.join_next());
     assert_pending(first.poll());
     by_hand second(set.join_next());
     assert_pending(second.poll());
     EXPECT_EQ(first.wakers(), 0u);
-    static_cast<void>(ends.sender.send(1));
+    static_cast<void>(end.send(1));
     core.run_until_idle();
     EXPECT_TRUE(second.is_woken());
     EXPECT_FALSE(first.is_woken());
@@ -329,16 +336,12 @@ TYPED_TEST(JoinSets, WakesLastPolledJoinNext) {
 TYPED_TEST(JoinSets, TryJoinNextKeepsTheWaker) {
     eddy::core core;
     tasks_of<TypeParam, int> set;
-    auto ends = oneshot<int>::channel();
-    core.run([](tasks_of<TypeParam, int>& tasks, oneshot<int>::receiver rx) -> task<> {
-        tasks.spawn(after(std::move(rx)));
-        co_return;
-    }(set, std::move(ends.receiver)));
+    auto end = spawn_waiter(core, set);
     by_hand next(set.join_next_with_id());
     assert_pending(next.poll());
     EXPECT_FALSE(set.try_join_next().has_value());
     EXPECT_FALSE(set.try_join_next_with_id().has_value());
-    static_cast<void>(ends.sender.send(1));
+    static_cast<void>(end.send(1));
     core.run_until_idle();
     EXPECT_TRUE(next.is_woken());
     EXPECT_EQ(assert_ready(next.poll())->output.value(), 1);
