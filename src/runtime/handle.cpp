@@ -8,8 +8,8 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
 
-#include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
 namespace eddy {

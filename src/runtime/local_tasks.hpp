@@ -13,7 +13,7 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
-#include "runtime/polled_task.hpp"
+#include "runtime/run_task.hpp"
 
 namespace eddy::detail {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/polled_task.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
 // How a pool finds out that it is idle, and how it ends.

@@ -9,8 +9,8 @@
 #include <eddy/task/spawn.hpp>
 
 #include "core/core_shared.hpp"
-#include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {

@@ -7,7 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-#include "runtime/polled_task.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker.hpp"

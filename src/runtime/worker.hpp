@@ -20,8 +20,8 @@
 #include "core/sleeping_place.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/child_queue.hpp"
-#include "runtime/polled_task.hpp"
 #include "runtime/run_queue.hpp"
+#include "runtime/run_task.hpp"
 
 namespace eddy::detail {
 
