@@ -124,7 +124,9 @@ void await_record::print() {
     std::fprintf(stderr, "eddy: tasks wait at %zu places\n", counts.size());
     for (const auto& [at, count] : counts) {
         const auto& [file, line, function] = at;
-        std::fprintf(stderr, "eddy: %zu at %s:%u in %s\n", count, file.data(), line, function.data());
+        const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +
+                                 std::to_string(line) + " in " + std::string(function) + '\n';
+        std::fputs(text.c_str(), stderr);
     }
 }
 
