@@ -17,6 +17,7 @@
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
@@ -31,6 +32,7 @@
 
 // The client side of a connection: a handle that many tasks call, and a task that owns the connection.
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
 /// What the handles of a client share with the task of the connection.
@@ -363,3 +365,4 @@ multiplexed_client(codec::framed<S, C>, std::size_t = 0, std::source_location = 
                           typename detail::body_of<typename detail::decoded_by<C>::item_type::value_type>::type>;
 
 }  // namespace eddy::proto
+EDDY_END_FALSE_UNINITIALIZED

@@ -80,11 +80,11 @@ private:
 
         /// Returns the slot of `now`, and clears those that have become too old.
         amount& slot_at(time::time_point now) {
-            const auto number = now.time_since_epoch() / slot_time;
+            const std::int64_t number = now.time_since_epoch() / slot_time;
             for (auto n = std::max(current + 1, number - static_cast<std::int64_t>(slots) + 1); n <= number; ++n) {
                 ring[static_cast<std::size_t>(n) % slots] = 0;
             }
-            current = std::max<std::int64_t>(current, number);
+            current = std::max(current, number);
             return ring[static_cast<std::size_t>(current) % slots];
         }
 
