@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The server of eddy::http on TCP connections, and against clients that nobody here wrote: curl and Python.
+// The server of eddy::http on TCP connections, and with the clients of other projects: curl and Python.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>

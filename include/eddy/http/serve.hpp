@@ -33,7 +33,7 @@ public:
     serve_options() { connections_.idle_timeout(std::chrono::seconds(60)); }
 
     /// Same as in net::serve_options: the number of connections at a time, the token that ends the server, how long
-    /// requests may continue afterwards, and who receives the errors and exceptions of the service. Once the token is
+    /// requests may continue afterwards, and the handler of the errors and exceptions of the service. Once the token is
     /// cancelled, idle connections are closed, and others after the response to their request.
     serve_options& max_connections(std::size_t most) noexcept {
         connections_.max_connections(most);

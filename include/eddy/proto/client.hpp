@@ -77,7 +77,7 @@ template <class Call>
 class calls_in_order {
 public:
     template <class Sink>
-    auto send(Sink& io, Call&& call) {
+    void send(Sink& io, Call&& call) {
         auto sent = io.start_send(std::move(call.request));
         if (sent) {
             calls_.emplace_back(std::move(call));
@@ -209,10 +209,8 @@ private:
 
     /// Ends all calls with `error`.
     void fail(const std::error_code& error) {
-        const auto state = std::move(state_);
-        state_ = nullptr;
         has_ended_ = true;
-        state->end(error);
+        std::exchange(state_, nullptr)->end(error);
         calls_.close();
         sent_.end(error);
         while (auto call = calls_.try_recv()) static_cast<void>(call->to.send(std::unexpected(error)));
