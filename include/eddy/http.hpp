@@ -19,4 +19,4 @@
 // Servers
 #include <eddy/http/router.hpp>   // selects a service by path and method
 #include <eddy/http/serve.hpp>    // serve(), serve_connection()
-#include <eddy/http/service.hpp>  // what answers requests
+#include <eddy/http/service.hpp>  // a callable that answers requests

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t read_size = 16 * 1024;
 
-/// Appends what `from` has left to `all`, which is a string or a bytes_mut. `append(all, span)`.
+/// Reads the rest of `from` into an `All`, which is a string or a bytes_mut. `append(all, span)` appends a part.
 template <class All, class Append>
 task<result<All>> collect(body& from, std::size_t limit, Append append) {
     All all;
@@ -75,6 +75,7 @@ task<result<std::string>> body::read_text(std::size_t limit) {
     }
     if (size_ && *size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
     const auto append = [](std::string& all, std::span<const std::byte> more) {
+        // SAFETY: bytes may be read as char. Their owner is the scratch buffer of collect().
         all.append(reinterpret_cast<const char*>(more.data()), more.size());
     };
     co_return co_await collect<std::string>(*this, limit, append);

@@ -12,8 +12,8 @@
 
 namespace eddy::detail {
 
-/// Separates the data of a body from what delimits it, in windows of any size. Trailer fields are checked and dropped.
-/// Chunk extensions are refused: nothing uses them, and implementations disagree about where they end.
+/// Extracts the data of a body from the received bytes, in windows of any size. Trailer fields are checked and dropped.
+/// Chunk extensions are refused: they are hardly used, and implementations disagree about where they end.
 ///
 ///     size ──digit──> size ... ──CR──> size_lf ──LF──> data ──> data_cr ──CR──> data_lf ──LF──> size
 ///                                        │ size is 0                                           (next chunk)
@@ -22,10 +22,10 @@ namespace eddy::detail {
 ///                                                └──> name ──":"──> value ──CR──> value_lf ──LF──> trailer
 class body_decoder {
 public:
-    /// The data at the start of what next() has consumed.
+    /// The result of next().
     struct step {
-        std::size_t consumed;   // bytes of the window, with the data
-        std::string_view data;  // the last of these bytes; empty if there is none yet
+        std::size_t consumed;   // number of consumed bytes of the window, including the data
+        std::string_view data;  // the last of the consumed bytes; empty if they contain no data
 
         step(std::size_t count, std::string_view part) noexcept : consumed(count), data(part) {}
     };
@@ -33,10 +33,10 @@ public:
     /// Decodes a body of at most `limit` bytes.
     body_decoder(const body_framing& framing, std::uint64_t limit) noexcept;
 
-    /// Consumes bytes up to the end of the next data, of which there are at most `most`.
-    /// Errors: bad_message, body_too_large. Then the decoder is not used again.
+    /// Consumes bytes up to the end of the next part of the data. That part has at most `most` bytes.
+    /// Errors: bad_message, body_too_large. Do not use the decoder after an error.
     [[nodiscard]] std::expected<step, http::errc> next(std::string_view window, std::size_t most) noexcept;
-    /// Handles the end of the connection. Returns whether the body may end there.
+    /// Handles the end of the connection. Returns whether the body is complete then.
     [[nodiscard]] bool end_of_stream() noexcept;
 
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
@@ -65,8 +65,8 @@ private:
 
     static constexpr std::size_t max_trailer_bytes = 8 * 1024;
 
-    std::uint64_t left_ = 0;   // of the chunk, or of the body
-    std::uint64_t limit_ = 0;  // of the bytes that may still follow
+    std::uint64_t left_ = 0;   // remaining bytes of the chunk, or of the body
+    std::uint64_t limit_ = 0;  // in chunks, or until the end: how many more bytes are permitted
     std::size_t trailer_bytes_ = 0;
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;

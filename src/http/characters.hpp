@@ -31,12 +31,12 @@ inline constexpr auto token_characters = [] {
     return all;
 }();
 
-/// Whether `text` is a token: the name of a header field, or a method.
+/// Returns whether `text` is a token: the name of a header field, or a method.
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
     return !text.empty() &&
            std::ranges::all_of(text, [](char c) { return token_characters[static_cast<unsigned char>(c)]; });
 }
-/// Whether a header field's value may contain `c`: no control character except tab.
+/// Returns whether the value of a header field may contain `c`: no control character except tab.
 [[nodiscard]] constexpr bool is_value_character(char c) noexcept {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= 0x20 && byte != 0x7f) || c == '\t';
@@ -44,7 +44,7 @@ inline constexpr auto token_characters = [] {
 [[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {
     return std::ranges::all_of(text, is_value_character);
 }
-/// Whether the target of a request may contain `c`: printable ASCII except "#".
+/// Returns whether the target of a request may contain `c`: printable ASCII except "#".
 [[nodiscard]] constexpr bool is_target_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != '#'; }
 
 /// Returns `text` without spaces and tabs at its ends.

@@ -22,7 +22,8 @@ using detail::http_client;
 
 namespace {
 
-constexpr std::size_t most_discarded = 64 * 1024;  // of the body of a redirect, to use its connection again
+/// The maximum size of a redirect's body that is read so that its connection can be used again.
+constexpr std::size_t most_discarded = 64 * 1024;
 
 /// Returns a copy of a request. Its body must be in memory.
 request copy_of(const request& from) {
@@ -39,7 +40,8 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
     for (;;) {
         auto kept = shared.take(origin);
         if (!kept) co_return nullptr;
-        // Nothing can arrive before a request. What does is the end of the connection, or an error such as 408.
+        // A server has nothing to send before a request. So input means that the connection has ended, or is an error
+        // such as 408.
         auto check =
             poll_fn([&kept](context& cx) { return poll_result<bool>(!kept->stream.poll_fill_idle(cx).is_ready()); });
         const bool is_open = co_await check;
@@ -47,7 +49,8 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
     }
 }
 
-/// Sends a request once, and returns the response. Sets `was_stale` if that failed since a kept connection was closed.
+/// Sends a request once, and returns the response. Sets `was_stale` if that failed because a kept connection was
+/// closed.
 task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& to, request asked, bool may_use_kept,
                                  client_progress& at, bool& was_stale) {
     const std::string origin = (to.is_https() ? "s" : "p") + to.authority();
@@ -69,7 +72,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     co_return std::unexpected(head.error());
 }
 
-/// Sends a request, and repeats it if a kept connection was closed.
+/// Sends a request, and repeats it if a kept connection was closed and the request may be repeated.
 task<result<response>> send_safely(std::shared_ptr<http_client> shared, const url& to, request asked,
                                    client_progress& at) {
     bool was_stale = false;
@@ -95,7 +98,7 @@ bool repeats_request(status code) noexcept {
     return code == status::temporary_redirect || code == status::permanent_redirect;
 }
 
-/// Changes a request as a redirect demands.
+/// Changes a request for the redirect with the status `code` from one URL to another.
 void redirect(request& asked, status code, const url& from, const url& to) {
     if (!repeats_request(code) && asked.method != method::head) {
         if (asked.method != method::get) {
@@ -112,7 +115,7 @@ void redirect(request& asked, status code, const url& from, const url& to) {
 
 task<void> discard_body(response& from) { static_cast<void>(co_await from.body.read_all(most_discarded)); }
 
-/// Sends a request and follows redirects. `at` is what it is doing, for the error.
+/// Sends a request and follows redirects. Stores in `at` the current step, for errors.
 task<result<response>> follow(std::shared_ptr<http_client> shared, std::string where, request asked,
                               client_progress& at) {
     at.where = where;

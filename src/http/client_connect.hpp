@@ -15,7 +15,7 @@
 
 namespace eddy::detail {
 
-/// What a client is doing, for its errors.
+/// The current step of a request, for errors.
 struct client_progress {
     http::phase phase = http::phase::url;
     std::string where;
@@ -23,7 +23,7 @@ struct client_progress {
     [[nodiscard]] http::client_error failed(std::error_code why) const { return {phase, where, why}; }
 };
 
-/// Connects to the host of a URL. Tries its addresses in order.
+/// Connects to the host of a URL. Tries the addresses of the host in order.
 [[nodiscard]] task<result<std::unique_ptr<client_connection>>> connect_client(const http_client& client,
                                                                               const http::url& to, client_progress& at);
 

@@ -14,7 +14,8 @@
 namespace eddy::detail {
 namespace {
 
-constexpr unsigned most_interim = 10;  // responses such as "100 Continue" before the actual one
+/// The maximum number of interim responses, such as "100 Continue", before the response itself.
+constexpr unsigned most_interim = 10;
 
 class exchange_source final : public body_source {
 public:
@@ -53,7 +54,7 @@ std::error_code client_exchange::better_reason(std::error_code reason) const noe
 poll_result<result<void>> client_exchange::poll_head(context& cx) {
     for (;;) {
         poll_send(cx);
-        // A server that refuses a request may close its direction before it was sent, so an error is not the end.
+        // A server may answer without receiving the whole request, so an error of sending does not end the exchange.
         auto count = connection_->stream.poll_fill_idle(cx);  // client_options::timeout() limits it
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, better_reason(count->error()));

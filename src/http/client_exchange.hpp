@@ -19,7 +19,8 @@ namespace eddy::detail {
 /// One request and its response on a connection. Sends and receives at the same time: each poll that waits for the
 /// response also continues to send the request. So a server may answer before it has received the whole request.
 ///
-/// The body of the response owns the exchange. When the body has ended, the connection returns to the pool.
+/// The body of the response owns the exchange. When the body has ended, the connection returns to the pool if it can be
+/// used again.
 /// Thread safety: one thread at a time.
 class client_exchange final : public std::enable_shared_from_this<client_exchange> {
 public:
@@ -40,7 +41,8 @@ public:
 
 private:
     void poll_send(context& cx);
-    /// Parses the heads that have arrived, until one is that of the response itself. Returns whether there is one.
+    /// Parses the heads that have arrived: those of interim responses, and that of the response itself. Returns whether
+    /// the latter is complete.
     result<bool> parse_head();
     [[nodiscard]] std::error_code better_reason(std::error_code reason) const noexcept;
     void end();

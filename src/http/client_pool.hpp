@@ -15,7 +15,7 @@
 
 namespace eddy::detail {
 
-/// A connection of a client, with the address to which it leads.
+/// A connection of a client, and the address of its peer.
 struct client_connection {
     message_stream stream;
     std::string address;
@@ -24,7 +24,7 @@ struct client_connection {
         : stream(std::move(below), limit), address(std::move(to)) {}
 };
 
-/// What all copies of a client share: the options, and the idle connections by origin.
+/// The state that all copies of a client share: the options, and the idle connections by origin.
 /// Thread safety: any thread.
 class http_client {
 public:
@@ -32,9 +32,9 @@ public:
 
     [[nodiscard]] const http::client_options& options() const noexcept { return options_; }
 
-    /// Returns the connection that became idle last. Returns null if there is none.
+    /// Returns the connection that became idle last, or null if there is none.
     [[nodiscard]] std::unique_ptr<client_connection> take(const std::string& origin);
-    /// Keeps a connection for later, or closes it if there are enough.
+    /// Adds an idle connection. If the origin then has more than max_idle(), closes the one that has been idle longest.
     void put(const std::string& origin, std::unique_ptr<client_connection> connection);
 
 private:
@@ -44,7 +44,8 @@ private:
     };
     using idle_list = std::vector<idle>;
 
-    /// Removes connections that have been idle for too long, and returns them: they are closed without the lock.
+    /// Removes connections that have been idle for too long. Returns them, so that the caller can close them without
+    /// the lock.
     [[nodiscard]] idle_list remove_expired();
 
     const http::client_options options_;

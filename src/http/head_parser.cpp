@@ -13,7 +13,7 @@ using http::equal_names;
 using http::status;
 
 head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t limit) noexcept {
-    // Beyond the limit nothing is looked at, so the outcome does not depend on the sizes of the reads.
+    // Scans nothing beyond the limit, so that the outcome does not depend on the sizes of the reads.
     const bool exceeds = window.size() > limit;
     window = window.substr(0, limit);
     for (;;) {
@@ -87,7 +87,7 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
     into.headers.reserve(8, lines.size());
     for (auto line = take_line(lines); !line.empty(); line = take_line(lines)) {
         const auto colon = line.find(':');
-        // A name with white space is no token: neither a folded line nor a space before the colon gets past this.
+        // A name with white space is not a token, so this refuses folded lines and white space before the colon.
         if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return status::bad_request;
         const auto value = trim(line.substr(colon + 1));
         if (!is_value(value)) return status::bad_request;
@@ -109,14 +109,14 @@ std::optional<status> parse_version(std::string_view text, http::version& into) 
 /// Parses Content-Length: digits only, so no sign, no list, no space.
 std::optional<status> parse_length(std::string_view text, std::uint64_t& into) noexcept {
     if (text.empty() || !std::ranges::all_of(text, is_digit)) return status::bad_request;
-    constexpr std::size_t digits = 18;  // more of them could overflow, and no body is that large
+    constexpr std::size_t digits = 18;  // a longer number may overflow, and no body is that large
     if (text.size() > digits) return status::content_too_large;
     into = 0;
     for (const char c : text) into = into * 10 + static_cast<std::uint64_t>(c - '0');
     return std::nullopt;
 }
 
-/// Accepts "chunked" alone. Other codings are not implemented; "chunked" that is not the last one is an error.
+/// Accepts only "chunked". Other codings are not implemented. "chunked" in another position than the last is an error.
 std::optional<status> parse_codings(std::string_view text) noexcept {
     if (equal_names(text, "chunked")) return std::nullopt;
     if (text.empty()) return status::bad_request;

@@ -15,11 +15,12 @@
 // The parser of HTTP/1.1 heads: the first line of a message and its header fields (RFC 9112).
 //
 // It is our own, not llhttp, for three reasons. Debian 12 has llhttp only as C sources inside of a package for Node.
-// Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary anyway. And it calls
-// back per fragment, while a connection of eddy has the whole head in one buffer.
+// Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary anyway. And it
+// reports fragments of a head, although a connection of eddy has the whole head in one buffer.
 //
-// What two implementations could understand differently is refused (request smuggling): a bare LF, folded lines, white
-// space before a colon, several or malformed Content-Length or Transfer-Encoding fields, both together, control bytes.
+// The parser refuses messages that two implementations could understand differently (request smuggling): with a bare
+// LF, folded lines, white space before a colon, control bytes, several or malformed Content-Length or Transfer-Encoding
+// fields, or both together.
 
 namespace eddy::detail {
 
@@ -46,9 +47,9 @@ public:
     [[nodiscard]] std::size_t end() const noexcept { return line_; }
 
 private:
-    std::size_t begin_ = 0;  // after an empty line, which may precede a message
-    std::size_t line_ = 0;   // where the line begins whose end was not found
-    std::size_t seen_ = 0;   // there is no further LF before this place
+    std::size_t begin_ = 0;  // the start of the message, after an empty line that may precede it
+    std::size_t line_ = 0;   // the start of the line whose end was not found yet
+    std::size_t seen_ = 0;   // there is no LF from line_ to here
     bool has_line_ = false;  // the first line has ended
 };
 
@@ -63,7 +64,7 @@ struct body_framing {
     body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
 };
 
-/// What the parser found in a head.
+/// The head of a message.
 struct message_head {
     http::version version = http::version::http_1_1;
     http::headers headers;
@@ -81,7 +82,8 @@ struct response_head : message_head {
     int status = 0;
 };
 
-/// Parses a head, which ends with an empty line. Returns the status with which a server refuses it, or nullopt.
+/// Parses a head, which ends with an empty line. Returns nullopt, or the status with which the server refuses the
+/// request.
 [[nodiscard]] std::optional<http::status> parse_request_head(std::string_view head, const head_limits& limits,
                                                              request_head& into);
 /// Parses the head of the response to a request with the method `asked`. Returns whether it is valid.

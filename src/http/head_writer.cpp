@@ -27,10 +27,10 @@ void write_length(std::string& out, std::uint64_t size) {
     out.append("\r\n");
 }
 
-/// Writes the fields of a message, except those that the writer chooses itself.
+/// Writes the fields of a message, except Connection, Transfer-Encoding and, by default, Content-Length.
 void write_fields(std::string& out, const http::headers& fields, bool with_length) {
     for (const auto& [name, value] : fields) {
-        // The lengths come first, which is faster than a comparison.
+        // Compares the sizes first, because that is faster.
         if (name.size() == 10 && http::equal_names(name, "Connection")) continue;
         if (name.size() == 17 && http::equal_names(name, "Transfer-Encoding")) continue;
         if (name.size() == 14 && !with_length && http::equal_names(name, "Content-Length")) continue;

@@ -12,7 +12,7 @@
 
 namespace eddy::detail {
 
-/// What the head of a response depends on, besides the response.
+/// The properties of a request that determine the head of its response.
 struct response_context {
     http::method asked = http::method::get;           // the method of the request
     http::version version = http::version::http_1_1;  // the version of the client

@@ -17,9 +17,14 @@ namespace eddy::detail {
 namespace {
 
 constexpr std::size_t read_size = 16 * 1024;
-constexpr std::size_t most_unsent = 64 * 1024;  // from here on, a body waits for the connection
+constexpr std::size_t most_unsent = 64 * 1024;  // with more unsent bytes, a body waits for the connection
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+
+// SAFETY: bytes may be read as char. The text is valid as long as the bytes.
+std::string_view text_of(std::span<const std::byte> bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 result<std::size_t> failed(std::error_code error) { return std::unexpected(error); }
 
@@ -27,7 +32,7 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     std::array<char, 16> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), data.size(), 16).ptr;
     out.append(digits.data(), end).append("\r\n");
-    out.append(reinterpret_cast<const char*>(data.data()), data.size()).append("\r\n");
+    out.append(text_of(data)).append("\r\n");
 }
 
 }  // namespace
@@ -49,12 +54,12 @@ void message_stream::release_memory() noexcept {
 
 template <class S>
 poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
-    // Not directly into in_: a connection that waits should not own a large buffer.
+    // Does not read into in_ directly, so that a waiting connection does not own a large buffer.
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     auto count = stream.poll_read(cx, scratch);
     if (!count || !*count) return count;
     if (begin_ != 0) in_.erase(0, std::exchange(begin_, 0));
-    in_.append(reinterpret_cast<const char*>(scratch.data()), **count);
+    in_.append(text_of(std::span(scratch).first(**count)));
     return count;
 }
 
@@ -109,7 +114,7 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
         if (!*count) body_failure_ = count->error();
         return count;
     }
-    // What is there already is sent while the reader waits.
+    // Sends the collected bytes while the reader waits.
     const auto flushed = poll_flush(cx);
     if (flushed && !*flushed) return failed(flushed->error());
     return not_ready;
@@ -117,7 +122,7 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
 
 task<result<void>> message_stream::send_bytes(std::span<const std::byte> content) {
     if (content.size() < most_unsent) {
-        out_.append(reinterpret_cast<const char*>(content.data()), content.size());
+        out_.append(text_of(content));
         co_return co_await flush();
     }
     const auto flushed = co_await flush();
@@ -147,7 +152,7 @@ task<result<void>> message_stream::send_body(http::body& from, body_framing fram
         if (framing.is == kind::chunked) {
             append_chunk(out_, piece.first(*count));
         } else {
-            out_.append(reinterpret_cast<const char*>(piece.data()), *count);
+            out_.append(text_of(piece.first(*count)));
         }
         if (out_.size() < most_unsent) continue;
         const auto flushed = co_await flush();
@@ -171,7 +176,7 @@ task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit
 
 task<void> message_stream::shut_down_and_discard() {
     auto both = poll_fn([this, is_shut_down = false](context& cx) mutable -> poll_result<void> {
-        // At the same time: the peer may read only after it has sent everything.
+        // Both at the same time, because the peer may not read before it has sent everything.
         if (!is_shut_down) {
             auto flushed = poll_flush(cx);
             if (flushed && *flushed) flushed = stream_.inner().poll_shutdown(cx);

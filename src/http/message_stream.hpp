@@ -19,18 +19,18 @@
 
 namespace eddy::detail {
 
-/// A connection that carries messages: the received bytes that were not parsed, and the bytes to send. The base of both
-/// roles.
+/// A connection of a server or a client, with a buffer of received bytes that were not parsed yet and a buffer of bytes
+/// to send.
 /// Thread safety: one thread at a time.
 class message_stream {
 public:
     /// An operation that waits without progress for `limit` fails with errc::timed_out.
     message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit);
 
-    /// The received bytes.
+    /// Returns the received bytes that were not consumed.
     [[nodiscard]] std::string_view in() const noexcept { return std::string_view(in_).substr(begin_); }
     void consume(std::size_t count) noexcept;
-    /// The bytes to send: append to it.
+    /// Returns the bytes to send. Append to them.
     [[nodiscard]] std::string& out() noexcept { return out_; }
     /// Frees the memory of empty buffers, for a connection that is idle.
     void release_memory() noexcept;
@@ -38,7 +38,7 @@ public:
     /// Receives bytes, and returns the count. Returns 0 at the end of the connection.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_fill(context& cx);
-    /// Same as poll_fill(), without a limit of time.
+    /// Same as poll_fill(), without a time limit.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_fill_idle(context& cx);
     /// Sends all of out().
@@ -53,14 +53,14 @@ public:
     task<result<void>> flush();
     task<result<std::size_t>> fill();
 
-    /// Sends out() and then a body. After an error of the body's reader, body_failure() returns it; then the connection
-    /// must be closed, because the message is incomplete.
+    /// Sends out() and then a body. If the body's reader fails, body_failure() returns its error. Close the connection
+    /// then, because the message is incomplete.
     /// Cancel safety: not safe. The message is incomplete.
     task<result<void>> send_body(http::body& from, body_framing framing);
     [[nodiscard]] std::error_code body_failure() const noexcept { return body_failure_; }
 
-    /// Receives and discards what is left of a body. Returns whether that was at most `limit` bytes and has succeeded.
-    /// Cancel safety: not safe.
+    /// Receives and discards the rest of a body. Returns false if it has more than `limit` bytes, or after an error.
+    /// Cancel safety: not safe. Bytes that were received are lost.
     task<bool> discard_body(body_decoder& decoder, std::size_t limit);
     /// Sends out(), ends the writing direction, and reads until the peer closes the connection or `limit` has passed. A
     /// connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
@@ -78,9 +78,9 @@ private:
 
     io::idle_stream<io::boxed_stream> stream_;
     std::string in_;
-    std::size_t begin_ = 0;  // of the bytes of in_ that were not consumed
+    std::size_t begin_ = 0;  // index in in_ of the first byte that was not consumed
     std::string out_;
-    std::size_t sent_ = 0;  // bytes of out_
+    std::size_t sent_ = 0;  // number of bytes of out_ that were sent
     std::error_code body_failure_;
 };
 

@@ -44,12 +44,13 @@ path_node& make_child(std::unique_ptr<path_node>& child) {
     return *child;
 }
 
-/// The route of a path: the node, and what its parameters matched.
+/// The node that a path selects, and the values of its parameters.
 struct match {
     const path_node* node = nullptr;
     std::vector<std::string> values;
 
-    /// Finds the node of a path. Each node is visited at most once, since its depth is the number of parts before it.
+    /// Finds the node of a path. Visits each node at most once, because the depth of a node is the number of parts
+    /// before it.
     bool find(const path_node& at, std::span<const std::string> parts) {
         if (parts.empty()) return !at.routes.empty() && found(at);
         const auto* const next = at.literal(parts.front());

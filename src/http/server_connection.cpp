@@ -38,11 +38,12 @@ namespace {
 
 using http::status;
 
-constexpr std::size_t most_collected = 64 * 1024;   // of responses, before they are sent
-constexpr std::size_t most_discarded = 256 * 1024;  // of a body that the service has not read
+constexpr std::size_t most_collected = 64 * 1024;   // bytes of responses that are collected before they are sent
+constexpr std::size_t most_discarded = 256 * 1024;  // bytes of a body that the service has not read
 constexpr auto close_limit = std::chrono::seconds(2);
 
-/// The body of a request while it is received. Shared by the connection and the body, which may outlive it.
+/// The state of a request's body while it is received. The connection and the http::body share it. The latter may
+/// outlive the connection.
 struct incoming_body {
     message_stream* stream;  // null after the response
     body_decoder decoder;
@@ -52,7 +53,7 @@ struct incoming_body {
     incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
         : stream(&from), decoder(framing, limit), expects_continue(expects) {}
 
-    /// Asks the client for the body, if it waits for that.
+    /// Sends "100 Continue" if the client waits for it.
     void ask() {
         if (std::exchange(expects_continue, false)) stream->out().append("HTTP/1.1 100 Continue\r\n\r\n");
     }
@@ -64,7 +65,7 @@ struct incoming_body {
         auto count = stream->poll_body(cx, decoder, into);
         if (count && !*count) failure = count->error();
         if (!count) {
-            const auto flushed = stream->poll_flush(cx);  // "100 Continue", if the service reads in a task of its own
+            const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
             if (flushed && !*flushed) failure = flushed->error();
             if (failure) return result<std::size_t>(std::unexpect, failure);
         }
@@ -83,7 +84,7 @@ private:
     std::shared_ptr<incoming_body> from_;
 };
 
-/// Ends the use of the connection by the body of a request.
+/// Detaches the body of a request from the connection when it is destroyed.
 class detaching {
 public:
     explicit detaching(const std::shared_ptr<incoming_body>& from) noexcept : from_(from) {}
@@ -97,7 +98,7 @@ private:
     const std::shared_ptr<incoming_body>& from_;
 };
 
-/// The status that explains to a client why its body could not be read.
+/// Returns the status for a client whose body could not be received.
 status status_of(const std::error_code& failure) noexcept {
     if (failure == http::errc::body_too_large) return status::content_too_large;
     if (failure == http::errc::bad_message || failure == http::errc::body_too_short) return status::bad_request;
@@ -283,7 +284,7 @@ private:
         const bool waits_for_continue = incoming && incoming->expects_continue;
         if (waits_for_continue || shuts_down() || answer.headers.has_token("Connection", "close"))
             context.keeps_alive = false;
-        // A body with a reader may be that of the request.
+        // The body of the response may be that of the request.
         if (waits_for_continue && answer.body.in_memory() == nullptr) incoming->ask();
         if (incoming) incoming->expects_continue = false;
         const auto framing = write_response_head(stream_.out(), answer, context);
@@ -309,7 +310,7 @@ private:
         co_return discarded;
     }
 
-    /// Sends what is left and closes the connection.
+    /// Sends the collected bytes and closes the connection.
     task<void> end(bool was_read) {
         if (was_read && stream_.in().empty()) {
             co_await stream_.close();

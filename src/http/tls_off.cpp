@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// No https: eddy::tls is not built.
+// The functions for https in a build without eddy::tls.
 #include <eddy/http/error.hpp>
 
 #include "http/client_connect.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// https, if eddy::tls is built.
+// The functions for https in a build with eddy::tls.
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -21,7 +21,7 @@ client_options& client_options::tls(const tls::client_config& config) {
 namespace eddy::detail {
 namespace {
 
-/// Returns the default settings. They are made once: reading the system's certificates takes milliseconds.
+/// Returns the default settings. Makes them once, because reading the system's certificates takes milliseconds.
 result<tls::client_config> default_settings() {
     static std::mutex access;
     static std::optional<tls::client_config> made;

@@ -39,7 +39,7 @@ std::string without_dots(std::string_view path) {
     return joined;
 }
 
-/// Returns the target that a URL with this path and query requests. `text` may be empty, or begin with "?".
+/// Returns the target of a URL: its path and query. `text` may be empty, or begin with "?".
 std::optional<std::string> target_of(std::string_view text) {
     text = text.substr(0, text.find('#'));
     if (!std::ranges::all_of(text, detail::is_target_character)) return std::nullopt;

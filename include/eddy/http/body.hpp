@@ -50,50 +50,53 @@ namespace eddy::http {
 /// The default limit of body::read_all() and body::read_text(), in bytes.
 inline constexpr std::size_t default_body_limit = 16 << 20;
 
-/// The body of a request or a response: bytes in memory, or a reader whose bytes are transferred as they come. It is a
-/// reader itself, so all algorithms of eddy::io work with it.
+/// The body of a request or a response: bytes in memory, or a reader whose bytes are transferred as they arrive. It is
+/// a reader itself, so all algorithms of eddy::io work with it.
 ///     response.body = "hello";
 ///     response.body = http::body::from_reader(std::move(file), size);
 ///     const auto text = co_await try_(request.body.read_text());
-/// The body of a received message is read from its connection. A peer that sends faster than the body is read must
-/// wait. A body that is not read to its end costs the connection.
+/// The body of a received message is read from its connection, so a peer that sends faster than the body is read must
+/// wait. If the body of a response is destroyed before its end, the client closes the connection. For requests, see
+/// serve().
 ///
 /// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short, body_detached; errc::timed_out
-/// if the peer sends nothing for too long; those of the connection.
+/// if the peer sends nothing for the io_timeout() of the server or client; those of the connection.
 /// Thread safety: one thread at a time. The body of a received request must not be read while the server writes the
 /// response, except by the response's own body.
-/// Cost: none for a body in memory, except that of its bytes. One allocation for a reader.
+/// Cost: the memory of the bytes; one allocation for a reader.
 class EDDY_API body {
 public:
     /// Makes an empty body.
     body() noexcept = default;
-    /// Makes a body in memory. A string's memory is taken over, text is copied.
+    /// Makes a body in memory. Takes over the memory of `bytes` and of `std::string&&`, and copies other text.
     body(eddy::bytes content) noexcept : content_(std::move(content)), size_(content_.size()) {}
     body(std::string&& content) : body(eddy::bytes(std::move(content))) {}
     body(std::string_view content) : body(eddy::bytes::copy_of(content)) {}
     body(const char* content) : body(std::string_view(content)) {}
 
-    /// Makes a body of any reader, which is moved in. If `size` is given, the message announces that size; the reader
-    /// must then give at least as many bytes, and no further ones are used. Otherwise the body is sent in chunks.
+    /// Makes a body that owns `reader` and reads from it. With `size`, the message announces that size, and the body
+    /// ends after as many bytes. Reading fails with http::errc::body_too_short if the reader ends earlier. Without
+    /// `size`, the body is sent in chunks, or until the end of the connection to a client of HTTP/1.0.
     template <class R>
     [[nodiscard]] static body from_reader(R reader, std::optional<std::uint64_t> size = std::nullopt) {
         static_assert(detail::check_reader<R>());
         return from_source(std::make_unique<detail::body_source_of<R>>(std::move(reader)), size);
     }
-    /// For the library.
+    /// For use by the library.
     [[nodiscard]] static body from_source(std::unique_ptr<detail::body_source> source,
                                           std::optional<std::uint64_t> size) noexcept;
 
-    /// Returns the number of bytes that are left. Returns nullopt if it is not known.
+    /// Returns the number of remaining bytes, or nullopt if it is unknown.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }
-    /// Returns the bytes, if they are all in memory. Otherwise returns null.
+    /// Returns the remaining bytes if the body is in memory, otherwise null.
     [[nodiscard]] const eddy::bytes* in_memory() const noexcept { return source_ ? nullptr : &content_; }
 
     /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
 
-    /// Reads all bytes that are left.
-    /// Errors: http::errc::body_too_large if there are more than `limit`; those of a received body, see above.
+    /// Reads all remaining bytes.
+    /// Errors: http::errc::body_too_large if there are more than `limit` bytes; those of a received body, see above;
+    /// those of the reader.
     /// Cancel safety: not safe. Bytes already read are lost; loop over io::read().
     /// Lifetime: the body must outlive the task.
     [[nodiscard]] task<result<eddy::bytes>> read_all(std::size_t limit = default_body_limit);

@@ -26,7 +26,7 @@ class http_client;
 
 namespace eddy::http {
 
-/// What a client was doing when a request failed.
+/// The steps of a request, for errors.
 enum class phase : unsigned char {
     url,      ///< parsing a URL, also that of a redirect
     resolve,  ///< looking up the host name
@@ -40,13 +40,13 @@ enum class phase : unsigned char {
 /// Thread safety: a plain value.
 class EDDY_API client_error {
 public:
-    /// Makes an error of its parts.
+    /// Makes an error from its parts.
     client_error(http::phase when, std::string peer, std::error_code why)
         : phase_(when), where_(std::move(peer)), code_(why) {}
 
-    /// Returns what the client was doing.
+    /// Returns the step that failed.
     [[nodiscard]] http::phase phase() const noexcept { return phase_; }
-    /// Returns the address or host name with which it was doing that; for phase::url, the URL.
+    /// Returns the address or the host name that the step was for; for phase::url, the URL.
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
     /// Returns the reason.
     [[nodiscard]] std::error_code code() const noexcept { return code_; }
@@ -73,7 +73,7 @@ public:
         timeout_ = limit;
         return *this;
     }
-    /// Limits the time for each address to which the client tries to connect. 10 seconds by default.
+    /// Limits the time of the connection attempt to each address. 10 seconds by default.
     client_options& connect_timeout(std::chrono::nanoseconds limit) noexcept {
         connect_timeout_ = limit;
         return *this;
@@ -88,8 +88,8 @@ public:
         max_redirects_ = most;
         return *this;
     }
-    /// Sets how many idle connections are kept for each scheme, host and port, and how long. 8, and 60 seconds, by
-    /// default.
+    /// Sets how many idle connections are kept for each scheme, host and port, and for how long: 8 connections and 60
+    /// seconds by default. Connections that are too old are closed when the client next needs or keeps a connection.
     client_options& max_idle(std::size_t most) noexcept {
         max_idle_ = most;
         return *this;
@@ -98,13 +98,13 @@ public:
         idle_timeout_ = limit;
         return *this;
     }
-    /// Sets how many bytes the head of a response may have. 64 KiB by default.
+    /// Sets the maximum number of bytes of the head of a response. 64 KiB by default.
     client_options& header_limit(std::size_t bytes) noexcept {
         header_limit_ = bytes;
         return *this;
     }
-    /// Sets the settings for https. By default those of tls::client_config::make(). It exists only if eddy::http was
-    /// built with eddy::tls.
+    /// Sets the TLS settings for https. The default is tls::client_config::make(). This function is defined only if
+    /// eddy::http was built with eddy::tls.
     client_options& tls(const tls::client_config& config);
 
     /// Returns the value of the option.
@@ -133,18 +133,21 @@ private:
 ///     auto page = co_await try_(web.get("http://example.org/"));
 ///     const auto text = co_await try_(page.body.read_text());
 ///
-/// The body of a response is received while it is read. A connection can be used again when the body of its response
-/// was read to its end; a body that is destroyed earlier closes its connection.
+/// The body of a response is received while it is read. When it was read to its end, its connection is used for later
+/// requests. Destroying the body earlier closes the connection.
 ///
-/// A redirect is followed with GET, except that HEAD stays HEAD, and that 307 and 308 repeat the request with its body.
-/// A redirect with 307 or 308 of a request whose body is a reader is returned. On the way to another scheme, host or
-/// port, Authorization and Cookie are removed.
+/// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. 307 and 308 repeat the request
+/// with its body; if the body is a reader, the client returns the redirect. For the others, the method becomes GET, or
+/// stays HEAD. If the new URL has another scheme, host or port, the client removes Authorization and Cookie.
 ///
-/// If a kept connection turns out to be closed before a response begins, the request is repeated on a new one. That is
-/// done only for methods other than POST and PATCH, and if the body is in memory.
+/// If a kept connection turns out to be closed before a response begins, the client repeats the request on a new
+/// connection. It does so only for methods other than POST and PATCH, and only if the body is in memory.
+///
+/// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
+/// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
 /// Thread safety: any thread of one runtime or event loop. Copies share the connections.
 /// Lifetime: a request and the body of a response may outlive the client.
-/// Cost: a copy is a reference count.
+/// Cost: copying increments a reference count.
 class EDDY_API client {
 public:
     /// Makes a client without connections.
@@ -152,8 +155,8 @@ public:
 
     /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
     /// response, not an error.
-    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of looking up the host, of
-    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for a bad response.
+    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of the host look-up, of
+    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for an invalid response.
     /// Cancel safety: safe. The connection is closed. The server may have received the request.
     [[nodiscard]] task<std::expected<response, client_error>> send(std::string url, request asked) const;
     /// Requests a URL with GET. See send().
@@ -168,7 +171,7 @@ private:
     std::shared_ptr<detail::http_client> shared_;
 };
 
-/// Requests a URL with GET, with a connection of its own. For several requests, use a client.
+/// Requests a URL with GET, on a new connection. For several requests, use a client.
 ///     auto page = co_await try_(http::get("http://example.org/"));
 /// Errors: see client::send().
 /// Cancel safety: safe. The connection is closed.

@@ -13,9 +13,9 @@ enum class errc {
     bad_message,         ///< the peer violates the protocol; equals std::errc::bad_message
     body_too_large,      ///< a body exceeds its limit; equals std::errc::message_size
     header_too_large,    ///< the headers exceed their limit; equals std::errc::message_size
-    body_detached,       ///< the body was read after its request was answered
+    body_detached,       ///< the body was read after the response was sent
     body_too_short,      ///< a body ended before its announced size
-    too_many_redirects,  ///< the client was redirected more often than it allows
+    too_many_redirects,  ///< more redirects than client_options::max_redirects()
     no_tls,              ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
 };
 

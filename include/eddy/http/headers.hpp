@@ -19,21 +19,21 @@ struct header {
     std::string_view name;   ///< the name as it was written; compare it with equal_names()
     std::string_view value;  ///< the value, without surrounding white space
 
-    /// Makes a field of its parts.
+    /// Makes a field from its parts.
     header(std::string_view of, std::string_view is) noexcept : name(of), value(is) {}
 };
 
-/// Compares the names of two fields, which are case-insensitive.
+/// Returns whether two names of fields are equal. Names are case-insensitive.
 [[nodiscard]] EDDY_API bool equal_names(std::string_view a, std::string_view b) noexcept;
 
-/// The header fields of a message, in their order. A name may occur several times. Names are compared without regard to
-/// case.
+/// The header fields of a message, in their order. A name may occur several times. Names are case-insensitive.
 ///     for (const auto& [name, value] : request.headers) ...
 /// Errors: functions that store a field throw `misuse` for a name that is not a token (RFC 9110), and for a value with
 /// CR, LF, NUL or another control character except tab. So a value cannot inject another field.
 /// Thread safety: one thread at a time; reading is safe on several threads.
 /// Lifetime: views into it are valid until the next change.
-/// Cost: two allocations for all fields together.
+/// Cost: two allocations for all fields together. Memory of fields that set() and remove() have replaced or removed is
+/// reused only after clear().
 class EDDY_API headers {
 public:
     class iterator;
@@ -43,21 +43,21 @@ public:
 
     /// Appends a field.
     void add(std::string_view name, std::string_view value);
-    /// Replaces all fields of this name by one, at the place of the first one, or else appends it.
+    /// Replaces all fields of this name by one field at the position of the first. Appends the field if there is none.
     void set(std::string_view name, std::string_view value);
     /// Removes all fields of this name, and returns their number.
     std::size_t remove(std::string_view name) noexcept;
     /// Removes all fields.
     void clear() noexcept;
 
-    /// Returns the value of the first field of this name. Returns nullopt if there is none.
+    /// Returns the value of the first field of this name, or nullopt if there is none.
     [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const noexcept;
     /// Returns whether there is a field of this name.
     [[nodiscard]] bool contains(std::string_view name) const noexcept { return get(name).has_value(); }
     /// Returns the number of fields of this name.
     [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
-    /// Returns whether the comma-separated list in the fields of this name has the element `token`, without regard to
-    /// case: `has_token("Connection", "close")`.
+    /// Returns whether the comma-separated list in the fields of this name has the element `token`, which is
+    /// case-insensitive: `has_token("Connection", "close")`.
     [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const noexcept;
 
     /// Returns the number of fields.
@@ -69,7 +69,7 @@ public:
     [[nodiscard]] iterator begin() const noexcept;
     [[nodiscard]] iterator end() const noexcept;
 
-    /// For parsers: appends a field whose name and value were checked already.
+    /// For parsers: appends a field without checking its name and value.
     void add_checked(std::string_view name, std::string_view value);
     /// For parsers: reserves memory for this number of fields and of bytes.
     void reserve(std::size_t fields, std::size_t bytes);
@@ -94,7 +94,7 @@ public:
     using difference_type = std::ptrdiff_t;
     using iterator_category = std::input_iterator_tag;
 
-    /// Makes an iterator that refers to nothing.
+    /// Makes an iterator that does not refer to a list.
     iterator() noexcept = default;
     /// For headers: the position `index` of `in`.
     iterator(const headers& in, std::size_t index) noexcept : in_(&in), index_(index) {}

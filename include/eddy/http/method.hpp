@@ -23,7 +23,7 @@ enum class method : unsigned char {
 /// Returns the name of a method, for example "GET".
 [[nodiscard]] EDDY_API std::string_view to_string(method of) noexcept;
 
-/// Returns the method with this name. Names are case-sensitive. Returns nullopt if there is none.
+/// Returns the method with this name, or nullopt if there is none. Names are case-sensitive.
 [[nodiscard]] EDDY_API std::optional<method> method_of(std::string_view name) noexcept;
 
 }  // namespace eddy::http

@@ -45,7 +45,8 @@ public:
     [[nodiscard]] std::string_view query() const noexcept;
     /// Returns the decoded parameter of the query: `query("page")` is "2". Returns nullopt if there is none.
     [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
-    /// Returns the decoded part of the path that a route such as "/users/{id}" calls `name`. Empty if there is none.
+    /// Returns the decoded part of the path that matched `{name}` in the route, for example in "/users/{id}". Returns
+    /// an empty text if the route has no such parameter.
     [[nodiscard]] std::string_view param(std::string_view name) const noexcept;
 };
 

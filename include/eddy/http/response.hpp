@@ -13,9 +13,10 @@
 
 namespace eddy::http {
 
-/// A response. A server adds Date, and what delimits the body: Content-Length, or chunks. It ignores Content-Length and
-/// Transfer-Encoding in `headers`, except Content-Length in the response to a HEAD request and in a 304, which have no
-/// body. "Connection: close" closes the connection afterwards.
+/// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body. It
+/// ignores these two and Connection in `headers`, with two exceptions: Content-Length is sent in the response to HEAD
+/// and in a 304, and "Connection: close" closes the connection after the response. Responses to HEAD, and those with
+/// the status 204 or 304, are sent without their body.
 /// Thread safety: one thread at a time.
 class EDDY_API response {
 public:
@@ -29,11 +30,15 @@ public:
     explicit response(http::status outcome) : status(outcome) {}
     response(http::status outcome, http::body content) : status(outcome), body(std::move(content)) {}
 
-    /// Makes a response with a Content-Type: plain text in UTF-8, or any other type, such as "application/json".
+    /// Makes a response with a Content-Type: text() with plain text in UTF-8, of_type() with any type, for example
+    /// "application/json".
+    /// Errors: of_type() throws `misuse` if the type contains control characters.
     [[nodiscard]] static response text(std::string content, http::status outcome = http::status::ok);
     [[nodiscard]] static response of_type(std::string_view type, http::body content,
                                           http::status outcome = http::status::ok);
-    /// Makes a response that names another URL, by default with the status 303: the client requests it with GET.
+    /// Makes a response that redirects the client to the URL `to`. With the status 303, the default, the client
+    /// requests that URL with GET.
+    /// Errors: throws `misuse` if the URL contains control characters.
     [[nodiscard]] static response redirect(std::string_view to, http::status outcome = http::status::see_other);
 };
 

@@ -21,24 +21,26 @@ namespace eddy::http {
 ///     app.get("/users/{id}", show_user).put("/users/{id}", change_user).get("/files/{path...}", show_file);
 ///
 /// A pattern is a path. A part "{name}" matches any one part that is not empty, and "{name...}" at the end matches the
-/// rest of the path, which may be empty. The service reads what they matched with request::param(). A literal part has
-/// precedence over "{name}", which has precedence over "{name...}". Parts are decoded before they are compared.
+/// rest of the path, which may be empty. request::param() returns the text that they matched, decoded. A literal part
+/// has precedence over "{name}", which has precedence over "{name...}". The path of a request is split and then decoded
+/// before it is compared, so write a pattern without percent-encoding.
 ///
-/// A path without a route gets 404. A method without a route gets 405, and Allow lists the methods of the path. HEAD
-/// uses the route for GET, unless it has its own. A path with an invalid "%" gets 400.
+/// The router answers 404 if no route has the path. It answers 405, with the methods of the path in Allow, if the
+/// routes of the path have other methods. HEAD uses the route for GET, unless it has its own. A path with an invalid
+/// "%" or with "%00" gets 400.
 /// Thread safety: build it on one thread; call it on any.
 /// Lifetime: owns the services. Copies share the routes; add routes before the first copy.
-/// Cost: a request takes time in proportion to the length of its path, whatever the number of routes with parameters.
+/// Cost: each part of the path is compared with the literal parts that the routes have at its position.
 class EDDY_API router {
 public:
     /// Makes a router without routes.
     router();
 
     /// Adds a route.
-    /// Errors: throws `misuse` for an invalid pattern, and for a route that exists already.
+    /// Errors: throws `misuse` if the pattern is invalid, or if the router already has this route.
     router& add(method what, std::string_view pattern, service answer,
                 std::source_location where = std::source_location::current());
-    /// Same as add(), for one method each.
+    /// Same as add(), with the method of the function's name.
     router& get(std::string_view pattern, service answer,
                 std::source_location where = std::source_location::current()) {
         return add(method::get, pattern, std::move(answer), where);

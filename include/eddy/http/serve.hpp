@@ -32,9 +32,10 @@ public:
     /// The default options.
     serve_options() { connections_.idle_timeout(std::chrono::seconds(60)); }
 
-    /// Same as in net::serve_options: the number of connections at a time, the token that ends the server, how long
-    /// requests may continue afterwards, and the handler of the errors and exceptions of the service. Once the token is
-    /// cancelled, idle connections are closed, and others after the response to their request.
+    /// Same as in net::serve_options: the maximum number of connections at a time, the token that ends the server, the
+    /// time that requests may take afterwards, and the handler of the errors and exceptions of the service. When the
+    /// token is cancelled, the server closes idle connections immediately, and the others after the response to their
+    /// request.
     serve_options& max_connections(std::size_t most) noexcept {
         connections_.max_connections(most);
         return *this;
@@ -52,42 +53,43 @@ public:
         return *this;
     }
 
-    /// Sets how long a connection may wait for the next request, before it is closed. 60 seconds by default.
+    /// Sets how long a connection may wait for the next request before it is closed. 60 seconds by default.
     serve_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         connections_.idle_timeout(limit);
         return *this;
     }
-    /// Sets how long the head of a request may take from its first byte to its last. Then the client gets 408. 10
-    /// seconds by default.
+    /// Sets how much time may pass between the first byte of a head and the last. A slower client gets 408. 10 seconds
+    /// by default.
     serve_options& header_timeout(std::chrono::nanoseconds limit) noexcept {
         header_timeout_ = limit;
         return *this;
     }
-    /// Sets how long a client may neither send bytes of a body that is read, nor take bytes of a response. Then reading
-    /// the body fails with errc::timed_out, or the connection is closed. 30 seconds by default.
+    /// Sets the maximum time without progress of a body or a response. If the client sends no bytes of a body, reading
+    /// the body fails with errc::timed_out. If it accepts no bytes of a response, the connection is closed. 30 seconds
+    /// by default.
     serve_options& io_timeout(std::chrono::nanoseconds limit) noexcept {
         io_timeout_ = limit;
         return *this;
     }
-    /// Sets the number of bytes that a head may have. Otherwise the client gets 431, or 414 if the first line alone is
-    /// too long. 16 KiB by default.
+    /// Sets the maximum number of bytes of a head. A request with more gets 431, or 414 if its first line alone is too
+    /// long. 16 KiB by default.
     serve_options& header_limit(std::size_t bytes) noexcept {
         header_limit_ = bytes;
         return *this;
     }
-    /// Sets the number of header fields of a request. Otherwise the client gets 431. 100 by default.
+    /// Sets the maximum number of header fields. A request with more gets 431. 100 by default.
     serve_options& max_headers(std::size_t most) noexcept {
         max_headers_ = most;
         return *this;
     }
-    /// Sets the number of bytes that the body of a request may have. A request that announces more gets 413. If a body
-    /// in chunks is larger, reading it fails with http::errc::body_too_large. 2 MiB by default.
+    /// Sets the maximum number of bytes of the body of a request. A request that announces more gets 413. If a body in
+    /// chunks has more, reading it fails with http::errc::body_too_large. 2 MiB by default.
     serve_options& body_limit(std::uint64_t bytes) noexcept {
         body_limit_ = bytes;
         return *this;
     }
-    /// Sets how many requests one connection may send. After the last one it is closed. Unlimited by default. 0 is
-    /// treated as 1.
+    /// Sets the maximum number of requests of a connection. The server closes the connection after the last one.
+    /// Unlimited by default. 0 is treated as 1.
     serve_options& max_requests(std::uint64_t most) noexcept {
         max_requests_ = most == 0 ? 1 : most;
         return *this;
@@ -116,7 +118,7 @@ private:
 
 namespace eddy::detail {
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 struct http_server {
     http::service answer;
     http::serve_options options;
@@ -125,7 +127,7 @@ struct http_server {
         : answer(std::move(callable)), options(std::move(chosen)) {}
 };
 
-/// Serves one connection. Compiled once, for any type of connection.
+/// Serves one connection. It is compiled once for all types of connections.
 [[nodiscard]] EDDY_API task<result<void>> serve_http(io::boxed_stream stream, std::shared_ptr<const http_server> server,
                                                      std::optional<net::socket_addr> peer,
                                                      std::optional<net::serve_connection> connection);
@@ -137,7 +139,7 @@ public:
 
     template <class Stream, class Peer>
     task<result<void>> operator()(Stream stream, Peer peer, net::serve_connection connection) const {
-        // Responses are written as a whole, so waiting for more to send would only delay them.
+        // Responses are written as a whole, so Nagle's algorithm would only delay them.
         if constexpr (requires { stream.set_nodelay(true); }) static_cast<void>(stream.set_nodelay(true));
         std::optional<net::socket_addr> address;
         if constexpr (std::same_as<Peer, net::socket_addr>) address = peer;
@@ -156,19 +158,25 @@ namespace eddy::http {
 /// connection, and sends its responses. Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
 /// With GCC 12, a lambda with captures needs a name, as `app` here.
-/// A request that is malformed, ambiguous or too large is refused with its status (400, 408, 413, 414, 417, 431, 501,
-/// 505) before the service sees it, and the connection is closed. "Expect: 100-continue" is answered when the service
-/// reads the body. HEAD gets the response of the service without its body.
 ///
-/// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500, or the status that
-/// explains a body which could not be read (400, 408, 413). The error is passed to serve_options::on_error(), and the
-/// connection is closed. A connection that fails is closed silently: it may be the client's fault.
-/// Cancel safety: safe; see net::serve(). All connections are closed, also in the middle of a response.
+/// - A request is refused if its head is malformed, ambiguous, too large or too slow, or announces a body above the
+///   limit. The client gets a status (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. The
+///   service does not see the request.
+/// - "Expect: 100-continue" is answered when the service reads the body.
+/// - HEAD gets the response of the service without its body.
+/// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
+///   waits for "100 Continue", the connection is closed after the response.
+///
+/// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500; or 400, 408 or 413 if
+/// the body of its request could not be received. The error is passed to serve_options::on_error(), and the connection
+/// is closed. If the reader of a response body fails, its error is passed to on_error(), too, and the connection is
+/// closed before the response is complete. Other failures of connections are not reported, because clients can cause
+/// them.
+/// Cancel safety: safe; see net::serve(). All connections are closed, even in the middle of a response.
 /// Thread safety: see net::serve(). The service is called on several threads.
 /// Lifetime: the listener and the service are moved into the future. Moving the future after its first poll terminates
 /// the program.
-/// Cost: a task for each connection, and one for each request, that of the service. A connection without a request has
-/// no buffers.
+/// Cost: one task for each connection, and the task of the service for each request. An idle connection has no buffers.
 template <class L, class F>
 [[nodiscard]] auto serve(L from, F&& answer, serve_options options = serve_options(),
                          std::source_location where = std::source_location::current()) {
@@ -182,14 +190,16 @@ template <class L, class F>
     }
 }
 
-/// Serves one connection, which is any reader and writer, for example a TLS stream:
+/// Serves one connection. `stream` is any reader and writer, for example a TLS stream:
 ///     const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
 ///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
 ///     };
-/// The options for connections are not used, except shutdown(); idle_timeout() is that of the net::serve() around it.
+/// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
+/// idle_timeout(), in the options of the net::serve() that accepts the connections. Without `connection`, shutdown()
+/// does not close an idle connection. request::peer is empty.
 /// Errors: those of the service. See serve().
-/// Cancel safety: safe. The connection is closed, also in the middle of a response.
+/// Cancel safety: safe. The connection is closed, even in the middle of a response.
 /// Cost: see serve().
 template <class S>
 [[nodiscard]] task<result<void>> serve_connection(S stream, service answer, serve_options options = serve_options(),

@@ -33,7 +33,7 @@ inline constexpr bool returns_response_task<task<http::response>> = true;
 template <>
 inline constexpr bool returns_response_task<task<result<http::response>>> = true;
 
-/// Whether `F` is callable as a service.
+/// Returns whether `F` is callable as a service.
 template <class F>
 constexpr bool fits_service() {
     if constexpr (std::is_invocable_v<F&, http::request>) {
@@ -67,10 +67,10 @@ private:
 
 namespace eddy::http {
 
-/// What answers requests: any callable that takes a `request` and returns a `task<response>` or a
-/// `task<result<response>>`. It may be called on several threads at the same time. An error or an exception becomes the
-/// response 500.
-/// Thread safety: any thread; the callable must be, too.
+/// A type-erased callable that answers requests. It takes a `request` by value and returns a `task<response>` or a
+/// `task<result<response>>`. A server may call it on several threads at the same time. An error or an exception becomes
+/// the response 500; see serve().
+/// Thread safety: any thread, if the callable may be called on any thread.
 /// Lifetime: owns the callable. Copies share it.
 /// Cost: one allocation.
 class service {

@@ -53,10 +53,11 @@ enum class status : std::uint16_t {
 /// Returns the number of a status code.
 [[nodiscard]] constexpr int to_int(status of) noexcept { return static_cast<int>(of); }
 
-/// Returns the reason phrase of a status code, for example "Not Found". Empty for a code that is not listed above.
+/// Returns the reason phrase of a status code, for example "Not Found". Returns an empty text for other codes than
+/// those above.
 [[nodiscard]] EDDY_API std::string_view reason_of(status code) noexcept;
 
-/// Whether the request was successful: codes from 200 to 299.
+/// Returns whether the request was successful: codes from 200 to 299.
 [[nodiscard]] constexpr bool is_success(status code) noexcept { return to_int(code) / 100 == 2; }
 
 }  // namespace eddy::http
