@@ -3,7 +3,7 @@
 
 // Umbrella header for services: the CMake target eddy::proto. Not part of <eddy/eddy.hpp>.
 
-#include <eddy/proto/service.hpp>  // what a service is; layer, operator|, boxed_service
+#include <eddy/proto/service.hpp>  // the concept of a service; layer, operator|, boxed_service
 
 // Layers
 #include <eddy/proto/buffer.hpp>           // a task that owns the service

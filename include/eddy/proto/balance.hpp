@@ -18,9 +18,9 @@ namespace eddy::proto {
 
 /// How balance() selects a service for a call. The load of a service is the number of its calls in progress.
 enum class balance_policy : unsigned char {
-    round_robin,   ///< one after the other
+    round_robin,   ///< one service after the other
     least_loaded,  ///< the least loaded one; of several, the one that was selected longest ago
-    two_choices,   ///< the less loaded one of two random ones: almost as even as least_loaded, and looks at two only
+    two_choices,   ///< the less loaded one of two random services: almost as even as least_loaded, at a constant cost
 };
 
 }  // namespace eddy::proto
@@ -100,10 +100,10 @@ private:
 namespace eddy::proto {
 
 /// Returns a service that passes each call to one of `services`, for example clients of several addresses. Copies share
-/// the counts. The services may have layers of their own: with a circuit_breaker() around each, calls to one that fails
-/// return quickly, and retry() around the balance tries another one.
+/// the counts. The services may have layers of their own: with a circuit_breaker() around each, calls of a service that
+/// fails return quickly, and retry() around the balance tries another service.
 /// Errors: throws `misuse` if `services` is empty.
-/// Lifetime: one of the copies must outlive the calls.
+/// Lifetime: the returned service must outlive its calls. A call refers to the copy that was called.
 template <service S>
 [[nodiscard]] auto balance(std::vector<S> services, balance_policy policy = balance_policy::two_choices,
                            std::source_location where = std::source_location::current()) {

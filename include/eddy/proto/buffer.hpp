@@ -20,7 +20,7 @@
 
 namespace eddy::detail {
 
-/// A call on its way to the task of a buffer(). The exception of a service is thrown to its caller.
+/// A call that is sent to the task of a buffer(). An exception of the service is thrown to the caller.
 template <class S>
 struct buffered_call {
     using output = std::expected<result<proto::response_t<S>>, std::exception_ptr>;
@@ -33,7 +33,7 @@ struct buffered_call {
     typename reply::sender to;
 };
 
-/// Calls the service unless the caller is gone, and until it is gone.
+/// Calls the service unless the caller has dropped the call. Cancels the call when the caller drops it.
 template <class S>
 task<> answer_buffered(const S& inner, buffered_call<S> call) {
     using output = typename buffered_call<S>::output;
@@ -104,16 +104,16 @@ private:
 
 namespace eddy::proto {
 
-/// Returns a layer that gives the service to a task of its own, which runs up to `concurrent` calls at a time. Up to
-/// `room` further calls wait in a queue; callers wait for a place in it. So a service that serves one thread, or one
-/// call at a time, can be called from many tasks and threads.
+/// Returns a layer that moves the service into a separate task, which runs up to `concurrent` calls at a time. Up to
+/// `room` further calls wait in a queue. While the queue is full, callers wait. Use it to call a service from many
+/// tasks and threads that supports only one thread, or only one call at a time.
 ///
-/// The layer spawns the task when it is put around a service. The task ends after the last copy of the service and the
-/// last call. The copies may be destroyed while calls wait. A call that is dropped is cancelled, or skipped when its
-/// turn comes. An exception of the service is thrown to its caller.
+/// The layer spawns the task when it is put around a service. The task ends after the last copy of the returned service
+/// is destroyed and the last call has ended. The copies may be destroyed while calls wait. A call that is dropped is
+/// cancelled if it runs, and is otherwise not started. An exception of the service is thrown to the caller.
 /// Errors: a call returns errc::channel_closed if the task was aborted, for example by a shutdown. Throws `misuse` if
-/// `room` or `concurrent` is 0, or where nothing can be spawned.
-/// Cost: for each call, a oneshot channel and a task within the task.
+/// `room` or `concurrent` is 0, or if spawn() is not possible on this thread.
+/// Cost: for each call, a oneshot channel, and a future in the task.
 [[nodiscard]] inline auto buffer(std::size_t room, std::size_t concurrent = 1,
                                  std::source_location where = std::source_location::current()) {
     if (room == 0 || concurrent == 0)

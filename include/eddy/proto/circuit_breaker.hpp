@@ -60,7 +60,7 @@ private:
 
 namespace eddy::detail {
 
-/// The end of a call, as a circuit sees it.
+/// The verdict of a call about the service.
 enum class call_verdict : unsigned char { none, success, failure };
 
 /// The state of a circuit breaker.
@@ -94,7 +94,8 @@ public:
         std::uint64_t epoch_;
     };
 
-    /// Admits a call, or returns errc::circuit_open.
+    /// Admits a call.
+    /// Errors: errc::circuit_open.
     std::expected<admitted_call, errc> admit() {
         const auto now = time::clock::now();
         const std::lock_guard guard(lock_);
@@ -167,12 +168,12 @@ private:
 
 namespace eddy::proto {
 
-/// Returns a layer that stops calling a service that fails. After a number of failures in a row the circuit is open:
-/// calls fail with errc::circuit_open, without reaching the service. After a pause, one call probes the service. Its
-/// success closes the circuit; its failure opens it again. A probe that is dropped leaves its place to the next call.
-/// Copies of the service share the circuit, and so do all services that this layer is put around.
+/// Returns a layer that stops calling a service that fails. After a number of failures in a row, the circuit is open:
+/// calls fail with errc::circuit_open, without reaching the service. After a pause, one call is a probe of the service.
+/// If it succeeds, the circuit is closed; if it fails, the circuit is open for another pause. If the probe is dropped,
+/// the next call is the probe. All services that are made with this layer, and their copies, share the circuit.
 ///
-/// Put retry() outside of it. Put timeout() inside of it, so that a slow service counts as one that fails.
+/// Put retry() outside of it. Put timeout() inside of it, so that slow calls count as failures.
 /// Cost: two locks for each call.
 [[nodiscard]] inline auto circuit_breaker(circuit_options options = circuit_options()) {
     return layer([state = std::make_shared<detail::circuit>(std::move(options))]<class S>(S inner) {

@@ -35,7 +35,7 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// What the handles of a client share with the task of the connection.
+/// The state that the handles of a client share with the task of the connection.
 /// Thread safety: any thread.
 struct client_state {
     explicit client_state(std::size_t most, const std::source_location& where) : permits(most, where), limit(most) {}
@@ -59,7 +59,7 @@ struct client_state {
     std::error_code reason;  // guarded by lock
 };
 
-/// A call on its way to the task of the connection.
+/// A call that is sent to the task of the connection.
 template <class Request, class Response>
 struct client_call {
     using reply = sync::oneshot<result<Response>>;
@@ -68,7 +68,7 @@ struct client_call {
 
     Request request;
     typename reply::sender to;
-    // Of a pipelined call: kept until the answer arrives, even if the caller is gone.
+    // The permit of a pipelined call: kept until the answer arrives, even if the call was dropped.
     std::optional<sync::semaphore::owned_permit> permit;
 };
 
@@ -85,7 +85,7 @@ public:
             static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
         }
     }
-    /// Passes on an answer. Returns false if there is no call for it.
+    /// Passes an answer to its call. Returns false if there is none.
     template <class Item>
     [[nodiscard]] bool answer(Item&& item) {
         if (calls_.empty()) return false;
@@ -102,8 +102,8 @@ private:
     std::deque<Call> calls_;
 };
 
-/// The same by their numbers, which are 1, 2, ... The caller keeps the permit, so the calls of callers that are gone do
-/// not count, and are forgotten from time to time.
+/// The calls that were sent and not answered, by their numbers, which are 1, 2, ... The permit is owned by the caller,
+/// so a dropped call does not count as in flight. send() removes dropped calls when there are many entries.
 template <class Call>
 class calls_by_number {
 public:
@@ -124,7 +124,7 @@ public:
     template <class Item>
     [[nodiscard]] bool answer(Item&& item) {
         const auto found = calls_.find(item.id);
-        // A number that was used and is not there: the answer of a call that was forgotten.
+        // A number that was used belongs to a dropped call that send() has removed.
         if (found == calls_.end()) return item.id != 0 && item.id <= last_;
         static_cast<void>(found->second.send(std::move(item.body)));
         calls_.erase(found);
@@ -141,7 +141,7 @@ private:
     std::unordered_map<std::uint64_t, typename Call::reply::sender> calls_;
 };
 
-/// The task of a client's connection, a future. It ends when the handles are gone, or with the connection.
+/// The future of the task of a client's connection. Ready when there are no handles, or when the connection has ended.
 /// Thread safety: one thread at a time.
 template <class F, class Call, class Calls>
 class client_driver {
@@ -160,7 +160,7 @@ public:
     poll_result<void> poll(context& cx) {
         if (!has_ended_) advance(cx);
         if (!has_ended_) return not_ready;
-        if (state_) {  // no handle is left: send what was not sent, and close
+        if (state_) {  // no handle is left: flush and close the connection
             if (!io_.poll_close(cx).is_ready()) return not_ready;
             state_.reset();
         }
@@ -201,7 +201,7 @@ private:
                 has_ended_ = true;
                 return;
             }
-            if ((**call).to.is_closed()) continue;  // the caller is gone
+            if ((**call).to.is_closed()) continue;  // the call was dropped
             sent_.send(io_, **std::move(call));
             unflushed_ = true;
         }
@@ -311,18 +311,18 @@ namespace eddy::proto {
 ///     proto::pipelined_client client(codec::framed(std::move(stream), my_codec()));
 ///     auto robust = client | proto::timeout(1s) | proto::retry(proto::retry_policy());
 ///
-/// `client(request)` makes a call, and is_closed() returns whether the connection has ended. A task of its own owns the
-/// connection. It sends the requests that were made at the same time with one flush, and ends after the last copy and
-/// the last call. The types of the request and the response are the `sent_type` of the codec (or else the type that it
-/// decodes) and the type that it decodes; otherwise name them.
+/// `client(request)` makes a call, and is_closed() returns whether the connection has ended. A background task owns the
+/// connection. It sends requests that were made at the same time with one flush. It ends after the last copy is
+/// destroyed and the last call has ended. The types of the request and the response are the `sent_type` of the codec
+/// (or else the type that it decodes) and the type that it decodes; otherwise name them.
 ///
 /// Errors: a call returns the error of the connection, errc::connection_closed if the peer or the runtime has ended it,
 /// or errc::unexpected_answer if the peer has sent an answer without a call. All waiting calls and all later ones
-/// return the same error. The service may have executed a call that failed. An error of the encoder concerns only its
-/// call. The constructor throws `misuse` if `max_in_flight` is 0, or where nothing can be spawned.
-/// Cancel safety: a dropped call does not disturb others. If it was sent, its answer is discarded when it arrives;
-/// until then the call counts as in flight.
-/// Thread safety: any thread may call; one object is assigned by one thread at a time.
+/// return the same error. The service may have executed a call that failed. An error of the encoder affects only its
+/// call. The constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
+/// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
+/// arrives; until then the call counts as in flight.
+/// Thread safety: calls on any thread; assignment and destruction need exclusive access.
 /// Cost: for each call, a coroutine frame and two blocks of the frame pool.
 template <class Request, class Response>
 class pipelined_client : public detail::client_handle<Request, Response, false> {
@@ -343,8 +343,9 @@ pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {}
 
 /// The client side of a multiplexed protocol: the same as pipelined_client, but the connection is a stream of
 /// `numbered<Response>` and a sink of `numbered<Request>`, and answers may arrive in any order. The numbers are 1, 2
-/// and so on. The answer of a dropped call is discarded, and does not count as in flight. Cancel safety: that of
-/// pipelined_client. Thread safety: that of pipelined_client.
+/// and so on. A dropped call does not count as in flight; its answer is discarded.
+/// Cancel safety: a dropped call does not affect others.
+/// Thread safety: that of pipelined_client.
 template <class Request, class Response>
 class multiplexed_client : public detail::client_handle<Request, Response, true> {
 public:

@@ -76,7 +76,7 @@ class recent_starts {
 public:
     recent_starts(std::size_t n, time::duration per) : per_(per), starts_(n) {}
 
-    /// Records a start at `now`, if that is permitted. Otherwise returns when it will be.
+    /// Records a start at `now` if it is permitted. Otherwise returns the time at which a start will be permitted.
     std::optional<time::time_point> try_start(time::time_point now) {
         const std::lock_guard guard(lock_);
         std::optional<time::time_point>& oldest = starts_[next_];
@@ -135,8 +135,9 @@ public:
 
 namespace eddy::proto {
 
-/// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline, as by with_deadline():
-/// the calls inside see it as current_deadline(). The call is cancelled, gracefully if it supports that.
+/// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline as with
+/// with_deadline(): the calls inside see it as current_deadline(). A late call is cancelled, gracefully if it supports
+/// that.
 template <class Rep, class Period>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> limit) {
     return layer([limit = time::round_up(limit)]<class S>(S inner) {
@@ -145,8 +146,8 @@ template <class Rep, class Period>
 }
 
 /// Returns a layer with at most `most` calls in progress. Further calls wait for a permit, in the order of their
-/// arrival. A call returns its permit when it ends or is dropped. Copies of the service share the limit, and so do all
-/// services that this layer is put around.
+/// arrival. A call returns its permit when it ends or is dropped. All services that are made with this layer, and their
+/// copies, share the limit.
 /// Errors: throws `misuse` if `most` is 0.
 [[nodiscard]] inline auto concurrency_limit(std::size_t most,
                                             std::source_location where = std::source_location::current()) {
@@ -157,10 +158,10 @@ template <class Rep, class Period>
 }
 
 /// Returns a layer that starts at most `most` calls in any interval of length `per`. Further calls wait, in the order
-/// of their arrival. A call that is dropped while it waits does not count. Copies of the service share the limit, and
-/// so do all services that this layer is put around.
+/// of their arrival. A call that is dropped while it waits does not count. All services that are made with this layer,
+/// and their copies, share the limit.
 /// Errors: throws `misuse` if `most` is 0.
-/// Cost: 16 bytes for each of the `most` calls; one lock for each call.
+/// Cost: 16 bytes for each of the `most` calls; one lock for each start.
 template <class Rep, class Period>
 [[nodiscard]] auto rate_limit(std::size_t most, std::chrono::duration<Rep, Period> per,
                               std::source_location where = std::source_location::current()) {
@@ -171,7 +172,7 @@ template <class Rep, class Period>
 }
 
 /// Returns a layer whose calls do not wait for the limits inside of it (concurrency_limit(), rate_limit(), buffer(),
-/// and the clients of this module). A call that would have to wait fails with errc::overloaded, without reaching the
+/// and the clients of this module). A call that would have to wait fails with errc::overloaded, and does not reach the
 /// service.
 ///
 ///     auto handler = service | proto::concurrency_limit(64) | proto::load_shed();

@@ -23,7 +23,7 @@ enum class call_outcome : unsigned char {
     dropped,   ///< its future was destroyed before it had an output
 };
 
-/// What trace() reports about a call.
+/// The report of trace() about a call.
 /// Thread safety: a plain value.
 struct call_report {
     call_outcome outcome = call_outcome::dropped;  ///< how the call ended
@@ -55,7 +55,7 @@ private:
     Fn fn_;
 };
 
-/// What `Fn` makes of a response; void takes no argument.
+/// The output of `Fn` for a response of type `T`. For void, `Fn` takes no argument.
 template <class Fn, class T>
 struct mapped_output : std::invoke_result<const Fn&, T> {};
 template <class Fn>
@@ -157,8 +157,8 @@ private:
 
 namespace eddy::proto {
 
-/// Returns a layer that converts each request by `fn`, a function of one parameter: the request type of the outer
-/// service.
+/// Returns a layer that converts each request with `fn`. The type of the parameter of `fn` is the request type of the
+/// new service.
 template <class Fn>
 [[nodiscard]] auto map_request(Fn fn) {
     return layer([fn = std::move(fn)]<class S>(S inner) {
@@ -168,7 +168,7 @@ template <class Fn>
     });
 }
 
-/// Returns a layer that converts each response by `fn`, which returns the new response, or a result of it. Errors of
+/// Returns a layer that converts each response with `fn`, which returns the new response or a `result` of it. Errors of
 /// the service pass through.
 template <class Fn>
 [[nodiscard]] auto map_response(Fn fn) {
@@ -177,8 +177,8 @@ template <class Fn>
     });
 }
 
-/// Returns a layer that turns each error into a response: `fn(error)` returns a response, or a result<Response>. Put it
-/// around the service of a connection, whose errors would end the connection.
+/// Returns a layer that turns each error into a response: `fn(error)` returns a response, or a result<Response>. Use it
+/// for the service of a connection, because an error would end the connection.
 template <class Fn>
 [[nodiscard]] auto recover(Fn fn) {
     return layer(

@@ -42,7 +42,7 @@ public:
         return *this;
     }
     /// Sets how long an unused connection is kept. 60 seconds by default. Connections that are too old are closed by
-    /// the next use of the pool.
+    /// the next get().
     template <class Rep, class Period>
     pool_options& idle_timeout(std::chrono::duration<Rep, Period> limit) noexcept {
         idle_ = time::round_up(limit);
@@ -87,7 +87,7 @@ public:
         idle_.pop_back();
         return newest;
     }
-    /// Keeps a connection, or closes it if there are enough.
+    /// Keeps `connection` if fewer than max_idle() are kept. Otherwise leaves it to the caller, which closes it.
     void give_back(Connection&& connection) {
         const auto now = time::clock::now();
         const std::lock_guard guard(lock_);
@@ -116,9 +116,9 @@ private:
 
 namespace eddy::proto {
 
-/// A connection of a pool, in use. Call give_back() when the answer to the last request was received completely. The
-/// destructor closes the connection: if an operation has failed or was dropped half way, another user of the connection
-/// would receive the rest of it.
+/// A connection of a pool, in use. Call give_back() when the answer to the last request was received completely.
+/// Without it, the destructor closes the connection: after an operation that failed or was dropped, the next user of
+/// the connection could receive the rest of an old answer.
 /// Thread safety: one thread at a time.
 template <class Connection>
 class [[nodiscard("it is closed when it is destroyed")]] leased {
@@ -135,7 +135,7 @@ public:
     [[nodiscard]] Connection& operator*() noexcept { return *connection_; }
     [[nodiscard]] Connection* operator->() noexcept { return &*connection_; }
 
-    /// Returns the connection to the pool. A second call does nothing.
+    /// Returns the connection to the pool. A second call does nothing. Afterwards there is no connection to access.
     void give_back() {
         if (!connection_) return;
         pool_->give_back(*std::move(connection_));
@@ -154,8 +154,8 @@ private:
     std::optional<Connection> connection_;
 };
 
-/// Connections that are used by one task at a time, and reused. `make` is called without arguments and returns a future
-/// of a result<Connection>; it is called when there is no unused connection.
+/// A pool of connections, each of which one task uses at a time. get() calls `make` if there is no unused connection.
+/// `make` takes no arguments and returns a future of a result<Connection>.
 ///
 ///     proto::pool pool([address] { return net::tcp_stream::connect(address); }, proto::pool_options().max(20));
 ///     auto connection = co_await try_(pool.get());
@@ -164,8 +164,8 @@ private:
 ///
 /// Copies share the connections. If the peer closes a connection while it is unused, the next user sees the error. To
 /// share one connection among many tasks, use a pipelined_client.
-/// Thread safety: any thread may call; `make` must be safe to call there.
-/// Lifetime: one of the copies must outlive the future of get(). Leased connections may outlive the pool.
+/// Thread safety: any thread, if `make` may be called on any thread.
+/// Lifetime: the pool must outlive the futures of its get(). Leased connections may outlive the pool.
 template <class Make>
 class pool {
     using made = std::remove_cvref_t<std::invoke_result_t<const Make&>>;
@@ -178,8 +178,8 @@ public:
     explicit pool(Make make, const pool_options& options = pool_options())
         : make_(std::move(make)), idle_(std::make_shared<detail::idle_pool<connection_type>>(options)) {}
 
-    /// Returns the unused connection that was used last, or makes one. Waits while too many are in use, in the order of
-    /// the calls.
+    /// Returns the unused connection that was used last, or makes one. While max() connections are in use, callers
+    /// wait, in the order of their arrival.
     /// Errors: those of `make`.
     /// Cancel safety: safe. A connection that is being made is dropped.
     [[nodiscard]] task<result<leased<connection_type>>> get() const {

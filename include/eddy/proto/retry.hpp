@@ -30,9 +30,9 @@
 namespace eddy::proto {
 
 /// Limits retries to a part of the calls, so that clients do not multiply the load of a service that fails. Each call
-/// adds `part` of a retry to the budget; each retry takes one. Both are forgotten after `window`. In addition,
-/// `min_per_second` retries are always permitted, for clients with few calls. This is the rule of Finagle's
-/// RetryBudget, with its defaults.
+/// adds `part` of a retry to the budget, and each retry takes one. Both expire after `window`. In addition,
+/// `min_per_second` retries per second are always permitted, for clients with few calls. Finagle's RetryBudget has the
+/// same rule and the same defaults.
 /// Thread safety: any thread. Copies share the budget.
 /// Cost: one lock for each call and each retry.
 class retry_budget {
@@ -50,7 +50,7 @@ public:
     [[nodiscard]] bool withdraw() { return state_->take(time::clock::now()); }
 
 private:
-    // The window has ten slots, of which the oldest is forgotten at a time. Amounts are in thousandths of a retry.
+    // The window has ten slots, which expire one by one. Amounts are in thousandths of a retry.
     struct state {
         using amount = std::int64_t;
         static constexpr amount one = 1000;
@@ -78,7 +78,7 @@ private:
             return true;
         }
 
-        /// Returns the slot of `now`, and clears those that have become too old.
+        /// Returns the slot of `now`, and clears the slots that have expired.
         amount& slot_at(time::time_point now) {
             const std::int64_t number = now.time_since_epoch() / slot_time;
             for (auto n = std::max(current + 1, number - static_cast<std::int64_t>(slots) + 1); n <= number; ++n) {
@@ -100,14 +100,14 @@ private:
     std::shared_ptr<state> state_;
 };
 
-/// Which calls retry() repeats, how often and when: `retry_policy(time::backoff(50ms).max_retries(3))`.
+/// Determines which calls retry() repeats, how often and when: `retry_policy(time::backoff(50ms).max_retries(3))`.
 /// Thread safety: one thread at a time. A copy is independent, except for the budget, which it shares.
 class retry_policy {
 public:
     /// The policy that repeats a call after each error, with these delays and the default budget.
     explicit retry_policy(const time::backoff& delays = time::backoff().max_retries(3)) : delays_(delays) {}
 
-    /// Sets which errors are worth another attempt. All by default.
+    /// Sets after which errors a call is repeated. All by default.
     retry_policy& when(std::function<bool(const std::error_code&)> is_worth) {
         is_worth_ = std::move(is_worth);
         return *this;
@@ -164,8 +164,8 @@ private:
 namespace eddy::proto {
 
 /// Returns a layer that repeats calls that fail, as `policy` says. The output is that of the last attempt. The request
-/// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. An exception is
-/// not retried.
+/// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is not
+/// repeated after an exception.
 ///
 /// Put timeout() inside of it to limit each attempt, and outside of it to limit all attempts together.
 [[nodiscard]] inline auto retry(retry_policy policy) {

@@ -51,8 +51,8 @@ public:
     /// The default options.
     connection_options() noexcept = default;
 
-    /// Sets how many requests of a connection may be without an answer. While there are so many, no further request is
-    /// read. 64 by default. 0 is treated as 1.
+    /// Sets how many requests of a connection may be in flight, that is, read and not answered. At this limit, no
+    /// further request is read. 64 by default. 0 is treated as 1.
     connection_options& max_in_flight(std::size_t most) noexcept {
         most_ = most == 0 ? 1 : most;
         return *this;
@@ -201,8 +201,8 @@ private:
         return start_call(service_, std::move(request), proto::when_full::wait);
     }
 
-    /// Polls the calls and collects their answers. It does so even if no answer can be sent: a call may hold a permit
-    /// that other connections wait for.
+    /// Polls the calls and collects their answers, even if no answer can be sent: a call may hold a permit for which
+    /// other connections wait.
     void take_answers(context& cx) {
         while (!calls_.is_empty()) {
             auto ended = calls_.poll_next(cx);
@@ -296,11 +296,11 @@ namespace eddy::proto {
 ///
 /// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
 /// answered. An error of the service cannot be sent: it ends the connection after the responses before it, and drops
-/// the calls after it. Use recover() to turn errors into responses. An exception of the service ends everything at
-/// once, and passes through.
-/// Cancel safety: not safe. Calls in progress are dropped, gracefully if the future is cancelled so; requests that were
+/// the calls after it. Use recover() to turn errors into responses. An exception of the service drops all calls
+/// immediately, and passes through.
+/// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were
 /// read are lost. To stop without loss, use connection_options::shutdown().
-/// Lifetime: the arguments are moved in. With std::ref(connection), the connection can be used after the end.
+/// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards.
 /// Cost: for each request, the future of the service and a block of the frame pool.
 template <class F, class S>
 [[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
@@ -308,8 +308,8 @@ template <class F, class S>
 }
 
 /// Same as pipelined(), for a protocol whose messages have numbers. The connection is a stream of `numbered<Request>`
-/// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, whatever the order of the requests.
-/// An error of the service ends the connection and drops all other calls, so use recover().
+/// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, in any order. An error of the service
+/// ends the connection and drops all other calls, so use recover().
 /// Cancel safety: that of pipelined().
 template <class F, class S>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {

@@ -18,8 +18,8 @@
 
 namespace eddy::proto {
 
-/// What a call does that finds a limit reached: waits for a permit, or fails with errc::overloaded. The layer
-/// load_shed() selects `fail` for the layers inside of it.
+/// How a call behaves if a limit is reached: it waits, or it fails with errc::overloaded. The layer load_shed() selects
+/// `fail` for the layers inside of it.
 enum class when_full : unsigned char {
     wait,  ///< wait until there is capacity
     fail,  ///< fail with errc::overloaded
@@ -75,8 +75,8 @@ namespace eddy::proto {
 ///
 /// - It has one call operator, which is const and takes one request: a lambda, a function, a std::function. An object
 ///   with a generic call operator names its request in a member type `request_type`.
-/// - It may be called again while earlier calls run. Calls that run on several threads require a service that is safe
-///   to call there.
+/// - It may be called again while earlier calls run. If it is called on several threads, it must be safe to call on
+///   them.
 /// - It must outlive its calls. The futures of layers refer to the service.
 /// - A layer wraps it. See operator|.
 template <class S>
@@ -98,7 +98,7 @@ namespace eddy::detail {
 template <class S>
 concept sheds_calls =
     requires(const S& inner, proto::request_t<S>&& request) { inner.call(std::move(request), proto::when_full::fail); };
-/// Whether a call with `when_full::fail` can be different from a plain one.
+/// Returns whether a call with `when_full::fail` can differ from a call without it.
 template <class S>
 constexpr bool has_limit() {
     if constexpr (requires { S::has_limit; }) {
@@ -177,12 +177,12 @@ private:
 
 namespace eddy::proto {
 
-/// A layer: turns a service into another service. The functions timeout(), retry() and so on make the layers of this
-/// library. `Fn` is called with a service and returns a service:
+/// A layer, which turns a service into another service. timeout(), retry() and other functions of this module return
+/// layers. `Fn` is called with a service and returns a service:
 ///
 ///     auto logged = proto::layer([](auto inner) { return logging_service(std::move(inner)); });
 ///
-/// A service class that passes on load_shed() has a member `call(request, when_full)`.
+/// To support load_shed() outside of your service class, give the class a member `call(request, when_full)`.
 /// Thread safety: a plain value.
 template <class Fn>
 class layer {
@@ -209,8 +209,11 @@ private:
 ///
 ///     auto handler = service | proto::concurrency_limit(64) | proto::timeout(2s) | proto::load_shed();
 ///
-/// Here load_shed() gets each request first, and the time limit includes the wait for a permit. Two layers make one
-/// layer, so a stack of layers can have a name: `const auto usual = proto::timeout(2s) | proto::load_shed();`
+/// Here load_shed() gets each request first, and the time limit includes the wait for a permit. The operator also joins
+/// two layers to one, so a stack of layers can have a name:
+///
+///     const auto usual = proto::timeout(2s) | proto::load_shed();
+///
 /// Cost: no allocation. A call takes a coroutine frame for each layer that awaits.
 template <class S, class Fn>
 [[nodiscard]] auto operator|(S&& inner, const layer<Fn>& outer) {
