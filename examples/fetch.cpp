@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fetches URLs and writes their bodies to standard output, as they come. Follows redirects. With https, if eddy::http
-// is built with eddy::tls. Status lines and errors go to standard error.
+// Fetches URLs, and writes their bodies to standard output as they arrive. Follows redirects. Supports https if
+// eddy::http is built with eddy::tls. Status lines and errors are written to standard error.
 //     $ ./fetch http://127.0.0.1:8080/notes http://127.0.0.1:8080/count/5
 //     200 OK, application/json
 //     {"monday":"buy tea"}
@@ -23,7 +23,7 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 
-/// Writes a body while it is received: one of any size takes little memory.
+/// Writes a body while it is received, so a body of any size takes little memory.
 task<result<void>> print(http::body& from) {
     std::vector<std::byte> some(16 * 1024);
     for (;;) {

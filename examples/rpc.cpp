@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Remote calls: a multiplexed protocol with a codec of its own. Many calls share one TCP connection, and each is
-// answered when it ends.
+// Remote procedure calls: a multiplexed protocol with its own codec. Many calls share one TCP connection, and the
+// answer to each call is sent when the call has ended.
 //     $ ./rpc
 //     square(12) = 144
 //     root(-1): Numerical argument out of domain

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A web server: routes with parameters, JSON, bodies that are streamed in both directions, and a graceful end. Ctrl-C
-// closes idle connections and lets the others finish their request.
+// A web server: routes with parameters, JSON, bodies that are streamed in both directions, and a graceful shutdown.
+// Ctrl-C closes idle connections, and other connections after the response to their request.
 //     $ ./web_server 127.0.0.1:8080
 //     $ curl -X PUT -d 'buy tea' http://127.0.0.1:8080/notes/monday
 //     $ curl http://127.0.0.1:8080/notes
@@ -51,7 +51,7 @@ task<http::response> get_note(const notes& all, http::request asked) {
 // docs: end
 
 // docs: echo
-/// Sends the body of the request back while it is received: a body of any size takes little memory.
+/// Sends the body of the request back while it is received, so a body of any size takes little memory.
 task<http::response> echo(http::request asked) { co_return http::response(http::status::ok, std::move(asked.body)); }
 // docs: end
 

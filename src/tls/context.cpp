@@ -17,7 +17,7 @@ namespace eddy {
 namespace detail {
 namespace {
 
-// ---- OpenSSL's slots for pointers of ours ----
+// ---- The slots for our pointers in OpenSSL's objects ----
 
 int context_slot() noexcept {
     static const int slot = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -32,14 +32,14 @@ long version_number(tls::version oldest) noexcept {
     return oldest == tls::version::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
 
-/// Makes a context with what clients and servers have in common.
+/// Makes a context with the settings that clients and servers share.
 result<ssl_context_owner> make_plain_context(const SSL_METHOD* method, tls::version oldest) {
     ERR_clear_error();
     ssl_context_owner made(SSL_CTX_new(method));
     if (!made) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
     SSL_CTX_set_min_proto_version(made.get(), version_number(oldest));
     SSL_CTX_set_options(made.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    // RELEASE_BUFFERS: an idle connection has no buffers, which take 35 KB otherwise.
+    // RELEASE_BUFFERS: an idle connection has no buffers. Otherwise they take 35 KB.
     SSL_CTX_set_mode(made.get(),
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     return made;
@@ -59,7 +59,7 @@ result<void> add_trusted(SSL_CTX& context, std::string_view pem) {
     return add_trusted(context, *all);
 }
 
-/// Makes random keys for session tickets: those of a new context.
+/// Returns random keys for session tickets: those that OpenSSL has made for a new context.
 result<std::vector<unsigned char>> make_ticket_keys(tls::version oldest) {
     const auto made = make_plain_context(TLS_server_method(), oldest);
     if (!made) return std::unexpected(made.error());
@@ -86,9 +86,9 @@ bool matches(std::string_view host, std::string_view name) noexcept {
 
 // ---- Callbacks ----
 
-// SAFETY: the slot of an SSL_CTX has the tls_client_context that made it, or the tls_server_identities, which is also
-// the `argument` of the callbacks. A connection keeps either alive. The slot of an SSL has what set_host() stored, a
-// string of that connection.
+// SAFETY: the slot of an SSL_CTX contains a pointer to its tls_client_context or tls_server_identities. The latter is
+// also the `argument` of the callbacks. A connection keeps either alive. The slot of an SSL contains the pointer that
+// set_host() stored, to a string of that connection.
 
 int keep_client_session(SSL* connection, SSL_SESSION* session) {
     auto* const client =
@@ -156,7 +156,7 @@ result<std::string> encode_alpn(std::span<const std::string> protocols) {
 
 result<std::unique_ptr<key_log>> key_log::open(const std::filesystem::path& path) {
     if (path.empty()) return nullptr;
-    // For the owner alone: these secrets decrypt all traffic.
+    // Readable only by the owner of the file: these secrets decrypt all traffic.
     sys::unique_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     if (!file) return std::unexpected(std::error_code(errno, std::generic_category()));
     return std::unique_ptr<key_log>(new key_log(std::move(file)));
@@ -281,7 +281,8 @@ result<ssl_context_owner> tls_server_context::make_context(const tls::identity& 
     SSL_CTX_set_tlsext_servername_arg(&context, set);
     if (!all.alpn.empty()) SSL_CTX_set_alpn_select_cb(&context, choose_protocol, set);
     if (all.log) SSL_CTX_set_keylog_callback(&context, log_server_key);
-    // Tickets only: the server keeps no sessions. The id separates the tickets of servers that check clients.
+    // Tickets only: the server keeps no sessions. OpenSSL requires an id to resume sessions if client certificates are
+    // verified.
     SSL_CTX_set_session_cache_mode(&context, SSL_SESS_CACHE_OFF);
     static constexpr unsigned char id[] = "eddy";
     SSL_CTX_set_session_id_context(&context, id, sizeof(id) - 1);

@@ -20,7 +20,7 @@
 #include "sys/fd.hpp"
 #include "tls/openssl.hpp"
 
-// What the settings of clients and servers become: OpenSSL's contexts, and what their callbacks need.
+// The state behind the settings of clients and servers: OpenSSL's contexts, and the data for their callbacks.
 
 namespace eddy::detail {
 
@@ -37,7 +37,7 @@ private:
     sys::unique_fd file_;
 };
 
-/// What a client_config refers to.
+/// The state of a client_config, which its copies share.
 /// Thread safety: any thread.
 class tls_client_context {
 public:
@@ -52,7 +52,8 @@ public:
     [[nodiscard]] bool verifies() const noexcept { return verifies_; }
     [[nodiscard]] std::chrono::nanoseconds handshake_timeout() const noexcept { return handshake_timeout_; }
 
-    /// Keeps a session that the server `host` has offered. Forgets the oldest ones.
+    /// Keeps a session that the server `host` has offered. Removes the oldest session of the host, or another host, at
+    /// the limits.
     void keep_session(const std::string& host, ssl_session_owner session);
     /// Returns a session for `host`, or null. A session of TLS 1.3 is returned once, so that observers cannot link two
     /// connections by it.
@@ -75,14 +76,14 @@ private:
 struct tls_server_identities {
     ssl_context_owner usual;
     std::vector<std::pair<std::string, ssl_context_owner>> by_host;
-    std::string alpn;  // in the form of the protocol
+    std::string alpn;  // see encode_alpn()
     std::shared_ptr<const key_log> log;
 
     /// Returns the context for a host name.
     [[nodiscard]] SSL_CTX& context_for(std::string_view host) const noexcept;
 };
 
-/// What a server_config refers to.
+/// The state of a server_config, which its copies share.
 /// Thread safety: any thread.
 class tls_server_context {
 public:
@@ -111,11 +112,11 @@ private:
     std::shared_ptr<const tls_server_identities> identities_;
 };
 
-/// Returns a list of protocol names in the form of the protocol: a length before each name.
+/// Returns a list of protocol names as TLS encodes it: with a length before each name.
 /// Errors: std::errc::invalid_argument.
 [[nodiscard]] result<std::string> encode_alpn(std::span<const std::string> protocols);
 
-/// Remembers in `connection` the host that it belongs to, for the sessions of a client.
+/// Stores in `connection` the host to which it belongs, for the sessions of a client.
 void set_host(SSL& connection, const std::string* host) noexcept;
 
 }  // namespace eddy::detail

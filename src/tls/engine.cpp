@@ -21,14 +21,15 @@
 #include "tls/openssl.hpp"
 #include "tls/wait_list.hpp"
 
-// OpenSSL reads and writes encrypted bytes through a BIO of ours, which never waits: a read takes what was received,
-// and a write appends to a buffer. The functions below move the bytes between these buffers and the connection.
+// OpenSSL reads and writes encrypted bytes through our own BIO, which never waits: a read takes received bytes, and a
+// write appends to a buffer. The functions below move the bytes between these buffers and the connection.
 //
 //     poll_read()   SSL_read <- BIO <- input   <- below.poll_read()
 //     poll_write()  SSL_write -> BIO -> output -> below.poll_write()
 //
-// Either one may have to do the other: OpenSSL answers a key update while it reads. So every call first sends what it
-// can, and a call that must wait for input has sent all output before, or waits for both.
+// A read may have to write, and vice versa: OpenSSL answers a key update while it reads. So each call sends as much
+// output as the connection accepts. A call that waits for input has sent all output, or also waits until it can send
+// the rest.
 
 namespace eddy::detail {
 namespace {
@@ -36,15 +37,15 @@ namespace {
 using waiting_task = tls_wait_list::task;
 using direction = tls_wait_list::direction;
 
-/// A write encrypts nothing while more than this is unsent.
+/// A write encrypts nothing while this many bytes or more are unsent.
 constexpr std::size_t most_written = 64 * 1024;
 
-/// A read decrypts nothing while more than this is unsent. It is larger than what writes leave behind: otherwise two
-/// peers that both write would wait for each other to read. Only answers to key updates can exceed it, which an honest
-/// peer reads.
+/// A read decrypts nothing while this many bytes or more are unsent. Writes leave fewer unsent bytes; otherwise two
+/// peers that both write would wait for each other to read. Only answers to key updates can reach this limit, and a
+/// correct peer reads those.
 constexpr std::size_t most_answered = 2 * most_written;
 
-/// Room for the largest record: 16 KiB, and what encryption adds.
+/// The size of a buffer for the largest record: 16 KiB, and the overhead of encryption.
 constexpr std::size_t chunk_size = 17 * 1024;
 
 /// A buffer for one receive, which the streams of a thread share. A TLS stream over another TLS stream borrows a second
@@ -78,7 +79,7 @@ struct tls_engine::state {
         waiters->clear();
     }
 
-    // What `ssl` refers to, so it is destroyed later.
+    // `ssl` refers to these members, so it is destroyed before them.
     std::shared_ptr<tls_client_context> client;
     std::shared_ptr<const tls_server_identities> server;
     std::string host;
@@ -238,7 +239,7 @@ void tls_engine::state::keep_input() noexcept {
     }
 }
 
-/// Returns the error after a call of OpenSSL that failed with SSL_get_error() == `kind`.
+/// Returns the error of a call of OpenSSL that failed with SSL_get_error() == `kind`.
 std::error_code tls_engine::state::failure_of(int kind) noexcept {
     const unsigned long first = ERR_peek_error();
     const int reason = ERR_GET_LIB(first) == ERR_LIB_SSL ? ERR_GET_REASON(first) : 0;
@@ -282,8 +283,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         const std::error_code failed =
             kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN ? failure_of(kind)
                                                                                                    : std::error_code();
-        // Also after an error, since the output may be an alert that tells the peer why. An error of the connection is
-        // reported by the next call, unless there is an earlier one.
+        // Also after an error, because the output may be an alert with the reason. If OpenSSL has a result, an error of
+        // the connection is returned by the next call.
         const auto all_sent = send(below, cx, who);
         if (failed) return answer(std::unexpect, failure = failed);
         if (kind == SSL_ERROR_NONE) return answer(count);
@@ -355,8 +356,8 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
         if (!*done) return result<void>(std::unexpect, done->error());
     }
     const auto sent = state_->send(below, cx, waiting_task::reader);
-    // With TLS 1.3 a server's last output are tickets, for which the client does not wait: it may read none of them
-    // before it has sent a request. They are sent by the next call.
+    // With TLS 1.3, the last output of a server is its tickets. A client does not wait for them, and may not read them
+    // before it has sent a request. The next call sends them.
     if (!sent && state_->server && version() == tls::version::tls_1_3) return ok();
     return sent;
 }

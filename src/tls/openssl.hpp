@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-// Owners of OpenSSL's objects, and its errors.
+// Owners of OpenSSL's objects, and the conversion of its errors.
 
 namespace eddy::detail {
 

@@ -13,10 +13,10 @@
 
 namespace eddy::detail {
 
-/// The tasks of a TLS stream that wait for the connection below: the one that reads from the stream and the one that
-/// writes to it. Each of them may wait for each direction of the connection: a read of the stream may have to write,
-/// for example the answer to a key update. The connection keeps one waker per direction, so it gets a waker of this
-/// object, which wakes all tasks that wait for that direction.
+/// The tasks of a TLS stream that wait for the connection below: the task that reads from the stream and the task that
+/// writes to it. Each task may wait for each direction of the connection, because a read of the stream may have to
+/// write, for example the answer to a key update. The connection stores one waker per direction, so it gets a waker of
+/// this object, which wakes all tasks that wait for that direction.
 ///
 ///     tasks_[t]       the last waker of the task
 ///     waits_[d]       a bit for each task that waits for the direction
@@ -62,7 +62,7 @@ public:
         for (auto& each : woken) std::move(each).wake();
     }
 
-    /// Drops the wakers when the stream is destroyed.
+    /// Drops the wakers. Called when the stream is destroyed.
     void clear() noexcept {
         std::array<waker, 2> dropped;
         const std::lock_guard guard(lock_);

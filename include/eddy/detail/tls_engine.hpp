@@ -45,7 +45,7 @@ private:
     S& below_;
 };
 
-/// The state of one TLS connection: OpenSSL's, the encrypted bytes in both directions, and the tasks that wait.
+/// The state of one TLS connection: OpenSSL's object, the encrypted bytes in both directions, and the waiting tasks.
 /// Thread safety: one thread at a time.
 class EDDY_API tls_engine {
 public:
@@ -82,7 +82,7 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// For the library: access to the contents of the settings.
+/// For use by the library: access to the contents of the settings.
 struct EDDY_API tls_access {
     static const tls_identity& get(const tls::identity& of) noexcept { return *of.parsed_; }
     static tls::identity make(std::shared_ptr<const tls_identity> parsed) noexcept {

@@ -117,7 +117,9 @@ namespace eddy::proto {
 [[nodiscard]] inline auto buffer(std::size_t room, std::size_t concurrent = 1,
                                  std::source_location where = std::source_location::current()) {
     if (room == 0 || concurrent == 0)
-        throw misuse("buffer() needs room for at least one call, and runs at least one call at a time", where);
+        throw misuse(
+            "buffer() needs a queue for at least one call, and at least one concurrent call: pass at least 1 for both",
+            where);
     return layer([room, concurrent, where]<class S>(S inner) {
         auto ends = sync::mpsc<detail::buffered_call<S>>::channel(room, where);
         spawn_background(detail::run_buffer<S>(std::move(inner), std::move(ends.receiver), concurrent), where).detach();

@@ -28,10 +28,10 @@ enum class version : unsigned char {
     tls_1_3,  ///< TLS 1.3, RFC 8446
 };
 
-/// The settings of a client, for any number of connections: which certificates it trusts, what it offers. Made by
+/// The settings of a client, for any number of connections, for example which certificates it trusts. Made by
 /// client_builder. Also keeps the sessions that servers offer for resumption.
 /// Thread safety: immutable; copies may be used on any thread.
-/// Cost: a copy is a reference count.
+/// Cost: copying increments a reference count.
 class EDDY_API client_config {
 public:
     /// Makes the default settings; see client_builder.
@@ -47,31 +47,31 @@ private:
     std::shared_ptr<detail::tls_client_context> context_;
 };
 
-/// Builds a client_config. By default: the system's trusted certificates, TLS 1.2 and 1.3, the certificate and its host
-/// name are verified, a handshake may take 10 s.
+/// Builds a client_config. By default, it trusts the system's certificates, verifies the server's certificate and its
+/// host name, uses TLS 1.2 or 1.3, and limits a handshake to 10 s.
 ///     auto config = tls::client_builder().alpn({"h2", "http/1.1"}).build();
 /// Thread safety: one thread at a time.
 class EDDY_API client_builder {
 public:
-    /// Has the default settings.
+    /// Starts with the default settings.
     client_builder() = default;
 
     /// Trusts the certificates in this PEM text, in place of the system's. May be called several times.
     client_builder& trust_pem(std::string_view certificates);
     /// Trusts the certificates in this file, in place of the system's. build() reads it.
     client_builder& trust_file(std::filesystem::path certificates);
-    /// Proves this identity to servers that ask for one.
+    /// Shows this identity to servers that request a client certificate.
     client_builder& identity(tls::identity own);
     /// Offers application protocols, the preferred one first; see stream::alpn().
     client_builder& alpn(std::vector<std::string> protocols);
-    /// Refuses older versions.
+    /// Refuses older versions of TLS.
     client_builder& min_version(version oldest) noexcept;
-    /// Limits the time of a handshake.
+    /// Limits the time of a handshake. 10 seconds by default.
     client_builder& handshake_timeout(std::chrono::nanoseconds limit) noexcept;
     /// Writes the secrets of all connections to this file (SSLKEYLOGFILE), with which recorded connections can be
     /// decrypted.
     client_builder& dangerous_key_log(std::filesystem::path file);
-    /// Accepts any certificate, also from an attacker in the middle. For tests only.
+    /// Accepts any certificate, even that of an attacker between client and server. Use it only in tests.
     client_builder& dangerous_accept_any_certificate() noexcept;
 
     /// Makes the settings. Reads files, which blocks the thread.
@@ -90,18 +90,18 @@ private:
     bool verifies_ = true;
 };
 
-/// The settings of a server, for any number of connections: its identities, what it accepts. Made by server_builder.
-/// Thread safety: copies may be used on any thread, also while one of them calls replace().
-/// Cost: a copy is a reference count.
+/// The settings of a server, for any number of connections, for example its identities. Made by server_builder.
+/// Thread safety: copies may be used on any thread, even while one of them calls replace().
+/// Cost: copying increments a reference count.
 class EDDY_API server_config {
 public:
     /// Makes default settings with one identity; see server_builder.
     /// Errors: those of server_builder::build().
     [[nodiscard]] static result<server_config> make(identity own);
 
-    /// Replaces the identity that clients get by default, for all copies of these settings: new handshakes use the new
-    /// one, connections keep theirs. Use it to renew a certificate without a restart.
-    /// Errors: those of openssl_category(); the old identity stays then.
+    /// Replaces the default identity for all copies of these settings. New handshakes use the new identity; existing
+    /// connections are not affected. Use it to renew a certificate without a restart.
+    /// Errors: those of openssl_category(); the old identity then remains in use.
     result<void> replace(const identity& own) const;
 
 private:
@@ -113,28 +113,30 @@ private:
     std::shared_ptr<detail::tls_server_context> context_;
 };
 
-/// Builds a server_config. By default: TLS 1.2 and 1.3, no certificate is asked of clients, session tickets, no
-/// renegotiation, a handshake may take 10 s.
+/// Builds a server_config. By default, it uses TLS 1.2 or 1.3, issues session tickets, requests no client certificates,
+/// and limits a handshake to 10 s. Renegotiation is refused.
 /// Thread safety: one thread at a time.
 class EDDY_API server_builder {
 public:
-    /// Begins with the identity for clients that name no host, or one that has no identity of its own.
+    /// Starts with the default settings and the default identity. Clients get this identity if they name no host, or a
+    /// host without an identity_for().
     explicit server_builder(tls::identity own) : identity_(std::move(own)) {}
 
-    /// Uses another identity for clients that ask for this host name (SNI). The name matches exactly, or as a wildcard
-    /// `*.example.org`.
+    /// Uses another identity for clients that request this host name (SNI). A name such as `*.example.org` matches all
+    /// hosts with exactly one more label.
     server_builder& identity_for(std::string host, tls::identity own);
-    /// Accepts application protocols, the preferred one first. A client that offers none of them is refused, one that
-    /// offers nothing is accepted; see stream::alpn().
+    /// Accepts application protocols, the preferred one first; see stream::alpn(). Refuses a client that offers only
+    /// other protocols. Accepts a client that offers no protocol.
     server_builder& alpn(std::vector<std::string> protocols);
-    /// Asks clients for a certificate that one of these PEM certificates has issued, and refuses clients without one.
+    /// Requires client certificates that were issued by one of these PEM certificates. Refuses clients without such a
+    /// certificate.
     server_builder& require_client_certificate(std::string_view issuers);
-    /// Refuses older versions.
+    /// Refuses older versions of TLS.
     server_builder& min_version(version oldest) noexcept;
-    /// Limits the time of a handshake, including the wait for max_handshakes().
+    /// Limits the time of a handshake, including the wait for max_handshakes(). 10 seconds by default.
     server_builder& handshake_timeout(std::chrono::nanoseconds limit) noexcept;
-    /// Limits how many handshakes are in progress, which bounds the memory and processor time that clients can demand
-    /// before they are known. Others wait. 1,000 by default; 0 is treated as 1.
+    /// Limits how many handshakes are in progress, and so the memory and processor time that clients can use before
+    /// their handshake is complete. Further handshakes wait. 1,000 by default. 0 is treated as 1.
     server_builder& max_handshakes(std::size_t most) noexcept;
     /// Writes the secrets of all connections to this file (SSLKEYLOGFILE), with which recorded connections can be
     /// decrypted.

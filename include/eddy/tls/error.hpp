@@ -7,7 +7,7 @@
 
 // The errors of eddy::tls, in addition to those of the transport:
 //
-//     errc::tls_truncated              the peer closed the connection without close_notify, or an attacker did
+//     errc::tls_truncated              the connection ended without close_notify: the peer or an attacker closed it
 //     errc::timed_out                  the handshake took too long
 //     tls::certificate_category()      the peer's certificate was refused: expired, unknown issuer, wrong host name
 //     tls::openssl_category()          any other error of OpenSSL: a protocol violation, an alert, a bad file

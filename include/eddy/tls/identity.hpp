@@ -16,10 +16,10 @@ struct tls_access;
 
 namespace eddy::tls {
 
-/// A certificate, its private key, and the certificates of its issuers up to a root. A server has one; a client needs
-/// one only if the server asks for it.
+/// A certificate, its private key, and the certificates of its issuers up to a root. A server has one. A client needs
+/// one only if the server requests it.
 /// Thread safety: immutable; copies may be used on any thread.
-/// Cost: a copy is a reference count.
+/// Cost: copying increments a reference count.
 class EDDY_API identity {
 public:
     /// Parses PEM text: the certificate first, then its issuers; and an unencrypted private key.

@@ -32,13 +32,13 @@ namespace eddy::tls {
 /// eddy::io work with it.
 ///
 /// Errors: those of `S`; errc::tls_truncated if the connection ends without close_notify; tls::openssl_category() if
-/// the peer violates the protocol or sends an alert. After an error, later calls in the same direction return it again.
+/// the peer violates the protocol or sends an alert. After an error, later reads, writes and flushes return it again.
 /// Cancel safety: each poll function is safe: no byte is lost or sent twice.
 /// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
-/// may also use the stream itself: neither misses a wake-up, although a read can have to write and vice versa.
+/// may also use the stream itself: neither misses a wake-up, although a read may have to write and vice versa.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// connection without close_notify: await shutdown() first, or the peer reports truncation.
-/// Cost: OpenSSL's own memory, and some 300 bytes. Buffers for encrypted bytes exist only while they are not empty.
+/// Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not empty.
 template <class S>
 class stream {
 public:
@@ -53,8 +53,8 @@ public:
     /// Errors: errc::unexpected_eof if the stream ends first.
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
     [[nodiscard]] auto read_exact(std::span<std::byte> into) { return io::read_exact(*this, into); }
-    /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent at once, as far as the
-    /// connection takes them; up to 64 KiB may wait for the next read, write or flush.
+    /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent immediately, as far as
+    /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush.
     /// Cancel safety: safe.
     [[nodiscard]] auto write(std::span<const std::byte> from) { return io::write(*this, from); }
     /// Encrypts all of `from`; see write().
@@ -100,14 +100,14 @@ public:
     /// Returns the application protocol that both sides agreed on; empty if there is none.
     /// Lifetime: the view is valid as long as the stream.
     [[nodiscard]] std::string_view alpn() const noexcept { return engine_.alpn(); }
-    /// On a server: returns the host name that the client asked for; empty if it named none.
+    /// On a server: returns the host name that the client requested; empty if it named none.
     /// Lifetime: the view is valid as long as the stream.
     [[nodiscard]] std::string_view server_name() const noexcept { return engine_.server_name(); }
     /// Returns the version of the protocol that is in use.
     [[nodiscard]] tls::version version() const noexcept { return engine_.version(); }
     /// Returns whether an earlier session was resumed, without a new exchange of certificates.
     [[nodiscard]] bool was_resumed() const noexcept { return engine_.was_resumed(); }
-    /// Returns the peer's certificate as PEM text; empty if it has shown none.
+    /// Returns the peer's certificate as PEM text; empty if there is none.
     /// Cost: encodes the certificate.
     [[nodiscard]] std::string peer_certificate() const { return engine_.peer_certificate(); }
 
@@ -124,8 +124,8 @@ private:
 /// that the server's certificate must have, or an IP address.
 ///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
 ///     auto peer = co_await try_(tls::connect(std::move(tcp), config, "example.org"));
-/// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out; errors of
-/// `below`.
+/// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out;
+/// std::errc::invalid_argument for an empty or invalid `host`; errors of `below`.
 /// Cancel safety: safe. The connection is closed.
 template <class S>
 [[nodiscard]] task<result<stream<S>>> connect(S below, client_config config, std::string host) {
