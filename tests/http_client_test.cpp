@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// The client of eddy::http: against eddy's own server, against servers that send what a script says, and against
-// Python's server.
+// SPDX-License-Identifier: MIT The client of eddy::http: with eddy's own server, with servers that follow a script, and
+// with Python's server.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -40,7 +39,7 @@ namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
 
-/// A site with what a client can meet.
+/// A site with the responses that a client must handle.
 struct site {
     http::router app;
     int requests = 0;
@@ -112,7 +111,7 @@ task<std::string> text_of(task<std::expected<http::response, http::client_error>
     co_return std::to_string(http::to_int(answer->status)) + " " + shown;
 }
 
-TEST(HttpClient, GetsAndKeepsTheConnection) {
+TEST(HttpClient, LaterRequestsUseSameConnection) {
     site served;
     const auto report = serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;
@@ -124,7 +123,7 @@ TEST(HttpClient, GetsAndKeepsTheConnection) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
-TEST(HttpClient, OneOffRequestOutlivesItsClient) {
+TEST(HttpClient, BodyOfGetFunctionIsReadToItsEnd) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         auto page = co_await http::get(url + "/large");
@@ -136,7 +135,7 @@ TEST(HttpClient, OneOffRequestOutlivesItsClient) {
     });
 }
 
-TEST(HttpClient, SendsHeadersOfTheRequest) {
+TEST(HttpClient, SendsHeadersOfRequest) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         http::request asked;
@@ -148,7 +147,7 @@ TEST(HttpClient, SendsHeadersOfTheRequest) {
     });
 }
 
-TEST(HttpClient, SendsBodiesOfBothKinds) {
+TEST(HttpClient, SendsBodiesInMemoryAndOfReaders) {
     site served;
     const auto report = serve_during(
         served.app,
@@ -156,7 +155,8 @@ TEST(HttpClient, SendsBodiesOfBothKinds) {
             const http::client web;
             EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "hi")), "200 hi");
             EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "")), "200 ");
-            // The server sends the body back while it receives it, so both must go on at the same time.
+            // The server sends the body back while it receives it, so the client must send and receive at the same
+            // time.
             const std::string large(3'000'000, 'x');
             http::request streamed(http::method::post, "");
             streamed.body = http::body::from_reader(io::cursor<std::string>(large));
@@ -168,7 +168,7 @@ TEST(HttpClient, SendsBodiesOfBothKinds) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
-TEST(HttpClient, HeadHasNoBodyButASize) {
+TEST(HttpClient, HeadReturnsSizeWithoutBody) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;
@@ -220,7 +220,7 @@ TEST(HttpClient, LimitsRedirects) {
     });
 }
 
-TEST(HttpClient, KeepsCredentialsFromOtherOrigins) {
+TEST(HttpClient, RedirectToOtherOriginRemovesCredentials) {
     site other;
     serve_during(other.app, [](std::string url) -> task<void> {
         const auto show = [url](http::request asked) -> task<http::response> {
@@ -240,7 +240,7 @@ TEST(HttpClient, KeepsCredentialsFromOtherOrigins) {
     });
 }
 
-// ---- Servers that send what a script says ----
+// ---- Servers that follow a script ----
 
 using script = std::vector<std::string>;  // one answer for each connection
 
@@ -286,14 +286,14 @@ std::string answer_of(std::string said, http::client_options options = http::cli
     return answers_of({std::move(said)}, std::move(options)).front();
 }
 
-TEST(HttpClient, UnderstandsBodiesUntilTheEnd) {
+TEST(HttpClient, BodyWithoutLengthEndsWithConnection) {
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\n\r\nhello"), "200 hello");
     EXPECT_EQ(answer_of("HTTP/1.0 200 OK\r\n\r\nhello"), "200 hello");
     EXPECT_EQ(answer_of("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
               "200 hi");
 }
 
-TEST(HttpClient, NamesWhatIsWrongWithAResponse) {
+TEST(HttpClient, InvalidResponsesAreErrors) {
     const std::string refused = "no response from : ";
     const std::string bad = http::error_category().message(static_cast<int>(http::errc::bad_message));
     const std::string large = http::error_category().message(static_cast<int>(http::errc::header_too_large));
@@ -318,7 +318,7 @@ TEST(HttpClient, RepeatsRequestIfKeptConnectionWasClosed) {
     EXPECT_EQ(answers_of({hi, hi, hi}), (script{"200 hi", "200 hi", "200 hi"}));
 }
 
-TEST(HttpClient, ErrorsNamePhaseAndAddress) {
+TEST(HttpClient, ErrorsHavePhaseAndAddress) {
     eddy::core loop;
     loop.run([]() -> task<void> {
         auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
@@ -340,7 +340,7 @@ TEST(HttpClient, ErrorsNamePhaseAndAddress) {
     }());
 }
 
-TEST(HttpClient, TimeoutNamesTheWaitingPhase) {
+TEST(HttpClient, TimeoutErrorHasPhaseAndAddress) {
     eddy::core loop;
     loop.run([]() -> task<void> {
         auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();  // accepts nothing
@@ -352,7 +352,7 @@ TEST(HttpClient, TimeoutNamesTheWaitingPhase) {
     }());
 }
 
-TEST(HttpClient, ReceivesRefusalOfABodyThatItStillSends) {
+TEST(HttpClient, ReceivesErrorResponseWhileSendingBody) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         const http::client web;

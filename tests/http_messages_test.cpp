@@ -298,26 +298,26 @@ constexpr message responses[] = {
     {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked" END "0" END, "refused"},
 };
 
-TEST(HttpMessages, RequestsAsAWhole) {
+TEST(HttpMessages, WholeRequestsAreParsed) {
     static_assert(std::size(requests) >= 200);
     for (const auto& [bytes, expected] : requests)
         EXPECT_EQ(support::requests_in(bytes, bytes.size()), expected) << bytes;
 }
 
-TEST(HttpMessages, RequestsInPiecesOfAnySize) {
+TEST(HttpMessages, RequestsInPiecesAreParsedAlike) {
     // A first piece of `step` bytes splits at this place; smaller pieces split at many.
     for (const auto& [bytes, expected] : requests)
         for (std::size_t step = 1; step < bytes.size(); ++step)
             EXPECT_EQ(support::requests_in(bytes, step), expected) << step << ": " << bytes;
 }
 
-TEST(HttpMessages, ResponsesAsAWholeAndInPieces) {
+TEST(HttpMessages, ResponsesInPiecesAreParsedAlike) {
     for (const auto& [bytes, expected] : responses)
         for (std::size_t step = 1; step <= bytes.size(); ++step)
             EXPECT_EQ(support::response_in(bytes, step), expected) << step << ": " << bytes;
 }
 
-TEST(HttpMessages, BodyUntilTheEndStopsAtItsLimit) {
+TEST(HttpMessages, BodyWithoutLengthHasLimit) {
     const std::string head = "HTTP/1.1 200 OK" END;
     const std::string most(1000, 'x');
     for (std::size_t step = 1; step < 2000; step += 13) {
@@ -350,7 +350,7 @@ TEST(HttpMessages, HeadLimitDoesNotDependOnPieces) {
     }
 }
 
-TEST(HttpMessages, TrailersAreBounded) {
+TEST(HttpMessages, TrailersHaveLimit) {
     const std::string endless = CHUNKED "0\r\nX: " + std::string(20'000, 'x');
     EXPECT_EQ(support::requests_in(endless, 1000), R"(POST / 1.1 " 400)");
 }

@@ -43,7 +43,7 @@ TEST(HttpHeaders, KeepOrderAndDuplicates) {
     EXPECT_EQ(all.get("c"), std::nullopt);
 }
 
-TEST(HttpHeaders, SetReplacesAllAtTheFirstPlace) {
+TEST(HttpHeaders, SetReplacesAllAtPositionOfFirst) {
     http::headers all;
     all.add("X", "1");
     all.add("Y", "2");
@@ -68,7 +68,7 @@ TEST(HttpHeaders, FindsTokensOfLists) {
     EXPECT_FALSE(all.has_token("Other", "close"));
 }
 
-TEST(HttpHeaders, RefuseWhatWouldInjectFields) {
+TEST(HttpHeaders, RefuseInvalidNamesAndValues) {
     http::headers all;
     EXPECT_THROW(all.add("X", "a\r\nY: b"), eddy::misuse);
     EXPECT_THROW(all.add("X", std::string_view("\0", 1)), eddy::misuse);
@@ -79,7 +79,7 @@ TEST(HttpHeaders, RefuseWhatWouldInjectFields) {
     EXPECT_TRUE(all.empty());
 }
 
-TEST(HttpNames, MethodsAndStatuses) {
+TEST(HttpNames, MethodsAndStatusesHaveNames) {
     EXPECT_EQ(http::to_string(http::method::delete_), "DELETE");
     EXPECT_EQ(http::method_of("PATCH"), http::method::patch);
     EXPECT_EQ(http::method_of("patch"), std::nullopt);
@@ -187,7 +187,7 @@ TEST(HttpBody, ReaderWithoutSizeIsReadToItsEnd) {
     EXPECT_EQ(loop.run(body.read_text()).value().size(), 40'000U);
 }
 
-TEST(HttpBody, ReaderWithSizeGivesExactlyThatSize) {
+TEST(HttpBody, ReaderWithSizeHasExactlyThatSize) {
     eddy::core loop;
     auto longer = http::body::from_reader(reader_of("hello"), 3);
     EXPECT_EQ(loop.run(longer.read_text()).value(), "hel");
@@ -195,7 +195,7 @@ TEST(HttpBody, ReaderWithSizeGivesExactlyThatSize) {
     EXPECT_EQ(loop.run(shorter.read_text()).error(), http::errc::body_too_short);
 }
 
-TEST(HttpBody, LimitBoundsWhatIsCollected) {
+TEST(HttpBody, ReadAllFailsAboveLimit) {
     eddy::core loop;
     http::body exact("12345");
     EXPECT_EQ(loop.run(exact.read_all(5)).value(), "12345");
@@ -238,7 +238,7 @@ TEST(HttpHead, ResponseDelimitsItsBody) {
               "HTTP/1.1 200 OK;Content-Length: 2;Connection: close;;");
 }
 
-TEST(HttpHead, ResponsesWithoutBody) {
+TEST(HttpHead, ResponsesToHeadAndWith204Or304HaveNoBody) {
     EXPECT_EQ(head_of(http::response(http::status::no_content, "hi")), "HTTP/1.1 204 No Content;;");
     EXPECT_EQ(head_of(http::response(http::status::not_modified, "hi")), "HTTP/1.1 304 Not Modified;;");
     EXPECT_EQ(head_of(http::response(http::status::ok, "hi"), http::method::head),
@@ -250,7 +250,7 @@ TEST(HttpHead, ResponsesWithoutBody) {
     EXPECT_EQ(head_of(announced), "HTTP/1.1 304 Not Modified;Content-Length: 7;;");
 }
 
-TEST(HttpHead, FramingOfTheServiceIsIgnored) {
+TEST(HttpHead, FramingFieldsOfServiceAreIgnored) {
     http::response wrong(http::status::ok, "hi");
     wrong.headers.add("Content-Length", "7");
     wrong.headers.add("transfer-encoding", "gzip");
@@ -259,7 +259,7 @@ TEST(HttpHead, FramingOfTheServiceIsIgnored) {
     EXPECT_EQ(head_of(wrong), "HTTP/1.1 200 OK;X: y;Content-Length: 2;;");
 }
 
-TEST(HttpHead, DateHasTheFixedFormat) {
+TEST(HttpHead, DateHasFixedFormat) {
     std::string date;
     eddy::detail::write_date(date);
     ASSERT_EQ(date.size(), 29U);

@@ -117,7 +117,7 @@ TEST(HttpServe, ShutdownClosesIdleAndAwaitsBusyConnections) {
     EXPECT_EQ(report.failed, 0U);
 }
 
-TEST(HttpServe, IdleConnectionsAreClosedAfterTheirLimit) {
+TEST(HttpServe, IdleConnectionsAreClosedAfterTimeout) {
     eddy::core loop;
     std::string got;
     auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
@@ -154,7 +154,7 @@ TEST(HttpServe, ErrorsOfTheServiceAreReported) {
     EXPECT_NE(reported[0].find("No space left"), std::string::npos) << reported[0];
 }
 
-TEST(HttpServe, RequestHasTheAddressOfItsClient) {
+TEST(HttpServe, RequestHasAddressOfClient) {
     eddy::core loop;
     std::optional<net::socket_addr> seen;
     const auto app = [&](http::request asked) -> task<http::response> {
@@ -170,7 +170,7 @@ TEST(HttpServe, RequestHasTheAddressOfItsClient) {
     loop.run(serve_during(app, http::serve_options(), script));
 }
 
-TEST(HttpServe, AbortedServerClosesConnectionsInTheMiddleOfARequest) {
+TEST(HttpServe, AbortClosesConnectionsInMiddleOfRequest) {
     eddy::core loop;
     loop.run([]() -> task<void> {
         auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();

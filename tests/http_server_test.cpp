@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// The server of eddy::http over connections in memory, on a paused clock: what a client sends, byte by byte, and what
-// it gets.
+// SPDX-License-Identifier: MIT The server of eddy::http over connections in memory, on a paused clock. The tests
+// compare the bytes that a client sends and receives.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -44,7 +43,7 @@ public:
         const auto sent = co_await io::write_all(stream_, text);
         co_return sent.has_value();
     }
-    /// Receives text that ends with `end`. Returns what came if the connection ends before.
+    /// Receives text that ends with `end`. If the connection ends earlier, returns the text so far.
     task<std::string> receive(std::string end) {
         std::string text;
         std::array<std::byte, 1> one{};
@@ -112,7 +111,7 @@ result<void> converse(http::service app, http::serve_options options, Script scr
     });
 }
 
-/// Sends `requests` at once, and returns all responses.
+/// Sends `requests` together, and returns all responses.
 std::string answers(http::service app, std::string requests, http::serve_options options = http::serve_options()) {
     std::string responses;
     const auto outcome = converse(std::move(app), std::move(options),
@@ -164,14 +163,14 @@ TEST(HttpServer, AnswersRequestsOfOneConnection) {
     EXPECT_EQ(answers(say_body, post("hello") + post("") + post("x")), ok("hello") + ok("") + ok("x"));
 }
 
-TEST(HttpServer, ClosesIfTheClientAsksForIt) {
+TEST(HttpServer, ClosesConnectionIfClientRequestsIt) {
     EXPECT_EQ(answers(say_path, get("/a", close_field) + get("/b")), ok("/a", close_field));
     EXPECT_EQ(answers(say_path, "GET /a HTTP/1.0\r\n\r\n"), ok("/a", close_field));
     EXPECT_EQ(answers(say_path, "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
               ok("/a", "Connection: keep-alive\r\n"));
 }
 
-TEST(HttpServer, ClosesIfTheServiceAsksForIt) {
+TEST(HttpServer, ClosesConnectionIfServiceRequestsIt) {
     const auto app = [](http::request) -> task<http::response> {
         http::response answer(http::status::ok, "x");
         answer.headers.add("Connection", "close");
@@ -180,7 +179,7 @@ TEST(HttpServer, ClosesIfTheServiceAsksForIt) {
     EXPECT_EQ(answers(app, get("/a") + get("/b")), ok("x", close_field));
 }
 
-TEST(HttpServer, HeadAndNoContentHaveNoBody) {
+TEST(HttpServer, ResponsesToHeadAndWith204HaveNoBody) {
     const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     EXPECT_EQ(answers(say_path, "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n" + get("/b")), head + ok("/b"));
     const auto none = [](http::request) -> task<http::response> {
@@ -204,7 +203,7 @@ TEST(HttpServer, PassesRequestToService) {
     EXPECT_EQ(answers(app, request), "HTTP/1.1 303 See Other\r\nLocation: /z\r\nContent-Length: 0\r\n\r\n");
 }
 
-TEST(HttpServer, SendsAnswerBeforeTheNextServiceIsDone) {
+TEST(HttpServer, SendsResponseWhileNextRequestIsServed) {
     eddy::sync::notify go;
     const auto app = [&go](http::request asked) -> task<http::response> {
         if (asked.path() == "/slow") co_await go.notified();
@@ -254,7 +253,7 @@ TEST(HttpServer, ReceivesLargeBodies) {
     EXPECT_EQ(answers(size, chunked + "0\r\nX: y\r\n\r\n" + get("/")), ok("1000000") + ok("0"));
 }
 
-TEST(HttpServer, StreamsTheRequestBodyIntoTheResponse) {
+TEST(HttpServer, StreamsRequestBodyIntoResponse) {
     const std::string large(300'000, 'x');
     EXPECT_TRUE(answers(stream_body, post(large) + post("y")) == ok(large) + ok("y"));
     EXPECT_EQ(
@@ -262,7 +261,7 @@ TEST(HttpServer, StreamsTheRequestBodyIntoTheResponse) {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
 }
 
-TEST(HttpServer, ServiceSeesBodyBeforeItIsComplete) {
+TEST(HttpServer, ServiceReadsBodyBeforeItIsComplete) {
     const auto app = [](http::request asked) -> task<result<http::response>> {
         std::array<std::byte, 1> first{};
         static_cast<void>(co_await try_(io::read(asked.body, first)));
@@ -277,7 +276,7 @@ TEST(HttpServer, ServiceSeesBodyBeforeItIsComplete) {
     EXPECT_TRUE(outcome.has_value());
 }
 
-TEST(HttpServer, AsksForBodyWhenServiceReadsIt) {
+TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
     const std::string expects = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
     const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     for (const http::service& app : {http::service(say_body), http::service(stream_body)}) {
@@ -290,8 +289,8 @@ TEST(HttpServer, AsksForBodyWhenServiceReadsIt) {
         });
         EXPECT_TRUE(outcome.has_value());
     }
-    EXPECT_EQ(answers(say_path, expects), ok("/", close_field));  // it does not read the body
-    EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the body came without being asked for
+    EXPECT_EQ(answers(say_path, expects), ok("/", close_field));  // the service does not read the body
+    EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
 }
 
 TEST(HttpServer, DiscardsUnreadBodies) {
@@ -300,7 +299,7 @@ TEST(HttpServer, DiscardsUnreadBodies) {
     EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/"));
 }
 
-TEST(HttpServer, BodyIsDetachedAfterTheResponse) {
+TEST(HttpServer, ReadingBodyAfterResponseFails) {
     std::optional<http::request> kept;
     const auto app = [&kept](http::request asked) -> task<http::response> {
         kept = std::move(asked);
@@ -314,7 +313,7 @@ TEST(HttpServer, BodyIsDetachedAfterTheResponse) {
 
 // ---- Refusals and limits ----
 
-TEST(HttpServer, RefusesBadRequestsWithoutTheService) {
+TEST(HttpServer, ServiceDoesNotSeeBadRequests) {
     int calls = 0;
     const auto app = [&calls](http::request) -> task<http::response> {
         ++calls;
@@ -339,7 +338,7 @@ TEST(HttpServer, RefusesBadRequestsWithoutTheService) {
     EXPECT_EQ(calls, 0);
 }
 
-TEST(HttpServer, LimitsAreOptions) {
+TEST(HttpServer, RequestsAboveLimitsAreRefused) {
     const auto limited = http::serve_options().header_limit(100).max_headers(2).body_limit(3);
     EXPECT_EQ(statuses(answers(say_path, get("/", "X: y\r\n"), limited)), "200");
     EXPECT_EQ(statuses(answers(say_path, get("/", "X: y\r\nZ: y\r\n"), limited)), "431");
@@ -361,7 +360,7 @@ std::pair<std::string, std::error_code> failing_body(std::string bytes, bool end
     return {statuses(answer), outcome ? std::error_code() : outcome.error()};
 }
 
-TEST(HttpServer, FailedBodiesGetTheirStatus) {
+TEST(HttpServer, StatusTellsWhyBodyWasNotReceived) {
     const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     const std::string sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel";
     using failure = std::pair<std::string, std::error_code>;
@@ -388,7 +387,7 @@ TEST(HttpServer, SlowHeadGets408) {
     EXPECT_TRUE(outcome.has_value());
 }
 
-TEST(HttpServer, ClientThatDoesNotReadIsClosed) {
+TEST(HttpServer, ConnectionWithoutProgressIsClosed) {
     const std::string large(1'000'000, 'x');
     const auto app = [&large](http::request) -> task<http::response> {
         co_return http::response(http::status::ok, std::string_view(large));
@@ -403,7 +402,7 @@ TEST(HttpServer, ClientThatDoesNotReadIsClosed) {
     EXPECT_TRUE(outcome.has_value());
 }
 
-TEST(HttpServer, WaitsForTheNextRequestWithoutLimitOfItsOwn) {
+TEST(HttpServer, ServeConnectionHasNoIdleTimeout) {
     const auto outcome = converse(say_path, http::serve_options(), [](client& one) -> task<void> {
         EXPECT_TRUE(co_await one.send(get("/a")));
         EXPECT_EQ(co_await one.receive("/a"), ok("/a"));
@@ -440,7 +439,7 @@ TEST(HttpServer, ServiceExceptionBecomes500AndIsRethrown) {
     EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
 }
 
-/// A reader that gives some bytes and then fails.
+/// A reader that yields some bytes and then fails.
 class failing_reader {
 public:
     eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
@@ -454,7 +453,7 @@ private:
     bool has_read_ = false;
 };
 
-TEST(HttpServer, FailedResponseBodyCutsTheResponse) {
+TEST(HttpServer, FailedResponseBodyLeavesResponseIncomplete) {
     const auto app = [](http::request) -> task<http::response> {
         co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
     };

@@ -215,7 +215,7 @@ TEST(ProtoPipelined, CallsContinueWhileClientDoesNotRead) {
     auto [client, server] = duplex(8);
     std::vector<std::string> ended;
     const auto service = [&](const std::string& text) -> task<result<std::string>> {
-        if (text == "big") co_return std::string(10'000, 'x');  // more than the buffers take
+        if (text == "big") co_return std::string(10'000, 'x');  // larger than the buffers
         const auto value = co_await scripted(scripts[static_cast<std::size_t>(std::stoi(text))]);
         ended.push_back(text);
         co_return std::to_string(*value);
@@ -295,8 +295,8 @@ task<result<std::string>> add_mark(std::string text) {
     co_return text + "!";
 }
 
-// The buffers take a few bytes only, and the server fewer calls than the client: both sides have to read while they
-// cannot write.
+// The buffers have a few bytes, and the server accepts fewer calls than the client makes. So both sides must read while
+// they cannot write.
 TEST(ProtoClient, ManyTasksCallOverOneConnection) {
     support::on_pools([]() -> task<> {
         const auto options = proto::connection_options().max_in_flight(3);
@@ -421,7 +421,7 @@ TEST(ProtoClient, LimitOfCallsInFlightIsExact) {
         co_await sleep(1ms);
         const auto shed = co_await shedding("d");
         EXPECT_EQ(shed.error(), errc::overloaded);
-        a.abort();  // its answer is still due, so it counts
+        a.abort();  // it counts until its answer arrives
         co_await sleep(1ms);
         const auto first = co_await peer.next();
         const auto second = co_await peer.next();

@@ -117,7 +117,7 @@ TEST(ProtoService, LastLayerIsOutermost) {
     });
 }
 
-TEST(ProtoService, FunctionOfServiceIsLayer) {
+TEST(ProtoService, LayerIsMadeFromFunction) {
     run_paused([]() -> task<> {
         std::string seen;
         const auto noted = proto::layer([&seen](auto inner) {
@@ -172,7 +172,7 @@ TEST(ProtoService, MappedResponseMayBeError) {
 
 // ---- timeout ----
 
-TEST(ProtoTimeout, EndsCallAtTheLimit) {
+TEST(ProtoTimeout, EndsCallAtDeadline) {
     run_paused([]() -> task<> {
         bool is_dropped = false;
         const auto slow = [&](int n) -> task<result<int>> {
@@ -275,7 +275,7 @@ TEST(ProtoConcurrencyLimit, HoldsOnSeveralThreads) {
 
 // ---- rate_limit ----
 
-TEST(ProtoRateLimit, StartsAtMostThatManyInAnyInterval) {
+TEST(ProtoRateLimit, LimitHoldsInEachInterval) {
     run_paused([]() -> task<> {
         const auto start = clock::now();
         std::vector<std::chrono::milliseconds> starts;
@@ -337,7 +337,7 @@ TEST(ProtoRetry, RepeatsUntilSuccess) {
     });
 }
 
-TEST(ProtoRetry, PredicateAndExceptionEndIt) {
+TEST(ProtoRetry, PredicateOrExceptionEndsRetries) {
     run_paused([]() -> task<> {
         auto scripts = numbered_scripts(2);
         scripts[0].now = plan::fails;
@@ -353,7 +353,7 @@ TEST(ProtoRetry, PredicateAndExceptionEndIt) {
     });
 }
 
-TEST(ProtoRetry, DropDuringDelayEndsIt) {
+TEST(ProtoRetry, DropDuringDelayEndsRetries) {
     run_paused([]() -> task<> {
         auto scripts = numbered_scripts(1);
         scripts[0].now = plan::fails;
@@ -367,7 +367,7 @@ TEST(ProtoRetry, DropDuringDelayEndsIt) {
     });
 }
 
-TEST(ProtoRetry, BudgetLimitsRetriesToItsPart) {
+TEST(ProtoRetry, BudgetLimitsRetriesToPartOfCalls) {
     run_paused([]() -> task<> {
         int calls = 0;
         const auto failing = [&](int) -> task<result<int>> {
@@ -379,7 +379,7 @@ TEST(ProtoRetry, BudgetLimitsRetriesToItsPart) {
         const auto retried = failing | proto::retry(policy);
         for (int i = 0; i < 50; ++i) static_cast<void>(co_await retried(0));
         EXPECT_EQ(calls, 50 + 10);
-        co_await sleep(10s);  // what was not used is forgotten
+        co_await sleep(10s);  // unused retries expire
         for (int i = 0; i < 4; ++i) static_cast<void>(co_await retried(0));
         EXPECT_EQ(calls, 60 + 4);
         static_cast<void>(co_await retried(0));
@@ -446,7 +446,7 @@ TEST(ProtoCircuitBreaker, OneProbeAtATime) {
         by_hand probe(guarded(2)), other(guarded(3)), next(guarded(3));
         assert_pending(probe.poll());
         EXPECT_EQ(assert_ready_error(other.poll()), errc::circuit_open);
-        probe.drop();  // leaves its place to the next call
+        probe.drop();  // the next call is then the probe
         assert_pending(next.poll());
         scripts[3].change(plan::ready);
         EXPECT_EQ(assert_ready_ok(next.poll()), 3);
@@ -455,7 +455,7 @@ TEST(ProtoCircuitBreaker, OneProbeAtATime) {
     });
 }
 
-TEST(ProtoCircuitBreaker, OtherErrorsAreNoFailures) {
+TEST(ProtoCircuitBreaker, ErrorsOutsidePredicateDoNotCount) {
     run_paused([]() -> task<> {
         auto scripts = numbered_scripts(1);
         scripts[0].now = plan::fails;
@@ -479,11 +479,11 @@ TEST(ProtoBuffer, RunsCallsInOneTaskAndQueuesOthers) {
         std::vector<eddy::join_handle<result<int>>> calls;
         for (int i = 0; i < 4; ++i) calls.push_back(eddy::spawn(queued(i)));
         co_await sleep(1ms);
-        EXPECT_TRUE(scripts[0].alive && !scripts[1].alive);  // 1 and 2 are in the queue, 3 waits for room
+        EXPECT_TRUE(scripts[0].alive && !scripts[1].alive);  // 1 and 2 are in the queue, 3 waits for space in it
         const auto shed = co_await shedding(4);
         EXPECT_EQ(shed.error(), errc::overloaded);
-        calls[1].abort();                // is skipped
-        scripts[0].change(plan::fails);  // an error concerns its caller only
+        calls[1].abort();                // is not started
+        scripts[0].change(plan::fails);  // an error affects only its caller
         co_await sleep(1ms);
         EXPECT_TRUE(!scripts[1].polls && scripts[2].alive);
         scripts[2].change(plan::ready);
@@ -514,7 +514,7 @@ TEST(ProtoBuffer, DroppedCallIsCancelled) {
         } catch (const std::runtime_error&) {
             threw = true;
         }
-        EXPECT_TRUE(threw);  // the task of the buffer continues:
+        EXPECT_TRUE(threw);  // and the task of the buffer continues
         scripts[1].now = plan::ready;
         const auto after = co_await queued(1);
         EXPECT_EQ(after, 1);

@@ -101,7 +101,7 @@ TEST(ProtoPool, ConnectionThatIsNotGivenBackIsClosed) {
             EXPECT_TRUE(a);
         }
         EXPECT_TRUE(from.open == 0 && pool.idle() == 0);
-        const auto b = co_await pool.get();  // there is room for another one
+        const auto b = co_await pool.get();  // one more connection may be in use
         EXPECT_TRUE(b && from.made == 2);
     });
 }
@@ -227,7 +227,7 @@ TEST(ProtoBalance, LeastLoadedAvoidsServicesWithCalls) {
     std::optional<by_hand<task<result<int>>>> a(balanced(0)), b(copy(0)), c(balanced(0));
     for (auto* each : {&a, &b, &c}) assert_pending((*each)->poll());
     EXPECT_EQ(of.calls, (std::vector{1, 1, 1}));
-    b.reset();  // a dropped call is no load
+    b.reset();  // a dropped call does not count as load
     by_hand d(balanced(0));
     assert_pending(d.poll());
     EXPECT_EQ(of.calls, (std::vector{1, 2, 1}));
@@ -246,7 +246,7 @@ TEST(ProtoBalance, TwoChoicesSpreadCallsThatDoNotEnd) {
     EXPECT_LE(most - least, 10);
 }
 
-TEST(ProtoBalance, NoServiceIsMisuse) {
+TEST(ProtoBalance, EmptyListIsMisuse) {
     counted_services of(0);
     EXPECT_THROW(static_cast<void>(proto::balance(of.all())), eddy::misuse);
 }

@@ -49,11 +49,11 @@ TEST(TlsIdentity, IsReadFromFiles) {
     EXPECT_TRUE(identity::from_files(chain, key).has_value());
 }
 
-TEST(TlsClientBuilder, MissingTrustFileIsAnError) {
+TEST(TlsClientBuilder, MissingTrustFileIsError) {
     EXPECT_EQ(client_builder().trust_file("/nonexistent/ca.pem").build().error(), std::errc::no_such_file_or_directory);
 }
 
-TEST(TlsClientBuilder, TrustedTextWithoutACertificateIsAnError) {
+TEST(TlsClientBuilder, TrustedTextWithoutCertificateIsError) {
     EXPECT_EQ(client_builder().trust_pem("nothing").build().error().category(), eddy::tls::openssl_category());
 }
 
@@ -64,7 +64,7 @@ TEST(TlsBuilders, ProtocolNamesHaveOneTo255Bytes) {
     EXPECT_TRUE(client_builder().alpn({std::string(255, 'x')}).build().has_value());
 }
 
-TEST(TlsBuilders, KeyLogThatCannotBeOpenedIsAnError) {
+TEST(TlsBuilders, KeyLogThatCannotBeOpenedIsError) {
     EXPECT_EQ(client_builder().dangerous_key_log("/nonexistent/keys").build().error(),
               std::errc::no_such_file_or_directory);
     EXPECT_EQ(server_builder(make_identity()).dangerous_key_log("/nonexistent/keys").build().error(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// TLS against OpenSSL itself: its programs as peers, and its functions for what a peer does rarely.
+// TLS with OpenSSL itself: its programs as peers, and its functions for rare behavior of a peer.
 #include <eddy/tls.hpp>
 
 #include <eddy/future.hpp>
@@ -154,7 +154,7 @@ public:
 
     SSL* get() const noexcept { return ssl_.get(); }
 
-    /// Makes `call(ssl)` until it succeeds, and moves bytes to and from `below` meanwhile.
+    /// Repeats `call(ssl)` until it succeeds, and moves bytes to and from `below` meanwhile.
     template <class Call>
     task<result<int>> run(eddy::io::duplex_stream& below, Call call) {
         std::array<std::byte, 20'000> buffer{};

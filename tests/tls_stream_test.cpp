@@ -337,7 +337,7 @@ TEST_F(Tls, CertificateOfAnUnknownAuthorityIsRefused) {
     }
 }
 
-TEST_F(Tls, SystemTrustDoesNotIncludeTheTestAuthority) {
+TEST_F(Tls, SystemDoesNotTrustTestAuthority) {
     auto pair = shake_hands(loop, *tls::client_config::make(), *world.server().build());
     EXPECT_EQ(pair.client.error().category(), tls::certificate_category());
 }
@@ -350,7 +350,7 @@ TEST_F(Tls, ExpiredCertificateIsRefused) {
     EXPECT_EQ(pair.client.error(), std::error_code(X509_V_ERR_CERT_HAS_EXPIRED, tls::certificate_category()));
 }
 
-TEST_F(Tls, AnyCertificateIsAcceptedOnRequestOnly) {
+TEST_F(Tls, AnyCertificateIsAcceptedOnlyOnRequest) {
     const auto any = *tls::client_builder().dangerous_accept_any_certificate().build();
     auto pair = shake_hands(loop, any, *world.server().build(), "example.org");
     exchange(pair);
@@ -362,7 +362,7 @@ TEST_F(Tls, EmptyHostIsRefused) {
     EXPECT_EQ(pair.client.error(), std::errc::invalid_argument);
 }
 
-TEST_F(Tls, ServerAsksForAClientCertificate) {
+TEST_F(Tls, ServerRequiresClientCertificate) {
     const support::certificate_authority clients("authority of clients");
     const auto mine = clients.issue({"DNS:client"});
     const auto server = *world.server().require_client_certificate(clients.pem()).build();
@@ -381,7 +381,7 @@ TEST_F(Tls, ServerAsksForAClientCertificate) {
     EXPECT_EQ(loop.run(read_some(*unknown.client)).error().category(), tls::openssl_category());
 }
 
-TEST_F(Tls, IdentityIsChosenByTheHostThatTheClientNames) {
+TEST_F(Tls, HostNameOfClientSelectsIdentity) {
     const auto other = world.authority().issue({"DNS:example.org"});
     const auto wild = world.authority().issue({"DNS:*.example.net"});
     const auto server = *world.server()
@@ -401,7 +401,7 @@ TEST_F(Tls, IdentityIsChosenByTheHostThatTheClientNames) {
     EXPECT_FALSE(too_deep.client.has_value());
 }
 
-TEST_F(Tls, ReplacedIdentityIsForNewHandshakes) {
+TEST_F(Tls, ReplacedIdentityIsUsedInNewHandshakes) {
     const auto server = *world.server().build();
     const auto client = *world.client().build();
     auto before = shake_hands(loop, client, server);

@@ -10,7 +10,7 @@
 #include "http/body_decoder.hpp"
 #include "http/head_parser.hpp"
 
-// What the parser of eddy::http makes of a sequence of bytes that arrives in pieces.
+// Parses a sequence of bytes in pieces with the parser of eddy::http, and describes the result as text.
 
 namespace support {
 
@@ -61,7 +61,7 @@ inline bool append_body(std::string& to, http_pieces& from, eddy::detail::body_d
     return true;
 }
 
-/// Returns the requests in `all`, each as `GET /path 1.1 "body"`, and " close" or " continue" if it asks for that. Ends
+/// Returns the requests in `all`, each as `GET /path 1.1 "body"`, and " close" or " continue" if it requests that. Ends
 /// with the status that refuses the next one, or with "..." if it is incomplete.
 inline std::string requests_in(std::string_view all, std::size_t step, const http_limits& limits = {}) {
     using scanner = eddy::detail::head_scanner;
