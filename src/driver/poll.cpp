@@ -43,7 +43,7 @@ short events_of(io::ready cleared) noexcept {
     return static_cast<short>(events);
 }
 
-/// Refuses what epoll_ctl(2) refuses, too: poll(2) reports regular files as ready, always.
+/// Refuses regular files and directories, as epoll_ctl(2) does. poll(2) always reports them as ready.
 result<void> check_pollable(int fd) noexcept {
     struct stat status{};
     if (::fstat(fd, &status) != 0) return std::unexpected(sys::last_error());
@@ -53,7 +53,7 @@ result<void> check_pollable(int fd) noexcept {
     return ok();
 }
 
-/// Waits with nanoseconds where the system can.
+/// Waits, with a resolution of nanoseconds if the system has ppoll(2).
 int wait_once(std::vector<pollfd>& fds, const max_wait& left) noexcept {
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
     timespec limit{};
@@ -68,7 +68,7 @@ int wait_once(std::vector<pollfd>& fds, const max_wait& left) noexcept {
 #endif
 }
 
-/// Wakes the reader of a pipe. A full pipe wakes it, too.
+/// Wakes the reader of a pipe. If the pipe is full, its reader is woken anyway.
 void write_byte(int fd) noexcept {
     static_cast<void>(sys::retry_interrupted([fd] { return ::write(fd, "", 1); }));
 }
@@ -103,7 +103,7 @@ std::size_t poll_driver::place_of(int fd) const noexcept {
     return fd >= 0 && index < places_.size() ? places_[index] : 0;
 }
 
-/// Adds events to those that poll(2) is asked for.
+/// Requests more events, as far as the source is watched for them.
 void poll_driver::ask_for(std::size_t place, short events) noexcept {
     pollfd& asked = set_.fds[place];
     const auto more = static_cast<short>(asked.events | (events & wanted_[place]));
@@ -113,7 +113,7 @@ void poll_driver::ask_for(std::size_t place, short events) noexcept {
     interrupt();
 }
 
-/// Makes a tick that sleeps on another thread begin anew, with the changed set.
+/// Makes a tick that sleeps on another thread wait again with the changed set.
 void poll_driver::interrupt() noexcept {
     if (is_waiting_) write_byte(wakes_to_.get());
 }
@@ -122,7 +122,8 @@ result<void> poll_driver::watch(int fd, source_key key, io::interest wanted) noe
     if (const auto checked = check_pollable(fd); !checked) return checked;
     const std::lock_guard guard(lock_);
     if (place_of(fd) != 0) return std::unexpected(std::make_error_code(std::errc::file_exists));
-    // What may throw comes first. This includes the room for a tick's copy, because a tick cannot report that.
+    // First the allocations, which may throw. This includes the memory of a tick's copy, because a tick cannot report
+    // that it is missing.
     const std::size_t place = set_.size();
     const auto index = static_cast<std::size_t>(fd);
     if (index >= places_.size()) places_.resize(std::max(2 * places_.size(), index + 1));
@@ -179,7 +180,7 @@ void poll_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
     alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
 }
 
-/// Waits until a source has something to report, a wake-up has come, or the time is over.
+/// Waits until there is an event of a source or a wake-up, or until the time is over.
 result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
     if (alarm_at_) {
         const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
@@ -187,7 +188,7 @@ result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
     }
     for (sys::countdown time(timeout);; time.update()) {
         prepare();
-        // After an error, revents has its former values.
+        // After an error, revents has the values from before.
         const bool failed = wait_once(polled_.fds, time.left()) < 0;
         const std::error_code error = failed ? sys::last_error() : std::error_code();
         if (failed) forget_reports(polled_.fds);
@@ -211,13 +212,14 @@ void poll_driver::prepare() noexcept {
     is_waiting_ = true;
 }
 
-/// Stops asking for what was reported. Leaves in polled_ only the reports that the tick passes on.
+/// Removes the reported conditions from the requested ones. Leaves in polled_ only the reports that this tick passes
+/// on.
 driver_tick poll_driver::collect() noexcept {
     const std::lock_guard guard(lock_);
     is_waiting_ = false;
     driver_tick done;
     if (std::exchange(polled_.fds[0].revents, short{0}) != 0) done.was_woken = take_wake();
-    // Begins behind the source that was passed on last, so that no source is left out again and again.
+    // Begins after the source that was reported last, so that no source starves.
     const std::size_t sources = polled_.size() - 1;
     const std::size_t first = last_;
     for (std::size_t i = 0; i != sources; ++i) {
@@ -245,12 +247,12 @@ bool poll_driver::take_wake() noexcept {
     std::array<std::byte, 64> taken;
     while (sys::read(wakes_from_.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
     }
-    // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag set, and
-    // did not write, is visible to this thread after the tick.
+    // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set writes nothing. What its thread has
+    // published before is nevertheless visible to this thread after the exchange.
     return wake_is_due_.exchange(false, std::memory_order_acq_rel);
 }
 
-/// Converts what poll(2) has reported. See sys::event, which does the same for epoll.
+/// Converts a report of poll(2). sys::event does the same for epoll.
 io::ready poll_driver::ready_of(short reported) noexcept {
     const auto has = [reported](int mask) { return (reported & mask) != 0; };
     io::ready ready;

@@ -21,25 +21,26 @@ namespace eddy::detail {
 
 /// The readiness driver for any POSIX system: poll(2).
 ///
-/// poll(2) is level-triggered, so this driver keeps the set of descriptors itself and asks for each condition once:
+/// poll(2) is level-triggered, so this driver keeps the set of descriptors and requests each condition until it is
+/// reported once:
 ///
 ///                watch()             reported by a tick
-///     not watched ───> asked for ────────────────────────> not asked for
+///     not watched ───> requested ────────────────────────> not requested
 ///                          ^                                    │
 ///                          └── rearm(), after a call would ─────┘
 ///                              block; watch_again()
 ///
-/// For each direction that is watched, either poll(2) is asked for it, or the readiness word of the source contains a
-/// condition of it. So no event is lost, and none is reported twice. While nothing is asked for, the descriptor is
-/// negative in the set: poll(2) would report errors and hang-ups of a descriptor again and again.
+/// For each watched direction, either its conditions are requested, or the readiness word of the source contains one of
+/// them. So no event is lost, and none is reported twice. While no condition of a descriptor is requested, the
+/// descriptor is negative in the set: otherwise poll(2) would report its errors and hang-ups in each tick.
 ///
 /// Thread safety: see driver_like. rearm() may be called on any thread.
 /// Lifetime: does not move, because sources refer to it.
-/// Cost: a tick takes time in proportion to the number of watched descriptors. watch() and rearm() on another thread
-/// than the one that runs the ticks interrupt a tick that sleeps.
+/// Cost: a tick takes time in proportion to the number of watched descriptors. If a tick sleeps, watch() and rearm() on
+/// another thread interrupt it.
 class poll_driver final : public rearming_driver {
 public:
-    /// Creates a driver of which one tick reports at most `events_per_tick` sources.
+    /// Creates a driver. One tick reports at most `events_per_tick` sources.
     /// Errors: what pipe(2) reports; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<poll_driver>> make(std::size_t events_per_tick) noexcept;
@@ -56,7 +57,7 @@ public:
     /// Stops watching `fd`.
     /// Errors: no_such_file_or_directory if it is not watched.
     result<void> unwatch(int fd) noexcept;
-    /// Asks for conditions again that a caller has cleared. Does nothing if `fd` is no longer watched with this key.
+    /// Requests conditions again that a caller has cleared. Does nothing if `fd` is no longer watched with this key.
     void rearm(int fd, source_key key, io::ready cleared) noexcept override;
 
     /// Runs one driver tick.
@@ -125,13 +126,13 @@ private:
     std::vector<short> wanted_;          // what each descriptor of set_ is watched for
     std::vector<std::uint32_t> places_;  // by descriptor: its index in set_, or 0
     std::size_t tick_capacity_ = 1;      // of polled_
-    poll_set spare_;                     // replaces polled_ in the next tick, if that has too little room
+    poll_set spare_;                     // replaces polled_ in the next tick, if polled_ has too little capacity
     bool is_waiting_ = false;
     bool is_closed_ = false;
 
     // Only for the thread that runs a tick.
-    poll_set polled_;       // a copy of set_, with what poll(2) has reported
-    std::size_t last_ = 0;  // the index of the source that was passed on last
+    poll_set polled_;       // a copy of set_, with the reports of poll(2)
+    std::size_t last_ = 0;  // the index of the source that was reported last
     std::optional<clock::time_point> alarm_at_;
 };
 

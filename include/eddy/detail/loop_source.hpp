@@ -15,7 +15,7 @@
 #include <eddy/future/when.hpp>
 #include <eddy/stream/next.hpp>
 
-// The sources of the branches of select_loop(): what each round of the loop polls.
+// The sources of the branches of select_loop(). A source makes the future that one round of the loop polls.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
@@ -91,14 +91,15 @@ bool is_empty_output(const std::expected<std::optional<T>, E>& output) noexcept 
     return output.has_value() && !output->has_value();
 }
 
-/// What the rounds of a function's branch know about its empty outputs.
+/// The state of a function's branch that its rounds share: its empty outputs.
 struct empty_outputs {
-    bool was_last = false;  // the handler's last output was empty
-    bool rests = false;     // this round's output was empty again, immediately
+    bool was_last = false;  // the last output that the handler got was empty
+    bool rests = false;     // the output of this round was empty again, in the first poll
 };
 
-/// The branch of a function whose futures may have an empty output. The handler takes the first empty output. If the
-/// next futures have one at once too, the branch rests until the next round, because the loop would spin.
+/// The branch of a function whose futures may have an empty output. The handler gets the first empty output. If the
+/// next future also has an empty output in its first poll, the branch rests until the next round. Otherwise the loop
+/// would spin.
 template <class F>
 class made_round {
 public:
@@ -138,8 +139,8 @@ private:
     bool is_first_poll_ = true;
 };
 
-/// A source of a branch: makes a future for each round. `round` is its type, and `value` the type that the handler
-/// takes. The first version is for functions.
+/// A source of a branch: makes a future for each round. `round` is the type of that future, and `value` the type that
+/// the handler takes. This version is for functions.
 template <class S>
 class loop_source {
     using made = owned_t<std::invoke_result_t<S&>>;
@@ -172,7 +173,7 @@ private:
     empty_outputs seen_;
 };
 
-/// A future that is kept until it is ready.
+/// The version for a future, which is kept until it is ready.
 template <class S>
     requires is_future_source<S>
 class loop_source<S> {
@@ -200,7 +201,7 @@ private:
     std::optional<kept> kept_;
 };
 
-/// A stream.
+/// The version for a stream.
 template <class S>
     requires is_stream_source<S>
 class loop_source<S> {

@@ -22,7 +22,7 @@ struct goes_on {};
 /// The value of a loop whose handlers end it with different types.
 struct values_differ {};
 
-/// The value with which an outcome of a handler ends the loop, and its error.
+/// The types of the value and of the error with which an outcome of a handler ends the loop.
 template <class Outcome>
 struct loop_end {
     using value = Outcome;
@@ -52,8 +52,8 @@ struct loop_end<std::expected<T, E>> {
 template <>
 struct loop_end<discardable_result> : loop_end<result<void>> {};
 
-/// Returns the value of a loop of which some handlers end it with an `A` and others with a `B`. If some end it with a
-/// value and others with flow::stop, the value is optional.
+/// Returns the type of the value of a loop that some handlers end with an `A` and others with a `B`. If some handlers
+/// end it with a value and others with flow::stop, the type is optional.
 template <class A, class B>
 consteval auto joint_value() {
     if constexpr (std::is_same_v<A, B> || std::is_same_v<B, goes_on> || std::is_same_v<A, std::optional<B>>) {
@@ -83,7 +83,7 @@ consteval auto joint_loop_error() {
     }
 }
 
-/// The value and the error of a loop whose handlers have these outcomes.
+/// The types of the value and of the error of a loop whose handlers have these outcomes.
 template <class Value, class Error, class... Outcome>
 struct loop_result {
     using value = Value;
@@ -97,7 +97,8 @@ struct loop_result<Value, Error, First, Others...>
 template <class Result>
 using loop_value_t = std::conditional_t<std::is_same_v<typename Result::value, goes_on>, void, typename Result::value>;
 
-/// The policy of a loop: an outcome becomes the output of the loop, or nullopt if the loop goes on.
+/// The policy of a loop: converts an outcome of a handler to the output of the loop, or to nullopt if the loop
+/// continues.
 template <class... Outcome>
 struct loop_verdict {
     using joint = loop_result<goes_on, goes_on, Outcome...>;

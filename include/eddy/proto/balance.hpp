@@ -49,7 +49,7 @@ public:
 private:
     using load = atomic<std::size_t>;
 
-    // relaxed, in all of them: the numbers only influence which service is selected.
+    // relaxed, in all functions: nothing is read through these numbers. They only influence which service is selected.
     class counted_call {
     public:
         explicit counted_call(load& of) noexcept : of_(&of) { of_->fetch_add(1, std::memory_order_relaxed); }

@@ -43,7 +43,7 @@ public:
     explicit barrier_state(std::size_t count) noexcept : count_(count == 0 ? 1 : count) {}
     barrier_state(const barrier_state&) = delete;
     barrier_state& operator=(const barrier_state&) = delete;
-    /// Waits for leaders on other threads that still send wake-ups. Returns false if tasks wait: destroying the barrier
+    /// Waits for leaders on other threads that still send wake-ups. Returns false if tasks wait. Destroying the barrier
     /// is misuse then, which the caller reports.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 

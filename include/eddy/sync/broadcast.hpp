@@ -72,8 +72,8 @@ template <class T>
 inline constexpr bool is_copied_in_slot =
     std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> && sizeof(T) <= 64;
 
-/// How a receiver obtains the value that it found. This version copies the value through its share after it released
-/// the slot's lock, and then releases the share.
+/// Reads the value that a receiver has found. This version copies the value after the slot's lock was released, and
+/// then releases its share.
 template <class T, bool InSlot>
 class broadcast_reader_of {
 public:
@@ -115,7 +115,7 @@ private:
 template <class T>
 class broadcast_reader : public broadcast_reader_of<T, is_copied_in_slot<T>> {};
 
-/// A broadcast_state of which the ends hold references.
+/// A broadcast_state. Each end holds a reference to it.
 template <class T>
 struct broadcast_channel : broadcast_state {
     using broadcast_state::broadcast_state;

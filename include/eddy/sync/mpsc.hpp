@@ -568,9 +568,9 @@ private:
     eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
 };
 
-/// The sending end of an unbounded channel. As `sender`, except that sending never waits.
-/// It is also a sink, which is always ready. Closing the sink releases the channel, as the destructor does. The sink
-/// reports a closed channel when an item is sent. (The sink of a bounded channel is poll_sender.)
+/// The sending end of an unbounded channel. It is like `sender`, but sending never waits. It is also a sink, which is
+/// always ready. Closing the sink releases the channel, as the destructor does. The sink reports a closed channel when
+/// an item is sent. (The sink of a bounded channel is poll_sender.)
 /// Thread safety: one thread at a time; use a copy for each thread.
 template <class T>
 class [[nodiscard]] mpsc<T>::unbounded_sender : public sink_ops<unbounded_sender> {

@@ -62,7 +62,7 @@ public:
             if (!sender_) return std::unexpected(send_error<T>(std::move(value)));
             throw misuse("send_item() needs reserved capacity: call poll_reserve() until it is ready", where);
         }
-        std::optional<sender> released;  // destroyed last, as sender_ in this class
+        std::optional<sender> released;  // destroyed last, like sender_ in this class
         typename mpsc<T>::permit used = std::move(*permit_);
         permit_.reset();
         if (closes_after_send_) released.swap(sender_);

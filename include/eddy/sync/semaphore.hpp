@@ -24,8 +24,8 @@ class counted_permits : public permit_state {
 public:
     explicit counted_permits(std::size_t permits) noexcept : permit_state(permits), total_(permits) {}
 
-    // relaxed, in all of them: only the destructor uses the number, and the destroying thread already synchronizes with
-    // the other users.
+    // relaxed, in all functions: only the destructor uses the number, and the destroying thread already synchronizes
+    // with the other users.
 
     /// Adds `count` permits. Returns false, without a change, if there would be more than max_permits.
     bool add(std::size_t count) noexcept {

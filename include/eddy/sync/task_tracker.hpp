@@ -50,8 +50,8 @@ public:
         if (references_.drop()) delete this;
     }
 
-    // acq_rel, all changes of the word: release publishes what was done under a token; acquire makes it visible to the
-    // caller that finds the tracker closed and empty, and then wakes the waiters.
+    // acq_rel, in all changes of the word: the release publishes the work that was done under a token. The acquire
+    // makes it visible to the caller that finds the tracker closed and empty, and then wakes the waiters.
 
     /// Adds a token.
     void add() noexcept { word_.fetch_add(one, std::memory_order_acq_rel); }
