@@ -53,7 +53,7 @@ eddy::async_generator<int> with_if_in_generator() {
 
 constexpr const char* miscompiled = "GCC 12 has miscompiled a coroutine.*The coroutine is .at .*await_checks_test.cpp:";
 
-TEST(MiscompiledDeathTest, CallOfTheCoroutineIsReportedWithItsLocation) {
+TEST(MiscompiledDeathTest, CallIsReportedWithItsLocation) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(with_if()), miscompiled);
     EXPECT_DEATH(static_cast<void>(with_while(1)), miscompiled);
@@ -276,7 +276,7 @@ TEST(ThrowingDestructorDeathTest, AbortedTaskIsReported) {
         throws_in_destructor);
 }
 
-TEST(ThrowingDestructorDeathTest, AwaitedTaskThatIsDroppedIsReported) {
+TEST(ThrowingDestructorDeathTest, DroppedAwaitedTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(eddy::run([]() -> task<void> {
                      const auto outer = []() -> task<void> { co_await waits_with_throwing_local(); };
@@ -468,7 +468,7 @@ TEST(LambdaCoroutine, CalledAndAwaitedInOneExpressionWorks) {
     EXPECT_TRUE(ran);
 }
 
-TEST(LambdaCoroutine, UnstartedCoroutineOfLambdaCanBeDroppedAndMoved) {
+TEST(LambdaCoroutine, UnstartedCoroutineCanBeDroppedAndMoved) {
     const auto work = [n = 3]() -> task<int> { co_return n; };
     {
         const auto dropped = work();

@@ -412,7 +412,7 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatAcceptAreReported) {
 #endif
 
 #if EDDY_CHECKS
-TEST(AwaitedObjectsDeathTest, ObjectDestroyedDuringAnAwaitIsReported) {
+TEST(AwaitedObjectsDeathTest, DestroyedObjectIsReported) {
     int count = 0;
     for_each_class([&](const char* name, auto make, auto use) {
         EXPECT_DEATH(end_await(what_first::destroys_object, make, use),
@@ -422,7 +422,7 @@ TEST(AwaitedObjectsDeathTest, ObjectDestroyedDuringAnAwaitIsReported) {
     EXPECT_EQ(count, 14);
 }
 
-TEST(AwaitedObjectsDeathTest, AsyncFdDestroyedDuringAnAwaitIsReported) {
+TEST(AwaitedObjectsDeathTest, DestroyedAsyncFdIsReported) {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ASSERT_GE(fd, 0);
     const auto make = [fd] { return eddy::io::async_fd<eddy::io::fd_view>(eddy::io::fd_view(fd)); };
@@ -435,7 +435,7 @@ TEST(AwaitedObjectsDeathTest, AsyncFdDestroyedDuringAnAwaitIsReported) {
     ::close(fd);
 }
 
-TEST(AwaitedObjectsDeathTest, SignalStreamDestroyedDuringAnAwaitIsReported) {
+TEST(AwaitedObjectsDeathTest, DestroyedSignalStreamIsReported) {
     const auto make = [] { return eddy::signal::stream(eddy::signal::kind::user_defined2()).value(); };
     const auto next = [](auto& signals) -> task<void> { static_cast<void>(co_await signals.next()); };
     EXPECT_DEATH(end_await(what_first::destroys_object, make, next), "a signal_stream was destroyed while a task");

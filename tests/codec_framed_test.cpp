@@ -162,7 +162,7 @@ TEST(FramedRead, RemainingBytesAreAnErrorBeforeTheEnd) {
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, DecodesInputInPiecesAndTruncatedAtEveryByte) {
+TEST(FramedRead, DecodesInputInPiecesOfAnySize) {
     const std::string text = "first\nsecond\r\nthird";
     for (const chop& how : support::all_chops()) {
         codec::framed_read lines(choppy_reader(text, how), codec::lines_codec());

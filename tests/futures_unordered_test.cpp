@@ -366,7 +366,7 @@ TYPED_TEST(FuturesGroup, ReadyOutputsUseUpTheBudget) {
     EXPECT_EQ(assert_ready(jobs.poll_next(next)), 10);
 }
 
-TYPED_TEST(FuturesGroup, OutputCostsOneBudgetUnitAndAWaitNone) {
+TYPED_TEST(FuturesGroup, OutputCostsOneBudgetUnitAndWaitingNone) {
     using channel = eddy::sync::oneshot<int>;
     auto first = channel::channel();
     auto second = channel::channel();

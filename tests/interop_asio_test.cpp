@@ -365,7 +365,7 @@ private:
     bool& is_gone_;
 };
 
-TEST(AsioExecutor, ContextOutlivesTheHandlerThatOwnsTheLastExecutor) {
+TEST(AsioExecutor, ContextOutlivesHandlerThatOwnsLastExecutor) {
     // The invoker of a strand destroys its executor first, then frees memory of the context.
     struct handler {
         std::unique_ptr<int, std::function<void(int*)>> freed_last;

@@ -112,7 +112,7 @@ TEST(Programs, EventLoopServerServesHundredClients) {
     }
 }
 
-TEST(Programs, EventLoopServerPrintsWhatFailed) {
+TEST(Programs, EventLoopServerPrintsFailedStep) {
     // One descriptor in addition to the standard streams: the dynamic linker needs it. The event loop needs two.
     const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
     EXPECT_EQ(no_core.err, "failed to make the event loop: Too many open files\n");

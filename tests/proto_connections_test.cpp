@@ -150,7 +150,7 @@ TEST(ProtoPipelined, LimitOfRequestsInFlightIsExact) {
     EXPECT_EQ(assert_ready(answers.poll()), "0\n1\n");
 }
 
-TEST(ProtoPipelined, ErrorOfServiceEndsConnectionAfterEarlierAnswers) {
+TEST(ProtoPipelined, ServiceErrorEndsConnectionAfterEarlierAnswers) {
     auto scripts = support::numbered_scripts(3);
     auto [client, server] = duplex(4096);
     by_hand served(proto::pipelined(lines(std::move(server)), following(scripts)));
@@ -179,7 +179,7 @@ TEST(ProtoPipelined, ExceptionOfServicePassesThrough) {
     EXPECT_THROW(static_cast<void>(served.poll()), eddy::misuse);
 }
 
-TEST(ProtoPipelined, ErrorOfCodecEndsConnectionAfterEarlierAnswers) {
+TEST(ProtoPipelined, CodecErrorEndsConnectionAfterEarlierAnswers) {
     run_paused([]() -> task<> {
         auto [client, server] = duplex(4096);
         auto served =

@@ -472,7 +472,7 @@ TEST(SyncSemaphoreDeathTest, DestructionWithPermitsInUseTerminates) {
         text);
 }
 
-TEST(SyncSemaphore, MayBeDestroyedAfterItsNumberOfPermitsHasChanged) {
+TEST(SyncSemaphore, MayBeDestroyedAfterNumberOfPermitsHasChanged) {
     auto permits = std::make_unique<semaphore>(3);
     permits->add_permits(5);
     EXPECT_EQ(permits->forget_permits(2), 2u);

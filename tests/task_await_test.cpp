@@ -267,7 +267,7 @@ TEST_F(Gcc12Temporaries, NamedConditionalExpression) {
     EXPECT_EQ(wait(work(false)), 100);
 }
 
-TEST_F(Gcc12Temporaries, AwaitInACondition) {
+TEST_F(Gcc12Temporaries, AwaitInCondition) {
     auto work = []() -> task<int> {
         if (const int n = co_await number_of(counted(8))) co_return n;
         co_return 0;

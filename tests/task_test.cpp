@@ -88,7 +88,7 @@ TEST(Task, ParametersOfAnUnstartedTaskAreDestroyed) {
     EXPECT_EQ(shared.use_count(), 1);
 }
 
-TEST(Task, AwaitReturnsTheChildsOutput) {
+TEST(Task, AwaitReturnsOutputOfChild) {
     auto sum = []() -> task<int> { co_return co_await returns(1) + co_await returns(2); };
     EXPECT_EQ(output_of(sum()), 3);
 }

@@ -99,7 +99,7 @@ TEST(TcpEnd, ZeroLingerStreamIsResetWithUnsentData) {
     EXPECT_EQ(support::repeated([&] { return ::poll(&hang_up, 1, 2'000); }), 1) << "the connection is still open";
 }
 
-TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheLoopEnds) {
+TEST(TcpEnd, DataArrivesOrConnectionIsResetWhenLoopEnds) {
     support::connection pair;
     pair.peer.send("x");
     std::size_t accepted = 0;
@@ -110,7 +110,7 @@ TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheLoopEnds) {
     EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
 }
 
-TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheRuntimeEnds) {
+TEST(TcpEnd, DataArrivesOrConnectionIsResetWhenRuntimeEnds) {
     support::connection pair;
     pair.peer.send("x");
     std::size_t accepted = 0;

@@ -73,7 +73,7 @@ void begin(eddy::core& loop, support::connection& pair) {
     ASSERT_EQ(loop.run(read_some(pair.stream)), "x");
 }
 
-TEST(TcpPeer, VectoredReadDoesNotSwallowAReset) {
+TEST(TcpPeer, VectoredReadDoesNotLoseReset) {
     support::connection pair;
     eddy::core loop;
     begin(loop, pair);

@@ -14,7 +14,7 @@
 
 namespace bench::rt {
 
-/// The work-stealing runtime of the flavour w2.
+/// The work-stealing runtime of the flavor w2.
 [[nodiscard]] inline eddy::runtime make_pool() { return eddy::runtime::builder().worker_threads(2).build().value(); }
 
 /// The executor of a flavor: an event loop on this thread for ct, or a runtime with two workers.

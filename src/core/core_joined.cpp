@@ -93,7 +93,8 @@ bool core_joined::is_finished(const joinable& task) noexcept {
 
 void core_joined::add_reference(joinable& joined) noexcept {
     core_joined& task = of(joined);
-    // relaxed: if the bit is set, the thread that made the caller's reference has set it, or an earlier one.
+    // relaxed: nothing is read through the bit. If the caller's reference is a shared one, the bit was set before the
+    // caller received the reference.
     if ((task.join_word.load(std::memory_order_relaxed) & is_shared) == 0) {
         // acq_rel: either publish() sees the bit and does not part, or this sees `parted` and the task as publish()
         // left it.

@@ -195,7 +195,7 @@ public:
     [[nodiscard]] begun begin_receive() noexcept;
     /// Records that the epoll watches the descriptor and that the reader reads it without the ring.
     void read_itself() noexcept;
-    /// Reports `error` to the next read, because the descriptor cannot be watched either.
+    /// Stores `error` for the next read. Called if neither the ring nor the epoll can watch the descriptor.
     void fail(const std::error_code& error) noexcept;
     /// Returns whether the caller must submit a cancel.
     [[nodiscard]] bool begin_stop() noexcept;

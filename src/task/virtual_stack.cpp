@@ -130,8 +130,8 @@ void end_miscompiled(call_site coroutine) noexcept {
 }
 
 void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept {
-    // Without `active`, the coroutine is destroyed while it waits: a cancellation. `ended` means that an error ends it
-    // by `try_`. An exception may also leave an await behind.
+    // An await is also abandoned in three correct cases: `active` is null, because the coroutine is cancelled while it
+    // waits; `ended` is set, because `try_` ends the coroutine with an error; or an exception leaves the await.
     if (awaiting.root->active == nullptr || awaiting.outcome->frame_is == slot_base::fate::ended) return;
     if (std::uncaught_exceptions() > unwinding) return;
     fatal_misuse(

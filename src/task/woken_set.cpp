@@ -222,8 +222,8 @@ bool woken_set::fetch(const waker& wake) noexcept {
 
 void woken_set::queue_all() noexcept {
     for (woken_node* node = first_; node != nullptr; node = node->next) {
-        // If the bit is set, the node will be polled anyway. The order has no partner: the word publishes no other data
-        // here, and next_to_poll() acquires it.
+        // If the bit is set, the node is queued already. acq_rel has no partner here: this function neither publishes
+        // nor reads data through the word. next_to_poll() acquires it.
         if ((node->word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) == 0)
             append_to_poll(*node);
     }

@@ -268,8 +268,8 @@ waker time_driver::settle(timer_entry& entry, timer_entry::state outcome) noexce
     return taken;
 }
 
-/// Unlinks and returns the next due entry of firing_. Entries with a deadline after `now`, by less than a tick, are put
-/// back.
+/// Unlinks and returns the next entry of firing_ whose deadline has passed. Moves entries whose deadline is after `now`
+/// back to the list of due entries; they are due within a tick.
 timer_entry* time_driver::take_due(time_point now) noexcept {
     // SAFETY: see shutdown().
     while (auto* const entry = static_cast<timer_entry*>(firing_.pop_front())) {
