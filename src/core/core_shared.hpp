@@ -30,7 +30,7 @@ struct core_joined;
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:
-    /// What observes the tasks of the loop.
+    /// The observers of the tasks of the loop.
     struct observer {
         runtime_hooks hooks;
         bool counts_poll_times = false;

@@ -232,7 +232,7 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
 result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& is_drained) {
     std::size_t total = 0;
     for (const auto& each : into.get()) {
-        // What follows the bytes, for example an error, is reported only once. So leave it for the next read.
+        // An error or the end after the bytes is reported only once. So leave it for the next read.
         if (total != 0 && !stream().has_chunk()) break;
         // SAFETY: iovec_list::add() has stored a std::byte* there. The caller's buffer outlives this call.
         const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);

@@ -147,7 +147,7 @@ public:
 
     // ---- Closing ----
 
-    /// What the caller of end() must do: close the descriptor; cancel the receive first; or wait for a send.
+    /// The next step of the caller of end(): close the descriptor; cancel the receive first; or wait for a send.
     enum class end_action { close, cancel_first, wait_for_send };
     /// Prepares the stream for its destruction: drops the wakers and the received data, and sends bytes that are
     /// queued for the end of the tick. `close` means that nothing is in flight, or that it belongs to another process
@@ -230,7 +230,7 @@ public:
     stream_source* next_requested = nullptr;
 
     // ---- Guarded by the io_handle's lock ----
-    /// What the epoll watches the stream for: bits of `watched`.
+    /// The bits of `watched`: the events for which the epoll watches the stream.
     static constexpr std::uint8_t for_writing = 1;
     static constexpr std::uint8_t for_reading = 2;
     static constexpr std::uint8_t for_all = 4;

@@ -14,8 +14,8 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// What a batch saves: on loopback and on many devices, most of the cost of a datagram is its way through the layers of
-// the kernel, and not the system call. So sendmmsg(2) alone saves little. Consecutive datagrams with the same receiver
+// The savings of a batch: on loopback and on many devices, most of the cost of a datagram is its way through the layers
+// of the kernel, not the system call. So sendmmsg(2) alone saves little. Consecutive datagrams with the same receiver
 // and the same size are sent as one message with UDP_SEGMENT (udp(7)). It passes through the layers once and is
 // segmented at the end.
 

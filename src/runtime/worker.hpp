@@ -102,7 +102,7 @@ public:
     /// Queues a task. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
-    // What run_task() and cancel_task() call.
+    // The functions that run_task() and cancel_task() call.
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
     void queue_again(spawned_task& task) noexcept;
     [[nodiscard]] bool destroys_cancelled() const noexcept;

@@ -294,7 +294,7 @@ private:
     wait_record record_;  // if it has waited, the socket may hold its waker
 };
 
-/// What an operation with an empty buffer does: nothing, or its call, because an empty datagram is valid.
+/// The effect of an operation with an empty buffer: none, or the call, because an empty datagram is valid.
 enum class if_empty : bool { nothing, call };
 
 /// The base of the futures that make one call, with a buffer or a list of buffers.

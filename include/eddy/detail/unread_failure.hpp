@@ -25,8 +25,8 @@ struct unread_error {
     unread_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// What remains to be reported of an outcome that no code has taken: an exception, an error, or nothing. Two pointers,
-/// since it is made at the end of each task.
+/// The failure of an outcome that no code has taken: an exception, an error, or none. It has only two pointers, because
+/// one is made at the end of each task.
 struct unread_failure {
     std::exception_ptr thrown;
     std::unique_ptr<unread_error> error;

@@ -149,7 +149,7 @@ constexpr bool check_handler() {
     return fits && !hides_error;
 }
 
-/// What a handler returns for the output `V`, decayed.
+/// The decayed type that a handler returns for the output `V`.
 template <class Fn, class V>
 using handler_result_t = typename call_result<Fn&, std::conditional_t<ignores_output<Fn, V>, void, V>>::type;
 
@@ -166,8 +166,8 @@ stored_t<handler_result_t<Fn, V>> call_handler(Fn& handler, stored_t<V>&& output
     }
 }
 
-/// What the handler of one of several branches has returned: `R...` are the types of all handlers. `Policy` converts
-/// the outcome to its output_type.
+/// The return value of the handler of one of several branches, as a future. `R...` are the types that the handlers
+/// return. `Policy` converts the outcome to its output_type.
 template <class Policy, class... R>
 class handler_run {
 public:

@@ -13,7 +13,7 @@
 
 namespace eddy {
 
-/// What a handler of select_loop() returns to go on, or to end the loop.
+/// The return value of a handler of select_loop(): continues the loop, or ends it.
 enum class flow : std::uint8_t {
     next,  ///< the loop waits for the next event
     stop   ///< the loop ends

@@ -25,7 +25,7 @@ namespace eddy {
 
 namespace detail {
 
-/// What a task shares with the coroutine that waits for it.
+/// The state that a task shares with the coroutine that waits for it.
 ///
 ///     phase       meaning                            changed by
 ///     waiting     the coroutine is suspended         -

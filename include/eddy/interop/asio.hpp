@@ -172,7 +172,7 @@ struct completed<std::exception_ptr, A...> : completed<A...> {
     }
 };
 
-/// What a future and the completion handler of its operation share.
+/// The state that a future and the completion handler of its operation share.
 struct operation {
     net::cancellation_signal cancel;
     std::atomic<bool> has_ended = false;
@@ -429,7 +429,7 @@ private:
 namespace detail::asio_interop {
 inline namespace EDDY_ASIO_FLAVOR {
 
-/// What the task of asio_spawn() shares with the cancellation slot of its handler.
+/// The state that the task of asio_spawn() shares with the cancellation slot of its handler.
 template <class Handler>
 struct spawned_work {
     using executor_type = net::associated_executor_t<Handler>;

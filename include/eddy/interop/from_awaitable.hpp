@@ -42,7 +42,7 @@ decltype(auto) awaiter_of(A&& a) {
     }
 }
 
-/// What a coroutine gets from awaiting an rvalue of `A`, as a value.
+/// The output of awaiting an rvalue of `A`, as a value type.
 template <class A>
 using awaited_t = std::remove_cvref_t<decltype(awaiter_of(std::declval<A>()).await_resume())>;
 

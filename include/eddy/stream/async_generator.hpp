@@ -146,7 +146,7 @@ elements_of(async_generator<T>&&) -> elements_of<T>;
 
 namespace detail {
 
-/// What a coroutine frame waits for after it has yielded: the request for the next item. Never written to.
+/// The leaf of a coroutine frame that has yielded and waits for the request for the next item. Never written to.
 inline leaf yielded{nullptr};
 
 /// Suspends the generator after it has yielded an item.

@@ -11,8 +11,8 @@
 
 namespace eddy {
 
-/// What a stream that may fail returns: an item, the end of the stream, or an error. It is a `result<std::optional<T>>`
-/// whose three cases have names.
+/// The output of a stream that may fail: an item, the end of the stream, or an error. It is a
+/// `result<std::optional<T>>` whose three cases have names.
 ///
 ///     auto line = co_await time::try_timeout(30s, lines.next());  // a stream_item<std::string>
 ///     if (line.is_error()) report(line.error());                  // also errc::timed_out
