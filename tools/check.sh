@@ -2,64 +2,107 @@
 # ./dev check: one function per stage. Part of ./dev, which defines the helpers (say, die, need, build, ...).
 
 # The stages that CI runs. The ones that fail most often come first.
-stages=(lists test docs format headers compilers asan tsan package counts tidy)
+stages=(lists test asan tsan)
+# These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
+stages_beside=(docs format headers compilers package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
 all_stages=(lists test docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross clients)
 
 all=0 # 1 with --all
 
 check() {
-    local name status start failed=0 summary=() known tally="$top/build/tally"
-    if [[ ${1:-} == --all ]]; then all=1 && shift; fi
-    known=("${stages[@]}")
-    ((!all)) || known=("${all_stages[@]}")
-    (($#)) || set -- "${known[@]}"
+    local name
+    if [[ ${1:-} == --all ]]; then
+        all=1
+        shift
+        (($#)) || set -- "${all_stages[@]}"
+    fi
     for name; do
         [[ " ${all_stages[*]} " == *" $name "* ]] || die "unknown stage $name; the stages are: ${all_stages[*]}"
     done
-    mkdir -p build
+    results=$top/build/check
+    rm -rf "$results" build/*/tests/failed.txt
+    mkdir -p "$results"
     need "${test_packages[@]}"
-    need_in_background "${check_packages[@]}"
-    rm -f build/*/tests/failed.txt
+    need "${check_packages[@]}" >build/packages.log 2>&1 &
+    packages=$!
 
+    if (($#)); then
+        run_stages "$@"
+    else
+        set -- "${stages[@]}" "${stages_beside[@]}"
+        run_beside "${stages_beside[@]}"
+        run_stages "${stages[@]}"
+        wait "$beside" || true
+        trap - EXIT
+    fi
+    summary "$@"
+}
+
+run_stages() {
+    local name
     for name; do
         # These stages need neither Clang nor valgrind, so they run while packages are being installed.
         [[ $name == lists || $name == test ]] || wait_for_packages
         say "---- check $name ----"
-        start=$SECONDS status=passed
-        rm -f "$tally.stage"
-        # A separate shell, which is not part of a condition: inside a condition, `set -e` has no effect.
-        set +e
-        (set -e && export EDDY_TALLY="$tally.stage" && "check_$name")
-        (($? == 0)) || { status=FAILED && failed=1; }
-        set -e
-        # A stage without tests counts as one test. So does a stage that fails although its tests pass.
-        [[ -s $tally.stage && ($status == passed || $(awk '{n += $2} END {print n}' "$tally.stage") -gt 0) ]] ||
-            case $status in passed) echo 1 0 0 ;; *) echo 0 1 0 ;; esac >>"$tally.stage"
-        cat "$tally.stage" >>"$tally.$$"
-        summary+=("$(printf '%-10s %-7s %5d s' "$name" "$status" $((SECONDS - start)))")
+        run_stage "$name"
     done
-    wait_for_packages
+}
 
+# run_beside STAGE...: runs the stages in a process group of their own, which ends with this program, and prints the output
+# of each stage when it has ended.
+run_beside() {
+    set -m
+    (
+        set +m
+        renice -n 10 "$BASHPID" >/dev/null
+        wait_for_packages
+        for name; do
+            run_stage "$name" >"$results/$name.log" 2>&1
+            { say "---- check $name, which ran beside other stages ----" && cat "$results/$name.log"; } >&2
+        done
+    ) </dev/null &
+    beside=$!
+    set +m
+    trap 'kill -- "-$beside" 2>/dev/null || true' EXIT
+}
+
+# Runs a stage. Its result is in $results: a line for the table, and its numbers of passed, failed, and skipped tests.
+run_stage() {
+    local start=$SECONDS status=passed tally=$results/$1.tally
+    # A separate shell, which is not part of a condition: inside a condition, `set -e` has no effect.
+    set +e
+    (set -e && export EDDY_TALLY="$tally" && "check_$1")
+    (($? == 0)) || status=FAILED
+    set -e
+    # A stage without tests counts as one test. So does a stage that fails although its tests pass.
+    [[ -s $tally && ($status == passed || $(awk '{n += $2} END {print n}' "$tally") -gt 0) ]] ||
+        case $status in passed) echo 1 0 0 ;; *) echo 0 1 0 ;; esac >>"$tally"
+    printf '%-10s %-7s %5d s\n' "$1" "$status" $((SECONDS - start)) >"$results/$1.result"
+}
+
+# summary STAGE...: prints the table of the stages. Returns whether all have passed.
+summary() {
+    local name failed=0
+    for name; do # a stage without a result has been killed
+        [[ -e $results/$name.result ]] || printf '%-10s %-7s\n' "$name" FAILED >"$results/$name.result"
+        [[ -s $results/$name.tally ]] || echo 0 1 0 >"$results/$name.tally"
+        ! grep -q FAILED "$results/$name.result" || failed=1
+    done
     ((failed == 0)) || tail -n 300 build/*/tests/failed.txt 2>/dev/null || true
     say "---- summary ----"
-    printf '%s\n' "${summary[@]}" "$(printf '%-10s %-7s %5d s' "in all" '' "$SECONDS")" >&2
+    for name; do cat "$results/$name.result"; done >&2
+    printf '%-10s %-7s %5d s\n' "in all" '' "$SECONDS" >&2
     ((failed == 0)) || say "check failed; to repeat one stage: ./dev check STAGE"
-    awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""}' "$tally.$$"
-    rm -f "$tally.$$" "$tally.stage"
+    awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""}' "$results"/*.tally
     return "$failed"
 }
 
-need_in_background() {
-    need "$@" >"$top/build/packages.log" 2>&1 &
-    packages=$!
-}
-
+# Works also in a subshell, which cannot `wait` for the process.
 wait_for_packages() {
-    [[ -n ${packages:-} ]] || return 0
-    wait "$packages" || true
-    packages=
+    tail --pid="$packages" -f /dev/null
     cat build/packages.log >&2
+    : >build/packages.log
 }
 
 # Prints the driver for tests that run on only one: io_uring, which is more complex, or epoll if io_uring is refused.
@@ -173,10 +216,11 @@ check_clang() {
     run_tests clang -LE explore
 }
 
-# The tests with the label `asan`, on one driver. With --all, all tests on both.
+# The tests with the label `asan`, on one driver, with half of the usual stress. With --all, all tests on both.
 check_asan() { check_with_sanitizer asan; }
 
-# The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
+# The tests with the label `tsan`, which use threads, on one driver, with half of the usual stress. With --all, all tests
+# on both.
 check_tsan() { check_with_sanitizer tsan; }
 
 check_with_sanitizer() {
@@ -185,12 +229,12 @@ check_with_sanitizer() {
         run_tests "$1" -LE must_not_compile
     else
         configure "$1"
-        build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
+        EDDY_STRESS=1 build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
     fi
 }
 
 # Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. Then runs the
-# commands of docs/start.md. With --all, also without liburing.
+# commands of docs/start.md. With --all, also without liburing, and as a program at -O1 and -O3.
 check_package() {
     build release eddy_libraries
     local out=$top/build/package
@@ -200,10 +244,10 @@ check_package() {
     diff <(cd "$out/prefix" && find . | sort) <(cd "$out/dev" && find . | sort) ||
         die "cmake/install.cmake: these files are in no component (a static build has them all in eddy_dev)"
     ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/prefix/include" || die "an installed header includes a private library"
-    outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix"
+    outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D USER_LEVELS="$( ((!all)) && echo 2 || echo '1;2;3')"
     cmake --build "$out/find_package" --target eddy_check_outside
-    local level
-    for level in 1 2 3; do "$out/find_package/user_O$level"; done
+    local user
+    for user in "$out/find_package/user_O"*; do "$user"; done
     "$out/find_package/http"
     # With the flags of the preset, so that ccache has the objects of the library.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \

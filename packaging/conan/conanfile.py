@@ -56,7 +56,6 @@ class Eddy(ConanFile):
             toolchain.cache_variables[f"EDDY_BUILD_{part}"] = False
         toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
         toolchain.cache_variables["EDDY_INSTALL"] = True
-        toolchain.cache_variables["EDDY_UNITY_BATCH_SIZE"] = 16  # a third of the time to compile
         if not self.options.with_io_uring:
             toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
         else:

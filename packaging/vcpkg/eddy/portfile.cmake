@@ -14,7 +14,6 @@ vcpkg_cmake_configure(
     -DEDDY_BUILD_EXAMPLES=OFF
     -DEDDY_BUILD_BENCH=OFF
     -DEDDY_INSTALL=ON
-    -DEDDY_UNITY_BATCH_SIZE=16
   MAYBE_UNUSED_VARIABLES CMAKE_DISABLE_FIND_PACKAGE_liburing)
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/eddy)
