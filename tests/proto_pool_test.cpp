@@ -159,6 +159,16 @@ TEST(ProtoPool, FailedConnectReturnsItsPermit) {
     EXPECT_EQ(*assert_ready_ok(made.poll()), 0);
 }
 
+TEST(ProtoPool, CopyKeepsAWaitingGetAlive) {
+    factory from, other;
+    std::optional pool(from.pool());
+    const auto copy = *pool;  // NOLINT(performance-unnecessary-copy-initialization): shares the connections
+    by_hand get(pool->get());
+    pool.emplace(other.pool());
+    EXPECT_EQ(assert_ready_ok(get.poll())->id(), 1);
+    EXPECT_TRUE(from.made == 1 && other.made == 0);
+}
+
 TEST(ProtoPool, SeveralThreadsShareConnections) {
     support::on_pools([]() -> task<> {
         const proto::pool pool([]() -> task<result<std::string>> { co_return std::string("x"); },
@@ -244,6 +254,16 @@ TEST(ProtoBalance, TwoChoicesSpreadCallsThatDoNotEnd) {
     // With one random choice, the largest difference would be about 20.
     const auto [least, most] = std::ranges::minmax(of.calls);
     EXPECT_LE(most - least, 10);
+}
+
+TEST(ProtoBalance, CopyKeepsCallsAlive) {
+    counted_services of(1), other(1);
+    std::optional balanced(proto::balance(of.all()));
+    const auto copy = *balanced;  // NOLINT(performance-unnecessary-copy-initialization): shares the services
+    by_hand call((*balanced)(0));
+    balanced.emplace(proto::balance(other.all()));
+    assert_pending(call.poll());
+    EXPECT_TRUE(of.calls[0] == 1 && other.calls[0] == 0);
 }
 
 TEST(ProtoBalance, EmptyListIsMisuse) {

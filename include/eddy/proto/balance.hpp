@@ -41,13 +41,19 @@ public:
         return call(std::move(request), proto::when_full::wait);
     }
     task<result<response_type>> call(request_type request, proto::when_full mode) const {
-        const std::size_t selected = state_->select();
-        const counted_call counted(state_->loads[selected]);
-        co_return co_await call_service(state_->services[selected], std::move(request), mode);
+        return pass_on(*state_, std::move(request), mode);
     }
 
 private:
     using load = atomic<std::size_t>;
+    struct state;
+
+    /// Refers to the state only: another copy of the service may keep it alive.
+    static task<result<response_type>> pass_on(state& all, request_type request, proto::when_full mode) {
+        const std::size_t selected = all.select();
+        const counted_call counted(all.loads[selected]);
+        co_return co_await call_service(all.services[selected], std::move(request), mode);
+    }
 
     // relaxed, in all functions: nothing is read through these numbers. They only influence which service is selected.
     class counted_call {
@@ -103,7 +109,7 @@ namespace eddy::proto {
 /// the counts. The services may have layers of their own: with a circuit_breaker() around each, calls of a service that
 /// fails return quickly, and retry() around the balance tries another service.
 /// Errors: throws `misuse` if `services` is empty.
-/// Lifetime: the returned service must outlive its calls. A call refers to the copy that was called.
+/// Lifetime: one of the copies must outlive the calls.
 template <service S>
 [[nodiscard]] auto balance(std::vector<S> services, balance_policy policy = balance_policy::two_choices,
                            std::source_location where = std::source_location::current()) {

@@ -165,7 +165,7 @@ private:
 /// Copies share the connections. If the peer closes a connection while it is unused, the next user sees the error. To
 /// share one connection among many tasks, use a pipelined_client.
 /// Thread safety: any thread, if `make` may be called on any thread.
-/// Lifetime: the pool must outlive the futures of its get(). Leased connections may outlive the pool.
+/// Lifetime: the futures of get() and the leased connections may outlive the pool.
 template <class Make>
 class pool {
     using made = std::remove_cvref_t<std::invoke_result_t<const Make&>>;
@@ -176,31 +176,39 @@ public:
 
     /// Creates a pool without connections.
     explicit pool(Make make, const pool_options& options = pool_options())
-        : make_(std::move(make)), idle_(std::make_shared<detail::idle_pool<connection_type>>(options)) {}
+        : shared_(std::make_shared<shared>(std::move(make), options)) {}
 
     /// Returns the unused connection that was used last, or makes one. While max() connections are in use, callers
     /// wait, in the order of their arrival.
     /// Errors: those of `make`.
     /// Cancel safety: safe. A connection that is being made is dropped.
-    [[nodiscard]] task<result<leased<connection_type>>> get() const {
-        const std::shared_ptr<sync::semaphore> permits(idle_, &idle_->permits);
+    [[nodiscard]] task<result<leased<connection_type>>> get() const { return get_from(shared_); }
+
+    /// Returns the number of unused connections.
+    [[nodiscard]] std::size_t idle() const { return shared_->size(); }
+
+private:
+    struct shared : detail::idle_pool<connection_type> {
+        shared(Make&& function, const pool_options& options)
+            : detail::idle_pool<connection_type>(options), make(std::move(function)) {}
+
+        const Make make;
+    };
+
+    static task<result<leased<connection_type>>> get_from(std::shared_ptr<shared> from) {
+        const std::shared_ptr<sync::semaphore> permits(from, &from->permits);
         auto permit = co_await sync::semaphore::acquire_owned(permits);
         if (!permit) co_return std::unexpected(make_error_code(errc::semaphore_closed));
-        auto connection = idle_->take();
+        auto connection = from->take();
         if (!connection) {
-            auto fresh = co_await detail::call_in_frame<connection_type>(std::invoke(make_));
+            auto fresh = co_await detail::call_in_frame<connection_type>(std::invoke(from->make));
             if (!fresh) co_return std::unexpected(fresh.error());
             connection.emplace(*std::move(fresh));
         }
-        co_return leased<connection_type>(idle_, *std::move(permit), *std::move(connection));
+        co_return leased<connection_type>(from, *std::move(permit), *std::move(connection));
     }
 
-    /// Returns the number of unused connections.
-    [[nodiscard]] std::size_t idle() const { return idle_->size(); }
-
-private:
-    Make make_;
-    std::shared_ptr<detail::idle_pool<connection_type>> idle_;
+    std::shared_ptr<shared> shared_;
 };
 
 }  // namespace eddy::proto
