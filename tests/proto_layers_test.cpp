@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <expected>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -314,6 +315,19 @@ TEST(ProtoRateLimit, CallDroppedWhileItWaitsDoesNotCount) {
     });
 }
 
+TEST(ProtoRateLimit, LongestIntervalNeverEnds) {
+    run_paused([]() -> task<> {
+        const auto limited = twice | proto::rate_limit(1, std::chrono::nanoseconds::max());
+        const auto first = co_await limited(1);
+        EXPECT_EQ(first, 2);
+        by_hand waiting(limited(2));
+        assert_pending(waiting.poll());
+        EXPECT_FALSE(waiting.is_woken());
+        co_await sleep(24h * 365);
+        EXPECT_FALSE(waiting.is_woken());
+    });
+}
+
 // ---- retry ----
 
 auto delays(std::size_t count) { return backoff(10ms).jitter(0).max_retries(count); }
@@ -351,6 +365,17 @@ TEST(ProtoRetry, PredicateOrExceptionEndsRetries) {
         EXPECT_THROW(static_cast<void>(second.poll()), std::runtime_error);
         EXPECT_TRUE(scripts[0].polls == 1 && scripts[1].polls == 1);
     });
+}
+
+TEST(ProtoRetry, BudgetMayBeUnlimited) {
+    constexpr double unlimited = std::numeric_limits<double>::infinity();
+    proto::retry_budget any(0, unlimited);
+    proto::retry_budget each(unlimited, 0);
+    for (int i = 0; i < 1000; ++i) {
+        EXPECT_TRUE(any.withdraw());
+        each.deposit();
+        EXPECT_TRUE(each.withdraw());
+    }
 }
 
 TEST(ProtoRetry, DropDuringDelayEndsRetries) {

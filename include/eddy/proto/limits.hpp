@@ -80,7 +80,7 @@ public:
     std::optional<time::time_point> try_start(time::time_point now) {
         const std::lock_guard guard(lock_);
         std::optional<time::time_point>& oldest = starts_[next_];
-        if (oldest && now - *oldest < per_) return *oldest + per_;
+        if (oldest && now - *oldest < per_) return time::saturating_add(*oldest, per_);
         oldest = now;
         next_ = next_ + 1 == starts_.size() ? 0 : next_ + 1;
         return std::nullopt;

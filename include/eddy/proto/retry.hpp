@@ -54,6 +54,7 @@ private:
     struct state {
         using amount = std::int64_t;
         static constexpr amount one = 1000;
+        static constexpr amount most = 1'000'000'000'000'000;  // of a slot: sums do not overflow
         static constexpr std::size_t slots = 10;
 
         state(double share, double min_per_second, time::duration window, const std::source_location& where)
@@ -62,13 +63,14 @@ private:
                 throw misuse("a retry budget cannot be negative: pass 0 or more", where);
             if (window < std::chrono::milliseconds(1))
                 throw misuse("the window of a retry budget is at least 1 ms", where);
-            part = std::llround(share * one);
-            reserve = std::llround(min_per_second * std::chrono::duration<double>(window).count() * one);
+            part = amount_of(share);
+            reserve = amount_of(min_per_second * std::chrono::duration<double>(window).count());
         }
 
         void add(time::time_point now, amount count) {
             const std::lock_guard guard(lock);
-            slot_at(now) += count;
+            amount& slot = slot_at(now);
+            slot = std::min(slot + count, most);
         }
         bool take(time::time_point now) {
             const std::lock_guard guard(lock);
@@ -76,6 +78,10 @@ private:
             if (std::accumulate(ring.begin(), ring.end(), reserve) < one) return false;
             slot -= one;
             return true;
+        }
+
+        static amount amount_of(double retries) noexcept {
+            return std::llround(std::min(retries * one, static_cast<double>(most)));
         }
 
         /// Returns the slot of `now`, and clears the slots that have expired.
