@@ -58,6 +58,16 @@ TEST(HttpHeaders, SetReplacesAllAtPositionOfFirst) {
     EXPECT_EQ(listed(all), "Y=5;Z=5;");
 }
 
+TEST(HttpHeaders, CopyViewsOfTheirOwnMemory) {
+    http::headers all;
+    const std::string value(100, 'x');
+    all.add("A", value);
+    all.add("B", *all.get("A"));  // has to grow
+    all.set("C", *all.get("B"));
+    all.add(all[2].name, all[1].value);
+    EXPECT_EQ(listed(all), "A=" + value + ";B=" + value + ";C=" + value + ";C=" + value + ";");
+}
+
 TEST(HttpHeaders, FindsTokensOfLists) {
     http::headers all;
     all.add("Connection", "a, Close ,b");
@@ -207,6 +217,20 @@ TEST(HttpBody, ReadAllFailsAboveLimit) {
     EXPECT_EQ(loop.run(known.read_text(4)).error(), http::errc::body_too_large);
 }
 
+TEST(HttpBody, MovedFromIsEmpty) {
+    eddy::core loop;
+    http::body memory("hello");
+    auto streamed = http::body::from_reader(reader_of("hello"));
+    http::body taken(std::move(memory));
+    taken = std::move(streamed);
+    for (auto* const body : {&memory, &streamed}) {  // NOLINT(bugprone-use-after-move): that is the test
+        EXPECT_EQ(body->size(), 0U);
+        EXPECT_NE(body->in_memory(), nullptr);
+        EXPECT_EQ(loop.run(body->read_text()).value(), "");
+    }
+    EXPECT_EQ(loop.run(taken.read_text()).value(), "hello");
+}
+
 // ---- Heads that are sent ----
 
 std::string head_of(const http::response& from, http::method asked = http::method::get,
@@ -312,6 +336,19 @@ TEST(HttpRouter, SelectsByPathAndMethod) {
     EXPECT_EQ(routed(app, method::put, "/users/me"), "405 GET, HEAD");
     EXPECT_EQ(routed(app, method::get, "/users/%4"), "400 ");
     EXPECT_EQ(routed(app, method::get, "/users/%00"), "400 ");
+}
+
+// A service may use what a parameter matched as the name of a file.
+TEST(HttpRouter, RefusesDotsAsPartsOfAPath) {
+    http::router app;
+    app.get("/files/{path...}", says("file")).get("/users/{id}", says("user")).get("/a", says("a"));
+    using http::method;
+    for (const char* const path : {"/files/../a", "/files/..", "/files/b/%2e%2E/a", "/files/..%2fa", "/files/b%2F..",
+                                   "/files/./a", "/users/..", "/users/%2e", "/users/a%2f..%2fb", "/../a", "/./a"})
+        EXPECT_EQ(routed(app, method::get, path), "400 ") << path;
+    EXPECT_EQ(routed(app, method::get, "/files/.a/b..c/..."), "file path=.a/b..c/...");
+    EXPECT_EQ(routed(app, method::get, "/users/..a"), "user id=..a");
+    EXPECT_EQ(routed(app, method::get, "/a?../.."), "a");
 }
 
 TEST(HttpRouter, RefusesInvalidPatterns) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <eddy/error.hpp>
 
@@ -35,7 +36,14 @@ void headers::add_checked(std::string_view name, std::string_view value) {
     if (name.size() + value.size() > std::numeric_limits<std::uint32_t>::max() - text_.size())
         throw misuse("the header fields of a message must be smaller than 4 GiB");
     const auto begin = static_cast<std::uint32_t>(text_.size());
-    text_.append(name).append(value);
+    const auto size = text_.size() + name.size() + value.size();
+    if (size > text_.capacity()) {  // not in place: `name` and `value` may be views of text_
+        std::string grown;
+        grown.reserve(std::max(size, 2 * text_.capacity()));
+        text_ = std::move(grown.append(text_).append(name).append(value));
+    } else {
+        text_.append(name).append(value);
+    }
     fields_.push_back({begin, static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(value.size())});
 }
 
@@ -50,10 +58,8 @@ void headers::set(std::string_view name, std::string_view value) {
         fields_, [&](const field& f) { return equal_names({text_.data() + f.begin, f.name_size}, name); });
     if (first == fields_.end()) return add_checked(name, detail::trim(value));
     const auto place = first - fields_.begin();
-    const std::string kept_name(name);  // `name` and `value` may be views of text_
-    const std::string kept_value(detail::trim(value));
     remove(name);
-    add_checked(kept_name, kept_value);
+    add_checked(name, detail::trim(value));
     std::ranges::rotate(fields_.begin() + place, fields_.end() - 1, fields_.end());
 }
 

@@ -77,14 +77,24 @@ private:
     }
 };
 
-/// Splits "/a/b" into its decoded parts. Returns nullopt for an invalid "%", or a NUL.
+/// Whether a decoded part is "." or "..", or has one of them between slashes. Clients resolve these parts before they
+/// send a request, so one that arrives wants to leave the folder of a service.
+bool has_dots(std::string_view part) noexcept {
+    while (!part.empty()) {
+        const auto name = take_part(part, '/');
+        if (name == "." || name == "..") return true;
+    }
+    return false;
+}
+
+/// Splits "/a/b" into its decoded parts. Returns nullopt for an invalid "%", a NUL, "." or "..".
 std::optional<std::vector<std::string>> split_path(std::string_view path) {
     std::vector<std::string> parts;
     path.remove_prefix(1);
     for (;;) {
         const bool is_last = path.find('/') == std::string_view::npos;
         auto part = http::decode_percent(take_part(path, '/'));
-        if (!part || part->find('\0') != std::string::npos) return std::nullopt;
+        if (!part || part->find('\0') != std::string::npos || has_dots(*part)) return std::nullopt;
         parts.push_back(*std::move(part));
         if (is_last) return parts;
     }

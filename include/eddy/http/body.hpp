@@ -73,6 +73,18 @@ public:
     body(std::string&& content) : body(eddy::bytes(std::move(content))) {}
     body(std::string_view content) : body(eddy::bytes::copy_of(content)) {}
     body(const char* content) : body(std::string_view(content)) {}
+    /// Moving leaves `other` empty.
+    body(body&& other) noexcept
+        : content_(std::exchange(other.content_, {})),
+          source_(std::move(other.source_)),
+          size_(std::exchange(other.size_, std::uint64_t{0})) {}
+    body& operator=(body&& other) noexcept {
+        content_ = std::exchange(other.content_, {});
+        source_ = std::move(other.source_);
+        size_ = std::exchange(other.size_, std::uint64_t{0});
+        return *this;
+    }
+    ~body() = default;
 
     /// Makes a body that owns `reader` and reads from it. With `size`, the message announces that size, and the body
     /// ends after as many bytes. Reading fails with http::errc::body_too_short if the reader ends earlier. Without

@@ -27,7 +27,7 @@ namespace eddy::http {
 ///
 /// The router answers 404 if no route has the path. It answers 405, with the methods of the path in Allow, if the
 /// routes of the path have other methods. HEAD uses the route for GET, unless it has its own. A path with an invalid
-/// "%" or with "%00" gets 400.
+/// "%", with "%00", or with a part "." or ".." (also in the form "%2e") gets 400.
 /// Thread safety: build it on one thread; call it on any.
 /// Lifetime: owns the services. Copies share the routes; add routes before the first copy.
 /// Cost: each part of the path is compared with the literal parts that the routes have at its position.
