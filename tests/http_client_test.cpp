@@ -11,12 +11,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <fstream>
 #include <functional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -179,6 +181,29 @@ TEST(HttpClient, HeadReturnsSizeWithoutBody) {
     });
 }
 
+task<void> yield_often(int times) {
+    for (; times > 0; --times) co_await eddy::yield_now();
+}
+
+TEST(HttpClient, RequestsMayBeDroppedAtAnyMoment) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        const std::string large(100'000, 'x');
+        int complete = 0;
+        for (int i = 0; i < 120; ++i) {
+            auto posting = text_of(web.post(url + (i % 2 == 0 ? "/echo" : "/307"), "text/plain", std::string(large)));
+            const auto ended = co_await eddy::select_biased(std::move(posting), yield_often(i));
+            if (ended.index() != 0) continue;
+            EXPECT_TRUE(std::get<0>(ended) == "200 " + large);
+            ++complete;
+        }
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_LT(complete, 120);
+    });
+}
+
 // ---- Redirects ----
 
 /// Posts "hi" to a redirect, and returns the method and the body that arrive.
@@ -240,6 +265,29 @@ TEST(HttpClient, RedirectToOtherOriginRemovesCredentials) {
     });
 }
 
+/// Redirects all requests to "/to", which answers with the method and the header fields.
+task<http::response> redirect_and_show(http::request asked) {
+    if (asked.path() != "/to") co_return http::response::redirect("/to");
+    std::string text(to_string(asked.method));
+    for (const auto& [name, value] : asked.headers) text.append(" ").append(name);
+    co_return http::response::text(text);
+}
+
+TEST(HttpClient, RedirectKeepsFieldsThatDoNotDescribeTheBody) {
+    serve_during(redirect_and_show, [](std::string url) -> task<void> {
+        const http::client web;
+        for (const bool is_streamed : {false, true}) {
+            http::request asked(http::method::post, "");
+            for (const char* const name :
+                 {"Content-Type", "X", "content-encoding", "Content-Language", "Content-Location"})
+                asked.headers.add(name, "y");
+            asked.body = "hi";
+            if (is_streamed) asked.body = http::body::from_reader(io::cursor<std::string>("hi"));
+            EXPECT_EQ(co_await text_of(web.send(url + "/from", std::move(asked))), "200 GET Host X User-Agent");
+        }
+    });
+}
+
 // ---- Servers that follow a script ----
 
 using script = std::vector<std::string>;  // one answer for each connection
@@ -291,6 +339,20 @@ TEST(HttpClient, BodyWithoutLengthEndsWithConnection) {
     EXPECT_EQ(answer_of("HTTP/1.0 200 OK\r\n\r\nhello"), "200 hello");
     EXPECT_EQ(answer_of("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
               "200 hi");
+}
+
+TEST(HttpClient, InterimResponsesAreLimited) {
+    std::string interim;
+    for (int i = 0; i < 10; ++i) interim += "HTTP/1.1 102 Processing\r\nX: y\r\n\r\n";
+    const std::string hi = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    EXPECT_EQ(answer_of(interim + hi), "200 hi");
+    EXPECT_EQ(answer_of(interim + "HTTP/1.1 100 Continue\r\n\r\n" + hi),
+              "no response from : " + http::error_category().message(static_cast<int>(http::errc::bad_message)));
+}
+
+TEST(HttpClient, MoreBytesThanAResponseEndTheConnection) {
+    const std::string hi = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    EXPECT_EQ(answers_of({hi + hi, hi + "x", hi}), (script{"200 hi", "200 hi", "200 hi"}));
 }
 
 TEST(HttpClient, InvalidResponsesAreErrors) {
@@ -349,6 +411,104 @@ TEST(HttpClient, TimeoutErrorHasPhaseAndAddress) {
         EXPECT_EQ(late.error().phase(), http::phase::receive);
         EXPECT_EQ(late.error().where(), silent);
         EXPECT_EQ(late.error().code(), eddy::errc::timed_out);
+    }());
+}
+
+/// A reader that gives some bytes and then fails.
+class failing_reader {
+public:
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (std::exchange(has_read_, true))
+            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
+        std::ranges::fill(into.first(10), std::byte{'x'});
+        return eddy::ok(std::size_t{10});
+    }
+
+private:
+    bool has_read_ = false;
+};
+
+TEST(HttpClient, FailedBodyOfARequestEndsIt) {
+    http::router app;
+    app.post("/all", [](http::request asked) -> task<result<http::response>> {
+        auto all = co_await try_(asked.body.read_all());
+        co_return http::response(http::status::ok, std::move(all));
+    });
+    app.post("/echo", [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::move(asked.body));
+    });
+    serve_during(
+        app,
+        [](std::string url) -> task<void> {
+            const http::client web(http::client_options().timeout(10s).io_timeout(10s));
+            http::request fails(http::method::post, "");
+            fails.body = http::body::from_reader(failing_reader());
+            const auto failed = co_await web.send(url + "/all", std::move(fails));
+            EXPECT_EQ(failed.error().code(), std::errc::io_error) << failed.error().message();
+            EXPECT_EQ(failed.error().phase(), http::phase::send);
+            http::request ends(http::method::post, "");
+            ends.body = http::body::from_reader(io::cursor<std::string>("hi"), 3);
+            const auto ended = co_await web.send(url + "/all", std::move(ends));
+            EXPECT_EQ(ended.error().code(), http::errc::body_too_short) << ended.error().message();
+            http::request echoed(http::method::post, "");  // the response begins before the body fails
+            echoed.body = http::body::from_reader(failing_reader());
+            auto answer = co_await web.send(url + "/echo", std::move(echoed));
+            if (answer) {
+                const auto text = co_await answer->body.read_text();
+                EXPECT_TRUE(!text && text.error() == std::errc::io_error);
+            } else {
+                EXPECT_EQ(answer.error().code(), std::errc::io_error);
+            }
+        },
+        http::serve_options().on_error([](const auto&) {}));
+}
+
+TEST(HttpClient, BodyThatFailedStaysFailed) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        const auto ask = [](std::string where) -> task<bool> {
+            auto answer = (co_await http::get(where)).value();
+            for (int i = 0; i < 3; ++i) {
+                const auto text = co_await answer.body.read_text();
+                EXPECT_TRUE(!text && text.error() == http::errc::bad_message) << i;
+            }
+            co_return true;
+        };
+        const std::string chunks = "2\r\nhi\n1\r\nx\r\n0\r\n\r\n";  // the LF after "hi" has no CR
+        auto both =
+            eddy::join(play(listener, {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks}), ask(url));
+        auto [played, asked] = co_await both;
+        EXPECT_TRUE(played.has_value() && asked);
+    }());
+}
+
+TEST(HttpClient, RequestThatAsksForTheCloseGetsItsOwnConnection) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        // The server keeps both connections open, but answers one request on each of them.
+        const auto serve = [](net::tcp_listener& from) -> task<result<void>> {
+            std::vector<net::tcp_stream> kept;
+            std::array<std::byte, 1000> some{};
+            for (int i = 0; i < 2; ++i) {
+                kept.push_back((co_await try_(from.accept())).stream);
+                static_cast<void>(co_await try_(kept.back().read(some)));
+                co_await try_(kept.back().write_all("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+            }
+            co_return eddy::ok();
+        };
+        auto server = eddy::spawn(serve(listener));
+        const http::client web(http::client_options().timeout(5s));
+        for (int i = 0; i < 2; ++i) {
+            http::request asked;
+            asked.headers.add("Connection", "close");
+            EXPECT_EQ(co_await text_of(web.send(url, std::move(asked))), "200 hi");
+        }
+        server.abort();
+        static_cast<void>(co_await std::move(server));
     }());
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/http/client.hpp>
 
-#include <optional>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -25,11 +24,11 @@ namespace {
 /// The maximum size of a redirect's body that is read so that its connection can be used again.
 constexpr std::size_t most_discarded = 64 * 1024;
 
-/// Returns a copy of a request. Its body must be in memory.
+/// Returns a copy of a request. The copy has no body if that is not in memory.
 request copy_of(const request& from) {
     request copy(from.method, from.target);
     copy.headers = from.headers;
-    copy.body = body(*from.body.in_memory());
+    if (const auto* const content = from.body.in_memory()) copy.body = body(*content);
     return copy;
 }
 
@@ -102,7 +101,8 @@ bool repeats_request(status code) noexcept {
 void redirect(request& asked, status code, const url& from, const url& to) {
     if (!repeats_request(code) && asked.method != method::head) {
         if (asked.method != method::get) {
-            asked.headers.remove("Content-Type");
+            for (const char* const name : {"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"})
+                asked.headers.remove(name);
             asked.body = body();
         }
         asked.method = method::get;
@@ -123,20 +123,19 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
     const auto most = shared->options().max_redirects();
     for (unsigned redirects = 0;; ++redirects) {
         asked.target = to.target();
-        std::optional<request> again;
-        if (asked.body.in_memory() != nullptr) again = copy_of(asked);
+        const bool is_repeatable = asked.body.in_memory() != nullptr;
+        auto again = copy_of(asked);
         auto answer = co_await try_(send_safely(shared, to, std::move(asked), at));
         const auto location = answer.headers.get("Location");
         if (!is_redirect(answer.status) || !location || most == 0) co_return std::move(answer);
-        if (!again && repeats_request(answer.status)) co_return std::move(answer);
+        if (!is_repeatable && repeats_request(answer.status)) co_return std::move(answer);
         at.phase = phase::url;
         at.where = *location;
         if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
         auto next = co_await try_(to.resolve(*location));
-        if (!again) again.emplace(method::get, "/");
-        redirect(*again, answer.status, to, next);
+        redirect(again, answer.status, to, next);
         co_await discard_body(answer);
-        asked = *std::move(again);
+        asked = std::move(again);
         to = std::move(next);
     }
 }

@@ -56,7 +56,12 @@ poll_result<result<void>> client_exchange::poll_head(context& cx) {
         poll_send(cx);
         // A server may answer without receiving the whole request, so an error of sending does not end the exchange.
         auto count = connection_->stream.poll_fill_idle(cx);  // client_options::timeout() limits it
-        if (!count) return not_ready;
+        if (!count) {
+            // The server would wait for the rest of the body.
+            const auto failure = connection_->stream.body_failure();
+            if (failure) return result<void>(std::unexpect, failure);
+            return not_ready;
+        }
         if (!*count) return result<void>(std::unexpect, better_reason(count->error()));
         if (**count == 0) {
             const auto reason =
@@ -115,15 +120,25 @@ http::response client_exchange::take_response() {
 }
 
 poll_result<result<std::size_t>> client_exchange::poll_read(context& cx, std::span<std::byte> into) {
+    if (failure_) return result<std::size_t>(std::unexpect, failure_);
     if (!connection_) return eddy::ok(std::size_t{0});
     poll_send(cx);
     auto count = connection_->stream.poll_body(cx, *decoder_, into);
-    if (count && *count && decoder_->is_finished()) end();
-    return count;
+    if (count && *count) {
+        if (decoder_->is_finished()) end();
+        return count;
+    }
+    // If the body of the request has failed, the server waits for the rest of it.
+    failure_ = count ? count->error() : connection_->stream.body_failure();
+    if (!failure_) return not_ready;
+    sending_.reset();
+    connection_.reset();
+    return result<std::size_t>(std::unexpect, failure_);
 }
 
 void client_exchange::end() {
-    const bool is_usable = head_.keeps_alive && is_sent() && !send_error_ && connection_->stream.in().empty();
+    const bool is_usable = head_.keeps_alive && is_sent() && connection_->stream.in().empty() &&
+                           !asked_.headers.has_token("Connection", "close");
     sending_.reset();
     if (is_usable) {
         pool_->put(origin_, std::move(connection_));

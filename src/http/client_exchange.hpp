@@ -33,7 +33,7 @@ public:
     [[nodiscard]] http::response take_response();
 
     /// Whether the request was sent completely.
-    [[nodiscard]] bool is_sent() const noexcept { return !sending_; }
+    [[nodiscard]] bool is_sent() const noexcept { return !sending_ && !send_error_; }
     /// Whether a part of a response has arrived.
     [[nodiscard]] bool has_received() const noexcept { return has_received_; }
 
@@ -53,6 +53,7 @@ private:
     http::request asked_;
     std::optional<task<result<void>>> sending_;  // refers to asked_ and connection_
     std::error_code send_error_;
+    std::error_code failure_;  // of the body of the response
     head_limits limits_;
     head_scanner scanner_;
     response_head head_;

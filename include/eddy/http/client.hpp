@@ -138,7 +138,8 @@ private:
 ///
 /// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. 307 and 308 repeat the request
 /// with its body; if the body is a reader, the client returns the redirect. For the others, the method becomes GET, or
-/// stays HEAD. If the new URL has another scheme, host or port, the client removes Authorization and Cookie.
+/// stays HEAD, and a request whose method changes loses its body and the fields that describe it (Content-Type and so
+/// on). If the new URL has another scheme, host or port, the client removes Authorization and Cookie.
 ///
 /// If a kept connection turns out to be closed before a response begins, the client repeats the request on a new
 /// connection. It does so only for methods other than POST and PATCH, and only if the body is in memory.
