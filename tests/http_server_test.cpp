@@ -6,6 +6,7 @@
 #include <eddy/io.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
+#include <eddy/task.hpp>
 #include <eddy/test.hpp>
 #include <eddy/time.hpp>
 
@@ -53,6 +54,13 @@ public:
             text += static_cast<char>(one[0]);
         }
         co_return without_date(text);
+    }
+    /// Receives at most `most` bytes.
+    task<std::string> receive_some(std::size_t most) {
+        std::string text(most, ' ');
+        const auto count = co_await io::read(stream_, std::as_writable_bytes(std::span(text)));
+        text.resize(count.value_or(0));
+        co_return text;
     }
     /// Receives text up to the end of the connection.
     task<std::string> receive_all() {
@@ -299,6 +307,37 @@ TEST(HttpServer, DiscardsUnreadBodies) {
     EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/"));
 }
 
+/// Answers with 50,000 bytes, does not read the body of the request, and closes the connection.
+task<http::response> say_much(http::request) {
+    http::response answer(http::status::ok, std::string(50'000, 'x'));
+    answer.headers.add("Connection", "close");
+    co_return answer;
+}
+
+TEST(HttpServer, LastResponseReachesClientThatHasEndedItsSide) {
+    const std::string expected = ok(std::string(50'000, 'x'), close_field);
+    for (const auto& request : {get("/") + get("/"), post(std::string(300, 'y'))}) {
+        std::string got;
+        const auto script = [&](client& one) -> task<void> { got = co_await one.exchange(request); };
+        EXPECT_TRUE(converse(say_much, http::serve_options(), script, 100).has_value());
+        EXPECT_TRUE(got == expected) << got.size();
+    }
+}
+
+TEST(HttpServer, LastResponseReachesSlowClient) {
+    std::string got;
+    const auto script = [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"));
+        for (int i = 0; i < 50; ++i) {
+            got += co_await one.receive_some(1000);
+            co_await eddy::time::sleep(1s);
+        }
+        got += co_await one.receive_all();
+    };
+    EXPECT_TRUE(converse(say_much, http::serve_options(), script, 1000).has_value());
+    EXPECT_EQ(std::ranges::count(got, 'x'), 50'000);
+}
+
 TEST(HttpServer, ReadingBodyAfterResponseFails) {
     std::optional<http::request> kept;
     const auto app = [&kept](http::request asked) -> task<http::response> {
@@ -309,6 +348,143 @@ TEST(HttpServer, ReadingBodyAfterResponseFails) {
     ASSERT_TRUE(kept.has_value());
     eddy::core loop;
     EXPECT_EQ(loop.run(kept->body.read_all()).error(), http::errc::body_detached);
+}
+
+TEST(HttpServer, ResetContentHasNoBody) {
+    const std::string expected = "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n";
+    const auto app = [](http::request asked) -> task<http::response> {
+        http::body content("ignored");
+        if (asked.path() == "/stream") content = http::body::from_reader(io::cursor(std::string("ignored")));
+        co_return http::response(http::status::reset_content, std::move(content));
+    };
+    EXPECT_EQ(answers(app, get("/") + get("/stream") + get("/")), expected + expected + expected);
+}
+
+TEST(HttpServer, DetachesBodyThatAnotherTaskReads) {
+    std::optional<eddy::join_handle<result<eddy::bytes>>> reading;
+    const auto app = [&reading](http::request asked) -> task<http::response> {
+        const auto read = [](http::body from) -> task<result<eddy::bytes>> { co_return co_await from.read_all(); };
+        if (asked.method == http::method::post) reading = eddy::spawn(read(std::move(asked.body)));
+        co_await eddy::yield_now();  // that task waits for the body now
+        co_return http::response(http::status::ok, "x");
+    };
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"));
+        EXPECT_EQ(co_await one.receive("\r\n\r\nx"), ok("x"));
+        const auto ended = co_await eddy::time::timeout(1s, std::move(*reading));
+        EXPECT_TRUE(ended && ended->value().error() == http::errc::body_detached);
+        EXPECT_TRUE(co_await one.send("bc" + get("/")));
+        EXPECT_EQ(co_await one.receive("\r\n\r\nx"), ok("x"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+/// Serves one connection whose writer keeps all bytes until it is flushed, and that takes few bytes at a time.
+template <class Script>
+void converse_buffered(http::service app, Script script) {
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(1000);
+        client one(std::move(near));
+        auto served =
+            eddy::spawn(http::serve_connection(io::buf_writer(std::move(far), 1 << 20), app, http::serve_options()));
+        co_await script(one);
+        served.abort();
+    });
+}
+
+TEST(HttpServer, FlushesConnectionWithABuffer) {
+    for (const std::size_t size : {100U, 50'000U, 200'000U}) {
+        const std::string large = std::string(size, 'x') + "!";
+        const auto app = [&large](http::request asked) -> task<http::response> {
+            if (asked.path() == "/stream")
+                co_return http::response(http::status::ok, http::body::from_reader(io::cursor(large), large.size()));
+            co_return http::response(http::status::ok, std::string_view(large));
+        };
+        for (const char* const path : {"/", "/stream"}) {
+            converse_buffered(app, [&](client& one) -> task<void> {
+                EXPECT_TRUE(co_await one.send(get(path)));
+                const auto answer = co_await eddy::time::timeout(1s, one.receive("!"));
+                EXPECT_TRUE(answer == ok(large)) << path << ' ' << size;
+            });
+        }
+    }
+}
+
+TEST(HttpServer, FlushesConnectionWithABufferWhileServiceWaits) {
+    const std::string large = std::string(50'000, 'x') + "!";
+    const auto app = [&large](http::request asked) -> task<http::response> {
+        if (asked.path() == "/slow") co_await eddy::time::sleep(10s);
+        co_return http::response(http::status::ok, std::string_view(large));
+    };
+    converse_buffered(app, [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/") + get("/slow")));
+        const auto answer = co_await eddy::time::timeout(1s, one.receive("!"));
+        EXPECT_TRUE(answer == ok(large));
+    });
+}
+
+/// Requests with each kind of body, and a malformed one at the end.
+std::string various_requests() {
+    const std::string chunked = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    return get("/a") + post("hello") + chunked + "3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n" +
+           post("xy", "Expect: 100-continue\r\n") + "HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n" + "GET /\n";
+}
+
+std::vector<http::service> various_services() { return {say_path, say_body, stream_body}; }
+
+TEST(HttpServer, AnswersDoNotDependOnSizesOfReadsAndWrites) {
+    for (const http::service& app : {http::service(say_path), http::service(say_body)}) {
+        const auto run = [&](std::size_t capacity) {
+            std::string got;
+            const auto script = [&](client& one) -> task<void> { got = co_await one.exchange(various_requests()); };
+            EXPECT_TRUE(converse(app, http::serve_options(), script, capacity).has_value());
+            std::erase(got, '\r');
+            // Whether the client is asked for a body depends on whether it has arrived already.
+            for (const std::string_view part : {"HTTP/1.1 100 Continue\n\n", "Connection: close\n"})
+                for (auto at = got.find(part); at != std::string::npos; at = got.find(part)) got.erase(at, part.size());
+            return got;
+        };
+        const auto expected = run(64 * 1024);
+        EXPECT_TRUE(expected.starts_with("HTTP/1.1 200 OK\n"));
+        for (const std::size_t capacity : {1U, 2U, 3U, 7U, 50U, 301U}) {
+            const auto got = run(capacity);
+            // A body that the service has not asked for ends the connection.
+            EXPECT_TRUE(got == expected || (!got.empty() && expected.starts_with(got))) << capacity << '\n' << got;
+        }
+    }
+}
+
+TEST(HttpServer, ClientMayLeaveAfterAnyByte) {
+    const auto requests = various_requests();
+    for (const auto& app : various_services()) {
+        for (std::size_t size = 0; size < requests.size(); ++size) {
+            const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+                EXPECT_TRUE(co_await one.send(requests.substr(0, size)));
+            });
+            EXPECT_TRUE(outcome || outcome.error() == http::errc::body_too_short) << size << outcome.error().message();
+        }
+    }
+}
+
+TEST(HttpServer, ConnectionMayBeDroppedAfterAnyPoll) {
+    for (const auto& app : various_services()) {
+        for (int polls = 0; polls < 40; ++polls) {
+            eddy::test::run_paused([&]() -> task<void> {
+                auto [near, far] = io::duplex(30);
+                client one(std::move(near));
+                auto talking = eddy::spawn(one.exchange(various_requests()));
+                {
+                    eddy::test::by_hand served(http::serve_connection(std::move(far), app, http::serve_options()));
+                    for (int i = 0; i < polls; ++i) {
+                        if (served.poll().is_ready()) break;
+                        co_await eddy::yield_now();
+                    }
+                }
+                const auto got = co_await std::move(talking);
+                EXPECT_TRUE(got->empty() || got->starts_with("HTTP/1.1 200 OK"));
+            });
+        }
+    }
 }
 
 // ---- Refusals and limits ----
@@ -371,6 +547,15 @@ TEST(HttpServer, StatusTellsWhyBodyWasNotReceived) {
     EXPECT_EQ(failing_body(sized, false), failure("408", make_error_code(eddy::errc::timed_out)));
 }
 
+TEST(HttpServer, BodyThatFailedEndsTheConnection) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        const auto text = co_await asked.body.read_text();
+        co_return http::response(http::status::ok, text ? "complete" : "incomplete");
+    };
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(answers(app, chunked + "2;x=y\r\nhi\r\n0\r\n\r\n" + get("/")), ok("incomplete", close_field));
+}
+
 TEST(HttpServer, SlowHeadGets408) {
     const auto outcome = converse(say_path, http::serve_options(), [](client& one) -> task<void> {
         // Each byte arrives in time, but not the last one.
@@ -413,7 +598,32 @@ TEST(HttpServer, ServeConnectionHasNoIdleTimeout) {
     EXPECT_TRUE(outcome.has_value());
 }
 
+TEST(HttpServer, ShutdownClosesIdleConnection) {
+    const eddy::sync::cancellation_token end;
+    const auto outcome = converse(say_path, http::serve_options().shutdown(end), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(get("/a")));
+        EXPECT_EQ(co_await one.receive("/a"), ok("/a"));
+        end.cancel();
+        const auto rest = co_await eddy::time::timeout(1s, one.receive_all());
+        EXPECT_EQ(rest, "");
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
 // ---- Failures ----
+
+TEST(HttpServer, InvalidStatusBecomes500AndIsReported) {
+    for (const int status : {0, 100, 101, 199, 1000, 65535}) {
+        const auto app = [status](http::request) -> task<http::response> {
+            co_return http::response(http::status(status), "x");
+        };
+        std::string answer;
+        const auto script = [&](client& one) -> task<void> { answer = co_await one.exchange(get("/")); };
+        EXPECT_THROW(static_cast<void>(converse(app, http::serve_options(), script)), eddy::misuse);
+        // The exception ends the join, perhaps before the client has received the answer.
+        EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
+    }
+}
 
 TEST(HttpServer, ServiceErrorBecomes500AndIsReported) {
     const auto app = [](http::request) -> task<result<http::response>> {

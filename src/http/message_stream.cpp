@@ -75,10 +75,13 @@ poll_result<result<void>> message_stream::poll_flush(context& cx) {
         if (!*count) return result<void>(std::unexpect, count->error());
         if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
         sent_ += **count;
+        needs_flush_ = true;
     }
     out_.clear();
     sent_ = 0;
-    return stream_.poll_flush(cx);
+    auto flushed = stream_.poll_flush(cx);
+    if (flushed) needs_flush_ = false;
+    return flushed;
 }
 
 poll_result<result<std::size_t>> message_stream::poll_body(context& cx, body_decoder& decoder,
@@ -131,9 +134,10 @@ task<result<void>> message_stream::send_bytes(std::span<const std::byte> content
         const auto count = co_await poll_fn([&](context& cx) { return stream_.poll_write(cx, content); });
         if (!count) co_return std::unexpected(count.error());
         if (*count == 0) co_return std::unexpected(make_error_code(errc::write_zero));
+        needs_flush_ = true;
         content = content.subspan(*count);
     }
-    co_return ok();
+    co_return co_await flush();
 }
 
 task<result<void>> message_stream::send_body(http::body& from, body_framing framing) {
@@ -174,30 +178,31 @@ task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit
     co_return true;
 }
 
-task<void> message_stream::shut_down_and_discard() {
-    auto both = poll_fn([this, is_shut_down = false](context& cx) mutable -> poll_result<void> {
-        // Both at the same time, because the peer may not read before it has sent everything.
-        if (!is_shut_down) {
-            auto flushed = poll_flush(cx);
-            if (flushed && *flushed) flushed = stream_.inner().poll_shutdown(cx);
-            if (flushed && !*flushed) return poll_result<void>::ready();
-            is_shut_down = flushed.is_ready();
-        }
+bool message_stream::poll_discard(context& cx) {
+    for (;;) {
         in_.clear();
         begin_ = 0;
-        for (;;) {
-            const auto count = poll_fill_idle(cx);
-            if (!count) return not_ready;
-            if (!*count || **count == 0) return poll_result<void>::ready();
-            in_.clear();
-        }
-    });
-    co_await both;
+        const auto count = poll_fill_idle(cx);
+        if (!count) return false;
+        if (!*count || **count == 0) return true;
+    }
 }
 
 task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
-    auto closing = time::timeout(limit, shut_down_and_discard());
-    static_cast<void>(co_await closing);
+    bool has_ended = false;
+    auto sending = poll_fn([&](context& cx) -> poll_result<result<void>> {
+        // Both at the same time, because the peer may not read before it has sent everything.
+        has_ended = has_ended || poll_discard(cx);
+        auto flushed = poll_flush(cx);
+        if (!flushed || !*flushed) return flushed;
+        return stream_.poll_shutdown(cx);
+    });
+    const auto sent = co_await sending;
+    if (!sent || has_ended) co_return;
+    auto rest = poll_fn(
+        [this](context& cx) { return poll_discard(cx) ? poll_result<void>::ready() : poll_result<void>(not_ready); });
+    auto waiting = time::timeout(limit, std::move(rest));
+    static_cast<void>(co_await waiting);
 }
 
 task<void> message_stream::close() {

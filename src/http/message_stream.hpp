@@ -32,6 +32,8 @@ public:
     void consume(std::size_t count) noexcept;
     /// Returns the bytes to send. Append to them.
     [[nodiscard]] std::string& out() noexcept { return out_; }
+    /// Whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
+    [[nodiscard]] bool has_unsent() const noexcept { return !out_.empty() || needs_flush_; }
     /// Frees the memory of empty buffers, for a connection that is idle.
     void release_memory() noexcept;
 
@@ -62,8 +64,8 @@ public:
     /// Receives and discards the rest of a body. Returns false if it has more than `limit` bytes, or after an error.
     /// Cancel safety: not safe. Bytes that were received are lost.
     task<bool> discard_body(body_decoder& decoder, std::size_t limit);
-    /// Sends out(), ends the writing direction, and reads until the peer closes the connection or `limit` has passed. A
-    /// connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
+    /// Sends out() and ends the writing direction. Then reads until the peer closes the connection or `limit` has
+    /// passed. A connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
     /// Cancel safety: safe. The connection is closed.
     task<void> close_gracefully(std::chrono::nanoseconds limit);
     /// Sends out() and ends the writing direction.
@@ -73,14 +75,16 @@ private:
     template <class S>
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
     poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into);
-    task<void> shut_down_and_discard();
+    /// Receives and discards all bytes. Returns whether the connection has ended or failed.
+    bool poll_discard(context& cx);
     task<result<void>> send_bytes(std::span<const std::byte> content);
 
     io::idle_stream<io::boxed_stream> stream_;
     std::string in_;
     std::size_t begin_ = 0;  // index in in_ of the first byte that was not consumed
     std::string out_;
-    std::size_t sent_ = 0;  // number of bytes of out_ that were sent
+    std::size_t sent_ = 0;      // number of bytes of out_ that were sent
+    bool needs_flush_ = false;  // bytes were written since the connection was flushed
     std::error_code body_failure_;
 };
 

@@ -3,17 +3,20 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/http/service.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "http/body_decoder.hpp"
@@ -45,10 +48,12 @@ constexpr auto close_limit = std::chrono::seconds(2);
 /// The state of a request's body while it is received. The connection and the http::body share it. The latter may
 /// outlive the connection.
 struct incoming_body {
-    message_stream* stream;  // null after the response
+    mutex lock;              // another task may read the body
+    message_stream* stream;  // null after detach()
     body_decoder decoder;
     bool expects_continue;
     std::error_code failure;
+    waker reader;  // if it waits
 
     incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
         : stream(&from), decoder(framing, limit), expects_continue(expects) {}
@@ -58,13 +63,28 @@ struct incoming_body {
         if (std::exchange(expects_continue, false)) stream->out().append("HTTP/1.1 100 Continue\r\n\r\n");
     }
 
+    /// Ends the use of the connection: reading the body fails from now on.
+    void detach() noexcept {
+        waker waiting;
+        {
+            const std::lock_guard guard(lock);
+            stream = nullptr;
+            waiting = std::exchange(reader, waker());
+        }
+        std::move(waiting).wake();
+    }
+
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        const std::lock_guard guard(lock);
         if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
         if (failure) return result<std::size_t>(std::unexpect, failure);
         ask();
         auto count = stream->poll_body(cx, decoder, into);
-        if (count && !*count) failure = count->error();
-        if (!count) {
+        if (count) {
+            reader = waker();
+            if (!*count) failure = count->error();
+        } else {
+            reader = cx.waker();
             const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
             if (flushed && !*flushed) failure = flushed->error();
             if (failure) return result<std::size_t>(std::unexpect, failure);
@@ -91,7 +111,7 @@ public:
     detaching(const detaching&) = delete;
     detaching& operator=(const detaching&) = delete;
     ~detaching() {
-        if (from_) from_->stream = nullptr;
+        if (from_) from_->detach();
     }
 
 private:
@@ -112,6 +132,12 @@ status status_of(head_scanner::outcome outcome) noexcept {
     case head_scanner::outcome::too_large: return status::request_header_fields_too_large;
     default: return status::bad_request;
     }
+}
+
+/// Errors: throws `misuse` for a status that would not be the end of a response, or that has no three digits.
+void check_status(status code) {
+    if (to_int(code) < 200 || to_int(code) > 999)
+        throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
 }
 
 class server_connection {
@@ -152,7 +178,7 @@ public:
 private:
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
     poll_result<result<std::size_t>> poll_first_bytes(context& cx) {
-        if (!stream_.out().empty()) {
+        if (stream_.has_unsent()) {
             const auto flushed = stream_.poll_flush(cx);
             if (!flushed) return not_ready;
             if (!*flushed) return result<std::size_t>(std::unexpect, flushed->error());
@@ -160,11 +186,21 @@ private:
         auto count = stream_.poll_fill_idle(cx);
         if (count) {
             idle_.reset();
+        } else if (shuts_down_idle(cx)) {
+            return eddy::ok(std::size_t{0});
         } else if (!idle_) {
             stream_.release_memory();
             if (connection_) idle_.emplace(connection_->idle());
         }
         return count;
+    }
+
+    /// Whether to close the idle connection for a shutdown. With net::serve(), that aborts it instead.
+    bool shuts_down_idle(context& cx) {
+        const auto& token = server_->options.connections().shutdown();
+        if (connection_ || !token) return false;
+        if (!told_) told_.emplace(token->cancelled_owned());
+        return told_->poll(cx).is_ready();
     }
 
     /// Receives the rest of a head. Returns `incomplete` if that takes too long.
@@ -212,12 +248,13 @@ private:
         std::exception_ptr thrown;
         try {
             auto working = server_->answer(std::move(asked));
-            answer = co_await answering(*this, working);
+            answer = co_await answering(*this, working, incoming.get());
+            if (answer) check_status(answer->status);
         } catch (...) {
             thrown = std::current_exception();
         }
         const auto failure = thrown || answer ? std::error_code() : answer.error();
-        if (!answer) {
+        if (thrown || !answer) {
             answer = http::response(incoming ? status_of(incoming->failure) : status::internal_server_error);
             context.keeps_alive = false;
         }
@@ -254,14 +291,12 @@ private:
     public:
         using output_type = result<http::response>;
 
-        answering(server_connection& on, task<result<http::response>>& work) noexcept : on_(on), work_(work) {}
+        answering(server_connection& on, task<result<http::response>>& work, incoming_body* body) noexcept
+            : on_(on), work_(work), body_(body) {}
 
         poll_result<output_type> poll(context& cx) {
             auto answer = work_.poll(cx);
-            if (!answer && !on_.stream_.out().empty()) {
-                // An error is not lost: sending the response fails, too.
-                static_cast<void>(on_.stream_.poll_flush(cx));
-            }
+            if (!answer) flush(cx);
             return answer;
         }
         poll_result<void> poll_cancel(context& cx) {
@@ -270,8 +305,16 @@ private:
         }
 
     private:
+        void flush(context& cx) {
+            std::unique_lock<mutex> guard;
+            if (body_ != nullptr) guard = std::unique_lock(body_->lock);
+            // An error is not lost: sending the response fails, too.
+            if (on_.stream_.has_unsent()) static_cast<void>(on_.stream_.poll_flush(cx));
+        }
+
         server_connection& on_;
         task<result<http::response>>& work_;
+        incoming_body* body_;  // null if there is none
     };
 
     [[nodiscard]] bool shuts_down() const noexcept {
@@ -281,10 +324,13 @@ private:
 
     /// Sends a response. Returns whether the connection can be used for another request.
     task<bool> send(http::response& answer, response_context context, std::shared_ptr<incoming_body> incoming) {
+        if (answer.status == status::reset_content) answer.body = http::body();
+        // The body of the response may be that of the request. Otherwise, that is not read any further.
+        if (incoming && answer.body.in_memory() != nullptr) incoming->detach();
         const bool waits_for_continue = incoming && incoming->expects_continue;
-        if (waits_for_continue || shuts_down() || answer.headers.has_token("Connection", "close"))
+        const bool has_failed = incoming && incoming->failure;
+        if (waits_for_continue || has_failed || shuts_down() || answer.headers.has_token("Connection", "close"))
             context.keeps_alive = false;
-        // The body of the response may be that of the request.
         if (waits_for_continue && answer.body.in_memory() == nullptr) incoming->ask();
         if (incoming) incoming->expects_continue = false;
         const auto framing = write_response_head(stream_.out(), answer, context);
@@ -295,6 +341,7 @@ private:
             const auto sent = co_await stream_.send_body(answer.body, framing);
             if (!sent) co_return false;
         }
+        if (incoming) incoming->detach();
         const bool was_read = !incoming || incoming->decoder.is_finished();
         if (!context.keeps_alive || (incoming && incoming->failure)) {
             co_await end(was_read);
@@ -335,6 +382,7 @@ private:
     std::optional<net::socket_addr> peer_;
     std::optional<net::serve_connection> connection_;
     std::optional<net::serve_connection::idle_time> idle_;
+    std::optional<sync::cancellation_token::owned_cancelled_future> told_;  // see shuts_down_idle()
     head_limits limits_;
     bool is_last_ = false;
 };

@@ -16,7 +16,8 @@ namespace eddy::http {
 /// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body. It
 /// ignores these two and Connection in `headers`, with two exceptions: Content-Length is sent in the response to HEAD
 /// and in a 304, and "Connection: close" closes the connection after the response. Responses to HEAD, and those with
-/// the status 204 or 304, are sent without their body.
+/// the status 204, 205 or 304, are sent without their body. The status must be from 200 to 999; otherwise the server
+/// answers 500, as after an exception of the service.
 /// Thread safety: one thread at a time.
 class EDDY_API response {
 public:

@@ -196,11 +196,10 @@ template <class L, class F>
 ///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
 ///     };
 /// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
-/// idle_timeout(), in the options of the net::serve() that accepts the connections. Without `connection`, shutdown()
-/// does not close an idle connection. request::peer is empty.
-/// Errors: those of the service. See serve().
-/// Cancel safety: safe. The connection is closed, even in the middle of a response.
-/// Cost: see serve().
+/// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
+/// net::serve() closes idle connections. Without it, shutdown() does. request::peer is empty. Errors: those of the
+/// service. See serve(). Cancel safety: safe. The connection is closed, even in the middle of a response. Cost: see
+/// serve().
 template <class S>
 [[nodiscard]] task<result<void>> serve_connection(S stream, service answer, serve_options options = serve_options(),
                                                   std::optional<net::serve_connection> connection = std::nullopt) {
