@@ -357,6 +357,13 @@ TEST_F(Tls, AnyCertificateIsAcceptedOnlyOnRequest) {
     EXPECT_EQ(pair.client->peer_certificate(), world.issued().pem);
 }
 
+TEST_F(Tls, HandshakeTimeoutMayBeUnlimited) {
+    const auto endless = std::chrono::nanoseconds::max();
+    auto pair = shake_hands(loop, *world.client().handshake_timeout(endless).build(),
+                            *world.server().handshake_timeout(endless).build());
+    exchange(pair);
+}
+
 TEST_F(Tls, EmptyHostIsRefused) {
     auto pair = shake_hands(loop, *world.client().build(), *world.server().handshake_timeout(1ms).build(), "");
     EXPECT_EQ(pair.client.error(), std::errc::invalid_argument);

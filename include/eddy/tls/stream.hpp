@@ -21,6 +21,7 @@
 #include <eddy/io/write_all.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
+#include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
 #include <eddy/tls/config.hpp>
 #include <eddy/tls/error.hpp>
@@ -147,7 +148,7 @@ template <class S>
 template <class S>
 [[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
-    const auto deadline = time::clock::now() + detail::tls_access::handshake_timeout(config);
+    const auto deadline = time::deadline_after(detail::tls_access::handshake_timeout(config));
     auto permit = co_await time::timeout_at(deadline, detail::tls_access::handshakes(config).acquire());
     if (!permit) co_return std::unexpected(make_error_code(errc::timed_out));
     auto engine = detail::tls_engine::accept(config);
