@@ -21,11 +21,11 @@ TEST(SupportRounds, ThereIsAtLeastOneRound) {
     EXPECT_EQ(support::rounds(10), 1u);
 }
 
-TEST(SupportRounds, TwoPercentIsTheDefault) {
+TEST(SupportRounds, OnePercentIsTheDefault) {
     const support::environment unset("EDDY_STRESS", nullptr);
-    EXPECT_EQ(support::rounds(1'000), 20u);
+    EXPECT_EQ(support::rounds(1'000), 10u);
     const support::environment no_number("EDDY_STRESS", "many");
-    EXPECT_EQ(support::rounds(1'000), 20u);
+    EXPECT_EQ(support::rounds(1'000), 10u);
 }
 
 // The first call of seed() determines the seed of its process.

@@ -216,11 +216,10 @@ check_clang() {
     run_tests clang -LE explore
 }
 
-# The tests with the label `asan`, on one driver, with half of the usual stress. With --all, all tests on both.
+# The tests with the label `asan`, on one driver. With --all, all tests on both.
 check_asan() { check_with_sanitizer asan; }
 
-# The tests with the label `tsan`, which use threads, on one driver, with half of the usual stress. With --all, all tests
-# on both.
+# The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan; }
 
 check_with_sanitizer() {
@@ -229,7 +228,7 @@ check_with_sanitizer() {
         run_tests "$1" -LE must_not_compile
     else
         configure "$1"
-        EDDY_STRESS=1 build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
+        build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
     fi
 }
 

@@ -25,10 +25,10 @@ inline std::optional<std::uint64_t> env_number(const char* name) {
 }
 
 /// Returns the number of rounds of a stress loop that runs `full` rounds in `./dev soak`: EDDY_STRESS percent of them,
-/// by default 2. The name of a suite with such loops must contain "Stress", because the soak selects suites by it.
+/// by default 1. The name of a suite with such loops must contain "Stress", because the soak selects suites by it.
 inline std::uint64_t rounds(std::uint64_t full) {
     // Divide first, so that a large `full` does not overflow. The remainder keeps small numbers exact.
-    const auto percent = env_number("EDDY_STRESS").value_or(2);
+    const auto percent = env_number("EDDY_STRESS").value_or(1);
     return std::max<std::uint64_t>(1, full / 100 * percent + full % 100 * percent / 100);
 }
 
@@ -47,7 +47,7 @@ public:
 private:
     std::uint64_t left_;
     const std::chrono::steady_clock::time_point end_ =
-        std::chrono::steady_clock::now() + std::chrono::seconds(5) * env_number("EDDY_STRESS").value_or(2);
+        std::chrono::steady_clock::now() + std::chrono::seconds(5) * env_number("EDDY_STRESS").value_or(1);
 };
 
 /// Returns the seed of a test's random numbers: EDDY_TEST_SEED, or a new one in each process. The first call prints it,
