@@ -547,6 +547,25 @@ TEST(HttpServer, StatusTellsWhyBodyWasNotReceived) {
     EXPECT_EQ(failing_body(sized, false), failure("408", make_error_code(eddy::errc::timed_out)));
 }
 
+TEST(HttpServer, BodyAboveLimitOfServiceGets413) {
+    const auto app = [](http::request asked) -> task<result<http::response>> {
+        co_return http::response(http::status::ok, co_await try_(asked.body.read_text(3)));
+    };
+    std::string answer;
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        answer = co_await one.exchange(post("123") + post("1234"));
+    });
+    EXPECT_EQ(statuses(answer), "200,413");
+    EXPECT_EQ(outcome, result<void>(std::unexpect, make_error_code(http::errc::body_too_large)));
+}
+
+TEST(HttpServer, RefusedHeadRequestGetsNoBody) {
+    const auto limited = http::serve_options().max_headers(0);
+    const auto answer = answers(say_path, "HEAD / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", limited);
+    EXPECT_EQ(statuses(answer), "431");
+    EXPECT_TRUE(answer.ends_with("\r\n\r\n")) << answer;
+}
+
 TEST(HttpServer, BodyThatFailedEndsTheConnection) {
     const auto app = [](http::request asked) -> task<http::response> {
         const auto text = co_await asked.body.read_text();

@@ -126,6 +126,11 @@ status status_of(const std::error_code& failure) noexcept {
     return status::internal_server_error;
 }
 
+/// Returns the status for an error of the service. It may read the body with a limit of its own.
+status status_of_service(const std::error_code& failure) noexcept {
+    return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
+}
+
 status status_of(head_scanner::outcome outcome) noexcept {
     switch (outcome) {
     case head_scanner::outcome::line_too_long: return status::uri_too_long;
@@ -232,7 +237,7 @@ private:
         auto refused = parse_request_head(text, limits_, head);
         if (!refused && head.framing.length > server_->options.body_limit()) refused = status::content_too_large;
         if (refused) {
-            static_cast<void>(co_await refuse(*refused));
+            static_cast<void>(co_await refuse(*refused, head.method));
             co_return false;
         }
         stream_.consume(scanner.end());
@@ -255,7 +260,8 @@ private:
         }
         const auto failure = thrown || answer ? std::error_code() : answer.error();
         if (thrown || !answer) {
-            answer = http::response(incoming ? status_of(incoming->failure) : status::internal_server_error);
+            answer = http::response(incoming && incoming->failure ? status_of(incoming->failure)
+                                                                  : status_of_service(failure));
             context.keeps_alive = false;
         }
         const bool can_continue = co_await send(*answer, context, incoming);
@@ -367,12 +373,13 @@ private:
     }
 
     /// Answers with an error status and closes the connection.
-    task<result<void>> refuse(status why) {
+    task<result<void>> refuse(status why, http::method asked = http::method::get) {
         response_context context;
+        context.asked = asked;
         context.keeps_alive = false;
         const auto answer = http::response::text(std::string(http::reason_of(why)) + "\n", why);
-        write_response_head(stream_.out(), answer, context);
-        stream_.out().append(answer.body.in_memory()->text());
+        const auto framing = write_response_head(stream_.out(), answer, context);
+        if (framing.is != body_framing::kind::none) stream_.out().append(answer.body.in_memory()->text());
         co_await stream_.close_gracefully(close_limit);
         co_return ok();
     }
