@@ -268,6 +268,19 @@ TEST(ProtoMultiplexed, AnswersAreSentAsSoonAsTheyAreReady) {
     });
 }
 
+TEST(ProtoMultiplexed, ErrorOfEncoderEndsConnectionAfterEarlierAnswers) {
+    run_paused([]() -> task<> {
+        auto [client, server] = duplex(4096);
+        const auto service = [](std::string text) -> task<result<std::string>> { co_return text; };
+        auto served = eddy::spawn(proto::multiplexed(messages(std::move(server)), service));
+        static_cast<void>(co_await eddy::io::write_all(client, std::string("\0\0\0\1\1a\0\0\0\2\1!\0\0\0\3\1c", 18)));
+        const auto answers = co_await eddy::io::read_to_string(client);
+        EXPECT_EQ(answers, std::string("\0\0\0\1\1a", 6));
+        const auto ended = co_await served;
+        EXPECT_EQ(ended->error(), io_error);
+    });
+}
+
 // ---- Clients ----
 
 /// Makes many calls from many tasks and checks the answers.

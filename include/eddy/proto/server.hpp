@@ -209,9 +209,7 @@ private:
             if (!ended.is_ready()) return;
             result<response>& answer = answer_of(**ended);
             if (!answer) {
-                failure_ = answer.error();
-                stop_reading();
-                calls_.clear();
+                fail(answer.error());
             } else if constexpr (Numbered) {
                 answers_.emplace_back((**ended).id, *std::move(answer));
             } else {
@@ -231,13 +229,23 @@ private:
             if (!*ready) return std::unexpected(convert_error<std::error_code>(ready->error()));
             auto sent = io_.start_send(std::move(answers_.front()));
             answers_.pop_front();
-            if (!sent) return std::unexpected(convert_error<std::error_code>(sent.error()));
+            if (!sent) {
+                answers_.clear();
+                fail(convert_error<std::error_code>(sent.error()));
+                break;
+            }
             unflushed_ = true;
             ++count;
         }
         return count;
     }
 
+    /// Ends the connection after the answers that can still be sent.
+    void fail(const std::error_code& why) {
+        failure_ = why;
+        stop_reading();
+        calls_.clear();
+    }
     void stop_reading() noexcept {
         reading_ = false;
         told_.reset();
@@ -295,9 +303,9 @@ namespace eddy::proto {
 /// only its own requests.
 ///
 /// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
-/// answered. An error of the service cannot be sent: it ends the connection after the responses before it, and drops
-/// the calls after it. Use recover() to turn errors into responses. An exception of the service drops all calls
-/// immediately, and passes through.
+/// answered. An error of the service, or of the encoder of a response, cannot be sent: it ends the connection after the
+/// responses before it, and drops the calls after it. Use recover() to turn errors into responses. An exception of the
+/// service drops all calls immediately, and passes through.
 /// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were
 /// read are lost. To stop without loss, use connection_options::shutdown().
 /// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards.
