@@ -301,6 +301,19 @@ TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
     EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
 }
 
+TEST(HttpServer, KeepsConnectionAfterStreamedBodyThatItAskedFor) {
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto outcome = converse(stream_body, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(
+            co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+        EXPECT_EQ(co_await one.receive(go_on), go_on);
+        EXPECT_TRUE(co_await one.send("hi"));
+        EXPECT_EQ(co_await one.receive("hi"), ok("hi"));
+        EXPECT_EQ(co_await one.exchange(get("/")), ok(""));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
 TEST(HttpServer, DiscardsUnreadBodies) {
     EXPECT_EQ(answers(say_path, post(std::string(100'000, 'x')) + get("/b")), ok("/") + ok("/b"));
     // A body that is too long to discard ends the connection. The client gets the response first.

@@ -331,13 +331,15 @@ private:
     /// Sends a response. Returns whether the connection can be used for another request.
     task<bool> send(http::response& answer, response_context context, std::shared_ptr<incoming_body> incoming) {
         if (answer.status == status::reset_content) answer.body = http::body();
-        // The body of the response may be that of the request. Otherwise, that is not read any further.
-        if (incoming && answer.body.in_memory() != nullptr) incoming->detach();
+        if (incoming && answer.body.in_memory() != nullptr) {
+            incoming->detach();
+        } else if (incoming) {
+            incoming->ask();  // the body of the response may be that of the request
+        }
         const bool waits_for_continue = incoming && incoming->expects_continue;
         const bool has_failed = incoming && incoming->failure;
         if (waits_for_continue || has_failed || shuts_down() || answer.headers.has_token("Connection", "close"))
             context.keeps_alive = false;
-        if (waits_for_continue && answer.body.in_memory() == nullptr) incoming->ask();
         if (incoming) incoming->expects_continue = false;
         const auto framing = write_response_head(stream_.out(), answer, context);
         const auto* const content = answer.body.in_memory();
