@@ -2,6 +2,8 @@
 // The readiness driver on poll(2). EDDY_DRIVER=poll ./dev test runs the other tests on it.
 #include "driver/poll.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -33,6 +35,20 @@ struct PollDriver : testing::Test {
     }
 
     static std::pair<unique_fd, unique_fd> make_pipe() { return eddy::sys::make_pipe().value(); }
+    static std::pair<unique_fd, unique_fd> make_connection() {
+        const unique_fd listener(::socket(AF_INET, SOCK_STREAM, 0));
+        unique_fd client(::socket(AF_INET, SOCK_STREAM, 0));
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof(address);
+        auto* const any = reinterpret_cast<sockaddr*>(&address);
+        EXPECT_EQ(::bind(listener.get(), any, size), 0);
+        EXPECT_EQ(::listen(listener.get(), 1), 0);
+        EXPECT_EQ(::getsockname(listener.get(), any, &size), 0);
+        EXPECT_EQ(::connect(client.get(), any, size), 0);
+        return {unique_fd(::accept(listener.get(), nullptr, nullptr)), std::move(client)};
+    }
     static void write_to(const unique_fd& fd) { ASSERT_EQ(::write(fd.get(), "x", 1), 1); }
     static void read_from(const unique_fd& fd) {
         char taken = 0;
@@ -68,6 +84,17 @@ TEST_F(PollDriver, ReportsBothDirectionsSeparately) {
     EXPECT_TRUE(tick().empty());
     driver->rearm(to.get(), &key, ready::writable);
     EXPECT_TRUE(tick()[&key].is_writable());
+}
+
+TEST_F(PollDriver, ReportsPriorityDataOnlyIfWatchedForIt) {
+    auto [from, to] = make_connection();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::priority));
+    write_to(to);
+    EXPECT_TRUE(tick().empty());
+    ASSERT_EQ(::send(to.get(), "x", 1, MSG_OOB), 1);
+    EXPECT_TRUE(tick(10s)[&key].is_priority());
+    ASSERT_TRUE(driver->watch_again(from.get(), &key, interest::readable));
+    EXPECT_FALSE(tick()[&key].is_priority());
 }
 
 TEST_F(PollDriver, HangUpIsReportedOnceAndAgainAfterRearm) {
