@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include <eddy/detail/tls_engine.hpp>
+#include <eddy/tls/detail/engine.hpp>
 
 #include "tls/identity.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/tls_engine.hpp>
+#include <eddy/tls/detail/engine.hpp>
 
 #include <algorithm>
 #include <cstring>

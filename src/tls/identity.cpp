@@ -8,7 +8,7 @@
 
 #include <openssl/pem.h>
 
-#include <eddy/detail/tls_engine.hpp>
+#include <eddy/tls/detail/engine.hpp>
 
 namespace eddy {
 namespace detail {

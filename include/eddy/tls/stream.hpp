@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
-#include <eddy/detail/tls_engine.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/poll_fn.hpp>
@@ -24,6 +23,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
 #include <eddy/tls/config.hpp>
+#include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
 namespace eddy::tls {
