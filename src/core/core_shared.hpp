@@ -11,7 +11,6 @@
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/time_driver.hpp>
 #include <eddy/runtime/core.hpp>
 
 #include "core/inbound_list.hpp"
@@ -20,6 +19,7 @@
 #include "io/buffer_pool.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/runtime_context.hpp"
+#include "time/time_driver.hpp"
 
 namespace eddy::detail {
 

@@ -12,7 +12,6 @@
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
-#include <eddy/detail/time_driver.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/duration_histogram.hpp>
 #include <eddy/runtime/reactor.hpp>
@@ -22,6 +21,7 @@
 #include "runtime/child_queue.hpp"
 #include "runtime/run_queue.hpp"
 #include "runtime/run_task.hpp"
+#include "time/time_driver.hpp"
 
 namespace eddy::detail {
 

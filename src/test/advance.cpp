@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/test/advance.hpp>
 
-#include <eddy/detail/time_driver.hpp>
 #include <eddy/error.hpp>
+
+#include "time/time_driver.hpp"
 
 namespace eddy::test {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/time/clock.hpp>
 
-#include <eddy/detail/time_driver.hpp>
+#include "time/time_driver.hpp"
 
 namespace eddy::time {
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/runtime_context.hpp"
+#include "time/time_driver.hpp"
 
 namespace eddy::time {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/time_driver.hpp>
+#include "time/time_driver.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -296,9 +296,5 @@ void time_driver::publish_next() noexcept {
 }
 
 time_driver* current_time_driver() noexcept { return this_thread.executor.time; }
-
-time_driver* exchange_current_time_driver(time_driver* driver) noexcept {
-    return std::exchange(this_thread.executor.time, driver);
-}
 
 }  // namespace eddy::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/timer_wheel.hpp>
+#include "time/timer_wheel.hpp"
 
 namespace eddy::detail {
 

@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include <eddy/detail/frame_pool.hpp>
-#include <eddy/detail/time_driver.hpp>
 
 #include "driver/tick_error.hpp"
 #include "io/io_handle.hpp"
@@ -13,6 +12,7 @@
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
+#include "time/time_driver.hpp"
 
 namespace eddy::sys {
 

@@ -3,9 +3,17 @@
 
 #include <utility>
 
-using eddy::detail::exchange_current_time_driver;
+#include "runtime/runtime_context.hpp"
 
 namespace support {
+namespace {
+
+/// Sets the driver of this thread, as an event loop does that begins or ends to run on it. Returns the previous one.
+eddy::detail::time_driver* exchange_current_time_driver(eddy::detail::time_driver* driver) noexcept {
+    return std::exchange(eddy::detail::this_thread.executor.time, driver);
+}
+
+}  // namespace
 
 time_loop::time_loop(clock how, eddy::waker unpark)
     : driver_(eddy::detail::time_driver::make(std::move(unpark))), outer_(exchange_current_time_driver(driver_.get())) {
@@ -18,6 +26,7 @@ time_loop::~time_loop() {
 
 void time_loop::end() noexcept {
     exchange_current_time_driver(outer_);
+    driver_->shutdown();
     driver_.reset();
 }
 

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 
-#include <eddy/detail/time_driver.hpp>
+#include <eddy/detail/ref_count.hpp>
+
+#include "time/time_driver.hpp"
 
 namespace support {
 
@@ -33,7 +36,7 @@ public:
     void end() noexcept;
 
 private:
-    eddy::detail::owned_time_driver driver_;
+    std::unique_ptr<eddy::detail::time_driver, eddy::detail::releasing> driver_;
     eddy::detail::time_driver* outer_;
 };
 

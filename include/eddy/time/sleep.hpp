@@ -6,7 +6,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/time_driver.hpp>
+#include <eddy/detail/timer_entry.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>

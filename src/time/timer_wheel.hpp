@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include <eddy/detail/export.hpp>
+#include <eddy/detail/timer_entry.hpp>
 #include <eddy/error.hpp>
 
 // Hierarchical timing wheel (Varghese and Lauck, SOSP 1987): 5 levels of 256 slots, one tick = 1/16 ms.
@@ -26,23 +26,6 @@
 // walk. Due entries are moved to a list from which they can still be removed, so that they can be fired in batches.
 
 namespace eddy::detail {
-
-/// The links of a list: a base of each entry, and the list's head.
-struct wheel_links {
-    wheel_links* prev = nullptr;
-    wheel_links* next = nullptr;
-};
-
-/// An entry of the wheel: its links, its slot and its due tick.
-/// Lifetime: must not be moved while it is linked.
-struct wheel_entry : wheel_links {
-    static constexpr std::uint16_t no_slot = 0xffff;
-
-    std::uint64_t tick = 0;
-    std::uint16_t slot = no_slot;  ///< level * 256 + number; no_slot in a list outside the levels
-
-    [[nodiscard]] bool is_linked() const noexcept { return next != nullptr; }
-};
 
 /// An intrusive FIFO list of entries. Each entry can be removed at any time.
 class entry_list {
@@ -112,7 +95,7 @@ private:
 
 /// The timing wheel. It has no clock and no lock: time is a number of ticks that the caller passes.
 /// Thread safety: external; time_driver has the lock.
-class EDDY_API timer_wheel {
+class timer_wheel {
 public:
     static constexpr unsigned levels = 5;
     static constexpr unsigned digit_bits = 8;

@@ -5,77 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/export.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/timer_wheel.hpp>
+#include <eddy/detail/timer_entry.hpp>
 #include <eddy/future/waker.hpp>
 
+#include "time/timer_wheel.hpp"
+
 namespace eddy::detail {
-
-class time_driver;
-
-/// The part of a sleep future that a time driver accesses: an entry of the driver's wheel.
-///
-///             arm()              fire()
-///     idle ----------> armed ----------------> fired         the deadline was reached: ready
-///      ^                |  \     shutdown()
-///      |                |   +----------------> gone          the event loop is gone: must be armed on another one
-///      +----------------+-------------------------+
-///       disarm(), by the owner, from any state
-///
-///     state   left by                                     other members
-///     armed   the owner or the driver, under its lock     links and waker are guarded by the lock
-///     others  the owner                                   links are null, the waker is empty
-///
-/// Lifetime: must not be moved while it is armed. An entry keeps its driver's memory alive until it is disarmed or
-/// destroyed. In the states `fired` and `gone` it has its own reference. While it is armed, it uses the reference of
-/// the driver's owner, which is given up only after shutdown(). So a timeout that does not fire, the most frequent
-/// case, does not change the reference count.
-/// Thread safety: the owner may be on a different thread in each call. The driver may fire concurrently.
-class EDDY_API timer_entry : wheel_entry {
-public:
-    using time_point = std::chrono::steady_clock::time_point;
-
-    timer_entry() noexcept = default;
-    timer_entry(const timer_entry&) = delete;
-    timer_entry& operator=(const timer_entry&) = delete;
-    ~timer_entry() {
-        if (driver_ != nullptr) disarm();
-    }
-
-    /// Returns whether the entry is linked in a driver.
-    [[nodiscard]] bool is_armed() const noexcept { return state_of() == state::armed; }
-    /// Returns whether the deadline was reached while the entry was armed.
-    [[nodiscard]] bool is_fired() const noexcept { return state_of() == state::fired; }
-    /// Returns whether the driver was shut down before the deadline.
-    [[nodiscard]] bool is_gone() const noexcept { return state_of() == state::gone; }
-
-    /// Returns the driver in which the entry was last armed, or null if the entry is idle.
-    [[nodiscard]] time_driver* driver() const noexcept { return driver_; }
-
-    /// Returns to idle. Returns the waker, if it was not woken; the caller should drop it outside of locks.
-    waker disarm() noexcept;
-
-private:
-    friend class time_driver;
-    enum class state : std::uint8_t { idle, armed, fired, gone };
-
-    [[nodiscard]] state state_of() const noexcept {
-        // acquire: pairs with the release in time_driver::settle(). In a state other than `armed`, the driver no longer
-        // accesses this entry, and its links and waker belong to the owner.
-        return state_.load(std::memory_order_acquire);
-    }
-
-    atomic<state> state_{state::idle};
-    time_point deadline_;
-    waker waker_;
-    time_driver* driver_ = nullptr;  // null exactly when idle
-};
 
 /// The timers of one event loop: a timing wheel, its lock, and a clock that can be paused.
 ///
@@ -83,10 +23,10 @@ private:
 /// event loop on which it is first polled, and stays there. It may be polled and dropped on any thread. Wakers are
 /// cloned before the lock is taken, and woken and dropped after it is released. Timers never fire early: deadlines are
 /// rounded up to the next tick. While the clock is paused they are exact.
-/// Lifetime: reference counted. The event loop, which is the owner, calls shutdown() before it gives up its reference
-/// (see `owned_time_driver`). Entries may keep the memory alive after that.
+/// Lifetime: reference counted. The event loop, which is the owner, calls shutdown() before it gives up its reference.
+/// Entries may keep the memory alive after that.
 /// Thread safety: any thread, unless stated otherwise.
-class EDDY_API time_driver {
+class time_driver {
 public:
     using time_point = timer_entry::time_point;
     using duration = time_point::duration;
@@ -195,21 +135,7 @@ private:
     const waker unpark_;
 };
 
-/// Shuts the driver down and gives up the owner's reference.
-struct time_driver_owner {
-    void operator()(time_driver* driver) const noexcept {
-        driver->shutdown();
-        driver->release();
-    }
-};
-
-/// The event loop's reference to its driver: `owned_time_driver timers(time_driver::make());`
-using owned_time_driver = std::unique_ptr<time_driver, time_driver_owner>;
-
 /// Returns the driver of the event loop that this thread is running, or null.
-[[nodiscard]] EDDY_API time_driver* current_time_driver() noexcept;
-
-/// Sets the driver of this thread, when an event loop begins or ends to run on it. Returns the previous one.
-EDDY_API time_driver* exchange_current_time_driver(time_driver* driver) noexcept;
+[[nodiscard]] time_driver* current_time_driver() noexcept;
 
 }  // namespace eddy::detail
