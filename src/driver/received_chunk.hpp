@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <new>
 
-#include <eddy/detail/buffer_owner.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
+#include "io/buffer_owner.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {

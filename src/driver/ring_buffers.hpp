@@ -6,11 +6,11 @@
 #include <memory>
 #include <system_error>
 
-#include <eddy/detail/buffer_owner.hpp>
 #include <eddy/detail/ref_count.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "driver/uring_abi.hpp"
+#include "io/buffer_owner.hpp"
 
 namespace eddy::detail {
 

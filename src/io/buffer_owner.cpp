@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/buffer_owner.hpp>
+#include "io/buffer_owner.hpp"
 
 #include <new>
 #include <utility>
+
+#include <eddy/io/leased_buffer.hpp>
 
 #include "runtime/runtime_context.hpp"
 
@@ -31,6 +33,8 @@ void buffer_owner::give_back(std::byte* buffer) noexcept {
         // release: pairs with the acquire in take_returned() and close().
     } while (!returned_.compare_exchange_weak(head, returned, std::memory_order_release, std::memory_order_relaxed));
 }
+
+void give_back(buffer_owner& owner, std::byte* buffer) noexcept { owner.give_back(buffer); }
 
 void buffer_owner::take_returned() noexcept {
     // relaxed: avoids the read-modify-write if no buffer was returned. A buffer that this load misses is found next

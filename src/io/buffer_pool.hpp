@@ -3,8 +3,7 @@
 
 #include <cstddef>
 
-#include <eddy/detail/buffer_owner.hpp>
-#include <eddy/detail/export.hpp>
+#include "io/buffer_owner.hpp"
 
 namespace eddy::detail {
 
@@ -12,7 +11,7 @@ namespace eddy::detail {
 /// data to receive, so an idle connection holds none.
 /// Thread safety: that of buffer_owner.
 /// Cost: up to 32 free buffers are kept; more are allocated and freed with operator new and delete.
-class EDDY_API buffer_pool final : public buffer_owner {
+class buffer_pool final : public buffer_owner {
 public:
     /// In bytes.
     static constexpr std::size_t buffer_size = 32 * 1024;
@@ -39,10 +38,10 @@ private:
 };
 
 /// Returns the pool of the event loop that runs on this thread, or null.
-[[nodiscard]] EDDY_API buffer_pool* current_buffer_pool() noexcept;
+[[nodiscard]] buffer_pool* current_buffer_pool() noexcept;
 
 /// Returns this thread's own pool, for receives outside of any event loop. The pool is closed when the thread ends.
 /// Errors: throws std::bad_alloc.
-[[nodiscard]] EDDY_API buffer_pool& thread_buffer_pool();
+[[nodiscard]] buffer_pool& thread_buffer_pool();
 
 }  // namespace eddy::detail

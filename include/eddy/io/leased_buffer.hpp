@@ -6,11 +6,17 @@
 #include <span>
 #include <utility>
 
-#include <eddy/detail/buffer_owner.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
+
+class buffer_owner;
 class io_socket;
-}
+
+/// Returns a leased buffer to its owner. `buffer` is the first byte of the buffer, not of its data. Any thread.
+EDDY_API void give_back(buffer_owner& owner, std::byte* buffer) noexcept;
+
+}  // namespace eddy::detail
 
 namespace eddy::io {
 
@@ -34,7 +40,7 @@ public:
         return *this;
     }
     ~leased_buffer() {
-        if (owner_ != nullptr) owner_->give_back(data_ - begin_);
+        if (owner_ != nullptr) detail::give_back(*owner_, data_ - begin_);
     }
 
     /// Returns the received bytes and their number.

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
@@ -19,7 +18,7 @@ namespace eddy::detail {
 ///
 /// Thread safety: give_back() on any thread; the other members on the owner thread, unless they say otherwise.
 /// Lifetime: a leased buffer keeps its buffer owner alive, also after close().
-class EDDY_API buffer_owner {
+class buffer_owner {
 public:
     buffer_owner(const buffer_owner&) = delete;
     buffer_owner& operator=(const buffer_owner&) = delete;
