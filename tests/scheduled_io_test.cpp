@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The state that a registration shares with its driver: the readiness word and the waiters. No driver is involved.
-#include <eddy/detail/scheduled_io.hpp>
+#include "io/scheduled_io.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/detail/scheduled_io.hpp>
-
 #include "driver/driver.hpp"
+#include "io/scheduled_io.hpp"
 
 namespace eddy::detail {
 

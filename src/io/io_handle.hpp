@@ -9,13 +9,13 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/scheduled_io.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/readiness_driver.hpp"
 #include "driver/uring.hpp"
+#include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
 #include "runtime/runtime_context.hpp"
 #include "sys/fork.hpp"

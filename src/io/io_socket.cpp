@@ -337,6 +337,22 @@ result<void> io_socket::send_pending_data() const { return done_or_would_block(s
 
 result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
 
+io::ready_event io_socket::look(io::interest wanted) const noexcept {
+    return source_->look(io::ready::mask_of(wanted));
+}
+
+result<void> io_socket::forget(const io::ready_event& seen) const {
+    if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
+        if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
+    }
+    source_->clear_blocked(seen);
+    return ok();
+}
+
+void io_socket::leave(direction way, const void* future) const noexcept {
+    if (is_registered()) source_->leave_slot(way, future);
+}
+
 /// Starts to watch a socket for writability that was assumed to be writable.
 result<void> io_socket::begin_to_watch_writing() const {
     // Load the readiness before watching, so that events after that count.

@@ -10,6 +10,7 @@
 #include <eddy/detail/io_socket.hpp>
 
 #include "io/current_io.hpp"
+#include "io/scheduled_io.hpp"
 
 // io_socket::poll_call() and try_call(): make a call on a descriptor, wait until it is possible, and update the
 // readiness word.

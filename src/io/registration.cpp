@@ -32,6 +32,11 @@ result<void> check_nonblocking(int fd) noexcept {
 
 // ---- readiness_future ----
 
+readiness_future::readiness_future(detail::scheduled_io& source, interest wanted) noexcept
+    : source_(&source), waiter_(wanted) {
+    source.retain();
+}
+
 readiness_future::readiness_future(readiness_future&& other) noexcept
     : source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
     if (other.record_.has_waited()) {
@@ -87,6 +92,27 @@ poll_result<result<ready_event>> registration::poll_read_ready(context& cx) cons
 
 poll_result<result<ready_event>> registration::poll_write_ready(context& cx) const {
     return as_result(source(cx.where()).poll_ready(detail::direction::write, cx, nullptr));
+}
+
+detail::scheduled_io& registration::source(std::source_location where) const {
+    if (source_ == nullptr) [[unlikely]] {
+        throw misuse(
+            "a registration was used after it was deregistered, or after it was moved from: attach() makes a new one",
+            where);
+    }
+    return *source_;
+}
+
+ready_event registration::look(interest wanted, std::source_location where) const {
+    return source(where).look(ready::mask_of(wanted));
+}
+
+void registration::clear_readiness(const ready_event& seen, std::source_location where) const {
+    source(where).clear_readiness(seen);
+}
+
+void registration::clear_blocked(const ready_event& seen, std::source_location where) const {
+    source(where).clear_blocked(seen);
 }
 
 result<void> registration::deregister() noexcept {

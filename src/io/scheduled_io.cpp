@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/scheduled_io.hpp>
+#include "io/scheduled_io.hpp"
 
 #include <mutex>
 #include <utility>

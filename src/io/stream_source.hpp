@@ -9,10 +9,11 @@
 #include <span>
 #include <system_error>
 
-#include <eddy/detail/scheduled_io.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/result.hpp>
+
+#include "io/scheduled_io.hpp"
 
 namespace eddy::detail {
 

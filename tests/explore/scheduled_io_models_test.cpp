@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The readiness word, the waker slots and the waiters of a registration. No event is lost between a call that would
 // block and the clear that follows, and a waiting task is always woken.
-#include <eddy/detail/scheduled_io.hpp>
+#include "io/scheduled_io.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 
 #include "driver/poll.hpp"
+#include "io/scheduled_io.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::detail {

@@ -11,12 +11,13 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/ready_event.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
@@ -115,9 +116,7 @@ public:
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
 
     /// Removes the waker that a future has left here.
-    void leave(direction way, const void* future) const noexcept {
-        if (is_registered()) source_->leave_slot(way, future);
-    }
+    void leave(direction way, const void* future) const noexcept;
 
     // ---- Operations that do not wait ----
     result<std::size_t> try_read(std::span<std::byte> into);
@@ -129,7 +128,7 @@ public:
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(io::interest wanted, Operation& operation) const {
         if (!is_registered()) return operation();
-        const io::ready_event seen = source_->look(io::ready::mask_of(wanted));
+        const io::ready_event seen = look(wanted);
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
         auto answer = is_stream_ ? write_outside_ring(wanted, operation) : operation();
         if (!answer && answer.error() == std::errc::operation_would_block) static_cast<void>(forget(seen));
@@ -148,6 +147,8 @@ public:
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
 
+    /// Returns the present readiness for `wanted`.
+    [[nodiscard]] io::ready_event look(io::interest wanted) const noexcept;
     /// Runs a user-provided operation that writes to a ring connection, after all data written before has been sent.
     template <class Operation>
     std::invoke_result_t<Operation&> write_outside_ring(io::interest wanted, Operation& operation) const {
@@ -171,13 +172,7 @@ private:
     /// Clears the readiness `seen` before a call that would block.
     /// Errors: the driver cannot be made to report writability. Then the readiness is not cleared, because no event
     /// would set it again.
-    [[nodiscard]] result<void> forget(const io::ready_event& seen) const {
-        if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
-            if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
-        }
-        source_->clear_blocked(seen);
-        return ok();
-    }
+    [[nodiscard]] result<void> forget(const io::ready_event& seen) const;
 
     /// Returns whether source_, io_ and is_stream_ may be read.
     // acquire: pairs with the release in ensure_registered(), which the thread of the other direction may have run.

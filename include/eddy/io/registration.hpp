@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -52,9 +52,7 @@ public:
     using output_type = result<ready_event>;
 
     /// Waits until `source` is ready for `wanted`. Owns a reference to `source`.
-    readiness_future(detail::scheduled_io& source, interest wanted) noexcept : source_(&source), waiter_(wanted) {
-        source.retain();
-    }
+    readiness_future(detail::scheduled_io& source, interest wanted) noexcept;
     readiness_future(readiness_future&& other) noexcept;
     readiness_future& operator=(readiness_future&&) = delete;
     ~readiness_future();
@@ -119,15 +117,11 @@ public:
 
     /// Clears the conditions of `seen`, after a call returned operation_would_block. Keeps closed states. Clears
     /// nothing if an event arrived after `seen`.
-    void clear_readiness(const ready_event& seen, std::source_location where = std::source_location::current()) const {
-        source(where).clear_readiness(seen);
-    }
+    void clear_readiness(const ready_event& seen, std::source_location where = std::source_location::current()) const;
 
     /// Same as clear_readiness(), but clears closed states, too: a call that would block disproves a hang-up. A FIFO
     /// may be opened again and a socket may be connected later, and their waiters must not see a closed state forever.
-    void clear_blocked(const ready_event& seen, std::source_location where = std::source_location::current()) const {
-        source(where).clear_blocked(seen);
-    }
+    void clear_blocked(const ready_event& seen, std::source_location where = std::source_location::current()) const;
 
     /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`. Clears the readiness if
     /// the error is operation_would_block.
@@ -136,7 +130,7 @@ public:
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation,
                                             std::source_location where = std::source_location::current()) const {
-        const ready_event seen = source(where).look(ready::mask_of(wanted));
+        const ready_event seen = look(wanted, where);
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
         if (seen.ready.is_empty()) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
         auto answer = operation();
@@ -157,15 +151,9 @@ private:
     static result<registration> attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept;
 
     /// Returns the shared state. Throws `misuse` if it was deregistered or moved from.
-    [[nodiscard]] detail::scheduled_io& source(std::source_location where) const {
-        if (source_ == nullptr) [[unlikely]] {
-            throw misuse(
-                "a registration was used after it was deregistered, or after it was moved from: attach() makes a new "
-                "one",
-                where);
-        }
-        return *source_;
-    }
+    [[nodiscard]] detail::scheduled_io& source(std::source_location where) const;
+    /// Returns the present readiness for `wanted`.
+    [[nodiscard]] ready_event look(interest wanted, std::source_location where) const;
 
     detail::io_handle* io_;  // owns a reference
     detail::scheduled_io* source_;

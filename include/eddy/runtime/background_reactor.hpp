@@ -5,7 +5,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
-#include <eddy/detail/scheduled_io.hpp>
+#include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>

@@ -5,12 +5,11 @@
 #include <mutex>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/export.hpp>
+#include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/io/interest.hpp>
 #include <eddy/io/ready_event.hpp>
 
 namespace eddy::detail {
@@ -42,16 +41,6 @@ struct readiness_word {
     }
 };
 
-/// The direction of an I/O operation.
-enum class direction : unsigned char { read, write };
-
-/// An entry of a list of waiters. It is a member of the future that waits.
-struct io_waiter : waiter {
-    io::interest wanted;
-
-    explicit io_waiter(io::interest what) noexcept : wanted(what) {}
-};
-
 /// A link of the driver's registration set. `next` is null while the source is not in a list.
 struct source_link {
     source_link* previous = nullptr;
@@ -77,7 +66,7 @@ struct source_link {
 ///
 /// Thread safety: the driver's side and the tasks' side may be used on any thread.
 /// Lifetime: reference counted.
-class alignas(128) EDDY_API scheduled_io : public source_link {
+class alignas(128) scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
     /// For the base of a stream_source. Two references: one of its socket and one of the registration set.
@@ -186,7 +175,7 @@ private:
 };
 
 /// Frees a stream_source when its last reference is released.
-EDDY_API void free_stream(scheduled_io& stream) noexcept;
+void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);
 
