@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The state word of a task: each transition from each state, on one thread. explore/spawned_task_test.cpp tests races
 // between transitions.
-#include <eddy/detail/task_state.hpp>
+#include "runtime/task_state.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -16,6 +17,19 @@ using run = task_state::run_action;
 using idle = task_state::idle_action;
 using wake = task_state::wake_action;
 using end = task_state::end_action;
+
+struct state_word {
+    eddy::detail::atomic<std::uint64_t> bits;
+};
+
+/// The state of a new task, with its word.
+class owned_state : state_word, public task_state {
+    using task = eddy::detail::spawned_task;
+
+public:
+    explicit owned_state(bool has_handle)
+        : state_word{has_handle ? task::new_with_handle : task::new_without_handle}, task_state(bits) {}
+};
 
 /// Releases all references and returns their number.
 unsigned references(task_state& word) {
@@ -102,7 +116,7 @@ const std::vector<row> rows = {
 class TaskState : public testing::TestWithParam<row> {
 protected:
     /// A new state word, which SetUp() brings into the state of the row.
-    task_state word{true};
+    owned_state word{true};
     void SetUp() override {
         word.add_reference();  // the reference of the waker
         GetParam().make(word);
@@ -171,21 +185,21 @@ TEST_P(TaskState, DroppingTheHandleTakesThePublishedJoinWaker) {
 // ---- Out of a queue ----
 
 TEST(TaskStateRun, ShutDownTaskInAQueueDropsTheReferenceOfTheQueue) {
-    task_state word(true);
+    owned_state word(true);
     make_shut_down_in_queue(word);
     EXPECT_EQ(word.transition_to_running(), run::drop_reference);
     EXPECT_EQ(references(word), 3u);  // list, handle, and the thread that shuts the task down
 }
 
 TEST(TaskStateRun, CompleteTaskIsFreedWithTheLastReference) {
-    task_state word(true);
+    owned_state word(true);
     make_complete_in_queue(word);
     EXPECT_FALSE(word.release(2));  // list, handle
     EXPECT_EQ(word.transition_to_running(), run::free);
 }
 
 TEST(TaskStateRun, WakeUpDuringCancellationRunsCancelAgain) {
-    task_state word(true);
+    owned_state word(true);
     make_idle_cancelled(word);
     EXPECT_EQ(word.wake_by_ref(), wake::submit);
     EXPECT_EQ(word.transition_to_running(), run::cancel);
@@ -194,7 +208,7 @@ TEST(TaskStateRun, WakeUpDuringCancellationRunsCancelAgain) {
 // ---- After a poll ----
 
 TEST(TaskStateIdle, WakeUpDuringThePollSubmitsTheTaskAgain) {
-    task_state word(true);
+    owned_state word(true);
     make_running_notified(word);
     EXPECT_EQ(word.transition_to_idle(), idle::submit);
     EXPECT_EQ(word.wake_by_ref(), wake::none) << "it is queued";
@@ -204,7 +218,7 @@ TEST(TaskStateIdle, WakeUpDuringThePollSubmitsTheTaskAgain) {
 
 TEST(TaskStateIdle, CancelDuringThePollRunsCancel) {
     for (const bool by_shutdown : {false, true}) {
-        task_state word(true);
+        owned_state word(true);
         make_running(word);
         if (by_shutdown) {
             EXPECT_FALSE(word.transition_to_shutdown());
@@ -218,7 +232,7 @@ TEST(TaskStateIdle, CancelDuringThePollRunsCancel) {
 }
 
 TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsAgain) {
-    task_state word(true);
+    owned_state word(true);
     make_running_cancelled(word);
     EXPECT_FALSE(word.transition_to_shutdown());
     EXPECT_EQ(word.transition_to_idle_cancelling(), idle::submit);
@@ -227,7 +241,7 @@ TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsAgain) {
 
 TEST(TaskStateIdle, IdleTaskWithoutOtherReferencesIsFreed) {
     // No waker exists, and the list has released its reference.
-    task_state word(false);
+    owned_state word(false);
     make_running(word);
     EXPECT_FALSE(word.release());
     EXPECT_EQ(word.transition_to_idle(), idle::free);
@@ -236,7 +250,7 @@ TEST(TaskStateIdle, IdleTaskWithoutOtherReferencesIsFreed) {
 // ---- The end ----
 
 TEST(TaskStateEnd, OutputIsLeftToTheJoinHandle) {
-    task_state word(true);
+    owned_state word(true);
     make_running(word);
     EXPECT_EQ(word.transition_to_complete(2, true), end::none);
     EXPECT_TRUE(word.is_complete());
@@ -244,7 +258,7 @@ TEST(TaskStateEnd, OutputIsLeftToTheJoinHandle) {
 }
 
 TEST(TaskStateEnd, JoinWakerIsWokenBeforeTheReferencesAreReleased) {
-    task_state word(true);
+    owned_state word(true);
     make_running(word);
     EXPECT_TRUE(word.publish_join_waker());
     EXPECT_EQ(word.transition_to_complete(2, true), end::wake_joiner);
@@ -255,7 +269,7 @@ TEST(TaskStateEnd, JoinWakerIsWokenBeforeTheReferencesAreReleased) {
 }
 
 TEST(TaskStateEnd, OutputIsDestroyedWithoutAJoinHandle) {
-    task_state word(true);
+    owned_state word(true);
     make_running(word);
     static_cast<void>(word.drop_interest());
     EXPECT_FALSE(word.release());
@@ -264,14 +278,14 @@ TEST(TaskStateEnd, OutputIsDestroyedWithoutAJoinHandle) {
 }
 
 TEST(TaskStateEnd, TaskWithoutJoinHandleAndOutputIsFreed) {
-    task_state word(false);
+    owned_state word(false);
     EXPECT_FALSE(word.has_join_interest());
     make_running(word);
     EXPECT_EQ(word.transition_to_complete(2, false), end::free);
 }
 
 TEST(TaskStateEnd, RemainingWakersKeepTheMemory) {
-    task_state word(false);
+    owned_state word(false);
     make_running(word);
     word.add_reference();
     EXPECT_EQ(word.transition_to_complete(2, false), end::none);
@@ -284,7 +298,7 @@ TEST(TaskStateEnd, WakeAndReleaseOfTheLastReferenceFreesTheTask) {
     // only after completion.
     for (const auto& each : rows) {
         if (!each.is_complete) continue;
-        task_state word(true);
+        owned_state word(true);
         word.add_reference();
         each.make(word);
         EXPECT_FALSE(word.release(each.references - 1)) << each.name;
@@ -297,16 +311,16 @@ TEST(TaskStateEnd, WakeAndReleaseOfTheLastReferenceFreesTheTask) {
 TEST(TaskStateDeathTest, BrokenInvariantsAbort) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto run_idle = [] {
-        task_state word(true);
+        owned_state word(true);
         make_idle(word);
         static_cast<void>(word.transition_to_running());
     };
     const auto end_queued = [] {
-        task_state word(true);
+        owned_state word(true);
         static_cast<void>(word.transition_to_complete(2, true));
     };
     const auto release_twice = [] {
-        task_state word(false);
+        owned_state word(false);
         static_cast<void>(word.release(3));
     };
     EXPECT_DEATH(run_idle(), "queued without a wake-up");

@@ -77,7 +77,7 @@ void local_tasks::start(spawned_task& task) noexcept {
     // The set is closed, or closes at this moment and one of its tasks spawns this task. So the task is destroyed. The
     // references of the list and of the queue are released.
     sent_.fetch_sub(1, std::memory_order_relaxed);
-    static_cast<void>(task.state.transition_to_running());
+    static_cast<void>(state_of(task).transition_to_running());
     destroy_task(*this, task, 2);
 }
 
@@ -259,7 +259,7 @@ void local_tasks::close() noexcept {
         drain();
         if (spawned_task* const task = first_) {
             static_cast<void>(remove(*task));
-            EDDY_ASSERT(task->state.transition_to_shutdown(), "local_tasks: a task is polled by another thread");
+            EDDY_ASSERT(state_of(*task).transition_to_shutdown(), "local_tasks: a task is polled by another thread");
             destroy_task(*this, *task, 1);
         } else if (spawned_task* const queued = queue_.pop()) {
             give_up_task(*this, *queued);

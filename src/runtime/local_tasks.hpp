@@ -10,10 +10,10 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/local_share.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
 #include "runtime/run_task.hpp"
+#include "runtime/spawned_task.hpp"
 
 namespace eddy::detail {
 

@@ -17,13 +17,13 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/runtime/runtime.hpp>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/idle_workers.hpp"
 #include "runtime/injection_queue.hpp"
 #include "runtime/runtime_context.hpp"
+#include "runtime/spawned_task.hpp"
 #include "runtime/task_list.hpp"
 #include "runtime/worker.hpp"
 #include "sys/fork.hpp"

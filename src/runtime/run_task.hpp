@@ -5,11 +5,11 @@
 #include <exception>
 #include <utility>
 
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
 #include "runtime/runtime_context.hpp"
+#include "runtime/spawned_task.hpp"
 #include "task/poll_root.hpp"
 
 // How a task is run, cancelled, destroyed and completed. Tasks of an event loop share the polls of futures. All other
@@ -142,12 +142,12 @@ template <class Owner>
             owner.report(std::move(failure), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     };
-    if (!task.state.has_join_interest()) {
+    if (!state_of(task).has_join_interest()) {
         drop_output();
         has_output = false;
     }
     if (owner.remove(task)) ++references;
-    switch (task.state.transition_to_complete(references, has_output)) {
+    switch (state_of(task).transition_to_complete(references, has_output)) {
     case task_state::end_action::none: return;
     case task_state::end_action::free: return task.ops().free_memory(task);
     case task_state::end_action::drop_output: drop_output(); return release(task, references);
@@ -177,7 +177,7 @@ void destroy_task(Owner& owner, spawned_task& task, std::uint64_t references) no
 /// Preconditions: none on the running bit.
 template <class Owner>
 void give_up_task(Owner& owner, spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
+    switch (state_of(task).transition_to_running()) {
     case task_state::run_action::poll:
     case task_state::run_action::cancel: return destroy_task(owner, task, 1);
     case task_state::run_action::drop_reference: return;
@@ -195,7 +195,7 @@ template <class Runs>
         context cx(waker.get());
         const poll_end ended = poll_cancel_once(task, cx);
         if (ended != poll_end::has_ended) {
-            switch (task.state.transition_to_idle_cancelling(ended == poll_end::woke_itself)) {
+            switch (state_of(task).transition_to_idle_cancelling(ended == poll_end::woke_itself)) {
             case task_state::idle_action::free: return task.ops().free_memory(task);
             case task_state::idle_action::submit: return runs.queue_again(task);
             default: return;
@@ -209,7 +209,7 @@ template <class Runs>
 /// Preconditions: none on the running bit.
 template <class Runs>
 void run_task(Runs& runs, spawned_task& task) noexcept {
-    switch (task.state.transition_to_running()) {
+    switch (state_of(task).transition_to_running()) {
     case task_state::run_action::poll: break;
     case task_state::run_action::cancel: return cancel_task(runs, task);
     case task_state::run_action::drop_reference: return;
@@ -221,7 +221,7 @@ void run_task(Runs& runs, spawned_task& task) noexcept {
         task.ops().destroy_future(task);
         return runs.owner().complete(task, 1);
     }
-    switch (task.state.transition_to_idle(ended == poll_end::woke_itself)) {
+    switch (state_of(task).transition_to_idle(ended == poll_end::woke_itself)) {
     case task_state::idle_action::none: return;
     case task_state::idle_action::free: return task.ops().free_memory(task);
     case task_state::idle_action::cancel: return cancel_task(runs, task);

@@ -92,7 +92,7 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
         const guard locked(*this);
         adopt(link);
         is_listed = pool_->enlist(task);
-        if (is_cancelled()) static_cast<void>(task.state.transition_to_cancelled());
+        if (is_cancelled()) static_cast<void>(state_of(task).transition_to_cancelled());
     }
     pool_->launch_child(task, is_listed);
 }
@@ -193,11 +193,11 @@ spawned_task* scope_base::take_child_to_destroy() noexcept {
         if (polled_task::is_here(child)) destroyed_by_child();
         // The reference is taken before the running bit. Once the bit is set, a closing pool releases the reference of
         // its list, which may be the only one.
-        child.state.add_reference();
-        if (child.state.transition_to_shutdown()) return &child;
+        state_of(child).add_reference();
+        if (state_of(child).transition_to_shutdown()) return &child;
         // This is never the last reference. The thread with the running bit holds one until it has called ended(),
         // which needs the lock of this scope.
-        static_cast<void>(child.state.release());
+        static_cast<void>(state_of(child).release());
     }
     return nullptr;
 }

@@ -73,7 +73,7 @@ public:
 
     /// Ends the task, which no thread will run. A null `thrown` cancels it.
     void end_now(std::exception_ptr thrown) noexcept {
-        static_cast<void>(task_.state.transition_to_running());
+        static_cast<void>(state_of(task_).transition_to_running());
         end_without_call(task_, std::move(thrown), pool_);
     }
 
@@ -82,7 +82,7 @@ private:
         // SAFETY: the blocking pool calls the functions of a job with that job, once. start_blocking() allocated it as
         // a task_job and gave up the ownership.
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
-        const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
+        const bool is_cancelled = state_of(mine->task_).transition_to_running() == task_state::run_action::cancel;
         const executor_scope executor({nullptr, mine->pool_, this_thread.executor.time});
         this_thread.blocking_work_of = mine->pool_;
         if (is_cancelled) {
@@ -132,7 +132,7 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
     task.id = next_task_id();
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
-        static_cast<void>(task.state.transition_to_running());
+        static_cast<void>(state_of(task).transition_to_running());
         return end_without_call(task, make_no_blocking_thread(std::make_error_code(std::errc::not_enough_memory)),
                                 runs);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/spawned_task.hpp>
+#include "runtime/spawned_task.hpp"
 
 #include <array>
 #include <functional>
@@ -59,23 +59,23 @@ void submit(task_state::wake_action action, spawned_task& task) noexcept {
 
 struct task_waker {
     static void* clone(void* data) noexcept {
-        task_of(data).state.add_reference();
+        state_of(task_of(data)).add_reference();
         return data;
     }
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
         if (is_mine(task)) {
-            if (!polled_task::wakes_itself(task)) submit_here(task.state.wake_by_ref(), task);
+            if (!polled_task::wakes_itself(task)) submit_here(state_of(task).wake_by_ref(), task);
             return;
         }
         const owner_guard guard;
-        submit(task.state.wake_by_ref(), task);
+        submit(state_of(task).wake_by_ref(), task);
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_mine(task)) return submit_here(task.state.wake_and_release(), task);
+        if (is_mine(task)) return submit_here(state_of(task).wake_and_release(), task);
         const owner_guard guard;
-        submit(task.state.wake_and_release(), task);
+        submit(state_of(task).wake_and_release(), task);
     }
     static void drop(void* data) noexcept { release(task_of(data)); }
 };
@@ -123,7 +123,7 @@ void forget_wakers_in_children() noexcept {
 }
 
 void abort_batch::add(spawned_task& task) noexcept {
-    if (task.state.transition_to_cancelled() != task_state::wake_action::submit) return;
+    if (state_of(task).transition_to_cancelled() != task_state::wake_action::submit) return;
     // SAFETY: the task was waiting, and `submit` gave this thread the only queue reference. So no other thread uses the
     // link until the destructor has passed the task to its owner.
     task.next_queued = std::exchange(first_, &task);
@@ -137,26 +137,26 @@ abort_batch::~abort_batch() {
 }
 
 void release(spawned_task& task, std::uint64_t count) noexcept {
-    if (task.state.release(count)) task.ops().free_memory(task);
+    if (state_of(task).release(count)) task.ops().free_memory(task);
 }
 
 // ---- Join handles ----
 
 bool poll_join(joinable& joined, const waker& wake) {
     spawned_task& task = task_of(joined);
-    if (task.state.is_complete()) return true;
+    if (state_of(task).is_complete()) return true;
     // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
-    if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
+    if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
     // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
     task.join_waker = wake;
-    if (task.state.publish_join_waker()) return false;
+    if (state_of(task).publish_join_waker()) return false;
     task.join_waker = waker();
     return true;
 }
 
 void drop_join_handle(joinable& joined) noexcept {
     spawned_task& task = task_of(joined);
-    const auto ended = task.state.drop_interest();
+    const auto ended = state_of(task).drop_interest();
     if (ended.owns_the_waker) task.join_waker = waker();
     if (ended.was_complete) {
         if (auto failure = task.ops().failure(task))
@@ -169,11 +169,11 @@ void drop_join_handle(joinable& joined) noexcept {
 void abort_task(joinable& joined) noexcept {
     spawned_task& task = task_of(joined);
     const owner_guard guard;
-    submit(task.state.transition_to_cancelled(), task);
+    submit(state_of(task).transition_to_cancelled(), task);
 }
 
-bool is_task_finished(const joinable& joined) noexcept { return task_of(joined).state.is_complete(); }
-void add_task_reference(joinable& joined) noexcept { task_of(joined).state.add_reference(); }
+bool is_task_finished(const joinable& joined) noexcept { return task_state::is_complete(task_of(joined).state); }
+void add_task_reference(joinable& joined) noexcept { state_of(task_of(joined)).add_reference(); }
 void release_task(joinable& joined) noexcept { release(task_of(joined)); }
 std::uint64_t id_of_task(const joinable& joined) noexcept { return task_of(joined).id; }
 

@@ -112,7 +112,7 @@ void worker::run() noexcept {
     is_ending_ = true;
     for (unsigned i = 0; i < pool_.list_count(); ++i) {
         while (spawned_task* const task = pool_.list(i).pop()) {
-            if (task->state.transition_to_shutdown()) {
+            if (state_of(*task).transition_to_shutdown()) {
                 pool_.destroy(*task, 1);
             } else {
                 release(*task);  // the worker that polls it sees `cancelled` and destroys it

@@ -15,11 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/detail/spawned_task.hpp>
-
 #include "explore/explore.hpp"
 #include "runtime/injection_queue.hpp"
 #include "runtime/run_queue.hpp"
+#include "runtime/spawned_task.hpp"
 
 namespace {
 

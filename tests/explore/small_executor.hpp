@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
@@ -16,6 +15,7 @@
 #include "explore/explore.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
+#include "runtime/spawned_task.hpp"
 
 namespace explore {
 
@@ -61,7 +61,7 @@ public:
     /// Shuts down like a pool: destroys the task if it is not running. Call give_up_queue() afterwards.
     void shut_down(spawned_task& task) {
         if (!remove(task)) return;
-        if (task.state.transition_to_shutdown()) {
+        if (state_of(task).transition_to_shutdown()) {
             destroy_task(*this, task, 1);
         } else {
             eddy::detail::release(task);
@@ -122,7 +122,7 @@ private:
 
 /// Returns a new waker of the task.
 inline eddy::waker waker_of(eddy::detail::spawned_task& task) {
-    task.state.add_reference();
+    state_of(task).add_reference();
     return {&eddy::detail::spawned_task_waker, &task};
 }
 

@@ -2,7 +2,7 @@
 // The life of a task that may run on any thread: its state word (task_state), its wakers and its join handle
 // (spawned_task.cpp), with a small executor in place of the pool. No wake-up is lost, one thread polls the task at a
 // time, its future and its output are destroyed once, and its memory is freed once.
-#include <eddy/detail/spawned_task.hpp>
+#include "runtime/spawned_task.hpp"
 
 #include <gtest/gtest.h>
 
@@ -386,23 +386,23 @@ TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
 
 /// Broken: compares the stored waker before it takes the waker slot back.
 bool compares_first(spawned_task& task, const eddy::waker& wake) {
-    if (task.state.is_complete()) return true;
-    if (task.state.has_join_waker()) {
+    if (state_of(task).is_complete()) return true;
+    if (state_of(task).has_join_waker()) {
         if (task.join_waker.will_wake(wake)) return false;
-        if (!task.state.take_join_waker_back()) return true;
+        if (!state_of(task).take_join_waker_back()) return true;
     }
     task.join_waker = wake;
-    if (task.state.publish_join_waker()) return false;
+    if (state_of(task).publish_join_waker()) return false;
     task.join_waker = eddy::waker();
     return true;
 }
 
 /// Broken: does not check whether the task has completed meanwhile.
 bool publishes_blindly(spawned_task& task, const eddy::waker& wake) {
-    if (task.state.is_complete()) return true;
-    if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
+    if (state_of(task).is_complete()) return true;
+    if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
     task.join_waker = wake;
-    static_cast<void>(task.state.publish_join_waker());
+    static_cast<void>(state_of(task).publish_join_waker());
     return false;
 }
 

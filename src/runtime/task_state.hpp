@@ -4,11 +4,13 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spawned_task.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
 
-/// The life cycle of a task that may run on any thread, in one atomic word. The model is Tokio's task state.
+/// The life cycle of a task that may run on any thread, in one atomic word: spawned_task::state. The model is Tokio's
+/// task state.
 ///
 ///               woken: submit              a worker takes it
 ///     idle ----------------> notified ------------------> running ---------> complete
@@ -81,11 +83,11 @@ private:
     }
 
 public:
-    /// The state of a new task that is already queued. References: the list, the queue, and the handle if there is one.
-    explicit task_state(bool has_handle) noexcept
-        : word_(has_handle ? notified | join_interest | 3 * ref_one : notified | 2 * ref_one) {}
-    task_state(const task_state&) = delete;
-    task_state& operator=(const task_state&) = delete;
+    // A new task is already queued. References: the list, the queue, and the handle if there is one.
+    static_assert(spawned_task::new_with_handle == (notified | join_interest | 3 * ref_one));
+    static_assert(spawned_task::new_without_handle == (notified | 2 * ref_one));
+
+    explicit task_state(atomic<std::uint64_t>& word) noexcept : word_(word) {}
 
     // ---- The thread that took the task from a queue, and with it the reference that belongs to `notified` ----
 
@@ -209,9 +211,10 @@ public:
     // ---- The join handle ----
 
     /// Returns whether the task is complete. If so, the output is visible.
-    [[nodiscard]] bool is_complete() const noexcept {
+    [[nodiscard]] bool is_complete() const noexcept { return is_complete(word_); }
+    [[nodiscard]] static bool is_complete(const atomic<std::uint64_t>& word) noexcept {
         // acquire: pairs with the release in transition_to_complete().
-        return (word_.load(std::memory_order_acquire) & complete) != 0;
+        return (word.load(std::memory_order_acquire) & complete) != 0;
     }
 
     /// Returns whether the handle has published a waker. Called by the handle.
@@ -253,7 +256,10 @@ public:
     }
 
 private:
-    atomic<std::uint64_t> word_;
+    atomic<std::uint64_t>& word_;
 };
+
+/// Returns the state of the task.
+inline task_state state_of(spawned_task& task) noexcept { return task_state(task.state); }
 
 }  // namespace eddy::detail
