@@ -6,10 +6,10 @@
 #include <thread>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 
 #include "core/pause_briefly.hpp"
+#include "runtime/runtime_context.hpp"
 
 namespace eddy::detail {
 
@@ -82,7 +82,7 @@ constexpr waker_vtable wake_flag_vtable{
 }  // namespace
 
 parking_place::parking_place(std::source_location where) : flag_(nullptr) {
-    if (runs_tasks_here()) {
+    if (this_thread.runs_tasks()) {
         throw nested_runtime(
             "wait() was called on a thread that runs an event loop or a runtime's tasks, which it would block: await "
             "the future instead",

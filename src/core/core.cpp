@@ -16,7 +16,7 @@ namespace eddy {
 // ---- core_handle ----
 
 core_handle core_handle::current(std::source_location where) {
-    if (auto* const loop = detail::current_loop()) return core_handle(*loop);
+    if (auto* const loop = detail::this_thread.running_loop) return core_handle(*loop);
     throw misuse(
         "no event loop runs on this thread: call this inside core.run(); inside eddy::run() or a runtime use "
         "eddy::handle::current()",
@@ -24,7 +24,7 @@ core_handle core_handle::current(std::source_location where) {
 }
 
 std::optional<core_handle> core_handle::try_current() noexcept {
-    if (auto* const loop = detail::current_loop()) return core_handle(*loop);
+    if (auto* const loop = detail::this_thread.running_loop) return core_handle(*loop);
     return std::nullopt;
 }
 

@@ -575,7 +575,7 @@ void core_shared::report(unread_failure failure, const std::source_location& whe
 }
 
 void core_shared::close() noexcept {
-    if (owner_ != this_thread_mark()) {
+    if (!is_on_own_thread()) {
         fatal_misuse(
             "a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
     }
@@ -617,7 +617,6 @@ void report_thrown(core_task& task, std::exception_ptr thrown) noexcept {
 
 void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
-bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
 void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
@@ -627,7 +626,7 @@ void report_failure(core_shared& loop, unread_failure failure, const std::source
 bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
 
 void check_thread(const core_shared& loop, std::source_location where) {
-    if (!on_loop_thread(loop)) {
+    if (!loop.is_on_own_thread()) {
         throw wrong_thread(
             "a core and its core_handle belong to the thread that made the core: from other threads send work through "
             "a core_remote (handle.remote())",
@@ -660,10 +659,8 @@ void run_until_done(core_shared& loop, core_task& main, const bool& done, std::s
 
 void run_until_idle(core_shared& loop, std::source_location where) { loop.run_until_idle(where); }
 
-core_shared* current_loop() noexcept { return this_thread.running_loop; }
-
 buffer_pool* current_buffer_pool() noexcept {
-    core_shared* const loop = current_loop();
+    core_shared* const loop = this_thread.running_loop;
     return loop == nullptr ? nullptr : &loop->buffers();
 }
 

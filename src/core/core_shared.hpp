@@ -59,7 +59,7 @@ public:
         if (references_.drop()) delete this;
     }
     /// Returns the mark of the loop's thread.
-    [[nodiscard]] const void* owner() const noexcept { return owner_; }
+    [[nodiscard]] bool is_on_own_thread() const noexcept { return owner_ == this_thread_mark(); }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     /// Adds `node` to the inbound list, and wakes the loop if it is parked. Returns false if the loop is closed.
     [[nodiscard]] bool send(inbound_node& node) noexcept;
@@ -169,5 +169,10 @@ private:
     core_builder::uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;
 };
+
+// The reference count of a task, and its abort. Any thread.
+void retain_core_task(core_task& task) noexcept;
+void release_core_task(core_task& task) noexcept;
+void cancel_core_task(core_task& task) noexcept;
 
 }  // namespace eddy::detail

@@ -11,7 +11,9 @@ namespace eddy::detail {
 /// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
 class held_clock {
 public:
-    held_clock() noexcept : place_(current_loop() != nullptr ? current_loop()->place().begin_job() : nullptr) {}
+    held_clock() noexcept {
+        if (core_shared* const loop = this_thread.running_loop) place_ = loop->place().begin_job();
+    }
     held_clock(const held_clock&) = delete;
     held_clock& operator=(const held_clock&) = delete;
     ~held_clock() {
@@ -19,7 +21,7 @@ public:
     }
 
 private:
-    sleeping_place* const place_;
+    sleeping_place* place_ = nullptr;
 };
 
 }  // namespace eddy::detail

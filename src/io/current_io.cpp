@@ -2,7 +2,6 @@
 #include "io/current_io.hpp"
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 
 #include "core/core_shared.hpp"

@@ -4,7 +4,6 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/local_set.hpp>
 

@@ -4,7 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
@@ -114,13 +113,8 @@ void runtime_ended::wait(std::source_location where) {
 
 namespace detail {
 
-bool runs_tasks_here() noexcept {
-    // The rest of a poll after block_in_place counts, whether or not another thread runs the worker by then.
-    return this_thread.worker != nullptr || this_thread.is_in_rest_of_poll() || current_loop() != nullptr;
-}
-
 void check_may_block(const char* what, std::source_location where) {
-    if (!runs_tasks_here()) return;
+    if (!this_thread.runs_tasks()) return;
     throw nested_runtime(std::string(what) +
                              "() was called inside a runtime, whose thread it would block: await the future instead, "
                              "or call it in spawn_blocking or on a separate thread",

@@ -107,6 +107,11 @@ struct runtime_context {
     /// Returns whether this thread is in the part of a poll that follows a block_in_place. The pool may have closed by
     /// then and its timers are gone. In this case the task is cancelled at the end of the poll.
     [[nodiscard]] bool is_in_rest_of_poll() const noexcept { return in_place_of != nullptr && !is_in_blocking_call; }
+    /// Returns whether this thread runs tasks of an event loop or a runtime, so that it must not block. The rest of a
+    /// poll counts, whether or not another thread runs the worker by then.
+    [[nodiscard]] bool runs_tasks() const noexcept {
+        return worker != nullptr || is_in_rest_of_poll() || running_loop != nullptr;
+    }
 };
 static_assert(std::is_trivially_destructible_v<runtime_context>, "thread-locals that are destroyed later may use it");
 

@@ -4,7 +4,6 @@
 #include <mutex>
 #include <utility>
 
-#include <eddy/detail/core_loop.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/spawn.hpp>
 
@@ -73,7 +72,7 @@ void scope_base::bind(std::source_location where) {
 }
 
 bool scope_base::may_be_destroyed_here() const noexcept {
-    return core_ == nullptr || first_ == nullptr || on_loop_thread(*core_);
+    return core_ == nullptr || first_ == nullptr || core_->is_on_own_thread();
 }
 
 void scope_base::adopt(scope_link& child) noexcept {

@@ -80,7 +80,7 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
 void report_failure_here(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
     if (const worker* const here = this_thread.worker) {
         here->owner().report(std::move(failure), where, name);
-    } else if (core_shared* const loop = current_loop()) {
+    } else if (core_shared* const loop = this_thread.running_loop) {
         report_failure(*loop, std::move(failure), where, name);
     } else {
         print_failure(failure, where, name);

@@ -3,13 +3,14 @@
 
 #include <eddy/error.hpp>
 
+#include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::test {
 namespace {
 
 detail::time_driver& require_driver(const std::source_location& where) {
-    detail::time_driver* const driver = detail::current_time_driver();
+    detail::time_driver* const driver = detail::this_thread.executor.time;
     if (driver == nullptr) {
         throw misuse("there is no clock to pause or move: it belongs to an event loop, so call this inside core::run()",
                      where);

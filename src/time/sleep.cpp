@@ -13,7 +13,7 @@ using detail::time_driver;
 namespace {
 
 time_driver& require_driver(const std::source_location& where) {
-    time_driver* const driver = detail::current_time_driver();
+    time_driver* const driver = detail::this_thread.executor.time;
     if (driver == nullptr) {
         throw misuse(
             "a sleep needs an event loop on this thread: await it inside eddy::run(), core::run() or a runtime", where);
@@ -24,7 +24,7 @@ time_driver& require_driver(const std::source_location& where) {
 }  // namespace
 
 sleep_future sleep_future::after(duration d, std::source_location where) noexcept {
-    const time_driver* const driver = detail::current_time_driver();
+    const time_driver* const driver = detail::this_thread.executor.time;
     const time_point now = driver != nullptr ? driver->now() : std::chrono::steady_clock::now();
     sleep_future made(saturating_add(now, d), where);
     made.is_ahead_ = driver != nullptr && d > duration::zero();
@@ -74,7 +74,7 @@ void sleep_future::reset(time_point deadline) noexcept {
     }
     // The reference keeps the driver alive until the entry is armed again. It may be the last one.
     time_driver* const former = entry_.driver();
-    time_driver* const current = detail::current_time_driver();
+    time_driver* const current = detail::this_thread.executor.time;
     former->add_reference();
     waker kept = entry_.disarm();
     time_driver* const driver = current != nullptr ? current : former;

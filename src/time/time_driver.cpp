@@ -295,6 +295,4 @@ void time_driver::publish_next() noexcept {
     next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
 }
 
-time_driver* current_time_driver() noexcept { return this_thread.executor.time; }
-
 }  // namespace eddy::detail

@@ -135,7 +135,4 @@ private:
     const waker unpark_;
 };
 
-/// Returns the driver of the event loop that this thread is running, or null.
-[[nodiscard]] time_driver* current_time_driver() noexcept;
-
 }  // namespace eddy::detail

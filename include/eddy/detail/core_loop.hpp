@@ -18,19 +18,12 @@ EDDY_API void retain(core_shared& loop) noexcept;
 /// Drops a reference; the last one frees the shared state. Any thread.
 EDDY_API void release(core_shared& loop) noexcept;
 
-/// Returns whether the calling thread is the loop's thread. Any thread.
-[[nodiscard]] EDDY_API bool on_loop_thread(const core_shared& loop) noexcept;
 /// Returns whether spawning is impossible: the event loop was destroyed, or this is a forked child and the driver
 /// belongs to the parent process.
 [[nodiscard]] EDDY_API bool is_closed(const core_shared& loop) noexcept;
 
 /// Throws `wrong_thread` unless the calling thread is the loop's thread. Any thread.
 EDDY_API void check_thread(const core_shared& loop, std::source_location where);
-
-// The reference count of a task, and its abort. Any thread.
-EDDY_API void retain_core_task(core_task& task) noexcept;
-EDDY_API void release_core_task(core_task& task) noexcept;
-EDDY_API void cancel_core_task(core_task& task) noexcept;
 
 /// Queues a new task for its first poll.
 /// Preconditions: the event loop is not closed.
@@ -54,11 +47,5 @@ EDDY_API void run_until_done(core_shared& loop, core_task& main, const bool& don
 
 /// Runs the event loop until it has no tasks.
 EDDY_API void run_until_idle(core_shared& loop, std::source_location where);
-
-/// Returns the event loop that is running on the calling thread, or null. Any thread.
-[[nodiscard]] EDDY_API core_shared* current_loop() noexcept;
-
-/// Returns whether the calling thread runs tasks of an event loop or a runtime, so that it must not block. Any thread.
-[[nodiscard]] EDDY_API bool runs_tasks_here() noexcept;
 
 }  // namespace eddy::detail

@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/continues_after_end.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/future/future.hpp>

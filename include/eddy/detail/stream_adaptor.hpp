@@ -349,28 +349,6 @@ private:
     body body_;  // declared last: it may refer to `held_`, and to captures of `f_`
 };
 
-/// The base of an adaptor that leaves out items by a predicate.
-template <class Self, class S, class Fn, bool Marked>
-class judging_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
-public:
-    using item_type = item_t<S>;
-
-    [[nodiscard]] size_bounds size_hint() const noexcept { return at_most(judged_.size_hint()); }
-
-    poll_result<void> poll_cancel(context& cx)
-        requires judged_items<S, Fn>::can_be_cancelled
-    {
-        if (!judged_.cancel(cx)) return not_ready;
-        return poll_result<void>::ready();
-    }
-
-protected:
-    template <class G>
-    judging_adaptor(S&& items, G&& f) : judged_(std::move(items), std::forward<G>(f)) {}
-
-    judged_items<S, Fn> judged_;
-};
-
 // ---- Checks ----
 
 /// Takes the place of a stream, a sink, or a future of them that could not be made. It accepts all calls, so that the

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/outcome.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/try.hpp>
@@ -37,13 +38,6 @@ struct unread_failure {
     explicit operator bool() const noexcept { return error != nullptr || thrown != nullptr; }
 };
 
-/// Whether an error of type `E` can be converted to std::error_code.
-template <class E>
-concept has_error_code =
-    std::convertible_to<const E&, std::error_code> || std::is_error_code_enum_v<E> || requires(const E& error) {
-        { error.to_error_code() } -> std::convertible_to<std::error_code>;
-    };
-
 /// Describes an error of any type.
 template <class E>
 unread_failure describe_error(const E& error) {
@@ -54,7 +48,7 @@ unread_failure describe_error(const E& error) {
                       { error.what() } -> std::convertible_to<std::string>;
                   }) {
         made.message = error.what();
-    } else if constexpr (has_error_code<E>) {
+    } else if constexpr (error_converts<E, std::error_code>) {
         made.code = convert_error<std::error_code>(error);
         made.message = made.code.message();
     } else if constexpr (std::convertible_to<const E&, std::string_view>) {

@@ -13,6 +13,32 @@
 
 // Adapters that omit items. See stream_ops.
 
+namespace eddy::detail {
+
+/// The base of an adaptor that leaves out items by a predicate.
+template <class Self, class S, class Fn, bool Marked>
+class judging_adaptor : public stream_ops<Self, Marked || is_marked<S>> {
+public:
+    using item_type = item_t<S>;
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return at_most(judged_.size_hint()); }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires judged_items<S, Fn>::can_be_cancelled
+    {
+        if (!judged_.cancel(cx)) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+protected:
+    template <class G>
+    judging_adaptor(S&& items, G&& f) : judged_(std::move(items), std::forward<G>(f)) {}
+
+    judged_items<S, Fn> judged_;
+};
+
+}  // namespace eddy::detail
+
 namespace eddy::streams {
 
 /// The stream that stream_ops::filter() returns.

@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <eddy/detail/continues_after_end.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -100,6 +99,18 @@ public:
 private:
     S* of_;
 };
+
+namespace detail {
+
+/// Whether the stream `S` may have items after its end. Such a stream has the member
+/// `static constexpr bool continues_after_end = true`.
+template <class S>
+inline constexpr bool continues_after_end = false;
+template <class S>
+    requires requires { requires S::continues_after_end; }
+inline constexpr bool continues_after_end<S> = true;
+
+}  // namespace detail
 
 namespace streams {
 
