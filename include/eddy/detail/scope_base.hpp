@@ -180,11 +180,7 @@ public:
     template <class G>
     pool_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
         : base(operations, runs, where, false), scope_link(its), work_(std::forward<G>(work), where) {
-        if (its.deadline() == no_deadline) {
-            this->root = work_.root();
-        } else {
-            holds_frames_ = work_.root() != nullptr;
-        }
+        if (its.deadline() == no_deadline) this->root = work_.take_root();
     }
 
 private:
@@ -193,22 +189,19 @@ private:
     static bool poll(spawned_task& task, context& cx) {
         auto& me = of(task);
         const inherited_deadline here(me.scope);
-        if (!me.work_.poll(me.outcome_, cx)) return false;
-        me.holds_frames_ = false;  // a coroutine that has ended has destroyed its frames
-        return true;
+        return me.work_.poll(me.outcome_, cx);
     }
     static bool poll_cancel(spawned_task& task, context& cx) {
         auto& me = of(task);
         if (me.scope.is_being_destroyed()) return true;
         const inherited_deadline here(me.scope);
-        if (!me.work_.poll_cancel(cx)) return false;
-        me.holds_frames_ = false;
+        if (task.root == nullptr) return me.work_.poll_cancel(cx);
+        if (!cancel_root(*task.root, cx)) return false;
         task.root = nullptr;
         return true;
     }
     static void destroy_future(spawned_task& task) noexcept {
         auto& me = of(task);
-        if (me.holds_frames_) destroy_root(*me.work_.root());
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
         me.outcome_.discard();
@@ -224,7 +217,6 @@ private:
                                             &base::failure_in,
                                             &base::destroy_output};
 
-    bool holds_frames_ = false;  // `work_` owns the frames of a coroutine, which this class must destroy
     stored_work<W> work_;
 };
 
@@ -257,19 +249,16 @@ private:
         auto& me = of(task);
         const while_polled here(me);
         const inherited_deadline deadline(me.scope);
-        return me.has_ended_ = me.work_.poll(me.outcome_, cx);
+        return me.work_.poll(me.outcome_, cx);
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);
         const while_polled here(me);
         const inherited_deadline deadline(me.scope);
-        if (!me.work_.poll_cancel(cx)) return false;
-        me.has_ended_ = true;
-        return true;
+        return me.work_.poll_cancel(cx);
     }
     static void destroy_future(core_task& task) noexcept {
         auto& me = of(task);
-        if (frame* const root = me.work_.root(); root != nullptr && !me.has_ended_) destroy_root(*root);
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
         me.outcome_.discard();  // before ended(): it may refer to objects that outlive only the scope
@@ -277,12 +266,10 @@ private:
     }
     static void fail(core_task& task, std::exception_ptr thrown) noexcept {
         of(task).outcome_.set_exception(std::move(thrown));
-        of(task).has_ended_ = true;
     }
     static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
     static constexpr core_task_ops operations{{&poll, &poll_cancel, &destroy_future, &fail, &free_memory, nullptr}};
 
-    bool has_ended_ = false;
     slot<output> outcome_;
     stored_work<W> work_;
 };

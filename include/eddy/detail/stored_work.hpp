@@ -87,7 +87,7 @@ public:
     template <class G>
     explicit stored_work(G&& given, std::source_location) : future_(std::in_place, std::forward<G>(given)) {}
 
-    [[nodiscard]] frame* root() const noexcept { return nullptr; }
+    [[nodiscard]] static frame* take_root() noexcept { return nullptr; }
     bool poll(slot<output>& outcome, context& cx) { return keep_answer<output>(outcome, future_->poll(cx)); }
     bool poll_cancel(context& cx) { return poll_cancel_child(future_ ? &*future_ : nullptr, cx); }
     void destroy() noexcept { future_.reset(); }
@@ -97,7 +97,7 @@ private:
 };
 
 /// Work that is a coroutine.
-/// Lifetime: takes ownership of the coroutine frames. The task that holds root() destroys them.
+/// Lifetime: owns the coroutine frames, unless take_root() has passed them to the executor.
 template <class T>
 class stored_work<task<T>> {
 public:
@@ -105,12 +105,19 @@ public:
 
     stored_work(task<T>&& given, std::source_location where) : root_(enter_frame(given, where)) { begin_root(*root_); }
 
-    [[nodiscard]] frame* root() const noexcept { return root_; }
-    bool poll(slot<T>& outcome, context& cx) { return run_root(*root_, outcome, cx); }
-    bool poll_cancel(context& cx) { return cancel_root(*root_, cx); }
-    void destroy() noexcept {}  // the owner of root() destroys the frames
+    [[nodiscard]] frame* take_root() noexcept { return std::exchange(root_, nullptr); }
+    bool poll(slot<T>& outcome, context& cx) { return forget_if(run_root(*root_, outcome, cx)); }
+    bool poll_cancel(context& cx) { return forget_if(cancel_root(*root_, cx)); }
+    void destroy() noexcept {
+        if (root_ != nullptr) destroy_root(*root_);
+    }
 
 private:
+    bool forget_if(bool frames_are_destroyed) noexcept {
+        if (frames_are_destroyed) root_ = nullptr;
+        return frames_are_destroyed;
+    }
+
     frame* root_;
 };
 
@@ -127,7 +134,7 @@ public:
     template <class G>
     explicit stored_work(G&& given, std::source_location) : work_(std::in_place, std::forward<G>(given)) {}
 
-    [[nodiscard]] frame* root() const noexcept { return nullptr; }
+    [[nodiscard]] static frame* take_root() noexcept { return nullptr; }
 
     bool poll(slot<output>& outcome, context& cx) {
         if constexpr (makes_future) {
