@@ -10,6 +10,7 @@
 
 #include "core/pause_briefly.hpp"
 #include "runtime/runtime_context.hpp"
+#include "task/counted_waker.hpp"
 
 namespace eddy::detail {
 
@@ -18,8 +19,8 @@ namespace eddy::detail {
 /// Lifetime: reference-counted. The waiting thread and each waker hold a reference.
 class wake_flag {
 public:
-    void add_reference() noexcept { references_.add(); }
-    void drop_reference() noexcept {
+    void retain() noexcept { references_.add(); }
+    void release() noexcept {
         if (references_.drop()) delete this;
     }
 
@@ -59,28 +60,6 @@ private:
     ref_count<> references_;
 };
 
-namespace {
-
-// SAFETY: `data` is the wake_flag of a waker with the vtable below, which holds a reference.
-wake_flag& flag_of(void* data) noexcept { return *static_cast<wake_flag*>(data); }
-
-constexpr waker_vtable wake_flag_vtable{
-    .clone =
-        [](void* data) noexcept {
-            flag_of(data).add_reference();
-            return data;
-        },
-    .wake =
-        [](void* data) noexcept {
-            flag_of(data).raise();
-            flag_of(data).drop_reference();
-        },
-    .wake_by_ref = [](void* data) noexcept { flag_of(data).raise(); },
-    .drop = [](void* data) noexcept { flag_of(data).drop_reference(); },
-};
-
-}  // namespace
-
 parking_place::parking_place(std::source_location where) : flag_(nullptr) {
     if (this_thread.runs_tasks()) {
         throw nested_runtime(
@@ -91,11 +70,11 @@ parking_place::parking_place(std::source_location where) : flag_(nullptr) {
     flag_ = new wake_flag;
 }
 
-parking_place::~parking_place() { flag_->drop_reference(); }
+parking_place::~parking_place() { flag_->release(); }
 
 waker parking_place::waker() const noexcept {
-    flag_->add_reference();
-    return {&wake_flag_vtable, flag_};
+    flag_->retain();
+    return {&counted_waker<wake_flag, &wake_flag::raise>, flag_};
 }
 
 void parking_place::park() const noexcept { flag_->await_and_lower(); }

@@ -12,6 +12,7 @@
 #include "core/parker.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/runtime_context.hpp"
+#include "task/counted_waker.hpp"
 
 namespace eddy::detail {
 
@@ -28,6 +29,7 @@ public:
     sleeping_place(const sleeping_place&) = delete;
     sleeping_place& operator=(const sleeping_place&) = delete;
 
+    void retain() noexcept { references_.add(); }
     void release() noexcept {
         if (references_.drop()) delete this;
     }
@@ -54,15 +56,15 @@ public:
 
     /// Returns a waker that calls unpark(), except on the owner's thread, which is awake when it calls a waker.
     [[nodiscard]] eddy::waker waker() noexcept {
-        references_.add();
-        return {&vtable, this};
+        retain();
+        return {&counted_waker<sleeping_place, &sleeping_place::unpark_other_thread>, this};
     }
 
     // ---- Blocking jobs, for a paused clock ----
     [[nodiscard]] blocking_jobs& jobs() noexcept { return jobs_; }
     /// Counts a job. Returns a reference to this place for end_job(), which gives it up.
     [[nodiscard]] sleeping_place* begin_job() noexcept {
-        references_.add();
+        retain();
         jobs_.begin();
         return this;
     }
@@ -74,22 +76,10 @@ public:
 private:
     ~sleeping_place() = default;
 
-    // SAFETY: `data` is the sleeping_place of a waker with the vtable below, which holds a reference.
-    static sleeping_place& of(void* data) noexcept { return *static_cast<sleeping_place*>(data); }
-    static void* clone(void* data) noexcept {
-        of(data).references_.add();
-        return data;
-    }
-    static void wake(void* data) noexcept {
-        wake_by_ref(data);
-        drop(data);
-    }
-    static void wake_by_ref(void* data) noexcept {
+    void unpark_other_thread() noexcept {
         // relaxed: see set_owner().
-        if (of(data).owner_.load(std::memory_order_relaxed) != this_thread_mark()) of(data).unpark();
+        if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) unpark();
     }
-    static void drop(void* data) noexcept { of(data).release(); }
-    static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
 
     const ref_ptr<io_handle> io_;
     atomic<const void*> owner_;

@@ -9,6 +9,8 @@
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/error.hpp>
 
+#include "task/counted_waker.hpp"
+
 namespace eddy::detail {
 
 /// The entries whose tasks have ended, oldest first, and the waker of the task that waits for the next one.
@@ -53,6 +55,7 @@ struct join_entry {
     join_entry(const join_entry&) = delete;
     join_entry& operator=(const join_entry&) = delete;
 
+    void retain() noexcept { references.add(); }
     void release() noexcept {
         if (!references.drop()) return;
         join_ready_list* const list = ended;
@@ -77,27 +80,9 @@ struct join_entry {
 
 namespace {
 
-// SAFETY: `data` is the join_entry of a waker with the vtable below. The waker holds a reference, or borrows that of
-// the join_list during watch().
-join_entry& entry_of(void* data) noexcept { return *static_cast<join_entry*>(data); }
-
-struct entry_waker {
-    static void* clone(void* data) noexcept {
-        entry_of(data).references.add();
-        return data;
-    }
-    static void wake_by_ref(void* data) noexcept { entry_of(data).notify(); }
-    static void drop(void* data) noexcept { entry_of(data).release(); }
-    static void wake(void* data) noexcept {
-        wake_by_ref(data);
-        drop(data);
-    }
-    static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
-};
-
 /// Returns whether the entry's task has ended. If not, its end will notify the entry.
 bool watch(join_entry& entry) noexcept {
-    const borrowed_waker borrowed(&entry_waker::vtable, &entry);
+    const borrowed_waker borrowed(&counted_waker<join_entry, &join_entry::notify>, &entry);
     return entry.task->join->poll_join(*entry.task, borrowed.get());
 }
 

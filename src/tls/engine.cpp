@@ -17,6 +17,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/tls/error.hpp>
 
+#include "task/counted_waker.hpp"
 #include "tls/context.hpp"
 #include "tls/openssl.hpp"
 #include "tls/wait_list.hpp"
@@ -166,7 +167,9 @@ template <direction Way>
 class context_below {
 public:
     context_below(tls_wait_list& waiters, context& cx, waiting_task who)
-        : outer_(cx), waker_(&tls_wait_list::vtable<Way>, &waiters), inner_(waker_.get(), cx.budget()) {
+        : outer_(cx),
+          waker_(&counted_waker<tls_wait_list, &tls_wait_list::wake<Way>>, &waiters),
+          inner_(waker_.get(), cx.budget()) {
         waiters.add(who, Way, cx.waker());
     }
     context_below(const context_below&) = delete;

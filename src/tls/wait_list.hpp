@@ -32,7 +32,7 @@ public:
     tls_wait_list(const tls_wait_list&) = delete;
     tls_wait_list& operator=(const tls_wait_list&) = delete;
 
-    /// Adds the task to those that wake(way) wakes. Call it before the connection is polled.
+    /// Adds the task to those that wake<way>() wakes. Call it before the connection is polled.
     void add(task who, direction way, const waker& wake) {
         waker former;  // destroyed after the lock is released: that may run user-provided code
         {
@@ -50,11 +50,12 @@ public:
     }
 
     /// Wakes the tasks that wait for this direction, and removes them.
-    void wake(direction way) noexcept {
+    template <direction Way>
+    void wake() noexcept {
         std::array<waker, 2> woken;
         {
             const std::lock_guard guard(lock_);
-            const auto waiting = std::exchange(waits_[index(way)], std::uint8_t{0});
+            const auto waiting = std::exchange(waits_[index(Way)], std::uint8_t{0});
             for (const auto who : {task::reader, task::writer}) {
                 if ((waiting & bit(who)) != 0) woken[index(who)] = tasks_[index(who)];
             }
@@ -75,10 +76,6 @@ public:
         if (references_.drop()) delete this;
     }
 
-    /// The functions of the wakers for one direction, whose data is this object.
-    template <direction Way>
-    static const waker_vtable vtable;
-
 private:
     ~tls_wait_list() = default;
 
@@ -92,21 +89,6 @@ private:
     std::array<waker, 2> tasks_;
     std::array<std::uint8_t, 2> waits_{};
     ref_count<> references_;
-};
-
-// SAFETY: `data` is the list of which the waker holds a reference, so the list is alive.
-template <tls_wait_list::direction Way>
-constexpr waker_vtable tls_wait_list::vtable{
-    [](void* data) noexcept -> void* {
-        static_cast<tls_wait_list*>(data)->retain();
-        return data;
-    },
-    [](void* data) noexcept {
-        static_cast<tls_wait_list*>(data)->wake(Way);
-        static_cast<tls_wait_list*>(data)->release();
-    },
-    [](void* data) noexcept { static_cast<tls_wait_list*>(data)->wake(Way); },
-    [](void* data) noexcept { static_cast<tls_wait_list*>(data)->release(); },
 };
 
 }  // namespace eddy::detail
