@@ -31,6 +31,7 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
 
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -108,6 +109,32 @@ TEST(Signal, KindsAreSeparateAndPendingSignalsMerge) {
         co_return true;
     };
     EXPECT_TRUE(within(core, work()));
+}
+
+// A descriptor that stays readable would keep a loop on poll(2) busy.
+TEST(Signal, ReceivedSignalCausesNoFurtherEvents) {
+    eddy::core core;
+    const auto work = [&core]() -> eddy::task<std::uint64_t> {
+        auto signals = signal::stream(kind::user_defined1());
+        std::raise(SIGUSR1);
+        EXPECT_TRUE((co_await signals->next()).has_value());
+        const auto before = core.metrics().io().ready_events;
+        auto first = co_await eddy::select(eddy::time::sleep(std::chrono::milliseconds(20)), signals->next());
+        EXPECT_EQ(first.index(), 0u);
+        co_return core.metrics().io().ready_events - before;
+    };
+    EXPECT_LE(within(core, work()), 1u);
+}
+
+// The first stream of a kind that is dropped leaves its bell to the next one.
+TEST(Signal, StreamMadeAfterADroppedOneReceivesSignals) {
+    eddy::core core;
+    const auto fds = support::count_fds();
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
+        EXPECT_EQ(within(core, next_of(kind::user_defined2(), [] { std::raise(SIGUSR2); })), SIGUSR2);
+    }
+    EXPECT_EQ(support::count_fds(), fds);
 }
 
 TEST(Signal, SignalReachesAllStreamsOfAllLoops) {

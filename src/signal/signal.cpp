@@ -10,7 +10,13 @@
 
 namespace eddy {
 
-detail::signal_event_fd::~signal_event_fd() { sys::unique_fd(fd_).reset(); }
+detail::signal_source::~signal_source() {
+    if (bell_ != nullptr) sys::close_bell(*bell_);
+}
+
+int detail::signal_source::native_handle() const noexcept { return sys::descriptor_of(*bell_); }
+
+void detail::signal_source::silence() noexcept { sys::silence(*bell_); }
 
 namespace signal {
 
@@ -22,24 +28,25 @@ poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
             seen_ = count;
             return std::optional(kind_);
         }
-        const auto event = event_fd_.registration().poll_read_ready(cx);
+        const auto event = source_.registration().poll_read_ready(cx);
         if (!event) return not_ready;
         if (!*event) return std::nullopt;
-        // Clears only the readiness that was read above. A signal that is not in `count` has made, or will make, the
-        // descriptor ready again.
-        event_fd_.registration().clear_readiness(**event);
+        // A signal that is not in `count` has rung the bell, or will ring it. If it was before silence(), the next
+        // iteration sees its count. Otherwise the descriptor becomes ready again.
+        source_.source().silence();
+        source_.registration().clear_readiness(**event);
     }
 }
 
 result<signal_stream> stream(kind of, std::source_location where) {
     if (auto set = sys::count_signal(of.number()); !set) return std::unexpected(set.error());
+    auto bell = sys::open_bell(of.number());
+    if (!bell) return std::unexpected(bell.error());
+    detail::signal_source opened(**bell);
     const auto seen = sys::signals_counted(of.number());
-    auto fd = sys::open_signal_eventfd();
-    if (!fd) return std::unexpected(fd.error());
-    auto event_fd = io::poll_evented<detail::signal_event_fd>::make(detail::signal_event_fd(fd->release()),
-                                                                    io::interest::readable, where);
-    if (!event_fd) return std::unexpected(event_fd.error());
-    return signal_stream(of, seen, *std::move(event_fd));
+    auto source = io::poll_evented<detail::signal_source>::make(std::move(opened), io::interest::readable, where);
+    if (!source) return std::unexpected(source.error());
+    return signal_stream(of, seen, *std::move(source));
 }
 
 poll_result<result<void>> ctrl_c_future::poll(context& cx) {

@@ -10,10 +10,15 @@
 #include <cerrno>
 #include <cstddef>
 #include <mutex>
+#include <new>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include <eddy/error.hpp>
 
+#include "sys/fd.hpp"
+#include "sys/fork.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -25,12 +30,50 @@ constexpr int signals = 65;  // signal numbers on Linux are 1 to 64
 struct counted_signal {
     std::atomic<std::uint64_t> count{0};
     struct sigaction before{};  // the former handler
-    bool is_counted = false;    // guarded by the lock of count_signal()
+    bool is_counted = false;    // guarded by `lock`
 };
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 constinit std::array<counted_signal, signals> all;
-constinit std::atomic<int> signal_eventfd{-1};  // never closed: the handler may run until the process ends
+constinit std::mutex lock;  // of count_signal(), open_bell() and close_bell()
+
+}  // namespace
+
+/// A descriptor that the handler writes to. The objects are in a list that only grows, so that the handler can walk it
+/// without a lock. They are reused.
+///
+///     number      readers                       meaning
+///     0           the handler may still ring    not in use; close_bell() waits for `readers` to become 0
+///     a signal    the handler may ring          read_end and write_end are open
+struct signal_bell {
+    std::atomic<int> number{0};
+    std::atomic<int> ringing{0};  // handlers that may use the descriptors
+    unique_fd read_end;
+    int write_end = -1;  // that of the pipe; with eventfd(2), the same as read_end
+    unique_fd owned_write_end;
+    process_mark process;  // that has opened the bell
+    signal_bell* next = nullptr;
+};
+
+namespace {
+
+constinit std::atomic<signal_bell*> bells{nullptr};
+
+void ring_bells(int number) noexcept {
+    // acquire: pairs with the release in open_bell(), so that the object is complete.
+    for (signal_bell* each = bells.load(std::memory_order_acquire); each != nullptr; each = each->next) {
+        // seq_cst, here and in close_bell(): each side stores, then loads the other's word. Either close_bell() sees
+        // this handler and waits, or this handler sees that the bell is closed.
+        each->ringing.fetch_add(1, std::memory_order_seq_cst);
+        if (each->number.load(std::memory_order_seq_cst) == number) {
+            const std::uint64_t one = 1;
+            // A full pipe is readable, too.
+            [[maybe_unused]] const auto written = ::write(each->write_end, &one, sizeof one);
+        }
+        // release: pairs with the load in close_bell(), which closes the descriptor after the write.
+        each->ringing.fetch_sub(1, std::memory_order_release);
+    }
+}
 
 void call_former(const struct sigaction& former, int number, siginfo_t* info, void* place) {
     if ((former.sa_flags & SA_SIGINFO) != 0) {
@@ -40,17 +83,15 @@ void call_former(const struct sigaction& former, int number, siginfo_t* info, vo
     }
 }
 
-// Calls only functions that signal-safety(7) allows. It does not read the eventfd, so a forked child, which shares it,
-// at most causes a spurious wake-up of its parent.
+// Calls only functions that signal-safety(7) allows. A forked child shares the descriptors with its parent, so a signal
+// of the child may cause a spurious wake-up of the parent.
 void on_signal(int number, siginfo_t* info, void* place) {
     const int saved = errno;
     auto& mine = all[static_cast<std::size_t>(number)];
-    // release: pairs with the acquire in signals_counted(). The write to the eventfd follows, so a reader that it
-    // wakes sees the count.
-    mine.count.fetch_add(1, std::memory_order_release);
-    const std::uint64_t one = 1;
-    // relaxed: the descriptor was stored before the handler was installed.
-    [[maybe_unused]] const auto written = ::write(signal_eventfd.load(std::memory_order_relaxed), &one, sizeof one);
+    // seq_cst: the store of a store-load pair with open_bell(), see signals_counted(). The bells follow, so a reader
+    // that they wake sees the count.
+    mine.count.fetch_add(1, std::memory_order_seq_cst);
+    ring_bells(number);
     call_former(mine.before, number, info, place);
     errno = saved;
 }
@@ -67,24 +108,44 @@ bool may_be_counted(int number) noexcept {
     }
 }
 
-result<void> make_signal_eventfd() {
-    // relaxed: called under the lock of count_signal().
-    if (signal_eventfd.load(std::memory_order_relaxed) >= 0) return {};
+/// Opens the descriptors of a bell.
+result<void> open_ends(signal_bell& bell) noexcept {
+#if defined(__linux__)
     auto made = make_eventfd();
     if (!made) return std::unexpected(made.error());
-    signal_eventfd.store(made->release(), std::memory_order_relaxed);
-    return {};
+    bell.read_end = std::move(*made);
+    bell.write_end = bell.read_end.get();
+#else
+    auto ends = make_pipe();
+    if (!ends) return std::unexpected(ends.error());
+    bell.read_end = std::move(ends->first);
+    bell.owned_write_end = std::move(ends->second);
+    bell.write_end = bell.owned_write_end.get();
+#endif
+    return ok();
+}
+
+/// Returns a bell that is not in use. Call it with the lock.
+signal_bell* unused_bell() noexcept {
+    // relaxed, both: changed only under the lock.
+    for (signal_bell* each = bells.load(std::memory_order_relaxed); each != nullptr; each = each->next) {
+        if (each->number.load(std::memory_order_relaxed) == 0) return each;
+    }
+    auto* const made = new (std::nothrow) signal_bell;
+    if (made == nullptr) return nullptr;
+    made->next = bells.load(std::memory_order_relaxed);
+    // release: pairs with the acquire in ring_bells().
+    bells.store(made, std::memory_order_release);
+    return made;
 }
 
 }  // namespace
 
 result<void> count_signal(int number) {
     if (!may_be_counted(number)) return std::unexpected(make_error_code(errc::forbidden_signal));
-    static constinit std::mutex lock;
     const std::scoped_lock guard(lock);
     auto& mine = all[static_cast<std::size_t>(number)];
     if (mine.is_counted) return {};
-    if (auto made = make_signal_eventfd(); !made) return made;
     struct sigaction ours{};
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -100,15 +161,44 @@ result<void> count_signal(int number) {
 }
 
 std::uint64_t signals_counted(int number) noexcept {
-    // acquire: pairs with the release in on_signal().
-    return all[static_cast<std::size_t>(number)].count.load(std::memory_order_acquire);
+    // seq_cst: the load of a store-load pair. Either this load sees the count of a handler, or that handler sees the
+    // bell that the caller has opened before.
+    return all[static_cast<std::size_t>(number)].count.load(std::memory_order_seq_cst);
 }
 
-result<unique_fd> open_signal_eventfd() noexcept {
-    // relaxed: count_signal() has stored it before it returned to the caller.
-    const int copy = ::fcntl(signal_eventfd.load(std::memory_order_relaxed), F_DUPFD_CLOEXEC, 3);
-    if (copy < 0) return std::unexpected(last_error());
-    return unique_fd(copy);
+result<signal_bell*> open_bell(int number) noexcept {
+    const std::scoped_lock guard(lock);
+    signal_bell* const bell = unused_bell();
+    if (bell == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    if (auto opened = open_ends(*bell); !opened) return std::unexpected(opened.error());
+    bell->process = process_mark();
+    // seq_cst: see signals_counted().
+    bell->number.store(number, std::memory_order_seq_cst);
+    return bell;
+}
+
+int descriptor_of(const signal_bell& bell) noexcept { return bell.read_end.get(); }
+
+void silence(const signal_bell& bell) noexcept {
+    std::array<std::byte, 512> taken;
+    while (read(bell.read_end.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
+    }
+}
+
+void close_bell(signal_bell& bell) noexcept {
+    unique_fd read_end;
+    unique_fd write_end;
+    {
+        const std::scoped_lock guard(lock);
+        read_end = std::move(bell.read_end);
+        write_end = std::move(bell.owned_write_end);
+        const bool is_copy = bell.process.is_parent();
+        // seq_cst: see ring_bells().
+        bell.number.store(0, std::memory_order_seq_cst);
+        // A handler on this thread is never in between. In a forked child, the threads of the others do not exist.
+        // acquire: pairs with the release in ring_bells().
+        while (!is_copy && bell.ringing.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+    }
 }
 
 }  // namespace eddy::sys

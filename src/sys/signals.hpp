@@ -5,25 +5,36 @@
 
 #include <eddy/result.hpp>
 
-#include "sys/fd.hpp"
-
-// Signals of this process. A handler counts them and then writes to an eventfd, the "bell", which is never read.
+// Signals of this process. A handler counts them and then rings the bells of their kind: descriptors that become
+// readable.
 
 namespace eddy::sys {
 
 /// Installs the handler for this signal, if it is not installed.
-/// Errors: errc::forbidden_signal; what eventfd(2) reports.
+/// Errors: errc::forbidden_signal; what sigaction(2) reports.
 /// Thread safety: any thread.
 result<void> count_signal(int number);
 
-/// Returns how many of these signals have arrived since count_signal() installed the handler.
+/// Returns how many of these signals have arrived since count_signal() installed the handler. A signal that is not in
+/// the result of a call after open_bell() rings that bell.
 /// Preconditions: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
-/// Returns a duplicate of the eventfd that the signal handler writes to. An edge-triggered poller reports it as
-/// readable each time a signal was counted.
-/// Errors: what dup(2) reports.
-/// Preconditions: count_signal() has succeeded.
-[[nodiscard]] result<unique_fd> open_signal_eventfd() noexcept;
+struct signal_bell;
+
+/// Opens a bell for the signals of this number.
+/// Errors: what eventfd(2) reports; not_enough_memory.
+/// Thread safety: any thread.
+[[nodiscard]] result<signal_bell*> open_bell(int number) noexcept;
+
+/// Returns the descriptor that is readable after a signal.
+[[nodiscard]] int descriptor_of(const signal_bell& bell) noexcept;
+
+/// Makes the descriptor not readable, until the next signal.
+void silence(const signal_bell& bell) noexcept;
+
+/// Closes the bell.
+/// Thread safety: any thread, but not a signal handler.
+void close_bell(signal_bell& bell) noexcept;
 
 }  // namespace eddy::sys

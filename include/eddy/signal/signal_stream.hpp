@@ -15,24 +15,29 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
+namespace eddy::sys {
+struct signal_bell;
+}
+
 namespace eddy::detail {
 
-/// A descriptor that gets an event in the event loops of this process for each signal. It is never read, so that the
-/// event reaches all streams.
-class EDDY_API signal_event_fd {
+/// Owns a descriptor that becomes readable with each signal of a kind.
+class EDDY_API signal_source {
 public:
-    explicit signal_event_fd(int fd) noexcept : fd_(fd) {}
-    signal_event_fd(signal_event_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    signal_event_fd& operator=(signal_event_fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
+    explicit signal_source(sys::signal_bell& bell) noexcept : bell_(&bell) {}
+    signal_source(signal_source&& other) noexcept : bell_(std::exchange(other.bell_, nullptr)) {}
+    signal_source& operator=(signal_source&& other) noexcept {
+        std::swap(bell_, other.bell_);
         return *this;
     }
-    ~signal_event_fd();
+    ~signal_source();
 
-    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+    [[nodiscard]] int native_handle() const noexcept;
+    /// Makes the descriptor not readable, until the next signal.
+    void silence() noexcept;
 
 private:
-    int fd_;
+    sys::signal_bell* bell_;
 };
 
 }  // namespace eddy::detail
@@ -59,10 +64,10 @@ public:
 
 private:
     friend result<signal_stream> stream(kind, std::source_location);
-    signal_stream(kind of, std::uint64_t seen, io::poll_evented<detail::signal_event_fd>&& event_fd) noexcept
-        : event_fd_(std::move(event_fd)), seen_(seen), kind_(of) {}
+    signal_stream(kind of, std::uint64_t seen, io::poll_evented<detail::signal_source>&& source) noexcept
+        : source_(std::move(source)), seen_(seen), kind_(of) {}
 
-    io::poll_evented<detail::signal_event_fd> event_fd_;
+    io::poll_evented<detail::signal_source> source_;
     std::uint64_t seen_;  // the number of signals at the last poll
     kind kind_;
 };
@@ -77,7 +82,7 @@ private:
 /// Errors: errc::forbidden_signal; those of a reactor (errc::runtime_shutdown, errc::io_disabled, too_many_files_open).
 /// Throws misuse without an event loop.
 /// Thread safety: any thread.
-/// Cost: one descriptor per stream. Each signal wakes the waiters of all kinds.
+/// Cost: one descriptor per stream.
 [[nodiscard]] EDDY_API result<signal_stream> stream(kind of,
                                                     std::source_location where = std::source_location::current());
 
