@@ -25,6 +25,14 @@ using namespace std::chrono_literals;
 using eddy::task;
 using steady = std::chrono::steady_clock;
 
+struct CoreForeignLoop : testing::Test {
+    void SetUp() override {
+        if (eddy::core().driver() == eddy::driver_kind::poll) {
+            GTEST_SKIP() << "the driver on poll(2) has no descriptor that another event loop can watch";
+        }
+    }
+};
+
 /// A poll(2) loop that contains an eddy core, until `done`. Returns the number of waits. Gives up after 20 s.
 int run_foreign_loop(eddy::core& core, const bool& done) {
     const auto limit = steady::now() + 20s;
@@ -44,7 +52,7 @@ int run_foreign_loop(eddy::core& core, const bool& done) {
     return waits;
 }
 
-TEST(CoreForeignLoop, RunsTasksAndTimers) {
+TEST_F(CoreForeignLoop, RunsTasksAndTimers) {
     eddy::core core;
     bool done = false;
     const auto begin = steady::now();
@@ -59,7 +67,7 @@ TEST(CoreForeignLoop, RunsTasksAndTimers) {
     EXPECT_LT(waits, 50);
 }
 
-TEST(CoreForeignLoop, EchoesOverTcp) {
+TEST_F(CoreForeignLoop, EchoesOverTcp) {
     eddy::core core;
     bool done = false;
     std::string got;
@@ -89,7 +97,7 @@ TEST(CoreForeignLoop, EchoesOverTcp) {
     EXPECT_EQ(got.size(), 80u);
 }
 
-TEST(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
+TEST_F(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
     for (int round = 0; round < 50; ++round) {
         eddy::core core;
         bool done = false;
@@ -108,7 +116,7 @@ TEST(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
     }
 }
 
-TEST(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
+TEST_F(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
     eddy::core core;
     bool done = false;
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
@@ -125,7 +133,7 @@ TEST(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
     EXPECT_TRUE(done);
 }
 
-TEST(CoreForeignLoop, SpawnedWorkFromAnotherThreadArrives) {
+TEST_F(CoreForeignLoop, SpawnedWorkFromAnotherThreadArrives) {
     eddy::core core;
     bool done = false;
     std::thread sender([remote = core.remote(), &done] { static_cast<void>(remote.spawn([&done] { done = true; })); });
@@ -134,7 +142,7 @@ TEST(CoreForeignLoop, SpawnedWorkFromAnotherThreadArrives) {
     EXPECT_TRUE(done);
 }
 
-TEST(CoreForeignLoop, IdleLoopHasNoDeadlineAndIsNotReadable) {
+TEST_F(CoreForeignLoop, IdleLoopHasNoDeadlineAndIsNotReadable) {
     eddy::core core;
     core.turn(0ns);
     std::optional<steady::time_point> next;
@@ -150,12 +158,12 @@ TEST(CoreForeignLoop, IdleLoopHasNoDeadlineAndIsNotReadable) {
     EXPECT_EQ(core.native_handle(), watched.fd);
 }
 
-TEST(CoreForeignLoop, LoopWithoutIoHasNoDescriptor) {
+TEST_F(CoreForeignLoop, LoopWithoutIoHasNoDescriptor) {
     auto core = eddy::core::builder().enable_io(false).build().value();
     EXPECT_EQ(core.native_handle(), -1);
 }
 
-TEST(CoreForeignLoop, AnotherThreadIsRejected) {
+TEST_F(CoreForeignLoop, AnotherThreadIsRejected) {
     eddy::core core;
     std::thread other([&core] {
         EXPECT_THROW(static_cast<void>(core.native_handle()), eddy::wrong_thread);

@@ -232,6 +232,15 @@ TEST_F(PollDriver, ClosedDescriptorIsNotReportedAgainAndAgain) {
     EXPECT_TRUE(tick().empty());
 }
 
+TEST_F(PollDriver, UnwatchReportsAClosedDescriptor) {
+    auto [from, to] = make_pipe();
+    const int fd = from.get();
+    ASSERT_TRUE(driver->watch(fd, &key, interest::readable));
+    from.reset();
+    EXPECT_EQ(driver->unwatch(fd).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(driver->unwatch(fd).error(), std::errc::no_such_file_or_directory);
+}
+
 TEST_F(PollDriver, WakeAfterCloseDoesNothing) {
     driver->close();
     driver->wake();

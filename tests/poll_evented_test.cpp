@@ -36,6 +36,7 @@
 #include "support/self_assignment.hpp"
 #include "support/system.hpp"
 #include "support/tcp_bytes.hpp"
+#include "support/watched.hpp"
 
 namespace {
 
@@ -105,10 +106,10 @@ TEST(PollEvented, IntoInnerDeregistersTheSource) {
     auto ends = support::make_pipe();
     const int number = ends.reader.native_handle();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
-    EXPECT_TRUE(support::is_watched(reactor.native_handle(), number));
+    EXPECT_TRUE(support::is_watched(reactor, number));
     const owned_fd back = std::move(evented).into_inner();
     EXPECT_EQ(back.native_handle(), number);
-    EXPECT_FALSE(support::is_watched(reactor.native_handle(), number));
+    EXPECT_FALSE(support::is_watched(reactor, number));
     EXPECT_TRUE(reactor.is_idle());
     ::fcntl(number, F_SETFL, 0);
     std::thread other([&] { ends.writer.write(1); });
@@ -124,9 +125,9 @@ TEST(PollEvented, DropDeregistersBeforeClose) {
     {
         auto evented =
             poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
-        EXPECT_TRUE(support::is_watched(reactor.native_handle(), number));
+        EXPECT_TRUE(support::is_watched(reactor, number));
     }
-    EXPECT_FALSE(support::is_watched(reactor.native_handle(), number));
+    EXPECT_FALSE(support::is_watched(reactor, number));
     ends.writer.write(1);
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
 }

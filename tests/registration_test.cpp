@@ -29,6 +29,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/driver.hpp"
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
@@ -201,6 +202,9 @@ TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
 }
 
 TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
+    if (eddy::core().driver() == eddy::driver_kind::poll) {
+        GTEST_SKIP() << "poll(2) reports a condition only once, until it is cleared";
+    }
     eddy::reactor reactor;
     const counter quiet;
     const counter busy;
@@ -310,6 +314,7 @@ TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
 // ---- Deregistration ----
 
 TEST(Registration, DropRemovesTheDescriptorFromTheEpoll) {
+    if (!support::has_epoll()) GTEST_SKIP() << "this test needs an epoll";
     eddy::reactor reactor;
     const counter source;
     auto tied = std::optional(attach(reactor, source.native_handle()));

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/poll.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -43,16 +39,6 @@ short events_of(io::ready cleared) noexcept {
     return static_cast<short>(events);
 }
 
-/// Refuses regular files and directories, as epoll_ctl(2) does. poll(2) always reports them as ready.
-result<void> check_pollable(int fd) noexcept {
-    struct stat status{};
-    if (::fstat(fd, &status) != 0) return std::unexpected(sys::last_error());
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-        return std::unexpected(std::make_error_code(std::errc::operation_not_permitted));
-    }
-    return ok();
-}
-
 /// Waits, with a resolution of nanoseconds if the system has ppoll(2).
 int wait_once(std::vector<pollfd>& fds, const max_wait& left) noexcept {
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
@@ -68,11 +54,6 @@ int wait_once(std::vector<pollfd>& fds, const max_wait& left) noexcept {
 #endif
 }
 
-/// Wakes the reader of a pipe. If the pipe is full, its reader is woken anyway.
-void write_byte(int fd) noexcept {
-    static_cast<void>(sys::retry_interrupted([fd] { return ::write(fd, "", 1); }));
-}
-
 void forget_reports(std::vector<pollfd>& fds) noexcept {
     for (pollfd& each : fds) each.revents = 0;
 }
@@ -80,17 +61,16 @@ void forget_reports(std::vector<pollfd>& fds) noexcept {
 }  // namespace
 
 result<std::unique_ptr<poll_driver>> poll_driver::make(std::size_t events_per_tick) noexcept try {
-    auto ends = sys::make_pipe();
-    if (!ends) return std::unexpected(ends.error());
-    return std::unique_ptr<poll_driver>(
-        new poll_driver(events_per_tick, std::move(ends->first), std::move(ends->second)));
+    auto wakes = wake_pipe::make();
+    if (!wakes) return std::unexpected(wakes.error());
+    return std::unique_ptr<poll_driver>(new poll_driver(events_per_tick, std::move(*wakes)));
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-poll_driver::poll_driver(std::size_t events_per_tick, sys::unique_fd&& wakes_from, sys::unique_fd&& wakes_to)
-    : events_per_tick_(events_per_tick), wakes_from_(std::move(wakes_from)), wakes_to_(std::move(wakes_to)) {
-    set_.fds.push_back({wakes_from_.get(), POLLIN, 0});
+poll_driver::poll_driver(std::size_t events_per_tick, wake_pipe&& wakes)
+    : events_per_tick_(events_per_tick), wakes_(std::move(wakes)) {
+    set_.fds.push_back({wakes_.read_end(), POLLIN, 0});
     set_.keys.push_back(nullptr);
     wanted_.push_back(POLLIN);
     polled_.reserve(tick_capacity_);
@@ -115,11 +95,11 @@ void poll_driver::ask_for(std::size_t place, short events) noexcept {
 
 /// Makes a tick that sleeps on another thread wait again with the changed set.
 void poll_driver::interrupt() noexcept {
-    if (is_waiting_) write_byte(wakes_to_.get());
+    if (is_waiting_) wakes_.ring();
 }
 
 result<void> poll_driver::watch(int fd, source_key key, io::interest wanted) noexcept try {
-    if (const auto checked = check_pollable(fd); !checked) return checked;
+    if (const auto checked = sys::check_pollable(fd); !checked) return checked;
     const std::lock_guard guard(lock_);
     if (place_of(fd) != 0) return std::unexpected(std::make_error_code(std::errc::file_exists));
     // First the allocations, which may throw. This includes the memory of a tick's copy, because a tick cannot report
@@ -162,7 +142,7 @@ result<void> poll_driver::unwatch(int fd) noexcept {
     set_.remove(place);
     wanted_[place] = wanted_.back();
     wanted_.pop_back();
-    return ok();
+    return sys::check_open(fd);
 }
 
 void poll_driver::rearm(int fd, source_key key, io::ready cleared) noexcept {
@@ -244,9 +224,7 @@ driver_tick poll_driver::collect() noexcept {
 
 /// Empties the wake pipe. Returns whether wake() was called, and not only interrupt().
 bool poll_driver::take_wake() noexcept {
-    std::array<std::byte, 64> taken;
-    while (sys::read(wakes_from_.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
-    }
+    wakes_.drain();
     // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set writes nothing. What its thread has
     // published before is nevertheless visible to this thread after the exchange.
     return wake_is_due_.exchange(false, std::memory_order_acq_rel);
@@ -269,14 +247,13 @@ void poll_driver::wake() noexcept {
     // acq_rel: pairs with the exchange in take_wake().
     if (wake_is_due_.exchange(true, std::memory_order_acq_rel)) return;
     const std::lock_guard guard(lock_);
-    if (!is_closed_) write_byte(wakes_to_.get());
+    if (!is_closed_) wakes_.ring();
 }
 
 void poll_driver::close() noexcept {
     const std::lock_guard guard(lock_);
     is_closed_ = true;
-    wakes_from_.reset();
-    wakes_to_.reset();
+    wakes_.close();
 }
 
 }  // namespace eddy::detail

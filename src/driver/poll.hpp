@@ -14,7 +14,7 @@
 
 #include "driver/driver.hpp"
 #include "driver/rearmed_io.hpp"
-#include "sys/fd.hpp"
+#include "driver/wake_pipe.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
@@ -55,7 +55,7 @@ public:
     /// Errors: no_such_file_or_directory if it is not watched.
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
     /// Stops watching `fd`.
-    /// Errors: no_such_file_or_directory if it is not watched.
+    /// Errors: no_such_file_or_directory if it is not watched; bad_file_descriptor if it was closed.
     result<void> unwatch(int fd) noexcept;
     /// Requests conditions again that a caller has cleared. Does nothing if `fd` is no longer watched with this key.
     void rearm(int fd, source_key key, io::ready cleared) noexcept override;
@@ -101,7 +101,7 @@ private:
         }
     };
 
-    poll_driver(std::size_t events_per_tick, sys::unique_fd&& wakes_from, sys::unique_fd&& wakes_to);
+    poll_driver(std::size_t events_per_tick, wake_pipe&& wakes);
 
     result<driver_tick> wait(max_wait timeout) noexcept;
     void prepare() noexcept;
@@ -116,8 +116,7 @@ private:
 
     const std::size_t events_per_tick_;
     const sys::process_mark process_;
-    sys::unique_fd wakes_from_;  // a pipe
-    sys::unique_fd wakes_to_;
+    wake_pipe wakes_;
     atomic<bool> wake_is_due_{false};
 
     mutex lock_;

@@ -135,6 +135,17 @@ result<bool> is_fifo(int fd) noexcept {
     return S_ISFIFO(about.st_mode);
 }
 
+result<void> check_pollable(int fd) noexcept {
+    struct stat about{};
+    if (::fstat(fd, &about) != 0) return std::unexpected(last_error());
+    if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)) {
+        return std::unexpected(std::make_error_code(std::errc::operation_not_permitted));
+    }
+    return ok();
+}
+
+result<void> check_open(int fd) noexcept { return done_or_error(::fcntl(fd, F_GETFD)); }
+
 result<unique_fd> open(const std::string& path, int mode) noexcept {
     return own_or_error(
         retry_interrupted([&] { return ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));

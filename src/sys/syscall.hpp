@@ -51,6 +51,13 @@ template <class Call>
 /// Returns whether `fd` is a pipe or a FIFO.
 [[nodiscard]] result<bool> is_fifo(int fd) noexcept;
 
+/// Refuses regular files and directories, as epoll_ctl(2) does. poll(2) and kqueue(2) always report them as ready.
+///
+/// Errors: operation_not_permitted; what fstat(2) reports.
+[[nodiscard]] result<void> check_pollable(int fd) noexcept;
+/// Errors: bad_file_descriptor if `fd` is closed.
+[[nodiscard]] result<void> check_open(int fd) noexcept;
+
 /// Opens an existing file. `mode` is a result of access_mode(). Does not wait for the other end of a FIFO.
 [[nodiscard]] result<unique_fd> open(const std::string& path, int mode) noexcept;
 
