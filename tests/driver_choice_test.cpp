@@ -31,6 +31,7 @@
 #include <support/net.hpp>
 #include <support/system.hpp>
 
+#include "driver/has_kqueue.hpp"
 #include "driver/ring_support.hpp"
 
 // Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real
@@ -93,7 +94,12 @@ TEST(DriverChoice, EnvironmentNamesTheDriver) {
                   "io_uring: it is allowed here, and has what is needed");
     expect_choice(decide_driver({}, "auto", forbidden), driver_kind::epoll, why_forbidden);
     expect_choice(decide_driver({}, "poll", forbidden), driver_kind::poll, "poll: asked for by EDDY_DRIVER");
-    for (const auto* unknown : {"abacus", "automatic", "Epoll", "epoll ", "iouring", "kqueue"}) {
+    if constexpr (EDDY_HAS_KQUEUE != 0) {
+        expect_choice(decide_driver({}, "kqueue", forbidden), driver_kind::kqueue, "kqueue: asked for by EDDY_DRIVER");
+    } else {
+        EXPECT_EQ(decide_driver({}, "kqueue", allowed).error(), errc::unknown_driver);
+    }
+    for (const auto* unknown : {"abacus", "automatic", "Epoll", "epoll ", "iouring", "Kqueue"}) {
         EXPECT_EQ(decide_driver({}, unknown, allowed).error(), errc::unknown_driver) << unknown;
     }
     EXPECT_EQ(make_error_code(errc::unknown_driver).message(),
@@ -389,6 +395,18 @@ TEST(DriverInUse, LoopWithoutIoHasNoDriver) {
 TEST(DriverInUse, PollIsUsedIfNamed) {
     expect_driver_works("poll", driver_kind::poll, "poll: asked for by EDDY_DRIVER");
     expect_driver_works(driver_kind::poll, driver_kind::poll, "poll: asked for by the builder");
+}
+
+TEST(DriverInUse, KqueueIsUsedIfNamedOnSystemsThatHaveIt) {
+    if constexpr (EDDY_HAS_KQUEUE != 0) {
+        expect_driver_works("kqueue", driver_kind::kqueue, "kqueue: asked for by EDDY_DRIVER");
+        expect_driver_works(driver_kind::kqueue, driver_kind::kqueue, "kqueue: asked for by the builder");
+        EXPECT_GE(eddy::reactor::make(driver_kind::kqueue).value().native_handle(), 0);
+    } else {
+        EXPECT_EQ(eddy::core::builder().driver(driver_kind::kqueue).build().error(), std::errc::not_supported);
+        EXPECT_EQ(eddy::runtime::builder().driver(driver_kind::kqueue).build().error(), std::errc::not_supported);
+        EXPECT_EQ(eddy::reactor::make(driver_kind::kqueue).error(), std::errc::not_supported);
+    }
 }
 
 TEST(DriverInUse, ReactorUsesEpollOrPoll) {

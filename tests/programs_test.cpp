@@ -15,7 +15,7 @@
 #include <support/net.hpp>
 #include <support/temp_dir.hpp>
 
-#include "support/driver.hpp"
+#include "support/driver_fds.hpp"
 #include "support/process.hpp"
 
 // The examples, run as a user runs them: as processes, whose output and exit codes are compared.
@@ -127,8 +127,8 @@ TEST(Programs, EventLoopServerPrintsFailedStep) {
     EXPECT_EQ(no_bind.err, "failed to bind: Address already in use\n");
     EXPECT_EQ(no_bind.code, 1);
 
-    // The limit allows the standard streams, two or three descriptors of the driver, and the listener, but no client.
-    process full({"event_loop_server", "127.0.0.1:0"}, support::has_ring() ? 7 : 6);
+    // The limit allows the standard streams, the descriptors of the driver, and the listener, but no client.
+    process full({"event_loop_server", "127.0.0.1:0"}, 3 + support::fds_per_loop() + 1);
     const auto client = raw_socket::connected(addr_in(full.line()));
     const auto no_run = full.wait();
     EXPECT_EQ(no_run.err, "failed to run: Too many open files\n");

@@ -70,9 +70,9 @@ def has_label(program, pattern):
 
 
 def runs_on_driver(program, chosen):
-    """Whether the program belongs to the chosen driver, or to none in particular. Without a choice: not only to poll."""
-    drivers = program.labels & {"epoll", "io_uring", "poll"}
-    return not drivers or (chosen in drivers if chosen else drivers != {"poll"})
+    """Whether the program belongs to the chosen driver, or to none in particular. Without a choice: to epoll or io_uring."""
+    drivers = program.labels & {"epoll", "io_uring", "poll", "kqueue"}
+    return not drivers or bool(drivers & ({chosen} if chosen else {"epoll", "io_uring"}))
 
 
 class Sources:
@@ -576,7 +576,7 @@ def parse_options():
     parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with this label: epoll, io_uring, must_not_compile, explore, ...")
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
     parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
-                        help="only on this driver: epoll, io_uring or poll (EDDY_DRIVER if set; default: epoll and io_uring)")
+                        help="only on this driver: epoll, io_uring, poll or kqueue (EDDY_DRIVER if set; default: epoll and io_uring)")
     parser.add_argument("-j", metavar="N", dest="jobs", type=int, default=os.cpu_count(), help="how many processes at the same time")
     parser.add_argument("--repeat", metavar="N", type=int, default=1, help="run everything N times")
     parser.add_argument("--shuffle", action="store_true", help="run the tests of a process in a random order")

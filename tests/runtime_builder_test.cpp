@@ -19,7 +19,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/driver.hpp"
+#include "support/driver_fds.hpp"
 #include "support/environment.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
@@ -125,9 +125,8 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
         const auto warm_up = support::make_runtime(4);
     }
     const auto fds = support::count_fds();
-    // A worker needs an epoll instance, an eventfd and a timerfd, and possibly a ring. Each number below the
-    // requirement of four workers must fail.
-    const std::size_t enough = support::has_ring() ? 16 : 12;
+    // Each number below the requirement of four workers must fail.
+    const std::size_t enough = 4 * support::fds_per_worker();
     for (std::size_t spare = 0; spare < enough; ++spare) {
         std::optional<std::error_code> error;
         {

@@ -30,7 +30,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/driver.hpp"
+#include "support/driver_fds.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/sanitizers.hpp"
@@ -150,7 +150,7 @@ TEST(RuntimeResources, TwoHundredRuntimesLeaveNoDescriptorOpen) {
 }
 
 TEST(RuntimeResources, BuildWithTooFewDescriptorsLeavesNoneOpen) {
-    const rlim_t needed = support::has_ring() ? 8 : 6;
+    const rlim_t needed = 2 * support::fds_per_worker();
     for (rlim_t more = 0; more < needed + 2; ++more) {
         const support::leaves_no_descriptor check;
         const support::descriptor_limit limit(more);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <support/driver.hpp>
 #include <support/net.hpp>
 #include <support/polling.hpp>
 #include <support/resolver.hpp>
@@ -341,7 +342,9 @@ TEST(UdpSocket, ConnectedSocketReportsEachRefusalOnce) {
         EXPECT_EQ(within(core, one.recv(into)).error(), std::errc::connection_refused);
     }
     within(core, one.send(bytes_of("x"))).value();
-    EXPECT_TRUE(within(core, one.ready(eddy::io::interest::readable)).value().is_error());
+    const auto ready = within(core, one.ready(eddy::io::interest::readable)).value();
+    EXPECT_TRUE(ready.is_readable() || ready.is_error());
+    EXPECT_TRUE(ready.is_error() || support::has_kqueue()) << "kqueue reports errors only with the end of a stream";
     EXPECT_EQ(one.take_error().value(), std::make_error_code(std::errc::connection_refused));
     EXPECT_FALSE(one.take_error().value());
     // The socket works as before.

@@ -322,7 +322,7 @@ check_tidy() {
     sed -nE "s,^ *\"file\": \"($top/src/.*[.]cpp)\".*,\1,p" build/clang/compile_commands.json | sort -u |
         awk '{print "#include \"" $0 "\"" > "build/tidy_batch_" (/src.tls/ ? "tls" : NR % 4) ".cpp"}'
     printf '%s\n' build/tidy_batch*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
-        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 -Iinclude -Isrc
+        --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 -Iinclude -Isrc -Itests/support/kqueue
 }
 
 # Fails if a source file names something in a using declaration or in a namespace alias, and then never again.

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # ./dev cross SYSTEM...: builds and tests the tree inside other systems, with their compilers, standard libraries, and
-# liburing.
+# liburing, or on drivers of other systems.
 #
-# Each system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
+# kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp.
+#
+# Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
 # shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -14,6 +16,7 @@ die() { say "$*"; exit 1; }
 usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
+./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
 
 The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
 or from the mirror that apt uses on this system.
@@ -24,6 +27,7 @@ END
 # tools/warnings.sh.
 describe() {
     case $1 in
+    kqueue) ;;
     debian12)
         suite=bookworm packages=(clang-19) clang=clang++-19
         compilers=('g++-12' 'clang++-19')
@@ -39,7 +43,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue" ;;
     esac
 }
 
@@ -75,21 +79,38 @@ copy_tree() { # copy_tree ROOT: copies the working tree, committed or not; keeps
     done | tar -c --null -T -) | tar -x -C "$1/eddy"
 }
 
-# Runs inside the root, in /eddy. Prints one line per step: step, result, seconds.
+# step WHAT COMMAND...: runs the command and prints one line: system, step, result, seconds. Uses `name` and `log`, and
+# sets `failed` of its caller.
+step() {
+    local what=$1 start=$SECONDS status=passed
+    shift
+    say "$name: $what"
+    "$@" >"$log" 2>&1 </dev/null || { status=FAILED && failed=1; }
+    [[ $status == passed ]] || tail -60 "$log" >&2
+    printf '%-16s %-44s %-7s %5d s  %s\n' "$name" "$what" "$status" $((SECONDS - start)) \
+        "$(grep -E '^[0-9]+ passed, [0-9]+ failed|: [0-9]+ warnings$' "$log" | tail -1 | sed 's/.*: //')"
+}
+
+# The kqueue driver on this system. Prints the skipped tests, each with its reason.
+cross_kqueue() {
+    local name=kqueue failed=0 log=build/kqueue.log
+    cd "$top"
+    mkdir -p build
+    step 'build' build_with_kqueue
+    step 'the driver, and the suite on it' python3 tests/run.py build/kqueue --driver kqueue -L '^(kqueue|kqueue_driver)$'
+    grep '^skipped: ' "$log" || true
+    return "$failed"
+}
+
+build_with_kqueue() {
+    cmake --preset dev -B build/kqueue -D EDDY_TEST_KQUEUE=ON && cmake --build build/kqueue -j "${EDDY_JOBS:-$(nproc)}"
+}
+
+# Runs inside the root, in /eddy.
 inside() {
-    local name=$1 start status failed=0 log=/tmp/eddy-cross.log each
+    local name=$1 failed=0 log=/tmp/eddy-cross.log each
     describe "$name"
     export DEBIAN_FRONTEND=noninteractive CI=true
-    step() { # step WHAT COMMAND...
-        local what=$1
-        shift
-        say "$name: $what"
-        start=$SECONDS status=passed
-        "$@" >"$log" 2>&1 </dev/null || { status=FAILED && failed=1; }
-        [[ $status == passed ]] || tail -60 "$log" >&2
-        printf '%-16s %-44s %-7s %5d s  %s\n' "$name" "$what" "$status" $((SECONDS - start)) \
-            "$(grep -E '^[0-9]+ passed, [0-9]+ failed|: [0-9]+ warnings$' "$log" | tail -1 | sed 's/.*: //')"
-    }
     step 'packages' install_packages
     step 'demo' ./dev demo --seconds 2
     step 'suite, GCC' ./dev test
@@ -133,6 +154,10 @@ run_examples() { # run_examples BUILD
 
 cross() { # cross SYSTEM
     local root=$cache/roots/$1
+    if [[ $1 == kqueue ]]; then
+        cross_kqueue
+        return
+    fi
     describe "$1"
     ((EUID == 0)) || die "needs root, for chroot: sudo ./dev cross $1"
     make_root "$root"

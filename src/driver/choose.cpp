@@ -5,26 +5,31 @@
 
 #include <eddy/error.hpp>
 
+#include "driver/has_kqueue.hpp"
 #include "driver/locked_memory.hpp"
 
 namespace eddy::detail {
 namespace {
+
+constexpr bool has_kqueue = EDDY_HAS_KQUEUE != 0;
 
 /// The why_driver() texts for a driver that was requested by name.
 struct asked_by {
     std::string_view epoll;
     std::string_view io_uring;
     std::string_view poll;
+    std::string_view kqueue;
 };
 
 constexpr asked_by builder{"epoll: asked for by the builder", "io_uring: asked for by the builder",
-                           "poll: asked for by the builder"};
+                           "poll: asked for by the builder", "kqueue: asked for by the builder"};
 constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: asked for by EDDY_DRIVER",
-                               "poll: asked for by EDDY_DRIVER"};
+                               "poll: asked for by EDDY_DRIVER", "kqueue: asked for by EDDY_DRIVER"};
 
 result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_answer (*ask)() noexcept) noexcept {
     if (kind == driver_kind::epoll) return driver_choice{kind, reasons.epoll, false};
     if (kind == driver_kind::poll) return driver_choice{kind, reasons.poll, false};
+    if (kind == driver_kind::kqueue) return driver_choice{kind, reasons.kqueue, false};
     if (kind == driver_kind::io_uring) {
         const ring_answer answer = retry_while_memory_is_short(
             ask, [](const ring_answer& each) { return !each && each.error().error == std::errc::not_enough_memory; });
@@ -51,6 +56,7 @@ result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::stri
     if (named == "epoll") return choose(driver_kind::epoll, environment, ask);
     if (named == "io_uring") return choose(driver_kind::io_uring, environment, ask);
     if (named == "poll") return choose(driver_kind::poll, environment, ask);
+    if (has_kqueue && named == "kqueue") return choose(driver_kind::kqueue, environment, ask);
     if (named == "auto") return choose(driver_kind::automatic, environment, ask);
     return std::unexpected(make_error_code(errc::unknown_driver));
 }
@@ -60,7 +66,9 @@ result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept 
 }
 
 driver_kind readiness_driver_here() noexcept {
-    return named_driver() == "poll" ? driver_kind::poll : driver_kind::epoll;
+    const auto named = named_driver();
+    if (named == "poll") return driver_kind::poll;
+    return has_kqueue && named == "kqueue" ? driver_kind::kqueue : driver_kind::epoll;
 }
 
 result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept {

@@ -13,8 +13,8 @@
 // The contract of a readiness driver: one event queue of an operating system. There is one file per system; CMake picks
 // the files.
 //
-// A readiness driver (epoll, poll) watches descriptors and reports what they are ready for. The operations of a socket
-// (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
+// A readiness driver (epoll, kqueue, poll) watches descriptors and reports what they are ready for. The operations of a
+// socket (eddy/detail/io_socket.hpp) make the system calls themselves and wait for the driver if a call would block.
 //
 // io_uring (driver/uring.hpp) does not implement this contract. It runs beside the epoll of an io_handle and completes
 // the receives, accepts, and sends of TCP sockets. io_socket picks the path for each operation.

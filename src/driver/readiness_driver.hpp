@@ -11,7 +11,11 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/epoll.hpp"
+#include "driver/has_kqueue.hpp"
 #include "driver/poll.hpp"
+#if EDDY_HAS_KQUEUE
+#include "driver/kqueue.hpp"
+#endif
 
 namespace eddy::detail {
 
@@ -21,14 +25,24 @@ class readiness_driver {
     std::invoke_result_t<Function&, epoll&> visit(Function function) {
         if (auto* const own = std::get_if<epoll>(&driver_)) [[likely]]
             return function(*own);
+#if EDDY_HAS_KQUEUE
+        if (auto* const own = std::get_if<std::unique_ptr<kqueue_driver>>(&driver_)) return function(**own);
+#endif
         return function(**std::get_if<std::unique_ptr<poll_driver>>(&driver_));
     }
 
 public:
     /// Creates the driver for `kind`: io_uring runs beside an epoll.
-    /// Errors: those of the driver's make().
+    /// Errors: those of the driver's make(); not_supported if the system does not have that driver.
     [[nodiscard]] static result<readiness_driver> make(driver_kind kind, std::size_t events_per_tick) noexcept {
         if (kind == driver_kind::poll) return of(poll_driver::make(events_per_tick));
+        if (kind == driver_kind::kqueue) {
+#if EDDY_HAS_KQUEUE
+            return of(kqueue_driver::make(events_per_tick));
+#else
+            return std::unexpected(std::make_error_code(std::errc::not_supported));
+#endif
+        }
         return of(epoll::make(events_per_tick));
     }
 
@@ -55,8 +69,13 @@ public:
         visit([&](auto& driver) { driver.set_alarm(delay); });
     }
     [[nodiscard]] int native_handle() const noexcept {
-        const auto* const own = std::get_if<epoll>(&driver_);
-        return own != nullptr ? own->native_handle() : -1;
+        if (const auto* const own = std::get_if<epoll>(&driver_)) return own->native_handle();
+#if EDDY_HAS_KQUEUE
+        if (const auto* const own = std::get_if<std::unique_ptr<kqueue_driver>>(&driver_)) {
+            return (*own)->native_handle();
+        }
+#endif
+        return poll_driver::native_handle();
     }
     void close() noexcept {
         visit([](auto& driver) { driver.close(); });
@@ -73,7 +92,11 @@ public:
     [[nodiscard]] const epoll& beside_ring() const noexcept { return *std::get_if<epoll>(&driver_); }
 
 private:
+#if EDDY_HAS_KQUEUE
+    using either = std::variant<epoll, std::unique_ptr<poll_driver>, std::unique_ptr<kqueue_driver>>;
+#else
     using either = std::variant<epoll, std::unique_ptr<poll_driver>>;
+#endif
 
     explicit readiness_driver(either&& driver) noexcept : driver_(std::move(driver)) {}
 

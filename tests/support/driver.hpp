@@ -13,7 +13,13 @@ inline bool has_ring() {
 
 /// Returns whether the default driver contains an epoll. Tests that depend on it have `Epoll` in their name.
 inline bool has_epoll() {
-    static const bool has = eddy::core().driver() != eddy::driver_kind::poll;
+    static const auto kind = eddy::core().driver();
+    return kind == eddy::driver_kind::epoll || kind == eddy::driver_kind::io_uring;
+}
+
+/// Returns whether the default driver is a kqueue. Tests that depend on it say why.
+inline bool has_kqueue() {
+    static const bool has = eddy::core().driver() == eddy::driver_kind::kqueue;
     return has;
 }
 

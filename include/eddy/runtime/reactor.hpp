@@ -34,8 +34,10 @@ enum class driver_kind {
     /// for systems without another driver, for tests, and for containers that forbid epoll. No other event loop can
     /// watch it: core::native_handle() and reactor::native_handle() return -1.
     poll,
-    /// io_uring if it is allowed and complete, otherwise epoll. It is a request only: no event loop reports it as its
-    /// driver.
+    /// kqueue(2): the default on macOS, FreeBSD, NetBSD and OpenBSD. Other systems do not have it.
+    kqueue,
+    /// io_uring if it is allowed and complete, otherwise the default of the system. It is a request only: no event loop
+    /// reports it as its driver.
     automatic,
 };
 
@@ -117,7 +119,7 @@ private:
 /// Thread safety: one thread at a time may call turn(). handle() and its copies may be used on any thread.
 class EDDY_API reactor {
 public:
-    /// Constructs a reactor with epoll, or with poll(2) if EDDY_DRIVER is `poll`.
+    /// Constructs a reactor with the default of the system (epoll or kqueue), or with poll(2) if EDDY_DRIVER is `poll`.
     /// Errors: throws std::system_error, for example if the process has too many open descriptors.
     reactor();
     /// Same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
@@ -158,7 +160,7 @@ public:
     /// Returns whether no descriptor is registered.
     [[nodiscard]] bool is_idle() const noexcept;
 
-    /// Returns the epoll descriptor, which this object continues to own; -1 with poll(2).
+    /// Returns the descriptor of the epoll or the kqueue, which this object continues to own; -1 with poll(2).
     [[nodiscard]] int native_handle() const noexcept;
 
     /// Returns the counters of the reactor.

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+#include "driver/kqueue.hpp"
+
+#include <fcntl.h>
+#include <sys/event.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "sys/countdown.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+using record = struct kevent;
+
+#if defined(__NetBSD__)
+using record_count = std::size_t;
+#else
+using record_count = int;
+#endif
+
+#if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
+constexpr bool has_priority = true;
+constexpr auto priority_filter = EVFILT_EXCEPT;
+constexpr auto priority_note = NOTE_OOB;
+#else
+constexpr bool has_priority = false;
+constexpr auto priority_filter = EVFILT_READ;  // not used
+constexpr auto priority_note = 0;
+#endif
+
+/// The filters that a descriptor may have.
+enum class way : unsigned char { reading, writing, priority };
+constexpr std::array all_ways{way::reading, way::writing, way::priority};
+
+bool has(const std::optional<io::interest>& wanted, way which) noexcept {
+    if (!wanted) return false;
+    if (which == way::reading) return wanted->is_readable();
+    if (which == way::writing) return wanted->is_writable();
+    return has_priority && wanted->is_priority();
+}
+
+/// Makes a record. The types of its fields differ from system to system.
+record make_record(std::uintptr_t ident, auto filter, unsigned flags, unsigned notes, void* key) noexcept {
+    record made{};
+    made.ident = static_cast<decltype(made.ident)>(ident);
+    made.filter = static_cast<decltype(made.filter)>(filter);
+    made.flags = static_cast<decltype(made.flags)>(flags);
+    made.fflags = static_cast<decltype(made.fflags)>(notes);
+    // SAFETY: the kernel only stores the address and returns it. NetBSD 9 declares it as an integer.
+    if constexpr (std::is_pointer_v<decltype(made.udata)>) {
+        made.udata = key;
+    } else {
+        made.udata = reinterpret_cast<decltype(made.udata)>(key);
+    }
+    return made;
+}
+
+record make_record(int fd, way which, unsigned flags, void* key) noexcept {
+    const auto ident = static_cast<std::uintptr_t>(fd);
+    if (which == way::reading) return make_record(ident, EVFILT_READ, flags, 0, key);
+    if (which == way::writing) return make_record(ident, EVFILT_WRITE, flags, 0, key);
+    return make_record(ident, priority_filter, flags, priority_note, key);
+}
+
+source_key key_of(const record& event) noexcept {
+    // SAFETY: see make_record().
+    if constexpr (std::is_pointer_v<decltype(event.udata)>) {
+        return event.udata;
+    } else {
+        return reinterpret_cast<source_key>(event.udata);
+    }
+}
+
+io::ready ready_of(const record& event) noexcept {
+    const bool is_over = (event.flags & EV_EOF) != 0;
+    io::ready ready;
+    if (event.filter == EVFILT_READ) {
+        ready |= io::ready::readable;
+        if (is_over) ready |= io::ready::read_closed;
+    } else if (event.filter == EVFILT_WRITE) {
+        ready |= io::ready::writable;
+        if (is_over) ready |= io::ready::write_closed;
+    } else {
+        return (event.fflags & priority_note) != 0 ? io::ready::readable | io::ready::priority : io::ready::readable;
+    }
+    // The error of the socket, if it ended with one.
+    if (is_over && event.fflags != 0) ready |= io::ready::error;
+    return ready;
+}
+
+/// Makes the changes, and replaces each record with its receipt. There are at most as many as a descriptor has filters.
+result<void> change(int queue, std::span<record> records) noexcept {
+    // A copy, because a repetition after EINTR needs the changes and not the receipts. It does no harm: the changes
+    // have their effect once, and the removal of a filter that is gone is not an error.
+    std::array<record, all_ways.size()> wishes{};
+    std::ranges::copy(records, wishes.begin());
+    for (record& each : wishes) each.flags |= EV_RECEIPT;
+    const timespec at_once{};
+    const auto count = static_cast<record_count>(records.size());
+    const int answer =
+        sys::retry_interrupted([&] { return ::kevent(queue, wishes.data(), count, records.data(), count, &at_once); });
+    if (answer < 0) return std::unexpected(sys::last_error());
+    return ok();
+}
+
+/// Returns the error of a receipt, or 0.
+int error_of(const record& receipt) noexcept {
+    return (receipt.flags & EV_ERROR) != 0 ? static_cast<int>(receipt.data) : 0;
+}
+
+/// Waits for at most a day, since systems refuse longer timeouts.
+int wait_once(int queue, std::span<record> into, const max_wait& left) noexcept {
+    timespec limit{};
+    if (left) {
+        const auto short_enough = std::min<std::chrono::nanoseconds>(*left, std::chrono::days(1));
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(short_enough);
+        limit.tv_sec = static_cast<decltype(limit.tv_sec)>(seconds.count());
+        limit.tv_nsec = static_cast<decltype(limit.tv_nsec)>((short_enough - seconds).count());
+    }
+    return ::kevent(queue, nullptr, 0, into.data(), static_cast<record_count>(into.size()), left ? &limit : nullptr);
+}
+
+}  // namespace
+
+result<std::unique_ptr<kqueue_driver>> kqueue_driver::make(std::size_t events_per_tick) noexcept try {
+    std::unique_ptr<kqueue_driver> made(new kqueue_driver(events_per_tick));
+    made->queue_.reset(sys::above_standard(::kqueue()));
+    if (!made->queue_ || ::fcntl(made->queue_.get(), F_SETFD, FD_CLOEXEC) != 0) {
+        return std::unexpected(sys::last_error());
+    }
+    if (auto added = made->make_wake_filter(); !added) return std::unexpected(added.error());
+    return made;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+kqueue_driver::kqueue_driver(std::size_t events_per_tick) : events_(events_per_tick) {
+    reports_.reserve(events_per_tick);
+    broken_pipes_.reserve(1);
+}
+
+kqueue_driver::~kqueue_driver() {
+    // The kqueue is not there in a forked child: see the class comment.
+    if (process_.is_parent()) static_cast<void>(queue_.release());
+}
+
+// ---- Filters ----
+
+kqueue_driver::watched_fd* kqueue_driver::find(int fd) noexcept {
+    const auto index = static_cast<std::size_t>(fd);
+    if (fd < 0 || index >= watched_.size() || watched_[index].key == nullptr) return nullptr;
+    return &watched_[index];
+}
+
+/// Adds the filters in `wanted`, and removes the others that `before` has. Makes all changes even if one fails.
+/// Errors: the first one.
+result<void> kqueue_driver::change_filters(int fd, source_key key, std::optional<io::interest> before,
+                                           std::optional<io::interest> wanted) noexcept {
+    std::array<record, all_ways.size()> records;
+    std::array<way, all_ways.size()> ways{};
+    std::size_t count = 0;
+    for (const way each : all_ways) {
+        if (!has(before, each) && !has(wanted, each)) continue;
+        records[count] = make_record(fd, each, has(wanted, each) ? EV_ADD | EV_CLEAR : EV_DELETE, key);
+        ways[count++] = each;
+    }
+    if (auto changed = change(queue_.get(), std::span(records).first(count)); !changed) return changed;
+    result<void> done;
+    for (std::size_t i = 0; i != count; ++i) {
+        const int error = error_of(records[i]);
+        if (error == 0) continue;
+        const bool is_added = has(wanted, ways[i]);
+        if (!is_added && error == ENOENT) continue;  // a broken pipe never had it
+        // Not every kind of descriptor has out-of-band data.
+        if (ways[i] == way::priority && wanted != io::interest::priority) continue;
+        if (is_added && error == EPIPE) {
+            broken_pipes_.push_back(fd);  // watch() has reserved the memory
+            trigger();
+            continue;
+        }
+        if (done) done = std::unexpected(std::error_code(error, std::generic_category()));
+    }
+    return done;
+}
+
+result<void> kqueue_driver::watch(int fd, source_key key, io::interest wanted) noexcept try {
+    if (auto checked = sys::check_pollable(fd); !checked) return checked;
+    if (!has_priority && wanted == io::interest::priority) {
+        return std::unexpected(std::make_error_code(std::errc::not_supported));
+    }
+    const std::lock_guard guard(lock_);
+    if (find(fd) != nullptr) return std::unexpected(std::make_error_code(std::errc::file_exists));
+    // First the allocations, which may throw.
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= watched_.size()) watched_.resize(std::max(2 * watched_.size(), index + 1));
+    broken_pipes_.reserve(broken_pipes_.size() + 1);
+
+    if (auto added = change_filters(fd, key, std::nullopt, wanted); !added) {
+        static_cast<void>(change_filters(fd, key, wanted, std::nullopt));
+        std::erase(broken_pipes_, fd);
+        return added;
+    }
+    watched_[index].key = key;
+    watched_[index].wanted = wanted;
+    return ok();
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> kqueue_driver::watch_again(int fd, source_key key, io::interest wanted) noexcept try {
+    const std::lock_guard guard(lock_);
+    watched_fd* const known = find(fd);
+    if (known == nullptr) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    broken_pipes_.reserve(broken_pipes_.size() + 1);
+    const io::interest before = known->wanted;
+    // EV_ADD of a filter that exists replaces the key, and reports a condition that already holds again.
+    auto changed = change_filters(fd, key, before, wanted);
+    known->key = key;
+    known->wanted = changed ? wanted : before | wanted;
+    return changed;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> kqueue_driver::unwatch(int fd) noexcept {
+    const std::lock_guard guard(lock_);
+    watched_fd* const known = find(fd);
+    if (known == nullptr) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    std::erase(broken_pipes_, fd);
+    known->key = nullptr;
+    return change_filters(fd, nullptr, known->wanted, std::nullopt);
+}
+
+// ---- Wake-ups ----
+
+/// Adds the filter of the wake-ups. Its key is the address of the driver.
+result<void> kqueue_driver::make_wake_filter() noexcept {
+    std::array<record, 1> added;
+#if defined(EVFILT_USER)
+    added[0] = make_record(0, EVFILT_USER, EV_ADD | EV_CLEAR, 0, this);
+    // A kernel that is older than the header refuses it.
+    if (change(queue_.get(), added) && error_of(added[0]) == 0) return ok();
+#endif
+    auto made = wake_pipe::make();
+    if (!made) return std::unexpected(made.error());
+    wakes_ = std::move(*made);
+    added[0] = make_record(wakes_.read_end(), way::reading, EV_ADD | EV_CLEAR, this);
+    if (auto changed = change(queue_.get(), added); !changed) return changed;
+    const int error = error_of(added[0]);
+    if (error != 0) return std::unexpected(std::error_code(error, std::generic_category()));
+    return ok();
+}
+
+/// Ends the wait in progress, or the next one.
+void kqueue_driver::trigger() noexcept {
+    if (wakes_) return wakes_.ring();
+#if defined(EVFILT_USER)
+    const record triggered = make_record(0, EVFILT_USER, 0, NOTE_TRIGGER, this);
+    // EINTR: the kernel has made the change. Repeating it does no harm.
+    static_cast<void>(
+        sys::retry_interrupted([&] { return ::kevent(queue_.get(), &triggered, 1, nullptr, 0, nullptr); }));
+#endif
+}
+
+void kqueue_driver::wake() noexcept {
+    // acq_rel: pairs with the exchange in collect().
+    if (wake_is_due_.exchange(true, std::memory_order_acq_rel)) return;
+    const std::lock_guard guard(lock_);
+    if (!is_closed_) trigger();
+}
+
+void kqueue_driver::close() noexcept {
+    const std::lock_guard guard(lock_);
+    is_closed_ = true;
+    queue_.reset();
+    wakes_.close();
+}
+
+// ---- A tick ----
+
+void kqueue_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
+    const auto now = clock::now();
+    if (alarm_at_ && now < *alarm_at_) return;
+    alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
+}
+
+/// Waits until a source has something to report, a wake-up has come, or the time is over.
+result<driver_tick> kqueue_driver::wait(max_wait timeout) noexcept {
+    if (alarm_at_) {
+        const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
+        timeout = timeout ? std::min(*timeout, left) : left;
+    }
+    for (sys::countdown time(timeout);;) {
+        const int fetched = wait_once(queue_.get(), events_, time.left());
+        if (fetched < 0 && errno != EINTR) return std::unexpected(sys::last_error());
+        const driver_tick done = collect(static_cast<std::size_t>(std::max(fetched, 0)));
+        if (done.events == 0 && !done.was_woken) {
+            time.update();
+            if (!time.is_over()) continue;
+        }
+        if (alarm_at_ && *alarm_at_ <= clock::now()) alarm_at_.reset();
+        return done;
+    }
+}
+
+/// Converts the fetched events to reports.
+driver_tick kqueue_driver::collect(std::size_t fetched) noexcept {
+    reports_.clear();
+    driver_tick done;
+    bool was_triggered = false;
+    for (const record& each : std::span(events_).first(fetched)) {
+        if (key_of(each) == this) {
+            was_triggered = true;
+        } else {
+            pass_on(key_of(each), ready_of(each));
+        }
+    }
+    if (was_triggered) {
+        if (wakes_) wakes_.drain();
+        // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag set,
+        // and did not trigger the filter, is visible to this thread after the tick.
+        done.was_woken = wake_is_due_.exchange(false, std::memory_order_acq_rel);
+        collect_broken_pipes();
+    }
+    done.events = reports_.size();
+    return done;
+}
+
+/// Reports the pipes for which the kernel has no filter. There is room for one at least, that of the trigger.
+void kqueue_driver::collect_broken_pipes() noexcept {
+    const std::lock_guard guard(lock_);
+    while (!broken_pipes_.empty()) {
+        if (reports_.size() == reports_.capacity()) return trigger();
+        const watched_fd& each = watched_[static_cast<std::size_t>(broken_pipes_.back())];
+        pass_on(each.key, io::ready::writable | io::ready::write_closed);
+        broken_pipes_.pop_back();
+    }
+}
+
+/// Adds a report. The events of the filters of a descriptor often follow each other: they are one report.
+void kqueue_driver::pass_on(source_key key, io::ready what) noexcept {
+    if (!reports_.empty() && reports_.back().key == key) {
+        reports_.back().what |= what;
+    } else {
+        reports_.push_back({key, what});
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// <sys/event.h> for tests of the kqueue driver on Linux. See kqueue.cpp. The values are those of macOS.
+#pragma once
+#pragma GCC system_header  // no warnings, as for a header of the system
+
+#include <stdint.h>
+#include <time.h>
+
+#define EVFILT_READ (-1)
+#define EVFILT_WRITE (-2)
+#define EVFILT_USER (-10)
+#define EVFILT_EXCEPT (-15)
+
+#define EV_ADD 0x0001
+#define EV_DELETE 0x0002
+#define EV_ENABLE 0x0004
+#define EV_DISABLE 0x0008
+#define EV_CLEAR 0x0020
+#define EV_RECEIPT 0x0040
+#define EV_ERROR 0x4000
+#define EV_EOF 0x8000
+
+#define NOTE_OOB 0x00000002
+#define NOTE_TRIGGER 0x01000000
+
+struct kevent {
+    uintptr_t ident;
+    int16_t filter;
+    uint16_t flags;
+    uint32_t fflags;
+    intptr_t data;
+    void* udata;
+};
+
+extern "C" {
+int kqueue();
+int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events, int event_count,
+           const struct timespec* timeout);
+}
+
+/// For tests: whether EVFILT_USER exists. Older kernels of the BSDs do not have it.
+extern bool kqueue_has_user_filter;
