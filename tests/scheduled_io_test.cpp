@@ -336,22 +336,24 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersAndIsSticky) {
 TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
     // `there` stands for the data of a socket. The reader clears the readiness when it finds no data, while the driver
     // adds data and reports it. The driver waits until each addition is taken, so a lost event causes a hang.
-    const auto rounds = support::rounds(200'000);
     const auto source = make_source();
     std::atomic<std::uint64_t> there = 0;
     std::atomic<std::uint64_t> taken = 0;
+    std::atomic<bool> is_over = false;
     std::thread driver([&] {
-        for (std::uint64_t i = 1; i <= rounds; ++i) {
+        support::handover_rounds rounds(200'000);
+        for (std::uint64_t i = 1; rounds.next(); ++i) {
             there.fetch_add(1);
             report(*source, ready::readable);
             while (taken.load() != i) std::this_thread::yield();
         }
+        is_over = true;
     });
     by_hand next(readiness_future(*source, interest::readable));
-    while (taken.load() < rounds) {
+    while (!is_over.load()) {
         const auto seen = next.poll();
         if (!seen) {
-            while (!next.is_woken()) std::this_thread::yield();
+            while (!next.is_woken() && !is_over.load()) std::this_thread::yield();
             continue;
         }
         const auto got = there.exchange(0);
