@@ -8,7 +8,6 @@
 
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <expected>
 #include <map>
 #include <mutex>
@@ -21,7 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace codec = eddy::codec;
-namespace signal = eddy::signal;
 using eddy::flow;
 using eddy::result;
 using eddy::task;
@@ -182,23 +180,10 @@ task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_tok
     co_return co_await talk(peer, me, end);
 }
 
-// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately, with the exit
-// code that a shell reports for the signal.
-task<void> end_at(signal::signal_stream signals, cancellation_token end) {
-    while (auto next = co_await signals.next()) {
-        if (end.is_cancelled()) std::_Exit(128 + next->number());
-        end.cancel();
-    }
-}
-
 task<result<void>> run_server(std::string where, std::size_t backlog) {
-    // Install the handlers before the server prints its address, so that no signal is missed. (Simpler programs use
-    // `co_await signal::ctrl_c()`.)
-    const cancellation_token end;
-    auto interrupts = co_await try_(signal::stream(signal::kind::interrupt()));
-    auto terminations = co_await try_(signal::stream(signal::kind::terminate()));
-    eddy::spawn_background(end_at(std::move(interrupts), end));
-    eddy::spawn_background(end_at(std::move(terminations), end));
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
+    // prints its address, so that no signal is missed.
+    const auto end = co_await try_(eddy::signal::shutdown_token());
     auto listener = co_await try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);

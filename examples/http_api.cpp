@@ -92,17 +92,11 @@ task<result<void>> talk(notes& all, net::tcp_stream client, net::serve_connectio
     co_return co_await net::close_gracefully(std::move(client), 5s);  // else the client may lose the reply
 }
 
-task<void> cancel_at_ctrl_c(eddy::sync::cancellation_token end) {
-    static_cast<void>(co_await eddy::signal::ctrl_c());
-    end.cancel();
-}
-
 task<result<void>> run_server(std::string where) {
+    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     auto listener = co_await try_(net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
-    const eddy::sync::cancellation_token end;
-    eddy::spawn_background(cancel_at_ctrl_c(end));
     auto options = net::serve_options().max_connections(1000).idle_timeout(1min).shutdown(end).drain(5s);
     notes all;
     const auto handler = [&](net::tcp_stream client, net::serve_connection connection) {

@@ -9,14 +9,11 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 namespace {
 
 using namespace std::chrono_literals;
-namespace signal = eddy::signal;
-using eddy::sync::cancellation_token;
 
 // One client. Works for TCP and Unix streams, which have the same members.
 eddy::task<void> echo(auto client) {
@@ -26,22 +23,11 @@ eddy::task<void> echo(auto client) {
     }
 }
 
-// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately.
-eddy::task<void> end_at(signal::signal_stream signals, cancellation_token end) {
-    while (auto next = co_await signals.next()) {
-        if (end.is_cancelled()) std::_Exit(128 + next->number());
-        end.cancel();
-    }
-}
-
 // Works for both kinds of listeners. Serves 100 clients at a time; further clients wait.
 eddy::task<eddy::result<void>> serve_all(auto listener) {
-    // Install the handlers before the server prints its address, so that no signal is missed.
-    const cancellation_token end;
-    auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
-    auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
-    eddy::spawn_background(end_at(std::move(interrupts), end));
-    eddy::spawn_background(end_at(std::move(terminations), end));
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
+    // prints its address, so that no signal is missed.
+    const auto end = co_await eddy::try_(eddy::signal::shutdown_token());
 
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);

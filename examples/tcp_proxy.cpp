@@ -35,17 +35,11 @@ task<result<void>> forward(net::tcp_stream client, const std::string& server) {
     co_return eddy::ok();
 }
 
-task<void> cancel_at_ctrl_c(eddy::sync::cancellation_token end) {
-    static_cast<void>(co_await eddy::signal::ctrl_c());
-    end.cancel();
-}
-
 task<result<void>> run_proxy(std::string listen_on, std::string server) {
+    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     auto listener = co_await try_(net::tcp_listener::bind(listen_on));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
-    const eddy::sync::cancellation_token end;
-    eddy::spawn_background(cancel_at_ctrl_c(end));
 
     // If the server cannot be reached, on_error prints the error, and the client loses only its own connection.
     auto options = net::serve_options().max_connections(10'000).shutdown(end).drain(5s);

@@ -83,17 +83,11 @@ http::router routes_of(notes& all) {
 }
 // docs: end
 
-task<void> cancel_at_ctrl_c(eddy::sync::cancellation_token end) {
-    static_cast<void>(co_await eddy::signal::ctrl_c());
-    end.cancel();
-}
-
 task<result<void>> run_server(std::string where) {
+    const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     auto listener = co_await try_(net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
-    const eddy::sync::cancellation_token end;
-    eddy::spawn_background(cancel_at_ctrl_c(end));
     notes all;
     // docs: serve
     auto options = http::serve_options().max_connections(1000).body_limit(1 << 30).shutdown(end).drain(5s);

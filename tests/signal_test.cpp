@@ -24,6 +24,7 @@
 
 #include <eddy/error.hpp>
 #include <eddy/future/join_all.hpp>
+#include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
@@ -186,6 +187,38 @@ TEST(Signal, CtrlCWakesAllWaitersAndDoesNotEndProgram) {
     };
     EXPECT_TRUE(within(core, work()));
     std::raise(SIGINT);  // no future waits, and the handler is still installed
+}
+
+TEST(Signal, FirstSignalCancelsShutdownToken) {
+    for (const int number : {SIGINT, SIGTERM}) {
+        eddy::core core;
+        const auto work = [number]() -> eddy::task<bool> {
+            const auto stop = signal::shutdown_token();
+            EXPECT_TRUE(stop.has_value());
+            EXPECT_FALSE(stop.value().is_cancelled());
+            std::raise(number);
+            co_await stop.value().cancelled();
+            co_return stop.value().is_cancelled();
+        };
+        EXPECT_TRUE(within(core, work())) << number;
+    }
+}
+
+void exit_at_second_signal() {
+    eddy::core core;
+    const auto work = []() -> eddy::task<bool> {
+        const auto stop = signal::shutdown_token();
+        std::raise(SIGTERM);
+        co_await stop.value().cancelled();
+        std::raise(SIGINT);
+        co_await eddy::pending<void>();
+        co_return true;
+    };
+    within(core, work());
+}
+
+TEST(Signal, SecondSignalEndsProgramThatAwaitsShutdown) {
+    EXPECT_EXIT(exit_at_second_signal(), testing::ExitedWithCode(128 + SIGINT), "");
 }
 
 std::atomic<int> former{0};

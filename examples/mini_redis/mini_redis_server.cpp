@@ -33,24 +33,11 @@
 
 namespace {
 
-using eddy::sync::cancellation_token;
-
-// The first signal ends the program gracefully. The second one, SIGINT or SIGTERM, ends it immediately.
-eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token end) {
-    while (auto next = co_await signals.next()) {
-        if (end.is_cancelled()) std::_Exit(128 + next->number());
-        end.cancel();
-    }
-}
-
 /// Serves clients until a signal arrives. Prints `why_driver`, the loop's reason for its driver.
 eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, std::string why_driver) {
-    // Install the handlers before the server prints its address, so that no signal is missed.
-    const cancellation_token end;
-    auto interrupts = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::interrupt()));
-    auto terminations = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::terminate()));
-    eddy::spawn_background(end_at(std::move(interrupts), end));
-    eddy::spawn_background(end_at(std::move(terminations), end));
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
+    // prints its address, so that no signal is missed.
+    const auto end = co_await eddy::try_(eddy::signal::shutdown_token());
 
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());

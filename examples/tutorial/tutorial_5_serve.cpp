@@ -19,22 +19,13 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 
-// docs: stop
-task<void> stop_at(eddy::signal::signal_stream signals, eddy::sync::cancellation_token stop) {
-    const auto next = co_await signals.next();
-    if (next) stop.cancel();
-}
-// docs: end
-
 task<result<void>> serve(std::string where) {
     auto listener = co_await try_(eddy::net::tcp_listener::bind(where));
     const auto bound = co_await try_(listener.local_addr());
     // docs: serve
     const auto state = std::make_shared<tutorial::server_state>();
     eddy::spawn_background(tutorial::store::purge(state->data));
-    const eddy::sync::cancellation_token stop;
-    auto interrupts = co_await try_(eddy::signal::stream(eddy::signal::kind::interrupt()));  // from here on
-    eddy::spawn_background(stop_at(std::move(interrupts), stop));
+    const auto stop = co_await try_(eddy::signal::shutdown_token());
 
     const auto handler = [state](eddy::net::tcp_stream client) {
         auto limited = eddy::io::idle_timeout(std::move(client), 5min);  // also for reads that wait for a request

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/signal.hpp>
 
+#include <cstdlib>
 #include <utility>
 
 #include <eddy/error.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/task/spawn.hpp>
+#include <eddy/task/task.hpp>
 
 #include "sys/signals.hpp"
 
@@ -19,6 +22,16 @@ int detail::signal_source::native_handle() const noexcept { return sys::descript
 void detail::signal_source::silence() noexcept { sys::silence(*bell_); }
 
 namespace signal {
+namespace {
+
+task<void> cancel_at(signal_stream signals, sync::cancellation_token token) {
+    while (const auto next = co_await signals.next()) {
+        if (token.is_cancelled()) std::_Exit(128 + next->number());
+        token.cancel();
+    }
+}
+
+}  // namespace
 
 poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
     for (;;) {
@@ -47,6 +60,17 @@ result<signal_stream> stream(kind of, std::source_location where) {
     auto source = io::poll_evented<detail::signal_source>::make(std::move(opened), io::interest::readable, where);
     if (!source) return std::unexpected(source.error());
     return signal_stream(of, seen, *std::move(source));
+}
+
+result<sync::cancellation_token> shutdown_token(std::source_location where) {
+    auto interrupts = stream(kind::interrupt(), where);
+    if (!interrupts) return std::unexpected(interrupts.error());
+    auto terminations = stream(kind::terminate(), where);
+    if (!terminations) return std::unexpected(terminations.error());
+    const sync::cancellation_token token;
+    spawn_background(cancel_at(*std::move(interrupts), token), where).detach();
+    spawn_background(cancel_at(*std::move(terminations), token), where).detach();
+    return token;
 }
 
 poll_result<result<void>> ctrl_c_future::poll(context& cx) {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+
+namespace eddy::signal {
+
+/// Returns a token that Ctrl-C (SIGINT) or SIGTERM cancels: the request of a terminal, a service manager or a container
+/// to end a server.
+///     const auto stop = co_await try_(signal::shutdown_token());
+///     co_await try_(net::serve(std::move(listener), handler, net::serve_options().shutdown(stop)));
+/// A signal that arrives when the token is cancelled already ends the program immediately, without destructors. Its
+/// exit code is 128 plus the number of the signal.
+///
+/// The function listens from its call on, in background tasks of this runtime or event loop.
+/// Errors: those of stream(). Throws misuse without an event loop.
+/// Thread safety: any thread.
+/// Cost: two tasks and two descriptors, until the runtime or event loop ends.
+[[nodiscard]] EDDY_API result<sync::cancellation_token> shutdown_token(
+    std::source_location where = std::source_location::current());
+
+}  // namespace eddy::signal
