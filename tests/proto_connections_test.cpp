@@ -530,6 +530,30 @@ TEST(ProtoClient, UnexpectedAnswerEndsConnection) {
     });
 }
 
+/// A codec with a mistake: it does not remove what it decodes, so it never runs out of answers to the first call.
+struct repeating_codec {
+    result<std::optional<proto::numbered<int>>> decode(eddy::bytes_mut& from) {
+        if (from.empty()) return std::optional<proto::numbered<int>>();
+        return std::optional(proto::numbered(1, 7));
+    }
+    result<void> encode(const proto::numbered<int>&, eddy::bytes_mut& into) {
+        into.put("x");
+        return {};
+    }
+};
+
+TEST(ProtoClient, EndlessAnswersLeaveTimeForOtherTasks) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        const proto::multiplexed_client<int, int> client(framed(std::move(ends.first), repeating_codec()));
+        auto both = eddy::join(client(1), eddy::io::write_all(ends.second, "x"));
+        const auto [answer, written] = co_await both;
+        EXPECT_EQ(answer, 7);
+        EXPECT_TRUE(written.has_value());
+        co_await eddy::yield_now();
+    });
+}
+
 TEST(ProtoClient, ErrorOfEncoderConcernsItsCallOnly) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);

@@ -178,8 +178,9 @@ private:
             }
         }
         while (!has_ended_) {
+            if (!cx.consume_budget()) return;  // a codec may never run out of items
             auto item = io_.poll_next(cx);
-            if (!item.is_ready()) return;
+            if (!item.is_ready()) return cx.refund_budget();
             if (!*item) {
                 fail(errc::connection_closed);
             } else if (!**item) {
