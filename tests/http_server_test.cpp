@@ -16,6 +16,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -316,8 +317,8 @@ TEST(HttpServer, KeepsConnectionAfterStreamedBodyThatItAskedFor) {
 
 TEST(HttpServer, DiscardsUnreadBodies) {
     EXPECT_EQ(answers(say_path, post(std::string(100'000, 'x')) + get("/b")), ok("/") + ok("/b"));
-    // A body that is too long to discard ends the connection. The client gets the response first.
-    EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/"));
+    // A body that is too long to discard ends the connection. The response says so.
+    EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/", close_field));
 }
 
 /// Answers with 50,000 bytes, does not read the body of the request, and closes the connection.
@@ -498,6 +499,18 @@ TEST(HttpServer, ConnectionMayBeDroppedAfterAnyPoll) {
             });
         }
     }
+}
+
+TEST(HttpServer, ServesConnectionByReference) {
+    eddy::test::run_paused([]() -> task<void> {
+        auto ends = io::duplex(4096);
+        client one(std::move(ends.first));
+        auto both =
+            eddy::join(http::serve_connection(std::ref(ends.second), say_path), one.exchange(get("/a", close_field)));
+        auto [outcome, responses] = co_await both;
+        EXPECT_TRUE(outcome.has_value());
+        EXPECT_EQ(responses, ok("/a", close_field));
+    });
 }
 
 // ---- Refusals and limits ----

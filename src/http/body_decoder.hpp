@@ -40,6 +40,8 @@ public:
     [[nodiscard]] bool end_of_stream() noexcept;
 
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
+    /// Returns how many bytes must follow at least: those of the body, or of the chunk.
+    [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
 
 private:
     enum class state : unsigned char {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -16,6 +17,13 @@ namespace {
 
 /// The maximum number of interim responses, such as "100 Continue", before the response itself.
 constexpr unsigned most_interim = 10;
+
+/// Returns whether a response can begin like this. A server of another protocol may wait for the client after its first
+/// line, so the end of a head would never come.
+bool may_be_response(std::string_view text) noexcept {
+    constexpr std::string_view begin = "HTTP/";
+    return text.starts_with('\r') || text.substr(0, begin.size()) == begin.substr(0, text.size());
+}
 
 class exchange_source final : public body_source {
 public:
@@ -78,8 +86,11 @@ poll_result<result<void>> client_exchange::poll_head(context& cx) {
 result<bool> client_exchange::parse_head() {
     for (;;) {
         using outcome = head_scanner::outcome;
-        switch (scanner_.scan(connection_->stream.in(), limits_.bytes)) {
-        case outcome::incomplete: return false;
+        const auto in = connection_->stream.in();
+        switch (scanner_.scan(in, limits_.bytes)) {
+        case outcome::incomplete:
+            if (!may_be_response(in)) return std::unexpected(make_error_code(http::errc::bad_message));
+            return false;
         case outcome::complete: break;
         case outcome::malformed: return std::unexpected(make_error_code(http::errc::bad_message));
         case outcome::line_too_long:

@@ -13,11 +13,11 @@
 namespace eddy::http {
 namespace {
 
-void check_field(std::string_view name, std::string_view value) {
+void check_field(std::string_view name, std::string_view value, const std::source_location& where) {
     if (!detail::is_token(name))
-        throw misuse("the name of a header field must be a token: letters, digits, '-' and '_'");
+        throw misuse("the name of a header field must be a token: letters, digits, '-' and '_'", where);
     if (!detail::is_value(value))
-        throw misuse("the value of a header field must not contain CR, LF, NUL or other control characters");
+        throw misuse("the value of a header field must not contain CR, LF, NUL or other control characters", where);
 }
 
 }  // namespace
@@ -27,8 +27,8 @@ bool equal_names(std::string_view a, std::string_view b) noexcept {
            std::ranges::equal(a, b, [](char x, char y) { return detail::to_lower(x) == detail::to_lower(y); });
 }
 
-void headers::add(std::string_view name, std::string_view value) {
-    check_field(name, value);
+void headers::add(std::string_view name, std::string_view value, std::source_location where) {
+    check_field(name, value, where);
     add_checked(name, detail::trim(value));
 }
 
@@ -52,8 +52,8 @@ void headers::reserve(std::size_t fields, std::size_t bytes) {
     text_.reserve(bytes);
 }
 
-void headers::set(std::string_view name, std::string_view value) {
-    check_field(name, value);
+void headers::set(std::string_view name, std::string_view value, std::source_location where) {
+    check_field(name, value, where);
     const auto first = std::ranges::find_if(
         fields_, [&](const field& f) { return equal_names({text_.data() + f.begin, f.name_size}, name); });
     if (first == fields_.end()) return add_checked(name, detail::trim(value));

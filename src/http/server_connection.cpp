@@ -340,6 +340,9 @@ private:
         const bool has_failed = incoming && incoming->failure;
         if (waits_for_continue || has_failed || shuts_down() || answer.headers.has_token("Connection", "close"))
             context.keeps_alive = false;
+        // A client must not send its next request on a connection that is closed because of the unread body.
+        const bool is_read = !incoming || answer.body.in_memory() == nullptr;
+        if (!is_read && incoming->decoder.left() > most_discarded) context.keeps_alive = false;
         if (incoming) incoming->expects_continue = false;
         const auto framing = write_response_head(stream_.out(), answer, context);
         const auto* const content = answer.body.in_memory();

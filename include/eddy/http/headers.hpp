@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,11 @@ public:
     headers() noexcept = default;
 
     /// Appends a field.
-    void add(std::string_view name, std::string_view value);
+    void add(std::string_view name, std::string_view value,
+             std::source_location where = std::source_location::current());
     /// Replaces all fields of this name by one field at the position of the first. Appends the field if there is none.
-    void set(std::string_view name, std::string_view value);
+    void set(std::string_view name, std::string_view value,
+             std::source_location where = std::source_location::current());
     /// Removes all fields of this name, and returns their number.
     std::size_t remove(std::string_view name) noexcept;
     /// Removes all fields.

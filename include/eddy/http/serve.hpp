@@ -15,6 +15,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>
+#include <eddy/io/borrowed.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -190,7 +191,7 @@ template <class L, class F>
     }
 }
 
-/// Serves one connection. `stream` is any reader and writer, for example a TLS stream:
+/// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one:
 ///     const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
 ///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
@@ -204,7 +205,8 @@ template <class S>
 [[nodiscard]] task<result<void>> serve_connection(S stream, service answer, serve_options options = serve_options(),
                                                   std::optional<net::serve_connection> connection = std::nullopt) {
     auto server = std::make_shared<const detail::http_server>(std::move(answer), std::move(options));
-    return detail::serve_http(io::boxed_stream(std::move(stream)), std::move(server), std::nullopt,
+    detail::kept_io_t<S> kept(std::move(stream));
+    return detail::serve_http(io::boxed_stream(std::move(kept)), std::move(server), std::nullopt,
                               std::move(connection));
 }
 
