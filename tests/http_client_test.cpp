@@ -66,7 +66,11 @@ struct site {
         }
         app.get("/loop", [this](http::request) { return counted(http::response::redirect("loop")); });
         app.get("/bad", [this](http::request) { return counted(http::response::redirect("ftp://a/")); });
-        app.add(http::method::get, "/echo", echo).post("/echo", echo).put("/echo", echo);
+        app.any("/echo", echo);
+        app.any("/method", [this](http::request asked) {
+            const auto type = asked.headers.get("Content-Type").value_or("");
+            return counted(http::response::text(std::string(to_string(asked.method)).append(" ").append(type)));
+        });
     }
 
 private:
@@ -146,6 +150,20 @@ TEST(HttpClient, SendsHeadersOfRequest) {
         const http::client web;
         EXPECT_EQ(co_await text_of(web.send(url + "/headers", std::move(asked))),
                   "200 Host=" + url.substr(7) + ";X=y;User-Agent=eddy;");
+    });
+}
+
+TEST(HttpClient, HasFunctionForEachMethod) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        http::client web;
+        const http::client other = std::move(web);  // a move is a copy
+        url += "/method";
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 GET ");  // NOLINT(bugprone-use-after-move)
+        EXPECT_EQ(co_await text_of(other.post(url, "a/b", "x")), "200 POST a/b");
+        EXPECT_EQ(co_await text_of(other.put(url, "a/c", "x")), "200 PUT a/c");
+        EXPECT_EQ(co_await text_of(other.patch(url, "a/d", "x")), "200 PATCH a/d");
+        EXPECT_EQ(co_await text_of(other.del(url)), "200 DELETE ");
     });
 }
 
@@ -372,6 +390,23 @@ TEST(HttpClient, InvalidResponsesAreErrors) {
               refused + large);
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), "200 (" + cut + ")");
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhixx"), "200 (" + bad + ")");
+}
+
+TEST(HttpClient, ServerOfAnotherProtocolIsNoticedAtOnce) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        const auto greet = [](net::tcp_stream peer) -> task<result<void>> {
+            co_await try_(peer.write_all("220 mail.example.org ESMTP\r\n"));
+            co_await eddy::pending<void>();  // waits for the client
+            co_return eddy::ok();
+        };
+        auto server = eddy::spawn(net::serve(std::move(listener), greet));
+        const auto answer = co_await http::get(url);
+        server.abort();
+        EXPECT_EQ(answer.error().code(), http::errc::bad_message);
+    }());
 }
 
 TEST(HttpClient, RepeatsRequestIfKeptConnectionWasClosed) {

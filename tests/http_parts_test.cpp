@@ -2,6 +2,7 @@
 // The parts of HTTP messages in memory: header fields, URLs, bodies, heads, routes.
 #include <eddy/http.hpp>
 
+#include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/runtime.hpp>
 
@@ -10,6 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +25,7 @@
 
 namespace {
 
+using eddy::result;
 using eddy::task;
 namespace http = eddy::http;
 namespace io = eddy::io;
@@ -87,6 +92,16 @@ TEST(HttpHeaders, RefuseInvalidNamesAndValues) {
     EXPECT_THROW(all.add("", "a"), eddy::misuse);
     EXPECT_THROW(all.add("X Y", "a"), eddy::misuse);
     EXPECT_TRUE(all.empty());
+}
+
+TEST(HttpHeaders, RefusalNamesTheCallSite) {
+    http::headers all;
+    try {
+        all.set("Content Type", "text/html");
+        ADD_FAILURE();
+    } catch (const eddy::misuse& refused) {
+        EXPECT_NE(std::string_view(refused.what()).find("http_parts_test.cpp"), std::string_view::npos);
+    }
 }
 
 TEST(HttpNames, MethodsAndStatusesHaveNames) {
@@ -353,10 +368,85 @@ TEST(HttpRouter, RefusesDotsAsPartsOfAPath) {
 
 TEST(HttpRouter, RefusesInvalidPatterns) {
     http::router app;
-    for (const char* const pattern : {"", "a", "/{", "/{}", "/{...}", "/a{b}", "/{a}b", "/{a...}/b", "/{a b}"})
+    for (const char* const pattern : {"", "a", "/{", "/{}", "/{...}", "/a{b}", "/{a}b", "/{a...}/b", "/{a b}", "/:a",
+                                      "/a/*b", "/<a>", "/a?b", "/{a}/{a}"})
         EXPECT_THROW(app.get(pattern, says("x")), eddy::misuse) << pattern;
     app.get("/a/{b}", says("x"));
     EXPECT_THROW(app.get("/a/{c}", says("x")), eddy::misuse);
+}
+
+TEST(HttpRouter, AnyAnswersMethodsWithoutARoute) {
+    http::router app;
+    app.get("/a", says("get")).any("/a", says("any")).put("/b", says("put")).any("/{path...}", says("rest"));
+    using http::method;
+    EXPECT_EQ(routed(app, method::get, "/a"), "get");
+    EXPECT_EQ(routed(app, method::head, "/a"), "get");
+    EXPECT_EQ(routed(app, method::delete_, "/a"), "any");
+    EXPECT_EQ(routed(app, method::head, "/c/d"), "rest path=c/d");
+    EXPECT_EQ(routed(app, method::get, "/b"), "405 PUT");
+    EXPECT_THROW(app.any("/a", says("x")), eddy::misuse);
+}
+
+TEST(HttpRouter, MovedFromRouterAndServiceStillAnswer) {
+    http::router app;
+    app.get("/a", says("a"));
+    const http::router moved = std::move(app);
+    EXPECT_EQ(routed(app, http::method::get, "/a"), "a");  // NOLINT(bugprone-use-after-move): a move is a copy
+    EXPECT_EQ(routed(moved, http::method::get, "/a"), "a");
+    http::service one = says("b");
+    const http::service other = std::move(one);
+    http::router both;
+    both.get("/1", one).get("/2", other);  // NOLINT(bugprone-use-after-move): a move is a copy
+    EXPECT_EQ(routed(both, http::method::get, "/1"), "b");
+    EXPECT_EQ(routed(both, http::method::get, "/2"), "b");
+}
+
+task<http::response> by_const_reference(const http::request& asked) {
+    co_await eddy::yield_now();
+    co_return http::response::text(asked.target);
+}
+task<result<http::response>> by_reference(http::request& asked) {
+    auto text = co_await eddy::try_(asked.body.read_text());
+    co_await eddy::yield_now();
+    co_return http::response::text(asked.target + text);
+}
+
+TEST(HttpService, RequestTakenByReferenceLivesUntilTheEnd) {
+    const auto by_rvalue = [](http::request&& asked) -> task<http::response> {
+        co_await eddy::yield_now();
+        co_return http::response::text(asked.target);
+    };
+    const std::function<task<http::response>(const http::request&)> function = by_const_reference;
+    http::router app;
+    app.get("/1/{rest...}", by_const_reference).get("/2/{rest...}", by_reference).get("/3/{rest...}", by_rvalue);
+    app.get("/4/{rest...}", function);
+    for (const char first : {'1', '2', '3', '4'}) {
+        const std::string target = std::string("/") + first + "/a-text-that-is-not-in-the-string-itself";
+        EXPECT_EQ(routed(app, http::method::get, target), target);
+    }
+}
+
+TEST(HttpRequest, ParametersMayBeNumbers) {
+    http::request asked(http::method::get, "/?page=7&size=-3&name=x");
+    asked.parameters.emplace_back("id", "300");
+    asked.parameters.emplace_back("large", "18446744073709551615");
+    EXPECT_EQ(asked.param<int>("id"), 300);
+    EXPECT_EQ(asked.param<unsigned char>("id"), std::nullopt);
+    EXPECT_EQ(asked.param<int>("none"), std::nullopt);
+    EXPECT_EQ(asked.param<std::uint64_t>("large"), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(asked.param<std::int64_t>("large"), std::nullopt);
+    EXPECT_EQ(asked.query<int>("page"), 7);
+    EXPECT_EQ(asked.query<int>("size"), -3);
+    EXPECT_EQ(asked.query<unsigned>("size"), std::nullopt);
+    EXPECT_EQ(asked.query<int>("name"), std::nullopt);
+    EXPECT_EQ(asked.query<int>("none"), std::nullopt);
+}
+
+TEST(HttpResponse, JsonHasItsType) {
+    const auto answer = http::response::json("[]", http::status::created);
+    EXPECT_EQ(answer.headers.get("Content-Type"), "application/json");
+    EXPECT_EQ(answer.status, http::status::created);
+    EXPECT_EQ(answer.body.size(), 2U);
 }
 
 }  // namespace

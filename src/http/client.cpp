@@ -152,6 +152,13 @@ task<std::expected<response, client_error>> send_with(std::shared_ptr<http_clien
     co_return **std::move(answer);
 }
 
+request with_body(method what, std::string_view type, body&& content) {
+    request made(what, "/");
+    made.headers.add("Content-Type", type);
+    made.body = std::move(content);
+    return made;
+}
+
 }  // namespace
 
 std::string client_error::message() const {
@@ -180,10 +187,19 @@ task<std::expected<response, client_error>> client::get(std::string url) const {
 }
 
 task<std::expected<response, client_error>> client::post(std::string url, std::string type, http::body content) const {
-    request asked(method::post, "/");
-    asked.headers.add("Content-Type", type);
-    asked.body = std::move(content);
-    return send_with(shared_, std::move(url), std::move(asked));
+    return send_with(shared_, std::move(url), with_body(method::post, type, std::move(content)));
+}
+
+task<std::expected<response, client_error>> client::put(std::string url, std::string type, http::body content) const {
+    return send_with(shared_, std::move(url), with_body(method::put, type, std::move(content)));
+}
+
+task<std::expected<response, client_error>> client::patch(std::string url, std::string type, http::body content) const {
+    return send_with(shared_, std::move(url), with_body(method::patch, type, std::move(content)));
+}
+
+task<std::expected<response, client_error>> client::del(std::string url) const {
+    return send_with(shared_, std::move(url), request(method::delete_, "/"));
 }
 
 task<std::expected<response, client_error>> get(std::string url, client_options options) {

@@ -2,6 +2,26 @@
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 
+#include <charconv>
+
+namespace eddy::detail {
+namespace {
+
+template <class T>
+std::optional<T> parse_all(std::string_view text) noexcept {
+    T number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_signed(std::string_view text) noexcept { return parse_all<std::int64_t>(text); }
+std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { return parse_all<std::uint64_t>(text); }
+
+}  // namespace eddy::detail
+
 namespace eddy::http {
 
 std::string_view request::path() const noexcept { return std::string_view(target).substr(0, target.find('?')); }
@@ -21,6 +41,10 @@ std::string_view request::param(std::string_view name) const noexcept {
 
 response response::text(std::string content, http::status outcome) {
     return of_type("text/plain; charset=utf-8", http::body(std::move(content)), outcome);
+}
+
+response response::json(std::string content, http::status outcome) {
+    return of_type("application/json", http::body(std::move(content)), outcome);
 }
 
 response response::of_type(std::string_view type, http::body content, http::status outcome) {

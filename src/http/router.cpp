@@ -15,7 +15,7 @@ namespace eddy::detail {
 namespace {
 
 struct route {
-    http::method method;
+    std::optional<http::method> method;  // empty: any
     http::service answer;
     std::vector<std::string> names;  // of the parameters, in their order
 };
@@ -110,7 +110,7 @@ http::response method_not_allowed(const path_node& at) {
     bool has_get = false;
     bool has_head = false;
     for (const auto& each : at.routes) {
-        append(each.method);
+        append(*each.method);
         has_get = has_get || each.method == http::method::get;
         has_head = has_head || each.method == http::method::head;
     }
@@ -123,7 +123,10 @@ http::response method_not_allowed(const path_node& at) {
 const route* route_of(const path_node& at, http::method asked) noexcept {
     for (const auto& each : at.routes)
         if (each.method == asked) return &each;
-    return asked == http::method::head ? route_of(at, http::method::get) : nullptr;
+    if (asked == http::method::head) return route_of(at, http::method::get);
+    for (const auto& each : at.routes)
+        if (!each.method) return &each;
+    return nullptr;
 }
 
 task<result<http::response>> refuse(http::response answer) { co_return std::move(answer); }
@@ -132,9 +135,13 @@ task<result<http::response>> refuse(http::response answer) { co_return std::move
 
 class http_routes {
 public:
-    void add(http::method what, std::string_view pattern, http::service&& answer, const std::source_location& where) {
+    void add(std::optional<http::method> what, std::string_view pattern, const http::service& answer,
+             const std::source_location& where) {
         if (!pattern.starts_with('/')) throw misuse("the pattern of a route must begin with a slash", where);
-        route made{what, std::move(answer), {}};
+        if (pattern.find_first_of("?#") != std::string_view::npos)
+            throw misuse("the pattern of a route is a path without a query: read parameters with request::query()",
+                         where);
+        route made{what, answer, {}};
         path_node* at = &root_;
         pattern.remove_prefix(1);
         for (bool is_last = false; !is_last;) {
@@ -162,6 +169,8 @@ public:
 private:
     static path_node& child(path_node& at, std::string_view part, bool is_last, std::vector<std::string>& names,
                             const std::source_location& where) {
+        if (part.starts_with(':') || part.starts_with('*') || part.starts_with('<'))
+            throw misuse("a parameter of a route is written {name}, or {name...} for the rest of the path", where);
         if (part.find_first_of("{}") == std::string_view::npos) return at.make_literal(part);
         const bool is_rest = part.ends_with("...}");
         const std::size_t suffix = is_rest ? 4 : 1;
@@ -170,6 +179,8 @@ private:
             throw misuse("a parameter of a route must be a whole part of the path: {name}, or {name...} at the end",
                          where);
         if (is_rest && !is_last) throw misuse("{name...} must be the last part of a route", where);
+        if (std::ranges::find(names, name) != names.end())
+            throw misuse("two parameters of a route have the same name", where);
         names.emplace_back(name);
         return make_child(is_rest ? at.rest : at.parameter);
     }
@@ -183,8 +194,13 @@ namespace eddy::http {
 
 router::router() : routes_(std::make_shared<detail::http_routes>()) {}
 
-router& router::add(method what, std::string_view pattern, service answer, std::source_location where) {
-    routes_->add(what, pattern, std::move(answer), where);
+router& router::add(method what, std::string_view pattern, const service& answer, std::source_location where) {
+    routes_->add(what, pattern, answer, where);
+    return *this;
+}
+
+router& router::any(std::string_view pattern, const service& answer, std::source_location where) {
+    routes_->add(std::nullopt, pattern, answer, where);
     return *this;
 }
 

@@ -67,7 +67,7 @@ result<sync::cancellation_token> shutdown_token(std::source_location where) {
     if (!interrupts) return std::unexpected(interrupts.error());
     auto terminations = stream(kind::terminate(), where);
     if (!terminations) return std::unexpected(terminations.error());
-    const sync::cancellation_token token;
+    sync::cancellation_token token;
     spawn_background(cancel_at(*std::move(interrupts), token), where).detach();
     spawn_background(cancel_at(*std::move(terminations), token), where).detach();
     return token;

@@ -148,11 +148,14 @@ private:
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
 /// Thread safety: any thread of one runtime or event loop. Copies share the connections.
 /// Lifetime: a request and the body of a response may outlive the client.
-/// Cost: copying increments a reference count.
+/// Cost: copying increments a reference count. Moving is copying.
 class EDDY_API client {
 public:
     /// Makes a client without connections.
     explicit client(client_options options = client_options());
+    client(const client&) = default;
+    client& operator=(const client&) = default;
+    ~client() = default;
 
     /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
     /// response, not an error.
@@ -163,10 +166,17 @@ public:
     /// Requests a URL with GET. See send().
     /// Cancel safety: safe. The connection is closed.
     [[nodiscard]] task<std::expected<response, client_error>> get(std::string url) const;
-    /// Sends a body to a URL with POST, for example with the type "application/json". See send().
+    /// Sends a body to a URL with POST, PUT or PATCH, for example with the type "application/json". See send().
     /// Cancel safety: safe. The connection is closed. The server may have received the request.
     [[nodiscard]] task<std::expected<response, client_error>> post(std::string url, std::string type,
                                                                    http::body content) const;
+    [[nodiscard]] task<std::expected<response, client_error>> put(std::string url, std::string type,
+                                                                  http::body content) const;
+    [[nodiscard]] task<std::expected<response, client_error>> patch(std::string url, std::string type,
+                                                                    http::body content) const;
+    /// Removes what is at a URL, with DELETE. See send().
+    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    [[nodiscard]] task<std::expected<response, client_error>> del(std::string url) const;
 
 private:
     std::shared_ptr<detail::http_client> shared_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,30 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/url.hpp>
 #include <eddy/net/socket_addr.hpp>
+
+namespace eddy::detail {
+
+template <class T>
+concept whole_number = std::integral<T> && !std::same_as<T, bool>;
+
+/// Parses a decimal integer, which may have a minus sign. Returns nullopt for any other text.
+[[nodiscard]] EDDY_API std::optional<std::int64_t> parse_signed(std::string_view text) noexcept;
+[[nodiscard]] EDDY_API std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept;
+
+template <whole_number T>
+std::optional<T> parse_number(std::string_view text) noexcept {
+    const auto number = [&] {
+        if constexpr (std::is_signed_v<T>) {
+            return parse_signed(text);
+        } else {
+            return parse_unsigned(text);
+        }
+    }();
+    if (!number || static_cast<decltype(*number)>(static_cast<T>(*number)) != *number) return std::nullopt;
+    return static_cast<T>(*number);
+}
+
+}  // namespace eddy::detail
 
 namespace eddy::http {
 
@@ -48,6 +74,18 @@ public:
     /// Returns the decoded part of the path that matched `{name}` in the route, for example in "/users/{id}". Returns
     /// an empty text if the route has no such parameter.
     [[nodiscard]] std::string_view param(std::string_view name) const noexcept;
+
+    /// Same as query(name) and param(name), as a decimal integer: `param<int>("id")`. Returns nullopt if the text is
+    /// anything else, or if the number does not fit into `T`.
+    template <detail::whole_number T>
+    [[nodiscard]] std::optional<T> query(std::string_view name) const {
+        const auto text = query(name);
+        return text ? detail::parse_number<T>(*text) : std::nullopt;
+    }
+    template <detail::whole_number T>
+    [[nodiscard]] std::optional<T> param(std::string_view name) const noexcept {
+        return detail::parse_number<T>(param(name));
+    }
 };
 
 }  // namespace eddy::http

@@ -31,10 +31,11 @@ public:
     explicit response(http::status outcome) : status(outcome) {}
     response(http::status outcome, http::body content) : status(outcome), body(std::move(content)) {}
 
-    /// Makes a response with a Content-Type: text() with plain text in UTF-8, of_type() with any type, for example
-    /// "application/json".
+    /// Makes a response with a Content-Type: text() with plain text in UTF-8, json() with the text of a JSON value,
+    /// of_type() with any type, for example "text/html".
     /// Errors: of_type() throws `misuse` if the type contains control characters.
     [[nodiscard]] static response text(std::string content, http::status outcome = http::status::ok);
+    [[nodiscard]] static response json(std::string content, http::status outcome = http::status::ok);
     [[nodiscard]] static response of_type(std::string_view type, http::body content,
                                           http::status outcome = http::status::ok);
     /// Makes a response that redirects the client to the URL `to`. With the status 303, the default, the client

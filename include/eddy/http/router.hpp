@@ -27,40 +27,49 @@ namespace eddy::http {
 ///
 /// The router answers 404 if no route has the path. It answers 405, with the methods of the path in Allow, if the
 /// routes of the path have other methods. HEAD uses the route for GET, unless it has its own. A path with an invalid
-/// "%", with "%00", or with a part "." or ".." (also in the form "%2e") gets 400.
+/// "%", with "%00", or with a part "." or ".." (also in the form "%2e") gets 400. `app.any("/{path...}", not_found)`
+/// replaces the answer 404.
 /// Thread safety: build it on one thread; call it on any.
-/// Lifetime: owns the services. Copies share the routes; add routes before the first copy.
+/// Lifetime: owns the services. Copies share the routes, and moving is copying; add routes before the first copy.
 /// Cost: each part of the path is compared with the literal parts that the routes have at its position.
 class EDDY_API router {
 public:
     /// Makes a router without routes.
     router();
+    router(const router&) = default;
+    router& operator=(const router&) = default;
+    ~router() = default;
 
     /// Adds a route.
     /// Errors: throws `misuse` if the pattern is invalid, or if the router already has this route.
-    router& add(method what, std::string_view pattern, service answer,
+    router& add(method what, std::string_view pattern, const service& answer,
                 std::source_location where = std::source_location::current());
     /// Same as add(), with the method of the function's name.
-    router& get(std::string_view pattern, service answer,
+    router& get(std::string_view pattern, const service& answer,
                 std::source_location where = std::source_location::current()) {
-        return add(method::get, pattern, std::move(answer), where);
+        return add(method::get, pattern, answer, where);
     }
-    router& post(std::string_view pattern, service answer,
+    router& post(std::string_view pattern, const service& answer,
                  std::source_location where = std::source_location::current()) {
-        return add(method::post, pattern, std::move(answer), where);
+        return add(method::post, pattern, answer, where);
     }
-    router& put(std::string_view pattern, service answer,
+    router& put(std::string_view pattern, const service& answer,
                 std::source_location where = std::source_location::current()) {
-        return add(method::put, pattern, std::move(answer), where);
+        return add(method::put, pattern, answer, where);
     }
-    router& patch(std::string_view pattern, service answer,
+    router& patch(std::string_view pattern, const service& answer,
                   std::source_location where = std::source_location::current()) {
-        return add(method::patch, pattern, std::move(answer), where);
+        return add(method::patch, pattern, answer, where);
     }
-    router& del(std::string_view pattern, service answer,
+    router& del(std::string_view pattern, const service& answer,
                 std::source_location where = std::source_location::current()) {
-        return add(method::delete_, pattern, std::move(answer), where);
+        return add(method::delete_, pattern, answer, where);
     }
+
+    /// Adds a route for all methods that have no route of their own for this pattern.
+    /// Errors: see add().
+    router& any(std::string_view pattern, const service& answer,
+                std::source_location where = std::source_location::current());
 
     /// Answers a request.
     /// Cancel safety: that of the selected service.

@@ -124,8 +124,8 @@ struct http_server {
     http::service answer;
     http::serve_options options;
 
-    http_server(http::service&& callable, http::serve_options&& chosen)
-        : answer(std::move(callable)), options(std::move(chosen)) {}
+    http_server(const http::service& callable, http::serve_options&& chosen)
+        : answer(callable), options(std::move(chosen)) {}
 };
 
 /// Serves one connection. It is compiled once for all types of connections.
@@ -198,13 +198,15 @@ template <class L, class F>
 ///     };
 /// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
 /// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
-/// net::serve() closes idle connections. Without it, shutdown() does. request::peer is empty. Errors: those of the
-/// service. See serve(). Cancel safety: safe. The connection is closed, even in the middle of a response. Cost: see
-/// serve().
+/// net::serve() closes idle connections. Without it, shutdown() does. request::peer is empty.
+/// Errors: those of the service; see serve().
+/// Cancel safety: safe. The connection is closed, even in the middle of a response.
+/// Cost: see serve().
 template <class S>
-[[nodiscard]] task<result<void>> serve_connection(S stream, service answer, serve_options options = serve_options(),
+[[nodiscard]] task<result<void>> serve_connection(S stream, const service& answer,
+                                                  serve_options options = serve_options(),
                                                   std::optional<net::serve_connection> connection = std::nullopt) {
-    auto server = std::make_shared<const detail::http_server>(std::move(answer), std::move(options));
+    auto server = std::make_shared<const detail::http_server>(answer, std::move(options));
     detail::kept_io_t<S> kept(std::move(stream));
     return detail::serve_http(io::boxed_stream(std::move(kept)), std::move(server), std::nullopt,
                               std::move(connection));

@@ -26,6 +26,32 @@ public:
     [[nodiscard]] virtual task<result<http::response>> call(http::request asked) = 0;
 };
 
+/// Declared to deduce the type of the only parameter of a function, or of a call operator.
+template <class R, class A>
+A http_parameter(R (*)(A));
+template <class R, class C, class A>
+A http_parameter(R (C::*)(A));
+template <class R, class C, class A>
+A http_parameter(R (C::*)(A) const);
+
+template <class F>
+constexpr auto http_parameter_of() {
+    if constexpr (requires { http_parameter(&F::operator()); }) {
+        return std::type_identity<decltype(http_parameter(&F::operator()))>();
+    } else if constexpr (requires(F function) { http_parameter(function); }) {
+        return std::type_identity<decltype(http_parameter(std::declval<F>()))>();
+    } else {
+        return std::type_identity<http::request>();  // a generic call operator, or several
+    }
+}
+template <class F>
+using http_parameter_t = typename decltype(http_parameter_of<F>())::type;
+
+/// The type of the argument with which `F` is called.
+template <class F>
+using http_argument_t =
+    std::conditional_t<std::is_lvalue_reference_v<http_parameter_t<F>>, http::request&, http::request>;
+
 template <class F>
 inline constexpr bool returns_response_task = false;
 template <>
@@ -36,14 +62,22 @@ inline constexpr bool returns_response_task<task<result<http::response>>> = true
 /// Returns whether `F` is callable as a service.
 template <class F>
 constexpr bool fits_service() {
-    if constexpr (std::is_invocable_v<F&, http::request>) {
-        return returns_response_task<std::invoke_result_t<F&, http::request>>;
+    if constexpr (std::is_invocable_v<F&, http_argument_t<F>>) {
+        return returns_response_task<std::invoke_result_t<F&, http_argument_t<F>>>;
     } else {
         return false;
     }
 }
 
 EDDY_API task<result<http::response>> with_result(task<http::response> answer);
+
+/// Calls a function that takes the request by reference. Its coroutine may refer to the request until it ends, so the
+/// task owns the request.
+template <class F>
+task<result<http::response>> call_by_reference(F& function, http::request asked) {
+    auto answer = co_await std::invoke(function, static_cast<http_argument_t<F>&&>(asked));
+    co_return std::move(answer);
+}
 
 template <class F>
 class http_service_of final : public http_service {
@@ -52,7 +86,9 @@ public:
     explicit http_service_of(std::in_place_t, G&& function) : function_(std::forward<G>(function)) {}
 
     task<result<http::response>> call(http::request asked) override {
-        if constexpr (std::same_as<std::invoke_result_t<F&, http::request>, task<http::response>>) {
+        if constexpr (std::is_reference_v<http_parameter_t<F>>) {
+            return call_by_reference(function_, std::move(asked));
+        } else if constexpr (std::same_as<std::invoke_result_t<F&, http::request>, task<http::response>>) {
             return with_result(std::invoke(function_, std::move(asked)));
         } else {
             return std::invoke(function_, std::move(asked));
@@ -67,14 +103,18 @@ private:
 
 namespace eddy::http {
 
-/// A type-erased callable that answers requests. It takes a `request` by value and returns a `task<response>` or a
+/// A type-erased callable that answers requests. It takes a `request` and returns a `task<response>` or a
 /// `task<result<response>>`. A server may call it on several threads at the same time. An error or an exception becomes
 /// the response 500; see serve().
 /// Thread safety: any thread, if the callable may be called on any thread.
-/// Lifetime: owns the callable. Copies share it.
+/// Lifetime: owns the callable. Copies share it, and moving is copying. If the callable takes the request by reference,
+/// the request exists until the task has ended.
 /// Cost: one allocation.
 class service {
 public:
+    service(const service&) = default;
+    service& operator=(const service&) = default;
+    ~service() = default;
     /// Takes ownership of the callable.
     template <class F>
         requires(!std::same_as<std::remove_cvref_t<F>, service>)
@@ -90,7 +130,7 @@ private:
         using kept = std::decay_t<F>;
         constexpr bool fits = detail::fits_service<kept>();
         static_assert(fits,
-                      "eddy: an HTTP service takes an http::request by value, and returns a task<http::response> or a "
+                      "eddy: an HTTP service takes an http::request, and returns a task<http::response> or a "
                       "task<result<http::response>>");
         if constexpr (fits) {
             return std::make_shared<detail::http_service_of<kept>>(std::in_place, std::forward<F>(function));

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// Blocks of code in docs/http.md; see docs_test.cpp.
+#include <eddy/http.hpp>
+#include <eddy/prelude.hpp>
+#include <eddy/proto.hpp>
+#include <eddy/test.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/temp_dir.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+namespace proto = eddy::proto;
+
+// ---- A server ----
+
+// docs: middleware
+/// Answers 401 to requests without the token.
+http::service with_token(http::service inner, std::string token) {
+    return [inner, expected = "Bearer " + token](http::request asked) -> task<result<http::response>> {
+        if (asked.headers.get("Authorization") != expected)
+            co_return http::response::text("no access\n", http::status::unauthorized);
+        co_return co_await inner(std::move(asked));
+    };
+}
+// docs: end
+
+// docs: handler for tests
+http::router make_app() {
+    http::router app;
+    app.post("/double/{number}", [](const http::request& asked) -> task<http::response> {
+        const auto number = asked.param<int>("number");
+        if (!number) co_return http::response::text("a number is needed", http::status::bad_request);
+        co_return http::response::text(std::to_string(2 * *number));
+    });
+    return app;
+}
+// docs: end
+
+// docs: test
+TEST(App, DoublesNumbers) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto app = make_app();
+        auto answer = co_await app(http::request(http::method::post, "/double/21"));
+        const auto text = co_await answer.value().body.read_text();
+        EXPECT_EQ(text.value(), "42");
+        const auto refused = co_await app(http::request(http::method::post, "/double/x"));
+        EXPECT_EQ(refused.value().status, http::status::bad_request);
+    });
+}
+// docs: end
+
+TEST(HttpDocs, MiddlewareAndLayersAnswerThemselves) {
+    eddy::test::run_paused([]() -> task<void> {
+        http::router app;
+        app.get("/slow", [](http::request) -> task<http::response> {
+            co_await eddy::time::sleep(1h);
+            co_return http::response::text("late");
+        });
+        // docs: layers
+        const auto unavailable = [](std::error_code error) {
+            return http::response::text(error.message() + "\n", http::status::service_unavailable);
+        };
+        const auto limited = app | proto::timeout(5s) | proto::concurrency_limit(100) | proto::load_shed();
+        const auto all = with_token(limited | proto::recover(unavailable), "secret");
+        // docs: end
+        const auto refused = co_await all(http::request(http::method::get, "/slow"));
+        EXPECT_EQ(refused.value().status, http::status::unauthorized);
+        http::request asked(http::method::get, "/slow");
+        asked.headers.set("Authorization", "Bearer secret");
+        const auto late = co_await all(std::move(asked));
+        EXPECT_EQ(late.value().status, http::status::service_unavailable);
+    });
+}
+
+// ---- A client ----
+
+/// Serves on a free port, while `script(url)` runs.
+void serve_during(http::service app, task<void> (*script)(std::string)) {
+    eddy::core loop;
+    loop.run([](http::service served, task<void> (*played)(std::string)) -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string();
+        auto serving = eddy::spawn(http::serve(std::move(listener), std::move(served)));
+        co_await played(url);
+        serving.abort();
+    }(std::move(app), script));
+}
+
+// docs: text_of
+task<result<std::string>> text_of(http::client web, std::string url) {
+    auto answer = co_await try_(web.get(std::move(url)));
+    if (!is_success(answer.status)) co_return std::unexpected(make_error_code(std::errc::protocol_error));
+    co_return co_await answer.body.read_text();
+}
+// docs: end
+
+// docs: many
+/// Returns the texts of all URLs, or the first error. Requests five URLs at the same time; each has up to four attempts
+/// of 10 s, with the time for its body.
+task<result<std::vector<std::string>>> fetch_all(http::client web, std::vector<std::string> urls) {
+    const auto fetch = [web](std::string url) {
+        const auto attempt = [web, url] { return eddy::time::try_timeout(10s, text_of(web, url)); };
+        return eddy::retry(eddy::time::backoff(100ms).max_retries(3), attempt);
+    };
+    co_return co_await eddy::streams::iter(std::move(urls)).map(fetch).buffered(5).collect();
+}
+// docs: end
+
+TEST(HttpDocs, ManyUrlsAreFetchedInOrder) {
+    http::router app;
+    const auto failures = std::make_shared<int>(0);
+    app.get("/{name}", [failures](http::request asked) -> task<http::response> {
+        const std::string name(asked.param("name"));
+        if (name == "3" && ++*failures < 3) co_return http::response(http::status::service_unavailable);
+        co_return http::response::text(name);
+    });
+    serve_during(app, [](std::string url) -> task<void> {
+        std::vector<std::string> urls;
+        for (int i = 0; i < 20; ++i) urls.push_back(url + "/" + std::to_string(i));
+        const auto texts = co_await fetch_all(http::client(), urls);
+        EXPECT_EQ(texts.value().size(), 20U);
+        for (std::size_t i = 0; i < texts->size(); ++i) EXPECT_EQ((*texts)[i], std::to_string(i));
+    });
+}
+
+void show_progress(std::uint64_t, std::optional<std::uint64_t>) {}
+
+// docs: download
+/// Writes a body to a file while it is received.
+task<result<void>> save(http::body from, std::string path) {
+    std::ofstream file(path, std::ios::binary);
+    const auto size = from.size();  // nullopt if the server has not announced it
+    std::vector<char> some(64 * 1024);
+    for (std::uint64_t done = 0;;) {
+        const auto count = co_await try_(io::read(from, some));
+        if (count == 0) break;
+        file.write(some.data(), static_cast<std::streamsize>(count));
+        done += count;
+        show_progress(done, size);
+    }
+    file.close();
+    if (!file) co_return std::unexpected(make_error_code(std::errc::io_error));
+    co_return eddy::ok();
+}
+// docs: end
+
+// docs: upload
+/// The parts of a file, which is read while they are sent.
+eddy::async_generator<std::string> parts_of(std::string path) {
+    std::ifstream file(path, std::ios::binary);
+    for (;;) {
+        std::string part(64 * 1024, '\0');
+        file.read(part.data(), static_cast<std::streamsize>(part.size()));
+        part.resize(static_cast<std::size_t>(file.gcount()));
+        if (part.empty()) co_return;
+        co_yield std::move(part);
+    }
+}
+
+task<result<http::response>> upload(http::client web, std::string url, std::string path) {
+    auto body = http::body::from_reader(io::stream_reader(parts_of(path)), std::filesystem::file_size(path));
+    co_return co_await try_(web.put(url, "application/octet-stream", std::move(body)));
+}
+// docs: end
+
+std::string text_in(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(HttpDocs, FilesAreSentAndReceived) {
+    http::router app;
+    app.put("/echo", [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::move(asked.body));
+    });
+    serve_during(app, [](std::string url) -> task<void> {
+        const support::temp_dir folder;
+        const auto from = folder / "from";
+        const auto to = folder / "to";
+        std::ofstream(from) << std::string(200'000, 'x') << "end";
+        auto answer = co_await upload(http::client(), url + "/echo", from);
+        EXPECT_EQ(answer.value().body.size(), 200'003U);
+        const auto saved = co_await save(std::move(answer.value().body), to);
+        EXPECT_TRUE(saved.has_value());
+        EXPECT_TRUE(text_in(to) == text_in(from));
+    });
+}
+
+}  // namespace
