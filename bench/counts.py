@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The group `counts`: values that do not vary between runs, so that any machine can check them under any load.
 
-Counts instructions and allocations per operation of the runtime's cases, and allocations and system calls of the echo
-server. Each value is the difference of two runs with different numbers of operations, which removes the cost of
-start-up.
+Counts instructions and allocations per operation of the runtime's cases, allocations and system calls of the echo
+server, and all three of the HTTP server. Each value is the difference of two runs with different numbers of operations,
+which removes the cost of start-up.
 """
 
 import os
@@ -55,8 +55,9 @@ CASES = [
 
 def run(options) -> Outcome:
     outcome = Outcome()
-    cases, server = options.build / "bench" / "eddy_counts", options.build / "bench" / "eddy_counts_echo"
-    outcome.absent += [f"{program.name} is not built" for program in (cases, server) if not program.exists()]
+    programs = [options.build / "bench" / name for name in ("eddy_counts", "eddy_counts_echo", "eddy_counts_http")]
+    outcome.absent += [f"{program.name} is not built" for program in programs if not program.exists()]
+    cases, server, http_server = programs
     if not shutil.which("valgrind"):
         outcome.absent.append("valgrind, which counts instructions and allocations, is not installed")
     if outcome.absent:
@@ -68,8 +69,12 @@ def run(options) -> Outcome:
         now = count_cases(cases)
         now.allocations |= {"echo, a request": per_operation(allocations_of(server, ask), 100, 900),
                             "echo, a connection": per_operation(allocations_of(server, open_more), 100, 900)}
+        http = [count_server(callgrind, http_server, get, times) for times in HTTP_REQUESTS]
+        now.instructions[HTTP] = difference_of([one.instructions for one in http])
+        now.allocations[HTTP] = difference_of([one.allocations for one in http])
         if not unable:
-            now.calls = {"echo, a request": per_operation(calls_of(server, ask), 100, 900)}
+            now.calls = {"echo, a request": per_operation(calls_of(server, ask), 100, 900),
+                         HTTP: per_operation(calls_of(http_server, get), *HTTP_REQUESTS)}
     except (BenchError, OSError, subprocess.CalledProcessError) as error:
         outcome.errors.append(str(error))
         return outcome
@@ -81,6 +86,14 @@ def run(options) -> Outcome:
 
 def per_operation(count: Callable[[int], float], fewer: int, more: int) -> float:
     return (count(more) - count(fewer)) / (more - fewer)
+
+
+HTTP = "http, a request"
+HTTP_REQUESTS = (100, 900)
+
+
+def difference_of(counts: list[int]) -> float:
+    return (counts[1] - counts[0]) / (HTTP_REQUESTS[1] - HTTP_REQUESTS[0])
 
 
 # ---- The runtime's cases ----
@@ -109,7 +122,7 @@ def count_case(program: Path, case: Case) -> list[callgrind.Count]:
     return counts
 
 
-# ---- The echo server ----
+# ---- The servers ----
 
 SETTLING = 0.2  # seconds; after its last answer the server still runs until it waits again
 
@@ -145,6 +158,23 @@ def ask(port: int, requests: int, cleanup: ExitStack) -> None:
     time.sleep(SETTLING)
     for _ in range(requests):
         echo(client)
+
+
+def get(port: int, requests: int, cleanup: ExitStack) -> None:
+    """Same as ask(), for the HTTP server."""
+    client = connect(port, cleanup)
+    size = len(get_once(client))
+    time.sleep(SETTLING)
+    for _ in range(requests):
+        get_once(client, size)
+
+
+def get_once(client: socket, size: int | None = None) -> bytes:
+    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: counts\r\nAccept: */*\r\n\r\n")
+    response = client.recv(size or 4096, MSG_WAITALL if size else 0)
+    if not response.startswith(b"HTTP/1.1 200 OK\r\n") or not response.endswith(b"Hello, World!"):
+        raise BenchError(f"the HTTP server answered {response!r}")
+    return response
 
 
 def open_more(port: int, connections: int, cleanup: ExitStack) -> None:

@@ -2,7 +2,7 @@
 """System calls per request. The kernel counts them for bench_load during the measured interval. strace would change the
 result: it slows the server down so much that the next request has always arrived, so the server never waits."""
 
-from net_servers import AGAIN, ONE_THREAD, REFERENCE, Case, EchoServer, NetRun
+from net_servers import AGAIN, ONE_THREAD, REFERENCE, Case, BenchServer, NetRun
 from processes import progress
 from tables import Table
 
@@ -17,7 +17,7 @@ def count(net_run: NetRun) -> dict[str, dict[str, float]]:
     counted = {case.name: {} for case in cases}
     for case in cases:
         for one in (one for one in net_run.servers if one.name != AGAIN):
-            progress("net", f"system calls, {case.name} {one.name}")
+            progress(net_run.group, f"system calls, {case.name} {one.name}")
             what = f"{case.name} system calls of {one.name}"
             calls = net_run.attempt(what, lambda: calls_per_request(net_run, one, case))
             if calls is not None:
@@ -29,14 +29,14 @@ def count(net_run: NetRun) -> dict[str, dict[str, float]]:
     return counted
 
 
-def calls_per_request(net_run: NetRun, server: EchoServer, case: Case) -> float:
+def calls_per_request(net_run: NetRun, server: BenchServer, case: Case) -> float:
     with net_run.start(server) as running:
         figures = net_run.run_load(running, case, "--count-calls")
     return figures["server_calls"] / figures["requests"]
 
 
 def tabulate(net_run: NetRun, counted: dict[str, dict[str, float]]) -> Table:
-    table = Table("net: system calls per request", ["server", *counted])
+    table = Table(f"{net_run.group}: system calls per request", ["server", *counted])
     for one in net_run.servers:
         if any(one.name in calls for calls in counted.values()):
             cells = [f"{calls[one.name]:.3f}" if one.name in calls else "-" for calls in counted.values()]

@@ -7,7 +7,7 @@ what a process needs once: code, tables, and with io_uring the queues and the bu
 
 import time
 
-from net_servers import AGAIN, C100, EDDY, EchoServer, NetRun
+from net_servers import AGAIN, C100, EDDY, BenchServer, NetRun
 from processes import context_switches, cpu_ns, progress, resident_bytes
 from tables import Table, number
 
@@ -20,15 +20,15 @@ def measure(net_run: NetRun) -> dict[str, dict]:
     seconds = 1 if net_run.options.quick else 2
     figures = {}
     for one in (one for one in net_run.servers if one.name != AGAIN):
-        progress("net", f"IDLE {one.name}")
+        progress(net_run.group, f"IDLE {one.name}")
         if seen := net_run.attempt(f"IDLE {one.name}", lambda: measure_one(net_run, one, seconds)):
             figures[one.name] = seen
     net_run.outcome.data["idle"] = figures
-    net_run.outcome.tables.append(tabulate(figures, seconds))
+    net_run.outcome.tables.append(tabulate(net_run.group, figures, seconds))
     return figures
 
 
-def measure_one(net_run: NetRun, server: EchoServer, seconds: int) -> dict:
+def measure_one(net_run: NetRun, server: BenchServer, seconds: int) -> dict:
     with net_run.start(server) as running:
         # Enough requests that a ring has used all entries of its queues and all of its buffers.
         net_run.run_load(running, C100)
@@ -47,8 +47,8 @@ def measure_one(net_run: NetRun, server: EchoServer, seconds: int) -> dict:
                         "switches": context_switches(running.pid) - switches}
 
 
-def tabulate(figures: dict[str, dict], seconds: int) -> Table:
-    table = Table(f"net IDLE: {CONNECTIONS:,} connections with one answered request each, then idle for {seconds} s",
+def tabulate(group: str, figures: dict[str, dict], seconds: int) -> Table:
+    table = Table(f"{group} IDLE: {CONNECTIONS:,} connections with one answered request each, idle for {seconds} s",
                   ["server", "bytes/connection", "eddy/server", "other MiB", "CPU ms", "context switches"])
     ours = figures.get(EDDY, {}).get("bytes")
     for name, one in figures.items():

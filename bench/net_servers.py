@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The servers and the cases of the group `net`."""
+"""The servers and the cases of the group `net`, and what the group `http` shares with it."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,12 @@ SLICE_SECONDS = 0.25
 SLICE_WARMUP = 0.05  # short, because bench_load first waits for one answer on each connection
 
 
+# For each server a function that returns its program, or None and the reason.
+Programs = dict[str, Callable[[], peers.Built]]
+
+
 @dataclass(frozen=True)
-class EchoServer:
+class BenchServer:
     name: str
     program: Path
 
@@ -84,13 +89,15 @@ NAMES = [one.name for one in ONE_THREAD] + [IDLE]
 
 @dataclass
 class NetRun:
-    """A run of the group: the state that its measurements share."""
+    """A run of a group: the state that its measurements share."""
 
     options: object
     load: Path
-    servers: list[EchoServer]
+    servers: list[BenchServer]
     outcome: Outcome
     wanted: list[str]  # names of cases
+    group: str = "net"
+    arguments: tuple = ()  # for each run of bench_load
     processors: Processors = field(default_factory=Processors.pick)
 
     def cases(self, of: list[Case]) -> list[Case]:
@@ -99,15 +106,15 @@ class NetRun:
     def has(self, name: str) -> bool:
         return any(one.name == name for one in self.servers)
 
-    def start(self, server: EchoServer, threads: int = 1) -> Server:
+    def start(self, server: BenchServer, threads: int = 1) -> Server:
         return Server(server.command(threads), self.processors.server if threads == 1 else None)
 
     def run_load(self, server: Server, case: Case, *arguments) -> dict:
         return run_load(self.load, server, self.processors.load if case.threads == 1 else None, *case.arguments,
-                        *case.end, "--warmup", SLICE_WARMUP, *arguments)
+                        *case.end, "--warmup", SLICE_WARMUP, *self.arguments, *arguments)
 
     def idle_clients(self, server: Server, connections: int) -> IdleClients:
-        return IdleClients(self.load, server, self.processors.load, connections)
+        return IdleClients(self.load, server, self.processors.load, connections, *self.arguments)
 
     def attempt(self, what: str, work):
         """Returns the result of `work()`, or None if it fails. A failure is added to the errors."""
@@ -118,15 +125,23 @@ class NetRun:
             return None
 
 
-def find_servers(options, outcome: Outcome) -> list[EchoServer]:
+def find_servers(options, outcome: Outcome) -> list[BenchServer]:
     """The selected servers that can run here. The others are listed in `outcome`, with the reason."""
-    known = {name: partial(own_server, options.build, program) for name, program in OURS.items()}
-    known |= peers.net_peers(options.build)
+    known = own_servers(options.build, OURS) | peers.net_peers(options.build)
+    return startable({name: known[name] for name in selected(list(known), options.peers)}, outcome)
+
+
+def own_servers(build: Path, programs: dict[str, str]) -> Programs:
+    return {name: partial(own_server, build, program) for name, program in programs.items()}
+
+
+def startable(servers: Programs, outcome: Outcome) -> list[BenchServer]:
+    """The servers that can run here. The others are listed in `outcome`, with the reason."""
     found = []
-    for name in selected(list(known), options.peers):
-        program, why_not = known[name]()
+    for name, find in servers.items():
+        program, why_not = find()
         if program:
-            server = EchoServer(name, program)
+            server = BenchServer(name, program)
             why_not = why_no_server(server.command(1))
         if not why_not:
             found.append(server)

@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack
 
 from net_rounds import Rounds, Slice
-from net_servers import C100, OURS, REFERENCE, Case, EchoServer, NetRun
+from net_servers import C100, OURS, REFERENCE, Case, BenchServer, NetRun
 from processes import BenchError, Server, progress, rotated, waited_ns
 from tables import Table, number, spread
 
@@ -25,7 +25,7 @@ def run(net_run: NetRun, cases: list[Case]) -> dict[str, Rounds]:
     results = {case.name: Rounds(case) for case in net_run.cases(cases)}
     for index in range(net_run.options.rounds):
         for rounds in results.values():
-            progress("net", f"{rounds.case.title} round {index + 1}/{net_run.options.rounds}")
+            progress(net_run.group, f"{rounds.case.title} round {index + 1}/{net_run.options.rounds}")
             more = net_run.attempt(rounds.case.title, lambda: rate_of(rounds.case, results))
             rounds.slices.append(run_round(net_run, rounds, index, more) if more is not None else [])
     for rounds in results.values():
@@ -72,7 +72,7 @@ def slices_of(net_run: NetRun, name: str, index: int) -> int:
     return 3 if name in OURS else 2
 
 
-def start_servers(net_run: NetRun, case: Case, wanted: list[EchoServer], cleanup: ExitStack) -> dict[str, Server]:
+def start_servers(net_run: NetRun, case: Case, wanted: list[BenchServer], cleanup: ExitStack) -> dict[str, Server]:
     servers = {}
     for one in wanted:
         what = f"{case.title} {one.name}"
@@ -109,7 +109,7 @@ def measure(net_run: NetRun, case: Case, server: Server, more: tuple) -> dict:
 def tabulate(net_run: NetRun, rounds: Rounds) -> Table:
     case = rounds.case
     columns = storm_columns if case.is_storm else columns_of_requests
-    table = Table(f"net {case.title}: {case.what}, {len(rounds.slices)} rounds", ["server"])
+    table = Table(f"{net_run.group} {case.title}: {case.what}, {len(rounds.slices)} rounds", ["server"])
     for one in net_run.servers:
         if rounds.has(one.name):
             cells = columns(rounds, one.name)

@@ -154,8 +154,8 @@ def why_no_server(command: list) -> str:
 class IdleClients:
     """Connections that send one request and are then idle, until the end of the `with` block."""
 
-    def __init__(self, program: Path, server: Server, processor: int, connections: int):
-        command = [program, "--port", server.port, "--connections", connections, "--idle", 300]
+    def __init__(self, program: Path, server: Server, processor: int, connections: int, *arguments):
+        command = [program, "--port", server.port, "--connections", connections, "--idle", 300, *arguments]
         self.server = server
         # bench_load ends when its standard input is closed, so it ends even if this script is killed.
         self.process = start(command, processor, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -3,180 +3,20 @@
 // The baseline for echo servers on epoll: a bare epoll loop per thread, without eddy.
 //
 //     $ bench_bare_epoll --port 7000 --threads 1
-//
-// It is optimized as far as possible:
-//   - A connection is registered once, for both directions and edge-triggered. There is no later epoll_ctl.
-//   - All connections use one buffer. An answer is sent from the buffer in which it was received.
-//   - A receive that does not fill the buffer has emptied the socket. There is no second receive that returns EAGAIN.
-//   - The state of connections is in a table indexed by descriptor, which is allocated before the first client.
-// A request costs one recv, one send, and a share of an epoll_wait. Threads share no data.
-//
-// Only epoll_wait handles EINTR: the sockets do not block.
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "bare_epoll.hpp"
 
-#include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <memory>
 #include <span>
-#include <vector>
-
-#include "server_process.hpp"
 
 namespace {
 
-using bench::die;
-
-// Larger than the largest message (16 KiB): a message that fills the buffer causes a second recv.
-constexpr std::size_t buffer_size = 64UL * 1024;
-constexpr std::size_t events_per_tick = 512;
-// Connections accepted per epoll_wait. The listener is level-triggered, so the others are reported again.
-constexpr int accepts_per_turn = 64;
-
-/// The part of an answer that the socket did not accept. Almost always empty.
-struct unsent {
-    std::unique_ptr<std::byte[]> bytes;  // allocated when the socket is full for the first time
-    std::uint32_t from = 0;
-    std::uint32_t to = 0;
-
-    [[nodiscard]] bool empty() const noexcept { return from == to; }
+/// Answers with the received bytes.
+struct echo {
+    static std::span<const std::byte> answer(int, std::span<const std::byte> received) noexcept { return received; }
+    static void forget(int) noexcept {}
 };
-
-enum class outcome { open, closed };
-
-class echo_server {
-public:
-    explicit echo_server(int listener);
-    [[noreturn]] void run();
-
-private:
-    void accept_some();
-    void serve(int fd, std::uint32_t events);
-    outcome echo(int fd, bool until_empty);
-    outcome flush(int fd);
-    outcome send_or_keep(int fd, std::span<const std::byte> answer);
-    void watch(int fd, std::uint32_t events);
-    void close(int fd);
-
-    int epoll_;
-    int listener_;
-    std::vector<unsent> unsent_;  // by descriptor
-    alignas(64) std::array<std::byte, buffer_size> buffer_;
-};
-
-echo_server::echo_server(int listener)
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), listener_(listener), unsent_(::sysconf(_SC_OPEN_MAX)) {
-    if (epoll_ < 0) die("epoll_create1");
-    watch(listener_, EPOLLIN);
-}
-
-void echo_server::run() {
-    std::array<epoll_event, events_per_tick> events;
-    for (;;) {
-        const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
-        if (count < 0 && errno != EINTR) die("epoll_wait");
-        for (int i = 0; i < count; ++i) {
-            const int fd = events[i].data.fd;
-            // A descriptor that was closed in this batch does not occur in it again: epoll_wait reports each descriptor
-            // once, and accept_some() registers a reused number for the next epoll_wait only.
-            if (fd == listener_)
-                accept_some();
-            else
-                serve(fd, events[i].events);
-        }
-    }
-}
-
-void echo_server::accept_some() {
-    for (int i = 0; i < accepts_per_turn; ++i) {
-        const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno == EAGAIN || errno == ECONNABORTED) return;
-            die("accept4");  // probably out of descriptors, which invalidates the run
-        }
-        if (static_cast<std::size_t>(fd) >= unsent_.size()) {
-            ::close(fd);
-            continue;
-        }
-        // EPOLLPRI: a receive stops at urgent data, so a short receive would not mean that the socket is empty.
-        watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
-    }
-}
-
-void echo_server::serve(int fd, std::uint32_t events) {
-    const bool was_stuck = !unsent_[fd].empty();
-    if (was_stuck) {
-        if (flush(fd) == outcome::closed) return close(fd);
-        // Nothing is received while an answer is unsent, which is the backpressure for this client.
-        if (!unsent_[fd].empty()) return;
-    }
-    // After one of these events there may be no further edge, and edges that occurred while an answer was unsent are
-    // lost. A short receive then does not guarantee another event, so receive until the socket is empty.
-    const bool until_empty = was_stuck || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
-    if (!until_empty && (events & EPOLLIN) == 0) return;
-    if (echo(fd, until_empty) == outcome::closed) close(fd);
-}
-
-/// Answers all data in the socket. There is no limit: a client that sends continuously keeps the loop busy until its
-/// answers no longer fit into the socket.
-outcome echo_server::echo(int fd, bool until_empty) {
-    for (;;) {
-        const auto received = ::recv(fd, buffer_.data(), buffer_.size(), 0);
-        if (received > 0) {
-            const auto size = static_cast<std::size_t>(received);
-            if (send_or_keep(fd, std::span(buffer_).first(size)) == outcome::closed) return outcome::closed;
-            if (!unsent_[fd].empty()) return outcome::open;
-            if (size < buffer_.size() && !until_empty) return outcome::open;
-        } else if (received == 0) {
-            return outcome::closed;
-        } else {
-            return errno == EAGAIN ? outcome::open : outcome::closed;
-        }
-    }
-}
-
-outcome echo_server::flush(int fd) {
-    auto& rest = unsent_[fd];
-    const auto sent = ::send(fd, rest.bytes.get() + rest.from, rest.to - rest.from, MSG_NOSIGNAL);
-    if (sent < 0) return errno == EAGAIN ? outcome::open : outcome::closed;
-    rest.from += static_cast<std::uint32_t>(sent);
-    return outcome::open;
-}
-
-/// Sends `answer`, and keeps the part that the socket does not accept until EPOLLOUT. EPOLLOUT follows a partial send
-/// and EAGAIN (epoll(7), question 9). Precondition: there is no unsent data.
-outcome echo_server::send_or_keep(int fd, std::span<const std::byte> answer) {
-    const auto sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
-    if (sent == std::ssize(answer)) [[likely]]
-        return outcome::open;
-    if (sent < 0 && errno != EAGAIN) return outcome::closed;
-
-    const auto left = answer.subspan(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    auto& rest = unsent_[fd];
-    if (!rest.bytes) rest.bytes = std::make_unique_for_overwrite<std::byte[]>(buffer_size);
-    std::memcpy(rest.bytes.get(), left.data(), left.size());
-    rest.from = 0;
-    rest.to = static_cast<std::uint32_t>(left.size());
-    return outcome::open;
-}
-
-void echo_server::watch(int fd, std::uint32_t events) {
-    epoll_event event{};
-    event.events = events;
-    event.data.fd = fd;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
-}
-
-void echo_server::close(int fd) {
-    unsent_[fd] = {};
-    ::close(fd);
-}
 
 }  // namespace
 
-int main(int argc, char** argv) { return bench::run_servers<echo_server>(argc, argv); }
+int main(int argc, char** argv) { return bench::run_servers<bench::bare_epoll<echo>>(argc, argv); }

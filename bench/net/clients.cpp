@@ -39,10 +39,11 @@ std::string name_of(unsigned client) { return "connection " + std::to_string(cli
 
 }  // namespace
 
-clients::clients(std::uint16_t port, std::size_t message_size, unsigned most)
+clients::clients(std::uint16_t port, std::unique_ptr<const messages> exchanged, unsigned most)
     : port_(port),
-      size_(message_size),
-      pattern_(message_size),
+      messages_(std::move(exchanged)),
+      request_size_(messages_->request_size()),
+      answer_size_(messages_->answer_size()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       streams_(most),
       buffer_(std::make_unique_for_overwrite<std::byte[]>(receive_size)),
@@ -141,13 +142,13 @@ void clients::check(unsigned index, std::span<const std::byte> bytes, const on_a
     auto& peer = streams_[index];
     while (!bytes.empty()) {
         if (peer.answered == peer.begun) throw failure(name_of(index) + ": more bytes than requested");
-        const auto offset = peer.received - peer.answered * size_;
-        const auto size = std::min<std::size_t>(bytes.size(), size_ - offset);
-        if (std::memcmp(bytes.data(), pattern_.message(index, peer.answered) + offset, size) != 0)
+        const auto offset = peer.received - peer.answered * answer_size_;
+        const auto size = std::min<std::size_t>(bytes.size(), answer_size_ - offset);
+        if (!messages_->is_answer(index, peer.answered, offset, bytes.first(size)))
             throw failure(name_of(index) + ", answer " + std::to_string(peer.answered) + ": a wrong byte");
         peer.received += size;
         bytes = bytes.subspan(size);
-        if (offset + size < size_) return;
+        if (offset + size < answer_size_) return;
         ++peer.answered;
         --in_flight_;
         answered(index);
@@ -167,7 +168,7 @@ unsigned clients::in_flight(unsigned index) const noexcept {
 
 void clients::flush(unsigned index) {
     auto& peer = streams_[index];
-    if (peer.sent == peer.begun * size_) return;
+    if (peer.sent == peer.begun * request_size_) return;
     std::array<iovec, most_depth> parts;
     msghdr message{};
     message.msg_iov = parts.data();
@@ -183,13 +184,13 @@ void clients::flush(unsigned index) {
 
 std::size_t clients::gather(unsigned index, std::span<iovec> parts) const {
     const auto& peer = streams_[index];
-    auto sequence = peer.sent / size_;
-    auto offset = peer.sent % size_;
+    auto sequence = peer.sent / request_size_;
+    auto offset = peer.sent % request_size_;
     std::size_t count = 0;
     for (; sequence < peer.begun; ++sequence, offset = 0) {
         // SAFETY: iovec has no const; sendmsg() only reads.
-        auto* text = const_cast<std::byte*>(pattern_.message(index, sequence));
-        parts[count++] = {text + offset, size_ - offset};
+        auto* text = const_cast<std::byte*>(messages_->request(index, sequence));
+        parts[count++] = {text + offset, request_size_ - offset};
     }
     return count;
 }

@@ -12,19 +12,14 @@
 #include <vector>
 
 #include "clock.hpp"
-#include "pattern.hpp"
+#include "messages.hpp"
 
 namespace bench {
 
-/// An error of the server: a wrong byte, a lost connection, or no answer.
-struct failure : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-/// Clients of an echo server, on one thread and one epoll loop. They connect, send requests, and compare every byte of
+/// Clients of a server, on one thread and one epoll loop. They connect, send requests, and compare every byte of
 /// the answers. The modes of load (modes.hpp) decide when a client sends.
 ///
-/// They must be at least as fast as the servers, so they use the same techniques as bare_epoll.cpp.
+/// They must be at least as fast as the servers, so they use the same techniques as bare_epoll.hpp.
 class clients {
 public:
     /// Called with the index of a client for each complete answer. It may call begin() and close().
@@ -32,7 +27,7 @@ public:
 
     static constexpr std::size_t most_depth = 64;
 
-    clients(std::uint16_t port, std::size_t message_size, unsigned most);
+    clients(std::uint16_t port, std::unique_ptr<const messages> exchanged, unsigned most);
 
     /// Starts to connect and to send a first request. A connection counts as open when this request was answered.
     void open(unsigned client);
@@ -63,8 +58,8 @@ public:
     [[nodiscard]] int epoll() const noexcept { return epoll_; }
 
 private:
-    /// A client sends and receives an endless stream of messages of the same size, so its state consists of the
-    /// positions in both streams. A client that is opened again continues its stream.
+    /// A client sends and receives endless streams of messages of the same size, so its state consists of the positions
+    /// in both streams. A client that is opened again continues its stream.
     struct stream {
         int fd = -1;
         std::uint64_t begun = 0;     // messages, including those not sent yet
@@ -81,8 +76,9 @@ private:
     [[noreturn]] void lost(unsigned index, int error) const;
 
     std::uint16_t port_;
-    std::size_t size_;
-    pattern pattern_;
+    std::unique_ptr<const messages> messages_;
+    const std::size_t request_size_;
+    const std::size_t answer_size_;
     int epoll_;
     std::vector<stream> streams_;
     std::unique_ptr<std::byte[]> buffer_;

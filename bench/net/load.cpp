@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// The load generator of the group `net`: clients of an echo server, on one thread and one epoll loop.
+// The load generator of the groups `net` and `http`: clients of an echo server, or of an HTTP server, on one thread and
+// one epoll loop.
 //
 //     $ bench_load --port 7000 --connections 100 --size 64 --seconds 2 --warmup 0.5
 //     $ bench_load --port 7000 --connections 100 --rate 50000 --seconds 2
 //     $ bench_load --port 7000 --connections 10000 --idle 60
+//     $ bench_load --port 7000 --connections 100 --http --seconds 2
 //
 // It compares every byte of every answer. The first wrong byte or lost connection ends the run with status 1. It does
 // not use eddy, so that a bug in eddy cannot affect both sides of a measurement.
@@ -13,14 +15,17 @@
 
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 
 #include "clients.hpp"
+#include "http_messages.hpp"
 #include "interval.hpp"
 #include "load_options.hpp"
 #include "modes.hpp"
+#include "pattern.hpp"
 #include "server_costs.hpp"
 
 namespace {
@@ -33,6 +38,11 @@ void raise_descriptor_limit(unsigned connections) {
     if (limit.rlim_cur < connections + 16)
         throw std::runtime_error("RLIMIT_NOFILE (" + std::to_string(limit.rlim_max) + ") is too low for " +
                                  std::to_string(connections) + " connections: raise the hard limit");
+}
+
+std::unique_ptr<const bench::messages> make_messages(const bench::load_options& wanted) {
+    if (wanted.http) return std::make_unique<bench::http_messages>(wanted.port);
+    return std::make_unique<bench::pattern>(wanted.size);
 }
 
 void run(const bench::load_options& wanted, bench::clients& all, bench::interval& measured) {
@@ -70,7 +80,7 @@ int main(int argc, char** argv) {
     const unsigned most = wanted.connections + wanted.storm;
     try {
         raise_descriptor_limit(most);
-        bench::clients all(wanted.port, wanted.size, most);
+        bench::clients all(wanted.port, make_messages(wanted), most);
         if (wanted.idle > 0) {
             bench::idle(wanted, all);
         } else {

@@ -13,7 +13,8 @@ namespace {
 void describe(CLI::App& app, load_options& wanted) {
     app.add_option("--port", wanted.port, "the port of the server on 127.0.0.1")->required();
     app.add_option("--connections", wanted.connections, "the number of connections")->check(CLI::PositiveNumber);
-    app.add_option("--size", wanted.size, "bytes per request")->check(CLI::PositiveNumber);
+    auto* size = app.add_option("--size", wanted.size, "bytes per request")->check(CLI::PositiveNumber);
+    app.add_flag("--http", wanted.http, "the server is an HTTP server, and each request is GET /")->excludes(size);
     app.add_option("--warmup", wanted.warmup, "seconds before the measurement");
     auto* pid = app.add_option("--server-pid", wanted.server_pid, "also measure the processor time of this process");
     app.add_flag("--count-calls", wanted.count_calls, "also count its system calls")->needs(pid);
@@ -47,7 +48,7 @@ void check(const load_options& wanted) {
 
 load_options load_options::parse(int argc, char** argv) {
     load_options wanted;
-    CLI::App app("Clients of an echo server that compare every byte of every answer.");
+    CLI::App app("Clients of an echo server or an HTTP server that compare every byte of every answer.");
     describe(app, wanted);
     try {
         app.parse(argc, argv);

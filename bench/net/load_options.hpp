@@ -12,6 +12,7 @@ struct load_options {
     std::uint16_t port = 0;
     unsigned connections = 1;
     std::size_t size = 64;
+    bool http = false;
     std::size_t depth = 1;
     unsigned active = 0;  // 0: all
     double rate = 0;      // requests per second; 0: each request follows the previous answer

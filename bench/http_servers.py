@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""The group `http`: eddy's HTTP/1.1 server, against a bare epoll loop that answers with the same bytes.
+
+The clients are those of the group `net`, and so are the tables: see net.py. Each request is `GET /`, with three header
+fields. Each response is `Hello, World!`. The bare loop only finds the end of each request.
+"""
+
+import sys
+from dataclasses import replace
+
+import net
+import net_calls
+import net_idle
+import net_timing
+from net_servers import AGAIN, C100, EDDY, EDDY_URING, IDLE, ONE_THREAD, REFERENCE, NetRun, own_servers, startable
+from processes import ONE_PROCESSOR
+from tables import Outcome, Target
+
+SERVERS = {
+    REFERENCE: "bench_http_bare",
+    AGAIN: "bench_http_bare",
+    EDDY: "bench_http_eddy",
+    EDDY_URING: "bench_http_eddy",
+}
+CASES = [replace(one, what=one.what.removesuffix(", 64 B")) for one in ONE_THREAD
+         if one.name in ("C1", "C100", "C1000")]
+NAMES = [*(one.name for one in CASES), IDLE]
+
+CPU = 1.15  # processor time per request
+IDLE_BYTES = 1536  # per connection
+
+
+def run(options) -> Outcome:
+    outcome = Outcome(legend=net.LEGEND)
+    load = options.build / "bench" / "bench_load"
+    servers = startable(own_servers(options.build, SERVERS), outcome)
+    net_run = NetRun(options, load, servers, outcome, wanted_cases(options.only), "http", ("--http",))
+    if not load.exists():
+        outcome.absent.append(f"{load.name} is not built")
+    if not load.exists() or not net_run.has(REFERENCE):
+        return outcome
+    if not net_run.processors.apart:
+        outcome.errors.append(ONE_PROCESSOR)
+
+    results = net_timing.run(net_run, CASES)
+    net_calls.count(net_run)
+    idle = net_idle.measure(net_run) if IDLE in net_run.wanted else {}
+    outcome.targets += judge(results, idle)
+    return outcome
+
+
+def wanted_cases(only: str) -> list[str]:
+    names = only.split(",") if only else NAMES
+    if unknown := [name for name in names if name not in NAMES]:
+        sys.exit(f"http: there is no case {unknown[0]}; the cases are {', '.join(NAMES)}")
+    return names
+
+
+def judge(results: dict, idle: dict[str, dict]) -> list[Target]:
+    targets = []
+    if (rounds := results.get(C100.name)) and rounds.has(EDDY):
+        target = Target(f"{EDDY}, {C100.name}: CPU per request, x {REFERENCE}",
+                        rounds.ratio(EDDY, "cpu_us_per_request"), CPU)
+        targets.append(replace(target, is_judged=rounds.is_reliable))
+    if EDDY in idle:
+        targets.append(Target(f"{EDDY}, {IDLE}: bytes per connection", idle[EDDY]["bytes"], IDLE_BYTES))
+    return targets
