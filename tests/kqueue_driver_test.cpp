@@ -41,13 +41,13 @@ struct KqueueDriver : testing::Test {
     }
 
     static ends make_pipe() { return eddy::sys::make_pipe().value(); }
-    static ends make_sockets() { return eddy::sys::unix_pair(SOCK_STREAM).value(); }
+    static ends make_sockets() { return eddy::sys::unix_stream_pair().value(); }
     /// Returns a TCP connection.
     static ends make_connection() {
-        const auto listener = eddy::sys::tcp_socket(AF_INET).value();
+        const auto listener = eddy::sys::tcp_socket(eddy::sys::ip_version::v4).value();
         EXPECT_TRUE(eddy::sys::bind(listener.get(), eddy::net::socket_addr::parse("127.0.0.1:0").value()));
         EXPECT_TRUE(eddy::sys::listen(listener.get(), 1));
-        auto client = eddy::sys::tcp_socket(AF_INET).value();
+        auto client = eddy::sys::tcp_socket(eddy::sys::ip_version::v4).value();
         static_cast<void>(eddy::sys::connect(client.get(), eddy::sys::local_addr(listener.get()).value()));
         return {std::move(client), std::move(eddy::sys::accept(listener.get()).value().fd)};
     }

@@ -125,7 +125,7 @@ changed_lately() {
 # Checks that each file is listed in a CMakeLists.txt, that tests/coverage.tsv names only existing tests, and that the
 # pages have the code of tested files and no broken links.
 check_lists() {
-    local file folder forgotten=0
+    local file folder names forgotten=0
     while read -r file; do
         folder=${file%%/*}
         [[ $file != tests/must_not_compile/* ]] || folder=tests/must_not_compile
@@ -139,9 +139,26 @@ check_lists() {
         find tests/fuzz -name '*.cpp' ! -name fuzzer.cpp
         find tests -maxdepth 1 -name '*_test.cpp'
     )
+    names=$(names_of_the_system)
+    if [[ -n $names ]]; then
+        say "only src/sys and src/driver may include headers of the operating system and use their constants:"
+        say "$names"
+        forgotten=1
+    fi
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     return "$forgotten"
+}
+
+# Prints the lines of the library, other than src/sys and src/driver, that include a header of the operating system or use
+# one of its constants.
+names_of_the_system() {
+    find include src -name '*.[ch]pp' ! -path 'src/sys/*' ! -path 'src/driver/*' | sort | xargs awk '
+        { code = $0; gsub(/"[^"]*"/, "", code); sub(/\/\/.*/, "", code) }
+        code ~ /^ *# *include <((arpa|linux|net|netinet|sys)\/|(fcntl|netdb|poll|pthread|sched|signal|termios|unistd)[.]h)/ ||
+        code ~ /(^|[^A-Za-z0-9_])((AF|IP|IPPROTO|IPV6|MSG|O|SHUT|SO|SOCK|SOL|TCP)_[A-Z]|POLL[A-Z]|IFNAMSIZ)/ {
+            printf "%s:%d: %s\n", FILENAME, FNR, $0
+        }'
 }
 
 # All tests with GCC -O0, on both drivers.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -12,7 +10,8 @@
 #include <eddy/result.hpp>
 
 #include "io/buffer_owner.hpp"
-#include "sys/syscall.hpp"
+#include "sys/fd.hpp"
+#include "sys/linger.hpp"
 
 namespace eddy::detail {
 
@@ -20,7 +19,7 @@ namespace eddy::detail {
 /// listener's queue.
 inline void reset_connection(int fd) noexcept {
     sys::reset_at_close(fd);
-    ::close(fd);
+    sys::close(fd);
 }
 
 /// An element of a socket's receive queue: the bytes that one receive has put into a provided buffer (each buffer has

@@ -42,7 +42,7 @@ public:
     /// Empties the pipe.
     void drain() const noexcept {
         std::array<std::byte, 64> taken;
-        while (sys::read(from_.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
+        while (sys::read(from_.get(), taken).value_or(0) == taken.size()) {
         }
     }
     void close() noexcept {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io/io_handle.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -312,7 +310,7 @@ void io_handle::finish_closing(stream_source& stream) noexcept {
 void io_handle::close_gone(stream_source& stream) noexcept {
     const int fd = stream.fd();
     static_cast<void>(take_out(stream, fd));  // may free the stream
-    ::close(fd);
+    sys::close(fd);
 }
 
 void io_handle::request_service(stream_source& stream) noexcept {

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/io_socket.hpp>
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -16,10 +13,10 @@
 #include "io/buffer_pool.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
-#include "io/iovec_list.hpp"
 #include "io/poll_call.hpp"
 #include "io/stream_source.hpp"
 #include "sys/fd.hpp"
+#include "sys/iovec_list.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
@@ -70,7 +67,7 @@ void io_socket::close() noexcept {
         return;
     }
     // Remove the descriptor from the driver before closing it: a duplicate elsewhere would keep it reporting.
-    ::close(release());
+    sys::close(release());
 }
 
 void io_socket::bind_to(const reactor_handle& owner) noexcept {
@@ -191,11 +188,11 @@ result<std::size_t> io_socket::read_from_ring(std::span<std::byte> into, bool& i
 // ---- Operations ----
 
 result<std::size_t> io_socket::recv_some(std::span<std::byte> into) const noexcept {
-    return is_pipe() ? sys::read(fd_, into.data(), into.size()) : sys::recv(fd_, into.data(), into.size());
+    return is_pipe() ? sys::read(fd_, into) : sys::recv(fd_, into);
 }
 
 result<std::size_t> io_socket::send_some(std::span<const std::byte> from) const noexcept {
-    return is_pipe() ? sys::write_pipe(fd_, from.data(), from.size()) : sys::send(fd_, from.data(), from.size());
+    return is_pipe() ? sys::write_pipe(fd_, from) : sys::send(fd_, from);
 }
 
 result<std::size_t> io_socket::recv_parts(const iovec_list& into) const noexcept {
@@ -234,12 +231,11 @@ result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& i
     for (const auto& each : into.get()) {
         // An error or the end after the bytes is reported only once. So leave it for the next read.
         if (total != 0 && !stream().has_chunk()) break;
-        // SAFETY: iovec_list::add() has stored a std::byte* there. The caller's buffer outlives this call.
-        const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);
+        const auto to = iovec_list::bytes_of(each);
         const auto count = read_from_ring(to, is_drained);
         if (!count) return count;
         total += *count;
-        if (*count != each.iov_len) break;
+        if (*count != to.size()) break;
     }
     return total;
 }
@@ -272,7 +268,7 @@ poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, cons
 }
 
 poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* future, std::span<std::byte> into) {
-    const auto look = [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); };
+    const auto look = [&] { return sys::peek(fd_, into); };
     if (is_stream(cx)) {
         bool is_drained = false;
         const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
@@ -385,7 +381,7 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* futu
 
 result<void> io_socket::shut_down_now() const noexcept {
     if (is_pipe()) return ok();
-    auto done = sys::shutdown(fd_, SHUT_WR);
+    auto done = sys::shutdown(fd_, sys::half::sending);
     if (!done && done.error() == std::errc::not_connected) return ok();  // the peer has closed first
     return done;
 }

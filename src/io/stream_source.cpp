@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io/stream_source.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -17,8 +14,8 @@
 #include "driver/send_slot.hpp"
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
-#include "io/iovec_list.hpp"
 #include "io/listener_source.hpp"
+#include "sys/linger.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
@@ -62,7 +59,7 @@ stream_source::~stream_source() {
     // parent and must not be reset.
     while (received_chunk* const left = pop_oldest()) {
         if (is_listener()) {
-            ::close(accepted_connection::take(*left).fd);
+            sys::close(accepted_connection::take(*left).fd);
         } else {
             left->give_back();
         }
@@ -183,7 +180,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     }
     // Further bytes of a stopped receive are in the socket. No receive starts meanwhile, since that takes the lock.
     if (count == into.size() || has(receives) || end_ != 0) return count;
-    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK | MSG_DONTWAIT);
+    const auto more = sys::peek(fd_, into.subspan(count));
     if (more) return count + *more;
     // The kernel reports an error once. Keep it for the next read that finds no bytes.
     if (!is_temporary(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());

@@ -10,7 +10,8 @@
 #include "driver/send_slot.hpp"
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
-#include "io/iovec_list.hpp"
+#include "sys/iovec_list.hpp"
+#include "sys/linger.hpp"
 #include "sys/syscall.hpp"
 
 // The writing direction of a ring connection. send_slot describes the send buffer and its states.
@@ -102,7 +103,7 @@ void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lo
 
 result<std::size_t> stream_source::write_directly(io_handle& owner, send_list from) noexcept {
     const iovec_list list(from);
-    auto count = list.get().size() == 1 ? sys::send(fd_, list.get()[0].iov_base, list.get()[0].iov_len)
+    auto count = list.get().size() == 1 ? sys::send(fd_, iovec_list::bytes_of(list.get()[0]))
                                         : sys::send_vectored(fd_, list.get());
     if (count || count.error() != would_block()) return count;
     // From here on the epoll reports writability, also if the socket already is writable.
@@ -162,7 +163,7 @@ result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_l
 /// Sends the rest of the slot as far as the socket accepts it. Requires the lock.
 void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
-        const auto count = sys::send(fd_, slot_->rest().data(), slot_->rest().size(), MSG_DONTWAIT);
+        const auto count = sys::send_without_waiting(fd_, slot_->rest());
         if (!count && is_temporary(count.error().value())) return;
         if (!count) send_error_ = static_cast<std::uint8_t>(count.error().value());
         slot_->drop_front(count ? *count : slot_->rest().size());
@@ -177,7 +178,7 @@ void stream_source::free_slot() noexcept {
 /// Preconditions: the slot is free.
 void stream_source::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
-    if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
+    if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, sys::half::sending));
     shuts_down_ = 0;
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <eddy/error.hpp>
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
+#include "sys/socket_kind.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
@@ -25,39 +23,30 @@ inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     return owned;
 }
 
-/// Checks that the socket option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) has the value `wanted`.
-/// Errors: `otherwise`; what getsockopt(2) reports.
-inline result<void> check_socket(int fd, int name, int wanted,
-                                 std::errc otherwise = std::errc::wrong_protocol_type) noexcept {
-    const auto is = sys::get_option<int>(fd, SOL_SOCKET, name);
+/// Checks that the socket is one of this kind.
+/// Errors: wrong_protocol_type; not_a_socket; what else getsockopt(2) reports.
+inline result<void> check_kind(int fd, sys::socket_kind wanted) noexcept {
+    const auto is = sys::kind_of_socket(fd);
     if (!is) return std::unexpected(is.error());
-    if (*is != wanted) return std::unexpected(std::make_error_code(otherwise));
+    if (*is != wanted) return std::unexpected(std::make_error_code(std::errc::wrong_protocol_type));
     return ok();
 }
 
 /// Checks that the socket is a listener.
+/// Errors: invalid_argument; what getsockopt(2) reports.
 inline result<void> check_listens(int fd) noexcept {
-    return check_socket(fd, SO_ACCEPTCONN, 1, std::errc::invalid_argument);
+    const auto listens = sys::is_listener(fd);
+    if (!listens) return std::unexpected(listens.error());
+    if (!*listens) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    return ok();
 }
 
-/// Like adopt_nonblocking(), and checks the protocol of the socket.
-inline result<sys::unique_fd> adopt_protocol(int fd, int protocol) noexcept {
+/// Like adopt_nonblocking(), for a socket of this kind. Other sockets are refused: only for TCP does a short read mean
+/// that the socket is drained, so they would lose wake-ups.
+inline result<sys::unique_fd> adopt_socket(int fd, sys::socket_kind kind) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;
-    if (const auto fits = check_socket(fd, SO_PROTOCOL, protocol); !fits) return std::unexpected(fits.error());
-    return owned;
-}
-
-/// Takes ownership of a TCP socket. Other sockets are refused: only for TCP does a short read mean that the socket is
-/// drained, so they would lose wake-ups.
-inline result<sys::unique_fd> adopt(int fd) noexcept { return adopt_protocol(fd, IPPROTO_TCP); }
-
-/// Takes ownership of a Unix socket of this type (SOCK_STREAM, SOCK_DGRAM).
-inline result<sys::unique_fd> adopt_unix(int fd, int type) noexcept {
-    auto owned = adopt_nonblocking(fd);
-    if (!owned) return owned;
-    if (const auto fits = check_socket(fd, SO_DOMAIN, AF_UNIX); !fits) return std::unexpected(fits.error());
-    if (const auto fits = check_socket(fd, SO_TYPE, type); !fits) return std::unexpected(fits.error());
+    if (const auto fits = check_kind(fd, kind); !fits) return std::unexpected(fits.error());
     return owned;
 }
 

@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/datagram_socket.hpp>
 
-#include <sys/socket.h>
-
 #include <type_traits>
 
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/unix_addr.hpp>
 
 #include "io/poll_call.hpp"
-#include "net/socket_options.hpp"
 #include "net/unix_calls.hpp"
 #include "sys/sockaddr.hpp"
+#include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
 namespace {
 
-result<std::size_t> datagram_size(const io_socket& socket) noexcept {
-    return sys::recv(socket.fd(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
-}
+result<std::size_t> datagram_size(const io_socket& socket) noexcept { return sys::datagram_size(socket.fd()); }
 
 }  // namespace
 
@@ -51,7 +47,7 @@ result<Addr> sender_of(const sys::native_addr& native) noexcept {
 template <class Addr>
 result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, takes_datagram takes) noexcept {
     sys::native_addr native;
-    const auto got = sys::recv_from(fd, into, native, takes == takes_datagram::yes ? 0 : MSG_PEEK);
+    const auto got = takes == takes_datagram::yes ? sys::recv_from(fd, into, native) : sys::peek_from(fd, into, native);
     if (!got) return std::unexpected(got.error());
     const auto from = sender_of<Addr>(native);
     if (!from) return std::unexpected(from.error());
@@ -88,8 +84,7 @@ auto datagram_socket<Addr>::try_recv_from(std::span<std::byte> into) -> result<r
 
 template <class Addr>
 result<std::size_t> datagram_socket<Addr>::try_peek(std::span<std::byte> into) {
-    return socket_.try_call(direction::read,
-                            [&] { return sys::recv(socket_.fd(), into.data(), into.size(), MSG_PEEK); });
+    return socket_.try_call(direction::read, [&] { return sys::peek(socket_.fd(), into); });
 }
 
 template <class Addr>
@@ -105,12 +100,12 @@ result<std::optional<std::error_code>> datagram_socket<Addr>::take_error() const
 
 template <class Addr>
 result<std::uint32_t> datagram_socket<Addr>::send_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
+    return sys::get_number(socket_.fd(), sys::option::send_buffer_size);
 }
 
 template <class Addr>
 result<void> datagram_socket<Addr>::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
+    return sys::set_number(socket_.fd(), sys::option::send_buffer_size, bytes);
 }
 
 template class datagram_socket<socket_addr>;

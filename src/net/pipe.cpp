@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/pipe.hpp>
 
-#include <fcntl.h>
-
 #include <eddy/error.hpp>
 
 #include "net/adopt.hpp"
@@ -18,14 +16,15 @@ result<void> check_pipe(int fd) noexcept {
     return ok();
 }
 
-/// Takes ownership of a pipe. `mode` is O_RDONLY or O_WRONLY: the pipe must be open for it.
+/// Takes ownership of a pipe. `mode` is sys::read_only or sys::write_only: the pipe must be open for it.
 result<sys::unique_fd> adopt_pipe(int fd, int mode) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;
     if (const auto fits = check_pipe(fd); !fits) return std::unexpected(fits.error());
     const auto is = sys::access_mode(fd);
     if (!is) return std::unexpected(is.error());
-    if (*is != mode && *is != O_RDWR) return std::unexpected(std::make_error_code(std::errc::permission_denied));
+    if (*is != mode && *is != sys::read_write)
+        return std::unexpected(std::make_error_code(std::errc::permission_denied));
     return owned;
 }
 
@@ -38,20 +37,20 @@ result<ends> make() noexcept {
 }
 
 result<sender> sender::from_native(int fd) noexcept {
-    auto owned = adopt_pipe(fd, O_WRONLY);
+    auto owned = adopt_pipe(fd, sys::write_only);
     if (!owned) return std::unexpected(owned.error());
     return sender(owned->release());
 }
 
 result<receiver> receiver::from_native(int fd) noexcept {
-    auto owned = adopt_pipe(fd, O_RDONLY);
+    auto owned = adopt_pipe(fd, sys::read_only);
     if (!owned) return std::unexpected(owned.error());
     return receiver(owned->release());
 }
 
 result<int> open_options::open(std::string_view path, int mode) const {
     if (path.empty() || path.contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
-    auto fd = sys::open(std::string(path), read_write_ ? O_RDWR : mode);
+    auto fd = sys::open(std::string(path), read_write_ ? sys::read_write : mode);
     if (!fd) return std::unexpected(fd.error());
     if (!unchecked_) {
         if (const auto fits = check_pipe(fd->get()); !fits) return std::unexpected(fits.error());
@@ -60,13 +59,13 @@ result<int> open_options::open(std::string_view path, int mode) const {
 }
 
 result<receiver> open_options::open_receiver(std::string_view path) const {
-    const auto fd = open(path, O_RDONLY);
+    const auto fd = open(path, sys::read_only);
     if (!fd) return std::unexpected(fd.error());
     return receiver(*fd);
 }
 
 result<sender> open_options::open_sender(std::string_view path) const {
-    const auto fd = open(path, O_WRONLY);
+    const auto fd = open(path, sys::write_only);
     if (!fd) return std::unexpected(fd.error());
     return sender(*fd);
 }

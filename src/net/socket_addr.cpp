@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/socket_addr.hpp>
 
-#include <net/if.h>
-
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -12,6 +10,8 @@
 #include <span>
 
 #include <eddy/error.hpp>
+
+#include "sys/interface_index.hpp"
 
 namespace eddy::net {
 namespace {
@@ -146,11 +146,7 @@ std::optional<std::uint32_t> scope_of(std::string_view name) noexcept {
     cursor text(name);
     if (const auto number = text.take_number<std::uint32_t>(10, name.size()); number && text.at_end()) return number;
 
-    std::array<char, IF_NAMESIZE> terminated{};
-    if (name.empty() || name.size() >= terminated.size() || name.contains('\0')) return std::nullopt;
-    std::ranges::copy(name, terminated.begin());
-    const unsigned index = ::if_nametoindex(terminated.data());
-    return index == 0 ? std::nullopt : std::optional<std::uint32_t>(index);
+    return sys::interface_index(name);
 }
 
 std::optional<std::uint16_t> read_port(cursor& text) noexcept {

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/tcp_listener.hpp>
 
-#include <sys/socket.h>
-
 #include <eddy/future/poll_fn.hpp>
 
 #include "net/adopt.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
+#include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
 
 result<tcp_listener> tcp_listener::bind_now(const socket_addr& at) noexcept {
-    auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
+    auto fd = sys::tcp_socket(sys::version_of(at));
     if (!fd) return std::unexpected(fd.error());
     // So that a server can be restarted while connections of the former process are in TIME_WAIT.
-    if (auto set = set_flag(fd->get(), SOL_SOCKET, SO_REUSEADDR, true); !set) return std::unexpected(set.error());
+    if (auto set = sys::set_flag(fd->get(), sys::option::reuse_addr, true); !set) return std::unexpected(set.error());
     if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
     return tcp_listener(fd->release());
 }
 
 result<tcp_listener> tcp_listener::from_native(int fd) noexcept {
-    auto owned = adopt(fd);
+    auto owned = adopt_socket(fd, sys::socket_kind::tcp);
     if (!owned) return std::unexpected(owned.error());
     if (const auto listens = check_listens(fd); !listens) return std::unexpected(listens.error());
     return tcp_listener(owned->release());

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/tcp_socket.hpp>
 
-#include <sys/socket.h>
-
 #include "net/adopt.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
+#include "sys/bound_device.hpp"
+#include "sys/linger.hpp"
+#include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
 
 result<tcp_socket> tcp_socket::v4() noexcept {
-    auto fd = sys::tcp_socket(AF_INET);
+    auto fd = sys::tcp_socket(sys::ip_version::v4);
     if (!fd) return std::unexpected(fd.error());
     return tcp_socket(fd->release());
 }
 
 result<tcp_socket> tcp_socket::v6() noexcept {
-    auto fd = sys::tcp_socket(AF_INET6);
+    auto fd = sys::tcp_socket(sys::ip_version::v6);
     if (!fd) return std::unexpected(fd.error());
     return tcp_socket(fd->release());
 }
 
 result<tcp_socket> tcp_socket::from_native(int fd) noexcept {
-    auto owned = adopt(fd);
+    auto owned = adopt_socket(fd, sys::socket_kind::tcp);
     if (!owned) return std::unexpected(owned.error());
     return tcp_socket(owned->release());
 }
@@ -53,55 +54,57 @@ task<result<tcp_stream>> tcp_socket::connect_this(eddy::detail::io_socket socket
     co_return tcp_stream(co_await try_(connect_socket(std::move(socket), to, where)));
 }
 
-result<bool> tcp_socket::reuse_addr() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_REUSEADDR); }
+result<bool> tcp_socket::reuse_addr() const noexcept { return sys::get_flag(socket_.fd(), sys::option::reuse_addr); }
 result<void> tcp_socket::set_reuse_addr(bool on) const noexcept {
-    return set_flag(socket_.fd(), SOL_SOCKET, SO_REUSEADDR, on);
+    return sys::set_flag(socket_.fd(), sys::option::reuse_addr, on);
 }
-result<bool> tcp_socket::reuse_port() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_REUSEPORT); }
+result<bool> tcp_socket::reuse_port() const noexcept { return sys::get_flag(socket_.fd(), sys::option::reuse_port); }
 result<void> tcp_socket::set_reuse_port(bool on) const noexcept {
-    return set_flag(socket_.fd(), SOL_SOCKET, SO_REUSEPORT, on);
+    return sys::set_flag(socket_.fd(), sys::option::reuse_port, on);
 }
-result<bool> tcp_socket::only_v6() const noexcept { return get_flag(socket_.fd(), IPPROTO_IPV6, IPV6_V6ONLY); }
+result<bool> tcp_socket::only_v6() const noexcept { return sys::get_flag(socket_.fd(), sys::option::only_v6); }
 result<void> tcp_socket::set_only_v6(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_IPV6, IPV6_V6ONLY, on);
+    return sys::set_flag(socket_.fd(), sys::option::only_v6, on);
 }
 result<std::uint32_t> tcp_socket::fastopen() const noexcept {
-    return get_number(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN);
+    return sys::get_number(socket_.fd(), sys::option::fastopen);
 }
 result<void> tcp_socket::set_fastopen(std::uint32_t connections) const noexcept {
-    return set_number(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN, connections);
+    return sys::set_number(socket_.fd(), sys::option::fastopen, connections);
 }
 result<bool> tcp_socket::fastopen_connect() const noexcept {
-    return get_flag(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT);
+    return sys::get_flag(socket_.fd(), sys::option::fastopen_connect);
 }
 result<void> tcp_socket::set_fastopen_connect(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT, on);
+    return sys::set_flag(socket_.fd(), sys::option::fastopen_connect, on);
 }
-result<bool> tcp_socket::nodelay() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY); }
+result<bool> tcp_socket::nodelay() const noexcept { return sys::get_flag(socket_.fd(), sys::option::nodelay); }
 result<void> tcp_socket::set_nodelay(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, on);
+    return sys::set_flag(socket_.fd(), sys::option::nodelay, on);
 }
 result<std::uint32_t> tcp_socket::send_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
+    return sys::get_number(socket_.fd(), sys::option::send_buffer_size);
 }
 result<void> tcp_socket::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
+    return sys::set_number(socket_.fd(), sys::option::send_buffer_size, bytes);
 }
 result<std::uint32_t> tcp_socket::recv_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF);
+    return sys::get_number(socket_.fd(), sys::option::recv_buffer_size);
 }
 result<void> tcp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
+    return sys::set_number(socket_.fd(), sys::option::recv_buffer_size, bytes);
 }
-result<std::optional<std::chrono::seconds>> tcp_socket::linger() const noexcept { return get_linger(socket_.fd()); }
+result<std::optional<std::chrono::seconds>> tcp_socket::linger() const noexcept {
+    return sys::get_linger(socket_.fd());
+}
 result<void> tcp_socket::set_linger(std::optional<std::chrono::seconds> limit) const noexcept {
-    return net::set_linger(socket_.fd(), limit);
+    return sys::set_linger(socket_.fd(), limit);
 }
 result<std::uint32_t> tcp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
 result<void> tcp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
-result<std::optional<std::string>> tcp_socket::device() const { return get_device(socket_.fd()); }
+result<std::optional<std::string>> tcp_socket::device() const { return sys::bound_device(socket_.fd()); }
 result<void> tcp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
-    return net::bind_device(socket_.fd(), interface);
+    return sys::bind_device(socket_.fd(), interface);
 }
 result<std::optional<std::error_code>> tcp_socket::take_error() const noexcept { return sys::take_error(socket_.fd()); }
 

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/tcp_stream.hpp>
 
-#include <sys/socket.h>
-
-#include <cerrno>
-
 #include <eddy/future/poll_fn.hpp>
 
 #include "io/current_io.hpp"
@@ -12,6 +8,8 @@
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
+#include "sys/linger.hpp"
+#include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
@@ -37,7 +35,7 @@ task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, st
                                              std::source_location where) {
     std::error_code last = make_error_code(errc::no_address);
     for (const socket_addr& addr : to) {
-        auto fd = sys::tcp_socket(addr.is_ipv6() ? AF_INET6 : AF_INET);
+        auto fd = sys::tcp_socket(sys::version_of(addr));
         if (!fd) {
             last = fd.error();
             continue;
@@ -82,7 +80,7 @@ task<result<tcp_stream>> tcp_stream::connect(lookup_request to, const core_handl
 }
 
 result<tcp_stream> tcp_stream::from_native(int fd) noexcept {
-    auto owned = adopt(fd);
+    auto owned = adopt_socket(fd, sys::socket_kind::tcp);
     if (!owned) return std::unexpected(owned.error());
     return tcp_stream(owned->release());
 }
@@ -91,21 +89,23 @@ result<tcp_stream> tcp_stream::from_native(int fd) noexcept {
 
 result<socket_addr> tcp_stream::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
 result<socket_addr> tcp_stream::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
-result<bool> tcp_stream::nodelay() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY); }
+result<bool> tcp_stream::nodelay() const noexcept { return sys::get_flag(socket_.fd(), sys::option::nodelay); }
 result<void> tcp_stream::set_nodelay(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, on);
+    return sys::set_flag(socket_.fd(), sys::option::nodelay, on);
 }
 result<std::uint32_t> tcp_stream::ttl() const noexcept { return get_ttl(socket_.fd()); }
 result<void> tcp_stream::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
 
-result<std::optional<std::chrono::seconds>> tcp_stream::linger() const noexcept { return get_linger(socket_.fd()); }
+result<std::optional<std::chrono::seconds>> tcp_stream::linger() const noexcept {
+    return sys::get_linger(socket_.fd());
+}
 result<void> tcp_stream::set_linger(std::optional<std::chrono::seconds> limit) const noexcept {
-    return net::set_linger(socket_.fd(), limit);
+    return sys::set_linger(socket_.fd(), limit);
 }
 
-result<bool> tcp_stream::quickack() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_QUICKACK); }
+result<bool> tcp_stream::quickack() const noexcept { return sys::get_flag(socket_.fd(), sys::option::quickack); }
 result<void> tcp_stream::set_quickack(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_QUICKACK, on);
+    return sys::set_flag(socket_.fd(), sys::option::quickack, on);
 }
 
 }  // namespace eddy::net

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/udp_socket.hpp>
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
-#include <bit>
 
 #include "io/poll_call.hpp"
 #include "net/adopt.hpp"
 #include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
-#include "net/udp_batch.hpp"
+#include "sys/bound_device.hpp"
+#include "sys/multicast.hpp"
+#include "sys/socket_option.hpp"
 #include "sys/syscall.hpp"
+#include "sys/udp_batch.hpp"
 
 namespace eddy::detail {
 
@@ -38,14 +37,14 @@ using detail::never_drained;
 // ---- Creation ----
 
 result<udp_socket> udp_socket::bind_now(const socket_addr& at) noexcept {
-    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
+    auto fd = sys::udp_socket(sys::version_of(at));
     if (!fd) return std::unexpected(fd.error());
     if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
     return udp_socket(fd->release());
 }
 
 result<udp_socket> udp_socket::from_native(int fd) noexcept {
-    auto owned = adopt_protocol(fd, IPPROTO_UDP);
+    auto owned = adopt_socket(fd, sys::socket_kind::udp);
     if (!owned) return std::unexpected(owned.error());
     return udp_socket(owned->release());
 }
@@ -108,7 +107,8 @@ send_many_future udp_socket::send_many(std::span<const outgoing_datagram> all) n
 poll_result<result<std::size_t>> send_many_future::poll_socket(detail::io_socket& socket, context& cx,
                                                                const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
-    return socket.poll_call(direction::write, cx, future, [&] { return send_batch(socket.fd(), all_); }, never_drained);
+    return socket.poll_call(
+        direction::write, cx, future, [&] { return sys::send_batch(socket.fd(), all_); }, never_drained);
 }
 
 result<std::size_t> udp_socket::try_send_to(io::const_buffer from, const socket_addr& to) {
@@ -117,7 +117,7 @@ result<std::size_t> udp_socket::try_send_to(io::const_buffer from, const socket_
 
 result<std::size_t> udp_socket::try_send_many(std::span<const outgoing_datagram> all) {
     if (all.empty()) return std::size_t{0};
-    return socket_.try_call(direction::write, [&] { return send_batch(socket_.fd(), all); });
+    return socket_.try_call(direction::write, [&] { return sys::send_batch(socket_.fd(), all); });
 }
 
 poll_result<result<std::size_t>> udp_socket::poll_send_to(context& cx, std::span<const std::byte> from,
@@ -137,16 +137,16 @@ poll_result<result<std::size_t>> recv_many_future::poll_socket(detail::io_socket
     // A short batch has drained the socket, which saves the call that would only report EAGAIN. If an error has ended
     // the batch, the socket keeps it and reports an event for it, before or after this call. (An unwritable buffer
     // causes no event. That error is reported after the next event.)
-    const auto drained = [room = std::min(all_.size(), most_at_once)](const result<std::size_t>& count,
-                                                                      io::ready seen) {
+    const auto drained = [room = std::min(all_.size(), sys::most_datagrams_at_once)](const result<std::size_t>& count,
+                                                                                     io::ready seen) {
         return *count < room && !detail::may_cut_short(seen);
     };
-    return socket.poll_call(direction::read, cx, future, [&] { return recv_batch(socket.fd(), all_); }, drained);
+    return socket.poll_call(direction::read, cx, future, [&] { return sys::recv_batch(socket.fd(), all_); }, drained);
 }
 
 result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) {
     if (all.empty()) return std::size_t{0};
-    return socket_.try_call(direction::read, [&] { return recv_batch(socket_.fd(), all); });
+    return socket_.try_call(direction::read, [&] { return sys::recv_batch(socket_.fd(), all); });
 }
 
 // ---- The socket ----
@@ -154,93 +154,75 @@ result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) 
 result<socket_addr> udp_socket::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
 result<socket_addr> udp_socket::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
 
-result<bool> udp_socket::broadcast() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_BROADCAST); }
+result<bool> udp_socket::broadcast() const noexcept { return sys::get_flag(socket_.fd(), sys::option::broadcast); }
 result<void> udp_socket::set_broadcast(bool on) const noexcept {
-    return set_flag(socket_.fd(), SOL_SOCKET, SO_BROADCAST, on);
+    return sys::set_flag(socket_.fd(), sys::option::broadcast, on);
 }
 result<std::uint32_t> udp_socket::ttl() const noexcept { return get_ttl(socket_.fd()); }
 result<void> udp_socket::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
 result<std::uint32_t> udp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
 result<void> udp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
 result<std::uint32_t> udp_socket::recv_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF);
+    return sys::get_number(socket_.fd(), sys::option::recv_buffer_size);
 }
 result<void> udp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
+    return sys::set_number(socket_.fd(), sys::option::recv_buffer_size, bytes);
 }
 
-result<std::optional<std::string>> udp_socket::device() const { return get_device(socket_.fd()); }
+result<std::optional<std::string>> udp_socket::device() const { return sys::bound_device(socket_.fd()); }
 result<void> udp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
-    return net::bind_device(socket_.fd(), interface);
+    return sys::bind_device(socket_.fd(), interface);
 }
 
 // ---- Multicast ----
 
 result<bool> udp_socket::multicast_loop_v4() const noexcept {
-    return get_flag(socket_.fd(), IPPROTO_IP, IP_MULTICAST_LOOP);
+    return sys::get_flag(socket_.fd(), sys::option::multicast_loop_v4);
 }
 result<void> udp_socket::set_multicast_loop_v4(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_IP, IP_MULTICAST_LOOP, on);
+    return sys::set_flag(socket_.fd(), sys::option::multicast_loop_v4, on);
 }
 result<bool> udp_socket::multicast_loop_v6() const noexcept {
-    return get_flag(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
+    return sys::get_flag(socket_.fd(), sys::option::multicast_loop_v6);
 }
 result<void> udp_socket::set_multicast_loop_v6(bool on) const noexcept {
-    return set_flag(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP, on);
+    return sys::set_flag(socket_.fd(), sys::option::multicast_loop_v6, on);
 }
 result<std::uint32_t> udp_socket::multicast_ttl_v4() const noexcept {
-    return get_number(socket_.fd(), IPPROTO_IP, IP_MULTICAST_TTL);
+    return sys::get_number(socket_.fd(), sys::option::multicast_hops_v4);
 }
 result<void> udp_socket::set_multicast_ttl_v4(std::uint32_t hops) const noexcept {
-    return set_number(socket_.fd(), IPPROTO_IP, IP_MULTICAST_TTL, hops);
+    return sys::set_number(socket_.fd(), sys::option::multicast_hops_v4, hops);
 }
 result<std::uint32_t> udp_socket::multicast_hops_v6() const noexcept {
-    return get_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS);
+    return sys::get_number(socket_.fd(), sys::option::multicast_hops_v6);
 }
 result<void> udp_socket::set_multicast_hops_v6(std::uint32_t hops) const noexcept {
-    return set_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops);
+    return sys::set_number(socket_.fd(), sys::option::multicast_hops_v6, hops);
 }
 
-result<ipv4_addr> udp_socket::multicast_if_v4() const noexcept {
-    const auto addr = sys::get_option<in_addr>(socket_.fd(), IPPROTO_IP, IP_MULTICAST_IF);
-    if (!addr) return std::unexpected(addr.error());
-    return ipv4_addr(std::bit_cast<ipv4_addr::octets_type>(*addr));
-}
+result<ipv4_addr> udp_socket::multicast_if_v4() const noexcept { return sys::multicast_interface(socket_.fd()); }
 result<void> udp_socket::set_multicast_if_v4(const ipv4_addr& interface) const noexcept {
-    return sys::set_option(socket_.fd(), IPPROTO_IP, IP_MULTICAST_IF, std::bit_cast<in_addr>(interface.octets()));
+    return sys::set_multicast_interface(socket_.fd(), interface);
 }
 result<std::uint32_t> udp_socket::multicast_if_v6() const noexcept {
-    return get_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_IF);
+    return sys::get_number(socket_.fd(), sys::option::multicast_interface_v6);
 }
 result<void> udp_socket::set_multicast_if_v6(std::uint32_t interface) const noexcept {
-    return set_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_IF, interface);
+    return sys::set_number(socket_.fd(), sys::option::multicast_interface_v6, interface);
 }
-
-namespace {
-
-result<void> membership(int fd, int name, const ipv4_addr& group, const ipv4_addr& interface) noexcept {
-    const ip_mreq request{std::bit_cast<in_addr>(group.octets()), std::bit_cast<in_addr>(interface.octets())};
-    return sys::set_option(fd, IPPROTO_IP, name, request);
-}
-
-result<void> membership(int fd, int name, const ipv6_addr& group, std::uint32_t interface) noexcept {
-    const ipv6_mreq request{std::bit_cast<in6_addr>(group.octets()), interface};
-    return sys::set_option(fd, IPPROTO_IPV6, name, request);
-}
-
-}  // namespace
 
 result<void> udp_socket::join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
-    return membership(socket_.fd(), IP_ADD_MEMBERSHIP, group, interface);
+    return sys::join_multicast(socket_.fd(), group, interface);
 }
 result<void> udp_socket::join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
-    return membership(socket_.fd(), IPV6_ADD_MEMBERSHIP, group, interface);
+    return sys::join_multicast(socket_.fd(), group, interface);
 }
 result<void> udp_socket::leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
-    return membership(socket_.fd(), IP_DROP_MEMBERSHIP, group, interface);
+    return sys::leave_multicast(socket_.fd(), group, interface);
 }
 result<void> udp_socket::leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
-    return membership(socket_.fd(), IPV6_DROP_MEMBERSHIP, group, interface);
+    return sys::leave_multicast(socket_.fd(), group, interface);
 }
 
 }  // namespace eddy::net

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/unix_datagram.hpp>
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -29,19 +27,19 @@ result<unix_datagram> unix_datagram::bind_now(const unix_addr& at) noexcept {
 }
 
 result<unix_datagram> unix_datagram::unbound() noexcept {
-    auto fd = sys::unix_socket(SOCK_DGRAM);
+    auto fd = sys::unix_datagram_socket();
     if (!fd) return std::unexpected(fd.error());
     return unix_datagram(fd->release());
 }
 
 result<unix_datagram_pair> unix_datagram::pair() noexcept {
-    auto fds = sys::unix_pair(SOCK_DGRAM);
+    auto fds = sys::unix_datagram_pair();
     if (!fds) return std::unexpected(fds.error());
     return unix_datagram_pair(unix_datagram(fds->first.release()), unix_datagram(fds->second.release()));
 }
 
 result<unix_datagram> unix_datagram::from_native(int fd) noexcept {
-    auto owned = adopt_unix(fd, SOCK_DGRAM);
+    auto owned = adopt_socket(fd, sys::socket_kind::unix_datagram);
     if (!owned) return std::unexpected(owned.error());
     return unix_datagram(owned->release());
 }
@@ -86,11 +84,11 @@ result<std::size_t> unix_datagram::try_send_to(io::const_buffer from, const unix
 
 result<void> unix_datagram::shutdown(shutdown_side which) const noexcept {
     switch (which) {
-    case shutdown_side::receiving: return sys::shutdown(socket_.fd(), SHUT_RD);
-    case shutdown_side::sending: return sys::shutdown(socket_.fd(), SHUT_WR);
+    case shutdown_side::receiving: return sys::shutdown(socket_.fd(), sys::half::receiving);
+    case shutdown_side::sending: return sys::shutdown(socket_.fd(), sys::half::sending);
     case shutdown_side::both: break;
     }
-    return sys::shutdown(socket_.fd(), SHUT_RDWR);
+    return sys::shutdown(socket_.fd(), sys::half::both);
 }
 
 result<unix_addr> unix_datagram::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }

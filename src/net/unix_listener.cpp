@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/unix_listener.hpp>
 
-#include <sys/socket.h>
-
 #include "io/accept.hpp"
 #include "io/poll_call.hpp"
 #include "net/adopt.hpp"
@@ -15,7 +13,7 @@ namespace eddy::net {
 result<unix_listener> unix_listener::bind_now(const unix_addr& at) noexcept {
     // The kernel would choose a name that clients cannot know.
     if (at.is_unnamed()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-    auto fd = sys::unix_socket(SOCK_STREAM);
+    auto fd = sys::unix_stream_socket();
     if (!fd) return std::unexpected(fd.error());
     if (auto bound = sys::bind(fd->get(), sys::to_native(at)); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
@@ -23,7 +21,7 @@ result<unix_listener> unix_listener::bind_now(const unix_addr& at) noexcept {
 }
 
 result<unix_listener> unix_listener::from_native(int fd) noexcept {
-    auto owned = adopt_unix(fd, SOCK_STREAM);
+    auto owned = adopt_socket(fd, sys::socket_kind::unix_stream);
     if (!owned) return std::unexpected(owned.error());
     if (const auto listens = check_listens(fd); !listens) return std::unexpected(listens.error());
     return unix_listener(owned->release());

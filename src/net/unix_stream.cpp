@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/unix_stream.hpp>
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -11,6 +9,7 @@
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/unix_calls.hpp"
+#include "sys/peer_credentials.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
@@ -18,7 +17,7 @@ namespace eddy::net {
 task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     if (!to) co_return std::unexpected(to.error());
-    auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
+    auto fd = co_await try_(sys::unix_stream_socket());
     detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
     co_return co_await connect_this(std::move(socket), std::move(to), where);
 }
@@ -50,13 +49,13 @@ task<result<unix_stream>> unix_stream::connect(std::string_view path, std::sourc
 }
 
 result<unix_stream_pair> unix_stream::pair() noexcept {
-    auto fds = sys::unix_pair(SOCK_STREAM);
+    auto fds = sys::unix_stream_pair();
     if (!fds) return std::unexpected(fds.error());
     return unix_stream_pair(unix_stream(fds->first.release()), unix_stream(fds->second.release()));
 }
 
 result<unix_stream> unix_stream::from_native(int fd) noexcept {
-    auto owned = adopt_unix(fd, SOCK_STREAM);
+    auto owned = adopt_socket(fd, sys::socket_kind::unix_stream);
     if (!owned) return std::unexpected(owned.error());
     return unix_stream(owned->release());
 }
@@ -64,11 +63,6 @@ result<unix_stream> unix_stream::from_native(int fd) noexcept {
 result<unix_addr> unix_stream::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
 result<unix_addr> unix_stream::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
 
-result<peer_credentials> unix_stream::peer_cred() const noexcept {
-    const auto cred = sys::get_option<ucred>(socket_.fd(), SOL_SOCKET, SO_PEERCRED);
-    if (!cred) return std::unexpected(cred.error());
-    const auto pid = cred->pid > 0 ? std::optional<std::int32_t>(cred->pid) : std::nullopt;
-    return peer_credentials(pid, cred->uid, cred->gid);
-}
+result<peer_credentials> unix_stream::peer_cred() const noexcept { return sys::peer_credentials(socket_.fd()); }
 
 }  // namespace eddy::net

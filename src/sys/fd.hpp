@@ -7,6 +7,12 @@
 
 namespace eddy::sys {
 
+/// Closes a descriptor. Does nothing if `fd` is -1.
+inline void close(int fd) noexcept {
+    // Not retried after EINTR: on Linux the descriptor is already closed, and its number may belong to another file.
+    if (fd >= 0) ::close(fd);
+}
+
 /// Owns a file descriptor and closes it.
 class unique_fd {
 public:
@@ -27,11 +33,7 @@ public:
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
     /// Closes the descriptor and takes ownership of `fd`.
-    void reset(int fd = -1) noexcept {
-        // Not retried after EINTR: on Linux the descriptor is already closed, and its number may belong to another
-        // file.
-        if (const int old = std::exchange(fd_, fd); old >= 0) ::close(old);
-    }
+    void reset(int fd = -1) noexcept { sys::close(std::exchange(fd_, fd)); }
 
 private:
     int fd_ = -1;

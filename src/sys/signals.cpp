@@ -181,7 +181,7 @@ int descriptor_of(const signal_bell& bell) noexcept { return bell.read_end.get()
 
 void silence(const signal_bell& bell) noexcept {
     std::array<std::byte, 512> taken;
-    while (read(bell.read_end.get(), taken.data(), taken.size()).value_or(0) == taken.size()) {
+    while (read(bell.read_end.get(), taken).value_or(0) == taken.size()) {
     }
 }
 

@@ -9,6 +9,13 @@
 
 namespace eddy::sys {
 
+/// The version of the Internet Protocol that a socket is created for.
+enum class ip_version : bool { v4, v6 };
+
+[[nodiscard]] inline ip_version version_of(const net::socket_addr& addr) noexcept {
+    return addr.is_ipv6() ? ip_version::v6 : ip_version::v4;
+}
+
 /// A socket address in the kernel's format. If a system call writes it, `size` is initially the capacity of `storage`.
 struct native_addr {
     sockaddr_storage storage{};

@@ -39,6 +39,18 @@ result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) 
     return std::pair(std::move(first), std::move(second));
 }
 
+result<unique_fd> make_socket(int family, int type) noexcept {
+    return own_or_error(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+result<std::pair<unique_fd, unique_fd>> make_pair_of_sockets(int type) noexcept {
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0) {
+        return std::unexpected(last_error());
+    }
+    return own_both(fds);
+}
+
 msghdr message_of(std::span<const iovec> buffers) noexcept {
     msghdr message{};
     // SAFETY: recvmsg(2) and sendmsg(2) only read the array. msg_iov lacks a const for historical reasons.
@@ -103,6 +115,22 @@ result<native_addr> addr_from(int fd, Ask ask) noexcept {
 result<net::socket_addr> as_socket_addr(const result<native_addr>& native) noexcept {
     if (!native) return std::unexpected(native.error());
     return from_native(native->get(), native->size);
+}
+
+result<received> receive_datagram(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept {
+    iovec buffer{into.data(), into.size()};
+    msghdr message{};
+    const auto count = retry_interrupted([&] {
+        message = {};
+        message.msg_name = from.get();
+        message.msg_namelen = sizeof from.storage;
+        message.msg_iov = &buffer;
+        message.msg_iovlen = 1;
+        return ::recvmsg(fd, &message, flags);
+    });
+    if (count < 0) return std::unexpected(last_error());
+    from.size = message.msg_namelen;
+    return received{static_cast<std::size_t>(count), (message.msg_flags & MSG_TRUNC) != 0};
 }
 
 }  // namespace
@@ -170,25 +198,21 @@ void set_timerfd(int fd, std::chrono::nanoseconds delay) noexcept {
     ::timerfd_settime(fd, 0, &when, nullptr);
 }
 
-result<unique_fd> tcp_socket(int family) noexcept {
-    return own_or_error(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+result<unique_fd> tcp_socket(ip_version version) noexcept {
+    return make_socket(version == ip_version::v6 ? AF_INET6 : AF_INET, SOCK_STREAM);
 }
 
-result<unique_fd> udp_socket(int family) noexcept {
-    return own_or_error(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+result<unique_fd> udp_socket(ip_version version) noexcept {
+    return make_socket(version == ip_version::v6 ? AF_INET6 : AF_INET, SOCK_DGRAM);
 }
 
-result<unique_fd> unix_socket(int type) noexcept {
-    return own_or_error(::socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
+result<unique_fd> unix_stream_socket() noexcept { return make_socket(AF_UNIX, SOCK_STREAM); }
 
-result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept {
-    std::array<int, 2> fds{};
-    if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-        return std::unexpected(last_error());
-    }
-    return own_both(fds);
-}
+result<unique_fd> unix_datagram_socket() noexcept { return make_socket(AF_UNIX, SOCK_DGRAM); }
+
+result<std::pair<unique_fd, unique_fd>> unix_stream_pair() noexcept { return make_pair_of_sockets(SOCK_STREAM); }
+
+result<std::pair<unique_fd, unique_fd>> unix_datagram_pair() noexcept { return make_pair_of_sockets(SOCK_DGRAM); }
 
 result<void> bind(int fd, const native_addr& addr) noexcept { return done_or_error(::bind(fd, addr.get(), addr.size)); }
 
@@ -216,7 +240,17 @@ std::error_code connect(int fd, const native_addr& addr) noexcept {
 
 std::error_code connect(int fd, const net::socket_addr& addr) noexcept { return connect(fd, to_native(addr)); }
 
-result<void> shutdown(int fd, int how) noexcept { return done_or_error(::shutdown(fd, how)); }
+result<void> shutdown(int fd, half which) noexcept {
+    const auto how = [&] {
+        switch (which) {
+        case half::receiving: return SHUT_RD;
+        case half::sending: return SHUT_WR;
+        case half::both: break;
+        }
+        return SHUT_RDWR;
+    }();
+    return done_or_error(::shutdown(fd, how));
+}
 
 result<native_addr> native_local_addr(int fd) noexcept { return addr_from(fd, ::getsockname); }
 
@@ -233,20 +267,26 @@ result<std::optional<std::error_code>> take_error(int fd) noexcept {
     return std::error_code(*code, std::generic_category());
 }
 
-result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept {
-    iovec buffer{into.data(), into.size()};
-    msghdr message{};
-    const auto count = retry_interrupted([&] {
-        message = {};
-        message.msg_name = from.get();
-        message.msg_namelen = sizeof from.storage;
-        message.msg_iov = &buffer;
-        message.msg_iovlen = 1;
-        return ::recvmsg(fd, &message, flags);
-    });
-    if (count < 0) return std::unexpected(last_error());
-    from.size = message.msg_namelen;
-    return received{static_cast<std::size_t>(count), (message.msg_flags & MSG_TRUNC) != 0};
+result<std::size_t> peek(int fd, std::span<std::byte> into) noexcept {
+    return count_or_error(
+        retry_interrupted([&] { return ::recv(fd, into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT); }));
+}
+
+result<std::size_t> send_without_waiting(int fd, std::span<const std::byte> from) noexcept {
+    return count_or_error(
+        retry_interrupted([&] { return ::send(fd, from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }));
+}
+
+result<std::size_t> datagram_size(int fd) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC); }));
+}
+
+result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from) noexcept {
+    return receive_datagram(fd, into, from, 0);
+}
+
+result<received> peek_from(int fd, std::span<std::byte> into, native_addr& from) noexcept {
+    return receive_datagram(fd, into, from, MSG_PEEK);
 }
 
 result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept {
@@ -254,16 +294,16 @@ result<std::size_t> send_to(int fd, std::span<const std::byte> from, const nativ
         retry_interrupted([&] { return ::sendto(fd, from.data(), from.size(), MSG_NOSIGNAL, to.get(), to.size); }));
 }
 
-result<std::size_t> read(int fd, void* into, std::size_t size) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::read(fd, into, size); }));
+result<std::size_t> read(int fd, std::span<std::byte> into) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::read(fd, into.data(), into.size()); }));
 }
 
 result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept {
     return count_or_error(retry_interrupted([&] { return ::readv(fd, into.data(), count_of(into)); }));
 }
 
-result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept {
-    return no_sigpipe().run([&] { return ::write(fd, from, size); });
+result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept {
+    return no_sigpipe().run([&] { return ::write(fd, from.data(), from.size()); });
 }
 
 result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -46,7 +47,12 @@ template <class Call>
 /// Returns whether O_NONBLOCK is set for `fd`.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
-/// Returns O_RDONLY, O_WRONLY, or O_RDWR.
+/// The values of access_mode().
+inline constexpr int read_only = O_RDONLY;
+inline constexpr int write_only = O_WRONLY;
+inline constexpr int read_write = O_RDWR;
+
+/// Returns read_only, write_only, or read_write.
 [[nodiscard]] result<int> access_mode(int fd) noexcept;
 /// Returns whether `fd` is a pipe or a FIFO.
 [[nodiscard]] result<bool> is_fifo(int fd) noexcept;
@@ -81,13 +87,14 @@ struct accepted_fd {
     native_addr peer;
 };
 
-/// Creates a socket. `family` is AF_INET or AF_INET6.
-[[nodiscard]] result<unique_fd> tcp_socket(int family) noexcept;
-[[nodiscard]] result<unique_fd> udp_socket(int family) noexcept;
-/// Creates a Unix socket. `type` is SOCK_STREAM or SOCK_DGRAM.
-[[nodiscard]] result<unique_fd> unix_socket(int type) noexcept;
+/// Creates a socket.
+[[nodiscard]] result<unique_fd> tcp_socket(ip_version version) noexcept;
+[[nodiscard]] result<unique_fd> udp_socket(ip_version version) noexcept;
+[[nodiscard]] result<unique_fd> unix_stream_socket() noexcept;
+[[nodiscard]] result<unique_fd> unix_datagram_socket() noexcept;
 /// Creates two Unix sockets that are connected to each other.
-[[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept;
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_stream_pair() noexcept;
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_datagram_pair() noexcept;
 
 /// Wrappers of bind(2) and listen(2).
 [[nodiscard]] result<void> bind(int fd, const native_addr& addr) noexcept;
@@ -103,8 +110,11 @@ struct accepted_fd {
 [[nodiscard]] std::error_code connect(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] std::error_code connect(int fd, const net::socket_addr& addr) noexcept;
 
-/// Calls shutdown(2). `how` is SHUT_RD, SHUT_WR, or SHUT_RDWR.
-result<void> shutdown(int fd, int how) noexcept;
+/// The directions that shutdown() ends.
+enum class half : unsigned char { receiving, sending, both };
+
+/// Calls shutdown(2).
+result<void> shutdown(int fd, half which) noexcept;
 
 /// Returns the local address, or the address of the peer.
 [[nodiscard]] result<native_addr> native_local_addr(int fd) noexcept;
@@ -131,27 +141,24 @@ template <class T>
     return value;
 }
 
-/// Makes close(2) reset the connection and drop the unsent data.
-inline void reset_at_close(int fd) noexcept {
-    static_cast<void>(set_option(fd, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
-}
-[[nodiscard]] inline bool is_reset_at_close(int fd) noexcept {
-    const auto value = get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
-    return value && value->l_onoff != 0 && value->l_linger == 0;
-}
-
 // ---- Data transfer ----
 // A write to a closed connection fails with EPIPE and never raises SIGPIPE: the library must not change the signal
 // handling of the process.
 
 /// Wrappers of recv(2) and send(2).
-[[nodiscard]] inline result<std::size_t> recv(int fd, void* into, std::size_t size, int flags = 0) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::recv(fd, into, size, flags); }));
+[[nodiscard]] inline result<std::size_t> recv(int fd, std::span<std::byte> into) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::recv(fd, into.data(), into.size(), 0); }));
+}
+[[nodiscard]] inline result<std::size_t> send(int fd, std::span<const std::byte> from) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::send(fd, from.data(), from.size(), MSG_NOSIGNAL); }));
 }
 
-[[nodiscard]] inline result<std::size_t> send(int fd, const void* from, std::size_t size, int flags = 0) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::send(fd, from, size, flags | MSG_NOSIGNAL); }));
-}
+/// Like recv() and send(), also for a socket without O_NONBLOCK. peek() leaves the bytes in the socket.
+[[nodiscard]] result<std::size_t> peek(int fd, std::span<std::byte> into) noexcept;
+[[nodiscard]] result<std::size_t> send_without_waiting(int fd, std::span<const std::byte> from) noexcept;
+
+/// Returns the size of the next datagram, and leaves it in the socket.
+[[nodiscard]] result<std::size_t> datagram_size(int fd) noexcept;
 
 /// The size of the received part of a datagram, and whether the datagram was larger.
 struct received {
@@ -159,20 +166,21 @@ struct received {
     bool is_truncated = false;
 };
 
-/// Receives a datagram and stores the address of its sender in `from`.
-[[nodiscard]] result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept;
+/// Receives a datagram and stores the address of its sender in `from`. peek_from() leaves it in the socket.
+[[nodiscard]] result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from) noexcept;
+[[nodiscard]] result<received> peek_from(int fd, std::span<std::byte> into, native_addr& from) noexcept;
 
 /// Sends a datagram to `to`.
 [[nodiscard]] result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept;
 
 /// Like recv(), for a descriptor that is not a socket.
-[[nodiscard]] result<std::size_t> read(int fd, void* into, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> read(int fd, std::span<std::byte> into) noexcept;
 [[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
 
 /// Like send(), for a pipe. write(2) has no MSG_NOSIGNAL, so SIGPIPE is blocked for this thread during the call, and a
 /// SIGPIPE that the call has raised is discarded.
 /// Cost: two additional system calls.
-[[nodiscard]] result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept;
 [[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
 
 /// Fills the buffers in order. Ignores the buffers after the first IOV_MAX.

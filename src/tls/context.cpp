@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tls/context.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <system_error>
 
 #include <eddy/tls/detail/engine.hpp>
@@ -157,15 +153,15 @@ result<std::string> encode_alpn(std::span<const std::string> protocols) {
 result<std::unique_ptr<key_log>> key_log::open(const std::filesystem::path& path) {
     if (path.empty()) return nullptr;
     // Readable only by the owner of the file: these secrets decrypt all traffic.
-    sys::unique_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!file) return std::unexpected(std::error_code(errno, std::generic_category()));
-    return std::unique_ptr<key_log>(new key_log(std::move(file)));
+    auto file = sys::append_file::open(path.c_str());
+    if (!file) return std::unexpected(file.error());
+    return std::unique_ptr<key_log>(new key_log(std::move(*file)));
 }
 
 void key_log::write(std::string_view line) const noexcept try {
     std::string whole(line);
     whole += '\n';
-    static_cast<void>(::write(file_.get(), whole.data(), whole.size()));
+    file_.append(whole);
 } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): a line of a log for debugging is missing
 }
 

@@ -17,7 +17,7 @@
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/tls/config.hpp>
 
-#include "sys/fd.hpp"
+#include "sys/append_file.hpp"
 #include "tls/openssl.hpp"
 
 // The state behind the settings of clients and servers: OpenSSL's contexts, and the data for their callbacks.
@@ -32,9 +32,9 @@ public:
     void write(std::string_view line) const noexcept;
 
 private:
-    explicit key_log(sys::unique_fd file) noexcept : file_(std::move(file)) {}
+    explicit key_log(sys::append_file file) noexcept : file_(std::move(file)) {}
 
-    sys::unique_fd file_;
+    sys::append_file file_;
 };
 
 /// The state of a client_config, which its copies share.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/udp_batch.hpp"
+#include "sys/udp_batch.hpp"
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -23,7 +23,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-namespace eddy::net {
+namespace eddy::sys {
 namespace {
 
 constexpr std::size_t most_bytes_cut = 65'000;  // before it is segmented, the message is a single IP packet
@@ -31,9 +31,9 @@ constexpr std::size_t most_bytes_cut = 65'000;  // before it is segmented, the m
 // ---- Receiving ----
 
 struct receiving {
-    std::array<mmsghdr, most_at_once> messages;
-    std::array<iovec, most_at_once> buffers;
-    std::array<sockaddr_in6, most_at_once> senders;  // an IPv4 address is smaller
+    std::array<mmsghdr, most_datagrams_at_once> messages;
+    std::array<iovec, most_datagrams_at_once> buffers;
+    std::array<sockaddr_in6, most_datagrams_at_once> senders;  // an IPv4 address is smaller
 };
 
 void prepare(receiving& all, std::size_t i, std::span<std::byte> into) noexcept {
@@ -49,13 +49,13 @@ void prepare(receiving& all, std::size_t i, std::span<std::byte> into) noexcept 
 // ---- Sending ----
 
 /// Returns how many datagrams at the front can be sent as one message.
-std::size_t run_length(std::span<const outgoing_datagram> all) noexcept {
+std::size_t run_length(std::span<const net::outgoing_datagram> all) noexcept {
     const std::size_t size = all[0].bytes.size();
     if (size == 0) return 1;
     std::size_t total = size;
     std::size_t length = 1;
     while (length < all.size()) {
-        const outgoing_datagram& next = all[length];
+        const net::outgoing_datagram& next = all[length];
         total += next.bytes.size();
         if (next.bytes.empty() || next.bytes.size() > size || next.to != all[0].to || total > most_bytes_cut) break;
         ++length;
@@ -66,7 +66,7 @@ std::size_t run_length(std::span<const outgoing_datagram> all) noexcept {
 
 class sending {
 public:
-    explicit sending(std::span<const outgoing_datagram> all, bool cuts) noexcept {
+    explicit sending(std::span<const net::outgoing_datagram> all, bool cuts) noexcept {
         for (std::size_t i = 0; i < all.size();) {
             const std::size_t length = cuts ? run_length(all.subspan(i)) : 1;
             add(all.subspan(i, length));
@@ -76,9 +76,9 @@ public:
 
     /// Returns how many datagrams were sent.
     result<std::size_t> send(int fd) noexcept {
-        const int sent = sys::retry_interrupted(
+        const int sent = retry_interrupted(
             [&] { return ::sendmmsg(fd, messages_.data(), static_cast<unsigned>(count_), MSG_NOSIGNAL); });
-        if (sent < 0) return std::unexpected(sys::last_error());
+        if (sent < 0) return std::unexpected(last_error());
         std::size_t datagrams = 0;
         for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) datagrams += messages_[i].msg_hdr.msg_iovlen;
         return datagrams;
@@ -89,18 +89,18 @@ public:
 private:
     static constexpr std::size_t control_size = CMSG_SPACE(sizeof(std::uint16_t));
 
-    void add(std::span<const outgoing_datagram> run) noexcept {
+    void add(std::span<const net::outgoing_datagram> run) noexcept {
         msghdr& message = messages_[count_].msg_hdr;
         message = {};
         if (run[0].to) {
-            const auto native = sys::to_native(*run[0].to);
+            const auto native = to_native(*run[0].to);
             std::memcpy(&receivers_[count_], native.get(), native.size);
             message.msg_name = &receivers_[count_];
             message.msg_namelen = native.size;
         }
         message.msg_iov = &buffers_[buffer_count_];
         message.msg_iovlen = run.size();
-        for (const outgoing_datagram& each : run) {
+        for (const net::outgoing_datagram& each : run) {
             // SAFETY: sendmmsg(2) only reads through the pointer that loses its const here.
             buffers_[buffer_count_++] = {const_cast<std::byte*>(each.bytes.data()), each.bytes.size()};
         }
@@ -124,10 +124,10 @@ private:
     };
 
     // Not initialized: only the elements that are used are written.
-    std::array<mmsghdr, most_at_once> messages_;
-    std::array<iovec, most_at_once> buffers_;
-    std::array<control, most_at_once> controls_;
-    std::array<sockaddr_in6, most_at_once> receivers_;
+    std::array<mmsghdr, most_datagrams_at_once> messages_;
+    std::array<iovec, most_datagrams_at_once> buffers_;
+    std::array<control, most_datagrams_at_once> controls_;
+    std::array<sockaddr_in6, most_datagrams_at_once> receivers_;
     std::size_t count_ = 0;
     std::size_t buffer_count_ = 0;
 };
@@ -147,33 +147,32 @@ bool cannot_cut(const std::error_code& error) noexcept {
 
 }  // namespace
 
-result<std::size_t> recv_batch(int fd, std::span<incoming_datagram> all) noexcept {
+result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all) noexcept {
     receiving state;
-    const std::size_t most = std::min(all.size(), most_at_once);
-    const int got = sys::retry_interrupted([&] {
+    const std::size_t most = std::min(all.size(), most_datagrams_at_once);
+    const int got = retry_interrupted([&] {
         for (std::size_t i = 0; i < most; ++i) prepare(state, i, all[i].buffer);
         return ::recvmmsg(fd, state.messages.data(), static_cast<unsigned>(most), 0, nullptr);
     });
-    if (got < 0) return std::unexpected(sys::last_error());
+    if (got < 0) return std::unexpected(last_error());
     const auto count = static_cast<std::size_t>(got);
     for (std::size_t i = 0; i < count; ++i) {
         const mmsghdr& message = state.messages[i];
         all[i].size = message.msg_len;
         all[i].is_truncated = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0;
         // SAFETY: the kernel has written an address there. from_native() copies it as the type that its family states.
-        all[i].from =
-            sys::from_native(reinterpret_cast<const sockaddr*>(&state.senders[i]), message.msg_hdr.msg_namelen)
-                .value_or(socket_addr());
+        all[i].from = from_native(reinterpret_cast<const sockaddr*>(&state.senders[i]), message.msg_hdr.msg_namelen)
+                          .value_or(net::socket_addr());
     }
     return count;
 }
 
-result<std::size_t> send_batch(int fd, std::span<const outgoing_datagram> all) noexcept {
-    const auto first = all.first(std::min(all.size(), most_at_once));
+result<std::size_t> send_batch(int fd, std::span<const net::outgoing_datagram> all) noexcept {
+    const auto first = all.first(std::min(all.size(), most_datagrams_at_once));
     sending runs(first, true);
     auto sent = runs.send(fd);
     if (sent || !runs.begins_with_a_run() || !cannot_cut(sent.error())) return sent;
     return sending(first, false).send(fd);
 }
 
-}  // namespace eddy::net
+}  // namespace eddy::sys

@@ -21,6 +21,11 @@ public:
         for (const auto& buffer : others) add(buffer);
     }
     [[nodiscard]] std::span<const iovec> get() const noexcept { return std::span(list_).first(count_); }
+    /// Returns the buffer of an element of get().
+    [[nodiscard]] static std::span<std::byte> bytes_of(const iovec& buffer) noexcept {
+        // SAFETY: add() has stored a std::byte* there. The caller keeps the buffer alive.
+        return {static_cast<std::byte*>(buffer.iov_base), buffer.iov_len};
+    }
     [[nodiscard]] std::size_t total() const noexcept { return total_; }
 
 private:

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#include "sys/interface_index.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+
+namespace eddy::sys {
+
+std::optional<std::uint32_t> interface_index(std::string_view name) noexcept {
+    std::array<char, IF_NAMESIZE> terminated{};
+    if (name.empty() || name.size() >= terminated.size() || name.contains('\0')) return std::nullopt;
+    std::ranges::copy(name, terminated.begin());
+    const unsigned index = ::if_nametoindex(terminated.data());
+    return index == 0 ? std::nullopt : std::optional<std::uint32_t>(index);
+}
+
+}  // namespace eddy::sys

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/net/unix_stream.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::sys {
+
+/// Returns the user and group of the process at the other end of a Unix connection, and its id where the system reports
+/// it.
+/// Errors: what getsockopt(2) reports.
+[[nodiscard]] result<net::peer_credentials> peer_credentials(int fd) noexcept;
+
+}  // namespace eddy::sys
