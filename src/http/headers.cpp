@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <string>
+#include <memory>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -32,65 +32,83 @@ void headers::add(std::string_view name, std::string_view value, std::source_loc
     add_checked(name, detail::trim(value));
 }
 
+headers::headers(const headers& other) {
+    if (other.empty()) return;
+    reserve(other.count_, other.text_size_);
+    for (const auto& [name, value] : other) write(name, value);
+}
+
+bool headers::has_room(std::size_t bytes) const noexcept {
+    return (count_ + std::size_t{1}) * sizeof(field) + text_size_ + bytes <= capacity_;
+}
+
+/// Preconditions: has_room().
+void headers::write(std::string_view name, std::string_view value) noexcept {
+    text_size_ += static_cast<std::uint32_t>(name.size() + value.size());
+    char* const text = memory_ + capacity_ - text_size_;
+    name.copy(text, name.size());
+    value.copy(text + name.size(), value.size());
+    std::construct_at(fields() + count_, text_size_, static_cast<std::uint32_t>(name.size()),
+                      static_cast<std::uint32_t>(value.size()));
+    ++count_;
+}
+
 void headers::add_checked(std::string_view name, std::string_view value) {
-    if (name.size() + value.size() > std::numeric_limits<std::uint32_t>::max() - text_.size())
-        throw misuse("the header fields of a message must be smaller than 4 GiB");
-    const auto begin = static_cast<std::uint32_t>(text_.size());
-    const auto size = text_.size() + name.size() + value.size();
-    if (size > text_.capacity()) {  // not in place: `name` and `value` may be views of text_
-        std::string grown;
-        grown.reserve(std::max(size, 2 * text_.capacity()));
-        text_ = std::move(grown.append(text_).append(name).append(value));
-    } else {
-        text_.append(name).append(value);
-    }
-    fields_.push_back({begin, static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(value.size())});
+    const auto bytes = name.size() + value.size();
+    if (has_room(bytes)) [[likely]]
+        return write(name, value);
+    headers grown;
+    grown.reserve(2 * count_ + std::size_t{4}, 2 * std::size_t{text_size_} + bytes + 100);
+    for (const auto& [old_name, old_value] : *this) grown.write(old_name, old_value);
+    grown.write(name, value);  // both may be views of the old memory, which exists until here
+    *this = std::move(grown);
 }
 
 void headers::reserve(std::size_t fields, std::size_t bytes) {
-    fields_.reserve(fields);
-    text_.reserve(bytes);
+    if (memory_ != nullptr) return;
+    if (bytes > std::numeric_limits<std::uint32_t>::max() - fields * sizeof(field))
+        throw misuse("the header fields of a message must be smaller than 4 GiB");
+    const auto size = fields * sizeof(field) + bytes;
+    memory_ = static_cast<char*>(detail::allocate_block(size));
+    capacity_ = static_cast<std::uint32_t>(size);
 }
 
 void headers::set(std::string_view name, std::string_view value, std::source_location where) {
     check_field(name, value, where);
-    const auto first = std::ranges::find_if(
-        fields_, [&](const field& f) { return equal_names({text_.data() + f.begin, f.name_size}, name); });
-    if (first == fields_.end()) return add_checked(name, detail::trim(value));
-    const auto place = first - fields_.begin();
+    const auto place = find(name) - fields();
+    if (place == count_) return add_checked(name, detail::trim(value));
     remove(name);
     add_checked(name, detail::trim(value));
-    std::ranges::rotate(fields_.begin() + place, fields_.end() - 1, fields_.end());
+    std::ranges::rotate(fields() + place, fields() + count_ - 1, fields() + count_);
+}
+
+/// Returns the first field of this name, or the end of the array.
+headers::field* headers::find(std::string_view name) const noexcept {
+    return std::find_if(fields(), fields() + count_,
+                        [&](const field& f) { return equal_names({name_of(f), f.name_size}, name); });
 }
 
 std::size_t headers::remove(std::string_view name) noexcept {
     const auto gone = std::ranges::remove_if(
-        fields_, [&](const field& f) { return equal_names({text_.data() + f.begin, f.name_size}, name); });
-    const auto count = gone.size();
-    fields_.erase(gone.begin(), gone.end());
-    return count;
+        fields(), fields() + count_, [&](const field& f) { return equal_names({name_of(f), f.name_size}, name); });
+    count_ -= static_cast<std::uint32_t>(gone.size());
+    return gone.size();
 }
 
 void headers::clear() noexcept {
-    fields_.clear();
-    text_.clear();
-}
-
-header headers::operator[](std::size_t index) const noexcept {
-    const auto& f = fields_[index];
-    const char* const begin = text_.data() + f.begin;
-    return {{begin, f.name_size}, {begin + f.name_size, f.value_size}};
+    count_ = 0;
+    text_size_ = 0;
 }
 
 std::optional<std::string_view> headers::get(std::string_view name) const noexcept {
-    for (const auto& each : *this)
-        if (equal_names(each.name, name)) return each.value;
-    return std::nullopt;
+    const field* const found = find(name);
+    if (found == fields() + count_) return std::nullopt;
+    return std::string_view(name_of(*found) + found->name_size, found->value_size);
 }
 
 std::size_t headers::count(std::string_view name) const noexcept {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        fields_, [&](const field& f) { return equal_names({text_.data() + f.begin, f.name_size}, name); }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(*this, [&](const header& each) { return equal_names(each.name, name); }));
 }
 
 bool headers::has_token(std::string_view name, std::string_view token) const noexcept {

@@ -17,6 +17,7 @@ namespace eddy::detail {
 namespace {
 
 constexpr std::size_t read_size = 16 * 1024;
+constexpr std::size_t most_spare = 16 * 1024;
 constexpr std::size_t most_unsent = 64 * 1024;  // with more unsent bytes, a body waits for the connection
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
@@ -35,6 +36,23 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     out.append(text_of(data)).append("\r\n");
 }
 
+/// The memory that an idle connection of this thread has given up. The next connection with work takes it, so that a
+/// request needs no allocation for buffers.
+struct spare_buffers {
+    std::string in;
+    std::string out;
+
+    static void take(std::string& into, std::string& spare) noexcept {
+        if (into.capacity() < spare.capacity()) into.swap(spare);
+    }
+    /// Keeps the larger one of two buffers, and frees the other one.
+    static void give(std::string& from, std::string& spare) noexcept {
+        if (from.capacity() > spare.capacity() && from.capacity() <= most_spare) from.swap(spare);
+        std::string().swap(from);
+    }
+};
+thread_local spare_buffers spare;
+
 }  // namespace
 
 message_stream::message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit)
@@ -48,8 +66,13 @@ void message_stream::consume(std::size_t count) noexcept {
 }
 
 void message_stream::release_memory() noexcept {
-    if (in_.empty()) std::string().swap(in_);
-    if (out_.empty()) std::string().swap(out_);
+    if (in_.empty()) spare_buffers::give(in_, spare.in);
+    if (out_.empty()) spare_buffers::give(out_, spare.out);
+}
+
+std::string& message_stream::out() noexcept {
+    if (out_.empty()) spare_buffers::take(out_, spare.out);
+    return out_;
 }
 
 template <class S>
@@ -58,6 +81,7 @@ poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, conte
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     auto count = stream.poll_read(cx, scratch);
     if (!count || !*count) return count;
+    if (in_.empty()) spare_buffers::take(in_, spare.in);
     if (begin_ != 0) in_.erase(0, std::exchange(begin_, 0));
     in_.append(text_of(std::span(scratch).first(**count)));
     return count;

@@ -31,10 +31,12 @@ public:
     [[nodiscard]] std::string_view in() const noexcept { return std::string_view(in_).substr(begin_); }
     void consume(std::size_t count) noexcept;
     /// Returns the bytes to send. Append to them.
-    [[nodiscard]] std::string& out() noexcept { return out_; }
+    [[nodiscard]] std::string& out() noexcept;
+    /// Returns the number of bytes in out().
+    [[nodiscard]] std::size_t collected() const noexcept { return out_.size(); }
     /// Whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
     [[nodiscard]] bool has_unsent() const noexcept { return !out_.empty() || needs_flush_; }
-    /// Frees the memory of empty buffers, for a connection that is idle.
+    /// Gives up the memory of empty buffers, for a connection that is idle.
     void release_memory() noexcept;
 
     /// Receives bytes, and returns the count. Returns 0 at the end of the connection.

@@ -35,7 +35,29 @@
 
 namespace eddy::detail {
 
+namespace {
+
 task<result<http::response>> with_result(task<http::response> answer) { co_return co_await std::move(answer); }
+
+}  // namespace
+
+poll_result<result<http::response>> service_answer::poll(context& cx) {
+    if (auto* const plain = std::get_if<task<http::response>>(&work_)) {
+        auto answer = plain->poll(cx);
+        if (!answer) return not_ready;
+        return result<http::response>(*std::move(answer));
+    }
+    return std::get_if<task<result<http::response>>>(&work_)->poll(cx);
+}
+
+poll_result<void> service_answer::poll_cancel(context& cx) {
+    return std::visit([&](auto& work) { return work.poll_cancel(cx); }, work_);
+}
+
+task<result<http::response>> service_answer::as_task() && {
+    if (auto* const plain = std::get_if<task<http::response>>(&work_)) return with_result(std::move(*plain));
+    return std::get<task<result<http::response>>>(std::move(work_));
+}
 
 namespace {
 
@@ -104,20 +126,6 @@ private:
     std::shared_ptr<incoming_body> from_;
 };
 
-/// Detaches the body of a request from the connection when it is destroyed.
-class detaching {
-public:
-    explicit detaching(const std::shared_ptr<incoming_body>& from) noexcept : from_(from) {}
-    detaching(const detaching&) = delete;
-    detaching& operator=(const detaching&) = delete;
-    ~detaching() {
-        if (from_) from_->detach();
-    }
-
-private:
-    const std::shared_ptr<incoming_body>& from_;
-};
-
 /// Returns the status for a client whose body could not be received.
 status status_of(const std::error_code& failure) noexcept {
     if (failure == http::errc::body_too_large) return status::content_too_large;
@@ -131,12 +139,16 @@ status status_of_service(const std::error_code& failure) noexcept {
     return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
 }
 
-status status_of(head_scanner::outcome outcome) noexcept {
+/// Returns the status for a head that is not complete, or nullopt.
+std::optional<status> refusal_of(head_scanner::outcome outcome) noexcept {
     switch (outcome) {
+    case head_scanner::outcome::complete: return std::nullopt;
+    case head_scanner::outcome::incomplete: return status::request_timeout;
     case head_scanner::outcome::line_too_long: return status::uri_too_long;
     case head_scanner::outcome::too_large: return status::request_header_fields_too_large;
-    default: return status::bad_request;
+    case head_scanner::outcome::malformed: break;
     }
+    return status::bad_request;
 }
 
 /// Errors: throws `misuse` for a status that would not be the end of a response, or that has no three digits.
@@ -145,6 +157,20 @@ void check_status(status code) {
         throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
 }
 
+/// What the response to a request depends on.
+struct request_state {
+    response_context context;
+    std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
+
+    request_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    request_state(const request_state&) = delete;
+    request_state& operator=(const request_state&) = delete;
+    ~request_state() {
+        if (incoming) incoming->detach();
+    }
+};
+
+/// One connection. It may be moved until it is polled.
 class server_connection {
 public:
     server_connection(io::boxed_stream&& stream, std::shared_ptr<const http_server>&& server,
@@ -152,59 +178,90 @@ public:
         : server_(std::move(server)),
           stream_(std::move(stream), server_->options.io_timeout()),
           peer_(peer),
-          connection_(std::move(connection)) {
-        limits_.bytes = server_->options.header_limit();
-        limits_.fields = server_->options.max_headers();
-    }
+          connection_(std::move(connection)) {}
 
-    task<result<void>> run() {
-        for (std::uint64_t number = 1;; ++number) {
-            if (stream_.in().empty()) {
-                auto waiting = poll_fn([this](context& cx) { return poll_first_bytes(cx); });
-                const auto count = co_await waiting;
-                if (!count || *count == 0) co_return ok();
-            }
-            head_scanner scanner;
-            auto outcome = scanner.scan(stream_.in(), limits_.bytes);
-            if (outcome == head_scanner::outcome::incomplete) {
-                const auto rest = co_await read_head(scanner);
-                if (!rest) co_return ok();
-                outcome = *rest;
-            }
-            if (outcome == head_scanner::outcome::incomplete) co_return co_await refuse(status::request_timeout);
-            if (outcome != head_scanner::outcome::complete) co_return co_await refuse(status_of(outcome));
-            is_last_ = number == server_->options.max_requests();
-            const auto next = co_await answer_one(scanner);
-            if (!next) co_return std::unexpected(next.error());
-            if (!*next) co_return ok();
-        }
-    }
+    [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
+    /// Whether a request, or a part of it, has been received.
+    [[nodiscard]] bool has_received() const noexcept { return !stream_.in().empty(); }
 
-private:
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
-    poll_result<result<std::size_t>> poll_first_bytes(context& cx) {
+    /// Returns whether bytes were received: false at the end of the connection.
+    poll_result<bool> poll_first_bytes(context& cx) {
         if (stream_.has_unsent()) {
             const auto flushed = stream_.poll_flush(cx);
             if (!flushed) return not_ready;
-            if (!*flushed) return result<std::size_t>(std::unexpect, flushed->error());
+            if (!*flushed) return false;
         }
-        auto count = stream_.poll_fill_idle(cx);
+        const auto count = stream_.poll_fill_idle(cx);
         if (count) {
-            idle_.reset();
-        } else if (shuts_down_idle(cx)) {
-            return eddy::ok(std::size_t{0});
-        } else if (!idle_) {
-            stream_.release_memory();
-            if (connection_) idle_.emplace(connection_->idle());
+            end_idle();
+            return *count && **count != 0;
         }
-        return count;
+        if (shuts_down_idle(cx)) return false;
+        begin_idle();
+        return not_ready;
+    }
+
+    /// Receives the rest of the next head, and answers the request. Returns whether the connection can be used for
+    /// another one. All that a request needs is in this frame, because an idle connection has none of it.
+    /// Errors: those of the service.
+    task<result<bool>> answer_one(bool is_last) {
+        head_scanner scanner;
+        auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
+        if (outcome == head_scanner::outcome::incomplete) {
+            const auto rest = co_await read_head(scanner);
+            if (!rest) co_return false;
+            outcome = *rest;
+        }
+        http::request asked;
+        request_state of;
+        auto refused = refusal_of(outcome);
+        if (!refused) refused = parse(scanner, asked, of);
+        if (refused) {
+            co_await refuse(*refused, asked.method);
+            co_return false;
+        }
+        if (is_last) of.context.keeps_alive = false;
+
+        result<http::response> answer = std::unexpected(std::error_code());
+        std::exception_ptr thrown;
+        try {
+            auto working = server_->answer.start(std::move(asked));
+            answer = co_await answering(*this, working, of.incoming.get());
+            if (answer) check_status(answer->status);
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        const auto failure = thrown || answer ? std::error_code() : answer.error();
+        if (thrown || !answer) {
+            const bool body_has_failed = of.incoming && of.incoming->failure;
+            answer = http::response(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
+            of.context.keeps_alive = false;
+        }
+        bool can_continue = true;
+        const auto rest = write(*answer, of);
+        if (!is_complete(rest, of)) can_continue = co_await send_rest(*answer, rest, of);
+        if (thrown) std::rethrow_exception(thrown);
+        if (failure) co_return std::unexpected(failure);
+        if (stream_.body_failure()) co_return std::unexpected(stream_.body_failure());
+        co_return can_continue;
+    }
+
+private:
+    void begin_idle() noexcept {
+        if (std::exchange(is_idle_, true)) return;
+        stream_.release_memory();
+        if (connection_) connection_->state().begin_idle();
+    }
+    void end_idle() noexcept {
+        if (std::exchange(is_idle_, false) && connection_) connection_->state().end_idle();
     }
 
     /// Whether to close the idle connection for a shutdown. With net::serve(), that aborts it instead.
     bool shuts_down_idle(context& cx) {
         const auto& token = server_->options.connections().shutdown();
         if (connection_ || !token) return false;
-        if (!told_) told_.emplace(token->cancelled_owned());
+        if (!told_) told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
         return told_->poll(cx).is_ready();
     }
 
@@ -224,72 +281,48 @@ private:
             const auto count = co_await poll_fn([this](context& cx) { return stream_.poll_fill_idle(cx); });
             if (!count) co_return std::unexpected(count.error());
             if (*count == 0) co_return std::unexpected(make_error_code(errc::unexpected_eof));
-            const auto outcome = scanner.scan(stream_.in(), limits_.bytes);
+            const auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
             if (outcome != head_scanner::outcome::incomplete) co_return outcome;
         }
     }
 
-    /// Answers the request whose head is complete. Returns whether the connection can be used for another one.
-    /// Errors: those of the service.
-    task<result<bool>> answer_one(head_scanner scanner) {
+    /// Takes the head that `scanner` has found from the received bytes. Returns nullopt, or the status with which the
+    /// server refuses the request.
+    std::optional<status> parse(const head_scanner& scanner, http::request& into, request_state& of) {
+        head_limits limits;
+        limits.bytes = server_->options.header_limit();
+        limits.fields = server_->options.max_headers();
         request_head head;
         const auto text = stream_.in().substr(scanner.begin(), scanner.end() - scanner.begin());
-        auto refused = parse_request_head(text, limits_, head);
-        if (!refused && head.framing.length > server_->options.body_limit()) refused = status::content_too_large;
-        if (refused) {
-            static_cast<void>(co_await refuse(*refused, head.method));
-            co_return false;
-        }
+        const auto refused = parse_request_head(text, limits, head);
+        into.method = head.method;
+        if (refused) return refused;
+        if (head.framing.length > server_->options.body_limit()) return status::content_too_large;
         stream_.consume(scanner.end());
-        response_context context;
-        context.asked = head.method;
-        context.version = head.version;
-        context.keeps_alive = head.keeps_alive && !is_last_;
-
-        std::shared_ptr<incoming_body> incoming;
-        const detaching at_end(incoming);
-        auto asked = request_of(std::move(head), incoming);
-        result<http::response> answer = std::unexpected(std::error_code());
-        std::exception_ptr thrown;
-        try {
-            auto working = server_->answer(std::move(asked));
-            answer = co_await answering(*this, working, incoming.get());
-            if (answer) check_status(answer->status);
-        } catch (...) {
-            thrown = std::current_exception();
-        }
-        const auto failure = thrown || answer ? std::error_code() : answer.error();
-        if (thrown || !answer) {
-            answer = http::response(incoming && incoming->failure ? status_of(incoming->failure)
-                                                                  : status_of_service(failure));
-            context.keeps_alive = false;
-        }
-        const bool can_continue = co_await send(*answer, context, incoming);
-        if (thrown) std::rethrow_exception(thrown);
-        if (failure) co_return std::unexpected(failure);
-        if (stream_.body_failure()) co_return std::unexpected(stream_.body_failure());
-        co_return can_continue;
+        of.context.asked = head.method;
+        of.context.version = head.version;
+        of.context.keeps_alive = head.keeps_alive;
+        into.target = std::move(head.target);
+        into.version = head.version;
+        into.headers = std::move(head.headers);
+        into.peer = peer_;
+        take_body(head, into, of);
+        return std::nullopt;
     }
 
-    http::request request_of(request_head&& head, std::shared_ptr<incoming_body>& incoming) {
-        http::request asked;
-        asked.method = head.method;
-        asked.target = std::move(head.target);
-        asked.version = head.version;
-        asked.headers = std::move(head.headers);
-        asked.peer = peer_;
+    void take_body(const request_head& head, http::request& into, request_state& of) {
         using kind = body_framing::kind;
+        if (head.framing.is == kind::none) return;
         if (head.framing.is == kind::length && head.framing.length <= stream_.in().size()) {
             const auto size = static_cast<std::size_t>(head.framing.length);
-            if (size != 0) asked.body = http::body(stream_.in().substr(0, size));
+            if (size != 0) into.body = http::body(stream_.in().substr(0, size));
             stream_.consume(size);
-        } else if (head.framing.is != kind::none) {
-            incoming = std::make_shared<incoming_body>(stream_, head.framing, server_->options.body_limit(),
-                                                       head.expects_continue);
-            const auto size = head.framing.is == kind::length ? std::optional(head.framing.length) : std::nullopt;
-            asked.body = http::body::from_source(std::make_unique<incoming_source>(incoming), size);
+            return;
         }
-        return asked;
+        of.incoming = std::make_shared<incoming_body>(stream_, head.framing, server_->options.body_limit(),
+                                                      head.expects_continue);
+        const auto size = head.framing.is == kind::length ? std::optional(head.framing.length) : std::nullopt;
+        into.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
     }
 
     /// Polls the service. While it waits, sends the responses that were collected before.
@@ -297,7 +330,7 @@ private:
     public:
         using output_type = result<http::response>;
 
-        answering(server_connection& on, task<result<http::response>>& work, incoming_body* body) noexcept
+        answering(server_connection& on, service_answer& work, incoming_body* body) noexcept
             : on_(on), work_(work), body_(body) {}
 
         poll_result<output_type> poll(context& cx) {
@@ -305,10 +338,7 @@ private:
             if (!answer) flush(cx);
             return answer;
         }
-        poll_result<void> poll_cancel(context& cx) {
-            if (!poll_cancel_child(&work_, cx)) return not_ready;
-            return poll_result<void>::ready();
-        }
+        poll_result<void> poll_cancel(context& cx) { return work_.poll_cancel(cx); }
 
     private:
         void flush(context& cx) {
@@ -319,7 +349,7 @@ private:
         }
 
         server_connection& on_;
-        task<result<http::response>>& work_;
+        service_answer& work_;
         incoming_body* body_;  // null if there is none
     };
 
@@ -328,37 +358,52 @@ private:
         return token && token->is_cancelled();
     }
 
-    /// Sends a response. Returns whether the connection can be used for another request.
-    task<bool> send(http::response& answer, response_context context, std::shared_ptr<incoming_body> incoming) {
+    /// Writes the head of a response, and its body if that is short and in memory. Returns how the rest is sent.
+    body_framing write(http::response& answer, request_state& of) {
         if (answer.status == status::reset_content) answer.body = http::body();
-        if (incoming && answer.body.in_memory() != nullptr) {
-            incoming->detach();
-        } else if (incoming) {
-            incoming->ask();  // the body of the response may be that of the request
-        }
-        const bool waits_for_continue = incoming && incoming->expects_continue;
-        const bool has_failed = incoming && incoming->failure;
-        if (waits_for_continue || has_failed || shuts_down() || answer.headers.has_token("Connection", "close"))
-            context.keeps_alive = false;
-        // A client must not send its next request on a connection that is closed because of the unread body.
-        const bool is_read = !incoming || answer.body.in_memory() == nullptr;
-        if (!is_read && incoming->decoder.left() > most_discarded) context.keeps_alive = false;
-        if (incoming) incoming->expects_continue = false;
-        const auto framing = write_response_head(stream_.out(), answer, context);
+        if (shuts_down() || answer.headers.has_token("Connection", "close")) of.context.keeps_alive = false;
+        if (of.incoming) prepare_incoming(answer, of);
+        const auto framing = write_response_head(stream_.out(), answer, of.context);
         const auto* const content = answer.body.in_memory();
-        if (content != nullptr && content->size() < most_collected) {
-            if (framing.is != body_framing::kind::none) stream_.out().append(content->text());
-        } else if (framing.is != body_framing::kind::none) {
-            const auto sent = co_await stream_.send_body(answer.body, framing);
+        if (content == nullptr || content->size() >= most_collected) return framing;
+        if (framing.is != body_framing::kind::none) stream_.out().append(content->text());
+        return {};
+    }
+
+    static void prepare_incoming(const http::response& answer, request_state& of) {
+        incoming_body& incoming = *of.incoming;
+        const bool is_read = answer.body.in_memory() == nullptr;  // the body of the response may be that of the request
+        if (is_read) {
+            incoming.ask();
+        } else {
+            incoming.detach();
+        }
+        if (incoming.expects_continue || incoming.failure) of.context.keeps_alive = false;
+        // A client must not send its next request on a connection that is closed because of the unread body.
+        if (!is_read && incoming.decoder.left() > most_discarded) of.context.keeps_alive = false;
+        incoming.expects_continue = false;
+    }
+
+    /// Whether there is nothing left to do after write().
+    bool is_complete(const body_framing& rest, const request_state& of) const noexcept {
+        return rest.is == body_framing::kind::none && !of.incoming && of.context.keeps_alive &&
+               stream_.collected() <= most_collected;
+    }
+
+    /// Sends the rest of a response. Returns whether the connection can be used for another request.
+    task<bool> send_rest(http::response& answer, body_framing rest, request_state& of) {
+        if (rest.is != body_framing::kind::none) {
+            const auto sent = co_await stream_.send_body(answer.body, rest);
             if (!sent) co_return false;
         }
-        if (incoming) incoming->detach();
-        const bool was_read = !incoming || incoming->decoder.is_finished();
-        if (!context.keeps_alive || (incoming && incoming->failure)) {
+        auto* const incoming = of.incoming.get();
+        if (incoming != nullptr) incoming->detach();
+        const bool was_read = incoming == nullptr || incoming->decoder.is_finished();
+        if (!of.context.keeps_alive || (incoming != nullptr && incoming->failure)) {
             co_await end(was_read);
             co_return false;
         }
-        if (stream_.out().size() > most_collected || !was_read) {
+        if (stream_.collected() > most_collected || !was_read) {
             const auto flushed = co_await stream_.flush();
             if (!flushed) co_return false;
         }
@@ -378,7 +423,7 @@ private:
     }
 
     /// Answers with an error status and closes the connection.
-    task<result<void>> refuse(status why, http::method asked = http::method::get) {
+    task<void> refuse(status why, http::method asked) {
         response_context context;
         context.asked = asked;
         context.keeps_alive = false;
@@ -386,25 +431,38 @@ private:
         const auto framing = write_response_head(stream_.out(), answer, context);
         if (framing.is != body_framing::kind::none) stream_.out().append(answer.body.in_memory()->text());
         co_await stream_.close_gracefully(close_limit);
-        co_return ok();
     }
+
+    using cancelled_future = sync::cancellation_token::owned_cancelled_future;
 
     std::shared_ptr<const http_server> server_;
     message_stream stream_;
     std::optional<net::socket_addr> peer_;
     std::optional<net::serve_connection> connection_;
-    std::optional<net::serve_connection::idle_time> idle_;
-    std::optional<sync::cancellation_token::owned_cancelled_future> told_;  // see shuts_down_idle()
-    head_limits limits_;
-    bool is_last_ = false;
+    std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
+    bool is_idle_ = false;
 };
+
+/// Serves requests until the connection ends. An idle connection waits here.
+task<result<void>> serve_requests(server_connection connection) {
+    const auto most = connection.options().max_requests();
+    for (std::uint64_t number = 1;; ++number) {
+        if (!connection.has_received()) {
+            auto waiting = poll_fn([&connection](context& cx) { return connection.poll_first_bytes(cx); });
+            const bool has_received = co_await waiting;
+            if (!has_received) co_return ok();
+        }
+        const auto next = co_await connection.answer_one(number == most);
+        if (!next) co_return std::unexpected(next.error());
+        if (!*next) co_return ok();
+    }
+}
 
 }  // namespace
 
 task<result<void>> serve_http(io::boxed_stream stream, std::shared_ptr<const http_server> server,
                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
-    server_connection serving(std::move(stream), std::move(server), peer, std::move(connection));
-    co_return co_await serving.run();
+    return serve_requests(server_connection(std::move(stream), std::move(server), peer, std::move(connection)));
 }
 
 }  // namespace eddy::detail

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 #include <source_location>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
@@ -50,7 +50,7 @@ public:
         auto& timer = timers_[waiting];
         for (;;) {
             const auto deadline = time::saturating_add(last_, limit_);
-            if (!timer) timer.emplace(deadline, where_);
+            if (!timer) timer.reset(pool_make<time::sleep_future>(deadline, where_));
             if (!timer->poll(cx)) return false;
             const bool is_late = timer->deadline() >= deadline;
             timer.reset();
@@ -72,7 +72,7 @@ private:
     time::time_point last_{};
     std::source_location where_;
     bool waits_[2] = {false, false};
-    std::optional<time::sleep_future> timers_[2];
+    pool_box<time::sleep_future> timers_[2];  // null while not needed: most connections never wait with a limit
 };
 
 }  // namespace eddy::detail

@@ -6,11 +6,11 @@
 #include <iterator>
 #include <optional>
 #include <source_location>
-#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/frame_pool.hpp>
 
 namespace eddy::http {
 
@@ -33,7 +33,7 @@ struct header {
 /// CR, LF, NUL or another control character except tab. So a value cannot inject another field.
 /// Thread safety: one thread at a time; reading is safe on several threads.
 /// Lifetime: views into it are valid until the next change.
-/// Cost: two allocations for all fields together. Memory of fields that set() and remove() have replaced or removed is
+/// Cost: one allocation for all fields together. Memory of fields that set() and remove() have replaced or removed is
 /// reused only after clear().
 class EDDY_API headers {
 public:
@@ -41,6 +41,25 @@ public:
 
     /// Makes an empty list.
     headers() noexcept = default;
+    /// A copy has the same fields. A move leaves `other` empty.
+    headers(const headers& other);
+    headers(headers&& other) noexcept
+        : memory_(std::exchange(other.memory_, nullptr)),
+          capacity_(std::exchange(other.capacity_, 0)),
+          count_(std::exchange(other.count_, 0)),
+          text_size_(std::exchange(other.text_size_, 0)) {}
+    headers& operator=(const headers& other) { return *this = headers(other); }
+    headers& operator=(headers&& other) noexcept {
+        headers former(std::move(*this));
+        std::swap(memory_, other.memory_);
+        std::swap(capacity_, other.capacity_);
+        std::swap(count_, other.count_);
+        std::swap(text_size_, other.text_size_);
+        return *this;
+    }
+    ~headers() {
+        if (memory_ != nullptr) detail::free_block_of(memory_, capacity_);
+    }
 
     /// Appends a field.
     void add(std::string_view name, std::string_view value,
@@ -64,11 +83,15 @@ public:
     [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const noexcept;
 
     /// Returns the number of fields.
-    [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
-    [[nodiscard]] bool empty() const noexcept { return fields_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     /// Returns a field by its position.
     /// Preconditions: `index` < size().
-    [[nodiscard]] header operator[](std::size_t index) const noexcept;
+    [[nodiscard]] header operator[](std::size_t index) const noexcept {
+        const field& at = fields()[index];
+        const char* const name = name_of(at);
+        return {{name, at.name_size}, {name + at.name_size, at.value_size}};
+    }
     [[nodiscard]] iterator begin() const noexcept;
     [[nodiscard]] iterator end() const noexcept;
 
@@ -79,13 +102,23 @@ public:
 
 private:
     struct field {
-        std::uint32_t begin;
+        std::uint32_t text;  // the distance of its name from the end of the memory; its value follows the name
         std::uint32_t name_size;
         std::uint32_t value_size;
     };
 
-    std::string text_;  // name and value of each field, one after the other; may have gaps
-    std::vector<field> fields_;
+    // SAFETY: the memory begins with an array of `count_` fields.
+    [[nodiscard]] field* fields() const noexcept { return reinterpret_cast<field*>(memory_); }
+    [[nodiscard]] const char* name_of(const field& of) const noexcept { return memory_ + capacity_ - of.text; }
+    [[nodiscard]] field* find(std::string_view name) const noexcept;
+    [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
+    void write(std::string_view name, std::string_view value) noexcept;
+
+    // One block of the frame pool: the array of fields at its begin, and the texts from its end towards the begin.
+    char* memory_ = nullptr;
+    std::uint32_t capacity_ = 0;
+    std::uint32_t count_ = 0;
+    std::uint32_t text_size_ = 0;  // including the texts of fields that were removed
 };
 
 /// Iterates over the fields.

@@ -6,14 +6,35 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
 namespace eddy::detail {
+
+/// The task of a service, which makes a response or a result. It is a future itself, so that the first form needs no
+/// coroutine of its own for the conversion.
+class EDDY_API service_answer : public future_ops<service_answer> {
+public:
+    using output_type = result<http::response>;
+
+    service_answer(task<http::response>&& work) noexcept : work_(std::move(work)) {}
+    service_answer(task<result<http::response>>&& work) noexcept : work_(std::move(work)) {}
+
+    poll_result<output_type> poll(context& cx);
+    poll_result<void> poll_cancel(context& cx);
+
+    [[nodiscard]] task<result<http::response>> as_task() &&;
+
+private:
+    std::variant<task<result<http::response>>, task<http::response>> work_;
+};
 
 /// The interface behind http::service.
 class http_service {
@@ -23,7 +44,7 @@ public:
     http_service& operator=(const http_service&) = delete;
     virtual ~http_service() = default;
 
-    [[nodiscard]] virtual task<result<http::response>> call(http::request asked) = 0;
+    [[nodiscard]] virtual service_answer call(http::request&& asked) = 0;
 };
 
 /// Declared to deduce the type of the only parameter of a function, or of a call operator.
@@ -69,8 +90,6 @@ constexpr bool fits_service() {
     }
 }
 
-EDDY_API task<result<http::response>> with_result(task<http::response> answer);
-
 /// Calls a function that takes the request by reference. Its coroutine may refer to the request until it ends, so the
 /// task owns the request.
 template <class F>
@@ -85,11 +104,9 @@ public:
     template <class G>
     explicit http_service_of(std::in_place_t, G&& function) : function_(std::forward<G>(function)) {}
 
-    task<result<http::response>> call(http::request asked) override {
+    service_answer call(http::request&& asked) override {
         if constexpr (std::is_reference_v<http_parameter_t<F>>) {
             return call_by_reference(function_, std::move(asked));
-        } else if constexpr (std::same_as<std::invoke_result_t<F&, http::request>, task<http::response>>) {
-            return with_result(std::invoke(function_, std::move(asked)));
         } else {
             return std::invoke(function_, std::move(asked));
         }
@@ -122,7 +139,10 @@ public:
 
     /// Answers a request.
     /// Cancel safety: that of the callable.
-    [[nodiscard]] task<result<response>> operator()(request asked) const { return callable_->call(std::move(asked)); }
+    [[nodiscard]] task<result<response>> operator()(request asked) const { return start(std::move(asked)).as_task(); }
+    /// For the server: the same as a future.
+    /// Cancel safety: that of the callable.
+    [[nodiscard]] detail::service_answer start(request&& asked) const { return callable_->call(std::move(asked)); }
 
 private:
     template <class F>

@@ -14,10 +14,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
@@ -137,8 +137,9 @@ public:
     /// Preconditions: no other idle time of this connection exists.
     idle_time idle() const noexcept;
 
-    /// For serve().
+    /// For use by the library.
     explicit serve_connection(std::shared_ptr<detail::served_state> state) noexcept : state_(std::move(state)) {}
+    [[nodiscard]] detail::served_state& state() const noexcept { return *state_; }
 
 private:
     std::shared_ptr<detail::served_state> state_;
@@ -189,7 +190,7 @@ public:
 private:
     friend served_state;
 
-    mutex lock_;
+    spin_lock lock_;
     served_state* first_ = nullptr;
     served_state* last_ = nullptr;
     bool drains_ = false;
