@@ -299,8 +299,7 @@ TEST(HttpHead, FramingFieldsOfServiceAreIgnored) {
 }
 
 TEST(HttpHead, DateHasFixedFormat) {
-    std::string date;
-    eddy::detail::write_date(date);
+    const auto date = eddy::detail::current_date();
     ASSERT_EQ(date.size(), 29U);
     EXPECT_EQ(date.substr(3, 2), ", ");
     EXPECT_TRUE(date.ends_with(" GMT")) << date;

@@ -60,13 +60,13 @@ bool body_decoder::take(char c) noexcept {
     case state::trailer:
         if (c == '\r') return expect('\r', state::end_lf);
         state_ = state::name;
-        return count_trailer() && token_characters[static_cast<unsigned char>(c)];
+        return count_trailer() && token_characters.contains(c);
     case state::name:
         if (c == ':') return expect(':', state::value);
-        return count_trailer() && token_characters[static_cast<unsigned char>(c)];
+        return count_trailer() && token_characters.contains(c);
     case state::value:
         if (c == '\r') return expect('\r', state::value_lf);
-        return count_trailer() && is_value_character(c);
+        return count_trailer() && value_characters.contains(c);
     case state::value_lf: return expect('\n', state::trailer);
     case state::end_lf: return expect('\n', state::finished);
     case state::data:

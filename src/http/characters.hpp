@@ -21,38 +21,46 @@ namespace eddy::detail {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-inline constexpr auto token_characters = [] {
-    std::array<bool, 256> all{};
-    for (int c = 0; c < 256; ++c) {
-        const auto as_char = static_cast<char>(c);
-        all[static_cast<unsigned>(c)] = is_digit(as_char) || is_letter(as_char);
+/// A set of characters, as a table: one load for each character of a message.
+class character_set {
+public:
+    /// Makes the set of the characters for which `contains(char)` returns true.
+    template <class Predicate>
+    explicit constexpr character_set(Predicate contains) noexcept {
+        for (unsigned c = 0; c < 256; ++c) all_[c] = contains(static_cast<char>(c));
     }
-    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) all[static_cast<unsigned char>(c)] = true;
-    return all;
-}();
+    [[nodiscard]] constexpr bool contains(char c) const noexcept { return all_[static_cast<unsigned char>(c)]; }
+
+private:
+    std::array<bool, 256> all_{};
+};
+
+/// The characters of a token.
+inline constexpr character_set token_characters([](char c) {
+    return is_digit(c) || is_letter(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c);
+});
+/// The characters of the value of a header field: no control character except tab.
+inline constexpr character_set value_characters([](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
+});
 
 /// Returns whether `text` is a token: the name of a header field, or a method.
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
-    return !text.empty() &&
-           std::ranges::all_of(text, [](char c) { return token_characters[static_cast<unsigned char>(c)]; });
-}
-/// Returns whether the value of a header field may contain `c`: no control character except tab.
-[[nodiscard]] constexpr bool is_value_character(char c) noexcept {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
+    return !text.empty() && std::ranges::all_of(text, [](char c) { return token_characters.contains(c); });
 }
 [[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {
-    return std::ranges::all_of(text, is_value_character);
+    return std::ranges::all_of(text, [](char c) { return value_characters.contains(c); });
 }
 /// Returns whether the target of a request may contain `c`: printable ASCII except "#".
 [[nodiscard]] constexpr bool is_target_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != '#'; }
 
+[[nodiscard]] constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 /// Returns `text` without spaces and tabs at its ends.
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {
-    constexpr std::string_view spaces = " \t";
-    const auto begin = text.find_first_not_of(spaces);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(spaces) - begin + 1);
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
 }
 
 /// Removes the part of `text` up to the next `delimiter`, and returns it without the delimiter.

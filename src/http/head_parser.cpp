@@ -18,7 +18,7 @@ head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t li
     window = window.substr(0, limit);
     for (;;) {
         if (window.size() > begin_ && !has_line_ && window[begin_] != '\r' &&
-            !token_characters[static_cast<unsigned char>(window[begin_])])
+            !token_characters.contains(window[begin_]))
             return outcome::malformed;
         const auto end = window.find('\n', seen_);
         if (end == std::string_view::npos) break;
@@ -82,18 +82,28 @@ std::string_view take_line(std::string_view& text) noexcept {
     return line;
 }
 
+/// Parses the lines of the fields, in one pass.
+/// Preconditions: `lines` ends with an empty line.
 std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
                                    special_fields& special) {
     into.headers.reserve(8, lines.size());
-    for (auto line = take_line(lines); !line.empty(); line = take_line(lines)) {
-        const auto colon = line.find(':');
-        // A name with white space is not a token, so this refuses folded lines and white space before the colon.
-        if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return status::bad_request;
-        const auto value = trim(line.substr(colon + 1));
-        if (!is_value(value)) return status::bad_request;
+    // SAFETY: each loop ends at a CR at the latest, because neither a name, nor white space, nor a value has one. A CR
+    // is followed by another character, because the last two are CR LF.
+    for (const char* at = lines.data(); at[0] != '\r' || at[1] != '\n'; at += 2) {
+        const char* const name_begin = at;
+        while (token_characters.contains(*at)) ++at;
+        const std::string_view name(name_begin, at);
+        // White space ends a name, so this refuses folded lines and white space before the colon.
+        if (name.empty() || *at != ':') return status::bad_request;
+        do ++at;
+        while (is_space(*at));
+        const char* const value_begin = at;
+        while (value_characters.contains(*at)) ++at;
+        if (at[0] != '\r' || at[1] != '\n') return status::bad_request;
+        const auto value = trim({value_begin, at});
         if (into.headers.size() == limits.fields) return status::request_header_fields_too_large;
-        into.headers.add_checked(line.substr(0, colon), value);
-        special.note(line.substr(0, colon), value);
+        into.headers.add_checked(name, value);
+        special.note(name, value);
     }
     return std::nullopt;
 }

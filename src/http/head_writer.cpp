@@ -11,30 +11,60 @@
 namespace eddy::detail {
 namespace {
 
-void write_field(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+/// Writes text to memory that is large enough.
+class text_writer {
+public:
+    explicit text_writer(char* at) noexcept : at_(at) {}
+
+    text_writer& put(std::string_view text) noexcept {
+        at_ += text.copy(at_, text.size());
+        return *this;
+    }
+    text_writer& put(std::uint64_t number) noexcept {
+        at_ = std::to_chars(at_, at_ + most_digits, number).ptr;
+        return *this;
+    }
+    void put_field(std::string_view name, std::string_view value) noexcept {
+        put(name).put(": ").put(value).put("\r\n");
+    }
+    void put_length(std::uint64_t size) noexcept { put("Content-Length: ").put(size).put("\r\n"); }
+
+    [[nodiscard]] char* end() const noexcept { return at_; }
+
+private:
+    static constexpr std::size_t most_digits = 20;
+
+    char* at_;
+};
+
+/// The maximum size of what a head has in addition to its fields, target and authority.
+constexpr std::size_t most_added = 256;
+
+std::size_t size_of(const http::headers& fields) noexcept {
+    std::size_t all = 0;
+    for (const auto& [name, value] : fields) all += name.size() + value.size() + 4;
+    return all;
 }
 
-void write_number(std::string& out, std::uint64_t number) {
-    std::array<char, 20> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    out.append(digits.data(), end);
-}
-
-void write_length(std::string& out, std::uint64_t size) {
-    out.append("Content-Length: ");
-    write_number(out, size);
-    out.append("\r\n");
+/// Appends what `write(text_writer&)` writes, which has at most `most` bytes.
+template <class Write>
+void append(std::string& out, std::size_t most, Write write) {
+    const auto begin = out.size();
+    out.resize_and_overwrite(begin + most, [&](char* text, std::size_t) {
+        text_writer writer(text + begin);
+        write(writer);
+        return writer.end() - text;
+    });
 }
 
 /// Writes the fields of a message, except Connection, Transfer-Encoding and, by default, Content-Length.
-void write_fields(std::string& out, const http::headers& fields, bool with_length) {
+void put_fields(text_writer& to, const http::headers& fields, bool with_length) noexcept {
     for (const auto& [name, value] : fields) {
         // Compares the sizes first, because that is faster.
         if (name.size() == 10 && http::equal_names(name, "Connection")) continue;
         if (name.size() == 17 && http::equal_names(name, "Transfer-Encoding")) continue;
         if (name.size() == 14 && !with_length && http::equal_names(name, "Content-Length")) continue;
-        write_field(out, name, value);
+        to.put_field(name, value);
     }
 }
 
@@ -48,14 +78,13 @@ body_framing framing_of(const http::response& from, const response_context& cont
     return {context.version == http::version::http_1_1 ? kind::chunked : kind::until_end, 0};
 }
 
-void write_status_line(std::string& out, http::status code) {
+void put_status_line(text_writer& to, http::status code) noexcept {
     if (code == http::status::ok) {
-        out.append("HTTP/1.1 200 OK\r\n");
+        to.put("HTTP/1.1 200 OK\r\n");
         return;
     }
-    out.append("HTTP/1.1 ");
-    write_number(out, static_cast<std::uint64_t>(http::to_int(code)));
-    out.append(" ").append(http::reason_of(code)).append("\r\n");
+    to.put("HTTP/1.1 ").put(static_cast<std::uint64_t>(http::to_int(code))).put(" ");
+    to.put(http::reason_of(code)).put("\r\n");
 }
 
 }  // namespace
@@ -64,57 +93,58 @@ body_framing write_response_head(std::string& out, const http::response& from, r
     using kind = body_framing::kind;
     const auto framing = framing_of(from, context);
     if (framing.is == kind::until_end) context.keeps_alive = false;
-
-    write_status_line(out, from.status);
     // A HEAD response and a 304 announce the size of the body that they do not have.
     const bool announces = context.asked == http::method::head || from.status == http::status::not_modified;
     const bool has_own_length = announces && from.headers.contains("Content-Length");
-    write_fields(out, from.headers, has_own_length);
-    if (framing.is == kind::length) {
-        write_length(out, framing.length);
-    } else if (framing.is == kind::chunked) {
-        out.append("Transfer-Encoding: chunked\r\n");
-    } else if (context.asked == http::method::head && !has_own_length && from.body.size() &&
-               from.status != http::status::no_content && from.status != http::status::not_modified) {
-        write_length(out, *from.body.size());
-    }
-    if (!context.keeps_alive) {
-        out.append("Connection: close\r\n");
-    } else if (context.version == http::version::http_1_0) {
-        out.append("Connection: keep-alive\r\n");
-    }
-    if (!from.headers.contains("Date")) {
-        out.append("Date: ");
-        write_date(out);
-        out.append("\r\n");
-    }
-    out.append("\r\n");
+
+    append(out, size_of(from.headers) + most_added, [&](text_writer& to) {
+        put_status_line(to, from.status);
+        put_fields(to, from.headers, has_own_length);
+        if (framing.is == kind::length) {
+            to.put_length(framing.length);
+        } else if (framing.is == kind::chunked) {
+            to.put("Transfer-Encoding: chunked\r\n");
+        } else if (context.asked == http::method::head && !has_own_length && from.body.size() &&
+                   from.status != http::status::no_content && from.status != http::status::not_modified) {
+            to.put_length(*from.body.size());
+        }
+        if (!context.keeps_alive) {
+            to.put("Connection: close\r\n");
+        } else if (context.version == http::version::http_1_0) {
+            to.put("Connection: keep-alive\r\n");
+        }
+        if (!from.headers.contains("Date")) to.put_field("Date", current_date());
+        to.put("\r\n");
+    });
     return framing;
 }
 
 body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority) {
     using kind = body_framing::kind;
-    out.append(http::to_string(from.method)).append(" ").append(from.target).append(" HTTP/1.1\r\n");
-    if (!from.headers.contains("Host")) write_field(out, "Host", authority);
-    write_fields(out, from.headers, false);
     body_framing framing;
     const auto size = from.body.size();
     if (!size) {
         framing.is = kind::chunked;
-        out.append("Transfer-Encoding: chunked\r\n");
     } else if (*size != 0) {
         framing = {kind::length, *size};
-        write_length(out, *size);
-    } else if (from.method == http::method::post || from.method == http::method::put ||
-               from.method == http::method::patch) {
-        write_length(out, 0);  // RFC 9110, section 8.6: these methods anticipate a body
     }
-    if (from.headers.has_token("Connection", "close")) out.append("Connection: close\r\n");
-    out.append("\r\n");
+    // RFC 9110, section 8.6: these methods anticipate a body.
+    const bool announces_none = size == 0U && (from.method == http::method::post || from.method == http::method::put ||
+                                               from.method == http::method::patch);
+
+    append(out, from.target.size() + authority.size() + size_of(from.headers) + most_added, [&](text_writer& to) {
+        to.put(http::to_string(from.method)).put(" ").put(from.target).put(" HTTP/1.1\r\n");
+        if (!from.headers.contains("Host")) to.put_field("Host", authority);
+        put_fields(to, from.headers, false);
+        if (framing.is == kind::chunked) to.put("Transfer-Encoding: chunked\r\n");
+        if (framing.is == kind::length || announces_none) to.put_length(framing.length);
+        if (from.headers.has_token("Connection", "close")) to.put("Connection: close\r\n");
+        to.put("\r\n");
+    });
     return framing;
 }
 
-void write_date(std::string& out) {
+std::string_view current_date() {
     struct formatted {
         std::time_t second = -1;
         std::array<char, 29> text{};
@@ -134,7 +164,7 @@ void write_date(std::string& out) {
         std::copy_n(text.begin(), last.text.size(), last.text.begin());
         last.second = now;
     }
-    out.append(last.text.data(), last.text.size());
+    return {last.text.data(), last.text.size()};
 }
 
 }  // namespace eddy::detail

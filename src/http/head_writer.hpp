@@ -28,7 +28,8 @@ body_framing write_response_head(std::string& out, const http::response& from, r
 /// Appends the head of a request to `out`, and returns how its body is sent. `authority` is the value of Host.
 body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority);
 
-/// Appends the time as the Date field needs it: "Sun, 06 Nov 1994 08:49:37 GMT".
-void write_date(std::string& out);
+/// Returns the time as the Date field needs it: "Sun, 06 Nov 1994 08:49:37 GMT". The text is valid until the next call
+/// on this thread.
+[[nodiscard]] std::string_view current_date();
 
 }  // namespace eddy::detail

@@ -10,10 +10,9 @@
 namespace eddy::detail {
 namespace {
 
-bool is_name_character(char c) noexcept {
-    constexpr std::string_view others = "-._~!$&'()*+,;=%";
-    return is_letter(c) || is_digit(c) || others.find(c) != std::string_view::npos;
-}
+constexpr character_set name_characters([](char c) {
+    return is_letter(c) || is_digit(c) || std::string_view("-._~!$&'()*+,;=%").contains(c);
+});
 bool is_address_character(char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; }
 
 /// Returns the number after the colon of "host:port". An empty text means the default port.
@@ -39,8 +38,8 @@ std::optional<host_parts> parse_host(std::string_view text) noexcept {
         if (!std::ranges::all_of(parts.host, is_address_character)) return std::nullopt;
         text.remove_prefix(end + 1);
     } else {
-        parts.host = text.substr(0, text.find(':'));
-        if (!std::ranges::all_of(parts.host, is_name_character)) return std::nullopt;
+        const auto* const end = std::ranges::find_if_not(text, [](char c) { return name_characters.contains(c); });
+        parts.host = text.substr(0, static_cast<std::size_t>(end - text.begin()));
         text.remove_prefix(parts.host.size());
     }
     if (!text.empty() && (text.front() != ':' || !parse_port(text.substr(1), parts.port))) return std::nullopt;

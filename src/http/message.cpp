@@ -40,11 +40,15 @@ std::string_view request::param(std::string_view name) const noexcept {
 }
 
 response response::text(std::string content, http::status outcome) {
-    return of_type("text/plain; charset=utf-8", http::body(std::move(content)), outcome);
+    response made(outcome, http::body(std::move(content)));
+    made.headers.add_checked("Content-Type", "text/plain; charset=utf-8");
+    return made;
 }
 
 response response::json(std::string content, http::status outcome) {
-    return of_type("application/json", http::body(std::move(content)), outcome);
+    response made(outcome, http::body(std::move(content)));
+    made.headers.add_checked("Content-Type", "application/json");
+    return made;
 }
 
 response response::of_type(std::string_view type, http::body content, http::status outcome) {
