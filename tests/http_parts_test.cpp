@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
 
 namespace {
@@ -71,6 +72,27 @@ TEST(HttpHeaders, CopyViewsOfTheirOwnMemory) {
     all.set("C", *all.get("B"));
     all.add(all[2].name, all[1].value);
     EXPECT_EQ(listed(all), "A=" + value + ";B=" + value + ";C=" + value + ";C=" + value + ";");
+}
+
+TEST(HttpHeaders, ParsedListGrowsAndCanBeChanged) {
+    std::string head = "GET / HTTP/1.1\r\nHost: a\r\n";
+    std::string expected = "Host=a;";
+    for (int i = 0; i < 40; ++i) {
+        const auto name = "X" + std::to_string(i);
+        head.append(name).append(": \t").append(std::to_string(i)).append(" \r\n");
+        expected.append(name).append("=").append(std::to_string(i)).append(";");
+    }
+    eddy::detail::request_head parsed;
+    const auto refused = eddy::detail::parse_request_head(head + "Empty:\r\n\r\n", {}, parsed);
+    ASSERT_EQ(refused, std::nullopt);
+    auto& all = parsed.headers;
+    EXPECT_EQ(listed(all), expected + "Empty=;");
+    const auto copy = all;
+    all.set("Host", *all.get("X39"));
+    all.add("Y", std::string(1000, 'y'));
+    EXPECT_EQ(all.remove("empty"), 1U);
+    EXPECT_EQ(listed(all), "Host=39;" + expected.substr(7) + "Y=" + std::string(1000, 'y') + ";");
+    EXPECT_EQ(listed(copy), expected + "Empty=;");
 }
 
 TEST(HttpHeaders, FindsTokensOfLists) {

@@ -33,44 +33,53 @@ void headers::add(std::string_view name, std::string_view value, std::source_loc
 }
 
 headers::headers(const headers& other) {
-    if (other.empty()) return;
-    reserve(other.count_, other.text_size_);
-    for (const auto& [name, value] : other) write(name, value);
+    if (!other.empty()) *this = other.with_room(0);
 }
 
-bool headers::has_room(std::size_t bytes) const noexcept {
-    return (count_ + std::size_t{1}) * sizeof(field) + text_size_ + bytes <= capacity_;
+/// Errors: throws `misuse` if this is too much for the distances.
+/// Preconditions: there is no memory yet.
+void headers::allocate(std::size_t bytes) {
+    if (bytes > std::numeric_limits<std::uint32_t>::max())
+        throw misuse("the header fields of a message must be smaller than 4 GiB");
+    memory_ = static_cast<char*>(detail::allocate_block(bytes));
+    capacity_ = static_cast<std::uint32_t>(bytes);
+}
+
+/// Returns a copy with room for more fields, at least for one of this size.
+headers headers::with_room(std::size_t bytes) const {
+    headers copy;
+    copy.allocate((2 * std::size_t{count_} + 4) * sizeof(field) + 2 * std::size_t{text_size_} + bytes + 100);
+    std::copy_n(fields(), count_, copy.fields());
+    std::copy_n(memory_ + capacity_ - text_size_, text_size_, copy.memory_ + copy.capacity_ - text_size_);
+    copy.count_ = count_;
+    copy.text_size_ = text_size_;
+    return copy;
 }
 
 /// Preconditions: has_room().
-void headers::write(std::string_view name, std::string_view value) noexcept {
-    text_size_ += static_cast<std::uint32_t>(name.size() + value.size());
+void headers::append_copy(std::string_view name, std::string_view value) noexcept {
+    text_size_ += size_of(name) + size_of(value);
     char* const text = memory_ + capacity_ - text_size_;
     name.copy(text, name.size());
     value.copy(text + name.size(), value.size());
-    std::construct_at(fields() + count_, text_size_, static_cast<std::uint32_t>(name.size()),
-                      static_cast<std::uint32_t>(value.size()));
-    ++count_;
+    append({text_size_, size_of(name), text_size_ - size_of(name), size_of(value)});
 }
 
 void headers::add_checked(std::string_view name, std::string_view value) {
     const auto bytes = name.size() + value.size();
     if (has_room(bytes)) [[likely]]
-        return write(name, value);
-    headers grown;
-    grown.reserve(2 * count_ + std::size_t{4}, 2 * std::size_t{text_size_} + bytes + 100);
-    for (const auto& [old_name, old_value] : *this) grown.write(old_name, old_value);
-    grown.write(name, value);  // both may be views of the old memory, which exists until here
+        return append_copy(name, value);
+    auto grown = with_room(bytes);
+    grown.append_copy(name, value);  // both may be views of the old memory, which exists until here
     *this = std::move(grown);
 }
 
-void headers::reserve(std::size_t fields, std::size_t bytes) {
-    if (memory_ != nullptr) return;
-    if (bytes > std::numeric_limits<std::uint32_t>::max() - fields * sizeof(field))
-        throw misuse("the header fields of a message must be smaller than 4 GiB");
-    const auto size = fields * sizeof(field) + bytes;
-    memory_ = static_cast<char*>(detail::allocate_block(size));
-    capacity_ = static_cast<std::uint32_t>(size);
+void headers::keep_text(std::string_view text, std::size_t fields) {
+    headers kept;
+    kept.allocate(fields * sizeof(field) + text.size());
+    kept.text_size_ = size_of(text);
+    text.copy(kept.memory_ + kept.capacity_ - text.size(), text.size());
+    *this = std::move(kept);
 }
 
 void headers::set(std::string_view name, std::string_view value, std::source_location where) {
@@ -84,13 +93,12 @@ void headers::set(std::string_view name, std::string_view value, std::source_loc
 
 /// Returns the first field of this name, or the end of the array.
 headers::field* headers::find(std::string_view name) const noexcept {
-    return std::find_if(fields(), fields() + count_,
-                        [&](const field& f) { return equal_names({name_of(f), f.name_size}, name); });
+    return std::find_if(fields(), fields() + count_, [&](const field& f) { return equal_names(name_of(f), name); });
 }
 
 std::size_t headers::remove(std::string_view name) noexcept {
-    const auto gone = std::ranges::remove_if(
-        fields(), fields() + count_, [&](const field& f) { return equal_names({name_of(f), f.name_size}, name); });
+    const auto gone = std::ranges::remove_if(fields(), fields() + count_,
+                                             [&](const field& f) { return equal_names(name_of(f), name); });
     count_ -= static_cast<std::uint32_t>(gone.size());
     return gone.size();
 }
@@ -103,7 +111,7 @@ void headers::clear() noexcept {
 std::optional<std::string_view> headers::get(std::string_view name) const noexcept {
     const field* const found = find(name);
     if (found == fields() + count_) return std::nullopt;
-    return std::string_view(name_of(*found) + found->name_size, found->value_size);
+    return value_of(*found);
 }
 
 std::size_t headers::count(std::string_view name) const noexcept {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string_view>
@@ -89,30 +90,53 @@ public:
     /// Preconditions: `index` < size().
     [[nodiscard]] header operator[](std::size_t index) const noexcept {
         const field& at = fields()[index];
-        const char* const name = name_of(at);
-        return {{name, at.name_size}, {name + at.name_size, at.value_size}};
+        return {name_of(at), value_of(at)};
     }
     [[nodiscard]] iterator begin() const noexcept;
     [[nodiscard]] iterator end() const noexcept;
 
     /// For parsers: appends a field without checking its name and value.
     void add_checked(std::string_view name, std::string_view value);
-    /// For parsers: reserves memory for this number of fields and of bytes.
-    void reserve(std::size_t fields, std::size_t bytes);
+    /// For parsers: copies the lines of a head, and reserves memory for this number of fields. add_part() appends a
+    /// field whose name and value are parts of `text`. It does not check them. Preconditions: the list is empty;
+    /// between the calls there are no calls of other functions.
+    void keep_text(std::string_view text, std::size_t fields);
+    void add_part(std::string_view text, std::string_view name, std::string_view value) {
+        if (!has_room(0)) [[unlikely]]
+            *this = with_room(0);
+        append({distance(text, name), size_of(name), distance(text, value), size_of(value)});
+    }
 
 private:
     struct field {
-        std::uint32_t text;  // the distance of its name from the end of the memory; its value follows the name
+        std::uint32_t name;  // the distance from the end of the memory
         std::uint32_t name_size;
+        std::uint32_t value;  // the same
         std::uint32_t value_size;
     };
 
+    static std::uint32_t size_of(std::string_view text) noexcept { return static_cast<std::uint32_t>(text.size()); }
+    static std::uint32_t distance(std::string_view text, std::string_view part) noexcept {
+        return static_cast<std::uint32_t>(text.data() + text.size() - part.data());
+    }
+
     // SAFETY: the memory begins with an array of `count_` fields.
     [[nodiscard]] field* fields() const noexcept { return reinterpret_cast<field*>(memory_); }
-    [[nodiscard]] const char* name_of(const field& of) const noexcept { return memory_ + capacity_ - of.text; }
+    [[nodiscard]] std::string_view name_of(const field& of) const noexcept {
+        return {memory_ + capacity_ - of.name, of.name_size};
+    }
+    [[nodiscard]] std::string_view value_of(const field& of) const noexcept {
+        return {memory_ + capacity_ - of.value, of.value_size};
+    }
     [[nodiscard]] field* find(std::string_view name) const noexcept;
-    [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
-    void write(std::string_view name, std::string_view value) noexcept;
+
+    [[nodiscard]] bool has_room(std::size_t bytes) const noexcept {
+        return (count_ + std::size_t{1}) * sizeof(field) + text_size_ + bytes <= capacity_;
+    }
+    void allocate(std::size_t bytes);
+    [[nodiscard]] headers with_room(std::size_t bytes) const;
+    void append(const field& added) noexcept { std::construct_at(fields() + count_++, added); }
+    void append_copy(std::string_view name, std::string_view value) noexcept;
 
     // One block of the frame pool: the array of fields at its begin, and the texts from its end towards the begin.
     char* memory_ = nullptr;
