@@ -130,6 +130,41 @@ TEST(HttpServe, IdleConnectionsAreClosedAfterTimeout) {
     EXPECT_EQ(report.aborted, 1U);
 }
 
+TEST(HttpServe, ShutdownAwaitsHandlerThatDroppedAnIdleConnection) {
+    eddy::core loop;
+    eddy::sync::notify leave;
+    eddy::sync::notify has_left;
+    eddy::sync::notify go_on;
+    const http::service app(say_path);
+    const auto handler = [&](net::tcp_stream client, net::serve_connection connection) -> task<result<void>> {
+        auto serving = http::serve_connection(std::move(client), app, http::serve_options(), connection);
+        auto first = eddy::select(std::move(serving), leave.notified());
+        static_cast<void>(co_await first);
+        has_left.notify_one();
+        co_await go_on.notified();
+        co_return eddy::ok();
+    };
+    const auto play = [&]() -> task<net::serve_report> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const auto to = listener.local_addr().value();
+        const cancellation_token end;
+        auto serving = eddy::spawn(net::serve(std::move(listener), handler, net::serve_options().shutdown(end)));
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(get("/a"))).value();
+        EXPECT_TRUE((co_await receive(client, 15)).starts_with("HTTP/1.1 200 OK"));
+        leave.notify_one();
+        co_await has_left.notified();
+        end.cancel();
+        for (int i = 0; i < 10; ++i) co_await eddy::yield_now();  // the server sees the cancellation
+        go_on.notify_one();
+        const auto report = co_await serving;
+        co_return report.value().value();
+    };
+    const auto report = loop.run(play());
+    EXPECT_EQ(report.accepted, 1U);
+    EXPECT_EQ(report.aborted, 0U);
+}
+
 TEST(HttpServe, ErrorsOfTheServiceAreReported) {
     eddy::core loop;
     std::vector<std::string> reported;

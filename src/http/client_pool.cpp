@@ -22,7 +22,7 @@ std::unique_ptr<client_connection> http_client::take(const std::string& origin) 
 void http_client::put(const std::string& origin, std::unique_ptr<client_connection> connection) {
     idle_list expired;
     if (options_.max_idle() == 0) return;
-    connection->stream.release_memory();
+    connection->stream.release_buffers();
     const std::lock_guard guard(lock_);
     expired = remove_expired();
     auto& list = idle_[origin];

@@ -17,7 +17,7 @@ namespace eddy::detail {
 namespace {
 
 constexpr std::size_t read_size = 16 * 1024;
-constexpr std::size_t most_spare = 16 * 1024;
+constexpr std::size_t most_spare = 16 * 1024;   // larger buffers are freed
 constexpr std::size_t most_unsent = 64 * 1024;  // with more unsent bytes, a body waits for the connection
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
@@ -36,54 +36,48 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     out.append(text_of(data)).append("\r\n");
 }
 
-/// The memory that an idle connection of this thread has given up. The next connection with work takes it, so that a
-/// request needs no allocation for buffers.
-struct spare_buffers {
-    std::string in;
-    std::string out;
-
-    static void take(std::string& into, std::string& spare) noexcept {
-        if (into.capacity() < spare.capacity()) into.swap(spare);
-    }
-    /// Keeps the larger one of two buffers, and frees the other one.
-    static void give(std::string& from, std::string& spare) noexcept {
-        if (from.capacity() > spare.capacity() && from.capacity() <= most_spare) from.swap(spare);
-        std::string().swap(from);
-    }
-};
-thread_local spare_buffers spare;
+/// The buffers of a connection of this thread that has become idle. The next connection with work takes them, so that
+/// a request needs no allocation for buffers.
+thread_local std::unique_ptr<message_buffers> spare;
 
 }  // namespace
 
 message_stream::message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit)
     : stream_(io::idle_timeout(std::move(below), limit)) {}
 
+message_buffers& message_stream::buffers() {
+    if (!buffers_) buffers_ = spare ? std::move(spare) : std::make_unique<message_buffers>();
+    return *buffers_;
+}
+
+void message_stream::release_buffers() noexcept {
+    if (!buffers_ || !buffers_->in.empty() || !buffers_->out.empty()) return;
+    const bool is_large = std::max(buffers_->in.capacity(), buffers_->out.capacity()) > most_spare;
+    if (is_large) {
+        buffers_.reset();
+    } else {
+        spare = std::move(buffers_);
+    }
+}
+
 void message_stream::consume(std::size_t count) noexcept {
-    begin_ += count;
-    if (begin_ != in_.size()) return;
-    in_.clear();
-    begin_ = 0;
-}
-
-void message_stream::release_memory() noexcept {
-    if (in_.empty()) spare_buffers::give(in_, spare.in);
-    if (out_.empty()) spare_buffers::give(out_, spare.out);
-}
-
-std::string& message_stream::out() noexcept {
-    if (out_.empty()) spare_buffers::take(out_, spare.out);
-    return out_;
+    if (count == 0) return;
+    auto& [in, begin, out, sent] = *buffers_;
+    begin += count;
+    if (begin != in.size()) return;
+    in.clear();
+    begin = 0;
 }
 
 template <class S>
 poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
-    // Does not read into in_ directly, so that a waiting connection does not own a large buffer.
+    // Does not read into a buffer of the connection directly, so that a waiting connection does not own a large one.
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     auto count = stream.poll_read(cx, scratch);
     if (!count || !*count) return count;
-    if (in_.empty()) spare_buffers::take(in_, spare.in);
-    if (begin_ != 0) in_.erase(0, std::exchange(begin_, 0));
-    in_.append(text_of(std::span(scratch).first(**count)));
+    auto& [in, begin, out, sent] = buffers();
+    if (begin != 0) in.erase(0, std::exchange(begin, 0));
+    in.append(text_of(std::span(scratch).first(**count)));
     return count;
 }
 
@@ -93,16 +87,19 @@ poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
 }
 
 poll_result<result<void>> message_stream::poll_flush(context& cx) {
-    while (sent_ != out_.size()) {
-        auto count = stream_.poll_write(cx, bytes_of(std::string_view(out_).substr(sent_)));
-        if (!count) return not_ready;
-        if (!*count) return result<void>(std::unexpect, count->error());
-        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-        sent_ += **count;
-        needs_flush_ = true;
+    if (buffers_) {
+        auto& [in, begin, out, sent] = *buffers_;
+        while (sent != out.size()) {
+            auto count = stream_.poll_write(cx, bytes_of(std::string_view(out).substr(sent)));
+            if (!count) return not_ready;
+            if (!*count) return result<void>(std::unexpect, count->error());
+            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+            sent += **count;
+            needs_flush_ = true;
+        }
+        out.clear();
+        sent = 0;
     }
-    out_.clear();
-    sent_ = 0;
     auto flushed = stream_.poll_flush(cx);
     if (flushed) needs_flush_ = false;
     return flushed;
@@ -149,7 +146,7 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
 
 task<result<void>> message_stream::send_bytes(std::span<const std::byte> content) {
     if (content.size() < most_unsent) {
-        out_.append(text_of(content));
+        out().append(text_of(content));
         co_return co_await flush();
     }
     const auto flushed = co_await flush();
@@ -178,15 +175,15 @@ task<result<void>> message_stream::send_body(http::body& from, body_framing fram
         if (!count) co_return std::unexpected(count.error());
         if (*count == 0) break;
         if (framing.is == kind::chunked) {
-            append_chunk(out_, piece.first(*count));
+            append_chunk(out(), piece.first(*count));
         } else {
-            out_.append(text_of(piece.first(*count)));
+            out().append(text_of(piece.first(*count)));
         }
-        if (out_.size() < most_unsent) continue;
+        if (out().size() < most_unsent) continue;
         const auto flushed = co_await flush();
         if (!flushed) co_return flushed;
     }
-    if (framing.is == kind::chunked) out_.append("0\r\n\r\n");
+    if (framing.is == kind::chunked) out().append("0\r\n\r\n");
     co_return co_await flush();
 }
 
@@ -204,8 +201,7 @@ task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit
 
 bool message_stream::poll_discard(context& cx) {
     for (;;) {
-        in_.clear();
-        begin_ = 0;
+        consume(in().size());
         const auto count = poll_fill_idle(cx);
         if (!count) return false;
         if (!*count || **count == 0) return true;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,13 @@
 
 namespace eddy::detail {
 
+struct message_buffers {
+    std::string in;
+    std::size_t begin = 0;  // index in `in` of the first byte that was not consumed
+    std::string out;
+    std::size_t sent = 0;  // number of bytes of `out` that were sent
+};
+
 /// A connection of a server or a client, with a buffer of received bytes that were not parsed yet and a buffer of bytes
 /// to send.
 /// Thread safety: one thread at a time.
@@ -28,16 +36,18 @@ public:
     message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit);
 
     /// Returns the received bytes that were not consumed.
-    [[nodiscard]] std::string_view in() const noexcept { return std::string_view(in_).substr(begin_); }
+    [[nodiscard]] std::string_view in() const noexcept {
+        return buffers_ ? std::string_view(buffers_->in).substr(buffers_->begin) : std::string_view();
+    }
     void consume(std::size_t count) noexcept;
     /// Returns the bytes to send. Append to them.
-    [[nodiscard]] std::string& out() noexcept;
+    [[nodiscard]] std::string& out() { return buffers().out; }
     /// Returns the number of bytes in out().
-    [[nodiscard]] std::size_t collected() const noexcept { return out_.size(); }
+    [[nodiscard]] std::size_t collected() const noexcept { return buffers_ ? buffers_->out.size() : 0; }
     /// Whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
-    [[nodiscard]] bool has_unsent() const noexcept { return !out_.empty() || needs_flush_; }
-    /// Gives up the memory of empty buffers, for a connection that is idle.
-    void release_memory() noexcept;
+    [[nodiscard]] bool has_unsent() const noexcept { return collected() != 0 || needs_flush_; }
+    /// Gives up the buffers if they are empty, for a connection that is idle.
+    void release_buffers() noexcept;
 
     /// Receives bytes, and returns the count. Returns 0 at the end of the connection.
     /// Cancel safety: safe.
@@ -81,12 +91,11 @@ private:
     bool poll_discard(context& cx);
     task<result<void>> send_bytes(std::span<const std::byte> content);
 
+    [[nodiscard]] message_buffers& buffers();
+
     io::idle_stream<io::boxed_stream> stream_;
-    std::string in_;
-    std::size_t begin_ = 0;  // index in in_ of the first byte that was not consumed
-    std::string out_;
-    std::size_t sent_ = 0;      // number of bytes of out_ that were sent
-    bool needs_flush_ = false;  // bytes were written since the connection was flushed
+    std::unique_ptr<message_buffers> buffers_;  // null while the connection is idle
+    bool needs_flush_ = false;                  // bytes were written since the connection was flushed
     std::error_code body_failure_;
 };
 

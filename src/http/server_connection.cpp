@@ -170,6 +170,28 @@ struct request_state {
     }
 };
 
+/// The idle time of a connection that net::serve() can abort. In contrast to serve_connection::idle_time it does not
+/// share the ownership of the state, which would be two atomic operations for each request.
+class idle_mark {
+public:
+    idle_mark() noexcept = default;
+    idle_mark(idle_mark&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    idle_mark& operator=(idle_mark&&) = delete;
+    ~idle_mark() { end(); }
+
+    void begin(served_state& of) noexcept {
+        if (of_ != nullptr) return;
+        of_ = &of;
+        of.begin_idle();
+    }
+    void end() noexcept {
+        if (auto* const of = std::exchange(of_, nullptr)) of->end_idle();
+    }
+
+private:
+    served_state* of_ = nullptr;
+};
+
 /// One connection. It may be moved until it is polled.
 class server_connection {
 public:
@@ -194,11 +216,12 @@ public:
         }
         const auto count = stream_.poll_fill_idle(cx);
         if (count) {
-            end_idle();
+            idle_.end();
             return *count && **count != 0;
         }
         if (shuts_down_idle(cx)) return false;
-        begin_idle();
+        stream_.release_buffers();
+        if (connection_) idle_.begin(connection_->state());
         return not_ready;
     }
 
@@ -248,15 +271,6 @@ public:
     }
 
 private:
-    void begin_idle() noexcept {
-        if (std::exchange(is_idle_, true)) return;
-        stream_.release_memory();
-        if (connection_) connection_->state().begin_idle();
-    }
-    void end_idle() noexcept {
-        if (std::exchange(is_idle_, false) && connection_) connection_->state().end_idle();
-    }
-
     /// Whether to close the idle connection for a shutdown. With net::serve(), that aborts it instead.
     bool shuts_down_idle(context& cx) {
         const auto& token = server_->options.connections().shutdown();
@@ -439,8 +453,8 @@ private:
     message_stream stream_;
     std::optional<net::socket_addr> peer_;
     std::optional<net::serve_connection> connection_;
+    idle_mark idle_;                          // declared after connection_, whose state it refers to
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
-    bool is_idle_ = false;
 };
 
 /// Serves requests until the connection ends. An idle connection waits here.
