@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/epoll.hpp"
 
-#include "sys/syscall.hpp"
+#include "sys/linux/event_fds.hpp"
 
 namespace eddy::detail {
 epoll::epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick)

@@ -9,16 +9,13 @@
 #include <utility>
 
 #include "sys/countdown.hpp"
+#include "sys/read_hup.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
 namespace {
 
-#if defined(POLLRDHUP)
-constexpr short read_hup = POLLRDHUP;
-#else
-constexpr short read_hup = 0;
-#endif
+using sys::read_hup;
 constexpr short reading = POLLIN | read_hup;
 
 short events_of(io::interest wanted) noexcept {

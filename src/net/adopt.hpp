@@ -5,6 +5,7 @@
 #include <eddy/result.hpp>
 
 #include "sys/fd.hpp"
+#include "sys/new_fd.hpp"
 #include "sys/socket_kind.hpp"
 #include "sys/syscall.hpp"
 
@@ -20,6 +21,7 @@ inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
         return std::unexpected(nonblocking.error());
     }
     if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));
+    sys::prevent_sigpipe(fd);
     return owned;
 }
 

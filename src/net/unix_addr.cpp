@@ -5,6 +5,8 @@
 
 #include <eddy/error.hpp>
 
+#include "sys/sockaddr.hpp"
+
 namespace eddy::net {
 
 unix_addr::unix_addr(kind is, std::string_view text) noexcept
@@ -15,7 +17,7 @@ unix_addr::unix_addr(kind is, std::string_view text) noexcept
 result<unix_addr> unix_addr::path(std::string_view path) noexcept {
     // The kernel would use the text before the NUL, which names a different file.
     if (path.empty() || path.contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
-    if (path.size() > longest_path) return std::unexpected(make_error_code(errc::unix_name_too_long));
+    if (path.size() > sys::longest_unix_path) return std::unexpected(make_error_code(errc::unix_name_too_long));
     return unix_addr(kind::path, path);
 }
 

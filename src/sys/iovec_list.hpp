@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <limits.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -44,3 +46,13 @@ private:
 };
 
 }  // namespace eddy::detail
+
+namespace eddy::sys {
+
+/// Returns the number of buffers for one call. More than IOV_MAX would fail with EMSGSIZE. A short count of bytes tells
+/// the caller that some are left.
+[[nodiscard]] inline int iovec_count(std::span<const iovec> buffers) noexcept {
+    return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
+}
+
+}  // namespace eddy::sys

@@ -5,11 +5,13 @@
 
 #include <eddy/io/async_fd.hpp>
 
+#include "sys/read_hup.hpp"
+
 namespace eddy::detail {
 
 result<io::ready> ready_now(int fd, io::interest wanted) noexcept {
     pollfd one{fd, 0, 0};
-    if (wanted.is_readable()) one.events |= POLLIN | POLLRDHUP;
+    if (wanted.is_readable()) one.events |= POLLIN | sys::read_hup;
     if (wanted.is_writable()) one.events |= POLLOUT;
     if (wanted.is_priority()) one.events |= POLLPRI;
     while (::poll(&one, 1, 0) < 0) {
@@ -20,7 +22,7 @@ result<io::ready> ready_now(int fd, io::interest wanted) noexcept {
     if ((one.revents & POLLIN) != 0) now |= io::ready::readable;
     if ((one.revents & POLLOUT) != 0) now |= io::ready::writable;
     if ((one.revents & POLLPRI) != 0) now |= io::ready::priority;
-    if ((one.revents & (POLLRDHUP | POLLHUP)) != 0) now |= io::ready::read_closed;
+    if ((one.revents & (sys::read_hup | POLLHUP)) != 0) now |= io::ready::read_closed;
     if ((one.revents & (POLLHUP | POLLERR)) != 0) now |= io::ready::write_closed;
     if ((one.revents & POLLERR) != 0) now |= io::ready::error;
     return now & io::ready::mask_of(wanted);

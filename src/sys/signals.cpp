@@ -17,7 +17,7 @@
 
 #include <eddy/error.hpp>
 
-#include "sys/fd.hpp"
+#include "sys/bell_ends.hpp"
 #include "sys/fork.hpp"
 #include "sys/syscall.hpp"
 
@@ -44,13 +44,12 @@ constinit std::mutex lock;  // of count_signal(), open_bell() and close_bell()
 ///
 ///     number      readers                       meaning
 ///     0           the handler may still ring    not in use; close_bell() waits for `readers` to become 0
-///     a signal    the handler may ring          read_end and write_end are open
+///     a signal    the handler may ring          the descriptors are open
 struct signal_bell {
     std::atomic<int> number{0};
     std::atomic<int> ringing{0};  // handlers that may use the descriptors
-    unique_fd read_end;
-    int write_end = -1;  // that of the pipe; with eventfd(2), the same as read_end
-    unique_fd owned_write_end;
+    bell_ends ends;
+    int write_end = -1;    // that of `ends`
     process_mark process;  // that has opened the bell
     signal_bell* next = nullptr;
 };
@@ -108,23 +107,6 @@ bool may_be_counted(int number) noexcept {
     }
 }
 
-/// Opens the descriptors of a bell.
-result<void> open_ends(signal_bell& bell) noexcept {
-#if defined(__linux__)
-    auto made = make_eventfd();
-    if (!made) return std::unexpected(made.error());
-    bell.read_end = std::move(*made);
-    bell.write_end = bell.read_end.get();
-#else
-    auto ends = make_pipe();
-    if (!ends) return std::unexpected(ends.error());
-    bell.read_end = std::move(ends->first);
-    bell.owned_write_end = std::move(ends->second);
-    bell.write_end = bell.owned_write_end.get();
-#endif
-    return ok();
-}
-
 /// Returns a bell that is not in use. Call it with the lock.
 signal_bell* unused_bell() noexcept {
     // relaxed, both: changed only under the lock.
@@ -149,7 +131,7 @@ result<void> count_signal(int number) {
     struct sigaction ours{};
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-    ::sigemptyset(&ours.sa_mask);
+    static_cast<void>(sigemptyset(&ours.sa_mask));  // a macro on macOS
     // Queried first, since the handler may run before sigaction(2) returns.
     if (::sigaction(number, nullptr, &mine.before) != 0 || ::sigaction(number, &ours, nullptr) != 0) {
         // The C library reserves a few signals.
@@ -170,28 +152,29 @@ result<signal_bell*> open_bell(int number) noexcept {
     const std::scoped_lock guard(lock);
     signal_bell* const bell = unused_bell();
     if (bell == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-    if (auto opened = open_ends(*bell); !opened) return std::unexpected(opened.error());
+    auto ends = make_bell_ends();
+    if (!ends) return std::unexpected(ends.error());
+    bell->ends = std::move(*ends);
+    bell->write_end = bell->ends.write_end();
     bell->process = process_mark();
     // seq_cst: see signals_counted().
     bell->number.store(number, std::memory_order_seq_cst);
     return bell;
 }
 
-int descriptor_of(const signal_bell& bell) noexcept { return bell.read_end.get(); }
+int descriptor_of(const signal_bell& bell) noexcept { return bell.ends.read_end.get(); }
 
 void silence(const signal_bell& bell) noexcept {
     std::array<std::byte, 512> taken;
-    while (read(bell.read_end.get(), taken).value_or(0) == taken.size()) {
+    while (read(bell.ends.read_end.get(), taken).value_or(0) == taken.size()) {
     }
 }
 
 void close_bell(signal_bell& bell) noexcept {
-    unique_fd read_end;
-    unique_fd write_end;
+    bell_ends ends;
     {
         const std::scoped_lock guard(lock);
-        read_end = std::move(bell.read_end);
-        write_end = std::move(bell.owned_write_end);
+        ends = std::move(bell.ends);
         const bool is_copy = bell.process.is_parent();
         // seq_cst: see ring_bells().
         bell.number.store(0, std::memory_order_seq_cst);

@@ -42,6 +42,12 @@ native_addr v6_to_native(const net::ipv6_addr& ip, const net::socket_addr& addr)
     return native;
 }
 
+#if defined(__linux__)
+constexpr bool has_abstract_names = true;
+#else
+constexpr bool has_abstract_names = false;
+#endif
+
 /// Copies the bytes, since the caller's memory need not be aligned for a T or contain one.
 template <class T>
 std::optional<T> read_as(const sockaddr* addr, socklen_t size) noexcept {
@@ -74,7 +80,8 @@ native_addr to_native(const net::socket_addr& addr) noexcept {
 
 result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept {
     // An unnamed peer has no address, and not even a family.
-    const auto family = size < sizeof(sa_family_t) ? sa_family_t{AF_UNSPEC} : addr->sa_family;
+    constexpr std::size_t family_ends = offsetof(sockaddr, sa_family) + sizeof(sa_family_t);
+    const auto family = size < family_ends ? sa_family_t{AF_UNSPEC} : addr->sa_family;
     switch (family) {
     case AF_INET: return v4_from_native(addr, size);
     case AF_INET6: return v6_from_native(addr, size);
@@ -110,7 +117,10 @@ result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
     sockaddr_un un{};
     std::memcpy(&un, &addr.storage, std::min<std::size_t>(addr.size, sizeof un));
     const std::string_view text(un.sun_path, std::min<std::size_t>(addr.size - path_begins, sizeof un.sun_path));
-    if (text.front() == '\0') return net::unix_addr::abstract(text.substr(1));
+    if (text.front() == '\0') {
+        // Only Linux has abstract names. Other systems fill the address of an unnamed socket with NULs.
+        return has_abstract_names ? net::unix_addr::abstract(text.substr(1)) : net::unix_addr();
+    }
     // Whether the size includes the terminating NUL depends on the process that has bound the socket. A path of 108
     // bytes has no NUL.
     return net::unix_addr::path(text.substr(0, text.find('\0')));

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
 
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/unix_addr.hpp>
@@ -33,7 +36,11 @@ struct native_addr {
 /// Errors: address_family_not_supported if it is neither IPv4 nor IPv6; invalid_argument if it is truncated.
 [[nodiscard]] result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept;
 
+/// The size of the longest path of a Unix socket: 107 bytes on Linux, 103 elsewhere.
+inline constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;
+
 /// Converts an address to the kernel's format.
+/// Preconditions: its path is not longer than longest_unix_path.
 [[nodiscard]] native_addr to_native(const net::unix_addr& addr) noexcept;
 
 /// Converts an address from the kernel's format.

@@ -10,11 +10,16 @@ namespace {
 
 result<int> get(int fd, const socket_option& which) noexcept {
     if (!which.exists()) return std::unexpected(std::make_error_code(std::errc::not_supported));
+    if (which.is_byte) return get_option<unsigned char>(fd, which.level, which.name);
     return get_option<int>(fd, which.level, which.name);
 }
 
 result<void> set(int fd, const socket_option& which, int value) noexcept {
     if (!which.exists()) return std::unexpected(std::make_error_code(std::errc::not_supported));
+    if (which.is_byte) {
+        if (value > 255) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        return set_option(fd, which.level, which.name, static_cast<unsigned char>(value));
+    }
     return set_option(fd, which.level, which.name, value);
 }
 

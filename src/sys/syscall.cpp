@@ -2,18 +2,13 @@
 #include "sys/syscall.hpp"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <csignal>
-#include <ctime>
+
+#include "sys/iovec_list.hpp"
+#include "sys/new_fd.hpp"
 
 namespace eddy::sys {
 namespace {
@@ -21,12 +16,6 @@ namespace {
 result<void> done_or_error(int answer) noexcept {
     if (answer < 0) return std::unexpected(last_error());
     return ok();
-}
-
-result<unique_fd> own_or_error(int fd) noexcept {
-    unique_fd owned(above_standard(fd));
-    if (!owned) return std::unexpected(last_error());
-    return owned;
 }
 
 result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) noexcept {
@@ -39,15 +28,11 @@ result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) 
     return std::pair(std::move(first), std::move(second));
 }
 
-result<unique_fd> make_socket(int family, int type) noexcept {
-    return own_or_error(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
+result<unique_fd> make_socket(int family, int type) noexcept { return own_or_error(new_socket(family, type)); }
 
 result<std::pair<unique_fd, unique_fd>> make_pair_of_sockets(int type) noexcept {
     std::array<int, 2> fds{};
-    if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-        return std::unexpected(last_error());
-    }
+    if (new_socket_pair(AF_UNIX, type, fds) != 0) return std::unexpected(last_error());
     return own_both(fds);
 }
 
@@ -55,54 +40,9 @@ msghdr message_of(std::span<const iovec> buffers) noexcept {
     msghdr message{};
     // SAFETY: recvmsg(2) and sendmsg(2) only read the array. msg_iov lacks a const for historical reasons.
     message.msg_iov = const_cast<iovec*>(buffers.data());
-    // More than IOV_MAX buffers would fail with EMSGSIZE. A short count tells the caller that some are left.
-    message.msg_iovlen = std::min<std::size_t>(buffers.size(), IOV_MAX);
+    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(iovec_count(buffers));
     return message;
 }
-
-int count_of(std::span<const iovec> buffers) noexcept {
-    return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
-}
-
-/// Blocks SIGPIPE for this thread during the lifetime of the object. run() discards a SIGPIPE that its call has raised,
-/// unless one was already pending.
-class no_sigpipe {
-public:
-    no_sigpipe() noexcept {
-        sigemptyset(&pipe_);
-        sigaddset(&pipe_, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-        // A signal can only be pending if it was blocked.
-        was_pending_ = sigismember(&before_, SIGPIPE) != 0 && is_pending();
-    }
-    no_sigpipe(const no_sigpipe&) = delete;
-    no_sigpipe& operator=(const no_sigpipe&) = delete;
-    ~no_sigpipe() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-    template <class Write>
-    result<std::size_t> run(Write write) noexcept {
-        auto count = count_or_error(retry_interrupted(write));
-        if (!count && count.error() == std::errc::broken_pipe) take_back();
-        return count;
-    }
-
-private:
-    static bool is_pending() noexcept {
-        sigset_t pending;
-        sigpending(&pending);
-        return sigismember(&pending, SIGPIPE) != 0;
-    }
-
-    void take_back() const noexcept {
-        if (was_pending_) return;  // pending signals are not counted: the pending one was there before
-        const timespec now{};
-        static_cast<void>(retry_interrupted([&] { return sigtimedwait(&pipe_, nullptr, &now); }));
-    }
-
-    sigset_t pipe_;
-    sigset_t before_;
-    bool was_pending_ = false;
-};
 
 /// Returns the address that `ask` reports. `ask` is getsockname(2) or getpeername(2).
 template <class Ask>
@@ -175,27 +115,16 @@ result<void> check_pollable(int fd) noexcept {
 result<void> check_open(int fd) noexcept { return done_or_error(::fcntl(fd, F_GETFD)); }
 
 result<unique_fd> open(const std::string& path, int mode) noexcept {
-    return own_or_error(
-        retry_interrupted([&] { return ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));
+    auto made =
+        own_or_error(retry_interrupted([&] { return ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));
+    if (made) prevent_sigpipe(made->get());
+    return made;
 }
 
 result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
     std::array<int, 2> fds{};
-    if (::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::unexpected(last_error());
+    if (new_pipe(fds) != 0) return std::unexpected(last_error());
     return own_both(fds);
-}
-
-result<unique_fd> make_eventfd() noexcept { return own_or_error(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
-
-result<unique_fd> make_timerfd() noexcept {
-    return own_or_error(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-}
-
-void set_timerfd(int fd, std::chrono::nanoseconds delay) noexcept {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(delay);
-    itimerspec when{};
-    when.it_value = {static_cast<std::time_t>(seconds.count()), static_cast<long>((delay - seconds).count())};
-    ::timerfd_settime(fd, 0, &when, nullptr);
 }
 
 result<unique_fd> tcp_socket(ip_version version) noexcept {
@@ -224,7 +153,7 @@ result<accepted_fd> accept(int fd) noexcept {
     native_addr peer;
     const int accepted = retry_interrupted([&] {
         peer.size = sizeof peer.storage;
-        return ::accept4(fd, peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        return new_connection(fd, peer.get(), &peer.size);
     });
     auto owned = own_or_error(accepted);
     if (!owned) return std::unexpected(owned.error());
@@ -274,11 +203,7 @@ result<std::size_t> peek(int fd, std::span<std::byte> into) noexcept {
 
 result<std::size_t> send_without_waiting(int fd, std::span<const std::byte> from) noexcept {
     return count_or_error(
-        retry_interrupted([&] { return ::send(fd, from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }));
-}
-
-result<std::size_t> datagram_size(int fd) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC); }));
+        retry_interrupted([&] { return ::send(fd, from.data(), from.size(), without_sigpipe | MSG_DONTWAIT); }));
 }
 
 result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from) noexcept {
@@ -291,7 +216,7 @@ result<received> peek_from(int fd, std::span<std::byte> into, native_addr& from)
 
 result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept {
     return count_or_error(
-        retry_interrupted([&] { return ::sendto(fd, from.data(), from.size(), MSG_NOSIGNAL, to.get(), to.size); }));
+        retry_interrupted([&] { return ::sendto(fd, from.data(), from.size(), without_sigpipe, to.get(), to.size); }));
 }
 
 result<std::size_t> read(int fd, std::span<std::byte> into) noexcept {
@@ -299,15 +224,7 @@ result<std::size_t> read(int fd, std::span<std::byte> into) noexcept {
 }
 
 result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::readv(fd, into.data(), count_of(into)); }));
-}
-
-result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept {
-    return no_sigpipe().run([&] { return ::write(fd, from.data(), from.size()); });
-}
-
-result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept {
-    return no_sigpipe().run([&] { return ::writev(fd, from.data(), count_of(from)); });
+    return count_or_error(retry_interrupted([&] { return ::readv(fd, into.data(), iovec_count(into)); }));
 }
 
 result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept {
@@ -317,7 +234,7 @@ result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept 
 
 result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept {
     const msghdr message = message_of(from);
-    return count_or_error(retry_interrupted([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); }));
+    return count_or_error(retry_interrupted([&] { return ::sendmsg(fd, &message, without_sigpipe); }));
 }
 
 }  // namespace eddy::sys

@@ -6,7 +6,6 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -44,6 +43,13 @@ template <class Call>
 
 // ---- Descriptors ----
 
+/// Takes ownership of a new descriptor, and replaces one of 0 to 2. If `fd` is -1, returns the error in errno.
+[[nodiscard]] inline result<unique_fd> own_or_error(int fd) noexcept {
+    unique_fd owned(above_standard(fd));
+    if (!owned) return std::unexpected(last_error());
+    return owned;
+}
+
 /// Returns whether O_NONBLOCK is set for `fd`.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
@@ -69,15 +75,6 @@ inline constexpr int read_write = O_RDWR;
 
 /// Creates a pipe(2). Returns the read end and the write end.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept;
-
-/// Creates an eventfd(2) with the counter 0.
-[[nodiscard]] result<unique_fd> make_eventfd() noexcept;
-
-/// Creates a disarmed timerfd(2) of the monotonic clock.
-[[nodiscard]] result<unique_fd> make_timerfd() noexcept;
-
-/// Makes the timer expire once, after `delay`. A delay of 0 disarms it.
-void set_timerfd(int fd, std::chrono::nanoseconds delay) noexcept;
 
 // ---- Sockets ----
 
@@ -145,12 +142,18 @@ template <class T>
 // A write to a closed connection fails with EPIPE and never raises SIGPIPE: the library must not change the signal
 // handling of the process.
 
+#if defined(MSG_NOSIGNAL)
+inline constexpr int without_sigpipe = MSG_NOSIGNAL;
+#else  // older versions of macOS: prevent_sigpipe() has the same effect
+inline constexpr int without_sigpipe = 0;
+#endif
+
 /// Wrappers of recv(2) and send(2).
 [[nodiscard]] inline result<std::size_t> recv(int fd, std::span<std::byte> into) noexcept {
     return count_or_error(retry_interrupted([&] { return ::recv(fd, into.data(), into.size(), 0); }));
 }
 [[nodiscard]] inline result<std::size_t> send(int fd, std::span<const std::byte> from) noexcept {
-    return count_or_error(retry_interrupted([&] { return ::send(fd, from.data(), from.size(), MSG_NOSIGNAL); }));
+    return count_or_error(retry_interrupted([&] { return ::send(fd, from.data(), from.size(), without_sigpipe); }));
 }
 
 /// Like recv() and send(), also for a socket without O_NONBLOCK. peek() leaves the bytes in the socket.
@@ -178,8 +181,8 @@ struct received {
 [[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
 
 /// Like send(), for a pipe. write(2) has no MSG_NOSIGNAL, so SIGPIPE is blocked for this thread during the call, and a
-/// SIGPIPE that the call has raised is discarded.
-/// Cost: two additional system calls.
+/// SIGPIPE that the call has raised is discarded. On macOS, prevent_sigpipe() has the same effect.
+/// Cost: two additional system calls, except on macOS.
 [[nodiscard]] result<std::size_t> write_pipe(int fd, std::span<const std::byte> from) noexcept;
 [[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
 

@@ -2,12 +2,9 @@
 #include "sys/thread.hpp"
 
 #include <limits.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <thread>
 
 #include <eddy/error.hpp>
 
@@ -75,22 +72,6 @@ void thread::join() noexcept {
 void thread::detach() noexcept {
     const pthread_t id = *std::exchange(id_, std::nullopt);
     if (!process_.is_parent()) pthread_detach(id);
-}
-
-void name_this_thread(const std::string& name) noexcept {
-    // pthread_setname_np(3) refuses longer names.
-    std::array<char, 16> cut{};
-    std::ranges::copy(name.substr(0, cut.size() - 1), cut.begin());
-    pthread_setname_np(pthread_self(), cut.data());
-}
-
-unsigned processor_count() noexcept {
-    // std::thread::hardware_concurrency() ignores the CPU affinity of the process.
-    cpu_set_t usable;
-    CPU_ZERO(&usable);
-    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
-        return static_cast<unsigned>(std::max(1, CPU_COUNT(&usable)));
-    return std::max(1u, std::thread::hardware_concurrency());  // more processors than cpu_set_t can represent
 }
 
 }  // namespace eddy::sys

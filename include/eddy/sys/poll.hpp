@@ -66,7 +66,7 @@ public:
     [[nodiscard]] constexpr io::ready readiness() const noexcept;
 
 private:
-    // The bits of epoll(7), defined here so that users need no system header. poll.cpp checks them.
+    // The bits of epoll(7), defined here so that users need no system header. sys/linux/poll.cpp checks them.
     static constexpr std::uint32_t in = 0x001;
     static constexpr std::uint32_t pri = 0x002;
     static constexpr std::uint32_t out = 0x004;
@@ -76,8 +76,8 @@ private:
 
     [[nodiscard]] constexpr bool has(std::uint32_t mask) const noexcept { return (bits_ & mask) != 0; }
 
-    // Written by the kernel: the layout is that of epoll_event(3type), which poll.cpp checks. The data are two halves,
-    // because the kernel places the 64 bits at offset 4 on x86.
+    // Written by the kernel: the layout is that of epoll_event(3type), which sys/linux/poll.cpp checks. The data are
+    // two halves, because the kernel places the 64 bits at offset 4 on x86.
     friend struct event_layout;
 #if defined(__x86_64__) || defined(__i386__)
     std::uint32_t bits_ = 0;
@@ -118,6 +118,8 @@ private:
     std::size_t size_ = 0;
 };
 
+class waker;
+
 /// Adds sources to a `poll` and removes them. A small value that refers to the poll's descriptor.
 /// Thread safety: any thread, also while another thread waits.
 /// Lifetime: must not be used after its `poll` is destroyed.
@@ -141,12 +143,14 @@ public:
 
 private:
     friend class poll;
+    friend class waker;
     constexpr explicit registry(int poll_fd) noexcept : poll_fd_(poll_fd) {}
 
     int poll_fd_;
 };
 
-/// A set of descriptors to wait for: an event queue of the operating system (epoll).
+/// A set of descriptors to wait for: an event queue of the operating system (epoll, kqueue). With kqueue, a source that
+/// is both readable and writable has two events.
 /// Thread safety: any thread may call wait() and registry(); the other members are for one thread at a time.
 class EDDY_API poll {
 public:
@@ -177,7 +181,7 @@ public:
     /// up, where epoll_pwait2(2) is not available.
     result<std::size_t> wait(events& into, std::optional<std::chrono::nanoseconds> timeout);
 
-    /// Returns the epoll descriptor, which is readable while there are events. This object still owns it.
+    /// Returns the descriptor of the event queue, which is readable while there are events. This object still owns it.
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:
@@ -192,16 +196,20 @@ private:
 class EDDY_API waker {
 public:
     /// Makes a waker for the poll of `where`.
-    /// Errors: those of eventfd(2) and of registry::add().
+    /// Errors: those of eventfd(2) and of registry::add(); on systems with kqueue(2), those of fcntl(2) and kevent(2).
     [[nodiscard]] static result<waker> make(const registry& where, token name) noexcept;
 
     waker(waker&& other) noexcept
-        : registry_(other.registry_), fd_(std::exchange(other.fd_, -1)), fork_generation_(other.fork_generation_) {}
+        : registry_(other.registry_),
+          fd_(std::exchange(other.fd_, -1)),
+          fork_generation_(other.fork_generation_),
+          name_(other.name_) {}
     waker& operator=(waker&& other) noexcept {
         waker taken(std::move(other));
         std::swap(registry_, taken.registry_);
         std::swap(fd_, taken.fd_);
         std::swap(fork_generation_, taken.fork_generation_);
+        std::swap(name_, taken.name_);
         return *this;
     }
     ~waker();
@@ -213,16 +221,17 @@ public:
     /// Cost: one system call.
     result<void> wake() const noexcept;
 
-    /// Returns the eventfd(2), for edge-triggered use in another event queue; -1 if moved from. Do not read or close
-    /// it.
+    /// Returns a descriptor that is readable after wake(), for edge-triggered use in another event queue; -1 if moved
+    /// from. Do not read or close it. On Linux it is an eventfd(2), elsewhere a duplicate of the poll's kqueue(2).
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:
-    waker(const registry& where, int fd) noexcept;
+    waker(const registry& where, int fd, token name) noexcept;
 
     registry registry_;
     int fd_;
     std::uint64_t fork_generation_;  // of the process that made this object
+    token name_;
 };
 
 // ---- Implementation ----

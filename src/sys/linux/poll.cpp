@@ -18,6 +18,7 @@
 #include "sys/countdown.hpp"
 #include "sys/fd.hpp"
 #include "sys/fork.hpp"
+#include "sys/linux/event_fds.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -154,11 +155,11 @@ result<waker> waker::make(const sys::registry& where, token name) noexcept {
     if (auto added = where.add(counter->get(), name, io::interest::readable); !added) {
         return std::unexpected(added.error());
     }
-    return waker(where, counter->release());
+    return waker(where, counter->release(), name);
 }
 
-waker::waker(const sys::registry& where, int fd) noexcept
-    : registry_(where), fd_(fd), fork_generation_(fork_generation()) {}
+waker::waker(const sys::registry& where, int fd, token name) noexcept
+    : registry_(where), fd_(fd), fork_generation_(fork_generation()), name_(name) {}
 
 waker::~waker() {
     if (fd_ < 0) return;

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+
+namespace eddy::sys {
+
+/// The descriptors of a bell: see signals.cpp. A signal handler writes 8 bytes to one, and the other is then readable.
+struct bell_ends {
+    unique_fd read_end;
+    unique_fd owned_write_end;  // empty if both ends are the same descriptor
+
+    [[nodiscard]] int write_end() const noexcept { return owned_write_end ? owned_write_end.get() : read_end.get(); }
+};
+
+/// Errors: what eventfd(2) or pipe(2) reports.
+[[nodiscard]] result<bell_ends> make_bell_ends() noexcept;
+
+}  // namespace eddy::sys

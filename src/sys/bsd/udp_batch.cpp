@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include "sys/udp_batch.hpp"
+
+#include <algorithm>
+
+#include "sys/sockaddr.hpp"
+#include "sys/syscall.hpp"
+
+// One system call per datagram. recvmmsg(2) and sendmmsg(2), where they exist, save little, and no system but Linux can
+// segment a message.
+
+namespace eddy::sys {
+
+result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all) noexcept {
+    const std::size_t most = std::min(all.size(), most_datagrams_at_once);
+    std::size_t count = 0;
+    for (; count != most; ++count) {
+        net::incoming_datagram& into = all[count];
+        native_addr from;
+        const auto got = recv_from(fd, into.buffer, from);
+        if (!got) {
+            // An error after a datagram is lost, as in the recvmmsg(2) of FreeBSD. UDP does not promise to report any.
+            if (count == 0) return std::unexpected(got.error());
+            break;
+        }
+        into.size = got->size;
+        into.is_truncated = got->is_truncated;
+        into.from = from_native(from.get(), from.size).value_or(net::socket_addr());
+    }
+    return count;
+}
+
+result<std::size_t> send_batch(int fd, std::span<const net::outgoing_datagram> all) noexcept {
+    const std::size_t most = std::min(all.size(), most_datagrams_at_once);
+    for (std::size_t count = 0; count != most; ++count) {
+        const net::outgoing_datagram& each = all[count];
+        const auto sent = each.to ? send_to(fd, each.bytes, to_native(*each.to)) : send(fd, each.bytes);
+        if (sent) continue;
+        if (count == 0) return std::unexpected(sent.error());
+        return count;  // the next call reports the error, if it is still there
+    }
+    return most;
+}
+
+}  // namespace eddy::sys
