@@ -31,7 +31,7 @@
 #include <support/net.hpp>
 #include <support/system.hpp>
 
-#include "driver/has_kqueue.hpp"
+#include "driver/available.hpp"
 #include "driver/ring_support.hpp"
 
 // Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real

@@ -5,13 +5,18 @@
 
 #include <eddy/error.hpp>
 
-#include "driver/has_kqueue.hpp"
+#include "driver/available.hpp"
 #include "driver/locked_memory.hpp"
 
 namespace eddy::detail {
 namespace {
 
+constexpr bool has_epoll = EDDY_HAS_EPOLL != 0;
 constexpr bool has_kqueue = EDDY_HAS_KQUEUE != 0;
+
+constexpr driver_choice usual = has_epoll
+                                    ? driver_choice{driver_kind::epoll, "epoll: the default on Linux", false}
+                                    : driver_choice{driver_kind::kqueue, "kqueue: the default on this system", false};
 
 /// The why_driver() texts for a driver that was requested by name.
 struct asked_by {
@@ -36,6 +41,7 @@ result<driver_choice> choose(driver_kind kind, const asked_by& reasons, ring_ans
         if (!answer) return std::unexpected(answer.error().error);
         return driver_choice{kind, reasons.io_uring, false};
     }
+    if (!has_epoll) return usual;
     const ring_answer answer = ask();
     if (!answer) return driver_choice{driver_kind::epoll, answer.error().why, false};
     return driver_choice{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed", true};
@@ -52,8 +58,8 @@ std::string_view named_driver() noexcept {
 result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
                                     ring_answer (*ask)() noexcept) noexcept {
     if (wanted) return choose(*wanted, builder, ask);
-    if (named.empty()) return driver_choice{driver_kind::epoll, "epoll: the default on Linux", false};
-    if (named == "epoll") return choose(driver_kind::epoll, environment, ask);
+    if (named.empty()) return usual;
+    if (has_epoll && named == "epoll") return choose(driver_kind::epoll, environment, ask);
     if (named == "io_uring") return choose(driver_kind::io_uring, environment, ask);
     if (named == "poll") return choose(driver_kind::poll, environment, ask);
     if (has_kqueue && named == "kqueue") return choose(driver_kind::kqueue, environment, ask);
@@ -68,7 +74,7 @@ result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept 
 driver_kind readiness_driver_here() noexcept {
     const auto named = named_driver();
     if (named == "poll") return driver_kind::poll;
-    return has_kqueue && named == "kqueue" ? driver_kind::kqueue : driver_kind::epoll;
+    return has_kqueue && named == "kqueue" ? driver_kind::kqueue : usual.kind;
 }
 
 result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept {

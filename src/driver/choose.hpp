@@ -21,13 +21,14 @@ struct driver_choice {
 };
 
 /// Returns the driver to use: `wanted` if it is set, else the driver that the environment variable EDDY_DRIVER names,
-/// else epoll. (`automatic` prefers io_uring. It is not the default.)
-/// Errors: errc::unknown_driver for an unknown name, which `kqueue` is on a system without it; the kernel's error if
-/// io_uring was requested by name and is not available.
+/// else the default of the system: epoll or kqueue. (`automatic` prefers io_uring. It is not the default.)
+/// Errors: errc::unknown_driver for an unknown name, or for that of a driver that the system does not have; the
+/// kernel's error if io_uring was requested by name and is not available.
 /// Cost: one getenv(3). If io_uring is a candidate, see ring_support().
 [[nodiscard]] result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept;
 
-/// Returns the driver of a reactor, which cannot use a ring: poll or kqueue if EDDY_DRIVER names it, else epoll.
+/// Returns the driver of a reactor, which cannot use a ring: poll or kqueue if EDDY_DRIVER names it, else the
+/// default of the system.
 [[nodiscard]] driver_kind readiness_driver_here() noexcept;
 
 /// The decision of choose_driver() without its inputs: `named` is the value of EDDY_DRIVER, and `ask` stands for

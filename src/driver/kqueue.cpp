@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "driver/kqueue.hpp"
 
-#include <fcntl.h>
-#include <sys/event.h>
-#include <sys/time.h>
-#include <sys/types.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -13,22 +8,18 @@
 #include <mutex>
 #include <new>
 #include <span>
-#include <type_traits>
 #include <utility>
 
 #include "sys/countdown.hpp"
+#include "sys/kevents.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
 namespace {
 
-using record = struct kevent;
-
-#if defined(__NetBSD__)
-using record_count = std::size_t;
-#else
-using record_count = int;
-#endif
+using sys::error_of;
+using sys::make_record;
+using record = sys::kevent_record;
 
 #if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
 constexpr bool has_priority = true;
@@ -51,36 +42,11 @@ bool has(const std::optional<io::interest>& wanted, way which) noexcept {
     return has_priority && wanted->is_priority();
 }
 
-/// Makes a record. The types of its fields differ from system to system.
-record make_record(std::uintptr_t ident, auto filter, unsigned flags, unsigned notes, void* key) noexcept {
-    record made{};
-    made.ident = static_cast<decltype(made.ident)>(ident);
-    made.filter = static_cast<decltype(made.filter)>(filter);
-    made.flags = static_cast<decltype(made.flags)>(flags);
-    made.fflags = static_cast<decltype(made.fflags)>(notes);
-    // SAFETY: the kernel only stores the address and returns it. NetBSD 9 declares it as an integer.
-    if constexpr (std::is_pointer_v<decltype(made.udata)>) {
-        made.udata = key;
-    } else {
-        made.udata = reinterpret_cast<decltype(made.udata)>(key);
-    }
-    return made;
-}
-
 record make_record(int fd, way which, unsigned flags, void* key) noexcept {
     const auto ident = static_cast<std::uintptr_t>(fd);
     if (which == way::reading) return make_record(ident, EVFILT_READ, flags, 0, key);
     if (which == way::writing) return make_record(ident, EVFILT_WRITE, flags, 0, key);
     return make_record(ident, priority_filter, flags, priority_note, key);
-}
-
-source_key key_of(const record& event) noexcept {
-    // SAFETY: see make_record().
-    if constexpr (std::is_pointer_v<decltype(event.udata)>) {
-        return event.udata;
-    } else {
-        return reinterpret_cast<source_key>(event.udata);
-    }
 }
 
 io::ready ready_of(const record& event) noexcept {
@@ -100,46 +66,13 @@ io::ready ready_of(const record& event) noexcept {
     return ready;
 }
 
-/// Makes the changes, and replaces each record with its receipt. There are at most as many as a descriptor has filters.
-result<void> change(int queue, std::span<record> records) noexcept {
-    // A copy, because a repetition after EINTR needs the changes and not the receipts. It does no harm: the changes
-    // have their effect once, and the removal of a filter that is gone is not an error.
-    std::array<record, all_ways.size()> wishes{};
-    std::ranges::copy(records, wishes.begin());
-    for (record& each : wishes) each.flags |= EV_RECEIPT;
-    const timespec at_once{};
-    const auto count = static_cast<record_count>(records.size());
-    const int answer =
-        sys::retry_interrupted([&] { return ::kevent(queue, wishes.data(), count, records.data(), count, &at_once); });
-    if (answer < 0) return std::unexpected(sys::last_error());
-    return ok();
-}
-
-/// Returns the error of a receipt, or 0.
-int error_of(const record& receipt) noexcept {
-    return (receipt.flags & EV_ERROR) != 0 ? static_cast<int>(receipt.data) : 0;
-}
-
-/// Waits for at most a day, since systems refuse longer timeouts.
-int wait_once(int queue, std::span<record> into, const max_wait& left) noexcept {
-    timespec limit{};
-    if (left) {
-        const auto short_enough = std::min<std::chrono::nanoseconds>(*left, std::chrono::days(1));
-        const auto seconds = std::chrono::floor<std::chrono::seconds>(short_enough);
-        limit.tv_sec = static_cast<decltype(limit.tv_sec)>(seconds.count());
-        limit.tv_nsec = static_cast<decltype(limit.tv_nsec)>((short_enough - seconds).count());
-    }
-    return ::kevent(queue, nullptr, 0, into.data(), static_cast<record_count>(into.size()), left ? &limit : nullptr);
-}
-
 }  // namespace
 
 result<std::unique_ptr<kqueue_driver>> kqueue_driver::make(std::size_t events_per_tick) noexcept try {
     std::unique_ptr<kqueue_driver> made(new kqueue_driver(events_per_tick));
-    made->queue_.reset(sys::above_standard(::kqueue()));
-    if (!made->queue_ || ::fcntl(made->queue_.get(), F_SETFD, FD_CLOEXEC) != 0) {
-        return std::unexpected(sys::last_error());
-    }
+    auto queue = sys::make_kqueue();
+    if (!queue) return std::unexpected(queue.error());
+    made->queue_ = std::move(*queue);
     if (auto added = made->make_wake_filter(); !added) return std::unexpected(added.error());
     return made;
 } catch (const std::bad_alloc&) {
@@ -176,7 +109,7 @@ result<void> kqueue_driver::change_filters(int fd, source_key key, std::optional
         records[count] = make_record(fd, each, has(wanted, each) ? EV_ADD | EV_CLEAR : EV_DELETE, key);
         ways[count++] = each;
     }
-    if (auto changed = change(queue_.get(), std::span(records).first(count)); !changed) return changed;
+    if (auto changed = sys::change_kevents(queue_.get(), std::span(records).first(count)); !changed) return changed;
     result<void> done;
     for (std::size_t i = 0; i != count; ++i) {
         const int error = error_of(records[i]);
@@ -251,13 +184,13 @@ result<void> kqueue_driver::make_wake_filter() noexcept {
 #if defined(EVFILT_USER)
     added[0] = make_record(0, EVFILT_USER, EV_ADD | EV_CLEAR, 0, this);
     // A kernel that is older than the header refuses it.
-    if (change(queue_.get(), added) && error_of(added[0]) == 0) return ok();
+    if (sys::change_kevents(queue_.get(), added) && error_of(added[0]) == 0) return ok();
 #endif
     auto made = wake_pipe::make();
     if (!made) return std::unexpected(made.error());
     wakes_ = std::move(*made);
     added[0] = make_record(wakes_.read_end(), way::reading, EV_ADD | EV_CLEAR, this);
-    if (auto changed = change(queue_.get(), added); !changed) return changed;
+    if (auto changed = sys::change_kevents(queue_.get(), added); !changed) return changed;
     const int error = error_of(added[0]);
     if (error != 0) return std::unexpected(std::error_code(error, std::generic_category()));
     return ok();
@@ -267,10 +200,7 @@ result<void> kqueue_driver::make_wake_filter() noexcept {
 void kqueue_driver::trigger() noexcept {
     if (wakes_) return wakes_.ring();
 #if defined(EVFILT_USER)
-    const record triggered = make_record(0, EVFILT_USER, 0, NOTE_TRIGGER, this);
-    // EINTR: the kernel has made the change. Repeating it does no harm.
-    static_cast<void>(
-        sys::retry_interrupted([&] { return ::kevent(queue_.get(), &triggered, 1, nullptr, 0, nullptr); }));
+    sys::trigger_user_event(queue_.get(), 0, this);
 #endif
 }
 
@@ -303,7 +233,7 @@ result<driver_tick> kqueue_driver::wait(max_wait timeout) noexcept {
         timeout = timeout ? std::min(*timeout, left) : left;
     }
     for (sys::countdown time(timeout);;) {
-        const int fetched = wait_once(queue_.get(), events_, time.left());
+        const int fetched = sys::wait_for_kevents(queue_.get(), events_, time.left());
         if (fetched < 0 && errno != EINTR) return std::unexpected(sys::last_error());
         const driver_tick done = collect(static_cast<std::size_t>(std::max(fetched, 0)));
         if (done.events == 0 && !done.was_woken) {
@@ -321,10 +251,10 @@ driver_tick kqueue_driver::collect(std::size_t fetched) noexcept {
     driver_tick done;
     bool was_triggered = false;
     for (const record& each : std::span(events_).first(fetched)) {
-        if (key_of(each) == this) {
+        if (sys::key_of(each) == this) {
             was_triggered = true;
         } else {
-            pass_on(key_of(each), ready_of(each));
+            pass_on(sys::key_of(each), ready_of(each));
         }
     }
     if (was_triggered) {

@@ -4,31 +4,46 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include <eddy/runtime/reactor.hpp>
 
-#include "driver/epoll.hpp"
-#include "driver/has_kqueue.hpp"
+#include "driver/available.hpp"
 #include "driver/poll.hpp"
+#if EDDY_HAS_EPOLL
+#include "driver/epoll.hpp"
+#endif
 #if EDDY_HAS_KQUEUE
 #include "driver/kqueue.hpp"
 #endif
 
 namespace eddy::detail {
 
+#if EDDY_HAS_EPOLL
+/// The driver that a ring runs beside.
+using ring_partner = epoll;
+#else
+/// Stands for that driver in a system without rings. No function is called.
+struct ring_partner {
+    static bool was_full() noexcept { return false; }
+    static void enable_wake_ups(bool) noexcept {}
+    static int waker_handle() noexcept { return -1; }
+    static void take_wake() noexcept {}
+};
+#endif
+
 /// The readiness driver of an io_handle: one of the drivers that this system has. Implements driver_like.
 class readiness_driver {
-    template <class Function>
-    std::invoke_result_t<Function&, epoll&> visit(Function function) {
-        if (auto* const own = std::get_if<epoll>(&driver_)) [[likely]]
-            return function(*own);
-#if EDDY_HAS_KQUEUE
-        if (auto* const own = std::get_if<std::unique_ptr<kqueue_driver>>(&driver_)) return function(**own);
-#endif
-        return function(**std::get_if<std::unique_ptr<poll_driver>>(&driver_));
+    /// Calls `function` with the driver. The first type is the usual one.
+    template <class Either, class Function>
+    static decltype(auto) visit(Either& driver, Function function) {
+        if (auto* const own = std::get_if<0>(&driver)) [[likely]]
+            return function(driver_in(*own));
+        if constexpr (std::variant_size_v<Either> == 3) {
+            if (auto* const own = std::get_if<2>(&driver)) return function(driver_in(*own));
+        }
+        return function(driver_in(*std::get_if<1>(&driver)));
     }
 
 public:
@@ -36,49 +51,42 @@ public:
     /// Errors: those of the driver's make(); not_supported if the system does not have that driver.
     [[nodiscard]] static result<readiness_driver> make(driver_kind kind, std::size_t events_per_tick) noexcept {
         if (kind == driver_kind::poll) return of(poll_driver::make(events_per_tick));
-        if (kind == driver_kind::kqueue) {
 #if EDDY_HAS_KQUEUE
-            return of(kqueue_driver::make(events_per_tick));
-#else
-            return std::unexpected(std::make_error_code(std::errc::not_supported));
+        if (kind == driver_kind::kqueue) return of(kqueue_driver::make(events_per_tick));
 #endif
-        }
-        return of(epoll::make(events_per_tick));
+#if EDDY_HAS_EPOLL
+        if (kind != driver_kind::kqueue) return of(epoll::make(events_per_tick));
+#endif
+        return std::unexpected(std::make_error_code(std::errc::not_supported));
     }
 
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) {
-        return visit([&](auto& driver) { return driver.watch(fd, key, wanted); });
+        return visit(driver_, [&](auto& driver) { return driver.watch(fd, key, wanted); });
     }
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) {
-        return visit([&](auto& driver) { return driver.watch_again(fd, key, wanted); });
+        return visit(driver_, [&](auto& driver) { return driver.watch_again(fd, key, wanted); });
     }
     result<void> unwatch(int fd) {
-        return visit([&](auto& driver) { return driver.unwatch(fd); });
+        return visit(driver_, [&](auto& driver) { return driver.unwatch(fd); });
     }
     template <class OnEvent>
     result<driver_tick> turn(max_wait timeout, OnEvent on_event) {
-        return visit([&](auto& driver) { return driver.turn(timeout, std::move(on_event)); });
+        return visit(driver_, [&](auto& driver) { return driver.turn(timeout, std::move(on_event)); });
     }
     void wake() noexcept {
-        visit([](auto& driver) { driver.wake(); });
+        visit(driver_, [](auto& driver) { driver.wake(); });
     }
     [[nodiscard]] result<void> make_alarm() {
-        return visit([](auto& driver) { return driver.make_alarm(); });
+        return visit(driver_, [](auto& driver) { return driver.make_alarm(); });
     }
     void set_alarm(std::chrono::nanoseconds delay) noexcept {
-        visit([&](auto& driver) { driver.set_alarm(delay); });
+        visit(driver_, [&](auto& driver) { driver.set_alarm(delay); });
     }
     [[nodiscard]] int native_handle() const noexcept {
-        if (const auto* const own = std::get_if<epoll>(&driver_)) return own->native_handle();
-#if EDDY_HAS_KQUEUE
-        if (const auto* const own = std::get_if<std::unique_ptr<kqueue_driver>>(&driver_)) {
-            return (*own)->native_handle();
-        }
-#endif
-        return poll_driver::native_handle();
+        return visit(driver_, [](auto& driver) { return driver.native_handle(); });
     }
     void close() noexcept {
-        visit([](auto& driver) { driver.close(); });
+        visit(driver_, [](auto& driver) { driver.close(); });
     }
 
     /// Returns the driver if it must be told which conditions were cleared, else null.
@@ -86,17 +94,36 @@ public:
         const auto* const own = std::get_if<std::unique_ptr<poll_driver>>(&driver_);
         return own != nullptr ? own->get() : nullptr;
     }
-    /// Returns the epoll that a ring runs beside.
+    /// Returns the driver that a ring runs beside.
     /// Preconditions: it was made for io_uring.
-    [[nodiscard]] epoll& beside_ring() noexcept { return *std::get_if<epoll>(&driver_); }
-    [[nodiscard]] const epoll& beside_ring() const noexcept { return *std::get_if<epoll>(&driver_); }
+    [[nodiscard]] ring_partner& beside_ring() noexcept {
+#if EDDY_HAS_EPOLL
+        return *std::get_if<epoll>(&driver_);
+#else
+        static ring_partner none;
+        return none;
+#endif
+    }
 
 private:
-#if EDDY_HAS_KQUEUE
-    using either = std::variant<epoll, std::unique_ptr<poll_driver>, std::unique_ptr<kqueue_driver>>;
-#else
-    using either = std::variant<epoll, std::unique_ptr<poll_driver>>;
+    using poll_owner = std::unique_ptr<poll_driver>;
+#if EDDY_HAS_EPOLL && EDDY_HAS_KQUEUE
+    using either = std::variant<epoll, poll_owner, std::unique_ptr<kqueue_driver>>;
+#elif EDDY_HAS_EPOLL
+    using either = std::variant<epoll, poll_owner>;
+#elif EDDY_HAS_KQUEUE
+    using either = std::variant<std::unique_ptr<kqueue_driver>, poll_owner>;
 #endif
+
+    // An epoll is in the variant itself, the others are on the heap.
+#if EDDY_HAS_EPOLL
+    static epoll& driver_in(epoll& own) noexcept { return own; }
+    static const epoll& driver_in(const epoll& own) noexcept { return own; }
+#endif
+    template <class Driver>
+    static Driver& driver_in(const std::unique_ptr<Driver>& own) noexcept {
+        return *own;
+    }
 
     explicit readiness_driver(either&& driver) noexcept : driver_(std::move(driver)) {}
 

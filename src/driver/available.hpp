@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+// EDDY_HAS_EPOLL: the system has epoll(7), and may have io_uring(7).
+#if defined(__linux__)
+#define EDDY_HAS_EPOLL 1
+#else
+#define EDDY_HAS_EPOLL 0
+#endif
+
 // EDDY_HAS_KQUEUE: the system has kqueue(2), or the tests emulate it (tests/support/kqueue).
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(EDDY_KQUEUE_EMULATION)
