@@ -4,6 +4,8 @@
 #
 # kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp.
 #
+# macos, freebsd, netbsd and openbsd: Zig's compiler compiles the library for them. Nothing is run.
+#
 # Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
 # shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
 set -euo pipefail
@@ -17,6 +19,7 @@ usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
+./dev cross macos...       compiles the library for macos, freebsd, netbsd or openbsd with Zig's compiler, and runs nothing
 
 The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
 or from the mirror that apt uses on this system.
@@ -27,7 +30,7 @@ END
 # tools/warnings.sh.
 describe() {
     case $1 in
-    kqueue) ;;
+    kqueue | macos | freebsd | netbsd | openbsd) ;;
     debian12)
         suite=bookworm packages=(clang-19) clang=clang++-19
         compilers=('g++-12' 'clang++-19')
@@ -43,7 +46,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue macos freebsd netbsd openbsd" ;;
     esac
 }
 
@@ -106,6 +109,31 @@ build_with_kqueue() {
     cmake --preset dev -B build/kqueue -D EDDY_TEST_KQUEUE=ON && cmake --build build/kqueue -j "${EDDY_JOBS:-$(nproc)}"
 }
 
+# The library for another system, with Zig's compiler and warnings as errors.
+cross_zig() { # cross_zig SYSTEM
+    local name=$1 failed=0 log=$top/build/$1.log
+    export ZIG_GLOBAL_CACHE_DIR=$cache/zig/cache # has the C++ library of each system
+    cd "$top"
+    mkdir -p build
+    step "Zig's compiler" install_zig
+    step 'library' build_with_zig "$1"
+    return "$failed"
+}
+
+zig_version=0.16.0
+
+install_zig() {
+    [[ -x $cache/zig/$zig_version/ziglang/zig ]] ||
+        python3 -m pip install --quiet --target "$cache/zig/$zig_version" "ziglang==$zig_version"
+}
+
+build_with_zig() { # build_with_zig SYSTEM
+    cmake -S . -B "build/$1" -G Ninja --toolchain tools/zig.cmake -D ZIG="$cache/zig/$zig_version/ziglang/zig" \
+        -D ZIG_TARGET="x86_64-$1" -D CMAKE_BUILD_TYPE=Release -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON \
+        -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_EXAMPLES=OFF -D EDDY_BUILD_BENCH=OFF -D EDDY_BUILD_TLS=OFF &&
+        cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}"
+}
+
 # Runs inside the root, in /eddy.
 inside() {
     local name=$1 failed=0 log=/tmp/eddy-cross.log each
@@ -156,6 +184,10 @@ cross() { # cross SYSTEM
     local root=$cache/roots/$1
     if [[ $1 == kqueue ]]; then
         cross_kqueue
+        return
+    fi
+    if [[ $1 =~ ^(macos|freebsd|netbsd|openbsd)$ ]]; then
+        cross_zig "$1"
         return
     fi
     describe "$1"
