@@ -171,6 +171,91 @@ TEST(Task, StartedTaskCanBeAwaited) {
     EXPECT_EQ(s.polls, 3);
 }
 
+/// A task that was polled once: it waits for the script.
+template <class F>
+auto started(F work) {
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    assert_pending(work.poll(cx));
+    return work;
+}
+
+template <class T>
+task<T> awaits(task<T> inner) {
+    co_return co_await std::move(inner);
+}
+
+TEST(Task, StartedTaskThrowsInItsAwaiter) {
+    script s;
+    auto inner = [](script& steps) -> task<std::string> { co_return std::to_string(*co_await scripted(steps)); };
+    by_hand hand(awaits(started(inner(s))));
+    assert_pending(hand.poll());
+    s.change(plan::throws);
+    EXPECT_TRUE(hand.is_woken());
+    EXPECT_THROW(static_cast<void>(hand.poll()), std::runtime_error);
+    EXPECT_FALSE(s.alive);
+}
+
+TEST(Task, StartedTaskEndsItsAwaiterWithAnError) {
+    // One inner task returns the error, another is ended by try_.
+    auto returns_it = [](script& steps) -> task<result<int>> { co_return co_await scripted(steps); };
+    auto ends = [](script& steps) -> task<result<int>> { co_return co_await try_(scripted(steps)); };
+    auto outer = [](task<result<int>> inner, int& resumed) -> task<result<void>> {
+        static_cast<void>(co_await try_(std::move(inner)));
+        ++resumed;
+        co_return {};
+    };
+    int resumed = 0;
+    for (const bool is_ended : {false, true}) {
+        script s;
+        by_hand hand(outer(started(is_ended ? ends(s) : returns_it(s)), resumed));
+        assert_pending(hand.poll());
+        s.change(plan::fails);
+        EXPECT_TRUE(hand.is_woken());
+        EXPECT_EQ(assert_ready(hand.poll()), std::unexpected(io_error));
+        EXPECT_FALSE(s.alive);
+    }
+    EXPECT_EQ(resumed, 0);
+}
+
+TEST(Task, StartedTaskIsDestroyedWithItsAwaiter) {
+    for (const int polls : {0, 1}) {
+        script s;
+        auto inner = [](script& steps) -> task<> { static_cast<void>(co_await scripted(steps)); };
+        {
+            by_hand hand(awaits(started(inner(s))));
+            for (int i = 0; i < polls; ++i) assert_pending(hand.poll());
+            EXPECT_TRUE(s.alive);
+        }
+        EXPECT_FALSE(s.alive);
+    }
+}
+
+TEST(Task, StartedTaskIsCancelledWithItsAwaiter) {
+    script s;
+    s.may_end = false;
+    auto inner = [](script& steps) -> task<> { static_cast<void>(co_await cancellable_scripted(steps)); };
+    by_hand hand(awaits(started(inner(s))));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    EXPECT_TRUE(s.alive);
+    s.may_end = true;
+    assert_ready(hand.poll_cancel());
+    EXPECT_EQ(s.cancel_polls, 2);
+    EXPECT_FALSE(s.alive);
+}
+
+TEST(Task, TaskStartedTwiceIsAwaited) {
+    script s;
+    auto inner = [](script& steps) -> task<int> { co_return *co_await scripted(steps); };
+    by_hand hand(awaits(started(awaits(started(inner(s))))));
+    assert_pending(hand.poll());
+    s.value = 7;
+    s.change(plan::ready);
+    EXPECT_EQ(assert_ready(hand.poll()), 7);
+    EXPECT_FALSE(s.alive);
+}
+
 TEST(Task, BoxedFutureHoldsATaskOrAnyFuture) {
     auto sum = []() -> task<int> {
         eddy::boxed_future<int> of_task = returns(1);

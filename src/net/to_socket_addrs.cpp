@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include <eddy/error.hpp>
 
@@ -44,7 +45,12 @@ std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
 
 }  // namespace
 
+lookup_request::lookup_request(std::vector<socket_addr> addrs) noexcept : content_(std::move(addrs)) {}
 lookup_request::lookup_request(std::string_view host, std::uint16_t port) : content_(read_host(host, port)) {}
+lookup_request::lookup_request(one_addr, const socket_addr& addr) noexcept : content_(addr) {}
+lookup_request::lookup_request(text, std::string_view to_read) : content_(read_text(to_read)) {}
+lookup_request::lookup_request(list, std::span<const socket_addr> addrs)
+    : content_(std::vector<socket_addr>(addrs.begin(), addrs.end())) {}
 
 lookup_request::lookup_request(const lookup_request& other) = default;
 lookup_request::lookup_request(lookup_request&& other) noexcept = default;

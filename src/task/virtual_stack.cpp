@@ -2,6 +2,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
@@ -86,6 +87,81 @@ private:
 };
 
 }  // namespace
+
+namespace {
+
+/// Owns a virtual stack that was begun.
+class begun_stack {
+public:
+    explicit begun_stack(frame& root) noexcept : root_(&root) {}
+    begun_stack(begun_stack&& other) noexcept : root_(std::exchange(other.root_, nullptr)) {}
+    begun_stack& operator=(begun_stack&&) = delete;
+    ~begun_stack() {
+        if (root_ != nullptr) destroy_root(*root_);
+    }
+
+    /// Polls the stack. Returns true if it has ended.
+    bool run(slot_base& outcome, context& cx) noexcept { return forget_if(run_begun_root(*root_, outcome, cx)); }
+    bool cancel(context& cx) { return root_ == nullptr || forget_if(cancel_root(*root_, cx)); }
+
+private:
+    bool forget_if(bool has_ended) noexcept {
+        if (has_ended) root_ = nullptr;
+        return has_ended;
+    }
+
+    frame* root_;
+};
+
+/// Awaits a begun stack, which writes its outcome to the result slot of the awaiting frame.
+class stack_awaiter : leaf {
+public:
+    stack_awaiter(frame& awaiting, begun_stack& awaited) noexcept
+        : leaf{&stack_awaiter::answer}, awaiting_(awaiting), awaited_(awaited) {}
+
+    bool await_ready() noexcept { return poll(*awaiting_.root->active); }
+    void await_suspend(const auto&) noexcept { wait_for(awaiting_, *this); }
+    void await_resume() const noexcept {}
+
+private:
+    static leaf_answer answer(leaf& self, context& cx, leaf_request what) {
+        // SAFETY: only this class's constructor installs this function, in its own base.
+        auto& me = static_cast<stack_awaiter&>(self);
+        const bool has_ended = what == leaf_request::poll ? me.poll(cx) : me.awaited_.cancel(cx);
+        return has_ended ? leaf_answer::ready : leaf_answer::not_ready;
+    }
+    bool poll(context& cx) noexcept {
+        await_call_site::set(cx, awaiting_.where);
+        return awaited_.run(*awaiting_.outcome, cx);
+    }
+
+    frame& awaiting_;
+    begun_stack& awaited_;
+};
+
+/// A coroutine that awaits a begun stack. The caller gets its frame.
+struct continuation {
+    struct promise_type : frame {
+        continuation get_return_object() noexcept { return {this}; }
+        stack_awaiter await_transform(begun_stack& begun) noexcept { return {*this, begun}; }
+        void return_void() const noexcept {}  // the stack has filled the result slot
+        [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }  // no part of it throws
+    };
+    static_assert(sizeof(promise_type) == sizeof(frame) && alignof(promise_type) == alignof(frame));
+
+    frame* made;
+};
+
+continuation continue_stack(begun_stack begun) { co_await begun; }
+
+}  // namespace
+
+frame* continue_in_new_frame(frame& begun, std::source_location where) {
+    if (begun.active != nullptr) end_move_in_poll(begun, "a task");
+    frame& made = *continue_stack(begun_stack(begun)).made;
+    made.where = call_site_of(where);
+    return &made;
+}
 
 void end_move_in_poll(const frame& moved, const char* what) noexcept {
     fatal_misuse(std::string(what) + " was moved while it runs: its own poll cannot move it", moved.active->where());

@@ -3,13 +3,13 @@
 
 #include <concepts>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
@@ -30,33 +30,43 @@ struct unread_error {
 /// one is made at the end of each task.
 struct unread_failure {
     std::exception_ptr thrown;
-    std::unique_ptr<unread_error> error;
+    unread_error* error = nullptr;  ///< owned; a std::unique_ptr would be compiled again in each program
 
     unread_failure() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     explicit unread_failure(std::exception_ptr exception) noexcept : thrown(std::move(exception)) {}
+    unread_failure(unread_failure&& other) noexcept
+        : thrown(std::move(other.thrown)), error(std::exchange(other.error, nullptr)) {}
+    unread_failure& operator=(unread_failure&&) = delete;
+    ~unread_failure() {
+        if (error != nullptr) destroy_error(error);
+    }
 
     explicit operator bool() const noexcept { return error != nullptr || thrown != nullptr; }
+
+private:
+    EDDY_API static void destroy_error(unread_error* error) noexcept;
 };
+
+/// Describes an error that has a code, except that of a runtime that is shutting down, which is no failure of the task:
+/// then the failure is empty.
+[[nodiscard]] EDDY_API unread_failure describe_code(const std::error_code& code);
+/// Describes an error that has a text.
+[[nodiscard]] EDDY_API unread_failure describe_text(std::string&& text);
 
 /// Describes an error of any type.
 template <class E>
 unread_failure describe_error(const E& error) {
-    unread_failure described;
-    described.error = std::make_unique<unread_error>();
-    unread_error& made = *described.error;
     if constexpr (requires {
                       { error.what() } -> std::convertible_to<std::string>;
                   }) {
-        made.message = error.what();
+        return describe_text(error.what());
     } else if constexpr (error_converts<E, std::error_code>) {
-        made.code = convert_error<std::error_code>(error);
-        made.message = made.code.message();
+        return describe_code(convert_error<std::error_code>(error));
     } else if constexpr (std::convertible_to<const E&, std::string_view>) {
-        made.message = std::string(std::string_view(error));
+        return describe_text(std::string(std::string_view(error)));
     } else {
-        made.message = "an error of a type without a text";
+        return describe_text("an error of a type without a text");
     }
-    return described;
 }
 
 /// Returns the error in an output, also in an `expected` inside of it; an empty failure if there is none. The error of
@@ -67,8 +77,8 @@ unread_failure error_in(const T& output) noexcept {
         try {
             if (output.has_value()) {
                 if constexpr (!std::is_void_v<typename T::value_type>) return error_in(*output);
-            } else if (unread_failure found = describe_error(output.error()); !is_runtime_shutdown(found.error->code)) {
-                return found;
+            } else {
+                return describe_error(output.error());
             }
         } catch (...) {
             return unread_failure(std::current_exception());  // thrown by the error's own functions

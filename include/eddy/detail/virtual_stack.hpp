@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/closure_guard.hpp>
@@ -186,6 +187,11 @@ inline void begin_root(frame& root) noexcept {
 /// Destroys the frames of the stack in a loop, starting with the innermost.
 /// Preconditions: the root is not being polled.
 EDDY_API void destroy_root(frame& root) noexcept;
+
+/// Makes a coroutine frame that, when it is run, continues the stack under `begun`. That remains a separate virtual
+/// stack, which the new frame owns. It is polled with the result slot of the new frame, so no code depends on the type
+/// of the output. If there is no memory, throws, and destroys `begun`.
+[[nodiscard]] EDDY_API frame* continue_in_new_frame(frame& begun, std::source_location where);
 
 /// Ends the process with a message: `what` ("a task") was moved while its root frame `moved` is being polled.
 [[noreturn]] EDDY_API void end_move_in_poll(const frame& moved, const char* what) noexcept;

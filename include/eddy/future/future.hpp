@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <type_traits>
@@ -24,6 +25,12 @@ struct not_ready_t {
 /// Converts to a poll_result without an output: `return eddy::not_ready;`.
 inline constexpr not_ready_t not_ready{0};
 
+#ifdef __glibcxx_assert
+#define EDDY_EXPECTS_OUTPUT __glibcxx_assert(is_ready_)
+#else
+#define EDDY_EXPECTS_OUTPUT static_cast<void>(0)
+#endif
+
 /// The result of polling a future: its output, or not_ready.
 /// Thread safety: a plain value.
 template <class T>
@@ -40,28 +47,107 @@ public:
         requires(!std::same_as<std::remove_cvref_t<U>, poll_result> &&
                  !std::same_as<std::remove_cvref_t<U>, not_ready_t> && std::is_constructible_v<T, U>)
     constexpr explicit(!std::convertible_to<U, T>) poll_result(U&& value)
-        : value_(std::in_place, std::forward<U>(value)) {}
+        : value_(std::forward<U>(value)), is_ready_(true) {}
 
     /// Constructs a ready result whose output is constructed in place from `args`.
     template <class... A>
         requires std::is_constructible_v<T, A...>
-    constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::in_place, std::forward<A>(args)...) {}
+    constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
+
+    /// Copies or moves the output, if there is one. Trivial if that of the output is.
+    constexpr poll_result(const poll_result&)
+        requires std::is_trivially_copy_constructible_v<T>
+    = default;
+    constexpr poll_result(const poll_result& other)
+        requires(std::is_copy_constructible_v<T> && !std::is_trivially_copy_constructible_v<T>)
+    {
+        if (other.is_ready_) set(other.value_);
+    }
+    constexpr poll_result(poll_result&&)
+        requires std::is_trivially_move_constructible_v<T>
+    = default;
+    constexpr poll_result(poll_result&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
+        requires(std::is_move_constructible_v<T> && !std::is_trivially_move_constructible_v<T>)
+    {
+        if (other.is_ready_) set(std::move(other.value_));
+    }
+    constexpr poll_result& operator=(const poll_result&)
+        requires std::is_trivially_copyable_v<T>
+    = default;
+    constexpr poll_result& operator=(const poll_result& other)
+        requires(std::is_copy_constructible_v<T> && !std::is_trivially_copyable_v<T>)
+    {
+        if (this != &other) {
+            clear();
+            if (other.is_ready_) set(other.value_);
+        }
+        return *this;
+    }
+    constexpr poll_result& operator=(poll_result&&)
+        requires std::is_trivially_copyable_v<T>
+    = default;
+    constexpr poll_result& operator=(poll_result&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
+        requires(std::is_move_constructible_v<T> && !std::is_trivially_copyable_v<T>)
+    {
+        if (this != &other) {
+            clear();
+            if (other.is_ready_) set(std::move(other.value_));
+        }
+        return *this;
+    }
+    constexpr ~poll_result()
+        requires std::is_trivially_destructible_v<T>
+    = default;
+    constexpr ~poll_result() {
+        if (is_ready_) value_.~T();
+    }
 
     /// Returns whether there is an output.
-    [[nodiscard]] constexpr bool is_ready() const noexcept { return value_.has_value(); }
-    constexpr explicit operator bool() const noexcept { return is_ready(); }
+    [[nodiscard]] constexpr bool is_ready() const noexcept { return is_ready_; }
+    constexpr explicit operator bool() const noexcept { return is_ready_; }
 
     /// Accesses the output.
-    /// Preconditions: is_ready().
-    constexpr T& operator*() & noexcept { return *value_; }
-    constexpr const T& operator*() const& noexcept { return *value_; }
-    constexpr T&& operator*() && noexcept { return *std::move(value_); }
-    constexpr T* operator->() noexcept { return &*value_; }
-    constexpr const T* operator->() const noexcept { return &*value_; }
+    /// Preconditions: is_ready(); checked with _GLIBCXX_ASSERTIONS.
+    constexpr T& operator*() & noexcept {
+        EDDY_EXPECTS_OUTPUT;
+        return value_;
+    }
+    constexpr const T& operator*() const& noexcept {
+        EDDY_EXPECTS_OUTPUT;
+        return value_;
+    }
+    constexpr T&& operator*() && noexcept {
+        EDDY_EXPECTS_OUTPUT;
+        return static_cast<T&&>(value_);
+    }
+    constexpr T* operator->() noexcept {
+        EDDY_EXPECTS_OUTPUT;
+        return std::addressof(value_);
+    }
+    constexpr const T* operator->() const noexcept {
+        EDDY_EXPECTS_OUTPUT;
+        return std::addressof(value_);
+    }
 
 private:
-    std::optional<T> value_;
+    template <class U>
+    constexpr void set(U&& value) {
+        std::construct_at(std::addressof(value_), std::forward<U>(value));
+        is_ready_ = true;
+    }
+    constexpr void clear() noexcept {
+        if (is_ready_) value_.~T();
+        is_ready_ = false;
+    }
+
+    // Not a std::optional, which is slow to compile: each output type would instantiate a dozen classes.
+    union {
+        T value_;
+    };
+    bool is_ready_ = false;
 };
+
+#undef EDDY_EXPECTS_OUTPUT
 
 /// The result of polling a future without an output: ready, or not_ready.
 template <>

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -35,9 +35,10 @@ class EDDY_API lookup_request {
 public:
     /// Copies the target.
     template <to_socket_addrs T>
-    lookup_request(const T& where_to) : lookup_request(read(where_to)) {}
-    lookup_request(std::vector<socket_addr> addrs) noexcept : content_(std::move(addrs)) {}
-    lookup_request(const ip_addr& host, std::uint16_t port) noexcept : content_(socket_addr(host, port)) {}
+    lookup_request(const T& where_to) : lookup_request(kind_of<T>(), where_to) {}
+    lookup_request(std::vector<socket_addr> addrs) noexcept;
+    lookup_request(const ip_addr& host, std::uint16_t port) noexcept
+        : lookup_request(one_addr(), socket_addr(host, port)) {}
     /// Copies `host`, which is the text of an address, without brackets, or a name.
     lookup_request(std::string_view host, std::uint16_t port);
 
@@ -68,19 +69,24 @@ private:
     };
     using content = std::variant<socket_addr, std::vector<socket_addr>, name, std::error_code>;
 
-    explicit lookup_request(content&& read) noexcept : content_(std::move(read)) {}
-
+    // The kinds of a `to_socket_addrs`. Their constructors are compiled once, because programs would spend more time on
+    // the std::variant than on anything else in this class.
+    struct one_addr {
+        explicit one_addr() = default;
+    };
+    struct text {
+        explicit text() = default;
+    };
+    struct list {
+        explicit list() = default;
+    };
     template <class T>
-    static content read(const T& where_to) {
-        if constexpr (std::convertible_to<const T&, socket_addr>) {
-            return static_cast<socket_addr>(where_to);
-        } else if constexpr (std::convertible_to<const T&, std::string_view>) {
-            return read_text(where_to);
-        } else {
-            const std::span<const socket_addr> addrs = where_to;
-            return std::vector(addrs.begin(), addrs.end());
-        }
-    }
+    using kind_of = std::conditional_t<std::convertible_to<const T&, socket_addr>, one_addr,
+                                       std::conditional_t<std::convertible_to<const T&, std::string_view>, text, list>>;
+    lookup_request(one_addr, const socket_addr& addr) noexcept;
+    lookup_request(text, std::string_view to_read);
+    lookup_request(list, std::span<const socket_addr> addrs);
+
     static content read_text(std::string_view text);
     static content read_host(std::string_view host, std::uint16_t port);
 

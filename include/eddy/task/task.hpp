@@ -199,22 +199,6 @@ static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == 
 
 }  // namespace detail
 
-namespace detail {
-
-/// Continues a task that was polled before, inside a new coroutine frame. The frames of `begun` remain a separate
-/// virtual stack.
-template <class T>
-[[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
-    if constexpr (std::is_void_v<T>) {
-        co_await begun;
-    } else {
-        auto output = co_await begun;  // GCC 14.2 crashes on `co_return co_await begun` if ~T() may throw
-        co_return std::move(output);
-    }
-}
-
-}  // namespace detail
-
 /// Customization point for awaits and spawns, found by argument-dependent lookup: releases the task's frame to the
 /// caller. Throws `misuse`, with the source location `where`, if the task has ended, or if it is a lambda that will be
 /// destroyed before the task runs.
@@ -224,7 +208,7 @@ inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
         detail::throw_ended_task(where);
     if (used.frame_->root != nullptr) [[unlikely]] {
         if (used.frame_->has_begun()) {
-            used = detail::in_a_new_frame(std::move(used));
+            used.frame_ = detail::continue_in_new_frame(*std::exchange(used.frame_, nullptr), where);
         } else if (detail::is_on_stack_of_poll(used.frame_->where)) {
             detail::throw_lambda_is_gone(where);
         }
