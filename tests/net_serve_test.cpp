@@ -188,6 +188,20 @@ TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(NetServe, ConnectionsOfABackgroundServerDoNotKeepRunFromReturning) {
+    std::optional<tcp_stream> client;  // stays connected
+    const auto work = [&]() -> eddy::task<void> {
+        auto listener = (co_await tcp_listener::bind(any)).value();
+        const auto at = listener.local_addr().value();
+        eddy::spawn_background(serve(std::move(listener), echo<tcp_stream>)).detach();
+        client = (co_await tcp_stream::connect(at)).value();
+        EXPECT_TRUE((co_await client->write_all(bytes_of("x"))).has_value());
+        std::array<std::byte, 1> back{};
+        EXPECT_TRUE((co_await client->read_exact(back)).has_value());
+    };
+    EXPECT_EQ(eddy::run(work()), 0);
+}
+
 TEST(NetServe, DroppedServeAbortsAllConnections) {
     const support::leaves_no_descriptor guard;
     eddy::core core;

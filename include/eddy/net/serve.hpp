@@ -27,6 +27,7 @@
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/task/join_set.hpp>
+#include <eddy/task/spawn.hpp>
 #include <eddy/task/unobserved_error.hpp>
 #include <eddy/time/sleep.hpp>
 
@@ -373,10 +374,15 @@ private:
     void start(typename L::accepted_type&& accepted) {
         if constexpr (shares_state) {
             auto state = std::make_shared<detail::served_state>(idle_);
-            state->set_task(connections_.spawn(work(handler_, std::move(accepted), state), where_));
+            state->set_task(insert(work(handler_, std::move(accepted), state)));
         } else {
-            connections_.spawn(work(handler_, std::move(accepted), nullptr), where_);
+            insert(work(handler_, std::move(accepted), nullptr));
         }
+    }
+
+    /// Spawns a background task: if this future is part of one, `run` does not wait for its connections either.
+    abort_handle insert(work&& connection) {
+        return connections_.insert(spawn_background(std::move(connection), where_));
     }
 
     void abort_idle(context& cx) {
