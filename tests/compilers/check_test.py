@@ -75,6 +75,27 @@ mini::task<std::expected<int, int>> fails() { co_return std::expected<int, int>(
 mini::task<int> wrong() { co_await fails(); co_return 1; }
 mini::task<int> right() { auto r = co_await fails(); static_cast<void>(co_await fails()); co_return r.value(); }
 """
+LOCKS = """#include <mutex>
+#include <utility>
+#include "mini.hpp"
+std::mutex m;
+void keep(std::unique_lock<std::mutex>);
+mini::task<int> right_block() { { std::lock_guard held(m); } int x = co_await mini::f(1); co_return x; }
+mini::task<int> right_after() { int x = co_await mini::f(1); std::lock_guard held(m); co_return x; }
+mini::task<int> right_unlocked() { std::unique_lock held(m); held.unlock(); int x = co_await mini::f(1); co_return x; }
+mini::task<int> right_moved() { std::unique_lock held(m); keep(std::move(held)); int x = co_await mini::f(1); co_return x; }
+mini::task<int> wrong() { std::lock_guard held(m); int x = co_await mini::f(1); co_return x; }
+mini::task<int> wrong_loop() { std::scoped_lock held(m); for (;;) { int x = co_await mini::f(1); if (x) co_return x; } }
+mini::task<int> wrong_late() { std::unique_lock held(m); int x = co_await mini::f(1); held.unlock(); co_return x; }
+"""
+
+
+def test_locks(folder):
+    (folder / "locks.cpp").write_text(LOCKS, encoding="utf-8")
+    said, _ = check(["locks.cpp", "--", "-std=c++23"], folder, 1)
+    found = re.findall(r"^locks\.cpp:(\d+):\d+: ([a-z-]+): ", said, re.MULTILINE)
+    if found != [("10", "lock-across-await"), ("11", "lock-across-await"), ("12", "lock-across-await")]:
+        raise SystemExit(f"unexpected report: {said}")
 
 
 def test_command(folder):
@@ -112,6 +133,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(os.path.realpath(name))
         test_corpus(folder)
+        test_locks(folder)
         test_command(folder)
     print("eddy-check passed")
 
