@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include <support/net.hpp>
+#include <support/system.hpp>
 
 namespace {
 
@@ -114,6 +116,93 @@ TEST_F(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
         EXPECT_TRUE(done);
         EXPECT_LT(steady::now() - begin, 15s);
     }
+}
+
+TEST_F(CoreForeignLoop, WakeThatArrivesDuringTheWaitEndsIt) {
+    eddy::core core;
+    bool done = false;
+    auto [tx, rx] = eddy::sync::oneshot<int>::channel();
+    core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
+        static_cast<void>(co_await from);
+        done = true;
+    });
+    core.turn(0ns);
+    std::thread sender([loop_thread = ::gettid(), to = std::move(tx)]() mutable {
+        support::wait_until_asleep(loop_thread);
+        static_cast<void>(to.send(7));
+    });
+    const auto begin = steady::now();
+    run_foreign_loop(core, done);
+    EXPECT_LT(steady::now() - begin, 15s);
+    sender.join();
+    EXPECT_TRUE(done);
+}
+
+TEST_F(CoreForeignLoop, DataThatArrivesDuringTheWaitEndsIt) {
+    eddy::core core;
+    auto listener = core.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto peer = support::raw_socket::connected(listener.local_addr().value());
+    auto stream = std::move(core.run(listener.accept()).value().stream);
+    peer.send("a");  // received while the core's own loop runs
+    std::array<std::byte, 1> first{};
+    ASSERT_TRUE(core.run(stream.read_exact(first)));
+
+    bool done = false;
+    std::string got;
+    core.handle().spawn([&]() -> task<void> {
+        std::array<std::byte, 2> rest{};
+        const auto read = co_await stream.read_exact(rest);
+        EXPECT_TRUE(read);
+        got = support::text_of(rest);
+        done = true;
+    });
+    core.turn(0ns);
+    std::thread sender([loop_thread = ::gettid(), &peer] {
+        support::wait_until_asleep(loop_thread);
+        peer.send("bc");
+    });
+    const auto begin = steady::now();
+    run_foreign_loop(core, done);
+    EXPECT_LT(steady::now() - begin, 15s);
+    sender.join();
+    EXPECT_TRUE(done);
+    EXPECT_EQ(got, "bc");
+}
+
+TEST_F(CoreForeignLoop, ConnectionThatArrivesDuringTheWaitEndsIt) {
+    eddy::core core;
+    auto listener = core.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    bool done = false;
+    core.handle().spawn([&]() -> task<void> {
+        const auto accepted = co_await listener.accept();
+        EXPECT_TRUE(accepted);
+        done = true;
+    });
+    core.turn(0ns);
+    const auto at = listener.local_addr().value();
+    std::thread client([loop_thread = ::gettid(), at] {
+        support::wait_until_asleep(loop_thread);
+        static_cast<void>(support::raw_socket::connected(at));
+    });
+    const auto begin = steady::now();
+    run_foreign_loop(core, done);
+    EXPECT_LT(steady::now() - begin, 15s);
+    client.join();
+    EXPECT_TRUE(done);
+}
+
+TEST_F(CoreForeignLoop, CoreRunsItsOwnLoopAgain) {
+    eddy::core core;
+    bool done = false;
+    core.handle().spawn([&done] { done = true; });
+    run_foreign_loop(core, done);
+    auto listener = core.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto peer = support::raw_socket::connected(listener.local_addr().value());
+    auto stream = std::move(core.run(listener.accept()).value().stream);
+    peer.send("a");
+    std::array<std::byte, 1> read{};
+    EXPECT_TRUE(core.run(stream.read_exact(read)));
+    EXPECT_EQ(support::text_of(read), "a");
 }
 
 TEST_F(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {

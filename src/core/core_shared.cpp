@@ -264,7 +264,8 @@ void core_shared::turn(max_wait limit, std::source_location where) {
 
 std::optional<std::chrono::steady_clock::time_point> core_shared::next_deadline() noexcept {
     const auto now = std::chrono::steady_clock::now();
-    if (has_queued() || (io_ != nullptr && !io_->may_wait_outside()) || !inbound_.mark_parked()) return now;
+    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks
+    if (has_queued() || !may_wait || !inbound_.mark_parked()) return now;
     auto next = time_->next_deadline();
     const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;
     if (linger && (!next || *linger < *next)) next = linger;

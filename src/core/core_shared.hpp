@@ -86,7 +86,7 @@ public:
     /// Waits once, for at most `limit`, and polls the tasks that are queued then.
     void turn(max_wait limit, std::source_location where);
     /// Returns the descriptor that is readable when turn() has work; -1 without I/O.
-    [[nodiscard]] int native_handle() noexcept { return io_ != nullptr ? io_->wait_handle() : -1; }
+    [[nodiscard]] int native_handle() const noexcept { return io_ != nullptr ? io_->native_handle() : -1; }
     /// Returns the time of the next turn(), and marks the loop as parked. See core::next_deadline().
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> next_deadline() noexcept;
     /// Passes an exception that no join handle takes to the handler of the loop, or prints it.

@@ -16,8 +16,6 @@ result<std::unique_ptr<uring>> uring::make(io_handle&) noexcept {
 uring::~uring() = default;
 result<void> uring::enable(int, int) noexcept { std::abort(); }
 result<ring_tick> uring::turn(max_wait) noexcept { std::abort(); }
-int uring::native_handle() const noexcept { std::abort(); }
-bool uring::may_wait_outside() const noexcept { std::abort(); }
 void uring::flush() noexcept { std::abort(); }
 bool uring::receive(stream_source&) noexcept { std::abort(); }
 bool uring::stop(stream_source&) noexcept { std::abort(); }

@@ -101,15 +101,6 @@ result<ring_tick> uring::turn(max_wait timeout) noexcept {
     return done;
 }
 
-int uring::native_handle() const noexcept { return ring_->native().ring_fd; }
-
-bool uring::may_wait_outside() const noexcept {
-    const bool has_early_news = early_.events != 0 || early_.epoll_is_ready || early_.was_woken;
-    const bool has_sends = queued_.first != nullptr || submitted_.first != nullptr || is_awaited_;
-    return watches_epoll_ && watches_waker_ && !has_early_news && !has_sends && !ring_->has_completion() &&
-           !ring_->has_entries() && !ring_->has_work();
-}
-
 void uring::dispatch_all(ring_tick& done) noexcept {
     // Read before the loop. A waker may make the kernel take further entries (stop_now(), a full queue), and their
     // failures may be reported only after the loop.

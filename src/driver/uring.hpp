@@ -73,11 +73,6 @@ public:
     /// Cost: usually one system call; none if there is nothing to do.
     result<ring_tick> turn(max_wait timeout) noexcept;
 
-    /// Returns the ring's descriptor, which is readable when there is a completion.
-    [[nodiscard]] int native_handle() const noexcept;
-    /// Returns whether there is nothing to submit or to dispatch, so that a wait on the descriptor misses nothing.
-    [[nodiscard]] bool may_wait_outside() const noexcept;
-
     /// Makes the next tick report the epoll as ready, without waiting.
     void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
 

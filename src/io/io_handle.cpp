@@ -426,22 +426,23 @@ void io_handle::prepare_ring() noexcept {
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
 }
 
-int io_handle::wait_handle() noexcept {
-    if (has_streams() && own_ring() == nullptr && lock_driver(this_mark()) == unlocked) {
-        prepare_ring();
-        unlock_driver();
-    }
-    const uring* const ring = own_ring();
-    return ring != nullptr ? ring->native_handle() : native_handle();
+bool io_handle::may_wait_outside() noexcept {
+    if (has_streams() && !has_no_ring_ && !is_in_child()) give_up_ring();
+    // relaxed: a thread that posts a stream wakes the driver, unless it is this thread.
+    const bool has_requests = requested_.load(std::memory_order_relaxed) != nullptr || waits_for_entry_ != nullptr;
+    return !has_pending_wake_ && !has_requests;
 }
 
-bool io_handle::may_wait_outside() const noexcept {
-    if (has_pending_wake_) return false;
-    if (!has_streams()) return true;
-    // relaxed: a thread that posts a stream wakes the driver, unless it is this thread.
-    if (requested_.load(std::memory_order_relaxed) != nullptr || waits_for_entry_ != nullptr) return false;
-    const uring* const ring = own_ring();
-    return has_no_ring_ || (ring != nullptr && ring->may_wait_outside());
+/// From now on, everything uses the epoll. The work of a ring of this kind (IORING_SETUP_DEFER_TASKRUN) makes its
+/// descriptor readable, but does not wake a thread that is in poll(2) already (Linux 6.18). So no other event loop can
+/// wait for a ring.
+void io_handle::give_up_ring() noexcept {
+    retire_ring();
+    if (!lock_beside_foreign_ticks()) return;
+    has_no_ring_ = true;
+    ring_.reset();  // one that had no owner yet
+    route_wake_ups(false);
+    unlock_driver();
 }
 
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept {
@@ -474,13 +475,18 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     return polled;
 }
 
-void io_handle::flush_ring() noexcept {
-    uring* const ring = own_ring();
-    if (ring == nullptr || holds_driver_lock()) return;
+/// Locks the driver lock for the owner. Returns false if the driver is closed, or if this is inside of a tick.
+bool io_handle::lock_beside_foreign_ticks() noexcept {
     for (driver_lock_word holder = lock_driver(this_mark()); holder != unlocked; holder = lock_driver(this_mark())) {
-        if (holder == closed || (holder & for_owner) == 0) return;
+        if (holder == closed || (holder & for_owner) == 0) return false;
         yield_thread();  // the other thread runs a single tick and does not sleep
     }
+    return true;
+}
+
+void io_handle::flush_ring() noexcept {
+    uring* const ring = own_ring();
+    if (ring == nullptr || holds_driver_lock() || !lock_beside_foreign_ticks()) return;
     ring->flush();
     unlock_driver();
 }

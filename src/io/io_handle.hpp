@@ -170,10 +170,9 @@ public:
     /// The epoll's descriptor; -1 after shut_down(), and with poll(2).
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     // ---- For an owner that waits elsewhere ----
-    /// Returns the descriptor that is readable when turn() has something to report: that of the ring, or of the epoll.
-    [[nodiscard]] int wait_handle() noexcept;
-    /// Returns whether a wait on that descriptor misses nothing. Otherwise the owner must call turn() first.
-    [[nodiscard]] bool may_wait_outside() const noexcept;
+    /// Returns whether a wait on native_handle() misses nothing. Otherwise the owner must call turn() first. Without a
+    /// ring from the first call on.
+    [[nodiscard]] bool may_wait_outside() noexcept;
     /// Returns the time at which turn() must give up unsent data, if there is any.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;
     /// Returns the counters of this driver.
@@ -206,11 +205,13 @@ private:
         driver_lock_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);
         return before;
     }
+    [[nodiscard]] bool lock_beside_foreign_ticks() noexcept;
     void close_driver_lock() noexcept;
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
     void close_gone(stream_source& stream) noexcept;
     void prepare_ring() noexcept;
+    void give_up_ring() noexcept;
     void route_wake_ups(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     [[nodiscard]] bool serve_requested() noexcept;
@@ -235,7 +236,7 @@ private:
     // ---- The ring ----
     std::unique_ptr<uring> ring_;
     atomic<const void*> ring_owner_{nullptr};
-    bool has_no_ring_ = false;    // no ring could be created; guarded by the driver lock
+    bool has_no_ring_ = false;    // no ring could be created, or it was given up; guarded by the driver lock
     bool wakes_by_ring_ = false;  // guarded by the driver lock
     bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
     // A stack of posted streams; a marker after it was closed.

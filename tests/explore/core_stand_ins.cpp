@@ -55,8 +55,7 @@ void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
-int io_handle::wait_handle() noexcept { std::abort(); }
-bool io_handle::may_wait_outside() const noexcept { std::abort(); }
+bool io_handle::may_wait_outside() noexcept { std::abort(); }
 std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
 std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept { std::abort(); }

@@ -106,7 +106,8 @@ public:
     /// Returns the latest time for the next turn(): the next timer, or a time in the past if tasks are queued. Returns
     /// nullopt if turn() has nothing to do until native_handle() is readable. Call this after each turn(), directly
     /// before the other event loop waits: from then on, wake-ups of other threads, and of other code on this thread,
-    /// make the descriptor readable.
+    /// make the descriptor readable. A core with io_uring uses epoll from the first call on, because poll(2) does not
+    /// wake up for the work of a ring.
     ///     while (!done) {
     ///         pollfd watched{core.native_handle(), POLLIN, 0};
     ///         ::poll(&watched, 1, milliseconds_until(core.next_deadline()));
