@@ -131,6 +131,7 @@ TEST(TcpRead, PeerThatEndedWriteSideStillReceives) {
     std::string got;
     std::jthread reader([&] { got = pair.peer.receive(sent.size()); });
     EXPECT_TRUE(within(core, pair.stream.write_all(bytes_of(sent))));
+    EXPECT_TRUE(within(core, pair.stream.flush()));  // no loop runs while this thread joins
     reader.join();
     EXPECT_EQ(got, sent);
 }
