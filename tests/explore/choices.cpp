@@ -9,8 +9,6 @@
 namespace explore::detail {
 namespace {
 
-constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }
-
 unsigned nth_of(thread_set threads, unsigned n) noexcept {
     while (n-- > 0) threads &= threads - 1;
     return static_cast<unsigned>(std::countr_zero(threads));

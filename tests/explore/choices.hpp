@@ -15,6 +15,7 @@ namespace explore::detail {
 
 /// One bit per thread.
 using thread_set = std::uint32_t;
+constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }
 
 /// The path through the tree of choices that a model's executions make: which thread runs next, and which store a load
 /// reads. The search is depth-first: an execution repeats the path up to its last open choice, takes the next

@@ -18,8 +18,6 @@ constexpr std::size_t stack_size = 256 * 1024;
 // ends. Null means that no exploration runs.
 constinit engine* the_one = nullptr;
 
-constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }
-
 }  // namespace
 
 bool is_exploring() noexcept { return the_one != nullptr && the_one->is_exploring(); }

@@ -39,7 +39,7 @@ private:
     reply_codec codec_;
 };
 
-reply_limits limits_of(decisions& from) {
+reply_limits reply_limits_of(decisions& from) {
     reply_limits limits;
     limits.bulk = from.up_to(40);
     limits.items = from.up_to(6);
@@ -53,7 +53,7 @@ reply_limits limits_of(decisions& from) {
 
 void resp_replies(input bytes) {
     decisions from(bytes);
-    const auto limits = limits_of(from);
+    const auto limits = reply_limits_of(from);
     const std::size_t step = 1 + from.up_to(30);
     const auto text = from.rest();
 

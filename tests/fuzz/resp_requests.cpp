@@ -46,7 +46,7 @@ private:
     request_limits limits_;
 };
 
-request_limits limits_of(decisions& from) {
+request_limits request_limits_of(decisions& from) {
     request_limits limits;
     limits.word = from.up_to(40);
     limits.words = from.up_to(6);
@@ -59,7 +59,7 @@ request_limits limits_of(decisions& from) {
 
 void resp_requests(input bytes) {
     decisions from(bytes);
-    const auto limits = limits_of(from);
+    const auto limits = request_limits_of(from);
     const std::size_t step = 1 + from.up_to(30);
     const auto text = from.rest();
 
