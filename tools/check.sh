@@ -321,7 +321,7 @@ outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PRO
 
 # Compares instructions, allocations, and system calls per operation with bench/counts.json.
 check_counts() {
-    build release eddy_counts eddy_counts_echo
+    build release eddy_counts eddy_counts_echo eddy_counts_http
     python3 bench/run.py counts
 }
 
