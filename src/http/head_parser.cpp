@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/characters.hpp"
+#include "http/header_access.hpp"
 #include "http/host.hpp"
 
 namespace eddy::detail {
@@ -86,9 +87,9 @@ std::string_view take_line(std::string_view& text) noexcept {
 /// Preconditions: `lines` ends with an empty line.
 std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
                                    special_fields& special) {
-    into.headers.keep_text(lines, 8);
-    // SAFETY: each loop ends at a CR at the latest, because neither a name, nor white space, nor a value has one. A CR
-    // is followed by another character, because the last two are CR LF.
+    header_access::keep_text(into.headers, lines, 8);
+    // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
+    // is followed by another character, because `lines` ends with CR LF.
     for (const char* at = lines.data(); at[0] != '\r' || at[1] != '\n'; at += 2) {
         const char* const name_begin = at;
         while (token_characters.contains(*at)) ++at;
@@ -102,7 +103,7 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
         if (at[0] != '\r' || at[1] != '\n') return status::bad_request;
         const auto value = trim({value_begin, at});
         if (into.headers.size() == limits.fields) return status::request_header_fields_too_large;
-        into.headers.add_part(lines, name, value);
+        header_access::add_part(into.headers, lines, name, value);
         special.note(name, value);
     }
     return std::nullopt;

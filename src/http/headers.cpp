@@ -36,7 +36,8 @@ headers::headers(const headers& other) {
     if (!other.empty()) *this = other.with_room(0);
 }
 
-/// Errors: throws `misuse` if this is too much for the distances.
+/// Allocates the memory.
+/// Errors: throws `misuse` if `bytes` does not fit into the 32 bits of a distance.
 /// Preconditions: there is no memory yet.
 void headers::allocate(std::size_t bytes) {
     if (bytes > std::numeric_limits<std::uint32_t>::max())
@@ -45,7 +46,7 @@ void headers::allocate(std::size_t bytes) {
     capacity_ = static_cast<std::uint32_t>(bytes);
 }
 
-/// Returns a copy with room for more fields, at least for one of this size.
+/// Returns a copy with memory for further fields, at least for one whose name and value have this size together.
 headers headers::with_room(std::size_t bytes) const {
     headers copy;
     copy.allocate((2 * std::size_t{count_} + 4) * sizeof(field) + 2 * std::size_t{text_size_} + bytes + 100);
@@ -70,7 +71,7 @@ void headers::add_checked(std::string_view name, std::string_view value) {
     if (has_room(bytes)) [[likely]]
         return append_copy(name, value);
     auto grown = with_room(bytes);
-    grown.append_copy(name, value);  // both may be views of the old memory, which exists until here
+    grown.append_copy(name, value);  // both may be views of the old memory, which is freed below
     *this = std::move(grown);
 }
 

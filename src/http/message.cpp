@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "http/header_access.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -41,13 +43,13 @@ std::string_view request::param(std::string_view name) const noexcept {
 
 response response::text(std::string content, http::status outcome) {
     response made(outcome, http::body(std::move(content)));
-    made.headers.add_checked("Content-Type", "text/plain; charset=utf-8");
+    detail::header_access::add_checked(made.headers, "Content-Type", "text/plain; charset=utf-8");
     return made;
 }
 
 response response::json(std::string content, http::status outcome) {
     response made(outcome, http::body(std::move(content)));
-    made.headers.add_checked("Content-Type", "application/json");
+    detail::header_access::add_checked(made.headers, "Content-Type", "application/json");
     return made;
 }
 

@@ -13,6 +13,10 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 
+namespace eddy::detail {
+struct header_access;
+}
+
 namespace eddy::http {
 
 /// One field of a message's headers.
@@ -34,8 +38,8 @@ struct header {
 /// CR, LF, NUL or another control character except tab. So a value cannot inject another field.
 /// Thread safety: one thread at a time; reading is safe on several threads.
 /// Lifetime: views into it are valid until the next change.
-/// Cost: one allocation for all fields together. Memory of fields that set() and remove() have replaced or removed is
-/// reused only after clear().
+/// Cost: one memory block for all fields together. When it is full, a larger block replaces it. Memory of fields that
+/// set() and remove() have replaced or removed is reused only after clear().
 class EDDY_API headers {
 public:
     class iterator;
@@ -95,25 +99,27 @@ public:
     [[nodiscard]] iterator begin() const noexcept;
     [[nodiscard]] iterator end() const noexcept;
 
-    /// For parsers: appends a field without checking its name and value.
+private:
+    friend detail::header_access;
+
+    struct field {
+        std::uint32_t name;  // its distance from the end of the memory
+        std::uint32_t name_size;
+        std::uint32_t value;  // its distance from the end of the memory
+        std::uint32_t value_size;
+    };
+
+    /// Appends a field without checking its name and value.
     void add_checked(std::string_view name, std::string_view value);
-    /// For parsers: copies the lines of a head, and reserves memory for this number of fields. add_part() appends a
-    /// field whose name and value are parts of `text`. It does not check them. Preconditions: the list is empty;
-    /// between the calls there are no calls of other functions.
+    /// Removes all fields, copies `text` (the lines of a head), and reserves memory for this number of fields.
     void keep_text(std::string_view text, std::size_t fields);
+    /// Appends a field without checking its name and value. They are parts of `text`, and are not copied again.
+    /// Preconditions: keep_text() was called with this text, and only this function has changed the list since.
     void add_part(std::string_view text, std::string_view name, std::string_view value) {
         if (!has_room(0)) [[unlikely]]
             *this = with_room(0);
         append({distance(text, name), size_of(name), distance(text, value), size_of(value)});
     }
-
-private:
-    struct field {
-        std::uint32_t name;  // the distance from the end of the memory
-        std::uint32_t name_size;
-        std::uint32_t value;  // the same
-        std::uint32_t value_size;
-    };
 
     static std::uint32_t size_of(std::string_view text) noexcept { return static_cast<std::uint32_t>(text.size()); }
     static std::uint32_t distance(std::string_view text, std::string_view part) noexcept {
@@ -138,7 +144,7 @@ private:
     void append(const field& added) noexcept { std::construct_at(fields() + count_++, added); }
     void append_copy(std::string_view name, std::string_view value) noexcept;
 
-    // One block of the frame pool: the array of fields at its begin, and the texts from its end towards the begin.
+    // One block of the frame pool. The array of fields grows from its beginning, and the texts grow from its end.
     char* memory_ = nullptr;
     std::uint32_t capacity_ = 0;
     std::uint32_t count_ = 0;
