@@ -1,6 +1,7 @@
 # eddy_check(TARGET [OPTION...]): adds the target eddy_check_TARGET, which runs eddy-check on the sources of TARGET. It
-# reports the co_await expressions that a version of GCC miscompiles (docs/compilers.md). It needs Python 3 and
-# clang-query. OPTION is an option of eddy-check, for example --discarded-results.
+# reports the co_await expressions that a version of GCC miscompiles, and locks that are held across a co_await
+# (docs/compilers.md). It needs Python 3 and clang-query. OPTION is an option of eddy-check, for example
+# --discarded-results.
 #
 # In the source tree, the script is in tools/. In an installed package, eddyConfig.cmake sets eddy_check_folder.
 if(NOT DEFINED eddy_check_folder)

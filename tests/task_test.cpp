@@ -171,7 +171,7 @@ TEST(Task, StartedTaskCanBeAwaited) {
     EXPECT_EQ(s.polls, 3);
 }
 
-/// A task that was polled once: it waits for the script.
+/// Polls `work` once, so that it waits for the script, and returns it.
 template <class F>
 auto started(F work) {
     const auto noop = eddy::waker::noop();

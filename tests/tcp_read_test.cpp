@@ -85,7 +85,8 @@ void read_past_urgent_bytes() {
 }
 
 TEST(TcpRead, UrgentByteDoesNotHideLaterBytes) {
-    // In a thread that has had no other ring, which the kernel might be closing: see "EINTR" in docs/io_uring.md.
+    // Runs in a new thread, which has had no ring. The kernel may still be closing an earlier ring of this thread, and
+    // that interrupts receives: see "EINTR" in docs/io_uring.md.
     std::async(std::launch::async, read_past_urgent_bytes).get();
 }
 

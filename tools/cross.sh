@@ -112,7 +112,7 @@ build_with_kqueue() {
 # The library for another system, with Zig's compiler and warnings as errors.
 cross_zig() { # cross_zig SYSTEM
     local name=$1 failed=0 log=$top/build/$1.log
-    export ZIG_GLOBAL_CACHE_DIR=$cache/zig/cache # has the C++ library of each system
+    export ZIG_GLOBAL_CACHE_DIR=$cache/zig/cache # keeps the compiled C++ library of each system
     cd "$top"
     mkdir -p build
     step "Zig's compiler" install_zig

@@ -25,7 +25,7 @@ public:
     [[nodiscard]] virtual std::size_t request_size() const noexcept = 0;
     [[nodiscard]] virtual std::size_t answer_size() const noexcept = 0;
     [[nodiscard]] virtual const std::byte* request(unsigned connection, std::uint64_t sequence) const noexcept = 0;
-    /// Whether `bytes` are the part of the answer that begins at `offset`.
+    /// Returns whether `bytes` are the part of the answer that begins at `offset`.
     [[nodiscard]] virtual bool is_answer(unsigned connection, std::uint64_t sequence, std::size_t offset,
                                          std::span<const std::byte> bytes) const noexcept = 0;
 };

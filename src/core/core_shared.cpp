@@ -264,7 +264,7 @@ void core_shared::turn(max_wait limit, std::source_location where) {
 
 std::optional<std::chrono::steady_clock::time_point> core_shared::next_deadline() noexcept {
     const auto now = std::chrono::steady_clock::now();
-    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks
+    const bool may_wait = io_ == nullptr || io_->may_wait_outside();  // may queue tasks: call it first
     if (has_queued() || !may_wait || !inbound_.mark_parked()) return now;
     auto next = time_->next_deadline();
     const auto linger = io_ != nullptr ? io_->linger_deadline() : std::nullopt;

@@ -24,7 +24,7 @@ namespace eddy::detail {
 /// The driver that a ring runs beside.
 using ring_partner = epoll;
 #else
-/// Stands for that driver in a system without rings. No function is called.
+/// A replacement for that driver on systems without rings. Its functions are never called.
 struct ring_partner {
     static bool was_full() noexcept { return false; }
     static void enable_wake_ups(bool) noexcept {}
@@ -35,7 +35,7 @@ struct ring_partner {
 
 /// The readiness driver of an io_handle: one of the drivers that this system has. Implements driver_like.
 class readiness_driver {
-    /// Calls `function` with the driver. The first type is the usual one.
+    /// Calls `function` with the driver. Tests first for the first type of the variant, the default of the system.
     template <class Either, class Function>
     static decltype(auto) visit(Either& driver, Function function) {
         if (auto* const own = std::get_if<0>(&driver)) [[likely]]

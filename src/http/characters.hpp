@@ -21,7 +21,7 @@ namespace eddy::detail {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/// A set of characters, as a table: one load for each character of a message.
+/// A set of characters. It is a table, so contains() costs one load.
 class character_set {
 public:
     /// Makes the set of the characters for which `contains(char)` returns true.

@@ -18,8 +18,8 @@ namespace {
 /// The maximum number of interim responses, such as "100 Continue", before the response itself.
 constexpr unsigned most_interim = 10;
 
-/// Returns whether a response can begin like this. A server of another protocol may wait for the client after its first
-/// line, so the end of a head would never come.
+/// Returns whether `text` can be the beginning of a response. A server of another protocol may wait for the client
+/// after its first line, so the end of a head would never arrive.
 bool may_be_response(std::string_view text) noexcept {
     constexpr std::string_view begin = "HTTP/";
     return text.starts_with('\r') || text.substr(0, begin.size()) == begin.substr(0, text.size());

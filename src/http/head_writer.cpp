@@ -37,7 +37,7 @@ private:
     char* at_;
 };
 
-/// The maximum size of what a head has in addition to its fields, target and authority.
+/// The maximum number of bytes of a head without its fields, target and authority.
 constexpr std::size_t most_added = 256;
 
 std::size_t size_of(const http::headers& fields) noexcept {

@@ -36,8 +36,8 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     out.append(text_of(data)).append("\r\n");
 }
 
-/// The buffers of a connection of this thread that has become idle. The next connection with work takes them, so that
-/// a request needs no allocation for buffers.
+/// The buffers of a connection that became idle on this thread. The next connection that receives or sends takes them,
+/// so a request usually needs no allocation for buffers.
 thread_local std::unique_ptr<message_buffers> spare;
 
 }  // namespace
@@ -71,7 +71,7 @@ void message_stream::consume(std::size_t count) noexcept {
 
 template <class S>
 poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
-    // Does not read into a buffer of the connection directly, so that a waiting connection does not own a large one.
+    // Reads into the stack and not into a buffer of the connection, so that a waiting connection owns no large buffer.
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     auto count = stream.poll_read(cx, scratch);
     if (!count || !*count) return count;

@@ -46,7 +46,7 @@ public:
     [[nodiscard]] std::size_t collected() const noexcept { return buffers_ ? buffers_->out.size() : 0; }
     /// Whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
     [[nodiscard]] bool has_unsent() const noexcept { return collected() != 0 || needs_flush_; }
-    /// Gives up the buffers if they are empty, for a connection that is idle.
+    /// Releases the buffers if both are empty. Call it when the connection becomes idle.
     void release_buffers() noexcept;
 
     /// Receives bytes, and returns the count. Returns 0 at the end of the connection.
@@ -94,7 +94,7 @@ private:
     [[nodiscard]] message_buffers& buffers();
 
     io::idle_stream<io::boxed_stream> stream_;
-    std::unique_ptr<message_buffers> buffers_;  // null while the connection is idle
+    std::unique_ptr<message_buffers> buffers_;  // null before the first use, and while the connection is idle
     bool needs_flush_ = false;                  // bytes were written since the connection was flushed
     std::error_code body_failure_;
 };

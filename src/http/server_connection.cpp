@@ -139,7 +139,7 @@ status status_of_service(const std::error_code& failure) noexcept {
     return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
 }
 
-/// Returns the status for a head that is not complete, or nullopt.
+/// Returns the status with which the server refuses a head, or nullopt for a complete head.
 std::optional<status> refusal_of(head_scanner::outcome outcome) noexcept {
     switch (outcome) {
     case head_scanner::outcome::complete: return std::nullopt;
@@ -157,7 +157,7 @@ void check_status(status code) {
         throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
 }
 
-/// What the response to a request depends on.
+/// The state of a request on which its response depends.
 struct request_state {
     response_context context;
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
@@ -170,8 +170,8 @@ struct request_state {
     }
 };
 
-/// The idle time of a connection that net::serve() can abort. In contrast to serve_connection::idle_time it does not
-/// share the ownership of the state, which would be two atomic operations for each request.
+/// The idle time of a connection that net::serve() can abort. Does not own the state, unlike
+/// serve_connection::idle_time: shared ownership would cost two atomic operations for each request.
 class idle_mark {
 public:
     idle_mark() noexcept = default;
@@ -207,7 +207,7 @@ public:
     [[nodiscard]] bool has_received() const noexcept { return !stream_.in().empty(); }
 
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
-    /// Returns whether bytes were received: false at the end of the connection.
+    /// Returns whether bytes were received: false at the end of the connection, after an error, and at a shutdown.
     poll_result<bool> poll_first_bytes(context& cx) {
         if (stream_.has_unsent()) {
             const auto flushed = stream_.poll_flush(cx);
@@ -226,7 +226,7 @@ public:
     }
 
     /// Receives the rest of the next head, and answers the request. Returns whether the connection can be used for
-    /// another one. All that a request needs is in this frame, because an idle connection has none of it.
+    /// another request. All state of a request is in this coroutine frame, so an idle connection has none of it.
     /// Errors: those of the service.
     task<result<bool>> answer_one(bool is_last) {
         head_scanner scanner;
@@ -398,7 +398,7 @@ private:
         incoming.expects_continue = false;
     }
 
-    /// Whether there is nothing left to do after write().
+    /// Returns whether nothing is left to do for the request after write().
     bool is_complete(const body_framing& rest, const request_state& of) const noexcept {
         return rest.is == body_framing::kind::none && !of.incoming && of.context.keeps_alive &&
                stream_.collected() <= most_collected;
@@ -457,7 +457,7 @@ private:
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
 };
 
-/// Serves requests until the connection ends. An idle connection waits here.
+/// Serves requests until the connection ends. An idle connection waits in this coroutine frame.
 task<result<void>> serve_requests(server_connection connection) {
     const auto most = connection.options().max_requests();
     for (std::uint64_t number = 1;; ++number) {

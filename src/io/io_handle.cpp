@@ -433,9 +433,9 @@ bool io_handle::may_wait_outside() noexcept {
     return !has_pending_wake_ && !has_requests;
 }
 
-/// From now on, everything uses the epoll. The work of a ring of this kind (IORING_SETUP_DEFER_TASKRUN) makes its
-/// descriptor readable, but does not wake a thread that is in poll(2) already (Linux 6.18). So no other event loop can
-/// wait for a ring.
+/// Retires the ring: from now on, all connections use the epoll. Deferred work of a ring (IORING_SETUP_DEFER_TASKRUN)
+/// makes the ring's descriptor readable, but does not wake a thread that is already in poll(2) (Linux 6.18). So another
+/// event loop cannot wait for a ring.
 void io_handle::give_up_ring() noexcept {
     retire_ring();
     if (!lock_beside_foreign_ticks()) return;
@@ -475,7 +475,8 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     return polled;
 }
 
-/// Locks the driver lock for the owner. Returns false if the driver is closed, or if this is inside of a tick.
+/// Locks the driver lock for the owner. Waits for a tick that another thread runs for the owner. Returns false if the
+/// driver is closed, or if a turn() is in progress.
 bool io_handle::lock_beside_foreign_ticks() noexcept {
     for (driver_lock_word holder = lock_driver(this_mark()); holder != unlocked; holder = lock_driver(this_mark())) {
         if (holder == closed || (holder & for_owner) == 0) return false;

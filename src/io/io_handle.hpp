@@ -167,11 +167,11 @@ public:
         // relaxed: the answer may be outdated anyway. add_source() checks again under the lock.
         return is_shut_down_.load(std::memory_order_relaxed);
     }
-    /// The epoll's descriptor; -1 after shut_down(), and with poll(2).
+    /// Returns the descriptor of the epoll or kqueue; -1 after shut_down(), and with poll(2).
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     // ---- For an owner that waits elsewhere ----
-    /// Returns whether a wait on native_handle() misses nothing. Otherwise the owner must call turn() first. Without a
-    /// ring from the first call on.
+    /// Returns whether a wait on native_handle() misses nothing. Otherwise the owner must call turn() first. The first
+    /// call retires the ring, if there is one. From then on, this object uses no ring.
     [[nodiscard]] bool may_wait_outside() noexcept;
     /// Returns the time at which turn() must give up unsent data, if there is any.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;

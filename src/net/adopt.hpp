@@ -25,7 +25,7 @@ inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     return owned;
 }
 
-/// Checks that the socket is one of this kind.
+/// Checks that the socket is of this kind.
 /// Errors: wrong_protocol_type; not_a_socket; what else getsockopt(2) reports.
 inline result<void> check_kind(int fd, sys::socket_kind wanted) noexcept {
     const auto is = sys::kind_of_socket(fd);
@@ -43,8 +43,8 @@ inline result<void> check_listens(int fd) noexcept {
     return ok();
 }
 
-/// Like adopt_nonblocking(), for a socket of this kind. Other sockets are refused: only for TCP does a short read mean
-/// that the socket is drained, so they would lose wake-ups.
+/// Like adopt_nonblocking(), for a socket of this kind. Refuses other sockets. A TCP stream treats a short read as the
+/// sign of a drained socket. That is false for other kinds of sockets, which would lose wake-ups.
 inline result<sys::unique_fd> adopt_socket(int fd, sys::socket_kind kind) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;

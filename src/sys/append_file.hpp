@@ -27,7 +27,7 @@ public:
         return append_file(std::move(file));
     }
 
-    /// Ignores errors.
+    /// Appends the text. Ignores errors.
     void append(std::string_view text) const noexcept {
         static_cast<void>(::write(file_.get(), text.data(), text.size()));
     }

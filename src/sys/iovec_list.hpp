@@ -49,8 +49,8 @@ private:
 
 namespace eddy::sys {
 
-/// Returns the number of buffers for one call. More than IOV_MAX would fail with EMSGSIZE. A short count of bytes tells
-/// the caller that some are left.
+/// Returns the number of buffers for one call, at most IOV_MAX: the call would fail with more. If buffers are left, the
+/// caller sees that the call has transferred fewer bytes than requested.
 [[nodiscard]] inline int iovec_count(std::span<const iovec> buffers) noexcept {
     return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
 }

@@ -69,10 +69,10 @@ using kevent_count = int;
 inline constexpr std::size_t most_kevents_at_once = 3;
 
 /// Makes the changes, and replaces each record with its receipt.
-/// Preconditions: there are at most most_kevents_at_once.
+/// Preconditions: there are at most most_kevents_at_once records.
 [[nodiscard]] inline result<void> change_kevents(int queue, std::span<kevent_record> records) noexcept {
-    // A copy, because a repetition after EINTR needs the changes and not the receipts. It does no harm: the changes
-    // have their effect once, and the removal of a filter that is gone is not an error.
+    // A copy, because a repetition after EINTR needs the changes and not the receipts. The repetition does no harm: it
+    // adds the same filters again, and the receipt of a filter that is already removed is ENOENT.
     std::array<kevent_record, most_kevents_at_once> wishes{};
     std::ranges::copy(records, wishes.begin());
     for (kevent_record& each : wishes) each.flags |= EV_RECEIPT;
@@ -89,8 +89,8 @@ inline constexpr std::size_t most_kevents_at_once = 3;
     return (receipt.flags & EV_ERROR) != 0 ? static_cast<int>(receipt.data) : 0;
 }
 
-/// Makes an EVFILT_USER report an event.
-/// The key becomes that of the filter: some systems replace it.
+/// Makes the filter EVFILT_USER with the number `ident` report an event.
+/// Preconditions: `key` is the key of the filter. Some systems replace the stored key with it.
 inline void trigger_user_event([[maybe_unused]] int queue, [[maybe_unused]] std::uintptr_t ident,
                                [[maybe_unused]] void* key) noexcept {
 #if defined(EVFILT_USER)
@@ -100,7 +100,7 @@ inline void trigger_user_event([[maybe_unused]] int queue, [[maybe_unused]] std:
 #endif
 }
 
-/// Waits for at most a day, since systems refuse longer timeouts. Returns what kevent(2) returns.
+/// Waits for at most a day, because some systems refuse longer timeouts. Returns what kevent(2) returns.
 [[nodiscard]] inline int wait_for_kevents(int queue, std::span<kevent_record> into,
                                           const std::optional<std::chrono::nanoseconds>& left) noexcept {
     timespec limit{};

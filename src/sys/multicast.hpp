@@ -16,7 +16,7 @@ namespace eddy::sys {
                                            const net::ipv4_addr& interface) noexcept;
 [[nodiscard]] result<void> leave_multicast(int fd, const net::ipv6_addr& group, std::uint32_t interface) noexcept;
 
-/// The interface for datagrams that are sent to an IPv4 group.
+/// Return or change the interface for datagrams that are sent to an IPv4 group.
 [[nodiscard]] result<net::ipv4_addr> multicast_interface(int fd) noexcept;
 [[nodiscard]] result<void> set_multicast_interface(int fd, const net::ipv4_addr& interface) noexcept;
 

@@ -6,9 +6,8 @@
 
 namespace eddy::sys {
 
-/// Returns the user and group of the process at the other end of a Unix connection, and its id where the system reports
-/// it.
-/// Errors: what getsockopt(2) reports.
+/// Returns the user and group of the process at the other end of a Unix connection. On Linux and macOS also its id.
+/// Errors: what getsockopt(2) or getpeereid(3) reports.
 [[nodiscard]] result<net::peer_credentials> peer_credentials(int fd) noexcept;
 
 }  // namespace eddy::sys

@@ -5,7 +5,7 @@
 
 namespace eddy::sys {
 
-/// The event of poll(2) that the peer sends no more data, or 0 in a system that does not have it.
+/// The event of poll(2) which reports that the peer sends no more data; 0 if the system does not have it.
 #if defined(POLLRDHUP)
 inline constexpr short read_hup = POLLRDHUP;
 #else

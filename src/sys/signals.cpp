@@ -50,7 +50,7 @@ struct signal_bell {
     std::atomic<int> ringing{0};  // handlers that may use the descriptors
     bell_ends ends;
     int write_end = -1;    // that of `ends`
-    process_mark process;  // that has opened the bell
+    process_mark process;  // the process that has opened the bell
     signal_bell* next = nullptr;
 };
 
@@ -178,7 +178,8 @@ void close_bell(signal_bell& bell) noexcept {
         const bool is_copy = bell.process.is_parent();
         // seq_cst: see ring_bells().
         bell.number.store(0, std::memory_order_seq_cst);
-        // A handler on this thread is never in between. In a forked child, the threads of the others do not exist.
+        // Waits only for handlers on other threads: a handler on this thread ends before the thread continues. A forked
+        // child does not have those threads, so it does not wait.
         // acquire: pairs with the release in ring_bells().
         while (!is_copy && bell.ringing.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
     }

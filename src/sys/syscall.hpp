@@ -156,7 +156,8 @@ inline constexpr int without_sigpipe = 0;
     return count_or_error(retry_interrupted([&] { return ::send(fd, from.data(), from.size(), without_sigpipe); }));
 }
 
-/// Like recv() and send(), also for a socket without O_NONBLOCK. peek() leaves the bytes in the socket.
+/// Like recv() and send(), but never block, also if the socket has no O_NONBLOCK. peek() leaves the bytes in the
+/// socket.
 [[nodiscard]] result<std::size_t> peek(int fd, std::span<std::byte> into) noexcept;
 [[nodiscard]] result<std::size_t> send_without_waiting(int fd, std::span<const std::byte> from) noexcept;
 

@@ -45,8 +45,8 @@ private:
     void take_back() const noexcept {
         if (was_pending_) return;  // pending signals are not counted: the pending one was there before
 #if defined(__OpenBSD__)
-        // It has no sigtimedwait(2). sigwait(3) does not wait: the kernel sends the signal to the thread that writes,
-        // so no other thread can take it.
+        // OpenBSD has no sigtimedwait(2). Here sigwait(3) does not block, because the signal is pending. The kernel has
+        // sent it to this thread, so no other thread can take it.
         int taken = 0;
         if (is_pending()) sigwait(&pipe_, &taken);
 #else

@@ -47,8 +47,8 @@ private:
     EDDY_API static void destroy_error(unread_error* error) noexcept;
 };
 
-/// Describes an error that has a code, except that of a runtime that is shutting down, which is no failure of the task:
-/// then the failure is empty.
+/// Describes an error that has a code. Returns an empty failure for errc::runtime_shutdown, which is not a failure of
+/// the task.
 [[nodiscard]] EDDY_API unread_failure describe_code(const std::error_code& code);
 /// Describes an error that has a text.
 [[nodiscard]] EDDY_API unread_failure describe_text(std::string&& text);
@@ -69,8 +69,8 @@ unread_failure describe_error(const E& error) {
     }
 }
 
-/// Returns the error in an output, also in an `expected` inside of it; an empty failure if there is none. The error of
-/// a runtime that is shutting down is not reported, because it is no failure of the task.
+/// Returns the error in an output, also in an `expected` inside of it. Returns an empty failure if there is no error,
+/// or if it is errc::runtime_shutdown.
 template <class T>
 unread_failure error_in(const T& output) noexcept {
     if constexpr (is_expected<T>) {

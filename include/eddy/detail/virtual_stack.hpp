@@ -188,9 +188,10 @@ inline void begin_root(frame& root) noexcept {
 /// Preconditions: the root is not being polled.
 EDDY_API void destroy_root(frame& root) noexcept;
 
-/// Makes a coroutine frame that, when it is run, continues the stack under `begun`. That remains a separate virtual
-/// stack, which the new frame owns. It is polled with the result slot of the new frame, so no code depends on the type
-/// of the output. If there is no memory, throws, and destroys `begun`.
+/// Makes a coroutine frame that continues the virtual stack with the root `begun`. The stack remains a separate one.
+/// The new frame owns it, and polls it with its own result slot, so no code depends on the type of the output. Ends the
+/// process with a message if the stack is being polled.
+/// Errors: throws std::bad_alloc, and destroys the stack.
 [[nodiscard]] EDDY_API frame* continue_in_new_frame(frame& begun, std::source_location where);
 
 /// Ends the process with a message: `what` ("a task") was moved while its root frame `moved` is being polled.

@@ -26,8 +26,10 @@ struct not_ready_t {
 inline constexpr not_ready_t not_ready{0};
 
 #ifdef __glibcxx_assert
+/// Checks that a poll_result has an output. Undefined again below.
 #define EDDY_EXPECTS_OUTPUT __glibcxx_assert(is_ready_)
 #else
+/// Does nothing.
 #define EDDY_EXPECTS_OUTPUT static_cast<void>(0)
 #endif
 
@@ -54,7 +56,7 @@ public:
         requires std::is_constructible_v<T, A...>
     constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
 
-    /// Copies or moves the output, if there is one. Trivial if that of the output is.
+    /// Copies or moves the output, if there is one. Each function is trivial if that of the output is.
     constexpr poll_result(const poll_result&)
         requires std::is_trivially_copy_constructible_v<T>
     = default;
@@ -107,7 +109,7 @@ public:
     constexpr explicit operator bool() const noexcept { return is_ready_; }
 
     /// Accesses the output.
-    /// Preconditions: is_ready(); checked with _GLIBCXX_ASSERTIONS.
+    /// Preconditions: is_ready(). libstdc++ checks it if _GLIBCXX_ASSERTIONS is defined.
     constexpr T& operator*() & noexcept {
         EDDY_EXPECTS_OUTPUT;
         return value_;
@@ -140,7 +142,7 @@ private:
         is_ready_ = false;
     }
 
-    // Not a std::optional, which is slow to compile: each output type would instantiate a dozen classes.
+    // Not a std::optional, because that is slow to compile: it instantiates a dozen classes for each output type.
     union {
         T value_;
     };

@@ -18,8 +18,8 @@
 
 namespace eddy::detail {
 
-/// The task of a service, which makes a response or a result. It is a future itself, so that the first form needs no
-/// coroutine of its own for the conversion.
+/// The task that a service returns: a task of a response, or of a result. This class is a future that converts a
+/// response to a result, so that no further coroutine is needed for the conversion.
 class EDDY_API service_answer : public future_ops<service_answer> {
 public:
     using output_type = result<http::response>;
@@ -140,7 +140,7 @@ public:
     /// Answers a request.
     /// Cancel safety: that of the callable.
     [[nodiscard]] task<result<response>> operator()(request asked) const { return start(std::move(asked)).as_task(); }
-    /// For the server: the same as a future.
+    /// For use by the library: same as operator(), but returns a future that needs no coroutine for a conversion.
     /// Cancel safety: that of the callable.
     [[nodiscard]] detail::service_answer start(request&& asked) const { return callable_->call(std::move(asked)); }
 

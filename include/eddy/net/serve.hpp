@@ -380,7 +380,7 @@ private:
         }
     }
 
-    /// Spawns a background task: if this future is part of one, `run` does not wait for its connections either.
+    /// Spawns a background task, so that `run` waits for the connections only if it waits for the task of this future.
     abort_handle insert(work&& connection) {
         return connections_.insert(spawn_background(std::move(connection), where_));
     }
@@ -473,7 +473,8 @@ private:
 
 /// Accepts connections. Runs `handler(stream, peer)`, or `handler(stream)`, for each connection in a separate task. To
 /// end the server, see serve_options::shutdown(). It then accepts no further connections, and waits until all
-/// connections have ended or the drain time is over. Returns a serve_report.
+/// connections have ended or the drain time is over. Returns a serve_report. The tasks of the connections are
+/// background tasks: see spawn_background().
 ///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named, for GCC 12
 ///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
 ///     co_await try_(serve(std::move(listener), handler, options));

@@ -98,7 +98,8 @@ public:
     /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
     /// Binds to an interface. nullopt removes the binding.
-    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted.
+    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted;
+    /// not_supported except on Linux.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;

@@ -147,7 +147,7 @@ public:
     /// Errors: those of the first datagram. An error of a later datagram ends the batch, and the next call returns it.
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `all`.
-    /// Cost: one system call for all.
+    /// Cost: one system call for all on Linux, else one for each datagram.
     [[nodiscard]] send_many_future send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
@@ -163,10 +163,11 @@ public:
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
     ///     std::span<const net::outgoing_datagram> left(answers);
     ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
-    /// Errors: those of the first datagram. The socket keeps an error of a later datagram, and a later call returns it.
+    /// Errors: those of the first datagram. On Linux, the socket keeps an error of a later datagram, and a later call
+    /// returns it. On other systems that error is lost.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `all`.
-    /// Cost: one system call for all.
+    /// Cost: one system call for all on Linux, else one for each datagram.
     [[nodiscard]] recv_many_future recv_many(std::span<incoming_datagram> all) noexcept;
     /// Receives without waiting.
     /// Errors: operation_would_block if there is no datagram.
@@ -213,7 +214,8 @@ public:
     /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
     /// Binds to an interface. nullopt removes the binding.
-    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted.
+    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted;
+    /// not_supported except on Linux.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
 
     /// Gets or sets whether datagrams to a group also reach receivers on this machine (IP_MULTICAST_LOOP,

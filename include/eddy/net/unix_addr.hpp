@@ -22,7 +22,8 @@ namespace eddy::net {
 /// Thread safety: a plain value.
 class EDDY_API unix_addr {
 public:
-    /// The maximum length of a path and of an abstract name, in bytes.
+    /// The maximum length of a path and of an abstract name on Linux, in bytes. Other systems permit 103 for a path,
+    /// and have no abstract names.
     static constexpr std::size_t longest_path = 107;
     static constexpr std::size_t longest_abstract = 107;
 

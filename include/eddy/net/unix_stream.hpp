@@ -23,7 +23,7 @@ struct unix_stream_pair;
 /// the pair.
 /// Thread safety: a plain value.
 struct peer_credentials {
-    std::optional<std::int32_t> pid;  ///< nullopt: the process has no number in this PID namespace
+    std::optional<std::int32_t> pid;  ///< nullopt: it has none in this PID namespace, or the system does not report it
     std::uint32_t uid = 0;            ///< the effective user
     std::uint32_t gid = 0;            ///< the effective group
 
@@ -57,7 +57,7 @@ public:
     /// Returns the local address, or the address of the peer.
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
-    /// Returns the credentials of the peer (SO_PEERCRED).
+    /// Returns the credentials of the peer (SO_PEERCRED; getpeereid(3) except on Linux).
     [[nodiscard]] result<peer_credentials> peer_cred() const noexcept;
 
 private:

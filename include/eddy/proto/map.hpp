@@ -185,8 +185,8 @@ template <class Fn>
         [fn = std::move(fn)]<class S>(S inner) { return detail::recovering_service<S, Fn>(std::move(inner), fn); });
 }
 
-/// Returns a layer that passes a call_report to `fn` at the end of each call. `fn` is called on the thread of the call,
-/// and must not throw: otherwise the process ends.
+/// Returns a layer that passes a call_report to `fn` at the end of each call. `fn` is called on the thread on which the
+/// call ends or is dropped. It must not throw: otherwise the process ends.
 template <class Fn>
 [[nodiscard]] auto trace(Fn fn) {
     return layer(

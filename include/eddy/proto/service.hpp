@@ -75,8 +75,7 @@ namespace eddy::proto {
 ///
 /// - It has one call operator, which is const and takes one request: a lambda, a function, a std::function. An object
 ///   with a generic call operator names its request in a member type `request_type`.
-/// - It may be called again while earlier calls run. If it is called on several threads, it must be safe to call on
-///   them.
+/// - It may be called again while earlier calls run. If several threads call it, its call operator must be thread-safe.
 /// - It must outlive its calls. The futures of layers refer to the service.
 /// - A layer wraps it. See operator|.
 template <class S>

@@ -127,8 +127,8 @@ class EDDY_API registry {
 public:
     /// Registers `fd`. Its events are reported with the token `name`, starting with its present readiness.
     /// Errors: file_exists if `fd` is registered already; operation_not_permitted if it is a regular file or directory,
-    /// which are always ready; bad_file_descriptor; other errors of epoll_ctl(2). After an error `fd` is not
-    /// registered.
+    /// which are always ready; bad_file_descriptor; other errors of epoll_ctl(2) or kevent(2). After an error `fd` is
+    /// not registered.
     /// Lifetime: call remove() before `fd` is closed. Otherwise a duplicate of it, for example in a child process,
     /// would keep the registration alive.
     [[nodiscard]] result<void> add(int fd, token name, io::interest wanted) const noexcept;
@@ -150,7 +150,7 @@ private:
 };
 
 /// A set of descriptors to wait for: an event queue of the operating system (epoll, kqueue). With kqueue, a source that
-/// is both readable and writable has two events.
+/// is both readable and writable causes two events, and wait() returns at most 64 events.
 /// Thread safety: any thread may call wait() and registry(); the other members are for one thread at a time.
 class EDDY_API poll {
 public:
@@ -175,7 +175,7 @@ public:
     /// Waits until a source has an event or `timeout` has elapsed. Stores the events in `into` and returns their
     /// number, which is 0 after a timeout. Without a timeout it waits forever. If the timeout is zero or negative, it
     /// returns immediately. A signal does not end the wait.
-    /// Errors: those of epoll_wait(2), which all mean misuse, for example of a moved-from object.
+    /// Errors: those of epoll_wait(2) or kevent(2), which all mean misuse, for example of a moved-from object.
     /// Thread safety: several threads may wait, each with its own `events`. Each event goes to one of them.
     /// Cost: one system call, no allocation. The timeout has a resolution of nanoseconds, or of milliseconds, rounded
     /// up, where epoll_pwait2(2) is not available.
@@ -196,7 +196,8 @@ private:
 class EDDY_API waker {
 public:
     /// Makes a waker for the poll of `where`.
-    /// Errors: those of eventfd(2) and of registry::add(); on systems with kqueue(2), those of fcntl(2) and kevent(2).
+    /// Errors: those of eventfd(2) and of registry::add(). On systems with kqueue(2), those of fcntl(2) and kevent(2);
+    /// not_supported if the system has no EVFILT_USER.
     [[nodiscard]] static result<waker> make(const registry& where, token name) noexcept;
 
     waker(waker&& other) noexcept
@@ -222,7 +223,8 @@ public:
     result<void> wake() const noexcept;
 
     /// Returns a descriptor that is readable after wake(), for edge-triggered use in another event queue; -1 if moved
-    /// from. Do not read or close it. On Linux it is an eventfd(2), elsewhere a duplicate of the poll's kqueue(2).
+    /// from. Do not read or close it. On Linux it is an eventfd(2). On other systems it is a duplicate of the poll's
+    /// kqueue(2), so it is also readable while there are other events.
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:

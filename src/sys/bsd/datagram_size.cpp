@@ -6,7 +6,7 @@
 
 namespace eddy::sys {
 
-// FIONREAD counts all datagrams in some of these systems, and the headers in others. So copy the datagram.
+// Copies the datagram. FIONREAD counts all datagrams on some of these systems, and also the headers on others.
 result<std::size_t> datagram_size(int fd) noexcept {
     std::array<std::byte, 65536> copy;  // no datagram is larger
     return peek(fd, copy);

@@ -13,7 +13,7 @@
 namespace eddy::sys {
 namespace {
 
-/// Returns the id of the process, which only macOS reports by an option of its own.
+/// Returns the id of the process on macOS (LOCAL_PEERPID), and nullopt on other systems.
 std::optional<std::int32_t> peer_process([[maybe_unused]] int fd) noexcept {
 #if defined(LOCAL_PEERPID)
     const auto pid = get_option<pid_t>(fd, SOL_LOCAL, LOCAL_PEERPID);

@@ -21,7 +21,8 @@
 #include "sys/kevents.hpp"
 #include "sys/syscall.hpp"
 
-// sys::poll on kqueue(2). A source has one filter per direction, so a wait may return two events with its token.
+// sys::poll on kqueue(2). Each condition of a source (readable, writable, priority) has a filter of its own. So a wait
+// may return several events with the token of one source.
 
 namespace eddy::sys {
 
@@ -96,7 +97,7 @@ void* key_of(token name) noexcept {
 }
 
 /// Makes the changes for which `flags_of` returns flags, and returns how many had an effect.
-/// Errors: the first one that is not `tolerated`.
+/// Errors: the first one that is not `tolerated`, and whose filter may not fail.
 template <class FlagsOf>
 result<std::size_t> change(int queue, int fd, token name, const wishes& all, int tolerated, FlagsOf flags_of) noexcept {
     std::array<kevent_record, most_kevents_at_once> records{};
@@ -207,8 +208,8 @@ result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout)
     }
 }
 
-// A waker is a filter EVFILT_USER. Its number in the kqueue is that of a duplicate of the kqueue's descriptor, so no
-// other waker has it.
+// A waker is a filter EVFILT_USER. It owns a duplicate of the kqueue's descriptor. The number of that duplicate
+// identifies the filter in the kqueue, so each waker has a number of its own.
 
 result<waker> waker::make(const sys::registry& where, token name) noexcept {
 #if defined(EVFILT_USER)

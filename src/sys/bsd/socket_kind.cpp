@@ -10,7 +10,7 @@
 namespace eddy::sys {
 namespace {
 
-/// Returns the address family. Not SO_DOMAIN, which macOS and NetBSD do not have.
+/// Returns the address family. Does not use SO_DOMAIN, because macOS and NetBSD do not have it.
 result<int> family_of(int fd) noexcept {
     const auto addr = native_local_addr(fd);
     if (!addr) return std::unexpected(addr.error());

@@ -45,7 +45,7 @@ constinit const socket_option keepalive{SOL_SOCKET, SO_KEEPALIVE};
 constinit const socket_option keepalive_count = keepalive_count_here;
 constinit const socket_option keepalive_idle = keepalive_idle_here;
 constinit const socket_option keepalive_interval = keepalive_interval_here;
-// OpenBSD accepts only bytes for these two, and the others accept bytes.
+// For these two, OpenBSD accepts only a byte. The other systems accept a byte or an int.
 constinit const socket_option multicast_hops_v4{IPPROTO_IP, IP_MULTICAST_TTL, true};
 constinit const socket_option multicast_loop_v4{IPPROTO_IP, IP_MULTICAST_LOOP, true};
 constinit const socket_option multicast_hops_v6{IPPROTO_IPV6, IPV6_MULTICAST_HOPS};

@@ -19,7 +19,8 @@ result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all) no
         native_addr from;
         const auto got = recv_from(fd, into.buffer, from);
         if (!got) {
-            // An error after a datagram is lost, as in the recvmmsg(2) of FreeBSD. UDP does not promise to report any.
+            // An error after the first datagram is lost, as with recvmmsg(3) on FreeBSD. UDP does not guarantee that
+            // errors are reported.
             if (count == 0) return std::unexpected(got.error());
             break;
         }
@@ -37,7 +38,7 @@ result<std::size_t> send_batch(int fd, std::span<const net::outgoing_datagram> a
         const auto sent = each.to ? send_to(fd, each.bytes, to_native(*each.to)) : send(fd, each.bytes);
         if (sent) continue;
         if (count == 0) return std::unexpected(sent.error());
-        return count;  // the next call reports the error, if it is still there
+        return count;  // the next call returns the error if it occurs again
     }
     return most;
 }

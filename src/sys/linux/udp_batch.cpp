@@ -132,9 +132,9 @@ private:
     std::size_t buffer_count_ = 0;
 };
 
-/// Returns whether the kernel cannot segment a run, although it could send its datagrams separately. They are too large
-/// for a packet (separately they would be fragmented), the device does not support it, or the kernel is older
-/// than 4.18.
+/// Returns whether the kernel cannot segment a run, although it could send its datagrams separately. Possible reasons:
+/// the datagrams are too large for a packet (the kernel fragments datagrams that are sent separately), the device does
+/// not support segmentation, or the kernel is older than 4.18.
 bool cannot_cut(const std::error_code& error) noexcept {
     switch (error.value()) {
     case EINVAL:

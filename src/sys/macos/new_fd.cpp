@@ -11,8 +11,9 @@
 namespace eddy::sys {
 namespace {
 
-/// Sets the flags. Returns false, and sets errno, after an error. A process that another thread forks before this call
-/// inherits the descriptor: macOS has no call that does both.
+/// Sets the flags. Returns false, and sets errno, after an error. If another thread forks between the creation of the
+/// descriptor and this call, and the child calls exec, the new program inherits the descriptor. macOS has no call that
+/// creates a descriptor with these flags.
 bool set_flags(int fd) noexcept {
     if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return false;
     const int flags = ::fcntl(fd, F_GETFL);
