@@ -388,13 +388,13 @@ TEST(Reactor, WakerMayDropTheSourceWhileBothDirectionsAreReady) {
 }
 
 TEST(ReactorStress, WakerMayDropTheWakingSource) {  // based on test_drop_on_notify in tokio's io_driver.rs
-    const auto rounds = support::rounds(100'000);
+    support::handover_rounds rounds(100'000);
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
     std::thread turns([&] {
         while (!is_over) reactor.turn(std::nullopt).value();
     });
-    for (std::uint64_t i = 0; i < rounds; ++i) {
+    for (std::uint64_t i = 0; rounds.next(); ++i) {
         const counter source;
         auto tied = std::make_unique<registration>(attach(reactor, source.native_handle()));
         std::atomic<bool> is_gone = false;
