@@ -143,7 +143,10 @@ private:
     }
 
     // Not a std::optional, because that is slow to compile: it instantiates a dozen classes for each output type.
+    // With an active member: GCC 16 would warn about copies of an empty result of a trivial type.
+    struct nothing {};
     union {
+        nothing none_{};
         T value_;
     };
     bool is_ready_ = false;
