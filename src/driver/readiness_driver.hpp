@@ -118,6 +118,7 @@ private:
     // An epoll is in the variant itself, the others are on the heap.
 #if EDDY_HAS_EPOLL
     static epoll& driver_in(epoll& own) noexcept { return own; }
+    // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): only called for an alternative of the variant
     static const epoll& driver_in(const epoll& own) noexcept { return own; }
 #endif
     template <class Driver>
