@@ -20,3 +20,6 @@
 #include <eddy/http/router.hpp>   // selects a service by path and method
 #include <eddy/http/serve.hpp>    // serve(), serve_connection()
 #include <eddy/http/service.hpp>  // a callable that answers requests
+
+// Other protocols on the same connection
+#include <eddy/http/upgrade.hpp>  // switch_protocols(), upgrade()

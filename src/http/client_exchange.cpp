@@ -47,6 +47,21 @@ client_exchange::client_exchange(std::unique_ptr<client_connection> connection, 
     sending_ = connection_->stream.send_body(asked_.body, framing);
 }
 
+void client_exchange::request_upgrade() {
+    may_upgrade_ = true;
+    auto& out = connection_->stream.out();
+    constexpr std::string_view end = "\r\n";  // the empty line after the fields
+    out.resize(out.size() - end.size());
+    out.append("Connection: Upgrade\r\n").append(end);
+}
+
+io::boxed_stream client_exchange::take_stream() {
+    sending_.reset();
+    auto stream = connection_->stream.release();
+    connection_.reset();
+    return stream;
+}
+
 void client_exchange::poll_send(context& cx) {
     if (!sending_) return;
     const auto sent = sending_->poll(cx);
@@ -103,6 +118,7 @@ result<bool> client_exchange::parse_head() {
         connection_->stream.consume(scanner_.end());
         scanner_ = head_scanner();
         if (head_.status >= 200) return true;
+        if (head_.status == 101 && may_upgrade_) return true;
         if (head_.status == 101 || ++interim_ > most_interim)
             return std::unexpected(make_error_code(http::errc::bad_message));
     }
@@ -113,6 +129,7 @@ http::response client_exchange::take_response() {
     http::response answer(http::status{static_cast<std::uint16_t>(head_.status)});
     answer.version = head_.version;
     answer.headers = std::move(head_.headers);
+    if (head_.status == 101) return answer;  // the connection belongs to another protocol: see take_stream()
     decoder_.emplace(head_.framing, std::numeric_limits<std::uint64_t>::max());
     const auto in = connection_->stream.in();
     if (head_.framing.is == kind::length && head_.framing.length <= in.size()) {

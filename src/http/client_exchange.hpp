@@ -27,6 +27,11 @@ public:
     client_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
                     std::string origin, http::request asked, std::string_view authority);
 
+    /// Adds "Connection: Upgrade" to the request. Call it before the first poll.
+    void request_upgrade();
+    /// Returns the connection after a response 101. Call take_response() before.
+    [[nodiscard]] io::boxed_stream take_stream();
+
     /// Waits for the head of the response.
     poll_result<result<void>> poll_head(context& cx);
     /// Returns the response after poll_head().
@@ -60,6 +65,7 @@ private:
     std::optional<body_decoder> decoder_;
     unsigned interim_ = 0;
     bool has_received_ = false;
+    bool may_upgrade_ = false;  // a response 101 is expected
 };
 
 }  // namespace eddy::detail

@@ -119,6 +119,14 @@ body_framing write_response_head(std::string& out, const http::response& from, r
     return framing;
 }
 
+void write_switching_head(std::string& out, const http::response& from) {
+    append(out, size_of(from.headers) + most_added, [&](text_writer& to) {
+        put_status_line(to, http::status::switching_protocols);
+        put_fields(to, from.headers, false);
+        to.put("Connection: Upgrade\r\n\r\n");
+    });
+}
+
 body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority) {
     using kind = body_framing::kind;
     body_framing framing;

@@ -25,6 +25,9 @@ struct response_context {
 /// the connection can delimit the body.
 body_framing write_response_head(std::string& out, const http::response& from, response_context& context);
 
+/// Appends the head of a response 101, whose headers have the name of the new protocol in Upgrade.
+void write_switching_head(std::string& out, const http::response& from);
+
 /// Appends the head of a request to `out`, and returns how its body is sent. `authority` is the value of Host.
 body_framing write_request_head(std::string& out, const http::request& from, std::string_view authority);
 

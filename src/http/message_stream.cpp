@@ -36,6 +36,33 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     out.append(text_of(data)).append("\r\n");
 }
 
+/// A connection, and bytes that were received from it already.
+class prefixed_stream {
+public:
+    prefixed_stream(std::string&& prefix, io::boxed_stream&& below)
+        : prefix_(std::move(prefix)), below_(std::move(below)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (prefix_.empty() || into.empty()) return below_.poll_read(cx, into);
+        const auto from = bytes_of(std::string_view(prefix_).substr(begin_));
+        const auto count = std::min(from.size(), into.size());
+        std::memcpy(into.data(), from.data(), count);
+        begin_ += count;
+        if (begin_ == prefix_.size()) prefix_ = {};
+        return eddy::ok(count);
+    }
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        return below_.poll_write(cx, from);
+    }
+    poll_result<result<void>> poll_flush(context& cx) { return below_.poll_flush(cx); }
+    poll_result<result<void>> poll_shutdown(context& cx) { return below_.poll_shutdown(cx); }
+
+private:
+    std::string prefix_;
+    std::size_t begin_ = 0;  // of the bytes of prefix_ that were not read
+    io::boxed_stream below_;
+};
+
 /// The buffers of a connection that became idle on this thread. The next connection that receives or sends takes them,
 /// so a request usually needs no allocation for buffers.
 thread_local std::unique_ptr<message_buffers> spare;
@@ -223,6 +250,13 @@ task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
         [this](context& cx) { return poll_discard(cx) ? poll_result<void>::ready() : poll_result<void>(not_ready); });
     auto waiting = time::timeout(limit, std::move(rest));
     static_cast<void>(co_await waiting);
+}
+
+io::boxed_stream message_stream::release() {
+    std::string received(in());
+    auto below = std::move(stream_).into_inner();
+    if (received.empty()) return below;
+    return prefixed_stream(std::move(received), std::move(below));
 }
 
 task<void> message_stream::close() {

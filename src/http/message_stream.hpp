@@ -83,6 +83,9 @@ public:
     /// Sends out() and ends the writing direction.
     task<void> close();
 
+    /// Returns the connection, for another protocol. It begins with in(). This object must not be used afterwards.
+    [[nodiscard]] io::boxed_stream release();
+
 private:
     template <class S>
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);

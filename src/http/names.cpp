@@ -62,6 +62,7 @@ std::optional<method> method_of(std::string_view name) noexcept {
 
 std::string_view reason_of(status code) noexcept {
     switch (code) {
+    case status::switching_protocols: return "Switching Protocols";
     case status::ok: return "OK";
     case status::created: return "Created";
     case status::accepted: return "Accepted";

@@ -16,6 +16,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/http/serve.hpp>
 #include <eddy/http/service.hpp>
+#include <eddy/http/upgrade.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/time/timeout.hpp>
 
@@ -251,7 +252,7 @@ public:
         try {
             auto working = server_->answer.start(std::move(asked));
             answer = co_await answering(*this, working, of.incoming.get());
-            if (answer) check_status(answer->status);
+            if (answer) check(*answer, of);
         } catch (...) {
             thrown = std::current_exception();
         }
@@ -261,6 +262,7 @@ public:
             answer = http::response(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
             of.context.keeps_alive = false;
         }
+        if (answer->upgrade) co_return co_await switch_protocols(*std::move(answer));
         bool can_continue = true;
         const auto rest = write(*answer, of);
         if (!is_complete(rest, of)) can_continue = co_await send_rest(*answer, rest, of);
@@ -268,6 +270,13 @@ public:
         if (failure) co_return std::unexpected(failure);
         if (stream_.body_failure()) co_return std::unexpected(stream_.body_failure());
         co_return can_continue;
+    }
+
+    /// Returns the protocol that follows after answer_one() has returned false, or null if the connection ends.
+    [[nodiscard]] std::shared_ptr<http_upgrade> take_upgrade() noexcept { return std::move(upgrade_); }
+    /// Returns the connection, for that protocol.
+    [[nodiscard]] http::upgraded_connection release() {
+        return {stream_.release(), options().connections().shutdown()};
     }
 
 private:
@@ -372,6 +381,29 @@ private:
         return token && token->is_cancelled();
     }
 
+    /// Throws `misuse` if the response cannot be sent.
+    static void check(const http::response& answer, const request_state& of) {
+        if (!answer.upgrade) {
+            check_status(answer.status);
+            return;
+        }
+        bool was_read = true;
+        if (of.incoming) {
+            const std::lock_guard guard(of.incoming->lock);
+            was_read = of.incoming->decoder.is_finished();
+        }
+        if (of.context.version != http::version::http_1_1 || !was_read)
+            throw misuse("switch_protocols() needs a request of HTTP/1.1 whose body was read to its end");
+    }
+
+    /// Sends a response 101. Returns false, because HTTP ends.
+    task<result<bool>> switch_protocols(http::response answer) {
+        write_switching_head(stream_.out(), answer);
+        const auto flushed = co_await stream_.flush();
+        if (flushed) upgrade_ = std::move(answer.upgrade);
+        co_return false;
+    }
+
     /// Writes the head of a response, and its body if that is short and in memory. Returns how the rest is sent.
     body_framing write(http::response& answer, request_state& of) {
         if (answer.status == status::reset_content) answer.body = http::body();
@@ -455,6 +487,7 @@ private:
     std::optional<net::serve_connection> connection_;
     idle_mark idle_;                          // declared after connection_, whose state it refers to
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
+    std::shared_ptr<http_upgrade> upgrade_;   // see take_upgrade()
 };
 
 /// Serves requests until the connection ends. An idle connection waits in this coroutine frame.
@@ -468,7 +501,10 @@ task<result<void>> serve_requests(server_connection connection) {
         }
         const auto next = co_await connection.answer_one(number == most);
         if (!next) co_return std::unexpected(next.error());
-        if (!*next) co_return ok();
+        if (*next) continue;
+        const auto upgrade = connection.take_upgrade();
+        if (!upgrade) co_return ok();
+        co_return co_await upgrade->run(connection.release());
     }
 }
 

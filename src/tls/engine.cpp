@@ -17,10 +17,9 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/tls/error.hpp>
 
-#include "task/counted_waker.hpp"
+#include "io/wait_list.hpp"
 #include "tls/context.hpp"
 #include "tls/openssl.hpp"
-#include "tls/wait_list.hpp"
 
 // OpenSSL reads and writes encrypted bytes through our own BIO, which never waits: a read takes received bytes, and a
 // write appends to a buffer. The functions below move the bytes between these buffers and the connection.
@@ -35,8 +34,8 @@
 namespace eddy::detail {
 namespace {
 
-using waiting_task = tls_wait_list::task;
-using direction = tls_wait_list::direction;
+using waiting_task = io_wait_list::task;
+using direction = io_wait_list::direction;
 
 /// A write encrypts nothing while this many bytes or more are unsent.
 constexpr std::size_t most_written = 64 * 1024;
@@ -72,7 +71,7 @@ thread_local std::unique_ptr<std::byte[]> borrowed_chunk::kept;
 }  // namespace
 
 struct tls_engine::state {
-    explicit state(ssl_owner connection) noexcept : ssl(std::move(connection)), waiters(new tls_wait_list) {}
+    explicit state(ssl_owner connection) noexcept : ssl(std::move(connection)), waiters(new io_wait_list) {}
     state(const state&) = delete;
     state& operator=(const state&) = delete;
     ~state() {
@@ -86,7 +85,7 @@ struct tls_engine::state {
     std::string host;
 
     ssl_owner ssl;
-    const ref_ptr<tls_wait_list> waiters;
+    const ref_ptr<io_wait_list> waiters;
     std::error_code failure;  // returned by each later call
     bool is_closed = false;   // close_notify is in the output
     bool has_ended = false;   // the connection below has ended
@@ -162,28 +161,6 @@ const BIO_METHOD* bio_method() noexcept {
     return method;
 }
 
-/// A context whose waker wakes all tasks of the stream that wait for one direction of the connection.
-template <direction Way>
-class context_below {
-public:
-    context_below(tls_wait_list& waiters, context& cx, waiting_task who)
-        : outer_(cx),
-          waker_(&counted_waker<tls_wait_list, &tls_wait_list::wake<Way>>, &waiters),
-          inner_(waker_.get(), cx.budget()) {
-        waiters.add(who, Way, cx.waker());
-    }
-    context_below(const context_below&) = delete;
-    context_below& operator=(const context_below&) = delete;
-    ~context_below() { outer_.restore_budget(inner_.budget()); }
-
-    context& get() noexcept { return inner_; }
-
-private:
-    context& outer_;
-    borrowed_waker waker_;
-    context inner_;
-};
-
 }  // namespace
 
 /// Gives the BIO to the connection.
@@ -200,7 +177,7 @@ result<void> tls_engine::state::attach() {
 /// Sends the output. Ready when there is none left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task who) {
     while (unsent() != 0) {
-        context_below<direction::write> inner(*waiters, cx, who);
+        io_wait_context<direction::write> inner(*waiters, cx, who);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -216,7 +193,7 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
 /// Preconditions: there is no input.
 poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task who,
                                                      std::span<std::byte> into) {
-    context_below<direction::read> inner(*waiters, cx, who);
+    io_wait_context<direction::read> inner(*waiters, cx, who);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
     if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -385,7 +362,7 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
     const auto sent = state_->send(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
-    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_flush(inner.get());
 }
 
@@ -399,7 +376,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;
     }
-    context_below<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
+    io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_shutdown(inner.get());
 }
 

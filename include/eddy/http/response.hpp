@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,13 +12,17 @@
 #include <eddy/http/request.hpp>
 #include <eddy/http/status.hpp>
 
+namespace eddy::detail {
+class http_upgrade;
+}  // namespace eddy::detail
+
 namespace eddy::http {
 
 /// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body. It
 /// ignores these two and Connection in `headers`, with two exceptions: Content-Length is sent in the response to HEAD
 /// and in a 304, and "Connection: close" closes the connection after the response. Responses to HEAD, and those with
-/// the status 204, 205 or 304, are sent without their body. The status must be from 200 to 999; otherwise the server
-/// answers 500, as after an exception of the service.
+/// the status 204, 205 or 304, are sent without their body. The status must be from 200 to 999, except in a response of
+/// switch_protocols(); otherwise the server answers 500, as after an exception of the service.
 /// Thread safety: one thread at a time.
 class EDDY_API response {
 public:
@@ -25,6 +30,7 @@ public:
     http::version version = http::version::http_1_1;  ///< the version in which it was received
     http::headers headers;                            ///< the header fields
     http::body body;                                  ///< the body
+    std::shared_ptr<detail::http_upgrade> upgrade;    ///< the protocol that follows; set by switch_protocols()
 
     /// Makes a response without headers.
     response() = default;

@@ -10,6 +10,7 @@ namespace eddy::http {
 
 /// The status code of a response (RFC 9110, section 15). Other codes from 200 to 999 are valid, too: `status(299)`.
 enum class status : std::uint16_t {
+    switching_protocols = 101,              ///< Switching Protocols, only by switch_protocols()
     ok = 200,                               ///< OK
     created = 201,                          ///< Created
     accepted = 202,                         ///< Accepted

@@ -9,28 +9,31 @@
 
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
+
+#include "task/counted_waker.hpp"
 
 namespace eddy::detail {
 
-/// The tasks of a TLS stream that wait for the connection below: the task that reads from the stream and the task that
-/// writes to it. Each task may wait for each direction of the connection, because a read of the stream may have to
-/// write, for example the answer to a key update. The connection stores one waker per direction, so it gets a waker of
-/// this object, which wakes all tasks that wait for that direction.
+/// The tasks of a TLS stream or a WebSocket that wait for the connection below: the task that reads and the task that
+/// writes. Each task may wait for each direction of the connection, because a read may have to write, for example the
+/// answer to a key update of TLS. The connection stores one waker per direction, so it gets a waker of this object,
+/// which wakes all tasks that wait for that direction.
 ///
 ///     tasks_[t]       the last waker of the task
 ///     waits_[d]       a bit for each task that waits for the direction
 ///
 /// Thread safety: any thread.
-/// Lifetime: reference-counted: the connection may keep its wakers longer than the TLS stream exists.
-class tls_wait_list {
+/// Lifetime: reference-counted: the connection may keep its wakers longer than the stream exists.
+class io_wait_list {
 public:
     enum class task : std::uint8_t { reader, writer };
     enum class direction : std::uint8_t { read, write };
 
-    tls_wait_list() noexcept = default;
-    tls_wait_list(const tls_wait_list&) = delete;
-    tls_wait_list& operator=(const tls_wait_list&) = delete;
+    io_wait_list() noexcept = default;
+    io_wait_list(const io_wait_list&) = delete;
+    io_wait_list& operator=(const io_wait_list&) = delete;
 
     /// Adds the task to those that wake<way>() wakes. Call it before the connection is polled.
     void add(task who, direction way, const waker& wake) {
@@ -77,7 +80,7 @@ public:
     }
 
 private:
-    ~tls_wait_list() = default;
+    ~io_wait_list() = default;
 
     template <class E>
     static constexpr std::size_t index(E value) noexcept {
@@ -89,6 +92,28 @@ private:
     std::array<waker, 2> tasks_;
     std::array<std::uint8_t, 2> waits_{};
     ref_count<> references_;
+};
+
+/// A context whose waker wakes all tasks that wait for one direction of the connection below.
+template <io_wait_list::direction Way>
+class io_wait_context {
+public:
+    io_wait_context(io_wait_list& waiters, context& cx, io_wait_list::task who)
+        : outer_(cx),
+          waker_(&counted_waker<io_wait_list, &io_wait_list::wake<Way>>, &waiters),
+          inner_(waker_.get(), cx.budget()) {
+        waiters.add(who, Way, cx.waker());
+    }
+    io_wait_context(const io_wait_context&) = delete;
+    io_wait_context& operator=(const io_wait_context&) = delete;
+    ~io_wait_context() { outer_.restore_budget(inner_.budget()); }
+
+    context& get() noexcept { return inner_; }
+
+private:
+    context& outer_;
+    borrowed_waker waker_;
+    context inner_;
 };
 
 }  // namespace eddy::detail

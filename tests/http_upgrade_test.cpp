@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// Connections that switch from HTTP to another protocol, with both roles of eddy::http.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace {
+
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::sync::cancellation_token;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+
+/// Reads up to the first space.
+task<result<std::string>> read_word(io::boxed_stream& from) {
+    std::string word;
+    std::array<std::byte, 1> one{};
+    for (;;) {
+        const auto count = co_await try_(io::read(from, one));
+        if (count == 0 || one[0] == std::byte{' '}) co_return std::move(word);
+        word += static_cast<char>(one[0]);
+    }
+}
+
+/// Answers each word with the same word and a "!", until the connection ends.
+task<result<void>> exclaim(http::upgraded_connection connection) {
+    for (;;) {
+        const auto word = co_await try_(read_word(connection.stream));
+        if (word.empty()) co_return eddy::ok();
+        co_await try_(io::write_all(connection.stream, word + "! "));
+    }
+}
+
+task<http::response> switch_to_exclaim(http::request asked) {
+    if (asked.headers.get("Upgrade") != "exclaim") co_return http::response::text("no\n", http::status::bad_request);
+    auto answer = http::switch_protocols("exclaim", exclaim);
+    answer.headers.add("X-Volume", "loud");
+    co_return std::move(answer);
+}
+
+/// Serves on a free port while `script(port)` runs. Returns the number of failed connections.
+template <class Script>
+std::uint64_t serve_during(http::service app, Script script) {
+    eddy::core loop;
+    const auto both = [&]() -> task<std::uint64_t> {
+        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+        auto listener = std::move(bound).value();
+        const auto port = std::to_string(listener.local_addr().value().port());
+        const cancellation_token end;
+        const auto play = [&]() -> task<bool> {
+            co_await script(port);
+            end.cancel();
+            co_return true;
+        };
+        auto options = http::serve_options().shutdown(end).on_error([](const auto&) {});
+        auto joined = eddy::join(http::serve(std::move(listener), app, std::move(options)), play());
+        auto [report, has_played] = co_await joined;
+        EXPECT_TRUE(has_played);
+        co_return report.value().failed;
+    };
+    return loop.run(both());
+}
+
+task<std::string> receive_all(net::tcp_stream& from) {
+    std::string text;
+    std::array<std::byte, 4096> some{};
+    for (;;) {
+        const auto count = co_await from.read(some);
+        if (!count || *count == 0) co_return text;
+        text.append(reinterpret_cast<const char*>(some.data()), *count);
+    }
+}
+
+http::request asking_for(std::string_view protocol) {
+    http::request asked(http::method::get, "/");
+    asked.headers.add("Upgrade", protocol);
+    return asked;
+}
+
+TEST(HttpUpgrade, ClientAndServerSwitchProtocols) {
+    std::string got;
+    const auto script = [&](std::string port) -> task<void> {
+        auto outcome = co_await http::upgrade("http://127.0.0.1:" + port + "/", asking_for("exclaim"));
+        EXPECT_TRUE(outcome.has_value());
+        if (!outcome) co_return;
+        EXPECT_EQ(outcome->response.status, http::status::switching_protocols);
+        EXPECT_EQ(outcome->response.headers.get("X-Volume"), "loud");
+        EXPECT_TRUE(outcome->stream.has_value());
+        if (!outcome->stream) co_return;
+        (co_await io::write_all(*outcome->stream, std::string("hello world "))).value();
+        got = (co_await read_word(*outcome->stream)).value();
+        got += (co_await read_word(*outcome->stream)).value();
+    };
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+    EXPECT_EQ(got, "hello!world!");
+}
+
+TEST(HttpUpgrade, BytesAfterRequestBelongToNewProtocol) {
+    std::string got;
+    const auto script = [&](std::string port) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect("127.0.0.1:" + port)).value();
+        (co_await client.write_all(
+             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: exclaim\r\nConnection: Upgrade\r\n\r\nso early "))
+            .value();
+        (co_await client.shutdown()).value();
+        got = co_await receive_all(client);
+    };
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+    EXPECT_EQ(got,
+              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: exclaim\r\nX-Volume: loud\r\nConnection: Upgrade\r\n\r\n"
+              "so! early! ");
+}
+
+TEST(HttpUpgrade, RefusalIsAResponse) {
+    const auto script = [&](std::string port) -> task<void> {
+        auto outcome = co_await http::upgrade("http://127.0.0.1:" + port + "/", asking_for("whisper"));
+        EXPECT_TRUE(outcome.has_value());
+        if (!outcome) co_return;
+        EXPECT_EQ(outcome->response.status, http::status::bad_request);
+        EXPECT_FALSE(outcome->stream.has_value());
+        const auto text = co_await outcome->response.body.read_text();
+        EXPECT_EQ(text.value_or(""), "no\n");
+    };
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+}
+
+TEST(HttpUpgrade, ErrorOfNewProtocolIsReported) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::switch_protocols("fail", [](http::upgraded_connection) -> task<result<void>> {
+            co_return std::unexpected(make_error_code(std::errc::io_error));
+        });
+    };
+    const auto script = [&](std::string port) -> task<void> {
+        auto outcome = co_await http::upgrade("http://127.0.0.1:" + port + "/", asking_for("fail"));
+        EXPECT_TRUE(outcome.has_value() && outcome->stream.has_value());
+        if (!outcome || !outcome->stream) co_return;
+        EXPECT_EQ((co_await read_word(*outcome->stream)).value_or("error"), "");
+    };
+    EXPECT_EQ(serve_during(app, script), 1U);
+}
+
+TEST(HttpUpgrade, Http10AndUnreadBodyGet500) {
+    for (const char* const request :
+         {"GET / HTTP/1.0\r\nUpgrade: exclaim\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: exclaim\r\nContent-Length: 1000\r\n\r\n"}) {
+        std::string got;
+        const auto script = [&](std::string port) -> task<void> {
+            auto client = (co_await net::tcp_stream::connect("127.0.0.1:" + port)).value();
+            (co_await client.write_all(std::string(request))).value();
+            (co_await client.shutdown()).value();
+            got = co_await receive_all(client);
+        };
+        EXPECT_EQ(serve_during(switch_to_exclaim, script), 1U);
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+    }
+}
+
+}  // namespace
