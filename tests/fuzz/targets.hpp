@@ -26,18 +26,26 @@ void length_delimited(input bytes);
 void lines(input bytes);
 void resp_replies(input bytes);
 void resp_requests(input bytes);
+void ws_frames(input bytes);
 
 struct target {
     std::string_view name;
     void (*run)(input);
 };
 inline constexpr std::array targets{
-    target{"any_delimiter", any_delimiter},       target{"framed_lines", framed_lines},
+    target{"any_delimiter", any_delimiter},
+    target{"framed_lines", framed_lines},
 #ifdef EDDY_FUZZ_HTTP
-    target{"http_requests", http_requests},       target{"http_responses", http_responses},
+    target{"http_requests", http_requests},
+    target{"http_responses", http_responses},
 #endif
-    target{"length_delimited", length_delimited}, target{"lines", lines},
-    target{"resp_replies", resp_replies},         target{"resp_requests", resp_requests},
+    target{"length_delimited", length_delimited},
+    target{"lines", lines},
+    target{"resp_replies", resp_replies},
+    target{"resp_requests", resp_requests},
+#ifdef EDDY_FUZZ_WS
+    target{"ws_frames", ws_frames},
+#endif
 };
 
 // ---- For the targets ----

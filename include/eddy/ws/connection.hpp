@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sink/send.hpp>
+#include <eddy/sink/sink_ops.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+#include <eddy/ws/error.hpp>
+#include <eddy/ws/message.hpp>
+
+namespace eddy::ws {
+
+/// The contents of a Close frame.
+/// Thread safety: a plain value.
+struct close_frame {
+    close_code code;     ///< close_code::none if the frame has no code
+    std::string reason;  ///< text for logs; usually empty
+
+    /// Makes it from its parts.
+    close_frame(close_code why, std::string text) : code(why), reason(std::move(text)) {}
+};
+
+}  // namespace eddy::ws
+
+namespace eddy::detail {
+
+class ws_state;
+
+/// The state of a connection, shared by its owners. The functions are those of ws_state; they throw `misuse` if the
+/// object was moved from.
+class EDDY_API ws_share {
+public:
+    explicit ws_share(std::shared_ptr<ws_state> state) noexcept : state_(std::move(state)) {}
+
+    [[nodiscard]] const std::shared_ptr<ws_state>& get() const {
+        if (!state_) throw misuse("this WebSocket was moved from");
+        return state_;
+    }
+
+    poll_result<result<ws::message>> poll_receive(context& cx) const;
+    poll_result<result<void>> poll_ready(context& cx) const;
+    result<void> start_send(const ws::message& item) const;
+    result<void> start_ping(std::string_view payload) const;
+    poll_result<result<void>> poll_flush(context& cx) const;
+    void start_close(ws::close_code code, std::string_view reason) const;
+    poll_result<result<void>> poll_closed(context& cx) const;
+    [[nodiscard]] std::optional<ws::close_frame> peer_close() const;
+    [[nodiscard]] std::string_view protocol() const;
+    [[nodiscard]] bool is_compressed() const;
+
+private:
+    std::shared_ptr<ws_state> state_;
+};
+
+/// Throws `misuse` if a Close frame cannot have this code and reason.
+EDDY_API void check_close(ws::close_code code, std::string_view reason, const std::source_location& where);
+/// Throws `misuse` if the payload of a ping has more than 125 bytes.
+EDDY_API void check_ping(std::string_view payload, const std::source_location& where);
+
+}  // namespace eddy::detail
+
+namespace eddy::ws {
+
+/// The future of receiving::receive().
+template <class S>
+class [[nodiscard("co_await it")]] receive_future : public future_ops<receive_future<S>> {
+public:
+    using output_type = result<message>;
+
+    /// For receive().
+    explicit receive_future(S& from) noexcept : from_(&from) {}
+
+    /// For use by co_await.
+    friend const S* awaited_object(const receive_future& me) noexcept { return me.from_; }
+
+    poll_result<output_type> poll(context& cx) { return from_->poll_receive(cx); }
+
+private:
+    S* from_;
+};
+
+/// The future of sending::close().
+template <class S>
+class [[nodiscard("co_await it")]] close_future : public future_ops<close_future<S>> {
+public:
+    using output_type = result<void>;
+
+    /// For close().
+    close_future(S& of, close_code code, std::string&& reason) noexcept
+        : of_(&of), code_(code), reason_(std::move(reason)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        of_->start_close(code_, reason_);
+        return of_->poll_close(cx);
+    }
+
+private:
+    S* of_;
+    close_code code_;
+    std::string reason_;
+};
+
+/// The future of sending::ping().
+template <class S>
+class [[nodiscard("co_await it")]] ping_future : public future_ops<ping_future<S>> {
+public:
+    using output_type = result<void>;
+
+    /// For ping().
+    ping_future(S& of, std::string&& payload) noexcept : of_(&of), payload_(std::move(payload)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!has_started_) {
+            auto is_ready = of_->poll_ready(cx);
+            if (!is_ready || !*is_ready) return is_ready;
+            if (auto started = of_->start_ping(payload_); !started) return started;
+            has_started_ = true;
+        }
+        return of_->poll_flush(cx);
+    }
+
+private:
+    S* of_;
+    std::string payload_;
+    bool has_started_ = false;
+};
+
+/// The functions of `connection` and `receiver` that receive.
+/// Thread safety: one thread at a time.
+template <class Self>
+class receiving : public stream_ops<Self> {
+public:
+    /// The items of the stream; see next(). The stream ends when the WebSocket was closed, or after another error,
+    /// which is its last item.
+    using item_type = result<message>;
+
+    /// Waits for the next message. Meanwhile it answers pings, sends pings (options::ping_interval()), and sends what
+    /// dropped futures of send() have left.
+    /// Errors: ws::errc::closed after the closing handshake; ws::errc::protocol_violation, invalid_text,
+    /// invalid_compression, message_too_large and too_many_frames, after a Close frame with the matching code was sent;
+    /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out; those of the connection. The
+    /// same error is returned again by later calls.
+    /// Cancel safety: safe. What was received of the message is kept.
+    [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
+
+    /// Returns the peer's Close frame, or nullopt if none was received.
+    [[nodiscard]] std::optional<close_frame> peer_close() const { return share().peer_close(); }
+
+    /// The functions behind receive() and next().
+    poll_result<result<message>> poll_receive(context& cx) { return share().poll_receive(cx); }
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (has_failed_) return std::optional<item_type>();
+        auto received = poll_receive(cx);
+        if (!received) return not_ready;
+        if (!*received && received->error() == errc::closed) return std::optional<item_type>();
+        has_failed_ = !*received;
+        return std::optional<item_type>(*std::move(received));
+    }
+
+private:
+    Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from receiving<Self>
+    const detail::ws_share& share() const noexcept { return static_cast<const Self&>(*this).share_; }
+
+    bool has_failed_ = false;  // the stream has ended with an error
+};
+
+/// The functions of `connection` and `sender` that send.
+/// Thread safety: one thread at a time.
+template <class Self>
+class sending : public sink_ops<Self> {
+public:
+    /// The error and the result of the sink's functions: send(), feed(), flush(), send_all().
+    ///
+    /// send() waits until the connection has accepted the message. Errors: ws::errc::closed after a Close frame of
+    /// either side; ws::errc::invalid_text, and the message is not sent; why the connection failed. Cancel safety: the
+    /// message of a dropped send() is either not sent, or sent as a whole by the next function that sends or receives.
+    using error_type = std::error_code;
+    using outcome = result<void>;
+
+    /// Sends a Close frame. Then waits for the peer's, and for the end of the connection, but not longer than
+    /// options::close_timeout(). Messages that arrive meanwhile are discarded, also for a task that waits in receive().
+    /// If the handshake has begun already, completes it.
+    /// Errors: errc::timed_out if the peer sends no Close frame; errc::unexpected_eof; why the connection failed.
+    /// Throws `misuse` if a Close frame cannot have this code, for example close_code::none, or if the reason has more
+    /// than 123 bytes or is not UTF-8.
+    /// Cancel safety: safe. Call it again to continue.
+    [[nodiscard]] close_future<Self> close(close_code code = close_code::normal, std::string reason = {},
+                                           std::source_location where = std::source_location::current()) {
+        detail::check_close(code, reason, where);
+        return close_future<Self>(self(), code, std::move(reason));
+    }
+
+    /// Sends a ping with up to 125 bytes. The peer's answer is not reported, but see options::ping_interval().
+    /// Errors: those of send(). Throws `misuse` if the payload is too long.
+    /// Cancel safety: that of send().
+    [[nodiscard]] ping_future<Self> ping(std::string payload = {},
+                                         std::source_location where = std::source_location::current()) {
+        detail::check_ping(payload, where);
+        return ping_future<Self>(self(), std::move(payload));
+    }
+
+    /// The sink functions; see sink.hpp. poll_close() is close().
+    poll_result<outcome> poll_ready(context& cx) { return share().poll_ready(cx); }
+    outcome start_send(const message& item) { return share().start_send(item); }
+    poll_result<outcome> poll_flush(context& cx) { return share().poll_flush(cx); }
+    poll_result<outcome> poll_close(context& cx) {
+        share().start_close(close_code::normal, "");
+        return share().poll_closed(cx);
+    }
+
+    /// For the futures.
+    outcome start_ping(std::string_view payload) { return share().start_ping(payload); }
+    void start_close(close_code code, std::string_view reason) { share().start_close(code, reason); }
+
+private:
+    Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from sending<Self>
+    const detail::ws_share& share() const noexcept { return static_cast<const Self&>(*this).share_; }
+};
+
+class connection;
+
+/// The receiving half of a connection; see connection::split().
+/// Thread safety: one thread at a time. The sender may be on another thread.
+class receiver : public receiving<receiver> {
+public:
+    /// For connection.
+    explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
+    receiver(receiver&&) noexcept = default;
+    receiver& operator=(receiver&&) noexcept = default;
+    ~receiver() = default;
+
+private:
+    friend class receiving<receiver>;
+    detail::ws_share share_;
+};
+
+/// The sending half of a connection; see connection::split(). Pings are answered only while a task receives, or by the
+/// next function that sends.
+/// Thread safety: one thread at a time. The receiver may be on another thread.
+class sender : public sending<sender> {
+public:
+    /// For connection.
+    explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
+    sender(sender&&) noexcept = default;
+    sender& operator=(sender&&) noexcept = default;
+    ~sender() = default;
+
+private:
+    friend class sending<sender>;
+    detail::ws_share share_;
+};
+
+/// The two halves of a connection.
+/// Thread safety: that of its parts.
+struct halves {
+    /// The half that sends, and the half that receives.
+    ws::sender sender;
+    ws::receiver receiver;
+
+    /// Makes two halves of the same connection.
+    explicit halves(const detail::ws_share& share) : sender(share), receiver(share) {}
+};
+
+/// A WebSocket: a stream of received messages and a sink of messages to send. Made by accept(), service() and
+/// connect().
+///     for (;;) {
+///         auto message = co_await try_(socket.receive());  // ws::errc::closed ends the task
+///         co_await try_(socket.send(std::move(message)));
+///     }
+///
+/// While a task receives, pings are answered and sent. A peer that violates the protocol gets a Close frame with the
+/// code that RFC 6455 requires, and receive() returns the error.
+///
+/// Thread safety: one thread at a time. On one event loop, one task may receive while another one sends or closes.
+/// For two threads, see split().
+/// Lifetime: the connection must outlive its futures. The destructor closes the connection without a Close frame:
+/// await close() first. (A server does that when the handler of accept() has ended.)
+/// Cost: about 600 bytes, and the buffers that are not empty. Sending copies the message once. See
+/// options::compression().
+class connection : public receiving<connection>, public sending<connection> {
+public:
+    /// For accept() and connect().
+    explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
+    connection(connection&&) noexcept = default;
+    connection& operator=(connection&&) noexcept = default;
+    ~connection() = default;
+
+    /// Returns the subprotocol that both sides agreed on; empty if there is none.
+    /// Lifetime: the view is valid as long as the connection or one of its halves.
+    [[nodiscard]] std::string_view protocol() const { return share_.protocol(); }
+    /// Returns whether messages may be compressed.
+    [[nodiscard]] bool is_compressed() const { return share_.is_compressed(); }
+
+    /// Splits the connection into two halves for two tasks, which may run on two threads. The functions of one half
+    /// wait on a lock while the other half makes a system call. The connection ends when both are destroyed.
+    ///     auto [sender, receiver] = std::move(socket).split();
+    [[nodiscard]] halves split() && { return halves(std::exchange(share_, detail::ws_share(nullptr))); }
+
+private:
+    friend class receiving<connection>;
+    friend class sending<connection>;
+    detail::ws_share share_;
+};
+
+}  // namespace eddy::ws

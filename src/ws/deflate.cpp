@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "ws/deflate.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <new>
+
+#include <zlib.h>
+
+namespace eddy::detail {
+namespace {
+
+/// A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
+constexpr std::string_view flush_tail("\0\0\xff\xff", 4);
+
+constexpr std::size_t output_size = 16 * 1024;
+
+// SAFETY: zlib takes its input as a pointer to non-const, and does not change it.
+void set_input(z_stream& of, std::string_view from) noexcept {
+    of.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(from.data()));
+    of.avail_in = static_cast<uInt>(from.size());
+}
+
+/// Calls `step` with up to `room` bytes of memory behind the text, and appends what it writes.
+template <class Step>
+int append(z_stream& of, std::string& to, std::size_t room, Step step) {
+    const auto size = to.size();
+    int code = Z_OK;
+    to.resize_and_overwrite(size + room, [&](char* text, std::size_t) {
+        of.next_out = reinterpret_cast<Bytef*>(text + size);  // SAFETY: bytes may be written as unsigned char
+        of.avail_out = static_cast<uInt>(room);
+        code = step(of);
+        return size + room - of.avail_out;
+    });
+    return code;
+}
+
+void check_made(int code) {
+    if (code != Z_OK) throw std::bad_alloc();  // the parameters are valid, so memory is the only reason
+}
+
+}  // namespace
+
+struct ws_inflater::state {
+    z_stream stream{};
+
+    state() { check_made(::inflateInit2(&stream, -15)); }
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+    ~state() { ::inflateEnd(&stream); }
+};
+
+ws_inflater::ws_inflater(bool has_takeover) : state_(std::make_unique<state>()), has_takeover_(has_takeover) {}
+ws_inflater::~ws_inflater() = default;
+
+ws_inflater::outcome ws_inflater::add(std::string_view from, std::string& to, std::size_t limit) {
+    auto& stream = state_->stream;
+    set_input(stream, from);  // at most some KiB: see ws_engine
+    for (;;) {
+        if (to.size() > limit) return outcome::too_large;
+        const auto room = std::min(output_size, limit + 1 - to.size());
+        const int code = append(stream, to, room, [](z_stream& of) { return ::inflate(&of, Z_SYNC_FLUSH); });
+        if (code == Z_STREAM_END) {
+            // A block with BFINAL may be in a message (RFC 7692, section 7.2.3.4). The next block follows at the next
+            // byte, and may refer to the former ones, so the window is kept.
+            if (::inflateResetKeep(&stream) != Z_OK) return outcome::invalid;
+            if (stream.avail_in == 0) break;
+            continue;
+        }
+        // One call may write the byte above the limit, and then find invalid data. With less input, it would not.
+        if (code != Z_OK && code != Z_BUF_ERROR) return to.size() > limit ? outcome::too_large : outcome::invalid;
+        if (stream.avail_in == 0 && stream.avail_out != 0) break;
+    }
+    return to.size() > limit ? outcome::too_large : outcome::ok;
+}
+
+ws_inflater::outcome ws_inflater::finish(std::string& to, std::size_t limit) {
+    const auto ended = add(flush_tail, to, limit);
+    if (ended == outcome::ok && !has_takeover_) ::inflateReset(&state_->stream);
+    return ended;
+}
+
+struct ws_deflater::state {
+    z_stream stream{};
+
+    explicit state(int window_bits) {
+        check_made(::deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -window_bits, 8, Z_DEFAULT_STRATEGY));
+    }
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+    ~state() { ::deflateEnd(&stream); }
+};
+
+ws_deflater::ws_deflater(bool has_takeover, int window_bits)
+    : state_(std::make_unique<state>(window_bits)), has_takeover_(has_takeover) {}
+ws_deflater::~ws_deflater() = default;
+
+std::string ws_deflater::compress(std::string_view from) {
+    constexpr std::size_t most = std::numeric_limits<uInt>::max() / 2;
+    auto& stream = state_->stream;
+    std::string to;
+    do {
+        const auto part = from.substr(0, most);
+        from.remove_prefix(part.size());
+        set_input(stream, part);
+        const int flush = from.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+        do {
+            append(stream, to, output_size, [flush](z_stream& of) { return ::deflate(&of, flush); });
+        } while (stream.avail_out == 0);
+    } while (!from.empty());
+    if (to.ends_with(flush_tail)) to.resize(to.size() - flush_tail.size());
+    if (!has_takeover_) ::deflateReset(&stream);
+    return to;
+}
+
+}  // namespace eddy::detail

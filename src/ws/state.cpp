@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+#include "ws/state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/utf8.hpp>
+#include <eddy/error.hpp>
+
+namespace eddy::detail {
+namespace {
+
+/// The number of bytes that are received at a time.
+constexpr std::size_t read_size = 16 * 1024;
+
+/// A send waits while this many bytes or more are unsent.
+constexpr std::size_t most_unsent = 64 * 1024;
+
+result<void> failed(std::error_code error) { return std::unexpected(error); }
+
+std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+
+/// The buffer of a connection of this thread whose bytes were all parsed, for the next one that receives.
+thread_local std::string spare;
+
+// SAFETY: bytes may be read as char.
+std::string_view text_of(std::span<const std::byte> bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+ws_state::ws_state(io::boxed_stream&& stream, const ws_parameters& with, std::string&& protocol)
+    : stream_(std::move(stream)),
+      engine_(with),
+      waiters_(new io_wait_list),
+      ping_interval_(time::round_up(with.ping_interval)),
+      close_timeout_(time::round_up(with.close_timeout)),
+      protocol_(std::move(protocol)),
+      is_compressed_(with.compression.has_value()) {}
+
+ws_state::~ws_state() { waiters_->clear(); }
+
+std::error_code ws_state::returned(std::error_code error) {
+    returned_ = error;
+    return error;
+}
+
+bool ws_state::has_returned(const std::error_code& error) {
+    const std::lock_guard guard(lock_);
+    if (!error) return false;
+    return error == returned_ || error == send_error_ || error == make_error_code(ws::errc::closed) ||
+           (engine_.is_over() && error == engine_.reason());
+}
+
+std::optional<ws::close_frame> ws_state::peer_close() {
+    const std::lock_guard guard(lock_);
+    if (!engine_.has_peer_closed()) return std::nullopt;
+    return ws::close_frame(engine_.peer_code(), engine_.peer_reason());
+}
+
+// ---- Sending ----
+
+poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task who) {
+    if (send_error_) return failed(send_error_);
+    while (!engine_.unsent().empty()) {
+        io_wait_context<direction::write> below(*waiters_, cx, who);
+        const auto count = stream_.poll_write(below.get(), bytes_of(engine_.unsent()));
+        if (!count) return not_ready;
+        if (!*count || **count == 0) {
+            send_error_ = *count ? make_error_code(errc::write_zero) : count->error();
+            return failed(send_error_);
+        }
+        needs_flush_ = true;
+        engine_.sent(std::min(**count, engine_.unsent().size()));
+    }
+    if (!needs_flush_) return ok();
+    io_wait_context<direction::write> below(*waiters_, cx, who);
+    auto flushed = stream_.poll_flush(below.get());
+    if (!flushed) return not_ready;
+    needs_flush_ = false;
+    if (!*flushed) send_error_ = flushed->error();
+    return flushed;
+}
+
+poll_result<result<void>> ws_state::poll_ready(context& cx) {
+    const std::lock_guard guard(lock_);
+    if (engine_.is_over()) return failed(returned(engine_.reason()));
+    if (engine_.has_closed()) return failed(returned(make_error_code(ws::errc::closed)));
+    if (engine_.unsent().size() < most_unsent && !send_error_) return ok();
+    auto sent = poll_send(cx, waiting_task::writer);
+    if (sent && !*sent) return failed(returned(sent->error()));
+    if (engine_.unsent().size() < most_unsent) return ok();
+    return sent;
+}
+
+result<void> ws_state::start_send(const ws::message& item) {
+    const std::lock_guard guard(lock_);
+    const auto error = engine_.send(item);
+    if (!error) return ok();
+    if (error != ws::errc::invalid_text || engine_.is_over()) returned(error);
+    return failed(error);
+}
+
+result<void> ws_state::start_ping(std::string_view payload) {
+    const std::lock_guard guard(lock_);
+    const auto error = engine_.ping(payload);
+    if (error) return failed(returned(error));
+    return ok();
+}
+
+poll_result<result<void>> ws_state::poll_flush(context& cx) {
+    const std::lock_guard guard(lock_);
+    if (engine_.has_failed()) return failed(returned(engine_.reason()));
+    auto sent = poll_send(cx, waiting_task::writer);
+    if (sent && !*sent) returned(sent->error());
+    return sent;
+}
+
+// ---- Receiving ----
+
+bool ws_state::parse() {
+    auto left = std::string_view(received_).substr(parsed_);
+    if (left.empty()) return false;
+    const bool was_over = engine_.is_over();
+    const auto got = engine_.receive(left);
+    parsed_ = received_.size() - left.size();
+    if (left.empty()) {
+        parsed_ = 0;
+        received_.clear();
+        spare = std::exchange(received_, {});  // a connection that waits has no buffer
+    }
+    if (!was_over && engine_.is_over()) wake_all();
+    return got == ws_engine::event::message;
+}
+
+ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task who) {
+    if (has_ended_) return read_outcome::over;
+    std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+    io_wait_context<direction::read> below(*waiters_, cx, who);
+    const auto count = stream_.poll_read(below.get(), scratch);
+    if (!count) return read_outcome::pending;
+    if (!*count || **count == 0) {
+        has_ended_ = true;
+        if (*count) {
+            engine_.end_of_input();
+        } else {
+            engine_.fail(count->error());
+        }
+        wake_all();
+        return read_outcome::over;
+    }
+    has_received_ = true;
+    awaits_pong_ = false;
+    if (engine_.is_over()) return read_outcome::progress;  // discards the bytes
+    if (received_.capacity() < spare.capacity()) received_ = std::exchange(spare, {});
+    received_.append(text_of(std::span(scratch).first(std::min(**count, scratch.size()))));
+    return read_outcome::progress;
+}
+
+bool ws_state::poll_ping(context& cx) {
+    if (ping_interval_ <= time::duration::zero()) return false;
+    for (;;) {
+        if (!ping_timer_) {
+            const auto deadline = time::saturating_add(time::clock::now(), ping_interval_);
+            ping_timer_.reset(pool_make<time::sleep_future>(deadline));
+        }
+        if (!ping_timer_->poll(cx)) return false;
+        ping_timer_.reset();
+        if (awaits_pong_) return true;
+        if (!std::exchange(has_received_, false)) {
+            awaits_pong_ = true;
+            static_cast<void>(engine_.ping(""));  // it fails only after a Close frame
+        }
+    }
+}
+
+poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
+    const std::lock_guard guard(lock_);
+    if (!cx.consume_budget()) return not_ready;
+    for (;;) {
+        if (parse()) return result<ws::message>(engine_.take_message());
+        // An error is not lost: reading fails, too, after what the peer has sent before.
+        const auto sent = poll_send(cx, waiting_task::reader);
+        if (engine_.is_over()) {
+            // A Close frame is sent first, but a peer that does not read it does not hold up the error for long.
+            if (!sent && !poll_close_timer(cx)) break;
+            return result<ws::message>(std::unexpect, returned(engine_.reason()));
+        }
+        const auto read = poll_read(cx, waiting_task::reader);
+        if (read != read_outcome::pending) continue;
+        const bool had_unsent = !engine_.unsent().empty();
+        if (poll_ping(cx)) {
+            engine_.fail(make_error_code(errc::timed_out));
+            needs_flush_ = false;
+            wake_all();
+            continue;
+        }
+        if (!had_unsent && !engine_.unsent().empty()) continue;  // a ping
+        break;
+    }
+    cx.refund_budget();
+    return not_ready;
+}
+
+// ---- Closing ----
+
+void ws_state::start_close(ws::close_code code, std::string_view reason) {
+    const std::lock_guard guard(lock_);
+    if (engine_.has_closed() || engine_.is_over()) return;
+    engine_.close(code, reason);
+    wake_all();  // a task that receives sends it, and discards messages from now on
+}
+
+bool ws_state::poll_close_timer(context& cx) {
+    if (is_late_) return true;
+    if (!close_timer_) {
+        const auto deadline = time::saturating_add(time::clock::now(), close_timeout_);
+        close_timer_.reset(pool_make<time::sleep_future>(deadline));
+    }
+    if (!close_timer_->poll(cx)) return false;
+    close_timer_.reset();
+    is_late_ = true;
+    wake_all();  // only one of two tasks is woken by the timer
+    return true;
+}
+
+poll_result<void> ws_state::poll_end(context& cx) {
+    const auto done = poll_result<void>::ready();
+    // The server ends the connection (RFC 6455, section 7.1.1). A peer that has violated the protocol may still send,
+    // and would be reset before it has read the Close frame, so its bytes are discarded until it closes.
+    const bool ends_first = engine_.role() == ws_role::server || engine_.has_failed();
+    if (ends_first && !has_shut_down_ && !send_error_) {
+        io_wait_context<direction::write> below(*waiters_, cx, waiting_task::writer);
+        const auto ended = stream_.poll_shutdown(below.get());
+        if (!ended) return not_ready;
+        has_shut_down_ = true;
+    }
+    if (engine_.role() == ws_role::server && !engine_.has_failed()) return done;
+    for (;;) {
+        const auto read = poll_read(cx, waiting_task::writer);
+        if (read == read_outcome::over) return done;
+        if (read == read_outcome::pending) return not_ready;
+        if (!cx.consume_budget()) return not_ready;
+    }
+}
+
+poll_result<result<void>> ws_state::poll_closed(context& cx) {
+    const std::lock_guard guard(lock_);
+    for (;;) {
+        const auto sent = poll_send(cx, waiting_task::writer);
+        if (engine_.is_over()) {
+            const bool is_done = sent.is_ready() && poll_end(cx).is_ready();
+            if (!is_done && !poll_close_timer(cx)) return not_ready;
+            close_timer_.reset();
+            if (engine_.has_failed()) return failed(returned(engine_.reason()));
+            return ok();
+        }
+        while (parse()) static_cast<void>(engine_.take_message());  // one that has arrived before close() was called
+        if (engine_.is_over()) continue;
+        const auto read = poll_read(cx, waiting_task::writer);
+        if (read != read_outcome::pending) continue;
+        if (!poll_close_timer(cx)) return not_ready;
+        engine_.fail(make_error_code(errc::timed_out));
+        wake_all();
+    }
+}
+
+ws_parameters parameters_of(const ws::options& from, ws_role role) {
+    ws_parameters made;
+    made.role = role;
+    made.message_limit = from.message_limit();
+    made.max_frames = from.max_frames();
+    made.close_timeout = from.close_timeout();
+    made.ping_interval = from.ping_interval();
+    return made;
+}
+
+// ---- The shares ----
+
+poll_result<result<ws::message>> ws_share::poll_receive(context& cx) const { return get()->poll_receive(cx); }
+poll_result<result<void>> ws_share::poll_ready(context& cx) const { return get()->poll_ready(cx); }
+result<void> ws_share::start_send(const ws::message& item) const { return get()->start_send(item); }
+result<void> ws_share::start_ping(std::string_view payload) const { return get()->start_ping(payload); }
+poll_result<result<void>> ws_share::poll_flush(context& cx) const { return get()->poll_flush(cx); }
+void ws_share::start_close(ws::close_code code, std::string_view reason) const { get()->start_close(code, reason); }
+poll_result<result<void>> ws_share::poll_closed(context& cx) const { return get()->poll_closed(cx); }
+std::optional<ws::close_frame> ws_share::peer_close() const { return get()->peer_close(); }
+std::string_view ws_share::protocol() const { return get()->protocol(); }
+bool ws_share::is_compressed() const { return get()->is_compressed(); }
+
+void check_close(ws::close_code code, std::string_view reason, const std::source_location& where) {
+    if (!is_valid_close_code(static_cast<std::uint16_t>(code)))
+        throw misuse("a Close frame cannot have this code: use one of ws::close_code, or one from 3000 to 4999", where);
+    if (reason.size() > 123) throw misuse("the reason of a Close frame has at most 123 bytes", where);
+    if (!is_utf8(reason)) throw misuse("the reason of a Close frame must be UTF-8", where);
+}
+
+void check_ping(std::string_view payload, const std::source_location& where) {
+    if (payload.size() > 125) throw misuse("the payload of a ping has at most 125 bytes", where);
+}
+
+}  // namespace eddy::detail

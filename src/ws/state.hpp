@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/ref_count.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/io/boxed.hpp>
+#include <eddy/result.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/ws/connection.hpp>
+#include <eddy/ws/options.hpp>
+
+#include "io/wait_list.hpp"
+#include "ws/engine.hpp"
+
+namespace eddy::detail {
+
+/// One WebSocket: the protocol, the connection below, and the tasks that wait for it. It moves bytes between the two.
+///
+///     task              polls                   reads below    writes below   timer
+///     reader            poll_receive()          yes            yes            ping_timer_
+///     writer            poll_ready(), flush     no             yes            -
+///     writer            poll_closed()           yes            yes            close_timer_
+///     server            go_away()               no             no             -
+///
+/// Both tasks may wait for either direction of the connection, which stores one waker for each. So both get wakers of
+/// waiters_, which wakes all tasks that wait for the direction. A task that changes what another one waits for (the
+/// WebSocket is over, or a Close frame is to be sent) wakes it, too.
+///
+/// Thread safety: any thread, under lock_. The lock is held during system calls, which do not wait.
+class ws_state {
+public:
+    ws_state(io::boxed_stream&& stream, const ws_parameters& with, std::string&& protocol);
+    ws_state(const ws_state&) = delete;
+    ws_state& operator=(const ws_state&) = delete;
+    ~ws_state();
+
+    /// See ws::receiving and ws::sending.
+    poll_result<result<ws::message>> poll_receive(context& cx);
+    poll_result<result<void>> poll_ready(context& cx);
+    result<void> start_send(const ws::message& item);
+    result<void> start_ping(std::string_view payload);
+    poll_result<result<void>> poll_flush(context& cx);
+    void start_close(ws::close_code code, std::string_view reason);
+    poll_result<result<void>> poll_closed(context& cx);
+    [[nodiscard]] std::optional<ws::close_frame> peer_close();
+
+    [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
+    [[nodiscard]] bool is_compressed() const noexcept { return is_compressed_; }
+    /// Whether a function has returned this error of the connection. Then a server does not report it.
+    [[nodiscard]] bool has_returned(const std::error_code& error);
+
+private:
+    using waiting_task = io_wait_list::task;
+    using direction = io_wait_list::direction;
+    enum class [[nodiscard]] read_outcome : unsigned char { pending, progress, over };
+
+    /// Sends all bytes, as far as the connection accepts them. An error of the connection becomes send_error_.
+    poll_result<result<void>> poll_send(context& cx, waiting_task who);
+    /// Parses what was received. Returns whether there is a message.
+    bool parse();
+    /// Receives bytes and keeps them in received_.
+    read_outcome poll_read(context& cx, waiting_task who);
+    /// Whether the peer is silent for too long. Sends a ping when it is time.
+    bool poll_ping(context& cx);
+    /// Whether closing takes too long.
+    bool poll_close_timer(context& cx);
+    /// Ends the connection after the handshake. Ready when nothing is left to do.
+    poll_result<void> poll_end(context& cx);
+    std::error_code returned(std::error_code error);
+    void wake_all() noexcept {
+        waiters_->wake<direction::read>();
+        waiters_->wake<direction::write>();
+    }
+
+    mutex lock_;  // guards all members below
+    io::boxed_stream stream_;
+    ws_engine engine_;
+    const ref_ptr<io_wait_list> waiters_;
+    std::string received_;      // bytes that were not parsed yet
+    std::size_t parsed_ = 0;    // of received_
+    bool needs_flush_ = false;  // bytes were written since the connection was flushed
+    std::error_code send_error_;
+    std::error_code returned_;  // see has_returned()
+
+    const time::duration ping_interval_;
+    const time::duration close_timeout_;
+    pool_box<time::sleep_future> ping_timer_;
+    pool_box<time::sleep_future> close_timer_;
+    bool has_received_ = true;  // since the ping timer was set
+    bool awaits_pong_ = false;  // a ping was sent, and no byte has arrived since
+    bool has_shut_down_ = false;
+    bool has_ended_ = false;  // the connection below has ended, or has failed
+    bool is_late_ = false;    // see poll_close_timer()
+
+    const std::string protocol_;
+    const bool is_compressed_;
+};
+
+/// Returns the parameters of a connection without compression.
+[[nodiscard]] ws_parameters parameters_of(const ws::options& from, ws_role role);
+
+}  // namespace eddy::detail
