@@ -1,5 +1,5 @@
 # `cmake --install`: installs the libraries, their headers, and packages for find_package(eddy) and pkg-config. Components
-# can be installed separately: eddy_core, eddy_tls and eddy_http have one shared library each, and eddy_dev has
+# can be installed separately: eddy_core, eddy_tls, eddy_http and eddy_ws have one shared library each, and eddy_dev has
 # everything that a program needs to be built, also the static libraries.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -30,6 +30,21 @@ if(TARGET eddy_http)
           RUNTIME COMPONENT eddy_http LIBRARY COMPONENT eddy_http NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
           FILE_SET HEADERS COMPONENT eddy_dev)
   install(EXPORT eddy_http_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
+endif()
+
+# And eddy::ws.
+set(eddy_has_ws FALSE)
+set(eddy_ws_needs_zlib FALSE)
+if(TARGET eddy_ws)
+  set(eddy_has_ws TRUE)
+  get_target_property(eddy_ws_type eddy_ws TYPE)
+  if(NOT eddy_ws_type STREQUAL "SHARED_LIBRARY")
+    set(eddy_ws_needs_zlib TRUE)
+  endif()
+  install(TARGETS eddy_ws EXPORT eddy_ws_targets
+          RUNTIME COMPONENT eddy_ws LIBRARY COMPONENT eddy_ws NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
+          FILE_SET HEADERS COMPONENT eddy_dev)
+  install(EXPORT eddy_ws_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 endif()
 
 # A shared eddy links liburing itself. A program that links a static eddy must link liburing, too.
@@ -95,4 +110,12 @@ if(eddy_has_http)
   endif()
   configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-http.pc.in ${PROJECT_BINARY_DIR}/eddy-http.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/eddy-http.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
+endif()
+if(eddy_has_ws)
+  set(eddy_ws_pc_requires "Requires: eddy-http = ${PROJECT_VERSION}")
+  if(eddy_ws_needs_zlib)
+    string(APPEND eddy_ws_pc_requires ", zlib")
+  endif()
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-ws.pc.in ${PROJECT_BINARY_DIR}/eddy-ws.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/eddy-ws.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
 endif()

@@ -2,7 +2,8 @@
 """The recipe of eddy for Conan 2. In the folder of eddy's sources:
 
     conan create packaging/conan --build=missing
-    conan create packaging/conan -o "eddy/*:with_io_uring=False" -o "eddy/*:with_tls=False"     # needs no other package
+    conan create packaging/conan -o "eddy/*:with_io_uring=False" -o "eddy/*:with_tls=False" \
+        -o "eddy/*:with_ws=False"     # needs no other package
 """
 import os
 import re
@@ -23,8 +24,9 @@ class Eddy(ConanFile):
     topics = ("async", "coroutines", "networking", "io_uring", "epoll")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "with_io_uring": [True, False], "with_tls": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "with_io_uring": True, "with_tls": True}
+    options = {"shared": [True, False], "fPIC": [True, False], "with_io_uring": [True, False], "with_tls": [True, False],
+               "with_ws": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_io_uring": True, "with_tls": True, "with_ws": True}
     implements = ["auto_shared_fpic"]
 
     def set_version(self):
@@ -43,6 +45,8 @@ class Eddy(ConanFile):
             self.requires("liburing/[>=2.3 <3]")
         if self.options.with_tls:
             self.requires("openssl/[>=3 <4]")
+        if self.options.with_ws:
+            self.requires("zlib/[>=1.2.11 <2]")
 
     def validate(self):
         if self.settings.os != "Linux":
@@ -55,6 +59,7 @@ class Eddy(ConanFile):
         for part in ("TESTS", "EXAMPLES", "BENCH"):
             toolchain.cache_variables[f"EDDY_BUILD_{part}"] = False
         toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
+        toolchain.cache_variables["EDDY_BUILD_WS"] = bool(self.options.with_ws)
         toolchain.cache_variables["EDDY_INSTALL"] = True
         if not self.options.with_io_uring:
             toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
@@ -97,3 +102,5 @@ class Eddy(ConanFile):
         if self.options.with_tls:
             component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
         component("http", "eddy_http", ["tls" if self.options.with_tls else "eddy"])  # for https
+        if self.options.with_ws:
+            component("ws", "eddy_ws", ["http", "zlib::zlib"])

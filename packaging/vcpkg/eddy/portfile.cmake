@@ -4,6 +4,7 @@ get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
 
 vcpkg_check_features(OUT_FEATURE_OPTIONS features
   FEATURES tls EDDY_BUILD_TLS
+           ws EDDY_BUILD_WS
   INVERTED_FEATURES io-uring CMAKE_DISABLE_FIND_PACKAGE_liburing)
 
 vcpkg_cmake_configure(
