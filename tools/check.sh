@@ -361,13 +361,17 @@ check_soak() { soak; }
 # Only with --all. The tests inside other systems, with their compilers and liburing.
 check_cross() { cross debian13 debian-testing; }
 
-# Only with --all. mini_redis with the newest client libraries of Redis: from PyPI, npm and the Go modules.
+# Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
+# PyPI, npm and the Go modules.
 check_clients() {
-    build release mini_redis_server
+    build release mini_redis_server web_chat web_socket
     local driver status
     for driver in epoll io_uring; do
         status=0
         EDDY_DRIVER=$driver tests/clients/run.sh build/release/examples/mini_redis_server registries || status=$?
         ((status == 0 || status == 77)) || die "a client library does not work with mini_redis on $driver; see above"
+        status=0
+        EDDY_DRIVER=$driver tests/clients/run_ws.sh build/release/examples || status=$?
+        ((status == 0 || status == 77)) || die "a WebSocket library does not work with eddy::ws on $driver; see above"
     done
 }
