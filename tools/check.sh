@@ -265,6 +265,7 @@ check_package() {
     local user
     for user in "$out/find_package/user_O"*; do "$user"; done
     "$out/find_package/http"
+    "$out/find_package/ws"
     # With the flags of the preset, so that ccache has the objects of the library.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON

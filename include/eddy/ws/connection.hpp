@@ -247,8 +247,8 @@ private:
     detail::ws_share share_;
 };
 
-/// The sending half of a connection; see connection::split(). Pings are answered only while a task receives, or by the
-/// next function that sends.
+/// The sending half of a connection; see connection::split(). The peer's pings and Close frame are noticed only while
+/// another task receives, or by close().
 /// Thread safety: one thread at a time. The receiver may be on another thread.
 class sender : public sending<sender> {
 public:
