@@ -22,10 +22,16 @@ if(TARGET eddy_tls)
   install(EXPORT eddy_tls_targets NAMESPACE eddy:: DESTINATION ${package_dir} COMPONENT eddy_dev)
 endif()
 
-# eddy::http has its own file of targets, too.
+# eddy::http has its own file of targets, too. A program that links a static eddy::http must link nghttp2, too.
 set(eddy_has_http FALSE)
+set(eddy_http_needs_nghttp2 FALSE)
 if(TARGET eddy_http)
   set(eddy_has_http TRUE)
+  get_target_property(eddy_http_type eddy_http TYPE)
+  if(nghttp2_FOUND AND NOT eddy_http_type STREQUAL "SHARED_LIBRARY")
+    set(eddy_http_needs_nghttp2 TRUE)
+    install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findnghttp2.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
+  endif()
   install(TARGETS eddy_http EXPORT eddy_http_targets
           RUNTIME COMPONENT eddy_http LIBRARY COMPONENT eddy_http NAMELINK_COMPONENT eddy_dev ARCHIVE COMPONENT eddy_dev
           FILE_SET HEADERS COMPONENT eddy_dev)
@@ -107,6 +113,10 @@ if(eddy_has_http)
   set(eddy_http_base eddy)
   if(eddy_has_tls) # for https
     set(eddy_http_base eddy-tls)
+  endif()
+  set(eddy_http_pc_private)
+  if(eddy_http_needs_nghttp2)
+    set(eddy_http_pc_private ", libnghttp2 >= 1.50")
   endif()
   configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-http.pc.in ${PROJECT_BINARY_DIR}/eddy-http.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/eddy-http.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)

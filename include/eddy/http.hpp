@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Umbrella header for HTTP/1.1: the CMake target eddy::http. Not part of <eddy/eddy.hpp>.
+// Umbrella header for HTTP/1.1 and HTTP/2: the CMake target eddy::http. Not part of <eddy/eddy.hpp>.
 
 // Messages
 #include <eddy/http/body.hpp>      // bytes, or a reader

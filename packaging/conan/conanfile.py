@@ -61,6 +61,7 @@ class Eddy(ConanFile):
         toolchain.cache_variables["EDDY_BUILD_TLS"] = bool(self.options.with_tls)
         toolchain.cache_variables["EDDY_BUILD_WS"] = bool(self.options.with_ws)
         toolchain.cache_variables["EDDY_INSTALL"] = True
+        toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_nghttp2"] = True  # HTTP/2 is not in this package
         if not self.options.with_io_uring:
             toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
         else:

@@ -55,6 +55,11 @@ public:
     /// Same as poll_fill(), without a time limit.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_fill_idle(context& cx);
+    /// Receives bytes into `into` instead of in(), without a time limit.
+    /// Cancel safety: safe.
+    poll_result<result<std::size_t>> poll_receive_idle(context& cx, std::span<std::byte> into) {
+        return stream_.inner().poll_read(cx, into);
+    }
     /// Sends all of out().
     /// Cancel safety: safe.
     poll_result<result<void>> poll_flush(context& cx);

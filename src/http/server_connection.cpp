@@ -7,8 +7,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
@@ -23,13 +25,17 @@
 #include "http/body_decoder.hpp"
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
+#include "http/http2.hpp"
 #include "http/message_stream.hpp"
+#include "http/service_outcome.hpp"
 
 // One connection of a server.
 //
 //     wait ──bytes──> head ──complete──> service ──response──> send ──> wait, or close
 //       │ end           │ refused                               │ the client asked for it, limits, shutdown
 //       └> close        └> send the status, close gracefully    └> close
+//
+// If the first head is the preface of HTTP/2, the connection continues in serve_http2().
 //
 // Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the
 // buffer, and responses to them are collected as long as the service does not wait.
@@ -127,19 +133,6 @@ private:
     std::shared_ptr<incoming_body> from_;
 };
 
-/// Returns the status for a client whose body could not be received.
-status status_of(const std::error_code& failure) noexcept {
-    if (failure == http::errc::body_too_large) return status::content_too_large;
-    if (failure == http::errc::bad_message || failure == http::errc::body_too_short) return status::bad_request;
-    if (failure == errc::timed_out) return status::request_timeout;
-    return status::internal_server_error;
-}
-
-/// Returns the status for an error of the service. It may read the body with a limit of its own.
-status status_of_service(const std::error_code& failure) noexcept {
-    return failure == http::errc::body_too_large ? status::content_too_large : status::internal_server_error;
-}
-
 /// Returns the status with which the server refuses a head, or nullopt for a complete head.
 std::optional<status> refusal_of(head_scanner::outcome outcome) noexcept {
     switch (outcome) {
@@ -150,12 +143,6 @@ std::optional<status> refusal_of(head_scanner::outcome outcome) noexcept {
     case head_scanner::outcome::malformed: break;
     }
     return status::bad_request;
-}
-
-/// Errors: throws `misuse` for a status that would not be the end of a response, or that has no three digits.
-void check_status(status code) {
-    if (to_int(code) < 200 || to_int(code) > 999)
-        throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
 }
 
 /// The state of a request on which its response depends.
@@ -171,37 +158,20 @@ struct request_state {
     }
 };
 
-/// The idle time of a connection that net::serve() can abort. Does not own the state, unlike
-/// serve_connection::idle_time: shared ownership would cost two atomic operations for each request.
-class idle_mark {
-public:
-    idle_mark() noexcept = default;
-    idle_mark(idle_mark&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
-    idle_mark& operator=(idle_mark&&) = delete;
-    ~idle_mark() { end(); }
-
-    void begin(served_state& of) noexcept {
-        if (of_ != nullptr) return;
-        of_ = &of;
-        of.begin_idle();
-    }
-    void end() noexcept {
-        if (auto* const of = std::exchange(of_, nullptr)) of->end_idle();
-    }
-
-private:
-    served_state* of_ = nullptr;
-};
+/// What follows after a head or a request was handled.
+enum class next_step : unsigned char { close, request, http2 };
 
 /// One connection. It may be moved until it is polled.
 class server_connection {
 public:
-    server_connection(io::boxed_stream&& stream, std::shared_ptr<const http_server>&& server,
-                      std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection)
+    server_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
+                      std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
+                      bool may_be_http2)
         : server_(std::move(server)),
-          stream_(std::move(stream), server_->options.io_timeout()),
+          stream_(std::move(stream)),
           peer_(peer),
-          connection_(std::move(connection)) {}
+          connection_(std::move(connection)),
+          may_be_http2_(may_be_http2) {}
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
     /// Whether a request, or a part of it, has been received.
@@ -226,24 +196,25 @@ public:
         return not_ready;
     }
 
-    /// Receives the rest of the next head, and answers the request. Returns whether the connection can be used for
-    /// another request. All state of a request is in this coroutine frame, so an idle connection has none of it.
+    /// Receives the rest of the next head, and answers the request. All state of a request is in this coroutine frame,
+    /// so an idle connection has none of it.
     /// Errors: those of the service.
-    task<result<bool>> answer_one(bool is_last) {
+    task<result<next_step>> answer_one(bool is_last) {
         head_scanner scanner;
         auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
         if (outcome == head_scanner::outcome::incomplete) {
             const auto rest = co_await read_head(scanner);
-            if (!rest) co_return false;
+            if (!rest) co_return next_step::close;
             outcome = *rest;
         }
+        if (std::exchange(may_be_http2_, false) && is_preface(stream_.in())) co_return next_step::http2;
         http::request asked;
         request_state of;
         auto refused = refusal_of(outcome);
         if (!refused) refused = parse(scanner, asked, of);
         if (refused) {
             co_await refuse(*refused, asked.method);
-            co_return false;
+            co_return next_step::close;
         }
         if (is_last) of.context.keeps_alive = false;
 
@@ -269,10 +240,16 @@ public:
         if (thrown) std::rethrow_exception(thrown);
         if (failure) co_return std::unexpected(failure);
         if (stream_.body_failure()) co_return std::unexpected(stream_.body_failure());
-        co_return can_continue;
+        co_return can_continue ? next_step::request : next_step::close;
     }
 
-    /// Returns the protocol that follows after answer_one() has returned false, or null if the connection ends.
+    /// Continues with HTTP/2.
+    task<result<void>> serve_as_http2() && {
+        idle_.end();
+        return serve_http2(std::move(stream_), std::move(server_), peer_, std::move(connection_));
+    }
+
+    /// Returns the protocol that follows after answer_one() has returned `close`, or null if the connection ends.
     [[nodiscard]] std::shared_ptr<http_upgrade> take_upgrade() noexcept { return std::move(upgrade_); }
     /// Returns the connection, for that protocol.
     [[nodiscard]] http::upgraded_connection release() {
@@ -280,6 +257,12 @@ public:
     }
 
 private:
+    /// Whether the first head of a connection is the begin of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2
+    /// checks the rest.
+    static bool is_preface(std::string_view received) noexcept {
+        return received.starts_with("PRI * HTTP/2.0\r\n\r\n");
+    }
+
     /// Whether to close the idle connection for a shutdown. With net::serve(), that aborts it instead.
     bool shuts_down_idle(context& cx) {
         const auto& token = server_->options.connections().shutdown();
@@ -396,12 +379,12 @@ private:
             throw misuse("switch_protocols() needs a request of HTTP/1.1 whose body was read to its end");
     }
 
-    /// Sends a response 101. Returns false, because HTTP ends.
-    task<result<bool>> switch_protocols(http::response answer) {
+    /// Sends a response 101. Returns `close`, because HTTP ends.
+    task<result<next_step>> switch_protocols(http::response answer) {
         write_switching_head(stream_.out(), answer);
         const auto flushed = co_await stream_.flush();
         if (flushed) upgrade_ = std::move(answer.upgrade);
-        co_return false;
+        co_return next_step::close;
     }
 
     /// Writes the head of a response, and its body if that is short and in memory. Returns how the rest is sent.
@@ -488,6 +471,7 @@ private:
     idle_mark idle_;                          // declared after connection_, whose state it refers to
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
     std::shared_ptr<http_upgrade> upgrade_;   // see take_upgrade()
+    bool may_be_http2_;                       // no head has been received
 };
 
 /// Serves requests until the connection ends. An idle connection waits in this coroutine frame.
@@ -501,18 +485,35 @@ task<result<void>> serve_requests(server_connection connection) {
         }
         const auto next = co_await connection.answer_one(number == most);
         if (!next) co_return std::unexpected(next.error());
-        if (*next) continue;
+        if (*next == next_step::request) continue;
+        if (*next == next_step::http2) break;
         const auto upgrade = connection.take_upgrade();
         if (!upgrade) co_return ok();
         co_return co_await upgrade->run(connection.release());
     }
+    co_return co_await std::move(connection).serve_as_http2();
 }
 
 }  // namespace
 
-task<result<void>> serve_http(io::boxed_stream stream, std::shared_ptr<const http_server> server,
-                              std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
-    return serve_requests(server_connection(std::move(stream), std::move(server), peer, std::move(connection)));
+task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
+                              std::shared_ptr<const http_server> server, std::optional<net::socket_addr> peer,
+                              std::optional<net::serve_connection> connection) {
+    message_stream messages(std::move(stream), server->options.io_timeout());
+    if (protocol == http_protocol::http_2)
+        return serve_http2(std::move(messages), std::move(server), peer, std::move(connection));
+    const bool may_be_http2 = protocol == http_protocol::any && server->options.http2() && has_http2();
+    return serve_requests(
+        server_connection(std::move(messages), std::move(server), peer, std::move(connection), may_be_http2));
 }
 
 }  // namespace eddy::detail
+
+namespace eddy::http {
+
+std::vector<std::string> alpn_protocols() {
+    if (!detail::has_http2()) return {"http/1.1"};
+    return {"h2", "http/1.1"};
+}
+
+}  // namespace eddy::http

@@ -20,6 +20,7 @@ using input = std::span<const std::byte>;
 
 void any_delimiter(input bytes);
 void framed_lines(input bytes);
+void http2_frames(input bytes);
 void http_requests(input bytes);
 void http_responses(input bytes);
 void length_delimited(input bytes);
@@ -35,6 +36,9 @@ struct target {
 inline constexpr std::array targets{
     target{"any_delimiter", any_delimiter},
     target{"framed_lines", framed_lines},
+#ifdef EDDY_FUZZ_HTTP2
+    target{"http2_frames", http2_frames},
+#endif
 #ifdef EDDY_FUZZ_HTTP
     target{"http_requests", http_requests},
     target{"http_responses", http_responses},

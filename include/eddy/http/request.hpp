@@ -47,6 +47,7 @@ namespace eddy::http {
 enum class version : unsigned char {
     http_1_0,  ///< HTTP/1.0, RFC 1945
     http_1_1,  ///< HTTP/1.1, RFC 9112
+    http_2,    ///< HTTP/2, RFC 9113
 };
 
 /// A request.

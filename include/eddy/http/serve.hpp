@@ -5,11 +5,15 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
@@ -96,6 +100,18 @@ public:
         return *this;
     }
 
+    /// Sets whether HTTP/2 is served, too. It is by default, if eddy was built with nghttp2.
+    serve_options& http2(bool is_served) noexcept {
+        http2_ = is_served;
+        return *this;
+    }
+    /// Sets the maximum number of requests that an HTTP/2 connection may have at the same time. The server refuses
+    /// further ones; clients repeat them later. 100 by default. 0 is treated as 1.
+    serve_options& max_streams(std::uint32_t most) noexcept {
+        max_streams_ = most == 0 ? 1 : most;
+        return *this;
+    }
+
     /// Returns the value of the option.
     [[nodiscard]] const net::serve_options& connections() const noexcept { return connections_; }
     [[nodiscard]] std::chrono::nanoseconds header_timeout() const noexcept { return header_timeout_; }
@@ -104,6 +120,8 @@ public:
     [[nodiscard]] std::size_t max_headers() const noexcept { return max_headers_; }
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
     [[nodiscard]] std::uint64_t max_requests() const noexcept { return max_requests_; }
+    [[nodiscard]] bool http2() const noexcept { return http2_; }
+    [[nodiscard]] std::uint32_t max_streams() const noexcept { return max_streams_; }
 
 private:
     net::serve_options connections_;
@@ -113,7 +131,13 @@ private:
     std::size_t max_headers_ = 100;
     std::uint64_t body_limit_ = 2 << 20;
     std::uint64_t max_requests_ = std::numeric_limits<std::uint64_t>::max();
+    std::uint32_t max_streams_ = 100;
+    bool http2_ = true;
 };
+
+/// Returns the application protocols that a server supports, for tls::server_builder::alpn(): "h2" and "http/1.1", or
+/// only the second one if eddy was built without nghttp2.
+[[nodiscard]] EDDY_API std::vector<std::string> alpn_protocols();
 
 }  // namespace eddy::http
 
@@ -128,8 +152,28 @@ struct http_server {
         : answer(callable), options(std::move(chosen)) {}
 };
 
+/// The protocol of a connection: the first bytes of the client decide, or TLS has negotiated it.
+enum class http_protocol : unsigned char { any, http_1, http_2 };
+
+/// Returns the protocol that TLS has negotiated for a stream.
+template <class S>
+http_protocol protocol_of(const S& stream) {
+    if constexpr (requires { std::string_view(stream.alpn()); }) {
+        const std::string_view chosen(stream.alpn());
+        if (chosen == "h2") return http_protocol::http_2;
+        return chosen.empty() ? http_protocol::any : http_protocol::http_1;
+    } else {
+        return http_protocol::any;
+    }
+}
+template <class S>
+http_protocol protocol_of(const std::reference_wrapper<S>& stream) {
+    return protocol_of(stream.get());
+}
+
 /// Serves one connection. It is compiled once for all types of connections.
-[[nodiscard]] EDDY_API task<result<void>> serve_http(io::boxed_stream stream, std::shared_ptr<const http_server> server,
+[[nodiscard]] EDDY_API task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
+                                                     std::shared_ptr<const http_server> server,
                                                      std::optional<net::socket_addr> peer,
                                                      std::optional<net::serve_connection> connection);
 
@@ -144,7 +188,8 @@ public:
         if constexpr (requires { stream.set_nodelay(true); }) static_cast<void>(stream.set_nodelay(true));
         std::optional<net::socket_addr> address;
         if constexpr (std::same_as<Peer, net::socket_addr>) address = peer;
-        return serve_http(io::boxed_stream(std::move(stream)), server_, address, std::move(connection));
+        const auto protocol = protocol_of(stream);
+        return serve_http(io::boxed_stream(std::move(stream)), protocol, server_, address, std::move(connection));
     }
 
 private:
@@ -155,8 +200,10 @@ private:
 
 namespace eddy::http {
 
-/// Serves HTTP/1.1 and HTTP/1.0 on a listener: calls the service for each request, one after the other on each
-/// connection, and sends its responses. Returns a net::serve_report.
+/// Serves HTTP/1.1, HTTP/1.0 and HTTP/2 on a listener: calls the service for each request, and sends its responses.
+/// HTTP/1.1 has one request after the other on each connection. HTTP/2 needs a build with nghttp2 and a client with
+/// prior knowledge, or ALPN (see serve_connection()); its requests run at the same time in the connection's task.
+/// Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
 /// With GCC 12, a lambda with captures needs a name, as `app` here.
 ///
@@ -166,7 +213,10 @@ namespace eddy::http {
 /// - "Expect: 100-continue" is answered when the service reads the body.
 /// - HEAD gets the response of the service without its body.
 /// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
-///   waits for "100 Continue", the connection is closed after the response.
+///   waits for "100 Continue", the connection is closed after the response. With HTTP/2, the stream is reset instead.
+/// - A service is cancelled if its HTTP/2 stream is reset, or if the connection ends.
+/// - Where the connection is closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
+///   requests were answered.
 ///
 /// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500; or 400, 408 or 413 if
 /// the body of its request could not be received; or 413 if the error is http::errc::body_too_large. The error is
@@ -191,7 +241,8 @@ template <class L, class F>
     }
 }
 
-/// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one:
+/// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has
+/// negotiated a protocol (see alpn_protocols()), that is served; otherwise the first bytes of the client decide.
 ///     const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
 ///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
@@ -207,8 +258,9 @@ template <class S>
                                                   serve_options options = serve_options(),
                                                   std::optional<net::serve_connection> connection = std::nullopt) {
     auto server = std::make_shared<const detail::http_server>(answer, std::move(options));
+    const auto protocol = detail::protocol_of(stream);
     detail::kept_io_t<S> kept(std::move(stream));
-    return detail::serve_http(io::boxed_stream(std::move(kept)), std::move(server), std::nullopt,
+    return detail::serve_http(io::boxed_stream(std::move(kept)), protocol, std::move(server), std::nullopt,
                               std::move(connection));
 }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/http/body.hpp>
+#include <eddy/result.hpp>
+#include <eddy/time/clock.hpp>
+
+namespace eddy::detail {
+
+class http2_body;
+
+/// Tells a connection which bodies were read. A service may read a body in another task than that of the connection.
+/// Thread safety: any thread.
+class http2_mailbox {
+public:
+    using bodies = std::vector<std::shared_ptr<http2_body>>;
+
+    /// For the connection, at the begin of its poll: a read does not wake it until end_turn().
+    void begin_turn() noexcept;
+    /// For the connection, before it waits. Returns false if there are bodies to take().
+    [[nodiscard]] bool end_turn(const waker& connection);
+    /// Returns the bodies that were read since the last call.
+    [[nodiscard]] bodies take() noexcept;
+
+private:
+    friend http2_body;
+
+    mutex lock_;  // guards also the members of all bodies
+    bodies read_;
+    waker connection_;
+};
+
+/// The body of a request while it is received. The connection and the http::body share it. The latter may outlive the
+/// connection.
+///
+/// The window of flow control grows only by what was read: until then, the bytes are in this object, at most as many as
+/// the window has.
+/// Thread safety: any thread.
+class http2_body : public std::enable_shared_from_this<http2_body> {
+public:
+    /// What the reader has done since the last call of news().
+    struct report {
+        std::size_t consumed = 0;  // bytes that were read
+        bool asks = false;         // the client waits for "100 Continue", and must get it
+
+        report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    };
+
+    http2_body(std::shared_ptr<http2_mailbox> mailbox, std::int32_t stream, bool expects_continue) noexcept
+        : mailbox_(std::move(mailbox)), stream_(stream), expects_continue_(expects_continue) {}
+
+    [[nodiscard]] std::int32_t stream() const noexcept { return stream_; }
+
+    // For the connection:
+
+    /// Appends received bytes. Returns false if the body is not read any more.
+    [[nodiscard]] bool append(std::string_view data);
+    /// Ends the body: completely, or with an error.
+    void finish(std::error_code failure = {}) noexcept;
+    /// Ends the reading: it fails from now on. Returns the number of bytes that news() has not returned.
+    [[nodiscard]] std::size_t detach() noexcept;
+    [[nodiscard]] report news() noexcept;
+    /// Returns whether the client waits for "100 Continue". Then the caller must send it.
+    [[nodiscard]] bool ask() noexcept;
+    /// Returns the error that the reader gets, or has got.
+    [[nodiscard]] std::error_code failure() const noexcept;
+    /// Takes the whole body, if it is complete and was not read. Returns whether it is.
+    [[nodiscard]] bool take_complete(std::string& into) noexcept;
+    /// Returns since when a reader waits for bytes, or time_point::max().
+    [[nodiscard]] time::time_point waits_since() const noexcept;
+
+    // For the reader:
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+
+private:
+    [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }
+    std::size_t copy_to(std::span<std::byte> into) noexcept;
+    void note(waker& to_wake);
+
+    const std::shared_ptr<http2_mailbox> mailbox_;
+    const std::int32_t stream_;
+    // Guarded by the lock of the mailbox:
+    bool expects_continue_;
+    bool asks_ = false;
+    bool is_noted_ = false;
+    bool is_complete_ = false;
+    bool is_detached_ = false;
+    std::error_code failure_;
+    std::size_t begin_ = 0;  // index in data_ of the first byte that was not read
+    std::size_t consumed_ = 0;
+    std::string data_;
+    waker reader_;
+    time::time_point waits_since_ = time::time_point::max();
+};
+
+/// The source of an http::body.
+class http2_source final : public body_source {
+public:
+    explicit http2_source(std::shared_ptr<http2_body> from) noexcept : from_(std::move(from)) {}
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
+        return from_->poll_read(cx, into);
+    }
+
+private:
+    std::shared_ptr<http2_body> from_;
+};
+
+}  // namespace eddy::detail

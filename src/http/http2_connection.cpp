@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: MIT
+#include "http/http2_connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/http/error.hpp>
+
+#include "http/characters.hpp"
+#include "http/head_writer.hpp"
+#include "http/http2.hpp"
+#include "http/http2_callbacks.hpp"
+
+namespace eddy::detail {
+
+poll_result<http2_exchange*> http2_work::poll(context& cx) { return on_->poll_exchange(*one_, cx); }
+poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel_exchange(*one_, cx); }
+
+namespace {
+
+constexpr std::size_t frames_read = 16 * 1024;  // bytes that are read at once
+constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
+constexpr std::int32_t stream_window = 256 * 1024;
+constexpr std::int32_t connection_window = 1 << 20;
+constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
+constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
+
+/// nghttp2 copies names and values, and makes the names lower case. It does not change what the pointers refer to.
+nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
+    // SAFETY: see above.
+    const auto bytes = [](std::string_view text) {
+        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+/// Whether a field describes the connection, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
+bool is_of_connection(std::string_view name) noexcept {
+    switch (name.size()) {
+    case 7: return http::equal_names(name, "Upgrade");
+    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
+    case 16: return http::equal_names(name, "Proxy-Connection");
+    case 17: return http::equal_names(name, "Transfer-Encoding");
+    default: return false;
+    }
+}
+
+/// The fields of a response's head, for nghttp2.
+class response_fields {
+public:
+    response_fields(const http::response& from, http::method asked) {
+        using http::status;
+        const bool is_head = asked == http::method::head;
+        const bool is_without = from.status == status::no_content || from.status == status::not_modified;
+        has_body_ = !is_head && !is_without;
+        // A HEAD response and a 304 announce the size of the body that they do not have.
+        const bool has_own_length =
+            (is_head || from.status == status::not_modified) && from.headers.contains("Content-Length");
+
+        std::to_chars(status_.data(), status_.data() + status_.size(), http::to_int(from.status));
+        all_.push_back(nv_of(":status", {status_.data(), status_.size()}));
+        for (const auto& [name, value] : from.headers) {
+            if (is_of_connection(name)) continue;
+            if (name.size() == 14 && !has_own_length && http::equal_names(name, "Content-Length")) continue;
+            all_.push_back(nv_of(name, trim(value)));
+        }
+        const auto size = from.body.size();
+        if (size && !is_without && !has_own_length) {
+            const auto* const end = std::to_chars(length_.data(), length_.data() + length_.size(), *size).ptr;
+            all_.push_back(nv_of("content-length", {length_.data(), end}));
+        }
+        if (!from.headers.contains("Date")) all_.push_back(nv_of("date", current_date()));
+        if (size == 0U) has_body_ = false;
+    }
+
+    [[nodiscard]] bool has_body() const noexcept { return has_body_; }
+    [[nodiscard]] const nghttp2_nv* data() const noexcept { return all_.data(); }
+    [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+
+private:
+    std::array<char, 3> status_{};
+    std::array<char, 20> length_{};
+    bool has_body_ = true;
+    std::vector<nghttp2_nv> all_;
+};
+
+}  // namespace
+
+// ---- The connection ----
+
+http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
+                                   std::optional<net::socket_addr> peer,
+                                   std::optional<net::serve_connection>&& connection)
+    : server_(std::move(server)),
+      stream_(std::move(stream)),
+      peer_(peer),
+      connection_(std::move(connection)),
+      session_(make_http2_session(*this)) {
+    const auto& options = server_->options;
+    const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
+    const std::array<nghttp2_settings_entry, 3> settings = {{
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams()},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(most_bytes)},
+    }};
+    if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
+        nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, connection_window) != 0)
+        throw std::bad_alloc();
+    if (const auto& token = options.connections().shutdown())
+        told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
+}
+
+http2_connection::~http2_connection() {
+    for (const auto& one : exchanges_)
+        if (one->incoming) static_cast<void>(one->incoming->detach());
+}
+
+poll_result<bool> http2_connection::poll(context& cx) {
+    now_.reset();
+    if (mailbox_) mailbox_->begin_turn();
+    if (const auto early = stream_.in(); !early.empty()) {
+        feed(std::as_bytes(std::span(early)));
+        stream_.consume(early.size());
+    }
+    do {
+        turn(cx);
+    } while (!closes_ && wait(cx));
+    if (!closes_) return not_ready;
+    begun_.clear();
+    if (!handlers_.poll_cancel(cx)) return not_ready;
+    return !is_broken_;
+}
+
+poll_result<void> http2_connection::poll_cancel(context& cx) {
+    begun_.clear();
+    if (!handlers_.poll_cancel(cx)) return not_ready;
+    if (is_broken_) return poll_result<void>::ready();
+    try {
+        end_drain();
+        collect();
+        static_cast<void>(stream_.poll_flush(cx));  // as far as the connection accepts it now
+    } catch (...) {
+        is_broken_ = true;  // no memory for GOAWAY
+    }
+    return poll_result<void>::ready();
+}
+
+result<void> http2_connection::outcome() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+    if (failure_) return std::unexpected(failure_);
+    return ok();
+}
+
+void http2_connection::turn(context& cx) {
+    for (bool moves = true; moves && !closes_;) {
+        moves = receive(cx);
+        if (run_handlers(cx)) moves = true;
+        take_notes();
+        collect();
+        if (send(cx)) moves = true;
+        closes_ = is_broken_ || is_over();
+    }
+}
+
+/// Receives bytes. Returns whether there were any.
+bool http2_connection::receive(context& cx) {
+    if (is_broken_ || stream_.collected() >= most_frames || nghttp2_session_want_read(session_.get()) == 0)
+        return false;
+    std::array<std::byte, frames_read> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+    const auto count = stream_.poll_receive_idle(cx, bytes);
+    if (!count) return false;
+    if (!*count || **count == 0) {
+        is_broken_ = true;
+        return false;
+    }
+    feed(std::span(bytes).first(**count));
+    return true;
+}
+
+/// Gives bytes to nghttp2, frame by frame.
+void http2_connection::feed(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const auto part = bytes.first(frames_.next(bytes));
+        bytes = bytes.subspan(part.size());
+        if (frames_.take_begin()) begin_frame(frames_.current());
+        // SAFETY: bytes may be read as integers of 8 bits.
+        const auto* const data = reinterpret_cast<const std::uint8_t*>(part.data());
+        const auto used = nghttp2_session_mem_recv(session_.get(), data, part.size());
+        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+        if (used == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+        if (used >= 0) continue;
+        terminate(used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
+}
+
+/// Polls the woken handlers. Returns whether a handler has begun or ended.
+bool http2_connection::run_handlers(context& cx) {
+    bool moves = !begun_.empty();
+    for (auto* const one : begun_) start(*one);
+    begun_.clear();
+    while (!handlers_.is_empty()) {
+        const auto ended = handlers_.poll_next(cx);
+        if (!ended) break;
+        exchange& one = ***ended;
+        one.has_work = false;
+        one.work = waker();
+        if (!one.is_open) remove(one);
+        moves = true;
+    }
+    return moves;
+}
+
+/// Gives back the windows of the bytes that were read.
+void http2_connection::take_notes() {
+    if (!mailbox_) return;
+    for (const auto& body : mailbox_->take()) {
+        const auto news = body->news();
+        if (news.consumed != 0) nghttp2_session_consume(session_.get(), body->stream(), news.consumed);
+        const auto* const one = exchange_of(body->stream());
+        if (news.asks && one != nullptr && !one->has_answer) submit_continue(body->stream());
+    }
+}
+
+void http2_connection::collect() {
+    while (stream_.collected() < most_frames) {
+        const std::uint8_t* data = nullptr;
+        const auto count = nghttp2_session_mem_send(session_.get(), &data);
+        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+        if (count == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+        if (count < 0) is_broken_ = true;
+        if (count <= 0) return;
+        // SAFETY: bytes may be read as char.
+        stream_.out().append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(count));
+    }
+}
+
+/// Writes the collected bytes. Returns whether there is more to collect.
+bool http2_connection::send(context& cx) {
+    if (is_broken_ || !stream_.has_unsent()) return false;
+    const auto flushed = stream_.poll_flush(cx);
+    if (!flushed) return false;
+    if (!*flushed) is_broken_ = true;
+    return !is_broken_ && nghttp2_session_want_write(session_.get()) != 0;
+}
+
+bool http2_connection::is_over() const noexcept {
+    return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
+           !stream_.has_unsent();
+}
+
+/// Prepares to wait. Returns true if there is something to do at once.
+bool http2_connection::wait(context& cx) {
+    if (told_ && told_->poll(cx)) {
+        told_.reset();
+        begin_drain();
+        return true;
+    }
+    mark_idle();
+    if (poll_timer(cx)) return true;
+    return mailbox_ && !mailbox_->end_turn(cx.waker());
+}
+
+void http2_connection::mark_idle() {
+    // A connection that waits for the answer to its PING is about to end by itself.
+    const bool is_idle = exchanges_.empty() && !stream_.has_unsent() && drains_ == has_final_goaway_;
+    if (!is_idle) return idle_.end();
+    stream_.release_buffers();
+    if (connection_) idle_.begin(connection_->state());
+}
+
+/// Polls the timer, which exists while there are exchanges. Returns whether a deadline has passed.
+bool http2_connection::poll_timer(context& cx) {
+    if (!timer_ && exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
+    const bool is_new = !timer_;
+    if (is_new) timer_.reset(pool_make<time::sleep_future>(check_deadlines()));
+    if (!timer_->poll(cx)) return is_new && nghttp2_session_want_write(session_.get()) != 0;
+    timer_.reset();
+    if (exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
+    static_cast<void>(check_deadlines());
+    return true;
+}
+
+/// Ends what is too late. Returns the time of the next call. An exchange that begins to wait later than now has a later
+/// deadline.
+time::time_point http2_connection::check_deadlines() {
+    const auto& options = server_->options;
+    const auto current = time::clock::now();
+    auto next = time::saturating_add(
+        current, std::min(time::round_up(options.io_timeout()), time::round_up(options.header_timeout())));
+    if (drain_until_ <= current) end_drain();
+    next = std::min(next, drain_until_);
+    for (const auto& one : exchanges_) next = std::min(next, deadline_of(*one, current));
+    return next;
+}
+
+time::time_point http2_connection::deadline_of(exchange& one, time::time_point now) {
+    constexpr auto never = time::time_point::max();
+    const auto& options = server_->options;
+    if (!one.is_open) return never;
+    if (one.head) {
+        const auto limit = time::saturating_add(one.since, time::round_up(options.header_timeout()));
+        if (limit > now) return limit;
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM);  // in the middle of a block of fields, the connection cannot continue
+        return never;
+    }
+    auto next = never;
+    const auto io_timeout = time::round_up(options.io_timeout());
+    if (one.incoming) {
+        next = time::saturating_add(one.incoming->waits_since(), io_timeout);
+        if (next <= now) one.incoming->finish(make_error_code(errc::timed_out));
+    }
+    if (one.has_answer && one.sendable() != 0) {
+        const auto limit = time::saturating_add(one.since, io_timeout);
+        if (limit <= now) reset(one, NGHTTP2_CANCEL);
+        next = std::min(next, limit);
+    }
+    return next > now ? next : never;
+}
+
+time::time_point http2_connection::now() noexcept {
+    if (!now_) now_ = time::clock::now();
+    return *now_;
+}
+
+// ---- The end ----
+
+void http2_connection::terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
+
+void http2_connection::take_token() noexcept {
+    if (!allowance_.take()) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+bool http2_connection::shuts_down() const noexcept {
+    const auto& token = server_->options.connections().shutdown();
+    return token && token->is_cancelled();
+}
+
+/// Tells the client that the connection will end. Requests that it has sent before it knows that are served.
+void http2_connection::begin_drain() noexcept {
+    if (std::exchange(drains_, true)) return;
+    nghttp2_submit_shutdown_notice(session_.get());
+    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+    drain_until_ = time::saturating_add(time::clock::now(), drain_limit);
+    timer_.reset();
+}
+
+/// Refuses requests from now on. nghttp2 ends the session when the other requests were answered.
+void http2_connection::end_drain() noexcept {
+    drains_ = true;
+    drain_until_ = time::time_point::max();
+    if (std::exchange(has_final_goaway_, true)) return;
+    const auto last = nghttp2_session_get_last_proc_stream_id(session_.get());
+    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
+}
+
+/// Keeps the first failure of the service, which is reported at the end of the connection.
+void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
+    if (!failure_ && !thrown_) {
+        failure_ = why;
+        thrown_ = std::move(thrown);
+    }
+    begin_drain();
+}
+
+// ---- Callbacks ----
+
+http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcept {
+    return static_cast<exchange*>(nghttp2_session_get_stream_user_data(session_.get(), stream));
+}
+
+void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
+    const bool needs_stream = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_DATA;
+    // RFC 9113, section 5.1: a stream that the client has ended. Frames on a stream that the server has reset are
+    // valid, because the client may not know that yet.
+    if (needs_stream && frame.stream != 0 && std::ranges::find(ended_, frame.stream) != ended_.end())
+        terminate(NGHTTP2_STREAM_CLOSED);
+    if (frame.type == NGHTTP2_HEADERS) {
+        block_size_ = frame.length;
+    } else if (frame.type == NGHTTP2_CONTINUATION) {
+        block_size_ += frame.length;
+        take_token();
+        // The fields are larger than their block, unless the client pads it.
+        if (block_size_ > 2 * server_->options.header_limit() + frames_read) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
+    } else if (frame.type > NGHTTP2_CONTINUATION) {
+        take_token();  // a type that nghttp2 ignores
+    }
+}
+
+int http2_connection::begin_head(std::int32_t stream) {
+    const auto& options = server_->options;
+    // nghttp2 limits the open streams. Services that are being cancelled have no stream.
+    if (exchanges_.size() >= std::size_t{2} * options.max_streams()) {
+        nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
+        return 0;
+    }
+    idle_.end();
+    head_limits limits;
+    limits.bytes = options.header_limit();
+    limits.fields = options.max_headers();
+    exchanges_.push_back(std::make_unique<exchange>(stream, limits, now()));
+    exchanges_.back()->index = exchanges_.size() - 1;
+    nghttp2_session_set_stream_user_data(session_.get(), stream, exchanges_.back().get());
+    if (++requests_ == options.max_requests()) begin_drain();
+    return 0;
+}
+
+int http2_connection::add_field(exchange* one, std::string_view name, std::string_view value) {
+    if (one != nullptr && one->head) one->head->add(name, value);  // trailer fields are checked and dropped
+    return 0;
+}
+
+int http2_connection::frame_received(const nghttp2_frame& frame) {
+    auto* const one = frame.hd.stream_id != 0 ? exchange_of(frame.hd.stream_id) : nullptr;
+    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+    const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool is_ack = (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0;
+    if (one != nullptr && (ends_stream || frame.hd.type == NGHTTP2_RST_STREAM)) one->is_ended = true;
+    switch (frame.hd.type) {
+    case NGHTTP2_HEADERS:
+        allowance_.earn();
+        if (one == nullptr) break;
+        if (one->head) head_received(*one, !ends_stream);
+        if (ends_stream && one->incoming) one->incoming->finish();
+        break;
+    case NGHTTP2_DATA:
+        if (ends_stream && one != nullptr && one->incoming) one->incoming->finish();
+        if (!ends_stream && frame.hd.length == 0) take_token();
+        break;
+    case NGHTTP2_PING:
+        if (!is_ack) take_token();
+        if (is_ack && drains_) end_drain();
+        break;
+    case NGHTTP2_SETTINGS:
+        if (!is_ack) take_token();
+        break;
+    case NGHTTP2_PRIORITY:
+    case NGHTTP2_RST_STREAM: take_token(); break;
+    default: break;
+    }
+    return 0;
+}
+
+int http2_connection::frame_sent(const nghttp2_frame& frame) {
+    const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+    if (frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) {
+        // The client may have caused it by a frame that is not permitted (CVE-2025-8671).
+        take_token();
+    } else if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+        // The client need not send the rest of its request (RFC 9113, section 8.1).
+        const auto stream = frame.hd.stream_id;
+        if (nghttp2_session_get_stream_remote_close(session_.get(), stream) == 0)
+            nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+}
+
+int http2_connection::data_received(exchange* one, std::string_view data) {
+    allowance_.earn();
+    if (one != nullptr && one->incoming) {
+        one->received += data.size();
+        if (one->received > server_->options.body_limit())
+            one->incoming->finish(make_error_code(http::errc::body_too_large));
+        if (one->incoming->append(data)) return 0;
+    }
+    // There is no reader. The window of the stream does not grow, so that the client must stop.
+    nghttp2_session_consume_connection(session_.get(), data.size());
+    return 0;
+}
+
+int http2_connection::stream_closed(exchange* one) {
+    if (one == nullptr) return 0;
+    one->is_open = false;
+    if (one->is_ended) ended_[ended_next_++ % ended_.size()] = one->id;
+    if (one->incoming && !one->has_answer) one->incoming->finish(std::make_error_code(std::errc::connection_reset));
+    detach_body(*one);
+    if (one->has_work) {
+        one->work.wake_by_ref();
+    } else {
+        std::erase(begun_, one);
+        remove(*one);
+    }
+    return 0;
+}
+
+// ---- Exchanges ----
+
+void http2_connection::head_received(exchange& one, bool has_body) {
+    const auto head = std::move(one.head);
+    auto refused = head->finish(one.asked);
+    one.asked_method = one.asked.method;
+    one.length = head->length();
+    if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
+    if (refused) {
+        respond(one, http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
+        return;
+    }
+    one.asked.peer = peer_;
+    one.at = phase::answering;
+    if (has_body) {
+        if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
+        one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue());
+    }
+    begun_.push_back(&one);
+}
+
+/// Makes the handler of an exchange. A body that has arrived completely is in memory.
+void http2_connection::start(exchange& one) {
+    std::string whole;
+    if (one.incoming && one.incoming->take_complete(whole)) {
+        nghttp2_session_consume(session_.get(), one.id, whole.size());
+        one.incoming.reset();
+        one.asked.body = http::body(std::move(whole));
+    } else if (one.incoming) {
+        one.asked.body = http::body::from_source(std::make_unique<http2_source>(one.incoming), one.length);
+    }
+    one.has_work = true;
+    handlers_.push(http2_work(*this, one));
+}
+
+void http2_connection::remove(exchange& one) noexcept {
+    const auto index = one.index;
+    if (index + 1 != exchanges_.size()) {
+        std::swap(exchanges_[index], exchanges_.back());
+        exchanges_[index]->index = index;
+    }
+    exchanges_.pop_back();
+}
+
+poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, context& cx) {
+    if (!one.work.will_wake(cx.waker())) one.work = cx.waker();
+    if (one.at == phase::answering) {
+        if (!one.is_open) {
+            one.at = phase::cancelling;
+        } else if (!poll_service(one, cx)) {
+            return not_ready;
+        }
+    }
+    if (one.at == phase::cancelling) {
+        if (!poll_cancel_exchange(one, cx)) return not_ready;
+        one.at = phase::done;
+    }
+    if (one.at == phase::sending) {
+        if (!poll_parts(one, cx)) return not_ready;
+        one.at = phase::done;
+    }
+    return &one;
+}
+
+poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context& cx) {
+    if (one.answering) {
+        try {
+            if (!one.answering->poll_cancel(cx)) return not_ready;
+        } catch (...) {
+            fail({}, std::current_exception());
+        }
+        one.answering.reset();
+    }
+    return poll_result<void>::ready();
+}
+
+/// Polls the service. Returns whether it has answered.
+bool http2_connection::poll_service(exchange& one, context& cx) {
+    result<http::response> answer = std::unexpected(std::error_code());
+    std::exception_ptr thrown;
+    try {
+        if (!one.answering) one.answering.emplace(server_->answer.start(std::move(one.asked)));
+        auto ready = one.answering->poll(cx);
+        if (!ready) return false;
+        answer = *std::move(ready);
+        if (answer && answer->upgrade) throw misuse("switch_protocols() needs a request of HTTP/1.1");
+        if (answer) check_status(answer->status);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    one.answering.reset();
+    if (thrown || !answer) {
+        const auto failure = thrown ? std::error_code() : answer.error();
+        const auto of_body = one.incoming ? one.incoming->failure() : std::error_code();
+        answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
+        fail(failure, std::move(thrown));
+    }
+    respond(one, *std::move(answer));
+    return true;
+}
+
+/// Gives a response to nghttp2. A body in memory is read from the exchange while it is sent.
+void http2_connection::respond(exchange& one, http::response&& answer) {
+    one.answer = std::move(answer);
+    if (one.answer.status == http::status::reset_content) one.answer.body = http::body();
+    if (shuts_down() || one.answer.headers.has_token("Connection", "close")) begin_drain();
+    const response_fields fields(one.answer, one.asked_method);
+    if (!fields.has_body()) one.answer.body = http::body();
+    one.is_streamed = one.answer.body.in_memory() == nullptr;  // it may be the body of the request
+    one.at = one.is_streamed ? phase::sending : phase::done;
+    if (!one.is_streamed) detach_body(one);
+    if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
+    one.has_answer = true;
+    one.since = now();
+    nghttp2_data_provider provider{};
+    provider.source.ptr = &one;
+    provider.read_callback = &read_http2_part;
+    const auto submitted = nghttp2_submit_response(session_.get(), one.id, fields.data(), fields.size(),
+                                                   fields.has_body() ? &provider : nullptr);
+    if (submitted == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (submitted != 0) reset(one, NGHTTP2_INTERNAL_ERROR);
+}
+
+void http2_connection::submit_continue(std::int32_t stream) noexcept {
+    const auto status = nv_of(":status", "100");
+    nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
+}
+
+/// Reads the next part of a response's body when the part before was sent. Returns whether it was the last, or whether
+/// the stream was reset.
+bool http2_connection::poll_parts(exchange& one, context& cx) {
+    auto& next = one.next;
+    while (one.is_open && next.size() == 0 && !next.is_last) {
+        if (!next.memory) next.memory = std::make_unique_for_overwrite<std::byte[]>(http2_exchange::part::capacity);
+        result<std::size_t> count = 0;
+        try {
+            auto ready = one.answer.body.poll_read(cx, {next.memory.get(), http2_exchange::part::capacity});
+            if (!ready) return false;
+            count = *ready;
+            if (!count) fail(count.error(), nullptr);
+        } catch (...) {
+            count = std::unexpected(std::error_code());
+            fail({}, std::current_exception());
+        }
+        if (!count) {
+            reset(one, NGHTTP2_INTERNAL_ERROR);
+            break;
+        }
+        next.begin = 0;
+        next.end = *count;
+        next.is_last = *count == 0 || one.answer.body.size() == 0U;
+        one.since = now();
+        nghttp2_session_resume_data(session_.get(), one.id);
+    }
+    if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes this
+    one.answer.body = http::body();
+    detach_body(one);
+    return true;
+}
+
+/// Returns the size of the next DATA frame, which append_part() makes.
+std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) const noexcept {
+    const auto left = one.sendable();
+    const bool is_last = !one.is_streamed || one.next.is_last;
+    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
+    const auto count = std::min(left, most);
+    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<std::ptrdiff_t>(count);
+}
+
+int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
+    if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
+    auto& out = stream_.out();
+    // SAFETY: bytes may be read as char.
+    out.append(reinterpret_cast<const char*>(frame_head.data()), frame_head.size());
+    if (one.is_streamed) {
+        out.append(reinterpret_cast<const char*>(one.next.memory.get() + one.next.begin), count);
+        one.next.begin += count;
+        if (one.next.size() == 0) one.work.wake_by_ref();
+    } else {
+        out.append(one.answer.body.in_memory()->text().substr(one.sent, count));
+        one.sent += count;
+    }
+    one.since = now();
+    return 0;
+}
+
+void http2_connection::reset(const exchange& one, std::uint32_t why) noexcept {
+    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, one.id, why);
+}
+
+/// Ends the use of the request's body, and gives back the window of what was not read.
+void http2_connection::detach_body(exchange& one) noexcept {
+    if (!one.incoming) return;
+    if (const auto left = one.incoming->detach(); left != 0) nghttp2_session_consume_connection(session_.get(), left);
+}
+
+// ---- The task ----
+
+namespace {
+
+/// The future of a connection. It refers to the connection, because nghttp2 has the address of that.
+class http2_serving : public future_ops<http2_serving> {
+public:
+    using output_type = bool;
+
+    explicit http2_serving(http2_connection& on) noexcept : on_(&on) {}
+    poll_result<bool> poll(context& cx) { return on_->poll(cx); }
+    poll_result<void> poll_cancel(context& cx) { return on_->poll_cancel(cx); }
+
+private:
+    http2_connection* on_;
+};
+
+}  // namespace
+
+bool has_http2() noexcept { return true; }
+
+task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,
+                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
+    http2_connection all(std::move(stream), std::move(server), peer, std::move(connection));
+    http2_serving serving(all);
+    const bool is_alive = co_await serving;
+    if (is_alive) co_await all.stream().close_gracefully(goaway_limit);
+    co_return all.outcome();
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// HTTP/2 of the examples web_server and https_server with the clients of other projects: curl, nghttp and h2load.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+#ifdef EDDY_TEST_HTTPS
+#include "support/certificates.hpp"
+#endif
+
+namespace {
+
+using support::addr_in;
+using support::process;
+
+/// Runs curl with `arguments`. The proxy of the environment is not used.
+process::outcome curl(std::vector<std::string> arguments) {
+    std::vector<std::string> command{"/usr/bin/curl", "-sS", "--noproxy", "*", "--max-time", "20"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return support::run(std::move(command));
+}
+
+bool is_installed(const char* program) { return ::access(program, X_OK) == 0; }
+
+#define NEEDS(program) \
+    if (!is_installed(program)) GTEST_SKIP() << program << " is not installed (Debian: curl, nghttp2-client)"
+
+TEST(Http2Peers, WebServerWorksWithCurl) {
+    NEEDS("/usr/bin/curl");
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string();
+    const std::string h2 = "--http2-prior-knowledge";
+    EXPECT_EQ(curl({h2, "-X", "PUT", "-d", "buy tea", url + "/notes/monday"}).code, 0);
+    // Not in one call: curl 7.88 cannot use a connection with prior knowledge again, also with nghttp2's own server.
+    EXPECT_EQ(curl({h2, url + "/notes/monday"}).out, "buy tea\n");
+    EXPECT_EQ(curl({h2, url + "/notes"}).out, "{\"monday\":\"buy tea\"}\n");
+    EXPECT_EQ(curl({h2, url + "/count/3"}).out, "1\n2\n3\n");
+    EXPECT_EQ(curl({h2, "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url + "/none"}).out, "2 404");
+    EXPECT_EQ(curl({"--http1.1", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url + "/none"}).out,
+              "1.1 404");
+    const auto head = curl({h2, "-I", url + "/notes/monday"}).out;
+    EXPECT_TRUE(head.starts_with("HTTP/2 200 \r\n")) << head;
+    EXPECT_NE(head.find("content-length: 8\r\n"), std::string::npos) << head;
+
+    server.signal(SIGINT);
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+}
+
+TEST(Http2Peers, CurlUploadsLargeFiles) {
+    NEEDS("/usr/bin/curl");
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string() + "/echo";
+    const support::temp_dir folder;
+    std::string content;
+    for (int i = 0; content.size() < 3'000'000; ++i) content += std::to_string(i) + '\n';
+    std::ofstream(folder / "sent") << content;
+    for (const std::string expect : {"Expect:", "Expect: 100-continue"}) {
+        const auto ended =
+            curl({"--http2-prior-knowledge", "-T", folder / "sent", "-H", expect, "-o", folder / "got", url});
+        EXPECT_EQ(ended.code, 0) << ended.err;
+        std::ifstream got(folder / "got", std::ios::binary);
+        EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(got), {}) == content) << expect;
+    }
+}
+
+TEST(Http2Peers, WebServerWorksWithNghttp) {
+    NEEDS("/usr/bin/nghttp");
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string();
+    const auto ended = support::run({"/usr/bin/nghttp", "--no-dep", url + "/count/4"});
+    EXPECT_EQ(ended.out, "1\n2\n3\n4\n") << ended.err;
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Http2Peers, AllRequestsOfH2loadSucceed) {
+    NEEDS("/usr/bin/h2load");
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + addr_in(server.line()).to_string();
+    const auto ended = support::run({"/usr/bin/h2load", "-n", "3000", "-c", "10", "-m", "100", url + "/notes"});
+    EXPECT_NE(ended.out.find("3000 done, 3000 succeeded, 0 failed, 0 errored, 0 timeout"), std::string::npos)
+        << ended.out;
+    EXPECT_NE(ended.out.find("status codes: 3000 2xx"), std::string::npos) << ended.out;
+}
+
+#ifdef EDDY_TEST_HTTPS
+TEST(Http2Peers, HttpsServerNegotiatesProtocol) {
+    NEEDS("/usr/bin/curl");
+    const support::certificate_authority authority;
+    const auto issued = authority.issue({"DNS:localhost"});
+    const support::temp_dir folder;
+    std::ofstream(folder / "certificate.pem") << issued.pem;
+    std::ofstream(folder / "key.pem") << issued.key;
+    std::ofstream(folder / "trusted.pem") << authority.pem();
+    process server({"https_server", "127.0.0.1:0", folder / "certificate.pem", folder / "key.pem"});
+    const std::string url = "https://localhost:" + std::to_string(addr_in(server.line()).port()) + "/hello";
+    const std::string trusted = folder / "trusted.pem";
+    EXPECT_EQ(curl({"--http2", "--cacert", trusted, url}).out, "hello over HTTP/2\n");
+    EXPECT_EQ(curl({"--http1.1", "--cacert", trusted, url}).out, "hello over HTTP/1.1\n");
+    EXPECT_EQ(curl({"--no-alpn", "--cacert", trusted, url}).out, "hello over HTTP/1.1\n");
+    EXPECT_NE(curl({"--http2", url}).code, 0);  // the certificate is not trusted
+    EXPECT_EQ(curl({"--http2", "--cacert", trusted, url, url}).out, "hello over HTTP/2\nhello over HTTP/2\n");
+
+    server.signal(SIGINT);
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+}
+#endif
+
+}  // namespace
