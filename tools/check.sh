@@ -363,9 +363,10 @@ check_soak() { soak; }
 check_cross() { cross debian13 debian-testing; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
-# PyPI, npm and the Go modules.
+# PyPI, npm and the Go modules. The HTTP/2 server with h2spec.
 check_clients() {
-    build release mini_redis_server web_chat web_socket
+    build release mini_redis_server web_chat web_socket https_server
+    check_h2spec
     local driver status
     for driver in epoll io_uring; do
         status=0
@@ -375,4 +376,17 @@ check_clients() {
         EDDY_DRIVER=$driver tests/clients/run_ws.sh build/release/examples || status=$?
         ((status == 0 || status == 77)) || die "a WebSocket library does not work with eddy::ws on $driver; see above"
     done
+}
+
+# Go modules have h2spec up to this version.
+h2spec=github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
+check_h2spec() {
+    command -v go >/dev/null || need golang-go
+    if ! command -v go >/dev/null || ! GOBIN=$top/build/clients/go go install "$h2spec"; then
+        say "skipped: h2spec: Go is not installed, or cannot install it"
+        return
+    fi
+    tests/clients/h2spec.sh build/clients/go/h2spec build/release/examples/https_server ||
+        die "the HTTP/2 server violates its specification; see above"
 }
