@@ -113,9 +113,11 @@ TEST_P(TaskOwner, TasksNeverUseADestroyedObject) {
 
 TEST_P(TaskOwner, FailureEndsOneTaskAndIsReported) {
     std::atomic<int> ran = 0;
+    std::atomic<bool> has_begun = false;  // close() aborts a task that was not polled yet
     const auto main = [&]() -> task<void> {
         task_owner owner;
-        owner.spawn([]() -> task<void> {
+        owner.spawn([&has_begun]() -> task<void> {
+            has_begun = true;
             throw std::runtime_error("broken");
             co_return;
         });
@@ -123,7 +125,7 @@ TEST_P(TaskOwner, FailureEndsOneTaskAndIsReported) {
             co_await eddy::yield_now();
             ++ran;
         });
-        while (ran == 0) co_await eddy::yield_now();
+        while (ran == 0 || !has_begun) co_await eddy::yield_now();
         co_await owner.close();
     };
     on.run(main());

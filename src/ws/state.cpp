@@ -100,7 +100,7 @@ result<void> ws_state::start_send(const ws::message& item) {
     const std::lock_guard guard(lock_);
     const auto error = engine_.send(item);
     if (!error) return ok();
-    if (error != ws::errc::invalid_text || engine_.is_over()) returned(error);
+    if (error != ws::errc::invalid_text || engine_.is_over()) returned_ = error;
     return failed(error);
 }
 
@@ -115,7 +115,7 @@ poll_result<result<void>> ws_state::poll_flush(context& cx) {
     const std::lock_guard guard(lock_);
     if (engine_.has_failed()) return failed(returned(engine_.reason()));
     auto sent = poll_send(cx, waiting_task::writer);
-    if (sent && !*sent) returned(sent->error());
+    if (sent && !*sent) returned_ = sent->error();
     return sent;
 }
 
