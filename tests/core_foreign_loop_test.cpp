@@ -54,6 +54,16 @@ int run_foreign_loop(eddy::core& core, const bool& done) {
     return waits;
 }
 
+/// Spawns a task that sets `done` when the returned sender has sent a value.
+eddy::sync::oneshot<int>::sender wait_for_value(eddy::core& core, bool& done) {
+    auto [tx, rx] = eddy::sync::oneshot<int>::channel();
+    core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
+        static_cast<void>(co_await from);
+        done = true;
+    });
+    return std::move(tx);
+}
+
 TEST_F(CoreForeignLoop, RunsTasksAndTimers) {
     eddy::core core;
     bool done = false;
@@ -121,11 +131,7 @@ TEST_F(CoreForeignLoop, WakeFromAnotherThreadEndsTheWait) {
 TEST_F(CoreForeignLoop, WakeThatArrivesDuringTheWaitEndsIt) {
     eddy::core core;
     bool done = false;
-    auto [tx, rx] = eddy::sync::oneshot<int>::channel();
-    core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
-        static_cast<void>(co_await from);
-        done = true;
-    });
+    auto tx = wait_for_value(core, done);
     core.turn(0ns);
     std::thread sender([loop_thread = ::gettid(), to = std::move(tx)]() mutable {
         support::wait_until_asleep(loop_thread);
@@ -208,11 +214,7 @@ TEST_F(CoreForeignLoop, CoreRunsItsOwnLoopAgain) {
 TEST_F(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
     eddy::core core;
     bool done = false;
-    auto [tx, rx] = eddy::sync::oneshot<int>::channel();
-    core.handle().spawn([&done, from = std::move(rx)]() mutable -> task<void> {
-        static_cast<void>(co_await from);
-        done = true;
-    });
+    auto tx = wait_for_value(core, done);
     core.turn(0ns);
     while (core.next_deadline()) core.turn(0ns);
     static_cast<void>(tx.send(1));  // by a callback of the other event loop, between next_deadline() and the wait

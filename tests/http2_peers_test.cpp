@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/curl.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -19,14 +20,8 @@
 namespace {
 
 using support::addr_in;
+using support::curl;
 using support::process;
-
-/// Runs curl with `arguments`. The proxy of the environment is not used.
-process::outcome curl(std::vector<std::string> arguments) {
-    std::vector<std::string> command{"/usr/bin/curl", "-sS", "--noproxy", "*", "--max-time", "20"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    return support::run(std::move(command));
-}
 
 bool is_installed(const char* program) { return ::access(program, X_OK) == 0; }
 

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/http_server.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -36,7 +37,6 @@ using namespace std::chrono_literals;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
-using eddy::sync::cancellation_token;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -90,22 +90,8 @@ private:
 template <class Script>
 net::serve_report serve_during(http::service app, Script script, http::serve_options options = http::serve_options()) {
     eddy::core loop;
-    return loop.run([](http::service served, Script& played, http::serve_options chosen) -> task<net::serve_report> {
-        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
-        auto listener = std::move(bound).value();
-        const std::string url = "http://" + listener.local_addr().value().to_string();
-        const cancellation_token end;
-        auto serving = http::serve(std::move(listener), std::move(served), std::move(chosen.shutdown(end)));
-        const auto play = [&]() -> task<bool> {
-            co_await played(url);
-            end.cancel();
-            co_return true;
-        };
-        auto both = eddy::join(std::ref(serving), play());
-        auto [report, has_played] = co_await both;
-        EXPECT_TRUE(has_played);
-        co_return report.value();
-    }(std::move(app), script, std::move(options)));
+    const auto play = [&](net::socket_addr at, const auto&) { return script("http://" + at.to_string()); };
+    return loop.run(support::serve_http_during(std::move(app), std::move(options), play));
 }
 
 /// Receives a response, and returns its status with its body, or the error.

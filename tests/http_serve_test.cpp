@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/curl.hpp"
+#include "support/http_server.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 
@@ -36,6 +38,8 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 using eddy::sync::cancellation_token;
+using support::receive_all;
+using support::serve_http_during;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -44,39 +48,10 @@ task<http::response> say_path(http::request asked) {
     co_return http::response(http::status::ok, std::string(asked.path()));
 }
 
-/// Serves on a free port, while `script(address)` runs, then shuts down. Returns the report.
-template <class Script>
-task<net::serve_report> serve_during(http::service app, http::serve_options options, Script& script) {
-    auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
-    auto listener = std::move(bound).value();
-    const auto address = listener.local_addr().value();
-    const cancellation_token end;
-    auto serving = http::serve(std::move(listener), std::move(app), std::move(options.shutdown(end)));
-    const auto play = [&]() -> task<bool> {
-        co_await script(address, end);
-        end.cancel();
-        co_return true;
-    };
-    auto both = eddy::join(std::move(serving), play());
-    auto [report, has_played] = co_await both;
-    EXPECT_TRUE(has_played);
-    co_return report.value();
-}
-
 task<std::string> receive(net::tcp_stream& from, std::size_t count) {
     std::string text(count, ' ');
     const auto read = co_await from.read_exact(std::as_writable_bytes(std::span(text)));
     co_return read ? text : "error: " + read.error().message();
-}
-
-task<std::string> receive_all(net::tcp_stream& from) {
-    std::string text;
-    std::array<std::byte, 4096> some{};
-    for (;;) {
-        const auto count = co_await from.read(some);
-        if (!count || *count == 0) co_return text;
-        text.append(reinterpret_cast<const char*>(some.data()), *count);
-    }
 }
 
 std::string get(std::string path, std::string fields = "") {
@@ -108,7 +83,7 @@ TEST(HttpServe, ShutdownClosesIdleAndAwaitsBusyConnections) {
         go_on.notify_one();
         busy_got = co_await receive_all(busy);
     };
-    const auto report = loop.run(serve_during(app, http::serve_options(), script));
+    const auto report = loop.run(serve_http_during(app, http::serve_options(), script));
     EXPECT_TRUE(idle_got.ends_with("/idle")) << idle_got;
     EXPECT_TRUE(busy_got.ends_with("/busy")) << busy_got;
     EXPECT_NE(busy_got.find("Connection: close\r\n"), std::string::npos) << busy_got;
@@ -125,7 +100,7 @@ TEST(HttpServe, IdleConnectionsAreClosedAfterTimeout) {
         (co_await client.write_all(get("/a"))).value();
         got = co_await receive_all(client);
     };
-    const auto report = loop.run(serve_during(say_path, http::serve_options().idle_timeout(20ms), script));
+    const auto report = loop.run(serve_http_during(say_path, http::serve_options().idle_timeout(20ms), script));
     EXPECT_TRUE(got.ends_with("/a")) << got;
     EXPECT_EQ(report.aborted, 1U);
 }
@@ -182,7 +157,7 @@ TEST(HttpServe, ErrorsOfTheServiceAreReported) {
         (co_await bad.write_all("GET / HTTP/1.1\n\n")).value();
         EXPECT_TRUE((co_await receive_all(bad)).starts_with("HTTP/1.1 400 "));
     };
-    const auto report = loop.run(serve_during(app, std::move(options), script));
+    const auto report = loop.run(serve_http_during(app, std::move(options), script));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
     EXPECT_EQ(report.failed, 1U);
     ASSERT_EQ(reported.size(), 1U);
@@ -202,7 +177,7 @@ TEST(HttpServe, RequestHasAddressOfClient) {
         EXPECT_TRUE((co_await receive_all(client)).starts_with("HTTP/1.1 200 OK"));
         EXPECT_EQ(seen, client.local_addr().value());
     };
-    loop.run(serve_during(app, http::serve_options(), script));
+    loop.run(serve_http_during(app, http::serve_options(), script));
 }
 
 TEST(HttpServe, AbortClosesConnectionsInMiddleOfRequest) {
@@ -261,11 +236,9 @@ TEST(HttpServe, StressServesManyConnectionsOnSeveralThreads) {
 using support::addr_in;
 using support::process;
 
-/// Runs curl with `arguments`. The proxy of the environment is not used.
 process::outcome curl(std::vector<std::string> arguments) {
-    std::vector<std::string> command{"/usr/bin/curl", "-sS", "--http1.1", "--noproxy", "*", "--max-time", "20"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    return support::run(std::move(command));
+    arguments.insert(arguments.begin(), "--http1.1");
+    return support::curl(std::move(arguments));
 }
 
 #define NEEDS_CURL \

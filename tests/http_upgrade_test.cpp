@@ -20,12 +20,14 @@
 #include <system_error>
 #include <utility>
 
+#include "support/http_server.hpp"
+
 namespace {
 
 using eddy::result;
 using eddy::task;
 using eddy::try_;
-using eddy::sync::cancellation_token;
+using support::receive_all;
 namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
@@ -61,33 +63,9 @@ task<http::response> switch_to_exclaim(http::request asked) {
 template <class Script>
 std::uint64_t serve_during(http::service app, Script script) {
     eddy::core loop;
-    const auto both = [&]() -> task<std::uint64_t> {
-        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
-        auto listener = std::move(bound).value();
-        const auto port = std::to_string(listener.local_addr().value().port());
-        const cancellation_token end;
-        const auto play = [&]() -> task<bool> {
-            co_await script(port);
-            end.cancel();
-            co_return true;
-        };
-        auto options = http::serve_options().shutdown(end).on_error([](const auto&) {});
-        auto joined = eddy::join(http::serve(std::move(listener), app, std::move(options)), play());
-        auto [report, has_played] = co_await joined;
-        EXPECT_TRUE(has_played);
-        co_return report.value().failed;
-    };
-    return loop.run(both());
-}
-
-task<std::string> receive_all(net::tcp_stream& from) {
-    std::string text;
-    std::array<std::byte, 4096> some{};
-    for (;;) {
-        const auto count = co_await from.read(some);
-        if (!count || *count == 0) co_return text;
-        text.append(reinterpret_cast<const char*>(some.data()), *count);
-    }
+    const auto play = [&](net::socket_addr at, const auto&) { return script(std::to_string(at.port())); };
+    auto options = http::serve_options().on_error([](const auto&) {});
+    return loop.run(support::serve_http_during(std::move(app), std::move(options), play)).failed;
 }
 
 http::request asking_for(std::string_view protocol) {

@@ -72,7 +72,10 @@ struct raw_client {
     explicit raw_client(std::size_t capacity = 64 * 1024, const ws::options& with = ws::options())
         : raw_client(io::duplex(capacity), with) {}
 
-    task<void> send(std::string bytes) { (co_await io::write_all(stream, bytes)).value(); }
+    task<void> send(std::string bytes) {
+        const auto sent = co_await io::write_all(stream, bytes);
+        sent.value();
+    }
     /// Receives what the server has sent, until the connection ends.
     task<std::string> receive_all() {
         std::string text;

@@ -25,6 +25,7 @@
 #include <system_error>
 #include <utility>
 
+#include "support/http_server.hpp"
 #include "support/process.hpp"
 #include "support/ws_frames.hpp"
 
@@ -64,24 +65,10 @@ template <class Script>
 served serve_during(http::service app, Script script) {
     eddy::core loop;
     served outcome;
-    const auto both = [&]() -> task<void> {
-        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
-        auto listener = std::move(bound).value();
-        const auto address = listener.local_addr().value().to_string();
-        const cancellation_token end;
-        const auto play = [&]() -> task<bool> {
-            co_await script(address, end);
-            end.cancel();
-            co_return true;
-        };
-        auto options = http::serve_options().shutdown(end).drain(10s).on_error(
-            [&outcome](const eddy::unobserved_error& error) { outcome.errors += error.message + ";"; });
-        auto joined = eddy::join(http::serve(std::move(listener), app, std::move(options)), play());
-        auto [report, has_played] = co_await joined;
-        EXPECT_TRUE(has_played);
-        outcome.failed = report.value().failed;
-    };
-    loop.run(both());
+    const auto play = [&](net::socket_addr at, const cancellation_token& end) { return script(at.to_string(), end); };
+    auto options = http::serve_options().drain(10s).on_error(
+        [&outcome](const eddy::unobserved_error& error) { outcome.errors += error.message + ";"; });
+    outcome.failed = loop.run(support::serve_http_during(std::move(app), std::move(options), play)).failed;
     return outcome;
 }
 

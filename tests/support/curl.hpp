@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "process.hpp"
+
+namespace support {
+
+/// Runs curl with `arguments`. The proxy of the environment is not used.
+inline process::outcome curl(std::vector<std::string> arguments) {
+    std::vector<std::string> command{"/usr/bin/curl", "-sS", "--noproxy", "*", "--max-time", "20"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run(std::move(command));
+}
+
+}  // namespace support
