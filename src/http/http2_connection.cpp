@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <new>
 #include <string>
@@ -12,10 +11,9 @@
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
-#include "http/characters.hpp"
-#include "http/head_writer.hpp"
 #include "http/http2.hpp"
 #include "http/http2_callbacks.hpp"
+#include "http/http2_response_fields.hpp"
 
 namespace eddy::detail {
 
@@ -30,65 +28,6 @@ constexpr std::int32_t stream_window = 256 * 1024;
 constexpr std::int32_t connection_window = 1 << 20;
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
-
-/// nghttp2 copies names and values, and makes the names lower case. It does not change what the pointers refer to.
-nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
-    // SAFETY: see above.
-    const auto bytes = [](std::string_view text) {
-        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
-    };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-/// Whether a field describes the connection, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
-bool is_of_connection(std::string_view name) noexcept {
-    switch (name.size()) {
-    case 7: return http::equal_names(name, "Upgrade");
-    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
-    case 16: return http::equal_names(name, "Proxy-Connection");
-    case 17: return http::equal_names(name, "Transfer-Encoding");
-    default: return false;
-    }
-}
-
-/// The fields of a response's head, for nghttp2.
-class response_fields {
-public:
-    response_fields(const http::response& from, http::method asked) {
-        using http::status;
-        const bool is_head = asked == http::method::head;
-        const bool is_without = from.status == status::no_content || from.status == status::not_modified;
-        has_body_ = !is_head && !is_without;
-        // A HEAD response and a 304 announce the size of the body that they do not have.
-        const bool has_own_length =
-            (is_head || from.status == status::not_modified) && from.headers.contains("Content-Length");
-
-        std::to_chars(status_.data(), status_.data() + status_.size(), http::to_int(from.status));
-        all_.push_back(nv_of(":status", {status_.data(), status_.size()}));
-        for (const auto& [name, value] : from.headers) {
-            if (is_of_connection(name)) continue;
-            if (name.size() == 14 && !has_own_length && http::equal_names(name, "Content-Length")) continue;
-            all_.push_back(nv_of(name, trim(value)));
-        }
-        const auto size = from.body.size();
-        if (size && !is_without && !has_own_length) {
-            const auto* const end = std::to_chars(length_.data(), length_.data() + length_.size(), *size).ptr;
-            all_.push_back(nv_of("content-length", {length_.data(), end}));
-        }
-        if (!from.headers.contains("Date")) all_.push_back(nv_of("date", current_date()));
-        if (size == 0U) has_body_ = false;
-    }
-
-    [[nodiscard]] bool has_body() const noexcept { return has_body_; }
-    [[nodiscard]] const nghttp2_nv* data() const noexcept { return all_.data(); }
-    [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
-
-private:
-    std::array<char, 3> status_{};
-    std::array<char, 20> length_{};
-    bool has_body_ = true;
-    std::vector<nghttp2_nv> all_;
-};
 
 }  // namespace
 
@@ -595,7 +534,7 @@ void http2_connection::respond(exchange& one, http::response&& answer) {
     one.answer = std::move(answer);
     if (one.answer.status == http::status::reset_content) one.answer.body = http::body();
     if (shuts_down() || one.answer.headers.has_token("Connection", "close")) begin_drain();
-    const response_fields fields(one.answer, one.asked_method);
+    const http2_response_fields fields(one.answer, one.asked_method);
     if (!fields.has_body()) one.answer.body = http::body();
     one.is_streamed = one.answer.body.in_memory() == nullptr;  // it may be the body of the request
     one.at = one.is_streamed ? phase::sending : phase::done;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "http/http2_response_fields.hpp"
+
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include <eddy/http/headers.hpp>
+#include <eddy/http/status.hpp>
+
+#include "http/characters.hpp"
+#include "http/head_writer.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Whether a field describes the connection, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
+bool is_of_connection(std::string_view name) noexcept {
+    switch (name.size()) {
+    case 7: return http::equal_names(name, "Upgrade");
+    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
+    case 16: return http::equal_names(name, "Proxy-Connection");
+    case 17: return http::equal_names(name, "Transfer-Encoding");
+    default: return false;
+    }
+}
+
+}  // namespace
+
+nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
+    // SAFETY: nghttp2 does not change what the pointers refer to.
+    const auto bytes = [](std::string_view text) {
+        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+http2_response_fields::http2_response_fields(const http::response& from, http::method asked) {
+    using http::status;
+    const bool is_head = asked == http::method::head;
+    const bool is_without = from.status == status::no_content || from.status == status::not_modified;
+    has_body_ = !is_head && !is_without;
+    // A HEAD response and a 304 announce the size of the body that they do not have.
+    const bool has_own_length =
+        (is_head || from.status == status::not_modified) && from.headers.contains("Content-Length");
+
+    std::to_chars(status_.data(), status_.data() + status_.size(), http::to_int(from.status));
+    all_.push_back(nv_of(":status", {status_.data(), status_.size()}));
+    for (const auto& [name, value] : from.headers) {
+        if (is_of_connection(name)) continue;
+        if (name.size() == 14 && !has_own_length && http::equal_names(name, "Content-Length")) continue;
+        all_.push_back(nv_of(name, trim(value)));
+    }
+    const auto size = from.body.size();
+    if (size && !is_without && !has_own_length) {
+        const auto* const end = std::to_chars(length_.data(), length_.data() + length_.size(), *size).ptr;
+        all_.push_back(nv_of("content-length", {length_.data(), end}));
+    }
+    if (!from.headers.contains("Date")) all_.push_back(nv_of("date", current_date()));
+    if (size == 0U) has_body_ = false;
+}
+
+}  // namespace eddy::detail
