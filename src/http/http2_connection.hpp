@@ -130,7 +130,7 @@ private:
 /// connection to accept bytes, for a handler, for a reader of a body, for the shutdown of the server, or for a
 /// deadline.
 ///
-/// | what                                  | who uses it                          |
+/// | what                                  | used by                              |
 /// |---------------------------------------|--------------------------------------|
 /// | nghttp2's session, the exchanges      | this task: this class, and handlers  |
 /// | the buffers and the connection below  | this task: this class                |

@@ -36,19 +36,19 @@ public:
     io_wait_list& operator=(const io_wait_list&) = delete;
 
     /// Adds the task to those that wake<way>() wakes. Call it before the connection is polled.
-    void add(task who, direction way, const waker& wake) {
+    void add(task waiter, direction way, const waker& wake) {
         waker former;  // destroyed after the lock is released: that may run user-provided code
         {
             const std::lock_guard guard(lock_);
-            if (tasks_[index(who)].will_wake(wake)) {
-                waits_[index(way)] |= bit(who);
+            if (tasks_[index(waiter)].will_wake(wake)) {
+                waits_[index(way)] |= bit(waiter);
                 return;
             }
         }
         waker mine = wake;
         const std::lock_guard guard(lock_);
-        tasks_[index(who)].swap(mine);
-        waits_[index(way)] |= bit(who);
+        tasks_[index(waiter)].swap(mine);
+        waits_[index(way)] |= bit(waiter);
         former = std::move(mine);
     }
 
@@ -59,8 +59,8 @@ public:
         {
             const std::lock_guard guard(lock_);
             const auto waiting = std::exchange(waits_[index(Way)], std::uint8_t{0});
-            for (const auto who : {task::reader, task::writer}) {
-                if ((waiting & bit(who)) != 0) woken[index(who)] = tasks_[index(who)];
+            for (const auto waiter : {task::reader, task::writer}) {
+                if ((waiting & bit(waiter)) != 0) woken[index(waiter)] = tasks_[index(waiter)];
             }
         }
         for (auto& each : woken) std::move(each).wake();
@@ -70,7 +70,7 @@ public:
     void clear() noexcept {
         std::array<waker, 2> dropped;
         const std::lock_guard guard(lock_);
-        for (const auto who : {task::reader, task::writer}) dropped[index(who)].swap(tasks_[index(who)]);
+        for (const auto waiter : {task::reader, task::writer}) dropped[index(waiter)].swap(tasks_[index(waiter)]);
         waits_ = {};
     }
 
@@ -86,7 +86,7 @@ private:
     static constexpr std::size_t index(E value) noexcept {
         return static_cast<std::size_t>(value);
     }
-    static constexpr std::uint8_t bit(task who) noexcept { return static_cast<std::uint8_t>(1u << index(who)); }
+    static constexpr std::uint8_t bit(task waiter) noexcept { return static_cast<std::uint8_t>(1u << index(waiter)); }
 
     spin_lock lock_;
     std::array<waker, 2> tasks_;
@@ -98,11 +98,11 @@ private:
 template <io_wait_list::direction Way>
 class io_wait_context {
 public:
-    io_wait_context(io_wait_list& waiters, context& cx, io_wait_list::task who)
+    io_wait_context(io_wait_list& waiters, context& cx, io_wait_list::task waiter)
         : outer_(cx),
           waker_(&counted_waker<io_wait_list, &io_wait_list::wake<Way>>, &waiters),
           inner_(waker_.get(), cx.budget()) {
-        waiters.add(who, Way, cx.waker());
+        waiters.add(waiter, Way, cx.waker());
     }
     io_wait_context(const io_wait_context&) = delete;
     io_wait_context& operator=(const io_wait_context&) = delete;

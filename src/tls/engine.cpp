@@ -100,9 +100,9 @@ struct tls_engine::state {
 
     result<void> attach();
     template <class Call>
-    poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task who, const Call& call);
-    poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task who);
-    poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task who, std::span<std::byte> into);
+    poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, const Call& call);
+    poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task waiter);
+    poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter, std::span<std::byte> into);
     void keep_input() noexcept;
     std::error_code failure_of(int kind) noexcept;
 };
@@ -175,9 +175,9 @@ result<void> tls_engine::state::attach() {
 }
 
 /// Sends the output. Ready when there is none left.
-poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task who) {
+poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
     while (unsent() != 0) {
-        io_wait_context<direction::write> inner(*waiters, cx, who);
+        io_wait_context<direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
         if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -191,9 +191,9 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
 
 /// Receives some input.
 /// Preconditions: there is no input.
-poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task who,
+poll_result<result<void>> tls_engine::state::receive(tls_transport& below, context& cx, waiting_task waiter,
                                                      std::span<std::byte> into) {
-    io_wait_context<direction::read> inner(*waiters, cx, who);
+    io_wait_context<direction::read> inner(*waiters, cx, waiter);
     const auto count = below.poll_read(inner.get(), into);
     if (!count) return not_ready;
     if (!*count) return result<void>(std::unexpect, failure = count->error());
@@ -238,7 +238,7 @@ std::error_code tls_engine::state::failure_of(int kind) noexcept {
 
 /// Calls OpenSSL until it has a result. `call(count)` makes one call, which returns 1 on success.
 template <class Call>
-poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, context& cx, waiting_task who,
+poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, context& cx, waiting_task waiter,
                                                         const Call& call) {
     using answer = result<std::size_t>;
     std::optional<borrowed_chunk> chunk;
@@ -249,8 +249,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
     for (;;) {
         if (failure) return answer(std::unexpect, failure);
         if (!cx.consume_budget()) return not_ready;
-        if (unsent() >= (who == waiting_task::writer ? most_written : most_answered)) {
-            if (const auto done = send(below, cx, who); !done || !*done) {
+        if (unsent() >= (waiter == waiting_task::writer ? most_written : most_answered)) {
+            if (const auto done = send(below, cx, waiter); !done || !*done) {
                 cx.refund_budget();
                 if (done) return answer(std::unexpect, done->error());
                 return not_ready;
@@ -265,13 +265,13 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
                                                                                                    : std::error_code();
         // Also after an error, because the output may be an alert with the reason. If OpenSSL has a result, an error of
         // the connection is returned by the next call.
-        const auto all_sent = send(below, cx, who);
+        const auto all_sent = send(below, cx, waiter);
         if (failed) return answer(std::unexpect, failure = failed);
         if (kind == SSL_ERROR_NONE) return answer(count);
         if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
         if (all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
         if (!chunk) chunk.emplace();
-        const auto received = receive(below, cx, who, chunk->span());
+        const auto received = receive(below, cx, waiter, chunk->span());
         if (!received) {
             cx.refund_budget();
             return not_ready;

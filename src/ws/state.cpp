@@ -63,10 +63,10 @@ std::optional<ws::close_frame> ws_state::peer_close() {
 
 // ---- Sending ----
 
-poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task who) {
+poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) {
     if (send_error_) return failed(send_error_);
     while (!engine_.unsent().empty()) {
-        io_wait_context<direction::write> below(*waiters_, cx, who);
+        io_wait_context<direction::write> below(*waiters_, cx, waiter);
         const auto count = stream_.poll_write(below.get(), bytes_of(engine_.unsent()));
         if (!count) return not_ready;
         if (!*count || **count == 0) {
@@ -77,7 +77,7 @@ poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task who) {
         engine_.sent(std::min(**count, engine_.unsent().size()));
     }
     if (!needs_flush_) return ok();
-    io_wait_context<direction::write> below(*waiters_, cx, who);
+    io_wait_context<direction::write> below(*waiters_, cx, waiter);
     auto flushed = stream_.poll_flush(below.get());
     if (!flushed) return not_ready;
     needs_flush_ = false;
@@ -136,10 +136,10 @@ bool ws_state::parse() {
     return got == ws_engine::event::message;
 }
 
-ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task who) {
+ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
     if (has_ended_) return read_outcome::over;
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
-    io_wait_context<direction::read> below(*waiters_, cx, who);
+    io_wait_context<direction::read> below(*waiters_, cx, waiter);
     const auto count = stream_.poll_read(below.get(), scratch);
     if (!count) return read_outcome::pending;
     if (!*count || **count == 0) {

@@ -67,11 +67,11 @@ private:
     enum class [[nodiscard]] read_outcome : unsigned char { pending, progress, over };
 
     /// Sends all bytes, as far as the connection accepts them. An error of the connection becomes send_error_.
-    poll_result<result<void>> poll_send(context& cx, waiting_task who);
+    poll_result<result<void>> poll_send(context& cx, waiting_task waiter);
     /// Parses what was received. Returns whether there is a message.
     bool parse();
     /// Receives bytes and keeps them in received_.
-    read_outcome poll_read(context& cx, waiting_task who);
+    read_outcome poll_read(context& cx, waiting_task waiter);
     /// Whether the peer is silent for too long. Sends a ping when it is time.
     bool poll_ping(context& cx);
     /// Whether closing takes too long.
