@@ -2,11 +2,11 @@
 # ./dev check: one function per stage. Part of ./dev, which defines the helpers (say, die, need, build, ...).
 
 # The stages that CI runs. The ones that fail most often come first.
-stages=(lists test asan tsan)
+stages=(lists test explore asan tsan)
 # These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
 stages_beside=(docs format headers compilers package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross clients)
+all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -43,7 +43,7 @@ run_stages() {
     local name
     for name; do
         # These stages need neither Clang nor valgrind, so they run while packages are being installed.
-        [[ $name == lists || $name == test ]] || wait_for_packages
+        [[ $name == lists || $name == test || $name == explore ]] || wait_for_packages
         say "---- check $name ----"
         run_stage "$name"
     done
@@ -161,11 +161,14 @@ names_of_the_system() {
         }'
 }
 
-# All tests with GCC -O0, on both drivers.
+# All tests with GCC -O0, on both drivers, except the next stage.
 check_test() {
     build dev
-    run_tests dev
+    run_tests dev -LE explore
 }
+
+# The interleavings of the lock-free code (tests/explore).
+check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
 # names the public names that the C library or std has, too. Builds the documentation site.

@@ -162,7 +162,7 @@ test_with_clang() {
     # The preset's debug options are GCC's.
     cmake --preset dev -B build/system_clang -D CMAKE_CXX_COMPILER="$clang" -D CMAKE_CXX_FLAGS_DEBUG='-O0 -g1' &&
         cmake --build build/system_clang &&
-        python3 tests/run.py build/system_clang
+        python3 tests/run.py build/system_clang -LE explore
 }
 
 # Runs the examples that end without input. The test group `programs` runs the server examples.
