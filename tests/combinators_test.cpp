@@ -249,6 +249,37 @@ TEST(Combinators, FunctionOutlivesTheCoroutineThatItStarts) {
     EXPECT_EQ(assert_ready(hand.poll()), 40u);
 }
 
+/// Counts the objects of this class that are alive. A coroutine's local object reads it through a capture.
+struct counted {
+    explicit counted(int& alive) : alive_(alive) { ++alive_; }
+    counted(const counted& other) noexcept : alive_(other.alive_) { ++alive_; }
+    counted& operator=(const counted&) = delete;
+    ~counted() { --alive_; }
+
+private:
+    int& alive_;
+};
+
+TEST(Combinators, CapturesOutliveTheDroppedCoroutineThatUsesThem) {
+    int alive = 0;
+    int alive_at_end_of_coroutine = -1;
+    {
+        by_hand hand(
+            ready(ok(1)).and_then([capture = counted(alive), &alive, &alive_at_end_of_coroutine](int) -> task<void> {
+                struct at_end {
+                    const int& alive;
+                    int& seen;
+                    ~at_end() { seen = alive; }
+                } const end{alive, alive_at_end_of_coroutine};
+                co_await eddy::pending<void>();
+            }));
+        assert_pending(hand.poll());
+        EXPECT_EQ(alive, 1);
+    }
+    EXPECT_EQ(alive_at_end_of_coroutine, 1);
+    EXPECT_EQ(alive, 0);
+}
+
 TEST(Combinators, ExceptionOfFutureOrFunctionEndsTheAdaptor) {
     auto held = std::make_shared<int>(1);
     script s{.now = plan::throws};

@@ -102,7 +102,8 @@ struct tls_engine::state {
     template <class Call>
     poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, const Call& call);
     poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task waiter);
-    poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter, std::span<std::byte> into);
+    poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter,
+                                      std::span<std::byte> into);
     void keep_input() noexcept;
     std::error_code failure_of(int kind) noexcept;
 };

@@ -47,7 +47,7 @@ public:
 
     template <class G>
     adapted(F&& inner, G&& f)
-        : step_(std::in_place_index<0>, std::move(inner)), f_(std::in_place, std::forward<G>(f)) {}
+        : f_(std::in_place, std::forward<G>(f)), step_(std::in_place_index<0>, std::move(inner)) {}
 
     poll_result<output_type> poll(context& cx) {
         return detail::poll_then_end([&] { return this->advance(cx); }, [this]() noexcept { this->end(); });
@@ -103,9 +103,9 @@ private:
     }
 
     static constexpr std::size_t ended = 2;
-    std::variant<F, second, std::monostate> step_;
-    // Outlives the future that it returned: a coroutine made by a lambda refers to the lambda's captures.
+    // Before the step, so that it is destroyed after it: a coroutine lambda refers to the captures in the function.
     std::optional<Fn> f_;
+    std::variant<F, second, std::monostate> step_;
 };
 
 /// Makes the future of a combinator, or a broken_future if a static_assert has rejected the arguments.
