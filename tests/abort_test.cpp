@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (Based
-// on tokio's task_abort.rs.)
+// Aborts of tasks: before, between, during and after the polls of the task, from any thread, and by
+// abort_on_drop_handle. (Based on tokio's task_abort.rs.)
 #include <eddy/task/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -209,7 +209,7 @@ TEST_P(Abort, AfterEndKeepsOutput) {
     on.run(main());
 }
 
-TEST_P(Abort, RepeatedAbortsCountOnce) {
+TEST_P(Abort, RepeatedAbortsHaveNoFurtherEffect) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn(wait_for_ever(living));
@@ -548,7 +548,7 @@ TEST(AbortOnDrop, AwaitReturnsOutput) {
     });
 }
 
-TEST(AbortOnDrop, ReferenceInSelectKeepsTaskRunning) {
+TEST(AbortOnDrop, BorrowedHandleInSelectKeepsTaskRunning) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         abort_on_drop_handle handle(eddy::spawn([](oneshot<int>::receiver rx) -> task<int> {
@@ -619,7 +619,7 @@ TEST(AbortOnDrop, AcceptsHandleOfClosure) {
     });
 }
 
-TEST(AbortOnDrop, AbortHandleMayOutliveIt) {
+TEST(AbortOnDrop, AbortHandleMayOutliveAbortOnDropHandle) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         std::optional<eddy::abort_handle> aborts;

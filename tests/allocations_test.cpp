@@ -457,7 +457,8 @@ TEST(Allocations, ScopeChildrenDoNotAllocate) {
     EXPECT_EQ(when_warm_on(rt, scopes), 0u);
 }
 
-// A task takes at most two blocks, including its coroutine frame, even if they are too large for the frame pool.
+// A task takes at most two memory blocks, including its coroutine frame, even if the blocks are too large for the frame
+// pool.
 TEST(Allocations, SpawnTakesTwoBlocks) {
     struct large {  // too large for the frame pool, so each block is a heap allocation
         std::array<std::byte, eddy::detail::largest_pooled> bytes{};

@@ -28,7 +28,8 @@ using eddy::task;
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ == 12 && __GNUC_MINOR__ < 4
 
 task<bool> yes() { co_return true; }
-// The mistake that docs/compilers.md describes, with `if`, `while`, `switch` and `||`.
+// These coroutines contain the mistake that docs/compilers.md describes: co_await in the condition of `if`, `while` or
+// `switch`, or as an operand of `||`.
 task<int> with_if() {
     if (!co_await yes()) co_return 1;  // eddy-check: ignore
     co_return 2;
@@ -53,7 +54,7 @@ eddy::async_generator<int> with_if_in_generator() {
 
 constexpr const char* miscompiled = "GCC 12 has miscompiled a coroutine.*The coroutine is .at .*await_checks_test.cpp:";
 
-TEST(MiscompiledDeathTest, CallIsReportedWithItsLocation) {
+TEST(MiscompiledDeathTest, CallOfCoroutineIsReportedWithLocation) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(with_if()), miscompiled);
     EXPECT_DEATH(static_cast<void>(with_while(1)), miscompiled);
@@ -61,7 +62,7 @@ TEST(MiscompiledDeathTest, CallIsReportedWithItsLocation) {
     EXPECT_DEATH(static_cast<void>(with_or(true)), miscompiled);
     EXPECT_DEATH(static_cast<void>(with_if_in_generator()), miscompiled);
 }
-TEST(MiscompiledDeathTest, RootsAreReported) {
+TEST(MiscompiledDeathTest, RootCoroutineIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(with_if())), miscompiled);
     EXPECT_DEATH(static_cast<void>(eddy::run(with_if())), miscompiled);
@@ -93,7 +94,7 @@ task<int> later(int n) {
     co_await eddy::yield_now();
     co_return n;
 }
-// The mistake that docs/compilers.md describes.
+// These coroutines contain the mistake that docs/compilers.md describes: co_await in both branches of `?:`.
 task<int> both_branches(bool first) {
     co_return first ? co_await value(1) : co_await value(2);  // eddy-check: ignore
 }
@@ -103,15 +104,15 @@ task<int> both_branches_that_wait(bool first) {
 
 constexpr const char* discards = "evaluated both branches of a conditional expression.*await_checks_test.cpp:";
 
-TEST(AwaitChecksDeathTest, SecondBranchThatWasNotChosenIsReported) {
+TEST(AwaitChecksDeathTest, AwaitInUnchosenSecondBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(true))), discards);
 }
-TEST(AwaitChecksDeathTest, FirstBranchThatWasNotChosenIsReported) {
+TEST(AwaitChecksDeathTest, AwaitInUnchosenFirstBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches(false))), discards);
 }
-TEST(AwaitChecksDeathTest, BranchThatHasWaitedIsReported) {
+TEST(AwaitChecksDeathTest, WaitInUnchosenBranchIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(static_cast<void>(eddy::wait(both_branches_that_wait(true))), discards);
 }
@@ -125,7 +126,8 @@ task<int> throws() {
 }
 
 TEST(AwaitChecks, CancelledCoroutineIsNotReported) {
-    // GCC uses the outputs of all awaits of an expression at its end.
+    // GCC uses the outputs of all awaits at the end of their expression. The cancelled coroutine does not reach that
+    // end.
     const auto waits = []() -> task<int> {
         const int sum = co_await one() + co_await eddy::pending<int>();
         co_return sum;
@@ -160,8 +162,8 @@ TEST(AwaitChecks, ExceptionCaughtAroundAnAwaitIsNotReported) {
     };
     EXPECT_EQ(eddy::wait(work()), 2);
 }
-TEST(AwaitChecks, AwaitsInADestructorOfAnExceptionAreNotReported) {
-    // An await completes while another exception is in flight.
+TEST(AwaitChecks, AwaitsDuringStackUnwindingAreNotReported) {
+    // An await completes during stack unwinding.
     struct runs_a_loop {
         int& got;
         ~runs_a_loop() {
@@ -232,7 +234,7 @@ TEST(NativeStack, RecursionThatFitsIsNotReported) {
 }
 #endif
 
-TEST(NativeStack, RecursionThroughRvaluesNeedsNone) {
+TEST(NativeStack, RecursionThroughRvaluesNeedsNoNativeStack) {
     constexpr long many = 100'000;
     struct deep {
         static task<long> sum(long n) {
@@ -261,7 +263,7 @@ task<void> waits_with_throwing_local() {
 constexpr const char* throws_in_destructor =
     "the destructor of a local variable has thrown .cannot close..*await_checks_test.cpp:";
 
-TEST(ThrowingDestructorDeathTest, AbortedTaskIsReported) {
+TEST(ThrowingDestructorDeathTest, ExceptionInAbortedTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -276,7 +278,7 @@ TEST(ThrowingDestructorDeathTest, AbortedTaskIsReported) {
         throws_in_destructor);
 }
 
-TEST(ThrowingDestructorDeathTest, DroppedAwaitedTaskIsReported) {
+TEST(ThrowingDestructorDeathTest, ExceptionInDroppedTaskIsReported) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(eddy::run([]() -> task<void> {
                      const auto outer = []() -> task<void> { co_await waits_with_throwing_local(); };
@@ -287,15 +289,16 @@ TEST(ThrowingDestructorDeathTest, DroppedAwaitedTaskIsReported) {
 
 // ---- The coroutine of a lambda that is destroyed before it runs ----
 
-/// Stores `ran` if it is called with a string that still has its text.
+/// Sets `ran` to true if `text` still has its value. The lambda that captured `text` may have been destroyed.
 task<void> use(const std::string& text, bool& ran) {
     ran = text == "a text that is too long for the buffer inside of a string";
     co_return;
 }
 const std::string long_text = "a text that is too long for the buffer inside of a string";
 
-// A temporary of a statement without co_await is on the native stack; Clang stores it in the coroutine frame at -O0,
-// and AddressSanitizer on its own stack.
+// These tests call a temporary lambda and use its coroutine after the lambda is destroyed. The library compares the
+// address of the lambda with the native stack. Clang does not pass the lambda to the coroutine's promise, so it has no
+// such check. AddressSanitizer stores the lambda on a stack of its own.
 #if !defined(__clang__)
 TEST(LambdaCoroutine, SpawnOfCalledTemporaryIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
@@ -337,14 +340,14 @@ TEST(LambdaCoroutine, AwaitOfTaskWhoseLambdaIsGoneIsMisuse) {
     EXPECT_TRUE(refused);
 }
 
-/// Returns a coroutine whose lambda is destroyed already.
+/// Creates a coroutine whose lambda is destroyed at the end of the expression, before the coroutine starts.
 #define EDDY_TEST_DEAD_LAMBDA()                  \
     [text = long_text]() -> task<int> {          \
         co_await eddy::yield_now();              \
         co_return static_cast<int>(text.size()); \
     }()
 
-TEST(LambdaCoroutine, StartInsideAnotherFutureIsMisuse) {
+TEST(LambdaCoroutine, CombinatorOverTaskWhoseLambdaIsGoneIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     const auto expect_misuse = [&](const char* what, auto make) {
@@ -375,7 +378,7 @@ TEST(LambdaCoroutine, StartInsideAnotherFutureIsMisuse) {
     expect_misuse("select_all", [&] { return eddy::select_all(several()); });
 }
 
-TEST(LambdaCoroutine, StartInsideASpawnedFutureIsMisuse) {
+TEST(LambdaCoroutine, SpawnOfFutureWhoseLambdaIsGoneIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     core.run([]() -> task<void> {
@@ -385,7 +388,7 @@ TEST(LambdaCoroutine, StartInsideASpawnedFutureIsMisuse) {
     }());
 }
 
-TEST(LambdaCoroutine, StartInATaskOwnerIsReported) {
+TEST(LambdaCoroutine, TaskOwnerReportsTaskWhoseLambdaIsGone) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     int reports = 0;
     auto core = eddy::core::builder().on_uncaught([&](const auto&...) { ++reports; }).build().value();
@@ -418,7 +421,7 @@ TEST(LambdaCoroutine, ExistingLambdaMayStartInsideAnotherFuture) {
     EXPECT_EQ(sum, 10);
 }
 
-TEST(LambdaCoroutine, SpawnOfLambdaKeepsIt) {
+TEST(LambdaCoroutine, SpawnKeepsLambdaUntilItsTaskEnds) {
     eddy::core core;
     bool ran = false;
     core.run([](bool& done) -> task<void> {
@@ -429,7 +432,7 @@ TEST(LambdaCoroutine, SpawnOfLambdaKeepsIt) {
     EXPECT_TRUE(ran);
 }
 
-TEST(LambdaCoroutine, SpawnOfLocalLambdasCoroutineWorks) {
+TEST(LambdaCoroutine, CoroutineOfLocalLambdaCanBeSpawned) {
     eddy::core core;
     int ran = 0;
     core.run([](int& done) -> task<void> {
@@ -444,7 +447,7 @@ TEST(LambdaCoroutine, SpawnOfLocalLambdasCoroutineWorks) {
     EXPECT_EQ(ran, 6);
 }
 
-TEST(LambdaCoroutine, LambdaOfTheCallerOfTheLoopMayBeSpawned) {
+TEST(LambdaCoroutine, CoroutineOfLambdaOutsideLoopCanBeSpawned) {
     eddy::core core;
     int ran = 0;
     const auto work = [&ran]() -> task<void> {
@@ -459,7 +462,7 @@ TEST(LambdaCoroutine, LambdaOfTheCallerOfTheLoopMayBeSpawned) {
     EXPECT_EQ(ran, 2);
 }
 
-TEST(LambdaCoroutine, CalledAndAwaitedInOneExpressionWorks) {
+TEST(LambdaCoroutine, LambdaCalledInAwaitExpressionLivesLongEnough) {
     bool ran = false;
     eddy::wait([](bool& done) -> task<void> {
         const std::string* text = &long_text;

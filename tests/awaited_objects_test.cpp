@@ -33,7 +33,8 @@ namespace sync = eddy::sync;
 
 enum class what_first : unsigned char { destroys_object, aborts_task };
 
-/// Destroys the object that `make()` returns while a task awaits `use(object)`, or after the task was aborted.
+/// Spawns a task that awaits `use(object)`, where `object` is the result of `make()`. Destroys the object before or
+/// after it aborts the task, as `order` says.
 template <class Make, class Use>
 void end_await(what_first order, Make make, Use use) {
     eddy::core core;
@@ -52,7 +53,8 @@ void end_await(what_first order, Make make, Use use) {
     core.run(all());
 }
 
-/// A stream with a receiver at its own address, which it destroys in its second poll.
+/// A stream whose first member is a receiver, so the stream and the receiver have the same address. The second poll of
+/// the stream destroys the receiver.
 class stream_that_ends : public eddy::stream_ops<stream_that_ends> {
 public:
     using item_type = int;
@@ -76,7 +78,7 @@ private:
 /// Calls `end(make, use)` for an object of each class.
 template <class End>
 void for_each_class(End end) {
-    // The other ends of the channels are kept, so that nothing is ready.
+    // The other ends of the channels stay alive, so that no operation is ready.
     auto bounded = sync::mpsc<int>::channel(1);
     auto unbounded = sync::mpsc<int>::unbounded_channel();
     auto once = sync::oneshot<int>::channel();
@@ -151,7 +153,7 @@ void for_each_class(End end) {
         [&](auto& from) -> task<void> { static_cast<void>(co_await eddy::io::read(from, bytes)); });
 }
 
-TEST(AwaitedObjects, TaskThatIsAbortedFirstIsNotReported) {
+TEST(AwaitedObjects, ObjectDestroyedAfterAbortIsNotReported) {
     int count = 0;
     for_each_class([&](const char*, auto make, auto use) {
         end_await(what_first::aborts_task, make, use);
@@ -160,7 +162,7 @@ TEST(AwaitedObjects, TaskThatIsAbortedFirstIsNotReported) {
     EXPECT_EQ(count, 14);
 }
 
-TEST(AwaitedObjects, MemberAtTheSameAddressMayBeDestroyed) {
+TEST(AwaitedObjects, FirstMemberOfAwaitedObjectMayBeDestroyed) {
     eddy::core core;
     auto channel = sync::oneshot<int>::channel();
     stream_that_ends stream(std::move(channel.receiver));
@@ -177,8 +179,8 @@ task<void> let_others_run() {
     for (int i = 0; i < 5; ++i) co_await eddy::yield_now();
 }
 
-/// Lets two tasks run `use()`, which awaits an object, runs `make_ready()` until one of them has ended, and aborts the
-/// other one.
+/// Spawns two tasks that run `use()`, which awaits an object. Runs `make_ready()`, waits until a task has ended, and
+/// aborts the other task.
 template <class Use, class Ready>
 task<void> await_twice(Use use, Ready make_ready) {
     auto first = eddy::spawn(std::ref(use));
@@ -284,7 +286,7 @@ TEST(AwaitedObjects, AnotherTaskMayAwaitWhileATaskKeepsItsFuture) {
     EXPECT_EQ(core.run(all()), 1);
 }
 
-TEST(AwaitedObjects, AnotherTaskMayContinueAnAwait) {
+TEST(AwaitedObjects, StartedFutureMayBeAwaitedByAnotherTask) {
     auto [sender, receiver] = sync::mpsc<int>::channel(2);
     const auto receive = [&receiver]() -> task<int> { co_return (co_await receiver.recv()).value_or(0); };
     const auto all = [&]() -> task<int> {

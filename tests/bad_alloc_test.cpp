@@ -52,7 +52,7 @@ using support::stream_by_hand;
 namespace streams = eddy::streams;
 namespace sync = eddy::sync;
 
-/// Calls `f` while the allocation number `nth` fails, counted from 0. Returns whether an allocation failed.
+/// Calls `f` and lets its allocation number `nth`, counted from 0, fail. Returns whether an allocation failed.
 template <class Fn>
 bool fails(long nth, Fn&& f) {
     allocations_left = nth;
@@ -81,7 +81,8 @@ void fail_each(Fn f, allocates_from source = allocates_from::heap) {
     }
 }
 
-/// More futures than join_all polls directly. Above that number it tracks which futures were woken.
+/// A number of futures above the limit up to which join_all polls all futures. Above the limit, join_all tracks which
+/// futures were woken.
 constexpr std::size_t many = 40;
 
 std::vector<support::scripted> futures_of(std::vector<script>& scripts) {

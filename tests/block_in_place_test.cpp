@@ -177,7 +177,7 @@ TEST_P(BlockInPlace, QuickCallsTakeTheWorkerBack) {
     on.run(main());
 }
 
-TEST_P(BlockInPlace, TaskAbortedMeanwhileEndsAtTheNextAwait) {
+TEST_P(BlockInPlace, TaskAbortedWhileBlockedEndsAtTheNextAwait) {
     census living;
     support::gate is_inside;
     support::gate is_aborted;
@@ -283,7 +283,8 @@ TEST(BlockInPlaceElsewhere, ThreadThatTakesOverAWorkerIsReplaced) {
         EXPECT_TRUE(has_begun.wait());
         std::optional<eddy::join_handle<void>> job;
         const bool ran_inside = eddy::block_in_place([&] {
-            // The worker is queued behind `holds`, and `job` behind the worker, which occupies the only thread.
+            // The only blocking thread runs `holds`. The hand-over of the worker is queued behind `holds`, and `job`
+            // behind the hand-over. After `holds`, the worker occupies the thread.
             job.emplace(eddy::spawn_blocking([&] { has_run.open(); }));
             may_end.open();
             return has_run.wait();

@@ -63,7 +63,7 @@ TEST(Bytes, PartsShareTheSameMemory) {
     EXPECT_TRUE(whole.empty());
 }
 
-TEST(Bytes, MovedInStringsAndVectorsAreNotCopied) {
+TEST(Bytes, MovedStringsAndVectorsAreNotCopied) {
     std::string text(1000, 'x');
     const auto* const at = reinterpret_cast<const std::byte*>(text.data());
     EXPECT_EQ(bytes(std::move(text)).data(), at);
@@ -166,7 +166,7 @@ TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
     EXPECT_EQ(room, "123"sv);
 }
 
-TEST(Bytes, SliceOfKeepsAPartFoundInTheText) {
+TEST(Bytes, SliceOfConvertsPartOfTextToSharedBytes) {
     const bytes request = bytes::copy_of("GET /path HTTP/1.1");
     const std::string_view path = request.text().substr(4, 5);
     EXPECT_EQ(request.slice_of(path), "/path"sv);
@@ -193,7 +193,7 @@ TEST(Bytes, ComparesAndHashesByContent) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(Bytes, PutAndGet128BitNumbers) {
+TEST(Bytes, Put128BitNumbersAreReadBack) {
     constexpr auto large = eddy::uint128_t{1} << 127 | 2;
     bytes_mut row;
     row.put_u128(large);
@@ -210,7 +210,7 @@ TEST(Bytes, PutAndGet128BitNumbers) {
 }
 #endif
 
-TEST(Bytes, PutAndGetNumbersInBothByteOrders) {
+TEST(Bytes, PutNumbersAreReadBackInBothByteOrders) {
     bytes_mut row;
     row.put_u8(0xfe);
     row.put_i8(-2);
@@ -360,7 +360,7 @@ TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     EXPECT_EQ(row.capacity(), 64u);
 }
 
-TEST(BytesMut, ReclaimMovesOnlyIntoAsMuchFreeMemory) {
+TEST(BytesMut, ReclaimMovesBytesOnlyIfFreeSpaceHoldsThem) {
     bytes_mut row(64);
     row.put("0123456789abcdefghijklmnopqr");
     const std::byte* const at = row.data();
@@ -395,8 +395,8 @@ struct watched_bytes {
 };
 
 TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
-    // Counts around the number of references that bytes_mut takes in advance. The last reference frees the block,
-    // whichever it is.
+    // Tests counts close to the number of references that bytes_mut takes in advance. The block must be freed with its
+    // last reference: that of a frame or that of the bytes_mut.
     for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
         for (const bool window_goes_first : {false, true}) {
             auto text = std::make_shared<std::string>(256, 'x');

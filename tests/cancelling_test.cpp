@@ -175,7 +175,7 @@ TEST(Finally, CleanupRunsAfterErrorsAndExceptions) {
     }
 }
 
-TEST(Finally, ExceptionOfTheWorkPrecedesThatOfTheCleanup) {
+TEST(Finally, ExceptionOfWorkOverridesThatOfCleanup) {
     script work{.now = plan::ready}, end{.now = plan::throws};
     int calls = 0;
     by_hand hand(finally(scripted(work), cleanup_by(end, calls)));
@@ -221,7 +221,7 @@ TEST(Finally, CancelFinishesAStartedCleanup) {
     EXPECT_FALSE(end.alive);
 }
 
-TEST(Finally, NoCleanupBeforeTheFirstPollAndOnDestruction) {
+TEST(Finally, CleanupDoesNotRunBeforeFirstPollOrOnDestruction) {
     script work, end;
     int calls = 0;
     by_hand fresh(finally(scripted(work), cleanup_by(end, calls)));
@@ -649,7 +649,7 @@ TEST_P(Cancelling, ExceptionOfAChildWithADeadlineFailsTheScope) {
     on.run(main());
 }
 
-TEST(CancellingStress, CleanupsRunAtEachMomentOfCancellation) {
+TEST(CancellingStress, CleanupsRunWheneverTheScopeIsCancelled) {
     executor on(4);
     const auto main = [&]() -> task<> {
         for (std::uint64_t round = 0, rounds = support::rounds(10'000); round < rounds; ++round) {

@@ -54,7 +54,7 @@ public:
         self.heard_.clear();
         co_return std::move(self);
     }
-    /// Sends `text`, and waits until the server has sent it to all.
+    /// Sends `text`, and waits until the server has sent the message back to this client.
     task<result<void>> say(std::string text) {
         co_await try_(lines_.send(text));
         co_return co_await read_until(name_ + ": " + text);

@@ -34,7 +34,7 @@ using texts = std::vector<std::string>;
 const std::string too_long = "<the line is longer than its limit>";
 const std::string no_text = "<the bytes are not UTF-8>";
 
-TEST(LinesCodec, DecodesEitherLineEndAndTheRest) {
+TEST(LinesCodec, DecodesBothLineEndsAndUnterminatedLastLine) {
     const std::string text = "one\ntwo\r\n\n\r\nthe rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(), text, step), (texts{"one", "two", "", "", "the rest"})) << step;
@@ -57,7 +57,7 @@ TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
         << "a last line without an end is checked too";
 }
 
-TEST(LinesCodec, EndlessLineKeepsNoMemory) {
+TEST(LinesCodec, EndlessLineUsesBoundedMemory) {
     codec::lines_codec lines(1024);
     bytes_mut buffer;
     const std::string block(64 * 1024, 'x');
@@ -109,7 +109,7 @@ TEST(LinesCodec, DecodingContinuesAfterTheEndOfTheInput) {
     EXPECT_EQ(grown_by("\neight"), texts{"eight"});
 }
 
-TEST(LinesCodec, EncodesLinesWithTheirEnds) {
+TEST(LinesCodec, EncodeAppendsLineFeed) {
     codec::lines_codec lines;
     bytes_mut into;
     ASSERT_TRUE(lines.encode("one", into));
@@ -169,7 +169,7 @@ TEST(AnyDelimiterCodec, FrameTooLongIsOneError) {
     }
 }
 
-TEST(AnyDelimiterCodec, EncodesItsSequence) {
+TEST(AnyDelimiterCodec, EncodeAppendsConfiguredSequence) {
     codec::any_delimiter_codec parts(",;", "--");
     bytes_mut into;
     ASSERT_TRUE(parts.encode("one", into));

@@ -75,7 +75,7 @@ public:
     int asked = 0;
 };
 
-/// A reader whose results the test lists, call by call.
+/// A reader that returns the results of the given steps, one step for each call.
 class scripted_reader {
 public:
     using answer = eddy::poll_result<result<std::size_t>>;
@@ -155,7 +155,7 @@ TEST(FramedRead, DroppedNextLosesNoBytes) {
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
 }
 
-TEST(FramedRead, RemainingBytesAreAnErrorBeforeTheEnd) {
+TEST(FramedRead, BytesLeftAtEndOfInputAreAnError) {
     codec::framed_read frames(scripted_reader({{number(1) + "ab"}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
@@ -433,7 +433,7 @@ private:
     dice random_;
 };
 
-TEST(FramedWrite, FailingStepsNeitherLoseNorRepeatBytes) {
+TEST(FramedWrite, FailedWritesNeitherLoseNorRepeatBytes) {
     const eddy::test::wake_counter counter;
     const eddy::waker waker = counter.waker();
     eddy::context cx(waker);

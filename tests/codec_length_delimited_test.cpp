@@ -34,7 +34,7 @@ using namespace std::string_literals;
 
 codec::length_delimited_options options() { return {}; }
 
-/// Expects the same frames from pieces of every size.
+/// Expects that decoding `text` in pieces of every size yields the frames in `expected`.
 void expect_frames(const length_delimited_codec& with, const std::string& text, const texts& expected) {
     for (std::size_t step = 1; step <= text.size(); ++step) EXPECT_EQ(decode_all(with, text, step), expected) << step;
 }
@@ -60,7 +60,7 @@ TEST(LengthDelimitedCodec, DefaultLengthFieldHasFourBigEndianBytes) {
               "abc"s);
 }
 
-TEST(LengthDelimitedCodec, LengthFieldsOfAllSizesInBothByteOrders) {
+TEST(LengthDelimitedCodec, EncodesAndDecodesLengthFieldsOfAllSizes) {
     for (std::size_t size = 1; size <= 8; ++size) {
         const auto big = options().length_field_length(size).build();
         const auto little = options().length_field_length(size).little_endian().build();

@@ -113,7 +113,7 @@ TEST(Coop, UnconstrainedRestoresTheTasksBudget) {
     EXPECT_THROW(static_cast<void>(throws.poll()), std::runtime_error);
 }
 
-TEST(Coop, UnconstrainedReachesThroughJoin) {
+TEST(Coop, UnconstrainedAppliesToChildrenOfJoin) {
     int first = 0;
     int second = 0;
     by_hand hand(eddy::unconstrained(eddy::join(consumes(1000, first), consumes(1000, second))));
@@ -170,7 +170,7 @@ TEST(Coop, TimeoutAroundAnEndlessLoopFires) {
     });
 }
 
-TEST(Coop, EndlessChildOfJoinDoesNotStarveAFiniteOne) {
+TEST(Coop, EndlessChildOfJoinDoesNotStarveFiniteChild) {
     support::everywhere([]() -> task<> {
         bool stop = false;
         auto endless = [](const bool& stopped) -> task<> {

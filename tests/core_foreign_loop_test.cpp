@@ -35,7 +35,8 @@ struct CoreForeignLoop : testing::Test {
     }
 };
 
-/// A poll(2) loop that contains an eddy core, until `done`. Returns the number of waits. Gives up after 20 s.
+/// Runs a poll(2) loop that drives `core` until `done` is set. Returns the number of calls of poll(2). Ends after 20 s
+/// at the latest.
 int run_foreign_loop(eddy::core& core, const bool& done) {
     const auto limit = steady::now() + 20s;
     int waits = 0;
@@ -197,7 +198,7 @@ TEST_F(CoreForeignLoop, ConnectionThatArrivesDuringTheWaitEndsIt) {
     EXPECT_TRUE(done);
 }
 
-TEST_F(CoreForeignLoop, CoreRunsItsOwnLoopAgain) {
+TEST_F(CoreForeignLoop, CoreCanRunAfterForeignLoop) {
     eddy::core core;
     bool done = false;
     core.handle().spawn([&done] { done = true; });
@@ -211,13 +212,14 @@ TEST_F(CoreForeignLoop, CoreRunsItsOwnLoopAgain) {
     EXPECT_EQ(support::text_of(read), "a");
 }
 
-TEST_F(CoreForeignLoop, WakeByOtherCodeOfTheThreadIsNotMissed) {
+TEST_F(CoreForeignLoop, WakeOnSameThreadBeforeTheWaitIsNotMissed) {
     eddy::core core;
     bool done = false;
     auto tx = wait_for_value(core, done);
     core.turn(0ns);
     while (core.next_deadline()) core.turn(0ns);
-    static_cast<void>(tx.send(1));  // by a callback of the other event loop, between next_deadline() and the wait
+    // A callback of the foreign loop may wake a task between next_deadline() and the wait.
+    static_cast<void>(tx.send(1));
     pollfd watched{core.native_handle(), POLLIN, 0};
     ASSERT_EQ(::poll(&watched, 1, 10'000), 1);
     run_foreign_loop(core, done);
@@ -254,7 +256,7 @@ TEST_F(CoreForeignLoop, LoopWithoutIoHasNoDescriptor) {
     EXPECT_EQ(core.native_handle(), -1);
 }
 
-TEST_F(CoreForeignLoop, AnotherThreadIsRejected) {
+TEST_F(CoreForeignLoop, UseOnAnotherThreadThrowsWrongThread) {
     eddy::core core;
     std::thread other([&core] {
         EXPECT_THROW(static_cast<void>(core.native_handle()), eddy::wrong_thread);

@@ -48,7 +48,7 @@ task<life> live(census& living, int turns) {
     co_return living.begin_life();
 }
 
-/// The same future without a coroutine.
+/// A future that behaves like live(), without a coroutine.
 auto live_by_hand(census& living, int turns) {
     return eddy::poll_fn([&living, turns](eddy::context& cx) mutable -> eddy::poll_result<life> {
         if (turns < 0) return eddy::not_ready;
@@ -103,14 +103,14 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
     case 6:
         if (!poll(one)) handle.abort();
         return;
-    case 7: {  // outlived by abort handles
+    case 7: {  // the abort handles outlive the join handle
         const auto aborts = handle.abort_handle();
         handle.detach();
         const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization)
         copy.abort();
         return;
     }
-    case 8: {  // outlives its abort handles
+    case 8: {  // the join handle outlives its abort handles
         auto aborts = std::make_unique<eddy::abort_handle>(handle.abort_handle());
         aborts->abort();
         aborts.reset();
@@ -122,7 +122,7 @@ void consume(join_handle<life> handle, unsigned way, bool may_wait) {
         handle.detach();
         return other.join();
     }
-    case 10:  // abort handles made after the task has ended, if it ends
+    case 10:  // the abort handles are created after the task has ended, if it ends soon
         for (int i = 0; i < 50 && !handle.is_finished(); ++i) std::this_thread::yield();
         static_cast<void>(std::vector<eddy::abort_handle>(3, handle.abort_handle()));
         poll(two);
@@ -393,7 +393,8 @@ void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn us
     std::atomic<join_handle<life>*> offered{nullptr};
     std::atomic<bool> is_over = false;
     std::thread other([&] {
-        // acquire: pairs with the release store of is_over. Nothing else is read through it; join() orders the rest.
+        // acquire: pairs with the release store of is_over. The flag publishes no other data:
+        // join() orders the accesses to `used`.
         while (!is_over.load(std::memory_order_acquire)) {
             // acquire: pairs with the release store that publishes the handle.
             // release: pairs with the acquire load that waits until the handle is taken.
@@ -415,7 +416,7 @@ void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn us
                 offered.store(made.release(), std::memory_order_release);
                 for (int n = 0; n < yields_before + 2; ++n) co_await eddy::yield_now();
             }());
-            // acquire: pairs with the release in that exchange.
+            // acquire: pairs with the release of the exchange in `other`.
             while (offered.load(std::memory_order_acquire) != nullptr) std::this_thread::yield();
         }
     }
@@ -442,7 +443,7 @@ TEST_F(CoreJoinedStress, PolledHandleAbortsWhileTheTaskEnds) {
     });
 }
 
-TEST_F(CoreJoinedStress, AbortHandleIsMadeWhileTheTaskEnds) {
+TEST_F(CoreJoinedStress, AbortHandleIsCreatedWhileTheTaskEnds) {
     hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
         const eddy::abort_handle aborts = handle.abort_handle();
         const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization): the copy is under test

@@ -311,7 +311,7 @@ TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
         for (int t = 0; t < threads; ++t) {
             senders.emplace_back([&, remote = loop->remote()] {
                 start.arrive_and_wait();
-                // Bounded: senders that are faster than the loop would use up the memory before the loop ends.
+                // The number of spawns is limited: senders that are faster than the loop would use up the memory.
                 for (int n = 0; n < 1000 && remote.spawn([kept = living.begin_life(), &run] { ++run; }); ++n)
                     ++accepted;
                 closed.wait();

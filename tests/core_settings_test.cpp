@@ -33,7 +33,7 @@ using eddy::task;
 using eddy::task_id;
 using support::census;
 
-TEST(CoreSettings, HooksSeeEachTask) {
+TEST(CoreSettings, HooksAreCalledInOrderForEachTask) {
     std::vector<std::string> seen;
     const auto note = [&seen](const char* what) {
         return [&seen, what](task_id id) { seen.push_back(what + std::to_string(id)); };
@@ -122,7 +122,7 @@ TEST(CoreSettings, PollTimeHistogramCountsEachPoll) {
     EXPECT_EQ(without.metrics().poll_times().total(), 0u);
 }
 
-/// Returns the branches that selects of two ready futures take.
+/// Runs 64 selects of two ready futures. Returns the branches that were chosen.
 std::string branches(eddy::core& core) {
     return core.run([]() -> task<std::string> {
         std::string taken;
@@ -149,7 +149,7 @@ TEST(CoreSettings, SeedDeterminesTheOrderOfSelects) {
     EXPECT_NE(branches(different), first);
 }
 
-TEST(CoreSettings, FewIoEventsPerTickReachAllSources) {
+TEST(CoreSettings, SmallEventLimitPerTickReachesAllSources) {
     for (const std::size_t limit : {1u, 2u, 1000u}) {
         eddy::core core = eddy::core::builder().max_io_events_per_tick(limit).build().value();
         const int sum = core.run([]() -> task<int> {
@@ -199,7 +199,7 @@ TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
     spawn_forever(core, living);
     core.run([](support::async_gate& gate, std::atomic<int>& count) -> task<> {
         eddy::spawn(support::ends_slowly(gate, &count)).detach();
-        // Opens the gate during the shutdown: cancellation ends the sleep, and then runs the cleanup.
+        // This task opens the gate during the shutdown: its cancellation runs the cleanup, which sleeps first.
         eddy::spawn(eddy::finally(eddy::pending<void>(), [&gate]() -> task<> {
             co_await eddy::time::sleep(1ms);
             gate.open();
@@ -213,7 +213,7 @@ TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
     EXPECT_EQ(core.id(), 0u);  // NOLINT(bugprone-use-after-move): it is empty
 }
 
-TEST(CoreSettings, ShutdownTimeoutDestroysWhatDoesNotEnd) {
+TEST(CoreSettings, ShutdownTimeoutDestroysTasksThatDoNotEnd) {
     census living;
     support::async_gate never_opened;
     eddy::core core;

@@ -173,7 +173,7 @@ TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
 }
 
 TEST(CoreTask, WakersOutliveTheThreadOfTheLoop) {
-    // The next thread may get the same addresses for its thread-locals, by which a loop identifies its thread.
+    // A loop identifies its thread by the address of a thread-local. The next thread may get the same address.
     std::vector<eddy::waker> kept;
     int polls = 0;
     std::thread([&] {
@@ -282,7 +282,7 @@ TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     std::thread other([&, end = std::move(rx)]() mutable {
         const eddy::waker waker = eddy::wait(end).value();
         for (std::uint64_t i = 1; i <= rounds; ++i) {
-            asked.store(i, std::memory_order_relaxed);  // relaxed: the wake must publish it
+            asked.store(i, std::memory_order_relaxed);  // relaxed: the wake must publish the value
             waker.wake_by_ref();
             while (seen.load() != i) std::this_thread::yield();
         }
@@ -313,7 +313,7 @@ TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
             if (++polls == 1) {
                 for (int t = 0; t < threads; ++t) {
                     wakers.emplace_back([&written, t, waker = cx.waker()]() mutable {
-                        // relaxed: wake() must publish it.
+                        // relaxed: wake() must publish the value.
                         written[t].store(1, std::memory_order_relaxed);
                         std::move(waker).wake();
                     });
@@ -376,7 +376,7 @@ TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
     other.join();
 }
 
-TEST(CoreTaskStress, FramesEndWhileTheWakingThreadStillRuns) {
+TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
     const auto rounds = support::rounds(20'000);
     struct local {
         int& alive;

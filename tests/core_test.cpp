@@ -44,7 +44,7 @@ eddy::task<void> count_up(int& count) {
     co_return;
 }
 
-/// Counts its polls forever.
+/// Counts its polls in `ticks`. Never completes.
 eddy::task<void> tick(int& ticks) {
     for (;;) {
         ++ticks;
@@ -484,7 +484,7 @@ TEST(Core, UnpolledOperationsOpenNoDescriptor) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
-TEST(Core, OperationMadeBeforeTheLoopRunsInTheLoop) {
+TEST(Core, OperationCreatedBeforeTheLoopRunsInTheLoop) {
     auto listening = eddy::net::tcp_listener::bind(eddy::net::socket_addr::parse("127.0.0.1:0").value());
     eddy::core loop;
     auto listener = loop.run(listening).value();

@@ -159,7 +159,7 @@ TEST(CoreTime, TurnWithoutWaitingDoesNotAdvanceAPausedClock) {
 
 // ---- Paused clock and blocking work ----
 
-/// Paused loops with I/O and without.
+/// Returns two event loops with a paused clock: one with I/O and one without.
 std::vector<eddy::core> paused_loops() {
     std::vector<eddy::core> loops;
     for (const bool with_io : {true, false}) {
@@ -168,7 +168,7 @@ std::vector<eddy::core> paused_loops() {
     return loops;
 }
 
-TEST(CoreTime, PausedClockDoesNotPassBlockingWork) {
+TEST(CoreTime, PausedClockDoesNotAdvanceDuringBlockingWork) {
     for (auto& loop : paused_loops()) {
         const auto main = []() -> eddy::task<void> {
             for (std::uint64_t left = support::rounds(10'000); left > 0; --left) {
@@ -216,7 +216,7 @@ TEST(CoreTime, PausedClockWaitsForDetachedBlockingWork) {
     }
 }
 
-TEST(CoreTime, PausedClockDoesNotPassAnEventOfBlockingWork) {
+TEST(CoreTime, PausedClockWaitsForEventOfBlockingWork) {
     auto loop = paused_loop();
     const support::counter events;
     const auto main = [&]() -> eddy::task<void> {
@@ -450,7 +450,7 @@ TEST(CoreTime, SleepMovesToTheCoreThatPollsIt) {
         const auto event = co_await eddy::select_biased(std::ref(future), eddy::ready());
         co_return event.index() == 1;
     };
-    // On a busy machine, a short sleep may elapse before it has moved.
+    // On a busy machine, a short sleep may elapse before the second loop polls it. The test then tries a longer sleep.
     for (auto delay = 2ms; delay < 1min; delay *= 4) {
         auto nap = sleep(delay);
         auto every = eddy::time::interval_at(clock::now() + delay, 1h);

@@ -55,7 +55,8 @@ int fill(unix_datagram& socket) {
     while (socket.try_send(bytes_of(std::to_string(count)))) ++count;
     return count;
 }
-/// Does the same with direct system calls, which the socket object does not see.
+/// Fills the buffer with direct system calls, which the socket object does not notice. Returns the number of datagrams
+/// sent.
 int fill_directly(const unix_datagram& socket) {
     int count = 0;
     while (::send(socket.native_handle(), "x", 1, MSG_DONTWAIT) == 1) ++count;
@@ -108,7 +109,7 @@ TEST(DatagramSend, SendWaitsForBufferSpace) {
             auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
             EXPECT_EQ(within(core, std::move(both)).first, 4u);
             EXPECT_EQ(within(core, receive(other)), "last");
-            // Again, now that the socket is registered for writing.
+            // The socket is registered for writing now. A send that finds the buffer full must wait again.
             const int again = fill(one);
             auto next = eddy::join(one.send(bytes_of("next")), receive_many(other, again));
             EXPECT_EQ(within(core, std::move(next)).first, 4u);
@@ -202,7 +203,8 @@ TEST(DatagramSend, WaitingSendInForkedChildReportsShutdown) {
     EXPECT_EQ(within(core, std::move(both)).first, 4u) << "the parent must continue";
 }
 
-/// Removes a descriptor from each epoll instance of this process, so that changing its interest fails.
+/// Removes a descriptor from each epoll instance of this process, so that a later change of its interest
+/// fails.
 void take_out_of_epolls(int fd) {
     for (const int each : support::open_fds()) {
         std::error_code none;

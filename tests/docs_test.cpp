@@ -86,7 +86,7 @@ TEST(Docs, SelectLoopEndsWithItsStream) {
 
 // ---- docs/io_uring.md ----
 
-TEST(Docs, LoopTellsWhyItUsesItsDriver) {
+TEST(Docs, LoopReportsWhyItUsesItsDriver) {
     eddy::core loop;
     std::ostringstream out;
     std::streambuf* const before = std::cout.rdbuf(out.rdbuf());
@@ -101,7 +101,7 @@ TEST(Docs, LoopTellsWhyItUsesItsDriver) {
 
 task<int> f(std::string text, int number) { co_return static_cast<int>(text.size()) + number; }
 
-TEST(Docs, AwaitInAStatementOfItsOwn) {
+TEST(Docs, AwaitInItsOwnStatementReturnsOutput) {
     const std::string named = "abc";
     const int values = 4;
     const auto sum = [&]() -> task<int> {
@@ -115,7 +115,7 @@ TEST(Docs, AwaitInAStatementOfItsOwn) {
 
 // ---- docs/pitfalls.md ----
 
-TEST(Docs, TryNextExchangesOptionalAndResult) {
+TEST(Docs, TryNextReturnsResultOfOptional) {
     std::vector<std::string> used;
     const auto use = [&](std::string line) { used.push_back(std::move(line)); };
     auto peer = eddy::test::io_builder().read("a\nb\n").build();
@@ -168,7 +168,7 @@ task<bool> ping(Stream& peer) {
     co_return !more && more.error() == std::errc::connection_reset;
 }
 
-TEST(Docs, ScriptIsThePeer) {
+TEST(Docs, ScriptedPeerAnswersPing) {
     // docs: scripted peer
     auto peer = eddy::test::io_builder()
                     .write("PING\r\n")  // expected, in any number of pieces
@@ -183,7 +183,7 @@ TEST(Docs, ScriptIsThePeer) {
     // docs: end
 }
 
-TEST(Docs, CodecNeedsNoConnection) {
+TEST(Docs, CodecDecodesBytesWithoutConnection) {
     // docs: codec
     auto from = eddy::bytes_mut::copy_of("ab\ncd");
     eddy::codec::lines_codec codec;
@@ -192,7 +192,7 @@ TEST(Docs, CodecNeedsNoConnection) {
     // docs: end
 }
 
-TEST(Docs, StreamHasScriptedItems) {
+TEST(Docs, ScriptedStreamYieldsItsItems) {
     eddy::test::run_paused([]() -> task<void> {
         // docs: scripted items
         auto numbers = eddy::test::stream_builder<int>().item(1).wait(5s).item(2).build();
@@ -207,7 +207,7 @@ TEST(Docs, StreamHasScriptedItems) {
 // ---- docs/concepts.md ----
 
 // docs: a future
-/// Ready when it is polled for the third time.
+/// A future that is ready at its third poll.
 class third_time {
 public:
     using output_type = int;
@@ -223,7 +223,7 @@ private:
 };
 // docs: end
 
-TEST(Docs, FutureOfAUserIsAwaited) {
+TEST(Docs, UserDefinedFutureCanBeAwaited) {
     const auto count = []() -> task<int> {
         // docs: await a future
         const int polls = co_await third_time();
@@ -258,7 +258,7 @@ task<void> add(int n, int& sum) {
     sum += n;
 }
 
-TEST(Docs, CheatSheetOfTasks) {
+TEST(Docs, CheatSheetTasksReturnOutputs) {
     eddy::test::run_paused([]() -> task<void> {
         // docs: tasks
         auto handle = eddy::spawn(number(1));  // runs concurrently; await, abort or drop the handle
@@ -278,7 +278,7 @@ TEST(Docs, CheatSheetOfTasks) {
     });
 }
 
-TEST(Docs, CheatSheetOfCombinators) {
+TEST(Docs, CheatSheetCombinatorsReturnOutputs) {
     eddy::test::run_paused([]() -> task<void> {
         const auto all = []() -> task<result<void>> {
             // docs: combinators
@@ -297,7 +297,7 @@ TEST(Docs, CheatSheetOfCombinators) {
     });
 }
 
-TEST(Docs, CheatSheetOfChannels) {
+TEST(Docs, CheatSheetChannelsDeliverValues) {
     eddy::test::run_paused([]() -> task<void> {
         // docs: channels
         auto [jobs, worker] = sync::mpsc<int>::channel(8);  // many senders, one receiver
@@ -325,7 +325,7 @@ TEST(Docs, CheatSheetOfChannels) {
     });
 }
 
-TEST(Docs, CheatSheetOfCancellation) {
+TEST(Docs, CheatSheetCancellationEndsTasks) {
     eddy::test::run_paused([]() -> task<void> {
         const auto began = time::clock::now();
         // docs: cancellation

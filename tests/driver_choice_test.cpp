@@ -342,7 +342,8 @@ void expect_driver_works(driver_kind asked_for, driver_kind kind, std::string_vi
                         eddy::runtime::builder().worker_threads(2).driver(asked_for).build(), kind, why);
 }
 
-/// Does the same with EDDY_DRIVER set to `named`.
+/// Sets EDDY_DRIVER to `named`. Expects that an event loop and a runtime then use the driver `kind`, report `why`, and
+/// work.
 void expect_driver_works(const char* named, driver_kind kind, std::string_view why) {
     const environment it("EDDY_DRIVER", named);
     expect_driver_works(eddy::core::make(), eddy::runtime::builder().worker_threads(2).build(), kind, why);
@@ -438,8 +439,8 @@ class DriverDeathTest : public testing::Test {
 protected:
     void SetUp() override {
         GTEST_FLAG_SET(death_test_style, "threadsafe");
-        // Not ring_support(), which caches its answer: SetUp() also runs in the child processes, before io_uring is
-        // denied.
+        // Calls probe_ring(), since ring_support() would cache its answer. SetUp() also runs in the child processes,
+        // before they deny io_uring.
         if (const auto ring = probe_ring(); !ring) GTEST_SKIP() << ring.error().why;
     }
 };
@@ -463,7 +464,8 @@ TEST_F(DriverDeathTest, AutoUsesEpollIfAnyIoUringCallIsForbidden) {
     }
 }
 
-/// A filter that is set after the first event loop: ring_support() has cached its answer.
+/// Exits with 0 if `auto` selects epoll under a seccomp filter that is set after the first event loop was created.
+/// ring_support() has cached its answer by then.
 [[noreturn]] void exit_if_auto_notices_a_later_filter(unsigned call) {
     expect_driver_works(driver_kind::automatic, driver_kind::io_uring,
                         eddy::core::builder().driver(driver_kind::automatic).build().value().why_driver());
@@ -565,8 +567,8 @@ bool lock_no_memory() {
     return ::setgroups(0, nullptr) == 0 && ::setgid(nobody) == 0 && ::setuid(nobody) == 0;
 }
 
-/// Returns the errno of creating a ring in a process without locked memory: 0 on success, -1 if there is no such
-/// process.
+/// Tries to create a ring in a child process that may not lock memory. Returns its errno: 0 on success, -1 if no such
+/// process can be created.
 int error_without_locked_memory() {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(lock_no_memory() ? support::error_of_io_uring() : 255);

@@ -283,7 +283,7 @@ TEST(DriverLockStress, WakeIsNotLostToTheTickOfAnotherThread) {
     EXPECT_EQ(seen.load(), asked.load());
 }
 
-TEST(DriverLockStress, ShutDownWhileTwoThreadsTick) {
+TEST(DriverLockStress, ShutDownEndsTicksOfTwoThreads) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         eddy::reactor reactor;

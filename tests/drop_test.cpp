@@ -32,7 +32,7 @@ TEST(Drop, ReceiverOfAOneshotClosesTheChannel) {
     EXPECT_TRUE(tx.is_closed());
 }
 
-TEST(Drop, GuardUnlocks) {
+TEST(Drop, DroppedGuardUnlocks) {
     eddy::sync::mutex<int> numbers(1);
     auto guard = eddy::wait(numbers.lock());
     EXPECT_FALSE(numbers.try_lock().has_value());

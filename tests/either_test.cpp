@@ -30,7 +30,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
-TEST(Either, FutureOfTwoTypesHasTheirOutput) {
+TEST(Either, ReturnsOutputOfEitherFuture) {
     using work = either<eddy::ready_future<int>, task<int>>;
     const auto make = [](bool is_known) {
         return is_known ? work(ready(1)) : work([]() -> task<int> { co_return 2; }());
@@ -54,7 +54,7 @@ TEST(Either, CancellationReachesTheObjectInside) {
     static_assert(!eddy::cancellable_future<either<eddy::ready_future<int>, eddy::pending_future<int>>>);
 }
 
-TEST(Either, StreamOfTwoTypesHasTheirItems) {
+TEST(Either, YieldsItemsOfEitherStream) {
     auto some = eddy::streams::of(1, 2, 3);
     auto one = eddy::streams::once(4);
     using items = either<decltype(some), decltype(one)>;
@@ -65,7 +65,7 @@ TEST(Either, StreamOfTwoTypesHasTheirItems) {
     EXPECT_EQ(eddy::wait(single.next()), std::nullopt);
 }
 
-TEST(Either, ReaderAndWriterOfTwoTypes) {
+TEST(Either, ReadsAndWritesEitherStream) {
     auto [near, far] = eddy::io::duplex(64);
     using peer = either<decltype(near), eddy::io::boxed_stream>;
     static_assert(eddy::io::async_read<peer> && eddy::io::async_write<peer>);

@@ -181,8 +181,8 @@ TEST(FramePool, ShortLivedThreadsReuseTheSameMemory) {
     EXPECT_EQ(chunks.size(), after_the_first);
 }
 
-/// Allocates and frees a block when its thread ends. If it was constructed before the thread's pool, it is destroyed
-/// after it.
+/// Allocates and frees a block when its thread ends. If the object was constructed before the thread's pool, the object
+/// is destroyed after the pool.
 struct allocates_late {
     std::atomic<int>* count = nullptr;
     ~allocates_late() {

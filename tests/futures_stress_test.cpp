@@ -80,7 +80,7 @@ void compare_with_a_model(std::uint64_t rounds) {
             case 4:
                 if (!scripts.empty()) {
                     script& s = scripts[random() % scripts.size()];
-                    if (!s.waker.is_noop()) s.waker.wake_by_ref();  // spurious, also for destroyed futures
+                    if (!s.waker.is_noop()) s.waker.wake_by_ref();  // a spurious wake-up; the future may be destroyed
                 }
                 break;
             case 5:

@@ -130,7 +130,7 @@ TYPED_TEST(FuturesGroup, LoopAwaitsAllFuturesOfARange) {
     EXPECT_EQ(eddy::wait(work()), 4950);
 }
 
-TYPED_TEST(FuturesGroup, AcceptsAViewThatMakesTheFutures) {
+TYPED_TEST(FuturesGroup, AcceptsRangeViewThatCreatesTheFutures) {
     auto made = std::views::iota(0, 5) | std::views::transform([](int i) { return ready(i); });
     typename TypeParam::template of<eddy::ready_future<int>> jobs(std::move(made));
     int sum = 0;
@@ -487,7 +487,7 @@ TEST(FuturesOrdered, OutputsArriveInTheOrderOfPushes) {
     EXPECT_FALSE(hand.item().has_value());
 }
 
-TEST(FuturesOrdered, PushFrontIsFirst) {
+TEST(FuturesOrdered, FuturePushedToFrontIsReturnedFirst) {
     auto scripts = numbered_scripts(3);
     futures_ordered<scripted> jobs;
     jobs.push(scripted(scripts[1]));

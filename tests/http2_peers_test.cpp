@@ -34,7 +34,8 @@ TEST(Http2Peers, WebServerWorksWithCurl) {
     const std::string url = "http://" + addr_in(server.line()).to_string();
     const std::string h2 = "--http2-prior-knowledge";
     EXPECT_EQ(curl({h2, "-X", "PUT", "-d", "buy tea", url + "/notes/monday"}).code, 0);
-    // Not in one call: curl 7.88 cannot use a connection with prior knowledge again, also with nghttp2's own server.
+    // Each request needs a call of curl: curl 7.88 cannot reuse a connection with prior knowledge. That fails with
+    // nghttp2's own server, too.
     EXPECT_EQ(curl({h2, url + "/notes/monday"}).out, "buy tea\n");
     EXPECT_EQ(curl({h2, url + "/notes"}).out, "{\"monday\":\"buy tea\"}\n");
     EXPECT_EQ(curl({h2, url + "/count/3"}).out, "1\n2\n3\n");

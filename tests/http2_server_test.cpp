@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// HTTP/2 of eddy::http over connections in memory, on a paused clock. The client is that of nghttp2, or sends frames
-// that no client would send.
+// HTTP/2 of eddy::http over connections in memory, on a paused clock. The client is nghttp2, or a raw_client
+// that sends frames that nghttp2 does not send.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -41,7 +41,8 @@ using support::http2_client;
 namespace http = eddy::http;
 namespace io = eddy::io;
 
-/// Serves one connection, while `script(http2_client&)` uses its other end. Returns how serving it has ended.
+/// Serves one connection, while `script(http2_client&)` uses its other end. Returns the result of
+/// serve_connection().
 template <class Script>
 result<void> converse(http::service app, http::serve_options options, Script script,
                       std::vector<nghttp2_settings_entry> settings = {}) {
@@ -598,7 +599,7 @@ TEST(Http2Server, ConnectionEndsAfterMaxRequests) {
 
 // ---- Attacks ----
 
-/// A client that sends bytes.
+/// A client that sends any bytes, without nghttp2.
 class raw_client {
 public:
     explicit raw_client(io::duplex_stream&& stream) : stream_(std::move(stream)) {}
@@ -662,7 +663,7 @@ std::optional<std::uint32_t> end_after(http::service app, std::string bytes,
     return eddy::test::run_paused([&]() -> task<std::optional<std::uint32_t>> {
         auto [near, far] = io::duplex(64 * 1024);
         raw_client one(std::move(near));
-        // At the same time: the server stops reading while its answers are not read.
+        // Sends and receives at the same time: the server stops reading while the client does not read its answers.
         auto all = eddy::join(http::serve_connection(std::move(far), app, options), one.send(preface + bytes),
                               one.receive_all());
         auto [served, sent, got] = co_await all;
@@ -684,7 +685,7 @@ TEST(Http2Server, RapidResetEndsConnection) {
     for (std::uint32_t i = 1; i < 2500; i += 2)
         attack += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, i, get_fields) +
                   frame(NGHTTP2_RST_STREAM, 0, i, number(NGHTTP2_CANCEL));
-    // nghttp2 has a limit of its own, in some versions. Its error code is INTERNAL_ERROR.
+    // Some versions of nghttp2 have a limit of their own, which ends the connection with INTERNAL_ERROR.
     const auto ended = end_after(app, attack);
     EXPECT_TRUE(ended && *ended != NGHTTP2_NO_ERROR);
     EXPECT_LE(most, 200);

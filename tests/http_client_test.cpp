@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: MIT The client of eddy::http: with eddy's own server, with servers that follow a script, and
-// with Python's server.
+// SPDX-License-Identifier: MIT
+// The client of eddy::http: with eddy's own server, with servers that follow a script, and with Python's server.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -86,7 +86,7 @@ private:
     }
 };
 
-/// Serves on a free port, while `script(url)` runs. Returns the report.
+/// Serves on a free port, while `script(url)` runs. Returns the report of net::serve().
 template <class Script>
 net::serve_report serve_during(http::service app, Script script, http::serve_options options = http::serve_options()) {
     eddy::core loop;
@@ -115,7 +115,7 @@ TEST(HttpClient, LaterRequestsUseSameConnection) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
-TEST(HttpClient, BodyOfGetFunctionIsReadToItsEnd) {
+TEST(HttpClient, BodyOutlivesClientOfGetFunction) {
     site served;
     serve_during(served.app, [](std::string url) -> task<void> {
         auto page = co_await http::get(url + "/large");
@@ -153,7 +153,7 @@ TEST(HttpClient, HasFunctionForEachMethod) {
     });
 }
 
-TEST(HttpClient, SendsBodiesInMemoryAndOfReaders) {
+TEST(HttpClient, SendsBodiesFromMemoryAndFromReaders) {
     site served;
     const auto report = serve_during(
         served.app,
@@ -354,7 +354,7 @@ TEST(HttpClient, InterimResponsesAreLimited) {
               "no response from : " + http::error_category().message(static_cast<int>(http::errc::bad_message)));
 }
 
-TEST(HttpClient, MoreBytesThanAResponseEndTheConnection) {
+TEST(HttpClient, ExtraBytesAfterResponseEndConnection) {
     const std::string hi = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
     EXPECT_EQ(answers_of({hi + hi, hi + "x", hi}), (script{"200 hi", "200 hi", "200 hi"}));
 }
@@ -449,7 +449,7 @@ private:
     bool has_read_ = false;
 };
 
-TEST(HttpClient, FailedBodyOfARequestEndsIt) {
+TEST(HttpClient, FailedRequestBodyEndsRequest) {
     http::router app;
     app.post("/all", [](http::request asked) -> task<result<http::response>> {
         auto all = co_await try_(asked.body.read_all());
@@ -505,7 +505,7 @@ TEST(HttpClient, BodyThatFailedStaysFailed) {
     }());
 }
 
-TEST(HttpClient, RequestThatAsksForTheCloseGetsItsOwnConnection) {
+TEST(HttpClient, ConnectionIsNotReusedAfterConnectionClose) {
     eddy::core loop;
     loop.run([]() -> task<void> {
         auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
@@ -543,7 +543,7 @@ TEST(HttpClient, ReceivesErrorResponseWhileSendingBody) {
 }
 
 #ifdef EDDY_TEST_HTTPS
-TEST(HttpClient, RequestsOverTls) {
+TEST(HttpClient, RequestsWorkOverTls) {
     const support::tls_world world;
     eddy::core loop;
     loop.run([](const support::tls_world& certificates) -> task<void> {

@@ -70,7 +70,7 @@ TEST(App, DoublesNumbers) {
 }
 // docs: end
 
-TEST(HttpDocs, MiddlewareAndLayersAnswerThemselves) {
+TEST(HttpDocs, MiddlewareAndLayersCanAnswerRequests) {
     eddy::test::run_paused([]() -> task<void> {
         http::router app;
         app.get("/slow", [](http::request) -> task<http::response> {
@@ -116,8 +116,8 @@ task<result<std::string>> text_of(http::client web, std::string url) {
 // docs: end
 
 // docs: many
-/// Returns the texts of all URLs, or the first error. Requests five URLs at the same time; each has up to four attempts
-/// of 10 s, with the time for its body.
+/// Returns the texts of all URLs, or the first error. Requests up to five URLs at the same time. Each URL gets up to
+/// four attempts. An attempt may take 10 s, including the time for the body.
 task<result<std::vector<std::string>>> fetch_all(http::client web, std::vector<std::string> urls) {
     const auto fetch = [web](std::string url) {
         const auto attempt = [web, url] { return eddy::time::try_timeout(10s, text_of(web, url)); };
@@ -166,7 +166,7 @@ task<result<void>> save(http::body from, std::string path) {
 // docs: end
 
 // docs: upload
-/// The parts of a file, which is read while they are sent.
+/// Yields the parts of a file. Reads each part from the file just before it is sent.
 eddy::async_generator<std::string> parts_of(std::string path) {
     std::ifstream file(path, std::ios::binary);
     for (;;) {

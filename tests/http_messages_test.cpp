@@ -305,7 +305,8 @@ TEST(HttpMessages, WholeRequestsAreParsed) {
 }
 
 TEST(HttpMessages, RequestsInPiecesAreParsedAlike) {
-    // A first piece of `step` bytes splits at this place; smaller pieces split at many.
+    // A step of more than half of the bytes splits the requests once, after `step` bytes. A smaller step splits them at
+    // several places.
     for (const auto& [bytes, expected] : requests)
         for (std::size_t step = 1; step < bytes.size(); ++step)
             EXPECT_EQ(support::requests_in(bytes, step), expected) << step << ": " << bytes;

@@ -64,11 +64,11 @@ TEST(HttpHeaders, SetReplacesAllAtPositionOfFirst) {
     EXPECT_EQ(listed(all), "Y=5;Z=5;");
 }
 
-TEST(HttpHeaders, CopyViewsOfTheirOwnMemory) {
+TEST(HttpHeaders, AddAndSetAcceptViewsOfOwnValues) {
     http::headers all;
     const std::string value(100, 'x');
     all.add("A", value);
-    all.add("B", *all.get("A"));  // has to grow
+    all.add("B", *all.get("A"));  // the list must grow while it copies its own value
     all.set("C", *all.get("B"));
     all.add(all[2].name, all[1].value);
     EXPECT_EQ(listed(all), "A=" + value + ";B=" + value + ";C=" + value + ";C=" + value + ";");
@@ -374,7 +374,7 @@ TEST(HttpRouter, SelectsByPathAndMethod) {
     EXPECT_EQ(routed(app, method::get, "/users/%00"), "400 ");
 }
 
-// A service may use what a parameter matched as the name of a file.
+// A service may use the value of a parameter as a file name, so no part of a path may be "." or "..".
 TEST(HttpRouter, RefusesDotsAsPartsOfAPath) {
     http::router app;
     app.get("/files/{path...}", says("file")).get("/users/{id}", says("user")).get("/a", says("a"));

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT The server of eddy::http over connections in memory, on a paused clock. The tests
-// compare the bytes that a client sends and receives.
+// SPDX-License-Identifier: MIT
+// The server of eddy::http over connections in memory, on a paused clock. The tests compare the bytes that a client
+// sends and receives.
 #include <eddy/http.hpp>
 
 #include <eddy/future.hpp>
@@ -76,7 +77,7 @@ public:
     }
     /// Sends all requests, and returns all responses.
     task<std::string> exchange(std::string requests) {
-        // At the same time: the server may send while it receives.
+        // Sends and receives at the same time: the server may send while it receives.
         auto both = eddy::join(send_and_close(std::move(requests)), receive_all());
         auto [is_sent, responses] = co_await both;
         co_return responses;
@@ -107,7 +108,7 @@ task<bool> play(client one, Script& script) {
     co_return true;
 }
 
-/// Serves one connection, while `script(client&)` uses its other end. Returns how serving it has ended.
+/// Serves one connection, while `script(client&)` uses its other end. Returns the result of serve_connection().
 template <class Script>
 result<void> converse(http::service app, http::serve_options options, Script script, std::size_t capacity = 64 * 1024) {
     return eddy::test::run_paused([&]() -> task<result<void>> {
@@ -302,7 +303,7 @@ TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
     EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
 }
 
-TEST(HttpServer, KeepsConnectionAfterStreamedBodyThatItAskedFor) {
+TEST(HttpServer, KeepsConnectionAfterBodyOfExpectContinue) {
     const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     const auto outcome = converse(stream_body, http::serve_options(), [&](client& one) -> task<void> {
         EXPECT_TRUE(
@@ -374,12 +375,12 @@ TEST(HttpServer, ResetContentHasNoBody) {
     EXPECT_EQ(answers(app, get("/") + get("/stream") + get("/")), expected + expected + expected);
 }
 
-TEST(HttpServer, DetachesBodyThatAnotherTaskReads) {
+TEST(HttpServer, BodyReadByAnotherTaskIsDetachedAfterResponse) {
     std::optional<eddy::join_handle<result<eddy::bytes>>> reading;
     const auto app = [&reading](http::request asked) -> task<http::response> {
         const auto read = [](http::body from) -> task<result<eddy::bytes>> { co_return co_await from.read_all(); };
         if (asked.method == http::method::post) reading = eddy::spawn(read(std::move(asked.body)));
-        co_await eddy::yield_now();  // that task waits for the body now
+        co_await eddy::yield_now();  // lets the spawned task wait for the body
         co_return http::response(http::status::ok, "x");
     };
     const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
@@ -393,7 +394,8 @@ TEST(HttpServer, DetachesBodyThatAnotherTaskReads) {
     EXPECT_TRUE(outcome.has_value());
 }
 
-/// Serves one connection whose writer keeps all bytes until it is flushed, and that takes few bytes at a time.
+/// Serves one connection, while `script(client&)` uses its other end. The server writes through a large buffer, so no
+/// byte is sent before a flush. The connection holds at most 1000 bytes.
 template <class Script>
 void converse_buffered(http::service app, Script script) {
     eddy::test::run_paused([&]() -> task<void> {
@@ -453,7 +455,7 @@ TEST(HttpServer, AnswersDoNotDependOnSizesOfReadsAndWrites) {
             const auto script = [&](client& one) -> task<void> { got = co_await one.exchange(various_requests()); };
             EXPECT_TRUE(converse(app, http::serve_options(), script, capacity).has_value());
             std::erase(got, '\r');
-            // Whether the client is asked for a body depends on whether it has arrived already.
+            // The server sends "100 Continue" only if the body has not arrived yet, which depends on `capacity`.
             for (const std::string_view part : {"HTTP/1.1 100 Continue\n\n", "Connection: close\n"})
                 for (auto at = got.find(part); at != std::string::npos; at = got.find(part)) got.erase(at, part.size());
             return got;
@@ -462,7 +464,8 @@ TEST(HttpServer, AnswersDoNotDependOnSizesOfReadsAndWrites) {
         EXPECT_TRUE(expected.starts_with("HTTP/1.1 200 OK\n"));
         for (const std::size_t capacity : {1U, 2U, 3U, 7U, 50U, 301U}) {
             const auto got = run(capacity);
-            // A body that the service has not asked for ends the connection.
+            // If the body after "Expect: 100-continue" has not arrived and the service does not read it, the server
+            // closes the connection. Then the later requests have no response.
             EXPECT_TRUE(got == expected || (!got.empty() && expected.starts_with(got))) << capacity << '\n' << got;
         }
     }
@@ -603,7 +606,7 @@ TEST(HttpServer, BodyThatFailedEndsTheConnection) {
 
 TEST(HttpServer, SlowHeadGets408) {
     const auto outcome = converse(say_path, http::serve_options(), [](client& one) -> task<void> {
-        // Each byte arrives in time, but not the last one.
+        // The client sends a byte each second, but does not complete the head within the header timeout of 10 s.
         EXPECT_TRUE(co_await one.send(get("/a") + "GET / HTTP"));
         for (int i = 0; i < 9; ++i) {
             co_await eddy::time::sleep(1s);

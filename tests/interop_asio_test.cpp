@@ -62,7 +62,7 @@ private:
     std::thread thread_;
 };
 
-TEST(UseEddy, OutputFollowsTheSignature) {
+TEST(UseEddy, OutputTypeFollowsHandlerSignature) {
     asio::io_context context;
     tcp::socket socket(context);
     std::array<char, 1> data{};
@@ -91,7 +91,7 @@ TEST(UseEddy, OperationStartsAtTheFirstPoll) {
 
 TEST(UseEddy, OperationOnAStoppedContextWaitsForItsRestart) {
     asio::io_context context;
-    EXPECT_EQ(context.run(), 0u);  // out of work, which stops it
+    EXPECT_EQ(context.run(), 0u);  // the context has no work, so it stops
     ASSERT_TRUE(context.stopped());
     asio::steady_timer timer(context, 0ms);
     by_hand hand(timer.async_wait(eddy::use_eddy));
@@ -112,7 +112,7 @@ TEST(UseEddy, WorkGuardKeepsAnIdleContextRunning) {
     }
 }
 
-TEST(UseEddy, ErrorIsAResult) {
+TEST(UseEddy, ErrorBecomesResult) {
     asio::io_context context;
     tcp::socket socket(context);
     std::array<char, 1> data{};
@@ -158,7 +158,7 @@ TEST(UseEddy, GracefulCancellationWaitsForTheCompletion) {
     by_hand hand(timer.async_wait(eddy::use_eddy));
     assert_pending(hand.poll());
     assert_pending(hand.poll_cancel());
-    context.run();  // the cancellation, then the completion
+    context.run();  // runs the cancellation, and then the completion
     assert_ready(hand.poll_cancel());
 }
 
@@ -175,7 +175,7 @@ TEST(UseEddy, DestructorWaitsForTheCompletion) {
     EXPECT_EQ(cancelled.get_future().get(), 0u);
 }
 
-TEST(UseEddy, EchoBetweenAsioAndEddy) {
+TEST(UseEddy, EddyTasksEchoOverAsioSockets) {
     asio_thread other;
     tcp::acceptor acceptor(other.context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     tcp::socket client(other.context);
@@ -336,7 +336,7 @@ TEST(AsioExecutor, RunsAsioCoroutinesOnWorkers) {
 }
 #endif
 
-TEST(AsioExecutor, StrandKeepsHandlersApart) {
+TEST(AsioExecutor, StrandRunsOneHandlerAtATime) {
     eddy::runtime runtime = *eddy::runtime_builder().worker_threads(2).build();
     const auto strand = asio::make_strand(eddy::asio_executor(runtime.handle()));
     constexpr int count = 1000;
@@ -353,7 +353,7 @@ TEST(AsioExecutor, StrandKeepsHandlersApart) {
     EXPECT_EQ(plain, count);
 }
 
-/// A service that says when its context is gone.
+/// A service that sets `is_gone` when its context is destroyed.
 class end_of_context : public asio::execution_context::service {
 public:
     static inline asio::execution_context::id id;
@@ -366,7 +366,7 @@ private:
 };
 
 TEST(AsioExecutor, ContextOutlivesHandlerThatOwnsLastExecutor) {
-    // The invoker of a strand destroys its executor first, then frees memory of the context.
+    // The invoker of a strand first destroys its executor, and then frees memory that belongs to the context.
     struct handler {
         std::unique_ptr<int, std::function<void(int*)>> freed_last;
         eddy::asio_executor<eddy::core_handle> executor;

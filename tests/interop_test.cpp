@@ -104,7 +104,7 @@ TEST(Completion, MovedFromHandlerDoesNothing) {
     EXPECT_EQ(*assert_ready(hand.poll()), 2);
 }
 
-// As a C library stores a callback with a pointer for the user.
+// A C library that stores a callback, and a pointer that it passes to the callback.
 struct c_library {
     void (*callback)(void* user, int value) = nullptr;
     void* user = nullptr;
@@ -119,7 +119,7 @@ TEST(Completion, PassesThroughTheVoidPointerOfACLibrary) {
     other.join();
 }
 
-TEST(Completion, OneOfManyThreadsWins) {
+TEST(Completion, OneOfManyThreadsCompletesTheFuture) {
     for (int round = 0; round < 50; ++round) {
         auto [done, future] = completion<int>::make();
         std::atomic<int> winners = 0;
@@ -260,7 +260,7 @@ TEST(FromAwaitable, TaskContinuesOnItsOwnExecutor) {
 
 // ---- as_awaitable ----
 
-/// A coroutine type of another library: starts at once, keeps its result.
+/// A coroutine type of another library. The coroutine starts immediately and stores its result.
 template <class T>
 struct plain_coroutine {
     struct promise_type {

@@ -68,7 +68,7 @@ TEST(IoBuffer, LiteralHasNoTerminatingNulButMayContainNuls) {
     EXPECT_EQ(text_of("\0\1"), "\0\1"sv);
 }
 
-TEST(IoBuffer, MutableBufferIsAllOfTheContainer) {
+TEST(IoBuffer, MutableBufferSpansWholeContainer) {
     std::string text(3, 'x');
     std::array<char, 4> chars{};
     unsigned char raw[5];
@@ -150,7 +150,7 @@ TEST(IoBuffer, ReadIntoAnEmptyContainerThrowsMisuse) {
     });
 }
 
-TEST(IoBuffer, DatagramsAreText) {
+TEST(IoBuffer, DatagramSocketsExchangeText) {
     eddy::core core;
     const auto talk = []() -> task<result<void>> {
         auto a = co_await try_(eddy::net::udp_socket::bind("127.0.0.1:0"));

@@ -45,7 +45,7 @@ TEST(IoIdleTimeout, ReadWithoutDataFailsAfterTheLimit) {
     });
 }
 
-TEST(IoIdleTimeout, EachReadBeginsTheTimeAgain) {
+TEST(IoIdleTimeout, EachReadRestartsTheTimeLimit) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
         auto stream = io::idle_timeout(std::move(ends.first), 30s);
@@ -118,7 +118,7 @@ TEST(IoIdleTimeout, TimeWithoutAnOperationDoesNotCount) {
     });
 }
 
-TEST(IoIdleTimeout, DroppedReadKeepsItsTime) {
+TEST(IoIdleTimeout, IdleTimeContinuesAfterDroppedRead) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
         auto stream = io::idle_timeout(std::move(ends.first), 30s);
@@ -147,7 +147,7 @@ TEST(IoIdleTimeout, StreamCanBeMovedBetweenOperations) {
     });
 }
 
-TEST(IoIdleTimeout, BorrowsByRef) {
+TEST(IoIdleTimeout, StdRefBorrowsTheStream) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
         auto stream = io::idle_timeout(std::ref(ends.first), 30s);

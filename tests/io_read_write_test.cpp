@@ -491,7 +491,7 @@ eddy::task<result<void>> read_numbers(choppy_reader& from) {
     co_return eddy::ok();
 }
 
-TEST(IoNumbers, ReadAndWriteNumbersInBothByteOrders) {
+TEST(IoNumbers, NumbersAreReadBackInBothByteOrders) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
         ASSERT_TRUE(finish(write_numbers(to)));
@@ -508,7 +508,7 @@ TEST(IoNumbers, ReadAndWriteNumbersInBothByteOrders) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(IoNumbers, ReadAndWrite128BitNumbers) {
+TEST(IoNumbers, Written128BitNumbersAreReadBack) {
     constexpr auto large = eddy::uint128_t{0x0102030405060708} << 64 | 0x090a0b0c0d0e0f10;
     choppy_writer to;
     ASSERT_TRUE(finish(io::write_u128(to, large)));

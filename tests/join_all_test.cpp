@@ -53,7 +53,8 @@ std::vector<F> following(std::vector<script>& scripts) {
     return made;
 }
 
-/// Up to 30 futures are all polled; of more than 30, only the woken ones. The common tests run with both.
+/// With up to 30 futures, each poll polls all unfinished futures. With more than 30 futures, it polls only the woken
+/// futures. These tests run with both numbers.
 class JoinAllOf : public testing::TestWithParam<std::size_t> {};
 class TryJoinAllOf : public JoinAllOf {};
 class SelectAllOf : public JoinAllOf {};
@@ -70,7 +71,8 @@ TEST_P(JoinAllOf, ReturnsOutputsInTheOrderOfTheRange) {
     assert_pending(hand.poll());
     for (std::size_t i = GetParam(); i-- > 1;) scripts[i].change(plan::ready);
     assert_pending(hand.poll());
-    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i == 0);  // destroyed when it completes
+    // A future is destroyed when it completes.
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i == 0);
     scripts[0].change(plan::ready);
     EXPECT_TRUE(hand.is_woken());
     const std::vector<result<int>> all = assert_ready(hand.poll());

@@ -126,7 +126,7 @@ TEST_P(JoinHandleStress, ManyTasksJoinManyTasks) {
     EXPECT_EQ(on.run(main()), rounds * 32);
 }
 
-TEST(JoinHandleStressOnCore, HandlesOfEventLoopOnAnotherThread) {
+TEST(JoinHandleStressOnCore, OtherThreadUsesHandlesWhileTasksEnd) {
     support::handover_rounds left(20'000);
     census living;
     eddy::core loop;
@@ -271,7 +271,7 @@ TEST_P(AbortStress, AbortWithPendingPollCancelRacesWithShutdown) {
     }
 }
 
-TEST(AbortStressOnCore, AbortsFromAnotherThread) {
+TEST(AbortStressOnCore, AbortsFromAnotherThreadRaceWithEnd) {
     support::handover_rounds left(50'000);
     census living;
     eddy::core loop;

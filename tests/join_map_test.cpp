@@ -154,7 +154,7 @@ TEST(JoinMap, AbortMatchingAbortsTasksOfMatchingKeys) {
     });
 }
 
-TEST(JoinMap, KeysAreThoseOfUnjoinedTasks) {
+TEST(JoinMap, KeysListsOnlyUnjoinedTasks) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
         EXPECT_TRUE(map.keys().empty());
@@ -186,7 +186,7 @@ TEST(JoinMap, ContainsTaskUntilItIsJoined) {
         auto told = co_await ids.receiver;
         const eddy::task_id id = told.value();
         EXPECT_TRUE(map.contains_task(id));
-        map.spawn(1, own_id());  // replaces it
+        map.spawn(1, own_id());  // replaces the task with that id
         EXPECT_FALSE(map.contains_task(id));
         co_await map.shutdown();
     });
@@ -253,7 +253,8 @@ struct key_hash {
     std::size_t operator()(const brittle_key& key) const noexcept { return std::hash<int>()(key.number); }
 };
 
-/// Joins all tasks and ignores exceptions of their keys. Returns the number of joined tasks, or -1 if there is no end.
+/// Joins all tasks and ignores exceptions of their keys. Returns the number of joined tasks, or -1 after 100
+/// exceptions.
 eddy::task<int> join_remaining(eddy::join_map<brittle_key, int, key_hash>& tasks) {
     for (int joined = 0, thrown = 0; thrown < 100;) {
         try {

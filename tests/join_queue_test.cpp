@@ -17,7 +17,7 @@
 #include "support/joined_tasks.hpp"
 #include "support/runtimes.hpp"
 
-// The order of a join_queue. join_set_test.cpp has the tests of what it has in common with a join_set.
+// The order of a join_queue. join_set_test.cpp tests the behavior that join_queue and join_set have in common.
 
 namespace {
 
@@ -58,7 +58,7 @@ TEST(JoinQueue, ReusesMemoryOfJoinedTasks) {
         join_queue<int> queue;
         int spawned = 0;
         for (int i = 0; i < 30; ++i) queue.spawn(gives_later(spawned++));
-        // Longer than the first memory block, so the room of joined tasks is used again.
+        // Spawns more tasks than the first memory block holds, so the queue reuses the memory of joined tasks.
         for (int i = 0; i < 200; ++i) {
             auto output = co_await queue.join_next();
             EXPECT_EQ(output->value(), i);

@@ -33,7 +33,7 @@
 #include "support/runtimes.hpp"
 #include "support/stress.hpp"
 
-// Most tests run with a join_set and with a join_queue. join_queue_test.cpp has those of the order in a join_queue.
+// Most tests run with a join_set and with a join_queue. join_queue_test.cpp tests the order of a join_queue.
 
 namespace {
 
@@ -302,7 +302,7 @@ TYPED_TEST(JoinSets, UnpolledJoinNextRemovesNoTask) {
     }(set));
 }
 
-/// Spawns a task of `set` on `core`, which waits for a value of the returned sender.
+/// Spawns a task into `set` on `core`. The task waits for a value of the returned sender.
 template <class Set>
 oneshot<int>::sender spawn_waiter(eddy::core& core, Set& set) {
     auto ends = oneshot<int>::channel();

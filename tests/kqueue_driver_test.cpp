@@ -31,9 +31,9 @@ namespace {
 
 using ends = std::pair<unique_fd, unique_fd>;
 
-/// A driver, and what its ticks have reported.
+/// A driver, and the outcome of its last tick.
 struct KqueueDriver : testing::Test {
-    /// Runs a tick. Returns the readiness of each key that it has reported.
+    /// Runs a tick. Returns each key that the tick has reported, with its readiness.
     std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
         std::map<void*, ready> reported;
         last = driver->turn(timeout, [&](void* each, ready what) { reported[each] |= what; }).value();
@@ -154,7 +154,7 @@ TEST_F(KqueueDriver, PipeWriterSeesReaderClose) {
     EXPECT_TRUE(tick()[&key].is_write_closed());
 }
 
-// The kernel refuses the filter with EPIPE.
+// If the read end of a pipe is closed, the kernel refuses the write filter of the write end with EPIPE.
 TEST_F(KqueueDriver, BrokenPipeIsReportedThoughItHasNoFilter) {
     auto [from, to] = make_pipe();
     from.reset();
@@ -202,7 +202,7 @@ TEST_F(KqueueDriver, WatchAgainReplacesKeyAndInterest) {
     EXPECT_EQ(tick(), (std::map<void*, ready>{{&key, ready::readable | ready::writable}}));
 }
 
-TEST_F(KqueueDriver, RefusesWhatEpollRefuses) {
+TEST_F(KqueueDriver, RefusesInvalidWatchesLikeEpoll) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     EXPECT_EQ(driver->watch(from.get(), &key, interest::readable).error(), std::errc::file_exists);
@@ -233,7 +233,7 @@ TEST_F(KqueueDriver, UnwatchDropsEventsThatWereNotFetched) {
     EXPECT_EQ(tick(), (std::map<void*, ready>{{&other_key, ready::readable}}));
 }
 
-TEST_F(KqueueDriver, LimitOfEventsLeavesNoSourceOut) {
+TEST_F(KqueueDriver, EventsBeyondTheLimitFollowInLaterTicks) {
     driver = kqueue_driver::make(2).value();
     std::vector<ends> pipes;
     std::vector<int> keys(5);
@@ -323,7 +323,7 @@ TEST_F(KqueueDriver, AlarmEndsTickAndStaysSetUntilThen) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 30min);
 }
 
-TEST_F(KqueueDriver, NativeHandleIsReadableWhileATickHasSomethingToReport) {
+TEST_F(KqueueDriver, NativeHandleIsReadableWhileEventsArePending) {
     auto outer = kqueue_driver::make(8).value();
     ASSERT_TRUE(outer->watch(driver->native_handle(), &other_key, interest::readable));
     const auto is_ready = [&] { return outer->turn(0ns, [](void*, ready) {}).value().events != 0; };
@@ -343,8 +343,8 @@ TEST_F(KqueueDriver, WakeAfterCloseDoesNothing) {
     driver->wake();
 }
 
-// The number of the descriptor may belong to another file there.
-TEST_F(KqueueDriver, ForkedChildDoesNotCloseTheNumberOfTheKqueue) {
+// A forked child does not inherit the kqueue, so its descriptor number may belong to another file there.
+TEST_F(KqueueDriver, ForkedChildDoesNotCloseReusedDescriptorNumber) {
     const int fd = driver->native_handle();
     const pid_t child = ::fork();
     if (child == 0) {

@@ -151,7 +151,7 @@ TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
     EXPECT_TRUE(support::comes_true([&pool] { return pool.load(0) == 0; }));
 }
 
-/// Counts whether it is destroyed on the thread that constructed it.
+/// Increments `right` if it is destroyed on the thread that constructed it, and `wrong` otherwise.
 struct notes_death {
     std::atomic<int>* right;
     std::atomic<int>* wrong;

@@ -300,12 +300,12 @@ TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
     }());
 }
 
-TEST(LocalSet, SpawnInOneRunUntilWakesTheOther) {
+TEST(LocalSet, SpawnInOneRunUntilWakesOtherRunUntil) {
     local_set set;
     int ran = 0;
     by_hand all(set.run_until(eddy::pending<void>()));
     assert_pending(all.poll());
-    // Completes in its first poll, so it does not poll the tasks itself.
+    // This run_until() completes in its first poll, so it does not poll the tasks of the set.
     by_hand brief(set.run_until(eddy::poll_fn([&ran](eddy::context&) {
         spawn_local([&ran] { ++ran; });
         return eddy::poll_result<void>::ready();

@@ -51,7 +51,7 @@ TEST(MiniRedisDatabase, ExpiredKeyIsErasedByTask) {
         EXPECT_EQ(keys.expiring(), 0u);
         EXPECT_EQ(text_at(keys, "a"), "none");
         EXPECT_EQ(text_at(keys, "b"), "2");
-        // Again, after the queue was empty.
+        // The queue of expiries is empty now. A new expiry must also be noticed.
         keys.expire_at("b", clock::now() + 1s);
         co_await eddy::test::advance(2s);
         EXPECT_EQ(keys.size(), 0u);

@@ -238,7 +238,7 @@ TEST(MiniRedisFaults, ClientsBeyondLimitWaitUntilOneLeaves) {
     EXPECT_EQ(second.receive(7), "+PONG\r\n");
 }
 
-TEST(MiniRedisFaults, LargeValuesGoBothWays) {
+TEST(MiniRedisFaults, LargeValuesAreStoredAndReturned) {
     redis_server server;
     const auto one = server.connect();
     const std::string big(5'000'000, 'b');

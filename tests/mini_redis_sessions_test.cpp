@@ -174,7 +174,7 @@ std::string run_in_resp3(const raw_socket& server, const std::vector<std::string
 }
 
 /// Moves the answer of PUBLISH behind the message for the connection's own subscription, as in Redis 7. Redis 8 sends
-/// it before the message.
+/// the answer first.
 std::string with_message_first(std::string received) {
     const std::string message = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\ntext\r\n";
     const std::string answer = ":1\r\n";

@@ -21,8 +21,8 @@
 #include "mini_redis/client.hpp"
 #include "mini_redis/server.hpp"
 
-// mini_redis as a process: its client, its commands and its shutdown. One test of messages runs the server on an event
-// loop of the test.
+// mini_redis as a process: its client, its commands and its shutdown. One test of messages runs the server in the test
+// process instead.
 
 namespace {
 
@@ -214,7 +214,7 @@ TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
         server.signal(signal);
         EXPECT_EQ(idle.receive(1), "");
         EXPECT_EQ(half.receive(1), "");
-        // The server waits until both have closed their connections, too.
+        // The server also waits until both clients have closed their connections.
         idle.close(), half.close();
         const auto ended = server.wait();
         EXPECT_EQ(ended.code, 0);
@@ -311,7 +311,7 @@ TEST(MiniRedis, SignalLosesNoReplyUnderPipelinedLoad) {
     EXPECT_EQ(server.wait().out, "20 clients served\n");
 }
 
-/// Requests that the server does not read follow the one that ends the connection.
+/// The client sends 8 MiB of requests after the request that ends the connection. The server does not read them.
 TEST(MiniRedis, RepliesBeforeTheEndOfAConnectionAreNotLost) {
     const redis_server server;
     std::string many;

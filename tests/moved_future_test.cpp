@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Futures that were moved after their first poll end the program, with a message that contains the await that polled
-// them.
+// A future that was moved after its first poll ends the program. The message names the await that polled the future.
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
@@ -21,7 +20,7 @@ namespace {
 using eddy::task;
 namespace sync = eddy::sync;
 
-/// Awaits a future in a select, in which it loses, and moves it then.
+/// Polls a future in a select that another future wins. Then moves the polled future, and awaits it.
 template <class F>
 task<void> move_after_poll(F waits) {
     const auto first = co_await eddy::select_biased(std::ref(waits), eddy::ready());
@@ -39,7 +38,7 @@ void run(task<void> main) {
     core.run(std::move(main));
 }
 
-/// Returns what the message about a future that was moved must contain.
+/// Returns a regular expression for the message about a future that was moved.
 std::string moved(const std::string& what) {
     return what + " was moved after its first poll: keep it where it is.*It was polled .at .*moved_future_test.cpp:";
 }

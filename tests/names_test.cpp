@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Public names that the C library or std has, too: what docs/pitfalls.md says of them compiles.
+// Public names of eddy that the C library or std has, too. The uses that docs/pitfalls.md recommends must compile.
 #include <gtest/gtest.h>
 
 #include <poll.h>
@@ -48,7 +48,7 @@ TEST(Names, NamespacesCanBeAliasedInsideANamespace) {
 namespace all_of_eddy {
 using namespace eddy;
 
-TEST(Names, UsingNamespaceEddyLeavesPosixCalls) {
+TEST(Names, UsingNamespaceEddyDoesNotHidePosixCalls) {
     EXPECT_TRUE((std::is_same_v<decltype(time::sleep(1s)), eddy::time::sleep_future>));
     EXPECT_EQ(wait(ready(1)), 1);
     int status = 0;
@@ -65,7 +65,7 @@ using namespace eddy::io;
 using namespace eddy::streams;
 using namespace eddy::test;
 
-TEST(Names, ArgumentsDecideNextToStd) {
+TEST(Names, ArgumentsSelectBetweenEddyAndStd) {
     EXPECT_EQ(make_error_code(eddy::errc::timed_out), eddy::errc::timed_out);
     EXPECT_TRUE((is_same_v<decltype(advance(1s)), eddy::test::advance_future>));
     EXPECT_TRUE((is_same_v<decltype(flush(declval<eddy::net::tcp_stream&>())),
@@ -81,7 +81,7 @@ using namespace eddy::io;
 using namespace eddy::sys;
 using namespace eddy::time;
 
-TEST(Names, ArgumentsDecideNextToPosix) {
+TEST(Names, ArgumentsSelectBetweenEddyAndPosix) {
     EXPECT_TRUE((std::is_same_v<decltype(sleep(1s)), eddy::time::sleep_future>));
     EXPECT_TRUE((std::is_same_v<decltype(sleep(1)), unsigned>));
     EXPECT_TRUE((std::is_same_v<decltype(clock::now()), eddy::time::time_point>));

@@ -44,7 +44,7 @@ std::string send_much_and_read_all(const support::raw_socket& peer) try {
     return error.what();
 }
 
-/// Reads a byte and writes a reply, as a server does that refuses the rest of its input.
+/// Reads a byte and writes a reply, like a server that refuses the rest of its input.
 template <class Reader, class Writer>
 eddy::task<eddy::result<void>> refuse(Reader& reader, Writer& writer) {
     std::array<std::byte, 1> first{};
@@ -144,7 +144,7 @@ TEST(CloseGracefully, ResetByThePeerIsAnError) {
     EXPECT_EQ(ended.error(), std::errc::connection_reset);
 }
 
-TEST(CloseGracefully, HandlerOfServeMayEndWithIt) {
+TEST(CloseGracefully, HandlerOfServeMayCloseGracefully) {
     eddy::core core;
     const eddy::sync::cancellation_token end;
     auto listener =

@@ -306,7 +306,7 @@ TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     EXPECT_LT(worst, 500ms) << "the ticker was delayed by " << worst.count() << " ns";
 }
 
-TEST(LookupHost, PausedClockDoesNotPassALookup) {
+TEST(LookupHost, PausedClockDoesNotAdvanceDuringALookup) {
     const stub_resolver stub(addresses{some_addr});
     auto core = eddy::core::builder().start_paused(true).build().value();
     within(core, []() -> eddy::task<void> {

@@ -66,7 +66,7 @@ bool comes_to_wake(eddy::core& core, H& hand) {
     });
 }
 
-/// Reads what the stream has, and then until a read would wait. Returns the number of bytes.
+/// Reads until a read would wait. Returns the number of bytes.
 template <class S>
 eddy::task<std::size_t> drain(S& stream) {
     std::array<std::byte, 64> into{};
@@ -127,7 +127,7 @@ TEST(NetPollReady, OnlyTheLastPollerOfADirectionIsWoken) {
     EXPECT_FALSE(first.is_woken());
 }
 
-TEST(NetPollReady, HalvesAndUnixStreamsHaveIt) {
+TEST(NetPollReady, HalvesAndUnixStreamsReportReadiness) {
     eddy::core core;
     auto [one, other] = eddy::net::unix_stream::pair().value();
     auto [reader, writer] = std::move(one).into_split();
@@ -199,7 +199,7 @@ TEST(NetPollReady, EndedLoopIsReportedAsShutdown) {
     EXPECT_EQ(within(next, writes(made.stream)).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(NetPollReady, WithoutALoopThrowsMisuse) {
+TEST(NetPollReady, PollWithoutALoopThrowsMisuse) {
     support::connection made;
     by_hand outside(reads(made.stream));
     EXPECT_THROW(static_cast<void>(outside.poll()), eddy::misuse);

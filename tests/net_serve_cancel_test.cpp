@@ -30,7 +30,7 @@ class served_object {
 public:
     static constexpr int clients = 3;
 
-    /// Serves a connection until it is aborted. Then needs several more polls to end.
+    /// Serves a connection until the task is cancelled. The cleanup then needs several more polls.
     eddy::task<void> serve_one(tcp_stream stream) {
         const auto own = std::move(stream);
         ++alive_;
@@ -63,7 +63,8 @@ private:
 /// Runs on an event loop and on a runtime with 4 workers.
 class NetServeCancel : public testing::TestWithParam<unsigned> {
 protected:
-    /// Calls `cancel` with a server and its object. Its task cancels the server after all handlers have started.
+    /// Calls `cancel(server, object)`, where the handlers of the server use the object. `cancel` returns a task that
+    /// cancels the server after all handlers have started. Expects that no handler runs when this task has ended.
     template <class Cancel>
     void check(Cancel cancel) {
         const auto rounds = [&]() -> eddy::task<void> {

@@ -188,7 +188,7 @@ TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(NetServe, ConnectionsOfABackgroundServerDoNotKeepRunFromReturning) {
+TEST(NetServe, BackgroundServerDoesNotKeepRunFromReturning) {
     std::optional<tcp_stream> client;  // stays connected
     const auto work = [&]() -> eddy::task<void> {
         auto listener = (co_await tcp_listener::bind(any)).value();

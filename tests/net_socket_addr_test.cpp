@@ -334,7 +334,7 @@ TEST(SocketAddrStress, AnyAddressRoundTripsThroughText) {
 
 // ---- Values ----
 
-TEST(SocketAddr, PartsReadBack) {
+TEST(SocketAddr, PartsAreReturnedAsSet) {
     socket_addr addr(v6({0xfe80, 0, 0, 0, 0, 0, 0, 1}), 80, 0x12345, 3);
     EXPECT_TRUE(addr.is_ipv6() && !addr.is_ipv4());
     EXPECT_EQ(addr.port(), 80);
