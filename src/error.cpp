@@ -107,8 +107,8 @@ std::string with_place(std::string_view text, const std::source_location& where)
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-    // Never destroyed, because destructors that run at process exit may compare error codes. In static storage, so that
-    // the first error needs no allocation.
+    // The category is never destroyed, because destructors that run at process exit may compare error codes. It is in
+    // static storage, so that the first error needs no allocation.
     alignas(category) static std::byte storage[sizeof(category)];
     static const category& instance = *::new (storage) category;
     return instance;

@@ -33,7 +33,7 @@ public:
             raised_.store(true, std::memory_order_release);
             if (!is_parked_) return;
         }
-        // Notified after the unlock, so that the woken thread does not block on the lock.
+        // Notifies after the unlock, so that the woken thread does not block on the lock.
         condition_.notify_one();
     }
 

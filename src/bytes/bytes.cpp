@@ -25,7 +25,7 @@ bytes bytes::from_static(std::string_view text) noexcept { return from_static(st
 bytes bytes::copy_of(std::span<const std::byte> from) {
     if (from.empty()) return {};
     auto copy = whole(detail::byte_block::make(from.size()));
-    // Not std::ranges::copy(): libstdc++ 12 copies const bytes one by one with it.
+    // Does not use std::ranges::copy(), because libstdc++ 12 then copies const bytes one by one.
     std::memcpy(copy.data_, from.data(), from.size());
     return copy;
 }

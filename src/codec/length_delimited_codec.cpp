@@ -18,7 +18,7 @@ constexpr std::size_t largest_field = sizeof(std::uint64_t);
 std::uint64_t number_in(std::span<const std::byte> bytes, std::size_t size, std::endian order) noexcept {
     std::array<std::byte, largest_field> eight{};
     if (bytes.size() >= eight.size()) {
-        std::memcpy(eight.data(), bytes.data(), eight.size());  // one load; the shift below drops the bytes after it
+        std::memcpy(eight.data(), bytes.data(), eight.size());  // one load; the shift below drops the later bytes
     } else {
         std::memcpy(eight.data(), bytes.data(), size);
     }
@@ -47,7 +47,7 @@ std::optional<std::uint64_t> adjusted(std::uint64_t number, std::int64_t adjustm
     return sum;
 }
 
-/// The inverse of adjusted().
+/// The inverse of adjusted(): returns `size` - `adjustment`, or nothing if that is negative or overflows.
 std::optional<std::uint64_t> unadjusted(std::uint64_t size, std::int64_t adjustment) noexcept {
     const std::uint64_t number = size - static_cast<std::uint64_t>(adjustment);
     const bool is_too_little = adjustment > 0 && number > size;
@@ -79,7 +79,8 @@ inline result<std::size_t> length_delimited_codec::frame_size(std::span<const st
     if (!size) return failure(errc::bad_frame_length);
     if (*size > options_.most_ && *size != begun_) return failure(errc::frame_too_large);
     if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
-    // A frame that ends within its own header: the rest of the header would be decoded again, possibly forever.
+    // Refuses a frame that ends within its own header. The rest of that header would be decoded as the next frame,
+    // possibly forever.
     if (*size + options_.skipped() < options_.head()) return failure(errc::bad_frame_length);
     return static_cast<std::size_t>(*size);
 }

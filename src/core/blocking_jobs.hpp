@@ -14,7 +14,7 @@ namespace eddy::detail {
 ///     0    is_waited  the loop                  the loop parks until the number is 0
 ///     1..  jobs       begin() and end()         the number
 ///
-/// Both are in one word, so that the last end() cannot miss that the loop parks.
+/// Both fields are in one word, so that the last end() cannot miss that the loop parks.
 /// Thread safety: end() on any thread, other functions on the loop's thread.
 class blocking_jobs {
 public:
@@ -23,20 +23,20 @@ public:
         word_.fetch_add(one_job, std::memory_order_relaxed);
     }
 
-    /// Call it after the job has woken its waiters. Returns whether the caller must unpark the loop.
+    /// Ends a job. Call this after the job has woken its waiters. Returns whether the caller must unpark the loop.
     [[nodiscard]] bool end() noexcept {
         // release: pairs with the acquire in any() and wait(), so that the loop sees the wake-ups of the job.
         // acquire: pairs with the release of earlier calls, which makes the last call publish their wake-ups too.
         return word_.fetch_sub(one_job, std::memory_order_acq_rel) == (one_job | is_waited);
     }
 
-    /// Returns whether jobs are pending. If not, the loop can find all that they have woken.
+    /// Returns whether jobs are pending. If not, all wake-ups of the ended jobs are visible to the loop.
     [[nodiscard]] bool any() const noexcept {
         // acquire: pairs with the release in end().
         return word_.load(std::memory_order_acquire) >= one_job;
     }
 
-    /// From now on the last end() asks its caller to unpark the loop. Returns false if no jobs are pending.
+    /// Requests that the last end() makes its caller unpark the loop. Returns false if no jobs are pending.
     [[nodiscard]] bool wait() noexcept {
         // acquire: pairs with the release in end().
         return word_.fetch_or(is_waited, std::memory_order_acquire) >= one_job;

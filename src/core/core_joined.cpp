@@ -20,8 +20,8 @@ bool core_joined::poll_join(joinable& joined, const waker& wake) {
         return false;
     }
     if ((word & has_waker) != 0) {
-        // Takes the field back. acquire: pairs with the release in publish(). If `complete` is set, the outcome is
-        // visible. The release half has no partner.
+        // Takes join_waker back, so that publish() does not use it. acquire: pairs with the release in publish(). If
+        // `complete` is set, the outcome is visible. The release half has no partner.
         if ((task.join_word.fetch_and(static_cast<std::uint8_t>(~has_waker), std::memory_order_acq_rel) & complete) !=
             0)
             return true;
@@ -32,8 +32,8 @@ bool core_joined::poll_join(joinable& joined, const waker& wake) {
 }
 
 core_joined::leaves core_joined::publish(bool may_part) noexcept {
-    // Whether the handle's reference is the only one, so that only the handle can make another one.
-    // acquire: pairs with the release in drop_remote(). The uses by other threads precede the handover to the handle.
+    // True if the handle's reference is the only one. Then only the handle can create another reference. acquire: pairs
+    // with the release in drop_remote(), so that the handle gets the task after all uses by other threads.
     const bool is_last = may_part && local_refs == 1 && remote.load(std::memory_order_acquire) == 0;
     constexpr std::uint8_t counted = gone | is_shared;
     waker joiner;
@@ -68,7 +68,7 @@ core_joined::leaves core_joined::leave() noexcept {
     // acquire: as in poll_join().
     std::uint8_t word = join_word.load(std::memory_order_acquire);
     if ((word & parted) != 0) return leaves::all;
-    // A shared task is counted and will not be parted. Checked before `shared` is used, which is null after
+    // A shared task is counted and will not be parted. This check precedes the use of `shared`, which is null after
     // share_again().
     if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
     if (shared->is_running()) {
@@ -93,11 +93,11 @@ bool core_joined::is_finished(const joinable& task) noexcept {
 
 void core_joined::add_reference(joinable& joined) noexcept {
     core_joined& task = of(joined);
-    // relaxed: nothing is read through the bit. If the caller's reference is a shared one, the bit was set before the
-    // caller received the reference.
+    // relaxed: the bit publishes no other data. If the caller copies an abort handle, the bit was set before the caller
+    // received that handle.
     if ((task.join_word.load(std::memory_order_relaxed) & is_shared) == 0) {
-        // acq_rel: either publish() sees the bit and does not part, or this sees `parted` and the task as publish()
-        // left it.
+        // acq_rel: either publish() sees the bit and does not part, or this call sees `parted`, and the task as
+        // publish() left it.
         const std::uint8_t before = task.join_word.fetch_or(is_shared, std::memory_order_acq_rel);
         if ((before & parted) != 0) return task.share_again();
     }
@@ -122,9 +122,10 @@ void core_joined::abort(joinable& joined) noexcept {
     std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return;
     if (!task.shared->is_running()) {
-        // The task goes into the inbound list, so it must be counted from here on. If the loop parted with it
-        // meanwhile, the handle could free a task that is in the list, or the loop could be gone. Abort handles find
-        // the bit set. acq_rel: either publish() sees the bit and does not part, or this sees `complete`.
+        // The task goes into the inbound list, so it must be counted from here on. If publish() set `parted` meanwhile,
+        // the handle could free the task while it is in the list, or the loop could be gone. (If the caller is an abort
+        // handle, the bit is set already.) acq_rel: either publish() sees the bit and does not part, or this sees
+        // `complete`.
         while ((word & is_shared) == 0) {
             if (task.join_word.compare_exchange_weak(word, word | is_shared, std::memory_order_acq_rel,
                                                      std::memory_order_acquire))

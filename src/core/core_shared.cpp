@@ -279,7 +279,7 @@ void core_shared::park(max_wait limit) {
     if (spin(limit)) return;
     if (call_before_park()) return look_at_driver(std::chrono::nanoseconds::zero());
     if (const auto next = time_->next_deadline()) {
-        // Compared before the subtraction, which would overflow for a deadline at the minimum of the clock.
+        // The comparison comes before the subtraction, which would overflow for a deadline at the minimum of the clock.
         const auto now = time_->now();
         const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
         limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
@@ -288,7 +288,7 @@ void core_shared::park(max_wait limit) {
     call_after_unpark();
 }
 
-/// Calls the hook of a loop that is about to park. Returns whether it has queued a task.
+/// Calls the hook of a loop that is about to park. Returns whether the hook has queued a task.
 bool core_shared::call_before_park() noexcept {
     if (observes_ == nullptr || !observes_->hooks.before_park) return false;
     observes_->hooks.before_park();
@@ -303,7 +303,7 @@ void core_shared::call_after_unpark() noexcept {
 /// there is nothing else to do, and no blocking job whose end could give the tasks something to do.
 void core_shared::park_paused(max_wait limit) {
     blocking_jobs& jobs = place_->jobs();
-    // Before the checks for events: they find everything that was woken by jobs that have ended here.
+    // any() is called before the checks below, so that they find all wake-ups of the jobs that have ended.
     const bool may_advance = !jobs.any();
     look_at_driver(std::chrono::nanoseconds::zero());
     drain_inbound();
@@ -369,8 +369,8 @@ void core_shared::drain_inbound() noexcept {
 
 void core_shared::arrive(inbound_node& node) noexcept { node.inbound->arrive(node, *this, !is_closed_); }
 
-/// The waker, context and result slot with which a loop polls its tasks. Made once for many polls, to save their
-/// construction. The tasks share the result slot, because most polls produce no outcome.
+/// The waker, context and result slot with which a loop polls its tasks. Created once for many polls, which saves a
+/// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
     poller() noexcept : waker_(&core_waker, nullptr), context_(waker_.get()) {}
@@ -506,7 +506,7 @@ void core_shared::poll_joined_future(core_task& task, context& cx) noexcept {
 
 /// Polls a coroutine that has a join handle.
 void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
-    // Written at the end of the task. The cache line loads while the coroutine frames run.
+    // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
     __builtin_prefetch(&task.join_word, 1);
     this_thread.loop_task = &task;
     task.has_ended = advance_root(*task.root, task.outcome, cx);
@@ -582,7 +582,8 @@ void core_shared::close() noexcept {
     }
     if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
     is_closed_ = true;
-    // The loop counts as running on this thread, so that destructors of tasks use the owner halves, as inside a run.
+    // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
+    // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);
     const executor_scope executor({.core = this, .time = time_.get()});
     const without_task_locals unbound;
@@ -594,7 +595,7 @@ void core_shared::close() noexcept {
     destroy_tasks();
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
-    // Destroyed on this thread, and not by the thread that releases the last reference.
+    // Destroys the handlers on this thread, and not on the thread that releases the last reference.
     on_uncaught_ = nullptr;
     on_unobserved_error_ = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks

@@ -30,7 +30,7 @@ struct core_joined;
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:
-    /// The observers of the tasks of the loop.
+    /// The hooks and the histogram that observe the tasks of the loop.
     struct observer {
         runtime_hooks hooks;
         bool counts_poll_times = false;
@@ -58,7 +58,7 @@ public:
     void release() noexcept {
         if (references_.drop()) delete this;
     }
-    /// Returns the mark of the loop's thread.
+    /// Returns whether the calling thread is the loop's thread.
     [[nodiscard]] bool is_on_own_thread() const noexcept { return owner_ == this_thread_mark(); }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     /// Adds `node` to the inbound list, and wakes the loop if it is parked. Returns false if the loop is closed.
@@ -96,8 +96,8 @@ public:
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
     [[nodiscard]] bool is_running() const noexcept { return this_thread.running_loop == this; }
-    /// Returns whether this is the copy of a parent's loop in a forked child. It cannot run, because its driver belongs
-    /// to the parent. A loop without I/O can continue to run, so this returns false for it.
+    /// Returns whether this is the copy of a parent's loop in a forked child. Such a copy cannot run, because its
+    /// driver belongs to the parent. A loop without I/O can continue to run, so this returns false for it.
     [[nodiscard]] bool is_copy_in_child() const noexcept { return io_ != nullptr && io_->is_in_child(); }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }

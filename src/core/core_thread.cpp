@@ -27,7 +27,7 @@ struct core_thread::running {
             detail::fatal_misuse("a core_thread was destroyed on its own thread: it cannot wait for itself");
         }
         try {
-            // Sent as work, so that earlier work is started before the thread ends.
+            // Sends the end of the thread as work, so that earlier work is started before the thread ends.
             static_cast<void>(remote->spawn([stop = std::move(stop)]() mutable { stop.reset(); }));
         } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the closure and the sender are destroyed
         }

@@ -6,8 +6,9 @@
 
 namespace eddy::detail {
 
-/// Prevents the clock of the event loop that runs on this thread from advancing by itself while it is paused. A member
-/// of jobs that leave the thread and that a task of the loop may wait for. Does nothing without an event loop.
+/// Prevents the clock of the event loop that runs on this thread from advancing by itself while it is paused. A job has
+/// a held_clock as a member if it runs on another thread and a task of the loop may wait for it. Does nothing without
+/// an event loop.
 /// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
 class held_clock {
 public:

@@ -21,7 +21,8 @@ public:
         if (!limit) {
             woken_.wait(guard, [this] { return is_due_; });
         } else if (*limit > std::chrono::nanoseconds::zero()) {
-            // Limited, so that the sum with the current time cannot overflow. The caller checks the time again anyway.
+            // The wait is limited, so that the sum with the current time cannot overflow. The caller checks the time
+            // again anyway.
             woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)),
                             [this] { return is_due_; });
         }
@@ -29,7 +30,7 @@ public:
     }
 
     void unpark() noexcept {
-        // Notified under the lock, because the parked thread may destroy this object as soon as it can take the lock.
+        // Notifies under the lock, because the parked thread may destroy this object as soon as it can take the lock.
         std::lock_guard guard(lock_);
         is_due_ = true;
         woken_.notify_one();

@@ -62,7 +62,7 @@ public:
 
     // ---- Blocking jobs, for a paused clock ----
     [[nodiscard]] blocking_jobs& jobs() noexcept { return jobs_; }
-    /// Counts a job. Returns a reference to this place for end_job(), which gives it up.
+    /// Counts a job. Returns a reference to this place, which end_job() releases.
     [[nodiscard]] sleeping_place* begin_job() noexcept {
         retain();
         jobs_.begin();

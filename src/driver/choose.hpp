@@ -31,18 +31,20 @@ struct driver_choice {
 /// default of the system.
 [[nodiscard]] driver_kind readiness_driver_here() noexcept;
 
-/// The decision of choose_driver() without its inputs: `named` is the value of EDDY_DRIVER, and `ask` stands for
-/// ring_support(). Calls `ask` only if io_uring is a candidate: a system that forbids io_uring may log each attempt.
+/// Makes the decision of choose_driver() from explicit inputs: `named` is the value of EDDY_DRIVER, and `ask` stands
+/// for ring_support(). Calls `ask` only if io_uring is a candidate: a system that forbids io_uring may log each
+/// attempt.
 [[nodiscard]] result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
                                                   ring_answer (*ask)() noexcept) noexcept;
 
-/// Returns the choice after `refused` could not be created because of `error`: epoll, if that is allowed. The check in
-/// choose_driver() creates one small ring. A full-size ring, or one ring per worker, may exceed RLIMIT_MEMLOCK.
+/// Returns the choice after `refused` could not be created because of `error`: epoll, if that is allowed. A ring can
+/// fail although choose_driver() has checked for it: the check creates one small ring, but a full-size ring, or one
+/// ring per worker, may exceed RLIMIT_MEMLOCK.
 /// Errors: `error`, if epoll must not replace the driver.
 [[nodiscard]] result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept;
 
-/// Returns the text of an exception for `error`: `maker`, the value of EDDY_DRIVER if it is set, and the reason why
-/// that driver is not available.
+/// Returns the text of an exception for `error`: `maker`, the value of EDDY_DRIVER if it is set, and if that is
+/// io_uring, the reason why no ring is available.
 [[nodiscard]] std::string with_driver_asked_for(std::string_view maker, const std::error_code& error);
 
 /// Chooses a driver and calls `make(kind)`, which creates all drivers of an event loop or a runtime, or none. If `make`

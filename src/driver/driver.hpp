@@ -41,7 +41,7 @@ template <class D>
 concept driver_like = requires(D d, int fd, source_key key, io::interest wanted, max_wait timeout) {
     // Any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that already holds.
     { d.watch(fd, key, wanted) } -> std::same_as<result<void>>;
-    // Any thread. `fd` is watched. Reports a condition that already holds again.
+    // Any thread. `fd` is watched. If a condition already holds, reports it once more.
     { d.watch_again(fd, key, wanted) } -> std::same_as<result<void>>;
     // Any thread. A driver tick in progress may still report the key.
     { d.unwatch(fd) } -> std::same_as<result<void>>;

@@ -43,7 +43,7 @@ void epoll::close() noexcept {
     wake_->is_closed = true;
     if (alarm_) static_cast<void>(poll_.registry().remove(alarm_.get()));
     alarm_.reset();
-    // The waker first: its destructor removes it from the poll.
+    // Destroys the waker first, because its destructor removes it from the poll.
     static_cast<void>(sys::waker(std::move(waker_)));
     static_cast<void>(sys::poll(std::move(poll_)));
     static_cast<void>(sys::events(std::move(events_)));

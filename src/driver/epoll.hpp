@@ -39,7 +39,7 @@ public:
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().add(fd, token_of(key), wanted);
     }
-    /// Changes what a watched descriptor is watched for. Reports a condition that already holds again.
+    /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().modify(fd, token_of(key), wanted);
     }
@@ -76,8 +76,8 @@ public:
     /// Sets whether a wake-up ends the ticks of this epoll. Pass false while a ring watches waker_handle(). Call this
     /// only on the thread that is about to run a tick.
     void enable_wake_ups(bool enabled) const noexcept {
-        // An eventfd never has priority data, so that interest disables it. (If the call fails, both the ring and
-        // the epoll report a wake-up, which is harmless.)
+        // An eventfd never has priority data, so this interest disables its events. (If the call fails, both the ring
+        // and the epoll report a wake-up, which is harmless.)
         static_cast<void>(poll_.registry().modify(waker_.native_handle(), wake_token,
                                                   enabled ? io::interest::readable : io::interest::priority));
     }
@@ -86,8 +86,8 @@ public:
 
     /// Records that a wake-up was received: the next wake() writes to the eventfd again.
     void take_wake() const noexcept {
-        // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag
-        // set, and did not write, is visible to this thread after the tick.
+        // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set writes nothing. The exchange
+        // nevertheless makes visible what its thread has published before.
         wake_->is_due.exchange(false, std::memory_order_acq_rel);
     }
     /// Ends the tick in progress, or the next one. Any thread, also after close().
@@ -126,11 +126,11 @@ private:
 
     epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick);
 
-    /// The state that wake() shares with close(). On the heap, since an epoll is movable.
+    /// The state that wake() shares with close(). It is on the heap, since an epoll is movable.
     struct wake_state {
         atomic<bool> is_due{false};
-        // Cheap compared to the system call of a wake-up, and rarely contended: only the thread that has set
-        // `is_due` takes it.
+        // The lock costs little compared to the system call of a wake-up, and is rarely contended: apart from close(),
+        // only the thread that has set `is_due` takes it.
         mutex lock;
         bool is_closed = false;
     };

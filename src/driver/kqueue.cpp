@@ -61,7 +61,7 @@ io::ready ready_of(const record& event) noexcept {
     } else {
         return (event.fflags & priority_note) != 0 ? io::ready::readable | io::ready::priority : io::ready::readable;
     }
-    // The error of the socket, if it ended with one.
+    // If the connection ended with an error, fflags is its errno.
     if (is_over && event.fflags != 0) ready |= io::ready::error;
     return ready;
 }
@@ -85,7 +85,7 @@ kqueue_driver::kqueue_driver(std::size_t events_per_tick) : events_(events_per_t
 }
 
 kqueue_driver::~kqueue_driver() {
-    // The kqueue is not there in a forked child: see the class comment.
+    // A forked child does not have the kqueue: see the class comment.
     if (process_.is_parent()) static_cast<void>(queue_.release());
 }
 
@@ -97,8 +97,8 @@ kqueue_driver::watched_fd* kqueue_driver::find(int fd) noexcept {
     return &watched_[index];
 }
 
-/// Adds the filters in `wanted`, and removes the others that `before` has. Makes all changes even if one fails.
-/// Errors: the first one.
+/// Adds the filters in `wanted`, and removes the others that `before` has. Makes all changes even if one of them fails.
+/// Errors: that of the first change that failed.
 result<void> kqueue_driver::change_filters(int fd, source_key key, std::optional<io::interest> before,
                                            std::optional<io::interest> wanted) noexcept {
     std::array<record, all_ways.size()> records;
@@ -115,7 +115,7 @@ result<void> kqueue_driver::change_filters(int fd, source_key key, std::optional
         const int error = error_of(records[i]);
         if (error == 0) continue;
         const bool is_added = has(wanted, ways[i]);
-        if (!is_added && error == ENOENT) continue;  // a broken pipe never had it
+        if (!is_added && error == ENOENT) continue;  // a broken pipe has no filter for writing
         // Not every kind of descriptor has out-of-band data.
         if (ways[i] == way::priority && wanted != io::interest::priority) continue;
         if (is_added && error == EPIPE) {
@@ -135,7 +135,7 @@ result<void> kqueue_driver::watch(int fd, source_key key, io::interest wanted) n
     }
     const std::lock_guard guard(lock_);
     if (find(fd) != nullptr) return std::unexpected(std::make_error_code(std::errc::file_exists));
-    // First the allocations, which may throw.
+    // Allocates first, because an allocation may throw.
     const auto index = static_cast<std::size_t>(fd);
     if (index >= watched_.size()) watched_.resize(std::max(2 * watched_.size(), index + 1));
     broken_pipes_.reserve(broken_pipes_.size() + 1);
@@ -158,7 +158,7 @@ result<void> kqueue_driver::watch_again(int fd, source_key key, io::interest wan
     if (known == nullptr) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
     broken_pipes_.reserve(broken_pipes_.size() + 1);
     const io::interest before = known->wanted;
-    // EV_ADD of a filter that exists replaces the key, and reports a condition that already holds again.
+    // EV_ADD of a filter that exists replaces the key. If the condition already holds, the kernel reports it once more.
     auto changed = change_filters(fd, key, before, wanted);
     known->key = key;
     known->wanted = changed ? wanted : before | wanted;
@@ -183,7 +183,7 @@ result<void> kqueue_driver::make_wake_filter() noexcept {
     std::array<record, 1> added;
 #if defined(EVFILT_USER)
     added[0] = make_record(0, EVFILT_USER, EV_ADD | EV_CLEAR, 0, this);
-    // A kernel that is older than the header refuses it.
+    // A kernel that is older than the header refuses this filter.
     if (sys::change_kevents(queue_.get(), added) && error_of(added[0]) == 0) return ok();
 #endif
     auto made = wake_pipe::make();
@@ -259,8 +259,8 @@ driver_tick kqueue_driver::collect(std::size_t fetched) noexcept {
     }
     if (was_triggered) {
         if (wakes_) wakes_.drain();
-        // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag set,
-        // and did not trigger the filter, is visible to this thread after the tick.
+        // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set triggers nothing. The exchange
+        // nevertheless makes visible what its thread has published before.
         done.was_woken = wake_is_due_.exchange(false, std::memory_order_acq_rel);
         collect_broken_pipes();
     }
@@ -268,7 +268,8 @@ driver_tick kqueue_driver::collect(std::size_t fetched) noexcept {
     return done;
 }
 
-/// Reports the pipes for which the kernel has no filter. There is room for one at least, that of the trigger.
+/// Reports the pipes for which the kernel has no filter. reports_ has room for at least one of them, because the event
+/// of the trigger is not in reports_.
 void kqueue_driver::collect_broken_pipes() noexcept {
     const std::lock_guard guard(lock_);
     while (!broken_pipes_.empty()) {
@@ -279,7 +280,7 @@ void kqueue_driver::collect_broken_pipes() noexcept {
     }
 }
 
-/// Adds a report. The events of the filters of a descriptor often follow each other: they are one report.
+/// Adds a report. Merges consecutive events of the same descriptor: it often has one from each of its filters.
 void kqueue_driver::pass_on(source_key key, io::ready what) noexcept {
     if (!reports_.empty() && reports_.back().key == key) {
         reports_.back().what |= what;

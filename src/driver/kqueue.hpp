@@ -52,7 +52,7 @@ public:
     /// bad_file_descriptor; not_enough_memory; not_supported if `wanted` is `priority` alone and the system has no such
     /// filter; what kevent(2) reports for a filter. After an error nothing is watched.
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept;
-    /// Changes what a watched descriptor is watched for. Reports a condition that already holds again.
+    /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched; what kevent(2) reports for a filter.
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
     /// Stops watching `fd`.
@@ -81,12 +81,12 @@ public:
 private:
     using clock = std::chrono::steady_clock;
 
-    /// What a descriptor is watched for. The entry of a descriptor that is not watched has no key.
+    /// The key and the interest of a watched descriptor. The entry of a descriptor that is not watched has no key.
     struct watched_fd {
         source_key key = nullptr;
         io::interest wanted = io::interest::readable;
     };
-    /// What a tick passes on.
+    /// An event that a tick passes to `on_event`.
     struct report {
         source_key key;
         io::ready what;
@@ -117,7 +117,7 @@ private:
     std::vector<int> broken_pipes_;    // descriptors without a filter for writing, which the next tick reports
     bool is_closed_ = false;
 
-    // Only for the thread that runs a tick.
+    // Used only by the thread that runs a tick.
     std::vector<struct kevent> events_;
     std::vector<report> reports_;
     std::optional<clock::time_point> alarm_at_;

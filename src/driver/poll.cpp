@@ -99,8 +99,8 @@ result<void> poll_driver::watch(int fd, source_key key, io::interest wanted) noe
     if (const auto checked = sys::check_pollable(fd); !checked) return checked;
     const std::lock_guard guard(lock_);
     if (place_of(fd) != 0) return std::unexpected(std::make_error_code(std::errc::file_exists));
-    // First the allocations, which may throw. This includes the memory of a tick's copy, because a tick cannot report
-    // that it is missing.
+    // Allocates first, because an allocation may throw. This includes the memory for the copy of the set that a tick
+    // makes, because a tick cannot report a failed allocation.
     const std::size_t place = set_.size();
     const auto index = static_cast<std::size_t>(fd);
     if (index >= places_.size()) places_.resize(std::max(2 * places_.size(), index + 1));
@@ -165,7 +165,7 @@ result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
     }
     for (sys::countdown time(timeout);; time.update()) {
         prepare();
-        // After an error, revents has the values from before.
+        // After an error, revents has the values from before the call.
         const bool failed = wait_once(polled_.fds, time.left()) < 0;
         const std::error_code error = failed ? sys::last_error() : std::error_code();
         if (failed) forget_reports(polled_.fds);
@@ -222,8 +222,8 @@ driver_tick poll_driver::collect() noexcept {
 /// Empties the wake pipe. Returns whether wake() was called, and not only interrupt().
 bool poll_driver::take_wake() noexcept {
     wakes_.drain();
-    // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set writes nothing. What its thread has
-    // published before is nevertheless visible to this thread after the exchange.
+    // acq_rel: pairs with the exchange in wake(). A wake() that finds the flag set writes nothing. The exchange
+    // nevertheless makes visible what its thread has published before.
     return wake_is_due_.exchange(false, std::memory_order_acq_rel);
 }
 

@@ -51,7 +51,7 @@ public:
     /// Errors: file_exists if it is watched already; operation_not_permitted for a regular file or a directory;
     /// bad_file_descriptor; not_enough_memory. (The same as those of epoll_ctl(2).)
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) noexcept;
-    /// Changes what a watched descriptor is watched for. Reports a condition that already holds again.
+    /// Changes what a watched descriptor is watched for. If a condition already holds, reports it once more.
     /// Errors: no_such_file_or_directory if it is not watched.
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) noexcept;
     /// Stops watching `fd`.
@@ -129,7 +129,7 @@ private:
     bool is_waiting_ = false;
     bool is_closed_ = false;
 
-    // Only for the thread that runs a tick.
+    // Used only by the thread that runs a tick.
     poll_set polled_;       // a copy of set_, with the reports of poll(2)
     std::size_t last_ = 0;  // the index of the source that was reported last
     std::optional<clock::time_point> alarm_at_;

@@ -95,7 +95,7 @@ public:
         return own != nullptr ? own->get() : nullptr;
     }
     /// Returns the driver that a ring runs beside.
-    /// Preconditions: it was made for io_uring.
+    /// Preconditions: this driver was created for io_uring.
     [[nodiscard]] ring_partner& beside_ring() noexcept {
 #if EDDY_HAS_EPOLL
         return *std::get_if<epoll>(&driver_);

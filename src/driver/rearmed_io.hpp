@@ -6,8 +6,8 @@
 
 namespace eddy::detail {
 
-/// A driver that reports a condition once, and again only after the condition was cleared: poll(2). Edge-triggered
-/// drivers notice that themselves.
+/// A driver that reports a condition once, and reports it again only after a call of rearm(): poll(2). An
+/// edge-triggered driver needs no such call.
 class rearming_driver {
 public:
     /// Asks the system again for conditions that a task has cleared. Any thread.
@@ -24,7 +24,7 @@ class rearmed_io final : public scheduled_io {
 public:
     rearmed_io(int fd, rearming_driver& driver) noexcept : driver_(&driver), watched_fd_(fd) { is_rearmed_ = true; }
 
-    /// Passes on that `cleared` was cleared.
+    /// Tells the driver that a task has cleared the conditions `cleared`.
     void rearm(io::ready cleared) noexcept { driver_->rearm(watched_fd_, static_cast<scheduled_io*>(this), cleared); }
 
 private:

@@ -46,7 +46,7 @@ struct accepted_connection : received_chunk {
     accepted_connection(int number, const result<net::socket_addr>& where_from) noexcept
         : fd(number), peer(where_from) {}
 
-    /// Returns null if there is no memory. Then the caller still owns `fd`.
+    /// Creates a chunk for a connection. Returns null if there is no memory. Then the caller still owns `fd`.
     [[nodiscard]] static accepted_connection* make(int fd, const result<net::socket_addr>& peer) noexcept try {
         return pool_new<accepted_connection>(fd, peer);
     } catch (const std::bad_alloc&) {

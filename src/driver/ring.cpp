@@ -19,8 +19,9 @@ namespace {
 // The kernel adds the timeout to the current time without an overflow check. A thread that wakes early waits again.
 constexpr std::chrono::nanoseconds longest_wait = std::chrono::hours(24 * 365);
 
-// Counts the closed rings. The kernel may map a new ring at the addresses of a ring that another thread has closed,
-// and orders the two. ThreadSanitizer does not see that order, since liburing does not call the C library's mmap(3).
+// Counts the closed rings. The kernel may map a new ring at the addresses of a ring that another thread has closed. The
+// close happens before the mapping. ThreadSanitizer does not see that order, since liburing does not call the C
+// library's mmap(3).
 constinit atomic<std::uint64_t> closed_rings{0};
 
 std::error_code error_of(int negative) noexcept { return {-negative, std::generic_category()}; }
@@ -42,7 +43,7 @@ std::error_code ring::open(sizes wanted) noexcept {
     // allows that, and next_entry() is faster with the array.
     const int fd = ::io_uring_setup(wanted.submissions, &params);
     if (fd < 0) return error_of(fd);
-    // ring_support() has checked this, but the filter may be newer than its answer.
+    // ring_support() has checked this, but the seccomp filter may have been installed after that check.
     if (const int error = try_to_enter(fd); error < 0 && error != -EBADFD) {
         ::close(fd);
         return error_of(error);
@@ -79,7 +80,8 @@ std::error_code ring::enable() noexcept {
     // The filter of this thread may differ from that of the thread that called open().
     if (const int error = try_to_enter(ring_.ring_fd); error < 0) return error_of(error);
     owner_ = this_thread_mark();
-    // Saves the descriptor lookup in each enter(). A thread can register 16 rings. Further rings work without it.
+    // Registers the descriptor, which saves its lookup in each enter(). A thread can register 16 rings. Further rings
+    // work without the registration.
     if (::io_uring_register_ring_fd(&ring_) == 1) enter_flags_ = IORING_ENTER_REGISTERED_RING;
     return {};
 }
@@ -115,7 +117,7 @@ io_uring_sqe* ring::next_entry() noexcept {
 unsigned ring::next_index() noexcept {
     const unsigned position = tail_ & ring_.sq.ring_mask;
     if (!has_array()) return position;
-    // The kernel copies an entry when it takes it. So each batch starts again at entry 0, whose cache lines are
+    // The kernel copies an entry when it takes the entry. So each batch starts again at entry 0, whose cache lines are
     // still in the processor's cache. Cycling through all entries cost 0.1 us per entry with cold caches.
     if (waiting_entries() == 0) next_ = 0;
     const unsigned index = next_++ & ring_.sq.ring_mask;

@@ -18,8 +18,8 @@ namespace eddy::detail {
 /// picks a buffer when bytes arrive.
 ///
 /// The kernel uses the buffer that was returned longest ago, so it cycles through all buffers that it has. To keep the
-/// cache footprint small, the kernel gets few buffers at first, and more whenever a receive has ended because there was
-/// none. Memory of unused buffers is never touched.
+/// cache footprint small, the kernel gets few buffers at first, and more whenever a receive has ended because no buffer
+/// was free. Memory of unused buffers is never touched.
 ///
 /// Lifetime: freed by close(), or by the return of the last leased buffer after that. See buffer_owner.
 /// Thread safety: like buffer_owner; its owner is the owner of the ring.
@@ -40,7 +40,7 @@ public:
     // ---- The ring's owner ----
     /// Makes this thread the owner.
     using buffer_owner::set_owner;
-    /// Returns the chunk of the buffer that a completion names. It counts as leased until it is returned.
+    /// Returns the chunk of the buffer that a completion names. The buffer counts as leased until it is returned.
     [[nodiscard]] received_chunk& take(unsigned id, std::uint32_t size) noexcept {
         count_out();
         received_chunk& chunk = chunks_[id];
@@ -49,7 +49,7 @@ public:
         chunk.end = size;
         return chunk;
     }
-    /// Gives more buffers to the kernel. Returns false if the kernel already has all.
+    /// Gives more buffers to the kernel. Returns false if the kernel already has all buffers.
     bool provide_more() noexcept;
     /// Makes the returned buffers available to the kernel.
     void publish() noexcept {
@@ -62,8 +62,8 @@ public:
     [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(provided_); }
 
 private:
-    // One additional cache line: with a power of two as distance, the starts of all buffers would map to the same
-    // few cache sets.
+    // Each buffer is followed by an unused cache line: if the distance were a power of two, the starts of all buffers
+    // would map to the same few cache sets.
     static constexpr std::size_t stride = buffer_size + 64;
 
     ring_buffers() noexcept = default;

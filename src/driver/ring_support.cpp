@@ -205,8 +205,8 @@ bool is_temporary(const std::error_code& error) noexcept {
 ring_answer probe_ring(ring_needs missing) noexcept { return probing_ring(missing).ask(); }
 
 ring_answer ring_support() noexcept {
-    // No lock, since a fork could leave it locked forever in the child. A thread that arrives while the first answer
-    // is being written does its own check.
+    // Takes no lock, since a fork could leave it locked forever in the child. A thread that arrives while the first
+    // answer is being written does its own check.
     enum class state { empty, being_written, there };
     static constinit atomic<state> kept{state::empty};
     static constinit ring_answer answer;
@@ -216,7 +216,7 @@ ring_answer ring_support() noexcept {
     const auto asked = probe_ring();
     if (!asked && is_temporary(asked.error().error)) return asked;
     auto expected = state::empty;
-    // relaxed: it only grants the right to write; it publishes no other data.
+    // relaxed: the exchange only grants the right to write; it publishes no other data.
     if (kept.compare_exchange_strong(expected, state::being_written, std::memory_order_relaxed)) {
         answer = asked;
         // release: pairs with the acquire above.

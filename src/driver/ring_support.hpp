@@ -13,8 +13,8 @@ namespace eddy::detail {
 /// A multishot receive (Linux 6.0) cannot be checked: IORING_REGISTER_PROBE reports operations without their flags. It
 /// is implied by deferred_taskrun, which is newer (6.1).
 enum class ring_need : unsigned {
-    // Flags of io_uring_setup(2), ordered by the kernel version that introduced them. The last one requires the one
-    // before.
+    // Flags of io_uring_setup(2), ordered by the kernel version that introduced them. taskrun_flag requires
+    // deferred_taskrun.
     cq_size,
     starts_disabled,
     submit_all,

@@ -19,9 +19,9 @@ namespace eddy::detail {
 class io_handle;
 class stream_source;
 
-/// Bytes that a stream has accepted from write() and that the kernel has not taken yet. A stream has at most one; an
-/// idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored after the header in the
-/// same block, in a larger block after they have grown, or in a leased buffer.
+/// The send buffer of a stream: bytes that write() has accepted and that the kernel has not taken yet. A stream has at
+/// most one send_slot; an idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored
+/// after the header in the same block, in a larger block after they have grown, or in a leased buffer.
 /// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the slot. `stream`
 /// and `owner` do not change.
 struct send_slot {
@@ -46,7 +46,7 @@ struct send_slot {
     stream_source* stream;
     io_handle* owner;             ///< the io_handle of the stream
     io_handle* sender = nullptr;  ///< the io_handle whose ring sends the slot
-    /// When a destroyed stream is given up. time_point::max() until the stream is destroyed.
+    /// The time at which a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
     io::leased_buffer lease;
     std::byte* bytes;
@@ -97,7 +97,7 @@ struct send_slot {
         return size <= capacity - end || (end - begin + size <= most && grow());
     }
     /// Appends a copy of the bytes.
-    /// Preconditions: they fit.
+    /// Preconditions: the bytes fit.
     void append(std::span<const std::byte> from) noexcept {
         if (!from.empty()) std::memcpy(bytes + end, from.data(), from.size());
         end += static_cast<std::uint32_t>(from.size());

@@ -19,7 +19,7 @@ const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& 
 }
 
 void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
-    // A lack of memory here ends the program, too.
+    // If there is no memory for the text, the exception also ends the program.
     const std::system_error whole(error, tick_failed(kind, error));
     fatal_error(whole.what());
 }

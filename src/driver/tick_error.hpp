@@ -12,8 +12,8 @@ namespace eddy::detail {
 /// `error` follows it.
 [[nodiscard]] const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
-/// Prints that message to standard error and ends the program. Called on threads that cannot report an error to a
-/// caller.
+/// Prints the message of tick_failed() to standard error and ends the program. Called on threads that cannot report an
+/// error to a caller.
 [[noreturn, gnu::cold]] void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

@@ -40,8 +40,8 @@ stream_source& stream_of(const ring_completion& what) noexcept {
     return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
 }
 
-/// Returns the accepted descriptor with a number above 2, or a negative errno. Not deferred until the task takes
-/// it: the descriptor may stay in the queue for a long time while the program prints to standard output.
+/// Returns the accepted descriptor with a number above 2, or a negative errno. The number is changed here, and not when
+/// a task takes the connection: until then, text that the program prints would be sent to the peer.
 int kept_number(int fd) noexcept {
     const int kept = sys::above_standard(fd);
     return kept < 0 ? -errno : kept;
@@ -102,8 +102,8 @@ result<ring_tick> uring::turn(max_wait timeout) noexcept {
 }
 
 void uring::dispatch_all(ring_tick& done) noexcept {
-    // Read before the loop. A waker may make the kernel take further entries (stop_now(), a full queue), and their
-    // failures may be reported only after the loop.
+    // taken() is called before the loop, because a waker may make the kernel take further entries (stop_now(), a full
+    // queue), and their failures may be reported only after the loop.
     const unsigned taken = ring_->taken();
     ring_completion what;
     // A waker may call this ring, so remove each completion before dispatching it.
@@ -163,7 +163,7 @@ void uring::on_received(stream_source& stream, const ring_completion& what) noex
 }
 
 void uring::on_accepted(listener_source& listener, const ring_completion& what) noexcept {
-    // A kernel without the hint may have more connections waiting.
+    // If the kernel has no such hint, more connections may be waiting.
     const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
     const int accepted = what.result < 0 ? what.result : kept_number(what.result);
     end_operation(listener, listener.accept_ended(connection_of(listener, accepted), accepted, may_be_one_of_many));
@@ -200,8 +200,8 @@ bool uring::receive(stream_source& stream) noexcept {
     const auto begun = stream.begin_receive();
     if (!begun.is_wanted) return true;  // the cleared entry is a no-op
     if (stream.is_listener()) {
-        // Not multishot: that would accept the whole queue of the listener at a time, even if few connections are
-        // wanted.
+        // The accept is not multishot. A multishot accept would take the whole queue of the listener, even if few
+        // connections are wanted.
         auto& peer = listener_source::of(stream).peer_buffer();
         ::io_uring_prep_accept(entry, stream.fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
@@ -231,8 +231,8 @@ bool uring::stop(stream_source& stream) noexcept {
 
 bool uring::stop_now(stream_source& stream) noexcept {
     if (!stop(stream)) return false;
-    // The next tick dispatches the completion. These calls make the kernel release the socket. It does that after
-    // other deferred work of this thread, some operations per call.
+    // The next tick dispatches the completion. These calls make the kernel release the socket. The kernel does that
+    // after other deferred work of this thread, some operations per call.
     constexpr int most_enters = 16;
     for (int i = 0; i < most_enters; ++i) {
         if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
@@ -311,9 +311,9 @@ bool uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
     ring_tick last;
-    // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another one only if
-    // the last call has ended none. A second cancel can be necessary: a cancel does not find an operation that is being
-    // executed.
+    // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another cancel only if
+    // the last call has ended no operation. A second cancel can be necessary: a cancel does not find an operation that
+    // is being executed.
     bool asks = true;
     while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
         io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;

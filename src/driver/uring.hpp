@@ -143,7 +143,7 @@ private:
     int waker_fd_ = -1;
     bool watches_epoll_ = false;
     bool watches_waker_ = false;
-    ring_tick early_;  // found outside of a tick; the next tick reports it
+    ring_tick early_;  // what was found outside of a tick; the next tick reports it
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted

@@ -21,6 +21,7 @@ public:
     /// An empty object.
     wake_pipe() noexcept = default;
 
+    /// Creates the pipe.
     /// Errors: what pipe(2) reports.
     [[nodiscard]] static result<wake_pipe> make() noexcept {
         auto ends = sys::make_pipe();

@@ -40,7 +40,7 @@ public:
     [[nodiscard]] bool end_of_stream() noexcept;
 
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
-    /// Returns how many bytes must follow at least: those of the body, or of the chunk.
+    /// Returns how many bytes of the body, or of the current chunk, have not been consumed.
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
 
 private:
@@ -68,7 +68,7 @@ private:
     static constexpr std::size_t max_trailer_bytes = 8 * 1024;
 
     std::uint64_t left_ = 0;   // remaining bytes of the chunk, or of the body
-    std::uint64_t limit_ = 0;  // in chunks, or until the end: how many more bytes are permitted
+    std::uint64_t limit_ = 0;  // number of further bytes that are permitted, if the body has no length
     std::size_t trailer_bytes_ = 0;
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;

@@ -24,7 +24,7 @@ namespace {
 /// The maximum size of a redirect's body that is read so that its connection can be used again.
 constexpr std::size_t most_discarded = 64 * 1024;
 
-/// Returns a copy of a request. The copy has no body if that is not in memory.
+/// Returns a copy of a request. The copy has no body if the body of `from` is not in memory.
 request copy_of(const request& from) {
     request copy(from.method, from.target);
     copy.headers = from.headers;
@@ -39,8 +39,8 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
     for (;;) {
         auto kept = shared.take(origin);
         if (!kept) co_return nullptr;
-        // A server has nothing to send before a request. So input means that the connection has ended, or is an error
-        // such as 408.
+        // A server has nothing to send before a request. So readable input is the end of the connection, or an error
+        // response such as 408.
         auto check =
             poll_fn([&kept](context& cx) { return poll_result<bool>(!kept->stream.poll_fill_idle(cx).is_ready()); });
         const bool is_open = co_await check;

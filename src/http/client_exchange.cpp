@@ -78,9 +78,9 @@ poll_result<result<void>> client_exchange::poll_head(context& cx) {
     for (;;) {
         poll_send(cx);
         // A server may answer without receiving the whole request, so an error of sending does not end the exchange.
-        auto count = connection_->stream.poll_fill_idle(cx);  // client_options::timeout() limits it
+        auto count = connection_->stream.poll_fill_idle(cx);  // client_options::timeout() limits the wait
         if (!count) {
-            // The server would wait for the rest of the body.
+            // If reading the body of the request has failed, the server waits for the rest and does not answer.
             const auto failure = connection_->stream.body_failure();
             if (failure) return result<void>(std::unexpect, failure);
             return not_ready;
@@ -156,7 +156,7 @@ poll_result<result<std::size_t>> client_exchange::poll_read(context& cx, std::sp
         if (decoder_->is_finished()) end();
         return count;
     }
-    // If the body of the request has failed, the server waits for the rest of it.
+    // If reading the body of the request has failed, the server waits for the rest and does not answer.
     failure_ = count ? count->error() : connection_->stream.body_failure();
     if (!failure_) return not_ready;
     sending_.reset();

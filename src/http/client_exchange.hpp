@@ -37,9 +37,9 @@ public:
     /// Returns the response after poll_head().
     [[nodiscard]] http::response take_response();
 
-    /// Whether the request was sent completely.
+    /// Returns whether the request was sent completely.
     [[nodiscard]] bool is_sent() const noexcept { return !sending_ && !send_error_; }
-    /// Whether a part of a response has arrived.
+    /// Returns whether a part of a response has arrived.
     [[nodiscard]] bool has_received() const noexcept { return has_received_; }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);

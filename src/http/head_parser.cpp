@@ -43,7 +43,7 @@ head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t li
 
 namespace {
 
-/// The header fields that delimit a body or direct the connection, found while parsing.
+/// The header fields that delimit a body or control the connection. Filled while the fields are parsed.
 struct special_fields {
     std::size_t hosts = 0;
     std::string_view host;

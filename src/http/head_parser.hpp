@@ -14,9 +14,9 @@
 
 // The parser of HTTP/1.1 heads: the first line of a message and its header fields (RFC 9112).
 //
-// It is our own, not llhttp, for three reasons. Debian 12 has llhttp only as C sources inside of a package for Node.
-// Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary anyway. And it
-// reports fragments of a head, although a connection of eddy has the whole head in one buffer.
+// eddy has its own parser and does not use llhttp, for three reasons. Debian 12 has llhttp only as C sources inside of
+// a package for Node. Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary
+// anyway. And it reports fragments of a head, although a connection of eddy has the whole head in one buffer.
 //
 // The parser refuses messages that two implementations could understand differently (request smuggling): with a bare
 // LF, folded lines, white space before a colon, control bytes, several or malformed Content-Length or Transfer-Encoding
@@ -49,11 +49,11 @@ public:
 private:
     std::size_t begin_ = 0;  // the start of the message, after an empty line that may precede it
     std::size_t line_ = 0;   // the start of the line whose end was not found yet
-    std::size_t seen_ = 0;   // there is no LF from line_ to here
+    std::size_t seen_ = 0;   // the bytes from line_ to here contain no LF
     bool has_line_ = false;  // the first line has ended
 };
 
-/// How the body of a message is delimited.
+/// The way in which the body of a message is delimited.
 struct body_framing {
     enum class kind : unsigned char { none, length, chunked, until_end };
 

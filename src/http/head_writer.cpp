@@ -136,7 +136,7 @@ body_framing write_request_head(std::string& out, const http::request& from, std
     } else if (*size != 0) {
         framing = {kind::length, *size};
     }
-    // RFC 9110, section 8.6: these methods anticipate a body.
+    // RFC 9110, section 8.6: these methods anticipate a body, so a Content-Length of 0 announces that there is none.
     const bool announces_none = size == 0U && (from.method == http::method::post || from.method == http::method::put ||
                                                from.method == http::method::patch);
 
@@ -165,7 +165,7 @@ std::string_view current_date() {
         std::tm parts{};
         ::gmtime_r(&now, &parts);
         std::array<char, 64> text{};
-        // Not with %a and %b, which depend on the locale.
+        // Does not use %a and %b, which depend on the locale.
         std::strftime(text.data(), text.size(), "xxx, %d xxx %Y %H:%M:%S GMT", &parts);
         std::ranges::copy(days.substr(static_cast<std::size_t>(parts.tm_wday) * 3, 3), text.begin());
         std::ranges::copy(months.substr(static_cast<std::size_t>(parts.tm_mon) * 3, 3), text.begin() + 8);

@@ -57,6 +57,7 @@ headers headers::with_room(std::size_t bytes) const {
     return copy;
 }
 
+/// Appends a copy of a field.
 /// Preconditions: has_room().
 void headers::append_copy(std::string_view name, std::string_view value) noexcept {
     text_size_ += size_of(name) + size_of(value);
@@ -71,7 +72,7 @@ void headers::add_checked(std::string_view name, std::string_view value) {
     if (has_room(bytes)) [[likely]]
         return append_copy(name, value);
     auto grown = with_room(bytes);
-    grown.append_copy(name, value);  // both may be views of the old memory, which is freed below
+    grown.append_copy(name, value);  // `name` and `value` may be views of the old memory
     *this = std::move(grown);
 }
 

@@ -15,7 +15,8 @@ constexpr character_set name_characters([](char c) {
 });
 bool is_address_character(char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; }
 
-/// Returns the number after the colon of "host:port". An empty text means the default port.
+/// Parses the text after the colon of "host:port". Returns whether it is valid. Leaves `port` empty if the text is
+/// empty, which means the default port.
 bool parse_port(std::string_view text, std::optional<std::uint16_t>& port) noexcept {
     if (text.empty()) return true;
     if (!std::ranges::all_of(text, is_digit)) return false;

@@ -16,10 +16,11 @@
 
 namespace eddy::detail {
 
-/// Whether this build has HTTP/2.
+/// Returns whether this build has HTTP/2.
 [[nodiscard]] bool has_http2() noexcept;
 
-/// Serves HTTP/2 on a connection that begins with the preface of a client. Some of its bytes may be in stream.in().
+/// Serves HTTP/2 on a connection that begins with the preface of a client. stream.in() may already contain received
+/// bytes.
 /// Errors: the first error of the service, after the other requests were answered.
 /// Preconditions: has_http2().
 [[nodiscard]] task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,

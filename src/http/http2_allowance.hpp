@@ -8,8 +8,8 @@
 
 namespace eddy::detail {
 
-/// Limits how often a client may cause work that leads to no response: a token bucket. nghttp2 has the same numbers for
-/// streams that the client resets.
+/// Limits how often a client may cause work that leads to no response: a token bucket. nghttp2 limits the streams that
+/// a client resets with the same numbers.
 class http2_allowance {
 public:
     /// Takes a token. Returns false if there is none.

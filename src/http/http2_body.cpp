@@ -104,7 +104,8 @@ time::time_point http2_body::waits_since() const noexcept {
     return waits_since_;
 }
 
-/// Tells the connection that there is news(). The caller wakes `to_wake` after it has released the lock.
+/// Adds this body to the list of bodies whose news() the connection reads next. The caller wakes `to_wake` after it has
+/// released the lock.
 void http2_body::note(waker& to_wake) {
     if (is_detached_ || is_noted_) return;
     mailbox_->read_.push_back(shared_from_this());

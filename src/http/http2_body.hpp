@@ -28,9 +28,9 @@ class http2_mailbox {
 public:
     using bodies = std::vector<std::shared_ptr<http2_body>>;
 
-    /// For the connection, at the begin of its poll: a read does not wake it until end_turn().
+    /// Call this at the start of each poll of the connection. Until end_turn(), a read does not wake the connection.
     void begin_turn() noexcept;
-    /// For the connection, before it waits. Returns false if there are bodies to take().
+    /// Call this before the connection waits. Returns false if there are bodies to take().
     [[nodiscard]] bool end_turn(const waker& connection);
     /// Returns the bodies that were read since the last call.
     [[nodiscard]] bodies take() noexcept;
@@ -46,15 +46,15 @@ private:
 /// The body of a request while it is received. The connection and the http::body share it. The latter may outlive the
 /// connection.
 ///
-/// The window of flow control grows only by what was read: until then, the bytes are in this object, at most as many as
-/// the window has.
+/// The flow-control window grows only by the bytes that were read. Unread bytes are in this object, so it never stores
+/// more bytes than the window allows.
 /// Thread safety: any thread.
 class http2_body : public std::enable_shared_from_this<http2_body> {
 public:
-    /// What the reader has done since the last call of news().
+    /// The actions of the reader since the last call of news().
     struct report {
         std::size_t consumed = 0;  // bytes that were read
-        bool asks = false;         // the client waits for "100 Continue", and must get it
+        bool asks = false;         // the client waits for "100 Continue": send it
 
         report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     };
@@ -70,16 +70,17 @@ public:
     [[nodiscard]] bool append(std::string_view data);
     /// Ends the body: completely, or with an error.
     void finish(std::error_code failure = {}) noexcept;
-    /// Ends the reading: it fails from now on. Returns the number of bytes that news() has not returned.
+    /// Makes all later reads fail. Returns the number of bytes that news() has not reported as consumed, including the
+    /// unread bytes.
     [[nodiscard]] std::size_t detach() noexcept;
     [[nodiscard]] report news() noexcept;
     /// Returns whether the client waits for "100 Continue". Then the caller must send it.
     [[nodiscard]] bool ask() noexcept;
     /// Returns the error that the reader gets, or has got.
     [[nodiscard]] std::error_code failure() const noexcept;
-    /// Takes the whole body, if it is complete and was not read. Returns whether it is.
+    /// Moves the whole body to `into`, if the body is complete and no byte of it was read. Returns whether it did.
     [[nodiscard]] bool take_complete(std::string& into) noexcept;
-    /// Returns since when a reader waits for bytes, or time_point::max().
+    /// Returns the time at which a reader began to wait for bytes, or time_point::max() if no reader waits.
     [[nodiscard]] time::time_point waits_since() const noexcept;
 
     // For the reader:

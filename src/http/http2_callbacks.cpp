@@ -48,7 +48,7 @@ struct http2_callbacks {
                                 text_of(value, value_size));
         });
     }
-    /// A field with a character that is not permitted: resets the stream.
+    /// Called for a field with a character that is not permitted. Resets the stream.
     static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
                               const std::uint8_t*, std::size_t, std::uint8_t, void*) {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -71,7 +71,8 @@ struct http2_callbacks {
     static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
         return guarded(user, [&](http2_connection& on) { return on.frame_sent(*frame); });
     }
-    /// A response whose head cannot be sent, because it is too large.
+    /// Called for a frame that nghttp2 cannot send. Resets the stream if the frame is the head of a response, which is
+    /// too large.
     static int frame_not_sent(nghttp2_session* session, const nghttp2_frame* frame, int, void* user) {
         return guarded(user, [&](http2_connection& on) {
             const auto* const one = exchange_of(session, frame->hd.stream_id);
@@ -125,7 +126,7 @@ struct http2_settings {
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, &all::frame_not_sent);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &all::stream_closed);
         nghttp2_session_callbacks_set_send_data_callback(callbacks, &all::send_part);
-        // The windows grow by what the service has read.
+        // The flow-control windows grow only by the bytes that the service has read: see take_notes().
         nghttp2_option_set_no_auto_window_update(options, 1);
         // Closed streams are not kept for the tree of priorities.
         nghttp2_option_set_no_closed_streams(options, 1);

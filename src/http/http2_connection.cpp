@@ -156,7 +156,7 @@ bool http2_connection::run_handlers(context& cx) {
     return moves;
 }
 
-/// Gives back the windows of the bytes that were read.
+/// Enlarges the flow-control windows by the bytes that were read.
 void http2_connection::take_notes() {
     if (!mailbox_) return;
     for (const auto& body : mailbox_->take()) {
@@ -214,7 +214,7 @@ void http2_connection::mark_idle() {
     if (connection_) idle_.begin(connection_->state());
 }
 
-/// Polls the timer, which exists while there are exchanges. Returns whether a deadline has passed.
+/// Polls the timer, which exists while there are exchanges or a drain deadline. Returns whether a deadline has passed.
 bool http2_connection::poll_timer(context& cx) {
     if (!timer_ && exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
     const bool is_new = !timer_;
@@ -226,8 +226,8 @@ bool http2_connection::poll_timer(context& cx) {
     return true;
 }
 
-/// Ends what is too late. Returns the time of the next call. An exchange that begins to wait later than now has a later
-/// deadline.
+/// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
+/// of any wait that begins after this call.
 time::time_point http2_connection::check_deadlines() {
     const auto& options = server_->options;
     const auto current = time::clock::now();
@@ -281,7 +281,8 @@ bool http2_connection::shuts_down() const noexcept {
     return token && token->is_cancelled();
 }
 
-/// Tells the client that the connection will end. Requests that it has sent before it knows that are served.
+/// Tells the client that the connection will end. Requests that the client sends before it receives this notice are
+/// served.
 void http2_connection::begin_drain() noexcept {
     if (std::exchange(drains_, true)) return;
     nghttp2_submit_shutdown_notice(session_.get());
@@ -290,7 +291,7 @@ void http2_connection::begin_drain() noexcept {
     timer_.reset();
 }
 
-/// Refuses requests from now on. nghttp2 ends the session when the other requests were answered.
+/// Refuses requests from now on. nghttp2 ends the session when the earlier requests were answered.
 void http2_connection::end_drain() noexcept {
     drains_ = true;
     drain_until_ = time::time_point::max();
@@ -316,8 +317,8 @@ http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcep
 
 void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     const bool needs_stream = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_DATA;
-    // RFC 9113, section 5.1: a stream that the client has ended. Frames on a stream that the server has reset are
-    // valid, because the client may not know that yet.
+    // RFC 9113, section 5.1: a frame on a stream that the client has ended is an error. Frames on a stream that the
+    // server has reset are valid, because the client may not know that yet.
     if (needs_stream && frame.stream != 0 && std::ranges::find(ended_, frame.stream) != ended_.end())
         terminate(NGHTTP2_STREAM_CLOSED);
     if (frame.type == NGHTTP2_HEADERS) {
@@ -325,7 +326,7 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     } else if (frame.type == NGHTTP2_CONTINUATION) {
         block_size_ += frame.length;
         take_token();
-        // The fields are larger than their block, unless the client pads it.
+        // A block of fields is smaller than the decoded fields (HPACK), unless the client pads it.
         if (block_size_ > 2 * server_->options.header_limit() + frames_read) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (frame.type > NGHTTP2_CONTINUATION) {
         take_token();  // a type that nghttp2 ignores
@@ -389,7 +390,7 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
 int http2_connection::frame_sent(const nghttp2_frame& frame) {
     const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
     if (frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) {
-        // The client may have caused it by a frame that is not permitted (CVE-2025-8671).
+        // The client may have caused this reset by a frame that is not permitted (CVE-2025-8671).
         take_token();
     } else if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
         // The client need not send the rest of its request (RFC 9113, section 8.1).
@@ -449,7 +450,8 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     begun_.push_back(&one);
 }
 
-/// Makes the handler of an exchange. A body that has arrived completely is in memory.
+/// Creates the handler of an exchange. If the body of the request has arrived completely, passes it as a body in
+/// memory.
 void http2_connection::start(exchange& one) {
     std::string whole;
     if (one.incoming && one.incoming->take_complete(whole)) {
@@ -536,7 +538,7 @@ void http2_connection::respond(exchange& one, http::response&& answer) {
     if (shuts_down() || one.answer.headers.has_token("Connection", "close")) begin_drain();
     const http2_response_fields fields(one.answer, one.asked_method);
     if (!fields.has_body()) one.answer.body = http::body();
-    one.is_streamed = one.answer.body.in_memory() == nullptr;  // it may be the body of the request
+    one.is_streamed = one.answer.body.in_memory() == nullptr;  // a reader may be the body of the request
     one.at = one.is_streamed ? phase::sending : phase::done;
     if (!one.is_streamed) detach_body(one);
     if (one.is_streamed && one.incoming && one.incoming->ask()) submit_continue(one.id);
@@ -556,7 +558,7 @@ void http2_connection::submit_continue(std::int32_t stream) noexcept {
     nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, stream, nullptr, &status, 1, nullptr);
 }
 
-/// Reads the next part of a response's body when the part before was sent. Returns whether it was the last, or whether
+/// Reads the next part of a response's body once the previous part was sent. Returns whether the last part was read or
 /// the stream was reset.
 bool http2_connection::poll_parts(exchange& one, context& cx) {
     auto& next = one.next;
@@ -582,7 +584,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         one.since = now();
         nghttp2_session_resume_data(session_.get(), one.id);
     }
-    if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes this
+    if (one.is_open && !next.is_last && next.size() != 0) return false;  // append_part() wakes the handler
     one.answer.body = http::body();
     detach_body(one);
     return true;
@@ -620,7 +622,7 @@ void http2_connection::reset(const exchange& one, std::uint32_t why) noexcept {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, one.id, why);
 }
 
-/// Ends the use of the request's body, and gives back the window of what was not read.
+/// Ends the use of the request's body, and enlarges the connection's window by the bytes that were not read.
 void http2_connection::detach_body(exchange& one) noexcept {
     if (!one.incoming) return;
     if (const auto left = one.incoming->detach(); left != 0) nghttp2_session_consume_connection(session_.get(), left);
@@ -630,7 +632,8 @@ void http2_connection::detach_body(exchange& one) noexcept {
 
 namespace {
 
-/// The future of a connection. It refers to the connection, because nghttp2 has the address of that.
+/// The future of a connection. It only refers to the connection, which must not move because nghttp2 stores its
+/// address.
 class http2_serving : public future_ops<http2_serving> {
 public:
     using output_type = bool;

@@ -49,7 +49,8 @@ class http2_connection;
 ///      └──the status is the response─────────────────────────────────────────┘
 ///
 /// In `sending`, the body of the response is a reader. A body in memory goes from `answering` to `done` directly: then
-/// nghttp2 takes it from here. The object is deleted when its phase is `done` and nghttp2 has closed the stream.
+/// nghttp2 reads the bytes from this object. The object is deleted when its phase is `done` and nghttp2 has closed the
+/// stream.
 struct http2_exchange {
     enum class phase : unsigned char { head, answering, cancelling, sending, done };
 
@@ -79,13 +80,13 @@ struct http2_exchange {
     phase at = phase::head;
     bool is_open = true;       // nghttp2 has not closed the stream
     bool is_ended = false;     // the client has sent its end, or has reset it
-    bool has_work = false;     // the handlers have a future for it
+    bool has_work = false;     // handlers_ contains a future for it
     bool has_answer = false;   // the head of the response was given to nghttp2
     bool is_streamed = false;  // the body of the response is a reader
     http::method asked_method = http::method::get;
     time::time_point since;               // the last progress: of the head, or of the response's body
     std::uint64_t received = 0;           // bytes of the request's body
-    std::optional<std::uint64_t> length;  // of the same, as it was announced
+    std::optional<std::uint64_t> length;  // the announced size of that body
     std::unique_ptr<http2_head> head;     // null after the phase `head`
     http::request asked;
     std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
@@ -144,7 +145,7 @@ private:
 /// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
 /// frames. The unread bodies of all requests together have at most the window of the connection.
 /// Limits that nghttp2 does not have: see http2_allowance and http2_head. A service that is being cancelled still
-/// counts as a request, so resetting streams quickly does not give a client more of them.
+/// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection {
 public:
     http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
@@ -153,7 +154,7 @@ public:
     http2_connection& operator=(const http2_connection&) = delete;
     ~http2_connection();
 
-    /// Serves requests. Ready at the end, with whether the connection below can still be used.
+    /// Serves requests. At the end, returns whether the connection below can still be used.
     poll_result<bool> poll(context& cx);
     /// Cancels the services, and tries to send GOAWAY.
     poll_result<void> poll_cancel(context& cx);
@@ -243,8 +244,8 @@ private:
     std::array<std::int32_t, 8> ended_{};
     std::size_t ended_next_ = 0;
     http2_allowance allowance_;
-    std::error_code failure_;    // the first one of the service
-    std::exception_ptr thrown_;  // the same
+    std::error_code failure_;    // the first error of the service
+    std::exception_ptr thrown_;  // or its first exception
     std::exception_ptr in_callback_;
     bool drains_ = false;
     bool has_final_goaway_ = false;

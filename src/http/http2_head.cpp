@@ -18,7 +18,8 @@ void http2_head::add(std::string_view name, std::string_view value) {
     if (size_ > limits_.bytes) {
         refuse(name == ":path" ? http::status::uri_too_long : http::status::request_header_fields_too_large);
     }
-    // The client may continue for long after the limit: a field of some bytes can stand for one of 4 KiB (HPACK bomb).
+    // After a refusal, fields are not stored: the client may send many more, and a few received bytes can stand for a
+    // field of 4 KiB (HPACK bomb).
     if (refused_) return;
     if (name.starts_with(':')) {
         add_pseudo(name, value);
@@ -43,7 +44,7 @@ void http2_head::add_pseudo(std::string_view name, std::string_view value) {
 void http2_head::add_regular(std::string_view name, std::string_view value) {
     if (++fields_ > limits_.fields) return refuse(http::status::request_header_fields_too_large);
     if (name == "cookie") {
-        // RFC 9113, section 8.2.3: a client may split the field.
+        // RFC 9113, section 8.2.3: a client may send several Cookie fields.
         if (!cookies_.empty()) cookies_.append("; ");
         cookies_.append(value);
         return;
@@ -62,10 +63,10 @@ void http2_head::add_regular(std::string_view name, std::string_view value) {
     header_access::add_checked(headers_, name, value);
 }
 
-/// Adds the Host field, from `:authority` or from a field of that name.
+/// Adds the Host field, from `:authority` or from a field "host".
 void http2_head::add_host(std::string_view value) {
     if (has_host_) {
-        // RFC 9113, section 8.3.1: both must be the same.
+        // RFC 9113, section 8.3.1: `:authority` and "host" must be the same.
         if (headers_.get("Host") != value) refuse(http::status::bad_request);
         return;
     }

@@ -14,7 +14,7 @@
 namespace eddy::detail {
 namespace {
 
-/// Whether a field describes the connection, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
+/// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
 bool is_of_connection(std::string_view name) noexcept {
     switch (name.size()) {
     case 7: return http::equal_names(name, "Upgrade");

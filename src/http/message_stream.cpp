@@ -59,7 +59,7 @@ public:
 
 private:
     std::string prefix_;
-    std::size_t begin_ = 0;  // of the bytes of prefix_ that were not read
+    std::size_t begin_ = 0;  // index in prefix_ of the first byte that was not read
     io::boxed_stream below_;
 };
 
@@ -238,7 +238,7 @@ bool message_stream::poll_discard(context& cx) {
 task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
     bool has_ended = false;
     auto sending = poll_fn([&](context& cx) -> poll_result<result<void>> {
-        // Both at the same time, because the peer may not read before it has sent everything.
+        // Receives and sends at the same time, because the peer may not read before it has sent everything.
         has_ended = has_ended || poll_discard(cx);
         auto flushed = poll_flush(cx);
         if (!flushed || !*flushed) return flushed;

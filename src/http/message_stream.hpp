@@ -44,7 +44,7 @@ public:
     [[nodiscard]] std::string& out() { return buffers().out; }
     /// Returns the number of bytes in out().
     [[nodiscard]] std::size_t collected() const noexcept { return buffers_ ? buffers_->out.size() : 0; }
-    /// Whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
+    /// Returns whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
     [[nodiscard]] bool has_unsent() const noexcept { return collected() != 0 || needs_flush_; }
     /// Releases the buffers if both are empty. Call it when the connection becomes idle.
     void release_buffers() noexcept;
@@ -68,7 +68,7 @@ public:
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_body(context& cx, body_decoder& decoder, std::span<std::byte> into);
 
-    /// The futures of the functions above.
+    /// Same as poll_flush() and poll_fill(), as coroutines.
     task<result<void>> flush();
     task<result<std::size_t>> fill();
 
@@ -88,7 +88,8 @@ public:
     /// Sends out() and ends the writing direction.
     task<void> close();
 
-    /// Returns the connection, for another protocol. It begins with in(). This object must not be used afterwards.
+    /// Returns the connection, for another protocol. A read of it returns the bytes of in() first. This object must not
+    /// be used afterwards.
     [[nodiscard]] io::boxed_stream release();
 
 private:

@@ -15,7 +15,7 @@ namespace eddy::detail {
 namespace {
 
 struct route {
-    std::optional<http::method> method;  // empty: any
+    std::optional<http::method> method;  // empty: any method
     http::service answer;
     std::vector<std::string> names;  // of the parameters, in their order
 };
@@ -77,8 +77,8 @@ private:
     }
 };
 
-/// Whether a decoded part is "." or "..", or has one of them between slashes. Clients resolve these parts before they
-/// send a request, so one that arrives wants to leave the folder of a service.
+/// Returns whether a decoded part is "." or "..", or has one of them between slashes. Clients resolve these parts
+/// before they send a request. A request that still contains one may be an attempt to leave the folder of a service.
 bool has_dots(std::string_view part) noexcept {
     while (!part.empty()) {
         const auto name = take_part(part, '/');

@@ -82,7 +82,7 @@ struct incoming_body {
     body_decoder decoder;
     bool expects_continue;
     std::error_code failure;
-    waker reader;  // if it waits
+    waker reader;  // of a reader that waits
 
     incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
         : stream(&from), decoder(framing, limit), expects_continue(expects) {}
@@ -158,10 +158,10 @@ struct request_state {
     }
 };
 
-/// What follows after a head or a request was handled.
+/// The next step of a connection after a head or a request was handled.
 enum class next_step : unsigned char { close, request, http2 };
 
-/// One connection. It may be moved until it is polled.
+/// A connection of a server. It may be moved until it is polled.
 class server_connection {
 public:
     server_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
@@ -174,7 +174,7 @@ public:
           may_be_http2_(may_be_http2) {}
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
-    /// Whether a request, or a part of it, has been received.
+    /// Returns whether a request, or a part of it, has been received.
     [[nodiscard]] bool has_received() const noexcept { return !stream_.in().empty(); }
 
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
@@ -257,13 +257,14 @@ public:
     }
 
 private:
-    /// Whether the first head of a connection is the begin of the preface of HTTP/2 (RFC 9113, section 3.4). nghttp2
-    /// checks the rest.
+    /// Returns whether the first head of a connection is the start of the HTTP/2 preface (RFC 9113, section 3.4).
+    /// nghttp2 checks the rest of the preface.
     static bool is_preface(std::string_view received) noexcept {
         return received.starts_with("PRI * HTTP/2.0\r\n\r\n");
     }
 
-    /// Whether to close the idle connection for a shutdown. With net::serve(), that aborts it instead.
+    /// Returns whether the idle connection must be closed because of a shutdown. Returns false with net::serve(), which
+    /// aborts idle connections itself.
     bool shuts_down_idle(context& cx) {
         const auto& token = server_->options.connections().shutdown();
         if (connection_ || !token) return false;
@@ -350,7 +351,7 @@ private:
         void flush(context& cx) {
             std::unique_lock<mutex> guard;
             if (body_ != nullptr) guard = std::unique_lock(body_->lock);
-            // An error is not lost: sending the response fails, too.
+            // An error of this flush is not lost: sending the response fails, too.
             if (on_.stream_.has_unsent()) static_cast<void>(on_.stream_.poll_flush(cx));
         }
 
@@ -408,7 +409,8 @@ private:
             incoming.detach();
         }
         if (incoming.expects_continue || incoming.failure) of.context.keeps_alive = false;
-        // A client must not send its next request on a connection that is closed because of the unread body.
+        // Too much of the body is unread, so the connection will be closed. The response announces that, so that the
+        // client sends no further request on it.
         if (!is_read && incoming.decoder.left() > most_discarded) of.context.keeps_alive = false;
         incoming.expects_continue = false;
     }

@@ -9,7 +9,7 @@
 #include <eddy/http/status.hpp>
 #include <eddy/net/serve.hpp>
 
-// What the connections of HTTP/1.1 and HTTP/2 share.
+// Functions that the connections of HTTP/1.1 and HTTP/2 share.
 
 namespace eddy::detail {
 
@@ -22,13 +22,15 @@ inline http::status status_of(const std::error_code& failure) noexcept {
     return status::internal_server_error;
 }
 
-/// Returns the status for an error of the service. It may read the body with a limit of its own.
+/// Returns the status for an error of the service. body_too_large is the client's fault: a service may read the body
+/// with a limit of its own.
 inline http::status status_of_service(const std::error_code& failure) noexcept {
     return failure == http::errc::body_too_large ? http::status::content_too_large
                                                  : http::status::internal_server_error;
 }
 
-/// Errors: throws `misuse` for a status that would not be the end of a response, or that has no three digits.
+/// Checks the status of a response.
+/// Errors: throws `misuse` for an interim status, or one that does not have three digits.
 inline void check_status(http::status code) {
     if (to_int(code) < 200 || to_int(code) > 999)
         throw misuse("the service returned a response with an invalid status: use one from 200 to 999");

@@ -51,8 +51,8 @@ void buffer_owner::take_returned() noexcept {
 }
 
 void buffer_owner::close() noexcept {
-    // There is no owner from here on. Buffers that this thread still leases return as from any other thread, also on
-    // a later thread that gets the same mark.
+    // From here on there is no owner thread. Buffers that this thread still leases are returned as if by another
+    // thread, also on a later thread that gets the same mark.
     // relaxed: see set_owner().
     owner_.store(nullptr, std::memory_order_relaxed);
     // acquire: pairs with the release in give_back(). A give_back() that sees closed() synchronizes in count_late().

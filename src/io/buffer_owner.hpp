@@ -41,14 +41,14 @@ protected:
     virtual void keep(std::byte* buffer) noexcept = 0;
     /// Frees a buffer. Any thread.
     virtual void discard(std::byte* buffer) noexcept = 0;
-    /// Frees the buffers that keep() has stored. From close().
+    /// Frees the buffers that keep() has stored. Called by close().
     virtual void discard_kept() noexcept = 0;
 
     // ---- On the owner thread ----
 
     /// Counts a buffer as leased.
     void count_out() noexcept { ++leased_; }
-    /// Passes the buffers that other threads have returned to keep().
+    /// Calls keep() for each buffer that other threads have returned.
     void take_returned() noexcept;
     /// Returns the number of leased buffers, including returned ones that take_returned() has yet to collect.
     [[nodiscard]] std::int64_t leased() const noexcept { return leased_; }

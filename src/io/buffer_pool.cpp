@@ -7,8 +7,8 @@
 namespace eddy::detail {
 namespace {
 
-// How many free buffers a pool keeps. Usually one buffer is leased at a time, and it is reused while it is in the
-// processor's cache.
+// The number of free buffers that a pool keeps. Usually one buffer is leased at a time, and it is reused while it is in
+// the processor's cache.
 constexpr std::size_t most_kept = 32;
 
 }  // namespace

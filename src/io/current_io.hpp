@@ -10,7 +10,7 @@ namespace eddy::detail {
 class io_handle;
 class uring;
 
-/// Returns the io_handle with which an operation registers that is polled on this thread:
+/// Returns the io_handle that registers the sources of operations polled on this thread:
 ///  1. that of the event loop that runs on this thread, or
 ///  2. one of the runtime whose worker this is, or that was entered here, chosen to balance the load, or
 ///  3. the fallback reactor.

@@ -40,7 +40,7 @@ std::size_t memory_pipe::put(std::span<const std::byte> from) noexcept {
     return put;
 }
 
-/// Moves bytes and wakes the other end, or stores the waker of this end. `move` returns nothing while it has to
+/// Moves bytes and wakes the other end, or stores the waker of this end. `move` returns nullopt if this end has to
 /// wait.
 template <class Move>
 poll_result<result<std::size_t>> memory_pipe::poll_moved(context& cx, waker& mine, waker& others, Move move) {

@@ -44,7 +44,7 @@ void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
     figure.store(figure.load(std::memory_order_relaxed) + more, std::memory_order_release);
 }
 
-// How long a destroyed stream is kept to send written data that the peer does not accept.
+// The time for which a destroyed stream is kept, to send written data that the peer does not accept yet.
 #ifndef EDDY_LINGER_LIMIT_MS
 #define EDDY_LINGER_LIMIT_MS 30'000  // tests use less
 #endif
@@ -72,8 +72,8 @@ result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noe
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
-        // On the thread that builds the event loop, and not on the one that will own the ring, so that build()
-        // reports what the kernel refuses.
+        // Creates the ring on the thread that builds the event loop, and not on the thread that will own the ring, so
+        // that build() can report an error of the kernel.
         auto ring = retry_while_memory_is_short(
             [&] { return uring::make(*made); },
             [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
@@ -234,7 +234,8 @@ void io_handle::close_stream(stream_source& stream) noexcept {
     const bool has_ended = stream.leave_to_driver(*this);
     const bool waits = action == stream_source::end_action::wait_for_send;
     // Close the stream here if no other thread will. A full socket that cannot be watched is never reported as
-    // writable. shut_down() closes only the streams that it finds in this state, so after it only this thread is left.
+    // writable. shut_down() closes only the streams that it finds in this state, so after shut_down() only this thread
+    // can close the stream.
     const bool is_left_alone =
         !has_ended && (is_shut_down() || (waits && !watch_stream(stream, stream_source::for_writing)));
     if (has_ended || (is_left_alone && stream.give_up_now())) {
@@ -367,8 +368,8 @@ bool io_handle::serve(stream_source& stream) noexcept {
             const auto what = in_large_transfer_mode ? stream_source::for_bulk : stream_source::for_reading;
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
-            // It was already watched, and the readiness events up to now were left to the ring. So report readiness
-            // now.
+            // If the epoll has already watched the connection, earlier readiness events were left to the ring. So
+            // report readiness now.
             const bool is_left_to_tell = in_large_transfer_mode && watched && !*watched;
             if (is_left_to_tell) stream.on_ready(*this, io::ready::readable);
             has_news = !watched || is_left_to_tell;
@@ -415,7 +416,7 @@ void io_handle::prepare_ring() noexcept {
     if (ring_owner_.load(std::memory_order_acquire) != nullptr || has_no_ring_ || is_shut_down()) return;
     if (ring_ == nullptr) {
         auto made = uring::make(*this);
-        // Not tried again: an attempt in each tick would cost more than a ring saves.
+        // A failed attempt is not repeated: an attempt in each tick would cost more than a ring saves.
         has_no_ring_ = !made;
         if (has_no_ring_) return;
         ring_ = std::move(*made);
@@ -440,7 +441,7 @@ void io_handle::give_up_ring() noexcept {
     retire_ring();
     if (!lock_beside_foreign_ticks()) return;
     has_no_ring_ = true;
-    ring_.reset();  // one that had no owner yet
+    ring_.reset();  // a ring that had no owner yet
     route_wake_ups(false);
     unlock_driver();
 }
@@ -591,7 +592,7 @@ void io_handle::shut_down() noexcept {
     if (!is_in_child()) {
         driver_.close();
         driver_is_closed_ = true;
-        // A ring without an owner. acquire: pairs with the release in retire_ring().
+        // Destroys a ring that has no owner. acquire: pairs with the release in retire_ring().
         if (ring_owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
     }
     while (set_.next != &set_) {

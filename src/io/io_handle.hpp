@@ -160,7 +160,7 @@ public:
     }
     /// Returns whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
-    /// From now on, the removal of the last source wakes the driver.
+    /// Makes the removal of the last source wake the driver.
     void wake_when_idle() noexcept;
     /// Returns whether shut_down() has been called.
     [[nodiscard]] bool is_shut_down() const noexcept {
@@ -170,8 +170,8 @@ public:
     /// Returns the descriptor of the epoll or kqueue; -1 after shut_down(), and with poll(2).
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     // ---- For an owner that waits elsewhere ----
-    /// Returns whether a wait on native_handle() misses nothing. Otherwise the owner must call turn() first. The first
-    /// call retires the ring, if there is one. From then on, this object uses no ring.
+    /// Returns whether the owner may wait on native_handle() without missing work. Otherwise the owner must call turn()
+    /// first. The first call retires the ring, if there is one. From then on, this object uses no ring.
     [[nodiscard]] bool may_wait_outside() noexcept;
     /// Returns the time at which turn() must give up unsent data, if there is any.
     [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> linger_deadline() const noexcept;
@@ -244,7 +244,7 @@ private:
     // Posted streams for which the ring had no free entry. Guarded by the driver lock.
     stream_source* waits_for_entry_ = nullptr;
 
-    // When the first destroyed stream with unsent data is given up. Written under lock_.
+    // The time at which the first destroyed stream with unsent data is given up. Written under lock_.
     atomic<time_point> linger_until_{time_point::max()};
 
     // ---- Registered sources ----
@@ -254,7 +254,7 @@ private:
     bool wakes_when_idle_ = false;
     bool driver_is_closed_ = false;           // guarded by lock_
     source_link set_;                         // the sentinel of a circular list; has a reference to each source
-    source_link* pending_release_ = nullptr;  // removed from the set, with its reference; linked by `next`
+    source_link* pending_release_ = nullptr;  // removed sources, with the set's references; linked by `next`
     // The length of that list. Written under lock_, and read without it, so that a tick without removals takes no
     // lock.
     atomic<std::size_t> pending_count_{0};

@@ -66,7 +66,8 @@ void io_socket::close() noexcept {
         static_cast<void>(release());
         return;
     }
-    // Remove the descriptor from the driver before closing it: a duplicate elsewhere would keep it reporting.
+    // release() removes the descriptor from the driver before the close: if a duplicate of the descriptor exists, the
+    // driver would continue to report events.
     sys::close(release());
 }
 
@@ -229,7 +230,8 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
 result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& is_drained) {
     std::size_t total = 0;
     for (const auto& each : into.get()) {
-        // An error or the end after the bytes is reported only once. So leave it for the next read.
+        // An error, or the end of the stream, that follows the bytes is reported only once. So leave it for the next
+        // read.
         if (total != 0 && !stream().has_chunk()) break;
         const auto to = iovec_list::bytes_of(each);
         const auto count = read_from_ring(to, is_drained);
@@ -318,8 +320,8 @@ result<void> done_or_would_block(const result<bool>& is_done) noexcept {
     return ok();
 }
 
-/// For a call that usually succeeds immediately. Tries it before waiting, which also works after the event loop has
-/// ended.
+/// Makes a call that usually succeeds immediately, and waits only if the call would block. So the call can succeed even
+/// after the event loop has ended.
 template <class Call>
 poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const void* future,
                                        const Call& call) {
@@ -349,9 +351,9 @@ void io_socket::leave(direction way, const void* future) const noexcept {
     if (is_registered()) source_->leave_slot(way, future);
 }
 
-/// Starts to watch a socket for writability that was assumed to be writable.
+/// Starts to watch a socket for writability. Until now, the socket was assumed to be writable.
 result<void> io_socket::begin_to_watch_writing() const {
-    // Load the readiness before watching, so that events after that count.
+    // Load the readiness before watching, so that clear_blocked() does not clear the readiness of a later event.
     const auto seen = source_->look(io::ready::writable);
     const auto is_new = watch_writing();
     if (!is_new) return std::unexpected(is_new.error());
@@ -460,8 +462,8 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const void* fut
         const auto error = sys::take_error(fd_);
         if (!error) return std::unexpected(error.error());
         if (*error) return std::unexpected(**error);
-        // A writable socket without an error is not enough: the event may be older than the connect(2). A peer
-        // address proves it.
+        // A writable socket without an error is not enough: the event may be older than the connect(2). A peer address
+        // proves that the socket is connected.
         const auto peer = sys::peer_addr(fd_);
         if (peer) return ok();
         if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());

@@ -41,8 +41,8 @@ inline void charge(context& cx, std::size_t bytes) noexcept {
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
-/// For a socket that was registered as a stream during a poll, because the first attempt failed for lack of memory.
-/// The next poll uses the ring.
+/// Requests one more poll of the task, which then uses the ring. For a socket that became a stream only during a poll,
+/// because the first attempt to register it failed for lack of memory.
 inline not_ready_t once_more(context& cx) noexcept {
     cx.waker().wake_by_ref();
     return not_ready;
@@ -63,15 +63,15 @@ inline io::ready_event io_socket::part_of(direction way, const io::ready_event& 
     return {seen.ready & over, seen.tick, seen.is_shutdown};
 }
 
-/// Calls until the result is not "would block". Clears only readiness that was seen before the call, and only if
-/// the result is "would block", or `is_drained(result)` says that the call has taken everything.
+/// Makes the call until its result is not "would block". Clears only readiness that was seen before the call, and only
+/// if the result is "would block", or `is_drained(result)` says that the call has taken everything.
 template <class Call, class IsDrained>
 auto io_socket::poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                           registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
-        // In each iteration: a closed socket stays ready, and a call that blocks nevertheless must not occupy the
-        // thread.
+        // Budget is consumed in each iteration: a closed socket stays ready, and if the call would block nevertheless,
+        // this loop must not occupy the thread.
         if (!cx.consume_budget()) return not_ready;
         io::ready_event seen;
         const bool can_wait = is_registered();
@@ -86,7 +86,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, const 
             }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         } else if (way == direction::read && is_drained_) {
-            // A registration reports what is already there. So register first, and skip a call that would only
+            // A registration reports a condition that already holds. So register first, and skip a call that would only
             // block. If no registration is possible, the call may still succeed.
             is_drained_ = false;
             if (has_current_io() && ensure_registered(cx, what)) {

@@ -58,7 +58,7 @@ struct source_link {
 ///     is_watched_for_writing  io_handle::watch_writing()                     the set's lock
 ///     references_             registration: 1; registration set: 1           itself
 ///
-/// No wakeup is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
+/// No wake-up is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
 ///
 /// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Other
@@ -69,7 +69,7 @@ struct source_link {
 class alignas(128) scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
-    /// For the base of a stream_source. Two references: one of its socket and one of the registration set.
+    /// Creates the base of a stream_source, with two references: that of its socket and that of the registration set.
     explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
     scheduled_io(const scheduled_io&) = delete;
     scheduled_io& operator=(const scheduled_io&) = delete;
@@ -105,7 +105,7 @@ public:
     /// Same as look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
     /// previous one. `owner` identifies the polling future for leave_slot(); null if leave_slot() will not be called.
     [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const void* owner);
-    /// The same, for a caller that has just looked and found nothing.
+    /// Same as poll_ready(), for a caller whose look() has just found nothing ready.
     [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const void* owner);
 
     /// Removes the waker that `owner` stored in the slot, if it is still there.
@@ -121,7 +121,7 @@ public:
 
     /// Clears the readiness that `seen` shows, unless there was an event since. Keeps read_closed and write_closed.
     void clear_readiness(io::ready_event seen) noexcept;
-    /// The same after a call that reported EAGAIN. This also clears read_closed and write_closed.
+    /// Same as clear_readiness(), after a call that reported EAGAIN. Also clears read_closed and write_closed.
     void clear_blocked(io::ready_event seen) noexcept;
 
     /// Drops all wakers when the registration is gone.

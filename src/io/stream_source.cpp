@@ -21,7 +21,8 @@
 namespace eddy::detail {
 namespace {
 
-// With this many unread chunks, the receive is stopped. The peer then waits, as with a full socket.
+// With this many unread chunks, the receive is stopped. The peer then waits, as it does when the receive buffer of a
+// socket is full.
 constexpr unsigned most_unread = 8;
 
 // A large chunk is cheaper to read with recv(2) into a buffer that is in the processor's cache, as the epoll path
@@ -32,12 +33,13 @@ constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
 constexpr unsigned small_streak = 16;
 
-// How soon to check a lingering stream again whose time is over while a ring is sending its slot.
+// The time until the next check of a lingering stream whose time is over, but whose slot is being sent by a ring.
 constexpr auto look_again = std::chrono::milliseconds(100);
 
 }  // namespace
 
-// Initially ready: the first read finds that there is no receive and requests one; a write is possible.
+// A new stream is readable and writable: the first read finds that there is no receive and requests one, and a write is
+// possible.
 stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
     set_readiness(io::ready::readable | io::ready::writable);
 }
@@ -134,7 +136,7 @@ std::error_code stream_source::has_read_end() noexcept {
     return reset_of_send();
 }
 
-/// Requires the lock. Returns null if there is none.
+/// Removes the oldest chunk. Returns null if there is none. Requires the lock.
 received_chunk* stream_source::pop_oldest() noexcept {
     if (newest_ == nullptr) return nullptr;
     received_chunk* const oldest = newest_->next;
@@ -191,7 +193,7 @@ void stream_source::request_receive(io_handle& owner) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
-    if (has(in_large_transfer_mode) && has(reads_itself)) return;  // the epoll watches it
+    if (has(in_large_transfer_mode) && has(reads_itself)) return;  // the epoll watches the stream
     begin_or_request(owner, std::move(guard));
 }
 
@@ -215,7 +217,8 @@ bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
     return true;
 }
 
-/// Returns whether this is the `length`-th event in a row. Requires the lock.
+/// Counts an event of a streak, or ends the streak if `one_more` is false. Returns whether this is the `length`-th
+/// event in a row. Requires the lock.
 bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
     streak_ = so_far % length & 15;
@@ -223,7 +226,7 @@ bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
 }
 
 void stream_source::request_readiness(io_handle& owner) noexcept {
-    // Load the readiness before the request, so that events after that count.
+    // Load the readiness before the request, so that the readiness of a later event is not cleared.
     const auto seen = look(read_side);
     {
         const std::lock_guard guard(lock_);
@@ -267,7 +270,8 @@ stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
     return action;
 }
 
-/// Requires the lock.
+/// Drops the received data and a request for a receive, and sends the queued bytes. Returns the next step of the
+/// caller. Requires the lock.
 stream_source::end_action stream_source::end_transfers() noexcept {
     set(closing);
     clear(wants_receive);
@@ -322,9 +326,9 @@ bool stream_source::give_up_now() noexcept {
     return !has(receives);
 }
 
-/// Requires the lock.
+/// Makes the close reset the connection, and drops the unsent bytes. Requires the lock.
 void stream_source::reset_and_drop_rest() noexcept {
-    // Reset the connection, so that the peer does not take the received part for everything.
+    // Otherwise the peer would take the part that it has received for the whole data.
     sys::reset_at_close(fd_);
     slot_->begin = slot_->end;
     if (slot_->where == send_slot::place::blocked) free_slot();
@@ -421,15 +425,15 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     }
     push_newest(chunk);
     const bool is_enough = (enters_large_transfer_mode(chunk.size()) || queued_ >= most_unread) && !has(stops);
-    // A reference for the caller, since a waker may destroy the stream. It may also destroy a listener, which
-    // dispatches the completions, among them the end of this receive.
+    // A reference for the caller, since a waker may destroy the stream. The waker may also destroy a listener. This
+    // dispatches all completions, which may include the last one of this receive.
     if (is_enough) retain();
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);
     return is_enough;
 }
 
-/// Requires the lock.
+/// Appends a chunk to the queue. Requires the lock.
 void stream_source::push_newest(received_chunk& chunk) noexcept {
     if (newest_ == nullptr) {
         chunk.next = &chunk;

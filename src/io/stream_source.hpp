@@ -23,7 +23,7 @@ class uring;
 struct received_chunk;
 struct send_slot;
 
-/// How a receive or an accept has ended.
+/// The outcome of a receive or an accept that has ended.
 struct operation_end {
     bool closes;         ///< whether the caller must close the stream now
     bool was_cancelled;  ///< whether a stop had cancelled it
@@ -94,13 +94,15 @@ public:
         received what = received::nothing;
         received_chunk* chunk = nullptr;  ///< owned by the caller
         std::error_code error{};
-        /// No chunk follows now, and later ones are reported. For read_it_yourself: a short read drains the socket.
+        /// Whether take() would find no further chunk now. "readable" is reported when one arrives. For
+        /// read_it_yourself: whether a short read has drained the socket.
         bool was_last = false;
     };
     /// Takes the next chunk. `nothing`: there is none yet, and "readable" is reported when that has changed.
     /// `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
     [[nodiscard]] taken take(io_handle& owner) noexcept;
-    /// Returns whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
+    /// Returns whether take() would return a chunk. Only the reader takes chunks, so a true result stays valid until
+    /// the next take().
     [[nodiscard]] bool has_chunk() noexcept;
     /// Removes the oldest chunk; null if there is none.
     [[nodiscard]] received_chunk* take_chunk() noexcept;
@@ -111,16 +113,18 @@ public:
     [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Requests a receive, if there is none.
     void request_receive(io_handle& owner) noexcept;
-    /// For a listener: the reader has accepted a connection itself.
+    /// Records that the reader has accepted a connection itself. For a listener.
     void accepts_again() noexcept;
-    /// For a connection: the reader has read `count` bytes itself.
+    /// Records that the reader has read `count` bytes itself. For a connection.
     void has_read(std::size_t count) noexcept;
-    /// For a connection: the reader has found the end of the stream itself. Returns the error that caused it, if
-    /// any. Returns operation_would_block if that is not known yet; "readable" is reported when it is.
+    /// Records that the reader has found the end of the stream itself. For a connection. Returns the error that caused
+    /// the end, if any. Returns operation_would_block if the cause is not known yet; "readable" is reported when it is
+    /// known.
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// Like request_receive(), for readable(): the stream is not readable until bytes have arrived.
     void request_readiness(io_handle& owner) noexcept;
-    /// Asks the ring to stop receiving. Returns whether it has stopped. If not, "readable" is reported when it has.
+    /// Asks the ring to stop receiving. Returns whether the receive has ended. If not, "readable" is reported once it
+    /// has ended.
     [[nodiscard]] bool stop_receiving(io_handle& owner) noexcept;
 
     // ---- Writing: any thread, one at a time ----
@@ -131,15 +135,15 @@ public:
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
     [[nodiscard]] result<std::size_t> write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
-    /// Returns whether everything was passed to the kernel. If not, "writable" is reported when it was. Sends bytes
-    /// that are queued for the end of the tick.
+    /// Returns whether everything was passed to the kernel. If not, "writable" is reported once the rest was passed to
+    /// it. Sends bytes that are queued for the end of the tick.
     /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
     [[nodiscard]] result<bool> flush(io_handle& owner) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
     [[nodiscard]] result<bool> finish_sending(io_handle& owner) noexcept;
 
-    /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side
-    /// down. Otherwise it is shut down after the pending send.
+    /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side down.
+    /// Otherwise the stream does so after the pending send.
     [[nodiscard]] bool shut_down_when_sent() noexcept;
 
     /// Returns the error that the next read, or else the next write, would have reported.
@@ -151,22 +155,22 @@ public:
     /// The next step of the caller of end(): close the descriptor; cancel the receive first; or wait for a send.
     enum class end_action { close, cancel_first, wait_for_send };
     /// Prepares the stream for its destruction: drops the wakers and the received data, and sends bytes that are
-    /// queued for the end of the tick. `close` means that nothing is in flight, or that it belongs to another process
-    /// (in a forked child, `is_copy_in_child`).
+    /// queued for the end of the tick. `close` means that no operation is in flight, or that the operations belong to
+    /// the parent process (`is_copy_in_child`: this is a forked child).
     [[nodiscard]] end_action end(bool is_copy_in_child) noexcept;
-    /// After end(): leaves the descriptor to the driver, which closes it later. Returns true if nothing is in
-    /// flight anymore, and the caller must close it.
+    /// Leaves the descriptor to the driver, which closes it later. Call this after end(). Returns true if nothing is in
+    /// flight anymore: then the caller must close the descriptor.
     [[nodiscard]] bool leave_to_driver(io_handle& owner) noexcept;
-    /// After end(): sets when the unsent rest is given up.
+    /// Sets the time at which the unsent rest is given up. Call this after end().
     void linger(std::chrono::steady_clock::time_point until) noexcept;
-    /// If that time is over, drops the unsent rest, resets the connection, and returns whether the caller must close
-    /// the descriptor. Otherwise sets `earliest` to that time if it is earlier, and returns false.
+    /// If the time set by linger() is over, drops the unsent rest, resets the connection, and returns whether the
+    /// caller must close the descriptor. Otherwise lowers `earliest` to that time, and returns false.
     [[nodiscard]] bool give_up(std::chrono::steady_clock::time_point now,
                                std::chrono::steady_clock::time_point& earliest) noexcept;
-    /// After end(), if the stream cannot be reported as writable: drops the unsent rest immediately. Returns false
-    /// if a ring is still sending or receiving; its completion then closes the descriptor.
+    /// Drops the unsent rest immediately. Call this after end(), if the stream cannot be reported as writable. Returns
+    /// false if a ring is still sending or receiving; its completion then closes the descriptor.
     [[nodiscard]] bool give_up_now() noexcept;
-    /// Claims the right to close the descriptor. Returns false if another thread has it.
+    /// Claims the right to close the descriptor. Returns false if another thread has claimed it.
     [[nodiscard]] bool mark_gone() noexcept;
     /// Returns whether the descriptor was left to the driver.
     [[nodiscard]] bool is_closing() noexcept;
@@ -183,14 +187,14 @@ public:
     /// Takes the requests for which the stream was posted. The request of a receive remains until begin_receive() or
     /// read_itself().
     [[nodiscard]] wanted take_wanted() noexcept;
-    /// After take_wanted() has returned a stop that cannot be submitted now. Returns true if the caller must put
-    /// the stream into a list to try again. Returns false if there is nothing to stop, or if another thread has posted
-    /// the stream meanwhile.
+    /// Requests a stop again that take_wanted() has returned and that cannot be submitted now. Returns true if the
+    /// caller must put the stream into a list to try again. Returns false if there is nothing to stop, or if another
+    /// thread has posted the stream meanwhile.
     [[nodiscard]] bool wants_stop_again() noexcept;
     /// The result of begin_receive().
     struct begun {
         bool is_wanted;    ///< whether to submit the receive
-        bool was_watched;  ///< whether the epoll has watched it for reading, which ends
+        bool was_watched;  ///< whether the epoll watches the stream for reading; the caller must end that
     };
     /// Starts a receive. Call it before the submission.
     [[nodiscard]] begun begin_receive() noexcept;
@@ -200,12 +204,12 @@ public:
     void fail(const std::error_code& error) noexcept;
     /// Returns whether the caller must submit a cancel.
     [[nodiscard]] bool begin_stop() noexcept;
-    /// The cancel could not be submitted.
+    /// Records that the cancel could not be submitted.
     void stop_failed() noexcept;
     /// Adds a chunk to the queue. Returns true if the operation should stop. The caller then gets a reference.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// The ring has ended without the completions of this stream's operations. The references of the operations
-    /// remain, because the kernel may still use the memory.
+    /// Ends the operations of a ring that was destroyed without reporting their completions. The references of the
+    /// operations remain, because the kernel may still use the memory.
     void lose_ring(const io_handle& owner) noexcept;
     /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
@@ -294,7 +298,8 @@ private:
     [[nodiscard]] std::error_code take_send_error() noexcept;
     void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
-    // Placed in the padding of scheduled_io, so that a stream needs no more memory than any other source.
+    // These members are placed in the padding of scheduled_io, so that a stream needs no more memory than any other
+    // source.
     const brings what_;
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that the next read reports
     std::uint8_t send_error_ = 0;  // an errno that the next write reports; or was_shut_down, which every write reports

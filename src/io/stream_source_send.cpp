@@ -124,7 +124,7 @@ result<bool> stream_source::finish_sending(io_handle& owner) noexcept {
     return is_sent(owner, std::move(guard));
 }
 
-/// Returns whether everything was sent. If not, "writable" is reported when it was. Unlocks `guard`.
+/// Returns whether everything was sent. If not, "writable" is reported once the rest was sent. Unlocks `guard`.
 result<bool> stream_source::is_sent(io_handle& owner, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(owner, std::move(guard)); !awaited) return std::unexpected(awaited.error());
@@ -144,8 +144,9 @@ bool stream_source::shut_down_when_sent() noexcept {
 /// Makes the stream report "writable" when the slot is free. Requires the lock.
 void stream_source::await_slot() noexcept {
     set(writer_waits);
-    // The owner of that ring may be sleeping in the system call that has sent the slot, and would process the result
-    // only afterwards. Wake it under the lock: after the lock, it may have processed the result and been destroyed.
+    // The thread that owns the slot's ring may be sleeping in the system call that has sent the slot, and would process
+    // the result only afterwards. Wake it under the lock: after the unlock, that thread may have processed the result
+    // and destroyed the io_handle.
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
 }
 
@@ -155,7 +156,7 @@ result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_l
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
     guard.unlock();
-    // Already watched, unless that failed when the socket was found full.
+    // The socket is already watched, unless watch_stream() failed when the socket was found full.
     if (const auto added = owner.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
     return ok();
 }
@@ -214,8 +215,8 @@ void stream_source::send_completed(int result) noexcept {
     EDDY_ASSERT(slot_ != nullptr, "a send has completed without a slot");
     slot_->result = result;
     slot_->has_failed = true;
-    // Here and not in settle(), so that it is set before the end of the received data is reported, whose completion
-    // follows.
+    // Sets the error here and not in settle(). The completion of the receive may follow, and a reader that it wakes
+    // must see the error.
     if (result < 0 && !is_temporary(-result)) send_error_ = static_cast<std::uint8_t>(-result);
 }
 
@@ -230,7 +231,8 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     }
     // The stream was destroyed during the send. Drop what end() could not drop.
     if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd_)) slot.begin = slot.end;
-    // `slot.owner` is alive while the stream is not gone. The caller uses it after the unlock, so it gets a reference.
+    // `slot.owner` is alive while the stream is not gone. The caller uses `slot.owner` after the unlock, so the caller
+    // gets a reference to it.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.owner->retain();

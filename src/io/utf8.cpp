@@ -51,8 +51,8 @@ constexpr std::uint64_t high_bits = 0x8080808080808080;
 std::uint64_t sixteen_at(const char* from) noexcept { return eight_at(from) | eight_at(from + 8); }
 std::uint64_t thirty_two_at(const char* from) noexcept { return sixteen_at(from) | sixteen_at(from + 16); }
 
-/// Checks all bytes without an early exit, which would need a branch per step. A single loop is enough because the last
-/// step overlaps the one before: a processor usually mispredicts the end of each loop.
+/// Checks all bytes without an early exit, which would need a branch per step. The last step overlaps the one before,
+/// so a single loop is enough. (A processor usually mispredicts the end of each loop.)
 bool is_ascii(std::string_view text) noexcept {
     const char* at = text.data();
     const std::size_t size = text.size();

@@ -11,7 +11,7 @@
 
 namespace eddy::net {
 
-/// Takes ownership of a user's descriptor. Closes it if it is refused.
+/// Takes ownership of a user's descriptor. Closes the descriptor if it is refused.
 /// Errors: errc::blocking_descriptor; bad_file_descriptor.
 inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     sys::unique_fd owned(fd);
@@ -44,7 +44,7 @@ inline result<void> check_listens(int fd) noexcept {
 }
 
 /// Like adopt_nonblocking(), for a socket of this kind. Refuses other sockets. A TCP stream treats a short read as the
-/// sign of a drained socket. That is false for other kinds of sockets, which would lose wake-ups.
+/// sign of a drained socket. For other kinds of sockets this is wrong, and wake-ups would be lost.
 inline result<sys::unique_fd> adopt_socket(int fd, sys::socket_kind kind) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;

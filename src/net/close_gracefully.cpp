@@ -25,13 +25,14 @@ task<result<void>> discard_all(Reader& reader) {
 
 template <class Reader, class Writer>
 task<result<void>> end_both(Reader& reader, Writer& writer, std::chrono::nanoseconds limit) {
-    // At the same time: the peer may read only after it has sent everything, and the writer may have unsent bytes.
+    // Reads and writes at the same time: the peer may read only after it has sent everything, and the writer may have
+    // unsent bytes.
     auto both = join(writer.shutdown(), discard_all(reader));
     auto limited = time::timeout(limit, std::move(both));
     const auto ended = co_await limited;
     if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
     const auto& [shut_down, discarded] = *ended;
-    // The reader's error first: after a reset, it names the reason.
+    // Prefers the reader's error: after a reset, that error is the reason.
     co_return discarded ? shut_down : discarded;
 }
 

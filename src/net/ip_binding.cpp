@@ -24,7 +24,7 @@ result<Self> ip_binding<Self>::bind(const socket_addr& at, const core_handle& ha
 
 template <class Self>
 task<result<Self>> ip_binding<Self>::bind_here(lookup_request at, std::source_location where) {
-    // Only check for it: the socket is registered when an operation has to wait.
+    // Only checks that there is an event loop. The socket is registered when an operation has to wait.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     if (at.is_name()) {
         auto found = co_await try_(resolve_here(std::move(at), where));

@@ -51,7 +51,7 @@ private:
         // If the lookup_future was dropped, skip the lookup, which would block this thread.
         if (!own->answer_.is_closed()) static_cast<void>(own->answer_.send(own->look_up()));
     }
-    // The receiver sees that the sender was destroyed.
+    // Destroys the job and its sender, which the receiver notices.
     static void cancel_it(blocking_job& self) noexcept { delete static_cast<lookup_job*>(&self); }
 
     [[nodiscard]] output look_up() const noexcept try {

@@ -16,7 +16,7 @@ namespace eddy::detail {
 /// A function that returns the addresses of a host. It may block, so it is called on blocking threads.
 using resolver = result<std::vector<net::socket_addr>> (*)(const std::string& host, std::uint16_t port);
 
-/// Replaces the system's resolver for later lookups. Null restores it.
+/// Replaces the system's resolver for later lookups. Null restores the system's resolver.
 void set_resolver_for_tests(resolver instead) noexcept;
 
 }  // namespace eddy::detail

@@ -21,7 +21,7 @@ bool may_accept_later(const std::error_code& error) noexcept {
 
 namespace {
 
-/// Completes the description of an exception: its text, and its code if it is a std::system_error.
+/// Fills in the text of `made.exception`, and its code if it is a std::system_error.
 void describe_exception(unobserved_error& made) {
     try {
         std::rethrow_exception(made.exception);

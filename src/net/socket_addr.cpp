@@ -98,7 +98,7 @@ public:
     /// Returns the address if there are eight groups, or fewer groups and a "::".
     [[nodiscard]] std::optional<ipv6_addr> finish() noexcept {
         if (is_full() == gap_.has_value()) return std::nullopt;
-        // The groups behind size_ are zero. Rotated into the gap, they are what "::" stands for.
+        // The groups behind size_ are zero. The rotation moves them into the gap, because "::" stands for them.
         if (gap_) std::rotate(groups_.begin() + *gap_, groups_.begin() + size_, groups_.end());
         return ipv6_addr(groups_);
     }
@@ -176,7 +176,7 @@ std::optional<socket_addr> read_v6_socket(cursor& text) noexcept {
     return socket_addr(*ip, *port, 0, *scope);
 }
 
-/// Returns what `read` finds, if that is all of `text`.
+/// Returns the value that `read` parses, if it consumes all of `text`.
 template <class T>
 result<T> read_all(std::string_view text, std::optional<T> (*read)(cursor&) noexcept) noexcept {
     cursor rest(text);

@@ -135,8 +135,8 @@ poll_result<result<std::size_t>> recv_many_future::poll_socket(detail::io_socket
                                                                const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
     // A short batch has drained the socket, which saves the call that would only report EAGAIN. If an error has ended
-    // the batch, a socket of Linux keeps it and reports an event for it, before or after this call. (An unwritable
-    // buffer causes no event. That error is reported after the next event.)
+    // the batch, Linux keeps the error in the socket and reports an event for it, before or after this call. (An
+    // unwritable buffer causes no event. That error is reported after the next event.)
     const auto drained = [room = std::min(all_.size(), sys::most_datagrams_at_once)](const result<std::size_t>& count,
                                                                                      io::ready seen) {
         return *count < room && !detail::may_cut_short(seen);

@@ -21,7 +21,7 @@ result<Self> unix_binding<Self>::bind_for(const result<unix_addr>& at, const cor
 
 template <class Self>
 task<result<Self>> unix_binding<Self>::bind_here(result<unix_addr> at, std::source_location where) {
-    // Only check for it: the socket is registered when an operation has to wait.
+    // Only checks that there is an event loop. The socket is registered when an operation has to wait.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     if (!at) co_return std::unexpected(at.error());
     co_return Self::bind_now(*at);

@@ -29,8 +29,8 @@ task<result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, re
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     const auto addr = co_await try_(std::move(to));
     const auto native = sys::to_native(addr);
-    // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when that has changed (unix(7)).
-    // So try again.
+    // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when the queue has space again
+    // (unix(7)). So try again.
     for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
         const std::error_code error = sys::connect(socket.fd(), native);
         if (!error) break;

@@ -17,7 +17,7 @@ constexpr std::size_t most_lookups = 64;
 /// Maximum number of threads for other blocking work: the default of a runtime.
 constexpr std::size_t most_work = 512;
 
-/// A blocking pool that is made on first use, and again in a forked child, which has no threads of the parent.
+/// A blocking pool that is created on first use, and again in a forked child, which has no threads of the parent.
 /// Thread safety: any thread.
 /// Lifetime: the pool is never destroyed, because destructors that run at process exit may submit jobs. Its threads are
 /// not joined.

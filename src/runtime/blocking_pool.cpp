@@ -24,7 +24,8 @@ blocking_pool::blocking_pool(settings&& chosen) noexcept
     : settings_(std::move(chosen)), is_joined_(settings_.is_joined) {}
 
 blocking_pool::~blocking_pool() {
-    // Threads that have ended and are not joined. They cannot be joined here, because this thread may be one of them.
+    // Detaches the threads that have ended and are not joined. They cannot be joined here, because this thread may be
+    // one of them.
     for (worker* one = ended_; one != nullptr; one = one->next) one->thread.detach();
     for (worker* list : {ended_, spare_}) {
         while (worker* const one = list) {
@@ -55,7 +56,7 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
         queue_.push(job);
         ++jobs_;
     }
-    // Notified without the lock, so that the woken thread does not block on it.
+    // Notifies after the unlock, so that the woken thread does not block on the lock.
     // SAFETY: the worker object lives as long as the pool, and the caller holds a reference to the pool. If the thread
     // has seen is_woken before this and has ended, the notification has no effect.
     if (sleeper != nullptr) sleeper->woken.notify_one();
@@ -160,7 +161,8 @@ void blocking_pool::work(worker& self) noexcept {
             guard.lock();
         }
     } while (!is_shut_down_ && wait_for_job(self, guard));
-    // Under the same lock as the last check of the queue, so a job submitted later does not rely on this thread.
+    // Decremented under the same lock as the last check of the queue, so a job submitted later does not rely on this
+    // thread.
     --threads_;
 }
 

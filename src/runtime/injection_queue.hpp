@@ -15,8 +15,8 @@ namespace eddy::detail {
 /// Thread safety: any thread.
 class injection_queue {
 public:
-    /// Returns the number of tasks. Takes no lock, so the result may be out of date. A worker that parks relies on it:
-    /// the read-modify-writes of idle_workers order a push before this load.
+    /// Returns the number of tasks. Takes no lock, so the result may be out of date. A worker that parks relies on the
+    /// result: the read-modify-writes of idle_workers order a push before this load.
     [[nodiscard]] std::size_t size() const noexcept {
         // acquire: pairs with the release in push() and pop(). The number alone is used; pop() takes the lock.
         return size_.load(std::memory_order_acquire);

@@ -15,8 +15,8 @@ join_fifo& join_fifo::operator=(join_fifo&& other) noexcept {
 
 void join_fifo::reserve() {
     if (tasks_.size() < tasks_.capacity()) return;
-    // Before more memory is allocated, the room of the tasks that were taken is used. Each task is moved at most once
-    // per task that was taken, so that add() and take_ended() are O(1) on average.
+    // Reuses the space of tasks that were taken, before it allocates more memory. It moves at most one task for each
+    // task that was taken, so add() and take_ended() are O(1) on average.
     if (first_ >= std::max<std::size_t>(size(), 1)) {
         tasks_.erase(tasks_.begin(), tasks_.begin() + static_cast<std::ptrdiff_t>(first_));
         first_ = 0;

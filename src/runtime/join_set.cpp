@@ -63,7 +63,8 @@ struct join_entry {
         list->release();
     }
 
-    /// Moves the entry to the list of ended entries, and wakes the task that waits for it. Any thread.
+    /// Moves the entry to the list of ended entries, and wakes the task that waits for the next ended entry. Any
+    /// thread.
     void notify() noexcept {
         waker owner;
         {

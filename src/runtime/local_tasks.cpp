@@ -82,7 +82,7 @@ void local_tasks::start(spawned_task& task) noexcept {
 
 void local_tasks::schedule(spawned_task& task) noexcept {
     if (this_thread.polled_local_set == this) return queue_.push(task);
-    // A closed set refuses. Its tasks have been destroyed, and only the queue's reference is left.
+    // A closed set refuses the task. Its tasks have been destroyed, and only the queue's reference is left.
     if (!send(task)) give_up_task(*this, task);
 }
 
@@ -138,7 +138,8 @@ void local_tasks::leave(local_driver& driver) noexcept {
         }
         has_inbound = inbound_.first != nullptr;
     }
-    // This driver may be the only one that was woken for these tasks, or may have woken them itself.
+    // Another driver must poll these tasks: this driver may be the only one that was woken for them, or its own poll
+    // may have woken the tasks.
     if (has_inbound || queue_.first != nullptr) wake_drivers();
 }
 
@@ -148,7 +149,7 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
         if (inbound_.first != nullptr) return false;
         if (driver.is_listed && driver.wake.will_wake(wake)) return true;
     }
-    waker copy = wake;  // cloned before the lock is taken; the previous waker is dropped after it: may run user code
+    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
     const std::lock_guard guard(lock_);
     if (inbound_.first != nullptr) return false;
     driver.wake.swap(copy);

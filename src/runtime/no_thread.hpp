@@ -6,7 +6,7 @@
 
 namespace eddy::detail {
 
-/// The exception of blocking work that no thread could run. join_error::what() and to_error_code() know it.
+/// The exception of blocking work that no thread could run. join_error::what() and to_error_code() recognize this type.
 class no_blocking_thread final : public std::system_error {
 public:
     explicit no_blocking_thread(const std::error_code& error)

@@ -21,8 +21,8 @@ namespace {
 
 constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits
 
-// A worker registers a new socket with its own driver, unless its driver has too many sources. That is the case if it
-// has more sources than another driver, even after this number and an eighth of its sources are subtracted.
+// A worker registers a new socket with its own driver, unless its driver has too many sources. A driver has too many
+// sources if it has more than another driver, even after this number and an eighth of its own sources are subtracted.
 constexpr std::size_t clearly_more = 8;
 
 atomic<std::uint64_t> next_pool_id{1};
@@ -78,7 +78,7 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
         const auto made = io_handle::make(kind, max_events);
         if (!made) return std::unexpected(made.error());
         driver.reset(*made);
-        // The alarm is for the watchdog worker. A single worker never is one.
+        // The alarm is for the watchdog worker. A pool with one worker has no watchdog.
         if (drivers.size() == 1) continue;
         if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
     }
@@ -262,7 +262,7 @@ void pool::wake_watchdog() noexcept {
 void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     complete_task(*this, task, references);
     // acquire: pairs with the store in notify_on_each_end(). The lock of the list orders them: if remove() came after
-    // synchronize(), this sees the flag; otherwise the waiter counts the task as ended.
+    // synchronize(), this load sees the flag; otherwise the waiter counts the task as ended.
     if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
 }

@@ -74,9 +74,9 @@ public:
     void schedule(spawned_task& task) noexcept override;
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
-    /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. Cheaper, but can
-    /// miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes the task
-    /// if this worker stalls.
+    /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. This is cheaper,
+    /// but can miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes
+    /// the task if this worker stalls.
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.any_searching()) notify_one();
     }
@@ -131,9 +131,9 @@ public:
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
     // ---- I/O and time ----
-    /// Returns the driver in which this thread should register a new socket. A worker gets its own driver unless that
-    /// has clearly more sources than others. Other threads get the driver with the least sources of a sample. Returns
-    /// null if there is no I/O.
+    /// Returns the driver in which this thread should register a new socket. A worker gets its own driver, unless its
+    /// driver has clearly more sources than others. Other threads get the driver with the least sources of a sample.
+    /// Returns null if there is no I/O.
     [[nodiscard]] io_handle* io_for_new_source() noexcept;
     /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
     [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }

@@ -19,7 +19,8 @@ class handed_worker final : public blocking_job {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
-        // Not one of the worker's cached references: the worker is offered, so another thread may already run it.
+        // Takes a reference of its own and none of the worker's cached references: the worker is offered, so another
+        // thread may already run it.
         pool_.retain(1);
     }
     handed_worker(const handed_worker&) = delete;
@@ -34,7 +35,7 @@ private:
         static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
         // The previous thread of the worker ends and does not become a blocking thread. So the blocking pool must be
-        // able to replace this one, or it would have one thread less from now on.
+        // able to replace this thread, or it would have one thread less from now on.
         const bool has_left = mine->pool_.blocking().leave_for_long();
         mine->worker_.run();
         worker::leave_thread();
@@ -56,7 +57,7 @@ bool pool::hand_over(worker& which) noexcept {
     // A worker that destroys the remaining tasks of a closing pool stays on its thread.
     if (which.is_ending() || is_in_child()) return false;
     {
-        // Counted before the worker is offered, so that the pool cannot become closed during this poll.
+        // The count changes before the worker is offered, so that the pool cannot become closed during this poll.
         const std::lock_guard guard(lock_);
         ++in_place_;
     }

@@ -11,16 +11,16 @@
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
-// How a pool finds out that it is idle, and how it ends.
+// The detection of an idle pool, and the end of a pool.
 
 namespace eddy::detail {
 
 // ---- Idle ----
 
 void pool::count_blocking(bool begins) noexcept {
-    // seq_cst: a store-load pair. This counts an end, then loads is_awaiting_idle_. A waiter stores is_awaiting_idle_
-    // in notify_on_each_end(), then loads the counters in alive(). If both loads read the old values, the waiter would
-    // not be notified of the last end.
+    // seq_cst: a store-load pair. This function counts an end, then loads is_awaiting_idle_. A waiter stores
+    // is_awaiting_idle_ in notify_on_each_end(), then loads the counters in alive(). If both loads read the old values,
+    // the waiter would not be notified of the last end.
     (begins ? blocking_begun_ : blocking_ended_).fetch_add(1, std::memory_order_seq_cst);
     if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
 }
@@ -59,8 +59,8 @@ bool pool::keeps_busy_here() const noexcept {
 void pool::notify_on_each_end() noexcept {
     // seq_cst: see count_blocking().
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
-    // For tasks the locks of the lists have this effect. A task removed before this is counted as ended; a thread that
-    // removes one later sees the flag.
+    // For tasks, the locks of the lists have the effect of that store-load pair. A task that was removed before
+    // synchronize() is counted as ended. A thread that removes a task later sees the flag.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronize();
 }
 
@@ -138,7 +138,7 @@ pool::held_up::~held_up() {
 }
 
 void pool::end_blocking(std::chrono::steady_clock::time_point deadline) noexcept {
-    // The thread that has begun the shutdown may not have called this yet.
+    // The thread that has begun the shutdown may not have shut down the blocking pool yet.
     blocking_->shutdown();
     static_cast<void>(blocking_->join_until(deadline));
 }
@@ -149,7 +149,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     const std::uint64_t self = does_blocking_work_here() ? 1 : 0;
     // seq_cst: see after_end().
     caller_of_cancel_.store(self, std::memory_order_seq_cst);
-    // Closed first, because a task that is added after the loop below would not be cancelled.
+    // Closes the lists first, because a task that is added after the loop below would not be cancelled.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
         abort_batch tasks;  // its destructor queues the tasks, after the list's lock is released
@@ -256,7 +256,7 @@ void pool::detach_threads() noexcept {
 
 bool pool::poll_closed(const waker& wake) {
     if (is_in_child()) return true;
-    waker copy = wake;  // cloned before the lock is taken and dropped after it: may run user code
+    waker copy = wake;  // cloned before the lock is taken and dropped after it: both may run user code
     const std::lock_guard guard(lock_);
     if (is_closed()) return true;
     const bool is_known = std::any_of(closed_wakers_.begin(), closed_wakers_.end(),

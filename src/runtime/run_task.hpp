@@ -12,10 +12,10 @@
 #include "runtime/spawned_task.hpp"
 #include "task/poll_root.hpp"
 
-// How a task is run, cancelled, destroyed and completed. Tasks of an event loop share the polls of futures. All other
-// tasks (of the pool, of local sets, and blocking work) share the transitions of task_state, too, and what the code
-// that makes a transition has to do. What differs is a policy, which the functions take as their first argument.
-// Forced inlining saves 2 % of the instructions of a spawn and join on the pool.
+// The functions that run, cancel, destroy and complete a task. Tasks of an event loop use only the functions that poll
+// or cancel a future. All other tasks (of the pool, of local sets, and blocking work) also share the transitions of
+// task_state and the work that each transition requires. The first argument of these functions is a policy, which
+// contains the differences. Forced inlining saves 2 % of the instructions of a spawn and join on the pool.
 //
 //     Runs, which polls tasks (worker, local_tasks)
 //         poll_end poll(spawned_task&)         polls once, with its own waker and budget; calls poll_once()
@@ -174,7 +174,7 @@ void destroy_task(Owner& owner, spawned_task& task, std::uint64_t references) no
 }
 
 /// Consumes a queue's reference to a task that will not run. Destroys the task if that has not happened yet.
-/// Preconditions: none on the running bit.
+/// Preconditions: none. The caller need not have the running bit.
 template <class Owner>
 void give_up_task(Owner& owner, spawned_task& task) noexcept {
     switch (state_of(task).transition_to_running()) {
@@ -206,7 +206,7 @@ template <class Runs>
 }
 
 /// Runs a task that was taken from a queue, with the queue's reference.
-/// Preconditions: none on the running bit.
+/// Preconditions: none. The caller need not have the running bit.
 template <class Runs>
 void run_task(Runs& runs, spawned_task& task) noexcept {
     switch (state_of(task).transition_to_running()) {

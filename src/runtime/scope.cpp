@@ -15,8 +15,8 @@
 namespace eddy::detail {
 namespace {
 
-// For destructors of scopes that wait for a child that is being polled. This is rare, so all scopes share one lock and
-// one condition.
+// Used by destructors of scopes to wait for a child that is being polled. This wait is rare, so all scopes share one
+// lock and one condition.
 constinit mutex destroyers_lock;
 condition_variable& child_has_ended() {
     static auto* const never_destroyed = new condition_variable;
@@ -86,8 +86,8 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
     pool_->number(task);
     bool is_listed = false;
     {
-        // Both lists under one lock. From here on the task may be destroyed by the thread that destroys the scope or by
-        // the thread that closes the pool.
+        // Adds the task to both lists under one lock. From here on the task may be destroyed by the thread that
+        // destroys the scope or by the thread that closes the pool.
         const guard locked(*this);
         adopt(link);
         is_listed = pool_->enlist(task);
@@ -146,18 +146,18 @@ void scope_base::cancel() noexcept {
     abort_batch children;  // its destructor queues the tasks, after the lock is released
     const guard locked(*this);
     // From here on each new child is cancelled immediately.
-    // relaxed: start_pool_child() loads it under the same lock. Other readers need only the value.
+    // relaxed: start_pool_child() loads the flag under the same lock. Other readers need only the value.
     is_cancelled_.store(true, std::memory_order_relaxed);
     for (scope_link* child = first_; child != nullptr; child = child->next) children.add(*child->task.pooled);
 }
 
 void scope_base::set_waker(const waker& wake) {
     {
-        // Locked also while there are no children, because any thread may start one.
+        // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
         if (waker_.will_wake(wake)) return;
     }
-    waker copy = wake;  // cloned before the lock is taken; the previous waker is dropped after it: may run user code
+    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
     const guard locked(*this);
     waker_.swap(copy);
 }
@@ -179,10 +179,10 @@ bool scope_base::poll_empty(const waker& wake) {
     return false;
 }
 
-/// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Marks the
-/// children that it passes as cancelled.
-/// Each call starts at the front of the list, because the destructor of a child may have started more children. It
-/// passes only children that are being polled, at most one for each thread of the pool.
+/// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Skips
+/// children that are being polled, and marks them as cancelled.
+/// Each call starts at the front of the list, because the destructor of a child may have started more children. The
+/// number of skipped children is at most the number of the pool's threads.
 spawned_task* scope_base::take_child_to_destroy() noexcept {
     const guard locked(*this);
     // relaxed: as in cancel().

@@ -47,7 +47,7 @@ void submit(task_state::wake_action action, spawned_task& task) noexcept {
     if (action == task_state::wake_action::free) task.ops().free_memory(task);
 }
 
-/// The same, for a task of which is_mine() is true. A worker queues its tasks without the pool.
+/// Same as submit(), for a task of which is_mine() is true. A worker queues its tasks without the pool.
 [[gnu::always_inline]] inline void submit_here(task_state::wake_action action, spawned_task& task) noexcept {
     if (action == task_state::wake_action::submit) {
         worker* const here = this_thread.worker;
@@ -92,9 +92,9 @@ constinit const waker_vtable spawned_task_waker{&task_waker::clone, &task_waker:
                                                 &task_waker::drop};
 
 owner_guard::owner_guard() noexcept : mine_(guard_of_this_thread()) {
-    // This precedes the read-modify-write of the task's state word, which releases it. If the task is not complete
-    // then, the thread that completes it acquires the word, so await_wakers_outside() sees this count afterwards.
-    // seq_cst: stronger than that release needs; there is no store-load pair.
+    // This increment precedes the read-modify-write of the task's state word, whose release publishes it. If the task
+    // is not complete then, the thread that completes it acquires the word, so await_wakers_outside() sees this count
+    // afterwards. seq_cst: stronger than that release needs; there is no store-load pair.
     mine_.fetch_add(1, std::memory_order_seq_cst);
 }
 

@@ -21,7 +21,7 @@ namespace eddy::detail {
 ///     bit  name           set by                          what it guards
 ///     0    running        the worker, or shutdown         the future: a lock on it
 ///     1    complete       the `running` owner, permanent  the output: owned by the join handle from then on
-///     2    notified       any waker                       a pending wakeup: queued, or checked when the run ends
+///     2    notified       any waker                       a pending wake-up: queued, or checked when the run ends
 ///     3    cancelled      abort or shutdown, permanent    requests the `running` owner to destroy the future
 ///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set, else
 ///                                                         by the completing thread
@@ -107,7 +107,7 @@ public:
 
     /// Ends a run after a poll that was not ready. On `submit` the caller must queue the task again; `notified` and its
     /// reference are kept. On `cancel` the task is still running and must be cancelled. `has_woken_itself`: the task
-    /// was woken by its own poll, and that wakeup is not in the word yet.
+    /// was woken by its own poll, and that wake-up is not in the word yet.
     idle_action transition_to_idle(bool has_woken_itself = false) noexcept {
         return change([has_woken_itself](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
@@ -116,7 +116,7 @@ public:
         });
     }
 
-    /// The same, for a task whose poll_cancel() was not ready.
+    /// Same as transition_to_idle(), for a task whose poll_cancel() was not ready. Never returns `cancel`.
     idle_action transition_to_idle_cancelling(bool has_woken_itself = false) noexcept {
         return change(
             [has_woken_itself](std::uint64_t now) { return leave_running(has_woken_itself ? now | notified : now); });
@@ -164,7 +164,8 @@ public:
     /// Wakes the task. On `submit` the caller must queue it; the queue has a new reference.
     wake_action wake_by_ref() noexcept {
         return change([](std::uint64_t now) {
-            // A read-modify-write also if nothing changes: the next run must see what was done before this wake.
+            // This is a read-modify-write even if nothing changes: the next run must see what was done before this
+            // wake.
             if ((now & (complete | notified)) != 0) return step{now, wake_action::none};
             if ((now & running) != 0) return step{now | notified, wake_action::none};
             return step{(now | notified) + ref_one, wake_action::submit};
@@ -197,9 +198,9 @@ public:
     }
 
     /// Marks the task as cancelled, and takes the `running` bit if it is clear. Returns true if it was taken: the
-    /// caller must destroy the future and complete the task, with its own one reference. Otherwise the thread that runs
-    /// the task sees the mark. In that case the task is also notified: its poll_cancel() may be running, and the task
-    /// must be checked again after it.
+    /// caller must destroy the future and complete the task, and needs a reference of its own for that. Otherwise the
+    /// thread that runs the task sees the mark. In that case the task is also notified: its poll_cancel() may be
+    /// running, and the task must be checked again after it.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now | cancelled, false};

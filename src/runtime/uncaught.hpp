@@ -11,9 +11,9 @@
 
 namespace eddy::detail {
 
-/// Prints an exception that left a task, or an error that it returned, and that no join handle takes. This is the
-/// default handler. Prints one line to standard error: the name of the task if it has one, the location of the spawn,
-/// and the text.
+/// Prints a failure that no join handle takes: an exception that left a task, or an error that the task returned. This
+/// is the default handler. Prints one line to standard error: the name of the task if it has one, the location of the
+/// spawn, and the text.
 void print_failure(const unread_failure& failure, const std::source_location& where,
                    std::string_view name = {}) noexcept;
 

@@ -30,8 +30,8 @@ constexpr unsigned child_fairness = 2;
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// How often the first and the second watchdog worker check the other workers, and how long they continue after the last
-// activity.
+// The intervals at which the first and the second watchdog worker check the other workers, and the time for which they
+// continue after the last activity.
 constexpr auto watchdog_interval = std::chrono::milliseconds(2);
 constexpr auto second_watchdog_interval = std::chrono::milliseconds(8);
 constexpr auto watchdog_lingers = std::chrono::milliseconds(100);
@@ -39,7 +39,7 @@ constexpr auto watchdog_lingers = std::chrono::milliseconds(100);
 // The value of a watchdog role that no worker holds.
 constexpr int vacant = -1;
 
-// How many pool references a worker takes from the shared count, or returns to it, at a time.
+// The number of pool references that a worker takes from the shared count, or returns to it, at a time.
 constexpr std::uint32_t references_at_once = 1024;
 
 // Estimated time from the wake-up of another worker to its first poll.
@@ -94,8 +94,8 @@ void worker::run() noexcept {
     for (;;) {
         spawned_task* task = next_task();
         if (task == nullptr) task = search();
-        // Checked after a task was taken: a task that shuts the pool down and then yields is not polled again, not even
-        // by a worker that steals it.
+        // This check follows the choice of a task: a task that shuts the pool down and then yields is not polled again,
+        // not even by a worker that steals it.
         if (pool_.is_closing()) {
             stop_searching();
             if (task != nullptr) push_back(*task);  // given up below, with the rest of the queue
@@ -382,11 +382,11 @@ void worker::park() noexcept {
     const auto parked_at = now;
     while (!pool_.is_closing()) {
         if (!is_watchdog() && pool_.size() > 1) become_watchdog();
-        // Decided by the clock and not by the end of a wait, because the worker's own events may end waits earlier.
+        // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
         if (is_watchdog() && watch_if_due()) {
             stop_being_watchdog();
-            // A worker that began to run before this saw a watchdog and woke no other. Check again in
-            // become_watchdog().
+            // A worker that began to run before this store saw a watchdog and woke no other worker. become_watchdog()
+            // checks for it.
             continue;
         }
         if (!has_work()) {

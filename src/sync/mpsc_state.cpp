@@ -70,7 +70,8 @@ nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
     }
 }
 
-/// Called after the last permit of a closed channel may have been returned, because the receiver may wait for that.
+/// Wakes the receiver if the channel has ended. Called whenever the last permit of a closed channel may have been
+/// returned, because the receiver may wait for that.
 void bounded_state::wake_if_ended() noexcept {
     // relaxed: the caller has already changed the word. A receiver that sets the mark later sees that change and does
     // not wait.
@@ -108,8 +109,8 @@ nothing unbounded_state::wait(const mpsc_node& received, const waker& wake) noex
     }
 }
 
-/// Called after the channel was closed. If values are left in the list, the receiver does not wait, so the mark is
-/// clear.
+/// Wakes the receiver if it waits. Called after the channel was closed. If values are left in the list, the receiver
+/// does not wait, so the mark is clear.
 void unbounded_state::wake_if_ended() noexcept {
     // acquire: pairs with the release in wait(); the waker is visible.
     if ((last_.fetch_and(~mark, std::memory_order_acquire) & mark) == 0) return;

@@ -69,7 +69,7 @@ bool oneshot_state::poll_complete(const waker& waker) noexcept {
 bool oneshot_state::close() noexcept {
     if (take_back(completed, rx_waits)) rx_waker_ = waker();
     // release: pairs with the acquire in the sender's is_closed() and wait_for(). acquire: pairs with the release in
-    // wait_for(), so that the sender's waker is visible, and in complete(), so that the value is.
+    // wait_for(), so that the sender's waker is visible, and in complete(), so that the value is visible.
     const word before = bits_.fetch_or(closed, std::memory_order_acq_rel);
     if ((before & (closed | tx_waits)) == tx_waits) wake(tx_waker_);
     return (before & completed) != 0;
@@ -99,10 +99,10 @@ bool oneshot_state::wait_for(word end, word waits, waker& cell, const waker& wak
     return true;
 }
 
-/// Makes the waker slot its owner's again. Returns false if the `end` bit was set first: then the slot must not be
-/// touched any more.
+/// Takes the waker slot back for the end that waits. Returns false if the `end` bit was set first: then the caller must
+/// not touch the slot any more.
 bool oneshot_state::take_back(word end, word waits) noexcept {
-    // acquire: pairs with the release of the thread that set the `end` bit; the caller then returns what that
+    // acquire: pairs with the release of the thread that set the `end` bit; the caller then sees what that thread
     // published. No reader depends on the release here: the next fetch_or() publishes the slot.
     return (bits_.fetch_and(~waits, std::memory_order_acq_rel) & end) == 0;
 }

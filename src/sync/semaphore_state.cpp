@@ -111,9 +111,9 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
             }
         }
         if (count == 0) return true;
-        // There are no waiters now. Add the permits without the lock: a thread that takes them can own a mutex by that,
-        // and may destroy this state immediately. (A waiter that is served takes the lock to read its outcome, so it
-        // continues only after this function has released it.)
+        // There are no waiters now. Add the permits without the lock: with a permit, a thread may own a mutex and
+        // destroy this state immediately. (A waiter that is served takes the lock to read its outcome, so it continues
+        // only after this function has released it.)
         // relaxed load: as in release(). release on success: pairs with the acquire in try_acquire().
         word now = word_.load(std::memory_order_relaxed);
         while ((now & waiting) == 0 && count <= max_permits - permits(now)) {
@@ -142,8 +142,8 @@ bool semaphore_state<B>::serve(word now, std::size_t more, wake_list& woken) noe
     }
     // Other bits may have changed since the load, but the permits have not. So add the difference.
     const word change = (left - permits(now)) * one - (waiters_.is_empty() ? waiting : 0);
-    // release: pairs with the acquire in try_acquire(). The permits that stay here may be the ones that the caller is
-    // releasing.
+    // release: pairs with the acquire in try_acquire(). The permits that remain in the word may be those that the
+    // caller is releasing.
     if (change != 0) word_.fetch_add(change, std::memory_order_release);
     return is_more;
 }

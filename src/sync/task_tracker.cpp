@@ -11,8 +11,8 @@ std::uint64_t tracker_state::ends() noexcept {
     return ends_;
 }
 
-/// Called when the tracker has become closed and empty. Notifies all waiters, even if the tracker is reopened
-/// immediately.
+/// Notifies all waiters, even if the tracker is reopened immediately. Called when the tracker has become closed and
+/// empty.
 void tracker_state::tell() noexcept {
     {
         const std::lock_guard guard(lock_);

@@ -18,8 +18,9 @@ constexpr int tries = 0;  // more tries add interleavings but no new behavior
 constexpr int tries = 8;
 #endif
 
-/// Waits for a wake-up. A guard is meant for a few instructions, so a long wait is probably a deadlock. It cannot be
-/// certain: another thread may hold the guard. So it prints a line and continues to wait.
+/// Waits for a wake-up. A guard should exist for a few instructions only, so a long wait is probably a deadlock. This
+/// is not certain, because another thread may really hold its guard for long. So this function prints a warning and
+/// continues to wait.
 void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, [[maybe_unused]] bool& has_warned) {
 #ifndef EDDY_EXPLORE
     constexpr std::chrono::seconds patience(2);

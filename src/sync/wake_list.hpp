@@ -27,7 +27,7 @@ public:
     /// Adds a waker.
     /// Preconditions: !is_full().
     void push(waker&& taken) noexcept {
-        __builtin_prefetch(taken.data_, 1);  // probably a task: it is loaded while more wakers are collected
+        __builtin_prefetch(taken.data_, 1);  // probably a task: load its cache line meanwhile
         std::construct_at(&wakers_[count_++], std::move(taken));
     }
 

@@ -9,7 +9,8 @@ namespace eddy::sys {
 
 /// Closes a descriptor. Does nothing if `fd` is -1.
 inline void close(int fd) noexcept {
-    // Not retried after EINTR: on Linux the descriptor is already closed, and its number may belong to another file.
+    // The call is not repeated after EINTR: on Linux the descriptor is already closed, and its number may belong to
+    // another file.
     if (fd >= 0) ::close(fd);
 }
 

@@ -15,7 +15,8 @@ inline constinit std::atomic<std::uint64_t> forks_counted{0};
 /// Cost: one load. (getpid(2) would be a system call.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
-/// Records the process in which it was created. For objects with threads, which do not exist in a forked child.
+/// Records the process in which the mark was created. Used by objects that have threads or descriptors, which a forked
+/// child does not have or must not use.
 class process_mark {
 public:
     process_mark() noexcept : generation_(fork_generation()) {}

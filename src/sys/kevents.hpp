@@ -71,8 +71,8 @@ inline constexpr std::size_t most_kevents_at_once = 3;
 /// Makes the changes, and replaces each record with its receipt.
 /// Preconditions: there are at most most_kevents_at_once records.
 [[nodiscard]] inline result<void> change_kevents(int queue, std::span<kevent_record> records) noexcept {
-    // A copy, because a repetition after EINTR needs the changes and not the receipts. The repetition does no harm: it
-    // adds the same filters again, and the receipt of a filter that is already removed is ENOENT.
+    // Copies the changes, because a repetition after EINTR needs them, and not the receipts. The repetition does no
+    // harm: it adds the same filters again, and the receipt of a filter that is already removed is ENOENT.
     std::array<kevent_record, most_kevents_at_once> wishes{};
     std::ranges::copy(records, wishes.begin());
     for (kevent_record& each : wishes) each.flags |= EV_RECEIPT;

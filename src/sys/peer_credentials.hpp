@@ -6,7 +6,8 @@
 
 namespace eddy::sys {
 
-/// Returns the user and group of the process at the other end of a Unix connection. On Linux and macOS also its id.
+/// Returns the user and group of the process at the other end of a Unix connection. On Linux and macOS, also returns
+/// the id of that process.
 /// Errors: what getsockopt(2) or getpeereid(3) reports.
 [[nodiscard]] result<net::peer_credentials> peer_credentials(int fd) noexcept;
 

@@ -37,8 +37,8 @@ result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;  // any single type; otherwise each address is returned once per type
-    // Not AI_ADDRCONFIG: glibc ignores loopback addresses for it, so ::1 would be missing on a machine with only an
-    // IPv4 network. Unreachable addresses are sorted to the end anyway (RFC 6724, rule 1).
+    // Does not set AI_ADDRCONFIG: with it, glibc ignores loopback addresses, so ::1 would be missing on a machine with
+    // only an IPv4 network. Unreachable addresses are sorted to the end anyway (RFC 6724, rule 1).
     addrinfo* found = nullptr;
     const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
     if (error != 0) return std::unexpected(resolver_error(error));

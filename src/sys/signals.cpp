@@ -26,7 +26,7 @@ namespace {
 
 constexpr int signals = 65;  // signal numbers on Linux are 1 to 64
 
-// The handler only accesses what was set before its installation, or is lock-free.
+// The handler accesses only members that were set before its installation or that are lock-free.
 struct counted_signal {
     std::atomic<std::uint64_t> count{0};
     struct sigaction before{};  // the former handler
@@ -40,16 +40,16 @@ constinit std::mutex lock;  // of count_signal(), open_bell() and close_bell()
 }  // namespace
 
 /// A descriptor that the handler writes to. The objects are in a list that only grows, so that the handler can walk it
-/// without a lock. They are reused.
+/// without a lock. A closed object is reused by a later open_bell().
 ///
-///     number      readers                       meaning
-///     0           the handler may still ring    not in use; close_bell() waits for `readers` to become 0
-///     a signal    the handler may ring          the descriptors are open
+///     number      the handler       meaning
+///     0           may still ring    not in use; close_bell() waits for `ringing` to become 0
+///     a signal    may ring          the descriptors are open
 struct signal_bell {
     std::atomic<int> number{0};
     std::atomic<int> ringing{0};  // handlers that may use the descriptors
     bell_ends ends;
-    int write_end = -1;    // that of `ends`
+    int write_end = -1;    // ends.write_end()
     process_mark process;  // the process that has opened the bell
     signal_bell* next = nullptr;
 };
@@ -107,7 +107,8 @@ bool may_be_counted(int number) noexcept {
     }
 }
 
-/// Returns a bell that is not in use. Call it with the lock.
+/// Returns a bell that is not in use.
+/// Preconditions: `lock` is held.
 signal_bell* unused_bell() noexcept {
     // relaxed, both: changed only under the lock.
     for (signal_bell* each = bells.load(std::memory_order_relaxed); each != nullptr; each = each->next) {
@@ -132,7 +133,7 @@ result<void> count_signal(int number) {
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     static_cast<void>(sigemptyset(&ours.sa_mask));  // a macro on macOS
-    // Queried first, since the handler may run before sigaction(2) returns.
+    // Queries the former handler first, because the new handler may run before sigaction(2) returns.
     if (::sigaction(number, nullptr, &mine.before) != 0 || ::sigaction(number, &ours, nullptr) != 0) {
         // The C library reserves a few signals.
         if (errno == EINVAL) return std::unexpected(make_error_code(errc::forbidden_signal));

@@ -11,7 +11,7 @@ namespace eddy::sys {
 struct socket_option {
     int level;
     int name;
-    bool is_byte = false;  // the size of its value; otherwise it is an int
+    bool is_byte = false;  // whether the value is a byte; otherwise it is an int
 
     /// Returns whether this system has the option.
     [[nodiscard]] constexpr bool exists() const noexcept { return level >= 0; }

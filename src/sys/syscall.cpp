@@ -162,7 +162,8 @@ result<accepted_fd> accept(int fd) noexcept {
 
 std::error_code connect(int fd, const native_addr& addr) noexcept {
     if (::connect(fd, addr.get(), addr.size) == 0) return {};
-    // Not retried: after EINTR the connect continues, and a second call would return EALREADY (connect(2)).
+    // The call is not repeated: after EINTR the connect continues, and a second call would return EALREADY
+    // (connect(2)).
     if (errno == EINTR) return std::make_error_code(std::errc::operation_in_progress);
     return last_error();
 }

@@ -67,7 +67,8 @@ inline constexpr int read_write = O_RDWR;
 ///
 /// Errors: operation_not_permitted; what fstat(2) reports.
 [[nodiscard]] result<void> check_pollable(int fd) noexcept;
-/// Errors: bad_file_descriptor if `fd` is closed.
+/// Checks that `fd` is open.
+/// Errors: bad_file_descriptor if it is not.
 [[nodiscard]] result<void> check_open(int fd) noexcept;
 
 /// Opens an existing file. `mode` is a result of access_mode(). Does not wait for the other end of a FIFO.

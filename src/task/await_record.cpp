@@ -82,8 +82,8 @@ void await_record::remove(reason why) noexcept {
         if (next_ != nullptr) next_->previous_ = previous_;
         is_listed_ = false;
         mine.swap(task_);
-        // Newer records are in front. If this await was destroyed, a newer one has replaced its waker, and misses
-        // nothing.
+        // Newer records are in front. If this await is destroyed before it is ready, a newer await has replaced its
+        // waker and misses no wake-up. So only older records are checked then.
         await_record* other = part_ == nullptr ? nullptr : why == reason::ready ? from.first : next_;
         while (other != nullptr && (other->object_ != object_ || other->part_ != part_ || other->task_.will_wake(mine)))
             other = other->next_;

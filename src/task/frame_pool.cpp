@@ -13,8 +13,8 @@ namespace {
 // the owner's list, but hold more memory back.
 constexpr std::size_t batch_size = 32;
 
-// How many blocks a refill carves from a chunk. A small number touches memory only when it is needed, which keeps the
-// resident set small.
+// The number of blocks that a refill carves from a chunk. A small number touches memory only when it is needed, which
+// keeps the resident set small.
 constexpr std::size_t carve_count = 8;
 
 // Chunks are allocated in regions of this many bytes.
@@ -85,7 +85,7 @@ void flush_batch(owned_heap& heap) noexcept {
     heap.batch_length = 0;
 }
 
-/// Moves the blocks that other threads have returned to the free lists.
+/// Takes the blocks that other threads have returned, and adds them to the free lists.
 void take_returned(owned_heap& heap) noexcept {
     // acquire: pairs with the release in return_to_owner().
     free_block* block = heap.returned.exchange(nullptr, std::memory_order_acquire);
@@ -109,7 +109,7 @@ std::byte* next_chunk(owned_heap& heap) {
     return std::exchange(heap.region, heap.region + chunk_size);
 }
 
-/// Makes a new chunk the newest one of a size class.
+/// Allocates a new chunk for a size class. carve() then takes blocks from this chunk.
 void add_chunk(owned_heap& heap, std::size_t size_class) {
     std::byte* const memory = next_chunk(heap);
     ::new (memory) chunk_header{&heap, size_class};
@@ -124,7 +124,7 @@ void carve(owned_heap& heap, std::size_t size_class) {
         add_chunk(heap, size_class);
     const std::size_t left = static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) / size;
     const std::size_t count = std::min(left, carve_count);
-    // Pushed from the end, so that blocks are allocated in ascending order of their addresses.
+    // Pushes the blocks from the end, so that they are allocated in ascending order of their addresses.
     for (std::size_t i = count; i-- > 0;) {
         // SAFETY: unused memory of a chunk that this heap owns, aligned to size_class_step. free_block is trivial.
         auto* const block = reinterpret_cast<free_block*>(heap.fresh[size_class] + i * size);

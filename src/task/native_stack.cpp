@@ -43,8 +43,8 @@ bool is_on_stack_of_poll(const void* object) noexcept {
 
 [[gnu::noinline]] bool is_gone_from_stack(const void* object) noexcept {
     if (is_on_stack_of_poll(object)) return true;
-    // A native stack frame that has ended is below the current one. If this code runs on the stack of a fiber, nothing
-    // is known.
+    // A native stack frame that has ended is below the current one. On the stack of a fiber the answer is unknown, and
+    // this returns false.
     const auto here = native_stack_pointer();
     const auto at = reinterpret_cast<std::uintptr_t>(object);
     if (stack_here.reserve == known_stack{}.reserve) static_cast<void>(is_stack_used_up(here));

@@ -13,7 +13,7 @@ namespace eddy::detail {
 /// The native stack of a thread: `size` bytes from `low`, of which the first `reserve` must remain unused.
 struct known_stack {
     std::uintptr_t low = 0;
-    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // so that the first check determines it
+    std::uintptr_t reserve = std::numeric_limits<std::uintptr_t>::max();  // the first check determines the range
     std::uintptr_t size = 0;                                              // 0 if the range is unknown
 };
 inline constinit thread_local known_stack stack_here{};

@@ -25,7 +25,8 @@ inline frame* end_frame(frame& ended) noexcept {
 /// destroyed then.
 inline bool resume_from(frame& root, frame* current) noexcept {
     while (current != nullptr) {
-        // Read before resume(), because a coroutine frame that runs to its end is destroyed when resume() returns.
+        // Reads the members before resume(), because a coroutine frame that runs to its end is destroyed when resume()
+        // returns.
         slot_base* const outcome = current->outcome;
         frame* const awaiting = current->parent;
         current->handle().resume();

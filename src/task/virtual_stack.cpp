@@ -145,7 +145,7 @@ struct continuation {
         continuation get_return_object() noexcept { return {this}; }
         stack_awaiter await_transform(begun_stack& begun) noexcept { return {*this, begun}; }
         void return_void() const noexcept {}  // the stack has filled the result slot
-        [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }  // no part of it throws
+        [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }  // the coroutine throws nothing
     };
     static_assert(sizeof(promise_type) == sizeof(frame) && alignof(promise_type) == alignof(frame));
 

@@ -171,7 +171,7 @@ void woken_set::take_out(woken_node& node) noexcept {
     --size_;
     // Sets the bit, so that no thread queues the node from now on. If the bit was set, the owner's reference passes to
     // the queue, which releases it when it removes the node: in next_to_poll(), close() or a refused push. The
-    // destructor of the future may cause that, so the caller gets another reference.
+    // destructor of the future may cause such a removal, so the caller gets another reference.
     // acquire: pairs with the release in wake(). Not release: the caller's drop_reference() publishes the end of the
     // future.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) == 0) return;
@@ -181,7 +181,7 @@ void woken_set::take_out(woken_node& node) noexcept {
     if (++given_up_ > size_ + 64) forget_given_up();
 }
 
-/// Releases the nodes in the list to poll that were removed from the set.
+/// Drops the references to nodes that were removed from the set but are still in the poll list (to_poll_).
 void woken_set::forget_given_up() noexcept {
     given_up_ = 0;
     for (woken_node* rest = std::exchange(to_poll_, nullptr); rest != nullptr;) {

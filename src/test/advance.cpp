@@ -39,7 +39,7 @@ poll_result<void> advance_future::poll(context& cx) {
     detail::time_driver& driver = require_paused(where_);
     driver.advance(by_);
     advanced_ = true;
-    // Fired here and not in the next driver tick, so that the woken tasks are queued before this task.
+    // Fires the timers here and not in the next driver tick, so that the woken tasks are queued before this task.
     driver.fire();
     cx.waker().wake_by_ref();
     return not_ready;

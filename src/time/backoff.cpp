@@ -35,7 +35,7 @@ std::optional<duration> backoff::next() noexcept {
     const time_point now = clock::now();
     if (!start_) start_ = now;
     if (retries_ >= max_retries_) return std::nullopt;
-    // Compared as floating-point numbers: after many retries the delay would exceed the range of `duration`.
+    // Compares floating-point numbers: after many retries the delay would exceed the range of `duration`.
     const double longest = std::clamp(static_cast<double>(max_delay_.count()), 0.0, delay_);
     const duration delay = to_duration(longest * (1 - jitter_ * random_part()));
     if (max_elapsed_ != duration::max() && saturating_add(now, delay) > saturating_add(*start_, max_elapsed_))

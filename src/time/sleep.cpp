@@ -58,7 +58,7 @@ bool sleep_future::poll_deadline(const waker& wake) {
     driver.arm(entry_, deadline_, wake);
     if (!entry_.is_gone()) return false;
     // This is the rest of a poll after block_in_place(), and the runtime's timers have shut down meanwhile. The task is
-    // cancelled when its poll ends, so it only has to wait.
+    // cancelled when its poll ends, so the sleep only has to wait until then.
     if (here.is_in_rest_of_poll() && here.executor.pool == here.in_place_of) return false;
     throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }

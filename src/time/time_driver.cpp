@@ -137,9 +137,9 @@ time_driver::time_point time_driver::instant_of(std::uint64_t at) const noexcept
 
 // ---- Arming ----
 
-/// Returns true if this deadline is now the earliest. Requires the lock.
+/// Links the entry. Returns true if its deadline is now the earliest. Requires the lock.
 inline bool time_driver::link(timer_entry& entry) noexcept {
-    // relaxed: fire() sees it under the lock.
+    // relaxed: fire() reads the state under the lock.
     entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);
     if (entry.deadline_ == time_point::max()) {
         endless_.push_back(entry);

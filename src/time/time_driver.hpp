@@ -63,7 +63,7 @@ public:
     /// next call, even if their deadlines have passed.
     /// Cost: one load if nothing is due.
     std::size_t fire(time_point now) noexcept;
-    /// The same for the present time.
+    /// Same as fire(now()).
     /// Cost: one load if nothing is armed; the clock is not read then.
     std::size_t fire() noexcept;
 

@@ -54,11 +54,11 @@ void timer_wheel::empty_slot(unsigned slot) noexcept {
     taken.take_all(slots_[slot]);
     occupied_[slot / word_bits] &= ~bit_of(slot);
     // Each entry moves to a lower level or becomes due. Entries beyond the range return to the top level, possibly to
-    // this slot, so it was emptied first.
+    // this slot, so this slot was emptied first.
     const wheel_links* last = taken.last();
     while (wheel_entry* const entry = taken.pop_front()) {
-        // Entries are members of futures and scattered in memory, so each one is a cache miss before the next is known.
-        // Walk the list from the other end at the same time, which prefetches its second half.
+        // Entries are members of futures and scattered in memory, so each entry costs a cache miss before its successor
+        // is known. Walk the list from the other end at the same time, which prefetches its second half.
         last = last == nullptr || last == entry ? nullptr : taken.before(*last);
         insert(*entry, entry->tick);
     }

@@ -73,7 +73,7 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
     return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
-/// Returns whether a host name matches a name, which may begin with `*.` for exactly one label.
+/// Returns whether `host` matches `name`, which may begin with `*.` for exactly one label.
 bool matches(std::string_view host, std::string_view name) noexcept {
     if (!name.starts_with("*.")) return same_name(host, name);
     const auto dot = host.find('.');
@@ -152,7 +152,7 @@ result<std::string> encode_alpn(std::span<const std::string> protocols) {
 
 result<std::unique_ptr<key_log>> key_log::open(const std::filesystem::path& path) {
     if (path.empty()) return nullptr;
-    // Readable only by the owner of the file: these secrets decrypt all traffic.
+    // Only the owner of the file can read it: these secrets decrypt all traffic.
     auto file = sys::append_file::open(path.c_str());
     if (!file) return std::unexpected(file.error());
     return std::unique_ptr<key_log>(new key_log(std::move(*file)));
@@ -277,8 +277,8 @@ result<ssl_context_owner> tls_server_context::make_context(const tls::identity& 
     SSL_CTX_set_tlsext_servername_arg(&context, set);
     if (!all.alpn.empty()) SSL_CTX_set_alpn_select_cb(&context, choose_protocol, set);
     if (all.log) SSL_CTX_set_keylog_callback(&context, log_server_key);
-    // Tickets only: the server keeps no sessions. OpenSSL requires an id to resume sessions if client certificates are
-    // verified.
+    // Sessions are resumed by tickets only: the server keeps no sessions. OpenSSL requires an id to resume sessions if
+    // client certificates are verified.
     SSL_CTX_set_session_cache_mode(&context, SSL_SESS_CACHE_OFF);
     static constexpr unsigned char id[] = "eddy";
     SSL_CTX_set_session_id_context(&context, id, sizeof(id) - 1);

@@ -40,9 +40,9 @@ using direction = io_wait_list::direction;
 /// A write encrypts nothing while this many bytes or more are unsent.
 constexpr std::size_t most_written = 64 * 1024;
 
-/// A read decrypts nothing while this many bytes or more are unsent. Writes leave fewer unsent bytes; otherwise two
-/// peers that both write would wait for each other to read. Only answers to key updates can reach this limit, and a
-/// correct peer reads those.
+/// A read decrypts nothing while this many bytes or more are unsent. This limit must be larger than most_written.
+/// Otherwise two peers that both write would wait for each other to read. Only answers to key updates can reach this
+/// limit, and a correct peer reads those.
 constexpr std::size_t most_answered = 2 * most_written;
 
 /// The size of a buffer for the largest record: 16 KiB, and the overhead of encryption.
@@ -164,7 +164,7 @@ const BIO_METHOD* bio_method() noexcept {
 
 }  // namespace
 
-/// Gives the BIO to the connection.
+/// Creates the BIO and passes it to the connection.
 result<void> tls_engine::state::attach() {
     const BIO_METHOD* const method = bio_method();
     BIO* const bio = method != nullptr ? BIO_new(method) : nullptr;
@@ -175,7 +175,7 @@ result<void> tls_engine::state::attach() {
     return ok();
 }
 
-/// Sends the output. Ready when there is none left.
+/// Sends the output. Returns ready when no output is left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
     while (unsent() != 0) {
         io_wait_context<direction::write> inner(*waiters, cx, waiter);
@@ -264,8 +264,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         const std::error_code failed =
             kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN ? failure_of(kind)
                                                                                                    : std::error_code();
-        // Also after an error, because the output may be an alert with the reason. If OpenSSL has a result, an error of
-        // the connection is returned by the next call.
+        // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a result, an
+        // error of the connection is returned by the next call.
         const auto all_sent = send(below, cx, waiter);
         if (failed) return answer(std::unexpect, failure = failed);
         if (kind == SSL_ERROR_NONE) return answer(count);
@@ -371,7 +371,7 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
     if (!state_->failure) {
         if (!std::exchange(state_->is_closed, true)) {
             ERR_clear_error();
-            SSL_shutdown(state_->ssl.get());  // 0: the peer's close_notify is missing, which is not waited for
+            SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
             ERR_clear_error();
         }
         const auto sent = state_->send(below, cx, waiting_task::writer);

@@ -35,7 +35,7 @@ result<std::vector<certificate_owner>> parse_certificates(std::string_view pem) 
         if (!next) break;
         found.push_back(std::move(next));
     }
-    // The end of the text is an error of OpenSSL, too.
+    // OpenSSL reports the end of the text as an error, too.
     const unsigned long last = ERR_peek_last_error();
     const bool is_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
     if (found.empty() || !is_end) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));

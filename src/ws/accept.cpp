@@ -31,7 +31,7 @@ http::response upgrade_required(std::string text) {
     return answer;
 }
 
-/// Whether a web page of this origin may connect.
+/// Returns whether a web page of this origin may connect.
 bool is_permitted(const http::headers& asked, const ws::options& with) {
     const auto origin = asked.get("Origin");
     if (!origin || with.allows_any_origin()) return true;
@@ -42,7 +42,8 @@ bool is_permitted(const http::headers& asked, const ws::options& with) {
     return scheme != std::string_view::npos && host && http::equal_names(origin->substr(scheme + 3), *host);
 }
 
-/// Returns the response to a request that is not a valid one for a WebSocket (RFC 6455, section 4.2).
+/// Checks a request for a WebSocket (RFC 6455, section 4.2). Returns the response that refuses it, or nullopt if it is
+/// valid.
 std::optional<http::response> refuse(const http::request& asked, const ws::options& with) {
     const auto& fields = asked.headers;
     if (asked.method != http::method::get || asked.version != http::version::http_1_1)
@@ -118,7 +119,7 @@ task<result<void>> run_session(std::shared_ptr<ws_handler> handler, http::reques
     co_return ok();
 }
 
-/// Called after the response 101 was sent.
+/// A function that starts the session. Called after the response 101 was sent.
 class session_starter {
 public:
     session_starter(std::shared_ptr<ws_handler> handler, http::request&& asked, const ws_parameters& parameters,

@@ -67,7 +67,8 @@ ws_inflater::outcome ws_inflater::add(std::string_view from, std::string& to, st
             if (stream.avail_in == 0) break;
             continue;
         }
-        // One call may write the byte above the limit, and then find invalid data. With less input, it would not.
+        // One call may write the byte above the limit, and then find invalid data. With less input, the same call would
+        // not reach the invalid data. So the size decides.
         if (code != Z_OK && code != Z_BUF_ERROR) return to.size() > limit ? outcome::too_large : outcome::invalid;
         if (stream.avail_in == 0 && stream.avail_out != 0) break;
     }

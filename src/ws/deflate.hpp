@@ -14,7 +14,7 @@ namespace eddy::detail {
 /// The parameters of permessage-deflate on one side of a connection.
 struct deflate_parameters {
     bool has_own_takeover = true;   // compressed messages refer to the previous ones
-    bool has_peer_takeover = true;  // those of the peer do
+    bool has_peer_takeover = true;  // the peer's messages refer to its previous ones
     int own_window_bits = 15;       // of the compressor: 9 to 15
 
     deflate_parameters() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -34,7 +34,7 @@ public:
     /// Decompresses a part of a message and appends the result to `to`. `too_large`: `to` would have more than `limit`
     /// bytes. Then no more than one byte above the limit was decompressed.
     outcome add(std::string_view from, std::string& to, std::size_t limit);
-    /// Same as above, for the end of the message.
+    /// Same as add(), for the end of the message.
     outcome finish(std::string& to, std::size_t limit);
 
 private:

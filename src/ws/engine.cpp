@@ -105,7 +105,8 @@ bool ws_engine::read_head(std::string_view& input) {
     return true;
 }
 
-/// Checks what RFC 6455 requires of the first two bytes of a frame, so that a violation is found without its payload.
+/// Checks what RFC 6455 requires of the first two bytes of a frame, so that a violation is found before the payload
+/// arrives.
 bool ws_engine::check_first_bytes() {
     const auto refuse = [this] { return violate(ws::errc::protocol_violation, close_code::protocol_error); };
     const auto what = static_cast<opcode>(head_[0] & 0x0fu);
@@ -205,7 +206,7 @@ bool ws_engine::add_compressed(std::string_view part) {
 }
 
 bool ws_engine::check_inflated(ws_inflater::outcome outcome, std::size_t before) {
-    // The text comes first, so that the error does not depend on the pieces in which the frame arrives.
+    // Checks the text first, so that the error does not depend on the pieces in which the frame arrives.
     if (is_text_ && !utf8_.add(std::string_view(content_).substr(before)))
         return violate(ws::errc::invalid_text, close_code::invalid_data);
     switch (outcome) {
@@ -309,7 +310,7 @@ void ws_engine::write_frame(opcode what, bool is_compressed, std::string_view pa
         mask = new_mask();
         for (const auto byte : mask) head[size++] = byte;
     }
-    // All of it or nothing, if memory is short.
+    // Reserves memory first: if the allocation fails, out_ contains no part of the frame.
     if (sent_ != 0) out_.erase(0, std::exchange(sent_, 0));
     const auto needed = out_.size() + size + payload.size();
     if (needed > out_.capacity()) out_.reserve(std::max(needed, 2 * out_.capacity()));

@@ -28,7 +28,7 @@ struct ws_parameters {
     std::size_t message_limit = 1 << 20;
     std::size_t max_frames = 4096;
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);   // for ws_state
-    std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);  // the same
+    std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);  // for ws_state
     std::optional<deflate_parameters> compression;                      // nullopt if none was negotiated
 
     ws_parameters() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -37,21 +37,22 @@ struct ws_parameters {
 /// The WebSocket protocol (RFC 6455, RFC 7692) without I/O: turns received bytes into messages and messages into bytes
 /// to send. It answers pings and Close frames itself.
 ///
-/// It is our own, not wslay, for these reasons. Parsing the head of a frame is a small part of the protocol. The event
+/// eddy does not use wslay, for these reasons. Parsing the head of a frame is a small part of the protocol. The event
 /// API of wslay buffers messages before it reports them and has an unbounded send queue. Its frame API copies all
-/// bytes through a buffer of 4 KiB in each connection, also while that is idle. It checks neither the masks nor the
-/// reserved bits nor the opcodes. zlib compresses.
+/// bytes through a buffer of 4 KiB in each connection, even while the connection is idle. It checks neither the masks
+/// nor the reserved bits nor the opcodes. Compression is left to zlib.
 ///
 ///     open ──close()──────────────> closing ──peer's Close──> closed
 ///      │                               │
 ///      ├──peer's Close, answered───────┼────────────────────> closed: ws::errc::closed
-///      └──violation, Close with code───┴────────────────────> failed: the error, which also the end of the
-///                                                             connection without a Close frame sets
+///      ├──violation, Close with code───┼────────────────────> failed: ws::errc of the violation
+///      └──end without a Close frame────┴────────────────────> failed: the error of the connection
 ///
 ///     state     input                                        output
 ///     open      is parsed                                    takes messages, pings and answers
 ///     closing   is parsed; messages are discarded            takes nothing after our Close frame
-///     closed, failed   is ignored                            the same
+///     closed    is ignored                                   takes nothing after our Close frame
+///     failed    is ignored                                   takes nothing after our Close frame
 ///
 /// Memory: the message that is received, at most message_limit() and what std::string adds; the bytes to send, of which
 /// answers to pings are at most most_answers; the states of zlib, from the first compressed message on. A frame's
@@ -69,7 +70,7 @@ public:
     event receive(std::string_view& input);
     /// Returns the message that receive() has reported.
     [[nodiscard]] ws::message take_message();
-    /// The connection has ended.
+    /// Records that the connection has ended.
     void end_of_input() noexcept;
 
     // ---- Output ----
@@ -93,16 +94,17 @@ public:
 
     // ---- State ----
 
-    /// Whether no further message will be received: the handshake for closing is complete, or the connection failed.
+    /// Returns whether no further message will be received: the closing handshake is complete, or the connection
+    /// failed.
     [[nodiscard]] bool is_over() const noexcept { return has_peer_closed_ || failure_; }
     /// Returns the reason: ws::errc::closed, or why the connection failed. Preconditions: is_over().
     [[nodiscard]] std::error_code reason() const noexcept {
         return failure_ ? failure_ : make_error_code(ws::errc::closed);
     }
     [[nodiscard]] bool has_failed() const noexcept { return static_cast<bool>(failure_); }
-    /// Whether a Close frame was sent.
+    /// Returns whether a Close frame was sent.
     [[nodiscard]] bool has_closed() const noexcept { return has_closed_; }
-    /// Whether the peer's Close frame was received, and its contents.
+    /// Returns whether the peer's Close frame was received; its code and its reason.
     [[nodiscard]] bool has_peer_closed() const noexcept { return has_peer_closed_; }
     [[nodiscard]] ws::close_code peer_code() const noexcept { return peer_code_; }
     [[nodiscard]] const std::string& peer_reason() const noexcept { return peer_reason_; }
@@ -152,13 +154,13 @@ private:
     bool is_text_ = false;
     bool is_compressed_ = false;
     std::size_t frames_ = 0;
-    std::uint64_t wire_size_ = 0;  // the payloads of its frames
+    std::uint64_t wire_size_ = 0;  // size of the payloads of its frames
     std::string content_;
     utf8_checker utf8_;
 
     std::string out_;
     std::size_t sent_ = 0;
-    std::optional<std::string> ping_;  // the latest one that was not answered yet
+    std::optional<std::string> ping_;  // the payload of the latest ping that was not answered yet
 
     std::unique_ptr<ws_inflater> inflater_;
     std::unique_ptr<ws_deflater> deflater_;

@@ -17,8 +17,8 @@ namespace {
 
 // ---- SHA-1 (RFC 3174) and base64 (RFC 4648) ----
 
-// Our own, because a build without OpenSSL has WebSockets, too. The handshake uses SHA-1 as a checksum, not for
-// security.
+// Implemented here, because a build without OpenSSL has WebSockets, too. The handshake uses SHA-1 as a checksum, not
+// for security.
 
 using sha1_state = std::array<std::uint32_t, 5>;
 
@@ -98,7 +98,7 @@ struct deflate_extension {
     deflate_extension() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// Returns 8 to 15, or 0 for any other text.
+/// Parses a number of window bits. Returns 8 to 15, or 0 for any other text.
 int window_bits(std::string_view text) noexcept {
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
     if (text == "8") return 8;

@@ -22,7 +22,7 @@ result<void> failed(std::error_code error) { return std::unexpected(error); }
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
 
-/// The buffer of a connection of this thread whose bytes were all parsed, for the next one that receives.
+/// A receive buffer whose bytes were all parsed. The next connection of this thread that receives bytes takes it.
 thread_local std::string spare;
 
 // SAFETY: bytes may be read as char.
@@ -182,10 +182,10 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
     if (!cx.consume_budget()) return not_ready;
     for (;;) {
         if (parse()) return result<ws::message>(engine_.take_message());
-        // An error is not lost: reading fails, too, after what the peer has sent before.
+        // An error of sending is not lost: reading fails, too, once it has returned what the peer had sent before.
         const auto sent = poll_send(cx, waiting_task::reader);
         if (engine_.is_over()) {
-            // A Close frame is sent first, but a peer that does not read it does not hold up the error for long.
+            // A Close frame is sent first. A peer that does not read it delays the error only until the close timeout.
             if (!sent && !poll_close_timer(cx)) break;
             return result<ws::message>(std::unexpect, returned(engine_.reason()));
         }
@@ -211,7 +211,7 @@ void ws_state::start_close(ws::close_code code, std::string_view reason) {
     const std::lock_guard guard(lock_);
     if (engine_.has_closed() || engine_.is_over()) return;
     engine_.close(code, reason);
-    wake_all();  // a task that receives sends it, and discards messages from now on
+    wake_all();  // a task that receives sends the Close frame, and discards messages from now on
 }
 
 bool ws_state::poll_close_timer(context& cx) {
@@ -258,7 +258,7 @@ poll_result<result<void>> ws_state::poll_closed(context& cx) {
             if (engine_.has_failed()) return failed(returned(engine_.reason()));
             return ok();
         }
-        while (parse()) static_cast<void>(engine_.take_message());  // one that has arrived before close() was called
+        while (parse()) static_cast<void>(engine_.take_message());  // a message that arrived before close()
         if (engine_.is_over()) continue;
         const auto read = poll_read(cx, waiting_task::writer);
         if (read != read_outcome::pending) continue;

@@ -26,7 +26,8 @@
 
 namespace eddy::detail {
 
-/// One WebSocket: the protocol, the connection below, and the tasks that wait for it. It moves bytes between the two.
+/// One WebSocket: the protocol, the connection below, and the tasks that wait for it. It moves bytes between the
+/// protocol and the connection.
 ///
 ///     task              polls                   reads below    writes below   timer
 ///     reader            poll_receive()          yes            yes            ping_timer_
@@ -58,7 +59,7 @@ public:
 
     [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
     [[nodiscard]] bool is_compressed() const noexcept { return is_compressed_; }
-    /// Whether a function has returned this error of the connection. Then a server does not report it.
+    /// Returns whether a function has returned this error of the connection. Then a server does not report the error.
     [[nodiscard]] bool has_returned(const std::error_code& error);
 
 private:
@@ -72,11 +73,12 @@ private:
     bool parse();
     /// Receives bytes and keeps them in received_.
     read_outcome poll_read(context& cx, waiting_task waiter);
-    /// Whether the peer is silent for too long. Sends a ping when it is time.
+    /// Returns whether the peer has been silent for too long. Sends a ping when nothing was received during a ping
+    /// interval.
     bool poll_ping(context& cx);
-    /// Whether closing takes too long.
+    /// Returns whether closing takes too long.
     bool poll_close_timer(context& cx);
-    /// Ends the connection after the handshake. Ready when nothing is left to do.
+    /// Ends the connection after the closing handshake. Returns ready when nothing is left to do.
     poll_result<void> poll_end(context& cx);
     std::error_code returned(std::error_code error);
     void wake_all() noexcept {

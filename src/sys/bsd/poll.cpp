@@ -97,7 +97,7 @@ void* key_of(token name) noexcept {
 }
 
 /// Makes the changes for which `flags_of` returns flags, and returns how many had an effect.
-/// Errors: the first one that is not `tolerated`, and whose filter may not fail.
+/// Errors: the first error that is not `tolerated`, of a change whose `may_fail` is false.
 template <class FlagsOf>
 result<std::size_t> change(int queue, int fd, token name, const wishes& all, int tolerated, FlagsOf flags_of) noexcept {
     std::array<kevent_record, most_kevents_at_once> records{};

@@ -6,8 +6,8 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// One system call per datagram. recvmmsg(2) and sendmmsg(2), where they exist, save little, and no system but Linux can
-// segment a message.
+// A batch costs one system call per datagram. recvmmsg(2) and sendmmsg(2), where they exist, save little, and no system
+// but Linux can segment a message.
 
 namespace eddy::sys {
 

@@ -53,8 +53,9 @@ constexpr long pwait2_number = SYS_epoll_pwait2;
 constexpr long pwait2_number = 441;  // the same on all architectures
 #endif
 
-/// Whether epoll_pwait2(2) may exist (Linux 5.11). TSan does not intercept the call, and would miss that the
-/// registration of a descriptor happens before its event. It intercepts epoll_wait(2).
+/// False if epoll_pwait2(2) is known to be missing (it exists since Linux 5.11) or is not used. TSan does not intercept
+/// the call, and would miss that the registration of a descriptor happens before its event. It intercepts
+/// epoll_wait(2).
 detail::atomic<bool> has_pwait2{!under_tsan};
 
 /// Makes the system call directly, since glibc has a wrapper only since 2.35. Returns what epoll_wait(2) returns.
@@ -143,7 +144,7 @@ result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout)
         const int count = wait_once(fd_, records, capacity, time.left());
         if (count < 0 && errno != EINTR) return std::unexpected(last_error());
         if (count > 0) return into.size_ = static_cast<std::size_t>(count);
-        // Interrupted by a signal, or the longest possible wait has ended, or the time is over.
+        // A signal has interrupted the wait, the longest possible wait has ended, or the time is over.
         time.update();
         if (time.is_over()) return 0;
     }
@@ -163,9 +164,10 @@ waker::waker(const sys::registry& where, int fd, token name) noexcept
 
 waker::~waker() {
     if (fd_ < 0) return;
-    // Remove it before the close: a child between fork and exec has a duplicate, which would keep the registration
-    // alive. (If the poll is already closed, no other epoll contains this descriptor, and the call does nothing.) Do
-    // not remove it in a forked child: the epoll is shared with the parent, which still needs its wake-ups.
+    // Remove the eventfd from the epoll before the close: a child between fork and exec has a duplicate, which would
+    // keep the registration alive. (If the poll is already closed, no other epoll contains this descriptor, and the
+    // call does nothing.) Do not remove the eventfd in a forked child: the epoll is shared with the parent, which still
+    // needs the wake-ups.
     if (fork_generation_ == fork_generation()) static_cast<void>(registry_.remove(fd_));
     ::close(fd_);
 }
@@ -177,7 +179,7 @@ result<void> waker::wake() const noexcept {
     while (::write(fd_, &one, sizeof one) < 0) {
         if (errno != EAGAIN) return std::unexpected(last_error());
         std::uint64_t discarded = 0;
-        // EAGAIN: another thread has emptied it first, with the same effect.
+        // EAGAIN: another thread has reset the counter first, with the same effect.
         if (::read(fd_, &discarded, sizeof discarded) < 0 && errno != EAGAIN) return std::unexpected(last_error());
     }
     return ok();

@@ -14,10 +14,10 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// The savings of a batch: on loopback and on many devices, most of the cost of a datagram is its way through the layers
-// of the kernel, not the system call. So sendmmsg(2) alone saves little. Consecutive datagrams with the same receiver
-// and the same size are sent as one message with UDP_SEGMENT (udp(7)). It passes through the layers once and is
-// segmented at the end.
+// The advantage of a batch: on loopback and on many devices, most of the cost of a datagram is its way through the
+// layers of the kernel, not the system call. So sendmmsg(2) alone saves little. Consecutive datagrams with the same
+// receiver and the same size are sent as one message with UDP_SEGMENT (udp(7)). Such a message passes through the
+// layers once and is segmented at the end.
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -123,7 +123,7 @@ private:
         alignas(cmsghdr) std::byte data[control_size];
     };
 
-    // Not initialized: only the elements that are used are written.
+    // These arrays are not initialized: only the elements that are used are written.
     std::array<mmsghdr, most_datagrams_at_once> messages_;
     std::array<iovec, most_datagrams_at_once> buffers_;
     std::array<control, most_datagrams_at_once> controls_;
