@@ -25,7 +25,7 @@ using eddy::sys::unique_fd;
 
 namespace {
 
-/// A driver, and what its ticks have reported.
+/// Creates a driver for each test, and keeps the result of its last tick in `last`.
 struct PollDriver : testing::Test {
     /// Runs a tick. Returns the readiness of each key that it has reported.
     std::map<void*, ready> tick(eddy::detail::max_wait timeout = 0ns) {
@@ -80,7 +80,7 @@ TEST_F(PollDriver, ReportsBothDirectionsSeparately) {
     auto [from, to] = std::move(pair);
     ASSERT_TRUE(driver->watch(to.get(), &key, interest::readable | interest::writable));
     EXPECT_TRUE(tick()[&key].is_writable());
-    driver->rearm(to.get(), &key, ready::readable);  // not the direction that was reported
+    driver->rearm(to.get(), &key, ready::readable);  // the pipe was reported as writable, so this changes nothing
     EXPECT_TRUE(tick().empty());
     driver->rearm(to.get(), &key, ready::writable);
     EXPECT_TRUE(tick()[&key].is_writable());
@@ -117,7 +117,7 @@ TEST_F(PollDriver, WatchAgainReportsPresentConditions) {
     EXPECT_TRUE(tick()[&other_key].is_writable());
 }
 
-TEST_F(PollDriver, RefusesWhatEpollRefuses) {
+TEST_F(PollDriver, RefusesInvalidWatchesLikeEpoll) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     EXPECT_EQ(driver->watch(from.get(), &key, interest::readable).error(), std::errc::file_exists);
@@ -227,7 +227,7 @@ TEST_F(PollDriver, AlarmEndsTickAndStaysSetUntilThen) {
 TEST_F(PollDriver, ClosedDescriptorIsNotReportedAgainAndAgain) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
-    from.reset();  // a mistake: unwatch() comes first
+    from.reset();  // a mistake of the caller: unwatch() must come first
     tick();
     EXPECT_TRUE(tick().empty());
 }

@@ -120,7 +120,7 @@ TEST(PollEvented, IntoInnerDeregistersTheSource) {
 TEST(PollEvented, DropDeregistersBeforeClose) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
-    const auto duplicate = ends.reader.duplicate();  // would keep the kernel's registration alive
+    const auto duplicate = ends.reader.duplicate();  // keeps the kernel's registration alive if drop does not remove it
     const int number = ends.reader.native_handle();
     {
         auto evented =
@@ -248,7 +248,7 @@ TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
         async_fd<counter> fd(counter{}, interest::readable);
         fd.get().add();
         auto guard = (co_await fd.readable()).value();
-        guard.clear_ready_matching(eddy::io::ready::writable);  // not the readiness that was seen
+        guard.clear_ready_matching(eddy::io::ready::writable);  // clears nothing: the guard has seen `readable`
         guard = (co_await fd.readable()).value();
         guard.clear_ready();
         by_hand again(fd.readable());
@@ -473,7 +473,7 @@ TEST(AsyncFdLevel, IsReadyAgainWhileDataRemains) {
             const auto seen = co_await watched.wait_readable();
             EXPECT_TRUE(seen && seen->is_readable());
             char one = 0;
-            EXPECT_EQ(::read(ends.near(), &one, 1), 1);  // never until EAGAIN
+            EXPECT_EQ(::read(ends.near(), &one, 1), 1);  // no read returns EAGAIN
             all += one;
         }
     }(pair, got));

@@ -23,7 +23,7 @@ struct immovable {
     int number;
 };
 
-// A result is as easy to copy as its output, so that a function can return it in registers.
+// poll_result<T> is trivially copyable if T is, so that a function can return it in registers.
 static_assert(std::is_trivially_copyable_v<poll_result<int>>);
 static_assert(std::is_trivially_copy_constructible_v<poll_result<int>>);
 static_assert(std::is_trivially_destructible_v<poll_result<int>>);
@@ -94,7 +94,7 @@ TEST(PollResult, HoldsAnOutputThatCannotMove) {
     EXPECT_EQ(answer->number, 3);
 }
 
-TEST(PollResult, ThrowingMoveLeavesItNotReady) {
+TEST(PollResult, ThrowingMoveLeavesTargetNotReady) {
     poll_result<support::fragile> from(std::in_place, 1);
     poll_result<support::fragile> into(std::in_place, 2);
     {

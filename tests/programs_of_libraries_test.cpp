@@ -105,7 +105,7 @@ TEST(Programs, PortScannerFindsOpenPort) {
     EXPECT_EQ(run({"port_scanner", "127.0.0.1", "1", "65536"}).code, 2);
 }
 
-TEST(Programs, JobQueueRepeatsLimitsAndDropsJobs) {
+TEST(Programs, JobQueueRetriesAndTimesOutJobs) {
     const auto ended = run({"job_queue"});
     EXPECT_EQ(ended.out,
               "resize: done, attempts: 1\n"
@@ -170,7 +170,7 @@ TEST(Programs, CurlClientFetchesAllUrls) {
     expected += refused + ": Could";
     const auto ended = process(command, {}, {"no_proxy=*"}).wait();
     EXPECT_TRUE(ended.out.starts_with(expected)) << ended.out;
-    EXPECT_TRUE(ended.out.ends_with(" connect to server\n")) << ended.out;  // older versions: Couldn't
+    EXPECT_TRUE(ended.out.ends_with(" connect to server\n")) << ended.out;  // older versions of curl: "Couldn't"
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }

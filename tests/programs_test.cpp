@@ -28,7 +28,7 @@ using support::process;
 using support::raw_socket;
 using support::run;
 
-// Both outcomes are in one test, since they need the same port.
+// One test checks both outcomes (refused and connected), since they need the same port.
 TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     const auto refused = run({"connect_combinators"});
     raw_socket listener;
@@ -67,7 +67,8 @@ TEST(Programs, ConnectCoroutinePrintsOutcome) {
     EXPECT_EQ(wrong.code, 1);
 }
 
-// With the default address. Both outcomes are in one test, since they need the same port.
+// Runs the program with its default address. One test checks both outcomes (refused and connected), since they need the
+// same port.
 TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     raw_socket listener;
     const int on = 1;
@@ -154,7 +155,8 @@ TEST(Programs, JobsCompletesAllJobs) {
     EXPECT_EQ(run({"jobs", "--jobs", "0"}).code, 0);
 }
 
-// Stops the program at arbitrary moments. Each job is done or cancelled. The program fails if its progress disagrees.
+// Stops the program at arbitrary moments. Each job is done or cancelled. The program exits with 1 if its progress
+// counter differs from the number of results.
 TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
     int cut_short = 0;
     for (int us = 0; us < 3000; us += 150) {

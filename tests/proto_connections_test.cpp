@@ -62,7 +62,8 @@ const auto io_error = std::make_error_code(std::errc::io_error);
 
 auto lines(duplex_stream stream) { return framed(std::move(stream), eddy::codec::lines_codec(1024)); }
 
-/// Messages of a number (4 bytes), a size (1 byte) and a text. A text that begins with '!' cannot be encoded.
+/// A codec for messages that consist of a number (4 bytes), a size (1 byte) and a text. A text that begins with '!'
+/// cannot be encoded.
 struct numbered_codec {
     using message = proto::numbered<std::string>;
 
@@ -89,7 +90,7 @@ auto messages(duplex_stream stream) { return framed(std::move(stream), numbered_
 using line_client = proto::pipelined_client<std::string, std::string>;
 using message_client = proto::multiplexed_client<std::string, std::string>;
 
-/// Doubles a number after that many milliseconds.
+/// Waits as many milliseconds as the number in `text`, and returns twice the number.
 task<result<std::string>> double_slowly(std::string text) {
     const int n = std::stoi(text);
     co_await sleep(std::chrono::milliseconds(n));
@@ -138,7 +139,7 @@ TEST(ProtoPipelined, LimitOfRequestsInFlightIsExact) {
     EXPECT_TRUE(assert_ready(written.poll()));
     assert_pending(served.poll());
     EXPECT_TRUE(scripts[0].alive && scripts[1].alive && !scripts[2].alive);
-    scripts[1].change(plan::ready);  // has to wait for the first one, so it is still in flight
+    scripts[1].change(plan::ready);  // its answer has to wait for the first one, so request 1 is still in flight
     assert_pending(served.poll());
     EXPECT_FALSE(scripts[2].alive);
     scripts[0].change(plan::ready);
@@ -434,7 +435,7 @@ TEST(ProtoClient, LimitOfCallsInFlightIsExact) {
         co_await sleep(1ms);
         const auto shed = co_await shedding("d");
         EXPECT_EQ(shed.error(), errc::overloaded);
-        a.abort();  // it counts until its answer arrives
+        a.abort();  // an aborted call counts until its answer arrives
         co_await sleep(1ms);
         const auto first = co_await peer.next();
         const auto second = co_await peer.next();
@@ -466,7 +467,7 @@ TEST(ProtoClient, DroppedMultiplexedCallsDoNotCount) {
             const auto request = co_await peer.next();
             EXPECT_EQ((*request)->id, id);
         }
-        for (const std::uint64_t id : {1u, 5u, 6u}) {  // two late answers, which are discarded
+        for (const std::uint64_t id : {1u, 5u, 6u}) {  // 1 and 5 answer dropped calls and are discarded
             auto answer = proto::numbered(id, std::string("answer"));
             const auto sent = co_await peer.send(std::move(answer));
             EXPECT_TRUE(sent);
@@ -597,7 +598,7 @@ TEST(ProtoClient, EndOfEventLoopEndsCalls) {
     EXPECT_EQ(assert_ready(call->poll()).error(), errc::connection_closed);
 }
 
-TEST(ProtoClient, IsServiceForLayers) {
+TEST(ProtoClient, CanBeWrappedInLayers) {
     run_paused([]() -> task<> {
         auto ends = duplex(64);
         auto peer = lines(std::move(ends.second));

@@ -39,7 +39,7 @@ TEST(ServicesDocs, LayersAnswerLikeTheService) {
 
 codec::lines_codec my_codec() { return codec::lines_codec(100); }
 
-TEST(ServicesDocs, PipelinedConnectionHasTwoSides) {
+TEST(ServicesDocs, PipelinedServerAnswersPipelinedClient) {
     eddy::test::run_paused([]() -> eddy::task<void> {
         auto [ours, theirs] = eddy::io::duplex(64);
         const auto handler = [](std::string name) { return look_up(std::move(name)); };

@@ -147,7 +147,7 @@ TEST(ProtoService, BoxedServicePassesOnLoadShed) {
     EXPECT_EQ(assert_ready_ok(first.poll()), 0);
 }
 
-TEST(ProtoService, BoxedServiceKeepsRequestOfReference) {
+TEST(ProtoService, BoxedServiceOwnsRequestUntilCallEnds) {
     const auto length = [](const std::string& text) -> task<result<std::size_t>> {
         co_await eddy::yield_now();
         co_return text.size();
@@ -210,7 +210,7 @@ TEST(ProtoConcurrencyLimit, WaitingCallsStartInOrder) {
     EXPECT_TRUE(c.is_woken() && !d.is_woken());
     assert_pending(c.poll());
     EXPECT_TRUE(scripts[2].alive);
-    scripts[0].change(plan::throws);  // and so does an exception
+    scripts[0].change(plan::throws);  // an exception returns the permit, too
     EXPECT_THROW(static_cast<void>(a.poll()), std::runtime_error);
     assert_pending(d.poll());
     EXPECT_TRUE(scripts[3].alive);
@@ -251,7 +251,7 @@ TEST(ProtoConcurrencyLimit, ZeroIsMisuse) {
     EXPECT_THROW(static_cast<void>(proto::buffer(0)), eddy::misuse);
 }
 
-TEST(ProtoConcurrencyLimit, HoldsOnSeveralThreads) {
+TEST(ProtoConcurrencyLimit, LimitHoldsOnSeveralThreads) {
     support::on_pools([]() -> task<> {
         std::atomic<int> running = 0;
         std::atomic<int> most = 0;
@@ -287,7 +287,7 @@ TEST(ProtoRateLimit, LimitHoldsInEachInterval) {
         const auto limited = noted | proto::rate_limit(2, 100ms);
         const auto a = co_await limited(0);
         co_await sleep(90ms);
-        eddy::join_set<result<int>> all;  // the second one at 90 ms, the third one when the first is 100 ms old
+        eddy::join_set<result<int>> all;  // 2 calls per 100 ms: these start at 90, 100, 190 and 200 ms
         for (int i = 0; i < 4; ++i) all.spawn(limited(i));
         while (auto ended = co_await all.join_next()) EXPECT_TRUE(ended->has_value());
         EXPECT_TRUE(a);
@@ -455,7 +455,7 @@ TEST(ProtoCircuitBreaker, OpensAfterFailuresAndClosesAfterProbe) {
     });
 }
 
-TEST(ProtoCircuitBreaker, OneProbeAtATime) {
+TEST(ProtoCircuitBreaker, HalfOpenCircuitRunsOneProbeAtATime) {
     run_paused([]() -> task<> {
         auto scripts = numbered_scripts(4);
         scripts[0].now = plan::throws;
@@ -464,9 +464,9 @@ TEST(ProtoCircuitBreaker, OneProbeAtATime) {
         by_hand slow(guarded(1));
         assert_pending(slow.poll());
         by_hand first(guarded(0));
-        EXPECT_THROW(static_cast<void>(first.poll()), std::runtime_error);  // is a failure
+        EXPECT_THROW(static_cast<void>(first.poll()), std::runtime_error);  // an exception is a failure
         scripts[1].change(plan::ready);
-        EXPECT_TRUE(assert_ready(slow.poll()));  // began before the circuit opened, so it does not close it
+        EXPECT_TRUE(assert_ready(slow.poll()));  // began before the circuit opened: does not close the circuit
         co_await sleep(100ms);
         by_hand probe(guarded(2)), other(guarded(3)), next(guarded(3));
         assert_pending(probe.poll());
@@ -507,7 +507,7 @@ TEST(ProtoBuffer, RunsCallsInOneTaskAndQueuesOthers) {
         EXPECT_TRUE(scripts[0].alive && !scripts[1].alive);  // 1 and 2 are in the queue, 3 waits for space in it
         const auto shed = co_await shedding(4);
         EXPECT_EQ(shed.error(), errc::overloaded);
-        calls[1].abort();                // is not started
+        calls[1].abort();                // this call never starts
         scripts[0].change(plan::fails);  // an error affects only its caller
         co_await sleep(1ms);
         EXPECT_TRUE(!scripts[1].polls && scripts[2].alive);
@@ -539,7 +539,7 @@ TEST(ProtoBuffer, DroppedCallIsCancelled) {
         } catch (const std::runtime_error&) {
             threw = true;
         }
-        EXPECT_TRUE(threw);  // and the task of the buffer continues
+        EXPECT_TRUE(threw);  // the task of the buffer continues after the exception
         scripts[1].now = plan::ready;
         const auto after = co_await queued(1);
         EXPECT_EQ(after, 1);
@@ -569,7 +569,7 @@ TEST(ProtoBuffer, ServiceMayBeDestroyedWhileCallsWait) {
 
 TEST(ProtoBuffer, ServesSeveralThreads) {
     support::on_pools([]() -> task<> {
-        int calls = 0;  // without a lock: one call at a time
+        int calls = 0;  // needs no lock, because the buffer runs one call at a time
         const auto counted = [&](int n) -> task<result<int>> {
             const int before = calls;
             co_await eddy::yield_now();

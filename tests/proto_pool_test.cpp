@@ -101,7 +101,7 @@ TEST(ProtoPool, ConnectionThatIsNotGivenBackIsClosed) {
             EXPECT_TRUE(a);
         }
         EXPECT_TRUE(from.open == 0 && pool.idle() == 0);
-        const auto b = co_await pool.get();  // one more connection may be in use
+        const auto b = co_await pool.get();  // closing `a` has returned its permit
         EXPECT_TRUE(b && from.made == 2);
     });
 }
@@ -178,7 +178,7 @@ TEST(ProtoPool, SeveralThreadsShareConnections) {
             all.spawn([&pool]() -> task<std::size_t> {
                 auto one = co_await pool.get();
                 co_await eddy::yield_now();
-                (*one)->push_back('x');  // without a lock: in use by one task at a time
+                (*one)->push_back('x');  // needs no lock: one task at a time uses the connection
                 one->give_back();
                 co_return 1;
             });

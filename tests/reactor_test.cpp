@@ -403,9 +403,9 @@ TEST(ReactorStress, WakerMayDropTheWakingSource) {  // based on test_drop_on_not
         if (i % 2 == 0) drops.on_wake = drop_source;
         drops.on_drop = [&] {
             if (tied != nullptr) drop_source();
-            is_gone = true;  // the last access: drops the copy in the waker slot, after its wake
+            is_gone = true;  // the last access to `drops`, which the test may then destroy
         };
-        const auto waker = drops.borrowed();  // not dropped itself; only the copy in the waker slot is
+        const auto waker = drops.borrowed();  // borrowed: only the copy in the waker slot calls on_drop
         assert_pending(poll_read(*tied, waker.get()));
         source.add();
         while (!is_gone) std::this_thread::yield();

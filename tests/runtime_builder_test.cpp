@@ -125,7 +125,7 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
         const auto warm_up = support::make_runtime(4);
     }
     const auto fds = support::count_fds();
-    // Each number below the requirement of four workers must fail.
+    // The build must fail with fewer free descriptors than four workers require.
     const std::size_t enough = 4 * support::fds_per_worker();
     for (std::size_t spare = 0; spare < enough; ++spare) {
         std::optional<std::error_code> error;

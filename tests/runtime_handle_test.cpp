@@ -166,7 +166,7 @@ TEST_P(RuntimeHandle, EventLoopInsideEnteredRuntimeIsCurrent) {
     EXPECT_NE(eddy::wait(eddy::spawn([] { return std::this_thread::get_id(); })).value(), mine);
 }
 
-TEST_P(RuntimeHandle, EnterInsideTaskOfAnotherRuntime) {
+TEST_P(RuntimeHandle, EnterInsideTaskOfAnotherRuntimeIsTemporary) {
     const auto outer = make();
     const auto inner = make();
     outer.block_on([&]() -> eddy::task<void> {

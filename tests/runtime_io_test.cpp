@@ -71,8 +71,8 @@ eddy::net::tcp_listener bind_on(const eddy::runtime& rt) {
     return rt.block_on(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
 }
 
-/// Returns how many descriptors the runtime's drivers watch. A ring releases a connection in the driver tick after its
-/// end.
+/// Returns how many descriptors the runtime's drivers watch. A ring releases a connection in the driver tick after the
+/// connection has ended.
 std::uint64_t watched_by(const eddy::runtime& rt) {
     const auto io = rt.metrics().io();
     return io.fds_registered - io.fds_deregistered;
@@ -86,7 +86,7 @@ TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
     std::array<std::atomic<int>, 6> echoes{};
     std::array<std::atomic<int>, 6> ticks{};
     const auto rt = support::make_runtime(2);
-    // Several of each, so that the driver and the timers of each worker have some, also those of the busy worker.
+    // Six connections and six intervals, so that each worker has some of each kind, the busy worker too.
     std::vector<eddy::join_handle<void>> all;
     for (auto& count : echoes) {
         all.push_back(rt.spawn([&]() -> eddy::task<void> {
@@ -376,8 +376,8 @@ TEST_P(RuntimeIo, TimerSetByForeignThreadWakesParkedWorker) {
 }
 
 TEST_P(RuntimeIo, RuntimeDestructorClosesAllDescriptors) {
-    // Compared with <=, here and below: an earlier test of the process may have left a runtime that closes its
-    // descriptors late.
+    // Descriptor counts are compared with <=, here and below: an earlier test of the process may have left a runtime
+    // that closes its descriptors late.
     const auto before = support::count_fds();
     {
         std::optional<eddy::net::tcp_listener> listener;  // outlives the task that waits for it
@@ -521,7 +521,7 @@ TEST_P(RuntimeIoStress, RuntimeDroppedWithBusyConnectionsClosesThem) {
             rt.spawn([&]() -> eddy::task<void> {
                   auto stream = co_await eddy::net::tcp_stream::connect(listener->local_addr().value());
                   std::array<std::byte, 4> into{};
-                  // Fails if the task of the other side is destroyed first.
+                  // A write or read fails if the task of the other side is destroyed first.
                   while (stream) {
                       const auto written = co_await stream->write_all(bytes_of("ping"));
                       if (!written) break;

@@ -37,7 +37,7 @@ using support::number;
 class RuntimeMetrics : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeMetrics);
 
-/// Keeps all workers of a runtime busy until it is destroyed.
+/// Keeps all workers of a runtime busy until this object is destroyed.
 class hold_up {
 public:
     explicit hold_up(const eddy::runtime& rt) : count_(rt.metrics().workers()) {
@@ -210,7 +210,7 @@ TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
         }
     };
     rt.block_on(compute_and_yield());
-    // A worker counts a poll only afterwards: the caller may already have the output.
+    // A worker counts a poll after the poll has ended. block_on() may return before that.
     support::spin_until([&] { return rt.metrics().poll_times().total() == rt.metrics().polls(); });
     const auto times = rt.metrics().poll_times();
     EXPECT_GE(times.total(), 4u);

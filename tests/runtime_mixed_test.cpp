@@ -258,7 +258,7 @@ TEST_P(RuntimeMixedStress, EveryShutdownDestroysRandomTasks) {
     }
 }
 
-// The same on an event loop. Other threads use the join handles, and the loop ends before the handles do.
+// As above, but on an event loop. Other threads use the join handles, which outlive the loop.
 
 eddy::task<int> on_loop(shared& s, [[maybe_unused]] counted words, std::uint64_t seed, int depth) {
     std::mt19937_64 random(seed);
@@ -289,7 +289,7 @@ eddy::task<int> on_loop(shared& s, [[maybe_unused]] counted words, std::uint64_t
             break;
         }
         case 5: {
-            // Wakes itself in its last poll.
+            // This child wakes itself in each poll, also in its last one.
             auto child =
                 eddy::spawn(eddy::poll_fn([w = counted(s), n = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
                     cx.waker().wake_by_ref();

@@ -68,7 +68,7 @@ void forbid_new_threads() {
     ::setrlimit(RLIMIT_AS, &lower);
 }
 
-TEST(RuntimeResourcesOwnProcess, BlockingWorkWithoutAThreadSaysWhy) {
+TEST(RuntimeResourcesOwnProcess, BlockingWorkErrorNamesThreadLimit) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
     const auto main = []() -> eddy::task<std::string> {
         forbid_new_threads();

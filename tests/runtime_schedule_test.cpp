@@ -146,8 +146,8 @@ TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
 }
 
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
-    // Workers do not steal from the LIFO slot, but the watchdog worker, which checks every 2 ms, empties it for a
-    // worker that is stalled. Measured: 2.1 ms with an idle worker.
+    // Workers do not steal from the LIFO slot. But the watchdog worker checks every 2 ms and empties the LIFO slot of a
+    // stalled worker. Measured with an idle worker: the woken task starts after 2.1 ms.
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
     const auto rt = make();
     auto best = steady_clock::duration::max();
@@ -480,7 +480,7 @@ TEST_P(RuntimeSchedule, BlockInPlaceNestsAndWorksOutsideRuntime) {
               2);
 }
 
-TEST_P(RuntimeSchedule, ExceptionLeavesBlockInPlace) {
+TEST_P(RuntimeSchedule, ExceptionPropagatesFromBlockInPlace) {
     const auto rt = make();
     const auto said = rt.block_on([]() -> eddy::task<std::string> {
         try {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Settings of runtime_builder that Tokio has, too, and the number of a runtime.
+// Settings that the builder of a runtime has in common with Tokio, and the ID of a runtime.
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ TEST(RuntimeSettings, LastThreadNameWins) {
     EXPECT_EQ(by_text.block_on([]() -> task<std::string> { co_return name_here(); }()), "text-0");
 }
 
-/// Returns the order in which three tasks run that one task spawns on one worker.
+/// Spawns three tasks from one task on one worker. Returns the order in which the three tasks run.
 std::vector<int> order_of(const eddy::runtime& rt) {
     return rt.block_on([]() -> task<std::vector<int>> {
         std::vector<int> order;

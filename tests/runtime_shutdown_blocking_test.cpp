@@ -222,7 +222,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownEndsSleepAfterBlockInPlace) {
         ADD_FAILURE() << "the task continued after the runtime had ended";
     });
     ASSERT_TRUE(begun.wait());
-    // One timer on each worker. They are woken after all workers have stopped, when the timers shut down.
+    // Creates one timer on each worker. The timers are woken when they shut down, after all workers have stopped.
     std::list<eddy::test::by_hand<eddy::time::sleep_future>> timers;
     for (unsigned i = 0; i < workers(); ++i) {
         const auto entered = rt.enter();
@@ -322,7 +322,7 @@ TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotDeadlock) {
     EXPECT_TRUE(gone->wait());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOffered) {
+TEST_P(RuntimeShutdownBlocking, TaskMayShutDownWhileWorkerIsOffered) {
     const support::watchdog limit("a shutdown that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -423,7 +423,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownCallInChildDestroysNothing) {
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, DropInEventLoopWhileWorkerIsOffered) {
+TEST_P(RuntimeShutdownBlocking, LoopMayDropRuntimeOfOfferedWorker) {
     const support::watchdog limit("a drop that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;

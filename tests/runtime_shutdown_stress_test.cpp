@@ -191,7 +191,7 @@ std::size_t resident_kib() {
     return 0;
 }
 
-TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoThreadsOrDescriptors) {
+TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoMemoryOrDescriptors) {
     const auto one = [&] {
         const auto rt = make();
         EXPECT_EQ(rt.block_on(number(1)), 1);
@@ -201,7 +201,7 @@ TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoThreadsOrDescriptors) {
     const auto resident = resident_kib();
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) one();
-    // may be less: an earlier test of this process may have closed its descriptors late
+    // The count may be lower than before: an earlier test of this process may have closed its descriptors late.
     EXPECT_LE(support::count_fds(), fds);
     // A sanitizer keeps freed memory for some time.
     if (!support::is_sanitized) {

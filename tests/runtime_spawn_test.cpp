@@ -50,7 +50,7 @@ using support::number;
 class RuntimeSpawn : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeSpawn);
 
-/// A future that other threads wake. It ends after end() was called.
+/// A future that other threads wake. The future is ready after a call of end().
 class by_others {
 public:
     [[nodiscard]] auto future() {
@@ -215,7 +215,7 @@ TEST_P(RuntimeSpawn, AbortOfDetachedTaskDestroysIt) {
     }
 }
 
-TEST_P(RuntimeSpawn, AbortBeforeDuringAndAfterPolls) {
+TEST_P(RuntimeSpawn, AbortWorksBeforeDuringAndAfterPolls) {
     const auto rt = make();
     std::atomic<int> ran = 0;
     std::atomic<int> destroyed = 0;
@@ -297,7 +297,8 @@ TEST_P(RuntimeSpawn, TaskWaitingForSocketIsPolledTwice) {
 /// The processor time that the worker threads of a runtime have used.
 class worker_clocks {
 public:
-    /// The clocks can be read as long as the runtime lives, and must outlive it.
+    /// Returns a runtime whose workers register their clocks here. This object must outlive the runtime. Call used()
+    /// only while the runtime exists.
     [[nodiscard]] eddy::runtime make_runtime(unsigned workers) {
         const auto add = [this] {
             clockid_t clock{};

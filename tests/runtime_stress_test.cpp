@@ -59,7 +59,7 @@ void dawdle(std::uint64_t steps) {
 // ---- Parking and waking ----
 
 TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
-    // One producer, and workers without other work: each task finds them parked, awake, or about to park.
+    // The workers have no other work. So each spawn finds a worker that is parked, awake, or about to park.
     const support::watchdog limit("a worker parked with work in the queue", 50s);
     support::handover_rounds left(500'000);
     const auto rt = make();
@@ -72,7 +72,7 @@ TEST_P(RuntimeStress, SpawnFromOutsideWakesParkingWorker) {
             if (round % 2 == 0) std::this_thread::yield();
             ASSERT_LT(std::chrono::steady_clock::now() - began, 10s) << "round " << round;
         }
-        // The worker has searched for work once, is about to announce that it parks, or has parked.
+        // After this random delay the worker searches for work, is about to announce that it parks, or has parked.
         dawdle(random() % 3000);
     }
     rt.wait_until_idle();
@@ -91,7 +91,7 @@ TEST_P(RuntimeStress, WakeFromOutsideWakesParkingWorker) {
     const support::watchdog limit("a wake-up was lost", 50s);
     support::handover_rounds left(250'000);
     const auto rt = make();
-    // One task. Each poll stores its waker, and another thread wakes it immediately.
+    // Each poll of the task stores the waker of the task, and another thread wakes the task immediately.
     std::atomic<std::uint64_t> polls = 0;
     std::atomic<bool> is_over = false;
     std::mutex lock;
@@ -326,7 +326,7 @@ TEST_P(RuntimeStress, EachWakeLeadsToPollAndPollsNeverOverlap) {
 
 TEST_P(RuntimeStress, RedundantWakePublishesEarlierWrites) {
     // Two threads wake the task at the same time, once each. One of them has written a value before. The second wake is
-    // redundant, and there is no further wake: the poll after both must see the value.
+    // redundant, and there is no further wake: the poll after both wakes must see the value.
     const support::watchdog limit("a write before a wake was not seen", 50s);
     support::handover_rounds left(100'000);
     const auto rt = make();
@@ -411,8 +411,8 @@ TEST_P(RuntimeStress, WakeRacesWithEndOfTask) {
 }
 
 TEST_P(RuntimeStress, WakeRacesWithDropOfWaker) {
-    // The woken task drops the source of the wake: a waker whose last copy is dropped during the wake, and the channel
-    // that woke the task.
+    // The woken task destroys the receiver while the sender may still be in send(). The last copy of the waker may be
+    // dropped during the wake.
     const auto rounds = support::rounds(50'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -502,7 +502,7 @@ TEST_P(RuntimeStress, JoinRacesWithEndAndDropOfHandle) {
                 static_cast<void>(co_await from);
                 co_return output;
             }));
-        // Another task awaits the handle. It is cancelled or not while the first task ends.
+        // Another task awaits the handle. Every second round aborts the awaiting task while the first task ends.
         auto joiner = rt.spawn([mine = std::move(*task)]() mutable -> eddy::task<int> {
             auto got = co_await mine;
             co_return got ? **got : 0;
@@ -542,7 +542,7 @@ TEST_P(RuntimeStress, JoinHandlePassedBetweenTasksIsWoken) {
             static_cast<void>(co_await from);
             co_return 3;
         });
-        // Polled here with a no-op waker, and then moved into another task.
+        // Polls the handle here with a no-op waker, and then moves it into another task.
         const eddy::waker noop;
         eddy::context cx(noop);
         auto early = task.poll(cx);

@@ -53,7 +53,7 @@ struct waiting_task {
     }
 };
 
-/// A waker that takes `lasts` to run: like a watchdog worker that is preempted, or that has many events to process.
+/// A waker that takes `lasts` to run. It simulates a watchdog worker that is preempted or has many events to process.
 struct slow_waker {
     std::atomic<bool> has_begun = false;
     std::atomic<std::thread::id> thread{};
@@ -76,8 +76,8 @@ const eddy::waker_vtable slow_waker::table{
     [](void*) noexcept {},
 };
 
-/// A task wakes another task and then does not end its poll until that one has run. Returns whether that happened
-/// within the time limit; nothing if no watchdog worker ran a driver tick for the stalled worker in this attempt.
+/// One task wakes a second task, and does not end its poll before the second task has run. Returns whether the second
+/// task ran within the time limit. Returns nullopt if no watchdog worker ran a driver tick for the stalled worker.
 std::optional<bool> woken_task_runs(std::chrono::milliseconds lasts, unsigned workers) {
     const auto rt = support::make_runtime(workers);
     const support::counter begin;
@@ -141,8 +141,8 @@ void expect_woken_task_runs(unsigned workers) {
     EXPECT_GT(attempts, 0);
 }
 
-TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsOnTwoWorkers) { expect_woken_task_runs(2); }
+TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsWithTwoWorkers) { expect_woken_task_runs(2); }
 
-TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsOnFourWorkers) { expect_woken_task_runs(4); }
+TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsWithFourWorkers) { expect_woken_task_runs(4); }
 
 }  // namespace

@@ -52,7 +52,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(, ScopeEndOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
 
-/// Waits forever. `living` counts it while it exists.
+/// Waits forever. `living` counts this task while it exists.
 task<void> wait_for_ever(census& living) {
     const auto mine = living.begin_life();
     co_await eddy::pending();
@@ -269,7 +269,7 @@ TEST_P(ScopeEndOnWorkers, DestructorWaitsForRunningChild) {
     on.run(main());
 }
 
-// Destruction does not call poll_cancel, not even for a child that is being polled: that could take forever.
+// Destruction does not call poll_cancel, not even for a child that is being polled: poll_cancel might never complete.
 TEST_P(ScopeEndOnWorkers, DestructorSkipsPollCancelOfRunningChild) {
     census living;
     async_gate never;
@@ -400,8 +400,8 @@ TEST_P(ScopeEnd, SpuriousPollsDoNotChangeOutput) {
 
 // ---- Outputs and wakers of children after their end ----
 
-// The output of a child may refer to data that the child borrowed. Therefore it is destroyed with the child, and does
-// not live until the last waker is dropped.
+// The output of a child may refer to data that the child borrowed. Therefore the output is destroyed with the child,
+// and does not live until the last waker is dropped.
 TEST_P(ScopeEnd, ChildOutputsAreDestroyedBeforeScopeEnds) {
     eddy::waker kept;
     census living;
@@ -518,7 +518,7 @@ TEST_P(ScopeEnd, AwaitAfterEndThrowsMisuse) {
 using scope_body = std::function<task<void>(scope_handle&)>;
 using scope_of_body = decltype(eddy::scope(scope_body()));
 
-/// Starts a child that calls `end`.
+/// A function that starts a child. The child calls `end`.
 using child_maker = std::function<void(scope_handle& s, std::function<void()> end)>;
 
 task<void> await_scope_that_a_child_destroys(child_maker make_child) {

@@ -121,7 +121,7 @@ public:
             s.spawn(child(s, here, 1, 2));  // fails, so that children that wait forever are cancelled
             co_return 1;
         });
-        if (end == 4) {  // destroyed without poll_cancel
+        if (end == 4) {  // the scope is destroyed without poll_cancel
             for (unsigned i = draw(4); i > 0; --i) {
                 if (co_await guarded(scope)) break;
                 co_await eddy::yield_now();
@@ -178,11 +178,11 @@ private:
     int total_ = 0;
 };
 
-TEST_P(ScopeStress, AllKindsOfEndAtRandomTimes) {
+TEST_P(ScopeStress, EachKindOfEndDestroysAllChildren) {
     const auto rounds = support::rounds(20'000);
     census living;
     const auto main = [&]() -> task<void> {
-        // Several at a time, so that the workers steal tasks from each other.
+        // Runs four sequences of scopes at a time, so that the workers steal tasks from each other.
         std::vector<eddy::join_handle<void>> running;
         for (unsigned i = 0; i < 4; ++i) {
             running.push_back(eddy::spawn([&, i]() -> task<void> {

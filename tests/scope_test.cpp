@@ -63,7 +63,7 @@ task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
     ++to;
 }
 
-/// Waits forever. `living` counts it while it exists.
+/// Waits forever. `living` counts this task while it exists.
 task<void> wait_for_ever(census& living) {
     const auto mine = living.begin_life();
     co_await eddy::pending();
@@ -391,14 +391,15 @@ TEST_P(Scope, NonErrorCodeErrorsKeepTheirType) {
 TEST_P(Scope, ConvertibleErrorsKeepTheirTypeWherePossible) {
     using elapsed = eddy::time::elapsed;
     const auto main = []() -> task<void> {
-        // Converted to an error code if the output of the scope has that error type.
+        // The error is converted to an error code if that is the error type of the scope's output.
         const auto as_code = co_await eddy::scope([](auto& s) -> task<eddy::result<void>> {
             s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
             co_await eddy::pending();
             co_return eddy::ok();
         });
         EXPECT_EQ(as_code.error(), eddy::errc::timed_out);
-        // Unchanged if the output of the scope has the same error type. This applies to a child and to the body.
+        // The error is unchanged if it has the error type of the scope's output. This applies to a child and to the
+        // body.
         const auto of_child = co_await eddy::scope([](auto& s) -> task<std::expected<void, elapsed>> {
             s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
             co_await eddy::pending();

@@ -39,7 +39,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
-TEST(SelectBranches, EnabledBranchIsLikeAnyOther) {
+TEST(SelectBranches, EnabledBranchBehavesLikeItsFuture) {
     script s;
     by_hand hand(eddy::select(when(true, cancellable_scripted(s)), eddy::pending()));
     assert_pending(hand.poll());

@@ -149,7 +149,7 @@ TEST(SelectHandlers, DroppedSelectDestroysTheHandlersFuture) {
     EXPECT_FALSE(inner.alive);
 }
 
-TEST(SelectHandlers, ConditionsWork) {
+TEST(SelectHandlers, OtherwiseRunsIfTheConditionIsFalse) {
     const auto pick = [](bool first) {
         return eddy::wait(
             select(on(when(first, ready(1)), [](int n) { return n; }), on(eddy::otherwise(), [] { return -1; })));
@@ -158,7 +158,7 @@ TEST(SelectHandlers, ConditionsWork) {
     EXPECT_EQ(pick(false), -1);
 }
 
-TEST(SelectHandlers, FunctionMakesTheFuture) {
+TEST(SelectHandlers, BranchMayBeAFunctionThatReturnsAFuture) {
     EXPECT_EQ(eddy::wait(select(on([] { return ready(3); }, [](int n) { return n; }))), 3);
 }
 
@@ -179,7 +179,7 @@ TEST(SelectHandlers, ExceptionOfAHandlerIsThrownAgain) {
     EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
 }
 
-TEST(SelectHandlers, HandlerTakesTheParts) {
+TEST(SelectHandlers, OutputWithPartsIsUnpackedForTheHandler) {
     struct two {
         int a = 1, b = 2;
         std::tuple<int, int> into_parts() && { return {a, b}; }
@@ -354,7 +354,7 @@ TEST(SelectLoop, ExceptionCancelsKeptFuturesFirst) {
     EXPECT_THROW(static_cast<void>(assert_ready(hand.poll())), eddy::misuse);
 }
 
-TEST(SelectLoop, CancellationReachesAllParts) {
+TEST(SelectLoop, CancellationReachesAllBranches) {
     script kept{.may_end = false}, made{.may_end = false};
     by_hand hand(select_loop(on([&] { return cancellable_scripted(made); }, [](result<int>) {}),
                              until(cancellable_scripted(kept))));
@@ -413,7 +413,7 @@ TEST(SelectLoop, SetContinuesAfterItWasEmpty) {
     EXPECT_EQ(seen, (std::vector{1, 2, 3}));
 }
 
-TEST(SelectLoop, SetThatAnotherFutureOfTheTaskFillsContinues) {
+TEST(SelectLoop, EmptySetIsPolledAgainAfterItIsFilled) {
     jobs set;
     std::vector<int> seen;
     by_hand hand(select_loop(on(set.by_ref(), [&](int n) { seen.push_back(n); }), until(eddy::pending())));

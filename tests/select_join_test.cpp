@@ -73,7 +73,7 @@ private:
     int* count_;
 };
 
-/// Can be moved `moves` times; the next move throws.
+/// An object that can be moved `moves` times. The next move throws.
 class limited_moves {
 public:
     explicit limited_moves(int moves) : left_(moves) {}
@@ -293,7 +293,7 @@ TEST(Select, ExceptionCancelsTheOthersFirst) {
     EXPECT_FALSE(b.alive);
 }
 
-TEST(Race, ReturnsTheOutputOfTheFirst) {
+TEST(Race, ReturnsTheOutputOfTheFirstReadyFuture) {
     EXPECT_EQ(eddy::wait(eddy::race(eddy::pending<int>(), ready(2), eddy::pending<int>())), 2);
     eddy::wait(eddy::race(ready(), eddy::pending()));
     static_assert(std::is_void_v<eddy::output_t<decltype(eddy::race(ready(), eddy::pending()))>>);
@@ -470,7 +470,7 @@ TEST(Join, PollCancelGoesToUnfinishedFutures) {
     EXPECT_FALSE(b.alive || c.alive);
 }
 
-TEST(Select, PollCancelWhileLosersAreCancelled) {
+TEST(Select, PollCancelContinuesTheCancelOfLosers) {
     script a{.now = plan::ready}, b{.may_end = false};
     by_hand hand(eddy::select(scripted(a), cancellable_scripted(b)));
     assert_pending(hand.poll());
@@ -487,7 +487,7 @@ namespace sync = eddy::sync;
 
 eddy::task<void> lock_once(sync::mutex<>& m) { const auto guard = co_await m.lock(); }
 
-TEST(Select, LoserThatWaitsForALockDoesNotBlockAShieldedOne) {
+TEST(Select, LoserWaitingForALockDoesNotBlockAShieldedChild) {
     sync::mutex<> m;
     auto held = m.try_lock();
     script first;

@@ -48,7 +48,7 @@ using eddy::test::by_hand;
 using signal::kind;
 using support::within;
 
-/// Returns the number of the next signal of a kind. `send` sends it after the stream exists.
+/// Creates a stream of signals, calls `send`, and returns the number of the first signal that the stream receives.
 template <class Send>
 eddy::task<int> next_of(kind of, Send send) {
     auto signals = signal::stream(of);
@@ -127,8 +127,9 @@ TEST(Signal, ReceivedSignalCausesNoFurtherEvents) {
     EXPECT_LE(within(core, work()), 1u);
 }
 
-// The first stream of a kind that is dropped leaves its bell to the next one.
-TEST(Signal, StreamMadeAfterADroppedOneReceivesSignals) {
+// The object that the signal handler uses for a stream (signal_bell) is kept when the stream is dropped. A later stream
+// reuses the object, also for another signal.
+TEST(Signal, StreamCreatedAfterADroppedStreamReceivesSignals) {
     eddy::core core;
     const auto fds = support::count_fds();
     for (int i = 0; i < 3; ++i) {
@@ -230,7 +231,7 @@ void count_former(int) {
 TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     struct sigaction old{};
     old.sa_handler = count_former;
-    // only once: the library's handler stays installed
+    // Installs the former handler only once, because the library's handler stays installed.
     static const int installed = ::sigaction(SIGWINCH, &old, nullptr);
     ASSERT_EQ(installed, 0);
     former = 0;
@@ -375,7 +376,8 @@ TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
         std::uint64_t sent = 0;
         std::uint64_t received = 0;
         const std::uint64_t wanted = support::rounds(10'000);
-        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);  // a busy machine sends fewer
+        // On a busy machine, the storm ends after 10 s with fewer signals.
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
         while (sent < wanted && std::chrono::steady_clock::now() < until) {
             ::pthread_kill(allocating.native_handle(), number);
             ++sent;

@@ -42,8 +42,8 @@ using support::stream_by_hand;
 const std::error_code broken = std::make_error_code(std::errc::io_error);
 const std::error_code refused = std::make_error_code(std::errc::connection_refused);
 
-/// The script and the record of an `into` sink, which it must outlive. The sink accepts items while `room` is above
-/// zero, and holds them until a flush delivers them.
+/// The script and the record of an `into` sink. This object must outlive the sink. The sink accepts items while `room`
+/// is above zero, and holds them until a flush delivers them.
 template <class Item>
 struct drain {
     std::size_t room = 0;
@@ -251,7 +251,7 @@ TEST(Sink, ForwardSendsAllItemsAndCloses) {
     EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
 }
 
-TEST(Sink, ForwardEndsWithTheSinksErrorAndReleasesBoth) {
+TEST(Sink, ForwardReleasesStreamAndSinkOnSinkError) {
     drain<int> to;
     source<int> from;
     by_hand all{items_of<int>(from).forward(into<int>(to))};

@@ -250,7 +250,7 @@ TEST(StreamAdaptors, AsyncFilterKeepsItemAliveWhilePredicateRuns) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamAdaptors, WhileAdaptorsFollowThePredicate) {
+TEST(StreamAdaptors, WhileAdaptorsSwitchAtFirstRejectedItem) {
     const auto small = [](const int& i) { return i < 3; };
     const auto small_later = [](int i) -> eddy::task<bool> { co_return i < 3; };
     stream_by_hand taken{streams::of(1, 2, 3, 1).take_while(small)};

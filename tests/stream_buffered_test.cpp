@@ -270,7 +270,7 @@ TEST(StreamBufferedStress, EveryOutputArrivesWithinTheLimit) {
     }
 }
 
-TEST(StreamBuffered, StartingFuturesYieldsWhenTheBudgetIsUsedUp) {
+TEST(StreamBuffered, YieldsWhenStartedFuturesUseUpTheBudget) {
     script never;
     int begun = 0;
     stream_by_hand items{always_ready(begun).map([&](int) { return scripted(never); }).buffer_unordered(1'000'000)};
@@ -330,7 +330,7 @@ TEST(StreamBuffered, PollCancelDropsFuturesThatCannotBeCancelled) {
     EXPECT_FALSE(work.alive);
 }
 
-/// Polls only after a wake, with a source that gives items at random: no wake may be lost.
+/// Polls the stream only after a wake, while a source gives items at random. A lost wake would leave items unread.
 TEST(StreamBufferedStress, NoWakeIsLost) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {

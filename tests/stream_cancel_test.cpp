@@ -99,7 +99,7 @@ TEST(StreamCancel, ThrowingFunctionEndsItsStreamGracefully) {
     EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
 }
 
-/// Fails each send.
+/// A sink that fails each send.
 class closed_sink : public eddy::sink_ops<closed_sink> {
 public:
     using error_type = std::error_code;

@@ -68,7 +68,7 @@ TEST(StreamMap, YieldsItemsWithTheirKeys) {
     EXPECT_EQ(next_of(map), "wait");
 }
 
-TEST(StreamMap, EndedStreamIsRemovedAndMapEndsWithTheLast) {
+TEST(StreamMap, EndedStreamIsRemovedAndMapEndsWithLastStream) {
     source<int> a;
     source<int> b;
     source<int> c;
@@ -239,7 +239,7 @@ TEST(StreamSelectAll, YieldsItemsInTheOrderOfTheWakes) {
     EXPECT_TRUE(items.stream().is_empty());
 }
 
-/// Compares with a model: queues of items by key.
+/// Compares a stream_map with a model that has one queue of items for each key.
 TEST(StreamMapStress, MatchesAModelOfQueuesByKey) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
@@ -421,7 +421,7 @@ private:
     std::function<void()> call_;
 };
 
-TEST(StreamMap, DestructorOfARemovedStreamDoesNotFindIt) {
+TEST(StreamMap, RemovedStreamIsGoneWhenItsDestructorRuns) {
     eddy::stream_map<int, calls_back_stream> all;
     bool was_there = true;
     all.insert(1, calls_back_stream([&] { was_there = all.contains(1) || all.remove(1); }));

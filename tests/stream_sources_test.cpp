@@ -99,7 +99,7 @@ TEST(StreamSources, EachItemCostsOneBudgetUnit) {
     EXPECT_EQ(assert_ready(one.poll()), 1);
 }
 
-TEST(StreamSources, OnceYieldsOneItemEmptyAndPendingNone) {
+TEST(StreamSources, OnceYieldsOneItemAndEmptyAndPendingYieldNone) {
     stream_by_hand one{streams::once(std::make_unique<int>(5))};
     EXPECT_EQ(one.stream().size_hint(), size_bounds(1, 1));
     EXPECT_EQ(**assert_ready(one.poll()), 5);

@@ -28,7 +28,8 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-/// Yields the items that it was sent, in order. Has a limited capacity. It has no lock: the halves have to provide one.
+/// A stream and sink with a limited capacity. Yields the sent items in order. The halves must provide a lock, because
+/// this class has none.
 class echo : public eddy::stream_ops<echo>, public eddy::sink_ops<echo> {
 public:
     using item_type = std::uint64_t;
@@ -124,7 +125,7 @@ TEST(StreamSplit, ReuniteAcceptsOnlyTwoHalvesOfOneObject) {
                 }).contains("moved from"));
 }
 
-/// Calls a function during poll_next, which polls the other half as another thread could.
+/// A stream and sink whose poll_next calls a function. The function polls the other half, as another thread could do.
 struct polls_other_half : eddy::stream_ops<polls_other_half>, eddy::sink_ops<polls_other_half> {
     using item_type = int;
     using error_type = std::error_code;

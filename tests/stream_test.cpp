@@ -190,7 +190,7 @@ TEST(Stream, ForEachKeepsTheClosureOfACoroutineBody) {
     EXPECT_EQ(counted.use_count(), 1);
 }
 
-/// An item with parts.
+/// An item whose parts (into_parts()) are passed to a function as separate arguments.
 struct pair_item {
     std::unique_ptr<int> first;
     std::string second;
@@ -262,7 +262,7 @@ TEST(Stream, LoopOverNextCanContinueAfterAnError) {
     EXPECT_EQ(assert_ready(rest.poll()).value(), 2);
 }
 
-/// Yields 1, and then waits for `work`, with a cleanup.
+/// Yields 1, and then waits for `work`. `cleanup` runs after `work`, also if the stream is cancelled.
 eddy::async_generator<int> one_and_then(support::script& work, support::script& cleanup) {
     co_yield 1;
     const auto clean_up = [&cleanup] { return support::scripted(cleanup); };
@@ -309,7 +309,7 @@ TEST(Stream, CancelWithoutPollCancelIsReadyImmediately) {
     EXPECT_EQ(from.polls, 0);
 }
 
-TEST(Stream, CancelAsCleanupEndsTheStreamOfACancelledLoop) {
+TEST(Stream, CancelInFinallyRunsWhenTheLoopIsCancelled) {
     support::script work;
     support::script cleanup;
     int seen = 0;

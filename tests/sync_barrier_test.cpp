@@ -62,7 +62,7 @@ TEST(SyncBarrier, WaitAfterTheLeaderBelongsToTheNextRound) {
     static_cast<void>(assert_ready(by_hand(all.wait()).poll()));
     by_hand next(all.wait());
     assert_pending(next.poll());
-    first.drop();  // never polled after its round ended: the next round is not affected
+    first.drop();  // its round has ended: the drop does not affect the next round
     EXPECT_TRUE(assert_ready(by_hand(all.wait()).poll()).is_leader());
     EXPECT_FALSE(assert_ready(next.poll()).is_leader());
 }
@@ -237,8 +237,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
     barrier all(threads);
     std::atomic<std::uint64_t> came = 0;
     std::atomic<std::uint64_t> leaders = 0;
-    // Set by the first thread before it arrives in its last round, so that the other threads see it when they leave
-    // that round.
+    // The first thread sets this before it arrives in its last round, so that the other threads see the value when they
+    // leave that round.
     std::atomic<std::uint64_t> last_round = ~std::uint64_t{0};
     const auto meet = [&](std::uint64_t self) {
         std::mt19937_64 random(support::seed() + self);
@@ -248,8 +248,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
             ++came;
             bool leads = false;
             if (random() % 4 == 0) {
-                // Polled once before it waits. It must not give up: it has arrived, and the other threads may already
-                // have left.
+                // Polls the future once, and then waits for it. It must not be dropped after that poll: it has arrived,
+                // so the other threads may have left the round already.
                 by_hand polled_first(all.wait());
                 const auto answer = polled_first.poll();
                 leads = answer.is_ready();

@@ -56,7 +56,7 @@ TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     EXPECT_EQ(rx.try_recv().error(), empty);
 }
 
-TEST(SyncBroadcast, SenderMadeAloneHasNoReceiver) {
+TEST(SyncBroadcast, SenderCreatedAloneHasNoReceiver) {
     broadcast<std::string>::sender tx(16);
     EXPECT_EQ(tx.receiver_count(), 0u);
     EXPECT_EQ(tx.sender_count(), 1u);
@@ -137,7 +137,7 @@ TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
     EXPECT_EQ(rx.try_recv().error(), empty);
     for (int i = 6; i <= 9; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(rx.try_recv().error(), lagged(2));
-    static_cast<void>(tx.send(10));  // lags again before it has received a value
+    static_cast<void>(tx.send(10));  // the receiver lags again before it has received a value
     EXPECT_EQ(rx.try_recv().error(), lagged(1));
     by_hand recv(rx.recv());
     EXPECT_EQ(assert_ready(recv.poll()), 9);

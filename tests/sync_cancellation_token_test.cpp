@@ -221,7 +221,7 @@ TEST(SyncCancellationToken, RunUntilCancelledEndsOnReadyOrCancel) {
     token.cancel();
     EXPECT_TRUE(ends.is_woken());
     EXPECT_FALSE(assert_ready(ends.poll()).has_value());
-    EXPECT_FALSE(s.alive);  // destroyed before `ends` is
+    EXPECT_FALSE(s.alive);  // destroyed by the last poll, not with `ends`
 }
 
 TEST(SyncCancellationToken, CancelledTokenWinsOverAReadyFuture) {
@@ -395,8 +395,8 @@ TEST(SyncCancellationToken, LongChainIsCancelledWithoutRecursion) {
             while (chain.size() < depth) chain.push_back(chain.back().child_token());
             by_hand last(chain.back().cancelled_owned());
             assert_pending(last.poll());
-            if (order == 1) chain.clear();                          // starting at the root
-            while (order == 2 && !chain.empty()) chain.pop_back();  // starting at the end
+            if (order == 1) chain.clear();                          // from the root on
+            while (order == 2 && !chain.empty()) chain.pop_back();  // from the last descendant on
             root.cancel();
             EXPECT_TRUE(last.is_woken());
             EXPECT_TRUE(last.poll().is_ready());
@@ -419,7 +419,7 @@ public:
             if (is_below(i, which)) nodes_[i].cancelled = true;
         }
     }
-    // A dropped node stays in the model: it passes on a cancellation of its ancestors, but none starts at it.
+    // A dropped node stays in the model: it passes on a cancellation of its ancestors, but cannot be cancelled itself.
     [[nodiscard]] bool is_cancelled(std::size_t which) const { return nodes_[which].cancelled; }
 
 private:

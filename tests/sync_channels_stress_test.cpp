@@ -42,7 +42,7 @@ using support::drop;
 class starting_line {
 public:
     void cross() {
-        // seq_cst (the default): the plain accesses to `ends` and `is_over` before and after a crossing depend on it.
+        // seq_cst (the default): a crossing orders the plain accesses to `ends` and `is_over` before and after it.
         const auto round = arrived_.fetch_add(1) / 2;
         while (arrived_.load() < (round + 1) * 2) std::this_thread::yield();
     }
@@ -51,7 +51,7 @@ private:
     std::atomic<std::uint64_t> arrived_{0};
 };
 
-TEST(SyncOneshotStress, SendDropPollAndCloseOnTwoThreads) {
+TEST(SyncOneshotStress, SendDropPollAndCloseRaceWithoutLeaks) {
     support::handover_rounds rounds(2'000'000);
     const auto seed = support::seed();
     auto alive = std::make_shared<int>(0);
@@ -339,7 +339,7 @@ TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversChange) {
         std::atomic<bool> over = false;
         const auto receive = [&, &to = tx](std::uint64_t seed) {
             std::mt19937_64 random(seed);
-            // acquire: pairs with the release store of `over`. It only ends the loop.
+            // acquire: pairs with the release store of `over`. The flag publishes no other data.
             while (!over.load(std::memory_order_acquire)) {
                 auto mine = to.subscribe();
                 std::uint64_t last = 0;
@@ -375,7 +375,7 @@ TEST(SyncWatchStress, RandomOperationsMatchAModel) {
     const auto rounds = support::rounds(30'000);
     struct end {
         watch<int>::receiver rx;
-        int seen;  // the model: the last value that it has seen
+        int seen;  // the model: the last value that this receiver has seen
         std::unique_ptr<by_hand<watch<int>::changed_future>> waits = nullptr;
     };
     for (std::uint64_t round = 0; round < rounds; ++round) {

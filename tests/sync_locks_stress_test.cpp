@@ -45,7 +45,7 @@ public:
 
     explicit semaphore_model(std::size_t free) : free_(free) {}
 
-    /// Returns whether the request is granted immediately. Otherwise it waits.
+    /// Returns whether the request is granted immediately. Otherwise adds the request to the queue.
     bool acquire(request& one) {
         if (!is_open_to(one.needed)) {
             line_.push_back(&one);

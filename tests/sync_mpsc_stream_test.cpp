@@ -310,7 +310,7 @@ TEST(SyncPollSender, ReservesNothingAfterALastSendThatThrew) {
     out.disconnect();
     fragile value(1);
     {
-        const failing_move fails(1);  // the first move makes the argument
+        const failing_move fails(1);  // the first move constructs the argument
         EXPECT_THROW(static_cast<void>(out.send_item(std::move(value))), std::runtime_error);
     }
     const auto again = out.poll_reserve(cx);

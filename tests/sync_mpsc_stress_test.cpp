@@ -216,7 +216,7 @@ TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
         ASSERT_TRUE(tx.try_send(1).has_value());
         by_hand waits(tx.reserve());
         ASSERT_FALSE(waits.poll());
-        // keeps the wait list non-empty, because an update of the state word would order the threads
+        // Keeps the wait list non-empty. Otherwise the state word would be updated, which would order the threads.
         by_hand waits_longer(tx.reserve());
         ASSERT_FALSE(waits_longer.poll());
 
@@ -261,7 +261,8 @@ TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     }
 }
 
-/// Its first move lasts until `step` is 2. All accesses to `step` are relaxed, because it must not order the threads.
+/// An object whose first move lasts until `step` is 2. All accesses to `step` are relaxed, because `step` must not
+/// order the threads.
 struct blocks_its_first_move {
     explicit blocks_its_first_move(std::atomic<int>& at) noexcept : step(&at) {}
     blocks_its_first_move(blocks_its_first_move&& other) noexcept : step(other.step) {

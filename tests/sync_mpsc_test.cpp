@@ -139,7 +139,7 @@ TEST(SyncMpsc, RecvDrainsThenEndsAfterTheLastSender) {
     EXPECT_EQ(rx.try_recv(), 2);
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
     EXPECT_EQ(receive(rx), std::nullopt);
-    EXPECT_EQ(receive(rx), std::nullopt);  // stays ended
+    EXPECT_EQ(receive(rx), std::nullopt);  // the channel stays ended
 }
 
 TEST(SyncMpsc, DropOfTheLastSenderWakesTheReceiver) {
@@ -341,7 +341,7 @@ TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     EXPECT_EQ(dropped->wakers(), 0u);
     dropped.reset();
     dropped = std::make_unique<by_hand<mpsc<int>::closed_future>>(tx.closed());
-    assert_pending(dropped->poll());  // most likely in the same memory
+    assert_pending(dropped->poll());  // most likely in the memory of the destroyed future
     drop(std::move(rx));
     EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 1 && last.wakes() == 1);
     EXPECT_EQ(dropped->wakes(), 1u);

@@ -235,7 +235,7 @@ TEST(SyncMutexDeathTest, DestructionWhileLockedTerminates) {
             m.reset();
         },
         "a sync::mutex was destroyed while it is locked: keep it until its guards");
-    // The unlock has chosen the waiter, which does not run any more.
+    // unlock() has given the mutex to the waiter, which is not polled again.
     EXPECT_DEATH(
         {
             auto m = std::make_unique<mutex<>>();

@@ -357,10 +357,11 @@ TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
     for (std::size_t i = 0; i < count; ++i) {
         all.push_back(std::make_unique<by_hand<notify::notified_future>>(n.notified()));
     }
-    auto fresh = n.notified();  // created before, and polled first during the wakes
+    auto fresh = n.notified();  // created before notify_waiters(), and first polled during the wakes
     std::optional<by_hand<notify::notified_future>> newcomer;
     int order = 0;
-    // Its waker is called first. During that call one waiter is dropped, one is polled, and a new one begins to wait.
+    // The waker of the first waiter. During the call of this waker one waiter is dropped, another waiter is polled, and
+    // a new one begins to wait.
     support::reentrant_waker reentrant([&] {
         if (++order != 2) return;  // the first call is the clone
         all[50]->drop();
@@ -553,7 +554,7 @@ TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
 }
 
 TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
-    // A producer adds units and notifies once for each. Consumers wait, give up at random, and take all available
+    // A producer adds units and notifies once for each unit. Consumers wait, give up at random, and take all available
     // units.
     const auto seed = support::seed();
     const std::uint64_t total = support::rounds(2'000'000);
@@ -591,7 +592,7 @@ TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
     EXPECT_EQ(taken.load(), total);
 }
 
-TEST(SyncNotifyStress, NotifiedTaskMayDestroyItUnderSanitizers) {
+TEST(SyncNotifyStress, NotifiedTaskMayFreeNotifyUnderSanitizers) {
     support::handover_rounds rounds(300'000);
     std::atomic<notify*> shown = nullptr;
     std::atomic<bool> over = false;

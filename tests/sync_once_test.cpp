@@ -203,14 +203,14 @@ TEST(SyncOnceCell, NextCallerTakesOverDroppedInitialization) {
         EXPECT_FALSE(s.alive);
         EXPECT_TRUE(second.is_woken());
         EXPECT_FALSE(third.is_woken());
-        second.drop();  // it was woken, and wakes the next waiter
+        second.drop();  // `second` was woken, so its drop wakes `third`
         EXPECT_TRUE(third.is_woken());
         EXPECT_EQ(*assert_ready(third.poll()), 5);
     }
     EXPECT_EQ(*cell.get(), 5);
 }
 
-TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNext) {
+TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNextCaller) {
     once_cell<int> cell;
     support::script s;
     auto fails = [&s] { return support::scripted(s); };
@@ -228,7 +228,7 @@ TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNext) {
     EXPECT_EQ(*assert_ready(later.poll()), cell.get());
 }
 
-TEST(SyncOnceCell, ThrowingInitializationIsRetriedByTheNext) {
+TEST(SyncOnceCell, ThrowingInitializationIsRetriedByTheNextCaller) {
     once_cell<int> cell;
     support::script s;
     s.now = support::plan::throws;

@@ -381,7 +381,7 @@ TEST(SyncSemaphore, OneReleaseWakesMoreThanABatchOfWaiters) {
     for (auto& one : waiting) EXPECT_FALSE(assert_ready(one.poll()).has_value());
 }
 
-TEST(SyncSemaphore, DroppedRequestLetsMoreThanABatchThrough) {
+TEST(SyncSemaphore, DroppedRequestWakesMoreThanABatchOfWaiters) {
     constexpr std::size_t count = 100;
     semaphore permits(count);
     by_hand large(permits.acquire(count + 1));
@@ -460,7 +460,7 @@ TEST(SyncSemaphoreDeathTest, DestructionWithPermitsInUseTerminates) {
             permits.reset();
         },
         text);
-    // The permit is assigned to a future that does not run any more.
+    // The permit is assigned to a future that is not polled again.
     EXPECT_DEATH(
         {
             auto permits = std::make_unique<semaphore>(0);
@@ -520,7 +520,7 @@ TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
     EXPECT_EQ(first.wakers(), 1u);
 }
 
-TEST(SyncPollSemaphore, ChangedCountGoesToTheEndOfTheQueue) {
+TEST(SyncPollSemaphore, ChangedCountReplacesThePendingRequest) {
     auto shared = std::make_shared<semaphore>(1);
     poll_semaphore mine(shared);
     const auto noop = eddy::waker::noop();

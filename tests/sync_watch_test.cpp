@@ -65,7 +65,7 @@ TEST(SyncWatch, BorrowSeesTheNewestValue) {
     EXPECT_EQ(*tx.borrow(), "three");
 }
 
-TEST(SyncWatch, SenderMadeAloneHasNoReceiver) {
+TEST(SyncWatch, SenderCreatedAloneHasNoReceiver) {
     const watch<std::string>::sender tx("one");
     EXPECT_EQ(tx.receiver_count(), 0u);
     EXPECT_EQ(tx.sender_count(), 1u);

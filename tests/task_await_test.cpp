@@ -233,7 +233,7 @@ protected:
 
 const std::string long_text(100, 'x');
 
-TEST_F(Gcc12Temporaries, ObjectsOfClassesWithAConstructor) {
+TEST_F(Gcc12Temporaries, ClassTemporariesAreDestroyedOnce) {
     auto work = []() -> task<int> {
         co_return co_await length_of(std::string(100, 'x')) + co_await number_of(counted{3}) +
             co_await number_of(counted(4));
@@ -241,7 +241,7 @@ TEST_F(Gcc12Temporaries, ObjectsOfClassesWithAConstructor) {
     EXPECT_EQ(wait(work()), 107);
 }
 
-TEST_F(Gcc12Temporaries, NamedClosureMovedIntoACoroutine) {
+TEST_F(Gcc12Temporaries, NamedClosureMovedIntoTaskIsDestroyedOnce) {
     auto work = []() -> task<int> {
         auto f = [c = counted(5)] { return c.number(); };
         co_return co_await call(std::move(f));
@@ -249,7 +249,7 @@ TEST_F(Gcc12Temporaries, NamedClosureMovedIntoACoroutine) {
     EXPECT_EQ(wait(work()), 5);
 }
 
-TEST_F(Gcc12Temporaries, ClosureMadeOutsideTheAwait) {
+TEST_F(Gcc12Temporaries, ClosureOutsideTheAwaitIsDestroyedOnce) {
     auto work = []() -> task<int> {
         auto named = call([c = counted(6)] { return c.number(); });
         co_return co_await std::move(named);
@@ -257,7 +257,7 @@ TEST_F(Gcc12Temporaries, ClosureMadeOutsideTheAwait) {
     EXPECT_EQ(wait(work()), 6);
 }
 
-TEST_F(Gcc12Temporaries, NamedConditionalExpression) {
+TEST_F(Gcc12Temporaries, NamedConditionalFutureIsDestroyedOnce) {
     // Inside the co_await expression, GCC 12 would destroy the chosen future twice, whatever its class.
     auto work = [](bool which) -> task<int> {
         auto chosen = which ? number_of(counted(7)) : length_of(long_text);
@@ -267,7 +267,7 @@ TEST_F(Gcc12Temporaries, NamedConditionalExpression) {
     EXPECT_EQ(wait(work(false)), 100);
 }
 
-TEST_F(Gcc12Temporaries, AwaitInCondition) {
+TEST_F(Gcc12Temporaries, AwaitInConditionDestroysTemporariesOnce) {
     auto work = []() -> task<int> {
         if (const int n = co_await number_of(counted(8))) co_return n;
         co_return 0;
@@ -275,7 +275,7 @@ TEST_F(Gcc12Temporaries, AwaitInCondition) {
     EXPECT_EQ(wait(work()), 8);
 }
 
-TEST_F(Gcc12Temporaries, StructuredBindingOfAnAwait) {
+TEST_F(Gcc12Temporaries, StructuredBindingsAreDestroyedOnce) {
     auto work = []() -> task<int> {
         int sum = 0;
         for (int i = 0; i < 3; ++i) {
@@ -301,7 +301,7 @@ TEST_F(Gcc12Temporaries, StructuredBindingIsDestroyedWithTheFrame) {
     EXPECT_EQ(alive, 4);
 }
 
-TEST_F(Gcc12Temporaries, LibraryFuturesMadeInsideTheAwait) {
+TEST_F(Gcc12Temporaries, TemporariesOfLibraryFuturesAreDestroyedOnce) {
     auto work = []() -> task<result<int>> {
         const int a = (co_await ready(counted(1))).number();
         const int b = co_await ready(counted(2)).map([](counted c) { return c.number(); });
@@ -318,7 +318,7 @@ TEST_F(Gcc12Temporaries, LibraryFuturesMadeInsideTheAwait) {
     EXPECT_EQ(wait(work()), 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9);
 }
 
-TEST_F(Gcc12Temporaries, NamedAdaptorsWithCaptures) {
+TEST_F(Gcc12Temporaries, CapturesOfNamedAdaptorsAreDestroyedOnce) {
     auto work = []() -> task<result<int>> {
         auto mapped = ready(1).map([c = counted(1)](int i) { return c.number() + i; });
         int sum = co_await mapped;
@@ -334,7 +334,7 @@ TEST_F(Gcc12Temporaries, NamedAdaptorsWithCaptures) {
     EXPECT_EQ(wait(work()), 2 + 3 + 3 + 4);
 }
 
-TEST_F(Gcc12Temporaries, NamedFunctionCopiedIntoAnAdaptor) {
+TEST_F(Gcc12Temporaries, CopiedFunctionIsDestroyedOnce) {
     auto work = []() -> task<int> {
         const auto shared = std::make_shared<counted>(5);
         const auto f = [shared](int i) { return shared->number() + i; };

@@ -109,7 +109,7 @@ TEST(TaskBuilder, NameIsVisibleWhileTaskIsDestroyed) {
 }
 
 TEST(TaskBuilder, AbortAwaitsPollCancel) {
-    // On one thread, because the script is a plain variable.
+    // Runs on one thread, because the script is not synchronized.
     const auto main = []() -> task<> {
         support::script s;
         s.may_end = false;
@@ -188,7 +188,7 @@ TEST(TaskBuilder, SpawnOutsideRuntimeThrowsMisuse) {
 std::string printed_of(void (*run)(task<>)) {
     const auto main = []() -> task<> {
         for (const char* name : {"reader", ""}) {
-            // The handle is dropped before the end of the task, and after it.
+            // The first task's handle is dropped before the end of its task, the second task's handle after it.
             task_builder()
                 .name(name)
                 .spawn([]() -> task<> {

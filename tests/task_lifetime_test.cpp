@@ -80,7 +80,7 @@ TEST(TaskLifetime, TryOfLvalueDoesNotMoveFromIt) {
 }
 
 // With Clang, the constraints of poll_result must not depend on themselves.
-TEST(TaskLifetime, FutureOfAnyCompiles) { EXPECT_TRUE(eddy::wait(eddy::ready(std::any(1))).has_value()); }
+TEST(TaskLifetime, FutureOfStdAnyCompiles) { EXPECT_TRUE(eddy::wait(eddy::ready(std::any(1))).has_value()); }
 
 // ---- Exceptions ----
 

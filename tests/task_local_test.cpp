@@ -194,7 +194,8 @@ TEST(TaskLocal, EventLoopInsideSyncScopeDoesNotSeeValue) {
     });
 }
 
-/// Stores in `seen` the value that is bound while a task that holds this object is destroyed; 0 if no value is bound.
+/// Returns an object whose destructor stores the bound value in `seen`, or 0 if no value is bound. A task holds the
+/// object, so the destructor runs while the task is destroyed.
 support::last_words notes_whether_bound(std::optional<int>& seen) {
     return support::last_words([&seen] { seen = request::id.try_get().value_or(0); });
 }
@@ -257,7 +258,7 @@ TEST(TaskLocal, ValueIsDestroyedAfterFuture) {
     {
         by_hand hand(noted.scope(noted_value(log), waits(notes_end(log), false)));
         assert_ready(hand.poll());
-        EXPECT_EQ(log.events, right_order);  // already when the future ends
+        EXPECT_EQ(log.events, right_order);  // the end of the future has destroyed both
     }
     EXPECT_EQ(log.events, right_order);
 }

@@ -24,7 +24,7 @@ using eddy::task;
 using eddy::task_owner;
 using support::executor;
 
-/// Counts the living objects.
+/// Counts its living objects.
 class counted {
 public:
     explicit counted(std::atomic<int>& alive) : alive_(&alive) { ++*alive_; }
@@ -72,7 +72,7 @@ TEST_P(TaskOwner, DestructorEndsTheTasks) {
 }
 
 TEST_P(TaskOwner, TasksNeverUseADestroyedObject) {
-    // A task that writes to the object that contains the owner, on another thread if there is one.
+    // An object that owns its tasks. The tasks write to the object, on another thread if there is one.
     class worker_object {
     public:
         explicit worker_object(std::atomic<bool>& used_late) : used_late_(used_late) {
@@ -160,7 +160,7 @@ TEST_P(TaskOwner, SpawnAfterCloseIsCancelled) {
     EXPECT_TRUE(on.run(main()));
 }
 
-TEST_P(TaskOwner, ObjectStartsAgainWithANewOwner) {
+TEST_P(TaskOwner, OwnerCanBeReplacedAfterItsEnd) {
     const auto main = [&]() -> task<int> {
         std::optional<task_owner> tasks;
         for (int round = 0; round < 3; ++round) {

@@ -22,7 +22,7 @@ struct state_word {
     eddy::detail::atomic<std::uint64_t> bits;
 };
 
-/// The state of a new task, with its word.
+/// The task_state of a new task, together with the state word that it refers to.
 class owned_state : state_word, public task_state {
     using task = eddy::detail::spawned_task;
 
@@ -57,18 +57,18 @@ void make_running_cancelled(task_state& word) {
     make_queued_cancelled(word);
     EXPECT_EQ(word.transition_to_running(), run::cancel);
 }
-/// Cancelled, and waiting in poll_cancel.
+/// Makes a task that is cancelled and waits in poll_cancel.
 void make_idle_cancelled(task_state& word) {
     make_running_cancelled(word);
     EXPECT_EQ(word.transition_to_idle_cancelling(), idle::none);
 }
-/// Taken by a shutdown while idle.
+/// Makes a task that a shutdown has taken while the task was idle.
 void make_shut_down(task_state& word) {
     make_idle(word);
     EXPECT_TRUE(word.transition_to_shutdown());
     word.add_reference();  // the reference of the thread that shuts the task down
 }
-/// Taken by a shutdown while queued.
+/// Makes a task that a shutdown has taken while the task was in a queue.
 void make_shut_down_in_queue(task_state& word) {
     EXPECT_TRUE(word.transition_to_shutdown());
     word.add_reference();
@@ -77,7 +77,7 @@ void make_complete(task_state& word) {
     make_running(word);
     EXPECT_EQ(word.transition_to_complete(1, true), end::none);  // this test keeps the reference of the list
 }
-/// Complete, with a wake-up in a queue: the task was shut down there.
+/// Makes a complete task that is still in a queue: a shutdown has taken the task there.
 void make_complete_in_queue(task_state& word) {
     make_shut_down_in_queue(word);
     EXPECT_EQ(word.transition_to_complete(1, true), end::none);
@@ -182,7 +182,7 @@ TEST_P(TaskState, DroppingTheHandleTakesThePublishedJoinWaker) {
     EXPECT_FALSE(word.has_join_waker());
 }
 
-// ---- Out of a queue ----
+// ---- When a task is taken out of a queue ----
 
 TEST(TaskStateRun, ShutDownTaskInAQueueDropsTheReferenceOfTheQueue) {
     owned_state word(true);

@@ -154,10 +154,10 @@ TEST(TcpConnect, TickerTicksEveryMillisecondDuringPendingConnect) {
             gaps.push_back(now - std::exchange(last, now));
         }
     };
-    // In a separate task, which no tick wakes.
+    // Connects in a separate task, which no tick wakes.
     core->handle().spawn([&]() -> eddy::task<void> { static_cast<void>(co_await connecting); }).value();
     core->run(tick());
-    core.reset();  // before the objects that the task refers to
+    core.reset();  // the loop must end before the objects that the task refers to
     EXPECT_EQ(gaps, std::vector<eddy::time::duration>(100, 1ms));
     EXPECT_EQ(polls, 1) << "the connect is polled at its start, and then only for an event";
 }

@@ -229,7 +229,7 @@ TEST(TcpHalves, TryVectoredUsesSeveralBuffers) {
     EXPECT_EQ(read_in_parts(core, reader), "answered");
     EXPECT_EQ(reader.try_read_vectored({}).value(), 0u);
     EXPECT_EQ(writer.try_write_vectored({}).value(), 0u);
-    // Again, after the stream is registered.
+    // Writes again, after the stream is registered.
     EXPECT_EQ(writer.try_write_vectored(parts).value(), 8u);
     within(core, writer.flush()).value();
     EXPECT_EQ(c.peer.receive(8), "in parts");

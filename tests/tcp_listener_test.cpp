@@ -408,8 +408,8 @@ TEST(TcpListener, PausedListenerMayOutliveLoop) {
     }
     core.reset();
     eddy::core other;
-    // It was never registered, because a connection was available immediately. But it is bound to a loop that has
-    // ended.
+    // The listener was never registered, because a connection was available immediately. But it is bound to a loop that
+    // has ended.
     auto again = within(other, listener.accept());
     if (!again) {
         EXPECT_EQ(again.error(), eddy::errc::runtime_shutdown);

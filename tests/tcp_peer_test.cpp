@@ -107,8 +107,8 @@ TEST(TcpPeer, ResetIsReportedToATaskThatWritesAndThenReads) {
     EXPECT_TRUE(told) << "the reset looks like the end of the stream";
 }
 
-// A parser that needs a complete header peeks until it sees all of it. The header may arrive in more pieces than a
-// driver receives ahead.
+// A parser that needs a complete header peeks until it sees the whole header. The header may arrive in more pieces than
+// a driver receives ahead.
 TEST(TcpPeer, PeekSeesAllDataThatArrivedInSmallPieces) {
     support::connection pair;
     eddy::core loop;
@@ -189,7 +189,7 @@ TEST(TcpPeer, DataAfterAnUrgentByteIsNotHeldBack) {
     }
 }
 
-TEST(TcpPeer, LoneUrgentByteHoldsNothingBack) {
+TEST(TcpPeer, LoneUrgentByteDoesNotDelayLaterData) {
     support::connection pair;
     eddy::core loop;
     begin(loop, pair);

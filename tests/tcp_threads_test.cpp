@@ -102,7 +102,7 @@ TEST(TcpThreads, DataWrittenInBlockInPlaceIsSent) {
     EXPECT_EQ(got, "ab");
 }
 
-// Readiness that arrives while a small write waits for the end of another loop's driver tick.
+// The stream becomes writable while a small write waits for the end of another loop's driver tick.
 TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     support::connection pair;
     support::gate is_registered;
@@ -111,7 +111,7 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
     std::atomic<std::uint64_t> turns = 0;
     std::thread other([&] {
         eddy::core owner;
-        // registers the stream with this loop
+        // Registers the stream with this loop.
         static_cast<void>(owner.run(eddy::time::timeout(0ms, read_some(pair.stream))));
         pair.peer.send("x");
         EXPECT_EQ(owner.run(read_some(pair.stream)), "x");
@@ -131,8 +131,8 @@ TEST(TcpThreads, WritableIsReportedDespiteAQueuedSmallWrite) {
             const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
             while (pair.stream.try_write(large)) continue;
             static_cast<void>(pair.stream.try_write(support::bytes_of("small")));
-            // The peer reads all data, and the stream's loop processes this event, before the next driver tick of this
-            // loop.
+            // The peer reads all data before the next driver tick of this loop. Meanwhile the stream's loop processes
+            // the event that the stream is writable.
             pollfd room{pair.stream.native_handle(), POLLOUT, 0};
             const std::uint64_t before = events;
             do {

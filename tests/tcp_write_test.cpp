@@ -147,7 +147,7 @@ TEST(TcpWriteStress, VectoredWritesContinueAfterShortWrites) {
     }
 }
 
-TEST(TcpWriteStress, LargeTransfersInBothDirections) {
+TEST(TcpWriteStress, LargeTransfersInBothDirectionsArriveUnchanged) {
     eddy::core core;
     connection pair;
     const auto size = std::size_t{1} << 20;
@@ -284,7 +284,7 @@ TEST(TcpWrite, WritesAroundLeaseKeepOrder) {
     within(core, pair.stream.flush()).value();
     EXPECT_EQ(pair.peer.receive(1010), "head " + sent + " tail");
 
-    // Written first, so that the lease itself is queued.
+    // Here the lease is the first write, so that the lease itself is queued.
     pair.peer.send(sent);
     const auto write_behind = [&]() -> eddy::task<void> {
         auto lease = co_await pair.stream.receive();
@@ -298,7 +298,7 @@ TEST(TcpWrite, WritesAroundLeaseKeepOrder) {
     EXPECT_EQ(pair.peer.receive(1005), sent + " tail");
 }
 
-// For pieces of all sizes, although a loop with a ring submits them at the end of the driver tick.
+// try_write() accepts pieces of all sizes, although a loop with a ring submits them only at the end of the driver tick.
 TEST(TcpWrite, TryWriteAcceptsAllWhileSocketHasSpace) {
     eddy::core core;
     connection pair;
@@ -427,7 +427,7 @@ TEST(TcpWriteStress, LeasesMayEndOnOtherThreads) {
 
 TEST(TcpWriteStress, OneThreadReadsWhileAnotherWrites) {
     // A read and a write may be pending at the same time, on two event loops. The stream belongs to the loop that waits
-    // first. Here both loops register it at the same time.
+    // first. Here both loops register the stream at the same time.
     for (auto left = support::rounds(500); left > 0; --left) {
         eddy::core core;
         connection pair;

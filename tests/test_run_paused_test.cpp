@@ -31,7 +31,7 @@ TEST(RunPaused, AcceptsFuturesAndFunctions) {
     EXPECT_EQ(run_paused(eddy::ready(1)), 1);
     auto text = std::make_unique<std::string>("captured");
     const auto size = run_paused([text = std::move(text)]() -> eddy::task<std::size_t> {
-        co_await eddy::time::sleep(1s);  // the lambda is used after this
+        co_await eddy::time::sleep(1s);  // the captures of the lambda are used after this wait
         co_return text->size();
     });
     EXPECT_EQ(size, 8u);
@@ -63,7 +63,7 @@ TEST(RunPaused, TestThatNeverEndsThrowsMisuse) {
     }
 }
 
-TEST(RunPaused, LimitIsOneOfThePausedClock) {
+TEST(RunPaused, LimitUsesThePausedClock) {
     const auto sleeps = []() -> eddy::task<> { co_await eddy::time::sleep(10s); };
     EXPECT_THROW(run_paused(sleeps, 9s), eddy::misuse);
     EXPECT_NO_THROW(run_paused(sleeps, 11s));

@@ -31,7 +31,7 @@ public:
 
     explicit price_service(source ask) : ask_(std::move(ask)) {}
 
-    /// One client, over any kind of connection. A client that sends nothing for 30 s is disconnected.
+    /// Serves one client over any kind of connection. A client that sends nothing for 30 s is disconnected.
     template <class Stream>
     task<result<void>> talk(Stream& client) {
         auto limited = io::idle_timeout(std::ref(client), 30s);
@@ -45,7 +45,7 @@ public:
     }
 
 private:
-    /// The source gets three attempts of a second each.
+    /// Returns the price of a product. The source gets three attempts of one second each.
     task<result<std::string>> price_of(const std::string& name) {
         const auto known = prices_.find(name);
         if (known != prices_.end() && time::clock::now() < known->second.second) co_return known->second.first;

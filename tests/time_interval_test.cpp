@@ -46,7 +46,7 @@ TEST(Interval, SkipMatchesTheTableOfTokioCore) {
 
 TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     using enum missed_tick_behavior;
-    // On time, or as late as an event loop may be: all behaviors agree.
+    // Ticks that are on time, or late within the tolerance for event loops: all behaviors agree.
     for (const auto behavior : {burst, delay, skip}) {
         EXPECT_EQ(next_tick(behavior, at(0ms), at(0ms), 50ms), at(50ms));
         EXPECT_EQ(next_tick(behavior, at(0ms), at(5ms), 50ms), at(50ms));
@@ -57,7 +57,7 @@ TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     EXPECT_EQ(next_tick(skip, at(50ms), at(75ms), 50ms), at(100ms));
     EXPECT_EQ(next_tick(skip, at(50ms), at(125ms), 50ms), at(150ms));
     EXPECT_EQ(next_tick(skip, at(50ms), at(150ms), 50ms), at(200ms));
-    // A period that is shorter than this tolerance.
+    // The period is shorter than this tolerance.
     EXPECT_EQ(next_tick(delay, at(0ms), at(2ms), 1ms), at(3ms));
     EXPECT_EQ(next_tick(skip, at(0ms), at(2500us), 1ms), at(3ms));
 }
@@ -72,11 +72,11 @@ TEST(Interval, NextTickSaturates) {
     assert_pending(tick.poll());
 }
 
-/// Ticks at 0, is busy until `busy`, and then takes all ticks until 400 ms. Returns the times of the ticks and their
-/// deadlines.
+/// The times and the deadlines of ticks in milliseconds.
 struct taken {
     std::vector<std::int64_t> at, due;
 };
+/// Takes a tick at 0, is busy until `busy`, and then takes all ticks until 400 ms. Returns these later ticks.
 taken busy_interval(missed_tick_behavior behavior, std::chrono::milliseconds busy) {
     time_loop loop;
     const auto start = clock::now();

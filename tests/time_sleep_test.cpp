@@ -294,7 +294,7 @@ TEST(Sleep, DurationsAreRoundedUpToNanoseconds) {
 
 TEST(Sleep, TimersRearmedDuringFireWaitForTheNextFire) {
     time_loop loop;
-    std::array<eddy::detail::timer_entry, 40> timers;  // more than one batch, so that some still fire meanwhile
+    std::array<eddy::detail::timer_entry, 40> timers;  // more than one batch: some fire after others are rearmed
     const auto past = clock::now();
     std::size_t next = 0;
     calling_waker again({});
@@ -356,7 +356,8 @@ TEST(Sleep, WakersMayReenterTheTimeDriver) {
     nap.reset(clock::now() + 1ms);
     assert_pending(poll_with(nap, one.waker_that_always_calls()));
     loop.driver().shutdown();
-    // Three clones, of which one is dropped when it is replaced and two are woken, and the four wakers made here.
+    // Three clones, the drop of a clone that was replaced, the wakes of the two other clones, and the drops of the four
+    // wakers that this test has created.
     EXPECT_EQ(calls, 3 + 1 + 2 + 4);
 }
 
@@ -409,12 +410,13 @@ private:
     std::atomic<naps_under_way*> place_{nullptr};
 };
 
-/// Simulates tasks that have migrated: some sleeps are polled off their loop, and all are dropped.
+/// Simulates tasks that have migrated. Polls some sleeps on a thread where their event loop does not run, and drops all
+/// sleeps.
 void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
     for (std::size_t i = 0; i < naps.size(); ++i) {
         try {
             if (i % 2 != 0) static_cast<void>(poll_with(*naps[i], waker));
-        } catch (const eddy::misuse&) {  // its event loop has just ended
+        } catch (const eddy::misuse&) {  // the event loop of this sleep has just ended
         }
         naps[i].reset();
     }

@@ -63,7 +63,7 @@ TEST(TryTimeout, PlainOutputBecomesAResult) {
     EXPECT_TRUE(nothing.has_value());
 }
 
-TEST(TryTimeout, ResultStaysOneResult) {
+TEST(TryTimeout, ResultOutputIsNotNested) {
     time_loop loop;
     script s{.now = plan::ready, .value = 3};
     auto value = now(scripted(s));
@@ -74,7 +74,7 @@ TEST(TryTimeout, ResultStaysOneResult) {
     EXPECT_TRUE(now(ready(eddy::ok())).has_value());
 }
 
-TEST(TryTimeout, DeadlineIsTimedOut) {
+TEST(TryTimeout, ElapsedDeadlineReturnsTimedOut) {
     time_loop loop;
     script s;
     by_hand after(try_timeout(10ms, scripted(s)));
@@ -130,7 +130,7 @@ TEST(TryTimeout, OptionalOfAResultBecomesAStreamItem) {
     EXPECT_TRUE(now(ready(result<std::optional<int>>(std::optional<int>()))).is_end());
 }
 
-TEST(TryTimeout, ItemOfTheEndOrAnErrorThrowsMisuse) {
+TEST(TryTimeout, ItemThrowsMisuseAtTheEndOrOnError) {
     const auto text = [](stream_item<int> item) {
         return support::text_of_misuse([&] { static_cast<void>(item.item()); });
     };
@@ -140,7 +140,7 @@ TEST(TryTimeout, ItemOfTheEndOrAnErrorThrowsMisuse) {
     EXPECT_EQ(full.item(), 3);
 }
 
-TEST(TryTimeout, TryLeavesTheOptionalItem) {
+TEST(TryTimeout, TryUnwrapsStreamItemToOptional) {
     time_loop loop;
     auto [tx, rx] = eddy::sync::mpsc<int>::channel(8);
     int sum = 0;

@@ -109,7 +109,7 @@ TEST(TimerWheel, NextExpirationIsNeverLate) {
         ++steps;
     }
     EXPECT_EQ(wheel.elapsed(), deadline);
-    EXPECT_LE(steps, timer_wheel::levels);  // the entry moves down once less than that
+    EXPECT_LE(steps, timer_wheel::levels);  // at most levels - 1 moves to a lower level, and the deadline
     take_due(wheel);
 }
 

@@ -123,7 +123,7 @@ TEST(TlsPeer, ConnectsToOpensslServer) {
 }
 
 #ifdef EDDY_TEST_TLS_EXAMPLE
-TEST(TlsPeer, ExampleEchoes) {
+TEST(TlsPeer, TlsEchoExampleEchoes) {
     const support::temp_dir folder;
     const std::string certificate = folder / "certificate.pem";
     const std::string key = folder / "key.pem";
@@ -199,14 +199,14 @@ TEST(TlsPeer, AnswersAKeyUpdateWhileARequestIsAwaited) {
                 auto server = co_await try_(std::move(accepted));
                 co_await try_(shaken);
 
-                // The server waits for a request. The client asks it for new keys, in the middle of an idle connection.
+                // While the server waits for a request on the idle connection, the client asks for new keys.
                 std::array<std::byte, 100> into{};
                 auto request = server.read(into);
                 const auto ask_for_keys = [](raw_client& from, eddy::io::duplex_stream& below) -> task<result<bool>> {
                     SSL_key_update(from.get(), SSL_KEY_UPDATE_REQUESTED);
                     co_await try_(from.run(below, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
-                    // The answer arrives although the server writes nothing: OpenSSL sees no data, and the record is
-                    // consumed.
+                    // The server answers the key update although it writes no data. SSL_read() processes the answer and
+                    // finds no data.
                     std::array<std::byte, 1000> answer{};
                     const auto count = co_await try_(eddy::io::read(below, answer));
                     BIO_write(SSL_get_rbio(from.get()), answer.data(), static_cast<int>(count));

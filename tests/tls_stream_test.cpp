@@ -45,7 +45,7 @@ namespace tls = eddy::tls;
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-/// A text in which no part of some length occurs twice.
+/// Returns a text that does not repeat at short distances, so that lost or repeated parts are noticed.
 std::string pattern(std::size_t size) {
     std::string text(size, ' ');
     for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 7 + i / 251 * 31 + i / 65'521) & 0xff);
@@ -279,8 +279,8 @@ TEST_F(Tls, HandshakesBeyondTheLimitWait) {
         const auto config = certificates.server().max_handshakes(1).build();
         auto [first_end, silent] = eddy::io::duplex(64 * 1024);
         auto [second_end, client_end] = eddy::io::duplex(64 * 1024);
-        // The first client says nothing, so its handshake ends after 10 s. The second one then has its own 10 s nearly
-        // used up: waiting counts.
+        // The first client sends nothing, so its handshake ends after 10 s. The time limit of the second handshake
+        // includes its wait for the first one, so the second one times out, too.
         auto [first, second, client] = co_await eddy::join(
             tls::accept(std::move(first_end), *config), tls::accept(std::move(second_end), *config),
             tls::connect(std::move(client_end), *certificates.client().handshake_timeout(1min).build(), "localhost"));

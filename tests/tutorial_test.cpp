@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The programs of docs/tutorial.md, as processes. The last chapter of the tutorial are the tests of a session at the
-// end of this file.
+// The programs of docs/tutorial.md, as processes. The end of this file has the tests of the tutorial's last chapter: a
+// session without sockets.
 #include <eddy/prelude.hpp>
 #include <eddy/test.hpp>
 

@@ -154,7 +154,7 @@ eddy::task<void> begin_to_receive(udp_socket& socket) {
     EXPECT_FALSE(came.has_value());
 }
 
-TEST(UdpBatch, ShortBatchMeansQueueIsEmpty) {
+TEST(UdpBatch, ShortBatchClearsReadiness) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);

@@ -185,7 +185,7 @@ TEST(UnixDatagram, SendReportsErrors) {
     EXPECT_EQ(within(core, one.send_to(large, dir / "other")).error(), std::errc::message_size);
 }
 
-/// Sends `count` datagrams. The datagrams that do not fit into the queue wait until `other` receives.
+/// Sends `count` datagrams, and waits while the peer's queue is full. Returns the number of datagrams sent.
 eddy::task<int> send_many(unix_datagram& socket, std::optional<unix_addr> to, int count) {
     for (int i = 0; i < count; ++i) {
         const auto text = std::to_string(i);

@@ -87,7 +87,7 @@ TEST_P(UnobservedError, DetachedTasksErrorReachesTheHook) {
     EXPECT_EQ(errors[0].spawned_at.line(), line);
 }
 
-TEST_P(UnobservedError, HandleDroppedAfterTheEndReachesTheHook) {
+TEST_P(UnobservedError, DetachAfterTaskEndReportsItsError) {
     run([]() -> task<void> {
         auto handle = eddy::spawn(fails());
         while (!handle.is_finished()) co_await eddy::yield_now();
@@ -149,7 +149,7 @@ TEST_P(UnobservedError, ErrorOfBlockingWorkReachesTheHook) {
     EXPECT_EQ(log.errors()[0].code, std::errc::no_space_on_device);
 }
 
-TEST_P(UnobservedError, ErrorInsideAnExpectedIsFound) {
+TEST_P(UnobservedError, NestedResultErrorReachesTheHook) {
     run([]() -> task<void> {
         eddy::spawn([]() -> task<std::expected<result<int>, std::string>> { co_return co_await fails(); });
         co_return;
@@ -168,7 +168,7 @@ TEST_P(UnobservedError, TextOfAnotherErrorTypeIsKept) {
     EXPECT_FALSE(log.errors()[0].code);
 }
 
-TEST_P(UnobservedError, RuntimeShutdownIsNoFailure) {
+TEST_P(UnobservedError, RuntimeShutdownErrorIsNotReported) {
     run([]() -> task<void> {
         eddy::spawn(
             []() -> task<result<void>> { co_return std::unexpected(make_error_code(eddy::errc::runtime_shutdown)); });

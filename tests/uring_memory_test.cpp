@@ -170,8 +170,8 @@ TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     within(*loop_, begin_reads());
     const auto grown = resident() - std::min(before, resident());
     print("idle", grown);
-    // A stream and its receive, 128 bytes, and the memory of the list of requested streams and of the allocator. The
-    // kernel's own memory is not included.
+    // Each connection takes 128 bytes for the stream and its receive, and some memory in the list of requested streams
+    // and in the allocator. The kernel's own memory is not included.
     if (!support::is_sanitized) {
         EXPECT_LE(grown / many, 512u);
     }

@@ -120,7 +120,7 @@ TEST_F(UringReceiveStress, DroppedOperationsNeverTouchUserMemory) {
             if (count) told += count->value();
             from.take_away();
             if (random.one_in(10)) co_await eddy::yield_now();
-            // A driver tick, in which the ring sends the data in the send buffer.
+            // Runs a driver tick, in which the ring sends the data in the send buffer.
             if (random.one_in(10)) co_await eddy::time::sleep(1us);
         }
         const auto flushed = co_await pair.stream.flush();
@@ -174,11 +174,11 @@ TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
             }
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             for (auto& each : pairs) each.peer.send("these bytes are unread");
-            // The end of the first stream makes the kernel check all of them. Their bytes are reported after the other
-            // streams have ended, too.
+            // When the first stream is destroyed, the kernel processes the data of all streams. The driver sees the
+            // completions with this data after all streams have been destroyed.
             pairs.clear();
         }
-        // By now, more buffers than the ring has would have been lost. This connection needs one.
+        // If these buffers were lost, the ring would have none left by now. This connection needs one.
         connection last;
         last.peer.send("last");
         std::array<std::byte, 4> got{};
@@ -285,7 +285,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
             const byte_pattern pattern(seed);
             std::uint64_t heard = 0;
             pair.peer.send(pattern.make(0, 5'000));
-            // Sometimes dropped with unread bytes.
+            // The connection is sometimes dropped with unread bytes.
             const auto enough = random.between(1, 5'000);
             while (heard < enough) {
                 if (random.one_in(2)) {
@@ -296,7 +296,7 @@ TEST_F(UringReceiveStress, EachLeasedBufferIsReturnedExactlyOnce) {
                     const std::lock_guard guard(lock);
                     if (random.one_in(2)) leases.push_back(std::move(*lease).value());
                 } else {
-                    // All of a buffer, or a part.
+                    // Reads all bytes of a ring buffer, or a part of them.
                     std::array<std::byte, 6'000> into{};
                     const auto count = co_await pair.stream.read(std::span(into).first(random.between(1, into.size())));
                     EXPECT_TRUE(pattern.matches(heard, std::span(into).first(count.value())));
@@ -423,7 +423,7 @@ TEST_F(UringReceiveStress, ChunksOfAllSizesKeepTheirOrder) {
 
 // ---- Accepts ----
 
-TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
+TEST_F(UringAcceptStress, DroppedAcceptLeavesConnectionToNextAccept) {
     const auto rounds = support::rounds(20'000);
     auto loop = make_core();
     const auto accept_all = [&]() -> eddy::task<void> {
@@ -438,7 +438,7 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
             const auto client = raw_socket::connected(listener.local_addr().value());
             client.send("x");
             std::optional<tcp_stream> stream;
-            // Dropped in flight, or after its connection has arrived.
+            // Drops an accept that is in flight, or whose connection has arrived.
             auto either = eddy::select(eddy::yield_now(), listener.accept());
             auto first = co_await either;
             if (first.index() == 1) stream.emplace(std::get<1>(std::move(first)).value().stream);

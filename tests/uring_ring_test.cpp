@@ -128,8 +128,8 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
     pairs.clear();
 }
 
-// The kernel has accepted one of two entries. Its completion wakes a waker whose code submits the second entry. The
-// send of that entry fails after the driver tick has processed its completions.
+// The kernel has accepted one of two entries. The completion of this entry calls a waker that submits the second entry.
+// The send of the second entry fails after the driver tick has processed its completions.
 TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     using eddy::detail::io_handle;
     using eddy::detail::stream_source;
@@ -151,8 +151,8 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     for (int i = 0; i < 8; ++i) turn();  // all submissions have been accepted
     support::fill_socket(full.fd());
 
-    // A task waits for the send buffer of `first`, whose socket was full. The buffer is free again after its data is
-    // sent.
+    // A write has to wait for the send buffer of `first`, because the socket was full. The buffer is free again after
+    // its data is sent.
     support::fill_socket(first.fd());
     const std::string whole_slot(eddy::detail::send_slot::most, 'x');
     ASSERT_EQ(write(first, whole_slot), whole_slot.size());
@@ -238,8 +238,8 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
             static_cast<void>(co_await once(stays.stream.read(into)));
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             for (auto& each : pairs) each.peer.close();
-            // The end of the first stream makes the kernel check all of them. So the receives of the others have ended
-            // before they are cancelled, and each of these cancellations fails and reports this.
+            // When the first stream is destroyed, the kernel processes the end of all connections. So the receives of
+            // the other streams end before they are cancelled, and each of these cancellations fails with a completion.
             for (auto& each : pairs) auto gone = std::move(each.stream);
             stays.peer.send("ping");
             const auto read = co_await stays.stream.read_exact(into);
@@ -330,7 +330,7 @@ TEST_F(UringQueue, LoopDoesNotWaitForARejectedSend) {
         };
         loop.run(begin_to_receive());
         support::fill_socket(pair.stream.native_handle());
-        // Without a timer, because the timer wheel would end the wait from time to time.
+        // No timeout limits this wait, because the timer wheel would wake the loop from time to time.
         support::gate is_flushed;
         std::atomic<bool> is_late = false;
         std::jthread ends_the_sleep([&] {
@@ -349,7 +349,8 @@ TEST_F(UringQueue, LoopDoesNotWaitForARejectedSend) {
 
 // ---- Watches ----
 
-// One call of epoll_wait returns at most 1,024 events, and the ring reports the epoll instance only when more arrive.
+// One call of epoll_wait returns at most 1,024 events. For the remaining events, the ring does not report the epoll
+// instance again until new events arrive.
 TEST_F(UringRing, AllOf3000ReadyDescriptorsWakeTheirTasks) {
     constexpr std::size_t count = 3000;
     std::list<eddy::io::async_fd<support::counter>> sources;
@@ -384,7 +385,8 @@ TEST_F(UringRing, WatchEndedByTheKernelRestarts) {
         connection pair;  // ensures that the loop uses a ring
         std::array<std::byte, 1> into{};
         static_cast<void>(co_await once(pair.stream.read(into)));
-        // More rounds if the fault has not happened: the gate may be open each time before the loop waits.
+        // Adds rounds until the fault has happened. The fault cannot happen in a round whose gate opens before the loop
+        // waits.
         for (int i = 0; i < 50 || (faults().happened(ring_fault::ended_poll) == 0 && i < 5'000); ++i) {
             support::async_gate gate;
             std::jthread other([&] { gate.open(); });

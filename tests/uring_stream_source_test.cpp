@@ -51,8 +51,8 @@ owned_io make_sender() {
     return made;
 }
 
-/// Calls a function in the driver tick that processes its received byte: after a send, and before the result of the
-/// send is processed.
+/// Calls a function during a driver tick, when the tick processes the byte of trigger(): after a send, and before the
+/// result of the send is processed.
 class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
@@ -100,8 +100,8 @@ protected:
         return to.write(*io, by.own_ring(), std::span(&bytes, 1));
     }
 
-    /// Runs `call` on a thread that does not own the ring. The ring's owner is then requested to begin what its own
-    /// thread would begin directly.
+    /// Runs `call` on a thread that does not own the ring. Such a thread cannot begin operations of the ring, so it
+    /// requests them from the ring's owner.
     template <class Call>
     static void on_other_thread(const Call& call) {
         std::thread(call).join();
@@ -130,7 +130,8 @@ TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
     io->close_stream(stream);
 }
 
-// The same moment, but the task reads by itself: two concurrent receives would return the bytes in the wrong order.
+// As above, the owner is about to begin a receive. Here the task reads by itself: two concurrent receives would return
+// the bytes in the wrong order.
 TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     stream_source& stream = add();
     stream.read_itself();
@@ -302,8 +303,8 @@ TEST_F(UringStreamSource, ZeroLingerStreamClosesDuringOtherLoopsSend) {
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "the descriptor is kept for data that the peer does not read";
 }
 
-// The remaining data of a destroyed stream finds a full socket, its loop still receives, and its descriptor cannot be
-// watched. Here this is because another source watches it.
+// A destroyed stream has remaining data, its socket is full, and its loop still receives. Its descriptor cannot be
+// watched, because another source watches the descriptor.
 TEST_F(UringStreamSource, SenderKeepsStreamWithReceiveInFlight) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -323,7 +324,8 @@ TEST_F(UringStreamSource, SenderKeepsStreamWithReceiveInFlight) {
     }));
 }
 
-// The same without another sender, and it was known before that the descriptor cannot be watched.
+// As above, but the stream's own loop sends the data, and learns before the stream is destroyed that the descriptor
+// cannot be watched.
 TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
     for (const bool is_received_for : {false, true}) {
         SCOPED_TRACE(is_received_for);
@@ -348,8 +350,8 @@ TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
     }
 }
 
-// The socket is found full after write() has accepted its data, and cannot be watched. Here this is because another
-// source watches it.
+// The driver finds the socket full after write() has accepted the data. The driver cannot watch the socket, because
+// another source watches it.
 TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -389,7 +391,7 @@ TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
 // The owner has removed the stream from the list, and has no free queue entry to stop its receive. Meanwhile another
 // thread has requested the stream again. A stream has one link: if it were in two lists, the streams that were added
 // before it would be cut off.
-TEST_F(UringStreamSource, StopWithFullQueueIsListedOnce) {
+TEST_F(UringStreamSource, StopWithFullQueueListsTheStreamOnce) {
     stream_source& stream = add();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
@@ -403,8 +405,8 @@ TEST_F(UringStreamSource, StopWithFullQueueIsListedOnce) {
 }
 
 // A driver tick processes requested streams before it waits for events. This may wake a task that the same thread has
-// to run, and then the tick must not wait. Here the descriptor cannot be watched, which is reported to the reader, on a
-// thread without a ring.
+// to run, and then the tick must not wait. Here the tick runs on a thread without a ring and cannot watch the
+// descriptor. The tick reports this error to the reader, which wakes the reader's task.
 TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -483,8 +485,8 @@ protected:
     stream_source* listener = nullptr;
 };
 
-// The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes wake a waker that
-// destroys a listener, which delivers the end, and then destroys the stream.
+// The last bytes of a stream, and the end behind them, arrive in the same driver tick. The bytes call a waker, which
+// destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     stream_source& stream = add_to(*io, pair);
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);

@@ -135,10 +135,10 @@ private:
     std::array<std::uint64_t, all_faults.size()> happened_{};
 };
 
-TEST_P(UringFaultsStress, EachFaultAlone) {
+TEST_P(UringFaultsStress, EachFaultAloneLosesNoBytesOrBuffers) {
     for (const auto& fault : all_faults) {
         SCOPED_TRACE(fault.name);
-        // More rounds if the fault has not happened: a round with unlucky draws has no opportunity for it.
+        // Adds rounds until the fault has happened: a round with unlucky draws has no opportunity for it.
         const auto most = support::rounds(50) + 20;
         for (std::uint64_t round = 0; round < support::rounds(50) || (!has_happened(fault) && round < most); ++round) {
             fault_chances chances;
@@ -152,7 +152,7 @@ TEST_P(UringFaultsStress, EachFaultAlone) {
     }
 }
 
-TEST_P(UringFaultsStress, AllFaultsTogether) {
+TEST_P(UringFaultsStress, AllFaultsTogetherLoseNoBytesOrBuffers) {
     for (const unsigned chance : {10u, 100u, 300u}) {
         SCOPED_TRACE(chance);
         for (std::uint64_t round = 0; round < support::rounds(100); ++round) {
@@ -163,7 +163,7 @@ TEST_P(UringFaultsStress, AllFaultsTogether) {
     for (const auto& fault : all_faults) expect_happened(fault);
 }
 
-TEST_P(UringFaultsStress, NoFaultAtAll) {
+TEST_P(UringFaultsStress, ConnectionsWithoutFaultsLoseNoBytes) {
     for (std::uint64_t round = 0; round < support::rounds(50); ++round) {
         talk(fault_chances(), support::seed() + round, 16, 500'000);
     }
@@ -180,7 +180,7 @@ eddy::task<void> some_polls(std::size_t count) {
 }
 
 /// Polls `operation` a random number of times, or for a random time, and drops it unless it is ready. Returns its
-/// output.
+/// output, or nullopt if it was dropped.
 template <class F>
 eddy::task<std::optional<eddy::output_t<F>>> for_a_while(F operation, dice& random) {
     if (random.one_in(20)) {
@@ -237,7 +237,7 @@ public:
         sends_.join();
         receives_.join();
     }
-    // After join():
+    // Call these functions only after join().
     [[nodiscard]] std::uint64_t written() const { return written_; }
     [[nodiscard]] std::uint64_t heard() const { return heard_; }
     [[nodiscard]] bool has_wrong_bytes() const { return has_wrong_bytes_; }
@@ -352,7 +352,7 @@ TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
     const auto descriptors = support::fd_count();
     const auto mapped = support::mapped_buffers();
     {
-        // Only counts: no fault is injected.
+        // This object only counts events of the rings. It injects no fault.
         const support::ring_faults none(support::seed(), {});
         std::vector<std::unique_ptr<dropper>> all;
         for (std::size_t i = 0; i < connections; ++i) all.push_back(std::make_unique<dropper>(support::seed() + i));

@@ -102,7 +102,7 @@ private:
 
 TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
     mailbox box;
-    eddy::detail::atomic<std::uint64_t> opened{0};  // acquire pairs with release: the round counts as opened
+    eddy::detail::atomic<std::uint64_t> opened{0};  // the opened rounds; acquire pairs with release
     eddy::detail::atomic<bool> over{false};         // acquire and release: only ends the loop
     std::thread waking([&] {
         while (!over.load(std::memory_order_acquire)) {
@@ -111,8 +111,8 @@ TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
                 std::this_thread::yield();
                 continue;
             }
-            // The waiting thread may return as soon as the round is opened, and again when it is woken: the last wake
-            // arrives late.
+            // The waiting thread may return from wait() as soon as `opened` has grown, or after the first wake. The
+            // remaining wakes then arrive after the end of that wait().
             opened.fetch_add(1, std::memory_order_release);
             sleeper.wake_by_ref();
             std::move(sleeper).wake();
