@@ -24,7 +24,7 @@ namespace {
 namespace io = eddy::io;
 using eddy::net::tcp_stream;
 
-// Fits into the buffers of the sockets, so that no call waits.
+// A piece fits into the buffers of the sockets, so that no call waits.
 constexpr std::size_t piece = 256 * 1024;
 
 /// Repeats `call` until all of `bytes` is moved. Waits only for data that is in transit in the kernel.
@@ -127,13 +127,13 @@ eddy::task<void> copy_by_hand(tcp_stream& from, tcp_stream& to) {
     }
 }
 
-// The same with read() and write_all().
+// ns per 256 KiB that are moved from one socket to another with read() and write_all().
 void copy_loop(benchmark::State& state) {
     measure(state, [](relay& sockets) { sockets.core().run(copy_by_hand(sockets.from(), sockets.to())); });
 }
 BENCHMARK(copy_loop)->UseManualTime();
 
-// The same with io::copy().
+// ns per 256 KiB that are moved from one socket to another with io::copy().
 void copy_sockets(benchmark::State& state) {
     measure(state, [](relay& sockets) {
         auto from = io::take(std::ref(sockets.from()), piece);

@@ -72,7 +72,8 @@ void yield(benchmark::State& state) {
 }
 BENCHMARK(yield);
 
-// The same with that coroutine frame at the given depth. The cost must not depend on the depth.
+// ns per yield of the only task of a core, with the innermost coroutine frame at the given depth. The cost must not
+// depend on the depth.
 void resume_at_depth(benchmark::State& state) {
     eddy::core core;
     const int depth = static_cast<int>(state.range(0));
@@ -97,8 +98,8 @@ struct crowd {
     }
 };
 
-// ns per future that is added, waits, is woken and removed, while the given number of other futures wait. The cost must
-// not depend on that number.
+// ns per future that is added, waits, is woken and is removed, while the given number of other futures wait. The cost
+// must not depend on the number of other futures.
 void futures_unordered_wake(benchmark::State& state) {
     crowd all(state.range(0));
     const eddy::waker nobody;

@@ -53,7 +53,7 @@ eddy::task<eddy::result<void>> async_main() {
 }  // namespace
 
 int main() {
-    // One worker, to show the difference. eddy::run creates one for each processor.
+    // One worker is enough to show the difference. eddy::run creates one worker for each processor.
     auto runtime = eddy::runtime::builder().worker_threads(1).build();
     if (!runtime) return 1;
     return runtime->block_on(async_main()) ? 0 : 1;

@@ -181,8 +181,8 @@ task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_tok
 }
 
 task<result<void>> run_server(std::string where, std::size_t backlog) {
-    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
-    // prints its address, so that no signal is missed.
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Call shutdown_token() before
+    // the server prints its address, so that no signal is missed.
     const auto end = co_await try_(eddy::signal::shutdown_token());
     auto listener = co_await try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());

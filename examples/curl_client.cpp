@@ -86,7 +86,7 @@ private:
             const int ready = co_await next_event();
             int running = 0;
             const curl_socket_t fd = ready < 0 ? CURL_SOCKET_TIMEOUT : ready;
-            curl_multi_socket_action(multi_.get(), fd, 0, &running);  // 0: curl looks for itself what is ready
+            curl_multi_socket_action(multi_.get(), fd, 0, &running);  // 0: curl itself finds out what is ready
             int left = 0;
             while (const CURLMsg* ended = curl_multi_info_read(multi_.get(), &left)) finish(*ended);
         }

@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using farewells = eddy::sync::broadcast<std::string>;
 
-/// Names. Each one expires if it is not requested for some time.
+/// A set of names. A name expires if it is not requested within its lifetime.
 class cache {
 public:
     void put(const std::string& name, std::chrono::milliseconds lifetime) {

@@ -51,7 +51,7 @@ task<bool> fetch(const http::client& web, std::string url) {
 // docs: end
 
 task<int> fetch_all(std::vector<std::string> urls) {
-    const http::client web;  // keeps connections open: two URLs of one server share one
+    const http::client web;  // keeps connections open: two URLs of one server share a connection
     int code = 0;
     for (auto& url : urls) {
         const bool is_fine = co_await fetch(web, url);

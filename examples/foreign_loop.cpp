@@ -41,7 +41,7 @@ int main() {
     static_cast<void>(core.handle().spawn(count_seconds()));
     for (;;) {
         std::array<pollfd, 2> watched{{{core.native_handle(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
-        // Asked directly before the wait: from here on, wake-ups make the descriptor readable.
+        // Call next_deadline() directly before the wait: from then on, wake-ups make the descriptor readable.
         const int timeout = timeout_until(core.next_deadline());
         if (::poll(watched.data(), watched.size(), timeout) < 0) return 1;
         core.turn(0ns);  // runs the tasks that are ready, and does not wait

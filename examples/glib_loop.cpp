@@ -41,7 +41,7 @@ private:
     };
     static data& get(GSource* source) { return *reinterpret_cast<data*>(source); }
 
-    /// Directly before the wait. GLib waits until its time, or until the descriptor is readable.
+    /// GLib calls it directly before a wait, which ends at the ready time, or when the descriptor is readable.
     static gboolean prepare(GSource* source, gint* timeout) {
         *timeout = -1;
         const auto deadline = get(source).core->next_deadline();
@@ -51,7 +51,7 @@ private:
         g_source_set_ready_time(source, at);
         return 0;
     }
-    /// The descriptor is readable, or the time has come: runs the tasks that are ready, and does not wait.
+    /// GLib calls it after the wait. Runs the tasks that are ready, and does not wait.
     static gboolean dispatch(GSource* source, GSourceFunc, gpointer) {
         get(source).core->turn(0ns);
         return G_SOURCE_CONTINUE;

@@ -52,7 +52,7 @@ public:
         std::ranges::transform(all, text.begin(), [](std::string_view word) { return word.data(); });
         std::ranges::transform(all, sizes.begin(), [](std::string_view word) { return word.size(); });
         auto [done, answer] = reply::make();
-        // hiredis copies the command, and calls on_reply once: also if the connection ends, without a reply.
+        // hiredis copies the command, and calls on_reply exactly once, with a null reply if the connection ends.
         redisAsyncCommandArgv(context_.get(), on_reply, std::move(done).into_raw(), static_cast<int>(all.size()),
                               text.data(), sizes.data());
         co_return co_await std::move(answer);
@@ -76,7 +76,7 @@ private:
         }
     }
 
-    // The callbacks of hiredis. It always wants to read.
+    // The callbacks of hiredis. drive() always waits for readability, so the callbacks for reading do nothing.
     static void nothing(void*) {}
     static void begin_to_write(void* self) {
         static_cast<redis*>(self)->writes_ = true;

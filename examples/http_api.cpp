@@ -71,7 +71,7 @@ std::string answer(notes& all, std::string_view line, std::string body) {
     return found == all.end() ? reply("404 Not Found") : reply("200 OK", found->second);
 }
 
-/// One connection. Between two requests it is idle: then the server closes it when it ends, or after a minute.
+/// Serves one connection. Between two requests the server may close it: when the server ends, or after a minute.
 task<result<void>> talk(notes& all, net::tcp_stream client, net::serve_connection connection) {
     {
         reader from(std::ref(client));

@@ -30,8 +30,8 @@ task<http::response> hello(http::request asked) {
     co_return http::response::text(is_2 ? "hello over HTTP/2\n" : "hello over HTTP/1.1\n");
 }
 
-/// Answers late: when the whole body was received, and after 100 ms. The check with h2spec uses it, because that sends
-/// its next frame before the response.
+/// Answers 100 ms after the whole body was received. The check with h2spec uses it, because h2spec sends its next frame
+/// before the response arrives.
 task<result<http::response>> late(http::request asked) {
     const auto all = co_await try_(asked.body.read_all());
     co_await eddy::time::sleep(100ms);

@@ -40,7 +40,7 @@ public:
     /// Adds a job. Waits while the queue is full.
     task<void> add(job next) { static_cast<void>(co_await queue_.sender.send(std::move(next))); }
 
-    /// Lets the jobs that run finish, and drops those that wait. Returns how many have run.
+    /// Waits for the running jobs, and drops the queued jobs. Returns how many jobs have run.
     task<int> close() {
         stop_.cancel();
         unfinished_.close();
@@ -71,7 +71,7 @@ private:
                                    eddy::until(stop_.cancelled()));                    // ends the loop
     }
 
-    /// `next` belongs to the closure of the spawned task.
+    /// Runs a job. `next` belongs to the closure of the spawned task.
     task<void> run(const job& next) {
         int attempts = 0;
         const auto attempt = [&] {

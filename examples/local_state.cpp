@@ -16,10 +16,10 @@ namespace {
 
 // ---- A value for each task ----
 
-// Not thread_local: a task of the pool may resume on another thread after each co_await, and a thread runs many tasks.
+// A thread_local would not work: a task may resume on another thread after each co_await, and a thread runs many tasks.
 constinit eddy::task_local<int> request_number;
 
-/// Works at any depth of calls in a request, without a parameter for the number.
+/// Adds the number of the request. Works at any depth of calls in a request, without a parameter for the number.
 std::string tag(const char* text) { return "request " + std::to_string(request_number.get()) + ": " + text; }
 
 eddy::task<void> serve() {
@@ -37,7 +37,7 @@ eddy::task<eddy::result<void>> serve_requests() {
 
 // ---- Tasks that never run at the same time ----
 
-// Shared, and not thread-safe.
+// All guests share the book, which is not thread-safe.
 using guest_book = std::shared_ptr<std::vector<std::string>>;
 
 eddy::task<void> sign(guest_book book, std::string name) {

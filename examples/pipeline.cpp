@@ -86,14 +86,14 @@ eddy::task<void> run_through(pipeline& all, int items) {
     }
 }
 
-/// Blocking work cannot be cancelled: jobs that are running or queued continue, and refer to the pipeline.
+/// Waits for blocking work. It cannot be cancelled: jobs that are running or queued continue, and use the pipeline.
 eddy::task<void> until_hashing_ends(pipeline& all) {
     all.hashes.close();
     co_await all.hashes.wait();
 }
 
 eddy::task<int> run_pipeline(options chosen) {
-    // Shared with blocking work that may continue after a stop, so it lives as long as the process.
+    // Blocking work may continue after a stop and uses the pipeline, so the pipeline lives as long as the process.
     static pipeline all;
     if (!chosen.stop_after_us) {
         co_await run_through(all, chosen.items);

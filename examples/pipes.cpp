@@ -23,7 +23,7 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 
-// Works for lines of any reader.
+// Prints all lines. Works for the lines of any reader.
 task<result<void>> show(std::string name, auto lines) {
     std::string all;
     while (auto line = co_await lines.next()) all += " " + co_await try_(std::move(*line));
@@ -55,7 +55,7 @@ task<result<void>> show_pipe() {
 task<result<void>> show_fifo() {
     const auto path = std::filesystem::temp_directory_path() / ("eddy_pipes." + std::to_string(::getpid()));
     if (::mkfifo(path.c_str(), 0600) != 0) co_return std::unexpected(std::error_code(errno, std::generic_category()));
-    // The receiver first: a non-blocking open(2) of a sender fails with ENXIO if there is no receiver.
+    // Open the receiver first: a non-blocking open(2) of a sender fails with ENXIO if there is no receiver.
     auto rx = pipe::open_receiver(path.native());
     auto tx = pipe::open_sender(path.native());
     ::unlink(path.c_str());  // the open ends remain valid

@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Takes references: in a scope, the task cannot outlive what they refer to.
+/// Takes references: in a scope, the task cannot outlive the objects that they refer to.
 eddy::task<void> add_up(std::span<const int> part, int& sum) {
     sum = std::accumulate(part.begin(), part.end(), 0);
     co_return;
@@ -33,7 +33,7 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
         }
         co_return;
     });
-    // All children have ended: no lock, no join handle.
+    // All children have ended, so the sums need no lock and no join handle.
     co_return std::accumulate(sums.begin(), sums.end(), 0);
 }
 
@@ -47,7 +47,7 @@ eddy::task<void> throws() {
     throw std::runtime_error("no such table");
 }
 
-/// The first failure cancels the other children and the body. It is the scope's outcome, once all of them have ended.
+/// The first failure cancels the other children and the body. When all of them have ended, it is the scope's outcome.
 eddy::task<void> first_failure() {
     auto outcome = co_await eddy::scope([](auto& s) -> eddy::task<eddy::result<void>> {
         s.spawn(refused());

@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// One client. Works for TCP and Unix streams, which have the same members.
+// Serves one client over a TCP or Unix stream. Both types have the same members.
 eddy::task<void> echo(auto client) {
     while (auto data = co_await client.receive()) {
         if (data->empty()) break;  // the peer closed its side
@@ -23,10 +23,10 @@ eddy::task<void> echo(auto client) {
     }
 }
 
-// Works for both kinds of listeners. Serves 100 clients at a time; further clients wait.
+// Serves the clients of a TCP or Unix listener, 100 clients at a time. Further clients wait.
 eddy::task<eddy::result<void>> serve_all(auto listener) {
-    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
-    // prints its address, so that no signal is missed.
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Call shutdown_token() before
+    // the server prints its address, so that no signal is missed.
     const auto end = co_await eddy::try_(eddy::signal::shutdown_token());
 
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());

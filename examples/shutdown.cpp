@@ -73,7 +73,7 @@ eddy::task<void> own_a_writer() {
     co_await eddy::pending<void>();  // a server would accept clients here, forever
 }
 
-/// Ends on SIGINT or SIGTERM. Installs the handlers before the program prints that Ctrl-C ends it.
+/// Returns when SIGINT or SIGTERM arrives. Installs the handlers before the program prints that Ctrl-C ends it.
 eddy::task<eddy::result<void>> write_until_signal() {
     auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));

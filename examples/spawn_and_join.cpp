@@ -60,7 +60,7 @@ eddy::task<eddy::result<void>> async_main() {
     }
 
     // A shorter form. The first try_ throws what the task threw, or ends this coroutine with errc::task_cancelled. The
-    // second one ends it with the error that the task returned.
+    // second try_ ends this coroutine with the error that the task returned.
     auto parsed = co_await eddy::try_(eddy::spawn(parse("18")));
     const int number = co_await eddy::try_(std::move(parsed));
     std::printf("try_ returns %d\n", number);

@@ -78,7 +78,7 @@ eddy::task<void> until_signal(ending_signals signals) {
     static_cast<void>(co_await source.readable());
 }
 
-/// The whole server, for the pool and for one loop. Prints `why_driver`, the reason for the driver of the loop or pool.
+/// Runs the server, on a pool or on one loop. Prints `why_driver`, the reason for the driver of the loop or pool.
 eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals, std::string why_driver) {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());

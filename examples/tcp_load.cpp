@@ -80,7 +80,7 @@ private:
     std::uint64_t max_ = 0;
 };
 
-/// Shared by all connections. They run on one thread, so these are plain variables.
+/// The counters of all connections. The connections run on one thread, so the counters are plain variables.
 struct totals {
     histogram all;
     histogram recent;      // since the last line was printed
@@ -105,7 +105,7 @@ struct totals {
 // ---- One connection ----
 
 /// Fills `request` with bytes that no other request contains: splitmix64 (Steele, Lea and Flood, OOPSLA 2014), seeded
-/// with both numbers.
+/// with `connection` and `sequence`.
 void fill(std::vector<std::byte>& request, unsigned connection, std::uint64_t sequence) noexcept {
     std::uint64_t state = (std::uint64_t{connection} << 40) ^ (sequence * 0xbf58476d1ce4e5b9ULL);
     for (std::size_t at = 0; at < request.size(); at += sizeof state) {
@@ -125,8 +125,8 @@ eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const s
     for (std::uint64_t sequence = 1; lost.empty() && steady::now() < count.end; ++sequence) {
         fill(request, connection, sequence);
         const auto begin = steady::now();
-        // Write and read concurrently: a large echo arrives while this still writes, and would fill both socket
-        // buffers.
+        // Write and read concurrently: a large echo arrives before the whole request is written, and would otherwise
+        // fill both socket buffers.
         const auto answer = co_await eddy::try_join(stream.write_all(request), stream.read_exact(response));
         if (!answer) {
             lost = fmt::format("request {}: {}", sequence, answer.error().message());
@@ -186,7 +186,7 @@ eddy::task<void> connect_some(connecting& all, totals& count) {
 
 // ---- The display ----
 
-/// On a terminal, one line that is overwritten; else one line per second.
+/// Prints lines. On a terminal, each line overwrites the previous one. Otherwise one line per second is printed.
 class display {
 public:
     void line(const std::string& text, bool is_new_second) {

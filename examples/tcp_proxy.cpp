@@ -24,7 +24,7 @@ task<result<net::tcp_stream>> connect(const std::string& server) {
     co_return co_await connecting;
 }
 
-/// One client. Ends when both sides have closed their direction, or if no byte has passed for five minutes.
+/// Serves one client. Ends when both sides have closed their direction, or if no byte has passed for five minutes.
 task<result<void>> forward(net::tcp_stream client, const std::string& server) {
     auto upstream = co_await try_(connect(server));
     auto copying = io::copy_bidirectional(client, upstream, io::copy_options().idle_timeout(5min));

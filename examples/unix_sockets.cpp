@@ -55,7 +55,7 @@ task<result<void>> show_streams() {
 
 // ---- Datagrams, by an abstract name: there is no file, and the name disappears with the socket ----
 
-// Returns the datagram to its sender.
+// Receives a datagram, and sends it back to its sender.
 task<result<void>> answer_one(unix_datagram service) {
     std::array<std::byte, 64> buffer;
     const auto question = co_await try_(service.recv_from(buffer));

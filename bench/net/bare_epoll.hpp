@@ -18,10 +18,10 @@
 
 namespace bench {
 
-// Larger than the largest message (16 KiB): a message that fills the buffer causes a second recv.
+// The buffer is larger than the largest message (16 KiB): a message that fills the buffer causes a second recv.
 constexpr std::size_t buffer_size = 64UL * 1024;
 constexpr std::size_t events_per_tick = 512;
-// Connections accepted per epoll_wait. The listener is level-triggered, so the others are reported again.
+// Connections accepted per epoll_wait. The listener is level-triggered, so further connections are reported again.
 constexpr int accepts_per_turn = 64;
 
 /// The part of an answer that the socket did not accept. Almost always empty.

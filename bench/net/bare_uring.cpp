@@ -57,13 +57,13 @@ constexpr unsigned file_flag = has_descriptors ? 0 : IOSQE_FIXED_FILE;
 constexpr unsigned buffers_at_first = 64;
 constexpr unsigned buffers_more = 16;
 constexpr unsigned most_buffers = 1024;
-// Large enough for a message of 16 KiB and following data. The additional cache line avoids a distance that is a power
-// of two, at which all buffers would use the same cache sets.
+// A buffer has space for a message of 16 KiB and following data. The additional cache line avoids a distance that is a
+// power of two, at which all buffers would use the same cache sets.
 constexpr unsigned buffer_size = 32 * 1024 + 64;
 constexpr int buffer_group = 0;
 constexpr std::size_t huge_page = 2UL * 1024 * 1024;
 constexpr unsigned most_clients = 1 << 16;  // a tag has 16 bits for the slot
-// Nothing is received from a client while more than this is unsent.
+// The server receives nothing from a client while more than this number of bytes to the client is unsent.
 constexpr std::size_t most_unsent = 256UL * 1024;
 
 using slot = std::uint16_t;
@@ -302,7 +302,7 @@ void echo_server::answer(slot at, buffer_id buffer, std::uint16_t size) {
     to.answered_in = turn_;
 }
 
-/// Queues an answer behind unsent ones.
+/// Queues an answer behind the unsent answers.
 void echo_server::keep(slot at, std::span<const std::byte> bytes) {
     auto& unsent = clients_[at].unsent;
     if (!unsent) {

@@ -22,7 +22,7 @@ constexpr std::size_t receive_size = 256UL * 1024;
 constexpr std::size_t events_per_tick = 256;
 // One address has about 28,000 ports (ip_local_port_range).
 constexpr unsigned connections_per_address = 10'000;
-// The number of connections that open_all() opens at a time: keeps a server busy, and is far below its backlog.
+// The number of connections that open_all() opens at a time. It keeps a server busy, and is far below the backlog.
 constexpr unsigned openings = 64;
 // If requests are in flight and nothing arrives for this time, the server is considered hung.
 constexpr nanoseconds stall = 10'000'000'000;
@@ -56,7 +56,7 @@ clients::clients(std::uint16_t port, std::unique_ptr<const messages> exchanged, 
 void clients::open(unsigned index) {
     auto& peer = streams_[index];
     peer.fd = connect(index);
-    // After connect(), because epoll reports EPOLLHUP for a socket that is not connecting.
+    // Register the socket after connect(), because epoll reports EPOLLHUP for a socket that is not connecting.
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u32 = index;
@@ -70,7 +70,7 @@ int clients::connect(unsigned index) const {
     if (fd < 0) throw_errno("socket");
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // Lets connect() select the port. It then knows the remote address, and reserves the port for this server only.
+    // Lets connect() select the port: connect() knows the remote address, and reserves the port for this server only.
     ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     // close() resets the connection. There is no TIME_WAIT, so ports do not run out, and one run does not slow down the
     // next.
@@ -195,7 +195,8 @@ std::size_t clients::gather(unsigned index, std::span<iovec> parts) const {
     return count;
 }
 
-/// `error` is the errno of a call. It is 0 after an event or the end of the stream; then the socket's SO_ERROR is used.
+/// Throws a failure for a lost connection. `error` is the errno of a call, or 0 after an event or the end of the
+/// stream; then the socket's SO_ERROR is used.
 void clients::lost(unsigned index, int error) const {
     if (error == 0) {
         socklen_t size = sizeof error;

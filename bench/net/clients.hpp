@@ -22,7 +22,7 @@ namespace bench {
 /// They must be at least as fast as the servers, so they use the same techniques as bare_epoll.hpp.
 class clients {
 public:
-    /// Called with the index of a client for each complete answer. It may call begin() and close().
+    /// A callback for each complete answer, with the index of the client. The callback may call begin() and close().
     using on_answer = std::function<void(unsigned client)>;
 
     static constexpr std::size_t most_depth = 64;
@@ -31,12 +31,12 @@ public:
 
     /// Starts to connect and to send a first request. A connection counts as open when this request was answered.
     void open(unsigned client);
-    /// Opens clients 0 to `count` - 1, some at a time. Returns when each has received one answer.
+    /// Opens clients 0 to `count` - 1, a limited number at a time. Returns when each client has received one answer.
     void open_all(unsigned count);
-    /// Precondition: the client has no request in flight.
+    /// Closes the connection of a client. Precondition: the client has no request in flight.
     void close(unsigned client);
 
-    /// Adds a request of this client. Call flush() afterwards, except in `on_answer` for the same client: then turn()
+    /// Adds a request of this client. Call flush() afterwards, except in `on_answer` for the same client: there, turn()
     /// sends all added requests in one call.
     void begin(unsigned client);
     /// Sends the added requests. The part that the socket does not accept is sent at its next EPOLLOUT.
@@ -46,7 +46,7 @@ public:
     void turn(const on_answer& answered);
     /// Processes pending events without waiting.
     void look(const on_answer& answered);
-    /// Returns when no request is in flight.
+    /// Processes events until no request is in flight.
     void drain(const on_answer& answered);
 
     [[nodiscard]] unsigned in_flight(unsigned client) const noexcept;

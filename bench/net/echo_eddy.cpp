@@ -24,7 +24,7 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     }
 }
 
-/// The server. On a core and on a runtime only `spawn` differs.
+/// Runs the server. Only `spawn` differs between a core and a runtime.
 template <class Spawn>
 eddy::task<eddy::result<void>> serve(std::uint16_t port, Spawn spawn) {
     auto socket = co_await eddy::try_(eddy::net::tcp_socket::v4());
@@ -36,7 +36,7 @@ eddy::task<eddy::result<void>> serve(std::uint16_t port, Spawn spawn) {
     bench::announce(address.port());
     auto incoming = listener.incoming();
     while (auto client = co_await incoming.next()) {
-        // An error concerns one connection, or is temporary (out of descriptors), and then the listener itself pauses.
+        // An error concerns one connection, or a temporary lack of descriptors, for which the listener itself pauses.
         if (*client) spawn(echo(std::move((*client)->stream)));
     }
     co_return eddy::ok();

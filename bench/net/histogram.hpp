@@ -27,7 +27,7 @@ public:
 
     [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
 
-    /// The value at `quantile` (0 to 1) of the recorded values. 0 if there are none.
+    /// Returns the value at `quantile` (0 to 1) of the recorded values. Returns 0 if no values are recorded.
     [[nodiscard]] std::uint64_t at(double quantile) const noexcept {
         const auto rank = static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
         std::uint64_t seen = 0;

@@ -18,7 +18,7 @@ struct load_options {
     double rate = 0;      // requests per second; 0: each request follows the previous answer
     bool churn = false;
 
-    // One of these is set and determines the end of the run.
+    // One of the following three options is set and determines the end of the run.
     double seconds = 0;
     unsigned storm = 0;
     double idle = 0;

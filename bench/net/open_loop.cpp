@@ -49,7 +49,7 @@ private:
     }
 
     void arrive(unsigned client) {
-        if (all_.in_flight(client) > 0) return;  // answered() sends it
+        if (all_.in_flight(client) > 0) return;  // answered() sends the request
         all_.begin(client);
         all_.flush(client);
     }

@@ -9,7 +9,7 @@
 namespace bench {
 
 /// Runs clients that have sent their first requests: the warm-up, the measured interval, and then the requests that are
-/// still in flight. Their latencies count too, because the slowest requests are among them.
+/// still in flight. The latencies of the last part count too, because the slowest requests are among them.
 inline void run_measured(const load_options& wanted, clients& all, interval& measured,
                          const clients::on_answer& answered) {
     const auto run_until = [&](nanoseconds end) {

@@ -65,7 +65,7 @@ server_costs::reading server_costs::read() const {
         if (::read(counter, &count, sizeof count) != sizeof count) throw_errno("read of a perf counter");
         seen.calls += count;
     }
-    // Equals the sum over /proc/PID/task/*/schedstat, but includes ended threads and needs one call.
+    // The clock equals the sum over /proc/PID/task/*/schedstat, but includes ended threads and needs only one call.
     seen.cpu = read_clock(clock_);
     return seen;
 }

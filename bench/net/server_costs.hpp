@@ -18,13 +18,13 @@ class server_costs {
 public:
     struct reading {
         nanoseconds cpu = 0;
-        // The parts of the same time in ticks of 10 ms, as sampled by the kernel.
+        // The user and system parts of the processor time in ticks of 10 ms, as sampled by the kernel.
         std::uint64_t user_ticks = 0;
         std::uint64_t system_ticks = 0;
         std::uint64_t calls = 0;
     };
 
-    /// If `pid` is 0, all readings are 0. Counting system calls makes each of them slightly slower.
+    /// If `pid` is 0, all readings are 0. Counting system calls makes each system call slightly slower.
     server_costs(pid_t pid, bool count_calls);
 
     [[nodiscard]] reading read() const;

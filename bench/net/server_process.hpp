@@ -99,7 +99,7 @@ inline int make_listener(std::uint16_t port, bool is_shared) {
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (is_shared) ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    // On Linux accepted sockets inherit this, which saves a system call per connection.
+    // On Linux accepted sockets inherit TCP_NODELAY, which saves a system call per connection.
     ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
     sockaddr_in address{};
@@ -124,7 +124,7 @@ int run_servers(int argc, char** argv) {
 
     std::barrier ready(options.threads, [port]() noexcept { announce(port); });
     const auto serve = [&ready](int from) {
-        // Constructed on its own thread, because an io_uring belongs to the thread that made it.
+        // Construct the server on its own thread, because an io_uring belongs to the thread that has created it.
         const auto server = std::make_unique<Server>(from);
         ready.arrive_and_wait();
         server->run();

@@ -7,8 +7,8 @@ namespace bench {
 
 namespace {
 
-/// Stops the server process during its lifetime. A connect costs the load generator as much as an accept costs the
-/// server, so without this the clients would arrive one after the other, each after the previous one was served.
+/// Stops the server process while an instance exists. A connect costs the load generator as much as an accept costs the
+/// server. So if the server were running, it would serve each client before the next client connects.
 class standstill {
 public:
     explicit standstill(pid_t server) : server_(server) {

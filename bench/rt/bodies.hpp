@@ -16,7 +16,7 @@ namespace bench::rt {
 
 inline constexpr std::uint64_t join_batch = 1000;
 
-/// Spawns `join_batch` tasks and joins them in that order, `batches` times.
+/// Spawns `join_batch` tasks and joins them in the order of spawning, `batches` times.
 [[nodiscard]] eddy::task<void> join_in_batches(std::uint64_t batches);
 
 inline constexpr std::uint64_t chain_length = 1000;
@@ -49,7 +49,7 @@ inline constexpr std::uint64_t many_timers = 100'000;
 /// Preconditions: `into` is empty.
 [[nodiscard]] eddy::task<void> arm_many(std::vector<eddy::time::sleep_future>& into);
 
-/// Arms `many_timers` long sleeps, then drops them in that order, `times` times.
+/// Arms `many_timers` long sleeps, then drops them in the order of arming, `times` times.
 [[nodiscard]] eddy::task<void> arm_many_and_drop(std::uint64_t times);
 
 /// Returns the sum of `size` numbers from `first` on, computed by a tree of tasks. Each node spawns ten children and
@@ -59,7 +59,7 @@ inline constexpr std::uint64_t many_timers = 100'000;
 /// Like spawned_skynet(), but the children of a node are in a scope.
 [[nodiscard]] eddy::task<std::uint64_t> scoped_skynet(std::uint64_t first, std::uint64_t size);
 
-/// Returns the n-th Fibonacci number. Spawns a task for one summand and joins its handle; awaits the other one.
+/// Returns the n-th Fibonacci number. Spawns a task for one summand, and awaits the other summand as a child.
 [[nodiscard]] eddy::task<std::uint64_t> spawned_fib(std::uint64_t n);
 
 /// Like spawned_fib(), but the spawned task is in a scope.

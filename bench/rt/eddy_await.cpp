@@ -47,7 +47,7 @@ void await_ready(flavour where) {
     report("await_ready", where, "ns", run_root(where, warm_up_and_measure(&await_children, 10'000'000, 10'000'000)));
 }
 
-// The same with a type-erased future on the heap, which is opaque to the compiler.
+// ns per child that never suspends: a type-erased future on the heap, which is opaque to the compiler.
 void await_opaque(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&await_boxed_children, 10'000'000, 10'000'000));
     report("await_opaque", where, "ns", ns);

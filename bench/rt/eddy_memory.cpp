@@ -42,8 +42,8 @@ eddy::task<double> bytes_per_task_of_many() {
     co_return co_await bytes_per_parked_task(1'000'000);
 }
 
-/// Parks one task first, to exclude the cost of the first task. Only one, because the memory that many tasks leave
-/// behind would be enough for a small number of tasks.
+/// Parks one task first, to exclude the cost of the first task. More tasks would leave so much memory behind that a
+/// small number of measured tasks would need no new memory.
 eddy::task<double> bytes_per_task_of(std::uint64_t tasks) {
     static_cast<void>(co_await bytes_per_parked_task(1));
     co_return co_await bytes_per_parked_task(tasks);
@@ -63,7 +63,7 @@ void mem_parked(flavour where) {
     report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_task_of_many()));
 }
 
-// The same for another number of tasks.
+// Resident bytes per detached task that waits forever, with `tasks` tasks.
 void scale_parked(std::uint64_t tasks, flavour where) {
     report("scale_parked_" + std::to_string(tasks), where, "bytes", run_root(where, bytes_per_task_of(tasks)));
 }

@@ -76,7 +76,7 @@ void mpsc_bounded_p4(flavour where) {
     report("mpsc_bounded_p4", where, "ns", ns_per_message(where, &pass_on_bounded<4>));
 }
 
-// The same over an unbounded channel.
+// ns per message from one or four tasks to one task over an unbounded channel, including spawning.
 void mpsc_unbounded_p1(flavour where) {
     report("mpsc_unbounded_p1", where, "ns", ns_per_message(where, &pass_on_unbounded<1>));
 }

@@ -55,13 +55,13 @@ void mutex_uncontended(flavour where) {
     report("mutex_uncontended", where, "ns", run_root(where, warm_up_and_measure(&count_alone, 5'000'000, 5'000'000)));
 }
 
-// The same by four tasks that await nothing while they hold the lock.
+// ns per lock and unlock by four tasks that await nothing while they hold the lock.
 void mutex_4(flavour where) {
     report("mutex_4", where, "ns",
            run_root(where, warm_up_and_measure(&count_by_four<&count_up>, 1'000'000, 1'000'000)));
 }
 
-// The same by four tasks that yield while they hold the lock, so that the others wait for it.
+// ns per lock and unlock by four tasks that yield while they hold the lock, so that the other tasks wait for the lock.
 void mutex_4_yield(flavour where) {
     report("mutex_4_yield", where, "ns",
            run_root(where, warm_up_and_measure(&count_by_four<&count_up_and_yield>, 400'000, 400'000)));

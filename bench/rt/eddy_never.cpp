@@ -13,7 +13,7 @@ constinit std::atomic<std::uint64_t> started = 0;
 
 /// The head of the circular list of waiting futures.
 never& waiting() {
-    // Never destroyed, because a runtime may outlive static objects.
+    // The list is never destroyed, because a runtime may outlive static objects.
     static never& head = *new never;
     return head;
 }

@@ -11,7 +11,7 @@ namespace {
 
 using eddy::sync::notify;
 
-/// Two tasks take turns. The task that was notified increments `turns`.
+/// The shared state of two tasks that take turns. The task that was notified increments `turns`.
 struct table {
     notify first;
     notify second;

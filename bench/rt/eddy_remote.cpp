@@ -13,8 +13,8 @@ constinit std::atomic<std::uint64_t> left = 0;
 constinit signal all_have_run;
 
 eddy::task<void> count_down() {
-    // acq_rel: release orders this task before the last one, acquire lets the last one see all others before it sets
-    // the signal.
+    // acq_rel: release publishes the writes of this task. acquire makes the writes of all tasks visible to the last
+    // task, which sets the signal.
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) all_have_run.set();
     co_return;
 }

@@ -40,7 +40,7 @@ void select_ready(flavour where) {
     report("select_ready", where, "ns", run_root(where, warm_up_and_measure(&select_children, 1'000'000, 1'000'000)));
 }
 
-// The same with a yield instead of the child, so that both wait.
+// ns per select of a wait that never ends and a yield, so that both futures are pending at first.
 void select_pending(flavour where) {
     report("select_pending", where, "ns", run_root(where, warm_up_and_measure(&select_yields, 1'000'000, 1'000'000)));
 }

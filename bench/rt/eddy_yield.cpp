@@ -71,7 +71,7 @@ void yield_1000(flavour where) {
            run_root(where, warm_up_and_measure(&yield_together, 3000, 3000 * yielding_tasks)));
 }
 
-// The same for another number of tasks. Measures from the begin of the last task to the end of the last task.
+// ns per yield with `tasks` tasks that yield, from the moment when all tasks have begun until all tasks have ended.
 void scale_yield(std::uint64_t tasks, flavour where) {
     report("scale_yield_" + std::to_string(tasks), where, "ns", run_root(where, ns_per_yield_among(tasks)));
 }

@@ -9,7 +9,7 @@ namespace bench {
 using clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
-/// Returns `value`, but the compiler cannot know it.
+/// Returns `value`. The compiler cannot know that the result is the same value.
 template <class T>
 [[nodiscard]] inline T opaque(T value) noexcept {
     asm volatile("" : "+r"(value));

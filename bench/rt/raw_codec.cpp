@@ -23,7 +23,7 @@ std::string block_of_lines() {
     return all;
 }
 
-/// Returns whether all bytes are below 0x80. Checks eight at a time.
+/// Returns whether all bytes are below 0x80. Checks eight bytes at a time.
 bool is_ascii(std::string_view text) noexcept {
     std::uint64_t all = 0;
     std::size_t at = 0;

@@ -29,7 +29,7 @@ public:
         if (first == nullptr) arrived_.set();
     }
 
-    /// Returns all jobs, oldest first. Blocks until there is one.
+    /// Returns all jobs, oldest first. Blocks until there is a job.
     [[nodiscard]] job* take() noexcept {
         job* newest = nullptr;
         // acquire: pairs with the release in push().
@@ -58,8 +58,8 @@ struct countdown {
 void count_down(job& self) {
     // SAFETY: send_all() passes its countdown as the context, and waits until the last job has set the signal.
     auto& shared = *static_cast<countdown*>(self.context);
-    // acq_rel: release orders this task before the last one, acquire lets the last one see all others before it sets
-    // the signal.
+    // acq_rel: release publishes the writes of this job. acquire makes the writes of all jobs visible to the last job,
+    // which sets the signal.
     if (shared.left.fetch_sub(1, std::memory_order_acq_rel) == 1) shared.over.set();
     free_job(self);
 }
@@ -81,7 +81,7 @@ void run_jobs_of(inbox& arriving, const bool& ended) {
 }
 
 void send_all(inbox& to, countdown& shared, std::uint64_t tasks) {
-    // relaxed: the release in the first push() publishes it.
+    // relaxed: the release in the first push() publishes `left`.
     shared.left.store(tasks, std::memory_order_relaxed);
     for (std::uint64_t i = 0; i < tasks; ++i) to.push(make_job(&count_down, &shared, i));
     shared.over.wait();

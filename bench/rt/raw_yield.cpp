@@ -7,7 +7,8 @@ namespace bench::raw {
 
 namespace {
 
-/// Pushes itself to the end of the queue until its value, the number of remaining yields, is 0.
+/// The function of a job that pushes itself to the end of the queue until its value, the number of remaining yields, is
+/// 0.
 void yield(job& self) {
     if (self.value-- == 0) return free_job(self);
     // SAFETY: yield_together() passes its queue as the context, and runs all jobs before the queue ends.

@@ -30,7 +30,7 @@ public:
                 futex(FUTEX_WAIT_PRIVATE, is_waited_for);
             } while (word_.load(std::memory_order_acquire) == is_waited_for);
         }
-        // relaxed: publishes nothing. Data of the next set() is read only after the next wait().
+        // relaxed: this store publishes no other data. Data of the next set() is read only after the next wait().
         word_.store(is_clear, std::memory_order_relaxed);
     }
 
@@ -43,7 +43,7 @@ private:
         ::syscall(SYS_futex, &word_, operation, value, nullptr, nullptr, 0);
     }
 
-    // The kernel reads it as a plain 32-bit word.
+    // The kernel reads the atomic as a plain 32-bit word.
     std::atomic<std::uint32_t> word_ = is_clear;
     static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 };

@@ -14,7 +14,7 @@ namespace mini_redis {
 /// Thread safety: for one event loop.
 class channels {
 public:
-    /// Adds a mailbox to a channel, or removes it.
+    /// Adds a mailbox to a channel, or removes it from the channel.
     /// Lifetime: unsubscribe the mailbox before it is destroyed.
     void subscribe(std::string_view channel, mailbox& subscriber) {
         subscribers_[std::string(channel)].push_back(&subscriber);

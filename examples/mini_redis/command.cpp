@@ -15,7 +15,8 @@ constexpr std::size_t longest_name = 15;
 
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// A name in lower case, without allocation. Names longer than any command are truncated to one byte more than that.
+/// A name in lower case, without allocation. A name that is longer than all commands is truncated to one byte more than
+/// the longest command.
 class lower_name {
 public:
     explicit lower_name(std::string_view name) noexcept : size_(std::min(name.size(), longest_name + 1)) {
@@ -58,7 +59,7 @@ void say_unknown(call& request) {
     request.out.error(text);
 }
 
-/// Returns the error for a command that must not be executed; empty if it may.
+/// Returns the error for a request that must not be executed. Returns an empty string if it may be executed.
 std::string refusal(const call& request, const command& what) {
     if (!fits(what, request.words.size())) {
         return "ERR wrong number of arguments for '" + std::string(what.name) + "' command";

@@ -72,7 +72,7 @@ void execute(call& request);
 /// Writes the error for an unknown subcommand of `of`.
 outcome say_subcommand_unknown(call& request, std::string_view of);
 
-/// Returns the part of a word before the first NUL. Redis shows words so in errors, because it treats them as C
+/// Returns the part of a word before the first NUL. Redis shows only this part in errors, because it treats words as C
 /// strings.
 [[nodiscard]] std::string_view up_to_nul(std::string_view text) noexcept;
 

@@ -65,7 +65,7 @@ outcome lpop(call& request) {
     return {};
 }
 
-/// LRANGE key first last: both are included. Negative indices count from the end.
+/// LRANGE key first last: the reply includes the items at both indices. Negative indices count from the end.
 outcome lrange(call& request) {
     const auto first = parse_integer(request.word(2));
     const auto last = parse_integer(request.word(3));
@@ -73,7 +73,7 @@ outcome lrange(call& request) {
     const auto found = request.keys().find_as<list>(request.word(1));
     if (!found) return std::unexpected(found.error());
     const auto size = *found == nullptr ? 0 : static_cast<std::int64_t>((*found)->size());
-    // Clamped first, since the arguments may be any 64-bit numbers.
+    // Clamp the indices first, since the arguments may be any 64-bit numbers.
     const auto begin = std::clamp<std::int64_t>(*first < 0 ? *first + size : *first, 0, size);
     const auto end = std::clamp<std::int64_t>(*last < 0 ? *last + size + 1 : std::min(*last, size) + 1, begin, size);
     request.out.array(static_cast<std::size_t>(end - begin));

@@ -48,7 +48,7 @@ public:
     /// Executes requests until none is left or the replies exceed flush_size. If has_more(), send the replies and call
     /// it again.
     void execute_some() {
-        // Published messages first: a reply may confirm that the client has unsubscribed.
+        // Take the published messages first: a reply may confirm that the client has unsubscribed.
         if (client_.subscribed) client_.subscribed->mail().take(reply_writer(out_));
         do {
             has_more_ = execute_next();
@@ -91,8 +91,8 @@ private:
 /// The reason for the end of a dialogue.
 enum class ending { by_client, by_server };
 
-/// Reads, executes and answers requests. `by_client`: the client has ended the connection, has reset it, or is too slow
-/// to be told anything.
+/// Reads, executes and answers requests. Returns `by_client` if the client has ended or reset the connection, or is too
+/// slow to receive further replies.
 eddy::task<ending> answer_requests(server_state& server, eddy::net::tcp_stream& stream,
                                    const eddy::sync::cancellation_token& token) {
     dialogue client(server);

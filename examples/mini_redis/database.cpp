@@ -74,7 +74,7 @@ void database::touch(std::string_view key) {
 
 eddy::task<void> database::expire_keys() {
     for (;;) {
-        // The stream ends when no key has an expiry, and continues when one is inserted.
+        // The stream ends when no key has an expiry, and continues when such a key is inserted.
         while (auto gone = co_await expiring_.next()) entries_.erase(gone->value);
         co_await has_expiring_.notified();
     }

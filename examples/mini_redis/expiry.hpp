@@ -13,7 +13,7 @@ namespace mini_redis {
 enum class time_unit { seconds, milliseconds };
 
 /// Returns the time point `count` units from now. Returns nullopt if Redis could not represent it in milliseconds since
-/// 1970. A time point beyond the range of the loop's clock is its maximum.
+/// 1970. Returns the maximum of the event loop's clock for a time point beyond its range.
 [[nodiscard]] inline std::optional<eddy::time::time_point> deadline_in(std::int64_t count, time_unit unit) {
     using std::chrono::milliseconds;
     constexpr auto most = std::numeric_limits<std::int64_t>::max();

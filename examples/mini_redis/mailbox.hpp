@@ -23,8 +23,8 @@ public:
     [[nodiscard]] protocol version() const noexcept { return version_; }
     void use(protocol version) noexcept { version_ = version; }
 
-    /// Appends a message that is encoded for RESP2: RESP3 has another first byte. Returns false if it exceeds the
-    /// limit; the mailbox then accepts no further messages.
+    /// Appends a message that is encoded for RESP2. For RESP3, replaces its first byte. Returns false if the message
+    /// exceeds the limit; the mailbox then accepts no further messages.
     bool post(std::string_view message) {
         if (has_overflowed_) return false;
         if (message.size() > limit_ - waiting_.size()) {
@@ -37,7 +37,7 @@ public:
         posted_.notify_one();
         return true;
     }
-    /// Appends the messages to the replies, and removes them.
+    /// Appends all messages to the replies, and empties the mailbox.
     void take(reply_writer into) {
         into.literal(waiting_.text());
         waiting_ = eddy::bytes_mut();  // frees the memory, which may be large
@@ -45,7 +45,7 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
     [[nodiscard]] bool has_overflowed() const noexcept { return has_overflowed_; }
-    /// Futures that are ready if a message was posted, or if the mailbox overflowed, since the last such wait.
+    /// Return futures that are ready if a message was posted, or if the mailbox overflowed, since the last such wait.
     /// Thread safety: for one task.
     [[nodiscard]] auto posted() noexcept { return posted_.notified(); }
     [[nodiscard]] auto overflowed() noexcept { return overflowed_.notified(); }

@@ -35,8 +35,8 @@ namespace {
 
 /// Serves clients until a signal arrives. Prints `why_driver`, the loop's reason for its driver.
 eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, std::string why_driver) {
-    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Called before the server
-    // prints its address, so that no signal is missed.
+    // The first Ctrl-C or SIGTERM ends the program gracefully, the second one immediately. Call shutdown_token() before
+    // the server prints its address, so that no signal is missed.
     const auto end = co_await eddy::try_(eddy::signal::shutdown_token());
 
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));

@@ -17,13 +17,13 @@ public:
     struct nil {
         friend bool operator==(nil, nil) noexcept = default;
     };
-    /// `+OK`
+    /// A status, such as `+OK`.
     struct status {
         std::string text;
         explicit status(std::string what) : text(std::move(what)) {}
         friend bool operator==(const status&, const status&) = default;
     };
-    /// `-ERR syntax error`: the first word is the kind of error.
+    /// An error, such as `-ERR syntax error`. The first word is the kind of error.
     struct error {
         std::string text;
         explicit error(std::string what) : text(std::move(what)) {}

@@ -105,7 +105,7 @@ result<std::optional<reply>> reply_codec::decode_eof(eddy::bytes_mut& from) {
 
 // ---- The search for the end ----
 
-/// Continues at `at_`. Returns whether the end of a reply was reached.
+/// Continues the scan at `at_`. Returns whether the end of a reply was reached.
 result<bool> reply_codec::scan(std::string_view text) {
     do {
         const auto is_there = scan_one(text);

@@ -58,8 +58,8 @@ private:
         std::size_t size;
     };
 
-    // Each gets all received bytes and continues where the last call stopped. Returns the length of the request, or 0
-    // if it is incomplete.
+    // Each of these functions gets all received bytes and continues where the last call stopped. It returns the length
+    // of the request, or 0 if the request is incomplete.
     eddy::result<std::size_t> scan_array(std::string_view text);
     eddy::result<std::size_t> scan_line(std::string_view text);
 

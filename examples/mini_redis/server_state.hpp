@@ -40,7 +40,7 @@ struct server_state {
     channels topics;
     std::uint16_t port = 0;
     eddy::time::time_point started = eddy::time::clock::now();
-    // For INFO.
+    // Counters for INFO.
     std::uint64_t commands = 0;
     std::uint64_t connections = 0;
     std::size_t clients = 0;

@@ -45,7 +45,7 @@ private:
         return first;
     }
 
-    // Each reads up to and including the closing quote. Returns false if there is none.
+    // Each of these functions reads up to and including the closing quote. It returns false if there is no such quote.
     bool read_single(std::string& word) {
         while (!rest_.empty()) {
             const char c = take();

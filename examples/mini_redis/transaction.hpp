@@ -31,7 +31,7 @@ public:
         queued_.emplace_back(words.begin(), words.end());
         return true;
     }
-    /// A request was rejected, so EXEC must not run the others. Does nothing before MULTI.
+    /// Makes EXEC fail, because a request was rejected. Does nothing before MULTI.
     void fail() noexcept { has_failed_ = is_open_; }
     [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 

@@ -49,7 +49,7 @@ private:
 };
 // docs: end
 
-/// What all sessions share.
+/// The state that all sessions share.
 struct server_state {
     std::shared_ptr<store> data = std::make_shared<store>();
     tutorial::channels channels;

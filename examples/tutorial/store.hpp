@@ -71,7 +71,7 @@ private:
         entries_.erase(found);
     }
 
-    /// Returns the next deadline.
+    /// Removes the expired keys. Returns the next deadline, or nullopt if no key has a lifetime.
     std::optional<eddy::time::time_point> remove_expired() {
         const std::scoped_lock lock(mutex_);
         while (!deadlines_.empty()) {

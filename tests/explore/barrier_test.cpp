@@ -74,7 +74,8 @@ TEST(ExploreBarrier, DroppedWaiterDoesNotCountAsArrived) {
     }));
 }
 
-/// Two threads meet twice at a hand-written barrier: with a round number, or with a counter only that is reset to 0.
+/// Two threads meet twice at a hand-written barrier. If CountsRounds, a waiter compares the round number. Otherwise it
+/// waits until the counter is 0, which is wrong: the other thread may start the next round first.
 template <bool CountsRounds>
 void meet_twice() {
     struct meeting {

@@ -27,7 +27,7 @@ struct message : broadcast_item {
 };
 
 void drop(broadcast_item* item, std::uint32_t shares) {
-    // SAFETY: send() makes all items of a channel, as messages. drop() has returned true for the last share.
+    // SAFETY: send() allocates every item of a channel as a message. drop() has returned true for the last share.
     if (item != nullptr && item->drop(shares)) delete static_cast<message*>(item);
 }
 
@@ -43,7 +43,7 @@ std::uint32_t send(broadcast_state& to, int value) {
 }
 
 int read(broadcast_item* item) {
-    // SAFETY: send() makes all items of a channel, as messages. The caller has a share of it.
+    // SAFETY: send() allocates every item of a channel as a message. The caller has a share of the item.
     auto& one = *static_cast<message*>(item);
     const int value = one.value.read();
     if (one.is_alone()) one.value.write(0);  // the last reader may move the value out
@@ -51,7 +51,7 @@ int read(broadcast_item* item) {
     return value;
 }
 
-/// Returns the next value, the negative number of missed values, or 0 if the channel is closed.
+/// Returns the next value, or the number of missed values as a negative number, or 0 if the channel is closed.
 int receive(broadcast_state& from, broadcast_state::position& next, sleeping_task& task) {
     broadcast_waiter one;
     const eddy::waker waker = task.waker();

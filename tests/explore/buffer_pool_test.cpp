@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A pool of leased buffers: a thread that returns a buffer no longer uses it when it is leased again, and the last
+// A pool of leased buffers: a buffer is leased again only after its previous holder has stopped using it, and the last
 // buffer that is returned after close() frees the pool.
 
 #include <gtest/gtest.h>

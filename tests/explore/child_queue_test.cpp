@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A worker's child queue: each child of a scope is taken exactly once, the newest by its owner or the oldest by a
-// stealing worker. The taker sees all writes before the push. The capacity is 2, so that the queue gets full and reuses
-// its slots.
+// A worker's child queue: each child of a scope is taken exactly once. The owner takes the newest child, and stealing
+// workers take the oldest one. The taker sees all writes before the push. The capacity is 2, so that the queue gets
+// full and reuses its slots.
 #include "runtime/child_queue.hpp"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ struct forks {
         if (item* const found = queue.steal()) found->take();
     }
 
-    /// Call it when all threads have ended.
+    /// Pops the remaining items, and checks that each item was taken. Call it when all threads have ended.
     void check_all() {
         while (pop()) {
         }
@@ -90,7 +90,7 @@ void push_and_pop_while_one_steals() {
     all->check_all();
 }
 
-/// A thread steals an item that the owner has just pushed, and from a queue that is empty again.
+/// A thread steals while the owner pushes and pops, so the queue may be empty or may contain an item pushed just now.
 template <template <class, std::size_t> class Queue>
 void steal_what_is_pushed_now() {
     const auto all = std::make_unique<forks<Queue>>();

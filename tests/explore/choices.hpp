@@ -53,8 +53,8 @@ public:
     /// Returns one of `count` alternatives; 0 is the default.
     [[nodiscard]] unsigned choose_value(unsigned count);
 
-    /// Which of `count` stores a relaxed load reads. If `may_be_early`, the load may instead read a value that is
-    /// stored later, see offer_early().
+    /// The store that a relaxed load reads, as an index below `count`. If `may_be_early`, the load may instead read a
+    /// value that is stored later, see offer_early().
     struct load_choice {
         unsigned which;
         bool is_early;

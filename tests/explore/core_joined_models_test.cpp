@@ -39,7 +39,7 @@ using explore::sleeping_task;
 
 // ---- The event loop of a model, and its tasks ----
 
-/// Any thread of the model may run it, one at a time.
+/// An event loop that any thread of the model may run, one thread at a time.
 class small_loop {
 public:
     small_loop() : loop_(make()) {}
@@ -83,7 +83,7 @@ struct output {
     explicit output(int given) : value(given) {}
 };
 
-/// A future that is ready at its last poll.
+/// A future that is ready at the last of a given number of polls.
 struct work {
     using output_type = output;
     unsigned polls_left;  ///< 0 for a task that never ends
@@ -165,7 +165,7 @@ private:
     bool has_seen_ = false;
 };
 
-/// Returns all words of up to `length` of these letters.
+/// Returns all words of at most `length` letters, all of which are in `letters`.
 std::vector<std::string> words(const std::string& letters, std::size_t length) {
     std::vector<std::string> all{""};
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -182,7 +182,7 @@ protected:
 
 constexpr explore::options bounds{.preemptions = 2, .stale_reads = 1};
 
-/// The task completes, or is destroyed with its event loop, which is destroyed immediately.
+/// Runs one driver tick, in which the task may complete, and then destroys the event loop with its remaining tasks.
 void end_elsewhere(small_loop& loop) {
     loop.turn();
     loop.end();
@@ -240,7 +240,7 @@ TEST_F(ExploreCoreJoined, AbortWakesParkedEventLoop) {
     }
 }
 
-TEST_F(ExploreCoreJoined, AbortHandlesOnThirdThread) {
+TEST_F(ExploreCoreJoined, AbortOnThirdThreadRacesWithEndOfTask) {
     for (const char* const letters : {"", "p", "a", "c"}) {
         for (const bool ends : {true, false}) {
             ASSERT_TRUE(holds(bounds,
@@ -273,7 +273,7 @@ void waker_on_a_third_thread(const std::string& letters, Spawn spawns) {
     owner.drop();
 }
 
-TEST_F(ExploreCoreJoined, WakersOnThirdThread) {
+TEST_F(ExploreCoreJoined, WakeOnThirdThreadRacesWithEndOfTask) {
     for (const char* const letters : {"", "p", "a"}) {
         ASSERT_TRUE(holds(bounds, [&] { waker_on_a_third_thread(letters, &spawn); })) << letters;
     }

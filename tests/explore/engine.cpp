@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t stack_size = 256 * 1024;
 
-// Created on first use, and never destroyed. operator new and operator delete read it before that and until the process
-// ends. Null means that no exploration runs.
+// The engine is created on first use and never destroyed. operator new and operator delete read this pointer from the
+// start to the end of the process, so it may be null.
 constinit engine* the_one = nullptr;
 
 }  // namespace
@@ -31,8 +31,8 @@ bool is_of_a_model(const void* address) noexcept { return the_one != nullptr && 
 
 namespace {
 
-/// While it exists, SIGABRT and SIGSEGV on a thread of a model (an assertion, a null pointer) end the execution instead
-/// of the program.
+/// While an instance exists, SIGABRT and SIGSEGV on a thread of a model (an assertion, a null pointer) end the
+/// execution instead of the program.
 class crash_guard {
 public:
     crash_guard() noexcept {
@@ -40,7 +40,7 @@ public:
         action.sa_handler = [](int signal) {
             the_one->crash(signal == SIGABRT ? "abort(): an assertion, or an exception in a noexcept function"
                                              : "a crash: access to an invalid address");
-            std::signal(signal, SIG_DFL);  // not on a thread of a model: default action
+            std::signal(signal, SIG_DFL);  // crash() returns only if the thread runs no code of a model
             std::raise(signal);
         };
         action.sa_flags = SA_NODEFER;
@@ -285,7 +285,7 @@ thread_set engine::enabled() const {
     return set;
 }
 
-/// Called when no thread can run. Lets one spinning thread look again, at the newest stores; if there is none, ends a
+/// Called when no thread can run. Lets one spinning thread look again, at the newest stores. If no thread spins, ends a
 /// wait with a timeout.
 void engine::let_time_pass() {
     for (unsigned t = 0; t < thread_count_; ++t) {
@@ -305,7 +305,7 @@ void engine::let_time_pass() {
     ready_to_lock(threads_[static_cast<unsigned>(std::countr_zero(timed))]);
 }
 
-/// Ends the thread's wait on a condition: it locks the mutex next.
+/// Ends the thread's wait on a condition: the thread locks the mutex next.
 void engine::ready_to_lock(thread_state& thread) noexcept {
     thread.next = pending::lock;
     thread.waits_for = thread.takes_again;
@@ -366,8 +366,8 @@ std::string engine::describe(const thread_state& thread) const {
     }
 }
 
-/// For the reduction: the current thread makes a step on this object. Another order of conflicting steps may have
-/// another result.
+/// Tells the partial-order reduction that the current thread accesses this object. Other executions try the opposite
+/// order of this step and earlier steps that conflict with it.
 void engine::conflict(object& it, bool is_write) {
     thread_state& self = me();
     const auto meet_one = [&](const std::optional<last_access>& other) {
@@ -399,7 +399,7 @@ void engine::conflict(object& it, bool is_write) {
 
 // ---- Notes ----
 
-// These run between steps and must not allocate.
+// The functions below run between steps and must not allocate.
 void engine::enter_function(const void* code) noexcept {
     if (current_->call_depth < current_->calls.size()) current_->calls[current_->call_depth] = code;
     ++current_->call_depth;

@@ -24,7 +24,7 @@
 
 namespace explore::detail {
 
-/// A store to an atomic. object::stores keeps them in the order in which they were made.
+/// A store to an atomic. object::stores contains all stores to an atomic in their order.
 struct store_record {
     std::uint64_t value;
     unsigned thread;
@@ -32,7 +32,7 @@ struct store_record {
     /// The clock that an acquiring load of this store joins. A release store starts it, read-modify-writes continue it
     /// (a release sequence), any other store ends it.
     vector_clock released;
-    /// By thread: when it first read this store, or 0. A thread that knows of such a read reads no older store.
+    /// By thread: when the thread first read this store, or 0. A thread that knows of such a read reads no older store.
     std::array<stamp, max_threads> first_read;
 };
 
@@ -66,7 +66,7 @@ struct object {
 
     // Members of an atomic.
     std::vector<store_record> stores;
-    std::size_t oldest_for_seq_cst;  ///< newest store that a seq_cst operation accessed: the next reads no older one
+    std::size_t oldest_for_seq_cst;  ///< newest store that a seq_cst operation accessed; later ones read no older store
     bool has_mixed_stores;           ///< at least one store is not seq_cst
     std::vector<relaxed_load> relaxed_loads;
 

@@ -174,8 +174,8 @@ void name(const void* object, const char* text) noexcept;
 /// Models an eventfd: a thread waits until another one sets it. set() ends one wait(), the current or the next one.
 class event {
 public:
-    /// `orders`: whether what happened before set() is visible after wait(). A kernel guarantees that. Without it, the
-    /// model tests whether the explored code's own memory orders suffice.
+    /// `orders`: whether the writes before set() are visible after wait(). A kernel guarantees this. If `orders` is
+    /// false, the model tests whether the explored code's own memory orders suffice.
     explicit event(bool orders = true) noexcept : orders_(orders) {
         detail::construct(index_, detail::kind::event, this, sizeof(*this));
     }

@@ -239,7 +239,7 @@ TEST(ExploreLitmus, EarlyReadsSeeLaterStores) {
     EXPECT_TRUE(load_buffering(relaxed, relaxed, 1).has(1, 1));
     EXPECT_FALSE(load_buffering(relaxed, relaxed, 0).has(1, 1));
     EXPECT_FALSE(load_buffering(acquire, relaxed, 1).has(1, 1));
-    // Release stores alone do not prevent it: the relaxed loads that read them do not acquire.
+    // Release stores alone do not prevent early reads: the relaxed loads that read these stores do not acquire.
     EXPECT_TRUE(load_buffering(relaxed, release, 1).has(1, 1));
 }
 

@@ -45,7 +45,8 @@ void* heap::allocate(std::size_t size, std::size_t alignment, const void* code) 
     blocks_.push_back({memory_ + begin, size, code, true});
     const auto name = static_cast<std::uint32_t>(blocks_.size());
     for (std::size_t i = 0; i < granules; ++i) block_of_[begin / granule + i] = name;
-    // Not the contents from an earlier execution: a read of uninitialized memory gives the same value each time.
+    // Overwrite the contents from earlier executions, so that a read of uninitialized memory gives the same value each
+    // time.
     std::memset(memory_ + begin, 0xcd, size);
     return memory_ + begin;
 }

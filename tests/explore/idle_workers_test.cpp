@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How workers park and are unparked: every pushed task is run, even if all workers are about to park.
+// Workers that park and are unparked: every pushed task is run, even if all workers are about to park.
 #include "runtime/idle_workers.hpp"
 
 #include <gtest/gtest.h>
@@ -90,7 +90,7 @@ public:
 
     void close() {
         is_closing.store(true, std::memory_order_release);
-        for (auto& one : workers) one.place.set(true);  // a kernel's wake-up orders
+        for (auto& one : workers) one.place.set(true);  // orders memory, as a kernel's wake-up does
     }
 
     /// The body of the model waits for done. A task that blocks waits for other_has_run.
@@ -101,7 +101,7 @@ public:
 private:
     struct worker {
         run_queue<job, 4> queue;
-        explore::event place{false};  // does not order: the idle word and the queues must
+        explore::event place{false};  // does not order memory: the idle word and the queues must do this
         bool is_searching = false;
     };
 
@@ -181,7 +181,7 @@ void tasks_from_outside() {
     pool->close();
 }
 
-/// A task pushes another task and blocks until it has run: the other worker must steal it.
+/// A task pushes a child task and blocks until the child has run, so the other worker must steal the child.
 template <class Idle>
 void task_that_needs_the_other_worker() {
     using job = ::job<Idle, 2>;
@@ -317,7 +317,7 @@ private:
     std::vector<unsigned> sleepers_;
 };
 
-/// Each push and each park is a read-modify-write, but it publishes nothing.
+/// Each push and each park is a read-modify-write, but with relaxed order, so it publishes no other data.
 struct relaxed_word : as_it_is {
     static constexpr std::memory_order order = std::memory_order_relaxed;
 };
@@ -325,7 +325,7 @@ struct relaxed_word : as_it_is {
 struct look_without_modifying : as_it_is {
     static constexpr bool reads_by_modifying = false;
 };
-/// Tokio's rule: only the last searching worker looks at the queues again before it parks. It is not enough here.
+/// Tokio's rule: only the last searching worker looks at the queues again before it parks. Here this rule loses tasks.
 struct only_searchers_look_again : as_it_is {
     static constexpr bool asks_a_searcher_only = true;
 };

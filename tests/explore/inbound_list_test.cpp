@@ -30,7 +30,7 @@ struct item : inbound_node {
 template <class List>
 struct loop {
     List inbound;
-    explore::event wake_up{false};  // does not order: the list's own memory orders must suffice
+    explore::event wake_up{false};  // does not order memory: the list's own memory orders must suffice
     explore::cell<bool> is_set_up;  // written by the loop before it first waits, read by the thread that wakes it
 
     loop() { explore::name(this, "head"); }
@@ -44,7 +44,7 @@ struct loop {
         return pushed != List::pushed::refused;
     }
 
-    /// Uses all items that have arrived.
+    /// Calls `use` with all items that have arrived.
     template <class Use>
     void turn(Use use) {
         for (inbound_node* node = inbound.take(); node != nullptr;) {

@@ -16,7 +16,8 @@ namespace {
 using explore::detail::plain_access;
 using explore::detail::the_engine;
 
-/// An atomic operation that the compiler generates, as in shared_ptr. It is not explored, but it orders other accesses.
+/// Records an atomic operation that the compiler generates, as in shared_ptr. The explorer does not explore such
+/// operations, but they order other accesses.
 void meet(const volatile void* address, bool acquires, bool releases) noexcept {
     if (!explore::detail::is_exploring()) return;
     const explore::detail::engine::inside guard(the_engine());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The LIFO slot of a worker (worker::schedule(), next_local(), service_stalled()): each task that enters it is run
-// once, by its worker or by a watchdog worker, and the thread that runs it sees what was written before it was woken.
+// once, by its worker or by a watchdog worker, and the thread that runs it sees all writes before its wake-up.
 #include "runtime/worker.hpp"
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ public:
 no_owner tasks_owner;
 constexpr eddy::detail::spawned_ops no_operations{};
 
-/// Its members are plain: the worker must order all accesses.
+/// A task with plain members: the worker must order all accesses to them.
 struct job : spawned_task {
     job() : spawned_task(no_operations, tasks_owner, std::source_location::current(), false) {}
 

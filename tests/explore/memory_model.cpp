@@ -22,7 +22,8 @@ std::uint64_t cut(std::uint64_t value, unsigned size) noexcept {
     return size >= 8 ? value : value & ((std::uint64_t{1} << (size * 8)) - 1);
 }
 
-// Keeps the number of alternatives within choices::node. Models that end do not have longer histories.
+// The maximum number of stores among which a load chooses, so that choices::node can count them. Only a model that does
+// not end has longer histories.
 constexpr std::size_t most_readable = 16;
 
 }  // namespace
@@ -39,8 +40,8 @@ std::uint64_t apply(arithmetic how, std::uint64_t value, std::uint64_t operand) 
     return value;
 }
 
-/// Returns the index of the oldest store that the current thread may read: the newest store that the thread knows of,
-/// because the store or a read of it happens before.
+/// Returns the index of the oldest store that the current thread may read. This is the newest store that the thread
+/// knows of, because the store, or a read of the store, happens before the load.
 std::size_t engine::oldest_readable(const object& it, bool is_seq_cst) const {
     const vector_clock& seen = current_->seen;
     std::size_t oldest = it.stores.size() - 1;

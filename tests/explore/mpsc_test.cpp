@@ -63,7 +63,8 @@ struct ring : State {
         if (State::drop_sender()) this->end_senders();
     }
 
-    /// Returns 0 at the end.
+    /// Receives a value. While the channel is empty, blocks this thread until `task` is woken. Returns 0 if the channel
+    /// has ended.
     int receive(sleeping_task& task) {
         for (;;) {
             slot& front = slots[head % Capacity];
@@ -89,7 +90,7 @@ struct ring : State {
     };
     slot slots[Capacity];
     std::size_t head = 0;
-    // Their wake-ups order nothing.
+    // The wake-ups of these tasks do not order memory: the channel must do this.
     sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
 };
 
@@ -112,11 +113,11 @@ void two_senders() {
     }
 }
 
-TEST(ExploreMpsc, TwoSendersWithCapacityForBoth) {
+TEST(ExploreMpsc, TwoSendersWithCapacityForBothLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>));
 }
 
-TEST(ExploreMpsc, TwoSendersWithCapacityForOne) {
+TEST(ExploreMpsc, TwoSendersWithCapacityForOneLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>));
 }
 
@@ -340,7 +341,7 @@ private:
     explicit list(node* first) : unbounded_state(*first), received(first) {}
 };
 
-TEST(ExploreMpsc, TwoSendersOfUnboundedChannel) {
+TEST(ExploreMpsc, TwoSendersOfUnboundedChannelLoseNoValue) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<list>();
         shared->add_sender();

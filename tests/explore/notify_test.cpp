@@ -96,7 +96,8 @@ TEST(ExploreNotify, TwoNotificationsReachTwoWaiters) {
         notify_state n;
         sleeping_task one(false);
         sleeping_task two(false);
-        // Both futures are enlisted first, so neither notification becomes a permit. A second permit would be lost.
+        // Both futures wait before the notifications, so neither notification becomes a permit. A notify stores at most
+        // one permit, so a second one would be lost.
         future first(n);
         future second(n);
         check(!first.poll(one) && !second.poll(two), "no future has been notified");

@@ -165,8 +165,8 @@ bool engine::try_lock(object_index& mutex, const void* address, const void* code
     return is_taken;
 }
 
-/// Not a step of its own: it commutes with all operations that other threads can make before it. The only exception is
-/// a try_lock() on this mutex, which fails as it would have failed one step earlier.
+/// An unlock is not a step of its own: it commutes with all operations that other threads can make before it. The only
+/// exception is a try_lock() on this mutex, which fails as it would have failed one step earlier.
 void engine::unlock(object_index& mutex, const void* address, const void* code) {
     object& it = use(mutex, kind::mutex, address);
     thread_state& self = me();

@@ -100,7 +100,7 @@ TEST(ExploreOnce, DroppedInitializerLeavesCellToNextCaller) {
 
 // ---- The state of a once_cell ----
 
-/// Makes the value, unless it is set. `gives_up`: the first attempt fails.
+/// Sets the value to 7, or waits until the other thread has set it. If `gives_up`, this thread's first attempt fails.
 template <class Once>
 void make(Once& once, cell<int>& value, sleeping_task& task, bool gives_up) {
     notify_waiter one;
@@ -157,7 +157,7 @@ struct changed_once {
     eddy::detail::notify_state changes;
 };
 
-/// One thread fails and does not try again, so the other one must make the value.
+/// One thread fails and does not try again, so the other thread must set the value.
 template <class Once>
 void one_gives_up() {
     Once once;

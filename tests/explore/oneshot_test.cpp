@@ -96,7 +96,7 @@ TEST(ExploreOneshot, CloseWakesSenderWaitingForIt) {
     }));
 }
 
-TEST(ExploreOneshot, BothEndsWaitAndAreDropped) {
+TEST(ExploreOneshot, BothEndsMayStopWaiting) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         sleeping_task sending(false);
         sleeping_task receiving(false);

@@ -18,7 +18,7 @@ using object_index = std::uint32_t;
 /// Returns whether a model runs and the caller is code of the model.
 [[nodiscard]] bool is_exploring() noexcept;
 
-/// While it exists, operations are not steps of the model.
+/// While an instance exists, operations are not steps of the model.
 class pause_exploring {
 public:
     pause_exploring() noexcept;

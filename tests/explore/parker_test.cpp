@@ -201,8 +201,8 @@ TEST_F(ExploreSleepingPlace, TimerArmedByPreviousOwnerWakesNewOwner) {
 
 // ---- A paused clock and blocking jobs ----
 
-/// An event loop with a paused clock, as in core_shared::park_paused(). It parks while a job is pending, and has found
-/// the result of the job when it advances the clock.
+/// An event loop with a paused clock, as in core_shared::park_paused(). It parks while a job is pending. When no job is
+/// pending, so that the loop could advance the clock, the result of the job must be visible.
 template <bool Announces>
 void park_while_a_job_is_pending() {
     const std::unique_ptr<sleeping_place, releases> place(new sleeping_place(nullptr));

@@ -5,8 +5,8 @@
 
 namespace explore {
 
-/// An item of a queue, which the queue must pass to exactly one thread. Plain members on purpose: the queue must order
-/// all accesses.
+/// An item of a queue, which the queue must pass to exactly one thread. The members are plain on purpose: the queue
+/// must order all accesses.
 struct queued_item {
     bool is_written = false;  ///< set before the push
     bool is_taken = false;

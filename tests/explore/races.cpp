@@ -59,8 +59,8 @@ std::optional<races::access> races::note(cell& at, std::uint8_t mask, const acce
             !seen.covers(old.thread, old.when)) {
             return access{old.thread, old.when, old.code, old.is_write};
         }
-        // A write replaces the thread's earlier read or write, and a read its earlier read. A thread that knows of the
-        // later access also knows of the earlier one.
+        // A write replaces the thread's earlier read or write, and a read replaces its earlier read. A thread that
+        // knows of the later access also knows of the earlier one.
         const bool is_replaced =
             old.thread == made.thread && (old.mask & ~mask) == 0 && (made.is_write || !old.is_write);
         if (!is_replaced) at.records[kept++] = old;

@@ -34,7 +34,8 @@ public:
     [[nodiscard]] std::optional<access> note(const void* address, std::size_t size, access made,
                                              const vector_clock& seen);
 
-    /// A new atomic, lock or tracked object begins here. Earlier accesses to this memory do not race with its users.
+    /// Forgets all earlier accesses to this memory. Call it when an atomic, lock or tracked object is constructed
+    /// there: the earlier accesses do not race with the users of the object.
     void forget(const void* address, std::size_t size);
 
 private:
@@ -50,8 +51,8 @@ private:
         std::uint32_t execution = 0;  // cells of another execution are empty
         std::uint8_t count = 0;
         std::uint8_t next_victim = 0;
-        // An access replaces the thread's own earlier ones, so a few suffice. If they do not, one is overwritten, and
-        // a race with it is missed.
+        // An access replaces earlier accesses of the same thread, so a few records suffice. If all are in use, one of
+        // them is overwritten, and a race with its access is missed.
         record records[8];
     };
 

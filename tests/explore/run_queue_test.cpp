@@ -24,8 +24,8 @@ using item = explore::queued_item;
 
 constexpr std::size_t capacity = 4;
 
-/// The queues of an owner and two stealing workers, and the pushed items. Allocated on the heap, where the explorer
-/// sees each access.
+/// The queues of an owner and two stealing workers, and the pushed items. Allocate the object on the heap, where the
+/// explorer sees each access.
 template <template <class, std::size_t> class Ring>
 struct rings {
     using ring = Ring<item, capacity>;
@@ -64,7 +64,7 @@ struct rings {
         }
     }
 
-    /// Call it when all threads have ended.
+    /// Pops the remaining items, and checks that each item was taken. Call it when all threads have ended.
     void check_all() {
         while (pop()) {
         }
@@ -78,7 +78,7 @@ struct rings {
     std::size_t pushed = 0;
 };
 
-// First indices. The larger ones wrap around within the model, at 32 and at 64 bits.
+// The first indices of queues. The larger indices wrap around within the model, at 32 and at 64 bits.
 constexpr std::uint64_t beginnings[] = {0, (std::uint64_t{1} << 32) - 3, std::numeric_limits<std::uint64_t>::max() - 2};
 
 /// The queue is full at first: the owner pushes and pops while half of the items are stolen.
@@ -96,7 +96,7 @@ void push_and_pop_while_one_steals(std::uint64_t first_index) {
     all->check_all();
 }
 
-/// Two threads steal from the owner, and one of them also from the other.
+/// Two threads steal from the owner's queue. The second one also steals from the queue of the first one.
 template <template <class, std::size_t> class Ring>
 void two_steal(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);
@@ -113,7 +113,7 @@ void two_steal(std::uint64_t first_index) {
     all->check_all();
 }
 
-/// A thread steals items that the owner has just pushed, and from a queue that is empty again.
+/// A thread steals while the owner pushes and pops, so the queue may be empty or may contain items pushed just now.
 template <template <class, std::size_t> class Ring>
 void steal_what_is_pushed_now(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);

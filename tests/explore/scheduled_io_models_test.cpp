@@ -62,8 +62,8 @@ ready_event wait_ready(Io& source, direction way, sleeping_task& self) {
     }
 }
 
-// The models construct their tasks before the threads that wake them, as an executor does. The wake-ups order nothing,
-// so the readiness word itself must.
+// The models construct their tasks before the threads that wake them, as an executor does. The wake-ups do not order
+// memory, so the readiness word must do this.
 
 /// Reads like a stream on an edge-triggered driver: tries, clears the readiness if the call would block, and waits.
 template <class Io>
@@ -92,7 +92,7 @@ void edges_and_a_reader() {
     read_until(source, socket, 2, reader);
 }
 
-/// An event of the other direction counts as well, and clears nothing.
+/// Events of both directions arrive, while a task clears the readiness of one direction. Both tasks must be woken.
 template <class Io>
 void edges_of_both_directions() {
     sleeping_task reader(false);
@@ -185,7 +185,7 @@ TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
     }));
 }
 
-TEST(ExploreScheduledIo, DroppedSlotOwnerLeavesNothingBehind) {
+TEST(ExploreScheduledIo, DroppedOperationFreesItsWakerSlot) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
         {

@@ -21,7 +21,7 @@ using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
-/// Acquires like a task, on a thread that sleeps.
+/// Acquires `count` permits. While they are not available, blocks this thread until `task` is woken.
 template <class State>
 acquired acquire(State& state, std::size_t count, sleeping_task& task) {
     acquired answer = state.try_acquire(count);
@@ -43,7 +43,7 @@ template <class State>
 struct locked {
     explicit locked(std::size_t permits) : state(permits) {}
 
-    /// Adds one to `value` with a permit, as with a mutex. `task` belongs to the caller.
+    /// Adds one to `value` while it holds a permit, as with a mutex. `task` is the calling thread's task.
     void add_one(sleeping_task& task) {
         check(acquire(state, 1, task) == acquired::yes, "the semaphore is open");
         value.write(value.read() + 1);
@@ -52,7 +52,7 @@ struct locked {
 
     State state;
     explore::cell<int> value{0};
-    // Their wake-ups order nothing.
+    // The wake-ups of these tasks do not order memory: the semaphore must do this.
     sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
 };
 
@@ -167,7 +167,7 @@ TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
         sleeping_task task(false);
         const explore::thread unlocking([&state = *state] { static_cast<void>(state.release(1)); });
         {
-            permit_waiter entry;  // may make release() look for a waiter, and leaves
+            permit_waiter entry;  // may be in the list when release() looks for a waiter, and then leaves the list
             const eddy::waker waker = task.waker();
             if (state->acquire_or_wait(1, entry, waker) == acquired::yes) {
                 static_cast<void>(state->release(1));

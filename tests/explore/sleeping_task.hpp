@@ -11,8 +11,8 @@ namespace explore {
 /// that is dropped twice or never.
 class sleeping_task {
 public:
-    /// `orders`: see explore::event. A real executor's queue orders; without it, the model tests whether the explored
-    /// code's own memory orders suffice.
+    /// `orders`: whether a wake-up orders memory, see explore::event. The queue of a real executor does. If `orders` is
+    /// false, the model tests whether the explored code's own memory orders suffice.
     explicit sleeping_task(bool orders = true) : woken_(orders) {}
 
     [[nodiscard]] eddy::waker waker() { return {&vtable, new reference{&woken_}}; }

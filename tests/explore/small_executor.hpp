@@ -19,7 +19,7 @@
 
 namespace explore {
 
-/// What the executor does when a task wakes itself during its poll. The state word does not record this wake.
+/// The action of the executor after a task has woken itself during its poll. The state word does not record this wake.
 enum class own_wake {
     is_passed_on,
     is_forgotten,   // wrong
@@ -126,8 +126,9 @@ inline eddy::waker waker_of(eddy::detail::spawned_task& task) {
     return {&eddy::detail::spawned_task_waker, &task};
 }
 
-/// While it exists, all threads of the model count as threads of the executor, because they share this thread_local.
-/// Otherwise each wake-up announces itself before it accesses the state word: see OwnerOutlivesWakersOutside.
+/// While an instance exists, all threads of the model count as threads of the executor, because they share the
+/// thread_local that it sets. Otherwise each wake-up would announce itself before it accesses the state word: see
+/// OwnerOutlivesWakersOutside.
 class all_inside {
 public:
     explicit all_inside(const small_executor& executor) { eddy::detail::this_thread.worker_owner = &executor; }

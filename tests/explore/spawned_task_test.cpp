@@ -62,7 +62,7 @@ struct listener {
     }
 };
 
-/// A future that is never ready. The test makes its wakers.
+/// A future that is never ready and does not store its waker. The test creates the wakers of its task.
 struct sleeper {
     using output_type = output;
     explore::tracked alive{};
@@ -242,7 +242,7 @@ void handle_that_is_polled_twice_and_dropped() {
     handle.detach();
 }
 
-TEST_F(ExploreSpawnedTask, HandlePolledAndDroppedWhileTaskEnds) {
+TEST_F(ExploreSpawnedTask, PolledHandleMayBeDroppedWhileTaskEnds) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 1};
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
@@ -472,7 +472,7 @@ public:
 
     changed_task() : word_(notified) { queue_.set(); }
 
-    /// Any thread may call it.
+    /// Wakes the task. Any thread may call it.
     void wake() {
         unsigned now = word_.load(std::memory_order_relaxed);
         for (;;) {

@@ -47,8 +47,8 @@ std::string shortened(std::string line) {
     return line;
 }
 
-/// Returns the source line of each address: that of the innermost inlined function that is not plumbing. Addresses
-/// without one are omitted.
+/// Returns the source line of each address: the line in the innermost inlined function that is not plumbing. Addresses
+/// without a source line are omitted.
 std::map<const void*, std::string> look_up(std::vector<const void*> code) {
     std::ranges::sort(code);
     const auto [first, last] = std::ranges::unique(code);

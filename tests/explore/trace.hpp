@@ -27,7 +27,7 @@ struct event_record {
 /// Returns the events as a table, with their source lines (found by addr2line, if it is installed).
 [[nodiscard]] std::string render(const std::vector<event_record>& events);
 
-/// Returns the source line of a code address, such as "inbound_list.hpp:34". Empty if unknown.
+/// Returns the source line of a code address, such as "inbound_list.hpp:34". Returns an empty string if it is unknown.
 [[nodiscard]] std::string call_site_of(const std::vector<const void*>& code);
 
 }  // namespace explore::detail

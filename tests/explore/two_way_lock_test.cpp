@@ -21,7 +21,7 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 4};
 
-/// The state that both threads change. Plain memory, so that the explorer reports a race if both hold the lock.
+/// The state that both threads change. It is plain memory, so the explorer reports a race if both hold the lock.
 template <class Lock>
 struct shared {
     Lock lock;
@@ -72,7 +72,7 @@ TEST(ExploreTwoWayLock, WaiterMayReturnWithAnotherWaker) {
     }));
 }
 
-/// A lock with one of these mistakes.
+/// The mistakes of a broken_lock.
 enum class mistake { looks_once, keeps_the_waker, frees_late };
 
 template <mistake Made>

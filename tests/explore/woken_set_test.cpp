@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The set of futures that polls only woken ones: no wake is lost, a future sees the writes before its wake, and the
+// The set of futures that polls only woken futures: no wake is lost, a future sees the writes before its wake, and the
 // nodes are freed once, even if the owner is dropped first.
 #include <eddy/detail/woken_set.hpp>
 
@@ -22,12 +22,12 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 3};
 
-/// A future. A thread sets its value and wakes it.
+/// A future. A thread sets the value, and then wakes the future.
 struct job : woken_node {
     explore::cell<int> value;
 };
 
-/// SAFETY: group makes all nodes of its set, as jobs, and the last reference to this one was dropped.
+/// SAFETY: group allocates every node of its set as a job. The last reference to this node was dropped.
 void free_job(woken_node& node) noexcept { delete &static_cast<job&>(node); }
 
 struct group {
@@ -208,7 +208,7 @@ TEST(ExploreWokenSet, ReleaseOfJobRacesWithWake) {
 
 // ---- Broken on purpose ----
 
-/// A take_out() that does not claim the queued bit.
+/// Uses a take_out() that does not claim the queued bit.
 TEST(ExploreWokenSet, ReleaseWithoutClaimingBitFails) {
     EXPECT_TRUE(fails(
         thorough,
@@ -224,7 +224,7 @@ TEST(ExploreWokenSet, ReleaseWithoutClaimingBitFails) {
         ""));
 }
 
-/// An owner that does not check again after it has stored its waker.
+/// The owner does not check again after it has stored its waker.
 TEST(ExploreWokenSet, OwnerParkingWithoutRecheckFails) {
     EXPECT_TRUE(fails(
         thorough,

@@ -64,14 +64,14 @@ task<std::string> receive(io::duplex_stream& from) {
 
 task<bool> serve(io::duplex_stream stream) {
     const auto options = http::serve_options().header_limit(header_limit).body_limit(body_limit).max_streams(5);
-    // An exception of require() leaves this function. Errors are those of bodies that cannot be received.
+    // An exception of require() propagates to the caller. An error comes from answer(), if it cannot read a body.
     const auto served = co_await http::serve_connection(std::move(stream), answer, options);
     co_return served.has_value();
 }
 
 }  // namespace
 
-/// The frames after the preface.
+/// Sends the input to an HTTP/2 server as the frames that follow the client's preface.
 void http2_frames(input bytes) {
     decisions from(bytes);
     const std::size_t step = 1 + from.up_to(200);

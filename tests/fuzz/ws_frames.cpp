@@ -14,7 +14,7 @@ using eddy::detail::ws_engine;
 using eddy::detail::ws_parameters;
 using eddy::detail::ws_role;
 
-/// A Close frame is the last one, and no frame is incomplete.
+/// Checks that no frame is incomplete, and that no frame follows a Close frame.
 void check_sent(std::string_view sent) {
     require(sent.find("incomplete") == std::string_view::npos, "an incomplete frame is sent");
     const auto close = sent.find("close ");
@@ -22,7 +22,7 @@ void check_sent(std::string_view sent) {
             "a frame follows a Close frame");
 }
 
-/// A message that one side sends arrives at the other one.
+/// Checks that a message that one side sends arrives at the other side.
 void check_round_trip(std::string_view content, std::size_t step, ws_parameters with) {
     with.role = ws_role::client;
     ws_engine client(with);
@@ -30,7 +30,7 @@ void check_round_trip(std::string_view content, std::size_t step, ws_parameters 
     with.message_limit = content.size();
     ws_engine server(with);
     const eddy::ws::message message(eddy::bytes::copy_of(content));
-    for (int i = 0; i < 2; ++i) {  // the second one may refer to the first one
+    for (int i = 0; i < 2; ++i) {  // if compressed, the second message may refer to bytes of the first one
         require(!client.send(message), "a message is not sent");
         std::string sent(client.unsent());
         client.sent(sent.size());

@@ -1,4 +1,4 @@
-// and_then checks whether there is a value. An int does not have this state.
+// and_then calls its function only if the output is a value and not an error. An int is never an error.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: and_then needs a future of a std::expected; `map` and `then` take any output

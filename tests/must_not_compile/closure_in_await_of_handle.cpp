@@ -1,4 +1,4 @@
-// As closure_in_await_of_spawn.cpp, for handle::spawn and task_builder::spawn.
+// Like closure_in_await_of_spawn.cpp, for handle::spawn and task_builder::spawn.
 //
 // only: gcc12
 // expect-error: static assertion failed

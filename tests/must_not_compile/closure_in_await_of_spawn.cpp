@@ -1,4 +1,4 @@
-// The combinators of what spawn returns keep the mark of a closure.
+// The handle that spawn() returns for a closure, and combinators of this handle, are marked futures.
 //
 // only: gcc12
 // expect-error: static assertion failed

@@ -1,4 +1,4 @@
-// As closure_in_await_of_spawn.cpp, for spawn_blocking and map_err.
+// Like closure_in_await_of_spawn.cpp, for spawn_blocking and map_err.
 //
 // only: gcc12
 // expect-error: static assertion failed

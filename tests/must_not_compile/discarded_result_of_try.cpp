@@ -1,4 +1,4 @@
-// The value of try_ is the result of the task.
+// try_ of a join handle unwraps only the outer layer. It returns the task's result, which may be an error.
 //
 // only: clang
 // expect-error: write co_await try_(...)

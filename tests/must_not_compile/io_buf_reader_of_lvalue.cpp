@@ -1,4 +1,4 @@
-// A reader that cannot be copied is moved into its buffer, or passed by reference.
+// A reader that cannot be copied must be moved into its buf_reader, or passed by std::ref.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes ownership of its readers and writers: write std::move(x), or std::ref(x) to keep it

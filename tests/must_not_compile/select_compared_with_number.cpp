@@ -1,4 +1,4 @@
-// A select that is not awaited.
+// Compares a select that is not awaited with a number.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this is a future: co_await it, and compare the index() of its output

@@ -1,4 +1,4 @@
-// The future of one message would be awaited once, and its branch would then be gone.
+// A branch needs a new future in each round. The future of one recv() completes only once.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: select_loop needs a new future for each round: write on([&] { return rx.recv(); }, handler)

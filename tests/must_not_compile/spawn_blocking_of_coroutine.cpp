@@ -1,4 +1,4 @@
-// A task does nothing until it is awaited, so making one on a thread for blocking work does not run it there.
+// A task does nothing until it is awaited, so a task created on a thread for blocking work would not run there.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this function makes a task, which spawn_blocking would not run: spawn() it

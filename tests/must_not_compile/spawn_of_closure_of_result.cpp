@@ -1,4 +1,4 @@
-// As in spawn_of_result.cpp, for a closure that is sent to the event loop.
+// Like spawn_of_result.cpp, for a closure that is sent to the event loop.
 // expect-error: static assertion failed
 // expect-error: eddy: the output of spawned work is discarded, so it must be void
 #include <eddy/runtime/core.hpp>

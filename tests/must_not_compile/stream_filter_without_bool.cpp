@@ -1,4 +1,4 @@
-// The function of filter() must return a decision.
+// The function of filter() must return whether the item stays in the stream.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this needs a function that returns a bool, or a future of one

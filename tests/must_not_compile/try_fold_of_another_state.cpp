@@ -1,4 +1,4 @@
-// The function of try_fold returns the next state.
+// The function of try_fold does not take the value of an item.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_fold needs a function that takes the state, and the value of an item

@@ -5,7 +5,8 @@
 
 namespace support {
 
-/// A value that calls a function in its destructor. Its moves are copies, so a moved-from value calls, too.
+/// A value that calls a function in its destructor. A move copies the value, so the destructor of a moved-from value
+/// calls the function, too.
 class calls_in_destructor {
 public:
     calls_in_destructor(int number, const std::function<void()>* call, int* alive) noexcept

@@ -42,7 +42,7 @@ void add_extension(X509& to, X509& issuer, int kind, const std::string& value) {
     check(made != nullptr && X509_add_ext(&to, made.get(), -1) == 1, "an extension of a certificate");
 }
 
-/// Makes a certificate. Without an issuer it signs itself.
+/// Creates a certificate. Without an issuer, the certificate is self-signed.
 certificate make(const std::string& name, const std::string& issuer_name, const certificate* issuer,
                  const std::string& alternatives, long valid_seconds) {
     const key_owner own(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-// Certificates for tests, made when they are needed: files would expire.
+// Creates certificates while a test runs. Certificates in files would expire.
 
 namespace support {
 
@@ -24,7 +24,7 @@ public:
     /// The authority's own certificate.
     [[nodiscard]] const std::string& pem() const noexcept { return own_.pem; }
 
-    /// What to change in an issued certificate.
+    /// The properties of an issued certificate that a test can change.
     struct options {
         bool is_expired = false;
 

@@ -8,7 +8,7 @@ namespace support {
 
 using eddy::drop;
 
-/// Polls recv() once and returns its output. Fails the test if it is pending.
+/// Polls recv() once and returns its output. Fails the test if the poll is pending.
 template <class Receiver>
 auto receive(Receiver& rx) {
     eddy::test::by_hand hand(rx.recv());

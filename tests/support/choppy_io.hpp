@@ -18,7 +18,8 @@
 #include <eddy/result.hpp>
 #include <eddy/test/by_hand.hpp>
 
-// Readers and writers that move as few bytes per call as they may, and futures polled by hand until they are ready.
+// Readers and writers that move a limited number of bytes per call, and finish(), which polls a future until it is
+// ready.
 
 namespace support {
 
@@ -27,10 +28,10 @@ inline std::string as_text(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// How a reader or writer moves its bytes.
+/// Determines how a reader or writer moves its bytes.
 struct chop {
     std::size_t most = 1;       // bytes per call
-    bool waits_between = true;  // pending before each piece, with an immediate wake
+    bool waits_between = true;  // each call is pending once and wakes its task, before it moves bytes
     std::size_t fails_at = std::numeric_limits<std::size_t>::max();  // an io_error after this number of bytes
     std::size_t overstates_by = 0;                                   // the returned count is too large by this number
     std::size_t full_at = std::numeric_limits<std::size_t>::max();   // capacity of a writer, in bytes
@@ -129,7 +130,7 @@ eddy::output_t<F> finish(F&& future) {
     throw std::runtime_error("not ready after ten million polls");
 }
 
-/// Returns all variants that a test should try.
+/// Returns all combinations of `most` and `waits_between` that a test should try.
 inline std::vector<chop> all_chops() {
     std::vector<chop> all;
     for (const std::size_t most : {1u, 2u, 3u, 7u, 64u, 100'000u}) {

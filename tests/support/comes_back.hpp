@@ -6,7 +6,8 @@
 
 #include <gtest/gtest.h>
 
-/// Runs `f` in a separate process, which must end within five seconds and without a failure.
+/// Calls the argument, a function without parameters, in a separate process (a death test). Expects that the process
+/// ends within five seconds and without a failure.
 #define EXPECT_COMES_BACK(...)                                                       \
     EXPECT_EXIT(                                                                     \
         {                                                                            \

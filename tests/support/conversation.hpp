@@ -22,11 +22,11 @@
 #include "net.hpp"
 
 // Two ends of a connection that exchange byte patterns through all operations of a stream, and compare each byte. An
-// error throws an exception.
+// error or a wrong byte throws an exception.
 
 namespace support {
 
-/// Polls `operation` once and returns its output. Drops it and returns nullopt if it is pending.
+/// Polls `operation` once and returns its output. If the operation is pending, drops it and returns nullopt.
 template <class F>
 eddy::task<std::optional<eddy::output_t<F>>> once(F operation) {
     auto either = eddy::select(std::move(operation), eddy::yield_now());
@@ -86,8 +86,8 @@ inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std
             check(flushed, "flush");
         }
         if (random.one_in(4)) co_await eddy::yield_now();
-        // Sleep for a driver tick, in which the ring sends the send buffer. Without one, a write that does not fit into
-        // the send buffer goes to the socket immediately.
+        // Sleep for a driver tick, in which the ring sends the send buffer. Without a driver tick between two writes, a
+        // write that does not fit into the send buffer goes to the socket immediately.
         if (random.one_in(4)) co_await eddy::time::sleep(std::chrono::microseconds(1));
     }
     const auto ended = co_await to.shutdown();
@@ -215,12 +215,12 @@ inline eddy::task<void> ask(eddy::net::tcp_stream stream, byte_pattern pattern, 
     }
 }
 
-/// Makes the tasks of both ends of the connection with this index.
+/// Creates the tasks of both ends of a connection. The arguments are the connection's index and its two streams.
 using talk_maker = std::function<std::pair<eddy::task<void>, eddy::task<void>>(std::size_t, eddy::net::tcp_stream,
                                                                                eddy::net::tcp_stream)>;
 
-/// Makes `connections` connections to a local listener, runs a talk on each of them concurrently, and waits until all
-/// are finished.
+/// Opens `connections` connections to a local listener, runs the two tasks of each connection concurrently, and waits
+/// until all tasks have ended.
 inline eddy::task<void> on_connections(std::size_t connections, talk_maker talk) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     const auto to = listener.local_addr().value();
@@ -229,8 +229,8 @@ inline eddy::task<void> on_connections(std::size_t connections, talk_maker talk)
         auto both = eddy::join(listener.accept(), eddy::net::tcp_stream::connect(to));
         auto made = co_await both;
         auto& [accepted, connected] = made;
-        // Without this, the kernel's delays (Nagle's algorithm, delayed acknowledgements) would dominate the test's
-        // duration.
+        // Without TCP_NODELAY, the kernel's delays (Nagle's algorithm, delayed acknowledgements) would dominate the
+        // test's duration.
         accepted.value().stream.set_nodelay(true).value();
         connected.value().set_nodelay(true).value();
         auto tasks = talk(i, std::move(accepted.value().stream), std::move(connected.value()));

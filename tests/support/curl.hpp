@@ -9,7 +9,7 @@
 
 namespace support {
 
-/// Runs curl with `arguments`. The proxy of the environment is not used.
+/// Runs curl with `arguments`. Ignores the proxy settings of the environment.
 inline process::outcome curl(std::vector<std::string> arguments) {
     std::vector<std::string> command{"/usr/bin/curl", "-sS", "--noproxy", "*", "--max-time", "20"};
     command.insert(command.end(), arguments.begin(), arguments.end());

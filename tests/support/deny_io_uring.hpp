@@ -24,8 +24,8 @@ namespace support {
     return 0;
 }
 
-/// Makes the system calls with these numbers fail with `error`: on this thread, on threads that it starts later, and in
-/// programs that it executes. Returns false if no filter can be set.
+/// Makes the system calls with the numbers from `first` to `last` fail with `error`: on this thread, on threads that it
+/// starts later, and in programs that it executes. Returns false if no filter can be set.
 [[nodiscard]] inline bool deny_calls(unsigned first, unsigned last, int error) {
     sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -38,8 +38,8 @@ namespace support {
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-/// Denies the system calls of io_uring, with EPERM like a container or with ENOSYS like an old kernel. Returns false if
-/// that has no effect.
+/// Makes the system calls of io_uring fail with `error`: EPERM as in a container, or ENOSYS as on an old kernel.
+/// Returns false if the calls do not fail with this error.
 [[nodiscard]] inline bool deny_io_uring(int error) {
     static_assert(SYS_io_uring_setup + 1 == SYS_io_uring_enter && SYS_io_uring_enter + 1 == SYS_io_uring_register);
     return deny_calls(SYS_io_uring_setup, SYS_io_uring_register, error) && error_of_io_uring() == error;

@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// Adds one to a counter when it is destroyed. Not thread-safe; use `census` for several threads.
+/// An object that adds one to a counter in its destructor. Not thread-safe; use `census` for several threads.
 class destruction_counter {
 public:
     explicit destruction_counter(int& destroyed) noexcept : destroyed_(&destroyed) {}
@@ -22,7 +22,7 @@ private:
     int* destroyed_;
 };
 
-/// Waits forever, and adds one to the counter when it is destroyed.
+/// A task that never completes, and that adds one to the counter when the task is destroyed.
 inline eddy::task<> wait_forever(destruction_counter) { co_await eddy::pending<void>(); }
 
 }  // namespace support

@@ -9,11 +9,11 @@ namespace support {
 
 /// Returns how many descriptors the default driver of an event loop uses.
 inline std::size_t fds_per_loop() {
-    if (has_kqueue()) return 5;  // of the emulation, tests/support/kqueue
-    return has_ring() ? 3 : 2;   // an epoll and an eventfd, and possibly a ring; or a pipe
+    if (has_kqueue()) return 5;  // the emulation in tests/support/kqueue uses five
+    return has_ring() ? 3 : 2;   // an epoll, an eventfd, and possibly a ring; with poll(2), the two ends of a pipe
 }
 
-/// Returns the same for a worker. Beside an epoll, it has a timerfd.
+/// Returns how many descriptors the default driver of a worker uses. A worker with an epoll also has a timerfd.
 inline std::size_t fds_per_worker() { return fds_per_loop() + (has_epoll() ? 1 : 0); }
 
 }  // namespace support

@@ -90,12 +90,12 @@ private:
     std::optional<eddy::runtime> pool_;
 };
 
-/// Names the parameter of these tests, the number of workers.
+/// Returns the name of a test's parameter, which is the number of workers. 0 means an event loop.
 inline std::string name_of_executor(const ::testing::TestParamInfo<unsigned>& info) {
     return info.param == 0 ? "Core" : "Workers" + std::to_string(info.param);
 }
 
-/// Opens once, and then wakes all waiting tasks. Any thread may open it.
+/// A gate that tasks can wait for. open() wakes all waiting tasks; any thread may call it.
 class async_gate {
 public:
     void open() {
@@ -111,7 +111,7 @@ public:
         const std::lock_guard guard(lock_);
         return is_open_;
     }
-    /// Returns the number of pending polls.
+    /// Returns how many polls of wait() were pending. Returns 0 after open().
     [[nodiscard]] std::size_t waiting() const {
         const std::lock_guard guard(lock_);
         return waiting_.size();
@@ -131,7 +131,7 @@ private:
     std::vector<eddy::waker> waiting_;
 };
 
-/// Counts objects: those that exist, and all that were made.
+/// Counts objects that have a `life` as a member: the objects that exist now, and all objects ever created.
 class census {
 public:
     class life {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// For executables that link failing_allocations.cpp, which replaces operator new.
+/// Makes allocations fail in executables that link failing_allocations.cpp, which replaces operator new.
 namespace support {
 
 inline constexpr long no_limit = -1;
@@ -9,7 +9,7 @@ inline constexpr long one_has_failed = -2;  ///< the allocation has failed, and 
 
 /// The number of allocations of this thread that succeed before one throws std::bad_alloc.
 extern constinit thread_local long allocations_left;
-/// Whether all later allocations throw, too. Then `allocations_left` stays 0.
+/// Whether all allocations after the first failing one throw, too. Then `allocations_left` stays 0.
 extern constinit thread_local bool memory_stays_short;
 
 }  // namespace support

@@ -16,8 +16,8 @@ namespace support {
 /// More waiters than are woken in one batch.
 constexpr std::size_t more_than_a_batch = 100;
 
-/// Owns futures that wait. The first one to be woken destroys all of them and then calls `destroy_state`, as an
-/// executor does whose waker holds the last reference to its task.
+/// Owns waiting futures. The first wake-up destroys all of them and then calls `destroy_state`. An executor does the
+/// same if a waker holds the last reference to a task.
 template <class F>
 class destroyed_at_first_wake {
 public:

@@ -8,7 +8,7 @@ namespace support {
 
 /// A value with a move that throws on request.
 struct fragile {
-    static inline int moves_left = -1;  ///< the number of moves before the one that throws; -1: none throws
+    static inline int moves_left = -1;  ///< the number of moves that succeed before one throws; -1: no move throws
 
     int number = 0;
 
@@ -33,7 +33,7 @@ struct fragile {
     }
 };
 
-/// While it exists, the move after `after` moves throws.
+/// While an instance exists, `after` moves of fragile values succeed, and then one move throws.
 struct failing_move {
     explicit failing_move(int after) { fragile::moves_left = after; }
     failing_move(const failing_move&) = delete;

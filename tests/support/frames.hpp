@@ -24,7 +24,7 @@ namespace support {
 
 inline std::string as_text(const std::string& text) { return text; }
 
-/// Returns an item of a stream of frames as text; an error as "<text>".
+/// Returns an item of a stream of frames as text. An error is returned as "<message>".
 template <class Item>
 std::string shown(const Item& item) {
     if (!item) return "<" + item.error().message() + ">";
@@ -64,7 +64,8 @@ std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_
 inline std::string shown_error(std::error_code error) { return "<" + error.message() + ">"; }
 inline std::string shown_error(eddy::errc error) { return shown_error(make_error_code(error)); }
 
-/// Expects the same frames from `text` in pieces of every size, from the decoder alone and through a framed_read.
+/// Expects the same frames from `text` in pieces of every size, from the decoder alone and through a framed_read. `of`
+/// describes `text` in failures.
 template <class D>
 void expect_frames(const D& decoder, const std::string& text, const std::vector<std::string>& expected,
                    const std::string& of) {

@@ -23,7 +23,7 @@ public:
         const std::lock_guard guard(lock_);
         return count_;
     }
-    /// Returns false if the count was not reached in time.
+    /// Waits until the count is at least `wanted`. Returns false after 20 s.
     [[nodiscard]] bool wait_for(std::uint64_t wanted) const {
         std::unique_lock guard(lock_);
         return changed_.wait_for(guard, std::chrono::seconds(20), [&] { return count_ >= wanted; });
@@ -35,18 +35,18 @@ private:
     std::uint64_t count_ = 0;
 };
 
-/// Opens once for all waiting threads.
+/// A gate that threads can wait for. Once opened, it stays open.
 class gate {
 public:
     void open() { opened_.add(); }
-    /// Returns false if it was not opened in time.
+    /// Waits until the gate is open. Returns false after 20 s.
     [[nodiscard]] bool wait() const { return opened_.wait_for(1); }
 
 private:
     tally opened_;
 };
 
-/// Polls `f` until it returns true. For conditions without a notification. Returns false after 20 s.
+/// Calls `f` until it returns true. Returns false after 20 s. Use it for conditions without a notification.
 template <class Fn>
 bool comes_true(Fn f) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);

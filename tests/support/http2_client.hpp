@@ -23,7 +23,7 @@
 
 namespace support {
 
-/// A client on the client side of nghttp2, over any stream of bytes.
+/// An HTTP/2 client that uses nghttp2, over any stream of bytes.
 class http2_client {
 public:
     using fields = std::vector<std::pair<std::string, std::string>>;
@@ -34,7 +34,7 @@ public:
         std::vector<std::string> early;  // the statuses of interim responses
         fields head;
         std::string body;
-        std::optional<std::uint32_t> closed;  // with which error code the stream was closed
+        std::optional<std::uint32_t> closed;  // the error code of the stream's end; nullopt while the stream is open
 
         response() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
         std::string get(std::string_view name) const {
@@ -44,7 +44,7 @@ public:
         }
     };
 
-    /// Makes a list of fields from names and values in turn. GCC 12 cannot compile such a list in braces in a
+    /// Returns a list of fields from alternating names and values. GCC 12 cannot compile such a list in braces in a
     /// coroutine.
     template <class... Text>
     static fields list(const Text&... texts) {
@@ -92,13 +92,13 @@ public:
         nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     }
 
-    /// Submits a request. Its body is `body`, or nothing. If `is_open`, the body is not ended: see send_more().
+    /// Submits a request. If `is_open`, the body continues after `body`: call send_more() afterwards.
     std::int32_t ask(std::string_view method, std::string_view path, const fields& more = {},
                      std::optional<std::string> body = std::nullopt, bool is_open = false) {
         fields all = {{":method", std::string(method)}, {":scheme", "http"}, {":path", std::string(path)}};
         const bool has_authority = std::ranges::any_of(more, [](const auto& one) { return one.first == ":authority"; });
         if (!has_authority) all.emplace_back(":authority", "a");
-        // The caller writes `:authority` before other fields.
+        // A caller that passes `:authority` in `more` must pass it first: pseudo-header fields precede other fields.
         all.insert(all.end(), more.begin(), more.end());
         return ask_raw(all, std::move(body), is_open);
     }
@@ -120,14 +120,14 @@ public:
         streams_[id] = std::move(made);
         return id;
     }
-    /// Sends another part of a body that is_open.
+    /// Sends another part of the body of a request that was submitted with `is_open`.
     void send_more(std::int32_t id, std::string_view part, bool is_last) {
         auto& one = *streams_.at(id);
         one.sends += part;
         one.is_open = !is_last;
         nghttp2_session_resume_data(session_.get(), id);
     }
-    /// Ends a body that is_open, with a trailer field.
+    /// Ends the body of a request that was submitted with `is_open`, with a trailer field.
     void end_with_trailer(std::int32_t id, std::string name, std::string value) {
         streams_.at(id)->trailer = {std::move(name), std::move(value)};
         send_more(id, "", true);
@@ -135,11 +135,11 @@ public:
     void reset(std::int32_t id) { nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL); }
     nghttp2_session* session() const noexcept { return session_.get(); }
     const response& at(std::int32_t id) const { return streams_.at(id)->got; }
-    /// Returns the error codes of the GOAWAY frames that were received.
+    /// Returns the last stream id and the error code of each received GOAWAY frame.
     const std::vector<std::pair<std::int32_t, std::uint32_t>>& goaways() const noexcept { return goaways_; }
     bool has_ended() const noexcept { return has_ended_; }
 
-    /// Sends what was submitted.
+    /// Sends all submitted frames.
     eddy::task<void> flush() {
         for (;;) {
             const std::uint8_t* data = nullptr;
@@ -150,7 +150,7 @@ public:
             if (!sent) co_return;
         }
     }
-    /// Sends, and receives once. Returns whether the connection continues.
+    /// Sends all submitted frames, and receives once. Returns whether the connection continues.
     eddy::task<bool> step() {
         co_await flush();
         std::array<std::byte, 4096> some{};
@@ -164,7 +164,7 @@ public:
         co_await flush();
         co_return used >= 0;
     }
-    /// Continues until the stream is closed, or the connection has ended.
+    /// Calls step() until the stream is closed or the connection has ended. Returns the response.
     eddy::task<response> finish(std::int32_t id) {
         while (!at(id).closed) {
             const bool continues = co_await step();
@@ -172,7 +172,7 @@ public:
         }
         co_return at(id);
     }
-    /// Continues until the connection has ended.
+    /// Calls step() until the connection has ended.
     eddy::task<void> finish_all() {
         for (;;) {
             const bool continues = co_await step();

@@ -22,7 +22,7 @@
 namespace support {
 
 /// Serves on a free port while `script(address, token)` runs, then cancels the token, which shuts the server down.
-/// Returns the report.
+/// Returns the report of the server.
 template <class Script>
 eddy::task<eddy::net::serve_report> serve_http_during(eddy::http::service app, eddy::http::serve_options options,
                                                       Script& script) {

@@ -10,7 +10,7 @@
 #include "http/body_decoder.hpp"
 #include "http/head_parser.hpp"
 
-// Parses a sequence of bytes in pieces with the parser of eddy::http, and describes the result as text.
+// Functions that feed bytes to the parser of eddy::http in pieces, and describe the parsed messages as text.
 
 namespace support {
 
@@ -61,8 +61,9 @@ inline bool append_body(std::string& to, http_pieces& from, eddy::detail::body_d
     return true;
 }
 
-/// Returns the requests in `all`, each as `GET /path 1.1 "body"`, and " close" or " continue" if it requests that. Ends
-/// with the status that refuses the next one, or with "..." if it is incomplete.
+/// Returns a description of the requests in `all`: each as `GET /path 1.1 "body"`, followed by " close" or " continue"
+/// if the request asks for it. The description ends with the status code if a request is refused, and with "..." if the
+/// last request is incomplete.
 inline std::string requests_in(std::string_view all, std::size_t step, const http_limits& limits = {}) {
     using scanner = eddy::detail::head_scanner;
     std::string text;
@@ -93,8 +94,9 @@ inline std::string requests_in(std::string_view all, std::size_t step, const htt
     }
 }
 
-/// Returns the response in `all`, which answers a request with the method `asked`, as `200 "body"`, and " close" if the
-/// connection cannot be used again. Returns "refused" if its head is not valid, and "..." if that is incomplete.
+/// Returns a description of the response in `all` to a request with the method `asked`: `200 "body"`, followed by
+/// " close" if the connection cannot be used again. Returns "refused" if the head of the response is not valid, and
+/// "..." if the head is incomplete.
 inline std::string response_in(std::string_view all, std::size_t step,
                                eddy::http::method asked = eddy::http::method::get) {
     using scanner = eddy::detail::head_scanner;

@@ -17,7 +17,7 @@
 
 namespace support {
 
-/// The items of a stream, and its state. It must outlive the stream.
+/// The items and the state of a stream. A source must outlive its stream.
 template <class Item>
 struct source {
     std::deque<Item> items;
@@ -64,7 +64,8 @@ private:
     source<Item>* from_;
 };
 
-/// A stream that is always ready and ignores the coop budget. Its items are the numbers from 1; `polls` counts them.
+/// A stream that is always ready and ignores the coop budget. Its items are the numbers from 1. `polls` counts its
+/// polls.
 class always_ready : public eddy::stream_ops<always_ready> {
 public:
     using item_type = int;
@@ -107,7 +108,7 @@ public:
         return items_->poll_cancel(cx);
     }
 
-    /// Returns items until a poll is pending or the stream has ended.
+    /// Polls until a poll is pending or the stream has ended. Returns the items.
     [[gnu::noinline]] std::vector<item_type> take_ready() {
         std::vector<item_type> taken;
         for (;;) {

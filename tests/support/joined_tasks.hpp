@@ -28,7 +28,7 @@ inline eddy::task<int> never() {
     co_await eddy::pending<void>();
     co_return 0;
 }
-/// Waits forever, and lives until then.
+/// Never completes. Holds the `life` until the task is destroyed.
 inline eddy::task<int> holds(census::life) {
     co_await eddy::pending<void>();
     co_return 0;

@@ -62,7 +62,7 @@ class MisbehavingParameters : public testing::TestWithParam<int> {};
 TEST_P(MisbehavingParameters, FailsForTwo) { EXPECT_NE(GetParam(), 2); }
 INSTANTIATE_TEST_SUITE_P(Numbers, MisbehavingParameters, testing::Values(1, 2));
 
-// Each of these passes only if it is the first one in its process.
+// Each of these tests passes only if it is the first test in its process.
 int tests_in_this_process = 0;
 TEST(MisbehavingOwnProcess, First) { EXPECT_EQ(++tests_in_this_process, 1); }
 TEST(MisbehavingOwnProcess, Second) { EXPECT_EQ(++tests_in_this_process, 1); }

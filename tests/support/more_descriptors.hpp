@@ -7,7 +7,7 @@
 
 namespace support {
 
-/// While it exists, the process may open as many descriptors as its hard limit allows.
+/// While an instance exists, the process may open as many descriptors as its hard limit allows.
 class more_descriptors {
 public:
     more_descriptors() {

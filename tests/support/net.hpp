@@ -66,9 +66,9 @@ inline std::vector<int> open_fds() {
 }
 inline std::size_t fd_count() { return open_fds().size(); }
 
-/// Checks in its destructor that the number of open descriptors is the same as before. Declare it before an event loop
-/// to which other threads send: a thread that has just woken the loop keeps its descriptors open for a short time, and
-/// the next test would count them.
+/// Checks in the destructor that as many descriptors are open as in the constructor. Declare it before an event loop to
+/// which other threads send: a thread that has just woken the loop keeps the loop's descriptors open for a short time,
+/// and the next test would count these descriptors.
 class leaves_no_descriptor {
 public:
     leaves_no_descriptor() = default;
@@ -83,7 +83,7 @@ private:
     std::size_t before_ = fd_count();
 };
 
-/// While it exists, the process may open only `more` additional descriptors.
+/// While an instance exists, the process may open only `more` additional descriptors.
 class descriptor_limit {
 public:
     explicit descriptor_limit(rlim_t more) {
@@ -160,8 +160,8 @@ public:
     }
     void connect(const eddy::net::socket_addr& to) const {
         const sockaddr_in native = loopback(to.port());
-        // On a thread that uses a ring the call may be interrupted. The repeated call reports when the connection is
-        // established.
+        // On a thread that has used a ring, connect(2) may fail with EINTR, see repeated(). The kernel continues to
+        // connect. The next call waits for the connection, or fails with EISCONN if it is established already.
         const auto done =
             repeated([&] { return ::connect(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native); });
         if (done != 0 && errno != EINPROGRESS && errno != EISCONN) {
@@ -251,8 +251,8 @@ private:
     }
 };
 
-// Bound until the process ends, so that no other socket can use the port. Even the connecting socket itself could
-// otherwise be assigned this port, and would then connect to itself.
+// A socket that is bound but does not listen. It stays bound until the process ends, so that no other socket can use
+// its port. Otherwise even the connecting socket could be assigned this port, and would then connect to itself.
 inline const raw_socket port_without_listener = [] {
     raw_socket made;
     made.bind(0);

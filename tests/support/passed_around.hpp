@@ -19,7 +19,7 @@
 namespace support {
 
 /// Three threads create futures with `make`, poll them, pass them to each other, and drop them in every state. Calls
-/// `end(output, random)` for each output. At the end the remaining futures must complete by wakes alone.
+/// `end(output, random)` for each output. At the end, all remaining futures must complete within 10 s.
 template <class Make, class End>
 void pass_around(Make make, End end) {
     using future = decltype(make());
@@ -44,7 +44,7 @@ void pass_around(Make make, End end) {
                 }
             }
             if (mine == nullptr) mine = std::make_unique<passed>(make());
-            if (random() % 8 == 0) continue;  // drops it, polled or not
+            if (random() % 8 == 0) continue;  // drops the future, which may have been polled
             if (auto answer = mine->by.poll()) {
                 end(*std::move(answer), random);
                 continue;
@@ -57,7 +57,7 @@ void pass_around(Make make, End end) {
     threads.reserve(3);
     for (std::uint64_t t = 0; t < 3; ++t) threads.emplace_back(run, t);
     for (auto& one : threads) one.join();
-    // Only futures that were woken are polled. The others wait for their wake.
+    // Poll a future if it was woken after its last poll, or was never woken. Other futures wait for their wake-up.
     std::mt19937_64 random(seed);
     const auto has_ended = [&](std::unique_ptr<passed>& one) {
         if (one->by.wakes() != 0 && !one->by.is_woken()) return false;

@@ -15,8 +15,8 @@
 
 namespace support {
 
-/// A waker that calls a function when it is woken. With waker_that_always_calls(), also when it is cloned or dropped,
-/// as the waker of a user's executor might. It must outlive its wakers.
+/// Creates wakers that call a function when they are woken. Wakers of waker_that_always_calls() also call it when they
+/// are cloned or dropped, as the wakers of a user's executor may. A calling_waker must outlive its wakers.
 class calling_waker {
 public:
     explicit calling_waker(std::function<void()> f) : f_(std::move(f)) {}

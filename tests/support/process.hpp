@@ -125,7 +125,7 @@ private:
 
 inline process::outcome run(std::vector<std::string> command) { return process(std::move(command)).wait(); }
 
-/// Returns the address that a server prints.
+/// Returns the address in the line that a server prints when it starts.
 inline eddy::net::socket_addr addr_in(const std::string& line) {
     const std::string start = "listening on ";
     if (!line.starts_with(start)) throw std::runtime_error("the server printed: " + line);

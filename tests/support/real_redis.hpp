@@ -27,7 +27,8 @@
 #include "mini_redis/split_words.hpp"
 
 // Compares mini_redis with the real Redis: both servers run the same scripts and must answer with the same bytes.
-// Debian's package redis-tools has the server as the program redis-check-rdb, which is a server under another name.
+// Debian's package redis-tools contains the program redis-check-rdb, which runs as the Redis server if it is started
+// under another name.
 
 namespace support {
 
@@ -121,7 +122,7 @@ inline answers run_script(const raw_socket& server, const std::vector<std::strin
     for (const auto& line : script) {
         const auto words = mini_redis::split_words(line).value();
         server.send(encoded(words));
-        // There is one reply per channel.
+        // SUBSCRIBE and UNSUBSCRIBE send one reply per channel.
         const bool is_many = (words[0] == "SUBSCRIBE" || words[0] == "UNSUBSCRIBE") && words.size() > 1;
         std::string answer;
         for (std::size_t i = is_many ? words.size() - 1 : 1; i > 0; --i) answer += read_reply(server);

@@ -38,14 +38,14 @@ public:
         process_.signal(signal);
         return process_.wait();
     }
-    /// Returns its resident memory in bytes.
+    /// Returns the resident memory of the process in bytes.
     [[nodiscard]] std::size_t memory() const {
         std::ifstream statm("/proc/" + std::to_string(process_.pid()) + "/statm");
         std::size_t pages = 0;
         statm >> pages >> pages;  // the second number is the resident size
         return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     }
-    /// Returns the line that names its driver and the reason for it.
+    /// Returns the line in which the server prints its driver and the reason for this driver.
     [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
     void signal(int number) const { process_.signal(number); }
 

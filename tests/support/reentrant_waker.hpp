@@ -8,8 +8,9 @@
 
 namespace support {
 
-/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock that
-/// the function needs deadlocks. Not thread-safe. It must outlive its wakers.
+/// Creates wakers that call a function whenever they are cloned, woken or dropped. So a test deadlocks if the tested
+/// code clones, wakes or drops a waker while it holds a lock that the function needs. Not thread-safe. A
+/// reentrant_waker must outlive its wakers.
 class reentrant_waker {
 public:
     explicit reentrant_waker(std::function<void()> callback) : callback_(std::move(callback)) {}

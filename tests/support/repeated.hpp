@@ -5,8 +5,9 @@
 
 namespace support {
 
-/// Repeats a call that fails with EINTR. On Linux 6.18 EINTR also occurs without a signal: on a thread that has used a
-/// ring that is closed now, and while another thread's ring accepts and the descriptor table grows for it.
+/// Repeats a call that fails with EINTR. On Linux 6.18, EINTR also occurs without a signal, in two cases: the thread
+/// has used a ring that is closed now, or the ring of another thread accepts a connection and the kernel enlarges the
+/// descriptor table for it.
 template <class Call>
 auto repeated(Call call) {
     for (;;) {

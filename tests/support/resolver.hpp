@@ -15,7 +15,7 @@
 
 namespace support {
 
-/// While it exists, it replaces the system's resolver. Lookups that are running when it ends may still use its
+/// Replaces the system's resolver until it is destroyed. Lookups that are running at that moment may still call its
 /// function.
 class stub_resolver {
 public:
@@ -26,7 +26,7 @@ public:
         put(std::make_shared<const function>(std::move(f)));
         eddy::detail::set_resolver_for_tests(&stub_resolver::resolve);
     }
-    /// Returns these addresses for all names.
+    /// Creates a resolver that returns `addrs` for all names.
     explicit stub_resolver(std::vector<eddy::net::socket_addr> addrs)
         : stub_resolver([addrs = std::move(addrs)](const std::string&, std::uint16_t) -> answer { return addrs; }) {}
     stub_resolver(const stub_resolver&) = delete;
@@ -44,7 +44,7 @@ private:
         const std::lock_guard guard(lock());
         return current();
     }
-    // Never destroyed: a thread may still use it when the process ends.
+    // The mutex is never destroyed, because a thread may still use it when the process ends.
     static std::mutex& lock() {
         static auto& one = *new std::mutex;
         return one;

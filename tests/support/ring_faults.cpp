@@ -53,7 +53,7 @@ constexpr auto kinds = static_cast<std::size_t>(ring_fault::count);
 std::atomic<std::size_t> large_maps = 0;
 
 /// Returns whether rings have a submission array: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine can test
-/// both kinds.
+/// rings with and without the array.
 bool has_submission_array() {
     const char* const asked = std::getenv("EDDY_TEST_SUBMISSION_ARRAY");
     return asked == nullptr || std::strcmp(asked, "0") != 0;
@@ -62,7 +62,7 @@ bool has_submission_array() {
 std::atomic<unsigned> enters_left_to_reject = 0;
 std::atomic<int> error_of_rejection = EAGAIN;
 
-/// Returns whether this enter is one that reject_next_enters() rejects.
+/// Returns true if rejections of reject_next_enters() are left, and uses up one of them.
 bool takes_rejection() {
     unsigned left = enters_left_to_reject.load();
     while (left != 0 && !enters_left_to_reject.compare_exchange_weak(left, left - 1)) {
@@ -146,7 +146,7 @@ int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigne
     see_returned_buffers();
     int done = 0;
     if (to_submit > 1 && draw(ring_fault::some_taken)) {
-        // Like io_submit_sqes() if it cannot allocate memory for a request: the call ends there.
+        // If the kernel cannot allocate memory for a request, io_submit_sqes() takes only the entries before it.
         to_submit = 1 + below(to_submit - 1);
         change_entries(to_submit);
         done = enter_and_spoil(fd, to_submit, 0, flags & IORING_ENTER_REGISTERED_RING, nullptr, _NSIG / 8);
@@ -166,8 +166,9 @@ int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigne
     return done;
 }
 
-/// The kernel copies the entries that it takes, so their contents must not matter afterwards. Overwrites them with
-/// junk, except for user_data: an entry that the library does not fill in completely then names the previous operation.
+/// Calls the kernel, and overwrites the entries that it has taken with junk. The kernel has copied them, so their
+/// contents must not matter. Keeps user_data, so that an entry that the library does not fill in completely names the
+/// previous operation.
 int faulty_ring::enter_and_spoil(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                                  std::size_t size) {
     const unsigned before = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
@@ -224,7 +225,7 @@ void faulty_ring::change_entries(unsigned to_submit) {
     }
 }
 
-/// Changes the completions of the last call. They are in the queue, and the library has not seen them.
+/// Changes the completions that the last call has added to the queue. The library has not seen them yet.
 void faulty_ring::change_completions() {
     for (;; ++seen_completions_) {
         // Load the tail each time: ending an operation adds completions.
@@ -250,7 +251,7 @@ void faulty_ring::change_completions() {
     }
 }
 
-/// Ends the operation of the completion `said`, at random.
+/// Ends the multishot operation of the completion `said`, with the probabilities of the fault_chances.
 void faulty_ring::end(io_uring_cqe& said, int opcode) {
     const std::uint64_t user_data = said.user_data;
     if (opcode == IORING_OP_POLL_ADD) {
@@ -258,8 +259,8 @@ void faulty_ring::end(io_uring_cqe& said, int opcode) {
     } else if (draw(ring_fault::ended_receive)) {
         if (cancel(user_data)) forced_ends_[user_data] = -pick({ECANCELED, ENOBUFS, ENOMEM, EAGAIN, EINTR});
     } else if (draw(ring_fault::ended_with_bytes) && cancel(user_data)) {
-        // Fetch the final completion, and make the last completion with bytes the final one in its place. If the queue
-        // has no space for the final completion now, it arrives later as a separate completion.
+        // Fetch the final completion (ECANCELED) and clear it. Instead, mark the last completion with bytes as the
+        // final one. If the queue has no space for the final completion now, it arrives later as a separate completion.
         forced_ends_[user_data] = -ECANCELED;
         const unsigned flags = (native_.int_flags & 1) != 0 ? IORING_ENTER_REGISTERED_RING : 0;
         static_cast<void>(enter_for_real(static_cast<unsigned>(native_.enter_ring_fd), 0, 0,
@@ -372,8 +373,8 @@ public:
             each->has_owner_ = true;
         }
     }
-    /// Returns the ring with this descriptor, or with this index among the thread's registered rings. Null if it has no
-    /// faults.
+    /// Returns the ring with this descriptor, or with this index among the thread's registered rings. Returns null if
+    /// the ring has no faults.
     faulty_ring* find(unsigned fd, bool is_registered) {
         const std::lock_guard guard(lock_);
         for (const auto& each : rings_) {

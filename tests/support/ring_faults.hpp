@@ -46,8 +46,8 @@ private:
     std::array<unsigned, static_cast<std::size_t>(ring_fault::count)> of_;
 };
 
-/// While it exists, new rings have the given sizes and faults. It must outlive these rings. At most one may exist in a
-/// process.
+/// While an instance exists, new rings have the given sizes and faults. The instance must outlive these rings. At most
+/// one instance may exist in a process.
 class ring_faults {
 public:
     /// A size of 0 keeps the library's choice.
@@ -63,14 +63,14 @@ public:
     /// Makes the kernel of later rings appear not to support these IORING_FEAT_ flags.
     void hide_features(unsigned flags);
 
-    /// Makes the next `count` enters that submit entries fail with `error`, without an effect.
+    /// Makes the next `count` calls of io_uring_enter(2) that submit entries fail with `error`, without an effect.
     void reject_next_enters(unsigned count, int error = EAGAIN);
     /// Returns how many of these rejections remain.
     [[nodiscard]] unsigned enters_to_reject() const noexcept;
 
     /// Returns how often the fault has happened.
     [[nodiscard]] std::uint64_t happened(ring_fault what) const noexcept;
-    /// Return the number of rings that were made, and of those that exist.
+    /// Return the number of rings that were created, and the number of rings that exist.
     [[nodiscard]] std::size_t rings_made() const noexcept;
     [[nodiscard]] std::size_t rings_alive() const noexcept;
     /// Returns how often the kernel had completions that did not fit into the completion queue.

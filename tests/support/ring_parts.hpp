@@ -44,8 +44,9 @@ inline bool is_on_its_way(int fd) {
     return unacknowledged != unsent;
 }
 
-/// Writes until the socket accepts not a single byte. Data that reaches the peer frees some capacity, later if the
-/// machine is busy, and possibly too little for poll(2) to report. So it repeats this until nothing changes.
+/// Writes until the socket accepts not a single byte. Data that reaches the peer frees some capacity. On a busy machine
+/// this happens late, and possibly with too little capacity for poll(2) to report it. So the function repeats the
+/// writes until several rounds have changed nothing.
 inline void fill_socket(int fd) {
     const std::vector<std::byte> bytes(64 * 1024);
     pollfd room{fd, POLLOUT, 0};

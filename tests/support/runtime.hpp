@@ -42,7 +42,8 @@ protected:
 #define EDDY_ON_1_2_AND_4_WORKERS(suite) \
     INSTANTIATE_TEST_SUITE_P(Workers, suite, testing::Values(1u, 2u, 4u), testing::PrintToStringParamName())
 
-/// Aborts the process with a message if it exists for longer than `limit`. For tests that would otherwise hang.
+/// Aborts the process with a message if the watchdog is not destroyed within `limit`. Use it in tests that would
+/// otherwise hang.
 class watchdog {
 public:
     explicit watchdog(const char* what, std::chrono::seconds limit = std::chrono::seconds(20))
@@ -71,7 +72,7 @@ private:
     std::thread thread_;
 };
 
-/// Calls a function when it is destroyed.
+/// An object that calls a function in its destructor.
 class last_words {
 public:
     explicit last_words(std::function<void()> f) : f_(std::move(f)) {}

@@ -15,7 +15,7 @@ namespace support {
 
 enum class plan { pending, ready, fails, throws };
 
-/// The behavior of a scripted future, and its state. It must outlive the future.
+/// The behavior and the state of a scripted future. A script must outlive its future.
 struct script {
     plan now = plan::pending;
     int value = 0;
@@ -77,7 +77,7 @@ public:
     using follows_script::follows_script;
 };
 
-/// The same with a poll_cancel, which is ready if the script's `may_end` is set.
+/// A future that follows its script and has a poll_cancel, which is ready if the script's `may_end` is set.
 class cancellable_scripted : public detail::follows_script, public eddy::future_ops<cancellable_scripted> {
 public:
     using follows_script::follows_script;

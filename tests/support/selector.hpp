@@ -64,7 +64,7 @@ inline pair unix_pair() {
     return {descriptor(fds[0]), descriptor(fds[1])};
 }
 
-/// `ours` is the reading end.
+/// Returns a pipe. `ours` is its reading end.
 inline pair pipe_pair() {
     int fds[2];
     if (::pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return {};

@@ -23,7 +23,7 @@ eddy::task<void> echo(Stream stream) {
     }
 }
 
-/// Connects to `to`, sends a byte, and returns whether the byte was echoed.
+/// Connects to `to`, sends a byte, and returns whether the server has echoed the byte.
 inline eddy::task<bool> ask(eddy::net::socket_addr to) {
     auto stream = co_await eddy::net::tcp_stream::connect(to);
     if (!stream || !co_await stream->write_all(bytes_of("x"))) co_return false;

@@ -7,8 +7,8 @@
 
 namespace support {
 
-/// Runs `f` on a thread with a stack of `bytes` bytes. Native recursion that grows with the amount of work overflows
-/// it.
+/// Runs `f` on a thread with a stack of `bytes` bytes. This stack overflows if the depth of native calls grows with the
+/// amount of work.
 template <class Fn>
 void run_on_small_stack(Fn f, std::size_t bytes = 256 * 1024) {
     pthread_attr_t attributes;

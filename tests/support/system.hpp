@@ -29,7 +29,8 @@
 
 namespace support {
 
-/// Whether ThreadSanitizer is on. Clang's cannot start threads in the child of a process with several threads.
+/// Whether ThreadSanitizer is on. Clang's ThreadSanitizer cannot start threads in the child of a process with several
+/// threads.
 inline constexpr bool under_thread_sanitizer =
 #if defined(__SANITIZE_THREAD__)
     true;
@@ -159,7 +160,7 @@ inline void wait_until_asleep(pid_t thread) {
     while (!is_asleep(thread)) std::this_thread::yield();
 }
 
-/// While it exists, the process can open only `spare` additional descriptors.
+/// While an instance exists, the process can open only `spare` additional descriptors.
 class few_descriptors {
 public:
     explicit few_descriptors(std::size_t spare) {
@@ -179,8 +180,8 @@ private:
     std::vector<owned_fd> filling_;
 };
 
-/// Runs `f` in a forked child that exits immediately afterwards, and returns the result of `f`. False also if the child
-/// crashes or hangs.
+/// Runs `f` in a forked child that exits immediately afterwards, and returns the result of `f`. Also returns false if
+/// the child crashes or hangs.
 template <class Fn>
 bool is_true_in_child(Fn f) {
     const pid_t child = ::fork();

@@ -8,7 +8,8 @@
 namespace support {
 namespace {
 
-/// Sets the driver of this thread, as an event loop does that begins or ends to run on it. Returns the previous one.
+/// Sets the time driver of this thread, as an event loop does when it starts or stops running on a thread. Returns the
+/// previous time driver.
 eddy::detail::time_driver* exchange_current_time_driver(eddy::detail::time_driver* driver) noexcept {
     return std::exchange(eddy::detail::this_thread.executor.time, driver);
 }

@@ -11,7 +11,8 @@
 
 namespace support {
 
-/// The time driver of an event loop, without the loop. While it exists, it is the current time driver of its thread.
+/// The time driver of an event loop, without the loop. It is the current time driver of its thread until end() or the
+/// destructor.
 class time_loop {
 public:
     enum class clock { paused, running };
@@ -32,7 +33,7 @@ public:
         return fire();
     }
 
-    /// Ends the event loop: this thread then has the previous time driver.
+    /// Ends the event loop, and makes the previous time driver current on this thread.
     void end() noexcept;
 
 private:
@@ -40,7 +41,7 @@ private:
     eddy::detail::time_driver* outer_;
 };
 
-/// While it exists, `driver` (or none) is the current time driver of its thread.
+/// While an instance exists, `driver` is the current time driver of its thread. Null means no time driver.
 class inside {
 public:
     explicit inside(eddy::detail::time_driver* driver) noexcept;

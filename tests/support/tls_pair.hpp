@@ -17,7 +17,7 @@
 
 namespace support {
 
-/// The certificates of most TLS tests: a server named "localhost".
+/// The certificates of most TLS tests: an authority, and a certificate that it has issued for the server "localhost".
 class tls_world {
 public:
     tls_world() : issued_(authority_.issue({"DNS:localhost", "IP:127.0.0.1"})) {}

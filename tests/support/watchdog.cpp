@@ -36,7 +36,7 @@ namespace {
 
 // ---- Called by signal handlers: no allocation, no lock ----
 
-// Written by the main thread before it arms the timer, read by handlers.
+// The main thread writes these variables before it arms the timer. Handlers read them.
 std::array<char, 512> running{"(no test has started)"};
 pid_t watched = 0;
 std::uint64_t limit_seconds = 0;

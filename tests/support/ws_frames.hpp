@@ -11,7 +11,7 @@
 
 #include "ws/engine.hpp"
 
-// Frames of WebSockets as bytes, and a description of what the protocol of eddy::ws makes of bytes.
+// Builds WebSocket frames, and describes the messages and frames that eddy::ws produces from received bytes.
 
 namespace support {
 
@@ -21,8 +21,8 @@ inline constexpr unsigned ws_binary = 0x82;
 inline constexpr unsigned ws_close = 0x88;
 inline constexpr unsigned ws_ping = 0x89;
 inline constexpr unsigned ws_pong = 0x8a;
-inline constexpr unsigned ws_more = 0x80;  // the last frame of a message
-/// Removed from the first byte of all frames of a message but the last, and the bit of compressed messages.
+inline constexpr unsigned ws_more = 0x80;  // the last frame of a fragmented message
+/// FIN, which only the last frame of a message has, and RSV1, which marks a compressed message.
 inline constexpr unsigned ws_fin = 0x80;
 inline constexpr unsigned ws_rsv1 = 0x40;
 
@@ -35,7 +35,7 @@ inline std::string ws_length(std::uint64_t size, unsigned mask_bit, unsigned ext
     return text;
 }
 
-/// Returns a frame of a client, or with `is_masked` == false of a server.
+/// Returns a frame of a client, or a frame of a server if `is_masked` is false.
 inline std::string ws_frame(unsigned first, std::string_view payload, bool is_masked = true) {
     std::string text(1, static_cast<char>(first));
     const unsigned extended = payload.size() < 126 ? 0 : payload.size() <= 0xffff ? 2 : 8;
@@ -97,7 +97,7 @@ inline std::string describe_frames(std::string_view all) {
     return text;
 }
 
-/// What the protocol makes of received bytes.
+/// The result of ws_receive().
 struct ws_outcome {
     std::string received;  // the messages, and how the connection has ended
     std::string sent;      // the frames that were sent
@@ -105,7 +105,7 @@ struct ws_outcome {
     friend bool operator==(const ws_outcome&, const ws_outcome&) = default;
 };
 
-/// Receives bytes in pieces of `step` bytes, and then the end of the connection.
+/// Passes `all` to a ws_engine in pieces of `step` bytes, and then the end of the connection.
 inline ws_outcome ws_receive(std::string_view all, std::size_t step, const eddy::detail::ws_parameters& with) {
     eddy::detail::ws_engine engine(with);
     ws_outcome outcome;

@@ -83,7 +83,7 @@ void echo_server::lend_buffer(uv_handle_t* socket, std::size_t, uv_buf_t* buffer
 }
 
 void echo_server::on_read(uv_stream_t* socket, ssize_t size, const uv_buf_t* buffer) {
-    // SAFETY: see client.
+    // SAFETY: on_connection() stores the client in `data`. The client exists until libuv has closed the socket.
     auto& of = *static_cast<client*>(socket->data);
     if (size < 0) return close(of);
     if (size == 0) return;  // means EAGAIN
@@ -95,7 +95,7 @@ void echo_server::on_read(uv_stream_t* socket, ssize_t size, const uv_buf_t* buf
     write_later(of, buffer->base + taken, static_cast<std::size_t>(size - taken));
 }
 
-/// Queues the rest of an answer. Nothing is read until it is sent, which is the backpressure for this client.
+/// Queues the rest of an answer. Reads nothing until the rest is sent, which is the backpressure for this client.
 void echo_server::write_later(client& to, const char* bytes, std::size_t size) {
     to.unsent = std::make_unique_for_overwrite<char[]>(size);
     std::memcpy(to.unsent.get(), bytes, size);
@@ -106,7 +106,7 @@ void echo_server::write_later(client& to, const char* bytes, std::size_t size) {
 }
 
 void echo_server::on_written(uv_write_t* writing, int status) {
-    // SAFETY: see client.
+    // SAFETY: write_later() stores the client in `data`. The client exists until libuv has closed the socket.
     auto& to = *static_cast<client*>(writing->data);
     to.unsent.reset();
     if (status < 0)

@@ -265,7 +265,7 @@ private:
 
 // ---- All kqueues of this process ----
 
-/// By descriptor. close() and kevent() read it without a lock.
+/// The kqueues, indexed by descriptor. close() and kevent() read the array without a lock.
 constexpr std::size_t most_descriptors = 1 << 17;
 constinit std::array<std::atomic<emulated*>, most_descriptors> queues{};
 constinit std::atomic<int> highest{0};

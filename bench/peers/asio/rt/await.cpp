@@ -45,7 +45,7 @@ void await_ready(flavour where) {
     report("await_ready", where, "ns", ns);
 }
 
-// The same with a child that is opaque to the compiler.
+// ns per child that never suspends and is opaque to the compiler.
 void await_opaque(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&await_children<&hidden_child>, 10'000'000, 10'000'000));
     report("await_opaque", where, "ns", ns);

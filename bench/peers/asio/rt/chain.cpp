@@ -24,7 +24,7 @@ task<void> link(executor on, std::uint64_t left, Channel& end) {
 template <class Channel>
 task<void> chains(std::uint64_t count) {
     const executor on = co_await asio::this_coro::executor;
-    // Never destroyed, because a sender may still use its mutex.
+    // The channel is never destroyed, because a sender may still use its mutex.
     static Channel& end = *new Channel(on, 1);
     for (std::uint64_t i = 0; i < count; ++i) {
         asio::co_spawn(on, link(on, length, end), asio::detached);

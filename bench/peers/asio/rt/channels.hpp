@@ -15,8 +15,8 @@ using boost::system::error_code;
 template <class... T>
 using channel = asio::experimental::channel<executor, void(error_code, T...)>;
 
-/// A channel between threads. The sender uses its mutex after it has resumed the receiver, so the receiver must not
-/// destroy the channel.
+/// A channel between threads. The sender uses the channel's mutex after it has resumed the receiver, so the receiver
+/// must not destroy the channel.
 template <class... T>
 using concurrent_channel = asio::experimental::concurrent_channel<executor, void(error_code, T...)>;
 

@@ -23,7 +23,7 @@ task<void> sleep_an_hour() {
 void idle(flavour where) {
     constexpr std::uint64_t tasks = 10'000;
     runtime host(where);
-    // Never destroyed, because the tasks wait on it until the process ends.
+    // The channel is never destroyed, because the tasks wait on it until the process ends.
     static never& nothing = *new never(host.get_executor());
     const std::uint64_t expected = parked() + tasks;
     asio::co_spawn(host.get_executor(), sleep_an_hour(), asio::detached);

@@ -48,7 +48,7 @@ void spawn_join_one(flavour where) {
     report("spawn_join_one", where, "ns", ns);
 }
 
-// The same with 1,000 tasks at a time.
+// ns per task that is spawned and joined, 1,000 tasks at a time.
 void spawn_join_batch(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&join_in_batches, 1000, 1000 * join_batch));
     report("spawn_join_batch", where, "ns", ns);

@@ -37,7 +37,7 @@ task<double> bytes_per_parked_task() {
     constexpr std::uint64_t tasks = 1'000'000;
     const executor on = co_await asio::this_coro::executor;
     co_await join_in_batches(100);
-    // Never destroyed, because the tasks wait on it until the process ends.
+    // The channel is never destroyed, because the tasks wait on it until the process ends.
     static never& nothing = *new never(on);
     const std::uint64_t before = resident_bytes();
     const std::uint64_t expected = parked() + tasks;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Not in the header: with link-time optimization, GCC 12 treats the frames of an inline coroutine as different types.
+// These coroutines are not inline, because with link-time optimization GCC 12 treats the frames of an inline coroutine
+// in several files as different types.
 #include "runtime.hpp"
 
 namespace bench::peer {

@@ -21,7 +21,7 @@ namespace bench::peer {
 
 namespace asio = boost::asio;
 
-// Faster than the default any_io_executor, which is type-erased.
+// A concrete executor type is faster than the default any_io_executor, which is type-erased.
 using executor = asio::io_context::executor_type;
 
 template <class T>

@@ -63,12 +63,12 @@ void timer_arm_cancel(flavour where) {
     report("timer_arm_cancel", where, "ns", ns);
 }
 
-// The same while 100,000 other timers stay armed.
+// ns per sleep that is armed and dropped, while 100,000 other timers stay armed.
 void timer_arm_cancel_live(flavour where) {
     report("timer_arm_cancel_live", where, "ns", run_root(where, measure_beside_others()));
 }
 
-// ns per sleep if 100,000 are armed and then all are dropped in that order.
+// ns per sleep if 100,000 sleeps are armed, and then all of them are dropped in the order of arming.
 void timer_arm_cancel_100k(flavour where) {
     const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many));
     report("timer_arm_cancel_100k", where, "ns", ns);

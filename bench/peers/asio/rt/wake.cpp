@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 
 constexpr int times = 2000;
 
-// A concurrent channel even if Asio has one thread, because the sender is another thread. One channel with capacity for
-// all times replaces the oneshots.
+// The channel is concurrent even if Asio has one thread, because the sender is another thread. One channel with
+// capacity for all times replaces the oneshots.
 using times_channel = concurrent_channel<clock::time_point>;
 
 void send_times(times_channel& into) {

@@ -38,5 +38,5 @@ int kevent(int queue, const struct kevent* changes, int change_count, struct kev
            const struct timespec* timeout);
 }
 
-/// For tests: whether EVFILT_USER exists. Older kernels of the BSDs do not have it.
+/// Whether EVFILT_USER exists. Tests set it to false to behave like older kernels of the BSDs.
 extern bool kqueue_has_user_filter;
