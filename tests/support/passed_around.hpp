@@ -57,10 +57,10 @@ void pass_around(Make make, End end) {
     threads.reserve(3);
     for (std::uint64_t t = 0; t < 3; ++t) threads.emplace_back(run, t);
     for (auto& one : threads) one.join();
-    // Poll a future if it was woken after its last poll, or was never woken. Other futures wait for their wake-up.
+    // Every future in the table was polled, so each one must be woken before it is polled again.
     std::mt19937_64 random(seed);
     const auto has_ended = [&](std::unique_ptr<passed>& one) {
-        if (one->by.wakes() != 0 && !one->by.is_woken()) return false;
+        if (!one->by.is_woken()) return false;
         auto answer = one->by.poll();
         const bool is_ready = answer.is_ready();
         if (is_ready) end(*std::move(answer), random);
