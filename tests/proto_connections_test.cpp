@@ -269,7 +269,7 @@ TEST(ProtoMultiplexed, AnswersAreSentAsSoonAsTheyAreReady) {
     });
 }
 
-TEST(ProtoMultiplexed, ErrorOfEncoderEndsConnectionAfterEarlierAnswers) {
+TEST(ProtoMultiplexed, EncoderErrorEndsConnectionAfterEarlierAnswers) {
     run_paused([]() -> task<> {
         auto [client, server] = duplex(4096);
         const auto service = [](std::string text) -> task<result<std::string>> { co_return text; };

@@ -95,7 +95,7 @@ TEST(RuntimeSettings, WithoutLifoSlotAnotherWorkerTakesTheTask) {
     }());
 }
 
-TEST(RuntimeSettings, FewIoEventsPerTickReachAllSources) {
+TEST(RuntimeSettings, SmallEventLimitPerTickReachesAllSources) {
     for (const std::size_t limit : {1u, 2u, 1000u}) {
         const auto rt = eddy::runtime::builder().worker_threads(1).max_io_events_per_tick(limit).build().value();
         const int sum = rt.block_on([]() -> task<int> {
