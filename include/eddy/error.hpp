@@ -63,7 +63,7 @@ public:
     /// Constructs the exception from its text and the source location of the caller.
     explicit misuse(std::string_view text, std::source_location where = std::source_location::current());
 
-    /// Returns the source location of the caller. It is empty if that is unknown.
+    /// Returns the source location of the caller, or an empty location if it is unknown.
     [[nodiscard]] const std::source_location& where() const noexcept { return where_; }
 
 private:
@@ -103,7 +103,7 @@ namespace detail {
 
 /// Prints `text` on standard error and aborts: for misuse that is detected where nothing can be thrown (destructors).
 [[noreturn]] EDDY_API void fatal_misuse(std::string_view text) noexcept;
-/// The same, with the source location of the caller after the text, if it is known.
+/// Same as above, with the source location of the caller after the text, if it is known.
 [[noreturn]] EDDY_API void fatal_misuse(std::string_view text, const std::source_location& where) noexcept;
 
 /// Prints `text` on standard error and aborts: for a system error on an internal thread, which has no caller to report

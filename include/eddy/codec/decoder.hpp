@@ -52,8 +52,8 @@ namespace eddy::codec {
 /// - decode_eof(from) does the same when there will be no more bytes. It is called until it returns nothing. Optional;
 ///   the default calls decode(), and reports errc::bytes_remaining if bytes are left.
 /// - can_continue_after(e) returns whether decoding can continue after the error `e`. Optional; the default is false.
-///   Without a decode_eof(), an error at the end that removed no bytes is the last one, because it would be repeated
-///   endlessly.
+///   Without a decode_eof(), decoding does not continue after an error at the end of the bytes if decode() removed no
+///   bytes: the same error would be repeated endlessly.
 ///
 ///     struct number_codec {
 ///         result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
@@ -94,15 +94,15 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
     }
 }
 
-/// Whether a decoder of exactly this type has find() and find_eof(). They return the same as decode() and decode_eof(),
-/// but instead of the frame an object that converts to it once, and removes it from the buffer then. So the frame is
-/// constructed in place instead of moved. Such a decoder also has reset(), which discards the state of an
-/// incomplete frame.
+/// Whether a decoder of exactly this type has find() and find_eof(). They correspond to decode() and decode_eof(), but
+/// return a found frame instead of the frame: an object that can be converted to the frame once. The conversion removes
+/// the frame from the buffer. So the frame is constructed in place instead of moved. Such a decoder also has reset(),
+/// which discards the state of an incomplete frame.
 template <class C>
 inline constexpr bool finds_frames = false;
 
-/// Returns the next frame, or an object that converts to it. A decoder may keep these functions private and befriend
-/// this class.
+/// Calls find(), find_eof() and reset() of a decoder that has them, else decode() and decode_eof(). Returns the next
+/// frame, or an object that converts to it. A decoder may keep these functions private and befriend this class.
 struct frame_finder {
     template <class C>
     [[gnu::always_inline]] static auto find(C& codec, bytes_mut& from) {
@@ -153,7 +153,7 @@ bool can_continue_at_end(C& codec, const E& error, std::size_t size_before, std:
     return (has_decode_eof<C> || size_now < size_before) && detail::can_continue_after(codec, error);
 }
 
-/// Whether there is a member of this name, of any kind.
+/// Whether `C` has a member named decode_eof, of any kind.
 template <class C>
 concept names_decode_eof = requires { &C::decode_eof; };
 template <class C>

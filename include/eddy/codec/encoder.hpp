@@ -31,9 +31,9 @@ namespace eddy::codec {
 /// - encode(frame, into) appends the frame to `into`, a `bytes_mut`, and returns a `result<void>`. After an error or an
 ///   exception, nothing of the frame is sent.
 ///
-/// The error may be any type that is constructible from std::error_code: the one of its decode(), or the codec's
-/// `error_type`. A codec may encode frames of several types. `sent_type` is the default item type of the sink of
-/// framed::split().
+/// The error may be any type that is constructible from std::error_code. It is the codec's `error_type`, or else the
+/// error type of its decode(). A codec may encode frames of several types. `sent_type` is the default item type of the
+/// sink of framed::split().
 template <class C, class T>
 concept encoder =
     std::constructible_from<detail::codec_error_t<C>, std::error_code> && requires(C& c, T&& frame, bytes_mut& into) {

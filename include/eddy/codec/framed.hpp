@@ -131,8 +131,8 @@ public:
         }
     }
 
-    /// Returns a framed connection with the codec that `f` creates from this one, for a protocol that starts with a
-    /// different one. Keeps the contents of both buffers.
+    /// Returns a framed connection with the codec that `f` returns; `f` is called with the present codec. Use it for a
+    /// protocol that starts with another codec. Keeps the contents of both buffers.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, C&&>;

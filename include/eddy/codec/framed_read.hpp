@@ -83,7 +83,7 @@ public:
         }
     }
 
-    /// Call it when the decoder was replaced: the buffered bytes may be a frame for the new decoder.
+    /// Must be called after the decoder was replaced: the buffered bytes may be a frame for the new decoder.
     void decoder_has_changed() noexcept { may_have_frame_ = may_have_frame_ || !buffer_.empty(); }
 
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
@@ -147,7 +147,8 @@ public:
     [[nodiscard]] const bytes_mut& read_buffer() const noexcept { return frames_.buffer(); }
     [[nodiscard]] bytes_mut& read_buffer() noexcept { return frames_.buffer(); }
 
-    /// Returns a stream with the decoder that `f` creates from this one. Keeps the contents of the buffer.
+    /// Returns a stream with the decoder that `f` returns; `f` is called with the present decoder. Keeps the contents
+    /// of the buffer.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, D&&>;

@@ -29,7 +29,8 @@ public:
     explicit frame_writer(std::size_t boundary) noexcept : boundary_(boundary) {}
     frame_writer(bytes_mut&& buffer, std::size_t boundary) noexcept : buffer_(std::move(buffer)), boundary_(boundary) {}
 
-    /// Ready if the buffer has fewer bytes than the boundary. Otherwise flushes first.
+    /// Returns ready if fewer than boundary() bytes are buffered. Otherwise writes the buffered bytes and flushes the
+    /// writer first.
     template <class W>
     poll_result<outcome> poll_ready(context& cx, W& to) {
         if (buffer_.size() < boundary_) return outcome();
@@ -160,7 +161,8 @@ public:
     [[nodiscard]] const bytes_mut& write_buffer() const noexcept { return frames_.buffer(); }
     [[nodiscard]] bytes_mut& write_buffer() noexcept { return frames_.buffer(); }
 
-    /// Returns a sink with the encoder that `f` creates from this one. Keeps the contents of the buffer.
+    /// Returns a sink with the encoder that `f` returns; `f` is called with the present encoder. Keeps the contents of
+    /// the buffer.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, E&&>;

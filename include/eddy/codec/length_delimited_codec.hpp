@@ -95,11 +95,11 @@ private:
 /// A codec for frames with a length field in front of them.
 ///     codec::framed frames(std::move(stream), codec::length_delimited_options().length_field_length(2).build());
 ///
-/// The length that a peer sends is checked before it is used. It reserves no memory: the buffer grows with the bytes
-/// that are received.
+/// The length that a peer sends is checked before it is used. No memory is reserved for it: the buffer grows with the
+/// bytes that are received.
 /// Errors: errc::frame_too_large for a received or sent frame that exceeds max_frame_length(), or a sent frame whose
 /// size does not fit into the length field; errc::bad_frame_length if the adjusted length is negative or too large;
-/// errc::bytes_remaining at the end. Decoding does not continue after these errors.
+/// errc::bytes_remaining if the bytes end within a frame. Decoding does not continue after these errors.
 /// Thread safety: one thread at a time.
 /// Cost: frames share the buffer; one atomic addition per frame.
 class EDDY_API length_delimited_codec {
@@ -130,7 +130,7 @@ private:
     friend struct detail::frame_finder;
     explicit length_delimited_codec(const length_delimited_options& options) noexcept : options_(options) {}
 
-    /// A frame at the front of a buffer. Converting it removes it from the buffer.
+    /// A frame at the front of a buffer. The conversion removes the frame from the buffer.
     class found_frame {
     public:
         found_frame(bytes_mut& from, std::size_t size) noexcept : from_(&from), size_(size) {}

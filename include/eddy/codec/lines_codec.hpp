@@ -22,9 +22,8 @@ namespace eddy::codec {
 /// A codec for lines of text. A received line may end with "\n" or "\r\n"; the last line may also end with "\r" or
 /// nothing. Sent lines end with "\n". If there are more bytes after the end, as in a file that grows, they start a new
 /// line, except that a "\n" still belongs to a "\r" before it.
-/// Errors: errc::line_too_long for a line of more than `max_length` bytes, as soon as that many were received; the rest
-/// of the line is discarded. errc::invalid_utf8 for a line that is not valid UTF-8. Decoding continues with the next
-/// line.
+/// Errors: errc::line_too_long as soon as more than `max_length` bytes of a line were received; the rest of the line is
+/// discarded. errc::invalid_utf8 for a line that is not valid UTF-8. Decoding continues with the next line.
 /// Thread safety: one thread at a time.
 /// Cost: one allocation for a line of more than 15 bytes. No byte is searched twice.
 class EDDY_API lines_codec {
@@ -51,7 +50,7 @@ public:
 private:
     friend struct detail::frame_finder;
 
-    /// A line at the front of a buffer, with its line ending. Converting it removes it from the buffer.
+    /// A line at the front of a buffer, with its line ending. The conversion removes the line from the buffer.
     class found_line {
     public:
         found_line(bytes_mut& from, std::size_t size, std::size_t with_end) noexcept
@@ -108,7 +107,7 @@ private:
         return part.is_complete ? part.size - 1 : part.size;
     }
     void drop_other_half(bytes_mut& from);
-    /// Returns the limit plus one for a "\r", which does not count.
+    /// Returns `limit` plus one, because a "\r" at the end of a line does not count toward the limit.
     static std::size_t with_return(std::size_t limit) noexcept { return limit == io::no_limit ? limit : limit + 1; }
 
     detail::delimiter_search search_;

@@ -13,7 +13,7 @@ namespace eddy::codec {
 
 /// The halves that split() of a `framed` or `udp_framed` returns: `auto [sink, stream] = std::move(frames).split();`.
 /// streams::reunite(std::move(stream), std::move(sink)) restores the whole object.
-/// Thread safety: each half may be used by one thread at a time, and both at the same time.
+/// Thread safety: the two halves may be used on different threads at the same time; each half, on one thread at a time.
 template <class F, class T>
 struct framed_halves {
     streams::sink_half<F, T> sink;   ///< the half that sends

@@ -176,7 +176,7 @@ private:
             error_ = got->error();
             has_ended_ = error_ == errc::runtime_shutdown || error_ == errc::io_disabled;
         } else {
-            // Copied, so that a message that is kept does not keep 64 KiB.
+            // Copied, so that a message that is kept does not keep the buffer of 64 KiB alive.
             in_.put(std::span(buffer_.get(), (*got)->size));
             from_ = (*got)->from;
             is_decoding_ = true;

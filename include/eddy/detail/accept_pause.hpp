@@ -17,8 +17,8 @@ namespace eddy::detail {
 /// Thread safety: one thread at a time.
 class EDDY_API accept_pause {
 public:
-    /// Returns ready if there is no pause. Otherwise wakes the task when the pause ends; the last caller is woken.
-    /// `future` identifies the caller for leave().
+    /// Returns ready if there is no pause. Otherwise wakes the task of the last caller when the pause ends. `future`
+    /// identifies the caller for leave().
     poll_result<void> poll(context& cx, const void* future) {
         if (!until_) return poll_result<void>::ready();
         return poll_end(cx, future);

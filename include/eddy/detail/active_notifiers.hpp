@@ -7,8 +7,9 @@
 namespace eddy::detail {
 
 /// Tracks active notifiers: notifiers that release the lock of an object between two batches. The object's destructor
-/// waits until they are done. The exception is a notifier on the same thread: one of its wakers runs the destructor, so
-/// it cannot end first. It is marked instead, and must not access the object again.
+/// waits until they are done. The exception is a notifier whose own thread runs the destructor, from one of the wakers
+/// that it woke: the notifier cannot end before the destructor. It is marked instead, and must not access the object
+/// again.
 /// Thread safety: all calls are under the object's lock.
 class EDDY_API active_notifiers {
 public:

@@ -19,23 +19,23 @@
 //
 // An object and its first member may have the same address, so a record also has the object's type.
 //
-// The records also detect that two tasks await the same part of an object that stores one waker, so that only one of
-// them is woken. When an await ends, other awaits of other tasks may have missed their wakeup. Such a task is woken,
-// and if it then polls its await again, it was waiting, and the program ends with a message. A task that has kept its
-// future without polling it, or that was aborted meanwhile, is not reported.
+// The records also detect two tasks that await the same part of an object. That part stores one waker, so only one of
+// the tasks is woken. When an await ends, awaits of other tasks on the same part may have missed their wake-up. Such a
+// task is woken. If it then polls its await again, it was waiting, and the program ends with a message. A task that has
+// kept its future without polling it, or that was aborted meanwhile, is not reported.
 
 namespace eddy::detail {
 
-/// A future whose awaits are recorded. `awaited_object(future)` returns a pointer to the object that it refers to, or
-/// to the future itself if programs keep it in a variable and await it there. It is a hidden friend of the future's
-/// class.
+/// A future whose awaits are recorded. A hidden friend of the future's class, `awaited_object(future)`, returns a
+/// pointer to the object that the future refers to. If programs keep the future itself in a variable and await it
+/// there, the function returns a pointer to the future.
 template <class F>
 concept names_awaited_object = requires(const F& future) { awaited_object(future); };
 
 /// An object that stores one waker: if several tasks await it, only one of them is woken.
 template <class Object>
 concept wakes_one_task = Object::wakes_one_task;
-/// A future that writes to its object, which stores a second waker for this.
+/// A future that writes to its object. The object stores a second waker for such futures.
 template <class F>
 concept writes_to_object = F::writes_to_object;
 
@@ -47,7 +47,7 @@ struct writing_part;
 template <class Object>
 inline constexpr char type_tag = 0;
 
-/// Whether there was a record since the start of the program.
+/// Whether a record was entered into the table since the start of the program.
 EDDY_API extern std::atomic<bool> has_await_records;
 
 /// The record of one await.
@@ -55,7 +55,7 @@ EDDY_API extern std::atomic<bool> has_await_records;
 /// Lifetime: it is in the table from begin() until end() or the destructor, and must not be moved.
 class EDDY_API await_record {
 public:
-    /// For an await of a future of type `F`, which names `object`, or nothing: null.
+    /// Creates the record of an await of a future of type `F`. `object` is what awaited_object_of() returned.
     template <class F, class Object>
     await_record(const F&, const Object* object) noexcept
         : object_(object != nullptr ? static_cast<const void*>(object) : this), type_(&type_tag<Object>) {
@@ -73,7 +73,7 @@ public:
 
     /// Enters the record into the table. `where` is the location of the co_await, and `task` wakes its task.
     void begin(call_site where, const waker& task) noexcept;
-    /// Ends the program with a message if the await has missed a wakeup. Otherwise stores `task`.
+    /// Ends the program with a message if the await has missed a wake-up. Otherwise stores `task`.
     void poll_again(const waker& task) noexcept {
         if (part_ != nullptr) check_wakeup(task);
     }
@@ -97,7 +97,7 @@ private:
     const void* part_ = nullptr;  // the type of the part that stores the waker; null if any number of tasks may wait
     call_site where_ = nullptr;
     waker task_;
-    call_site missed_ = nullptr;  // the co_await that has ended in place of this one, or null
+    call_site missed_ = nullptr;  // the co_await that may have taken the wake-up of this one, or null
     await_record* previous_ = nullptr;
     await_record* next_ = nullptr;
     bool is_listed_ = false;
@@ -111,7 +111,8 @@ struct no_await_record {
     void end() const noexcept {}
 };
 
-/// Returns the object that `future` refers to, or null if its awaits are not recorded.
+/// Returns the object that `future` refers to. Returns null if the class of the future names no object; then only
+/// print_awaits() uses the record.
 template <class F>
 auto awaited_object_of(const F& future) noexcept {
     if constexpr (names_awaited_object<F>) {
@@ -126,7 +127,8 @@ auto awaited_object_of(const F& future) noexcept {
 /// Cost: reads one flag if there are no records.
 template <class Object>
 void check_not_awaited(const Object& object, const char* name) noexcept {
-    // relaxed: the records are behind a lock. A record of this object was made before the destructor began.
+    // relaxed: the flag publishes no other data; a lock guards the records. If there is a record of this object, the
+    // flag was set before the destructor began.
     if (has_await_records.load(std::memory_order_relaxed)) [[unlikely]]
         await_record::check(std::addressof(object), &type_tag<Object>, name);
 }

@@ -109,7 +109,8 @@ public:
         read_later later;
         return take(next, later);
     }
-    /// Same as take(), but if the channel is empty, wakes `wake` when it may no longer be.
+    /// Same as take(), but if the channel is empty, wakes `wake` when a value may have arrived or the channel is
+    /// closed.
     template <class Read>
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
         // Returned by name, so that it is constructed in the caller's object: a block copy would stall (by_parts.hpp).

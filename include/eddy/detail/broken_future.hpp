@@ -45,7 +45,7 @@ struct broken_future {
     broken_future message() const { return {}; }
     broken_future what() const { return {}; }
 
-    // Members of values that they may contain.
+    // Members of the values that results and optionals may contain.
     const broken_future* begin() const { return this; }
     const broken_future* end() const { return this; }
     std::size_t size() const { return {}; }
@@ -98,7 +98,7 @@ auto refuse_lvalue(const A&...) {
     return broken_future();
 }
 
-/// Reports that a spawn function was called with arguments for the work, as std::thread's constructor is.
+/// Reports that a spawn function was called with arguments for the work, which std::thread's constructor accepts.
 template <class... A>
 auto refuse_arguments(const A&...) {
     constexpr bool is_bound = sizeof...(A) == std::size_t(-1);

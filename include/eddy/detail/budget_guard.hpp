@@ -8,7 +8,7 @@
 namespace eddy::detail {
 
 /// A budget guard: makes sure that each item costs a unit of the coop budget, so that a loop over an always-ready
-/// source ends. Usually the source has already consumed the unit.
+/// source returns to the executor. Usually the source has already consumed the unit.
 class budget_guard {
 public:
     explicit budget_guard(context& cx) noexcept : cx_(cx), before_(cx.budget()) {}

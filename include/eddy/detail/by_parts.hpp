@@ -26,9 +26,9 @@ decltype(auto) with_index(std::size_t which, Fn&& f) {
     return f(std::integral_constant<std::size_t, I>());
 }
 
-// GCC copies a trivial optional, expected or variant as one block. If its parts were just written one by one, the wide
-// load cannot be forwarded from the store buffer and stalls until the stores have retired: about 5 ns in each await of
-// a channel. by_parts() avoids this: it constructs a new object from the parts.
+// GCC copies a trivial optional, expected or variant as one block, with a wide load. If the parts of the object were
+// just written one by one, that load cannot be forwarded from the store buffer. It stalls until the stores have
+// retired: about 5 ns in each await of a channel. by_parts() avoids this: it constructs a new object from the parts.
 
 /// Whether GCC may copy an object that contains a `T` as one block.
 template <class T>

@@ -41,8 +41,8 @@ public:
         if (references_.drop(count)) destroy_(this);
     }
 
-    /// Returns whether the bytes are writable and the caller's `count` references are the only ones. Then the accesses
-    /// of all other windows happened before.
+    /// Returns whether the bytes are writable and the caller's `count` references are the only ones. If so, the
+    /// accesses of all other windows happened before this call.
     [[nodiscard]] bool is_own(std::size_t count = 1) const noexcept {
         return is_writable_ && references_.count() == count;
     }
@@ -81,7 +81,7 @@ public:
     explicit adopting_block(Owner&& owner)
         : byte_block(nullptr, 0, gives_writable_bytes<Owner>, &destroy), owner_(std::move(owner)) {
         // SAFETY: the elements are std::byte, char or unsigned char (checked in `bytes`). Const elements are never
-        // written, because is_writable() is false then. owner_ keeps them alive as long as the block.
+        // written, because is_writable() is false then. owner_ keeps the elements alive as long as the block exists.
         auto* const data = const_cast<void*>(static_cast<const void*>(std::data(owner_)));
         set_bytes(static_cast<std::byte*>(data), std::size(owner_));
     }

@@ -31,7 +31,7 @@ inline constexpr bool takes_parts = false;
 template <class Fn, class... Part>
 inline constexpr bool takes_parts<Fn, std::tuple<Part...>> = std::is_invocable_v<Fn, Part...>;
 
-/// Whether `Fn` can be called with a `V` or with its parts; for void, without arguments.
+/// Whether `Fn` can be called with a `V`, or with the parts of a `V`; if `V` is void, without arguments.
 /// `Fn` is an lvalue reference if the function is called as an lvalue.
 template <class Fn, class V>
 inline constexpr bool takes = std::is_invocable_v<Fn, V> || takes_parts<Fn, typename parts_of<V>::type>;

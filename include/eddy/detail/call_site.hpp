@@ -13,7 +13,7 @@ using call_site = const void*;
 static_assert(sizeof(std::source_location) == sizeof(call_site),
               "a source_location is a pointer to the compiler's record");
 
-/// Converts a call site to a std::source_location; null to an empty one.
+/// Converts a call site to a std::source_location. A null call site gives an empty location.
 [[nodiscard]] inline std::source_location source_location_of(call_site where) noexcept {
     return where == nullptr ? std::source_location() : std::bit_cast<std::source_location>(where);
 }

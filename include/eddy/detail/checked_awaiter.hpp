@@ -12,9 +12,9 @@
 #include <eddy/result.hpp>
 
 // EDDY_CHECKS enables checks that need memory in coroutine frames. The CMake target eddy::eddy sets it to 1 in Debug
-// builds. A program with EDDY_CHECKS may be linked with a library without it, and vice versa: no type that both share
-// depends on it. What does depend on it has the value of has_checks as a template argument, so that the linker keeps
-// both variants.
+// builds. A program with EDDY_CHECKS may be linked with a library without it, and vice versa: no type that the program
+// and the library share depends on EDDY_CHECKS. The types that depend on it have the value of has_checks as a template
+// argument, so that the linker keeps both variants.
 #ifndef EDDY_CHECKS
 #define EDDY_CHECKS 0
 #endif
@@ -28,11 +28,11 @@ inline constexpr bool has_checks = EDDY_CHECKS != 0;
 /// is the number of exceptions in flight at the begin of the await.
 EDDY_API void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept;
 
-/// Ends the process with a message if the native stack of this thread is almost used up: nested polls need it, for
-/// example of tasks that are awaited as lvalues.
+/// Ends the process with a message if the native stack of this thread is almost used up. Nested polls use it, for
+/// example when tasks are awaited as lvalues.
 EDDY_API void check_native_stack(call_site where) noexcept;
 
-/// Whether an await must not discard its output: it may be an error.
+/// Whether a program must use the output of an await, because the output may be an error.
 template <class T>
 inline constexpr bool must_be_used = is_expected<T> && !std::is_same_v<T, discardable_result>;
 
@@ -47,8 +47,9 @@ struct record_of_await<A> {
     using type = await_record;
 };
 
-/// An awaiter that detects an await whose output is not used, because the compiler has evaluated both branches of a
-/// conditional expression (see docs/compilers.md), and a recursion that is too deep. It also records the await.
+/// An awaiter with two checks. It detects an await whose output is not used because the compiler has evaluated both
+/// branches of a conditional expression (see docs/compilers.md). It detects a recursion that is too deep. It also
+/// records the await.
 template <class A>
 class checked_awaiter : public A {
 public:
@@ -57,7 +58,8 @@ public:
         : A(awaiting, std::forward<Args>(args)...),
           awaiting_here_(awaiting),
           awaited_at_(awaiting.where),
-          // A refers to a future or moves it; a future that names its object keeps the address when it is moved from.
+          // `A` refers to a future or moves it. A future that names its object still has the object's address after a
+          // move.
           record_(args..., awaited_object_of(args)...) {  // NOLINT(bugprone-use-after-move)
         check_native_stack(awaited_at_);
         if constexpr (is_recorded) static_cast<leaf&>(*this).ask = &checked_awaiter::ask_recorded;

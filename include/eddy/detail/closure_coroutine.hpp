@@ -12,12 +12,13 @@
 // A coroutine that is a lambda refers to the lambda's captures, and does not copy them. So `spawn([x]() -> task<void>
 // {...}())` is a mistake: the lambda is destroyed at the end of the statement, before the coroutine runs. The promise's
 // constructor receives the lambda, so the library can compare its address with the native stack. (Clang does not pass
-// lambdas to the promise, so it has no such check.) The check is made when the coroutine is spawned or awaited as an
-// rvalue, and when it starts: it may be inside of another future, such as a join.
+// lambdas to the promise, so the library has no such check there.) The check is made when the coroutine is spawned or
+// awaited as an rvalue. It is made again when the coroutine starts, because the coroutine may be inside of another
+// future, such as a join.
 
 namespace eddy::detail {
 
-/// Returns the name of the type in the text that GCC and Clang make of a function.
+/// Returns the name of the type `C`, taken from the text of __PRETTY_FUNCTION__ of GCC and Clang.
 template <class C>
 constexpr std::string_view type_in_text() noexcept {
     std::string_view text = __PRETTY_FUNCTION__;
@@ -55,12 +56,13 @@ template <class C>
     }
 }
 
-/// Returns whether `object` is on the native stack of the poll that runs on this thread. If it is, it is destroyed
+/// Returns whether `object` is on the native stack of the poll that runs on this thread. Such an object is destroyed
 /// before a task that is spawned now runs. Returns false outside of a poll.
 [[nodiscard]] EDDY_API bool is_on_stack_of_poll(const void* object) noexcept;
 
-/// Returns whether `object`, a lambda whose coroutine starts now, was on the native stack of this thread and is
-/// destroyed. A lambda that exists is in a coroutine frame or in the heap, or belongs to a caller of the executor.
+/// Returns whether the lambda `object`, whose coroutine starts now, was on the native stack of this thread and has been
+/// destroyed. A lambda that still exists is in a coroutine frame, on the heap, or on the stack of a caller of the
+/// executor.
 [[nodiscard]] EDDY_API bool is_gone_from_stack(const void* object) noexcept;
 
 /// Throws misuse for a coroutine whose lambda is_on_stack_of_poll().

@@ -10,9 +10,9 @@
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
 #define EDDY_CLOSURES_DIE_TWICE 1
-// Another bug of these versions: in a coroutine with a co_await in a condition, and without a local variable, the
-// compiler puts the condition's value before the promise, where the standard layout of a coroutine frame has none. So
-// the frame's address that is computed from the promise is wrong, by 8 bytes.
+// Another bug of these versions occurs in a coroutine with a co_await in a condition and without a local variable. The
+// compiler puts the condition's value before the promise, where the standard layout of a coroutine frame has no value.
+// So the frame's address that is computed from the promise is wrong, by 8 bytes.
 #define EDDY_MISPLACES_PROMISES 1
 #endif
 

@@ -89,7 +89,7 @@ struct EDDY_API core_joined : core_task, joinable {
     void report(unread_failure failure) noexcept;
 
 private:
-    /// Returns from `parted` to counted references. Called by the handle.
+    /// Replaces `parted` by `is_shared`, so that the references are counted again. Called by the handle.
     void share_again() noexcept;
 };
 

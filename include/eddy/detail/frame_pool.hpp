@@ -107,8 +107,8 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 }  // namespace from_pool
 #endif
 
-/// Returns the blocks that this thread has freed for other threads' heaps. Call it before the thread parks, so that
-/// they do not stay in an incomplete batch.
+/// Returns the blocks that this thread has freed for other threads' heaps. Call it before the thread parks, so that the
+/// blocks do not stay in an incomplete batch.
 EDDY_API void flush_freed_blocks() noexcept;
 
 /// Creates an object in a block of the pool. Free it with pool_delete().
@@ -156,7 +156,7 @@ void pool_destroy(T* object) noexcept {
     }
 }
 
-/// Owns an object that pool_make() has created.
+/// A deleter for objects that pool_make() has created.
 struct pool_destroyer {
     void operator()(auto* object) const noexcept { pool_destroy(object); }
 };

@@ -123,8 +123,8 @@ public:
     /// Makes the next poll include all futures, woken or not.
     void queue_all() noexcept { woken_.queue_all(); }
 
-    /// Cancels all futures gracefully. Ready when all are destroyed. Exceptions pass through; that future stays, and is
-    /// polled again later.
+    /// Cancels all futures gracefully. Returns ready when all are destroyed. An exception of a future passes through;
+    /// that future stays in the set and is polled again later.
     poll_result<void> poll_cancel(context& cx) {
         return poll_cancel(cx, [](F& future, context& its) { return poll_cancel_child(&future, its); });
     }

@@ -124,7 +124,8 @@ private:
         }
     }
 
-    /// Ends all children but the output of `winner`. Returns whether none is running any more.
+    /// Cancels and destroys all children except `winner`, which keeps its output. Returns whether no child is running
+    /// any more.
     template <std::size_t... I>
     bool end_all_but(std::size_t winner, context& cx, std::index_sequence<I...> each) {
         if (winner == all) return true;
@@ -132,8 +133,8 @@ private:
         return !(std::get<I>(children_).is_running() || ...) || cancel_in_turn(cx, each);
     }
 
-    /// Polls the remaining children with poll_cancel(), beginning with another child each time: a child may use up the
-    /// coop budget in each poll until a later child has ended.
+    /// Polls the remaining children with poll_cancel(). Begins with a different child each time, because a child may
+    /// use up the coop budget in each poll until a later child has ended.
     template <std::size_t... I>
     bool cancel_in_turn(context& cx, std::index_sequence<I...>) {
         const std::size_t first = start_ = (start_ + 1) % count;

@@ -41,7 +41,7 @@ public:
     }
 
     /// Returns whether the limit has passed since the last progress, or since the first operation began to wait.
-    /// Otherwise wakes the task when it has. Called by an operation that waits.
+    /// Otherwise wakes the task when the limit has passed. Called by an operation that waits.
     [[nodiscard]] bool poll_late(context& cx, direction waiting) {
         if (!waits_[waiting]) {
             waits_[waiting] = true;

@@ -14,8 +14,8 @@
 #include <eddy/io/async_write.hpp>
 #include <eddy/result.hpp>
 
-// Argument checks for the I/O algorithms, which report a wrong type with one static_assert; and wrappers around
-// user-provided readers and writers, which check the counts that these return.
+// Argument checks for the I/O algorithms: each check reports a wrong type with one static_assert. Wrappers around
+// user-provided readers and writers: they check the counts that the functions return.
 
 namespace eddy::detail {
 
@@ -41,7 +41,7 @@ constexpr bool check_borrowed() {
     return is_named;
 }
 
-// Whether the argument is a reader, a buffered reader, a writer, or seekable.
+// Check, each with one static_assert, that the argument is a reader, a buffered reader, or a writer.
 template <class R>
 constexpr bool check_reader() {
     constexpr bool fits = io::async_read<std::remove_reference_t<R>>;
@@ -69,7 +69,7 @@ constexpr bool check_writer() {
     return fits;
 }
 
-// The same, and whether it is an lvalue.
+// Same as above; also check that the argument is an lvalue.
 template <class R>
 constexpr bool check_borrowed_reader() {
     return check_borrowed<R>() && check_reader<R>();

@@ -93,7 +93,7 @@ public:
     /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
     void shut_down_soon() noexcept;
 
-    // The next five are for callers that will release() the descriptor.
+    // The next five functions are for callers that will release() the descriptor.
 
     /// Same as poll_flush(), but leaves an error of the connection for take_connection_error().
     poll_result<result<void>> poll_sent(context& cx, const void* future);
@@ -109,7 +109,7 @@ public:
     /// Registers the socket if needed, and makes the driver report readiness for `wanted`.
     /// Thread safety: if two threads, one per direction, call it concurrently, one registers and the other waits.
     result<void> ensure_ready_for(const context& cx, io::interest wanted);
-    /// Waits until an operation in the direction is worth trying, as a poll function. Registers the socket if needed.
+    /// Returns ready when an operation in the direction is worth trying. Registers the socket if needed.
     poll_result<result<io::ready>> poll_ready(direction way, context& cx);
     /// Returns the readiness state that is shared with the driver.
     /// Preconditions: the socket is registered.
@@ -236,7 +236,8 @@ private:
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
-/// For await_record.hpp: the part of an io_socket that stores the waker of a direction. There are no such objects.
+/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. There are no objects
+/// of this type.
 template <direction Way>
 struct socket_part {
     static constexpr bool wakes_one_task = true;
@@ -289,7 +290,8 @@ private:
     wait_record record_;  // if it has waited, the socket may hold its waker
 };
 
-/// The effect of an operation with an empty buffer: none, or the call, because an empty datagram is valid.
+/// The effect of an operation with an empty buffer: it does nothing, or it makes its call. Datagram sockets make the
+/// call, because an empty datagram is valid.
 enum class if_empty : bool { nothing, call };
 
 /// The base of the futures that make one call, with a buffer or a list of buffers.

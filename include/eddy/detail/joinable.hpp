@@ -53,17 +53,17 @@ struct work_ops {
     /// Polls the future. Returns true if it has ended; the outcome is set then. Throws what the future throws. Not
     /// called for coroutines that have a `root`, whose frames the executor polls.
     bool (*poll)(Task& task, context& cx);
-    /// Polls the cancellation. Returns true if the future may be destroyed. If the frames of a coroutine are destroyed
-    /// by then, it has set `root` to null. If this pointer is null, the executor cancels a coroutine itself, and
+    /// Polls the cancellation. Returns true if the future may be destroyed. If this function has destroyed the frames
+    /// of a coroutine, it has set `root` to null. If this pointer is null, the executor cancels a coroutine itself, and
     /// destroys any other future directly.
     bool (*poll_cancel)(Task& task, context& cx);
     /// Destroys the work. Called once.
     void (*destroy_future)(Task& task) noexcept;
     /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
     void (*fail)(Task& task, std::exception_ptr thrown) noexcept;
-    /// The last call.
+    /// Frees the memory of the task. No other function is called afterwards.
     void (*free_memory)(Task& task) noexcept;
-    /// On an event loop, null for a task without a join handle.
+    /// Returns the name of the task. On an event loop, the pointer is null for a task without a join handle.
     std::string_view (*name)(const Task& task) noexcept;
 };
 

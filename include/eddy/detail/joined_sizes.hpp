@@ -5,9 +5,9 @@
 #include <tuple>
 #include <utility>
 
-// The specializations of eddy::joined. There is one for each size, since a structured binding takes members from one
-// class only, not from its bases. The constructors take references: GCC 12 at -O2 warns, in users' builds, that a
-// by-value parameter which is moved on may be uninitialized.
+// The specializations of eddy::joined. There is one specialization for each size, since a structured binding takes
+// members from one class only, not from its bases. The constructors take references: GCC 12 at -O2 warns, in users'
+// builds, that a by-value parameter which is moved on may be uninitialized.
 
 namespace eddy {
 

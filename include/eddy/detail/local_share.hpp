@@ -39,8 +39,8 @@ EDDY_API void close(local_tasks& tasks) noexcept;
 /// A counted reference to a local set, or null.
 using local_share = ref_ptr<local_tasks, counts_by_functions>;
 
-/// A future that polls a local set, and is woken when one of the set's tasks is. While it waits, it is in the set's
-/// list of drivers, and the set's lock guards it.
+/// A future that polls a local set, and is woken when one of the set's tasks is woken. While it waits, it is in the
+/// set's list of drivers, and the set's lock guards it.
 struct local_driver {
     waker wake;
     local_driver* previous = nullptr;
@@ -57,7 +57,7 @@ EDDY_API void check_driver(const local_tasks& tasks, std::source_location where)
 /// Polls up to 61 queued tasks, each with a full coop budget. Then arranges that `cx` is woken when a task is queued.
 EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
 
-/// Same as drive(), for a caller that waits until the set has no tasks. Returns whether that is so.
+/// Same as drive(), for a caller that waits until the set has no tasks. Returns whether the set has no tasks.
 /// Errors: throws `misuse` if called from a task of the set, or while another thread is polling the set.
 [[nodiscard]] EDDY_API bool drive_to_end(local_tasks& tasks, context& cx);
 /// Aborts all tasks.

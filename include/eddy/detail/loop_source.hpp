@@ -40,7 +40,7 @@ public:
     }
 
 private:
-    F* kept_;  // null: it was ready in an earlier round
+    F* kept_;  // null: the future was ready in an earlier round
 };
 
 /// The branch of a stream: its next item.
@@ -90,7 +90,8 @@ bool is_empty_output(const std::expected<std::optional<T>, E>& output) noexcept 
     return output.has_value() && !output->has_value();
 }
 
-/// The state of a function's branch that its rounds share: its empty outputs.
+/// The state that all rounds of a function's branch share. It tells whether the function's futures repeatedly have an
+/// empty output.
 struct empty_outputs {
     bool was_last = false;  // the last output that the handler got was empty
     bool rests = false;     // the output of this round was empty again, in the first poll

@@ -17,9 +17,9 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// The value or the error of a handler that never ends the loop.
+/// Stands for the type of the value or of the error if a handler never ends the loop with a value or an error.
 struct goes_on {};
-/// The value of a loop whose handlers end it with different types.
+/// Stands for the type of the value if the handlers end the loop with values of different types.
 struct values_differ {};
 
 /// The types of the value and of the error with which an outcome of a handler ends the loop.

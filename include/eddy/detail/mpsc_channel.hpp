@@ -15,8 +15,8 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 
-// The channels with their values. Both have the same interface for the receiver: peek() returns the next value,
-// drop_front() destroys it.
+// The bounded and the unbounded channel, with their values. Both have the same interface for the receiver: peek()
+// returns the next value, drop_front() destroys it.
 
 namespace eddy::detail {
 
@@ -166,7 +166,7 @@ private:
         head_ = (head_ + 1) & head_mask;
     }
 
-    static constexpr std::size_t head_mask = (std::size_t{1} << 31) - 1;  // wraps around where the tail does
+    static constexpr std::size_t head_mask = (std::size_t{1} << 31) - 1;  // wraps around at 2^31, as the tail does
 
     const std::size_t mask_;
     const std::unique_ptr<slot[]> slots_;
@@ -266,7 +266,7 @@ private:
         std::construct_at(&fresh->value, std::move(value));
         return fresh.release();
     }
-    /// Destroys the value and the node that push() refused.
+    /// Destroys the value and the node that push() rejected.
     struct unsent {
         node* one;
         ~unsent() {

@@ -29,9 +29,9 @@
 //     receiver: waker slot = waker; word: all received -> mark
 //     sender:   word: mark -> claimed; take the waker; publish; wake
 //
-// In the bounded channel, a claim also synchronizes with all later claims. This is necessary because the permit of a
-// freed position may go to another sender than the position. The receiver hands that permit over under the lock,
-// without a change of the word:
+// In the bounded channel, a claim also synchronizes with all later claims. This is necessary because the receiver may
+// pass the permit of a freed position to a waiting sender, and another sender, with an older permit, may claim that
+// position. The receiver hands the permit over under the lock, without a change of the word:
 //
 //     receiver: frees position, permit -> B (lock)    B: claims    A, with an older permit: claims that position
 //
@@ -78,7 +78,7 @@ public:
 
     /// Return the number of senders and of weak senders, for information.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.count(); }
-    // relaxed: the count may be stale. Nothing is read through it.
+    // relaxed: the count may be stale. It publishes no other data.
     [[nodiscard]] std::size_t weak() const noexcept { return weak_.load(std::memory_order_relaxed); }
 
 private:
@@ -105,8 +105,8 @@ private:
     waiter_list<> waiters_;
 };
 
-/// The state of the bounded channel: the word of a semaphore. A permit is the right to send one value, `mark` says that
-/// the receiver waits, and the extra bits are the tail: the number of values claimed so far, modulo 2^31.
+/// The state of the bounded channel: the word of a semaphore. A permit is the right to send one value. `mark` says that
+/// the receiver waits. The extra bits are the tail: the number of values claimed so far, modulo 2^31.
 class EDDY_API bounded_state : public semaphore_state<30>, public mpsc_shares {
     using base = semaphore_state<30>;
 
@@ -223,7 +223,7 @@ public:
     static constexpr word mark = 1;
     static constexpr word closed = 2;
 
-    /// `first` has no value and counts as received.
+    /// Creates a channel with one node, `first`. The node has no value and counts as received.
     // SAFETY: a node's address has its two low bits clear (it contains a pointer), so they can store the flags. The
     // channel owns all nodes; node_of() casts back only while the node is in the list.
     explicit unbounded_state(mpsc_node& first) noexcept : last_(reinterpret_cast<word>(&first)) {}

@@ -117,11 +117,12 @@ struct notify_waiter : waiter {
 
     notify_waiter() noexcept = default;
     explicit notify_waiter(std::uint64_t calls_before) noexcept : stage(stages::fresh), calls(calls_before) {}
-    /// For the move constructor of `what`, the future. Aborts if `other` already waits.
+    /// For the move constructor of a future; `what` is the future's name. Aborts with a message if `other` already
+    /// waits.
     notify_waiter(const notify_waiter& other, const char* what) noexcept : stage(other.stage), calls(other.calls) {
         if (other.stage == stages::waiting) fatal_moved(what, other.polled_at);
     }
-    /// The same, with the message `misuse`, and the place where the future was made.
+    /// Same as above. The message has the text `misuse` and the location `made_at`, at which the future was created.
     notify_waiter(const notify_waiter& other, const char* misuse, const std::source_location& made_at) noexcept
         : stage(other.stage), calls(other.calls) {
         if (other.stage == stages::waiting) fatal_misuse(misuse, made_at);
@@ -144,7 +145,7 @@ public:
     void notify_one() noexcept {
         if (!leave_permit()) notify_waiting(notify_waiter::notification_kind::to_first);
     }
-    /// Notifies the waiter that has waited shortest, or stores a permit if there are no waiters.
+    /// Notifies the waiter that began to wait last, or stores a permit if there are no waiters.
     void notify_last() noexcept {
         if (!leave_permit()) notify_waiting(notify_waiter::notification_kind::to_last);
     }
@@ -190,8 +191,8 @@ public:
         if (one.stage == notify_waiter::stages::waiting) leave_waiting(one);
     }
 
-    /// Returns whether `is_so()`. Otherwise `wake` will be woken by the next notification, which follows each change of
-    /// that condition.
+    /// Returns true if `is_so()` returns true. Otherwise the next notification will wake `wake`. The notifier must
+    /// notify after each change of the condition.
     template <class Fn>
     [[nodiscard]] bool poll_until(notify_waiter& one, const waker& wake, const Fn& is_so) noexcept {
         for (;;) {

@@ -83,7 +83,7 @@ public:
         return &*value_;
     }
 
-    // Precondition of both: no other thread accesses this object.
+    // Precondition of get_alone() and take(): no other thread accesses this object.
     [[nodiscard]] T* get_alone() noexcept { return is_set() ? &*value_ : nullptr; }
     [[nodiscard]] std::optional<T> take() {
         if (!is_set()) return std::nullopt;

@@ -11,7 +11,7 @@
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 
-// Helpers for combinators that convert one std::expected to another, with a void value or not.
+// Helpers for combinators that convert one std::expected to another. The value types may be void.
 
 namespace eddy::detail {
 

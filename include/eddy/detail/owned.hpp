@@ -105,7 +105,7 @@ stored_t<T> take_output(poll_result<T>&& answer) {
     }
 }
 
-/// Returns `poll()`. Calls `end()` if that is ready or throws.
+/// Returns the result of `poll()`. Calls `end()` if the result is ready, or if `poll()` throws.
 template <class Poll, class End>
 auto poll_then_end(const Poll& poll, const End& end) {
     try {
@@ -118,7 +118,7 @@ auto poll_then_end(const Poll& poll, const End& end) {
     }
 }
 
-/// Calls the child's poll_cancel(), if there is a child and it has that function. Returns true when it may be
+/// Calls the child's poll_cancel(), if there is a child and it has that function. Returns true when the child may be
 /// destroyed.
 template <class F>
 bool poll_cancel_child(F* child, context& cx) {

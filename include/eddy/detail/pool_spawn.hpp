@@ -30,10 +30,10 @@ EDDY_API void start(pool& shared, spawned_task& task) noexcept;
 /// Checks that the current thread may block. `what` is the caller's name.
 /// Errors: throws `nested_runtime` on a thread that runs tasks, which would be blocked too.
 EDDY_API void check_may_block(const char* what, std::source_location where);
-/// The same, for a caller that is about to wait for `shared`.
+/// Same as above, for a caller that is about to wait for `shared`.
 /// Errors: also throws `misuse` in a forked child process, which has none of the pool's workers.
 EDDY_API void check_may_block(const pool& shared, const char* what, std::source_location where);
-/// The same, for a caller that waits until `awaited` is idle.
+/// Same as above, for a caller that waits until `awaited` is idle.
 /// Errors: also throws `nested_runtime` if `awaited` cannot become idle before the calling task has ended.
 EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
 

@@ -35,7 +35,8 @@ public:
     explicit child_polls(std::size_t count) noexcept : count_(count) {}
 
     /// Calls `poll_child(number, context&)` for the selected children. If all are selected, the first is number
-    /// `first`, and children that have ended are included. Exceptions pass through; that child is polled again later.
+    /// `first`, and children that have ended are included. An exception of a child passes through; that child is polled
+    /// again later.
     template <class Fn>
     outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
         return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);
@@ -206,7 +207,7 @@ private:
         }
     }
 
-    /// The index of no child.
+    /// An index that means no child.
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
     std::optional<std::vector<child>> children_;  // nullopt when the group has ended

@@ -8,7 +8,7 @@
 
 namespace eddy::detail {
 
-/// A number of owners. The last owner to leave learns that it is the last, and destroys what they own together.
+/// A number of owners. drop() tells the last owner that it is the last: it must destroy the object that they share.
 /// Thread safety: any thread.
 ///
 /// The memory orders are the same for every count:
@@ -25,7 +25,7 @@ public:
     // relaxed: what publishes the object publishes the count, too.
     void set(Word count) noexcept { word_.store(count, std::memory_order_relaxed); }
 
-    /// Adds owners for a caller that is one.
+    /// Adds owners. The caller must be an owner.
     void add(Word count = 1) noexcept { word_.fetch_add(count, std::memory_order_relaxed); }
 
     /// Adds an owner, unless there are none. Returns whether it did.
@@ -56,7 +56,8 @@ struct counts_by_members {
     static void add(auto& object) noexcept { object.retain(); }
     static void drop(auto& object) noexcept { object.release(); }
 };
-/// The same, by functions retain(object) and release(object) in its namespace, for a class that is incomplete here.
+/// Same as counts_by_members, but calls functions retain(object) and release(object) in the namespace of the object's
+/// class. For a class that is incomplete here.
 struct counts_by_functions {
     static void add(auto& object) noexcept { retain(object); }
     static void drop(auto& object) noexcept { release(object); }

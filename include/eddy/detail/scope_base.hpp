@@ -261,7 +261,7 @@ private:
         auto& me = of(task);
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
-        me.outcome_.discard();  // before ended(): it may refer to objects that outlive only the scope
+        me.outcome_.discard();  // before ended(), after which objects that the outcome refers to may be destroyed
         me.scope.ended(me);
     }
     static void fail(core_task& task, std::exception_ptr thrown) noexcept {

@@ -27,7 +27,7 @@
 // task that releases permits serves the list from its front. So waiters are served in FIFO order, and a large request
 // at the front blocks smaller requests behind it; otherwise it could starve. Permits that do not suffice for the first
 // waiter stay in the word. The permits assigned to a waiter are removed from the word immediately. If the waiter leaves
-// before it has seen them, it releases them.
+// before it has seen its permits, it releases them.
 //
 // Each change of the word is one read-modify-write, also under the lock, because `mark` and `extra` change without it.
 
@@ -36,7 +36,8 @@ namespace eddy::detail {
 /// The result of an attempt to acquire permits.
 enum class acquired : std::uint8_t { yes, not_yet, closed };
 
-/// A waiter for permits. The state's lock guards all members while it is in the list; otherwise its owner may use them.
+/// A waiter for permits. The state's lock guards all members while the waiter is in the list; otherwise the waiter's
+/// owner may use them.
 struct permit_waiter : waiter {
     std::size_t needed = 0;
     acquired outcome = acquired::not_yet;
@@ -67,8 +68,8 @@ public:
         // relaxed: the destroying thread is the last user, and already synchronizes with the other users.
         if ((word_.load(std::memory_order_relaxed) & waiting) != 0) destroyed_too_early();
     }
-    /// Aborts with `text` unless `count` permits are free: the others are held, or assigned to a waiter that has not
-    /// seen them yet. For the destructor of the owner of this state, and not for channels.
+    /// Aborts with `text` unless exactly `count` permits are free. A permit that is not free is held, or is assigned to
+    /// a waiter that has not seen it yet. For the destructor of the owner of this state, and not for channels.
     void check_all_free(std::size_t count, const char* text) const noexcept {
         // relaxed: as in the destructor.
         if (permits(word_.load(std::memory_order_relaxed)) != count) [[unlikely]]
@@ -90,8 +91,8 @@ public:
 
     /// Takes `count` permits, or appends `entry` to the list with a clone of `wake`.
     [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& entry, const waker& wake) noexcept;
-    /// Returns the outcome of a waiter that acquire_or_wait() has appended. It is in no list unless this returns
-    /// `not_yet`.
+    /// Returns the outcome of a waiter that acquire_or_wait() has appended. Unless the outcome is `not_yet`, the waiter
+    /// is in no list.
     [[nodiscard]] acquired poll_again(permit_waiter& entry, const waker& wake) noexcept;
     /// Removes a waiter that acquire_or_wait() has appended. Permits that were assigned to it are released. Returns
     /// true if it had been assigned its permits.
@@ -104,7 +105,7 @@ public:
         do {
             if ((now & waiting) != 0 || count > max_permits - permits(now)) return give(count);
             // release: pairs with the acquire in try_acquire() and other takers. The next holder of the permits sees
-            // what this one did.
+            // what the caller did before.
         } while (
             !word_.compare_exchange_weak(now, now + count * one, std::memory_order_release, std::memory_order_relaxed));
         return true;

@@ -16,12 +16,12 @@ namespace eddy::detail {
 
 struct frame;
 
-/// Throws misuse for a coroutine that ended without co_return. `awaited_at` is where it was awaited.
+/// Throws misuse for a coroutine that ended without co_return. `awaited_at` is the location of the await.
 [[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
 /// Throws misuse for a task that was awaited, spawned or run after its end or after it was moved from.
 [[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
-/// Destroys an exception. Not inlined, because it is rare, and because GCC 12 emits false warnings about an
-/// uninitialized exception where it can inline the destructor.
+/// Destroys an exception. The function is not inlined, because it is rarely called, and because GCC 12 emits false
+/// warnings about an uninitialized exception where it can inline the destructor.
 [[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
 /// The outcome of a future: nothing yet, a value, or an exception.
@@ -60,7 +60,8 @@ public:
         }
     }
 
-    /// Replaces a value, if there is one: the destructor of a coroutine's local may throw after co_return.
+    /// Sets the exception, and destroys a value that was set before: the destructor of a coroutine's local variable may
+    /// throw after co_return.
     void set_exception(std::exception_ptr thrown) noexcept {
         destroy();
         std::construct_at(std::addressof(error_), std::move(thrown));
@@ -118,7 +119,7 @@ struct slot_base {
     enum class fate : unsigned char {
         running,
         gone,   ///< the coroutine ran to its end, and its coroutine frame has destroyed itself
-        ended,  ///< an error ended it (`try_`): the caller that resumed it must destroy its coroutine frame
+        ended,  ///< an error ended the coroutine (`try_`): the code that resumed it must destroy its coroutine frame
     };
 
     /// Set by `try_`: ends the awaiting coroutine if the outcome is an error, and returns whether it did.

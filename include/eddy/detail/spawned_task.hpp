@@ -19,7 +19,8 @@ struct spawned_task;
 
 /// The operations of a spawned task.
 struct spawned_ops : join_ops, work_ops<spawned_task> {
-    /// Takes the exception, or a description of the error, of an outcome that was not taken; otherwise empty.
+    /// Takes the exception, or a description of the error, out of an outcome that was not taken. Returns an empty
+    /// failure if there is none.
     unread_failure (*failure)(spawned_task& task) noexcept;
     void (*destroy_output)(spawned_task& task) noexcept;
 };
@@ -42,7 +43,7 @@ struct spawned_task : joinable {
 
     atomic<std::uint64_t> state;  ///< the word of task_state
     spawned_task* next_queued = nullptr;
-    frame* root = nullptr;  ///< of a coroutine, which the worker polls directly instead of by the operations
+    frame* root = nullptr;  ///< a coroutine's outermost frame, which the worker polls directly; else null
     task_owner* const owner;
     spawned_task* previous_owned = nullptr;
     spawned_task* next_owned = nullptr;

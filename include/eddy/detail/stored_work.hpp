@@ -25,8 +25,8 @@ namespace eddy::detail {
 template <class W>
 using called_t = std::invoke_result_t<W&>;
 
-/// The output type of spawned work: the output of a future, the output of the future that a callable makes, or the
-/// result of a callable that makes none.
+/// The output type of spawned work. For a future: its output type. For a callable: the output type of the future that
+/// it returns, or else its result type.
 template <class W>
 struct work_output : outcome_of<std::decay_t<called_t<W>>> {};
 template <future W>

@@ -128,8 +128,8 @@ private:
 };
 
 /// Cancels two objects concurrently. Each function returns whether its object is destroyed; the call returns whether
-/// both are. The order alternates, because the first object could use up the coop budget in each poll until it has
-/// ended.
+/// both objects are destroyed. The order alternates, because the first object could use up the coop budget in each poll
+/// until it has ended.
 class end_in_turn {
 public:
     template <class First, class Second>
@@ -168,7 +168,7 @@ public:
         }
     }
 
-    /// Polls the future, or returns the value. Ready once.
+    /// Polls the future, or returns the value. Returns ready once.
     /// Preconditions: it was started.
     poll_result<output_type> poll(context& cx) {
         if constexpr (is_future) {
@@ -325,7 +325,7 @@ public:
         return items_.cancel(cx);
     }
 
-    /// Includes the item whose predicate is being evaluated.
+    /// Returns the bounds of the items, including the item whose predicate is being evaluated.
     [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
 
 private:
@@ -346,7 +346,7 @@ private:
     inner_stream<S> items_;
     Fn f_;
     std::optional<item> held_;
-    body body_;  // declared last: it may refer to `held_`, and to captures of `f_`
+    body body_;  // declared last: the body may refer to `held_`, and to captures of `f_`
 };
 
 // ---- Checks ----
@@ -492,7 +492,8 @@ template <class Fn, class State, class V>
 inline constexpr bool takes_state =
     std::is_invocable_v<std::decay_t<Fn>&, State&, V> || std::is_invocable_v<std::decay_t<Fn>&, State, V>;
 
-/// The result of a function of a state and a value, both by value. If `V` is void, only the state is passed.
+/// The result type of a fold's step function, called with an rvalue State and an rvalue V; or only with the State if
+/// `V` is void.
 template <class Fn, class State, class V>
 struct step_result : std::invoke_result<Fn&, State, V> {};
 template <class Fn, class State>
@@ -526,7 +527,7 @@ constexpr bool is_given_stream() {
     return given && streams;
 }
 
-/// The same, for a stream whose items are `Item`s.
+/// Same as is_given_stream(), for a stream whose items are `Item`s.
 template <class S, class Item>
 constexpr bool is_stream_of() {
     if constexpr (!is_given_stream<S>()) {

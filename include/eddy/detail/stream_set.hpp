@@ -58,7 +58,7 @@ public:
         return item;
     }
 
-    /// Cancels all streams. Ready when they are gone. Calls `ended(entry)` for each stream, and removes it.
+    /// Cancels all streams. Returns ready when they are gone. Calls `ended(entry)` for each stream, and removes it.
     /// Errors: rethrows the exception of a stream. The stream stays in the set and is polled again.
     template <class Ended>
     poll_result<void> poll_cancel(context& cx, Ended ended)

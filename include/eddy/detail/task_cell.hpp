@@ -47,8 +47,8 @@ public:
 ///     spawned_output    the pool, a local set
 ///     core_output       an event loop
 ///
-/// An `Output` has `header`, the type in the operations; `fail`; and `operations_of<Cell>`, the table of operations.
-/// `Name` is std::string for a named task.
+/// An `Output` has three members: `header`, the type that the operations take; the function `fail`; and
+/// `operations_of<Cell>`, the table of operations. `Name` is std::string for a named task.
 template <template <class> class Output, class W, class Name = no_name>
 class task_cell final : public Output<work_output_t<W>> {
     using base = Output<work_output_t<W>>;

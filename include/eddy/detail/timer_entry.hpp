@@ -68,7 +68,7 @@ public:
     /// Returns the driver in which the entry was last armed, or null if the entry is idle.
     [[nodiscard]] time_driver* driver() const noexcept { return driver_; }
 
-    /// Returns to idle. Returns the waker, if it was not woken; the caller should drop it outside of locks.
+    /// Changes the state to `idle`. Returns the waker, if it was not woken; the caller should drop it outside of locks.
     waker disarm() noexcept;
 
 private:

@@ -27,7 +27,7 @@ struct unread_error {
 };
 
 /// The failure of an outcome that no code has taken: an exception, an error, or none. It has only two pointers, because
-/// one is made at the end of each task.
+/// one object is created at the end of each task.
 struct unread_failure {
     std::exception_ptr thrown;
     unread_error* error = nullptr;  ///< owned; a std::unique_ptr would be compiled again in each program

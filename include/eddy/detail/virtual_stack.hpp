@@ -46,14 +46,14 @@ enum class leaf_request : unsigned char {
 
 /// A future that a coroutine awaits in place.
 struct leaf {
-    /// Polls or cancels the future. Null if the future is ready after any wakeup, so that no poll is needed. Throws
+    /// Polls or cancels the future. Null if the future is ready after any wake-up, so that no poll is needed. Throws
     /// only what the future's poll_cancel() throws. An exception of its poll() is stored for the coroutine.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
 };
 
 /// Counts the nested children that a poll has started natively. The count is in the context.
 struct native_stack {
-    /// At this depth, the loop at the root starts the child instead.
+    /// The maximum depth. At this depth, the loop at the root starts the child instead.
     static constexpr std::uint32_t limit = 16;
 
     [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ == limit; }
@@ -88,7 +88,7 @@ struct frame {
     context* active;  ///< not null while the root is being polled
 
     frame() noexcept {}  // NOLINT: see above
-    /// For a coroutine that is a lambda; `closure` is null if it has no captures.
+    /// Constructs the frame of a coroutine that is a lambda. `closure` is null if the lambda has no captures.
     explicit frame(const void* closure) noexcept  // NOLINT: see above
         : root(closure != nullptr ? of_closure() : nullptr), where(closure) {}
 

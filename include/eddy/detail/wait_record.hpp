@@ -10,17 +10,17 @@
 
 namespace eddy::detail {
 
-/// Prints that `what` was moved after its first poll, and the await that polled it, if that is known. Then aborts.
+/// Prints that `what` was moved after its first poll, and the await that polled it, if the await is known. Then aborts.
 [[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, const std::source_location& polled_at) noexcept;
 [[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, call_site polled_at) noexcept;
 
-/// Whether a future has waited and has ended, and the `co_await` that made it wait. It has the size of a pointer,
-/// because waiting tasks keep it in their coroutine frames.
+/// Records whether a future has waited, whether it has ended, and the `co_await` that made it wait. It has the size of
+/// a pointer, because waiting tasks keep it in their coroutine frames.
 class wait_record {
 public:
     /// Returns whether neither wait() nor end() was called.
     [[nodiscard]] bool is_fresh() const noexcept { return bits_ == 0; }
-    /// Returns whether wait() was called; whether end() was called.
+    /// Return whether wait() was called, and whether end() was called.
     [[nodiscard]] bool has_waited() const noexcept { return (bits_ & waited) != 0; }
     [[nodiscard]] bool has_ended() const noexcept { return (bits_ & ended) != 0; }
     /// Returns whether the last call was wait().
@@ -28,7 +28,8 @@ public:
 
     /// Records a poll that was not ready.
     void wait(const context& cx) noexcept {
-        // SAFETY: the address of a compiler's record, which contains pointers. So its two lowest bits are 0.
+        // SAFETY: a call site is the address of a compiler's record, which contains pointers. So the two lowest bits
+        // are 0.
         bits_ = reinterpret_cast<std::uintptr_t>(call_site_of(cx.where())) | waited;
     }
     /// Records the end of the future.

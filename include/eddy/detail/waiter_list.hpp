@@ -7,8 +7,9 @@
 
 namespace eddy::detail {
 
-/// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. The lock of the object that
-/// is waited for guards all members. That object derives its own type of entry, with the data that it hands over.
+/// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. All members are guarded by
+/// the lock of the object that the future waits for. If that object hands data to its waiters, it derives its own type
+/// of entry.
 /// Lifetime: must not be moved or destroyed while it is in a list.
 struct waiter {
     eddy::waker wake;

@@ -81,7 +81,7 @@ public:
     using version_type = std::uint64_t;
     enum class news { none, value, closed };
 
-    /// The state for one sender and one receiver. `version` is the initial version, which only tests set.
+    /// Constructs the state for one sender and one receiver. `version` is the initial version, which only tests set.
     explicit watch_state(version_type version) noexcept : word_(version * one_version) {}
     watch_state(const watch_state&) = delete;
     watch_state& operator=(const watch_state&) = delete;
@@ -104,12 +104,13 @@ public:
     void tell_receivers() noexcept { changes_.notify_waiters(); }
 
     /// Returns `value` if the version is not `seen`, and stores the version in `seen`; `closed` if there will be no new
-    /// version; otherwise `none`, and `wake` will be woken when one of the two may apply.
+    /// version. Otherwise returns `none`; `wake` will be woken when there may be a new version, or the senders may be
+    /// gone.
     [[nodiscard]] news poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_news(notify_waiter& one) noexcept { changes_.leave(one); }
     /// The name of the future of closed(), for messages.
     static constexpr const char* name_of_closed = "a watch's closed()";
-    /// Returns whether there is no receiver. Otherwise `wake` will be woken when that may be so.
+    /// Returns whether there are no receivers. Otherwise `wake` will be woken when the receivers may be gone.
     [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receivers_gone_.leave(one); }
 
@@ -118,7 +119,8 @@ public:
 
     void add_sender() noexcept { add(senders_); }
     void add_receiver() noexcept { add(receivers_); }
-    /// Drop a sender or a receiver. Return true for the last end of all, which must destroy the channel.
+    /// Drop a sender or a receiver. Return true if it was the last end of the channel: the caller must destroy the
+    /// channel.
     [[nodiscard]] bool drop_sender() noexcept;
     [[nodiscard]] bool drop_receiver() noexcept;
 

@@ -36,10 +36,10 @@
 //     node     a list of nodes, newest first                push: to node      the owner: takes all, to null or closed
 //     closed   permanent: the owner is gone                 -
 //
-// So a wakeup costs two read-modify-writes for any number of futures, and a batch of wakeups wakes the owner once.
+// So a wake-up costs two read-modify-writes for any number of futures, and a batch of wake-ups wakes the owner once.
 // Departures from futures-rs: the queue is Treiber's stack (IBM RJ 5118, 1986), taken as a whole and reversed, instead
 // of Vyukov's queue. So the owner never finds a half-finished push, and one exchange closes the queue. A later push is
-// refused, so a wakeup does not have to count references to the queue. Also, a node that is queued while the owner
+// rejected, so a wake-up does not have to count references to the queue. Also, a node that is queued while the owner
 // polls wakes no task.
 
 namespace eddy::detail {
@@ -94,7 +94,7 @@ public:
     /// Stores `wake` and marks the queue, so that the next push wakes it. Returns false if a node was pushed before.
     [[nodiscard]] bool fall_asleep(const waker& wake) noexcept;
 
-    /// Closes the queue: later pushes are refused. Returns the queued nodes as take() does.
+    /// Closes the queue: later pushes are rejected. Returns the queued nodes as take() does.
     [[nodiscard]] woken_node* close() noexcept;
 
     // ---- Any thread ----
@@ -120,7 +120,7 @@ private:
     void wake_owner() noexcept;
     [[nodiscard]] woken_node* oldest_first(woken_node* newest) noexcept;
 
-    // Addresses of no real node, as marks of the head.
+    // Marks of the head. Their addresses differ from the address of every node in a set.
     [[nodiscard]] woken_node* asleep() noexcept { return &asleep_mark_; }
     [[nodiscard]] woken_node* closed() noexcept { return &closed_mark_; }
 

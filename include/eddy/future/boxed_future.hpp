@@ -19,7 +19,7 @@ namespace detail {
 template <class F, class T>
 concept boxable = !std::is_lvalue_reference_v<F> && !std::same_as<F, boxed_future<T>> && !std::same_as<F, task<T>> &&
                   future<F> && std::same_as<output_t<F>, T>;
-/// The same, of a future that was given a closure.
+/// Same as boxable, for a future that was given a closure.
 template <class F, class T>
 concept marked_boxable = boxable<F, T> && is_marked<F>;
 
@@ -46,7 +46,7 @@ public:
     boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {}
 
     /// A compile error on GCC 12, see detail/closure_guard.hpp. Only a direct initialization finds an explicit
-    /// constructor, so `boxed_future<int> work = ...;` uses the one above.
+    /// constructor, so `boxed_future<int> work = ...;` uses the constructor above.
     template <class F>
         requires detail::marked_boxable<F, T>
     explicit boxed_future(F&& inner) : inner_(in_a_frame(std::forward<F>(inner))) {

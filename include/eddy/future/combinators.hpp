@@ -63,8 +63,8 @@ template <class F, class Fn>
 }
 
 /// Calls `f` with the error when `future`, whose output is an expected, has failed; passes a value through. `f` returns
-/// a replacement value, an expected, or a future of either. The output is an expected with the value type of the future
-/// and, if `f` returns an expected, with the error type of that.
+/// a replacement value, an expected, or a future of either. The output is an expected with the value type of the
+/// future. If `f` returns an expected, its error type is that of the returned expected.
 template <class F, class Fn>
 [[nodiscard]] auto or_else(F&& future, Fn&& f) {
     return detail::adapt<detail::or_else_rule>(std::forward<F>(future), std::forward<Fn>(f));

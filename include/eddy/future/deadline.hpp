@@ -41,7 +41,8 @@ public:
 
     sees_deadline(time::time_point own, F&& inner) : deadline_(own), inner_(std::move(inner)) {}
 
-    /// Lowers the deadline to the one that surrounds this call, if that is earlier, and returns it.
+    /// Replaces the deadline with the one that surrounds this call, if that is earlier. Returns the deadline that
+    /// applies.
     time::time_point settle_deadline() noexcept { return deadline_ = std::min(deadline_, deadline_here()); }
 
     poll_result<output_type> poll(context& cx) {
@@ -98,12 +99,12 @@ private:
 /// Runs `work` until it is ready or `deadline` is reached. As with timeout_at(), the output is that of `work`, or
 /// time::elapsed. In addition, `work` and the children of its scopes see the deadline as current_deadline().
 ///
-/// A nested with_deadline() can only make the deadline earlier. If it names a later one, the outer deadline applies to
-/// it, too; then the inner or the outer one returns time::elapsed, whichever is polled first. The surrounding deadlines
-/// are looked up at the first poll.
+/// A nested with_deadline() can only make the deadline earlier. If its deadline is later than the outer one, the outer
+/// deadline applies to it, too. Then the inner or the outer with_deadline() returns time::elapsed, depending on which
+/// is polled first. The surrounding deadlines are looked up at the first poll.
 ///
-/// When the deadline is reached, `work` is cancelled: poll_cancel() runs until it is ready, if `work` has it (so
-/// shielded() and finally() get the time that they need), then the destructor.
+/// When the deadline is reached, `work` is cancelled. If `work` has poll_cancel(), that runs until it is ready, so
+/// shielded() and finally() get the time that they need. Then `work` is destroyed.
 /// Errors: awaiting it without an event loop throws `misuse`, as a sleep does.
 /// Cancel safety: that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to borrow it.
@@ -114,7 +115,7 @@ template <class F>
     return detail::make_adaptor<with_deadline_future<detail::owned_t<F>>>(std::forward<F>(work), deadline, where);
 }
 
-/// Does the same with a deadline that is `d` after this call.
+/// Same as above, with a deadline that is `d` after this call.
 template <class Rep, class Period, class F>
 [[nodiscard]] auto with_deadline(std::chrono::duration<Rep, Period> d, F&& work,
                                  std::source_location where = std::source_location::current()) {

@@ -52,7 +52,7 @@ public:
         }
     }
 
-    /// Cancels the work, then runs the cleanup. Ready when the cleanup has ended.
+    /// Cancels the work, then runs the cleanup. Returns ready when the cleanup has ended.
     poll_result<void> poll_cancel(context& cx) {
         if (stage_ == stage::fresh) end();
         if (stage_ == stage::work) {
@@ -69,7 +69,7 @@ public:
 private:
     enum class stage : unsigned char { fresh, work, cleanup, ended };
 
-    /// Returns whether the work has ended, and keeps its outcome.
+    /// Polls the work and keeps its outcome. Returns whether the work has ended.
     bool poll_work(context& cx) {
         try {
             auto answer = work_->poll(cx);
@@ -87,7 +87,7 @@ private:
         stage_ = stage::cleanup;
     }
 
-    /// Returns whether the cleanup has ended. Then only the outcome is left.
+    /// Polls the cleanup. Returns whether it has ended; then only the outcome is left.
     bool poll_cleanup(context& cx) {
         try {
             const detail::no_deadline_here here;
@@ -144,8 +144,8 @@ private:
 /// Errors: the output of the cleanup is dropped. An exception of the cleanup is thrown, unless `work` has thrown or was
 /// cancelled.
 /// Cancel safety: that of `work`.
-/// Lifetime: both are moved in; use std::ref to borrow the work. Captures of `cleanup` live until the cleanup has
-/// ended.
+/// Lifetime: `work` and `cleanup` are moved in; use std::ref to borrow the work. Captures of `cleanup` live until the
+/// cleanup has ended.
 /// Cost: no allocation.
 template <class F, class Fn>
 [[nodiscard]] auto finally(F&& work, Fn&& cleanup) {

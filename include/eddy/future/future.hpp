@@ -56,7 +56,8 @@ public:
         requires std::is_constructible_v<T, A...>
     constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::forward<A>(args)...), is_ready_(true) {}
 
-    /// Copies or moves the output, if there is one. Each function is trivial if that of the output is.
+    /// Copies or moves the output, if there is one. Each function is trivial if the same function of the output is
+    /// trivial.
     constexpr poll_result(const poll_result&)
         requires std::is_trivially_copy_constructible_v<T>
     = default;

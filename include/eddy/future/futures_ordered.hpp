@@ -70,7 +70,7 @@ public:
         return take_first();
     }
 
-    /// Cancels all futures gracefully. Ready when all are destroyed; then this set is empty.
+    /// Cancels all futures gracefully. Returns ready when all are destroyed; then this set is empty.
     /// Errors: throws the exception of a future's poll_cancel(). That future stays, and the next poll_cancel() polls it
     /// again.
     poll_result<void> poll_cancel(context& cx)

@@ -113,7 +113,7 @@ inline constexpr bool has_handlers = (is_handled<std::remove_cvref_t<B>> || ...)
 template <class... B>
 inline constexpr bool has_broken = (std::is_same_v<std::remove_cvref_t<B>, broken_future> || ...);
 
-/// The future of a source: the source itself, or the one that it makes.
+/// The future of a source: the source itself or, if the source is a function, the future that it returns.
 template <class S>
 struct future_of_source {
     using given = S;
@@ -124,7 +124,7 @@ struct future_of_source<S> {
     using given = std::invoke_result_t<S&>;
 };
 
-/// Returns the future of a source. It moves the source, or calls it.
+/// Returns the future of a source: moves a future out of it, or calls a function.
 template <class S>
 owned_t<typename future_of_source<S>::given> future_of(S& source) {
     if constexpr (is_future_maker<S>) {

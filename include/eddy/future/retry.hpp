@@ -24,7 +24,7 @@ namespace eddy {
 
 namespace detail {
 
-/// The predicate of retry() without one.
+/// The default predicate of retry(): every error is worth another attempt.
 struct retry_all {
     constexpr bool operator()(const auto&) const noexcept { return true; }
 };
@@ -113,7 +113,7 @@ private:
                 if (!wait->poll(cx)) return not_ready;
                 begin();
             }
-            // Costs a unit of the budget, since neither the work nor a delay of zero may cost one.
+            // Costs a unit of the budget, because the work and a delay of zero may end without a cost.
             if (!cx.consume_budget()) return not_ready;
             auto answer = std::get<running>(step_).poll(cx);
             if (!answer.is_ready()) {
@@ -137,15 +137,15 @@ private:
     std::source_location where_;
 };
 
-/// Calls `work` and awaits the future that it returns, until that succeeds: its output is an expected, and an error is
-/// followed by a delay and another call. The output is that of the last attempt.
+/// Calls `work` and awaits the future that it returns. The output of that future is an expected. After an error, waits
+/// for a delay and calls `work` again. The output is that of the last attempt.
 ///
 ///     const auto delays = time::backoff(100ms).max_retries(5);
 ///     auto stream = co_await try_(retry(delays, [&] { return net::tcp_stream::connect(address); }));
 ///
-/// `should_retry(error)` returns whether an error is worth another attempt; others are returned at once. Without it,
-/// all errors are. It is a plain function, and may also report the error. To limit each attempt, return
-/// `time::try_timeout(1s, ...)` from `work`; its errc::timed_out is retried like other errors.
+/// `should_retry(error)` returns whether an error is worth another attempt; other errors are returned at once. Without
+/// `should_retry`, every error is retried. It is a plain function, and may also report the error. To limit each
+/// attempt, return `time::try_timeout(1s, ...)` from `work`; its errc::timed_out is retried like other errors.
 ///
 /// `work` must be repeatable: a coroutine that moves from a captured object finds it moved-from in the second attempt.
 /// Errors: the error of the last attempt. An exception is not retried; it is thrown where the retry is awaited. A delay

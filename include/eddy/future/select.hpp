@@ -22,8 +22,8 @@ struct biased_select_rule;
 struct race_rule;
 }  // namespace detail
 
-/// The output of select: a std::variant of the outputs, with std::monostate for a future of void. Use it as one:
-/// index(), std::get<0>(), std::get_if<0>(), std::visit().
+/// The output of select: a std::variant of the outputs, with std::monostate for a future of void. It has all members of
+/// a variant, and the functions for variants accept it: index(), std::get<0>(), std::get_if<0>(), std::visit().
 /// Thread safety: a plain value.
 template <class... T>
 class selected : public std::variant<T...> {
@@ -45,20 +45,20 @@ public:
     }
 };
 
-/// Runs all futures within one task until the first is ready. The output is a std::variant whose index tells which one
-/// it was, with std::monostate for a future of void.
+/// Runs all futures within one task until the first is ready. The output is a std::variant of the outputs, with
+/// std::monostate for a future of void. Its index is that of the future that was ready first.
 ///
 /// Each poll begins with a random future and continues in the order of the arguments. So no future is starved by
 /// another one that is always ready, for example a channel. If the order matters, use `select_biased`. The random
 /// numbers come from the thread's generator; on workers, runtime_builder::rng_seed() sets its seed, so that a run can
 /// be repeated.
 ///
-/// The other futures (the losers) are destroyed before the output is returned. A loser that has `poll_cancel` is
-/// cancelled with it first, and the select waits for that. Losers without `poll_cancel` are destroyed immediately, so
-/// that they do not hold a lock or a permit that another loser needs.
+/// The other futures (the losers) are destroyed before the output is returned. A loser that has `poll_cancel` is first
+/// cancelled with it, and the select waits until `poll_cancel` is ready. Losers without `poll_cancel` are destroyed
+/// immediately, so that they do not hold a lock or a permit that another loser needs.
 ///
 /// Branches can have handlers: `select(on(rx.recv(), f), on(stop.cancelled(), g))`. Then the output is that of the
-/// handler that ran; see on(). To repeat that, see select_loop().
+/// handler that ran; see on(). To repeat such a select, see select_loop().
 ///
 /// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if no condition is true (when.hpp).
 /// Errors: if a future throws, the others are cancelled in the same way; then the exception is thrown again. Throws

@@ -17,7 +17,7 @@ namespace eddy {
 
 namespace detail {
 
-/// Whether a future may be moved after its first poll. select_all pins all others.
+/// Whether a future may be moved after its first poll. select_all pins a future that may not be moved.
 template <class F>
 inline constexpr bool may_move_when_begun = is_entered<F>;
 template <class F>

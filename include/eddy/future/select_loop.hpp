@@ -200,7 +200,7 @@ private:
         return (std::get<I>(sources_).has_ended() && ...);
     }
 
-    /// Whether all branches have ended or rest. Then the last poll of the round has polled each of them.
+    /// Returns whether all branches have ended or rest. Then the last poll of the round has polled each of them.
     template <std::size_t... I>
     bool all_rest(std::index_sequence<I...>) const noexcept {
         return ((std::get<I>(sources_).has_ended() || std::get<I>(sources_).rests()) && ...);
@@ -292,8 +292,8 @@ template <class... B>
     return detail::make_select_loop<detail::select_rule, std::remove_cvref_t<B>...>(std::forward<B>(branches)...);
 }
 
-/// Same as `select_loop`, but each round polls its branches in the order of the arguments. Put first what must not be
-/// starved.
+/// Same as `select_loop`, but each round polls its branches in the order of the arguments. Put branches that must not
+/// be starved first.
 /// Cancel safety, Lifetime, Cost: the same as for select_loop.
 template <class... B>
 [[nodiscard]] auto select_loop_biased(B&&... branches) {

@@ -38,7 +38,8 @@ public:
         }
     }
 
-    /// Waits until the work is ready, and drops its output. Ready immediately if the work was not polled before.
+    /// Waits until the work is ready, and drops its output. Returns ready immediately if the work was not polled
+    /// before.
     poll_result<void> poll_cancel(context& cx) {
         if (inner_ && has_begun_) {
             try {
@@ -81,7 +82,8 @@ private:
 ///   without them. Use shielded() inside the children as well.
 /// - Sinks have no graceful cancellation: the future of with() is destroyed with the forward() that is cancelled.
 ///
-/// Cancel safety: safe if it is cancelled gracefully; if it is destroyed without that, the cancel safety of `work`.
+/// Cancel safety: safe if the future is cancelled gracefully. If it is destroyed without a graceful cancellation, the
+/// cancel safety is that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to borrow it.
 /// Cost: no allocation.
 template <class F>

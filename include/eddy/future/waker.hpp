@@ -64,7 +64,7 @@ public:
         if (vtable_ != nullptr) vtable_->wake_by_ref(data_);
     }
 
-    /// Returns whether both wake the same task. After false, they may still wake the same task.
+    /// Returns whether both wakers are known to wake the same task. If this returns false, they may still do so.
     [[nodiscard]] bool will_wake(const waker& other) const noexcept {
         return vtable_ == other.vtable_ && (vtable_ == nullptr || data_ == other.data_);
     }

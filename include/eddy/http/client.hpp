@@ -136,10 +136,11 @@ private:
 /// The body of a response is received while it is read. When it was read to its end, its connection is used for later
 /// requests. Destroying the body earlier closes the connection.
 ///
-/// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. 307 and 308 repeat the request
-/// with its body; if the body is a reader, the client returns the redirect. For the others, the method becomes GET, or
-/// stays HEAD, and a request whose method changes loses its body and the fields that describe it (Content-Type and so
-/// on). If the new URL has another scheme, host or port, the client removes Authorization and Cookie.
+/// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. After 307 or 308, the client
+/// repeats the request with its body; if the body is a reader, the client returns the redirect. After another status,
+/// the method becomes GET, or stays HEAD. A request whose method changes loses its body and the fields that describe it
+/// (Content-Type and so on). If the new URL has another scheme, host or port, the client removes Authorization and
+/// Cookie.
 ///
 /// If a kept connection turns out to be closed before a response begins, the client repeats the request on a new
 /// connection. It does so only for methods other than POST and PATCH, and only if the body is in memory.
@@ -174,7 +175,7 @@ public:
                                                                   http::body content) const;
     [[nodiscard]] task<std::expected<response, client_error>> patch(std::string url, std::string type,
                                                                     http::body content) const;
-    /// Removes what is at a URL, with DELETE. See send().
+    /// Sends DELETE to a URL, which asks the server to remove the resource. See send().
     /// Cancel safety: safe. The connection is closed. The server may have received the request.
     [[nodiscard]] task<std::expected<response, client_error>> del(std::string url) const;
 

@@ -162,7 +162,7 @@ public:
 
     /// Makes an iterator that does not refer to a list.
     iterator() noexcept = default;
-    /// For headers: the position `index` of `in`.
+    /// For use by headers: refers to the field `index` of `in`.
     iterator(const headers& in, std::size_t index) noexcept : in_(&in), index_(index) {}
 
     /// Operators of an input iterator.

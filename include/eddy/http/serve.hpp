@@ -100,13 +100,13 @@ public:
         return *this;
     }
 
-    /// Sets whether HTTP/2 is served, too. It is by default, if eddy was built with nghttp2.
+    /// Sets whether HTTP/2 is served, too. The default is true if eddy was built with nghttp2.
     serve_options& http2(bool is_served) noexcept {
         http2_ = is_served;
         return *this;
     }
     /// Sets the maximum number of requests that an HTTP/2 connection may have at the same time. The server refuses
-    /// further ones; clients repeat them later. 100 by default. 0 is treated as 1.
+    /// further requests; clients repeat them later. 100 by default. 0 is treated as 1.
     serve_options& max_streams(std::uint32_t most) noexcept {
         max_streams_ = most == 0 ? 1 : most;
         return *this;
@@ -207,7 +207,7 @@ namespace eddy::http {
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
 /// With GCC 12, a lambda with captures needs a name, as `app` here.
 ///
-/// - A request is refused if its head is malformed, ambiguous, too large or too slow, or announces a body above the
+/// - A request is rejected if its head is malformed, ambiguous, too large or too slow, or announces a body above the
 ///   limit. The client gets a status (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. The
 ///   service does not see the request.
 /// - "Expect: 100-continue" is answered when the service reads the body.
@@ -215,7 +215,7 @@ namespace eddy::http {
 /// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
 ///   waits for "100 Continue", the connection is closed after the response. With HTTP/2, the stream is reset instead.
 /// - A service is cancelled if its HTTP/2 stream is reset, or if the connection ends.
-/// - Where the connection is closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
+/// - If the connection is to be closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
 ///   requests were answered.
 ///
 /// Errors: those of net::serve(). If the service returns an error or throws, the client gets 500; or 400, 408 or 413 if
@@ -242,14 +242,15 @@ template <class L, class F>
 }
 
 /// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has
-/// negotiated a protocol (see alpn_protocols()), that is served; otherwise the first bytes of the client decide.
+/// negotiated a protocol (see alpn_protocols()), serves that protocol; otherwise the first bytes of the client decide.
 ///     const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
 ///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
 ///     };
 /// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
 /// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
-/// net::serve() closes idle connections. Without it, shutdown() does. request::peer is empty.
+/// net::serve() closes the connection when it is idle for too long, or at a shutdown. Without `connection`, this
+/// function closes an idle connection when the token of shutdown() is cancelled. request::peer is empty.
 /// Errors: those of the service; see serve().
 /// Cancel safety: safe. The connection is closed, even in the middle of a response.
 /// Cost: see serve().

@@ -90,8 +90,8 @@ constexpr bool fits_service() {
     }
 }
 
-/// Calls a function that takes the request by reference. Its coroutine may refer to the request until it ends, so the
-/// task owns the request.
+/// Calls a function that takes the request by reference. The function's coroutine may refer to the request until the
+/// coroutine ends, so the task owns the request.
 template <class F>
 task<result<http::response>> call_by_reference(F& function, http::request asked) {
     auto answer = co_await std::invoke(function, static_cast<http_argument_t<F>&&>(asked));

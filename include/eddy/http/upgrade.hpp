@@ -28,7 +28,7 @@ struct upgraded_connection {
     io::boxed_stream stream;  ///< the connection: it begins with the first byte after the request
     std::optional<sync::cancellation_token> shutdown;  ///< serve_options::shutdown() of the server
 
-    /// Makes it from its parts.
+    /// Makes the object from its parts.
     upgraded_connection(io::boxed_stream&& connection, std::optional<sync::cancellation_token> token)
         : stream(std::move(connection)), shutdown(std::move(token)) {}
 };
@@ -68,16 +68,16 @@ private:
 
 namespace eddy::http {
 
-/// Makes the response 101 Switching Protocols. After the server has sent it, it passes the connection to `next`, a
-/// callable that takes an upgraded_connection and returns a task<void> or a task<result<void>>. The connection is
-/// closed when that task ends. Add the fields that the protocol requires, except Upgrade and Connection, to the
-/// headers of the response. For WebSockets, use ws::accept().
+/// Makes the response 101 Switching Protocols. After the server has sent this response, it passes the connection to
+/// `next`, a callable that takes an upgraded_connection and returns a task<void> or a task<result<void>>. The
+/// connection is closed when that task ends. Add the fields that the protocol requires, except Upgrade and Connection,
+/// to the headers of the response. For WebSockets, use ws::accept().
 ///     co_return http::switch_protocols("echo", [](http::upgraded_connection c) { return echo(std::move(c.stream)); });
 /// Errors: if the request was not HTTP/1.1, or if its body was not read to its end, the server answers 500, as after an
 /// exception of the service. Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse` if
 /// `protocol` contains control characters.
 /// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
-/// net::serve_options::drain(): it can end itself when upgraded_connection::shutdown is cancelled.
+/// net::serve_options::drain(): the task can end itself when upgraded_connection::shutdown is cancelled.
 /// Cost: one allocation.
 template <class F>
 [[nodiscard]] response switch_protocols(std::string_view protocol, F next) {
@@ -97,7 +97,7 @@ struct upgrade_outcome {
     http::response response;                 ///< the response; its status is 101 if the server has switched protocols
     std::optional<io::boxed_stream> stream;  ///< the connection, only if the server has switched protocols
 
-    /// Makes it from its parts.
+    /// Makes the object from its parts.
     upgrade_outcome(http::response&& answer, std::optional<io::boxed_stream>&& connection)
         : response(std::move(answer)), stream(std::move(connection)) {}
 };

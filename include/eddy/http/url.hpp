@@ -12,7 +12,7 @@
 namespace eddy::http {
 
 /// The parts of an http or https URL (RFC 3986), for example "http://example.org:8080/search?q=x". Parsing removes the
-/// fragment, and refuses user names and passwords.
+/// fragment, and rejects user names and passwords.
 /// Thread safety: a plain value.
 class EDDY_API url {
 public:

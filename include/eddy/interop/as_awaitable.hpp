@@ -147,8 +147,8 @@ private:
 ///
 /// Errors: throws the exception of the future; throws std::system_error with errc::task_cancelled if the executor shuts
 /// down before the future has ended.
-/// Cancel safety: if the coroutine is destroyed while it waits, the future is cancelled. Do not destroy it while a
-/// thread of the executor resumes it.
+/// Cancel safety: if the coroutine is destroyed while it waits, the future is cancelled. Do not destroy the coroutine
+/// while a thread of the executor resumes it.
 /// Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the coroutine was
 /// destroyed, the cancellation of the future, which other threads carry out.
 /// Cost: one allocation, and those of spawn().

@@ -80,10 +80,10 @@ struct use_eddy_t {
 
 /// A completion token of Asio: the operation becomes an eddy future.
 ///     result<std::size_t> n = co_await socket.async_read_some(asio::buffer(data), eddy::use_eddy);
-/// The operation starts at the first poll, on the polling thread. Its io_context runs on any thread; the task continues
-/// on its own executor. If the io_context is stopped, or its run() has returned because it was out of work, the
-/// operation waits until restart() and run() are called: keep an asio::make_work_guard(). The output depends on the
-/// operation's signature:
+/// The operation starts at the first poll, on the polling thread. The operation's io_context may run on any thread; the
+/// task continues on its own executor. If the io_context is stopped, or its run() has returned because it was out of
+/// work, the operation waits until restart() and run() are called: keep an asio::make_work_guard(). The output depends
+/// on the operation's signature:
 ///
 ///     void(error_code)           result<void>
 ///     void(error_code, T)        result<T>; several values: a std::tuple
@@ -277,7 +277,7 @@ public:
         : initiation_(std::forward<I>(initiation)),
           executor_(detail::asio_interop::get_executor(initiation_)),
           args_(std::in_place, std::forward<B>(args)...) {}
-    /// Movable until the first poll.
+    /// Moves the future, which must not have been polled.
     asio_future(asio_future&&) = default;
     asio_future& operator=(asio_future&&) = delete;
     /// Cancels the operation and waits for its completion; see use_eddy.
@@ -306,7 +306,7 @@ public:
         }
     }
 
-    /// Cancels the operation and waits for its completion. Ready immediately if it was not started.
+    /// Cancels the operation and waits for its completion. Returns ready immediately if the operation was not started.
     poll_result<void> poll_cancel(context& cx) {
         if (started_) {
             if (!std::exchange(is_cancelled_, true)) request_cancel();
@@ -391,7 +391,7 @@ public:
         return state_->context;
     }
 
-    /// Returns whether both are copies of the same object.
+    /// Returns whether both executors are copies of the same object.
     friend bool operator==(const asio_executor& a, const asio_executor& b) noexcept { return a.state_ == b.state_; }
     friend bool operator!=(const asio_executor& a, const asio_executor& b) noexcept { return a.state_ != b.state_; }
 
@@ -408,7 +408,9 @@ private:
         asio_executor::context context;
     };
 
-    /// `f` may own the last executor, and memory of the context, which it frees later: the invoker of a strand does.
+    /// `f` may contain the last copy of the executor. It may also contain memory of the context, which its destructor
+    /// frees after that copy is destroyed. The invoker of a strand is such an `f`. So this object keeps the state until
+    /// `f` is destroyed.
     template <class F>
     struct work {
         std::shared_ptr<state> kept;  // outlives f

@@ -38,7 +38,7 @@ struct completion_handler_state {
 /// For a C library, whose callback gets a `void*`, pass `done.into_raw()`, and call handler::from_raw() in the
 /// callback.
 ///
-/// The output of the future is result<T>, or T itself if that is a std::expected with std::error_code.
+/// The output of the future is result<T>, or T itself if T is a std::expected with std::error_code.
 /// Thread safety: the two ends may be used on two threads at the same time.
 template <class T = void>
 class completion {
@@ -71,7 +71,7 @@ public:
     ~handler() = default;
 
     /// Completes the future with a T that is constructed from `value` (nothing for void). Returns whether the future
-    /// takes it: false if it is gone, if this is not the first call, or if this handler was moved from.
+    /// takes the value: false if the future is gone, if this is not the first call, or if this handler was moved from.
     /// Errors: what the constructor of T throws. The future can then not be completed any more.
     /// Cost: no system call, unless the woken task's thread sleeps.
     template <class... A>

@@ -123,7 +123,8 @@ public:
         }
     }
 
-    /// Waits until the operation has ended, and drops its output. Ready immediately if it was not started.
+    /// Waits until the operation has ended, and drops its output. Returns ready immediately if the operation was not
+    /// started.
     poll_result<void> poll_cancel(context& cx) {
         if (outcome_ && !outcome_->poll(cx).is_ready()) return not_ready;
         awaitable_.reset();
@@ -154,8 +155,8 @@ private:
 /// Errors: throws the exception of the awaitable; throws std::system_error with std::errc::operation_canceled if the
 /// other library destroys the coroutine that awaits.
 /// Cancel safety: a plain awaitable cannot be cancelled. If its task is cancelled gracefully, the task waits for it. If
-/// the future is destroyed without that, the operation continues on its own, and its output is lost: it must not refer
-/// to locals of the task.
+/// the future is destroyed without a graceful cancellation, the operation continues on its own, and its output is lost.
+/// In that case the operation must not refer to locals of the task.
 /// Lifetime: `awaitable` is moved in. With std::ref it is borrowed, and must exist until the operation has ended.
 /// Cost: one allocation for the coroutine that awaits, and one block of the frame pool.
 template <class A>

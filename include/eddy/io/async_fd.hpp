@@ -20,7 +20,7 @@
 
 namespace eddy::detail {
 
-/// Returns those conditions in `wanted` that hold for `fd` now, and closed states.
+/// Returns the conditions in `wanted` that hold for `fd` now, and its closed states.
 /// Errors: those of poll(2).
 [[nodiscard]] EDDY_API result<io::ready> ready_now(int fd, io::interest wanted) noexcept;
 

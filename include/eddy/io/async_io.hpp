@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-/// True if T is an eddy::result.
+/// Whether `T` is an eddy::result.
 template <class T>
 inline constexpr bool is_system_result = false;
 template <class T>

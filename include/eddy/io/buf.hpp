@@ -8,7 +8,7 @@
 namespace eddy::io {
 
 /// A sequence of bytes that is consumed from the front: `bytes`, `bytes_mut`, or a class of the user.
-///     chunk()         Returns the first contiguous bytes. Empty only if no byte is left.
+///     chunk()         Returns the first contiguous bytes. The span is empty only if no byte is left.
 ///     advance(count)  Removes the first `count` bytes.
 template <class B>
 concept buf = requires(B& from, std::size_t count) {
@@ -17,7 +17,7 @@ concept buf = requires(B& from, std::size_t count) {
 };
 
 /// Spare capacity that is filled from the front: `bytes_mut`, or a class of the user.
-///     chunk_mut()         Returns contiguous spare capacity. Empty only if there is none.
+///     chunk_mut()         Returns contiguous spare capacity. The span is empty only if there is none.
 ///     advance_mut(count)  Marks the first `count` bytes of it as written.
 template <class B>
 concept buf_mut = requires(B& into, std::size_t count) {

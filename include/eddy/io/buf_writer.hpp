@@ -112,7 +112,7 @@ private:
         }
     };
 
-    /// Writes the buffer. Ready when it is empty.
+    /// Writes the buffer. Returns ready when the buffer is empty.
     poll_result<result<void>> poll_empty(context& cx) { return detail::poll_write_all_buf(inner_, cx, kept_); }
 
     W inner_;

@@ -35,7 +35,7 @@ concept char_array = std::is_array_v<T> && (std::is_same_v<std::remove_cv_t<std:
 template <class T>
 concept char_literal = char_array<T> && std::is_const_v<std::remove_extent_t<T>>;
 
-/// Something whose bytes can be written.
+/// A type whose bytes can be passed to a write.
 template <class T>
 concept byte_source =
     char_literal<T> || (!char_array<T> && (std::is_convertible_v<T&, std::span<const std::byte>> || byte_range<T> ||

@@ -25,7 +25,7 @@ public:
         if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte", where);
     }
 
-    /// Copies. Ready when the reader has ended, and all bytes were written and flushed. Returns the number of bytes.
+    /// Copies. Returns the number of bytes when the reader has ended, and all bytes were written and flushed.
     template <class R, class W>
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
         for (;;) {
@@ -196,8 +196,8 @@ private:
 
 /// Copies from a reader to a writer until the reader ends, then flushes. Returns the number of bytes.
 /// Flushes whenever the reader is not ready. Reads ahead into the buffer while the writer is not ready.
-/// Errors: those of both; errc::write_zero; errc::count_too_large. An error of the reader is returned after all bytes
-/// before it were written and flushed. Throws `misuse` if `buffer_size` is 0.
+/// Errors: those of the reader and of the writer; errc::write_zero; errc::count_too_large. An error of the reader is
+/// returned after all bytes before it were written and flushed. Throws `misuse` if `buffer_size` is 0.
 /// Cancel safety: not safe. Up to `buffer_size` bytes that were read and not yet written are lost. copy_buf() loses
 /// none.
 /// Lifetime: the future borrows both objects.

@@ -44,8 +44,8 @@ public:
         b_to_a_ = b_to_a;
         return *this;
     }
-    /// Sets how long no byte may be copied in either direction. Then the copy fails with errc::timed_out. There is no
-    /// limit by default.
+    /// Sets the maximum time in which no byte is copied in either direction. After that time, the copy fails with
+    /// errc::timed_out. There is no limit by default.
     copy_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         idle_timeout_ = limit;
         return *this;
@@ -66,7 +66,7 @@ private:
 
 namespace eddy::detail {
 
-/// One direction: copies until the reader ends, then shuts the writer down.
+/// One direction of the copy: copies until the reader ends, then shuts the writer down.
 ///     running --end of the reader--> shutting down --> done
 class copy_direction {
 public:
@@ -156,8 +156,8 @@ private:
 ///     auto server = co_await try_(net::tcp_stream::connect(where));
 ///     co_await try_(io::copy_bidirectional(client, server));
 ///
-/// Errors: those of copy(). The first error in either direction ends both. Neither stream is shut down then; their
-/// destructors close them.
+/// Errors: those of copy(). The first error in either direction ends both directions. Neither stream is shut down then;
+/// their destructors close them.
 /// Cancel safety: not safe. As with copy(), each direction loses the bytes that were read and not yet written.
 /// Lifetime: the future borrows both streams.
 /// Cost: two allocations, for the buffers.

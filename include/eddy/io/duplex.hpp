@@ -181,7 +181,7 @@ private:
 };
 
 /// Makes an in-memory channel for bytes: `auto [reader, writer] = io::simplex(4096);`
-/// It holds up to `capacity` bytes. A writer waits while it is full, a reader while it is empty.
+/// It holds up to `capacity` bytes. A writer waits while the channel is full, and a reader waits while it is empty.
 /// Errors: broken_pipe for a write after a shutdown, or after the reader was destroyed. Throws `misuse` if `capacity`
 /// is 0.
 /// Cancel safety: safe.

@@ -23,7 +23,7 @@ public:
     /// The type of the inner object.
     using inner_type = R;
 
-    /// Takes ownership of both.
+    /// Takes ownership of the reader and of the function.
     template <class G>
     inspect_reader(R&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
@@ -53,7 +53,7 @@ public:
     /// The type of the inner object.
     using inner_type = W;
 
-    /// Takes ownership of both.
+    /// Takes ownership of the writer and of the function.
     template <class G>
     inspect_writer(W&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 

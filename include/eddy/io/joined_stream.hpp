@@ -17,7 +17,7 @@ namespace eddy::io {
 template <class R, class W>
 class [[nodiscard]] joined_stream {
 public:
-    /// Takes ownership of both.
+    /// Takes ownership of the reader and of the writer.
     joined_stream(R&& reader, W&& writer) : reader_(std::move(reader)), writer_(std::move(writer)) {}
 
     /// Implements async_read and async_write, and the optional operations that the two objects have.
@@ -59,10 +59,10 @@ private:
     W writer_;
 };
 
-/// Returns one object that reads from `reader` and writes to `writer`. For example, makes a connection from standard
-/// input and output.
+/// Returns one object that reads from `reader` and writes to `writer`. Use it, for example, to make a connection from
+/// standard input and output.
 /// Errors, cancel safety: those of the two objects.
-/// Lifetime: takes ownership of both. Pass std::ref(x) to borrow one.
+/// Lifetime: takes ownership of the reader and of the writer. Pass std::ref(x) to borrow one.
 template <class R, class W>
 [[nodiscard]] auto join(R&& reader, W&& writer) {
     constexpr bool fits = detail::check_given_io<R>() && detail::check_given_io<W>() &&

@@ -25,7 +25,7 @@ namespace eddy::io {
 /// Thread safety: one thread at a time. It may be destroyed on any thread, also after its event loop has ended.
 class leased_buffer {
 public:
-    /// An empty lease.
+    /// Constructs an empty lease.
     leased_buffer() noexcept = default;
     leased_buffer(leased_buffer&& other) noexcept
         : owner_(std::exchange(other.owner_, nullptr)),

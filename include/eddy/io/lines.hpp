@@ -70,7 +70,7 @@ private:
     std::size_t read_ = 0;
     std::size_t limit_;
     std::byte delimiter_;
-    bool is_skipping_ = false;  // the rest of a part that was too long
+    bool is_skipping_ = false;  // the rest of a part that was too long is being skipped
     bool has_ended_ = false;
 };
 

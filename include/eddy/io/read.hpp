@@ -68,7 +68,7 @@ template <class R, eddy::detail::growing_bytes C>
 [[nodiscard]] auto read(R&& from, C& into, std::source_location where = std::source_location::current()) {
     return eddy::io::read(std::forward<R>(from), mutable_buffer(detail::room_of(into, where)));
 }
-// A pointer and a size: reports the misuse with one static_assert. Not for a descriptor, which is for read(2).
+// A pointer and a size: reports the misuse with one static_assert. Does not accept a descriptor, which read(2) takes.
 template <class S, class T>
     requires std::is_class_v<std::remove_reference_t<S>>
 auto read(S&&, T&&, std::size_t) {

@@ -48,8 +48,8 @@ private:
     std::size_t read_size_ = 1024;  // bytes; starts small, so that little data costs little memory
 };
 
-/// Returns the number of bytes that were appended to `text` since its size was `before`. If they are not UTF-8, removes
-/// them and returns an error.
+/// Returns the number of bytes that were appended to `text` since its size was `before`. If these bytes are not UTF-8,
+/// removes them and returns an error.
 inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
     if (is_utf8(std::string_view(text).substr(before))) return text.size() - before;
     text.resize(before);

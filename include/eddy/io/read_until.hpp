@@ -40,8 +40,9 @@ struct delimited {
     bool is_complete = false;
 };
 
-/// Consumes bytes up to and including a delimiter, or up to the end. `take(bytes)` returns how many of them it takes.
-/// Errors: those of the reader; line_too_long if `take` takes fewer than there are.
+/// Consumes bytes up to and including a delimiter, or up to the end. `take(bytes)` returns how many of the given bytes
+/// it takes.
+/// Errors: those of the reader; line_too_long if `take` takes fewer bytes than it was given.
 template <class R, class Take>
 poll_result<result<void>> poll_to_delimiter(R& from, context& cx, std::byte delimiter, const Take& take) {
     for (;;) {

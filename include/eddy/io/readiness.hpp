@@ -60,7 +60,7 @@ public:
     friend constexpr ready operator&(ready a, ready b) noexcept { return ready(a.bits_ & b.bits_); }
     /// Returns the conditions of `a` that are not in `b`.
     friend constexpr ready operator-(ready a, ready b) noexcept { return ready(a.bits_ & ~b.bits_); }
-    /// The same operations, which change this set.
+    /// Same as above, but changes this set.
     constexpr ready& operator|=(ready other) noexcept { return *this = *this | other; }
     constexpr ready& operator&=(ready other) noexcept { return *this = *this & other; }
     constexpr ready& operator-=(ready other) noexcept { return *this = *this - other; }

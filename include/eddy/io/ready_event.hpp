@@ -7,8 +7,8 @@
 
 namespace eddy::io {
 
-/// The readiness of a source at one moment. clear_readiness() takes it, and clears nothing if an event arrived after
-/// it.
+/// The readiness of a source at one moment. Pass it to clear_readiness(), which clears nothing if an event arrived
+/// after that moment.
 /// Thread safety: a plain value.
 struct ready_event {
     io::ready ready;           ///< the conditions that hold, of those that were requested

@@ -40,7 +40,7 @@ public:
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read_vectored(cx, into); });
     }
 
-    /// Returns whether both are halves of the same object, as unsplit() requires.
+    /// Returns whether this half and `writer` are halves of the same object, as unsplit() requires.
     [[nodiscard]] bool is_pair_of(const write_half<S>& writer) const noexcept {
         return shared_ && shared_.get() == writer.shared_.get();
     }

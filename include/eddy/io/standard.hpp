@@ -89,7 +89,7 @@ namespace eddy::io {
 
 /// Standard input, as a reader with a buffer: `auto lines = io::lines(io::standard_input());`
 /// A read from a terminal occupies a thread until a line arrives, even if the read was cancelled. eddy::run() waits for
-/// that thread. runtime::block_on(), core::run() and the destructors of both do not.
+/// that thread. runtime::block_on(), core::run(), and the destructors of runtime and core do not.
 /// Errors: those of read(2); errc::runtime_shutdown.
 /// Cancel safety: safe while the object is kept. The next read returns the bytes of a cancelled read.
 /// Thread safety: one thread at a time.

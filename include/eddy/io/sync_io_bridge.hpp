@@ -28,7 +28,7 @@ namespace eddy::io {
 ///     auto sum = eddy::spawn_blocking(
 ///         [in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in); });
 /// A socket needs an event loop on another thread: that of the runtime whose spawn_blocking() runs this code, or the
-/// one that the socket is registered with. A `core` does not serve sockets of other threads: see
+/// event loop that the socket is registered with. A `core` does not serve sockets of other threads: see
 /// reactor_handle::set_fallback().
 /// Errors: those of the object. Throws `nested_runtime` on a thread that runs an event loop: use spawn_blocking()
 /// there.

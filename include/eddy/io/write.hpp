@@ -103,7 +103,7 @@ template <class W, eddy::detail::owned_bytes T>
 auto write(W&&, T&&) {
     return detail::refuse_temporary_bytes<T>();
 }
-// A pointer and a size: reports the misuse with one static_assert. Not for a descriptor, which is for write(2).
+// A pointer and a size: reports the misuse with one static_assert. Does not accept a descriptor, which write(2) takes.
 template <class S, class T>
     requires std::is_class_v<std::remove_reference_t<S>>
 auto write(S&&, T&&, std::size_t) {

@@ -135,7 +135,8 @@ auto write_all(S&&, T&&, std::size_t) {
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
 /// Errors: those of write_all().
-/// Cancel safety: safe if `from` is kept. It has what is left, so another call with the same `from` continues.
+/// Cancel safety: safe if `from` is kept. It lists the bytes that are left, so another call with the same `from`
+/// continues.
 /// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {

@@ -24,7 +24,7 @@ struct basic_recv_info;
 
 namespace eddy::detail {
 
-/// Returns the size of the next datagram, which stays in the socket: waits for it, or does not.
+/// Return the size of the next datagram, which stays in the socket. poll_datagram_size() waits for a datagram.
 EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future);
 EDDY_API result<std::size_t> try_datagram_size(io_socket& socket);
 

@@ -37,7 +37,7 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. The socket, and
     /// everything else, is borrowed.
-    /// Cost: one system call if the send buffer has capacity, else one more after the wait.
+    /// Cost: one system call if the send buffer has capacity, otherwise two.
     [[nodiscard]] datagram_send_future send(io::const_buffer from) noexcept {
         return datagram_send_future(socket_, from.bytes());
     }
@@ -61,11 +61,11 @@ public:
     // ---- Receiving ----
 
     /// Receives a datagram into `into` and returns the number of bytes, which is 0 for an empty datagram. The rest of a
-    /// larger datagram is lost. recv_from() reports that, and works for a connected socket, too.
+    /// larger datagram is lost. recv_from() reports the loss, and works for a connected socket, too.
     /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
-    /// Cost: one system call if a datagram is available, else one more after the wait.
+    /// Cost: one system call if a datagram is available, otherwise two.
     [[nodiscard]] datagram_recv_future recv(io::mutable_buffer into) noexcept {
         return datagram_recv_future(socket_, into.bytes());
     }
@@ -94,13 +94,13 @@ public:
     result<std::size_t> try_peek(std::span<std::byte> into);
     result<recv_info_type> try_peek_from(std::span<std::byte> into);
     /// Receives a datagram of any size and appends it to `into`: a std::string, std::vector<std::byte> or bytes_mut,
-    /// which grows by the size of the datagram. Returns its size, and recv_buf_from() also the sender.
+    /// which grows by the size of the datagram. Returns the size; recv_buf_from() also returns the sender.
     /// Errors: those of recv(). If the memory cannot be allocated, throws std::bad_alloc; the datagram stays in the
     /// socket.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken, and `into` is as
     /// before.
     /// Lifetime: the future borrows the socket and `into`.
-    /// Cost: two system calls if a datagram is available: one for its size. Else one more after the wait.
+    /// Cost: two system calls if a datagram is available, one of them for its size; otherwise three.
     template <class B>
     [[nodiscard]] auto recv_buf(B& into) noexcept {
         return detail::make_if<detail::check_growing<B>(), recv_buf_future<Addr, B, std::size_t>>(socket_, into);

@@ -55,7 +55,7 @@ private:
 /// configuration of the system, on a separate pool of threads. It never blocks the thread that polls. At most 64 names
 /// are looked up at a time; further look-ups wait.
 /// Errors: errc::bad_address for text that is neither an address nor a name with a port; those of resolver_category();
-/// errc::no_address if there are none; resource_unavailable_try_again if no thread is available;
+/// errc::no_address if the host has no addresses; resource_unavailable_try_again if no thread is available;
 /// errc::runtime_shutdown.
 /// Cancel safety: safe. The destructor does not wait. getaddrinfo(3) cannot be interrupted and ends later. Nothing
 /// waits for it, not even the end of the program.

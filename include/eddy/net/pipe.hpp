@@ -94,7 +94,7 @@ struct ends {
 /// Thread safety: a plain value.
 class EDDY_API open_options {
 public:
-    /// All options are off.
+    /// Constructs options that are all off.
     open_options() noexcept = default;
 
     /// Opens the FIFO for reading and writing, which Linux allows. The end then opens without the other end. A receiver

@@ -109,7 +109,7 @@ public:
     /// Errors: connection_reset and the other errors of recv(2) or read(2); errc::runtime_shutdown; errc::io_disabled.
     /// Throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
-    /// Cost: one system call if bytes are available, else one more after the wait; no allocation.
+    /// Cost: one system call if bytes are available, otherwise two; no allocation.
     [[nodiscard]] read_future read(io::mutable_buffer into) noexcept {
         return read_future(socket_of_self(), into.bytes());
     }
@@ -131,7 +131,7 @@ public:
     [[nodiscard]] read_vectored_future read_vectored(std::span<const std::span<std::byte>> into) noexcept {
         return read_vectored_future(socket_of_self(), into);
     }
-    /// Fills all of `into`. It accepts what read() accepts.
+    /// Fills all of `into`, which may be of any type that read() accepts.
     /// Errors: errc::unexpected_eof if the stream ends first; those of read().
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
     [[nodiscard]] read_exact_future read_exact(io::mutable_buffer into) noexcept {

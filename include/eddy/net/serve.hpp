@@ -57,22 +57,22 @@ public:
         shutdown_ = token;
         return *this;
     }
-    /// Sets how long connections may continue after that cancellation, or after a failure of the listener. Then they
-    /// are aborted. 30 seconds by default.
+    /// Sets how long connections may continue after the cancellation of the shutdown() token, or after a failure of the
+    /// listener. Then they are aborted. 30 seconds by default.
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         drain_ = limit;
         return *this;
     }
 
-    /// Sets how long a connection may be idle, before it is aborted. For handlers that take a serve_connection and say
-    /// with it when the connection is idle. There is no limit by default. To limit the time without a read or a write,
-    /// wrap the stream in io::idle_timeout().
+    /// Sets how long a connection may be idle before it is aborted. The limit applies only if the handler takes a
+    /// serve_connection, which tells serve() when the connection is idle. There is no limit by default. To limit the
+    /// time without a read or a write, wrap the stream in io::idle_timeout().
     serve_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         idle_timeout_ = limit;
         return *this;
     }
-    /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default
-    /// they are printed as one line on standard error. `[](const auto&) {}` ignores them. The function also receives
+    /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default,
+    /// each is printed as one line on standard error. `[](const auto&) {}` ignores them. The function also receives
     /// failures to accept a connection, at most one per second: `code` is the error, for example too many open files,
     /// and `message` starts with "cannot accept a connection: ". Then serve() continues. The function is called by the
     /// task that awaits serve(). If it throws, the process ends with a message.
@@ -185,7 +185,7 @@ public:
     /// Aborts the connections that are idle now, and those that become idle later.
     void begin_drain() noexcept;
     /// Aborts the connections that have been idle for `limit`. Returns the time at which the next connection reaches
-    /// the limit. If no connection is idle, wakes `wake` when one is.
+    /// the limit. If no connection is idle, wakes `wake` when a connection becomes idle.
     [[nodiscard]] std::optional<time::time_point> abort_late(time::duration limit, const waker& wake);
 
 private:
@@ -207,7 +207,7 @@ public:
     served_state& operator=(const served_state&) = delete;
     ~served_state() { end_idle(); }
 
-    /// Sets the task of the connection. It may run already.
+    /// Sets the task of the connection. The task may already run.
     void set_task(abort_handle&& task) noexcept;
     void begin_idle() noexcept;
     void end_idle() noexcept;
@@ -279,7 +279,7 @@ public:
 private:
     std::shared_ptr<H> handler_;
     Accepted connection_;
-    std::shared_ptr<served_state> state_;  // null if the handler does not take it
+    std::shared_ptr<served_state> state_;  // null if the handler takes no serve_connection
 };
 
 }  // namespace eddy::detail
@@ -351,7 +351,8 @@ public:
         if (failure_) return output_type(std::unexpect, failure_);
         return output_type(report_);
     }
-    /// Implements cancellable_future. Accepts no further connections, aborts all, and waits until they have ended.
+    /// Implements cancellable_future. Accepts no further connections, aborts all connections, and waits until they have
+    /// ended.
     poll_result<void> poll_cancel(context& cx) {
         listener_.reset();
         if (!std::exchange(is_cancelled_, true)) connections_.abort_all();

@@ -63,7 +63,7 @@ public:
     /// accept then first waits 50 ms, so that a loop over accept() does not spin.
     /// Cancel safety: safe. No connection is lost.
     /// Lifetime: the future borrows the listener.
-    /// Cost: one system call if a connection is pending, else one more after the wait.
+    /// Cost: one system call if a connection is pending, otherwise two.
     [[nodiscard]] accept_future accept() noexcept { return accept_future(*this); }
 
     /// Returns all connections as a stream of `result<accepted>`. for_each() ends at the first error. A loop over

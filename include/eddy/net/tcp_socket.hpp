@@ -22,7 +22,7 @@
 
 namespace eddy::net {
 
-/// A TCP socket that is neither connected nor listening, for options that must be set before that.
+/// A TCP socket that is neither connected nor listening, for options that must be set before connect() or listen().
 ///     auto socket = tcp_socket::v4().value();
 ///     socket.set_reuse_port(true).value();
 ///     socket.bind(addr).value();

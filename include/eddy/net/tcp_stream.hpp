@@ -69,8 +69,8 @@ public:
     /// Gets or sets whether small writes are sent immediately (TCP_NODELAY). Off by default.
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;
-    /// The time that close(2) waits for unsent data (SO_LINGER). Zero makes it reset the connection. nullopt turns the
-    /// option off.
+    /// The time that close(2) waits for unsent data (SO_LINGER). With zero, close(2) resets the connection. nullopt
+    /// turns the option off.
     /// Errors: invalid_argument for less than 0 s or more than 32,767 s.
     [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
     result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;

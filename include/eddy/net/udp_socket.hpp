@@ -80,7 +80,7 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// A UDP socket.
 ///
 /// Datagrams may be lost, duplicated or reordered. A datagram is sent and received as a whole. The part that does not
-/// fit into the receive buffer is lost, and recv_from() reports that.
+/// fit into the receive buffer is lost, and recv_from() reports the loss.
 ///
 /// Errors: values, with the system's code. If the socket is connected, the next operation in either direction returns
 /// an error that the peer's host reported for a datagram: connection_refused if no socket has the port,
@@ -147,7 +147,7 @@ public:
     /// Errors: those of the first datagram. An error of a later datagram ends the batch, and the next call returns it.
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `all`.
-    /// Cost: one system call for all on Linux, else one for each datagram.
+    /// Cost: on Linux, one system call for all datagrams; otherwise, one for each datagram.
     [[nodiscard]] send_many_future send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Sends without waiting.
     /// Errors: operation_would_block if the send buffer is full.
@@ -156,8 +156,8 @@ public:
     /// Same as send_to(), as a poll function. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);
 
-    /// Receives the datagrams that are there, at most `all.size()` and at most 64, and returns their number. Waits for
-    /// the first datagram. Returns 0 only if `all` is empty. For example, to send them back:
+    /// Receives the datagrams that have arrived, at most `all.size()` and at most 64, and returns their number. Waits
+    /// for the first datagram. Returns 0 only if `all` is empty. For example, to send them back:
     ///     const std::size_t count = co_await try_(socket.recv_many(all));  // each has its buffer, and keeps it
     ///     std::vector<net::outgoing_datagram> answers;
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
@@ -167,7 +167,7 @@ public:
     /// returns it. On other systems that error is lost.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `all`.
-    /// Cost: one system call for all on Linux, else one for each datagram.
+    /// Cost: on Linux, one system call for all datagrams; otherwise, one for each datagram.
     [[nodiscard]] recv_many_future recv_many(std::span<incoming_datagram> all) noexcept;
     /// Receives without waiting.
     /// Errors: operation_would_block if there is no datagram.

@@ -33,7 +33,7 @@ enum class shutdown_side : unsigned char {
 /// A Unix datagram socket.
 ///
 /// Datagrams are not lost or reordered: a sender waits while the receiver's queue is full. A datagram is received as a
-/// whole. The part that does not fit into the buffer is lost, and recv_from() reports that.
+/// whole. The part that does not fit into the buffer is lost, and recv_from() reports the loss.
 ///     auto service = co_await try_(unix_datagram::bind(co_await try_(unix_addr::abstract("my-service"))));
 ///     auto question = co_await try_(service.recv_from(buffer));
 ///     if (!question.from.is_unnamed()) co_await try_(service.send_to(answer, question.from));
@@ -90,8 +90,8 @@ public:
     result<std::size_t> try_send_to(io::const_buffer from, const unix_addr& to);
 
     /// Ends receiving, sending, or both. Sends then fail with broken_pipe, and so do sends of peers to a socket that no
-    /// longer receives. Datagrams that arrived before can still be received. A receive that finds none waits as before,
-    /// because Linux reports the shutdown only to blocking calls.
+    /// longer receives. Datagrams that arrived before can still be received. A receive that finds no datagram waits as
+    /// before, because Linux reports the shutdown only to blocking calls.
     /// Errors: those of shutdown(2).
     result<void> shutdown(shutdown_side which) const noexcept;
     /// Returns the address that the socket is bound to.

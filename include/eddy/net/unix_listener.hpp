@@ -53,7 +53,7 @@ public:
     /// accept then first waits 50 ms, so that a loop over accept() does not spin.
     /// Cancel safety: safe. No connection is lost.
     /// Lifetime: the future borrows the listener.
-    /// Cost: one system call if a connection is pending, else one more after the wait.
+    /// Cost: one system call if a connection is pending, otherwise two.
     [[nodiscard]] unix_accept_future accept() noexcept { return unix_accept_future(*this); }
     /// Returns all connections as a stream of `result<unix_accepted>`. for_each() ends at the first error. A loop over
     /// next() may continue after an error.

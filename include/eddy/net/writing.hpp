@@ -99,7 +99,7 @@ private:
 };
 
 /// The future of write_owned().
-/// Cancel safety: not safe. The number of bytes that were written is unknown, and the others are lost.
+/// Cancel safety: not safe. The number of bytes that were written is unknown, and the remaining bytes are lost.
 /// Thread safety: one thread at a time.
 class [[nodiscard("an operation does nothing until it is awaited")]] write_owned_future
     : public detail::socket_future<write_owned_future, void, detail::direction::write> {
@@ -139,8 +139,8 @@ public:
     /// Errors: connection_reset, broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown;
     /// errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
-    /// Cost: one system call if the socket has capacity, else one more after the wait; no allocation. With io_uring, up
-    /// to 1.9 KB for a TCP connection are only copied, and sent by the next driver tick: see flush().
+    /// Cost: one system call if the socket has capacity, otherwise two; no allocation. With io_uring, up to 1.9 KB for
+    /// a TCP connection are only copied, and sent by the next driver tick: see flush().
     [[nodiscard]] write_future write(io::const_buffer from) noexcept {
         return write_future(socket_of_self(), from.bytes());
     }
@@ -176,10 +176,10 @@ public:
         return write_all_moved_future<T>(socket_of_self(), std::forward<T>(from));
     }
     /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
-    /// they were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves into the
-    /// future immediately, so `from` is empty afterwards.
+    /// the bytes were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves
+    /// into the future immediately, so `from` is empty afterwards.
     /// Errors: those of write().
-    /// Cancel safety: not safe. The number of bytes that were written is unknown, and the others are lost.
+    /// Cancel safety: not safe. The number of bytes that were written is unknown, and the remaining bytes are lost.
     [[nodiscard]] write_owned_future write_owned(io::leased_buffer&& from) noexcept {
         return write_owned_future(socket_of_self(), std::move(from));
     }
@@ -192,7 +192,7 @@ public:
     }
     /// Hands the bytes that were written to the system, and waits until the system has taken them all. Use it in a task
     /// that writes and then computes. With io_uring, these bytes are otherwise sent by the next driver tick, and
-    /// yield_now() alone does not cause one. With epoll, no bytes are held back, and this is ready immediately.
+    /// yield_now() alone does not cause one. With epoll, no bytes are held back, and flush() is ready immediately.
     /// Errors: the error of an earlier write that failed after it had returned.
     /// Cancel safety: safe.
     /// Cost: one allocation.

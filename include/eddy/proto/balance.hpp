@@ -48,14 +48,15 @@ private:
     using load = atomic<std::size_t>;
     struct state;
 
-    /// Refers to the state only: another copy of the service may keep it alive.
+    /// A static function that refers to the state only: this object may be destroyed during the call if a copy of it
+    /// exists.
     static task<result<response_type>> pass_on(state& all, request_type request, proto::when_full mode) {
         const std::size_t selected = all.select();
         const counted_call counted(all.loads[selected]);
         co_return co_await call_service(all.services[selected], std::move(request), mode);
     }
 
-    // relaxed, in all functions: nothing is read through these numbers. They only influence which service is selected.
+    // relaxed, in all functions: the counts publish no other data. They only influence which service is selected.
     class counted_call {
     public:
         explicit counted_call(load& of) noexcept : of_(&of) { of_->fetch_add(1, std::memory_order_relaxed); }

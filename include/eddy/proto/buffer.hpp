@@ -105,8 +105,8 @@ private:
 namespace eddy::proto {
 
 /// Returns a layer that moves the service into a separate task, which runs up to `concurrent` calls at a time. Up to
-/// `room` further calls wait in a queue. While the queue is full, callers wait. Use it to call a service from many
-/// tasks and threads that supports only one thread, or only one call at a time.
+/// `room` further calls wait in a queue. While the queue is full, callers wait. The layer allows many tasks and threads
+/// to call a service that supports only one thread, or only one call at a time.
 ///
 /// The layer spawns the task when it is put around a service. The task ends after the last copy of the returned service
 /// is destroyed and the last call has ended. The copies may be destroyed while calls wait. A call that is dropped is

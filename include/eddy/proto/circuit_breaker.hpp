@@ -173,7 +173,7 @@ namespace eddy::proto {
 /// If it succeeds, the circuit is closed; if it fails, the circuit is open for another pause. If the probe is dropped,
 /// the next call is the probe. All services that are made with this layer, and their copies, share the circuit.
 ///
-/// Put retry() outside of it. Put timeout() inside of it, so that slow calls count as failures.
+/// Put retry() outside of this layer. Put timeout() inside of this layer, so that slow calls count as failures.
 /// Cost: two locks for each call.
 [[nodiscard]] inline auto circuit_breaker(circuit_options options = circuit_options()) {
     return layer([state = std::make_shared<detail::circuit>(std::move(options))]<class S>(S inner) {

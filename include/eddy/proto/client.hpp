@@ -85,7 +85,7 @@ public:
             static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
         }
     }
-    /// Passes an answer to its call. Returns false if there is none.
+    /// Passes an answer to its call. Returns false if no call waits for an answer.
     template <class Item>
     [[nodiscard]] bool answer(Item&& item) {
         if (calls_.empty()) return false;
@@ -141,7 +141,8 @@ private:
     std::unordered_map<std::uint64_t, typename Call::reply::sender> calls_;
 };
 
-/// The future of the task of a client's connection. Ready when there are no handles, or when the connection has ended.
+/// The future of the task of a client's connection. It is ready when there are no handles, or when the connection has
+/// ended.
 /// Thread safety: one thread at a time.
 template <class F, class Call, class Calls>
 class client_driver {
@@ -234,7 +235,7 @@ class client_handle {
         shared(std::shared_ptr<client_state> of, typename sync::mpsc<call_type>::unbounded_sender to)
             : state(std::move(of)), calls(std::move(to)) {}
         std::shared_ptr<client_state> state;
-        typename sync::mpsc<call_type>::unbounded_sender calls;  // the connection is closed when it is destroyed
+        typename sync::mpsc<call_type>::unbounded_sender calls;  // its destruction closes the connection
     };
 
 public:
@@ -314,8 +315,9 @@ namespace eddy::proto {
 ///
 /// `client(request)` makes a call, and is_closed() returns whether the connection has ended. A background task owns the
 /// connection. It sends requests that were made at the same time with one flush. It ends after the last copy is
-/// destroyed and the last call has ended. The types of the request and the response are the `sent_type` of the codec
-/// (or else the type that it decodes) and the type that it decodes; otherwise name them.
+/// destroyed and the last call has ended. The request type is the `sent_type` of the codec, or else the type that the
+/// codec decodes. The response type is the type that the codec decodes. For other types, name both as template
+/// arguments.
 ///
 /// Errors: a call returns the error of the connection, errc::connection_closed if the peer or the runtime has ended it,
 /// or errc::unexpected_answer if the peer has sent an answer without a call. All waiting calls and all later ones

@@ -86,7 +86,7 @@ public:
         return std::nullopt;
     }
 
-    /// Held by the call that waits for the next start, so that calls start in the order of their arrival.
+    /// The call that waits for the next start holds this mutex, so that calls start in the order of their arrival.
     sync::mutex<> turn;
 
 private:
@@ -122,7 +122,7 @@ private:
 template <class S>
 class shedding_service : public layered<shedding_service<S>, S> {
 public:
-    static constexpr bool has_limit = false;  // it never waits, so an outer load_shed() changes nothing
+    static constexpr bool has_limit = false;  // this layer never waits, so an outer load_shed() changes nothing
 
     explicit shedding_service(S&& inner) : layered<shedding_service<S>, S>(std::move(inner)) {}
 
@@ -136,8 +136,8 @@ public:
 namespace eddy::proto {
 
 /// Returns a layer that ends a call after `limit` with errc::timed_out. The limit is a deadline as with
-/// with_deadline(): the calls inside see it as current_deadline(). A late call is cancelled, gracefully if it supports
-/// that.
+/// with_deadline(): the calls inside see it as current_deadline(). A late call is cancelled, gracefully if the call
+/// supports graceful cancellation.
 template <class Rep, class Period>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> limit) {
     return layer([limit = time::round_up(limit)]<class S>(S inner) {

@@ -110,7 +110,7 @@ private:
 /// Thread safety: one thread at a time. A copy is independent, except for the budget, which it shares.
 class retry_policy {
 public:
-    /// The policy that repeats a call after each error, with these delays and the default budget.
+    /// Constructs a policy that repeats a call after each error, with these delays and the default budget.
     explicit retry_policy(const time::backoff& delays = time::backoff().max_retries(3)) : delays_(delays) {}
 
     /// Sets after which errors a call is repeated. All by default.
@@ -173,7 +173,7 @@ namespace eddy::proto {
 /// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is not
 /// repeated after an exception.
 ///
-/// Put timeout() inside of it to limit each attempt, and outside of it to limit all attempts together.
+/// Put timeout() inside of this layer to limit each attempt, or outside of this layer to limit all attempts together.
 [[nodiscard]] inline auto retry(retry_policy policy) {
     return layer([policy = std::move(policy)]<class S>(S inner) {
         constexpr bool copies = std::copy_constructible<request_t<S>>;

@@ -169,7 +169,8 @@ private:
         return output_type();
     }
 
-    /// Reads requests and begins their calls. Returns false if the limit of calls ended it.
+    /// Reads requests and begins their calls. Returns false if it stopped because of the limit of calls, true
+    /// otherwise.
     bool take_requests(context& cx) {
         while (reading_) {
             if (calls_.size() + answers_.size() >= limit_) return false;
@@ -240,7 +241,7 @@ private:
         return count;
     }
 
-    /// Ends the connection after the answers that can still be sent.
+    /// Stops reading requests and drops the calls. The connection ends after the collected answers were sent.
     void fail(const std::error_code& why) {
         failure_ = why;
         stop_reading();
@@ -292,8 +293,8 @@ namespace eddy::proto {
 
 /// Serves a connection of a pipelined protocol: reads requests, calls `service` for each, and sends the responses in
 /// the order of the requests. Up to connection_options::max_in_flight() calls run concurrently, and further requests
-/// are read meanwhile. Ready when the client has ended its side of the connection and all requests are answered; then
-/// the write side is closed, too.
+/// are read meanwhile. The future is ready when the client has ended its side of the connection and all requests are
+/// answered; then the write side is closed, too.
 ///
 ///     auto service = answer | proto::timeout(1s) | proto::recover(error_response);
 ///     co_await try_(proto::pipelined(codec::framed(std::move(stream), my_codec()), service));

@@ -216,15 +216,15 @@ public:
         spin_ = limit;
         return *this;
     }
-    /// Sets the handler for exceptions that leave spawned tasks. By default they are printed as one line on standard
-    /// error.
+    /// Sets the handler for exceptions that leave spawned tasks. By default, each exception is printed as one line on
+    /// standard error.
     core_builder& on_uncaught(uncaught_handler handler) {
         on_uncaught_ = std::move(handler);
         return *this;
     }
 
     /// Sets the handler for errors that spawned tasks return and that no code reads, because the join handle was
-    /// dropped. By default they are printed as one line on standard error.
+    /// dropped. By default, each error is printed as one line on standard error.
     core_builder& on_unobserved_error(unobserved_error_handler handler) {
         on_unobserved_error_ = std::move(handler);
         return *this;
@@ -277,10 +277,10 @@ public:
 
     /// Makes the event loop, which belongs to this thread.
     /// Errors: system errors such as std::errc::too_many_files_open; std::errc::invalid_argument for
-    /// max_io_events_per_tick(0); errc::unknown_driver if EDDY_DRIVER names no
-    /// driver. If driver() selected io_uring: std::errc::operation_not_permitted if io_uring is forbidden,
-    /// std::errc::function_not_supported if the kernel has no io_uring, std::errc::not_enough_memory if the limit of
-    /// locked memory is reached, and errc::driver_unavailable.
+    /// max_io_events_per_tick(0); errc::unknown_driver if EDDY_DRIVER names no driver. If driver() selected io_uring:
+    /// std::errc::operation_not_permitted if io_uring is forbidden, std::errc::function_not_supported if the kernel has
+    /// no io_uring, std::errc::not_enough_memory if the limit of locked memory is reached, and
+    /// errc::driver_unavailable.
     [[nodiscard]] result<core> build() const noexcept;
 
 private:

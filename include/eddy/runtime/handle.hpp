@@ -33,7 +33,7 @@ class EDDY_API handle {
 public:
     /// Copies refer to the same runtime.
     handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
-    /// Copies: a handle is never empty.
+    /// Copies `other`, because a handle is never empty.
     handle(handle&& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
     handle& operator=(const handle& other) noexcept {
         handle copy(other);
@@ -43,8 +43,8 @@ public:
     handle& operator=(handle&& other) noexcept { return *this = std::as_const(other); }
     ~handle() { detail::release(*pool_); }
 
-    /// Returns the handle of the current runtime: the one whose worker this thread is, or the one that was entered last
-    /// on this thread.
+    /// Returns the handle of the current runtime: the runtime whose worker this thread is, or the runtime that was
+    /// entered last on this thread.
     /// Errors: throws `misuse` if there is none.
     [[nodiscard]] static handle current(std::source_location where = std::source_location::current());
     /// Returns the handle of the current runtime, or nullopt if there is none.

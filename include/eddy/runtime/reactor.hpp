@@ -30,9 +30,9 @@ enum class driver_kind {
     epoll,
     /// Linux io_uring(7), 6.1 or later. Containers often forbid it.
     io_uring,
-    /// poll(2), which every POSIX system has. The time of a driver tick grows with the number of descriptors, so it is
-    /// for systems without another driver, for tests, and for containers that forbid epoll. No other event loop can
-    /// watch it: core::native_handle() and reactor::native_handle() return -1.
+    /// poll(2), which every POSIX system has. The time of a driver tick grows with the number of descriptors. This
+    /// driver is for systems without another driver, for tests, and for containers that forbid epoll. No other event
+    /// loop can watch it: core::native_handle() and reactor::native_handle() return -1.
     poll,
     /// kqueue(2): the default on macOS, FreeBSD, NetBSD and OpenBSD. Other systems do not have it.
     kqueue,
@@ -81,8 +81,8 @@ public:
     }
     ~reactor_handle();
 
-    /// Returns the reactor with which operations that are polled on this thread register: the reactor of the event loop
-    /// that runs here, otherwise the fallback reactor.
+    /// Returns the reactor that operations on this thread register with: the reactor of the event loop that runs here,
+    /// otherwise the fallback reactor.
     /// Errors: errc::io_disabled if the event loop was built without I/O; errc::runtime_shutdown if the fallback
     /// reactor is gone. Throws `misuse` if there is neither.
     [[nodiscard]] static result<reactor_handle> current(std::source_location where = std::source_location::current());
@@ -122,8 +122,8 @@ public:
     /// Constructs a reactor with the default of the system (epoll or kqueue), or with poll(2) if EDDY_DRIVER is `poll`.
     /// Errors: throws std::system_error, for example if the process has too many open descriptors.
     reactor();
-    /// Same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
-    /// reactor, but only one thread may use a ring. `automatic` selects what the constructor selects.
+    /// Same as the constructor, but returns the error. io_uring is rejected, because any thread may drive a reactor,
+    /// but only one thread may use a ring. `automatic` selects what the constructor selects.
     /// Errors: system errors such as std::errc::too_many_files_open; std::errc::not_supported for io_uring.
     [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::automatic) noexcept;
 

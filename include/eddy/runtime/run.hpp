@@ -60,11 +60,11 @@ int exit_code(const T& value) {
 /// those of spawn_background().
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
-/// wait. It destroys the other tasks and returns 1. If the error has a text, it prints `Error: ...` on standard error.
-/// If the future throws, run() destroys the other tasks and throws the exception.
+/// wait. It destroys the other tasks and returns 1. If the error has a text, run() prints `Error: ...` on standard
+/// error. If the future throws, run() destroys the other tasks and throws the exception.
 ///
-/// Tasks that run() destroys (these, and background tasks) are not cancelled gracefully: finally() and shielded() have
-/// no effect there. If they must, use a runtime and its shutdown_timeout():
+/// The tasks that run() destroys, including background tasks, are not cancelled gracefully: finally() and shielded()
+/// have no effect in them. To cancel tasks gracefully, use a runtime and its shutdown_timeout():
 ///     auto rt = eddy::runtime::make().value();
 ///     rt.block_on(async_main());
 ///     std::move(rt).shutdown_timeout(5s);

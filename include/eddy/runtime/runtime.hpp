@@ -282,15 +282,15 @@ public:
         driver_ = kind;
         return *this;
     }
-    /// Sets the handler for exceptions that left a task and that no join handle can take. By default they are printed
-    /// as one line on standard error.
+    /// Sets the handler for exceptions that left a task and that no join handle can take. By default, each exception is
+    /// printed as one line on standard error.
     runtime_builder& on_uncaught(uncaught_handler handler) {
         on_uncaught_ = std::move(handler);
         return *this;
     }
     /// Sets the handler for errors that tasks return and that no code reads, because the join handle was dropped. By
-    /// default they are printed as one line on standard error. `[](const auto&) {}` ignores them. A handle that is
-    /// dropped outside of the runtime's tasks, after its task has ended, prints the error.
+    /// default, each error is printed as one line on standard error. `[](const auto&) {}` ignores them. A handle that
+    /// is dropped outside of the runtime's tasks, after its task has ended, prints the error.
     runtime_builder& on_unobserved_error(unobserved_error_handler handler) {
         on_unobserved_error_ = std::move(handler);
         return *this;

@@ -13,8 +13,8 @@ namespace eddy::signal {
 /// to end a server.
 ///     const auto stop = co_await try_(signal::shutdown_token());
 ///     co_await try_(net::serve(std::move(listener), handler, net::serve_options().shutdown(stop)));
-/// A signal that arrives when the token is cancelled already ends the program immediately, without destructors. Its
-/// exit code is 128 plus the number of the signal.
+/// If the token is cancelled already, a further signal ends the program immediately, without destructors. The exit code
+/// of the program is then 128 plus the number of the signal.
 ///
 /// The function listens from its call on, in background tasks of this runtime or event loop.
 /// Errors: those of stream(). Throws misuse without an event loop.

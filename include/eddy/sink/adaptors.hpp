@@ -46,7 +46,8 @@ public:
         return inner_.poll_ready(cx);
     }
 
-    /// If the function returns a future, this starts it. poll_ready, poll_flush and poll_close poll it to its end.
+    /// Passes the item to the function. If the function returns a future, poll_ready, poll_flush and poll_close poll
+    /// that future to its end.
     outcome start_send(In item, [[maybe_unused]] std::source_location where = std::source_location::current()) {
         if constexpr (body::is_future) {
             if (body_)
@@ -75,8 +76,8 @@ public:
     }
 
 private:
-    /// Ready when no future is running. The inner sink is still ready for the item then, because it was ready when the
-    /// future started.
+    /// Returns ready when no future is running. The inner sink is then still ready for the item, because it was ready
+    /// when the future started.
     poll_result<outcome> poll_body(context& cx) {
         if constexpr (body::is_future) {
             if (!body_) return outcome();
@@ -100,7 +101,7 @@ private:
 
     S inner_;
     Fn f_;
-    body body_;  // declared last: it may refer to captures of `f_`
+    body body_;  // declared last: the body may refer to captures of `f_`
 };
 
 /// The sink that sink_ops::buffer() returns.
@@ -116,7 +117,7 @@ public:
     /// For use by sink_ops.
     buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
 
-    /// Ready while the buffer has spare capacity. Also sends buffered items if the inner sink is ready.
+    /// Returns ready while the buffer has spare capacity. Also sends buffered items if the inner sink is ready.
     poll_result<outcome> poll_ready(context& cx) {
         if (size_ == 0) return inner_.poll_ready(cx);
         auto emptied = poll_empty(cx);
@@ -147,7 +148,7 @@ public:
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
 private:
-    /// Ready when the buffer is empty.
+    /// Returns ready when the buffer is empty.
     poll_result<outcome> poll_empty(context& cx) {
         while (!waiting_.empty()) {
             auto is_ready = inner_.poll_ready(cx);
@@ -181,7 +182,7 @@ public:
     /// For use by sink_ops.
     fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
-    /// Ready when both sinks are. Polls both, so that they become ready concurrently.
+    /// Returns ready when both sinks are ready. Polls both, so that they become ready concurrently.
     poll_result<outcome> poll_ready(context& cx) { return both(first_.poll_ready(cx), second_.poll_ready(cx)); }
 
     template <class T>

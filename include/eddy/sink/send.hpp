@@ -120,7 +120,7 @@ public:
     /// Takes ownership of the stream.
     explicit transfer(Items&& items) : items_(std::move(items)) {}
 
-    /// Ready when the stream has ended and the sink has accepted all items, or with an error.
+    /// Returns ready when the stream has ended and the sink has accepted all items, or with an error.
     poll_result<output_type> poll(S& into, context& cx) {
         for (;;) {
             detail::budget_guard cost(cx);

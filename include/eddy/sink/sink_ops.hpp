@@ -122,7 +122,7 @@ public:
         return sinks::buffer_sink<Self, T>(std::move(self()), size);
     }
 
-    /// Returns a sink that gives each item to both sinks; this sink gets a copy. Both must have the same type of
+    /// Returns a sink that gives each item to both sinks; this sink gets a copy. Both sinks must have the same type of
     /// errors.
     template <class S>
     [[nodiscard]] auto fanout(S&& other) && {

@@ -35,7 +35,8 @@ public:
 
     [[nodiscard]] std::vector<Item> take() noexcept { return std::exchange(items_, {}); }
 
-    /// Returns how many chunks `items` further items and the items of this chunk make.
+    /// Returns the bounds of the number of chunks into which the items of this chunk and `items` further items are
+    /// divided.
     [[nodiscard]] size_bounds chunks_of(size_bounds items) const noexcept {
         items = detail::add(items, size_bounds(items_.size(), items_.size()));
         size_bounds chunks(rounded_up(items.at_least), std::nullopt);

@@ -112,7 +112,8 @@ struct zipped {
     std::tuple<A, B> into_parts() && { return {std::move(first), std::move(second)}; }
 };
 
-/// The stream that stream_ops::zip() returns. Polls both streams, and keeps the item of one until the other has one.
+/// The stream that stream_ops::zip() returns. Polls both streams, and keeps the item of one stream until the other
+/// stream has an item.
 /// Cancel safety: safe; see stream_ops.
 /// Thread safety: one thread at a time.
 template <class A, class B>
@@ -147,8 +148,8 @@ public:
     }
 
 private:
-    /// Fills `into` with the next item unless it has one. Returns false if the stream has ended, so that there is no
-    /// further pair.
+    /// Fills `into` with the next item, unless `into` contains an item already. Returns false if the stream has ended,
+    /// so that there is no further pair.
     static bool fill(auto& into, auto& from, context& cx) {
         if (into) return true;
         auto next = from.poll_next(cx);

@@ -79,7 +79,7 @@ private:
 /// The types of stream_ops::try_fold().
 template <class S, class State, class Fn>
 struct try_folded {
-    /// The items, the result of the function, the state of a call of it, and the output of that call.
+    /// The types of the items, of the function's result, of a call in progress, and of the output of that call.
     using item = detail::item_t<S>;
     using returned = typename detail::step_result<Fn, State, detail::item_value_t<item>>::type;
     using body = detail::running<returned>;
@@ -91,7 +91,7 @@ struct try_folded {
         std::is_convertible_v<detail::item_value_t<std::conditional_t<may_fail, answer, State>>, State> &&
             (may_fail || std::is_convertible_v<answer, State>),
         "eddy: the function of try_fold returns the next state, a std::expected of it, or a future of either");
-    /// The error of the output, and the output.
+    /// The types of the output's error and of the output.
     using error = detail::item_error_t<std::conditional_t<detail::is_expected<item>, item, answer>>;
     using type = std::expected<State, error>;
 };

@@ -47,7 +47,7 @@ public:
             cx, [](entry&, item_type&& item) -> item_type&& { return std::move(item); }, [](entry&) {});
     }
 
-    /// Ends all streams gracefully. Ready when they are gone; this object is empty then.
+    /// Ends all streams gracefully. Returns ready when they are gone; this object is empty then.
     /// Errors: exceptions of a stream's poll_cancel() pass through. That stream stays, and the next poll_cancel() polls
     /// it again.
     poll_result<void> poll_cancel(context& cx)

@@ -297,8 +297,8 @@ private:
     body body_;  // declared last: the body may refer to the state and to the captures of the function
 };
 
-/// Returns a stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may also return a
-/// future of one, for example a coroutine, which may refer to the state.
+/// Returns a stream of the values of the optionals that `f(State&)` returns, until an optional is empty. `f` may also
+/// return a future of an optional, for example a coroutine, which may refer to the state.
 /// Cancel safety: safe. The future of `f` stays in the stream.
 /// Lifetime: the stream must not be moved while a future of `f` runs.
 template <class State, class Fn>

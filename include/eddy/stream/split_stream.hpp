@@ -17,8 +17,9 @@
 
 namespace eddy::detail {
 
-/// An asynchronous lock between two tasks. A task holds it while it polls the object that they share. A task that finds
-/// it held is woken when it is released, and must poll again; no thread blocks. (futures-rs calls this a BiLock.)
+/// An asynchronous lock between two tasks. A task holds the lock while it polls the object that they share. If the
+/// other task polls the lock meanwhile, it is woken when the lock is released, and must poll again; no thread blocks.
+/// (futures-rs calls this a BiLock.)
 ///
 ///     free <── poll_lock(), unlock() ──> held <── poll_lock() by the other task ──> held, with the other's waker
 ///
@@ -31,7 +32,7 @@ public:
     two_way_lock(const two_way_lock&) = delete;
     two_way_lock& operator=(const two_way_lock&) = delete;
 
-    /// Returns true if the caller now holds the lock. Otherwise `wake` will be woken when it is free.
+    /// Returns true if the caller now holds the lock. Otherwise `wake` will be woken when the lock is free.
     [[nodiscard]] bool poll_lock(const waker& wake);
 
     /// Releases the lock and wakes the waiting task.
@@ -163,7 +164,7 @@ private:
     template <class U, class V>
     friend U reunite(stream_half<U> reader, sink_half<U, V> writer, std::source_location where);
 
-    /// Passes the stored item to the object. Ready when no item is stored.
+    /// Passes the stored item to the object. Returns ready when no item is stored.
     poll_result<outcome> poll_held(S& object, context& cx) {
         if (!held_) return outcome();
         auto is_ready = object.poll_ready(cx);

@@ -118,7 +118,7 @@ public:
             [this](entry& ended) { forget(ended); });
     }
 
-    /// Cancels all streams gracefully. Ready when all are destroyed; then the map is empty.
+    /// Cancels all streams gracefully. Returns ready when all are destroyed; then the map is empty.
     /// Errors: throws the exception of a stream's poll_cancel(). That stream stays, and the next poll_cancel() polls it
     /// again.
     poll_result<void> poll_cancel(context& cx)

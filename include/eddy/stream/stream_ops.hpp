@@ -122,8 +122,8 @@ class for_each_future;
 /// Errors: an exception of a function, or of its future, is thrown where the stream is awaited. The item is lost, and
 /// the stream continues with the next one.
 /// Cancel safety: safe for adapters: dropping a future of the next item loses nothing, because items in progress stay
-/// in the adapter. A future that reads a stream to its end, such as fold(), owns the stream: dropping it loses what it
-/// has read, and the rest.
+/// in the adapter. A future that reads a stream to its end, such as fold(), owns the stream: dropping the future loses
+/// the items that it has read, and the rest of the stream.
 /// Thread safety: one thread at a time.
 /// Lifetime: merge(), ready_chunks(), timeout(), timeout_repeating(), chunks_timeout(), buffered() and
 /// buffer_unordered() may return an item while an inner stream waits. They may be moved between two items only if that
@@ -183,7 +183,7 @@ public:
             return adapt<streams::map_stream>(std::forward<Fn>(f));
         }
     }
-    /// Returns a stream of the values of the optionals that `f` returns. `f` may return a future of one.
+    /// Returns a stream of the values of the optionals that `f` returns. `f` may return a future of an optional.
     template <class Fn>
     [[nodiscard]] auto filter_map(Fn&& f) && {
         if constexpr (!detail::makes_optional<Fn, detail::item_t<Self>>()) {
@@ -210,7 +210,7 @@ public:
             return adapt<streams::inspect_stream>(std::forward<Fn>(f));
         }
     }
-    /// Returns a stream of the values of the optionals that `f(State&, item)` returns, until one is empty.
+    /// Returns a stream of the values of the optionals that `f(State&, item)` returns, until an optional is empty.
     template <class State, class Fn>
     [[nodiscard]] auto scan(State first, Fn&& f) && {
         return adapt_with_state<streams::scan_stream>(std::move(first), std::forward<Fn>(f));
@@ -249,7 +249,7 @@ public:
             return adapt<streams::skip_while_stream>(std::forward<Fn>(f));
         }
     }
-    /// Returns a stream of the values of the optionals that `f` returns, until one is empty.
+    /// Returns a stream of the values of the optionals that `f` returns, until an optional is empty.
     template <class Fn>
     [[nodiscard]] auto map_while(Fn&& f) && {
         if constexpr (!detail::makes_optional<Fn, detail::item_t<Self>>()) {
@@ -278,8 +278,8 @@ public:
             return streams::chain_stream<Self, S>(std::move(self()), std::forward<S>(after));
         }
     }
-    /// Returns a stream of the items of both streams as they become available. It ends when both have ended. The stream
-    /// that is polled first alternates.
+    /// Returns a stream of the items of both streams as they become available. It ends when both streams have ended.
+    /// The stream that is polled first alternates.
     template <class S>
     [[nodiscard]] auto merge(S&& other) && {
         if constexpr (!detail::is_stream_of<S, detail::item_t<Self>>()) {
@@ -288,7 +288,8 @@ public:
             return streams::merge_stream<Self, S>(std::move(self()), std::forward<S>(other));
         }
     }
-    /// Returns a stream of pairs of one item of each stream: a `zipped{first, second}`. Ends with the shorter one.
+    /// Returns a stream of pairs of one item of each stream: a `zipped{first, second}`. It ends when either stream
+    /// ends.
     template <class S>
     [[nodiscard]] auto zip(S&& other) && {
         if constexpr (!detail::is_given_stream<S>()) {
@@ -385,8 +386,8 @@ public:
     /// ready. Items that are `expected` are unwrapped; the first error ends the future and is its output. An item with
     /// parts is passed as several arguments. `f` returns nothing, an `expected` (an error ends the future), or a future
     /// of either.
-    /// Cancel safety: dropping the future destroys the stream and the future of `f`. Cancelling it ends both
-    /// gracefully.
+    /// Cancel safety: dropping the future destroys the stream and the future of `f`. Cancelling the future ends the
+    /// stream and the future of `f` gracefully.
     /// Lifetime: takes ownership of the stream and of `f`, and keeps `f` while the future that it returned runs.
     template <class Fn>
     [[nodiscard]] auto for_each(Fn&& f) && {
@@ -397,8 +398,8 @@ public:
         }
     }
     /// Same as for_each(), with up to `limit` futures of `f` at the same time, on the awaiting task. The first error or
-    /// exception ends it: the other futures are cancelled first, and are gone before it is returned. To run them on
-    /// several threads, spawn them (see scope).
+    /// exception ends the operation, after the other futures were cancelled and are gone. To run the futures on several
+    /// threads, spawn them (see scope).
     /// Errors: throws misuse if `limit` is zero.
     /// Cost: that of futures_unordered.
     template <class Fn>
@@ -419,8 +420,8 @@ public:
         return adapt_with_state<streams::fold_future>(std::move(first), std::forward<Fn>(f));
     }
     /// Same as fold(), with errors: items that are `expected` are unwrapped, and `f` may return an `expected` state, or
-    /// a future of one. The first error of either ends it. The output is an `expected` of the state. Its error type is
-    /// that of the items, or else that of the result of `f`.
+    /// a future of one. The first error of an item or of `f` ends the future. The output is an `expected` of the state.
+    /// Its error type is that of the items, or else that of the result of `f`.
     ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
     template <class State, class Fn>
     [[nodiscard]] auto try_fold(State first, Fn&& f) && {

@@ -41,7 +41,7 @@ public:
     /// Returns the duration.
     [[nodiscard]] time::duration after() const noexcept { return after_; }
 
-    /// Returns true if the deadline has passed. Otherwise the context's waker is woken when it has.
+    /// Returns true if the deadline has passed. Otherwise the context's waker is woken when the deadline has passed.
     [[nodiscard]] bool poll(context& cx) {
         if (!sleep_) sleep_.emplace(at_, where_);
         if (!poll_sleep(cx)) return false;
@@ -94,7 +94,7 @@ public:
         return std::optional<item_type>(nothing_came());
     }
 
-    /// There may be an `elapsed` between any two items.
+    /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
 private:
@@ -128,7 +128,7 @@ public:
         return std::optional<item_type>(nothing_came());
     }
 
-    /// There may be an `elapsed` between any two items.
+    /// Returns no upper bound, because there may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
 private:
@@ -137,7 +137,7 @@ private:
 
     bool poll_tick(context& cx) {
         if (cx.budget() != 0) return every_.poll_tick(cx).is_ready();
-        // With a new budget: see stream_deadline.
+        // Polls the ticks with a new coop budget; see stream_deadline.
         context own(cx.waker());
         return every_.poll_tick(own).is_ready();
     }

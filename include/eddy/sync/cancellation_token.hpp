@@ -66,7 +66,7 @@ public:
 
     /// Starts `one`. See notify_state::begin().
     void begin(notify_waiter& one) const noexcept { cancelled_.begin(one); }
-    /// Returns whether the node is cancelled. Otherwise `wake` will be woken when it is.
+    /// Returns whether the node is cancelled. Otherwise `wake` will be woken when the node is cancelled.
     /// Preconditions: begin() was called for `one`.
     [[nodiscard]] bool poll_cancelled(notify_waiter& one, const waker& wake) noexcept {
         return is_cancelled() || cancelled_.poll(one, &wake);
@@ -170,8 +170,8 @@ public:
     /// Creates a token without a parent.
     cancellation_token() = default;
 
-    /// Returns a token that is cancelled when this one is. Cancelling the child does not cancel this token. When all
-    /// handles of the child are destroyed, the child's own children become children of this token.
+    /// Returns a token that is cancelled when this token is cancelled. Cancelling the child does not cancel this token.
+    /// When all handles of the child are destroyed, the child's own children become children of this token.
     /// Cost: one allocation, under a lock of the whole tree of tokens. A cancel() in that tree holds the lock while it
     /// marks the descendants.
     [[nodiscard]] cancellation_token child_token() const {
@@ -215,7 +215,7 @@ public:
     /// that a function has started when the function returns.
     [[nodiscard]] cancellation_guard drop_guard() const noexcept;
 
-    /// Returns true if both refer to the same token.
+    /// Returns true if both objects refer to the same token.
     [[nodiscard]] friend bool operator==(const cancellation_token& a, const cancellation_token& b) noexcept {
         return a.share_.get() == b.share_.get();
     }

@@ -264,8 +264,8 @@ public:
                                                    std::source_location where = std::source_location::current()) const {
         return reserve_many_future(fitting(count, where), count);
     }
-    /// Same as reserve(), but the permit owns a sender, so it does not depend on this one. Called on an rvalue, it
-    /// moves this sender.
+    /// Same as reserve(), but the permit owns a sender, so it does not depend on this sender. On an rvalue, this
+    /// function moves the sender into the permit.
     [[nodiscard]] reserve_owned_future reserve_owned(
         std::source_location where = std::source_location::current()) const& {
         return reserve_owned_future(sender(*this), at("reserve_owned()", where));

@@ -25,8 +25,8 @@ template <class Channel>
 class mpsc_recv_many_future;
 
 /// The receiving end of a channel: `mpsc<T>::receiver` and `mpsc<T>::unbounded_receiver`. It is also a stream of the
-/// values. Destroying it closes the channel and destroys the remaining values. A value that is sent through a permit
-/// after that is destroyed together with the last sender.
+/// values. Destroying it closes the channel and destroys the remaining values. If a value is sent through a permit
+/// afterwards, it is destroyed together with the last sender.
 /// The destructor of a T may send to the same channel. If it receives, it finds the channel empty, because its own
 /// value is removed only after the destructor returns.
 /// Thread safety: one thread at a time. The senders may be on other threads.
@@ -92,7 +92,7 @@ public:
     }
 
     /// Same as recv() and recv_many(), for a hand-written `poll` function. Only the waker of the latest poll is woken.
-    /// The channel keeps a copy of it until then.
+    /// The channel keeps a copy of that waker until it is woken or replaced.
     poll_result<std::optional<item_type>> poll_recv(context& cx) {
         Channel& channel = at("recv()", cx);
         if (!cx.consume_budget()) return not_ready;

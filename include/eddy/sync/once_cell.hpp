@@ -83,9 +83,9 @@ public:
         return {};
     }
 
-    /// Returns a future of the value, a `const T*` that is never null. If the value is not set, the future calls `f()`,
-    /// which returns a future of a T, and runs that; or waits if another future already does. `f` is called at most
-    /// once.
+    /// Returns a future of the value, a `const T*` that is never null. If the value is not set, the future calls `f()`
+    /// and runs the future of a T that `f` returns. If another future is already creating the value, this future waits
+    /// instead. `f` is called at most once.
     /// Errors: an exception of `f` or its future passes through; the waiter that has waited longest then calls its own
     /// `f`.
     /// Cancel safety: dropping the future drops the future of `f`; its progress is lost, and the waiter that has waited

@@ -52,7 +52,7 @@ public:
         if (!*answer) return std::optional<item_type>();
         return std::optional<item_type>(std::move(**answer));
     }
-    /// poll_acquire() of one permit, for the stream operations.
+    /// Same as poll_acquire() with one permit, for the stream operations.
     poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_acquire(cx); }
 
     /// Gives up the place in the queue, if there is one.

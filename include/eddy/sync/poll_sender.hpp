@@ -22,8 +22,8 @@ namespace eddy::sync {
 /// sink releases the sender.
 ///     auto sent = co_await std::move(numbers).forward(sync::poll_sender(tx));
 /// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. The error is reported when
-/// an item is sent, so a forward() whose stream yields no item does not notice it. Use select() with sender::closed()
-/// for that.
+/// an item is sent, so a forward() whose stream yields no item does not notice it. To notice it, use select() with
+/// sender::closed().
 /// Cancel safety: if a feed(), send() or send_all() is dropped, this object keeps its place in the queue, and the
 /// capacity that it receives, for the next send. abort_send() gives both up.
 /// Thread safety: one thread at a time. Give each task its own object.

@@ -128,8 +128,8 @@ using owned_rwlock_write_guard = basic_write_guard<T, std::shared_ptr<eddy::deta
 /// requests a second one deadlocks if a writer has started to wait in between. Hold one guard per task.
 /// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
 /// access.
-/// Lifetime: the lock must outlive its futures and guards; the owned ones share its ownership. Destroying the lock
-/// while it is locked, or while a task waits for it, terminates the program.
+/// Lifetime: the lock must outlive its futures and guards. The futures and guards of the `_owned` functions share its
+/// ownership. Destroying the lock while it is locked, or while a task waits for it, terminates the program.
 /// Cost: one read-modify-write to lock it if it is free, and one to unlock it if there are no waiters. Waiting does not
 /// allocate.
 template <class T>

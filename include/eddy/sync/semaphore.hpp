@@ -137,9 +137,9 @@ private:
 ///     ...
 ///     auto permit = co_await eddy::try_(connections.acquire());   // returned at the end of its scope
 /// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
-/// Lifetime: the semaphore must outlive its futures, permits and calls. The owned ones (`acquire_owned`) share its
-/// ownership. Destroying it while a task waits, or while permits are in use, terminates the program. Forgotten permits
-/// are not in use.
+/// Lifetime: the semaphore must outlive its futures, permits and calls. The futures and permits of acquire_owned()
+/// share its ownership. Destroying it while a task waits, or while permits are in use, terminates the program.
+/// Forgotten permits are not in use.
 /// Cost: one read-modify-write to take an available permit, and one to return a permit if there are no waiters. Waiting
 /// does not allocate.
 class semaphore {

@@ -48,7 +48,7 @@ public:
     /// Creates the error.
     try_send_error(try_send_reason why, T unsent) : reason(why), value(std::move(unsent)) {}
 
-    /// Returns true if the reason is try_send_reason::full, or closed.
+    /// is_full() returns true if the reason is try_send_reason::full, and is_closed() if it is try_send_reason::closed.
     [[nodiscard]] bool is_full() const noexcept { return reason == try_send_reason::full; }
     [[nodiscard]] bool is_closed() const noexcept { return reason == try_send_reason::closed; }
 

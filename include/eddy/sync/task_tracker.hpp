@@ -51,7 +51,8 @@ public:
     }
 
     // acq_rel, in all changes of the word: the release publishes the work that was done under a token. The acquire
-    // makes it visible to the caller that finds the tracker closed and empty, and then wakes the waiters.
+    // makes that work visible to the caller that finds the tracker closed and empty. That caller then wakes the
+    // waiters.
 
     /// Adds a token.
     void add() noexcept { word_.fetch_add(one, std::memory_order_acq_rel); }
@@ -75,7 +76,7 @@ public:
     /// Returns how many times the tracker has become closed and empty.
     [[nodiscard]] std::uint64_t ends() noexcept;
     /// Returns whether the tracker has become closed and empty since ends() returned `seen`. Otherwise `wake` will be
-    /// woken when it does.
+    /// woken when the tracker becomes closed and empty.
     [[nodiscard]] bool poll_end(std::uint64_t seen, waiter& mine, const waker& wake) noexcept;
     /// Stops waiting.
     void leave(waiter& mine) noexcept;
@@ -270,7 +271,7 @@ public:
         return eddy::detail::refuse_arguments(work);
     }
 
-    /// Returns true if both refer to the same tracker.
+    /// Returns true if both objects refer to the same tracker.
     [[nodiscard]] friend bool operator==(const task_tracker& a, const task_tracker& b) noexcept {
         return a.state_.get() == b.state_.get();
     }

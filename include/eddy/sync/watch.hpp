@@ -102,7 +102,7 @@ public:
         if (channel_ != nullptr) channel_->lock().unlock_shared();
     }
 
-    /// The value.
+    /// Accesses the value.
     /// Preconditions: the guard was not moved from.
     const T& operator*() const noexcept { return channel_->value; }
     const T* operator->() const noexcept { return &channel_->value; }

@@ -191,7 +191,7 @@ private:
 };
 
 /// Ends the wait of a `poll` from another thread: the poll gets a readable event with the waker's token. Several calls
-/// of wake() may result in one event. It does not have to be drained.
+/// of wake() may result in one event. The waker does not have to be drained.
 /// Thread safety: wake() may be called on any thread. The other members: one thread at a time.
 class EDDY_API waker {
 public:

@@ -38,7 +38,7 @@ struct joined_task {
 };
 
 /// The common base of join_set and join_queue. They differ in which task is the next one to join: in a join_set, the
-/// one that ends first; in a join_queue, the one that was spawned first. `Tasks` finds it.
+/// task that ends first; in a join_queue, the task that was spawned first. `Tasks` finds that task.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
 template <class Self, class T, class Tasks>
 class basic_join_set : public stream_ops<Self> {
@@ -95,18 +95,18 @@ public:
     /// Cancel safety: safe. If the future is destroyed before it is ready, no task was removed.
     /// Lifetime: this object must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] join_next_future join_next() noexcept { return join_next_future(*this); }
-    /// Does the same, and also returns the task's number.
+    /// Same as join_next(), but also returns the task's number.
     /// Cancel safety: safe, as join_next().
     [[nodiscard]] join_next_with_id_future join_next_with_id() noexcept { return join_next_with_id_future(*this); }
 
-    /// Returns the output of the next task if it has ended; else nullopt. In a join_queue, that is nullopt even if a
-    /// later task has ended. Never suspends.
+    /// Returns the output of the next task if it has ended; else nullopt. A join_queue returns nullopt even if a later
+    /// task has ended. Never suspends.
     [[nodiscard]] std::optional<item_type> try_join_next() {
         detail::joinable* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
         return detail::join_access::take<T>(*ended);
     }
-    /// Does the same, and also returns the task's number.
+    /// Same as try_join_next(), but also returns the task's number.
     [[nodiscard]] std::optional<joined_task<T>> try_join_next_with_id() {
         detail::joinable* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
@@ -131,7 +131,7 @@ public:
     /// Lifetime: this object must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] shutdown_future shutdown() noexcept { return shutdown_future(*this); }
 
-    /// Detaches all tasks. There are none afterwards.
+    /// Detaches all tasks. This object has no tasks afterwards.
     void detach_all() noexcept { tasks_.detach_all(); }
 
     /// Returns the number of tasks that were not joined, including those that have ended, and whether there are none.
@@ -149,7 +149,7 @@ public:
         if (*ended == nullptr) return std::nullopt;
         return poll_result<std::optional<item_type>>(detail::join_access::take<T>(**ended));
     }
-    /// Does the same, and also returns the task's number.
+    /// Same as poll_next(), but also returns the task's number.
     poll_result<std::optional<joined_task<T>>> poll_next_with_id(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
@@ -188,7 +188,7 @@ private:
         }
     }
 
-    /// Polls the next task. Ready with null if there are no tasks.
+    /// Polls the next task. Returns ready with null if there are no tasks.
     poll_result<detail::joinable*> poll_ended(context& cx) {
         if (!cx.consume_budget()) return not_ready;
         detail::joinable* const ended = tasks_.take_ended(&cx.waker());

@@ -37,8 +37,9 @@ struct joined_entry {
     }
 };
 
-/// A join_set whose tasks have keys. If a task is spawned under the key of another task, that one is aborted and will
-/// not be joined. Destroying the map aborts all tasks. Like join_set, it is also a stream; its items are joined_entry.
+/// A join_set whose tasks have keys. If a task is spawned under the key of another task, the other task is aborted and
+/// will not be joined. Destroying the map aborts all tasks. Like join_set, it is also a stream; its items are
+/// joined_entry.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
 /// Cost: that of a join_set, and two nodes of hash tables for each task.

@@ -47,7 +47,7 @@ public:
 private:
     void release_all(bool with_abort) noexcept;
 
-    std::vector<joinable*> tasks_;  // those before `first_` were taken
+    std::vector<joinable*> tasks_;  // the tasks before index `first_` were taken
     std::size_t first_ = 0;
     waker waiting_;  // of the last take_ended(), for release_all()
 };
@@ -58,7 +58,7 @@ namespace eddy {
 
 /// Tasks with outputs of one type, which run in parallel and are joined in the order in which they were spawned. Use it
 /// if the order of the outputs matters; a join_set joins the task that ends first. Destroying the queue aborts all
-/// tasks and does not wait for their end; so does a move assignment with its former tasks.
+/// tasks and does not wait for their end. A move assignment does the same with the tasks that the queue had before.
 ///     eddy::join_queue<page> pages;
 ///     for (auto& each : addresses) pages.spawn(fetch(each));
 ///     while (auto output = co_await pages.join_next()) print(*output);   // in the order of `addresses`

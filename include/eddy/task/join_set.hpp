@@ -40,8 +40,8 @@ public:
     /// Preconditions: reserve() was called for it.
     void add(joinable& task) noexcept;
 
-    /// Removes the task that ended first and returns it with its join handle's reference. Returns null if none has
-    /// ended; then `wake`, if not null, is woken when one does, and replaces the waker of earlier calls.
+    /// Removes the task that ended first and returns it with its join handle's reference. Returns null if no task has
+    /// ended; then `wake`, if not null, is woken when a task ends, and replaces the waker of earlier calls.
     [[nodiscard]] joinable* take_ended(const waker* wake) noexcept;
 
     /// Aborts all tasks. They stay in the list until they have ended.
@@ -64,7 +64,7 @@ private:
 namespace eddy {
 
 /// A set of tasks with outputs of one type, which are joined in the order in which they end. Destroying the set aborts
-/// all tasks and does not wait for their end; so does a move assignment with its former tasks.
+/// all tasks and does not wait for their end. A move assignment does the same with the tasks that the set had before.
 ///     eddy::join_set<int> set;
 ///     for (auto& each : parts) set.spawn(work_on(each));
 ///     while (auto output = co_await set.join_next()) use(*output);

@@ -49,7 +49,7 @@ public:
         return detail::spawn_on(least_loaded(where), std::forward<W>(work), where);
     }
 
-    /// Does the same on the thread with number `index`.
+    /// Same as spawn_pinned(), on the thread with number `index`.
     /// Errors: throws `misuse` if `index` is not less than size().
     template <class W>
     auto spawn_pinned_by_idx(W&& work, std::size_t index,

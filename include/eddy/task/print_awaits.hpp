@@ -11,7 +11,7 @@ namespace eddy {
 ///     auto quits = co_await try_(signal::stream(signal::kind::quit()));
 ///     while (co_await quits.next()) eddy::print_awaits();
 /// Only coroutines that are compiled with EDDY_CHECKS (in Debug builds) are counted. For `co_await f()`, where `f`
-/// returns a task, only the place inside of `f` is printed at which it waits. Tasks in yield_now() are not printed.
+/// returns a task, only the location inside of `f` at which it waits is printed. Tasks in yield_now() are not printed.
 /// Thread safety: any thread, but not in a signal handler.
 EDDY_API void print_awaits();
 

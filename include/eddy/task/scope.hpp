@@ -91,7 +91,7 @@ public:
         return take();
     }
 
-    /// Cancels the body and the children. Ready when all have ended.
+    /// Cancels the body and the children. Returns ready when all have ended.
     poll_result<void> poll_cancel(context& cx) {
         if (stage_ == stage::fresh) stage_ = stage::ended;
         if (stage_ == stage::ended) return poll_result<void>::ready();
@@ -207,11 +207,11 @@ public:
 ///     });
 /// The children run on any worker of the current runtime, or on the current event loop.
 ///
-/// Errors: the first failure of a child or of the body cancels the others. After they have ended, it is the failure of
-/// the scope. An exception is thrown. An error becomes the error of the body's `expected`: unchanged if the types are
-/// the same, otherwise converted from an error code. If that is impossible, or if the body's output is not an
+/// Errors: the first failure of a child or of the body cancels the others. After they have ended, this failure is the
+/// failure of the scope. An exception is thrown. An error becomes the error of the body's `expected`: unchanged if the
+/// types are the same, otherwise converted from an error code. If that is impossible, or if the body's output is not an
 /// `expected`, the error is thrown: as std::system_error if it is an error code, otherwise as std::bad_expected_access.
-/// Without a runtime on this thread it throws `misuse`.
+/// Without a runtime on this thread, the scope throws `misuse`.
 /// Cancel safety: cancelling the scope cancels its children. A graceful cancellation (poll_cancel) waits for them. The
 /// destructor destroys the children that wait, and blocks until those that are being polled at that moment return. A
 /// child must not destroy its own scope: that ends the process.

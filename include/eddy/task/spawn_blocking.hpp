@@ -35,7 +35,7 @@ auto spawn_blocking(auto&& work, detail::argument_of_work auto&&, auto&&...) { r
 
 namespace detail {
 
-/// During its lifetime, another thread runs this thread's worker.
+/// A guard. During its lifetime, another thread runs this thread's worker.
 class EDDY_API in_place_scope {
 public:
     explicit in_place_scope(std::source_location where);

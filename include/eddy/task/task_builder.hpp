@@ -31,14 +31,14 @@ public:
     /// Constructs a builder with the default settings.
     task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Sets the task's name, for people. current_task_name() returns it, and it is printed with an exception that
+    /// Sets the name of the task, for messages. current_task_name() returns it. It is printed with an exception that
     /// leaves the task and that no join handle takes.
     task_builder& name(std::string text) {
         name_ = std::move(text);
         return *this;
     }
     /// Sets whether the task is a background task: a runtime is idle although the task is alive, so eddy::run and
-    /// similar functions do not wait for it and cancel it. An event loop ignores the setting. The default is false.
+    /// similar functions cancel it and do not wait for it. An event loop ignores the setting. The default is false.
     task_builder& background(bool is_background) noexcept {
         settings_.is_background = is_background;
         return *this;

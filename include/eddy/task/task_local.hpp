@@ -116,7 +116,8 @@ private:
 
 /// A variable that has a separate value in each task that binds one: `static inline eddy::task_local<int> request_id;`.
 /// A value is bound to a future. It is visible while that future is polled, on any thread, and while it is destroyed.
-/// Inside it another value may be bound, which hides the outer one. Tasks that the future spawns do not inherit it.
+/// Inside the future another value may be bound, which hides the outer one. Tasks that the future spawns do not inherit
+/// the value.
 ///     co_await request_id.scope(7, serve(std::move(stream)));      // in serve(): request_id.get() == 7
 /// Thread safety: any thread. Each thread sees the values that are bound by the futures that it polls.
 /// Lifetime: it must outlive the futures to which its values are bound; make it static.
@@ -129,7 +130,8 @@ public:
     task_local(const task_local&) = delete;
     task_local& operator=(const task_local&) = delete;
 
-    /// Returns a future that polls `work` with `value` bound. The value is destroyed after `work`, when that ends.
+    /// Returns a future that polls `work` with `value` bound. When `work` ends, `work` is destroyed, and then the
+    /// value.
     /// Cancel safety: that of `work`.
     /// Lifetime: `work` is moved in; use std::ref to borrow it.
     /// Cost: no allocation.

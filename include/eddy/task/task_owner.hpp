@@ -111,8 +111,8 @@ private:
 ///     };
 ///
 /// No task of the owner uses the object after the owner's destructor has returned. The destructor destroys the tasks.
-/// It blocks this thread while one of them is being polled on another thread. To avoid that, and to let the tasks end
-/// gracefully (poll_cancel()), await close() before.
+/// It blocks this thread while one of them is being polled on another thread. To avoid this wait, and to let the tasks
+/// end gracefully (poll_cancel()), await close() before.
 ///
 /// The destructor does not wait for tasks that the owner's tasks have started: the connections of net::serve(), the
 /// tasks of a join_set, and spawned tasks. On a runtime with several workers, they may use the object after the
@@ -130,15 +130,15 @@ private:
 ///         eddy::task<void> stop() { co_await tasks_->close(); }
 ///
 /// An exception, or an error in the `result` of a task, ends that task only. It is passed to the runtime's handlers
-/// (runtime_builder::on_uncaught() and on_unobserved_error()), or printed. If the object itself must know, let the work
-/// return nothing: await the real work in it, and check the outcome there.
+/// (runtime_builder::on_uncaught() and on_unobserved_error()), or printed. If the object must know of a failure, spawn
+/// a task without an output that awaits the real work and checks its outcome.
 /// Errors: the destructor ends the process with a message if one of the owner's own tasks calls it, because that task
 /// would wait for itself; and if the tasks belong to an event loop of another thread.
 /// Thread safety: the first spawn(), close() and the destructor must not overlap with other calls. After the first
 /// spawn(), any thread of the runtime may call spawn(), cancel() and is_cancelled(). On an event loop (`core`), only
 /// the thread of that loop uses the owner.
-/// Lifetime: the first spawn() binds the owner to the current runtime or event loop. It keeps its shared state alive.
-/// If the runtime ends first, it destroys the tasks.
+/// Lifetime: the first spawn() binds the owner to the current runtime or event loop, and keeps the shared state of the
+/// runtime or event loop alive. If the runtime ends first, it destroys the tasks.
 /// Cost: that of a scope: one block from the frame pool for each task.
 class EDDY_API task_owner {
 public:

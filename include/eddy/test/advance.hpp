@@ -43,8 +43,9 @@ private:
     bool advanced_ = false;
 };
 
-/// Advances the paused clock by `d` in one step: all timers that are due by then fire at the same time. Ready when the
-/// tasks that this woke have been polled. It does not wait for what they start; await a sleep for that.
+/// Advances the paused clock by `d` in one step: all timers that are due by then fire at the same time. The future is
+/// ready when the tasks that these timers woke have been polled. It does not wait for work that these tasks start;
+/// await a sleep for that.
 /// Errors: when awaited, throws misuse without an event loop on this thread, or if the clock is not paused.
 /// Cancel safety: safe. If the future was polled, the clock has been advanced.
 template <class Rep, class Period>

@@ -37,7 +37,7 @@ public:
     /// Returns how often the wakers were woken.
     [[nodiscard]] std::uint64_t wakes() const noexcept {
         // acquire: pairs with the release in wake_by_ref(), as in an executor. The caller sees what was written before
-        // the wakeup.
+        // the wake-up.
         return counts_->wakes.load(std::memory_order_acquire);
     }
 
@@ -75,7 +75,7 @@ private:
     counts* counts_;
 };
 
-/// Owns a future and polls it on request, without an executor. Counts its wakeups.
+/// Owns a future and polls it on request, without an executor. Counts its wake-ups.
 /// Cancel safety: that of the future. drop() and the destructor destroy it.
 /// Thread safety: wakes(), is_woken() and the wakers may be used on any thread; the other members as the future allows.
 template <class F>

@@ -50,8 +50,8 @@ public:
     void take(std::deque<mock_step>& script);
     /// Copies the added steps to the end of `script`.
     void copy_to(std::deque<mock_step>& script) const;
-    /// Returns true if more steps can be added. Then the waker of `cx` is stored, one for a reader and one for a
-    /// writer, and is woken by the next step.
+    /// Returns true if more steps can be added. Then it stores the waker of `cx`, which the next step wakes. There is
+    /// one waker for a reader and one for a writer.
     [[nodiscard]] bool wait_for_more(context& cx, bool writes);
     [[nodiscard]] bool is_empty() const;
 
@@ -224,7 +224,7 @@ struct io_mock_with_handle {
     io_mock mock;
     io_mock_handle handle;
 
-    /// Takes ownership of both.
+    /// Takes ownership of the mock and of the handle.
     io_mock_with_handle(io_mock&& peer, io_mock_handle&& script) noexcept
         : mock(std::move(peer)), handle(std::move(script)) {}
 };

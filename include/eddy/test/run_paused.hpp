@@ -25,7 +25,7 @@ namespace eddy::test {
 ///         });
 ///     }
 /// Errors: throws misuse, with the caller's source location, if the test has not ended when `limit` of the paused clock
-/// has passed. If the test waits for something that never happens, this is so at once. Exceptions of the test pass
+/// has passed. So a test that waits for something that never happens fails at once. Exceptions of the test pass
 /// through. A loop that never waits is not interrupted.
 template <class F, class Rep = std::chrono::minutes::rep, class Period = std::chrono::minutes::period>
 auto run_paused(F&& main, std::chrono::duration<Rep, Period> limit = std::chrono::hours(24 * 365),

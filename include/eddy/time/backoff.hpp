@@ -32,7 +32,7 @@ public:
     template <class Rep, class Period>
     explicit backoff(std::chrono::duration<Rep, Period> first) noexcept : backoff(round_up(first)) {}
 
-    /// Sets by how much each delay is longer than the previous one. 2 by default.
+    /// Sets the factor by which each delay is longer than the previous delay. 2 by default.
     /// Errors: throws `misuse` if it is less than 1.
     backoff& factor(double by, std::source_location where = std::source_location::current());
     /// Sets the longest delay. 30 seconds by default.
@@ -50,8 +50,8 @@ public:
         max_retries_ = most;
         return *this;
     }
-    /// Sets how long after reset(), or after the first call of next(), a delay may end. No limit by default. To end an
-    /// attempt itself, too, use time::try_timeout() around all of it.
+    /// Sets how long after reset(), or after the first call of next(), a delay may end. No limit by default. To limit
+    /// the attempts, too, use time::try_timeout() around the whole loop.
     template <class Rep, class Period>
     backoff& max_elapsed(std::chrono::duration<Rep, Period> limit) noexcept {
         max_elapsed_ = round_up(limit);

@@ -30,8 +30,8 @@ namespace eddy::detail {
 /// timer wheel, it is exact to the nanosecond instead of to a tick, and takes 32 bytes per slot instead of a fixed
 /// 20 KB.
 /// Thread safety: not synchronized; distinct objects may be used on different threads.
-/// Cost: O(log n) per operation. push(), remove() and change() are O(1) on average, and whenever deadlines increase, as
-/// with one timeout for all slots: most items are near the bottom of the heap.
+/// Cost: O(log n) per operation. push(), remove() and change() are O(1) on average, because most items are near the
+/// bottom of the heap. This also holds if each new deadline is the latest, as with one timeout for all slots.
 class EDDY_API deadline_heap {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -60,7 +60,8 @@ public:
     void clear() noexcept;
 
     /// Renumbers slot `from` as slot `to`.
-    /// Preconditions: `from` is in the heap. `to` is not, but a slot with its number or a higher one was pushed before.
+    /// Preconditions: `from` is in the heap. `to` is not in the heap, but a slot with the number `to` or a higher
+    /// number was pushed before.
     void move(std::size_t from, std::size_t to) noexcept;
     /// Releases unused memory.
     /// Preconditions: all slots in the heap are less than `slots`.
@@ -87,7 +88,7 @@ private:
 };
 
 /// A growing array whose elements have stable addresses, in chunks of 16. Code that runs during a change may therefore
-/// grow it, and a throwing move constructor cannot leave it partly moved.
+/// grow the array, and a throwing move constructor cannot leave it partly moved.
 /// Cost: one allocation per 16 elements.
 template <class Slot>
 class slot_chunks {
@@ -277,7 +278,7 @@ private:
     };
     class rebuilt_free_list;
 
-    /// Returns `none` if the value has expired or was removed.
+    /// Returns the slot of a value, or `none` if the value has expired or was removed.
     [[nodiscard]] std::size_t slot_of(delay_key which) const noexcept;
     [[nodiscard]] std::size_t find(delay_key which, const std::source_location& where) const;
     [[nodiscard]] std::size_t take_free();

@@ -16,7 +16,7 @@
 
 namespace eddy::time {
 
-/// When an interval ticks again after a tick was taken late.
+/// The policy for the ticks that follow a tick that was taken late.
 ///
 ///     period 50 ms, the second tick is taken at 120 ms      burst: 100, 150, 200    delay: 170, 220    skip: 150, 200
 enum class missed_tick_behavior : std::uint8_t {

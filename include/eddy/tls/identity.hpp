@@ -16,8 +16,8 @@ struct tls_access;
 
 namespace eddy::tls {
 
-/// A certificate, its private key, and the certificates of its issuers up to a root. A server has one. A client needs
-/// one only if the server requests it.
+/// A certificate, its private key, and the certificates of its issuers up to a root. A server has an identity. A client
+/// needs an identity only if the server requests a client certificate.
 /// Thread safety: immutable; copies may be used on any thread.
 /// Cost: copying increments a reference count.
 class EDDY_API identity {

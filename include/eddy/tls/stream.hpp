@@ -43,7 +43,7 @@ namespace eddy::tls {
 template <class S>
 class stream {
 public:
-    /// For connect() and accept().
+    /// For use by connect() and accept().
     stream(S&& below, detail::tls_engine&& engine) noexcept : below_(std::move(below)), engine_(std::move(engine)) {}
 
     /// Reads at least one byte into `into` and returns the count. Returns 0 only if the peer has sent close_notify, or
@@ -92,7 +92,7 @@ public:
         detail::tls_transport_of<S> below(below_);
         return engine_.poll_shutdown(below, cx);
     }
-    /// For connect() and accept(): continues the handshake.
+    /// For use by connect() and accept(): continues the handshake.
     poll_result<result<void>> poll_handshake(context& cx) {
         detail::tls_transport_of<S> below(below_);
         return engine_.poll_handshake(below, cx);

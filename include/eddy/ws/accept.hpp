@@ -89,7 +89,7 @@ namespace eddy::ws {
 ///         if (!is_known_user(asked)) co_return http::response(http::status::forbidden);
 ///         co_return ws::accept(std::move(asked), chat);
 ///     }
-/// If the request is not one for a WebSocket, returns the response that RFC 6455 requires: 400, 403 for a web page of
+/// If the request does not ask for a WebSocket, returns the response that RFC 6455 requires: 400, 403 for a web page of
 /// another origin (options::allow_origin()), or 426. `handler` is not called then.
 ///
 /// When `handler` has ended, the connection is closed: with close_code::normal, or internal_error if it returned an
@@ -109,7 +109,7 @@ template <class F>
 /// Lifetime: owns the handler. Copies share it.
 class EDDY_API upgrade_service {
 public:
-    /// For service().
+    /// For use by service().
     upgrade_service(std::shared_ptr<detail::ws_handler> handler, options&& with)
         : handler_(std::move(handler)), options_(std::make_shared<const options>(std::move(with))) {}
 

@@ -29,7 +29,7 @@ struct close_frame {
     close_code code;     ///< close_code::none if the frame has no code
     std::string reason;  ///< text for logs; usually empty
 
-    /// Makes it from its parts.
+    /// Makes a frame from its parts.
     close_frame(close_code why, std::string text) : code(why), reason(std::move(text)) {}
 };
 
@@ -80,7 +80,7 @@ class [[nodiscard("co_await it")]] receive_future : public future_ops<receive_fu
 public:
     using output_type = result<message>;
 
-    /// For receive().
+    /// For use by receive().
     explicit receive_future(S& from) noexcept : from_(&from) {}
 
     /// For use by co_await.
@@ -98,7 +98,7 @@ class [[nodiscard("co_await it")]] close_future : public future_ops<close_future
 public:
     using output_type = result<void>;
 
-    /// For close().
+    /// For use by close().
     close_future(S& of, close_code code, std::string&& reason) noexcept
         : of_(&of), code_(code), reason_(std::move(reason)) {}
 
@@ -119,7 +119,7 @@ class [[nodiscard("co_await it")]] ping_future : public future_ops<ping_future<S
 public:
     using output_type = result<void>;
 
-    /// For ping().
+    /// For use by ping().
     ping_future(S& of, std::string&& payload) noexcept : of_(&of), payload_(std::move(payload)) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -185,17 +185,18 @@ public:
     /// The error and the result of the sink's functions: send(), feed(), flush(), send_all().
     ///
     /// send() waits until the connection has accepted the message. Errors: ws::errc::closed after a Close frame of
-    /// either side; ws::errc::invalid_text, and the message is not sent; why the connection failed. Cancel safety: the
-    /// message of a dropped send() is either not sent, or sent as a whole by the next function that sends or receives.
+    /// either side; ws::errc::invalid_text, and the message is not sent; the error with which the connection failed.
+    /// Cancel safety: the message of a dropped send() is either not sent, or sent as a whole by the next function that
+    /// sends or receives.
     using error_type = std::error_code;
     using outcome = result<void>;
 
-    /// Sends a Close frame. Then waits for the peer's, and for the end of the connection, but not longer than
-    /// options::close_timeout(). Messages that arrive meanwhile are discarded, also for a task that waits in receive().
-    /// If the handshake has begun already, completes it.
-    /// Errors: errc::timed_out if the peer sends no Close frame; errc::unexpected_eof; why the connection failed.
-    /// Throws `misuse` if a Close frame cannot have this code, for example close_code::none, or if the reason has more
-    /// than 123 bytes or is not UTF-8.
+    /// Sends a Close frame. Then waits for the peer's Close frame, and for the end of the connection, but not longer
+    /// than options::close_timeout(). Messages that arrive meanwhile are discarded, also for a task that waits in
+    /// receive(). If the handshake has begun already, completes it.
+    /// Errors: errc::timed_out if the peer sends no Close frame; errc::unexpected_eof; the error with which the
+    /// connection failed. Throws `misuse` if a Close frame cannot have this code, for example close_code::none, or if
+    /// the reason has more than 123 bytes or is not UTF-8.
     /// Cancel safety: safe. Call it again to continue.
     [[nodiscard]] close_future<Self> close(close_code code = close_code::normal, std::string reason = {},
                                            std::source_location where = std::source_location::current()) {
@@ -221,7 +222,7 @@ public:
         return share().poll_closed(cx);
     }
 
-    /// For the futures.
+    /// For use by the futures.
     outcome start_ping(std::string_view payload) { return share().start_ping(payload); }
     void start_close(close_code code, std::string_view reason) { share().start_close(code, reason); }
 
@@ -236,7 +237,7 @@ class connection;
 /// Thread safety: one thread at a time. The sender may be on another thread.
 class receiver : public receiving<receiver> {
 public:
-    /// For connection.
+    /// For use by connection.
     explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) noexcept = default;
@@ -252,7 +253,7 @@ private:
 /// Thread safety: one thread at a time. The receiver may be on another thread.
 class sender : public sending<sender> {
 public:
-    /// For connection.
+    /// For use by connection.
     explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
     sender(sender&&) noexcept = default;
     sender& operator=(sender&&) noexcept = default;
@@ -292,7 +293,7 @@ struct halves {
 /// options::compression().
 class connection : public receiving<connection>, public sending<connection> {
 public:
-    /// For accept() and connect().
+    /// For use by accept() and connect().
     explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
     connection(connection&&) noexcept = default;
     connection& operator=(connection&&) noexcept = default;
@@ -305,7 +306,7 @@ public:
     [[nodiscard]] bool is_compressed() const { return share_.is_compressed(); }
 
     /// Splits the connection into two halves for two tasks, which may run on two threads. The functions of one half
-    /// wait on a lock while the other half makes a system call. The connection ends when both are destroyed.
+    /// wait on a lock while the other half makes a system call. The connection ends when both halves are destroyed.
     ///     auto [sender, receiver] = std::move(socket).split();
     [[nodiscard]] halves split() && { return halves(std::exchange(share_, detail::ws_share(nullptr))); }
 

@@ -25,7 +25,7 @@ public:
 
     /// Returns whether it is a text message.
     [[nodiscard]] bool is_text() const noexcept { return is_text_; }
-    /// Returns the content as text. That of a received text message is valid UTF-8.
+    /// Returns the content as text. The content of a received text message is valid UTF-8.
     /// Lifetime: the view is valid as long as the content.
     [[nodiscard]] std::string_view text() const noexcept { return content_.text(); }
     /// Returns the content.

@@ -22,8 +22,8 @@ public:
     /// The default options.
     options() = default;
 
-    /// Sets the maximum number of bytes of a received message, after decompression. A peer that sends a larger one gets
-    /// the close code 1009. 1 MiB by default.
+    /// Sets the maximum number of bytes of a received message, after decompression. A peer that sends a larger message
+    /// gets the close code 1009. 1 MiB by default.
     options& message_limit(std::size_t bytes) noexcept {
         message_limit_ = bytes;
         return *this;
