@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/poll_once.hpp"
 #include "support/ws_frames.hpp"
 #include "ws/state.hpp"
 
@@ -43,7 +44,8 @@ using support::ws_text;
 namespace io = eddy::io;
 namespace ws = eddy::ws;
 
-ws::connection made(io::duplex_stream&& stream, ws_role role, const ws::options& with = ws::options()) {
+template <class Stream>
+ws::connection made(Stream&& stream, ws_role role, const ws::options& with = ws::options()) {
     auto parameters = eddy::detail::parameters_of(with, role);
     if (with.compression()) parameters.compression.emplace();
     return ws::connection(eddy::detail::ws_share(
@@ -343,6 +345,77 @@ TEST(WsConnection, CloseEndsAfterItsTimeLimit) {
         const auto passed = eddy::time::clock::now() - begin;
         EXPECT_TRUE(passed >= 3s && passed < 4s);
         EXPECT_EQ((co_await peer.server.receive()).error(), eddy::errc::timed_out);
+    });
+}
+
+/// The connection to a peer that never stops sending pongs, and that reads everything.
+struct flood {
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        const auto frame = ws_frame(support::ws_pong, "");
+        for (auto& byte : into) byte = static_cast<std::byte>(frame[at_++ % frame.size()]);
+        return eddy::ok(into.size());
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        return eddy::ok(from.size());
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+private:
+    std::size_t at_ = 0;
+};
+
+TEST(WsConnection, PeerThatNeverStopsSendingIsGivenUp) {
+    eddy::test::run_paused([]() -> task<void> {
+        auto server = made(flood(), ws_role::server, ws::options().close_timeout(3s));
+        auto closing = server.close();
+        EXPECT_FALSE(co_await support::poll_once(closing));
+        co_await eddy::test::advance(4s);
+        EXPECT_TRUE(co_await support::poll_once(closing));
+        EXPECT_EQ((co_await server.close()).error(), eddy::errc::timed_out);
+    });
+}
+
+TEST(WsConnection, PeerThatNeverStopsAfterAViolationIsGivenUp) {
+    eddy::test::run_paused([]() -> task<void> {
+        auto client = made(flood(), ws_role::client, ws::options().close_timeout(3s));
+        EXPECT_EQ((co_await client.receive()).error(), ws::errc::protocol_violation);  // the frames have masks
+        auto closing = client.close();
+        EXPECT_FALSE(co_await support::poll_once(closing));
+        co_await eddy::test::advance(4s);
+        EXPECT_TRUE(co_await support::poll_once(closing));
+    });
+}
+
+TEST(WsConnection, ReceiveEndsIfPeerDoesNotAnswerClose) {
+    eddy::test::run_paused([]() -> task<void> {
+        raw_client peer(64 * 1024, ws::options().close_timeout(3s));
+        {
+            auto closing = peer.server.close();
+            EXPECT_FALSE(co_await support::poll_once(closing));
+        }
+        const auto begin = eddy::time::clock::now();
+        EXPECT_EQ((co_await peer.server.receive()).error(), eddy::errc::timed_out);
+        EXPECT_LT(eddy::time::clock::now() - begin, 4s);
+    });
+}
+
+TEST(WsConnection, CloseEndsSendThatWaitsForPeer) {
+    eddy::test::run_paused([]() -> task<void> {
+        raw_client peer(100, ws::options().close_timeout(3s));
+        const auto send = [&]() -> task<std::error_code> {
+            const auto sent = co_await peer.server.send(std::string(1000, 'x'));
+            co_return sent ? std::error_code() : sent.error();
+        };
+        const auto close = [&]() -> task<bool> {
+            auto closing = peer.server.close();
+            co_return co_await support::poll_once(closing);
+        };
+        auto both = eddy::join(send(), close());
+        const auto [error, is_closed] = co_await both;
+        EXPECT_FALSE(is_closed);
+        EXPECT_EQ(error, eddy::errc::timed_out);
     });
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -424,6 +425,26 @@ TEST(WsDeflate, BombStopsAtTheMessageLimit) {
     eddy::detail::ws_inflater inflater(true);
     EXPECT_EQ(inflater.add(bomb, content, 100'000), eddy::detail::ws_inflater::outcome::too_large);
     EXPECT_LE(content.size(), 100'001U);
+}
+
+TEST(WsDeflate, LargestLimitIsNoLimit) {
+    auto with = compressing(ws_role::server);
+    with.message_limit = std::numeric_limits<std::size_t>::max();
+    eddy::detail::ws_deflater deflater(true, 15);
+    const std::string text(100'000, 'x');
+    const auto all = ws_frame(ws_text | ws_rsv1, deflater.compress(text)) + ws_frame(ws_text, text);
+    EXPECT_EQ(support::ws_receive(all, 1000, with).received,
+              "text \"" + text + "\" | text \"" + text + "\" | " + unexpected_end);
+}
+
+TEST(WsDeflate, ShortMessageKeepsLittleMemory) {
+    eddy::detail::ws_deflater deflater(true, 15);
+    eddy::detail::ws_inflater inflater(true);
+    std::string content;
+    EXPECT_EQ(inflater.add(deflater.compress("hello"), content, 1 << 20), eddy::detail::ws_inflater::outcome::ok);
+    EXPECT_EQ(inflater.finish(content, 1 << 20), eddy::detail::ws_inflater::outcome::ok);
+    EXPECT_EQ(content, "hello");
+    EXPECT_LT(content.capacity(), 1024U);
 }
 
 TEST(WsDeflate, EndlessInputWithoutOutputIsRefused) {

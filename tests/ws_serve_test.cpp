@@ -57,6 +57,7 @@ task<result<void>> echo(ws::connection socket) {
 /// What a server has done.
 struct served {
     std::uint64_t failed = 0;
+    std::uint64_t aborted = 0;
     std::string errors;  // of the handlers
 };
 
@@ -68,7 +69,9 @@ served serve_during(http::service app, Script script) {
     const auto play = [&](net::socket_addr at, const cancellation_token& end) { return script(at.to_string(), end); };
     auto options = http::serve_options().drain(10s).on_error(
         [&outcome](const eddy::unobserved_error& error) { outcome.errors += error.message + ";"; });
-    outcome.failed = loop.run(support::serve_http_during(std::move(app), std::move(options), play)).failed;
+    const auto report = loop.run(support::serve_http_during(std::move(app), std::move(options), play));
+    outcome.failed = report.failed;
+    outcome.aborted = report.aborted;
     return outcome;
 }
 
@@ -247,6 +250,61 @@ TEST(WsServe, ShutdownClosesWith1001) {
     EXPECT_EQ(outcome.failed, 0U);
     ASSERT_TRUE(frame.has_value());
     EXPECT_EQ(frame->code, ws::close_code::going_away);
+}
+
+TEST(WsServe, ShutdownDoesNotWaitForSilentClient) {
+    std::string got;
+    const auto script = [&](std::string to, cancellation_token end) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(handshake())).value();
+        std::array<std::byte, 1000> some{};
+        static_cast<void>((co_await client.read(some)).value());  // the response to the handshake
+        end.cancel();
+        got = co_await support::receive_all(client);
+    };
+    const auto options = ws::options().close_timeout(100ms);
+    const auto outcome = serve_during(echo_service(options), script);
+    EXPECT_EQ(outcome.failed, 0U);
+    EXPECT_EQ(outcome.aborted, 0U);
+    EXPECT_EQ(outcome.errors, "");
+    EXPECT_EQ(support::describe_frames(got), "close 1001");
+}
+
+TEST(WsServe, EndOfHandlerEndsPartsInOtherTasks) {
+    using ended = task<std::error_code>;
+    std::optional<eddy::join_handle<std::error_code>> sending;
+    std::optional<eddy::join_handle<std::error_code>> receiving;
+    eddy::sync::notify has_begun;
+    const auto send = [](ws::sender from) -> ended {
+        for (;;) {
+            const auto sent = co_await from.send(std::string(100'000, 'x'));
+            if (!sent) co_return sent.error();
+        }
+    };
+    const auto receive = [](ws::receiver from) -> ended {
+        const auto got = co_await from.receive();
+        co_return got ? std::error_code() : got.error();
+    };
+    http::router app;
+    const auto leave = [&](ws::connection socket) -> task<void> {
+        auto halves = std::move(socket).split();
+        sending = eddy::spawn(send(std::move(halves.sender)));
+        receiving = eddy::spawn(receive(std::move(halves.receiver)));
+        has_begun.notify_one();
+        for (int i = 0; i < 100; ++i) co_await eddy::yield_now();
+    };
+    app.get("/echo", ws::service(leave, ws::options().close_timeout(100ms)));
+    const auto script = [&](std::string to, cancellation_token) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(handshake())).value();
+        std::array<std::byte, 1000> some{};
+        static_cast<void>((co_await client.read(some)).value());  // then it does not read, so the sender waits
+        co_await has_begun.notified();
+        EXPECT_EQ(co_await std::move(*sending), ws::errc::closed);
+        EXPECT_EQ(co_await std::move(*receiving), ws::errc::closed);
+        static_cast<void>(co_await support::receive_all(client));  // the server has closed the connection
+    };
+    EXPECT_EQ(serve_during(app, script).failed, 0U);
 }
 
 TEST(WsServe, ClientReportsWhyItCannotConnect) {

@@ -111,9 +111,9 @@ task<result<void>> run_session(std::shared_ptr<ws_handler> handler, http::reques
         thrown = std::current_exception();
     }
     const bool has_failed = thrown || (!outcome && !state->has_returned(outcome.error()));
-    state->start_close(has_failed ? ws::close_code::internal_error : ws::close_code::normal, "");
-    auto closing = poll_fn([&state](context& cx) { return state->poll_closed(cx); });
-    static_cast<void>(co_await closing);
+    state->end_handler(has_failed ? ws::close_code::internal_error : ws::close_code::normal);
+    auto closing = poll_fn([&state](context& cx) { return state->poll_session_end(cx); });
+    co_await closing;
     if (thrown) std::rethrow_exception(thrown);
     if (has_failed) co_return outcome;
     co_return ok();

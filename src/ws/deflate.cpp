@@ -13,7 +13,10 @@ namespace {
 /// A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
 constexpr std::string_view flush_tail("\0\0\xff\xff", 4);
 
+// The bytes of output for one call of zlib. The first call for a part gets less memory, because most messages are
+// short, and a received message keeps the memory in which it was decompressed.
 constexpr std::size_t output_size = 16 * 1024;
+constexpr std::size_t least_output = 256;
 
 // SAFETY: zlib takes its input as a pointer to non-const, and does not change it.
 void set_input(z_stream& of, std::string_view from) noexcept {
@@ -56,10 +59,11 @@ ws_inflater::~ws_inflater() = default;
 ws_inflater::outcome ws_inflater::add(std::string_view from, std::string& to, std::size_t limit) {
     auto& stream = state_->stream;
     set_input(stream, from);  // at most some KiB: see ws_engine
-    for (;;) {
+    for (auto room = std::clamp(4 * from.size(), least_output, output_size);; room = output_size) {
         if (to.size() > limit) return outcome::too_large;
-        const auto room = std::min(output_size, limit + 1 - to.size());
-        const int code = append(stream, to, room, [](z_stream& of) { return ::inflate(&of, Z_SYNC_FLUSH); });
+        const auto left = limit - to.size();
+        const auto most = left < room ? left + 1 : room;
+        const int code = append(stream, to, most, [](z_stream& of) { return ::inflate(&of, Z_SYNC_FLUSH); });
         if (code == Z_STREAM_END) {
             // A block with BFINAL may be in a message (RFC 7692, section 7.2.3.4). The next block follows at the next
             // byte, and may refer to the former ones, so the window is kept.

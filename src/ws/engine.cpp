@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <utility>
 
@@ -158,9 +159,10 @@ bool ws_engine::begin_frame() {
     // Compression may enlarge a message, but by less than a 64th and 1 KiB. The limit for the compressed size prevents
     // endless messages that decompress to nothing.
     const std::uint64_t limit = with_.message_limit;
-    const std::uint64_t most = is_compressed_ ? limit + limit / 64 + 1024 : limit;
-    wire_size_ += std::min(size, most + 1);
-    if (wire_size_ > most) return violate(ws::errc::message_too_large, close_code::message_too_large);
+    const std::uint64_t added = is_compressed_ ? limit / 64 + 1024 : 0;
+    const std::uint64_t most = limit > std::numeric_limits<std::uint64_t>::max() - added ? limit : limit + added;
+    if (size > most - wire_size_) return violate(ws::errc::message_too_large, close_code::message_too_large);
+    wire_size_ += size;
     if (!is_compressed_ && content_.empty())
         content_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, most_reserved)));
     return true;

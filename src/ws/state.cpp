@@ -32,6 +32,26 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
+/// Holds the lock of a connection. Wakes the other tasks after it has released the lock, because that may run
+/// user-provided code.
+class ws_state::access {
+public:
+    explicit access(ws_state& to) : of_(to), guard_(to.lock_) {}
+    access(const access&) = delete;
+    access& operator=(const access&) = delete;
+    ~access() {
+        const bool wakes = std::exchange(of_.wakes_all_, false);
+        guard_.unlock();
+        if (!wakes) return;
+        of_.waiters_->wake<direction::read>();
+        of_.waiters_->wake<direction::write>();
+    }
+
+private:
+    ws_state& of_;
+    std::unique_lock<mutex> guard_;
+};
+
 ws_state::ws_state(io::boxed_stream&& stream, const ws_parameters& with, std::string&& protocol)
     : stream_(std::move(stream)),
       engine_(with),
@@ -67,7 +87,7 @@ poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) 
     if (send_error_) return failed(send_error_);
     while (!engine_.unsent().empty()) {
         io_wait_context<direction::write> below(*waiters_, cx, waiter);
-        const auto count = stream_.poll_write(below.get(), bytes_of(engine_.unsent()));
+        const auto count = stream_->poll_write(below.get(), bytes_of(engine_.unsent()));
         if (!count) return not_ready;
         if (!*count || **count == 0) {
             send_error_ = *count ? make_error_code(errc::write_zero) : count->error();
@@ -78,7 +98,7 @@ poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) 
     }
     if (!needs_flush_) return ok();
     io_wait_context<direction::write> below(*waiters_, cx, waiter);
-    auto flushed = stream_.poll_flush(below.get());
+    auto flushed = stream_->poll_flush(below.get());
     if (!flushed) return not_ready;
     needs_flush_ = false;
     if (!*flushed) send_error_ = flushed->error();
@@ -86,7 +106,8 @@ poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) 
 }
 
 poll_result<result<void>> ws_state::poll_ready(context& cx) {
-    const std::lock_guard guard(lock_);
+    const access turn(*this);
+    if (is_detached_) return failed(make_error_code(ws::errc::closed));
     if (engine_.is_over()) return failed(returned(engine_.reason()));
     if (engine_.has_closed()) return failed(returned(make_error_code(ws::errc::closed)));
     if (engine_.unsent().size() < most_unsent && !send_error_) return ok();
@@ -97,7 +118,7 @@ poll_result<result<void>> ws_state::poll_ready(context& cx) {
 }
 
 result<void> ws_state::start_send(const ws::message& item) {
-    const std::lock_guard guard(lock_);
+    const access turn(*this);
     const auto error = engine_.send(item);
     if (!error) return ok();
     if (error != ws::errc::invalid_text || engine_.is_over()) returned_ = error;
@@ -105,16 +126,18 @@ result<void> ws_state::start_send(const ws::message& item) {
 }
 
 result<void> ws_state::start_ping(std::string_view payload) {
-    const std::lock_guard guard(lock_);
+    const access turn(*this);
     const auto error = engine_.ping(payload);
     if (error) return failed(returned(error));
     return ok();
 }
 
 poll_result<result<void>> ws_state::poll_flush(context& cx) {
-    const std::lock_guard guard(lock_);
+    const access turn(*this);
+    if (is_detached_) return failed(make_error_code(ws::errc::closed));
     if (engine_.has_failed()) return failed(returned(engine_.reason()));
     auto sent = poll_send(cx, waiting_task::writer);
+    if (!sent && poll_late(cx, waiting_task::writer)) return failed(returned(engine_.reason()));
     if (sent && !*sent) returned_ = sent->error();
     return sent;
 }
@@ -132,7 +155,7 @@ bool ws_state::parse() {
         received_.clear();
         spare = std::exchange(received_, {});  // a connection that waits has no buffer
     }
-    if (!was_over && engine_.is_over()) wake_all();
+    if (!was_over && engine_.is_over()) wakes_all_ = true;
     return got == ws_engine::event::message;
 }
 
@@ -140,7 +163,7 @@ ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
     if (has_ended_) return read_outcome::over;
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     io_wait_context<direction::read> below(*waiters_, cx, waiter);
-    const auto count = stream_.poll_read(below.get(), scratch);
+    const auto count = stream_->poll_read(below.get(), scratch);
     if (!count) return read_outcome::pending;
     if (!*count || **count == 0) {
         has_ended_ = true;
@@ -149,7 +172,7 @@ ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
         } else {
             engine_.fail(count->error());
         }
-        wake_all();
+        wakes_all_ = true;
         return read_outcome::over;
     }
     has_received_ = true;
@@ -178,24 +201,25 @@ bool ws_state::poll_ping(context& cx) {
 }
 
 poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
-    const std::lock_guard guard(lock_);
+    using outcome = result<ws::message>;
+    const access turn(*this);
+    if (is_detached_) return outcome(std::unexpect, make_error_code(ws::errc::closed));
     if (!cx.consume_budget()) return not_ready;
     for (;;) {
-        if (parse()) return result<ws::message>(engine_.take_message());
+        if (parse()) return outcome(engine_.take_message());
         // An error of sending is not lost: reading fails, too, once it has returned what the peer had sent before.
         const auto sent = poll_send(cx, waiting_task::reader);
         if (engine_.is_over()) {
             // A Close frame is sent first. A peer that does not read it delays the error only until the close timeout.
-            if (!sent && !poll_close_timer(cx)) break;
-            return result<ws::message>(std::unexpect, returned(engine_.reason()));
+            if (!sent && !poll_late(cx, waiting_task::reader)) break;
+            return outcome(std::unexpect, returned(engine_.reason()));
         }
+        if (poll_late(cx, waiting_task::reader)) continue;
         const auto read = poll_read(cx, waiting_task::reader);
         if (read != read_outcome::pending) continue;
         const bool had_unsent = !engine_.unsent().empty();
         if (poll_ping(cx)) {
-            engine_.fail(make_error_code(errc::timed_out));
-            needs_flush_ = false;
-            wake_all();
+            fail(make_error_code(errc::timed_out));
             continue;
         }
         if (!had_unsent && !engine_.unsent().empty()) continue;  // a ping
@@ -207,23 +231,36 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
 
 // ---- Closing ----
 
-void ws_state::start_close(ws::close_code code, std::string_view reason) {
-    const std::lock_guard guard(lock_);
-    if (engine_.has_closed() || engine_.is_over()) return;
-    engine_.close(code, reason);
-    wake_all();  // a task that receives sends the Close frame, and discards messages from now on
+void ws_state::fail(std::error_code why) noexcept {
+    engine_.fail(why);
+    needs_flush_ = false;
+    wakes_all_ = true;
 }
 
-bool ws_state::poll_close_timer(context& cx) {
-    if (is_late_) return true;
-    if (!close_timer_) {
-        const auto deadline = time::saturating_add(time::clock::now(), close_timeout_);
-        close_timer_.reset(pool_make<time::sleep_future>(deadline));
+void ws_state::start_close(ws::close_code code, std::string_view reason) {
+    const access turn(*this);
+    if (engine_.has_closed() || engine_.is_over()) return;
+    engine_.close(code, reason);
+    wakes_all_ = true;  // a task that receives sends the Close frame, and discards messages from now on
+}
+
+bool ws_state::poll_late(context& cx, waiting_task waiter) {
+    if (!engine_.has_closed()) return false;
+    if (!is_late_) {
+        if (!close_timer_) {
+            const auto deadline = time::saturating_add(time::clock::now(), close_timeout_);
+            close_timer_.reset(pool_make<time::sleep_future>(deadline));
+        }
+        // Wakes all tasks: two of them may wait for the timer, which stores one waker.
+        io_wait_context<direction::write> both(*waiters_, cx, waiter);
+        // A peer that sends without a pause uses up the coop budget in each poll, so the timer gets a budget of its
+        // own.
+        context own(both.get().waker());
+        if (!close_timer_->poll(own)) return false;
+        close_timer_.reset();
+        is_late_ = true;
     }
-    if (!close_timer_->poll(cx)) return false;
-    close_timer_.reset();
-    is_late_ = true;
-    wake_all();  // only one of two tasks is woken by the timer
+    if (!engine_.is_over()) fail(make_error_code(errc::timed_out));
     return true;
 }
 
@@ -234,7 +271,7 @@ poll_result<void> ws_state::poll_end(context& cx) {
     const bool ends_first = engine_.role() == ws_role::server || engine_.has_failed();
     if (ends_first && !has_shut_down_ && !send_error_) {
         io_wait_context<direction::write> below(*waiters_, cx, waiting_task::writer);
-        const auto ended = stream_.poll_shutdown(below.get());
+        const auto ended = stream_->poll_shutdown(below.get());
         if (!ended) return not_ready;
         has_shut_down_ = true;
     }
@@ -247,25 +284,41 @@ poll_result<void> ws_state::poll_end(context& cx) {
     }
 }
 
-poll_result<result<void>> ws_state::poll_closed(context& cx) {
-    const std::lock_guard guard(lock_);
+poll_result<result<void>> ws_state::poll_handshake(context& cx) {
     for (;;) {
         const auto sent = poll_send(cx, waiting_task::writer);
         if (engine_.is_over()) {
             const bool is_done = sent.is_ready() && poll_end(cx).is_ready();
-            if (!is_done && !poll_close_timer(cx)) return not_ready;
+            if (!is_done && !poll_late(cx, waiting_task::writer)) return not_ready;
             close_timer_.reset();
             if (engine_.has_failed()) return failed(returned(engine_.reason()));
             return ok();
         }
         while (parse()) static_cast<void>(engine_.take_message());  // a message that arrived before close()
-        if (engine_.is_over()) continue;
-        const auto read = poll_read(cx, waiting_task::writer);
-        if (read != read_outcome::pending) continue;
-        if (!poll_close_timer(cx)) return not_ready;
-        engine_.fail(make_error_code(errc::timed_out));
-        wake_all();
+        if (engine_.is_over() || poll_late(cx, waiting_task::writer)) continue;
+        if (poll_read(cx, waiting_task::writer) == read_outcome::pending) return not_ready;
     }
+}
+
+poll_result<result<void>> ws_state::poll_closed(context& cx) {
+    const access turn(*this);
+    if (is_detached_) return failed(make_error_code(ws::errc::closed));
+    return poll_handshake(cx);
+}
+
+void ws_state::end_handler(ws::close_code code) {
+    const access turn(*this);
+    if (!engine_.has_closed()) engine_.close(code, "");
+    is_detached_ = true;
+    wakes_all_ = true;
+}
+
+poll_result<void> ws_state::poll_session_end(context& cx) {
+    std::optional<io::boxed_stream> ended;  // destroyed after the lock is released
+    const access turn(*this);
+    if (!poll_handshake(cx)) return not_ready;
+    ended.swap(stream_);
+    return poll_result<void>::ready();
 }
 
 ws_parameters parameters_of(const ws::options& from, ws_role role) {

@@ -32,12 +32,14 @@ namespace eddy::detail {
 ///     task              polls                   reads below    writes below   timer
 ///     reader            poll_receive()          yes            yes            ping_timer_
 ///     writer            poll_ready(), flush     no             yes            -
-///     writer            poll_closed()           yes            yes            close_timer_
-///     server            go_away()               no             no             -
+///     writer            poll_closed()           yes            yes            -
+///     server            start_close()           no             no             -
+///     writer            poll_session_end()      yes            yes            -
 ///
 /// Both tasks may wait for either direction of the connection, which stores one waker for each. So both get wakers of
 /// waiters_, which wakes all tasks that wait for the direction. A task that changes what another one waits for (the
-/// WebSocket is over, or a Close frame is to be sent) wakes it, too.
+/// WebSocket is over, or a Close frame is to be sent) wakes it, too. After our Close frame, each of them waits for
+/// close_timer_, too.
 ///
 /// Thread safety: any thread, under lock_. The lock is held during system calls, which do not wait.
 class ws_state {
@@ -57,6 +59,14 @@ public:
     poll_result<result<void>> poll_closed(context& cx);
     [[nodiscard]] std::optional<ws::close_frame> peer_close();
 
+    /// For a server whose handler has ended: sends a Close frame, unless one was sent. From now on, the functions
+    /// above return ws::errc::closed. The handler may have moved parts of the connection into other tasks, which are
+    /// woken if they wait.
+    void end_handler(ws::close_code code);
+    /// Completes the closing handshake. Then closes the connection, even if parts of it exist.
+    /// Preconditions: end_handler() was called.
+    poll_result<void> poll_session_end(context& cx);
+
     [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
     [[nodiscard]] bool is_compressed() const noexcept { return is_compressed_; }
     /// Returns whether a function has returned this error of the connection. Then a server does not report the error.
@@ -66,6 +76,7 @@ private:
     using waiting_task = io_wait_list::task;
     using direction = io_wait_list::direction;
     enum class [[nodiscard]] read_outcome : unsigned char { pending, progress, over };
+    class access;
 
     /// Sends all bytes, as far as the connection accepts them. An error of the connection becomes send_error_.
     poll_result<result<void>> poll_send(context& cx, waiting_task waiter);
@@ -76,18 +87,19 @@ private:
     /// Returns whether the peer has been silent for too long. Sends a ping when nothing was received during a ping
     /// interval.
     bool poll_ping(context& cx);
-    /// Returns whether closing takes too long.
-    bool poll_close_timer(context& cx);
+    /// Returns whether the close timeout has passed since our Close frame. Fails the connection then, unless the
+    /// closing handshake is complete.
+    bool poll_late(context& cx, waiting_task waiter);
+    /// Completes the closing handshake and ends the connection.
+    poll_result<result<void>> poll_handshake(context& cx);
     /// Ends the connection after the closing handshake. Returns ready when nothing is left to do.
     poll_result<void> poll_end(context& cx);
+    /// Fails the connection without a Close frame.
+    void fail(std::error_code why) noexcept;
     std::error_code returned(std::error_code error);
-    void wake_all() noexcept {
-        waiters_->wake<direction::read>();
-        waiters_->wake<direction::write>();
-    }
 
-    mutex lock_;  // guards all members below
-    io::boxed_stream stream_;
+    mutex lock_;                              // guards all members below
+    std::optional<io::boxed_stream> stream_;  // nullopt after poll_session_end()
     ws_engine engine_;
     const ref_ptr<io_wait_list> waiters_;
     std::string received_;      // bytes that were not parsed yet
@@ -104,7 +116,9 @@ private:
     bool awaits_pong_ = false;  // a ping was sent, and no byte has arrived since
     bool has_shut_down_ = false;
     bool has_ended_ = false;  // the connection below has ended, or has failed
-    bool is_late_ = false;    // see poll_close_timer()
+    bool is_late_ = false;    // see poll_late()
+    bool is_detached_ = false;
+    bool wakes_all_ = false;  // see `access`
 
     const std::string protocol_;
     const bool is_compressed_;

@@ -151,9 +151,10 @@ public:
     /// dropped futures of send() have left.
     /// Errors: ws::errc::closed after the closing handshake; ws::errc::protocol_violation, invalid_text,
     /// invalid_compression, message_too_large and too_many_frames, after a Close frame with the matching code was sent;
-    /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out; those of the connection. The
-    /// same error is returned again by later calls.
-    /// Cancel safety: safe. What was received of the message is kept.
+    /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out if the peer is silent
+    /// (options::ping_interval()), or does not answer our Close frame (options::close_timeout()); those of the
+    /// connection. The same error is returned again by later calls. Cancel safety: safe. What was received of the
+    /// message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 
     /// Returns the peer's Close frame, or nullopt if none was received.
@@ -186,6 +187,7 @@ public:
     ///
     /// send() waits until the connection has accepted the message. Errors: ws::errc::closed after a Close frame of
     /// either side; ws::errc::invalid_text, and the message is not sent; the error with which the connection failed.
+    /// If several tasks send, use a sync::mutex or a channel: only the task that was polled last is woken.
     /// Cancel safety: the message of a dropped send() is either not sent, or sent as a whole by the next function that
     /// sends or receives.
     using error_type = std::error_code;

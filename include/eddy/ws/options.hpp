@@ -34,7 +34,8 @@ public:
         max_frames_ = most;
         return *this;
     }
-    /// Sets how long close() waits for the peer's Close frame and for the end of the connection. 5 seconds by default.
+    /// Sets how long close() and receive() wait, after our Close frame, for the peer's and for the end of the
+    /// connection. A send() that waits meanwhile ends, too. 5 seconds by default.
     options& close_timeout(std::chrono::nanoseconds limit) noexcept {
         close_timeout_ = limit;
         return *this;
