@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -375,6 +376,13 @@ TEST(Http2Server, RefusedRequestsGetStatus) {
     }).value();
 }
 
+TEST(Http2Server, LargestHeaderLimitIsNoLimit) {
+    const auto options = http::serve_options().header_limit(std::numeric_limits<std::size_t>::max());
+    converse(say_path, options, [&](http2_client& one) -> task<void> {
+        EXPECT_EQ((co_await one.get("/", http2_client::list("x", std::string(20'000, 'y')))).status, "200");
+    }).value();
+}
+
 TEST(Http2Server, MalformedRequestsResetTheirStream) {
     const auto app = [](http::request asked) -> task<http::response> {
         EXPECT_EQ(asked.path(), "/fine");
@@ -524,6 +532,41 @@ TEST(Http2Server, FailureOfBodyReaderResetsStream) {
     EXPECT_EQ(outcome.error(), std::errc::io_error);
 }
 
+TEST(Http2Server, ResponseHeadThatIsTooLargeIsReported) {
+    const auto app = [](http::request) -> task<http::response> {
+        http::response answer(http::status::ok);
+        answer.headers.add("X-Large", std::string(70'000, 'x'));
+        co_return answer;
+    };
+    const auto outcome = converse(app, http::serve_options(), [](http2_client& one) -> task<void> {
+        EXPECT_EQ((co_await one.get("/")).closed, std::uint32_t{NGHTTP2_INTERNAL_ERROR});
+        co_await one.finish_all();
+    });
+    EXPECT_EQ(outcome.error(), std::errc::message_size);
+}
+
+TEST(Http2Server, EndOfConnectionEndsBodiesThatOtherTasksRead) {
+    std::optional<eddy::join_handle<std::error_code>> reading;
+    eddy::sync::notify has_begun;
+    const auto read = [](http::body from) -> task<std::error_code> {
+        const auto text = co_await from.read_text();
+        co_return text ? std::error_code() : text.error();
+    };
+    const auto app = [&](http::request asked) -> task<http::response> {
+        reading = eddy::spawn(read(std::move(asked.body)));
+        has_begun.notify_one();
+        co_await eddy::time::sleep(1h);
+        co_return http::response(http::status::ok);
+    };
+    converse(app, http::serve_options(), [&](http2_client& one) -> task<void> {
+        one.ask("POST", "/", no_fields, "x", true);
+        co_await one.flush();
+        co_await has_begun.notified();
+        co_await one.close();
+        EXPECT_EQ(co_await std::move(*reading), std::errc::connection_reset);
+    }).value();
+}
+
 // ---- Limits of time ----
 
 TEST(Http2Server, SlowBodyGets408) {
@@ -657,19 +700,31 @@ std::optional<std::uint32_t> goaway_in(std::string_view bytes) {
     return found;
 }
 
-/// Sends the preface and `bytes`, and returns the error code of the GOAWAY with which the server ends the connection.
-std::optional<std::uint32_t> end_after(http::service app, std::string bytes,
+/// Sends the preface and the parts, and returns the error code of the GOAWAY with which the server ends the connection.
+/// The server answers each part before the next one is sent.
+std::optional<std::uint32_t> end_after(http::service app, std::vector<std::string> parts,
                                        http::serve_options options = http::serve_options()) {
     return eddy::test::run_paused([&]() -> task<std::optional<std::uint32_t>> {
         auto [near, far] = io::duplex(64 * 1024);
         raw_client one(std::move(near));
+        const auto send = [&]() -> task<bool> {
+            bool is_sent = co_await one.send(preface);
+            for (auto& part : parts) {
+                if (is_sent) is_sent = co_await one.send(std::move(part));
+                co_await eddy::time::sleep(1ms);
+            }
+            co_return is_sent;
+        };
         // Sends and receives at the same time: the server stops reading while the client does not read its answers.
-        auto all = eddy::join(http::serve_connection(std::move(far), app, options), one.send(preface + bytes),
-                              one.receive_all());
+        auto all = eddy::join(http::serve_connection(std::move(far), app, options), send(), one.receive_all());
         auto [served, sent, got] = co_await all;
         EXPECT_TRUE(served.has_value());
         co_return goaway_in(got);
     });
+}
+std::optional<std::uint32_t> end_after(http::service app, std::string bytes,
+                                       http::serve_options options = http::serve_options()) {
+    return end_after(std::move(app), std::vector<std::string>(1, std::move(bytes)), std::move(options));
 }
 
 TEST(Http2Server, RapidResetEndsConnection) {
@@ -696,6 +751,24 @@ TEST(Http2Server, ServerMadeToResetStreamsEndsConnection) {
     for (std::uint32_t i = 1; i < 4500; i += 2)
         attack += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, i, get_fields) +
                   frame(NGHTTP2_WINDOW_UPDATE, 0, i, number(0x7fffffff));  // overflows
+    EXPECT_EQ(end_after(say_body, attack), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+}
+
+TEST(Http2Server, RequestsThatResetTheirStreamsEndConnection) {
+    // Content-Length is 2, and the body has three bytes. The first of them is valid.
+    const std::string head(
+        "\x83\x86\x84\x41\x01"
+        "a"
+        "\x0f\x0d\x01"
+        "2",
+        10);
+    std::vector<std::string> attack(
+        50);  // in parts, so that the server sends RST_STREAM before it has too many streams
+    for (std::uint32_t i = 0; i < 2500; ++i) {
+        const std::uint32_t id = 2 * i + 1;
+        attack[i / 50] += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, head) + frame(NGHTTP2_DATA, 0, id, "x") +
+                          frame(NGHTTP2_DATA, 0, id, "xx");
+    }
     EXPECT_EQ(end_after(say_body, attack), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
 }
 
@@ -742,6 +815,57 @@ TEST(Http2Server, HpackBombGets431) {
     };
     EXPECT_EQ(end_after(app, attack), std::nullopt);
     EXPECT_EQ(calls, 1);
+}
+
+/// The connection of a client that sends `first` and then never stops to open the window of the connection.
+class window_flood {
+public:
+    window_flood(std::string first, std::string& answers) : first_(std::move(first)), answers_(&answers) {}
+
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        const auto text = std::exchange(first_, frame(NGHTTP2_WINDOW_UPDATE, 0, 0, number(1)));
+        std::ranges::copy(std::as_bytes(std::span(text)), into.begin());
+        return eddy::ok(text.size());
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        answers_->append(reinterpret_cast<const char*>(from.data()), from.size());
+        return eddy::ok(from.size());
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+private:
+    std::string first_;
+    std::string* answers_;
+};
+
+/// Serves a window_flood until it ends, or until `seconds` have passed. Returns the answers.
+std::string answers_to_flood(std::string first, http::serve_options options, int seconds) {
+    std::string answers;
+    eddy::test::run_paused([&]() -> task<void> {
+        const auto wait = [&]() -> task<result<void>> {
+            for (int i = 0; i < seconds; ++i) co_await eddy::test::advance(1s);
+            ADD_FAILURE() << "the connection has not ended";
+            co_return eddy::ok();
+        };
+        auto ended = eddy::race(http::serve_connection(window_flood(first, answers), say_body, options), wait());
+        static_cast<void>(co_await ended);
+    });
+    return answers;
+}
+
+TEST(Http2Server, TimeLimitsHoldWhileClientKeepsSending) {
+    const auto ask = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);  // its body does not follow
+    const auto answers = answers_to_flood(preface + ask, http::serve_options().io_timeout(5s), 20);
+    EXPECT_EQ(goaway_in(answers), std::uint32_t{NGHTTP2_NO_ERROR});
+}
+
+TEST(Http2Server, ShutdownIsNotHeldUpByClientThatKeepsSending) {
+    const eddy::sync::cancellation_token end;
+    end.cancel();
+    const auto answers = answers_to_flood(preface, http::serve_options().shutdown(end), 20);
+    EXPECT_EQ(goaway_in(answers), std::uint32_t{NGHTTP2_NO_ERROR});
 }
 
 TEST(Http2Server, HeadThatIsNotCompletedEndsConnection) {

@@ -8,8 +8,8 @@
 
 namespace eddy::detail {
 
-/// Limits how often a client may cause work that leads to no response: a token bucket. nghttp2 limits the streams that
-/// a client resets with the same numbers.
+/// Limits how often a client may cause work that leads to nothing: a token bucket. nghttp2 limits the streams that a
+/// client resets with the same numbers.
 class http2_allowance {
 public:
     /// Takes a token. Returns false if there is none.
@@ -19,7 +19,7 @@ public:
         --left_;
         return true;
     }
-    /// Adds a token: the client has sent something useful.
+    /// Adds a token: the client has caused something useful.
     void earn() noexcept { left_ = std::min(left_ + 1, most); }
 
 private:

@@ -16,9 +16,10 @@ void http2_mailbox::begin_turn() noexcept {
 }
 
 bool http2_mailbox::end_turn(const waker& connection) {
+    waker copy = connection;  // copied and destroyed without the lock
     const std::lock_guard guard(lock_);
     if (!read_.empty()) return false;
-    connection_ = connection;
+    connection_.swap(copy);
     return true;
 }
 
@@ -32,7 +33,7 @@ bool http2_body::append(std::string_view data) {
     {
         const std::lock_guard guard(mailbox_->lock_);
         if (is_detached_ || failure_) return false;
-        if (begin_ != 0) data_.erase(0, std::exchange(begin_, 0));
+        if (begin_ > unread()) data_.erase(0, std::exchange(begin_, 0));  // moves each byte once, on average
         data_.append(data);
         expects_continue_ = false;
         waits_since_ = time::time_point::max();
@@ -126,34 +127,43 @@ std::size_t http2_body::copy_to(std::span<std::byte> into) noexcept {
     return count;
 }
 
+/// Reads if it can be done now. The caller wakes `connection` after it has released the lock.
+poll_result<result<std::size_t>> http2_body::try_read(std::span<std::byte> into, waker& connection) {
+    if (failure_) return result<std::size_t>(std::unexpect, failure_);
+    if (is_detached_) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
+    if (into.empty() || (unread() == 0 && is_complete_)) return eddy::ok(std::size_t{0});
+    if (unread() == 0) return not_ready;
+    const auto count = copy_to(into);
+    consumed_ += count;
+    note(connection);
+    return eddy::ok(count);
+}
+
+/// Begins to wait with the reader's waker, and sets `mine` to the former one. The caller wakes `connection`.
+void http2_body::wait(waker& mine, waker& connection) {
+    if (reader_.is_noop()) waits_since_ = time::clock::now();
+    reader_.swap(mine);
+    if (!std::exchange(expects_continue_, false)) return;
+    asks_ = true;
+    note(connection);
+}
+
 poll_result<result<std::size_t>> http2_body::poll_read(context& cx, std::span<std::byte> into) {
     if (!cx.consume_budget()) return not_ready;
-    waker connection;  // is woken after the lock was released
-    waker former;
+    waker connection;
     poll_result<result<std::size_t>> answer = not_ready;
     {
         const std::lock_guard guard(mailbox_->lock_);
-        if (failure_) {
-            answer = result<std::size_t>(std::unexpect, failure_);
-        } else if (is_detached_) {
-            answer = result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
-        } else if (into.empty() || (unread() == 0 && is_complete_)) {
-            answer = eddy::ok(std::size_t{0});
-        } else if (unread() != 0) {
-            const auto count = copy_to(into);
-            consumed_ += count;
-            note(connection);
-            answer = eddy::ok(count);
-        } else {
-            if (reader_.is_noop()) waits_since_ = time::clock::now();
-            former = std::exchange(reader_, cx.waker());
-            if (std::exchange(expects_continue_, false)) {
-                asks_ = true;
-                note(connection);
-            }
-            cx.refund_budget();
-        }
+        answer = try_read(into, connection);
     }
+    if (!answer) {
+        // Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
+        waker mine = cx.waker();
+        const std::lock_guard guard(mailbox_->lock_);
+        answer = try_read(into, connection);  // bytes may have arrived meanwhile
+        if (!answer) wait(mine, connection);
+    }
+    if (!answer) cx.refund_budget();
     std::move(connection).wake();
     return answer;
 }

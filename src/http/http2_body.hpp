@@ -47,7 +47,7 @@ private:
 /// connection.
 ///
 /// The flow-control window grows only by the bytes that were read. Unread bytes are in this object, so it never stores
-/// more bytes than the window allows.
+/// more bytes than the window allows. Its buffer is at most twice as large.
 /// Thread safety: any thread.
 class http2_body : public std::enable_shared_from_this<http2_body> {
 public:
@@ -91,6 +91,8 @@ private:
     [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }
     std::size_t copy_to(std::span<std::byte> into) noexcept;
     void note(waker& to_wake);
+    poll_result<result<std::size_t>> try_read(std::span<std::byte> into, waker& connection);
+    void wait(waker& mine, waker& connection);
 
     const std::shared_ptr<http2_mailbox> mailbox_;
     const std::int32_t stream_;

@@ -58,7 +58,7 @@ struct http2_callbacks {
     }
     static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
         return guarded(user, [](http2_connection& on) {
-            on.take_token();
+            on.take_token(on.frames_allowed_);
             return 0;
         });
     }
@@ -71,14 +71,8 @@ struct http2_callbacks {
     static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
         return guarded(user, [&](http2_connection& on) { return on.frame_sent(*frame); });
     }
-    /// Called for a frame that nghttp2 cannot send. Resets the stream if the frame is the head of a response, which is
-    /// too large.
-    static int frame_not_sent(nghttp2_session* session, const nghttp2_frame* frame, int, void* user) {
-        return guarded(user, [&](http2_connection& on) {
-            const auto* const one = exchange_of(session, frame->hd.stream_id);
-            if (frame->hd.type == NGHTTP2_HEADERS && one != nullptr) on.reset(*one, NGHTTP2_INTERNAL_ERROR);
-            return 0;
-        });
+    static int frame_not_sent(nghttp2_session*, const nghttp2_frame* frame, int why, void* user) {
+        return guarded(user, [&](http2_connection& on) { return on.frame_not_sent(*frame, why); });
     }
     static int stream_closed(nghttp2_session* session, std::int32_t stream, std::uint32_t, void* user) {
         return guarded(user, [&](http2_connection& on) { return on.stream_closed(exchange_of(session, stream)); });

@@ -71,12 +71,20 @@ poll_result<bool> http2_connection::poll(context& cx) {
         turn(cx);
     } while (!closes_ && wait(cx));
     if (!closes_) return not_ready;
+    end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
     return !is_broken_;
 }
 
+/// Ends the bodies of requests that will not be received completely. Other tasks may wait for them.
+void http2_connection::end_bodies() noexcept {
+    for (const auto& one : exchanges_)
+        if (one->incoming) one->incoming->finish(std::make_error_code(std::errc::connection_reset));
+}
+
 poll_result<void> http2_connection::poll_cancel(context& cx) {
+    end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
     if (is_broken_) return poll_result<void>::ready();
@@ -196,13 +204,15 @@ bool http2_connection::is_over() const noexcept {
 
 /// Prepares to wait. Returns true if there is something to do at once.
 bool http2_connection::wait(context& cx) {
-    if (told_ && told_->poll(cx)) {
+    // A client that sends without a pause uses up the coop budget in each poll.
+    context own(cx.waker());
+    if (told_ && told_->poll(own)) {
         told_.reset();
         begin_drain();
         return true;
     }
     mark_idle();
-    if (poll_timer(cx)) return true;
+    if (poll_timer(own)) return true;
     return mailbox_ && !mailbox_->end_turn(cx.waker());
 }
 
@@ -272,8 +282,8 @@ time::time_point http2_connection::now() noexcept {
 
 void http2_connection::terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
 
-void http2_connection::take_token() noexcept {
-    if (!allowance_.take()) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
+void http2_connection::take_token(http2_allowance& from) noexcept {
+    if (!from.take()) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 bool http2_connection::shuts_down() const noexcept {
@@ -325,11 +335,12 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
         block_size_ = frame.length;
     } else if (frame.type == NGHTTP2_CONTINUATION) {
         block_size_ += frame.length;
-        take_token();
+        take_token(frames_allowed_);
         // A block of fields is smaller than the decoded fields (HPACK), unless the client pads it.
-        if (block_size_ > 2 * server_->options.header_limit() + frames_read) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
+        if (block_size_ > frames_read && (block_size_ - frames_read) / 2 > server_->options.header_limit())
+            terminate(NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (frame.type > NGHTTP2_CONTINUATION) {
-        take_token();  // a type that nghttp2 ignores
+        take_token(frames_allowed_);  // a type that nghttp2 ignores
     }
 }
 
@@ -364,24 +375,24 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
     if (one != nullptr && (ends_stream || frame.hd.type == NGHTTP2_RST_STREAM)) one->is_ended = true;
     switch (frame.hd.type) {
     case NGHTTP2_HEADERS:
-        allowance_.earn();
+        frames_allowed_.earn();
         if (one == nullptr) break;
         if (one->head) head_received(*one, !ends_stream);
         if (ends_stream && one->incoming) one->incoming->finish();
         break;
     case NGHTTP2_DATA:
         if (ends_stream && one != nullptr && one->incoming) one->incoming->finish();
-        if (!ends_stream && frame.hd.length == 0) take_token();
+        if (!ends_stream && frame.hd.length == 0) take_token(frames_allowed_);
         break;
     case NGHTTP2_PING:
-        if (!is_ack) take_token();
+        if (!is_ack) take_token(frames_allowed_);
         if (is_ack && drains_) end_drain();
         break;
     case NGHTTP2_SETTINGS:
-        if (!is_ack) take_token();
+        if (!is_ack) take_token(frames_allowed_);
         break;
-    case NGHTTP2_PRIORITY:
-    case NGHTTP2_RST_STREAM: take_token(); break;
+    case NGHTTP2_PRIORITY: take_token(frames_allowed_); break;
+    case NGHTTP2_RST_STREAM: take_token(resets_allowed_); break;
     default: break;
     }
     return 0;
@@ -391,8 +402,9 @@ int http2_connection::frame_sent(const nghttp2_frame& frame) {
     const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
     if (frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) {
         // The client may have caused this reset by a frame that is not permitted (CVE-2025-8671).
-        take_token();
+        take_token(resets_allowed_);
     } else if (may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+        resets_allowed_.earn();
         // The client need not send the rest of its request (RFC 9113, section 8.1).
         const auto stream = frame.hd.stream_id;
         if (nghttp2_session_get_stream_remote_close(session_.get(), stream) == 0)
@@ -401,8 +413,17 @@ int http2_connection::frame_sent(const nghttp2_frame& frame) {
     return 0;
 }
 
+/// Resets the stream of a response whose head is too large for nghttp2.
+int http2_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
+    const auto* const one = exchange_of(frame.hd.stream_id);
+    if (frame.hd.type != NGHTTP2_HEADERS || one == nullptr) return 0;
+    if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) fail(std::make_error_code(std::errc::message_size), nullptr);
+    reset(*one, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+}
+
 int http2_connection::data_received(exchange* one, std::string_view data) {
-    allowance_.earn();
+    frames_allowed_.earn();
     if (one != nullptr && one->incoming) {
         one->received += data.size();
         if (one->received > server_->options.body_limit())

@@ -191,6 +191,7 @@ private:
     int add_field(exchange* one, std::string_view name, std::string_view value);
     int frame_received(const nghttp2_frame& frame);
     int frame_sent(const nghttp2_frame& frame);
+    int frame_not_sent(const nghttp2_frame& frame, int why);
     int data_received(exchange* one, std::string_view data);
     int stream_closed(exchange* one);
     std::ptrdiff_t size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) const noexcept;
@@ -212,7 +213,8 @@ private:
     void terminate(std::uint32_t why) noexcept;
     void begin_drain() noexcept;
     void end_drain() noexcept;
-    void take_token() noexcept;
+    void take_token(http2_allowance& from) noexcept;
+    void end_bodies() noexcept;
     void submit_continue(std::int32_t stream) noexcept;
     [[nodiscard]] bool is_over() const noexcept;
     [[nodiscard]] bool shuts_down() const noexcept;
@@ -243,9 +245,10 @@ private:
     // that takes 240 bytes for each.
     std::array<std::int32_t, 8> ended_{};
     std::size_t ended_next_ = 0;
-    http2_allowance allowance_;
-    std::error_code failure_;    // the first error of the service
-    std::exception_ptr thrown_;  // or its first exception
+    http2_allowance frames_allowed_;  // frames that lead to nothing, such as PING; requests and DATA frames earn tokens
+    http2_allowance resets_allowed_;  // resets of streams by either side; complete responses earn tokens
+    std::error_code failure_;         // the first error of the service
+    std::exception_ptr thrown_;       // or its first exception
     std::exception_ptr in_callback_;
     bool drains_ = false;
     bool has_final_goaway_ = false;
