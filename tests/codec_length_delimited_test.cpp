@@ -85,7 +85,8 @@ TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
                   {"abc", ""});
     expect_frames(options().length_field_length(2).length_adjustment(2).num_skip(0).build(), "\0\x02hi"s,
                   {"\0\x02hi"s});
-    // One byte before the field, and one after it that the length does not count. Only the first byte is dropped.
+    // The frame has one byte before the length field, and one byte after it that the length does not include.
+    // num_skip(1) drops only the first byte.
     expect_frames(options().length_field_offset(1).length_field_length(2).length_adjustment(3).num_skip(1).build(),
                   "\xca\0\x0b\xfeHello world\xca\0\x01\xfe!"s, {"\0\x0b\xfeHello world"s, "\0\x01\xfe!"s});
     // num_skip is larger than the head of the frame.

@@ -321,7 +321,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopIsDestroyed) {
+TEST_F(CoreJoinedStress, HandlesMayBeUsedWhileLoopIsDestroyed) {
     constexpr unsigned threads = 2;
     constexpr int tasks = 12;
     const auto rounds = support::rounds(5'000);
@@ -348,7 +348,7 @@ TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopIsDestroyed) {
     }
 }
 
-TEST_F(CoreJoinedStress, RuntimeAwaitsHandlesThatAnotherThreadAborts) {
+TEST_F(CoreJoinedStress, HandleAbortedByAnotherThreadCompletes) {
     const auto rounds = support::rounds(10'000);
     constexpr int tasks = 16;
     std::atomic<int> outcomes = 0;

@@ -351,7 +351,7 @@ TEST(HttpMessages, HeadLimitDoesNotDependOnPieces) {
     }
 }
 
-TEST(HttpMessages, TrailersHaveLimit) {
+TEST(HttpMessages, TrailersAboveSizeLimitAreRejected) {
     const std::string endless = CHUNKED "0\r\nX: " + std::string(20'000, 'x');
     EXPECT_EQ(support::requests_in(endless, 1000), R"(POST / 1.1 " 400)");
 }

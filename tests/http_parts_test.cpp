@@ -374,7 +374,7 @@ TEST(HttpRouter, SelectsByPathAndMethod) {
     EXPECT_EQ(routed(app, method::get, "/users/%00"), "400 ");
 }
 
-// A service may use the value of a parameter as a file name, so no part of a path may be "." or "..".
+// A service may use a path parameter as a file name. So the router refuses a path with a segment "." or "..".
 TEST(HttpRouter, RefusesDotsAsPartsOfAPath) {
     http::router app;
     app.get("/files/{path...}", says("file")).get("/users/{id}", says("user")).get("/a", says("a"));

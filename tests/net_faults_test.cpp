@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Faults of system calls that no peer can cause on this system: an accept(2) that fails for one connection, and a
-// datagram that is partly sent. The executable wraps the system calls.
+// Failures of system calls that a test cannot provoke through a peer: accept4(2) that fails for one connection or for
+// the listener, and sendto(2) that sends only a part of a datagram. The executable is linked with --wrap, so that the
+// tests can inject them.
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>

@@ -263,7 +263,8 @@ TEST_P(RuntimeStress, ChainOfTasksPassesWakeToEnd) {
 
 // ---- Waking ----
 
-/// A future that many threads wake. Records which wakes a poll has seen, and whether two polls overlapped.
+/// The state of a future that many threads wake. Records how many requested wakes a poll has seen, and whether two
+/// polls overlapped.
 struct many_wakers {
     std::mutex lock;
     eddy::waker waker;

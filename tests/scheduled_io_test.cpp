@@ -137,7 +137,7 @@ TEST(ScheduledIo, TicksOfTwoSourcesAreIndependent) {
     EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
 }
 
-TEST(ScheduledIo, ClosedStateCannotBeCleared) {
+TEST(ScheduledIo, ClearReadinessKeepsClosedStates) {
     const auto source = make_source();
     source->set_readiness(ready::all);
     source->clear_readiness(source->look(ready::all));

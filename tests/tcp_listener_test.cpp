@@ -396,7 +396,8 @@ TEST(TcpListener, AcceptDroppedDuringPauseReleasesWaker) {
 }
 
 TEST(TcpListener, PausedListenerMayOutliveLoop) {
-    // On a paused clock, the timeout of 1 ms fires before the pause ends.
+    // After EMFILE, the listener does not accept for 50 ms. With a paused clock, the timeout of 1 ms certainly expires
+    // first.
     std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
     auto listener = listener_on(*core);
     const auto client = raw_socket::connected(listener.local_addr().value());

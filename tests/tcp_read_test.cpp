@@ -379,7 +379,7 @@ TEST(TcpRead, ReadableAndTryReadReceiveAllBytes) {
     EXPECT_EQ(within(core, read_all()), sent);
 }
 
-TEST(TcpRead, AsyncIoCallsUserFunctionUnlessRingReceives) {
+TEST(TcpRead, AsyncIoIsNotSupportedWhileRingReceives) {
     using eddy::io::interest;
     eddy::core core;
     connection pair;

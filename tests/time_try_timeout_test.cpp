@@ -180,7 +180,7 @@ TEST(TryTimeout, CancellationReachesTheWork) {
     static_assert(!eddy::cancellable_future<eddy::time::try_timeout_future<scripted>>);
 }
 
-TEST(TryTimeout, BorrowedWorkContinues) {
+TEST(TryTimeout, BorrowedFutureContinuesAfterTimeout) {
     time_loop loop;
     script s;
     scripted work(s);

@@ -509,7 +509,7 @@ TEST(WsDeflate, ClientRefusesExtensionsThatItDidNotOffer) {
     EXPECT_FALSE(accepts("other", true));
 }
 
-TEST(WsHandshake, ComputesTheKeyOfRfc6455) {
+TEST(WsHandshake, AcceptKeyMatchesExampleOfRfc6455) {
     EXPECT_EQ(eddy::detail::ws_accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     const auto key = eddy::detail::ws_new_key();
     EXPECT_TRUE(eddy::detail::is_ws_key(key)) << key;

@@ -15,8 +15,8 @@ constexpr std::size_t longest_name = 15;
 
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// A name in lower case, without allocation. A name that is longer than all commands is truncated to one byte more than
-/// the longest command.
+/// A name in lower case, stored without an allocation. A name that is longer than longest_name is truncated to one byte
+/// more than that, so that it matches no command.
 class lower_name {
 public:
     explicit lower_name(std::string_view name) noexcept : size_(std::min(name.size(), longest_name + 1)) {

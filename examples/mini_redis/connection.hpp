@@ -9,13 +9,16 @@
 
 namespace mini_redis {
 
-/// Serves one client until it disconnects, sends QUIT, violates the protocol, exceeds the limit of its mailbox, or
-/// `token` is cancelled. Requests that were read before are answered first, and a client that continues to send
-/// requests loses no reply.
+/// Serves one client. Returns when the client disconnects, sends QUIT or violates the protocol, when its mailbox
+/// overflows, or when `token` is cancelled.
 ///
-/// Pipelining: all requests of one read are executed, and their replies are sent with one write. Replies are sent when
-/// they exceed about 64 KiB; meanwhile no request is read or executed. So a client that does not read its replies
-/// delays only itself.
+/// After QUIT, a protocol violation or a cancellation, it first sends the replies to the requests that it has executed.
+/// Then it closes the connection gracefully, because a reset would discard replies that the client has not read. If
+/// the mailbox overflows, it closes the connection immediately and discards unsent replies.
+///
+/// Pipelining: executes all requests of one read, then sends their replies with one write. If the replies reach 64 KiB,
+/// it sends them before it executes the next request. It reads nothing while it sends. So a client that does not read
+/// its replies delays only itself.
 [[nodiscard]] eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream,
                                             eddy::sync::cancellation_token token);
 

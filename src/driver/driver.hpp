@@ -52,7 +52,7 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // Any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick count as one.
     { d.wake() } noexcept;
     // Call make_alarm() before the first tick. Call set_alarm() on the thread that is about to run a tick. The alarm
-    // ends a tick once the delay is over, and stays set until then.
+    // ends the tick that runs when the delay is over, or the next one. set_alarm() has no effect while an alarm is set.
     { d.make_alarm() } -> std::same_as<result<void>>;
     { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
     // A descriptor that is readable when a tick has something to report, or -1.

@@ -121,7 +121,8 @@ public:
 
     /// Clears the readiness that `seen` shows, unless there was an event since. Keeps read_closed and write_closed.
     void clear_readiness(io::ready_event seen) noexcept;
-    /// Same as clear_readiness(), after a call that reported EAGAIN. Also clears read_closed and write_closed.
+    /// Clears the readiness that `seen` shows, including read_closed and write_closed, unless there was an event since.
+    /// Call it after a system call that failed with EAGAIN.
     void clear_blocked(io::ready_event seen) noexcept;
 
     /// Drops all wakers when the registration is gone.

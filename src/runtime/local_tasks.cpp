@@ -209,8 +209,8 @@ bool local_tasks::drive_to_end(context& cx) {
     return false;
 }
 
-/// Returns the driver in which `wake` waits already, or an unused one. A dropped future occupies its driver until the
-/// set wakes that driver the next time.
+/// Returns the end_driver that already stores `wake`, or else an unused one. Allocates one if all are in use. A
+/// dropped future does not release its end_driver, which becomes unused when the set next wakes it.
 local_driver& local_tasks::end_driver_for(const waker& wake) {
     end_driver* unused = nullptr;
     end_driver* last = nullptr;

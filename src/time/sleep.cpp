@@ -42,8 +42,9 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (entry_.is_fired()) return true;
     const detail::runtime_context& here = detail::this_thread;
     if (entry_.is_armed()) {
-        // A core fires its timers only while it runs, and the former core may not run again. The workers of a pool
-        // serve each other's timers.
+        // The sleep may be armed on another core, which fires its timers only while it runs, and may not run again. So
+        // the sleep moves to the core that polls it now. Workers of a pool process each other's timers, so it need not
+        // move between them.
         if (here.executor.core != nullptr && here.executor.time != nullptr && here.executor.time != entry_.driver()) {
             static_cast<void>(entry_.disarm());
         } else if (!time_driver::poll(entry_, wake)) {

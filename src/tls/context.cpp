@@ -118,8 +118,8 @@ int choose_identity(SSL* connection, int*, void* argument) {
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                     unsigned offered_size, void* argument) {
     const auto& ours = static_cast<const tls_server_identities*>(argument)->alpn;
-    // SAFETY: SSL_select_next_proto() returns a part of one of its lists; the parameter lacks a const. OpenSSL takes
-    // text as unsigned char, which may alias.
+    // SAFETY: SSL_select_next_proto() stores in `found` a pointer into one of its two const lists, and does not write
+    // to it. Only the type of that parameter lacks the const. OpenSSL takes text as unsigned char, which may alias.
     auto* found = const_cast<unsigned char*>(offered);
     const auto* const preferred = reinterpret_cast<const unsigned char*>(ours.data());
     if (SSL_select_next_proto(&found, size, preferred, static_cast<unsigned>(ours.size()), offered, offered_size) !=

@@ -124,7 +124,7 @@ void mark_and_look() {
     check(child.load(std::memory_order_acquire), "the descendants of a cancelled token are cancelled");
 }
 
-TEST(ExploreCancellationToken, BrokenMarkingOrdersFail) {
+TEST(ExploreCancellationToken, MarkingParentBeforeChildOrRelaxedFails) {
     EXPECT_TRUE(holds(mark_and_look<true, std::memory_order_release>));
     EXPECT_TRUE(fails(mark_and_look<false, std::memory_order_release>, "the descendants of a cancelled token"));
     EXPECT_TRUE(fails(mark_and_look<true, std::memory_order_relaxed>, "race"));

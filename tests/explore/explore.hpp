@@ -165,7 +165,7 @@ void outside(F work) {
 /// threads of a model. Call it outside of models, before the first model that needs it.
 void separate(void* variable) noexcept;
 
-/// Returns the index of the running thread of the model. The body is 0.
+/// Returns the index of the running thread of the model. The thread that runs the body has index 0.
 [[nodiscard]] unsigned thread_id() noexcept;
 
 /// Sets the name of the object in traces. The string must outlive the execution.

@@ -60,7 +60,8 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
-    /// Chooses `reactor` for the registration, instead of the reactor of the event loop that polls first.
+    /// Sets the reactor that the socket registers with. By default, it is the current reactor of the thread that polls
+    /// first.
     void bind_to(const reactor_handle& reactor) noexcept;
 
     /// Deregisters, and returns the descriptor, which the caller owns from then on.

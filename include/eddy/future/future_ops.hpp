@@ -65,7 +65,7 @@ public:
         return eddy::then(static_cast<Self&&>(*this), std::forward<Fn>(f));
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto and_then(auto&& f) & { return detail::refuse_lvalue_future(f); }
     auto map(auto&& f) & { return detail::refuse_lvalue_future(f); }
     auto map_err(auto&& f) & { return detail::refuse_lvalue_future(f); }

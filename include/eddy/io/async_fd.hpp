@@ -76,7 +76,7 @@ class [[nodiscard("co_await it")]] ready_guard_future : public future_ops<ready_
 public:
     using output_type = result<ready_guard<S>>;
 
-    /// Waits until `of` is ready for `wanted`.
+    /// Constructs a future that waits until `of` is ready for `wanted`.
     ready_guard_future(async_fd<S>& of, interest wanted) noexcept
         : of_(&of), readiness_(of.registration().readiness(wanted)) {}
 

@@ -81,7 +81,7 @@ public:
 
     /// Detaches the thread, which then runs until the process ends.
     void forget() && noexcept;
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto forget(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
 private:

@@ -131,7 +131,7 @@ public:
     }
     /// Destroys the core and its tasks now, as the destructor does.
     void shutdown_now() && noexcept { const core mine(std::move(*this)); }
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto shutdown_timeout(A&&...) & {
         return detail::refuse_lvalue<A...>();

@@ -100,7 +100,7 @@ public:
         return {};
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Returns a handle to the same event loop for other threads.

@@ -68,7 +68,7 @@ public:
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
         return detail::spawn_blocking_on(pool_, std::forward<F>(f), where);
     }
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Runs a future on this runtime and blocks until it has ended; see runtime::block_on.

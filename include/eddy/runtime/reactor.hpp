@@ -81,10 +81,11 @@ public:
     }
     ~reactor_handle();
 
-    /// Returns the reactor that operations on this thread register with: the reactor of the event loop that runs here,
-    /// otherwise the fallback reactor.
-    /// Errors: errc::io_disabled if the event loop was built without I/O; errc::runtime_shutdown if the fallback
-    /// reactor is gone. Throws `misuse` if there is neither.
+    /// Returns the reactor that operations on this thread register with. On an event loop, that is its reactor. On a
+    /// worker, and on a thread that has entered a runtime, it is the reactor of one of the runtime's workers, which may
+    /// differ between calls. On other threads, it is the fallback reactor.
+    /// Errors: errc::io_disabled if the event loop or the runtime was built without I/O; errc::runtime_shutdown if the
+    /// fallback reactor is gone. Throws `misuse` if there is no event loop, no runtime and no fallback reactor.
     [[nodiscard]] static result<reactor_handle> current(std::source_location where = std::source_location::current());
 
     /// Sets the fallback reactor: the one for threads that run no event loop. An operation that is polled on such a
@@ -150,7 +151,7 @@ public:
     /// Errors: std::errc::resource_unavailable_try_again if the system has too many threads;
     /// std::errc::resource_deadlock_would_occur inside a driver tick.
     [[nodiscard]] result<background_reactor> background() && noexcept;
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto background(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
     /// Returns a handle to this reactor.

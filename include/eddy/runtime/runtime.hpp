@@ -81,7 +81,7 @@ public:
         return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) const { return detail::refuse_arguments(work); }
 
     /// Runs a future on the workers and blocks this thread until it has ended. Returns its output, or throws its
@@ -150,7 +150,7 @@ public:
     /// not wait.
     [[nodiscard]] runtime_ended shutdown_now() && noexcept;
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto block_on_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
     auto shutdown_timeout(auto&&... a) & { return detail::refuse_lvalue(a...); }
     auto shutdown_background(auto&&... a) & { return detail::refuse_lvalue(a...); }

@@ -157,7 +157,7 @@ private:
             const bool has_begun = begin_next(cx);
             futures_come_first_ = !futures_first && cx.budget() == 0;
             if (outcome_) return;
-            // In each round, so that an endless sequence of items does not starve the futures.
+            // Polls the running futures in each round, so that an endless sequence of items does not starve them.
             const bool has_ended = take_ended(cx);
             if (outcome_ || !(has_begun || has_ended)) return;
             if (!cost.is_paid()) return;

@@ -117,7 +117,7 @@ private:
     notify_state cancelled_;
 };
 
-/// Owns a handle of a node.
+/// Owns one of the counted handles of a node.
 class token_share {
 public:
     token_share() : node_(token_node::make_root()) {}

@@ -59,7 +59,7 @@ public:
         return add<W>([&] { return eddy::spawn(std::forward<W>(work), where); });
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Spawns a task on the given runtime and adds it.
@@ -119,7 +119,7 @@ public:
     /// (see join_error::rethrow).
     /// Cancel safety: the future owns the tasks; if it is destroyed, they are aborted and their outputs are lost.
     [[nodiscard]] auto join_all() && { return join_all_of(static_cast<Self&&>(*this)); }
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto join_all(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
     /// Aborts all tasks. They are still to be joined.

@@ -200,7 +200,7 @@ private:
 
 namespace detail {
 
-/// For parts of the library that keep many handles.
+/// Gives join_set, join_queue and task_tracker access to the task of a join_handle.
 struct join_access {
     /// Returns the task and passes the handle's reference of it to the caller.
     /// Preconditions: the handle is not empty.

@@ -170,7 +170,7 @@ public:
         return detail::spawn_on(own("local_set::spawn_local()", where), std::forward<W>(work), where);
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Runs a future and drives the set until the future is ready. eddy::spawn_local() inside it spawns into this set.
@@ -235,7 +235,7 @@ auto spawn_local(W&& work, std::source_location where = std::source_location::cu
     return detail::spawn_on_core(*target.core, std::forward<W>(work), where);
 }
 
-// For a short compile error that names the remedy.
+// Lvalue overload: reports the misuse with one static_assert.
 auto spawn_local(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
 }  // namespace eddy

@@ -35,7 +35,7 @@ public:
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Cancels all children, the present ones and later ones. The body continues.
@@ -119,7 +119,7 @@ private:
         }
     }
 
-    /// Returns whether the body has ended and is destroyed.
+    /// Polls the body, or cancels it after a failure. Returns true once the body has ended and is destroyed.
     bool poll_body(context& cx) {
         auto& base = handle_.base_;
         if (body_ && !base.has_failed()) {

@@ -61,7 +61,7 @@ auto spawn_background(W&& work, std::source_location where = std::source_locatio
     return detail::spawn_here(target, std::forward<W>(work), where, chosen);
 }
 
-// For a short compile error that names the remedy.
+// Lvalue overload: reports the misuse with one static_assert.
 auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 auto spawn_background(auto&& work, detail::argument_of_work auto&&, auto&&...) {
     return detail::refuse_arguments(work);

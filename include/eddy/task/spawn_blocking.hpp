@@ -30,7 +30,7 @@ auto spawn_blocking(F&& f, std::source_location where = std::source_location::cu
     return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
 }
 
-// For a short compile error that names the remedy.
+// Lvalue overload: reports the misuse with one static_assert.
 auto spawn_blocking(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
 namespace detail {

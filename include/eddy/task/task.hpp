@@ -162,7 +162,7 @@ public:
         if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
     }
 
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class U>
         requires(!std::convertible_to<U, T> && is_movable)
     void return_value(U&&) {

@@ -162,7 +162,7 @@ public:
             base_.spawn(detail::reported_work<std::decay_t<W>>(std::forward<W>(work), where), where);
         }
     }
-    // For a short compile error that names the remedy.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) {
         return detail::refuse_arguments<W>();

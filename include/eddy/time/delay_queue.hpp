@@ -87,9 +87,9 @@ private:
     std::uint64_t next_order_ = 0;
 };
 
-/// A growing array whose elements have stable addresses, in chunks of 16. Code that runs during a change may therefore
-/// grow the array, and a throwing move constructor cannot leave it partly moved.
-/// Cost: one allocation per 16 elements.
+/// A growing array that allocates chunks of 16 elements. Growth never moves an element. So the constructor or
+/// destructor of a value may itself grow the array, and growth cannot fail because a move constructor throws.
+/// Cost: one allocation per 16 elements, and the amortized growth of the table of chunks.
 template <class Slot>
 class slot_chunks {
 public:

@@ -148,7 +148,7 @@ template <class Rep, class Period, class F>
     return detail::make_adaptor<timeout_future<detail::owned_t<F>>>(std::forward<F>(work), sleep(d, where));
 }
 
-// For a short compile error that names the remedy.
+// Lvalue overload: reports the misuse with one static_assert.
 template <class F, class Rep, class Period>
     requires(future<std::remove_cvref_t<F>> || std::is_invocable_v<F&>)
 auto timeout(F&& work, std::chrono::duration<Rep, Period>) {
