@@ -11,7 +11,11 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <source_location>
+#include <string>
 #include <utility>
+
+#include "support/polling.hpp"
 
 namespace {
 
@@ -84,6 +88,20 @@ TEST(SyncOneshot, SecondSendIsMisuse) {
     EXPECT_TRUE(tx.is_closed());
     EXPECT_THROW(static_cast<void>(tx.send(2)), eddy::misuse);
     EXPECT_EQ(rx.try_recv(), 1);
+}
+
+TEST(SyncOneshot, SendOnMovedFromSenderIsMisuse) {
+    auto [tx, rx] = oneshot<>::channel();
+    auto owner = std::move(tx);
+    const unsigned line = std::source_location::current().line() + 1;
+    const auto thrown = support::misuse_of([&] { static_cast<void>(tx.send()); });
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("was moved from"), std::string::npos) << thrown->what();
+    EXPECT_EQ(thrown->where().line(), line);
+    EXPECT_TRUE(owner.send().has_value());
+    EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(owner.send()); }).find("sends one value"),
+              std::string::npos);
+    EXPECT_TRUE(rx.try_recv().has_value());
 }
 
 TEST(SyncOneshot, VoidChannelOnlySignals) {

@@ -2,6 +2,9 @@
 #include <eddy/detail/mpsc_state.hpp>
 
 #include <mutex>
+#include <source_location>
+
+#include <eddy/error.hpp>
 
 #include "sync/wake_list.hpp"
 
@@ -116,6 +119,12 @@ void unbounded_state::wake_if_ended() noexcept {
     if ((last_.fetch_and(~mark, std::memory_order_acquire) & mark) == 0) return;
     waker receiver = std::move(rx_waker_);
     std::move(receiver).wake();
+}
+
+void throw_used_permit(std::source_location where) {
+    throw misuse(
+        "a permit sends one value, and this one is empty: it was used, released or moved from; reserve another one",
+        where);
 }
 
 }  // namespace eddy::detail

@@ -22,6 +22,12 @@ void wake(waker& cell) noexcept {
 
 oneshot_state::oneshot_state() noexcept : bits_(two_refs) {}
 
+void oneshot_state::throw_no_channel(bool has_sent, std::source_location where) {
+    if (!has_sent) throw_empty("send()", "oneshot sender", "moved from", where);
+    throw misuse("send() was called again on a oneshot sender, which sends one value: use an mpsc channel for more",
+                 where);
+}
+
 bool oneshot_state::complete() noexcept {
     // relaxed load, also on failure of the exchange: if the channel is closed, nothing of the receiver is read.
     word now = bits_.load(std::memory_order_relaxed);

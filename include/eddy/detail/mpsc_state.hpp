@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
@@ -46,6 +47,9 @@ enum class nothing : std::uint8_t {
     ended,    ///< no value will follow
     waits,    ///< the channel is open and empty; wait() has stored the waker
 };
+
+/// Throws misuse for a permit that was used, released or moved from.
+[[noreturn, gnu::cold]] EDDY_API void throw_used_permit(std::source_location where);
 
 /// Counts the owners of a channel's memory: the receiver, all senders together, and each weak sender have one share.
 /// Thread safety: any thread.

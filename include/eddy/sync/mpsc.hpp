@@ -142,7 +142,7 @@ public:
     /// destroyed together with the channel.
     /// Errors: throws `misuse` if the permit was already used or moved from.
     void send(T value, std::source_location where = std::source_location::current()) {
-        if (channel_ == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
+        if (channel_ == nullptr) eddy::detail::throw_used_permit(where);
         claim mine;
         channel_->use_permit(mine);
         std::exchange(channel_, nullptr)->put(mine, std::move(value));
@@ -385,7 +385,7 @@ public:
     /// Sends as permit::send(), and returns the sender.
     /// Errors: throws `misuse` if the permit was already used, released or moved from.
     sender send(T value, std::source_location where = std::source_location::current()) {
-        if (sender_.share_.get() == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
+        if (sender_.share_.get() == nullptr) eddy::detail::throw_used_permit(where);
         sender back = std::move(sender_);
         claim mine;
         back.share_.get()->use_permit(mine);
@@ -395,7 +395,7 @@ public:
     /// Returns the capacity to the channel, and the sender to the caller.
     /// Errors: throws `misuse` if the permit was already used, released or moved from.
     sender release(std::source_location where = std::source_location::current()) {
-        if (sender_.share_.get() == nullptr) throw misuse("this permit has sent its value", where);
+        if (sender_.share_.get() == nullptr) eddy::detail::throw_used_permit(where);
         sender_.share_.get()->give_back(1);
         return std::move(sender_);
     }

@@ -78,6 +78,9 @@ public:
     /// Gives up this end's share. Returns true for the last end: it must destroy the channel.
     [[nodiscard]] bool leave() noexcept;
 
+    /// Throws misuse for a sender without a channel: it has sent, or it was moved from.
+    [[noreturn, gnu::cold]] static void throw_no_channel(bool has_sent, std::source_location where);
+
 private:
     using word = std::uint32_t;
 
@@ -143,6 +146,7 @@ class [[nodiscard]] oneshot<T>::sender {
 public:
     sender(sender&& other) noexcept = default;
     sender& operator=(sender&& other) noexcept {
+        has_sent_ = other.has_sent_;
         sender(std::move(other)).channel_.swap(channel_);
         return *this;
     }
@@ -155,8 +159,9 @@ public:
     /// Errors: returns `value` if the receiver is gone or closed. Throws `misuse` if this sender has already sent or
     /// was moved from.
     std::expected<void, stored> send(stored value, std::source_location where = std::source_location::current()) {
-        if (!channel_) throw misuse("a oneshot sends one value, and this one has sent it", where);
+        if (!channel_) channel_type::throw_no_channel(has_sent_, where);
         channel_->value.emplace(std::move(value));
+        has_sent_ = true;
         if (channel_->complete_and_leave()) {
             static_cast<void>(channel_.release());
             return {};
@@ -169,10 +174,10 @@ public:
     }
 
     /// send() for a channel of void.
-    std::expected<void, stored> send()
+    std::expected<void, stored> send(std::source_location where = std::source_location::current())
         requires std::is_void_v<T>
     {
-        return send(stored());
+        return send(stored(), where);
     }
 
     /// Returns true if nothing can be sent any more: the receiver is gone or closed, or a value was sent.
@@ -188,7 +193,8 @@ private:
     friend oneshot;
     explicit sender(channel_type* channel) noexcept : channel_(channel) {}
 
-    share channel_;
+    share channel_;          // null if this sender has sent or was moved from
+    bool has_sent_ = false;  // for the text of misuse
 };
 
 /// The receiving end, which is a future. Its output is the value, or `recv_error` if the sender is gone and has not
