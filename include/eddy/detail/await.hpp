@@ -422,11 +422,7 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
     constexpr bool movable = gives_what_moves<F>();
     static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
                   "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");
-    constexpr bool in_place = !is_try<F> || !std::is_lvalue_reference_v<A>;
-    static_assert(in_place,
-                  "eddy: try_ refers to its argument, so it must be awaited in the same expression: write `co_await "
-                  "try_(...)`");
-    if constexpr (!safe || !movable || !in_place) {
+    if constexpr (!safe || !movable) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {
         return make_try_awaiter<Out, Checks>(awaiting, awaited);

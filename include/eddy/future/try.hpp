@@ -35,14 +35,23 @@ template <class T>
     requires requires { typename T::output_type; }
 inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
 
-/// The result of `try_`, which can only be awaited inside a coroutine, in the expression that has made it. `X` is a
-/// reference type if `try_` was given an lvalue.
+/// The result of `try_`, which can only be awaited inside a coroutine, in the expression that has made it: it refers to
+/// a future that may be a temporary object of that expression. So promises take it by value, and only a call of `try_`
+/// can be passed without a copy. `X` is a reference type if `try_` was given an lvalue.
 template <class X>
 class [[nodiscard("co_await the result of try_")]] try_expression {
 public:
     static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
 
     explicit try_expression(X&& inner) noexcept : inner_(std::forward<X>(inner)) {}
+    // Not deleted, for a compile error that names the remedy.
+    try_expression(const try_expression& named) noexcept : inner_(static_cast<X&&>(named.inner_)) {
+        constexpr bool in_place = std::is_void_v<X>;  // false
+        static_assert(in_place,
+                      "eddy: try_ refers to its argument, so it must be awaited in the same expression: write "
+                      "`co_await try_(...)`");
+    }
+    try_expression& operator=(const try_expression&) = delete;
 
     std::remove_reference_t<X>& inner() noexcept { return inner_; }
 
@@ -67,7 +76,8 @@ inline constexpr bool is_try<try_expression<X>> = true;
 /// `co_await try_(co_await try_(handle))`. Clang and GCC 16 warn if it is discarded.
 /// Cancel safety: that of the future.
 /// Lifetime: refers to `x`, as `co_await x` does. So `co_await try_(std::move(x))` does to `x` what `co_await
-/// std::move(x)` does. The result must be awaited in the same expression.
+/// std::move(x)` does. The result must be awaited in the same expression: a variable of it cannot be awaited. Do not
+/// return it from a function.
 /// Cost: that of the await.
 template <class X>
 [[nodiscard]] auto try_(X&& x) {

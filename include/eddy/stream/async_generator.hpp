@@ -217,6 +217,13 @@ public:
         where = here;
         return make_awaiter<T, Checks>(*this, std::forward<A>(awaited));
     }
+
+    /// By value: see try_expression.
+    template <class X, bool Checks = has_checks>
+    auto await_transform(try_expression<X> tried, call_site here = EDDY_HERE) {
+        where = here;
+        return make_awaiter<T, Checks>(*this, std::move(tried));
+    }
 };
 
 static_assert(sizeof(generator_promise<int>) == sizeof(frame) && alignof(generator_promise<int>) == alignof(frame));

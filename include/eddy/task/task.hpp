@@ -128,6 +128,13 @@ public:
         return make_awaiter<T, Checks>(*this, std::forward<A>(awaited));
     }
 
+    /// By value: see try_expression.
+    template <class X, bool Checks = has_checks>
+    auto await_transform(try_expression<X> tried, call_site here = EDDY_HERE) {
+        where = here;
+        return make_awaiter<T, Checks>(*this, std::move(tried));
+    }
+
     /// Awaits on behalf of other code, whose `co_await` is at `named.where`.
     template <class A, bool Checks = has_checks>
     auto await_transform(in_name_of<A> named) {
