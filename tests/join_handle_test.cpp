@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <barrier>
 #include <chrono>
@@ -491,6 +492,106 @@ TEST_P(JoinHandle, CancelledTasksAreNotReported) {
     on.run(main());
     on.run_until_idle();
     EXPECT_TRUE(on.reports().empty());
+}
+
+TEST_P(JoinHandle, DiscardedExceptionIsReportedWithSpawnLine) {
+    unsigned line = 0;
+    const auto main = [&]() -> task<void> {
+        line = std::source_location::current().line() + 1;
+        auto handle = eddy::spawn(throws("discarded"));
+        static_cast<void>(co_await handle);
+        EXPECT_EQ(on.reports().size(), 1u);
+    };
+    on.run(main());
+    const auto reports = on.reports();
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(reports[0].text, "discarded");
+    EXPECT_EQ(reports[0].line, line);
+}
+
+TEST_P(JoinHandle, ExceptionIsNotReportedOnceItWasRead) {
+    using reader = void (*)(const eddy::join_error&);
+    constexpr std::array<reader, 6> readers{
+        [](const auto& error) { EXPECT_FALSE(error.is_cancelled()); },
+        [](const auto& error) { EXPECT_NE(error.exception(), nullptr); },
+        [](const auto& error) { EXPECT_FALSE(error.what().empty()); },
+        [](const auto& error) { EXPECT_THROW(error.rethrow(), std::runtime_error); },
+        [](const auto& error) { EXPECT_THROW(static_cast<void>(error.to_error_code()), std::runtime_error); },
+        [](const auto& error) { const eddy::join_error copy(error); },
+    };
+    const auto main = [&]() -> task<void> {
+        for (const reader read : readers) {
+            auto ended = co_await eddy::spawn(throws("read"));
+            read(ended.error());
+        }
+    };
+    on.run(main());
+    EXPECT_TRUE(on.reports().empty());
+}
+
+TEST_P(JoinHandle, MovedExceptionIsReportedIfItIsNotReadThere) {
+    const auto main = [&]() -> task<void> {
+        auto first = co_await eddy::spawn(throws("first"));
+        auto second = co_await eddy::spawn(throws("second"));
+        first = std::move(second);
+        EXPECT_EQ(on.reports().size(), 1u) << "the assignment has destroyed an error that was not read";
+        const auto third = std::move(first);
+        EXPECT_EQ(on.reports().size(), 1u);
+    };
+    on.run(main());
+    const auto reports = on.reports();
+    ASSERT_EQ(reports.size(), 2u);
+    EXPECT_EQ(reports[0].text, "first");
+    EXPECT_EQ(reports[1].text, "second");
+}
+
+#if !defined(__clang__)
+// Undefined behavior, see Task.MissingCoReturnIsMisuseAtTheAwaitsCallSite.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wreturn-type"
+task<eddy::result<void>> falls_off() { co_await eddy::yield_now(); }
+#pragma GCC diagnostic pop
+
+TEST_P(JoinHandle, MissingCoReturnIsMisuseAtTheAwaitsCallSite) {
+    unsigned line = 0;
+    const auto main = [&]() -> task<void> {
+        auto handle = eddy::spawn(falls_off());
+        line = std::source_location::current().line() + 1;
+        static_cast<void>(co_await handle);
+    };
+    const auto thrown = support::misuse_of([&] { on.run(main()); });
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("ended without co_return"), std::string::npos) << thrown->what();
+    EXPECT_EQ(thrown->where().line(), line);
+    EXPECT_STREQ(thrown->where().file_name(), __FILE__);
+}
+#endif
+
+// ---- A task that awaits itself ----
+
+TEST_P(JoinHandle, TaskThatAwaitsItselfIsMisuse) {
+    std::optional<eddy::misuse> thrown;
+    unsigned line = 0;
+    const auto awaits_itself = [&](oneshot<join_handle<void>>::receiver receives) -> task<void> {
+        auto handle = co_await std::move(receives);
+        try {
+            line = std::source_location::current().line() + 1;
+            static_cast<void>(co_await *handle);
+        } catch (const eddy::misuse& e) {
+            thrown = e;
+        }
+    };
+    const auto main = [&]() -> task<void> {
+        auto [tx, rx] = oneshot<join_handle<void>>::channel();
+        auto handle = eddy::spawn(awaits_itself(std::move(rx)));
+        const auto aborts = handle.abort_handle();
+        EXPECT_TRUE(tx.send(std::move(handle)).has_value());
+        while (!aborts.is_finished()) co_await eddy::yield_now();
+    };
+    on.run(main());
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("a task awaits its own join handle"), std::string::npos);
+    EXPECT_EQ(thrown->where().line(), line);
 }
 
 // ---- Other threads ----

@@ -5,10 +5,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include <eddy/error.hpp>
 #include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -68,6 +71,25 @@ TEST(JoinQueue, ReusesMemoryOfJoinedTasks) {
         co_await queue.shutdown();
         EXPECT_TRUE(queue.is_empty());
     });
+}
+
+TEST(JoinQueue, TaskThatAwaitsItselfIsMisuse) {
+    eddy::core core;
+    join_queue<void> queue;
+    std::string text;
+    const auto awaits_itself = [&]() -> task<> {
+        try {
+            static_cast<void>(co_await queue.join_next());
+        } catch (const eddy::misuse& e) {
+            text = e.what();
+        }
+    };
+    const auto main = [&]() -> task<> {
+        const auto aborts = queue.spawn(awaits_itself());
+        while (!aborts.is_finished()) co_await eddy::yield_now();
+    };
+    core.run(main());
+    EXPECT_NE(text.find("a task awaits its own join handle"), std::string::npos) << text;
 }
 
 TEST(JoinQueue, LaterTaskDoesNotWakeTheWaiter) {

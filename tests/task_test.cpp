@@ -2,6 +2,7 @@
 #include <eddy/task/task.hpp>
 
 #include <eddy/future/boxed_future.hpp>
+#include <eddy/future/join.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -10,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -619,6 +621,18 @@ TEST(Task, MissingCoReturnIsMisuseAtTheAwaitsCallSite) {
     const auto thrown = support::misuse_of([&] { output_of(outer()); });
     ASSERT_TRUE(thrown.has_value());
     EXPECT_NE(std::string(thrown->what()).find("ended without co_return"), std::string::npos) << thrown->what();
+    EXPECT_EQ(thrown->where().line(), line);
+    EXPECT_STREQ(thrown->where().file_name(), __FILE__);
+}
+
+TEST(Task, MissingCoReturnInsideOfAJoinIsMisuseAtTheAwait) {
+    unsigned line = 0;
+    auto outer = [&]() -> task<> {
+        line = std::source_location::current().line() + 1;
+        static_cast<void>(co_await eddy::join(falls_off(), eddy::ready()));
+    };
+    const auto thrown = support::misuse_of([&] { output_of(outer()); });
+    ASSERT_TRUE(thrown.has_value());
     EXPECT_EQ(thrown->where().line(), line);
     EXPECT_STREQ(thrown->where().file_name(), __FILE__);
 }

@@ -8,11 +8,14 @@
 
 namespace eddy::detail {
 
-bool core_joined::poll_join(joinable& joined, const waker& wake) {
+bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where) {
     core_joined& task = of(joined);
     // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
     std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return true;
+    const borrowed_waker own(&core_waker, static_cast<core_task*>(&task));
+    if (wake.will_wake(own.get())) [[unlikely]]
+        throw_joins_itself(where);
     if (task.shared->is_running()) {
         // relaxed: only the loop, which runs on this thread, also reads the field or changes the word.
         task.join_waker = wake;

@@ -97,9 +97,9 @@ void wake_and_drop(void* data) noexcept {
     drop_waker(data);
 }
 
-constexpr waker_vtable core_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
-
 }  // namespace
+
+constinit const waker_vtable core_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
 
 void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) noexcept {
     // SAFETY: only core tasks have these operations. The inbound list holds a reference, which drop_remote() releases.

@@ -11,6 +11,7 @@
 #include <eddy/detail/core_loop.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/runtime/core.hpp>
 
 #include "core/inbound_list.hpp"
@@ -24,6 +25,9 @@
 namespace eddy::detail {
 
 struct core_joined;
+
+/// The vtable of wakers of an event loop's tasks. `data` is the core_task, of which each waker has a reference.
+extern const waker_vtable core_waker;
 
 /// The implementation of an event loop (`core`), at a stable address.
 /// Thread safety: used only on the event loop's thread, except where a section says "any thread".

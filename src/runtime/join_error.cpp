@@ -4,8 +4,12 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include <eddy/detail/unread_failure.hpp>
 
 #include "runtime/no_thread.hpp"
+#include "runtime/uncaught.hpp"
 
 namespace eddy {
 namespace {
@@ -23,6 +27,11 @@ private:
 };
 
 }  // namespace
+
+void join_error::report_unread() noexcept {
+    detail::report_failure_here(detail::unread_failure(std::move(thrown_)),
+                                detail::source_location_of(unread_of_.load(relaxed)));
+}
 
 void join_error::rethrow() const {
     if (is_cancelled()) throw task_was_cancelled(what());

@@ -25,13 +25,13 @@ void join_fifo::reserve() {
     }
 }
 
-joinable* join_fifo::take_ended(const waker* wake) {
+joinable* join_fifo::take_ended(const context* cx) {
     if (size() == 0) return nullptr;
     joinable* const task = tasks_[first_];
-    if (wake == nullptr) {
+    if (cx == nullptr) {
         if (!task->join->is_finished(*task)) return nullptr;
-    } else if (!task->join->poll_join(*task, *wake)) {
-        if (!waiting_.will_wake(*wake)) waiting_ = *wake;
+    } else if (!task->join->poll_join(*task, cx->waker(), cx->where())) {
+        if (!waiting_.will_wake(cx->waker())) waiting_ = cx->waker();
         return nullptr;
     }
     waiting_ = waker();

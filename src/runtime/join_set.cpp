@@ -2,6 +2,7 @@
 #include <eddy/task/join_set.hpp>
 
 #include <mutex>
+#include <source_location>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
@@ -84,7 +85,7 @@ namespace {
 /// Returns whether the entry's task has ended. If not, its end will notify the entry.
 bool watch(join_entry& entry) noexcept {
     const borrowed_waker borrowed(&counted_waker<join_entry, &join_entry::notify>, &entry);
-    return entry.task->join->poll_join(*entry.task, borrowed.get());
+    return entry.task->join->poll_join(*entry.task, borrowed.get(), std::source_location());
 }
 
 /// Waits for the entry's task again.
@@ -156,9 +157,9 @@ void join_list::add(joinable& task) noexcept {
     if (watch(entry)) entry.notify();
 }
 
-joinable* join_list::take_ended(const waker* wake) noexcept {
+joinable* join_list::take_ended(const context* cx) noexcept {
     if (ended_ == nullptr) return nullptr;
-    while (join_entry* const entry = pop_or_wait(*ended_, wake)) {
+    while (join_entry* const entry = pop_or_wait(*ended_, cx == nullptr ? nullptr : &cx->waker())) {
         if (!entry->task->join->is_finished(*entry->task)) {
             // A spurious wake-up. No task of eddy causes one, but the contract of wakers allows it.
             wait_again(*entry);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/error.hpp>
 
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
@@ -142,9 +143,12 @@ void release(spawned_task& task, std::uint64_t count) noexcept {
 
 // ---- Join handles ----
 
-bool poll_join(joinable& joined, const waker& wake) {
+bool poll_join(joinable& joined, const waker& wake, std::source_location where) {
     spawned_task& task = task_of(joined);
     if (state_of(task).is_complete()) return true;
+    const borrowed_waker own(&spawned_task_waker, &task);
+    if (wake.will_wake(own.get())) [[unlikely]]
+        throw_joins_itself(where);
     // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
     if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
     // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
@@ -176,6 +180,14 @@ bool is_task_finished(const joinable& joined) noexcept { return task_state::is_c
 void add_task_reference(joinable& joined) noexcept { state_of(task_of(joined)).add_reference(); }
 void release_task(joinable& joined) noexcept { release(task_of(joined)); }
 std::uint64_t id_of_task(const joinable& joined) noexcept { return task_of(joined).id; }
+std::source_location spawn_site_of_task(const joinable& joined) noexcept { return task_of(joined).spawned_at; }
+
+void throw_joins_itself(std::source_location where) {
+    throw misuse(
+        "a task awaits its own join handle, which is ready only after the task has ended: await the handle in another "
+        "task",
+        where);
+}
 
 std::uint64_t next_task_id() noexcept {
     static constinit atomic<std::uint64_t> next_block{0};

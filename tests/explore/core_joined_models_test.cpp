@@ -334,7 +334,9 @@ struct as_it_is {
 
     static leaves publish(core_joined& task, bool may_part) { return task.publish(may_part); }
     static leaves leave(core_joined& task) { return task.leave(); }
-    static bool poll_join(joinable& task, const eddy::waker& wake) { return core_joined::poll_join(task, wake); }
+    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where) {
+        return core_joined::poll_join(task, wake, where);
+    }
     static void abort(joinable& task) { core_joined::abort(task); }
     static void add_reference(joinable& task) { core_joined::add_reference(task); }
 };
@@ -378,8 +380,9 @@ private:
     static constexpr eddy::detail::core_task_ops operations{
         {&poll, &poll_cancel, &destroy_future, nullptr, &free_memory, nullptr}, &complete};
     static constexpr eddy::detail::join_ops joins{
-        &Choice::poll_join,        &drop_handle,   &core_joined::outcome_of, &abort,
-        &core_joined::is_finished, &add_reference, &core_joined::release,    &core_joined::id_of};
+        &Choice::poll_join,         &drop_handle,   &core_joined::outcome_of, &abort,
+        &core_joined::is_finished,  &add_reference, &core_joined::release,    &core_joined::id_of,
+        &core_joined::spawn_site_of};
 
     eddy::detail::slot<output> kept_;
     std::optional<work> work_;
@@ -446,7 +449,7 @@ struct aborts_unsaid : as_it_is {  // the handle does not mark the word as share
     }
 };
 struct polls_over_a_waker : as_it_is {
-    static bool poll_join(joinable& joined, const eddy::waker& wake) {
+    static bool poll_join(joinable& joined, const eddy::waker& wake, std::source_location) {
         core_joined& task = core_joined::of(joined);
         if (core_joined::is_finished(task)) return true;
         task.join_waker = wake;
@@ -454,8 +457,8 @@ struct polls_over_a_waker : as_it_is {
     }
 };
 struct polls_blindly : as_it_is {
-    static bool poll_join(joinable& task, const eddy::waker& wake) {
-        return core_joined::is_finished(task) || (core_joined::poll_join(task, wake), false);
+    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where) {
+        return core_joined::is_finished(task) || (core_joined::poll_join(task, wake, where), false);
     }
 };
 struct leaves_unsaid : as_it_is {

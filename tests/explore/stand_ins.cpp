@@ -4,10 +4,13 @@
 #include <cstdlib>
 
 #include <eddy/error.hpp>
+#include <eddy/task/join_handle.hpp>
 
 #include "driver/poll.hpp"
 #include "io/scheduled_io.hpp"
 #include "runtime/uncaught.hpp"
+
+void eddy::join_error::report_unread() noexcept {}
 
 namespace eddy::detail {
 

@@ -72,13 +72,14 @@ struct EDDY_API core_joined : core_task, joinable {
     static const core_joined& of(const joinable& task) noexcept { return static_cast<const core_joined&>(task); }
 
     // The parts of join_ops that do not depend on the type.
-    static bool poll_join(joinable& task, const waker& wake);
+    static bool poll_join(joinable& task, const waker& wake, std::source_location where);
     static void abort(joinable& task) noexcept;
     static bool is_finished(const joinable& task) noexcept;
     static void add_reference(joinable& task) noexcept;
     static void release(joinable& task) noexcept;
     static slot_base& outcome_of(joinable& task) noexcept { return of(task).outcome; }
     static std::uint64_t id_of(const joinable& task) noexcept { return of(task).id; }
+    static std::source_location spawn_site_of(const joinable& task) noexcept { return of(task).spawned_at; }
 
     /// Sets `complete` and wakes the joining task. Called by the event loop once the outcome is in place. If it returns
     /// leaves::all, the handle may have freed the task already.
@@ -136,7 +137,8 @@ protected:
     static constexpr cell_ops operations_of{
         core_task_ops(Cell::operations(), &complete),
         {&core_joined::poll_join, &drop_handle<Cell>, &core_joined::outcome_of, &core_joined::abort,
-         &core_joined::is_finished, &core_joined::add_reference, &core_joined::release, &core_joined::id_of}};
+         &core_joined::is_finished, &core_joined::add_reference, &core_joined::release, &core_joined::id_of,
+         &core_joined::spawn_site_of}};
 
     slot<T> outcome_;
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <source_location>
 #include <string_view>
 
 #include <eddy/detail/export.hpp>
@@ -23,7 +24,8 @@ struct joinable;
 struct join_ops {
     /// Returns whether the task has ended. Otherwise wakes `wake` when it ends; `wake` replaces the waker of earlier
     /// calls. Called by the join handle only.
-    bool (*poll_join)(joinable& task, const waker& wake);
+    /// Errors: throws `misuse`, with the source location `where`, if `wake` is the waker of the task itself.
+    bool (*poll_join)(joinable& task, const waker& wake, std::source_location where);
     /// Drops the join handle and its reference. Destroys the output if it was not taken.
     void (*drop_handle)(joinable& task) noexcept;
     /// Returns the result slot of the task. A null exception_ptr in it means that the task was cancelled.
@@ -35,6 +37,7 @@ struct join_ops {
     void (*add_reference)(joinable& task) noexcept;
     void (*release)(joinable& task) noexcept;
     std::uint64_t (*id)(const joinable& task) noexcept;
+    std::source_location (*spawned_at)(const joinable& task) noexcept;
 };
 
 /// The base of all tasks that have handles.
@@ -45,6 +48,9 @@ struct joinable {
 /// Returns a task id that is unique in this process, and not 0.
 /// Cost: one atomic addition per about 1,000 ids of a thread.
 [[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
+
+/// Throws misuse for a task that awaits its own join handle.
+[[noreturn, gnu::cold]] EDDY_API void throw_joins_itself(std::source_location where);
 
 /// The operations of a task that depend on the type of its work. `Task` is the header that its executor knows:
 /// spawned_task, or core_task on an event loop.

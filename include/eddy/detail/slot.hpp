@@ -85,7 +85,7 @@ public:
     }
 
     /// Returns the value, or throws the exception. `awaited_at` is for the text of misuse.
-    T take(std::source_location awaited_at = std::source_location::current()) {
+    T take(std::source_location awaited_at) {
         if (state_ == state::value) [[likely]] {
             if constexpr (std::is_void_v<T>) {
                 return;

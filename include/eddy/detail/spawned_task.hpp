@@ -68,12 +68,13 @@ struct spawned_task : joinable {
 };
 
 // The operations of join_ops that do not depend on the output's type.
-EDDY_API bool poll_join(joinable& task, const waker& wake);
+EDDY_API bool poll_join(joinable& task, const waker& wake, std::source_location where);
 EDDY_API void drop_join_handle(joinable& task) noexcept;
 EDDY_API void abort_task(joinable& task) noexcept;
 EDDY_API bool is_task_finished(const joinable& task) noexcept;
 EDDY_API void add_task_reference(joinable& task) noexcept;
 EDDY_API void release_task(joinable& task) noexcept;
 EDDY_API std::uint64_t id_of_task(const joinable& task) noexcept;
+EDDY_API std::source_location spawn_site_of_task(const joinable& task) noexcept;
 
 }  // namespace eddy::detail

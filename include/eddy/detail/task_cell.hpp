@@ -117,7 +117,7 @@ public:
 protected:
     static constexpr join_ops joins{&detail::poll_join,    &detail::drop_join_handle, &outcome_of,
                                     &detail::abort_task,   &detail::is_task_finished, &detail::add_task_reference,
-                                    &detail::release_task, &detail::id_of_task};
+                                    &detail::release_task, &detail::id_of_task,       &detail::spawn_site_of_task};
     template <class Cell>
     static constexpr spawned_ops operations_of{joins, Cell::operations(), &failure_in, &destroy_output};
     static std::string_view unnamed(const spawned_task&) noexcept { return {}; }

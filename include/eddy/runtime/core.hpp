@@ -216,8 +216,8 @@ public:
         spin_ = limit;
         return *this;
     }
-    /// Sets the handler for exceptions that leave spawned tasks. By default, each exception is printed as one line on
-    /// standard error.
+    /// Sets the handler for exceptions that leave spawned tasks and that no code reads; see
+    /// runtime_builder::on_uncaught(). By default, each exception is printed as one line on standard error.
     core_builder& on_uncaught(uncaught_handler handler) {
         on_uncaught_ = std::move(handler);
         return *this;

@@ -282,8 +282,8 @@ public:
         driver_ = kind;
         return *this;
     }
-    /// Sets the handler for exceptions that left a task and that no join handle can take. By default, each exception is
-    /// printed as one line on standard error.
+    /// Sets the handler for exceptions that left a task and that no code reads: the join handle was dropped, or the
+    /// `join_error` was destroyed unread. By default, each exception is printed as one line on standard error.
     runtime_builder& on_uncaught(uncaught_handler handler) {
         on_uncaught_ = std::move(handler);
         return *this;

@@ -104,13 +104,13 @@ public:
     [[nodiscard]] std::optional<item_type> try_join_next() {
         detail::joinable* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
-        return detail::join_access::take<T>(*ended);
+        return detail::join_access::take<T>(*ended, std::source_location());
     }
     /// Same as try_join_next(), but also returns the task's number.
     [[nodiscard]] std::optional<joined_task<T>> try_join_next_with_id() {
         detail::joinable* const ended = tasks_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
-        return with_id(*ended);
+        return with_id(*ended, std::source_location());
     }
 
     /// Waits for all tasks and returns their outputs in the order in which they are joined. For tasks of void, the
@@ -147,14 +147,14 @@ public:
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
         if (*ended == nullptr) return std::nullopt;
-        return poll_result<std::optional<item_type>>(detail::join_access::take<T>(**ended));
+        return poll_result<std::optional<item_type>>(detail::join_access::take<T>(**ended, cx.where()));
     }
     /// Same as poll_next(), but also returns the task's number.
     poll_result<std::optional<joined_task<T>>> poll_next_with_id(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
         if (*ended == nullptr) return std::nullopt;
-        return poll_result<std::optional<joined_task<T>>>(with_id(**ended));
+        return poll_result<std::optional<joined_task<T>>>(with_id(**ended, cx.where()));
     }
 
 protected:
@@ -191,15 +191,15 @@ private:
     /// Polls the next task. Returns ready with null if there are no tasks.
     poll_result<detail::joinable*> poll_ended(context& cx) {
         if (!cx.consume_budget()) return not_ready;
-        detail::joinable* const ended = tasks_.take_ended(&cx.waker());
+        detail::joinable* const ended = tasks_.take_ended(&cx);
         if (ended != nullptr || is_empty()) return ended;
         cx.refund_budget();
         return not_ready;
     }
 
-    static joined_task<T> with_id(detail::joinable& ended) {
+    static joined_task<T> with_id(detail::joinable& ended, std::source_location where) {
         const task_id id = ended.join->id(ended);
-        return {id, detail::join_access::take<T>(ended)};
+        return {id, detail::join_access::take<T>(ended, where)};
     }
 
     static auto join_all_of(Self all) {

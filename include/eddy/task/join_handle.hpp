@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <expected>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/error.hpp>
@@ -27,16 +29,48 @@ struct join_access;
 using task_id = std::uint64_t;
 
 /// The reason why a task has no output: it was cancelled, or it threw an exception.
+///
+/// The error of a join must be read: by is_cancelled(), exception(), what(), to_error_code(), rethrow() or a copy.
+/// Otherwise its destructor passes the exception to the handler of the runtime or event loop that runs on this thread
+/// (runtime_builder::on_uncaught()), or prints it.
 /// Thread safety: a plain value.
 class EDDY_API join_error {
 public:
     /// Constructs the error of a task. A null `thrown` means that the task was cancelled.
     explicit join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
+    /// For the library: constructs the error of a task that was spawned at `spawned_at`. Its exception must be read.
+    join_error(task_id id, std::exception_ptr thrown, std::source_location spawned_at) noexcept
+        : id_(id),
+          thrown_(std::move(thrown)),
+          unread_of_(thrown_ == nullptr ? nullptr : detail::call_site_of(spawned_at)) {}
+
+    /// A copy counts as a read of `other`. A move does not: then this error must be read.
+    join_error(const join_error& other) noexcept : id_(other.id_), thrown_(other.thrown_) { other.mark_as_read(); }
+    join_error(join_error&& other) noexcept
+        : id_(other.id_), thrown_(std::move(other.thrown_)), unread_of_(other.mark_as_read()) {}
+    join_error& operator=(join_error other) noexcept {
+        std::swap(id_, other.id_);
+        thrown_.swap(other.thrown_);
+        // Now `other` has the former value of this error, which its destructor reports if it was not read.
+        unread_of_.store(other.unread_of_.exchange(unread_of_.load(relaxed), relaxed), relaxed);
+        return *this;
+    }
+    /// Reports the exception if it was not read.
+    ~join_error() {
+        if (unread_of_.load(relaxed) != nullptr) [[unlikely]]
+            report_unread();
+    }
 
     /// Returns whether the task was cancelled, by abort() or by the shutdown of its runtime.
-    [[nodiscard]] bool is_cancelled() const noexcept { return thrown_ == nullptr; }
+    [[nodiscard]] bool is_cancelled() const noexcept {
+        mark_as_read();
+        return thrown_ == nullptr;
+    }
     /// Returns the exception that left the task; null if it was cancelled.
-    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept {
+        mark_as_read();
+        return thrown_;
+    }
     /// Returns the number of the task.
     [[nodiscard]] task_id id() const noexcept { return id_; }
 
@@ -52,8 +86,16 @@ public:
     [[nodiscard]] std::error_code to_error_code() const;
 
 private:
+    // relaxed: no data is read through `unread_of_`. It is atomic because several threads may read one error.
+    static constexpr auto relaxed = std::memory_order_relaxed;
+
+    /// Returns the location of the spawn if the exception was not read before.
+    detail::call_site mark_as_read() const noexcept { return unread_of_.exchange(nullptr, relaxed); }
+    [[gnu::cold]] void report_unread() noexcept;
+
     task_id id_;
     std::exception_ptr thrown_;
+    mutable std::atomic<detail::call_site> unread_of_{nullptr};  // the spawn of the task, until the exception was read
 };
 
 /// A handle that can only cancel a task. It can be copied, and it may outlive the join handle. A moved-from handle is
@@ -95,8 +137,9 @@ private:
 /// detaches the task, which continues. An exception, or an error in the task's `result`, that can then no longer be
 /// taken is passed to the runtime's handler (runtime_builder::on_uncaught(), on_unobserved_error()), or printed.
 ///
-/// Output: the task's output, or a `join_error`.
-/// Errors: poll() throws `misuse` if the output was taken, and if the handle was moved from or detached.
+/// Output: the task's output, or a `join_error`, which must be read.
+/// Errors: poll() throws `misuse` if the output was taken, if the handle was moved from or detached, and if a task
+/// awaits its own handle.
 /// Cancel safety: safe if it is awaited by reference (`co_await handle`): the task continues and can be awaited again.
 /// Thread safety: not synchronized; use one object from one thread at a time. The task may run on another thread.
 /// Cost: no allocation. Awaiting it is one atomic operation, or none on a core's own thread.
@@ -127,11 +170,11 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
         if (!cx.consume_budget()) return not_ready;
-        if (!task_->join->poll_join(*task_, cx.waker())) {
+        if (!task_->join->poll_join(*task_, cx.waker(), cx.where())) {
             cx.refund_budget();
             return not_ready;
         }
-        return take();
+        return take(cx.where());
     }
 
     /// Cancels the task: instead of its next poll, its future is ended gracefully by poll_cancel(), if it has that, and
@@ -169,20 +212,22 @@ public:
 private:
     friend struct detail::join_access;
 
-    output_type take() {
+    /// `where` is for the text of misuse.
+    output_type take(std::source_location where) {
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
         const drop_at_end ended{*this};
         if (outcome.has_exception()) {
-            return output_type(std::unexpect, id(), std::exchange(outcome.exception(), nullptr));
+            return output_type(std::unexpect, id(), std::exchange(outcome.exception(), nullptr),
+                               task_->join->spawned_at(*task_));
         }
         if constexpr (std::is_void_v<T>) {
-            outcome.take();
+            outcome.take(where);
             return {};
         } else {
             const discard_at_end taken{outcome};  // so that an error in it does not count as unread
-            return output_type(std::in_place, outcome.take());
+            return output_type(std::in_place, outcome.take(where));
         }
     }
 
@@ -208,10 +253,11 @@ struct join_access {
     [[nodiscard]] static joinable& release(join_handle<T>& handle) noexcept {
         return *std::exchange(handle.task_, nullptr);
     }
-    /// Returns the output of a task that has ended. The caller passes in the handle's reference of it.
+    /// Returns the output of a task that has ended. The caller passes in the handle's reference of it. `where` is for
+    /// the text of misuse.
     template <class T>
-    [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended) {
-        return join_handle<T>(ended).take();
+    [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended, std::source_location where) {
+        return join_handle<T>(ended).take(where);
     }
 };
 

@@ -36,8 +36,9 @@ public:
     void add(joinable& task) noexcept { tasks_.push_back(&task); }
 
     /// Removes the first task if it has ended, and returns it with its join handle's reference. Otherwise returns null;
-    /// then `wake`, if not null, is woken when that task ends, and replaces the waker of earlier calls.
-    [[nodiscard]] joinable* take_ended(const waker* wake);
+    /// then the waker of `cx`, if `cx` is not null, is woken when that task ends, and replaces that of earlier calls.
+    /// Errors: throws `misuse` if the first task is the one that `cx` polls.
+    [[nodiscard]] joinable* take_ended(const context* cx);
 
     /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;

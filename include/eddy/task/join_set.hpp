@@ -41,8 +41,9 @@ public:
     void add(joinable& task) noexcept;
 
     /// Removes the task that ended first and returns it with its join handle's reference. Returns null if no task has
-    /// ended; then `wake`, if not null, is woken when a task ends, and replaces the waker of earlier calls.
-    [[nodiscard]] joinable* take_ended(const waker* wake) noexcept;
+    /// ended; then the waker of `cx`, if `cx` is not null, is woken when a task ends, and replaces the waker of earlier
+    /// calls.
+    [[nodiscard]] joinable* take_ended(const context* cx) noexcept;
 
     /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;

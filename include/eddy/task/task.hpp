@@ -68,14 +68,15 @@ public:
     /// Runs the chain until it has to wait. Throws the exception of the coroutine; throws `misuse` after the end.
     poll_result<T> poll(context& cx) {
         if (frame_ == nullptr) detail::throw_ended_task(cx.where());
+        const std::source_location awaited_at = cx.where();  // the awaits in the chain change it
         detail::slot<T> outcome;
         if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
         frame_ = nullptr;
         if constexpr (std::is_void_v<T>) {
-            outcome.take();
+            outcome.take(awaited_at);
             return poll_result<void>::ready();
         } else if constexpr (std::is_move_constructible_v<T>) {  // else the promise has a static_assert
-            return outcome.take();
+            return outcome.take(awaited_at);
         } else {
             return not_ready;
         }
