@@ -474,7 +474,7 @@ TEST(LambdaCoroutine, LambdaCalledInAwaitExpressionLivesLongEnough) {
 TEST(LambdaCoroutine, UnstartedCoroutineCanBeDroppedAndMoved) {
     const auto work = [n = 3]() -> task<int> { co_return n; };
     {
-        const auto dropped = work();
+        [[maybe_unused]] const auto dropped = work();
     }
     auto moved = work();
     moved = work();

@@ -424,7 +424,7 @@ TEST(CoreRemote, FailedTransferIsReportedWithCallSiteOfSpawn) {
             .value();
     auto ended = []() -> eddy::task<void> { co_return; }();
     eddy::wait(std::move(ended));
-    auto gone = std::move(ended);
+    [[maybe_unused]] auto gone = std::move(ended);
     static_cast<void>(loop.remote().spawn(std::move(ended)));
     loop.turn(0ns);
     EXPECT_NE(place.find("core_remote_test.cpp"), std::string::npos) << place;

@@ -72,7 +72,7 @@ TEST(Task, DoesNothingBeforeItIsPolled) {
         co_return;
     };
     {
-        auto never_polled = begin(began);
+        [[maybe_unused]] auto never_polled = begin(began);
         EXPECT_FALSE(began);
     }
     EXPECT_FALSE(began);
@@ -84,7 +84,7 @@ TEST(Task, ParametersOfAnUnstartedTaskAreDestroyed) {
     auto shared = std::make_shared<int>(1);
     auto keep = [](std::shared_ptr<int>) -> task<> { co_return; };
     {
-        auto never_polled = keep(shared);
+        [[maybe_unused]] auto never_polled = keep(shared);
         EXPECT_EQ(shared.use_count(), 2);
     }
     EXPECT_EQ(shared.use_count(), 1);

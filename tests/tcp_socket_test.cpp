@@ -217,7 +217,7 @@ TEST(TcpSocket, FailedConnectClosesDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
     {
         auto unused = tcp_socket::v4().value();
-        const auto never_polled = std::move(unused).connect(any);
+        [[maybe_unused]] const auto never_polled = std::move(unused).connect(any);
     }
     EXPECT_EQ(support::fd_count(), fds);
 }

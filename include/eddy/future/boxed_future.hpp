@@ -32,7 +32,7 @@ concept marked_boxable = boxable<F, T> && is_marked<F>;
 /// Lifetime: owns the wrapped future. Whatever that future borrows must outlive this object.
 /// Cost: no allocation for a task; one block from the frame pool for any other future.
 template <class T = void>
-class [[nodiscard]] boxed_future : public future_ops<boxed_future<T>> {
+class [[nodiscard, gnu::warn_unused]] boxed_future : public future_ops<boxed_future<T>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = T;

@@ -31,6 +31,9 @@ detail::frame* enter_frame(task<T>& used, std::source_location where);
 /// that await each other is polled as one unit. Waking the innermost one has the same cost at any depth. Deep chains do
 /// not overflow the native stack.
 ///
+/// A task that never runs is destroyed without a message, because `select`, `join` and others drop tasks that have not
+/// begun. With -Wall, GCC and Clang warn about a variable that holds a task and is never used.
+///
 /// Errors: an exception that leaves the coroutine is thrown again where the task is awaited or polled. Polling it after
 /// its end throws `misuse`. If the destructor of a parameter throws, the process is terminated.
 /// Cancel safety: destroying it, which is allowed at any time, destroys all coroutine frames of the chain, innermost
@@ -43,7 +46,8 @@ detail::frame* enter_frame(task<T>& used, std::source_location where);
 /// Cost: one block from the frame pool for each coroutine. A complete await costs about as much as one malloc() and
 /// free().
 template <class T = void>
-class [[nodiscard("a task does nothing until it is awaited, spawned or run")]] task : public future_ops<task<T>> {
+class [[nodiscard("a task does nothing until it is awaited, spawned or run"), gnu::warn_unused]] task
+    : public future_ops<task<T>> {
 public:
     /// Future interface; see eddy::future.
     using output_type = T;
