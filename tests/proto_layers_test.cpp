@@ -276,7 +276,7 @@ TEST(ProtoConcurrencyLimit, LimitHoldsOnSeveralThreads) {
 
 // ---- rate_limit ----
 
-TEST(ProtoRateLimit, LimitHoldsInEachInterval) {
+TEST(ProtoRateLimit, LimitHoldsInAnyInterval) {
     run_paused([]() -> task<> {
         const auto start = clock::now();
         std::vector<std::chrono::milliseconds> starts;

@@ -257,7 +257,7 @@ TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
     EXPECT_EQ(cancelled, 50);
 }
 
-TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringDrop) {
+TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringShutdown) {
     const support::watchdog limit("a destructor that wakes", 20s);
     std::mutex lock;
     std::vector<eddy::waker> wakers;

@@ -304,7 +304,7 @@ TEST(ScheduledIo, ClearWakersDropsTheStoredWakers) {
 
 // ---- Shutdown ----
 
-TEST(ScheduledIo, ShutdownWakesAllWaitersAndIsSticky) {
+TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
     const auto old = source->look(ready::readable);

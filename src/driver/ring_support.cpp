@@ -116,8 +116,8 @@ private:
         const int answer = make_with(all);
         if (answer == 0) return {};
         if (answer != -EINVAL) return refused(answer);
-        // The kernel does not report which flag is unknown, so add the flags one by one. `needs` lists them in the
-        // order in which kernel versions added them.
+        // The kernel does not report which flag is unknown, so add the flags one by one. In `needs`, a flag comes after
+        // the flags that it requires.
         unsigned some = 0;
         for (const auto& each : needs) {
             if (each.asked_as != setup_flag) continue;

@@ -19,10 +19,10 @@ namespace eddy::detail {
 
 /// The timers of one event loop: a timing wheel, its lock, and a clock that can be paused.
 ///
-/// Tasks migrate between threads, but entries do not migrate between wheels. An entry is armed in the wheel of the
-/// event loop on which it is first polled, and stays there. It may be polled and dropped on any thread. Wakers are
-/// cloned before the lock is taken, and woken and dropped after it is released. Timers never fire early: deadlines are
-/// rounded up to the next tick. While the clock is paused they are exact.
+/// Tasks migrate between threads, but entries do not migrate between wheels by themselves. An entry is armed in the
+/// wheel of the event loop on which it is first polled, and stays there until it is disarmed. It may be polled and
+/// dropped on any thread. Wakers are cloned before the lock is taken, and woken and dropped after it is released.
+/// Timers never fire early: deadlines are rounded up to the next tick. While the clock is paused they are exact.
 /// Lifetime: reference counted. The event loop, which is the owner, calls shutdown() before it gives up its reference.
 /// Entries may keep the memory alive after that.
 /// Thread safety: any thread, unless stated otherwise.
