@@ -23,6 +23,7 @@
 
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
+#include "support/polling.hpp"
 
 namespace {
 
@@ -453,7 +454,6 @@ TEST(HttpRequest, ParametersMayBeNumbers) {
     asked.parameters.emplace_back("large", "18446744073709551615");
     EXPECT_EQ(asked.param<int>("id"), 300);
     EXPECT_EQ(asked.param<unsigned char>("id"), std::nullopt);
-    EXPECT_EQ(asked.param<int>("none"), std::nullopt);
     EXPECT_EQ(asked.param<std::uint64_t>("large"), std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(asked.param<std::int64_t>("large"), std::nullopt);
     EXPECT_EQ(asked.query<int>("page"), 7);
@@ -461,6 +461,34 @@ TEST(HttpRequest, ParametersMayBeNumbers) {
     EXPECT_EQ(asked.query<unsigned>("size"), std::nullopt);
     EXPECT_EQ(asked.query<int>("name"), std::nullopt);
     EXPECT_EQ(asked.query<int>("none"), std::nullopt);
+}
+
+TEST(HttpRequest, UnknownParameterIsMisuseWithTheNamesOfTheRoute) {
+    http::router app;
+    std::string text;
+    const auto asks_for = [&text](std::string name) {
+        return [&text, name](http::request asked) -> task<http::response> {
+            text = support::text_of_misuse([&] { static_cast<void>(asked.param(name)); });
+            support::expect_misuse_here([&] { static_cast<void>(asked.param<int>(name)); });
+            co_return http::response::text("");
+        };
+    };
+    app.get("/users/{user}/notes/{day}", asks_for("id")).get("/users", asks_for("user"));
+    routed(app, http::method::get, "/users/7/notes/1");
+    EXPECT_NE(text.find("no parameter \"id\": its parameters are user, day; write {id}"), std::string::npos) << text;
+    routed(app, http::method::get, "/users");
+    EXPECT_NE(text.find("no parameter \"user\": it has no parameters"), std::string::npos) << text;
+}
+
+TEST(HttpRequest, EmptyParameterIsNotMisuse) {
+    http::router app;
+    std::optional<std::string> got;
+    app.get("/files/{path...}", [&got](http::request asked) -> task<http::response> {
+        got = asked.param("path");
+        co_return http::response::text("");
+    });
+    routed(app, http::method::get, "/files/");
+    EXPECT_EQ(got, "");
 }
 
 TEST(HttpResponse, JsonHasItsType) {

@@ -3,6 +3,9 @@
 #include <eddy/http/response.hpp>
 
 #include <charconv>
+#include <string>
+
+#include <eddy/error.hpp>
 
 #include "http/header_access.hpp"
 
@@ -35,10 +38,16 @@ std::string_view request::query() const noexcept {
 
 std::optional<std::string> request::query(std::string_view name) const { return query_value(query(), name); }
 
-std::string_view request::param(std::string_view name) const noexcept {
-    for (const auto& [key, value] : parameters)
+std::string_view request::param(std::string_view name, std::source_location where) const {
+    std::string names;
+    for (const auto& [key, value] : parameters) {
         if (key == name) return value;
-    return {};
+        names.append(names.empty() ? "its parameters are " : ", ").append(key);
+    }
+    throw misuse("the route of this request has no parameter \"" + std::string(name) +
+                     "\": " + (names.empty() ? "it has no parameters" : names) + "; write {" + std::string(name) +
+                     "} in the pattern of the route, or correct the name",
+                 where);
 }
 
 response response::text(std::string content, http::status outcome) {

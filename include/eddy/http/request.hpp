@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -72,20 +73,24 @@ public:
     [[nodiscard]] std::string_view query() const noexcept;
     /// Returns the decoded parameter of the query: `query("page")` is "2". Returns nullopt if there is none.
     [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
-    /// Returns the decoded part of the path that matched `{name}` in the route, for example in "/users/{id}". Returns
-    /// an empty text if the route has no such parameter.
-    [[nodiscard]] std::string_view param(std::string_view name) const noexcept;
+    /// Returns the decoded part of the path that matched `{name}` in the route, for example in "/users/{id}".
+    /// Errors: throws `misuse` if the route has no parameter of this name. A handler of several routes can search
+    /// `parameters` instead.
+    [[nodiscard]] std::string_view param(std::string_view name,
+                                         std::source_location where = std::source_location::current()) const;
 
     /// Same as query(name) and param(name), as a decimal integer: `param<int>("id")`. Returns nullopt if the text is
     /// anything else, or if the number does not fit into `T`.
+    /// Errors: those of query(name) and param(name).
     template <detail::whole_number T>
     [[nodiscard]] std::optional<T> query(std::string_view name) const {
         const auto text = query(name);
         return text ? detail::parse_number<T>(*text) : std::nullopt;
     }
     template <detail::whole_number T>
-    [[nodiscard]] std::optional<T> param(std::string_view name) const noexcept {
-        return detail::parse_number<T>(param(name));
+    [[nodiscard]] std::optional<T> param(std::string_view name,
+                                         std::source_location where = std::source_location::current()) const {
+        return detail::parse_number<T>(param(name, where));
     }
 };
 
