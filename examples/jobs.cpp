@@ -4,27 +4,18 @@
 //     $ ./jobs
 //     half of the jobs are done
 //     100 jobs: 100 done, 0 cancelled; the sum of the results is 328350
-//     $ ./jobs --jobs 10000 --stop-after-us 2000
+//     $ ./jobs 10000 2000          (stops after 2000 us)
 //     10000 jobs: 2164 done, 7836 cancelled; the sum of the results is 3375587894
 #include <eddy/prelude.hpp>
 
-#include <fmt/format.h>
-#include <CLI/CLI.hpp>
-
+#include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <vector>
 
 namespace {
 
-using namespace std::chrono_literals;
 namespace sync = eddy::sync;
-
-struct options {
-    int jobs = 100;
-    int workers = 4;
-    std::optional<std::int64_t> stop_after_us;
-};
-
 using answer = sync::oneshot<long>;
 using progress = sync::watch<int>;
 
@@ -35,7 +26,6 @@ struct job {
     int number;
     answer::sender reply;
 };
-
 using job_queue = sync::mpsc<job>;
 
 eddy::task<long> compute(int number) {
@@ -75,40 +65,31 @@ eddy::task<std::vector<answer::receiver>> hand_out(int count, job_queue::sender 
 
 eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
     const auto reached = co_await done.wait_for([half](int count) { return count >= half; });
-    if (reached) fmt::print("half of the jobs are done\n");
+    if (reached) std::printf("half of the jobs are done\n");
 }
 
-/// Stops the workers after a delay, or ends when all jobs were sent: otherwise the sleep would keep the program
-/// running.
-eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop,
-                            sync::cancellation_token handed_out) {
-    const auto slept = co_await handed_out.run_until_cancelled(eddy::time::sleep(delay));
-    if (slept) stop.cancel();
+eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop) {
+    co_await eddy::time::sleep(delay);
+    stop.cancel();
 }
 
-eddy::task<int> run_jobs(options chosen) {
+eddy::task<int> run_jobs(int jobs, std::optional<std::chrono::microseconds> limit) {
     const sync::cancellation_token stop;
-    const sync::cancellation_token handed_out;
     sync::task_tracker running;
     auto done = progress::channel(0);
     auto ends = job_queue::channel(8);
     std::optional<sync::mutex<job_queue::receiver>> queue(std::in_place, std::move(ends.receiver));
 
-    for (int i = 0; i < chosen.workers; ++i) running.spawn(work(*queue, done.sender, stop.child_token()));
-    if (chosen.stop_after_us) {
-        running.spawn(stop_after(std::chrono::microseconds(*chosen.stop_after_us), stop, handed_out));
-    } else {
-        running.spawn(say_when_half_is_done(std::move(done.receiver), chosen.jobs / 2));
-    }
+    for (int i = 0; i < 4; ++i) running.spawn(work(*queue, done.sender, stop.child_token()));
+    running.spawn(say_when_half_is_done(done.receiver, jobs / 2));
+    // A background task, since the sleep must not keep the program running.
+    if (limit) eddy::spawn_background(stop_after(*limit, stop));
 
-    auto results = co_await hand_out(chosen.jobs, std::move(ends.sender), stop);
-    handed_out.cancel();
+    auto results = co_await hand_out(jobs, std::move(ends.sender), stop);
     // The queue has no senders left, so the workers end when it is empty.
+    eddy::drop(std::move(done.sender));  // ends say_when_half_is_done(), if the workers were stopped before
     running.close();
-    if (!co_await eddy::time::timeout(20s, running.wait())) {
-        fmt::print(stderr, "the workers have not ended in 20 s\n");
-        co_return 1;
-    }
+    co_await running.wait();
     queue.reset();  // destroys the jobs that no worker has started
 
     int finished = 0;
@@ -119,24 +100,16 @@ eddy::task<int> run_jobs(options chosen) {
         ++finished;
         sum += *result;
     }
-    fmt::print("{} jobs: {} done, {} cancelled; the sum of the results is {}\n", chosen.jobs, finished,
-               chosen.jobs - finished, sum);
-    const int counted = *done.sender.borrow();
-    if (counted != finished) {
-        fmt::print(stderr, "{} results, but progress says {}\n", finished, counted);
-        co_return 1;
-    }
-    co_return 0;
+    std::printf("%d jobs: %d done, %d cancelled; the sum of the results is %ld\n", jobs, finished, jobs - finished,
+                sum);
+    co_return *done.receiver.borrow() == finished ? 0 : 1;  // the progress agrees with the results
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    options chosen;
-    CLI::App app("a pool of workers fed by a channel");
-    app.add_option("--jobs", chosen.jobs, "the number of jobs")->check(CLI::NonNegativeNumber);
-    app.add_option("--workers", chosen.workers, "the number of workers")->check(CLI::PositiveNumber);
-    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after this number of microseconds");
-    CLI11_PARSE(app, argc, argv);
-    return eddy::run(run_jobs(chosen));
+    const int jobs = argc > 1 ? std::atoi(argv[1]) : 100;
+    std::optional<std::chrono::microseconds> limit;
+    if (argc > 2) limit = std::chrono::microseconds(std::atoll(argv[2]));
+    return eddy::run(run_jobs(jobs, limit));
 }
