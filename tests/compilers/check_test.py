@@ -88,6 +88,39 @@ mini::task<int> wrong() { std::lock_guard held(m); int x = co_await mini::f(1); 
 mini::task<int> wrong_loop() { std::scoped_lock held(m); for (;;) { int x = co_await mini::f(1); if (x) co_return x; } }
 mini::task<int> wrong_late() { std::unique_lock held(m); int x = co_await mini::f(1); held.unlock(); co_return x; }
 """
+LAMBDAS = """#include <vector>
+#include "mini.hpp"
+using mini::task;
+template <class T> int spawn(T&&) { return 0; }
+template <class T> int block_on(T&&) { return 0; }
+template <class T> task<int> join(T&&) { return mini::f(1); }
+struct set { int spawn(task<int>); };
+task<int> right_awaited(int n) { int x = co_await [n]() -> task<int> { co_return n; }(); co_return x; }
+task<int> right_spawned(int n) { int x = co_await join([n]() -> task<int> { co_return n; }()); co_return x; }
+int right_blocks(int n) { return block_on([n]() -> task<int> { co_return n; }()); }
+int right_blocks_on_spawn(int n) { return block_on(spawn([n]() -> task<int> { co_return n; }())); }
+int right_empty() { auto t = []() -> task<int> { co_return 1; }(); return block_on(t); }
+int right_kept(int n) { auto f = [n]() -> task<int> { co_return n; }; return spawn(f()); }
+int right_passed(int n) { return spawn([n]() -> task<int> { co_return n; }); }
+int right_plain(int n) { auto x = [n] { return n; }(); return x; }
+int wrong_variable(int n) { auto t = [n]() -> task<int> { co_return n; }(); return block_on(t); }
+task<int> wrong_return(int n) { return [n]() -> task<int> { co_return n; }(); }
+int wrong_spawn(int n) { spawn([&n]() -> task<int> { co_return n; }()); return 0; }
+int wrong_handle(int n) { auto handle = spawn([n]() -> task<int> { co_return n; }()); return handle; }
+int wrong_member(set& s, int n) { static_cast<void>(s.spawn([n]() -> task<int> { co_return n; }())); return 0; }
+void wrong_list(std::vector<task<int>>& all, int n) { all.push_back([n]() -> task<int> { co_return n; }()); }
+int wrong_joined(int n) { auto both = join([n]() -> task<int> { co_return n; }()); return block_on(both); }
+task<int> wrong_inside(int n) { spawn([n]() -> task<int> { co_return n; }()); co_return 1; }
+"""
+
+
+def test_lambdas(folder):
+    (folder / "lambdas.cpp").write_text(LAMBDAS, encoding="utf-8")
+    said, _ = check(["lambdas.cpp", "--", "-std=c++23"], folder, 1)
+    found = {(int(line), shape) for line, shape in re.findall(r"^lambdas\.cpp:(\d+):\d+: ([a-z-]+): ", said, re.MULTILINE)}
+    wanted = {(n, "dead-lambda") for n, line in enumerate(LAMBDAS.split("\n"), 1) if " wrong_" in line}
+    if found != wanted:
+        raise SystemExit(f"unexpected report: {said}\nmissing: {sorted(wanted - found)}, false: {sorted(found - wanted)}")
 
 
 def test_locks(folder):
@@ -133,6 +166,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(os.path.realpath(name))
         test_corpus(folder)
+        test_lambdas(folder)
         test_locks(folder)
         test_command(folder)
     print("eddy-check passed")
