@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/udp_socket.hpp>
 
-#include <algorithm>
 #include <array>
 
 #include "io/poll_call.hpp"
@@ -134,19 +133,19 @@ recv_many_future udp_socket::recv_many(std::span<incoming_datagram> all) noexcep
 poll_result<result<std::size_t>> recv_many_future::poll_socket(detail::io_socket& socket, context& cx,
                                                                const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
-    // A short batch has drained the socket, which saves the call that would only report EAGAIN. If an error has ended
-    // the batch, Linux keeps the error in the socket and reports an event for it, before or after this call. (An
-    // unwritable buffer causes no event. That error is reported after the next event.)
-    const auto drained = [room = std::min(all_.size(), sys::most_datagrams_at_once)](const result<std::size_t>& count,
-                                                                                     io::ready seen) {
-        return *count < room && !detail::may_cut_short(seen);
+    // A drained socket saves the call that would only report EAGAIN.
+    bool is_drained = false;
+    const auto drained = [&is_drained](const auto&, io::ready seen) {
+        return is_drained && !detail::may_cut_short(seen);
     };
-    return socket.poll_call(direction::read, cx, future, [&] { return sys::recv_batch(socket.fd(), all_); }, drained);
+    return socket.poll_call(
+        direction::read, cx, future, [&] { return sys::recv_batch(socket.fd(), all_, is_drained); }, drained);
 }
 
 result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) {
     if (all.empty()) return std::size_t{0};
-    return socket_.try_call(direction::read, [&] { return sys::recv_batch(socket_.fd(), all); });
+    bool is_drained = false;
+    return socket_.try_call(direction::read, [&] { return sys::recv_batch(socket_.fd(), all, is_drained); });
 }
 
 // ---- The socket ----

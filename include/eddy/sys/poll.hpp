@@ -127,14 +127,15 @@ class EDDY_API registry {
 public:
     /// Registers `fd`. Its events are reported with the token `name`, starting with its present readiness.
     /// Errors: file_exists if `fd` is registered already; operation_not_permitted if it is a regular file or directory,
-    /// which are always ready; bad_file_descriptor; other errors of epoll_ctl(2) or kevent(2). After an error `fd` is
-    /// not registered.
+    /// which are always ready; not_supported for io::interest::priority alone, on systems that cannot report it
+    /// (FreeBSD, NetBSD); bad_file_descriptor; other errors of epoll_ctl(2) or kevent(2). After an error `fd` is not
+    /// registered.
     /// Lifetime: call remove() before `fd` is closed. Otherwise a duplicate of it, for example in a child process,
     /// would keep the registration alive.
     [[nodiscard]] result<void> add(int fd, token name, io::interest wanted) const noexcept;
 
     /// Replaces the token and the interest of `fd`, and reports its present readiness again.
-    /// Errors: no_such_file_or_directory if `fd` is not registered here.
+    /// Errors: no_such_file_or_directory if `fd` is not registered here; not_supported, see add().
     [[nodiscard]] result<void> modify(int fd, token name, io::interest wanted) const noexcept;
 
     /// Unregisters `fd`. Events that wait() has returned before are not removed.
@@ -161,10 +162,11 @@ public:
     /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<poll> make() noexcept;
 
-    poll(poll&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    poll(poll&& other) noexcept : fd_(std::exchange(other.fd_, -1)), fork_generation_(other.fork_generation_) {}
     poll& operator=(poll&& other) noexcept {
         poll taken(std::move(other));
         std::swap(fd_, taken.fd_);
+        std::swap(fork_generation_, taken.fork_generation_);
         return *this;
     }
     ~poll();
@@ -185,9 +187,10 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:
-    constexpr explicit poll(int fd) noexcept : fd_(fd) {}
+    explicit poll(int fd) noexcept;
 
     int fd_;
+    std::uint64_t fork_generation_;  // of the process that made this object
 };
 
 /// Ends the wait of a `poll` from another thread: the poll gets a readable event with the waker's token. Several calls

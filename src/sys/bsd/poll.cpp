@@ -77,6 +77,7 @@ struct wish {
 };
 
 #if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
+constexpr bool has_priority = true;
 using wishes = std::array<wish, 3>;
 wishes wishes_for(io::interest wanted) noexcept {
     return {{{EVFILT_READ, 0, wanted.is_readable(), false},
@@ -84,6 +85,7 @@ wishes wishes_for(io::interest wanted) noexcept {
              {EVFILT_EXCEPT, NOTE_OOB, wanted.is_priority(), wanted != io::interest::priority}}};
 }
 #else
+constexpr bool has_priority = false;
 using wishes = std::array<wish, 2>;
 wishes wishes_for(io::interest wanted) noexcept {
     return {{{EVFILT_READ, 0, wanted.is_readable(), false}, {EVFILT_WRITE, 0, wanted.is_writable(), false}}};
@@ -144,6 +146,12 @@ result<void> set_filters(int queue, int fd, token name, io::interest wanted) noe
 
 std::error_code code_of(std::errc error) noexcept { return std::make_error_code(error); }
 
+/// Errors: not_supported if the system has no filter for the interest, so that it would never cause an event.
+result<void> check_has_filter(io::interest wanted) noexcept {
+    if (!has_priority && wanted == io::interest::priority) return std::unexpected(code_of(std::errc::not_supported));
+    return ok();
+}
+
 }  // namespace
 
 events::events(std::size_t capacity, std::source_location where) : buffer_(capacity) {
@@ -152,6 +160,7 @@ events::events(std::size_t capacity, std::source_location where) : buffer_(capac
 
 result<void> registry::add(int fd, token name, io::interest wanted) const noexcept {
     if (auto checked = check_pollable(fd); !checked) return checked;
+    if (auto checked = check_has_filter(wanted); !checked) return checked;
     const auto is_there = is_registered(poll_fd_, fd, name);
     if (!is_there) return std::unexpected(is_there.error());
     if (*is_there) return std::unexpected(code_of(std::errc::file_exists));
@@ -164,6 +173,7 @@ result<void> registry::modify(int fd, token name, io::interest wanted) const noe
     const auto is_there = is_registered(poll_fd_, fd, name);
     if (!is_there) return std::unexpected(is_there.error());
     if (!*is_there) return std::unexpected(code_of(std::errc::no_such_file_or_directory));
+    if (auto checked = check_has_filter(wanted); !checked) return checked;
     return set_filters(poll_fd_, fd, name, wanted);
 }
 
@@ -175,11 +185,13 @@ result<void> registry::remove(int fd) const noexcept {
     return ok();
 }
 
-poll::poll() : fd_(-1) {
+poll::poll() : poll(-1) {
     auto made = make();
     if (!made) throw std::system_error(made.error(), "kqueue");
     fd_ = std::exchange(made->fd_, -1);
 }
+
+poll::poll(int fd) noexcept : fd_(fd), fork_generation_(fork_generation()) {}
 
 result<poll> poll::make() noexcept {
     auto made = make_kqueue();
@@ -187,7 +199,10 @@ result<poll> poll::make() noexcept {
     return poll(made->release());
 }
 
-poll::~poll() { close(fd_); }
+poll::~poll() {
+    // A forked child does not have the kqueue, and the number may belong to another file.
+    if (fork_generation_ == fork_generation()) close(fd_);
+}
 
 result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout) {
     into.clear();

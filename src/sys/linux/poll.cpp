@@ -119,7 +119,7 @@ result<void> registry::remove(int fd) const noexcept {
     return ok();
 }
 
-poll::poll() : fd_(above_standard(::epoll_create1(EPOLL_CLOEXEC))) {
+poll::poll() : poll(above_standard(::epoll_create1(EPOLL_CLOEXEC))) {
     if (fd_ < 0) throw std::system_error(last_error(), "epoll_create1");
 }
 
@@ -129,7 +129,10 @@ result<poll> poll::make() noexcept {
     return poll(fd);
 }
 
+poll::poll(int fd) noexcept : fd_(fd), fork_generation_(fork_generation()) {}
+
 poll::~poll() {
+    // A forked child closes its descriptor of the epoll, which it shares with the parent.
     if (fd_ >= 0) ::close(fd_);
 }
 

@@ -147,7 +147,7 @@ bool cannot_cut(const std::error_code& error) noexcept {
 
 }  // namespace
 
-result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all) noexcept {
+result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all, bool& is_drained) noexcept {
     receiving state;
     const std::size_t most = std::min(all.size(), most_datagrams_at_once);
     const int got = retry_interrupted([&] {
@@ -156,6 +156,10 @@ result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all) no
     });
     if (got < 0) return std::unexpected(last_error());
     const auto count = static_cast<std::size_t>(got);
+    // If an error has ended the batch, Linux keeps the error in the socket and reports an event for it, before or after
+    // this call. (An
+    // unwritable buffer causes no event. That error is reported after the next event.)
+    is_drained = count < most;
     for (std::size_t i = 0; i < count; ++i) {
         const mmsghdr& message = state.messages[i];
         all[i].size = message.msg_len;

@@ -12,7 +12,8 @@
 //
 // As in the kernels of the BSDs: EV_ADD of a filter that exists reports a condition that holds already; EV_RECEIPT; the
 // end of a stream is EV_EOF in its direction; EVFILT_WRITE of a pipe whose other end is closed fails with EPIPE; a
-// forked child does not have the kqueue; other threads may change filters during a wait.
+// forked child does not have the kqueue; other threads may change filters during a wait; duplicates of the descriptor,
+// made by fcntl(2), refer to the same kqueue.
 //
 // Differences: `fflags` of EV_EOF is ECONNRESET for all errors of a socket, because Linux has no way to read an error
 // without clearing it. `data` is 0 except for EVFILT_READ. EV_ONESHOT, EV_DISPATCH and other filters do not exist. A
@@ -33,6 +34,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -84,16 +86,21 @@ public:
         }
         if (is_complete && made->add_to_outer(made->bell_)) return made;
         const int error = errno;
+        really_close(made->outer_);
         delete made;
         errno = error;
         return nullptr;
     }
     emulated(const emulated&) = delete;
     emulated& operator=(const emulated&) = delete;
-    ~emulated() { close_descriptors(); }
+    ~emulated() { close_inner(); }
 
-    void close_descriptors() const {
-        really_close(outer_);
+    void add_descriptor() { descriptors_.fetch_add(1); }
+    /// Returns whether this was the last descriptor.
+    bool drop_descriptor() { return descriptors_.fetch_sub(1) == 1; }
+
+    /// Closes all descriptors except those that the user has.
+    void close_inner() const {
         really_close(bell_);
         for (const int each : inner_) really_close(each);
     }
@@ -258,8 +265,9 @@ private:
     std::mutex lock_;
     std::map<std::pair<int, std::uintptr_t>, knote> knotes_;  // by filter and ident
     std::array<int, fd_filters.size()> inner_{-1, -1, -1};
-    int outer_ = -1;
-    int bell_ = -1;  // an eventfd
+    int outer_ = -1;                   // the first descriptor of the user
+    std::atomic<int> descriptors_{1};  // of the user
+    int bell_ = -1;                    // an eventfd
     std::size_t turns_ = 0;
 };
 
@@ -278,8 +286,21 @@ emulated* find(int fd) {
 /// In a forked child: closes the descriptors. The objects remain, because another thread may have been changing them.
 void forget_all() {
     for (int fd = 0; fd <= highest.load(std::memory_order_relaxed); ++fd) {
-        if (emulated* const each = queues[static_cast<std::size_t>(fd)].exchange(nullptr)) each->close_descriptors();
+        emulated* const each = queues[static_cast<std::size_t>(fd)].exchange(nullptr);
+        if (each == nullptr) continue;
+        really_close(fd);
+        if (each->drop_descriptor()) each->close_inner();
     }
+}
+
+/// Makes `fd` a descriptor of the kqueue. Returns false if the number is too large.
+bool publish(int fd, emulated* queue) {
+    if (static_cast<std::size_t>(fd) >= queues.size()) return false;
+    queues[static_cast<std::size_t>(fd)].store(queue, std::memory_order_release);
+    int before = highest.load(std::memory_order_relaxed);
+    while (before < fd && !highest.compare_exchange_weak(before, fd)) {
+    }
+    return true;
 }
 
 timespec as_timespec(clock_type::duration left) {
@@ -297,16 +318,30 @@ extern "C" int kqueue() {
     emulated* const made = emulated::make();
     if (made == nullptr) return -1;
     const int fd = made->outer();
-    if (static_cast<std::size_t>(fd) >= queues.size()) {
-        delete made;
-        errno = EMFILE;
-        return -1;
-    }
-    queues[static_cast<std::size_t>(fd)].store(made, std::memory_order_release);
-    int before = highest.load(std::memory_order_relaxed);
-    while (before < fd && !highest.compare_exchange_weak(before, fd)) {
-    }
-    return fd;
+    if (publish(fd, made)) return fd;
+    really_close(fd);
+    delete made;
+    errno = EMFILE;
+    return -1;
+}
+
+/// Replaces fcntl(2): a duplicate of the descriptor of a kqueue refers to the same kqueue.
+extern "C" int fcntl(int fd, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    // SAFETY: the kernel reads an argument that the command does not have as an unused register.
+    void* const argument = va_arg(rest, void*);
+    va_end(rest);
+    const int answer = static_cast<int>(::syscall(SYS_fcntl, fd, command, argument));
+    if (answer < 0 || (command != F_DUPFD && command != F_DUPFD_CLOEXEC)) return answer;
+    emulated* const queue = find(fd);
+    if (queue == nullptr) return answer;
+    queue->add_descriptor();
+    if (publish(answer, queue)) return answer;
+    static_cast<void>(queue->drop_descriptor());  // `fd` remains
+    really_close(answer);
+    errno = EMFILE;
+    return -1;
 }
 
 extern "C" int kevent(int queue, const struct kevent* changes, int change_count, struct kevent* events, int event_count,
@@ -352,10 +387,8 @@ extern "C" int kevent(int queue, const struct kevent* changes, int change_count,
 /// Replaces close(2): a kqueue has further descriptors.
 extern "C" int close(int fd) {
     if (find(fd) != nullptr) {
-        if (emulated* const closed = queues[static_cast<std::size_t>(fd)].exchange(nullptr)) {
-            delete closed;
-            return 0;
-        }
+        emulated* const closed = queues[static_cast<std::size_t>(fd)].exchange(nullptr);
+        if (closed != nullptr && closed->drop_descriptor()) delete closed;
     }
     return static_cast<int>(::syscall(SYS_close, fd));
 }
