@@ -60,7 +60,8 @@ private:
     ref_count<> references_;
 };
 
-parking_place::parking_place(std::source_location where) : flag_(nullptr) {
+parking_place::parking_place(std::source_location where)
+    : flag_(nullptr), stopped_before_(this_thread.stops_other_loops) {
     if (this_thread.runs_tasks()) {
         throw nested_runtime(
             "wait() was called on a thread that runs an event loop or a runtime's tasks, which it would block: await "
@@ -68,9 +69,13 @@ parking_place::parking_place(std::source_location where) : flag_(nullptr) {
             where);
     }
     flag_ = new wake_flag;
+    this_thread.stops_other_loops = true;
 }
 
-parking_place::~parking_place() { flag_->release(); }
+parking_place::~parking_place() {
+    this_thread.stops_other_loops = stopped_before_;
+    flag_->release();
+}
 
 waker parking_place::waker() const noexcept {
     flag_->retain();

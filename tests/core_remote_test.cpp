@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <future>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -31,11 +30,14 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/runtime/core_answer.hpp>
+#include <eddy/runtime/runtime.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/task.hpp>
 
 #include "support/executors.hpp"
+#include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 
@@ -52,7 +54,7 @@ eddy::task<void> yields(int times) {
     for (int i = 0; i < times; ++i) co_await eddy::yield_now();
 }
 
-std::error_code code_thrown_by(std::future<int> answer) {
+std::error_code code_thrown_by(eddy::core_answer<int> answer) {
     try {
         answer.get();
     } catch (const std::system_error& e) {
@@ -153,32 +155,71 @@ TEST(CoreRemote, SpawnAfterTheLoopIsGoneReturnsShutdown) {
 
 TEST(CoreRemote, UndeliveredWorkIsDestroyedWithTheLoop) {
     support::census living;
-    std::future<int> answer;
+    std::optional<eddy::core_answer<int>> answer;
     bool has_run = false;
     {
         eddy::core loop;
         std::thread([&, remote = loop.remote()] {
             EXPECT_TRUE(remote.spawn([kept = living.begin_life(), &has_run] { has_run = true; }).has_value());
-            answer = remote.call([kept = living.begin_life()] { return 1; });
+            answer.emplace(remote.call([kept = living.begin_life()] { return 1; }));
         }).join();
         EXPECT_EQ(living.alive(), 2);
     }
     EXPECT_EQ(living.alive(), 0);
     EXPECT_FALSE(has_run);
-    EXPECT_EQ(code_thrown_by(std::move(answer)), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(code_thrown_by(*std::move(answer)), eddy::errc::runtime_shutdown);
 }
 
 TEST(CoreRemote, CallReportsShutdownIfTheLoopEndsFirst) {
-    std::future<int> answer;
+    std::optional<eddy::core_answer<int>> answer;
     {
         eddy::core loop;
-        answer = loop.remote().call([](core_handle&) -> eddy::task<int> {
+        answer.emplace(loop.remote().call([](core_handle&) -> eddy::task<int> {
             co_await eddy::poll_fn([](eddy::context&) -> eddy::poll_result<void> { return eddy::not_ready; });
             co_return 1;
-        });
+        }));
         loop.run(yields(3));
     }
-    EXPECT_EQ(code_thrown_by(std::move(answer)), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(code_thrown_by(*std::move(answer)), eddy::errc::runtime_shutdown);
+}
+
+// ---- Waiting for an answer ----
+
+TEST(CoreAnswer, GetInsideATaskIsNestedRuntime) {
+    eddy::core loop;
+    const eddy::core_thread other;
+    const auto get_inside = [](core_remote asked) -> eddy::task<std::string> {
+        auto answer = asked.call([] { return 1; });
+        try {
+            answer.get();
+        } catch (const eddy::nested_runtime& e) {
+            co_return e.what();
+        }
+        co_return "";
+    };
+    for (const auto& asked : {loop.remote(), other.remote()}) {
+        EXPECT_NE(loop.run(get_inside(asked)).find("sync::oneshot"), std::string::npos);
+    }
+    const eddy::runtime rt;
+    EXPECT_NE(rt.block_on(get_inside(other.remote())).find("sync::oneshot"), std::string::npos);
+}
+
+TEST(CoreAnswer, GetOnTheThreadOfALoopThatDoesNotRunIsMisuse) {
+    eddy::core loop;
+    auto answer = loop.remote().call([] { return 7; });
+    const auto thrown = support::misuse_of([&] { answer.get(); });
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("run the loop"), std::string::npos);
+    EXPECT_EQ(thrown->where().line(), std::uint_least32_t{__LINE__} - 3);
+    loop.run_until_idle();
+    EXPECT_EQ(answer.get(), 7);
+}
+
+TEST(CoreAnswer, SecondGetIsMisuse) {
+    const eddy::core_thread worker;
+    auto answer = worker.remote().call([] {});
+    answer.get();
+    support::expect_misuse_here([&] { answer.get(); });
 }
 
 // ---- CoreThread ----

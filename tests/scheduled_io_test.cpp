@@ -16,6 +16,7 @@
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/io/registration.hpp>
+#include <eddy/runtime/reactor.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include "support/gate.hpp"
@@ -26,6 +27,7 @@ namespace {
 using eddy::detail::direction;
 using eddy::detail::readiness_word;
 using eddy::detail::scheduled_io;
+using eddy::detail::wait_record;
 using eddy::io::interest;
 using eddy::io::readiness_future;
 using eddy::io::ready;
@@ -44,6 +46,12 @@ struct release_source {
 };
 using shared_source = std::unique_ptr<scheduled_io, release_source>;
 
+/// Returns a future of a source that is registered nowhere.
+readiness_future readiness_of(scheduled_io& source, interest wanted) {
+    static const eddy::reactor driver;  // only asked whether its event loop runs
+    return {*eddy::detail::reactor_access::get(driver.handle()), source, wanted};
+}
+
 shared_source make_source() { return shared_source(eddy::detail::pool_new<scheduled_io>()); }
 
 /// Reports one event, as a driver does.
@@ -53,7 +61,7 @@ void report(scheduled_io& source, ready what) {
 }
 
 eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, direction way, const wake_counter& reader,
-                                                   const void* owner = nullptr) {
+                                                   const wait_record* owner = nullptr) {
     const eddy::waker waker = reader.waker();
     eddy::context cx(waker);
     return source.poll_ready(way, cx, owner);
@@ -202,7 +210,7 @@ TEST(ScheduledIo, LeaveSlotRemovesOnlyTheWakerOfTheOwner) {
     const auto source = make_source();
     const wake_counter first;
     const wake_counter second;
-    const int owners[2] = {};
+    const wait_record owners[2];
     assert_pending(poll_slot(*source, direction::read, first, &owners[0]));
     assert_pending(poll_slot(*source, direction::read, second, &owners[1]));
     source->leave_slot(direction::read, &owners[0]);  // a later poll has taken this slot
@@ -217,7 +225,7 @@ TEST(ScheduledIo, AllWaitersAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 50; ++i) {
-        waiters.emplace_back(readiness_future(*source, interest::readable));
+        waiters.emplace_back(readiness_of(*source, interest::readable));
         assert_pending(waiters.back().poll());
     }
     report(*source, ready::readable);
@@ -232,7 +240,7 @@ TEST(ScheduledIo, OnlyWaitersWithMatchingInterestAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 100; ++i) {
-        waiters.emplace_back(readiness_future(*source, i % 2 == 0 ? interest::readable : interest::writable));
+        waiters.emplace_back(readiness_of(*source, i % 2 == 0 ? interest::readable : interest::writable));
         assert_pending(waiters.back().poll());
     }
     report(*source, ready::writable);
@@ -245,7 +253,7 @@ TEST(ScheduledIo, DroppedWaitersAreUnlinkedAtAnyPosition) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 7; ++i) {
-        waiters.emplace_back(readiness_future(*source, interest::readable));
+        waiters.emplace_back(readiness_of(*source, interest::readable));
         assert_pending(waiters.back().poll());
     }
     for (const int gone : {0, 3, 6}) {
@@ -261,7 +269,7 @@ TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
     const auto source = make_source();
     const wake_counter first;
     const wake_counter second;
-    readiness_future future(*source, interest::readable);
+    readiness_future future = readiness_of(*source, interest::readable);
     for (const auto* reader : {&first, &second, &second}) {
         const eddy::waker waker = reader->waker();
         eddy::context cx(waker);
@@ -274,18 +282,17 @@ TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
 
 TEST(ScheduledIo, ReadinessRemainsIfTheWokenWaiterIsDropped) {
     const auto source = make_source();
-    by_hand first(readiness_future(*source, interest::readable));
+    by_hand first(readiness_of(*source, interest::readable));
     assert_pending(first.poll());
     report(*source, ready::readable);
     first.drop();  // woken, not polled
-    EXPECT_EQ(assert_ready(by_hand(readiness_future(*source, interest::readable)).poll()).value().ready,
-              ready::readable);
+    EXPECT_EQ(assert_ready(by_hand(readiness_of(*source, interest::readable)).poll()).value().ready, ready::readable);
 }
 
 TEST(ScheduledIo, ReadinessConsumesCoopBudget) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
-    by_hand one(readiness_future(*source, interest::readable));
+    by_hand one(readiness_of(*source, interest::readable));
     assert_pending(one.poll(0));
     EXPECT_EQ(one.wakes(), 1u);
     assert_ready(one.poll(1)).value();
@@ -309,8 +316,8 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     source->set_readiness(ready::readable);
     const auto old = source->look(ready::readable);
     source->clear_readiness(old);
-    by_hand reader(readiness_future(*source, interest::readable));
-    by_hand urgent(readiness_future(*source, interest::priority));
+    by_hand reader(readiness_of(*source, interest::readable));
+    by_hand urgent(readiness_of(*source, interest::priority));
     const wake_counter writer;
     assert_pending(reader.poll());
     assert_pending(urgent.poll());
@@ -327,7 +334,7 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     EXPECT_TRUE(assert_ready(poll_slot(*source, direction::write, writer)).is_shutdown);
     source->shut_down();  // does nothing
     EXPECT_EQ(reader.wakes(), 1u);
-    EXPECT_EQ(assert_ready(by_hand(readiness_future(*source, interest::writable)).poll()).error(),
+    EXPECT_EQ(assert_ready(by_hand(readiness_of(*source, interest::writable)).poll()).error(),
               eddy::errc::runtime_shutdown);
 }
 
@@ -349,7 +356,7 @@ TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
         }
         is_over = true;
     });
-    by_hand next(readiness_future(*source, interest::readable));
+    by_hand next(readiness_of(*source, interest::readable));
     while (!is_over.load()) {
         const auto seen = next.poll();
         if (!seen) {
@@ -375,7 +382,7 @@ TEST(ScheduledIoStress, WaitersAreAddedAndDroppedDuringEvents) {
         waiters.emplace_back([&, random = std::mt19937_64(support::seed() + t)]() mutable {
             start.arrive_and_wait();
             for (std::uint64_t i = 0; i < rounds; ++i) {
-                by_hand one(readiness_future(*source, random() % 2 == 0 ? interest::readable : interest::writable));
+                by_hand one(readiness_of(*source, random() % 2 == 0 ? interest::readable : interest::writable));
                 if (const auto seen = one.poll()) {
                     source->clear_readiness(**seen);
                 } else if (random() % 4 == 0) {

@@ -183,7 +183,8 @@ std::optional<eddy::output_t<F>> poll_on(eddy::core& polling, by_hand<F>& future
         if (auto answer = future.poll()) output.emplace(*std::move(answer));
         return eddy::poll_result<void>::ready();
     });
-    within(polling, std::move(poll_once));
+    static_cast<void>(polling.handle().spawn(std::move(poll_once)));
+    polling.turn(0ms);
     return output;
 }
 

@@ -10,6 +10,7 @@
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include <eddy/runtime/core.hpp>         // an event loop on this thread
+#include <eddy/runtime/core_answer.hpp>  // what core_remote::call() returns
 #include <eddy/runtime/core_handle.hpp>  // core_handle on its thread, core_remote on others
 #include <eddy/runtime/core_thread.hpp>  // an event loop on a thread of its own
 

@@ -10,6 +10,7 @@
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
+#include <eddy/runtime/core_answer.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
@@ -117,9 +118,11 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 /// loop's tasks are not part of it.
 class core_shared::entered {
 public:
-    entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
+    entered(core_shared& loop, std::source_location where, ends when) : checked_((check_entry(loop, where), &loop)) {
+        loop.run_at_ = where;
         this_thread.running_loop = &loop;
         this_thread.poll_entry = this;  // the polls use native stack below this object
+        this_thread.stops_other_loops = when == ends::with_work;
         if (loop.random_) std::swap(random_here, *loop.random_);
     }
     entered(const entered&) = delete;
@@ -129,6 +132,7 @@ public:
         if (checked_->io_ != nullptr) checked_->io_->flush_ring();
         this_thread.running_loop = nullptr;
         this_thread.poll_entry = nullptr;
+        this_thread.stops_other_loops = stopped_before_;
         if (checked_->random_) std::swap(random_here, *checked_->random_);
     }
 
@@ -136,6 +140,7 @@ private:
     core_shared* const checked_;
     const executor_scope executor_{{.core = checked_, .time = checked_->time_.get()}};
     const without_task_locals unbound_;
+    const bool stopped_before_ = this_thread.stops_other_loops;  // inside wait()
 };
 
 core_shared::core_shared(settings&& chosen)
@@ -156,6 +161,7 @@ core_shared::core_shared(settings&& chosen)
     if (chosen.start_paused) time_->pause();
     if (chosen.seed) random_.emplace(*chosen.seed);
     looks_at_spawns_ = observes_ != nullptr;
+    if (io_ != nullptr) io_->belong_to(*this);
 }
 
 core_shared::~core_shared() = default;
@@ -207,7 +213,7 @@ core_task& core_shared::pop_queued() noexcept {
 }
 
 void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
-    const entered guard(*this, where);
+    const entered guard(*this, where, ends::with_work);
     while (!done) {
         drain_inbound();
         run_some(polls_between_ticks, done);
@@ -224,7 +230,7 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
 }
 
 void core_shared::run_until_idle(std::source_location where) {
-    const entered guard(*this, where);
+    const entered guard(*this, where, ends::with_work);
     const bool never = false;
     for (;;) {
         drain_inbound();
@@ -236,7 +242,7 @@ void core_shared::run_until_idle(std::source_location where) {
 }
 
 void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where) {
-    const entered guard(*this, where);
+    const entered guard(*this, where, ends::by_itself);
     const bool never = false;
     is_ending_ = true;
     looks_at_spawns_ = true;
@@ -255,7 +261,7 @@ void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std
 }
 
 void core_shared::turn(max_wait limit, std::source_location where) {
-    const entered guard(*this, where);
+    const entered guard(*this, where, ends::by_itself);
     drain_inbound();
     park(!has_queued() ? limit : std::chrono::nanoseconds::zero());
     drain_inbound();
@@ -580,7 +586,13 @@ void core_shared::close() noexcept {
         fatal_misuse(
             "a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
     }
-    if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
+    if (is_running()) {
+        fatal_misuse(
+            "a core was destroyed by work that it runs: own the core outside of its tasks, and destroy it after run() "
+            "has returned; to end the loop from a task, let the future of run() end, for example one that waits for a "
+            "sync::cancellation_token. The loop was run",
+            run_at_);
+    }
     is_closed_ = true;
     // The loop counts as running on this thread, so that destructors of tasks use the owner halves of the reference
     // counts, as inside a run.
@@ -652,6 +664,21 @@ void check_entry(const core_shared& loop, std::source_location where) {
     }
     if (loop.is_copy_in_child()) {
         throw misuse("this loop belongs to the parent process: after a fork, make a new core in the child", where);
+    }
+}
+
+void check_may_await_answer(const core_shared& loop, bool has_arrived, std::source_location where) {
+    if (this_thread.runs_tasks()) {
+        throw nested_runtime(
+            "get() of core_remote::call() was called on a thread that runs an event loop or a runtime's tasks, which "
+            "it would block: spawn() the work there, let it send its result through a sync::oneshot, and await that",
+            where);
+    }
+    if (loop.is_on_own_thread() && !has_arrived) {
+        throw misuse(
+            "get() of core_remote::call() was called on the thread of the event loop, which does not run meanwhile, so "
+            "the work would never end: run the loop, core.run(), before get(), or call get() on another thread",
+            where);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string_view>
 
 #include <eddy/detail/core_loop.hpp>
@@ -112,6 +113,8 @@ public:
     [[nodiscard]] std::string_view why_driver() const noexcept { return why_driver_; }
 
 private:
+    /// When a run of the loop ends: when its work has ended, or by itself, so that other loops of the thread can run.
+    enum class ends : bool { with_work, by_itself };
     class entered;
     class poller;
 
@@ -170,6 +173,7 @@ private:
     const std::chrono::nanoseconds spin_;
     const std::optional<driver_kind> driver_;
     const std::string_view why_driver_;
+    std::source_location run_at_;  // the last call that has run the loop
     core_builder::uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;
 };

@@ -24,7 +24,9 @@ struct core_thread::running {
     ~running() {
         if (!thread.joinable()) return;
         if (thread.get_id() == std::this_thread::get_id()) {
-            detail::fatal_misuse("a core_thread was destroyed on its own thread: it cannot wait for itself");
+            detail::fatal_misuse(
+                "a core_thread was destroyed on its own thread, by work that it runs: it cannot wait for itself. Own "
+                "it outside of its work, and destroy it on another thread");
         }
         try {
             // Sends the end of the thread as work, so that earlier work is started before the thread ends.

@@ -98,6 +98,15 @@ void io_handle::release() noexcept {
     if (references_.drop()) delete this;
 }
 
+void io_handle::check_other_loop(const context& cx) const {
+    if (loop_thread_ != this_thread_mark() || !this_thread.stops_other_loops) return;
+    throw misuse(
+        "a socket or descriptor belongs to another event loop of this thread, in which it was awaited first or was "
+        "made. That loop does not run while this thread waits here, so the wait would never end: use the socket in one "
+        "event loop only, or run the other loop on a thread of its own (core_thread)",
+        cx.where());
+}
+
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
     rearming_driver* const rearming = driver_.rearming();

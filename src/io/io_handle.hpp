@@ -63,6 +63,19 @@ public:
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
 
+    /// Sets the event loop of this thread that runs the ticks. Call it before the first tick.
+    void belong_to(const core_shared& loop) noexcept {
+        loop_ = &loop;
+        loop_thread_ = this_thread_mark();
+    }
+    /// Throws `misuse` if a wait for a source would never end, because the event loop that runs the ticks is on this
+    /// thread and cannot run before the wait has ended.
+    void check_may_wait(const context& cx) const {
+        // Usually a loop waits for its own sources, and a worker for those of a pool.
+        if (loop_ != this_thread.running_loop) [[unlikely]]
+            check_other_loop(cx);
+    }
+
     /// Adds or releases a reference. The last release() destroys the object.
     void retain() noexcept;
     void release() noexcept;
@@ -190,6 +203,7 @@ private:
     static constexpr driver_lock_word for_owner = 1;
     static constexpr driver_lock_word closed = ~driver_lock_word{0};
 
+    void check_other_loop(const context& cx) const;
     io_handle(readiness_driver&& driver, driver_kind kind);
     ~io_handle();
 
@@ -224,6 +238,8 @@ private:
 
     readiness_driver driver_;
     const driver_kind kind_;
+    const core_shared* loop_ = nullptr;  // the event loop that runs the ticks: compared, never dereferenced
+    const void* loop_thread_ = nullptr;  // the mark of its thread
     const sys::process_mark process_;
     ref_count<> references_;
 

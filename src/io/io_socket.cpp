@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include <eddy/detail/atomic.hpp>
 
@@ -43,13 +44,20 @@ auto short_write(std::size_t size, descriptor_kind kind) noexcept {
     };
 }
 
+/// Ends the process: a socket was destroyed or moved while an operation, which was awaited at `polled_at`, waits.
+[[noreturn, gnu::cold]] void end_borrowed(const std::source_location& polled_at) noexcept {
+    std::string text =
+        "a socket was destroyed or moved while one of its operations waits: end the operation first, by an abort of "
+        "its task and a wait for the task, or drop its future; or move the socket into the task";
+    if (*polled_at.file_name() != '\0') text += ". The operation was awaited";
+    fatal_misuse(text, polled_at);
+}
+
 }  // namespace
 
 void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
-    if (source.has_owner()) {
-        fatal_misuse(
-            "a socket was destroyed or moved while one of its operations waits: let it end, or drop it, before");
-    }
+    // SAFETY: a future removes itself from its slot before it is destroyed, so the record exists.
+    if (const wait_record* const waits = source.owner()) end_borrowed(source_location_of(waits->polled_at()));
 }
 
 void io_socket::throw_moved_from(const std::source_location& where) const {
@@ -204,7 +212,8 @@ result<std::size_t> io_socket::send_parts(const iovec_list& from) const noexcept
     return is_pipe() ? sys::write_pipe_vectored(fd_, from.get()) : sys::send_vectored(fd_, from.get());
 }
 
-poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* future, std::span<std::byte> into) {
+poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const wait_record* future,
+                                                      std::span<std::byte> into) {
     if (is_stream(cx)) {
         bool is_drained = false;
         return poll_call(
@@ -214,7 +223,7 @@ poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* f
     return poll_call(direction::read, cx, future, [&] { return recv_some(into); }, short_read(into.size(), kind_));
 }
 
-poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const void* future,
+poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const wait_record* future,
                                                                std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return ok(std::size_t{0});
@@ -242,7 +251,7 @@ result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& i
     return total;
 }
 
-poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
+poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const wait_record* future) {
     const auto receive = [&]() -> result<io::leased_buffer> {
         buffer_pool* pool = current_buffer_pool();
         if (pool == nullptr) pool = &thread_buffer_pool();
@@ -269,7 +278,8 @@ poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, cons
     });
 }
 
-poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* future, std::span<std::byte> into) {
+poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const wait_record* future,
+                                                      std::span<std::byte> into) {
     const auto look = [&] { return sys::peek(fd_, into); };
     if (is_stream(cx)) {
         bool is_drained = false;
@@ -285,7 +295,7 @@ poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* f
     return poll_call(direction::read, cx, future, look, never_drained);
 }
 
-poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const void* future,
+poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const wait_record* future,
                                                        std::span<const std::byte> from) {
     if (is_stream(cx)) {
         const auto write = [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); };
@@ -294,14 +304,15 @@ poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const void* 
     return poll_call(direction::write, cx, future, [&] { return send_some(from); }, short_write(from.size(), kind_));
 }
 
-poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
+poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const wait_record* future,
+                                                              io::leased_buffer& lease,
                                                               std::span<const std::byte> from) {
     if (!is_stream(cx)) return poll_write(cx, future, from);
     const auto write = [&] { return stream().write_leased(*io_, ring_here(), lease, from); };
     return poll_call(direction::write, cx, future, write, never_drained);
 }
 
-poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const void* future,
+poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const wait_record* future,
                                                                 std::span<const std::span<const std::byte>> from) {
     const iovec_list list(from);
     if (list.total() == 0) return ok(std::size_t{0});
@@ -323,7 +334,7 @@ result<void> done_or_would_block(const result<bool>& is_done) noexcept {
 /// Makes a call that usually succeeds immediately, and waits only if the call would block. So the call can succeed even
 /// after the event loop has ended.
 template <class Call>
-poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const void* future,
+poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const wait_record* future,
                                        const Call& call) {
     if (auto done = call(); done || !would_block(done.error())) return done;
     return socket.poll_call(way, cx, future, call, never_drained);
@@ -347,7 +358,7 @@ result<void> io_socket::forget(const io::ready_event& seen) const {
     return ok();
 }
 
-void io_socket::leave(direction way, const void* future) const noexcept {
+void io_socket::leave(direction way, const wait_record* future) const noexcept {
     if (is_registered()) source_->leave_slot(way, future);
 }
 
@@ -361,18 +372,18 @@ result<void> io_socket::begin_to_watch_writing() const {
     return ok();
 }
 
-poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
+poll_result<result<void>> io_socket::poll_flush(context& cx, const wait_record* future) {
     if (!is_registered() || !is_stream_) return ok();
     return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
 }
 
-poll_result<result<void>> io_socket::poll_sent(context& cx, const void* future) {
+poll_result<result<void>> io_socket::poll_sent(context& cx, const wait_record* future) {
     if (!is_registered() || !is_stream_) return ok();
     return poll_or_wait(*this, direction::write, cx, future,
                         [&] { return done_or_would_block(stream().finish_sending(*io_)); });
 }
 
-poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* future) {
+poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_record* future) {
     const auto flushed = poll_flush(cx, future);
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
@@ -393,7 +404,7 @@ void io_socket::shut_down_soon() noexcept {
     static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
 }
 
-poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
+poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record* future) {
     check_not_empty(cx.where());
     if (!is_registered() || !is_stream_) return ok();
     return poll_or_wait(*this, direction::read, cx, future,
@@ -446,6 +457,7 @@ poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx)
     }
     const auto seen = source_->poll_ready(way, cx, nullptr);
     if (!seen) {
+        io_->check_may_wait(cx);
         cx.refund_budget();
         return not_ready;
     }
@@ -453,7 +465,7 @@ poll_result<result<io::ready>> io_socket::poll_ready(direction way, context& cx)
     return answer_type(seen->ready);
 }
 
-poll_result<result<void>> io_socket::poll_connected(context& cx, const void* future) {
+poll_result<result<void>> io_socket::poll_connected(context& cx, const wait_record* future) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
     if (is_stream_) {
         if (auto watched = begin_to_watch_writing(); !watched) return watched;
@@ -499,7 +511,7 @@ result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
     return receive_from_ring(with_peer, directly, 0, is_drained);
 }
 
-poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const void* future) {
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const wait_record* future) {
     using enum registers_as;
     if (is_stream(cx, listener)) {
         return poll_call(direction::read, cx, future, [&] { return accept_from_ring(); }, never_drained, listener);

@@ -10,6 +10,7 @@
 #include <eddy/detail/io_socket.hpp>
 
 #include "io/current_io.hpp"
+#include "io/io_handle.hpp"
 #include "io/scheduled_io.hpp"
 
 // io_socket::poll_call() and try_call(): make a call on a descriptor, wait until it is possible, and update the
@@ -66,8 +67,8 @@ inline io::ready_event io_socket::part_of(direction way, const io::ready_event& 
 /// Makes the call until its result is not "would block". Clears only readiness that was seen before the call, and only
 /// if the result is "would block", or `is_drained(result)` says that the call has taken everything.
 template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
-                          registers_as what) -> poll_result<decltype(call())> {
+auto io_socket::poll_call(direction way, context& cx, const wait_record* future, const Call& call,
+                          const IsDrained& is_drained, registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
         // Budget is consumed in each iteration: a closed socket stays ready, and if the call would block nevertheless,
@@ -78,6 +79,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, const 
         if (can_wait) {
             seen = source_->look(io::ready::all);
             if (!seen.is_shutdown && !seen.ready.intersects(side_of(way))) {
+                io_->check_may_wait(cx);
                 if (!source_->wait(way, cx, future)) {
                     cx.refund_budget();
                     return not_ready;

@@ -28,13 +28,13 @@ result<void> check_nonblocking(int fd) noexcept {
 
 // ---- readiness_future ----
 
-readiness_future::readiness_future(detail::scheduled_io& source, interest wanted) noexcept
-    : source_(&source), waiter_(wanted) {
+readiness_future::readiness_future(const detail::io_handle& io, detail::scheduled_io& source, interest wanted) noexcept
+    : io_(&io), source_(&source), waiter_(wanted) {
     source.retain();
 }
 
 readiness_future::readiness_future(readiness_future&& other) noexcept
-    : source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
+    : io_(other.io_), source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
     if (other.record_.has_waited()) {
         detail::fatal_moved("a wait for the readiness of a descriptor", other.record_.polled_at());
     }
@@ -50,6 +50,7 @@ poll_result<result<ready_event>> readiness_future::poll(context& cx) {
     if (!cx.consume_budget()) return not_ready;
     auto seen = source_->look(ready::mask_of(waiter_.wanted));
     if (!seen.ready.is_empty() || seen.is_shutdown) return as_result(seen);
+    io_->check_may_wait(cx);
     record_.wait(cx);
     auto answer = source_->poll_waiter(waiter_, cx);
     if (!answer) cx.refund_budget();
@@ -83,11 +84,17 @@ result<registration> registration::attach_nonblocking(int fd, interest wanted, d
 }
 
 poll_result<result<ready_event>> registration::poll_read_ready(context& cx) const {
-    return as_result(source(cx.where()).poll_ready(detail::direction::read, cx, nullptr));
+    return poll_ready(detail::direction::read, cx);
 }
 
 poll_result<result<ready_event>> registration::poll_write_ready(context& cx) const {
-    return as_result(source(cx.where()).poll_ready(detail::direction::write, cx, nullptr));
+    return poll_ready(detail::direction::write, cx);
+}
+
+poll_result<result<ready_event>> registration::poll_ready(detail::direction way, context& cx) const {
+    const auto seen = source(cx.where()).poll_ready(way, cx, nullptr);
+    if (!seen) io_->check_may_wait(cx);
+    return as_result(seen);
 }
 
 detail::scheduled_io& registration::source(std::source_location where) const {

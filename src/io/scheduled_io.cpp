@@ -69,12 +69,12 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
         static_cast<rearmed_io&>(*this).rearm(over);
 }
 
-poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const void* owner) {
+poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const wait_record* owner) {
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
     return wait(way, cx, owner);
 }
 
-poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, const void* owner) {
+poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, const wait_record* owner) {
     // Clone before the lock, and drop the former waker after it: both may run user-provided code.
     eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
@@ -87,7 +87,7 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     return not_ready;
 }
 
-void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
+void scheduled_io::leave_slot(direction way, const wait_record* owner) noexcept {
     waker_slot& kept = slot_of(way);
     // relaxed, here and below: see wait().
     if (kept.owner.load(std::memory_order_relaxed) != owner) return;
@@ -98,10 +98,10 @@ void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
     kept.waker.swap(dropped);
 }
 
-bool scheduled_io::has_owner() const noexcept {
+const wait_record* scheduled_io::owner() const noexcept {
     // relaxed: called by the owner of the socket. A pending future here is a misuse by the same owner.
-    return reader_.owner.load(std::memory_order_relaxed) != nullptr ||
-           writer_.owner.load(std::memory_order_relaxed) != nullptr;
+    const wait_record* const reader = reader_.owner.load(std::memory_order_relaxed);
+    return reader != nullptr ? reader : writer_.owner.load(std::memory_order_relaxed);
 }
 
 poll_result<io::ready_event> scheduled_io::poll_waiter(io_waiter& waiter, context& cx) {

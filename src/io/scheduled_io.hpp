@@ -8,6 +8,7 @@
 #include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/io/ready_event.hpp>
@@ -103,16 +104,17 @@ public:
     }
 
     /// Same as look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
-    /// previous one. `owner` identifies the polling future for leave_slot(); null if leave_slot() will not be called.
-    [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const void* owner);
+    /// previous one. `owner` is the record of the polling future, for leave_slot(); null if leave_slot() will not be
+    /// called.
+    [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const wait_record* owner);
     /// Same as poll_ready(), for a caller whose look() has just found nothing ready.
-    [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const void* owner);
+    [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const wait_record* owner);
 
     /// Removes the waker that `owner` stored in the slot, if it is still there.
-    void leave_slot(direction way, const void* owner) noexcept;
+    void leave_slot(direction way, const wait_record* owner) noexcept;
 
-    /// Returns whether a slot contains the waker of a future that will call leave_slot().
-    [[nodiscard]] bool has_owner() const noexcept;
+    /// Returns the record of a future that has a waker in a slot and will call leave_slot(); null if there is none.
+    [[nodiscard]] const wait_record* owner() const noexcept;
 
     /// Same as poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.
     [[nodiscard]] poll_result<io::ready_event> poll_waiter(io_waiter& waiter, context& cx);
@@ -134,7 +136,7 @@ private:
         // relaxed, all accesses: written under the lock, and read without it only by leave_slot(), which compares the
         // value with its caller's address. Only that caller stores this address, so it sees its own store or a later
         // one. Nothing is read through the pointer.
-        atomic<const void*> owner{nullptr};
+        atomic<const wait_record*> owner{nullptr};
     };
     void clear(io::ready_event seen, io::ready over) noexcept;
     eddy::waker take_slot(direction way, io::ready what) noexcept;

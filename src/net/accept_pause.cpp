@@ -12,7 +12,7 @@ void accept_pause::begin_if_exhausted(const std::error_code& error) noexcept {
     if (is_exhausted(error)) until_ = time::clock::now() + back_off_time;
 }
 
-poll_result<void> accept_pause::poll_end(context& cx, const void* future) {
+poll_result<void> accept_pause::poll_end(context& cx, const wait_record* future) {
     if (!sleep_) sleep_ = std::make_unique<time::sleep_future>(*until_, cx.where());
     for_ = future;
     if (!sleep_->poll(cx)) return not_ready;

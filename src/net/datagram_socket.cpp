@@ -19,7 +19,7 @@ result<std::size_t> datagram_size(const io_socket& socket) noexcept { return sys
 
 }  // namespace
 
-poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future) {
+poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const wait_record* future) {
     return socket.poll_call(direction::read, cx, future, [&] { return datagram_size(socket); }, never_drained);
 }
 
@@ -60,15 +60,16 @@ result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, t
 namespace eddy::detail {
 
 template <class Addr>
-poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx, const void* future,
-                                                               std::span<std::byte> into, takes_datagram takes) {
+poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx,
+                                                               const wait_record* future, std::span<std::byte> into,
+                                                               takes_datagram takes) {
     return socket.poll_call(
         direction::read, cx, future, [&] { return net::recv_from_now<Addr>(socket.fd(), into, takes); }, never_drained);
 }
 template poll_result<result<net::basic_recv_info<net::socket_addr>>> poll_recv_from<net::socket_addr>(
-    io_socket&, context&, const void*, std::span<std::byte>, takes_datagram);
+    io_socket&, context&, const wait_record*, std::span<std::byte>, takes_datagram);
 template poll_result<result<net::basic_recv_info<net::unix_addr>>> poll_recv_from<net::unix_addr>(io_socket&, context&,
-                                                                                                  const void*,
+                                                                                                  const wait_record*,
                                                                                                   std::span<std::byte>,
                                                                                                   takes_datagram);
 

@@ -8,7 +8,7 @@ poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
         if (auto registered = socket_->ensure_ready_for(cx, wanted_); !registered) {
             return result<io::ready>(std::unexpect, registered.error());
         }
-        readiness_.emplace(socket_->source(), wanted_);
+        readiness_.emplace(socket_->registered_with(), socket_->source(), wanted_);
     }
     auto seen = readiness_->poll(cx);
     if (!seen) return not_ready;

@@ -39,7 +39,7 @@ task<result<released>> tcp_listener::into_native() && {
     }(std::move(socket_));
 }
 
-poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const void* future) {
+poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const detail::wait_record* future) {
     if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_accept(cx, future);
     if (!answer) return not_ready;

@@ -16,7 +16,7 @@
 
 namespace eddy::detail {
 
-poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const void* future,
+poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const wait_record* future,
                                               std::span<const std::byte> from, const net::socket_addr& to) {
     return socket.poll_call(
         direction::write, cx, future, [&] { return sys::send_to(socket.fd(), from, sys::to_native(to)); },
@@ -81,7 +81,7 @@ send_to_future udp_socket::send_to(io::const_buffer from, const socket_addr& to)
 }
 
 poll_result<result<std::size_t>> send_to_future::poll_socket(detail::io_socket& socket, context& cx,
-                                                             const void* future) {
+                                                             const detail::wait_record* future) {
     return detail::poll_send_to(socket, cx, future, from_, to_);
 }
 
@@ -104,7 +104,7 @@ send_many_future udp_socket::send_many(std::span<const outgoing_datagram> all) n
 }
 
 poll_result<result<std::size_t>> send_many_future::poll_socket(detail::io_socket& socket, context& cx,
-                                                               const void* future) {
+                                                               const detail::wait_record* future) {
     if (all_.empty()) return ok(std::size_t{0});
     return socket.poll_call(
         direction::write, cx, future, [&] { return sys::send_batch(socket.fd(), all_); }, never_drained);
@@ -131,7 +131,7 @@ recv_many_future udp_socket::recv_many(std::span<incoming_datagram> all) noexcep
 }
 
 poll_result<result<std::size_t>> recv_many_future::poll_socket(detail::io_socket& socket, context& cx,
-                                                               const void* future) {
+                                                               const detail::wait_record* future) {
     if (all_.empty()) return ok(std::size_t{0});
     // A drained socket saves the call that would only report EAGAIN.
     bool is_drained = false;

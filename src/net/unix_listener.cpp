@@ -27,7 +27,7 @@ result<unix_listener> unix_listener::from_native(int fd) noexcept {
     return unix_listener(owned->release());
 }
 
-poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const void* future) {
+poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const detail::wait_record* future) {
     if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_call(
         detail::direction::read, cx, future, [&] { return detail::accept_one(socket_.fd()); }, detail::never_drained);

@@ -48,6 +48,7 @@ struct current_executor {
 ///                                    enter_guard, blocking work
 ///     local_set                      inside_local, local_enter_guard           spawn_local()
 ///     task_locals                    task_local, without_task_locals           task_local
+///     stops_other_loops              as `running_loop`, and wait()             the check for waits that never end
 ///     poll_entry                     as `worker` and `running_loop`            the check for futures on the stack
 ///     innermost_guard                enter_guard                               its own check of the order
 ///     ..._of, is_in_blocking_call    block_in_place, blocking threads          shutdown; the checks whether a thread
@@ -89,6 +90,9 @@ struct runtime_context {
     /// An address on the native stack: all frames of the polls that an event loop or a worker makes here are below it.
     /// Null outside of polls.
     const void* poll_entry = nullptr;
+    /// True inside run() and run_until_idle() of an event loop, and inside wait(): until they return, no other event
+    /// loop of this thread runs.
+    bool stops_other_loops = false;
     enter_guard* innermost_guard = nullptr;
 
     // ---- Blocking work ----

@@ -25,6 +25,7 @@ using eddy::detail::io_waiter;
 using eddy::detail::mutex;
 using eddy::detail::readiness_word;
 using eddy::detail::scheduled_io;
+using eddy::detail::wait_record;
 using eddy::io::interest;
 using eddy::io::ready;
 using eddy::io::ready_event;
@@ -175,10 +176,11 @@ TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
         explore::thread driver([&] { report(source, ready::readable); });
         explore::thread other([&] {
             // Polls once; then the operation is dropped.
+            const wait_record given_up_record;
             const eddy::waker waker = given_up.waker();
             context cx(waker);
-            static_cast<void>(source.poll_ready(direction::read, cx, &given_up));
-            source.leave_slot(direction::read, &given_up);
+            static_cast<void>(source.poll_ready(direction::read, cx, &given_up_record));
+            source.leave_slot(direction::read, &given_up_record);
         });
         other.join();
         static_cast<void>(wait_ready(source, direction::read, reader));
@@ -191,11 +193,12 @@ TEST(ExploreScheduledIo, DroppedOperationFreesItsWakerSlot) {
         {
             scheduled_io source;
             explore::thread driver([&] { report(source, ready::readable); });
+            const wait_record record;
             const eddy::waker waker = self.waker();
             context cx(waker);
-            static_cast<void>(source.poll_ready(direction::read, cx, &self));
-            source.leave_slot(direction::read, &self);
-            check(!source.has_owner(), "the waker slot has no owner");
+            static_cast<void>(source.poll_ready(direction::read, cx, &record));
+            source.leave_slot(direction::read, &record);
+            check(source.owner() == nullptr, "the waker slot has no owner");
         }
     }));
 }

@@ -18,6 +18,7 @@
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/runtime/core_answer.hpp>
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
@@ -261,7 +262,7 @@ task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
     co_return;
 }
 
-/// Runs `f` on the event loop and returns a std::future of its result: core_remote::call().
+/// Runs `f` on the event loop and returns its answer: core_remote::call().
 template <class F>
 auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) {
     using work = std::decay_t<F>;
@@ -276,7 +277,7 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) 
         };
         // If the event loop is closed, the job is destroyed, and its promise reports runtime_shutdown.
         static_cast<void>(remote.spawn(std::move(job), where));
-        return answer;
+        return core_answer<value>(std::move(answer), remote);
     }
 }
 

@@ -68,38 +68,40 @@ public:
     [[nodiscard]] int release() noexcept;
 
     // ---- Operations that wait ----
-    // `future` identifies the caller, so that leave() can remove its waker. Null if the caller will not call leave().
-    poll_result<result<std::size_t>> poll_read(context& cx, const void* future, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_read_vectored(context& cx, const void* future,
+    // `future` is the record of the caller, so that leave() can remove its waker. Null if the caller will not call
+    // leave().
+    poll_result<result<std::size_t>> poll_read(context& cx, const wait_record* future, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, const wait_record* future,
                                                         std::span<const std::span<std::byte>> into);
     /// Receives into a leased buffer.
-    poll_result<result<io::leased_buffer>> poll_receive(context& cx, const void* future);
-    poll_result<result<std::size_t>> poll_peek(context& cx, const void* future, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_write(context& cx, const void* future, std::span<const std::byte> from);
+    poll_result<result<io::leased_buffer>> poll_receive(context& cx, const wait_record* future);
+    poll_result<result<std::size_t>> poll_peek(context& cx, const wait_record* future, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_write(context& cx, const wait_record* future,
+                                                std::span<const std::byte> from);
     /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes ownership of `lease`, which is empty
     /// then.
-    poll_result<result<std::size_t>> poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
+    poll_result<result<std::size_t>> poll_write_leased(context& cx, const wait_record* future, io::leased_buffer& lease,
                                                        std::span<const std::byte> from);
-    poll_result<result<std::size_t>> poll_write_vectored(context& cx, const void* future,
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, const wait_record* future,
                                                          std::span<const std::span<const std::byte>> from);
     /// Waits for the end of a connect(2) in progress: until the socket is writable, has no error, and has a peer.
-    poll_result<result<void>> poll_connected(context& cx, const void* future);
+    poll_result<result<void>> poll_connected(context& cx, const wait_record* future);
     /// Accepts a connection. Returns its descriptor, which the caller owns, and the peer's address.
-    poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const void* future);
+    poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const wait_record* future);
 
     /// Waits until all written data has been passed to the kernel.
-    poll_result<result<void>> poll_flush(context& cx, const void* future);
+    poll_result<result<void>> poll_flush(context& cx, const wait_record* future);
     /// Same as poll_flush(), then shuts down the writing side. Has no effect on a pipe.
-    poll_result<result<void>> poll_shutdown(context& cx, const void* future);
+    poll_result<result<void>> poll_shutdown(context& cx, const wait_record* future);
     /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
     void shut_down_soon() noexcept;
 
     // The next five functions are for callers that will release() the descriptor.
 
     /// Same as poll_flush(), but leaves an error of the connection for take_connection_error().
-    poll_result<result<void>> poll_sent(context& cx, const void* future);
+    poll_result<result<void>> poll_sent(context& cx, const wait_record* future);
     /// Waits until the driver has stopped receiving. Then take_received() and take_connections() return the rest.
-    poll_result<result<void>> poll_stopped(context& cx, const void* future);
+    poll_result<result<void>> poll_stopped(context& cx, const wait_record* future);
     /// Returns the data that the driver has received and no operation has taken.
     [[nodiscard]] std::vector<std::byte> take_received();
     /// Returns the connection's error that no operation has reported. Call it after poll_sent() and poll_stopped().
@@ -115,9 +117,12 @@ public:
     /// Returns the readiness state that is shared with the driver.
     /// Preconditions: the socket is registered.
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
+    /// Returns the driver with which it is registered.
+    /// Preconditions: the socket is registered.
+    [[nodiscard]] io_handle& registered_with() const noexcept { return *io_; }
 
     /// Removes the waker that a future has left here.
-    void leave(direction way, const void* future) const noexcept;
+    void leave(direction way, const wait_record* future) const noexcept;
 
     // ---- Operations that do not wait ----
     result<std::size_t> try_read(std::span<std::byte> into);
@@ -140,7 +145,7 @@ public:
     // The closures are passed by reference: GCC would copy them as a block just after their members were written, which
     // stalls (by_parts.hpp).
     template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
+    auto poll_call(direction way, context& cx, const wait_record* future, const Call& call, const IsDrained& is_drained,
                    registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
     template <class Call>
     auto try_call(direction way, const Call& call) -> decltype(call());
@@ -263,7 +268,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (record_.has_ended()) throw_has_ended("an I/O operation", cx.where());
         // SAFETY: Self derives from socket_future<Self>, so *this is the base of a Self.
-        auto answer = static_cast<Self&>(*this).poll_socket(*socket_, cx, this);
+        auto answer = static_cast<Self&>(*this).poll_socket(*socket_, cx, &record_);
         if (answer.is_ready()) {
             record_.end();
         } else {
@@ -283,7 +288,7 @@ protected:
     }
     socket_future& operator=(socket_future&&) = delete;
     ~socket_future() {
-        if (record_.has_waited()) socket_->leave(Way, this);
+        if (record_.has_waited()) socket_->leave(Way, &record_);
     }
 
 private:
@@ -303,7 +308,7 @@ public:
 
 private:
     friend socket_future<Self, std::size_t, Way>;
-    poll_result<result<std::size_t>> poll_socket(io_socket& socket, context& cx, const void* future) {
+    poll_result<result<std::size_t>> poll_socket(io_socket& socket, context& cx, const wait_record* future) {
         if (Empty == if_empty::nothing && buffer_.empty()) return ok(std::size_t{0});
         return (socket.*Call)(cx, future, buffer_);
     }

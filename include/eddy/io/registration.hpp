@@ -51,8 +51,8 @@ class [[nodiscard("co_await it")]] EDDY_API readiness_future : public future_ops
 public:
     using output_type = result<ready_event>;
 
-    /// Waits until `source` is ready for `wanted`. Owns a reference to `source`.
-    readiness_future(detail::scheduled_io& source, interest wanted) noexcept;
+    /// Waits until `source`, which is registered with `io`, is ready for `wanted`. Owns a reference to `source`.
+    readiness_future(const detail::io_handle& io, detail::scheduled_io& source, interest wanted) noexcept;
     readiness_future(readiness_future&& other) noexcept;
     readiness_future& operator=(readiness_future&&) = delete;
     ~readiness_future();
@@ -61,6 +61,7 @@ public:
     poll_result<result<ready_event>> poll(context& cx);
 
 private:
+    const detail::io_handle* io_;  // the registration has a reference
     detail::scheduled_io* source_;
     detail::io_waiter waiter_;
     detail::wait_record record_;
@@ -112,7 +113,8 @@ public:
     /// Cancel safety: safe.
     [[nodiscard]] readiness_future readiness(interest wanted,
                                              std::source_location where = std::source_location::current()) const {
-        return {source(where), wanted};
+        auto& of = source(where);
+        return {*io_, of, wanted};
     }
 
     /// Clears the conditions of `seen`, after a call returned operation_would_block. Keeps closed states. Clears
@@ -150,6 +152,8 @@ private:
     /// Registers a descriptor that is known to be non-blocking. Takes ownership of the caller's reference to `io`.
     static result<registration> attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept;
 
+    /// Implements poll_read_ready() and poll_write_ready().
+    [[nodiscard]] poll_result<result<ready_event>> poll_ready(detail::direction way, context& cx) const;
     /// Returns the shared state. Throws `misuse` if it was deregistered or moved from.
     [[nodiscard]] detail::scheduled_io& source(std::source_location where) const;
     /// Returns the present readiness for `wanted`.

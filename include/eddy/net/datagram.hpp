@@ -25,7 +25,7 @@ struct basic_recv_info;
 namespace eddy::detail {
 
 /// Return the size of the next datagram, which stays in the socket. poll_datagram_size() waits for a datagram.
-EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const void* future);
+EDDY_API poll_result<result<std::size_t>> poll_datagram_size(io_socket& socket, context& cx, const wait_record* future);
 EDDY_API result<std::size_t> try_datagram_size(io_socket& socket);
 
 /// Whether a receive removes the datagram from the socket: recv_from() does, peek_from() does not.
@@ -34,7 +34,8 @@ enum class takes_datagram : bool { no, yes };
 /// Receives a datagram into `into` and returns its size and its sender.
 template <class Addr>
 EDDY_API poll_result<result<net::basic_recv_info<Addr>>> poll_recv_from(io_socket& socket, context& cx,
-                                                                        const void* future, std::span<std::byte> into,
+                                                                        const wait_record* future,
+                                                                        std::span<std::byte> into,
                                                                         takes_datagram takes);
 
 }  // namespace eddy::detail
@@ -79,7 +80,8 @@ public:
         : base(socket), from_(std::move(from)) {}
 
 private:
-    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx,
+                                                 const detail::wait_record* future) {
         return socket.poll_write(cx, future, detail::source_bytes(from_));
     }
 
@@ -121,7 +123,8 @@ public:
         : base(socket), takes_(takes), into_(into) {}
 
 private:
-    poll_result<result<basic_recv_info<Addr>>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<basic_recv_info<Addr>>> poll_socket(detail::io_socket& socket, context& cx,
+                                                           const detail::wait_record* future) {
         return detail::poll_recv_from<Addr>(socket, cx, future, into_, takes_);
     }
 
@@ -143,7 +146,7 @@ public:
     recv_buf_future(detail::io_socket& socket, B& into) noexcept : base(socket), into_(&into) {}
 
 private:
-    poll_result<result<Info>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<Info>> poll_socket(detail::io_socket& socket, context& cx, const detail::wait_record* future) {
         const auto size = detail::poll_datagram_size(socket, cx, future);
         if (!size) return not_ready;
         if (!*size) return result<Info>(std::unexpect, size->error());

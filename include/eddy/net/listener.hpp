@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/result.hpp>
@@ -59,7 +60,7 @@ public:
     basic_accept_future(basic_accept_future&& other) noexcept : from_(other.from_) {}
     basic_accept_future& operator=(basic_accept_future&&) = delete;
     ~basic_accept_future() {
-        if (has_polled_) from_->leave(this);
+        if (record_.has_waited()) from_->leave(&record_);
     }
 
     /// For use by co_await.
@@ -67,13 +68,14 @@ public:
 
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
-        has_polled_ = true;
-        return from_->poll_accept(cx, this);
+        auto answer = from_->poll_accept(cx, &record_);
+        if (!answer) record_.wait(cx);
+        return answer;
     }
 
 private:
     Listener* from_;
-    bool has_polled_ = false;
+    detail::wait_record record_;  // if it has waited, the listener may hold its waker
 };
 
 /// An endless stream of the connections of a listener. Returned by the incoming() function of a listener.
@@ -90,20 +92,22 @@ public:
     basic_incoming_stream(basic_incoming_stream&& other) noexcept : from_(other.from_) {}
     basic_incoming_stream& operator=(basic_incoming_stream&&) = delete;
     ~basic_incoming_stream() {
-        if (has_polled_) from_->leave(this);
+        if (record_.has_waited()) from_->leave(&record_);
     }
 
     /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        has_polled_ = true;
-        auto answer = from_->poll_accept(cx, this);
-        if (!answer) return not_ready;
+        auto answer = from_->poll_accept(cx, &record_);
+        if (!answer) {
+            record_.wait(cx);
+            return not_ready;
+        }
         return std::optional<item_type>(*std::move(answer));
     }
 
 private:
     Listener* from_;
-    bool has_polled_ = false;
+    detail::wait_record record_;  // if it has waited, the listener may hold its waker
 };
 
 }  // namespace eddy::net

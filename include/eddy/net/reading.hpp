@@ -73,7 +73,7 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const detail::wait_record* future) {
         return detail::poll_all(errc::unexpected_eof, left_,
                                 [&](std::span<std::byte> some) { return socket.poll_read(cx, future, some); });
     }
@@ -93,7 +93,7 @@ public:
 private:
     friend socket_future;
     static poll_result<result<io::leased_buffer>> poll_socket(detail::io_socket& socket, context& cx,
-                                                              const void* future) {
+                                                              const detail::wait_record* future) {
         return socket.poll_receive(cx, future);
     }
 };

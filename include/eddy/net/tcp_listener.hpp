@@ -10,6 +10,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/net/ip_binding.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/released.hpp>
@@ -94,9 +95,9 @@ private:
     explicit tcp_listener(int fd) noexcept : socket_(fd) {}
 
     static result<tcp_listener> bind_now(const socket_addr& at) noexcept;
-    poll_result<result<accepted>> poll_accept(context& cx, const void* future);
+    poll_result<result<accepted>> poll_accept(context& cx, const detail::wait_record* future);
     /// Removes the waker that `future` stored.
-    void leave(const void* future) noexcept {
+    void leave(const detail::wait_record* future) noexcept {
         socket_.leave(detail::direction::read, future);
         pause_.leave(future);
     }

@@ -26,7 +26,8 @@
 namespace eddy::detail {
 
 /// Sends one datagram, or waits until the send buffer has capacity.
-[[nodiscard]] EDDY_API poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx, const void* future,
+[[nodiscard]] EDDY_API poll_result<result<std::size_t>> poll_send_to(io_socket& socket, context& cx,
+                                                                     const wait_record* future,
                                                                      std::span<const std::byte> from,
                                                                      const net::socket_addr& to);
 
@@ -280,7 +281,8 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx,
+                                                 const detail::wait_record* future);
 
     std::span<const std::byte> from_;
     socket_addr to_;
@@ -302,7 +304,8 @@ public:
         : base(socket), from_(std::move(from)), to_(to) {}
 
 private:
-    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx,
+                                                 const detail::wait_record* future) {
         return detail::poll_send_to(socket, cx, future, detail::source_bytes(from_), to_);
     }
 
@@ -322,7 +325,8 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx,
+                                                 const detail::wait_record* future);
 
     std::span<incoming_datagram> all_;
 };
@@ -339,7 +343,8 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx, const void* future);
+    poll_result<result<std::size_t>> poll_socket(detail::io_socket& socket, context& cx,
+                                                 const detail::wait_record* future);
 
     std::span<const outgoing_datagram> all_;
 };

@@ -7,6 +7,7 @@
 #include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/detail/wait_record.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/unix_addr.hpp>
@@ -77,9 +78,9 @@ private:
     explicit unix_listener(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
     static result<unix_listener> bind_now(const unix_addr& at) noexcept;
-    poll_result<result<unix_accepted>> poll_accept(context& cx, const void* future);
+    poll_result<result<unix_accepted>> poll_accept(context& cx, const detail::wait_record* future);
     /// Removes the waker that `future` stored.
-    void leave(const void* future) noexcept {
+    void leave(const detail::wait_record* future) noexcept {
         socket_.leave(detail::direction::read, future);
         pause_.leave(future);
     }

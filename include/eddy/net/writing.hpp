@@ -64,7 +64,7 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const detail::wait_record* future) {
         return detail::poll_all(errc::write_zero, left_,
                                 [&](std::span<const std::byte> some) { return socket.poll_write(cx, future, some); });
     }
@@ -87,7 +87,7 @@ public:
         : base(socket), from_(std::move(from)) {}
 
 private:
-    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const detail::wait_record* future) {
         return detail::poll_all(
             errc::write_zero, [&] { return detail::source_bytes(from_).subspan(sent_); },
             [&](std::span<const std::byte> some) { return socket.poll_write(cx, future, some); },
@@ -110,7 +110,7 @@ public:
 
 private:
     friend socket_future;
-    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const void* future) {
+    poll_result<result<void>> poll_socket(detail::io_socket& socket, context& cx, const detail::wait_record* future) {
         std::span<const std::byte> left(lease_.data() + sent_, lease_.size() - sent_);
         auto done = detail::poll_all(errc::write_zero, left, [&](std::span<const std::byte> some) {
             return socket.poll_write_leased(cx, future, lease_, some);

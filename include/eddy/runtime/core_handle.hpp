@@ -18,6 +18,8 @@
 namespace eddy {
 
 class core_remote;
+template <class T>
+class core_answer;
 
 namespace detail {
 
@@ -158,10 +160,11 @@ public:
         return {};
     }
 
-    /// Runs `f` on the event loop and returns an object whose get() waits for the result: `remote.call(f).get()`. `f`
-    /// takes a `core_handle&` or nothing, and returns a value or a future of one.
+    /// Runs `f` on the event loop and returns a core_answer, whose get() blocks until the result has arrived:
+    /// `remote.call(f).get()`. `f` takes a `core_handle&` or nothing, and returns a value or a future of one. A task
+    /// must not call get(): it uses spawn(), with work that sends its result through a sync::oneshot.
     /// Errors: get() throws the exception of `f`, or std::system_error with errc::runtime_shutdown if the event loop is
-    /// gone or ends before the work has ended.
+    /// gone or ends before the work has ended; see core_answer::get().
     template <class F>
     [[nodiscard]] auto call(F&& f, std::source_location where = std::source_location::current()) const;
 
@@ -174,6 +177,8 @@ public:
 private:
     friend class core_handle;
     friend class core;
+    template <class T>
+    friend class core_answer;
     explicit core_remote(detail::core_shared& loop) noexcept : loop_(&loop) { detail::retain(loop); }
 
     detail::core_shared* loop_;  // holds a reference; never null

@@ -32,7 +32,8 @@ public:
     void park() const noexcept;
 
 private:
-    wake_flag* flag_;  // holds one reference; each waker holds another
+    wake_flag* flag_;      // holds one reference; each waker holds another
+    bool stopped_before_;  // an outer wait() or run() on this thread
 };
 
 }  // namespace detail

@@ -9,8 +9,8 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// A batch costs one system call per sent datagram, and two per received one. recvmmsg(2) and sendmmsg(2), where they exist, save
-// little, and no system but Linux can segment a message.
+// A batch costs one system call per sent datagram, and two per received one. recvmmsg(2) and sendmmsg(2), where they
+// exist, save little, and no system but Linux can segment a message.
 
 namespace eddy::sys {
 

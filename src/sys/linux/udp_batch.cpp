@@ -157,8 +157,7 @@ result<std::size_t> recv_batch(int fd, std::span<net::incoming_datagram> all, bo
     if (got < 0) return std::unexpected(last_error());
     const auto count = static_cast<std::size_t>(got);
     // If an error has ended the batch, Linux keeps the error in the socket and reports an event for it, before or after
-    // this call. (An
-    // unwritable buffer causes no event. That error is reported after the next event.)
+    // this call. (An unwritable buffer causes no event. That error is reported after the next event.)
     is_drained = count < most;
     for (std::size_t i = 0; i < count; ++i) {
         const mmsghdr& message = state.messages[i];
