@@ -174,9 +174,9 @@ public:
     }
 
     /// send() for a channel of void.
-    std::expected<void, stored> send(std::source_location where = std::source_location::current())
-        requires std::is_void_v<T>
-    {
+    template <class U = T>  // a template, so that send({}) is not ambiguous
+        requires std::is_void_v<U>
+    std::expected<void, stored> send(std::source_location where = std::source_location::current()) {
         return send(stored(), where);
     }
 
