@@ -328,19 +328,18 @@ inline eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
     co_return text_of(std::span(into).first(*count));
 }
 
-/// Writes until the socket accepts no more bytes, in large and in small pieces. Returns the number of accepted bytes.
-/// Data that reaches the peer later frees capacity, so this ends when the socket accepts nothing for 20 ms.
+/// Writes until the socket accepts no more bytes, first in large and then in small pieces. Returns the number of
+/// accepted bytes.
 inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
     const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
     const std::vector<std::byte> small(100, std::byte{'s'});
-    pollfd room{stream.native_handle(), POLLOUT, 0};
     std::size_t accepted = 0;
-    for (std::size_t before = 1; before != accepted; ::poll(&room, 1, 20)) {
-        before = accepted;
+    pollfd room{stream.native_handle(), POLLOUT, 0};
+    do {
         co_await eddy::yield_now();
         while (const auto count = stream.try_write(large)) accepted += *count;
-        while (const auto count = stream.try_write(small)) accepted += *count;
-    }
+    } while (::poll(&room, 1, 20) == 1);  // sent data that reaches the peer frees capacity
+    while (const auto count = stream.try_write(small)) accepted += *count;
     co_return accepted;
 }
 
