@@ -340,8 +340,9 @@ check_tidy() {
     unused_using_declarations
     rm -f build/tidy_batch*.cpp
     # The files that the preset compiles: not those of other systems.
+    # tls and ws have a batch each: their files define private names that files of http define, too.
     sed -nE "s,^ *\"file\": \"($top/src/.*[.]cpp)\".*,\1,p" build/clang/compile_commands.json | sort -u |
-        awk '{print "#include \"" $0 "\"" > "build/tidy_batch_" (/src.tls/ ? "tls" : NR % 4) ".cpp"}'
+        awk '{print "#include \"" $0 "\"" > "build/tidy_batch_" (/src.tls/ ? "tls" : /src.ws/ ? "ws" : NR % 4) ".cpp"}'
     printf '%s\n' build/tidy_batch*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
         --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 -Iinclude -Isrc -Itests/support/kqueue
 }
