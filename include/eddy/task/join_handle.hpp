@@ -50,7 +50,7 @@ public:
         : id_(other.id_), thrown_(std::move(other.thrown_)), unread_of_(other.mark_as_read()) {}
     join_error& operator=(join_error other) noexcept {
         std::swap(id_, other.id_);
-        thrown_.swap(other.thrown_);
+        std::swap(thrown_, other.thrown_);
         // Now `other` has the former value of this error, which its destructor reports if it was not read.
         unread_of_.store(other.unread_of_.exchange(unread_of_.load(relaxed), relaxed), relaxed);
         return *this;
