@@ -162,10 +162,7 @@ names_of_the_system() {
 }
 
 # All tests with GCC -O0, on both drivers, except the next stage.
-check_test() {
-    build dev
-    run_tests dev -LE explore
-}
+check_test() { build_and_test dev; }
 
 # The interleavings of the lock-free code (tests/explore).
 check_explore() { build_and_test dev -L explore; }

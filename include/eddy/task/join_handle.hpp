@@ -86,7 +86,7 @@ public:
     [[nodiscard]] std::error_code to_error_code() const;
 
 private:
-    // relaxed: no data is read through `unread_of_`. It is atomic because several threads may read one error.
+    // relaxed: `unread_of_` publishes no other data. It is atomic because several threads may read one error.
     static constexpr auto relaxed = std::memory_order_relaxed;
 
     /// Returns the location of the spawn if the exception was not read before.
