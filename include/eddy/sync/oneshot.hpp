@@ -168,9 +168,10 @@ public:
         }
         const share channel = std::move(channel_);
         if (channel->complete()) return {};
-        std::expected<void, stored> returned(std::unexpect, *std::move(channel->value));
+        stored unsent = *std::move(channel->value);
         channel->value.reset();
-        return returned;
+        // No variable for the result: libc++ 19 cannot move a std::expected<void, std::expected<std::string, E>>.
+        return std::expected<void, stored>(std::unexpect, std::move(unsent));
     }
 
     /// send() for a channel of void.
