@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A chat in the browser: a page, and one WebSocket per browser. Each message goes to all browsers. Ctrl-C tells them
-// that the server goes away.
+// A chat in the browser: a page, and one WebSocket per browser. Each message goes to all browsers. On Ctrl-C,
+// the server closes each WebSocket with the code 1001 (going away).
 //     $ ./web_chat 127.0.0.1:8080     and open http://127.0.0.1:8080/ in two windows
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>

@@ -64,8 +64,8 @@ parking_place::parking_place(std::source_location where)
     : flag_(nullptr), stopped_before_(this_thread.stops_other_loops) {
     if (this_thread.runs_tasks()) {
         throw nested_runtime(
-            "wait() was called on a thread that runs an event loop or a runtime's tasks, which it would block: await "
-            "the future instead",
+            "wait(), or a function that calls it, such as blocking_recv(), was called on a thread that runs an event "
+            "loop or a runtime's tasks, which it would block: await the future instead",
             where);
     }
     flag_ = new wake_flag;

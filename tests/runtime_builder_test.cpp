@@ -10,10 +10,12 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include <eddy/runtime/core.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
 #include <eddy/task/task.hpp>
@@ -102,6 +104,23 @@ TEST(RuntimeBuilder, OneBuilderBuildsManyRuntimes) {
         EXPECT_EQ(second.block_on(number(2)), 2);
     }
     EXPECT_EQ(started, 4);
+}
+
+TEST(RuntimeBuilderDeathTest, ThrowingHookIsNamedWithItsException) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto hook = [](auto...) -> std::string { throw std::runtime_error("cannot log"); };
+    const auto run = [](eddy::runtime_builder builder) {
+        const auto rt = builder.worker_threads(1).build().value();
+        rt.block_on(rt.spawn(number(1))).value();
+    };
+    EXPECT_DEATH(run(eddy::runtime::builder().thread_name(hook)),
+                 "eddy: the function given to thread_name.. threw an exception.*: cannot log");
+    EXPECT_DEATH(run(eddy::runtime::builder().on_thread_start(hook)),
+                 "eddy: the function given to on_thread_start.. threw an exception.*: cannot log");
+    EXPECT_DEATH(run(eddy::runtime::builder().on_after_task_poll(hook)),
+                 "eddy: the function given to on_after_task_poll.. threw an exception.*: cannot log");
+    EXPECT_DEATH(eddy::core::builder().on_thread_park(hook).build().value().run(eddy::time::sleep(1ms)),
+                 "eddy: the function given to on_thread_park.. threw an exception.*: cannot log");
 }
 
 TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {

@@ -147,7 +147,7 @@ TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
 
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
     // Workers do not steal from the LIFO slot. But the watchdog worker checks every 2 ms and empties the LIFO slot of a
-    // stalled worker. Measured with an idle worker: the woken task starts after 2.1 ms.
+    // stalled worker. With another, idle worker, the woken task was measured to start 2.1 ms after its wake-up.
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
     const auto rt = make();
     auto best = steady_clock::duration::max();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The work-stealing runtime: threads, hooks, block_on, and refused calls. runtime_builder_test.cpp tests the other
-// settings.
+// The work-stealing runtime: threads, hooks, block_on(), and calls that are refused inside tasks. For worker counts,
+// drivers and missing resources, see runtime_builder_test.cpp.
 #include <eddy/future/select.hpp>
 #include <eddy/runtime/runtime.hpp>
 

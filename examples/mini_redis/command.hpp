@@ -69,7 +69,7 @@ void for_each_command(F f) {
 /// requests.
 void execute(call& request);
 
-/// Writes the error for an unknown subcommand of `of`.
+/// Writes the error reply for an unknown subcommand of the command that `of` names.
 outcome say_subcommand_unknown(call& request, std::string_view of);
 
 /// Returns the part of a word before the first NUL. Redis shows only this part in errors, because it treats words as C

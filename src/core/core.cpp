@@ -11,6 +11,7 @@
 
 #include "core/core_shared.hpp"
 #include "driver/choose.hpp"
+#include "runtime/hook.hpp"
 
 namespace eddy {
 // ---- core_handle ----
@@ -116,7 +117,7 @@ result<core> core_builder::build() const noexcept try {
                            hooks_.before_task_poll || hooks_.after_task_poll;
     if (has_hooks || poll_time_histogram_) {
         chosen.observes = std::make_unique<detail::core_shared::observer>();
-        chosen.observes->hooks = hooks_;
+        chosen.observes->hooks = detail::guarded(hooks_);
         chosen.observes->counts_poll_times = poll_time_histogram_;
     }
     if (max_io_events_ == 0) return std::unexpected(std::make_error_code(std::errc::invalid_argument));

@@ -20,12 +20,12 @@ class io_handle;
 class stream_source;
 
 /// The send buffer of a stream: bytes that write() has accepted and that the kernel has not taken yet. A stream has at
-/// most one send_slot; an idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored
-/// after the header in the same block, in a larger block after they have grown, or in a leased buffer.
-/// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the slot. `stream`
-/// and `owner` do not change.
+/// most one send buffer; an idle stream has none. The send buffer is a memory block of the frame pool. Its bytes are
+/// stored after the header in the same block, in a larger block after they have grown, or in a leased buffer.
+/// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the buffer.
+/// `stream` and `owner` do not change.
 struct send_slot {
-    /// The largest number of bytes in a slot, so that the block has one of the pool's sizes. The writing thread
+    /// The largest number of bytes in a send buffer, so that the block has one of the pool's sizes. The writing thread
     /// sends larger writes itself.
     static constexpr std::size_t most = largest_pooled - 160;
     /// The largest write, in bytes, that keeps a leased buffer in the slot. Larger writes are sent immediately,
@@ -45,7 +45,7 @@ struct send_slot {
     send_slot* next = nullptr;  ///< in the queue
     stream_source* stream;
     io_handle* owner;             ///< the io_handle of the stream
-    io_handle* sender = nullptr;  ///< the io_handle whose ring sends the slot
+    io_handle* sender = nullptr;  ///< the io_handle whose ring sends the send buffer
     /// The time at which a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
     io::leased_buffer lease;
@@ -61,13 +61,13 @@ struct send_slot {
     send_slot(stream_source& of, io_handle& at, std::uint32_t size) noexcept
         : stream(&of), owner(&at), bytes(inline_bytes()), capacity(size), inline_capacity_(size) {}
 
-    /// Creates an empty slot for at least `size` bytes. Returns null if there is no memory.
+    /// Creates an empty send buffer for at least `size` bytes. Returns null if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, std::size_t size) noexcept {
         // Leaves capacity for what a task may write next in the same poll, for example a small body after a header.
         return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_slot)));
     }
-    /// Creates a slot for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the lease,
-    /// if there is no memory.
+    /// Creates a send buffer for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the
+    /// lease, if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, io::leased_buffer& lease,
                                          std::span<const std::byte> from) noexcept {
         send_slot* const made = allocate(of, at, 0);
@@ -78,7 +78,7 @@ struct send_slot {
         made->lease = std::move(lease);
         return made;
     }
-    /// Destroys the slot and frees its memory.
+    /// Destroys the send buffer and frees its memory.
     void free() noexcept {
         const std::size_t size = sizeof(send_slot) + inline_capacity_;
         if (has_grown()) free_block_of(bytes, capacity);
@@ -91,7 +91,7 @@ struct send_slot {
     [[nodiscard]] bool is_empty() const noexcept { return begin == end; }
 
     /// Returns whether `size` more bytes fit; grows the block if necessary.
-    /// Preconditions: the slot is `queued`.
+    /// Preconditions: the send buffer is `queued`.
     [[nodiscard]] bool make_room(std::size_t size) noexcept {
         if (!lease.empty()) return size == 0;
         return size <= capacity - end || (end - begin + size <= most && grow());

@@ -37,15 +37,15 @@ struct ring_tick {
 ///     operation            how                                                             ends when
 ///     receive              multishot, into provided buffers; one per stream                a completion without F_MORE
 ///     accept               of one connection; one per listener                             its completion
-///     send                 of a slot, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS         enter() has taken it
+///     send                 of a send buffer, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS  enter() has taken it
 ///     watch the epoll      multishot poll                                                  the ring is closed
 ///     watch its waker      multishot poll, so that a wake-up needs no epoll_wait(2)        the ring is closed
 ///     cancel               by the receive's user_data                                      enter() has taken it
 ///
 /// No send is in flight between two ticks. With MSG_DONTWAIT, a send is complete when the enter() that submits it has
 /// taken it. Only a send that did not send everything leaves a completion: MSG_WAITALL turns a short count into a
-/// failure. So the kernel reads a slot's bytes only during that system call, as in send(2). The outcome is known once
-/// the completions of that call have been dispatched.
+/// failure. So the kernel reads a send buffer's bytes only during that system call, as in send(2). The outcome is known
+/// once the completions of that call have been dispatched.
 ///
 /// user_data is the address of the stream, with the kind of the operation in the low bits. 0 means none.
 ///
@@ -88,7 +88,7 @@ public:
     /// Cancels the receive and lets the kernel process the cancel immediately. The kernel has most likely released
     /// the socket afterwards. For a listener, also dispatches all completions, which runs wakers.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
-    /// Queues the slot for the next submission. Takes over the caller's reference to the stream.
+    /// Queues the send buffer for the next submission. Takes over the caller's reference to the stream.
     /// Preconditions: slot.sender is set.
     void queue(send_slot& slot) noexcept;
     /// The io_handle that this ring belongs to.
@@ -115,7 +115,7 @@ private:
     void settle_sends(unsigned taken) noexcept;
     void settle(send_slot& slot) noexcept;
 
-    /// A FIFO queue of slots, linked by send_slot::next.
+    /// A FIFO queue of send buffers, linked by send_slot::next.
     struct slot_queue {
         send_slot* first = nullptr;
         send_slot* last = nullptr;

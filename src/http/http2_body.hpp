@@ -74,7 +74,8 @@ public:
     /// unread bytes.
     [[nodiscard]] std::size_t detach() noexcept;
     [[nodiscard]] report news() noexcept;
-    /// Returns whether the client waits for "100 Continue". Then the caller must send it.
+    /// Returns whether the client still waits for "100 Continue", which the caller must then send. Later calls return
+    /// false.
     [[nodiscard]] bool ask() noexcept;
     /// Returns the error that the reader gets, or has got.
     [[nodiscard]] std::error_code failure() const noexcept;

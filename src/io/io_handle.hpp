@@ -105,11 +105,12 @@ public:
     void close_stream(stream_source& stream) noexcept;
     /// Closes a stream that close_stream() has left to the driver, and that has no operation in flight.
     void finish_closing(stream_source& stream) noexcept;
-    /// Adds `what` to the events that the epoll reports for the stream. Returns whether that changed anything.
+    /// Adds `what` to the events that the driver reports for the stream. Returns whether that changed anything.
     /// Errors: runtime_shutdown; bad_file_descriptor after the stream was removed; what epoll_ctl(2) reports.
     result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
-    /// Adds writability to the events that the epoll reports for a stream, or for a source that was added without it.
-    /// Returns whether that changed anything.
+    /// Adds writability to the events that the driver reports for a stream, or for a source that was registered without
+    /// it. Returns whether that changed anything.
+    /// Errors: those of watch_stream().
     /// Preconditions: the source is registered.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
     /// Stops watching the stream for reading, after a ring has started to receive.

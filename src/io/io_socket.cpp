@@ -56,7 +56,7 @@ auto short_write(std::size_t size, descriptor_kind kind) noexcept {
 }  // namespace
 
 void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
-    // SAFETY: a future removes itself from its slot before it is destroyed, so the record exists.
+    // SAFETY: a future removes itself from its waker slot before it is destroyed, so the record exists.
     if (const wait_record* const waits = source.owner()) end_borrowed(source_location_of(waits->polled_at()));
 }
 

@@ -165,7 +165,7 @@ void scheduled_io::clear_wakers() noexcept {
     guard.unlock();
 }
 
-/// Takes the wakers of both slots. Requires the lock. The caller drops the wakers after the unlock.
+/// Takes the wakers of both waker slots. Requires the lock. The caller drops the wakers after the unlock.
 scheduled_io::wakers scheduled_io::take_wakers() noexcept {
     // relaxed: see wait().
     reader_.owner.store(nullptr, std::memory_order_relaxed);

@@ -103,17 +103,18 @@ public:
         return seen;
     }
 
-    /// Same as look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
-    /// previous one. `owner` is the record of the polling future, for leave_slot(); null if leave_slot() will not be
-    /// called.
+    /// Same as look(). If nothing is ready, also stores the waker in the waker slot of the direction, where it replaces
+    /// the previous one. `owner` is the record of the polling future, for leave_slot(); null if leave_slot() will not
+    /// be called.
     [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const wait_record* owner);
     /// Same as poll_ready(), for a caller whose look() has just found nothing ready.
     [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const wait_record* owner);
 
-    /// Removes the waker that `owner` stored in the slot, if it is still there.
+    /// Removes the waker that `owner` stored in the waker slot, if it is still there.
     void leave_slot(direction way, const wait_record* owner) noexcept;
 
-    /// Returns the record of a future that has a waker in a slot and will call leave_slot(); null if there is none.
+    /// Returns the record of a future whose waker is in a waker slot and that will call leave_slot(); null if there is
+    /// none.
     [[nodiscard]] const wait_record* owner() const noexcept;
 
     /// Same as poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.

@@ -33,7 +33,7 @@ constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
 constexpr unsigned small_streak = 16;
 
-// The time until the next check of a lingering stream whose time is over, but whose slot is being sent by a ring.
+// The time until the next check of a lingering stream whose time is over, but whose send buffer a ring is sending.
 constexpr auto look_again = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -498,7 +498,7 @@ void stream_source::on_ready(io_handle& owner, io::ready what) noexcept {
             closes = has(wants_close) && !has(receives);
         } else if (what.intersects(io::ready::writable)) {
             what -= io::ready::writable;
-            set(writer_waits);  // reported when the slot is free
+            set(writer_waits);  // reported when the send buffer is free
         }
     }
     if (!what.is_empty()) set_readiness(what);

@@ -59,15 +59,15 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///                                                                            reports bytes
 ///     more_wait      owner: more connections     task: there are none        the task calls accept(2) before it uses
 ///                    may be waiting                                          the ring, which saves a tick for each
-///     writer_waits   task: found the slot full   the thread that frees it    "writable" is to be reported
+///     writer_waits   task: found the send buffer full   the thread that frees it    "writable" is to be reported
 ///     closing        the socket's destructor     -                           received data is discarded, and no
 ///                                                                            receive begins
 ///     wants_close    the socket's destructor,    -                           the driver closes the descriptor when
 ///                    if operations are in flight                             the operations have ended
 ///     gone           the thread that closes      -                           later completions are discarded
 ///
-/// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued slot have one
-/// reference each.
+/// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued send buffer have
+/// one reference each.
 class stream_source : public scheduled_io {
 public:
     /// The kind of source: a connection or a listener.
@@ -219,8 +219,8 @@ public:
     /// Processes events of the epoll.
     void on_ready(io_handle& owner, io::ready what) noexcept;
 
-    /// Returns the bytes to send for a queued slot; empty if there are none. Sets `is_awaited` if a task waits for
-    /// the send.
+    /// Returns the bytes of a queued send buffer; empty if there are none. Sets `is_awaited` if a task waits for the
+    /// send.
     [[nodiscard]] std::span<const std::byte> begin_send(send_slot& slot, bool& is_awaited) noexcept;
     /// Processes the completion of a send that has failed, or has not sent everything.
     void send_completed(int result) noexcept;
@@ -307,8 +307,8 @@ private:
     std::uint16_t streak_ : 4 = 0;        // large chunks in a row; in large-transfer mode, small reads
     std::uint16_t queued_ : 13 = 0;       // number of chunks
     std::uint16_t is_watched_ : 1 = 0;    // by the epoll, for reading
-    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for the outcome of the slot
-    std::uint16_t shuts_down_ : 1 = 0;    // shut the writing side down when the slot is free
+    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for the outcome of the send buffer
+    std::uint16_t shuts_down_ : 1 = 0;    // shut the writing side down when the send buffer is free
     received_chunk* newest_ = nullptr;    // a circular list: its `next` is the oldest chunk
     send_slot* slot_ = nullptr;
 };

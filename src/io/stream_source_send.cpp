@@ -52,8 +52,8 @@ result<std::size_t> stream_source::write_leased(io_handle& owner, uring* ring, i
     return from.size();
 }
 
-/// Appends to the slot, or reports an error. Unlocks `guard`.
-/// Preconditions: there is a slot or an error.
+/// Appends to the send buffer, or reports an error. Unlocks `guard`.
+/// Preconditions: there is a send buffer or an error.
 result<std::size_t> stream_source::append(io_handle& owner, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
@@ -70,8 +70,8 @@ result<std::size_t> stream_source::append(io_handle& owner, send_list from, std:
     return std::unexpected(awaited ? would_block() : awaited.error());
 }
 
-/// Sends the slot's bytes and then `from` directly, because `from` does not fit into the slot. Returns how many
-/// bytes of `from` were sent. Requires the lock.
+/// Sends the send buffer's bytes and then `from` directly, because `from` does not fit into it. Returns how
+/// many bytes of `from` were sent. Requires the lock.
 result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     const std::size_t before = slot_->rest().size();
     const iovec_list list(slot_->rest(), from);
@@ -92,7 +92,7 @@ std::error_code stream_source::take_send_error() noexcept {
     return system_error(std::exchange(send_error_, std::uint8_t{0}));
 }
 
-/// Passes the slot to the ring. Unlocks `guard`.
+/// Passes the send buffer to the ring. Unlocks `guard`.
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
     slot.sender = &ring.owner();  // under the lock, as everything that other threads access: see lose_ring()
     slot_ = &slot;
@@ -141,12 +141,13 @@ bool stream_source::shut_down_when_sent() noexcept {
     return false;
 }
 
-/// Makes the stream report "writable" when the slot is free. Requires the lock.
+/// Makes the stream report "writable" once its send buffer is free.
+/// Preconditions: the caller holds the stream's lock; there is a send buffer.
 void stream_source::await_slot() noexcept {
     set(writer_waits);
-    // The thread that owns the slot's ring may be sleeping in the system call that has sent the slot, and would process
-    // the result only afterwards. Wake it under the lock: after the unlock, that thread may have processed the result
-    // and destroyed the io_handle.
+    // The thread that owns the ring may still be sleeping in the system call that has sent the buffer. It would process
+    // the result only after that call. Wake it under the lock: after the unlock, that thread may have processed the
+    // result and destroyed the io_handle.
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
 }
 
@@ -161,7 +162,7 @@ result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_l
     return ok();
 }
 
-/// Sends the rest of the slot as far as the socket accepts it. Requires the lock.
+/// Sends the rest of the send buffer as far as the socket accepts it. Requires the lock.
 void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send_without_waiting(fd_, slot_->rest());
@@ -176,14 +177,15 @@ void stream_source::free_slot() noexcept {
 }
 
 /// Shuts the writing side down if that was requested. Requires the lock.
-/// Preconditions: the slot is free.
+/// Preconditions: the send buffer is free.
 void stream_source::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, sys::half::sending));
     shuts_down_ = 0;
 }
 
-/// Reports the outcome of the slot to the writer, if the slot `is_free`, and to the reader. Unlocks `guard`.
+/// Reports the outcome of the send buffer to the reader, and if the buffer `is_free` also to the writer. Unlocks
+/// `guard`.
 void stream_source::report_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
     io::ready now;
     if (is_free && has(writer_waits)) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "io/accept.hpp"
-#include "runtime/uncaught.hpp"
+#include "runtime/hook.hpp"
 
 namespace eddy::detail {
 
@@ -47,7 +47,7 @@ void report_connection(unread_failure&& failure, const std::source_location& whe
     }
     made.exception = std::move(failure.thrown);
     if (made.exception != nullptr) describe_exception(made);
-    if (handler) return call_error_hook("serve_options::on_error()", [&] { handler(made); });
+    if (handler) return call_hook("serve_options::on_error()", [&] { handler(made); });
     std::fprintf(stderr, "eddy: a connection of serve() at %s:%u %s: %s\n", where.file_name(), where.line(),
                  made.exception != nullptr ? "threw" : "failed", made.message.c_str());
 } catch (const std::bad_alloc&) {
@@ -61,7 +61,7 @@ void report_failed_accept(const std::error_code& error, const std::source_locati
     made.spawned_at = where;
     made.code = error;
     made.message = "cannot accept a connection: " + error.message();
-    if (handler) return call_error_hook("serve_options::on_error()", [&] { handler(made); });
+    if (handler) return call_hook("serve_options::on_error()", [&] { handler(made); });
     std::fprintf(stderr, "eddy: serve() at %s:%u %s\n", where.file_name(), where.line(), made.message.c_str());
 } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "eddy: serve() at %s:%u cannot accept a connection\n", where.file_name(), where.line());

@@ -12,6 +12,7 @@
 #include <eddy/error.hpp>
 
 #include "driver/choose.hpp"
+#include "runtime/hook.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
@@ -88,7 +89,7 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
 std::unique_ptr<const runtime_hooks> pool::used_hooks(const runtime_hooks& hooks) {
     const bool any = hooks.thread_start || hooks.thread_stop || hooks.before_park || hooks.after_unpark ||
                      hooks.task_spawn || hooks.task_terminate || hooks.before_task_poll || hooks.after_task_poll;
-    return any ? std::make_unique<const runtime_hooks>(hooks) : nullptr;
+    return any ? std::make_unique<const runtime_hooks>(guarded(hooks)) : nullptr;
 }
 
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
@@ -102,7 +103,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
       thread_name_(chosen.thread_name_),
-      name_thread_(chosen.name_thread_),
+      name_thread_(guarded("thread_name()", chosen.name_thread_)),
       stack_size_(chosen.stack_size_),
       driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
@@ -118,9 +119,11 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
     blocking.keep_alive = chosen.keep_alive_;
     blocking.stack_size = chosen.stack_size_;
-    blocking.name_thread = chosen.name_thread_;
-    blocking.on_thread_start = chosen.hooks_.thread_start;
-    blocking.on_thread_stop = chosen.hooks_.thread_stop;
+    blocking.name_thread = name_thread_;
+    if (hooks_ != nullptr) {
+        blocking.on_thread_start = hooks_->thread_start;
+        blocking.on_thread_stop = hooks_->thread_stop;
+    }
     blocking_ = blocking_pool::make(std::move(blocking));
 }
 

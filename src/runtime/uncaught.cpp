@@ -7,6 +7,7 @@
 
 #include <eddy/detail/core_loop.hpp>
 
+#include "runtime/hook.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/runtime_context.hpp"
 
@@ -37,22 +38,7 @@ unobserved_error public_error(const unread_failure& failure, const std::source_l
     return made;
 }
 
-std::string text_of(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& e) {
-        return e.what();
-    } catch (...) {
-        return "an exception that is not a std::exception";
-    }
-}
-
 }  // namespace
-
-void error_hook_has_thrown(const char* hook, const std::exception_ptr& thrown) noexcept {
-    fatal_error(std::string("the function given to ") + hook +
-                " threw an exception, which it must not: " + text_of(thrown));
-}
 
 void print_failure(const unread_failure& failure, const std::source_location& where, std::string_view name) noexcept
     try {
@@ -69,9 +55,9 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,
              const unobserved_error_handler& on_error) noexcept {
     if (failure.thrown != nullptr && on_uncaught) {
-        call_error_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
+        call_hook("on_uncaught()", [&] { on_uncaught(std::move(failure.thrown), where); });
     } else if (failure.error != nullptr && on_error) {
-        call_error_hook("on_unobserved_error()", [&] { on_error(public_error(failure, where, name)); });
+        call_hook("on_unobserved_error()", [&] { on_error(public_error(failure, where, name)); });
     } else {
         print_failure(failure, where, name);
     }

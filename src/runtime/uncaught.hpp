@@ -17,19 +17,6 @@ namespace eddy::detail {
 void print_failure(const unread_failure& failure, const std::source_location& where,
                    std::string_view name = {}) noexcept;
 
-/// Ends the process with a message: a handler of errors has thrown. `hook` is the function that has set the handler.
-[[noreturn]] void error_hook_has_thrown(const char* hook, const std::exception_ptr& thrown) noexcept;
-
-/// Calls a handler of errors.
-template <class F>
-void call_error_hook(const char* hook, F call) noexcept {
-    try {
-        call();
-    } catch (...) {
-        error_hook_has_thrown(hook, std::current_exception());
-    }
-}
-
 /// Passes a failure to the handler for its kind. Prints it if that handler is empty.
 void pass_on(unread_failure& failure, const std::source_location& where, std::string_view name,
              const std::function<void(std::exception_ptr, const std::source_location&)>& on_uncaught,

@@ -28,7 +28,9 @@ bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
         if (root.where != nullptr && is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
     } else if (root.active != nullptr) {
-        throw misuse("a task was polled from inside its own poll");
+        throw misuse(
+            "a task or generator was polled from inside its own poll, or on two threads at the same time: only one "
+            "task may await it");
     } else if (may_be_full(native_stack_pointer())) [[unlikely]] {
         // The awaits of a frame's first poll check the native stack. Later polls may need more of it than the first.
         check_native_stack(call_site_of(cx.where()));

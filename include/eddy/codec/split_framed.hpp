@@ -50,7 +50,7 @@ constexpr bool check_sent() {
     }
 }
 
-/// A placeholder for halves that could not be created, after an error message.
+/// The result of split() after a failed static_assert, so that the compiler reports no further errors.
 struct broken_framed_halves {
     broken_stream sink;
     broken_stream stream;

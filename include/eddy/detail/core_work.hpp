@@ -135,7 +135,7 @@ private:
     [[no_unique_address]] cell_work<stored> work_;
 };
 
-/// Creates a task without a join handle and queues it. On the loop's thread.
+/// Creates a task without a join handle, queues it and returns it. Call this only on the loop's thread.
 template <class W>
 core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
     core_task& made = *pool_new<work_task<std::decay_t<W>>>(loop, where, std::forward<W>(work));

@@ -74,6 +74,7 @@ public:
     /// Errors: those of the previous write; runtime_shutdown if its job was cancelled.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
     /// Waits until the job of the previous write has ended.
+    /// Errors: those of the previous write; runtime_shutdown if its job was cancelled.
     poll_result<result<void>> poll_flush(context& cx);
     poll_result<result<void>> poll_shutdown(context& cx) { return poll_flush(cx); }
 

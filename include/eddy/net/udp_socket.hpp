@@ -288,7 +288,7 @@ private:
     socket_addr to_;
 };
 
-/// The future of udp_socket::send_to() for a container that it owns.
+/// The future of udp_socket::send_to() for a container, which the future owns.
 /// Cancel safety: safe. If it is destroyed before it is ready, nothing was sent.
 /// Thread safety: one thread at a time.
 template <class T>

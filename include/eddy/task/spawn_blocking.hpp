@@ -52,13 +52,14 @@ private:
 
 }  // namespace detail
 
-/// Calls a blocking or long-running function on this thread, and returns its result. Meanwhile another thread
-/// runs the worker of this thread: its other tasks, its sockets and its timers. The calling task itself does not
-/// progress, nor do futures that it would `join` or `select` with this call.
+/// Calls a blocking or long-running function on this thread, and returns its result. Meanwhile another thread runs this
+/// thread's worker: its other tasks, its sockets and its timers. The calling task makes no progress. Neither do the
+/// other futures of a `join` or `select` in which this call is made.
 ///
+/// Outside of a runtime, or if no other thread is available, this only calls the function.
 /// Errors: throws `misuse` on the thread of an event loop (`core`), whose tasks cannot migrate: use spawn_blocking
-/// there. Outside of a runtime, and if no other thread is available, it only calls the function.
-/// Cost: a switch of the worker to another thread, unless the function returns sooner.
+/// there.
+/// Cost: the worker moves to another thread, unless the function returns before that thread has taken the worker over.
 template <class F>
 decltype(auto) block_in_place(F&& f, std::source_location where = std::source_location::current()) {
     const detail::in_place_scope scope(where);

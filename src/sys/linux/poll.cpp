@@ -176,8 +176,8 @@ waker::~waker() {
 }
 
 result<void> waker::wake() const noexcept {
-    // Each write is an edge, whatever the counter is. So the counter is not read until it is full, after 2^64 - 2
-    // wake-ups.
+    // Each write(2) causes an edge-triggered event, whatever the value of the counter is. So the counter needs no read
+    // until it is full, which takes 2^64 - 2 wake-ups.
     constexpr std::uint64_t one = 1;
     while (::write(fd_, &one, sizeof one) < 0) {
         if (errno != EAGAIN) return std::unexpected(last_error());
