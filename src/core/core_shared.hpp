@@ -178,7 +178,7 @@ private:
     unobserved_error_handler on_unobserved_error_;
 };
 
-// The reference count of a task, and its abort. Any thread.
+// The reference count of a task, and its abort. The functions may be called on any thread.
 void retain_core_task(core_task& task) noexcept;
 void release_core_task(core_task& task) noexcept;
 void cancel_core_task(core_task& task) noexcept;

@@ -39,17 +39,19 @@ struct driver_tick {
 /// The operations of a readiness driver. Each comment names the threads that may call the operation.
 template <class D>
 concept driver_like = requires(D d, int fd, source_key key, io::interest wanted, max_wait timeout) {
-    // Any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that already holds.
+    // Callable on any thread. `fd` stays open until unwatch(). Edge-triggered, but also reports a condition that
+    // already holds.
     { d.watch(fd, key, wanted) } -> std::same_as<result<void>>;
-    // Any thread. `fd` is watched. If a condition already holds, reports it once more.
+    // Callable on any thread. `fd` is watched. If a condition already holds, reports it once more.
     { d.watch_again(fd, key, wanted) } -> std::same_as<result<void>>;
-    // Any thread. A driver tick in progress may still report the key.
+    // Callable on any thread. A driver tick in progress may still report the key.
     { d.unwatch(fd) } -> std::same_as<result<void>>;
     // One thread at a time. Retries after EINTR. Calls on_event(key, io::ready) for each event.
     {
         d.turn(timeout, [](source_key, io::ready) {})
     } -> std::same_as<result<driver_tick>>;
-    // Any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick count as one.
+    // Callable on any thread. Ends the driver tick in progress, or the next one. Several wake-ups before that tick
+    // count as one.
     { d.wake() } noexcept;
     // Call make_alarm() before the first tick. Call set_alarm() on the thread that is about to run a tick. The alarm
     // ends the tick that runs when the delay is over, or the next one. set_alarm() has no effect while an alarm is set.

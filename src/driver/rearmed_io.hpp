@@ -10,7 +10,7 @@ namespace eddy::detail {
 /// edge-triggered driver needs no such call.
 class rearming_driver {
 public:
-    /// Asks the system again for conditions that a task has cleared. Any thread.
+    /// Asks the system again for conditions that a task has cleared. Callable on any thread.
     virtual void rearm(int fd, source_key key, io::ready cleared) noexcept = 0;
 
 protected:

@@ -48,7 +48,7 @@ public:
     /// Errors: what io_uring_register(2) reports.
     [[nodiscard]] std::error_code enable() noexcept;
     /// Closes the ring. The kernel cancels the operations in flight some time later. In a forked child it only
-    /// closes the child's descriptor. Any thread.
+    /// closes the child's descriptor. Callable on any thread.
     void close() noexcept;
 
     // ---- The owner ----

@@ -23,7 +23,7 @@ public:
     buffer_owner(const buffer_owner&) = delete;
     buffer_owner& operator=(const buffer_owner&) = delete;
 
-    /// Returns a leased buffer. `buffer` is the first byte of the buffer, not of its data. Any thread.
+    /// Returns a leased buffer. `buffer` is the first byte of the buffer, not of its data. Callable on any thread.
     void give_back(std::byte* buffer) noexcept;
 
     /// Frees the kept buffers, and the buffer owner itself when the last leased buffer has returned. Call it once, on
@@ -37,9 +37,9 @@ protected:
     /// Makes this thread the owner thread.
     void set_owner() noexcept;
 
-    /// Stores a returned buffer for reuse. On the owner thread.
+    /// Stores a returned buffer for reuse. Only on the owner's thread.
     virtual void keep(std::byte* buffer) noexcept = 0;
-    /// Frees a buffer. Any thread.
+    /// Frees a buffer. Callable on any thread.
     virtual void discard(std::byte* buffer) noexcept = 0;
     /// Frees the buffers that keep() has stored. Called by close().
     virtual void discard_kept() noexcept = 0;
@@ -66,7 +66,7 @@ private:
     atomic<const void*> owner_;
     // Accessed on the owner thread only.
     std::int64_t leased_ = 0;
-    // A list, newest first; closed() permanently after close(). Any thread.
+    // A list, newest first; closed() permanently after close(). Any thread may use it.
     atomic<returned_buffer*> returned_{nullptr};
     // The number of buffers returned after close(), minus the number that was leased at close(). The change that makes
     // it zero frees the buffer owner.

@@ -19,7 +19,7 @@ public:
     /// Creates a pool that this thread owns.
     buffer_pool() noexcept = default;
 
-    /// Returns a buffer of `buffer_size` bytes. On the owner thread.
+    /// Returns a buffer of `buffer_size` bytes. Only on the owner's thread.
     /// Errors: throws std::bad_alloc.
     [[nodiscard]] std::byte* take();
 

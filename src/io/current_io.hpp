@@ -28,7 +28,7 @@ class uring;
 [[nodiscard]] uring* ring_here() noexcept;
 
 /// Makes `io` the fallback reactor of the process. It cannot be replaced later. Returns false if there already is
-/// one. Any thread.
+/// one. Callable on any thread.
 [[nodiscard]] bool set_fallback_io(io_handle& io) noexcept;
 
 }  // namespace eddy::detail

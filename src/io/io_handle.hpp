@@ -137,9 +137,9 @@ public:
     /// Cost: one uncontended compare-exchange in addition to the system call.
     result<std::size_t> turn(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
 
-    /// Runs one tick for an owner that is busy, without waiting for anything. Any thread. Returns nothing if
-    /// another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still ends
-    /// the owner's next tick.
+    /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
+    /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still
+    /// ends the owner's next tick.
     [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
 
     /// The parts of turn_for_stalled_owner(), for a thread that does other work for the owner under the driver lock.

@@ -132,7 +132,7 @@ void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready w
         wake_waiters(what);
 }
 
-/// Takes the waker of this direction, if `what` concerns it. Requires the lock.
+/// Takes the waker of this direction, if `what` concerns it. The caller holds the lock.
 eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
     waker_slot& kept = slot_of(way);
     if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
@@ -165,7 +165,7 @@ void scheduled_io::clear_wakers() noexcept {
     guard.unlock();
 }
 
-/// Takes the wakers of both waker slots. Requires the lock. The caller drops the wakers after the unlock.
+/// Takes the wakers of both waker slots. The caller holds the lock, and drops the wakers after the unlock.
 scheduled_io::wakers scheduled_io::take_wakers() noexcept {
     // relaxed: see wait().
     reader_.owner.store(nullptr, std::memory_order_relaxed);

@@ -126,7 +126,7 @@ void stream_source::begin_or_request(io_handle& owner, std::unique_lock<spin_loc
     if (has(wants_receive)) request_service(owner, std::move(guard));
 }
 
-/// Returns whether the task reads without the ring. Requires the lock.
+/// Returns whether the task reads without the ring. The caller holds the lock.
 bool stream_source::is_left_to_reader() const noexcept {
     return is_listener() ? has(reads_itself) : has(in_large_transfer_mode);
 }
@@ -136,7 +136,7 @@ std::error_code stream_source::has_read_end() noexcept {
     return reset_of_send();
 }
 
-/// Removes the oldest chunk. Returns null if there is none. Requires the lock.
+/// Removes the oldest chunk. Returns null if there is none. The caller holds the lock.
 received_chunk* stream_source::pop_oldest() noexcept {
     if (newest_ == nullptr) return nullptr;
     received_chunk* const oldest = newest_->next;
@@ -210,7 +210,7 @@ void stream_source::has_read(std::size_t count) noexcept {
     clear(reads_itself);  // the next read uses the ring
 }
 
-/// Returns whether this chunk starts the large-transfer mode. Requires the lock.
+/// Returns whether this chunk starts the large-transfer mode. The caller holds the lock.
 bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
     if (is_listener() || has(in_large_transfer_mode) || !has_streak(count >= large_piece, large_streak)) return false;
     set(in_large_transfer_mode);
@@ -218,7 +218,7 @@ bool stream_source::enters_large_transfer_mode(std::size_t count) noexcept {
 }
 
 /// Counts an event of a streak, or ends the streak if `one_more` is false. Returns whether this is the `length`-th
-/// event in a row. Requires the lock.
+/// event in a row. The caller holds the lock.
 bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
     streak_ = so_far % length & 15;
@@ -271,7 +271,7 @@ stream_source::end_action stream_source::end(bool is_copy_in_child) noexcept {
 }
 
 /// Drops the received data and a request for a receive, and sends the queued bytes. Returns the next step of the
-/// caller. Requires the lock.
+/// caller. The caller holds the lock.
 stream_source::end_action stream_source::end_transfers() noexcept {
     set(closing);
     clear(wants_receive);
@@ -326,7 +326,7 @@ bool stream_source::give_up_now() noexcept {
     return !has(receives);
 }
 
-/// Makes the close reset the connection, and drops the unsent bytes. Requires the lock.
+/// Makes the close reset the connection, and drops the unsent bytes. The caller holds the lock.
 void stream_source::reset_and_drop_rest() noexcept {
     // Otherwise the peer would take the part that it has received for the whole data.
     sys::reset_at_close(fd_);
@@ -433,7 +433,7 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     return is_enough;
 }
 
-/// Appends a chunk to the queue. Requires the lock.
+/// Appends a chunk to the queue. The caller holds the lock.
 void stream_source::push_newest(received_chunk& chunk) noexcept {
     if (newest_ == nullptr) {
         chunk.next = &chunk;

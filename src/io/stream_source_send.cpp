@@ -71,7 +71,7 @@ result<std::size_t> stream_source::append(io_handle& owner, send_list from, std:
 }
 
 /// Sends the send buffer's bytes and then `from` directly, because `from` does not fit into it. Returns how
-/// many bytes of `from` were sent. Requires the lock.
+/// many bytes of `from` were sent. The caller holds the lock.
 result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     const std::size_t before = slot_->rest().size();
     const iovec_list list(slot_->rest(), from);
@@ -86,7 +86,7 @@ result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     return *count - before;
 }
 
-/// Returns the error of a send that was not reported yet, if any. Requires the lock.
+/// Returns the error of a send that was not reported yet, if any. The caller holds the lock.
 std::error_code stream_source::take_send_error() noexcept {
     if (send_error_ == 0 || send_error_ == was_shut_down) return {};
     return system_error(std::exchange(send_error_, std::uint8_t{0}));
@@ -162,7 +162,7 @@ result<void> stream_source::await_slot(io_handle& owner, std::unique_lock<spin_l
     return ok();
 }
 
-/// Sends the rest of the send buffer as far as the socket accepts it. Requires the lock.
+/// Sends the rest of the send buffer as far as the socket accepts it. The caller holds the lock.
 void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send_without_waiting(fd_, slot_->rest());
@@ -176,7 +176,7 @@ void stream_source::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
-/// Shuts the writing side down if that was requested. Requires the lock.
+/// Shuts the writing side down if that was requested. The caller holds the lock.
 /// Preconditions: the send buffer is free.
 void stream_source::shut_down_if_requested() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
@@ -252,7 +252,7 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
 // ---- For the reading direction, and for the close ----
 
 /// Returns the error that a read at the end of the stream must report, if any. Returns would_block() if a send is
-/// in flight: "readable" is reported when its result is known. Requires the lock.
+/// in flight: "readable" is reported when its result is known. The caller holds the lock.
 std::error_code stream_source::reset_of_send() noexcept {
     // The kernel reports a reset once, and may have reported it to a send. The ring of that send may belong to
     // another event loop, which has yet to dispatch the completion. (EPIPE is not a reset: the peer had closed before.)
@@ -264,7 +264,7 @@ std::error_code stream_source::reset_of_send() noexcept {
     return send_error_ == EPIPE ? std::error_code() : take_send_error();
 }
 
-/// Requires the lock.
+/// The caller holds the lock.
 bool stream_source::has_unsent() const noexcept { return slot_ != nullptr && !slot_->is_empty(); }
 
 }  // namespace eddy::detail

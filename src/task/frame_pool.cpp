@@ -67,7 +67,7 @@ void abandon_heap(owned_heap* heap) noexcept {
     abandoned = heap;
 }
 
-/// Returns a list of blocks to their heap. Any thread.
+/// Returns a list of blocks to their heap. Callable on any thread.
 void return_to_owner(owned_heap& to, free_block* first, free_block* last) noexcept {
     // release: pairs with the acquire in take_returned(). The owner sees the links and the last use of the blocks.
     // relaxed for the load and for failures: the exchange validates the value.

@@ -137,7 +137,7 @@ time_driver::time_point time_driver::instant_of(std::uint64_t at) const noexcept
 
 // ---- Arming ----
 
-/// Links the entry. Returns true if its deadline is now the earliest. Requires the lock.
+/// Links the entry. Returns true if its deadline is now the earliest. The caller holds the lock.
 inline bool time_driver::link(timer_entry& entry) noexcept {
     // relaxed: fire() reads the state under the lock.
     entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);

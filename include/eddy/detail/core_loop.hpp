@@ -13,16 +13,16 @@ namespace eddy::detail {
 // The functions of an event loop's shared state that templates call. The class core_shared is in src/core. "The loop's
 // thread" is the thread that created the event loop; functions without a thread note are called there only.
 
-/// Adds a reference to the event loop's shared state. Any thread.
+/// Adds a reference to the event loop's shared state. Callable on any thread.
 EDDY_API void retain(core_shared& loop) noexcept;
-/// Drops a reference; the last one frees the shared state. Any thread.
+/// Drops a reference; the last one frees the shared state. Callable on any thread.
 EDDY_API void release(core_shared& loop) noexcept;
 
 /// Returns whether spawning is impossible: the event loop was destroyed, or this is a forked child and the driver
 /// belongs to the parent process.
 [[nodiscard]] EDDY_API bool is_closed(const core_shared& loop) noexcept;
 
-/// Throws `wrong_thread` unless the calling thread is the loop's thread. Any thread.
+/// Throws `wrong_thread` unless the calling thread is the loop's thread. Callable on any thread.
 EDDY_API void check_thread(const core_shared& loop, std::source_location where);
 
 /// Queues a new task for its first poll.
@@ -36,7 +36,7 @@ EDDY_API void report_failure(core_shared& loop, unread_failure failure, const st
                              std::string_view name = {}) noexcept;
 
 /// Sends a job to the event loop. Returns false if the event loop is closed: then the caller still owns the job.
-/// Any thread.
+/// Callable on any thread.
 [[nodiscard]] EDDY_API bool send_job(core_shared& loop, inbound_node& job) noexcept;
 
 /// Throws unless run() and turn() are allowed: on the loop's thread, and not from inside an event loop or a worker.

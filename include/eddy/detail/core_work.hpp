@@ -169,7 +169,8 @@ private:
     W work_;
 };
 
-/// Sends work to an event loop. Returns false, and destroys the work, if the event loop is closed. Any thread.
+/// Sends work to an event loop. Returns false, and destroys the work, if the event loop is closed. Callable on any
+/// thread.
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
     using job = work_job<std::decay_t<W>>;

@@ -83,7 +83,7 @@ inline namespace from_pool {
     return allocate_block_slowly(size);
 }
 
-/// Frees a block that allocate_block(size) returned, with the same `size`. Any thread.
+/// Frees a block that allocate_block(size) returned, with the same `size`. Callable on any thread.
 inline void free_block_of(void* block, std::size_t size) noexcept {
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
     if (size_class >= size_class_count) [[unlikely]] {
@@ -128,7 +128,7 @@ template <class T, class... Args>
     }
 }
 
-/// Destroys an object that pool_new<T>() has created. Any thread.
+/// Destroys an object that pool_new<T>() has created. Callable on any thread.
 template <class T>
 void pool_delete(T* object) noexcept {
     object->~T();
@@ -146,7 +146,7 @@ template <class T, class... Args>
     }
 }
 
-/// Destroys an object that pool_make<T>() has created. Any thread.
+/// Destroys an object that pool_make<T>() has created. Callable on any thread.
 template <class T>
 void pool_destroy(T* object) noexcept {
     if constexpr (alignof(T) <= size_class_step) {

@@ -22,14 +22,14 @@ class local_tasks;
 /// Creates the shared state of a local set, with one reference.
 /// Errors: throws std::bad_alloc.
 [[nodiscard]] EDDY_API local_tasks& make_local_tasks();
-// The reference count. Any thread.
+// The reference count. Both functions may be called on any thread.
 EDDY_API void retain(local_tasks& tasks) noexcept;
 EDDY_API void release(local_tasks& tasks) noexcept;
 [[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
 
-/// Queues a new task. If the set is closed, the task is cancelled immediately. Any thread.
+/// Queues a new task. If the set is closed, the task is cancelled immediately. Callable on any thread.
 EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
-/// Returns the approximate number of tasks. Any thread.
+/// Returns the approximate number of tasks. Callable on any thread.
 [[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
 
 /// Destroys all tasks and rejects new ones.

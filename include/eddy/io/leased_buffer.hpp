@@ -13,7 +13,8 @@ namespace eddy::detail {
 class buffer_owner;
 class io_socket;
 
-/// Returns a leased buffer to its owner. `buffer` is the first byte of the buffer, not of its data. Any thread.
+/// Returns a leased buffer to its owner. `buffer` is the first byte of the buffer, not of its data. Callable on any
+/// thread.
 EDDY_API void give_back(buffer_owner& owner, std::byte* buffer) noexcept;
 
 }  // namespace eddy::detail
