@@ -213,7 +213,7 @@ TEST(FramedRead, ReadingContinuesAfterTheEndWhenBytesArrive) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
-TEST(FramedRead, FullBufferIsNotTheEnd) {
+TEST(FramedRead, FullReadBufferIsNotTakenForEndOfStream) {
     for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
         chop how;
         how.most = 100;

@@ -254,7 +254,7 @@ TEST(NetServe, HandlersErrorIsPrintedByDefault) {
     EXPECT_NE(text.find(" failed: " + make_error_code(std::errc::protocol_error).message()), text.npos) << text;
 }
 
-TEST(NetServeDeathTest, HookThatThrowsIsNamedWithItsException) {
+TEST(NetServeDeathTest, MessageNamesThrowingHookAndItsException) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {

@@ -106,7 +106,7 @@ TEST(RuntimeBuilder, OneBuilderBuildsManyRuntimes) {
     EXPECT_EQ(started, 4);
 }
 
-TEST(RuntimeBuilderDeathTest, ThrowingHookIsNamedWithItsException) {
+TEST(RuntimeBuilderDeathTest, MessageNamesThrowingHookAndItsException) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto hook = [](auto...) -> std::string { throw std::runtime_error("cannot log"); };
     const auto run = [](eddy::runtime_builder builder) {

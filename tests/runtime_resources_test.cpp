@@ -115,7 +115,7 @@ struct at_thread_exit {
 };
 thread_local at_thread_exit thread_exit;
 
-TEST(RuntimeResourcesOwnProcess, ThreadLocalsMayUseRuntimeAtExit) {
+TEST(RuntimeResourcesOwnProcess, ThreadLocalDestructorsMayUseRuntime) {
     for (int round = 0; round < 20; ++round) {
         EXPECT_TRUE(support::is_true_in_child([round] {
             auto rt = support::make_runtime(2);

@@ -155,7 +155,7 @@ TEST(Stream, ForEachStopsWhenItsBodyFails) {
     EXPECT_FALSE(from.alive);
 }
 
-TEST(Stream, ForEachRethrowsFromItsFunctionOrBody) {
+TEST(Stream, ForEachPropagatesExceptionOfFunctionOrItsFuture) {
     source<int> from;
     support::script body;
     body.now = plan::throws;

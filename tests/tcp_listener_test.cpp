@@ -396,7 +396,7 @@ TEST(TcpListener, AcceptDroppedDuringPauseReleasesWaker) {
     EXPECT_TRUE(within(core, listener.accept()));
 }
 
-TEST(TcpListener, PausedListenerMayOutliveLoop) {
+TEST(TcpListener, AcceptOnListenerOfEndedLoopFailsDespiteEmfilePause) {
     // After EMFILE, the listener does not accept for 50 ms. With a paused clock, the timeout of 1 ms certainly expires
     // first.
     std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
@@ -411,7 +411,7 @@ TEST(TcpListener, PausedListenerMayOutliveLoop) {
     core.reset();
     eddy::core other;
     // The listener was never registered, because a connection was available immediately. But it is bound to a loop that
-    // has ended.
+    // has ended, so accept() reports runtime_shutdown, at the latest in the second call.
     auto again = within(other, listener.accept());
     if (!again) {
         EXPECT_EQ(again.error(), eddy::errc::runtime_shutdown);

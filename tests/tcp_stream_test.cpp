@@ -163,7 +163,7 @@ TEST(TcpStream, FromNativeRefusesBlockingSocket) {
     EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
 }
 
-TEST(TcpStream, RegularFileIsNoStream) {
+TEST(TcpStream, RegularFileIsRejected) {
     eddy::core core;
     const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     auto stream = tcp_stream::from_native(file);

@@ -203,7 +203,7 @@ TEST(UnobservedErrorText, DefaultPrintsOneLineWithTheCallSite) {
                         make_error_code(std::errc::broken_pipe).message() + " (no code has read this error)\n");
 }
 
-TEST(UnobservedErrorDeathTest, ThrowingHookIsNamedWithItsException) {
+TEST(UnobservedErrorDeathTest, MessageNamesThrowingHookAndItsException) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto run = [](eddy::core core) {
         core.run([]() -> task<void> {

@@ -58,7 +58,7 @@ alignas(stream_source) constinit std::byte closed_marker[1]{};
 stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(closed_marker); }
 
 io::interest interest_of(std::uint8_t watched) noexcept {
-    constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_bulk;
+    constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_large_transfers;
     io::interest wanted = io::interest::writable;
     if ((watched & (stream_source::for_reading | urgent)) != 0) wanted = wanted | io::interest::readable;
     if ((watched & urgent) != 0) wanted = wanted | io::interest::priority;
@@ -374,7 +374,7 @@ bool io_handle::serve(stream_source& stream) noexcept {
         if (ring == nullptr || wanted.itself || !ring->receive(stream)) {
             stream.read_itself();
             const bool in_large_transfer_mode = wanted.itself && !stream.is_listener();
-            const auto what = in_large_transfer_mode ? stream_source::for_bulk : stream_source::for_reading;
+            const auto what = in_large_transfer_mode ? stream_source::for_large_transfers : stream_source::for_reading;
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
             // If the epoll has already watched the connection, earlier readiness events were left to the ring. So
@@ -395,7 +395,7 @@ bool io_handle::serve(stream_source& stream) noexcept {
 
 void io_handle::unwatch_reading(stream_source& stream) noexcept {
     std::lock_guard guard(lock_);
-    constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_bulk;
+    constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_large_transfers;
     if (stream.watched == stream_source::never_again || (stream.watched & reading) == 0 || is_shut_down()) return;
     const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | stream_source::for_writing);
     // SAFETY: see watch_stream().

@@ -235,12 +235,12 @@ public:
     stream_source* next_requested = nullptr;
 
     // ---- Guarded by the io_handle's lock ----
-    /// The bits of `watched`: the events for which the epoll watches the stream.
-    static constexpr std::uint8_t for_writing = 1;
+    /// The bits of `watched`: the events for which the driver watches the stream, in addition to writability.
+    static constexpr std::uint8_t for_writing = 1;  // nothing but writability
     static constexpr std::uint8_t for_reading = 2;
-    static constexpr std::uint8_t for_all = 4;
-    static constexpr std::uint8_t for_bulk = 16;    // for reading, and for events that cut a read short
-    static constexpr std::uint8_t never_again = 8;  // removed: the descriptor's number may belong to another file
+    static constexpr std::uint8_t for_all = 4;               // for reading and for priority data
+    static constexpr std::uint8_t never_again = 8;           // removed: another file may have its descriptor's number
+    static constexpr std::uint8_t for_large_transfers = 16;  // as for_all, in large-transfer mode
     std::uint8_t watched = 0;
 
 private:

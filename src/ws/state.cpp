@@ -12,7 +12,7 @@
 namespace eddy::detail {
 namespace {
 
-/// The number of bytes that are received at a time.
+/// The maximum number of bytes that one read receives.
 constexpr std::size_t read_size = 16 * 1024;
 
 /// A send waits while this many bytes or more are unsent.

@@ -173,7 +173,7 @@ private:
     empty_outputs seen_;
 };
 
-/// The version for a future, which is kept until it is ready.
+/// The specialization of loop_source for a future, which is kept until it is ready.
 template <class S>
     requires is_future_source<S>
 class loop_source<S> {
@@ -201,7 +201,7 @@ private:
     std::optional<kept> kept_;
 };
 
-/// The version for a stream.
+/// The specialization of loop_source for a stream.
 template <class S>
     requires is_stream_source<S>
 class loop_source<S> {

@@ -55,8 +55,8 @@ public:
 private:
     bool poll_sleep(context& cx) {
         if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
-        // The items have used up the coop budget, perhaps in every poll. Poll the deadline with a new budget; otherwise
-        // it would never be reached.
+        // The items of the stream have used up the coop budget, and may do so in every poll. Poll the sleep with a new
+        // budget; otherwise it would never end.
         context own(cx.waker());
         return sleep_->poll(own).is_ready();
     }

@@ -96,8 +96,8 @@ private:
 
     bool poll_deadline(context& cx) {
         if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
-        // The future has used up the coop budget, perhaps in every poll. Poll the deadline with a new budget; otherwise
-        // it would never be reached.
+        // The future has used up the coop budget, and may do so in every poll. Poll the deadline with a new budget;
+        // otherwise the timeout would never end.
         context own(cx.waker());
         return deadline_->poll(own).is_ready();
     }

@@ -99,7 +99,7 @@ public:
     /// Returns whether this was the last descriptor.
     bool drop_descriptor() { return descriptors_.fetch_sub(1) == 1; }
 
-    /// Closes all descriptors except those that the user has.
+    /// Closes the eventfd and the inner epolls. The code under test closes the outer epoll and its duplicates.
     void close_inner() const {
         really_close(bell_);
         for (const int each : inner_) really_close(each);
