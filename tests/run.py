@@ -625,6 +625,7 @@ def main():
     runner = Runner(options, build, times)
     for each in missing:
         runner.report(Result(each, "", "failed", why="is not built"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the busy loops, too
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.load)]
     try:
         runner.run(jobs, all_tests)
