@@ -18,6 +18,7 @@
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
+#include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
@@ -119,8 +120,9 @@ TEST(RuntimeBuilderDeathTest, MessageNamesThrowingHookAndItsException) {
                  "eddy: the function given to on_thread_start.. threw an exception.*: cannot log");
     EXPECT_DEATH(run(eddy::runtime::builder().on_after_task_poll(hook)),
                  "eddy: the function given to on_after_task_poll.. threw an exception.*: cannot log");
-    EXPECT_DEATH(eddy::core::builder().on_thread_park(hook).build().value().run(eddy::time::sleep(1ms)),
-                 "eddy: the function given to on_thread_park.. threw an exception.*: cannot log");
+    const auto spawn_one = []() -> eddy::task<void> { static_cast<void>(co_await eddy::spawn(number(1))); };
+    EXPECT_DEATH(eddy::core::builder().on_task_terminate(hook).build().value().run(spawn_one()),
+                 "eddy: the function given to on_task_terminate.. threw an exception.*: cannot log");
 }
 
 TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {
