@@ -14,7 +14,6 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +23,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "support/http_server.hpp"
 
 namespace {
 
@@ -49,33 +50,6 @@ struct counted {
     counted& operator=(const counted&) = delete;
     ~counted() { --*all; }
     int* all;
-};
-
-/// A client that sends any bytes, without nghttp2.
-class raw_client {
-public:
-    explicit raw_client(io::duplex_stream&& stream) : stream_(std::move(stream)) {}
-
-    task<bool> send(std::string bytes) {
-        const auto sent = co_await io::write_all(stream_, bytes);
-        co_return sent.has_value();
-    }
-    /// Receives up to the end of the connection.
-    task<std::string> receive_all() {
-        std::string text;
-        std::array<std::byte, 4096> some{};
-        for (;;) {
-            const auto count = co_await io::read(stream_, some);
-            if (!count || *count == 0) co_return text;
-            text.append(reinterpret_cast<const char*>(some.data()), *count);
-        }
-    }
-    task<void> close() {
-        static_cast<void>(co_await eddy::poll_fn([this](eddy::context& cx) { return stream_.poll_shutdown(cx); }));
-    }
-
-private:
-    io::duplex_stream stream_;
 };
 
 std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, std::string_view payload = "") {
@@ -115,17 +89,18 @@ std::optional<std::uint32_t> end_after(http::service app, std::vector<std::strin
                                        http::serve_options options = http::serve_options()) {
     return eddy::test::run_paused([&]() -> task<std::optional<std::uint32_t>> {
         auto [near, far] = io::duplex(64 * 1024);
-        raw_client one(std::move(near));
+        io::duplex_stream client(std::move(near));
         const auto send = [&]() -> task<bool> {
-            bool is_sent = co_await one.send(preface);
-            for (auto& part : parts) {
-                if (is_sent) is_sent = co_await one.send(std::move(part));
+            auto sent = co_await io::write_all(client, preface);
+            for (const auto& part : parts) {
+                if (sent) sent = co_await io::write_all(client, part);
                 co_await eddy::time::sleep(1ms);
             }
-            co_return is_sent;
+            co_return sent.has_value();
         };
         // Sends and receives at the same time: the server stops reading while the client does not read its answers.
-        auto all = eddy::join(http::serve_connection(std::move(far), app, options), send(), one.receive_all());
+        auto all =
+            eddy::join(http::serve_connection(std::move(far), app, options), send(), support::receive_all(client));
         auto [served, sent, got] = co_await all;
         EXPECT_TRUE(served.has_value());
         co_return goaway_in(got);

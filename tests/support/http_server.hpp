@@ -11,6 +11,7 @@
 
 #include <eddy/future.hpp>
 #include <eddy/http.hpp>
+#include <eddy/io.hpp>
 #include <eddy/net.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
@@ -43,11 +44,12 @@ eddy::task<eddy::net::serve_report> serve_http_during(eddy::http::service app, e
 }
 
 /// Receives until the connection ends.
-inline eddy::task<std::string> receive_all(eddy::net::tcp_stream& from) {
+template <class Stream>
+eddy::task<std::string> receive_all(Stream& from) {
     std::string text;
     std::array<std::byte, 4096> some{};
     for (;;) {
-        const auto count = co_await from.read(some);
+        const auto count = co_await eddy::io::read(from, some);
         if (!count || *count == 0) co_return text;
         text += text_of(std::span(some).first(*count));
     }

@@ -7,8 +7,9 @@
 
 namespace eddy {
 
-/// Callbacks of a runtime, or of an event loop. They must be fast and must not throw: an exception
-/// ends the program with a message. An empty function is not called.
+/// Callbacks of a runtime, or of an event loop. They must be fast and must not throw: an exception ends
+/// the program with a message. An empty function is not called.
+///
 /// An event loop has no threads of its own, so it does not call thread_start and thread_stop. It calls the callbacks of
 /// tasks for tasks that have a number; main futures and tasks of core_handle::spawn() and core_remote::spawn() have
 /// none.
