@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Objects that are destroyed while a task awaits them: detected with EDDY_CHECKS.
+#include <eddy/codec.hpp>
 #include <eddy/drop.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
@@ -75,6 +76,11 @@ private:
     bool was_polled_ = false;
 };
 
+eddy::async_generator<int> sleep_then_yield() {
+    co_await eddy::time::sleep(1h);
+    co_yield 1;
+}
+
 /// Calls `end(make, use)` for an object of each class.
 template <class End>
 void for_each_class(End end) {
@@ -112,6 +118,17 @@ void for_each_class(End end) {
     end(
         "an interval", [] { return eddy::time::interval_at(eddy::time::clock::now() + 1h, 1h); },
         [](auto& interval) -> task<void> { co_await interval.tick(); });
+    end(
+        "a delay_queue",
+        [] {
+            eddy::time::delay_queue<int> queue;
+            static_cast<void>(queue.insert(1, 1h));
+            return queue;
+        },
+        [](auto& queue) -> task<void> { static_cast<void>(co_await queue.next()); });
+    end(
+        "an async_generator", [] { return sleep_then_yield(); },
+        [](auto& items) -> task<void> { static_cast<void>(co_await items.next()); });
     end("a sleep", [] { return eddy::time::sleep(1h); }, [](auto& sleep) -> task<void> { co_await sleep; });
     end(
         "a join_handle", [] { return eddy::spawn(eddy::time::sleep(1h)); },
@@ -159,7 +176,7 @@ TEST(AwaitedObjects, ObjectDestroyedAfterAbortIsNotReported) {
         end_await(what_first::aborts_task, make, use);
         ++count;
     });
-    EXPECT_EQ(count, 14);
+    EXPECT_EQ(count, 16);
 }
 
 TEST(AwaitedObjects, FirstMemberOfAwaitedObjectMayBeDestroyed) {
@@ -398,6 +415,11 @@ TEST(AwaitedObjectsDeathTest, TwoTasksThatReadAreReported) {
     auto streams = eddy::net::unix_stream::pair().value();
     expect_report([&]() -> task<void> { static_cast<void>(co_await streams.first.read(bytes)); },
                   [&]() -> task<void> { static_cast<void>(co_await streams.second.write_all("x")); });
+    expect_report([&]() -> task<void> { static_cast<void>(co_await eddy::io::read_exact(streams.first, bytes)); },
+                  [&]() -> task<void> { static_cast<void>(co_await streams.second.write_all("four")); });
+    eddy::codec::framed frames(std::move(streams.first), eddy::codec::lines_codec());
+    expect_report([&]() -> task<void> { static_cast<void>(co_await frames.next()); },
+                  [&]() -> task<void> { static_cast<void>(co_await streams.second.write_all("line\n")); });
 }
 
 TEST(AwaitedObjectsDeathTest, TwoTasksThatAcceptAreReported) {
@@ -421,7 +443,36 @@ TEST(AwaitedObjectsDeathTest, DestroyedObjectIsReported) {
                      std::string(name) + " was destroyed while a task awaits it: .*awaited_objects_test.cpp:");
         ++count;
     });
-    EXPECT_EQ(count, 14);
+    EXPECT_EQ(count, 16);
+}
+
+TEST(AwaitedObjectsDeathTest, DestroyedSocketInsideOfAnAlgorithmIsReported) {
+    std::optional<eddy::net::unix_stream> peer;
+    const std::string much(4 << 20, 'x');  // more bytes than the send buffer can hold
+    const auto stream = [&peer] {
+        auto both = eddy::net::unix_stream::pair().value();
+        peer.emplace(std::move(both.second));
+        return std::move(both.first);
+    };
+    const auto expect_reported = [](auto make, auto use) {
+        end_await(what_first::aborts_task, make, use);
+        EXPECT_DEATH(end_await(what_first::destroys_object, make, use),
+                     "a socket, or a stream that contains one, was destroyed while a task awaits it: .*"
+                     "awaited_objects_test.cpp:");
+    };
+    const auto buffered = [&] { return eddy::io::buf_reader(stream()); };
+    const auto framed = [&] { return eddy::codec::framed(stream(), eddy::codec::lines_codec()); };
+    expect_reported(stream, [](auto& from) -> task<void> {
+        std::array<char, 4> bytes{};
+        static_cast<void>(co_await eddy::io::read_exact(from, bytes));
+    });
+    expect_reported(stream, [&](auto& to) -> task<void> { static_cast<void>(co_await eddy::io::write_all(to, much)); });
+    expect_reported(buffered, [](auto& from) -> task<void> {
+        std::string line;
+        static_cast<void>(co_await eddy::io::read_line(from, line));
+    });
+    expect_reported(framed, [](auto& lines) -> task<void> { static_cast<void>(co_await lines.next()); });
+    expect_reported(framed, [&](auto& lines) -> task<void> { static_cast<void>(co_await lines.send(much)); });
 }
 
 TEST(AwaitedObjectsDeathTest, DestroyedAsyncFdIsReported) {

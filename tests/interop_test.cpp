@@ -119,6 +119,15 @@ TEST(Completion, PassesThroughTheVoidPointerOfACLibrary) {
     other.join();
 }
 
+TEST(CompletionDeathTest, PointerThatIsTakenBackTwiceIsReported) {
+    auto [done, future] = completion<int>::make();
+    void* const raw = std::move(done).into_raw();
+    EXPECT_TRUE(completion<int>::handler::from_raw(raw)(1));
+    // AddressSanitizer reports the same mistake with a message of its own.
+    EXPECT_DEATH(static_cast<void>(completion<int>::handler::from_raw(raw)),
+                 "from_raw\\(\\) was called twice with the same pointer|heap-use-after-free");
+}
+
 TEST(Completion, OneOfManyThreadsCompletesTheFuture) {
     for (int round = 0; round < 50; ++round) {
         auto [done, future] = completion<int>::make();

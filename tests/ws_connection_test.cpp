@@ -15,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -179,6 +180,36 @@ TEST(WsConnection, IsAStreamAndASink) {
         EXPECT_EQ(all, "one;two;");
     });
 }
+
+#if EDDY_CHECKS
+TEST(WsConnectionDeathTest, DestroyedConnectionAndTwoTasksAreReported) {
+    const auto destroy = [] {
+        eddy::test::run_paused([]() -> task<void> {
+            auto both = std::make_unique<ends>();
+            const auto receive = [at = &both->client]() -> task<void> { static_cast<void>(co_await at->receive()); };
+            auto receives = eddy::spawn(std::ref(receive));
+            for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+            both.reset();
+            receives.abort();
+            static_cast<void>(co_await receives);
+        });
+    };
+    EXPECT_DEATH(destroy(), "a ws::connection was destroyed while a task awaits it: .*ws_connection_test.cpp:");
+    const auto receive_twice = [] {
+        eddy::test::run_paused([]() -> task<void> {
+            ends both;
+            const auto receive = [&]() -> task<void> { static_cast<void>(co_await both.client.receive()); };
+            auto first = eddy::spawn(std::ref(receive));
+            co_await eddy::yield_now();
+            auto second = eddy::spawn(std::ref(receive));
+            co_await eddy::yield_now();
+            static_cast<void>(co_await both.server.send("hello"));
+            for (int i = 0; i < 10; ++i) co_await eddy::yield_now();
+        });
+    };
+    EXPECT_DEATH(receive_twice(), "two tasks await the same object, which wakes only one of them: ");
+}
+#endif
 
 TEST(WsConnection, StreamEndsAfterAnError) {
     eddy::test::run_paused([]() -> task<void> {

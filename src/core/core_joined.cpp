@@ -11,27 +11,30 @@ namespace eddy::detail {
 bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where) {
     core_joined& task = of(joined);
     // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
-    std::uint8_t word = task.join_word.load(std::memory_order_acquire);
+    const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return true;
-    const borrowed_waker own(&core_waker, static_cast<core_task*>(&task));
+    return task.wait_for_end(word, wake, where);
+}
+
+bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source_location where) {
+    const borrowed_waker own(&core_waker, static_cast<core_task*>(this));
     if (wake.will_wake(own.get())) [[unlikely]]
         throw_joins_itself(where);
-    if (task.shared->is_running()) {
+    if (shared->is_running()) {
         // relaxed: only the loop, which runs on this thread, also reads the field or changes the word.
-        task.join_waker = wake;
-        task.join_word.store(word | has_waker, std::memory_order_relaxed);
+        join_waker = wake;
+        join_word.store(word | has_waker, std::memory_order_relaxed);
         return false;
     }
     if ((word & has_waker) != 0) {
         // Takes join_waker back, so that publish() does not use it. acquire: pairs with the release in publish(). If
         // `complete` is set, the outcome is visible. The release half has no partner.
-        if ((task.join_word.fetch_and(static_cast<std::uint8_t>(~has_waker), std::memory_order_acq_rel) & complete) !=
-            0)
+        if ((join_word.fetch_and(static_cast<std::uint8_t>(~has_waker), std::memory_order_acq_rel) & complete) != 0)
             return true;
     }
-    task.join_waker = wake;
+    join_waker = wake;
     // release: passes the waker to publish(). acquire: as above.
-    return (task.join_word.fetch_or(has_waker, std::memory_order_acq_rel) & complete) != 0;
+    return (join_word.fetch_or(has_waker, std::memory_order_acq_rel) & complete) != 0;
 }
 
 core_joined::leaves core_joined::publish(bool may_part) noexcept {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/await_record.hpp>
 
 #include "driver/received_chunk.hpp"
 #include "io/accept.hpp"
@@ -55,9 +56,12 @@ auto short_write(std::size_t size, descriptor_kind kind) noexcept {
 
 }  // namespace
 
-void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
+void io_socket::check_not_borrowed() const noexcept {
     // SAFETY: a future removes itself from its waker slot before it is destroyed, so the record exists.
-    if (const wait_record* const waits = source.owner()) end_borrowed(source_location_of(waits->polled_at()));
+    if (const wait_record* const waits = source_->owner()) end_borrowed(source_location_of(waits->polled_at()));
+    // The futures of eddy::io leave no wait_record, because they use the public poll functions.
+    check_not_awaited(socket_part_of<direction::read>(*this), "a socket, or a stream that contains one,");
+    check_not_awaited(socket_part_of<direction::write>(*this), "a socket, or a stream that contains one,");
 }
 
 void io_socket::throw_moved_from(const std::source_location& where) const {
@@ -65,7 +69,7 @@ void io_socket::throw_moved_from(const std::source_location& where) const {
 }
 
 void io_socket::close() noexcept {
-    if (source_ != nullptr) check_not_borrowed(*source_);
+    if (source_ != nullptr) check_not_borrowed();
     if (is_stream_ && source_ != nullptr) {
         // The driver closes the descriptor, after its operations have ended and the written data was sent.
         io_->close_stream(stream());

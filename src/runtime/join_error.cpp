@@ -28,9 +28,32 @@ private:
 
 }  // namespace
 
-void join_error::report_unread() noexcept {
-    detail::report_failure_here(detail::unread_failure(std::move(thrown_)),
-                                detail::source_location_of(unread_of_.load(relaxed)));
+join_error::join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
+
+join_error::join_error(task_id id, std::exception_ptr thrown, std::source_location spawned_at) noexcept
+    : id_(id),
+      thrown_(std::move(thrown)),
+      unread_of_(thrown_ == nullptr ? nullptr : detail::call_site_of(spawned_at)) {}
+
+join_error::join_error(const join_error& other) noexcept : id_(other.id_), thrown_(other.thrown_) {
+    other.mark_as_read();
+}
+
+join_error::join_error(join_error&& other) noexcept
+    : id_(other.id_), thrown_(std::move(other.thrown_)), unread_of_(other.mark_as_read()) {}
+
+join_error& join_error::operator=(join_error other) noexcept {
+    std::swap(id_, other.id_);
+    std::swap(thrown_, other.thrown_);
+    // Now `other` has the former value of this error, which its destructor reports if it was not read.
+    unread_of_.store(other.unread_of_.exchange(unread_of_.load(relaxed), relaxed), relaxed);
+    return *this;
+}
+
+join_error::~join_error() {
+    const detail::call_site unread = unread_of_.load(relaxed);
+    if (unread == nullptr) return;
+    detail::report_failure_here(detail::unread_failure(std::move(thrown_)), detail::source_location_of(unread));
 }
 
 void join_error::rethrow() const {

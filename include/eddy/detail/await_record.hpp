@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <type_traits>
 
 #include <eddy/detail/call_site.hpp>
@@ -123,14 +122,14 @@ auto awaited_object_of(const F& future) noexcept {
 }
 
 /// For the destructor of an object that futures refer to: ends the program with a message if a task awaits the object.
-/// `name` is its description, "a receiver".
+/// `name` is its description, "a receiver". The object may be the part of another one.
 /// Cost: reads one flag if there are no records.
 template <class Object>
-void check_not_awaited(const Object& object, const char* name) noexcept {
+void check_not_awaited(const Object* object, const char* name) noexcept {
     // relaxed: the flag publishes no other data; a lock guards the records. If there is a record of this object, the
     // flag was set before the destructor began.
     if (has_await_records.load(std::memory_order_relaxed)) [[unlikely]]
-        await_record::check(std::addressof(object), &type_tag<Object>, name);
+        await_record::check(object, &type_tag<Object>, name);
 }
 
 }  // namespace eddy::detail

@@ -90,6 +90,9 @@ struct EDDY_API core_joined : core_task, joinable {
     void report(unread_failure failure) noexcept;
 
 private:
+    /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: a join of
+    /// a task that has ended would save the registers that this part needs.
+    [[gnu::noinline]] bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
     /// Replaces `parted` by `is_shared`, so that the references are counted again. Called by the handle.
     void share_again() noexcept;
 };

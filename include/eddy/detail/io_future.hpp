@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -52,6 +53,39 @@ public:
 
 private:
     bool has_ended_ = false;
+};
+
+/// The base of the futures that read from an `R`.
+template <class Self, class Output, class R>
+class reading_future : public io_future<Self, Output> {
+public:
+    /// For use by co_await.
+    friend auto awaited_object(const reading_future& me) noexcept {
+        return awaited_part_of<direction::read>(me.from());
+    }
+
+protected:
+    explicit reading_future(R& from) noexcept : from_(&from) {}
+    R& from() const noexcept { return *from_; }
+
+private:
+    R* from_;
+};
+
+/// The base of the futures that write to a `W`.
+template <class Self, class Output, class W>
+class writing_future : public io_future<Self, Output> {
+public:
+    /// For use by co_await.
+    static constexpr bool writes_to_object = true;
+    friend auto awaited_object(const writing_future& me) noexcept { return awaited_part_of<direction::write>(me.to()); }
+
+protected:
+    explicit writing_future(W& to) noexcept : to_(&to) {}
+    W& to() const noexcept { return *to_; }
+
+private:
+    W* to_;
 };
 
 }  // namespace eddy::detail

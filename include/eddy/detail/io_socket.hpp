@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
 #include <eddy/detail/wait_record.hpp>
@@ -187,7 +188,7 @@ private:
     }
     /// Moves the contents of `other` into this socket, which is empty.
     void take(io_socket& other) noexcept {
-        if (other.source_ != nullptr) check_not_borrowed(*other.source_);
+        if (other.source_ != nullptr) other.check_not_borrowed();
         fd_ = std::exchange(other.fd_, -1);
         is_drained_ = other.is_drained_;
         is_stream_ = other.is_stream_;
@@ -199,7 +200,8 @@ private:
         other.state_.store(state::unregistered, std::memory_order_relaxed);
     }
     /// Terminates the program if an operation waits: it refers to the socket, which is being destroyed or moved.
-    static void check_not_borrowed(const scheduled_io& source) noexcept;
+    /// Preconditions: the socket is registered.
+    void check_not_borrowed() const noexcept;
     /// Throws `misuse` if the socket has no descriptor. Called only before registration and after a failed call, so
     /// that successful operations do not pay for the check.
     void check_not_empty(const std::source_location& where) const {
@@ -242,13 +244,6 @@ private:
     scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
-/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. There are no objects
-/// of this type.
-template <direction Way>
-struct socket_part {
-    static constexpr bool wakes_one_task = true;
-};
-
 /// The base of the futures of sockets. `Self` provides `poll_socket(io_socket&, context&, future)`, which makes the
 /// call, and waits in direction `Way`.
 /// Cancel safety: safe. If it is destroyed before it is ready, no data was transferred and no waker is left behind.
@@ -260,9 +255,9 @@ public:
     using output_type = result<T>;
 
     /// For use by co_await.
+    static constexpr bool writes_to_object = Way == direction::write;
     friend const socket_part<Way>* awaited_object(const socket_future& me) noexcept {
-        // SAFETY: for its address only; see socket_part.
-        return reinterpret_cast<const socket_part<Way>*>(me.socket_);
+        return socket_part_of<Way>(*me.socket_);
     }
 
     poll_result<output_type> poll(context& cx) {

@@ -58,7 +58,7 @@ public:
 
     futures_unordered(futures_unordered&&) noexcept = default;
     futures_unordered& operator=(futures_unordered&&) noexcept = default;
-    ~futures_unordered() { detail::check_not_awaited(*this, "a futures_unordered"); }
+    ~futures_unordered() { detail::check_not_awaited(this, "a futures_unordered"); }
 
     /// Takes ownership of all futures of `range`: `futures_unordered jobs(std::move(vector))`.
     template <std::ranges::input_range R>

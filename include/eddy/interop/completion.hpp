@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <source_location>
 #include <system_error>
@@ -27,6 +28,17 @@ struct completion_handler_state {
     typename sync::oneshot<T>::sender sender;
 
     explicit completion_handler_state(typename sync::oneshot<T>::sender&& end) noexcept : sender(std::move(end)) {}
+};
+
+/// What the pointer of a C callback points to: a handler, and whether the block was taken back.
+template <class Handler>
+struct raw_handler {
+    enum class state : std::uint64_t { passed_out = 0x6564'6479'2072'6177, taken_back = 0 };
+
+    Handler handler;
+    // After the handler, because allocators overwrite the first bytes of a block that is freed. Atomic, so that the
+    // compiler does not leave out the last store before the block is freed.
+    std::atomic<state> is = state::passed_out;
 };
 
 }  // namespace detail
@@ -86,19 +98,29 @@ public:
     /// Thread safety: not while another copy is called.
     [[nodiscard]] bool is_cancelled() const noexcept { return !shared_ || shared_->sender.is_closed(); }
 
-    /// Returns the handler as a pointer for a C callback. Pass it to from_raw() exactly once, else it leaks and the
-    /// future never ends.
+    /// Returns the handler as a pointer for a C callback. Pass it to from_raw() exactly once. If it is never passed, it
+    /// leaks and the future never ends.
     /// Cost: one allocation.
-    [[nodiscard]] void* into_raw() && { return new handler(std::move(*this)); }
-    /// Takes back the handler that into_raw() returned.
+    [[nodiscard]] void* into_raw() && { return new raw_block{std::move(*this)}; }
+    /// Takes back the handler that into_raw() returned. Ends the program with a message if the handler was taken back
+    /// before, as when a library calls its callback twice; this is not detected if the memory was reused since.
     [[nodiscard]] static handler from_raw(void* raw) noexcept {
-        // SAFETY: the caller passes what into_raw() returned, which is a handler that is not deleted yet.
-        const std::unique_ptr<handler> owned(static_cast<handler*>(raw));
-        return std::move(*owned);
+        // SAFETY: the caller passes what into_raw() returned, which is a block that is not deleted yet.
+        const std::unique_ptr<raw_block> owned(static_cast<raw_block*>(raw));
+        // relaxed: the exchange publishes nothing. It is atomic for the reason in raw_handler.
+        if (owned->is.exchange(raw_block::state::taken_back, std::memory_order_relaxed) != raw_block::state::passed_out)
+            [[unlikely]]
+            detail::fatal_misuse(
+                "completion::handler::from_raw() was called twice with the same pointer, or with a "
+                "pointer that into_raw() did not return: a callback that is called more than once "
+                "needs a copy of the handler that lives as long as the callback");
+        return std::move(owned->handler);
     }
 
 private:
     friend completion;
+    using raw_block = detail::raw_handler<handler>;
+
     explicit handler(std::shared_ptr<shared> state) noexcept : shared_(std::move(state)) {}
 
     std::shared_ptr<shared> shared_;

@@ -214,7 +214,7 @@ public:
 
     async_fd(async_fd&&) noexcept = default;
     async_fd& operator=(async_fd&&) noexcept = default;
-    ~async_fd() { eddy::detail::check_not_awaited(*this, "an async_fd"); }
+    ~async_fd() { eddy::detail::check_not_awaited(this, "an async_fd"); }
 
     /// Same as the constructor, but returns the error, and gives the source back with it.
     [[nodiscard]] static std::expected<async_fd, async_fd_error<S>> make(

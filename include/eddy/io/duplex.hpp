@@ -78,7 +78,7 @@ public:
         return *this;
     }
     ~simplex_reader() {
-        detail::check_not_awaited(*this, "the reader of an io::simplex");
+        detail::check_not_awaited(this, "the reader of an io::simplex");
         if (pipe_) pipe_->end_reading();
     }
 
@@ -109,7 +109,7 @@ public:
         return *this;
     }
     ~simplex_writer() {
-        detail::check_not_awaited(*this, "the writer of an io::simplex");
+        detail::check_not_awaited(this, "the writer of an io::simplex");
         if (pipe_) pipe_->end_writing();
     }
 
@@ -144,7 +144,7 @@ public:
         : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}
     duplex_stream(duplex_stream&&) noexcept = default;
     duplex_stream& operator=(duplex_stream&&) noexcept = default;
-    ~duplex_stream() { detail::check_not_awaited(*this, "an end of an io::duplex"); }
+    ~duplex_stream() { detail::check_not_awaited(this, "an end of an io::duplex"); }
 };
 
 /// The two ends that simplex() returns.

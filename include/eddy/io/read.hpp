@@ -17,39 +17,35 @@ namespace eddy::io {
 /// The future of read().
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_future
-    : public detail::io_future<read_future<R>, result<std::size_t>> {
+    : public detail::reading_future<read_future<R>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read().
-    read_future(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
-
-    /// For use by co_await.
-    friend const R* awaited_object(const read_future& me) noexcept { return me.from_; }
+    read_future(R& from, std::span<std::byte> into) noexcept : read_future::reading_future(from), into_(into) {}
 
 private:
     friend typename read_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_checked(this->from(), cx, into_); }
 
-    R* from_;
     std::span<std::byte> into_;
 };
 
 /// The future of read_vectored().
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_vectored_future
-    : public detail::io_future<read_vectored_future<R>, result<std::size_t>> {
+    : public detail::reading_future<read_vectored_future<R>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_vectored().
-    read_vectored_future(R& from, std::span<const std::span<std::byte>> into) noexcept : from_(&from), into_(into) {}
+    read_vectored_future(R& from, std::span<const std::span<std::byte>> into) noexcept
+        : read_vectored_future::reading_future(from), into_(into) {}
 
 private:
     friend typename read_vectored_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_read_parts(*from_, cx, into_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_parts(this->from(), cx, into_); }
 
-    R* from_;
     std::span<const std::span<std::byte>> into_;
 };
 

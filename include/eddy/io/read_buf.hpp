@@ -36,18 +36,17 @@ namespace eddy::io {
 /// The future of read_buf().
 template <class R, class B>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_buf_future
-    : public detail::io_future<read_buf_future<R, B>, result<std::size_t>> {
+    : public detail::reading_future<read_buf_future<R, B>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_buf().
-    read_buf_future(R& from, B& into) noexcept : from_(&from), into_(&into) {}
+    read_buf_future(R& from, B& into) noexcept : read_buf_future::reading_future(from), into_(&into) {}
 
 private:
     friend typename read_buf_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_read_buf(*from_, cx, *into_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_buf(this->from(), cx, *into_); }
 
-    R* from_;
     B* into_;
 };
 

@@ -28,21 +28,21 @@ namespace eddy::io {
 /// The future of read_exact().
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_exact_future
-    : public detail::io_future<read_exact_future<R>, result<void>> {
+    : public detail::reading_future<read_exact_future<R>, result<void>, R> {
 public:
     using output_type = result<void>;
 
     /// For use by read_exact().
-    read_exact_future(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
+    read_exact_future(R& from, std::span<std::byte> into) noexcept
+        : read_exact_future::reading_future(from), into_(into) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return filled_; }
 
 private:
     friend typename read_exact_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_read_exact(*from_, cx, into_, filled_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_read_exact(this->from(), cx, into_, filled_); }
 
-    R* from_;
     std::span<std::byte> into_;
     std::size_t filled_ = 0;
 };

@@ -21,12 +21,12 @@ namespace eddy::io {
 /// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
 template <class R, class T, std::endian Order>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_number_future
-    : public detail::io_future<read_number_future<R, T, Order>, result<T>> {
+    : public detail::reading_future<read_number_future<R, T, Order>, result<T>, R> {
 public:
     using output_type = result<T>;
 
     /// For use by the functions that read numbers.
-    explicit read_number_future(R& from) noexcept : from_(&from) {}
+    explicit read_number_future(R& from) noexcept : read_number_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return filled_; }
@@ -34,13 +34,12 @@ public:
 private:
     friend typename read_number_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        const auto done = detail::poll_read_exact(*from_, cx, bytes_, filled_);
+        const auto done = detail::poll_read_exact(this->from(), cx, bytes_, filled_);
         if (!done) return not_ready;
         if (!*done) return output_type(std::unexpect, done->error());
         return output_type(detail::number_of<T, Order>(bytes_));
     }
 
-    R* from_;
     std::array<std::byte, sizeof(T)> bytes_{};
     std::size_t filled_ = 0;
 };

@@ -21,14 +21,12 @@ namespace eddy::detail {
 template <class R, class C>
 class reading_to_end {
 public:
-    explicit reading_to_end(R& from) noexcept : from_(&from) {}
-
-    poll_result<result<std::size_t>> poll(context& cx, C& into) {
+    poll_result<result<std::size_t>> poll(R& from, context& cx, C& into) {
         for (;;) {
             budget_guard cost(cx);
             spare_bytes<C> spare(into, read_size_);
             const auto bytes = spare.get();
-            const auto count = poll_read_checked(*from_, cx, bytes);
+            const auto count = poll_read_checked(from, cx, bytes);
             if (!count) return not_ready;
             if (!*count) return *count;
             if (**count == 0) return ok(read_);
@@ -43,7 +41,6 @@ public:
 private:
     static constexpr std::size_t max_read_size = 64 * 1024;
 
-    R* from_;
     std::size_t read_ = 0;
     std::size_t read_size_ = 1024;  // bytes; starts small, so that little data costs little memory
 };
@@ -63,19 +60,19 @@ namespace eddy::io {
 /// The future of read_to_end() with a container.
 template <class R, class C>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_to_end_future
-    : public detail::io_future<read_to_end_future<R, C>, result<std::size_t>> {
+    : public detail::reading_future<read_to_end_future<R, C>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_to_end().
-    read_to_end_future(R& from, C& into) noexcept : reading_(from), into_(&into) {}
+    read_to_end_future(R& from, C& into) noexcept : read_to_end_future::reading_future(from), into_(&into) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
 
 private:
     friend typename read_to_end_future::io_future;
-    poll_result<output_type> advance(context& cx) { return reading_.poll(cx, *into_); }
+    poll_result<output_type> advance(context& cx) { return reading_.poll(this->from(), cx, *into_); }
 
     detail::reading_to_end<R, C> reading_;
     C* into_;
@@ -84,12 +81,12 @@ private:
 /// The future of read_to_end() without a container.
 template <class R, class C>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_all_future
-    : public detail::io_future<read_all_future<R, C>, result<C>> {
+    : public detail::reading_future<read_all_future<R, C>, result<C>, R> {
 public:
     using output_type = result<C>;
 
     /// For use by read_to_end().
-    explicit read_all_future(R& from) noexcept : reading_(from) {}
+    explicit read_all_future(R& from) noexcept : read_all_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
@@ -97,7 +94,7 @@ public:
 private:
     friend typename read_all_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        const auto count = reading_.poll(cx, got_);
+        const auto count = reading_.poll(this->from(), cx, got_);
         if (!count) return not_ready;
         if (!*count) return output_type(std::unexpect, count->error());
         return output_type(std::move(got_));
@@ -110,12 +107,13 @@ private:
 /// The future of read_to_string() with a string.
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_to_string_future
-    : public detail::io_future<read_to_string_future<R>, result<std::size_t>> {
+    : public detail::reading_future<read_to_string_future<R>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_to_string().
-    read_to_string_future(R& from, std::string& into) noexcept : reading_(from), into_(&into), before_(into.size()) {}
+    read_to_string_future(R& from, std::string& into) noexcept
+        : read_to_string_future::reading_future(from), into_(&into), before_(into.size()) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
@@ -123,7 +121,7 @@ public:
 private:
     friend typename read_to_string_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        auto count = reading_.poll(cx, *into_);
+        auto count = reading_.poll(this->from(), cx, *into_);
         if (!count || !*count) return count;
         return detail::only_utf8(*into_, before_);
     }
@@ -136,12 +134,12 @@ private:
 /// The future of read_to_string() without a string.
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_text_future
-    : public detail::io_future<read_text_future<R>, result<std::string>> {
+    : public detail::reading_future<read_text_future<R>, result<std::string>, R> {
 public:
     using output_type = result<std::string>;
 
     /// For use by read_to_string().
-    explicit read_text_future(R& from) noexcept : reading_(from) {}
+    explicit read_text_future(R& from) noexcept : read_text_future::reading_future(from) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
@@ -149,7 +147,7 @@ public:
 private:
     friend typename read_text_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        const auto count = reading_.poll(cx, got_);
+        const auto count = reading_.poll(this->from(), cx, got_);
         if (!count) return not_ready;
         if (!*count) return output_type(std::unexpect, count->error());
         if (auto text = detail::only_utf8(got_, 0); !text) return output_type(std::unexpect, text.error());

@@ -86,30 +86,28 @@ namespace eddy::io {
 /// The future of fill_buf().
 template <class R>
 class [[nodiscard("an operation does nothing until it is awaited")]] fill_buf_future
-    : public detail::io_future<fill_buf_future<R>, result<std::span<const std::byte>>> {
+    : public detail::reading_future<fill_buf_future<R>, result<std::span<const std::byte>>, R> {
 public:
     using output_type = result<std::span<const std::byte>>;
 
     /// For use by fill_buf().
-    explicit fill_buf_future(R& from) noexcept : from_(&from) {}
+    explicit fill_buf_future(R& from) noexcept : fill_buf_future::reading_future(from) {}
 
 private:
     friend typename fill_buf_future::io_future;
-    poll_result<output_type> advance(context& cx) { return from_->poll_fill_buf(cx); }
-
-    R* from_;
+    poll_result<output_type> advance(context& cx) { return this->from().poll_fill_buf(cx); }
 };
 
 /// The future of read_until().
 template <class R, class C>
 class [[nodiscard("an operation does nothing until it is awaited")]] read_until_future
-    : public detail::io_future<read_until_future<R, C>, result<std::size_t>> {
+    : public detail::reading_future<read_until_future<R, C>, result<std::size_t>, R> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by read_until().
     read_until_future(R& from, std::byte delimiter, C& into, std::size_t limit) noexcept
-        : from_(&from), into_(&into), limit_(limit), delimiter_(delimiter) {}
+        : read_until_future::reading_future(from), into_(&into), limit_(limit), delimiter_(delimiter) {}
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return read_; }
@@ -117,13 +115,12 @@ public:
 private:
     friend typename read_until_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        const auto done = detail::poll_read_until(*from_, cx, delimiter_, *into_, read_, limit_);
+        const auto done = detail::poll_read_until(this->from(), cx, delimiter_, *into_, read_, limit_);
         if (!done) return not_ready;
         if (!*done) return output_type(std::unexpect, done->error());
         return ok(read_);
     }
 
-    R* from_;
     C* into_;
     std::size_t limit_;
     std::size_t read_ = 0;
@@ -140,6 +137,9 @@ public:
     /// For use by read_line().
     read_line_future(R& from, std::string& into, std::size_t limit) noexcept
         : into_(&into), before_(into.size()), reading_(from, std::byte{'\n'}, into, limit) {}
+
+    /// For use by co_await.
+    friend auto awaited_object(const read_line_future& me) noexcept { return awaited_object(me.reading_); }
 
     /// Returns the number of bytes that were read.
     [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }

@@ -16,75 +16,66 @@ namespace eddy::io {
 /// The future of write().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_future
-    : public detail::io_future<write_future<W>, result<std::size_t>> {
+    : public detail::writing_future<write_future<W>, result<std::size_t>, W> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write().
-    write_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), from_(from) {}
-
-    /// For use by co_await.
-    static constexpr bool writes_to_object = true;
-    friend const W* awaited_object(const write_future& me) noexcept { return me.to_; }
+    write_future(W& to, std::span<const std::byte> from) noexcept : write_future::writing_future(to), from_(from) {}
 
 private:
     friend typename write_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_write_checked(*to_, cx, from_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_checked(this->to(), cx, from_); }
 
-    W* to_;
     std::span<const std::byte> from_;
 };
 
 /// The future of write_vectored().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_vectored_future
-    : public detail::io_future<write_vectored_future<W>, result<std::size_t>> {
+    : public detail::writing_future<write_vectored_future<W>, result<std::size_t>, W> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write_vectored().
-    write_vectored_future(W& to, std::span<const std::span<const std::byte>> from) noexcept : to_(&to), from_(from) {}
+    write_vectored_future(W& to, std::span<const std::span<const std::byte>> from) noexcept
+        : write_vectored_future::writing_future(to), from_(from) {}
 
 private:
     friend typename write_vectored_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_write_parts(*to_, cx, from_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_parts(this->to(), cx, from_); }
 
-    W* to_;
     std::span<const std::span<const std::byte>> from_;
 };
 
 /// The future of flush().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] flush_future
-    : public detail::io_future<flush_future<W>, result<void>> {
+    : public detail::writing_future<flush_future<W>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by flush().
-    explicit flush_future(W& to) noexcept : to_(&to) {}
+    explicit flush_future(W& to) noexcept : flush_future::writing_future(to) {}
 
 private:
     friend typename flush_future::io_future;
-    poll_result<output_type> advance(context& cx) { return to_->poll_flush(cx); }
-
-    W* to_;
+    poll_result<output_type> advance(context& cx) { return this->to().poll_flush(cx); }
 };
 
 /// The future of shutdown().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] shutdown_future
-    : public detail::io_future<shutdown_future<W>, result<void>> {
+    : public detail::writing_future<shutdown_future<W>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by shutdown().
-    explicit shutdown_future(W& to) noexcept : to_(&to) {}
+    explicit shutdown_future(W& to) noexcept : shutdown_future::writing_future(to) {}
 
 private:
     friend typename shutdown_future::io_future;
-    poll_result<output_type> advance(context& cx) { return to_->poll_shutdown(cx); }
-
-    W* to_;
+    poll_result<output_type> advance(context& cx) { return this->to().poll_shutdown(cx); }
 };
 
 /// Writes at least one byte of `from` and returns the count. Returns 0 if `from` is empty, or if the writer will never

@@ -17,21 +17,21 @@ namespace eddy::io {
 /// The future of write_all().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_future
-    : public detail::io_future<write_all_future<W>, result<void>> {
+    : public detail::writing_future<write_all_future<W>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all().
-    write_all_future(W& to, std::span<const std::byte> from) noexcept : to_(&to), left_(from), size_(from.size()) {}
+    write_all_future(W& to, std::span<const std::byte> from) noexcept
+        : write_all_future::writing_future(to), left_(from), size_(from.size()) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return size_ - left_.size(); }
 
 private:
     friend typename write_all_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_write_all(*to_, cx, left_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_all(this->to(), cx, left_); }
 
-    W* to_;
     std::span<const std::byte> left_;
     std::size_t size_;
 };
@@ -39,12 +39,12 @@ private:
 /// The future of write_all() for a container that it owns.
 template <class W, class T>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_moved_future
-    : public detail::io_future<write_all_moved_future<W, T>, result<void>> {
+    : public detail::writing_future<write_all_moved_future<W, T>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all().
-    write_all_moved_future(W& to, T&& from) : to_(&to), from_(std::move(from)) {}
+    write_all_moved_future(W& to, T&& from) : write_all_moved_future::writing_future(to), from_(std::move(from)) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
@@ -54,11 +54,10 @@ private:
     poll_result<output_type> advance(context& cx) {
         return detail::poll_all(
             errc::write_zero, [&] { return detail::source_bytes(from_).subspan(written_); },
-            [&](std::span<const std::byte> some) { return detail::poll_write_checked(*to_, cx, some); },
+            [&](std::span<const std::byte> some) { return detail::poll_write_checked(this->to(), cx, some); },
             [&](std::size_t count) { written_ += count; });
     }
 
-    W* to_;
     T from_;  // the bytes of a short string move with the future, so there is no span of them
     std::size_t written_ = 0;
 };
@@ -66,12 +65,13 @@ private:
 /// The future of write_all_vectored().
 template <class W>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_vectored_future
-    : public detail::io_future<write_all_vectored_future<W>, result<void>> {
+    : public detail::writing_future<write_all_vectored_future<W>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all_vectored().
-    write_all_vectored_future(W& to, std::span<std::span<const std::byte>> from) noexcept : to_(&to), left_(from) {}
+    write_all_vectored_future(W& to, std::span<std::span<const std::byte>> from) noexcept
+        : write_all_vectored_future::writing_future(to), left_(from) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
@@ -84,7 +84,7 @@ private:
             return std::span<const std::span<const std::byte>>(left_);
         };
         return detail::poll_all(
-            errc::write_zero, rest, [&](auto parts) { return detail::poll_write_parts(*to_, cx, parts); },
+            errc::write_zero, rest, [&](auto parts) { return detail::poll_write_parts(this->to(), cx, parts); },
             [&](std::size_t count) { take_off(count); });
     }
 
@@ -102,7 +102,6 @@ private:
         }
     }
 
-    W* to_;
     std::span<std::span<const std::byte>> left_;
     std::size_t written_ = 0;
 };

@@ -27,40 +27,38 @@ namespace eddy::io {
 /// The future of write_buf().
 template <class W, class B>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_buf_future
-    : public detail::io_future<write_buf_future<W, B>, result<std::size_t>> {
+    : public detail::writing_future<write_buf_future<W, B>, result<std::size_t>, W> {
 public:
     using output_type = result<std::size_t>;
 
     /// For use by write_buf().
-    write_buf_future(W& to, B& from) noexcept : to_(&to), from_(&from) {}
+    write_buf_future(W& to, B& from) noexcept : write_buf_future::writing_future(to), from_(&from) {}
 
 private:
     friend typename write_buf_future::io_future;
     poll_result<output_type> advance(context& cx) {
-        auto count = detail::poll_write_checked(*to_, cx, from_->chunk());
+        auto count = detail::poll_write_checked(this->to(), cx, from_->chunk());
         if (count && *count) from_->advance(**count);
         return count;
     }
 
-    W* to_;
     B* from_;
 };
 
 /// The future of write_all_buf().
 template <class W, class B>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_all_buf_future
-    : public detail::io_future<write_all_buf_future<W, B>, result<void>> {
+    : public detail::writing_future<write_all_buf_future<W, B>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by write_all_buf().
-    write_all_buf_future(W& to, B& from) noexcept : to_(&to), from_(&from) {}
+    write_all_buf_future(W& to, B& from) noexcept : write_all_buf_future::writing_future(to), from_(&from) {}
 
 private:
     friend typename write_all_buf_future::io_future;
-    poll_result<output_type> advance(context& cx) { return detail::poll_write_all_buf(*to_, cx, *from_); }
+    poll_result<output_type> advance(context& cx) { return detail::poll_write_all_buf(this->to(), cx, *from_); }
 
-    W* to_;
     B* from_;
 };
 

@@ -21,12 +21,13 @@ namespace eddy::io {
 /// Cancel safety: not safe, except for 8-bit numbers. Only count() has the number of bytes that were written.
 template <class W, std::size_t Size>
 class [[nodiscard("an operation does nothing until it is awaited")]] write_number_future
-    : public detail::io_future<write_number_future<W, Size>, result<void>> {
+    : public detail::writing_future<write_number_future<W, Size>, result<void>, W> {
 public:
     using output_type = result<void>;
 
     /// For use by the functions that write numbers.
-    write_number_future(W& to, const std::array<std::byte, Size>& bytes) noexcept : to_(&to), bytes_(bytes) {}
+    write_number_future(W& to, const std::array<std::byte, Size>& bytes) noexcept
+        : write_number_future::writing_future(to), bytes_(bytes) {}
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
@@ -35,12 +36,11 @@ private:
     friend typename write_number_future::io_future;
     poll_result<output_type> advance(context& cx) {
         auto left = std::span<const std::byte>(bytes_).subspan(written_);
-        auto done = detail::poll_write_all(*to_, cx, left);
+        auto done = detail::poll_write_all(this->to(), cx, left);
         written_ = Size - left.size();
         return done;
     }
 
-    W* to_;
     std::array<std::byte, Size> bytes_;
     std::size_t written_ = 0;
 };

@@ -16,18 +16,6 @@
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::detail {
-
-/// Gives the mixins below access to the private `socket()` of the class that they are mixed into.
-struct socket_access {
-    template <class S>
-    static io_socket& get(S& self) noexcept {
-        return self.socket();
-    }
-};
-
-}  // namespace eddy::detail
-
 namespace eddy::net {
 
 /// The future of read().

@@ -57,7 +57,7 @@ public:
 
     signal_stream(signal_stream&&) noexcept = default;
     signal_stream& operator=(signal_stream&&) noexcept = default;
-    ~signal_stream() { detail::check_not_awaited(*this, "a signal_stream"); }
+    ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
 
     /// Polls for the next signal; nullopt when the event loop has ended.
     poll_result<std::optional<kind>> poll_next(context& cx);

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/error.hpp>
@@ -26,6 +27,12 @@ public:
     /// For use by sink_ops.
     template <class U>
     feed_future(S& into, U&& item) : into_(&into), item_(std::in_place, std::forward<U>(item)) {}
+
+    /// For use by co_await.
+    static constexpr bool writes_to_object = true;
+    friend auto awaited_object(const feed_future& me) noexcept {
+        return eddy::detail::awaited_part_of<eddy::detail::direction::write>(*me.into_);
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (!item_) eddy::detail::throw_has_ended("feed", cx.where());
@@ -54,6 +61,12 @@ public:
     /// For use by sink_ops.
     template <class U>
     send_future(S& into, U&& item) : into_(&into), feed_(std::in_place, into, std::forward<U>(item)) {}
+
+    /// For use by co_await.
+    static constexpr bool writes_to_object = true;
+    friend auto awaited_object(const send_future& me) noexcept {
+        return eddy::detail::awaited_part_of<eddy::detail::direction::write>(*me.into_);
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) eddy::detail::throw_has_ended("send", cx.where());

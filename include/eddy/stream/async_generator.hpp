@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/await.hpp>
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -56,6 +57,8 @@ public:
     using item_type = T;
     /// For use by the compiler.
     using promise_type = detail::generator_promise<T>;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
 
     async_generator(async_generator&& other) noexcept : frame_(other.release()) {}
     async_generator& operator=(async_generator&& other) noexcept {
@@ -66,6 +69,7 @@ public:
         return *this;
     }
     ~async_generator() {
+        detail::check_not_awaited(this, "an async_generator");
         if (frame_ != nullptr) detail::destroy_root(*frame_);
     }
 

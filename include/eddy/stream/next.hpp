@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <eddy/detail/awaited_part.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -26,7 +27,9 @@ public:
     explicit next_future(S& from) noexcept : from_(&from) {}
 
     /// For use by co_await.
-    friend const S* awaited_object(const next_future& me) noexcept { return me.from_; }
+    friend auto awaited_object(const next_future& me) noexcept {
+        return detail::awaited_part_of<detail::direction::read>(*me.from_);
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;

@@ -374,7 +374,7 @@ public:
         return *this;
     }
     ~receiver() {
-        eddy::detail::check_not_awaited(*this, "a receiver of a sync::broadcast");
+        eddy::detail::check_not_awaited(this, "a receiver of a sync::broadcast");
         if (channel_ == nullptr) return;
         const auto until = channel_->drop_receiver();
         while (next_ < until) {

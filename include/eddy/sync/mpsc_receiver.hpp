@@ -44,7 +44,7 @@ public:
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}
     mpsc_receiver(mpsc_receiver&&) noexcept = default;
     mpsc_receiver& operator=(mpsc_receiver&&) noexcept = default;
-    ~mpsc_receiver() { eddy::detail::check_not_awaited(*this, "a receiver of a sync::mpsc"); }
+    ~mpsc_receiver() { eddy::detail::check_not_awaited(this, "a receiver of a sync::mpsc"); }
 
     /// Returns a future of the next value. Its output is empty once all values were received and either all senders are
     /// gone or the receiver was closed.

@@ -216,7 +216,7 @@ public:
         return *this;
     }
     ~receiver() {
-        eddy::detail::check_not_awaited(*this, "a receiver of a sync::oneshot");
+        eddy::detail::check_not_awaited(this, "a receiver of a sync::oneshot");
         if (channel_ && channel_->close()) channel_->value.reset();
     }
 

@@ -258,7 +258,7 @@ public:
         return *this;
     }
     ~receiver() {
-        eddy::detail::check_not_awaited(*this, "a receiver of a sync::watch");
+        eddy::detail::check_not_awaited(this, "a receiver of a sync::watch");
         if (channel_ != nullptr && channel_->drop_receiver()) delete channel_;
     }
 

@@ -37,29 +37,17 @@ using task_id = std::uint64_t;
 class EDDY_API join_error {
 public:
     /// Constructs the error of a task. A null `thrown` means that the task was cancelled.
-    explicit join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
+    explicit join_error(task_id id, std::exception_ptr thrown) noexcept;
     /// For the library: constructs the error of a task that was spawned at `spawned_at`. Its exception must be read.
-    join_error(task_id id, std::exception_ptr thrown, std::source_location spawned_at) noexcept
-        : id_(id),
-          thrown_(std::move(thrown)),
-          unread_of_(thrown_ == nullptr ? nullptr : detail::call_site_of(spawned_at)) {}
+    join_error(task_id id, std::exception_ptr thrown, std::source_location spawned_at) noexcept;
 
+    // Defined in the library, because errors are rare: a join whose task has an output is small enough to be inlined.
     /// A copy counts as a read of `other`. A move does not: then this error must be read.
-    join_error(const join_error& other) noexcept : id_(other.id_), thrown_(other.thrown_) { other.mark_as_read(); }
-    join_error(join_error&& other) noexcept
-        : id_(other.id_), thrown_(std::move(other.thrown_)), unread_of_(other.mark_as_read()) {}
-    join_error& operator=(join_error other) noexcept {
-        std::swap(id_, other.id_);
-        std::swap(thrown_, other.thrown_);
-        // Now `other` has the former value of this error, which its destructor reports if it was not read.
-        unread_of_.store(other.unread_of_.exchange(unread_of_.load(relaxed), relaxed), relaxed);
-        return *this;
-    }
+    join_error(const join_error& other) noexcept;
+    join_error(join_error&& other) noexcept;
+    join_error& operator=(join_error other) noexcept;
     /// Reports the exception if it was not read.
-    ~join_error() {
-        if (unread_of_.load(relaxed) != nullptr) [[unlikely]]
-            report_unread();
-    }
+    ~join_error();
 
     /// Returns whether the task was cancelled, by abort() or by the shutdown of its runtime.
     [[nodiscard]] bool is_cancelled() const noexcept {
@@ -91,7 +79,6 @@ private:
 
     /// Returns the location of the spawn if the exception was not read before.
     detail::call_site mark_as_read() const noexcept { return unread_of_.exchange(nullptr, relaxed); }
-    [[gnu::cold]] void report_unread() noexcept;
 
     task_id id_;
     std::exception_ptr thrown_;
@@ -159,7 +146,7 @@ public:
     }
     /// Detaches the task, if there is one.
     ~join_handle() {
-        detail::check_not_awaited(*this, "a join_handle");
+        detail::check_not_awaited(this, "a join_handle");
         detach();
     }
 
@@ -212,22 +199,23 @@ public:
 private:
     friend struct detail::join_access;
 
-    /// `where` is for the text of misuse.
-    output_type take(std::source_location where) {
+    /// Returns the output as a poll result, in which it is constructed directly. `where` is for the text of misuse.
+    poll_result<output_type> take(std::source_location where) {
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
         const drop_at_end ended{*this};
         if (outcome.has_exception()) {
-            return output_type(std::unexpect, id(), std::exchange(outcome.exception(), nullptr),
-                               task_->join->spawned_at(*task_));
+            return poll_result<output_type>(std::in_place, std::unexpect, id(),
+                                            std::exchange(outcome.exception(), nullptr),
+                                            task_->join->spawned_at(*task_));
         }
         if constexpr (std::is_void_v<T>) {
             outcome.take(where);
-            return {};
+            return poll_result<output_type>(std::in_place);
         } else {
             const discard_at_end taken{outcome};  // so that an error in it does not count as unread
-            return output_type(std::in_place, outcome.take(where));
+            return poll_result<output_type>(std::in_place, std::in_place, outcome.take(where));
         }
     }
 
@@ -257,7 +245,7 @@ struct join_access {
     /// the text of misuse.
     template <class T>
     [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended, std::source_location where) {
-        return join_handle<T>(ended).take(where);
+        return *join_handle<T>(ended).take(where);
     }
 };
 

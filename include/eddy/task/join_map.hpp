@@ -61,7 +61,7 @@ public:
     join_map(join_map&&) = default;
     join_map& operator=(join_map&&) = default;
     /// Aborts all tasks. Does not wait for their end.
-    ~join_map() { detail::check_not_awaited(*this, "a join_map"); }
+    ~join_map() { detail::check_not_awaited(this, "a join_map"); }
 
     /// Spawns a task under `key`: on the current runtime, on the given one, or as blocking work. See eddy::spawn,
     /// handle::spawn and eddy::spawn_blocking.

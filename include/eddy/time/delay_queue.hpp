@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -175,6 +176,8 @@ public:
     using item_type = expired;
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
 
     /// Creates an empty queue. `where` is the call site for error messages.
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
@@ -192,7 +195,7 @@ public:
         swap(taken);
         return *this;
     }
-    ~delay_queue() = default;
+    ~delay_queue() { eddy::detail::check_not_awaited(this, "a delay_queue"); }
 
     /// Inserts `value`, which expires `d` from now. With a `d` of zero or less it expires immediately. With a `d` that
     /// exceeds the clock's range it never expires.

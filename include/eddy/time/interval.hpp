@@ -76,7 +76,7 @@ public:
           period_(other.period_),
           behavior_(other.behavior_) {}
     interval_stream& operator=(interval_stream&&) = delete;
-    ~interval_stream() { detail::check_not_awaited(*this, "an interval"); }
+    ~interval_stream() { detail::check_not_awaited(this, "an interval"); }
 
     /// Returns a future of the next tick. Its output is the instant at which the tick was due.
     /// Cancel safety: safe.

@@ -47,7 +47,7 @@ public:
                 other.where_);
     }
     sleep_future& operator=(sleep_future&&) = delete;
-    ~sleep_future() { detail::check_not_awaited(*this, "a sleep"); }
+    ~sleep_future() { detail::check_not_awaited(this, "a sleep"); }
 
     /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;

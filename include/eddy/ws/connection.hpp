@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -239,11 +240,14 @@ class connection;
 /// Thread safety: one thread at a time. The sender may be on another thread.
 class receiver : public receiving<receiver> {
 public:
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// For use by connection.
     explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) noexcept = default;
-    ~receiver() = default;
+    ~receiver() { eddy::detail::check_not_awaited(this, "a ws::receiver"); }
 
 private:
     friend class receiving<receiver>;
@@ -255,11 +259,14 @@ private:
 /// Thread safety: one thread at a time. The receiver may be on another thread.
 class sender : public sending<sender> {
 public:
+    /// For use by co_await: if several tasks wait, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// For use by connection.
     explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
     sender(sender&&) noexcept = default;
     sender& operator=(sender&&) noexcept = default;
-    ~sender() = default;
+    ~sender() { eddy::detail::check_not_awaited(this, "a ws::sender"); }
 
 private:
     friend class sending<sender>;
@@ -295,11 +302,14 @@ struct halves {
 /// options::compression().
 class connection : public receiving<connection>, public sending<connection> {
 public:
+    /// For use by co_await: if several tasks wait in one direction, only one is woken.
+    static constexpr bool wakes_one_task = true;
+
     /// For use by accept() and connect().
     explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
     connection(connection&&) noexcept = default;
     connection& operator=(connection&&) noexcept = default;
-    ~connection() = default;
+    ~connection() { eddy::detail::check_not_awaited(this, "a ws::connection"); }
 
     /// Returns the subprotocol that both sides agreed on; empty if there is none.
     /// Lifetime: the view is valid as long as the connection or one of its halves.
