@@ -179,15 +179,16 @@ check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
 }
 
-# Compiles the public headers together, with both compilers. Compiles the recently changed ones (all with --all) also
-# separately.
+# Compiles the public headers together, with both compilers. Compiles the recently changed ones also separately, with
+# Clang. With --all, compiles each header separately with both compilers.
 check_headers() {
     local list=build/headers.cpp alone=build/headers_alone.txt compiler
     local flags=(-std=c++23 -fsyntax-only -Iinclude -Wall -Wextra -Wpedantic -Werror)
     find include -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|' >"$list"
     if ((all)); then find include -name '*.hpp'; else changed_lately '^include/.*[.]hpp$'; fi | sort >"$alone"
-    for compiler in g++ clang++-19; do
+    for compiler in clang++-19 g++; do
         "$compiler" "${flags[@]}" "$list" || die "the headers do not compile together with $compiler"
+        ((all)) || [[ $compiler == clang* ]] || break
         xargs -P "$jobs" -I{} "$compiler" "${flags[@]}" -x c++ -include {} /dev/null <"$alone" ||
             die "a header does not compile by itself with $compiler"
     done
@@ -326,7 +327,7 @@ check_counts() {
     python3 bench/run.py counts
 }
 
-# clang-tidy on the library's sources in batches: 120 files take 50 s of processor time, instead of 5 s each.
+# clang-tidy on the recently changed sources and headers, in batches: that takes a tenth of the time of separate files.
 # This does not find unused using declarations, so unused_using_declarations does. With --all, each file separately.
 check_tidy() {
     configure clang
@@ -336,11 +337,11 @@ check_tidy() {
     fi
     unused_using_declarations
     rm -f build/tidy_batch*.cpp
-    # The files that the preset compiles: not those of other systems.
+    # Of the source files, only those that the preset compiles: not those of other systems.
     # tls and ws have a batch each: their files define private names that files of http define, too.
-    sed -nE "s,^ *\"file\": \"($top/src/.*[.]cpp)\".*,\1,p" build/clang/compile_commands.json | sort -u |
-        awk '{print "#include \"" $0 "\"" > "build/tidy_batch_" (/src.tls/ ? "tls" : /src.ws/ ? "ws" : NR % 4) ".cpp"}'
-    printf '%s\n' build/tidy_batch*.cpp | xargs -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
+    { changed_lately '^src/.*[.]cpp$' | compiled_by clang && changed_lately '^include/.*[.]hpp$'; } |
+        awk -v top="$top" '{print "#include \"" top "/" $0 "\"" > "build/tidy_batch_" (/^src.tls/ ? "tls" : /^src.ws/ ? "ws" : NR % 2) ".cpp"}'
+    find build -maxdepth 1 -name 'tidy_batch*.cpp' | xargs -r -P "$jobs" -I{} clang-tidy-19 -quiet -checks=-bugprone-suspicious-include \
         --header-filter='(include/eddy|src)/.*[.][ch]pp$' {} -- -std=c++23 -D_GLIBCXX_ASSERTIONS -DEDDY_CHECKS=1 -Iinclude -Isrc -Itests/support/kqueue
 }
 
