@@ -365,7 +365,8 @@ TEST(Http2Server, RefusedRequestsGetStatus) {
         EXPECT_EQ(co_await status_of("BREW", "/"), "501");
         EXPECT_EQ(co_await status_of("GET", "/a#b"), "400");
         EXPECT_EQ(co_await status_of("GET", "/", http2_client::list("host", "other")), "400");
-        EXPECT_EQ(co_await status_of("GET", "/", http2_client::list(":authority", "user@host")), "400");
+        // Newer versions of nghttp2 answer an authority with a user name by RST_STREAM, without asking the library.
+        EXPECT_EQ(co_await status_of("GET", "/", http2_client::list(":authority", "host:port")), "400");
         EXPECT_EQ(co_await status_of("GET", "/", many), "431");
         EXPECT_EQ(co_await status_of("GET", "/", http2_client::list("x", std::string(8000, 'y'))), "431");
         EXPECT_EQ(co_await status_of("GET", "/" + std::string(8000, 'y')), "414");
@@ -501,12 +502,11 @@ TEST(Http2Server, ExceptionOfServiceIsRethrownAtEnd) {
         throw std::runtime_error("broken");
         co_return http::response(http::status::ok);
     };
-    EXPECT_THROW(converse(app, http::serve_options(),
-                          [](http2_client& one) -> task<void> {
-                              EXPECT_EQ((co_await one.get("/")).status, "500");
-                              co_await one.finish_all();
-                          }),
-                 std::runtime_error);
+    const auto get = [](http2_client& one) -> task<void> {
+        EXPECT_EQ((co_await one.get("/")).status, "500");
+        co_await one.finish_all();
+    };
+    EXPECT_THROW(static_cast<void>(converse(app, http::serve_options(), get)), std::runtime_error);
 }
 
 /// A reader that fails after some bytes.

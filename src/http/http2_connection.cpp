@@ -339,8 +339,8 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
         // A block of fields is smaller than the decoded fields (HPACK), unless the client pads it.
         if (block_size_ > frames_read && (block_size_ - frames_read) / 2 > server_->options.header_limit())
             terminate(NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (frame.type > NGHTTP2_CONTINUATION) {
-        take_token(frames_allowed_);  // a type that nghttp2 ignores
+    } else if (frame.type == NGHTTP2_PRIORITY || frame.type > NGHTTP2_CONTINUATION) {
+        take_token(frames_allowed_);  // types that nghttp2 ignores: PRIORITY in 1.70, not in 1.64
     }
 }
 
@@ -391,7 +391,6 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
     case NGHTTP2_SETTINGS:
         if (!is_ack) take_token(frames_allowed_);
         break;
-    case NGHTTP2_PRIORITY: take_token(frames_allowed_); break;
     case NGHTTP2_RST_STREAM: take_token(resets_allowed_); break;
     default: break;
     }
