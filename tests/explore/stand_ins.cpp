@@ -4,17 +4,16 @@
 #include <cstdlib>
 
 #include <eddy/error.hpp>
-#include <eddy/task/join_handle.hpp>
 
 #include "driver/poll.hpp"
 #include "io/scheduled_io.hpp"
 #include "runtime/uncaught.hpp"
 
-void eddy::join_error::report_unread() noexcept {}
-
 namespace eddy::detail {
 
 void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
+
+void report_failure_here(unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 void free_stream(scheduled_io&) noexcept {}
 
