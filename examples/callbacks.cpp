@@ -20,7 +20,7 @@ namespace {
 
 // ---- Another library: it answers on threads of its own ----
 
-std::vector<std::jthread> library_threads;
+std::vector<std::thread> library_threads;  // not std::jthread, which libc++ 19 does not have
 
 extern "C" void library_ask(int question, void (*callback)(void* user, int answer), void* user) {
     library_threads.emplace_back([=] { callback(user, question * 2); });
@@ -79,4 +79,8 @@ eddy::task<eddy::result<void>> talk() {
 
 }  // namespace
 
-int main() { return eddy::run(talk()); }
+int main() {
+    const int status = eddy::run(talk());
+    for (auto& each : library_threads) each.join();
+    return status;
+}
