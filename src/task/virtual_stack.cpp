@@ -195,8 +195,14 @@ void destroy_root(frame& root) noexcept {
 }
 
 void ended_without_value(std::source_location awaited_at) {
-    throw misuse("a coroutine ended without co_return: end every path of it with a co_return, at least `co_return {};`",
+    throw misuse("the awaited coroutine was skipped by the compiler: see docs/compilers.md, and run eddy-check",
                  awaited_at);
+}
+
+std::exception_ptr missing_co_return(call_site coroutine) noexcept {
+    return std::make_exception_ptr(
+        misuse("a coroutine ended without co_return: end every path of it with a co_return, at least `co_return {};`",
+               source_location_of(coroutine)));
 }
 
 void end_miscompiled(call_site coroutine) noexcept {

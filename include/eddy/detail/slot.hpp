@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <eddy/detail/by_parts.hpp>
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 
@@ -16,8 +17,11 @@ namespace eddy::detail {
 
 struct frame;
 
-/// Throws misuse for a coroutine that ended without co_return. `awaited_at` is the location of the await.
+/// Throws misuse for an await without a value and an exception, because the compiler has skipped a part of the
+/// coroutine. `awaited_at` is the location of the await.
 [[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
+/// Returns the misuse of a coroutine that ended without co_return. `coroutine` is the location of the coroutine.
+[[nodiscard]] EDDY_API std::exception_ptr missing_co_return(call_site coroutine) noexcept;
 /// Throws misuse for a task that was awaited, spawned or run after its end or after it was moved from.
 [[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
 /// Destroys an exception. The function is not inlined, because it is rarely called, and because GCC 12 emits false
@@ -36,6 +40,7 @@ public:
     kept& operator=(const kept&) = delete;
     ~kept() { destroy(); }
 
+    [[nodiscard]] bool is_empty() const noexcept { return state_ == state::nothing; }
     [[nodiscard]] bool has_value() const noexcept { return state_ == state::value; }
     [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
     [[nodiscard]] stored& value() noexcept { return value_; }

@@ -183,6 +183,14 @@ public:
         static_assert(is_error, "eddy: this value does not convert to the output of the coroutine");
     }
 
+    /// A coroutine whose end is reached without co_return has undefined behavior. Compilers accept it with a warning,
+    /// and the code of GCC arrives here.
+    std::suspend_never final_suspend(call_site coroutine = EDDY_HERE) noexcept {
+        if (this->destination().is_empty()) [[unlikely]]
+            this->destination().set_exception(missing_co_return(coroutine));
+        return frame::final_suspend();
+    }
+
 private:
     /// Returns whether a `U` converts to the error of the output, and not to its value.
     template <class U>
