@@ -545,41 +545,6 @@ TEST_P(JoinHandle, MovedExceptionIsReportedIfItIsNotReadThere) {
     EXPECT_EQ(reports[1].text, "second");
 }
 
-#if !defined(__clang__)
-// Undefined behavior, see Task.MissingCoReturnIsMisuseThatNamesTheCoroutine.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wreturn-type"
-constexpr unsigned line_of_falls_off = __LINE__ + 1;
-task<eddy::result<void>> falls_off() { co_await eddy::yield_now(); }
-#pragma GCC diagnostic pop
-
-TEST_P(JoinHandle, MissingCoReturnIsAJoinErrorThatNamesTheCoroutine) {
-    const auto main = [&]() -> task<void> {
-        const auto joined = co_await eddy::spawn(falls_off());
-        EXPECT_FALSE(joined.has_value());
-        if (joined.has_value()) co_return;
-        const auto thrown = support::misuse_of([&] { joined.error().rethrow(); });
-        EXPECT_TRUE(thrown.has_value());
-        if (!thrown) co_return;
-        EXPECT_NE(std::string(thrown->what()).find("ended without co_return"), std::string::npos) << thrown->what();
-        EXPECT_EQ(thrown->where().line(), line_of_falls_off);
-        EXPECT_STREQ(thrown->where().file_name(), __FILE__);
-    };
-    on.run(main());
-}
-
-TEST_P(JoinHandle, MissingCoReturnOfADetachedTaskIsReported) {
-    const auto main = [&]() -> task<void> {
-        eddy::spawn(falls_off()).detach();
-        while (on.reports().empty()) co_await eddy::yield_now();
-    };
-    on.run(main());
-    const auto reports = on.reports();
-    ASSERT_EQ(reports.size(), 1u);
-    EXPECT_NE(reports[0].text.find("ended without co_return"), std::string::npos) << reports[0].text;
-}
-#endif
-
 // ---- A task that awaits itself ----
 
 TEST_P(JoinHandle, TaskThatAwaitsItselfIsMisuse) {

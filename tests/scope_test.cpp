@@ -294,28 +294,6 @@ TEST_P(Scope, ChildExceptionCancelsSiblingsAndIsThrown) {
     EXPECT_TRUE(on.reports().empty());
 }
 
-#if !defined(__clang__)
-// Undefined behavior, see Task.MissingCoReturnIsMisuseThatNamesTheCoroutine.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wreturn-type"
-constexpr unsigned line_of_falls_off = __LINE__ + 1;
-task<eddy::result<void>> falls_off() { co_await eddy::yield_now(); }
-#pragma GCC diagnostic pop
-
-TEST_P(Scope, MissingCoReturnOfAChildNamesTheCoroutine) {
-    const auto main = []() -> task<void> {
-        co_await eddy::scope([](auto& s) -> task<void> {
-            s.spawn(falls_off());
-            co_return;
-        });
-    };
-    const auto thrown = support::misuse_of([&] { on.run(main()); });
-    ASSERT_TRUE(thrown.has_value());
-    EXPECT_EQ(thrown->where().line(), line_of_falls_off);
-    EXPECT_STREQ(thrown->where().file_name(), __FILE__);
-}
-#endif
-
 TEST_P(Scope, ChildFailureAwaitsPollCancelOfSiblings) {
     async_gate may_end;
     std::atomic<int> cancels = 0;

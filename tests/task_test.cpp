@@ -2,17 +2,14 @@
 #include <eddy/task/task.hpp>
 
 #include <eddy/future/boxed_future.hpp>
-#include <eddy/future/join.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -604,33 +601,6 @@ TEST(Task, WakersCanOutliveTheTaskUnderSanitizers) {
     std::thread first(wake), second(wake);
     first.join(), second.join();
 }
-
-#if !defined(__clang__)
-// Undefined behavior, because a promise cannot have both return_value and return_void. GCC compiles it and reaches the
-// end of the coroutine, where the library can report it. Clang warns.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wreturn-type"
-constexpr unsigned line_of_falls_off = __LINE__ + 1;
-task<result<void>> falls_off() { co_await eddy::ready(); }
-#pragma GCC diagnostic pop
-
-void expect_missing_co_return(std::function<void()> runs) {
-    const auto thrown = support::misuse_of(std::move(runs));
-    ASSERT_TRUE(thrown.has_value());
-    EXPECT_NE(std::string(thrown->what()).find("ended without co_return"), std::string::npos) << thrown->what();
-    EXPECT_EQ(thrown->where().line(), line_of_falls_off);
-    EXPECT_STREQ(thrown->where().file_name(), __FILE__);
-}
-
-TEST(Task, MissingCoReturnIsMisuseThatNamesTheCoroutine) {
-    expect_missing_co_return([] { output_of([]() -> task<> { static_cast<void>(co_await falls_off()); }()); });
-}
-
-TEST(Task, MissingCoReturnInsideOfAJoinNamesTheCoroutine) {
-    expect_missing_co_return(
-        [] { output_of([]() -> task<> { static_cast<void>(co_await eddy::join(falls_off(), eddy::ready())); }()); });
-}
-#endif
 
 TEST(Task, PollInsideItsOwnPollIsMisuse) {
     std::optional<task<int>> self;

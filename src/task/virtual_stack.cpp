@@ -194,9 +194,11 @@ void destroy_root(frame& root) noexcept {
     }
 }
 
-void ended_without_value(std::source_location awaited_at) {
-    throw misuse("the awaited coroutine was skipped by the compiler: see docs/compilers.md, and run eddy-check",
-                 awaited_at);
+void throw_resumed_too_early(std::source_location awaited_at) {
+    throw misuse(
+        "a coroutine was resumed before its co_await was ready: other code has resumed it, or the compiler has "
+        "miscompiled it (see docs/compilers.md)",
+        awaited_at);
 }
 
 std::exception_ptr missing_co_return(call_site coroutine) noexcept {

@@ -90,7 +90,7 @@ public:
                                 [](auto&&... parts) { return output(std::forward<decltype(parts)>(parts)...); });
             }
         }
-        if (!has_thrown()) ended_without_value(awaited_at);
+        if (!has_thrown()) throw_resumed_too_early(awaited_at);
         std::rethrow_exception(error_);
     }
 

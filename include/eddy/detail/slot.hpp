@@ -17,9 +17,9 @@ namespace eddy::detail {
 
 struct frame;
 
-/// Throws misuse for an await without a value and an exception, because the compiler has skipped a part of the
-/// coroutine. `awaited_at` is the location of the await.
-[[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
+/// Throws misuse for a coroutine that was resumed while its await had neither a value nor an exception. `awaited_at` is
+/// the location of the await.
+[[noreturn]] EDDY_API void throw_resumed_too_early(std::source_location awaited_at);
 /// Returns the misuse of a coroutine that ended without co_return. `coroutine` is the location of the coroutine.
 [[nodiscard]] EDDY_API std::exception_ptr missing_co_return(call_site coroutine) noexcept;
 /// Throws misuse for a task that was awaited, spawned or run after its end or after it was moved from.
@@ -98,7 +98,7 @@ public:
                 return by_parts(value_, [](auto&&... parts) { return T(std::forward<decltype(parts)>(parts)...); });
             }
         }
-        if (state_ == state::nothing) ended_without_value(awaited_at);
+        if (is_empty()) throw_resumed_too_early(awaited_at);
         std::rethrow_exception(error_);
     }
 

@@ -183,8 +183,8 @@ public:
         static_assert(is_error, "eddy: this value does not convert to the output of the coroutine");
     }
 
-    /// A coroutine whose end is reached without co_return has undefined behavior. Compilers accept it with a warning,
-    /// and the code of GCC arrives here.
+    /// Reports a missing co_return. A coroutine that reaches its end without one has undefined behavior; code from GCC,
+    /// which does not warn about it, comes here without a value.
     std::suspend_never final_suspend(call_site coroutine = EDDY_HERE) noexcept {
         if (this->destination().is_empty()) [[unlikely]]
             this->destination().set_exception(missing_co_return(coroutine));
