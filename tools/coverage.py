@@ -1,43 +1,112 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Prints a table of line and branch coverage by module:  coverage.py BUILD
+"""Prints a table of line and branch coverage by module, or what no test has run:  coverage.py BUILD [--missing REGEX]
 
-A module is a folder of src/ and of include/eddy/ with the same name. Templates count once per source line, whichever instance ran.
+A module is a folder of src/ and of include/eddy/ with the same name. With --missing, prints the lines and the sides of branches
+that no test has run, of all files whose path matches REGEX.
+
+llvm-cov reads each test program separately. Given all at once, it reports only one copy of a function that the programs compile
+differently. Here, a line has run if it has run in any program and in any instance of its template. The same applies to each side
+of a branch, which is identified by its line and column. Each program contains functions that it does not call and that
+another program compiles differently: "mismatched data" in a warning of llvm-cov.
 """
-import json
+import argparse
+import collections
+import concurrent.futures
+import functools
+import os
 import pathlib
+import re
 import subprocess
-import sys
 
-build = pathlib.Path(sys.argv[1]).resolve()
-top = pathlib.Path(__file__).resolve().parents[1]
-profiles = [str(file) for file in (build / "profiles").glob("*.profraw")]
-if not profiles:
-    sys.exit("coverage.py: no test has written a profile")
-merged = build / "profiles" / "all.profdata"
-subprocess.run(["llvm-profdata-19", "merge", "-sparse", "-o", merged, *profiles], check=True)
+TOP = pathlib.Path(__file__).resolve().parents[1]
+FILE = re.compile(r"(/\S+):$")
+LINE = re.compile(r" *(\d+)\| *([0-9.]+[kMGTPEZY]?)\|")
+BRANCH = re.compile(r" *\|  Branch \((\d+):(\d+)\): \[(True): (\S+), (False): (\S+)\]")  # not `[Folded - Ignored]`
 
-programs = [file for file in (build / "tests").rglob("*") if file.is_file() and file.stat().st_mode & 0o100 and file.suffix == ""]
-objects = [word for program in programs[1:] for word in ("-object", program)]
-exported = subprocess.run(
-    ["llvm-cov-19", "export", "-summary-only", f"-instr-profile={merged}", programs[0], *objects, top / "src", top / "include"],
-    check=True, stdout=subprocess.PIPE)
 
-KINDS = ("lines", "branches", "functions")
-modules = {}
-for file in json.loads(exported.stdout)["data"][0]["files"]:
-    path = pathlib.Path(file["filename"]).resolve().relative_to(top)
-    parts = path.parts[2:] if path.parts[0] == "include" else path.parts[1:]
-    module = parts[0] if len(parts) > 1 else "(top)"
-    counts = modules.setdefault(module, {kind: [0, 0] for kind in KINDS})
-    for kind in KINDS:
-        counts[kind][0] += file["summary"][kind]["covered"]
-        counts[kind][1] += file["summary"][kind]["count"]
+def programs(build):
+    """The test programs of the build: the executables in BUILD/tests that contain a coverage mapping."""
+    for file in sorted((build / "tests").iterdir()):
+        if file.is_file() and os.access(file, os.X_OK) and b"__llvm_covmap" in file.read_bytes():
+            yield file
 
-modules = dict(sorted(modules.items()))
-modules["all"] = {kind: [sum(each[kind][i] for each in modules.values()) for i in (0, 1)] for kind in KINDS}
-print("| module | " + " | ".join(f"{kind} | %" for kind in KINDS) + " |")
-print("|---" + "|--:|--:" * len(KINDS) + "|")
-for name, counts in modules.items():
-    cells = [f"{counts[kind][0]} of {counts[kind][1]} | {100 * counts[kind][0] / max(1, counts[kind][1]):.1f}" for kind in KINDS]
-    print(f"| {name} | " + " | ".join(cells) + " |")
+
+def show(profile, sources, program):
+    return subprocess.run(
+        ["llvm-cov-19", "show", "-use-color=0", "-show-instantiations=false", "-show-branches=count",
+         f"-instr-profile={profile}", program, *sources],
+        check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def read(text, lines, branches):
+    """Adds what `llvm-cov show` has printed: {(file, line): has run} and {(file, line, column, side): has run}."""
+    file = None
+    for row in text.splitlines():
+        if found := LINE.match(row):
+            lines[file, int(found[1])] |= found[2] != "0"
+        elif found := BRANCH.match(row):
+            line, column, *sides = found.groups()
+            for side, count in zip(sides[::2], sides[1::2]):
+                branches[file, int(line), int(column), side] |= count != "0"
+        elif found := FILE.match(row):
+            file = pathlib.Path(found[1])
+
+
+def percent(counts):
+    return f"{sum(counts)} of {len(counts)} | {100 * sum(counts) / max(1, len(counts)):.1f}"
+
+
+def module_of(file, top=TOP):
+    parts = file.relative_to(top).parts
+    parts = parts[2:] if parts[0] == "include" else parts[1:]
+    return parts[0] if len(parts) > 1 else "(top)"
+
+
+def print_table(lines, branches):
+    modules = collections.defaultdict(lambda: ([], []))
+    for kind, counts in enumerate((lines, branches)):
+        for key, has_run in counts.items():
+            for module in (module_of(key[0]), "~all"):  # ~: the last one
+                modules[module][kind].append(has_run)
+    print("| module | lines | % | branches | % |\n|---|--:|--:|--:|--:|")
+    for module, kinds in sorted(modules.items()):
+        print(f"| {module.lstrip('~')} | " + " | ".join(map(percent, kinds)) + " |")
+
+
+def print_missing(lines, branches, pattern):
+    missing = [(file, line, "") for (file, line), has_run in lines.items() if not has_run]
+    missing += [(file, line, f" (column {column}: never {side.lower()})")
+                for (file, line, column, side), has_run in branches.items() if not has_run and lines.get((file, line))]
+    for file, line, what in sorted(missing):
+        path = str(file.relative_to(TOP))
+        if re.search(pattern, path):
+            print(f"{path}:{line}:{what} {file.read_text().splitlines()[line - 1]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--missing", metavar="REGEX")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+
+    profiles = list((build / "profiles").glob("*.profraw"))
+    if not profiles:
+        parser.error("no test has written a profile")
+    merged = build / "profiles" / "all.profdata"
+    # Failure mode `all`: skips the empty file of a process that was killed while it created it.
+    subprocess.run(["llvm-profdata-19", "merge", "-sparse", "-failure-mode=all", "-o", merged, *profiles], check=True)
+
+    lines, branches = collections.defaultdict(bool), collections.defaultdict(bool)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for text in pool.map(functools.partial(show, merged, [TOP / "src", TOP / "include"]), programs(build)):
+            read(text, lines, branches)
+    if arguments.missing is None:
+        print_table(lines, branches)
+    else:
+        print_missing(lines, branches, arguments.missing)
+
+
+if __name__ == "__main__":
+    main()
