@@ -54,6 +54,22 @@ def build_cargo(folder: Path, package: str, program: str) -> Built:
     return build_peer(command, SOURCES / package, environment, target / "release" / program)
 
 
+def build_tmc(folder: Path) -> Built:
+    """Builds peers/tmc as `tmc/tmc_rt` below `folder`, with the sources of TooManyCooks in EDDY_TMC."""
+    sources = os.environ.get("EDDY_TMC")
+    if not sources:
+        return None, "EDDY_TMC is not set: the folder of the sources of TooManyCooks"
+    if not shutil.which("clang++-19"):
+        return None, "clang++-19 is not installed: install clang-19"
+    where = folder / "peers" / "tmc"
+    configure = ["cmake", "-S", SOURCES / "tmc", "-B", where, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                 "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG",
+                 f"-DEDDY_TMC={Path(sources).resolve()}"]
+    program = where / "tmc_rt"
+    configured = build_peer(configure, SOURCES / "tmc", {}, program)
+    return build_peer(["cmake", "--build", where], SOURCES / "tmc", {}, program) if configured[0] else configured
+
+
 def build_go(folder: Path, name: str) -> Built:
     """Builds peers/go/NAME as `go_NAME` below `folder`."""
     if not shutil.which("go"):

@@ -13,7 +13,7 @@ from tables import Outcome
 
 EDDY = "eddy"
 AGAIN = "eddy again"
-PEERS = ("tokio", "go", "asio")
+PEERS = ("tokio", "go", "asio", "tmc")
 MAIN_PEER = "tokio"
 BY_HAND = "raw"
 
@@ -81,6 +81,8 @@ def program_of(name: str, build: Path) -> tuple[Path | None, str]:
         return peers.build_cargo(build.parent, "tokio", "tokio_rt")
     if name == "go":
         return peers.build_go(build.parent, "rt")
+    if name == "tmc":
+        return peers.build_tmc(build.parent)
     program = build / "bench" / f"{EDDY if name == AGAIN else name}_rt"
     if program.exists():
         return program, ""

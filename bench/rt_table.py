@@ -4,7 +4,7 @@
 import statistics
 
 from rt_programs import AGAIN, EDDY, MAIN_PEER, PEERS, RtRun
-from rt_targets import ABSOLUTE, AGAINST, BEST, MEANS, MEASURES_OF_TIME, TARGETS, has_best_target
+from rt_targets import ABSOLUTE, AGAINST, BEST, BEST_OF, MEANS, MEASURES_OF_TIME, TARGETS, best_limit
 from tables import Table, Target, number, spread
 
 Figures = dict[str, float]  # by `metric/flavour`
@@ -120,9 +120,10 @@ def best_cells(rt_run: RtRun, rounds: list[Round], metric: str) -> list[str]:
     if best is None:
         return ["-", "", ""]
     value, peer = best
-    if not has_best_target(metric):
+    limit = best_limit(metric)
+    if limit is None:
         return [f"{value:.3f}", peer, ""]
-    target = Target(f"rt {metric}, x the best peer ({peer})", value, BEST)
+    target = Target(f"rt {metric}, x the best peer ({peer})", value, limit)
     rt_run.outcome.targets.append(target)
     return [f"{value:.3f}", peer, target.verdict]
 
@@ -131,7 +132,8 @@ def best_cells(rt_run: RtRun, rounds: list[Round], metric: str) -> list[str]:
 
 
 def describe_best() -> list[str]:
-    return [f"The target of {EDDY}/best is {number(BEST)}."]
+    others = ", ".join(f"{metric} {number(limit)}" for metric, limit in BEST_OF.items())
+    return [f"The target of {EDDY}/best is {number(BEST)}; {others}."]
 
 
 def describe_noise(rt_run: RtRun, rounds: list[Round]) -> list[str]:

@@ -131,6 +131,7 @@ check_lists() {
         [[ $file != tests/must_not_compile/* ]] || folder=tests/must_not_compile
         [[ $file != tests/explore/* ]] || folder=tests/explore
         [[ $file != tests/fuzz/* ]] || folder=tests
+        [[ $file != bench/peers/tmc/* ]] || folder=bench/peers/tmc
         grep -qE "^ *${file#"$folder"/}\$" "$folder/CMakeLists.txt" ||
             { say "$file is not listed in $folder/CMakeLists.txt" && forgotten=1; }
     done < <(
