@@ -11,164 +11,98 @@
 
 #include <chrono>
 #include <cstdio>
-#include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace {
 
-namespace io = eddy::io;
-namespace time = eddy::time;
-using eddy::task;
+using handle = std::unique_ptr<CURL, decltype([](CURL* easy) { curl_easy_cleanup(easy); })>;
+using completion = eddy::completion<CURLcode>;
 
 /// Transfers of libcurl. The handle is not thread-safe, so the object belongs to one event loop.
-class curl {
+class transfers {
 public:
-    struct response {
-        CURLcode error = CURLE_OK;
-        long status = 0;
-        std::string body;
-
-        response() {}
-    };
-
-    curl() : multi_(curl_multi_init()) {
-        curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+    transfers() : multi_(curl_multi_init()) {
+        curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, &events_);
         curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, on_socket);
-        curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
+        curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, &events_);
         curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, on_timer);
-        tasks_.spawn([this] { return drive(); });
     }
 
-    /// Fetches a URL. If the future is dropped, the transfer goes on, and its response is lost.
-    task<eddy::result<response>> get(const std::string& url) {
-        auto [done, answer] = completion::make();
-        CURL* const easy = curl_easy_init();
-        auto& begun = transfers_[easy];
-        begun.easy.reset(easy);
-        begun.done.emplace(std::move(done));
-        curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-        curl_easy_setopt(easy, CURLOPT_WRITEDATA, &begun.got.body);
-        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-        curl_multi_add_handle(multi_.get(), easy);  // calls on_timer, which wakes drive()
-        co_return co_await std::move(answer);
+    /// Performs a transfer. If the future is dropped, the transfer is stopped.
+    eddy::task<CURLcode> perform(CURL* easy) {
+        auto [done, ended] = completion::make();
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, &done);
+        const auto remove = [this](CURL* added) { curl_multi_remove_handle(multi_.get(), added); };
+        const std::unique_ptr<CURL, decltype(remove)> added(easy, remove);
+        curl_multi_add_handle(multi_.get(), easy);  // calls on_timer
+        const auto code = co_await std::move(ended);
+        co_return code.value();
     }
 
 private:
-    using completion = eddy::completion<response>;
-    struct free_easy {
-        void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-    };
-    struct free_multi {
-        void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-    };
-    struct transfer {
-        std::unique_ptr<CURL, free_easy> easy;
-        response got;
-        std::optional<completion::handler> done;
-
-        transfer() {}
-    };
-    struct watched_socket {
-        io::async_fd<io::fd_view> socket;
-        io::interest wanted;
-
-        watched_socket(curl_socket_t fd, io::interest interest) : socket(io::fd_view(fd)), wanted(interest) {}
-    };
-
-    /// Waits until a socket is ready, curl's timer fires, or a callback has changed something. All waits end before
-    /// curl is called, because curl may close any of the sockets.
-    task<void> drive() {
-        for (;;) {
-            const int ready = co_await next_event();
-            int running = 0;
-            const curl_socket_t fd = ready < 0 ? CURL_SOCKET_TIMEOUT : ready;
-            curl_multi_socket_action(multi_.get(), fd, 0, &running);  // 0: curl itself finds out what is ready
-            int left = 0;
-            while (const CURLMsg* ended = curl_multi_info_read(multi_.get(), &left)) finish(*ended);
+    /// Continues the transfers of a socket, or those whose time is over. The mask is 0: curl finds out what is ready.
+    void act(curl_socket_t fd) {
+        int running = 0;
+        curl_multi_socket_action(multi_.get(), fd, 0, &running);
+        while (const CURLMsg* ended = curl_multi_info_read(multi_.get(), &running)) {
+            completion::handler* done = nullptr;
+            curl_easy_getinfo(ended->easy_handle, CURLINFO_PRIVATE, &done);
+            (*done)(ended->data.result);
         }
     }
-
-    /// Returns a socket that is ready, or -1.
-    task<int> next_event() {
-        const auto level = [](int fd, watched_socket& of) -> task<int> {
-            static_cast<void>(co_await of.socket.wait(of.wanted));
-            co_return fd;
-        };
-        std::vector<task<int>> waits;
-        waits.push_back(until_timer());
-        for (auto& [fd, of] : sockets_) waits.push_back(level(fd, of));
-        auto first = co_await eddy::select_all(std::move(waits));
-        co_return first.output;
-    }
-    task<int> until_timer() {
-        auto changed = changed_.notified();
-        const auto deadline = timer_.value_or(time::time_point::max());
-        const auto event = co_await eddy::select_biased(std::ref(changed), time::sleep_until(deadline));
-        if (event.index() == 1) timer_.reset();
-        co_return -1;
-    }
-
-    void finish(const CURLMsg& ended) {
-        CURL* const easy = ended.easy_handle;
-        auto done = transfers_.extract(easy);
-        response& got = done.mapped().got;
-        got.error = ended.data.result;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &got.status);
-        curl_multi_remove_handle(multi_.get(), easy);
-        (*done.mapped().done)(std::move(got));
-    }
-
-    // The callbacks of curl.
-    static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
-        auto& sockets = static_cast<curl*>(self)->sockets_;
-        sockets.erase(fd);
-        if (what == CURL_POLL_IN) sockets.try_emplace(fd, fd, io::interest::readable);
-        if (what == CURL_POLL_OUT) sockets.try_emplace(fd, fd, io::interest::writable);
-        if (what == CURL_POLL_INOUT) sockets.try_emplace(fd, fd, io::interest::readable | io::interest::writable);
+    static int on_socket(CURL*, curl_socket_t fd, int what, void* events, void*) {
+        using eddy::io::interest;
+        auto& watched = *static_cast<eddy::fd_callbacks*>(events);
+        if (what == CURL_POLL_REMOVE) watched.unwatch(fd);
+        if (what == CURL_POLL_IN) watched.watch(fd, interest::readable);
+        if (what == CURL_POLL_OUT) watched.watch(fd, interest::writable);
+        if (what == CURL_POLL_INOUT) watched.watch(fd, interest::readable | interest::writable);
         return 0;
     }
-    static int on_timer(CURLM*, long milliseconds, void* self) {
-        auto& timer = static_cast<curl*>(self)->timer_;
-        timer.reset();
-        if (milliseconds >= 0) timer = time::clock::now() + std::chrono::milliseconds(milliseconds);
-        static_cast<curl*>(self)->changed_.notify_one();
+    static int on_timer(CURLM*, long milliseconds, void* events) {
+        auto& timer = *static_cast<eddy::fd_callbacks*>(events);
+        timer.clear_timer();
+        if (milliseconds >= 0) timer.set_timer(std::chrono::milliseconds(milliseconds));
         return 0;
     }
-    static std::size_t on_body(const char* data, std::size_t, std::size_t size, void* body) {
-        static_cast<std::string*>(body)->append(data, size);
-        return size;
-    }
 
-    std::map<curl_socket_t, watched_socket> sockets_;
-    std::optional<time::time_point> timer_;
-    eddy::sync::notify changed_;
-    std::unique_ptr<CURLM, free_multi> multi_;
-    std::map<CURL*, transfer> transfers_;
-    eddy::task_owner tasks_;  // declared last, so that no task uses the other members while they are destroyed
+    eddy::fd_callbacks events_{[this](int fd, eddy::io::ready) { act(fd); }, [this] { act(CURL_SOCKET_TIMEOUT); }};
+    std::unique_ptr<CURLM, decltype([](CURLM* multi) { curl_multi_cleanup(multi); })> multi_;
 };
 
-task<void> fetch_all(std::vector<std::string> urls) {
-    curl transfers;
-    std::vector<task<eddy::result<curl::response>>> all;
-    for (const auto& url : urls) all.push_back(transfers.get(url));
-    const auto responses = co_await eddy::join_all(std::move(all));
-    for (std::size_t i = 0; i < urls.size(); ++i) {
-        const curl::response& got = responses[i].value();
-        if (got.error == CURLE_OK) {
-            std::printf("%s: %ld, %zu bytes\n", urls[i].c_str(), got.status, got.body.size());
-        } else {
-            std::printf("%s: %s\n", urls[i].c_str(), curl_easy_strerror(got.error));
-        }
-    }
+/// Fetches a URL. Returns the line to print.
+eddy::task<std::string> fetch(transfers& all, std::string url) {
+    const handle easy(curl_easy_init());
+    std::size_t size = 0;
+    const auto count = +[](const char*, std::size_t, std::size_t n, void* sum) {
+        *static_cast<std::size_t*>(sum) += n;
+        return n;
+    };
+    curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &size);
+    curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, count);
+    const CURLcode code = co_await all.perform(easy.get());
+    if (code != CURLE_OK) co_return url + ": " + curl_easy_strerror(code);
+    long status = 0;
+    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    co_return url + ": " + std::to_string(status) + ", " + std::to_string(size) + " bytes";
+}
+
+eddy::task<void> fetch_all(std::span<char*> urls) {
+    transfers all;
+    std::vector<eddy::task<std::string>> each;
+    for (const char* url : urls) each.push_back(fetch(all, url));
+    const auto lines = co_await eddy::join_all(std::move(each));
+    for (const auto& line : lines) std::puts(line.c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     eddy::core core;
-    core.run(fetch_all(std::vector<std::string>(argv + 1, argv + argc)));
+    core.run(fetch_all(std::span(argv + 1, argv + argc)));
 }
