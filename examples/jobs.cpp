@@ -1,115 +1,143 @@
 // SPDX-License-Identifier: MIT
-// A pool of workers: jobs arrive by mpsc, results are sent by oneshot, progress by watch.
-// A cancellation_token stops the workers, and a task_tracker waits until all tasks have ended.
+// A pool of workers, in a class that owns its tasks: jobs arrive by mpsc, results return by oneshot.
+// A job that fails is repeated with growing delays, and each attempt has a time limit. The end waits for running jobs.
 //     $ ./jobs
-//     half of the jobs are done
-//     100 jobs: 100 done, 0 cancelled; the sum of the results is 328350
+//     100 jobs: 100 done, 0 cancelled, 10 repeated; the sum of the results is 328350
 //     $ ./jobs 10000 2000          (stops after 2000 us)
-//     10000 jobs: 2164 done, 7836 cancelled; the sum of the results is 3375587894
+//     10000 jobs: 2164 done, 7836 cancelled, 217 repeated; the sum of the results is 3375587894
 #include <eddy/prelude.hpp>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <optional>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace {
 
+using namespace std::chrono_literals;
 namespace sync = eddy::sync;
-using answer = sync::oneshot<long>;
-using progress = sync::watch<int>;
+namespace time = eddy::time;
+using eddy::result;
+using eddy::task;
 
-/// A job, and the sender for its result. A job that is destroyed without a result closes its channel.
-struct job {
-    job(int n, answer::sender to) noexcept : number(n), reply(std::move(to)) {}
+class worker_pool {
+public:
+    using work = std::function<task<result<long>>()>;  // called for each attempt
+    using answer = sync::oneshot<result<long>>;
 
-    int number;
-    answer::sender reply;
+    explicit worker_pool(int workers) : worker_pool(workers, queue::channel(8)) {}
+
+    /// Queues a job, and returns the receiver of its result. Waits while the queue is full.
+    task<answer::receiver> submit(work what) {
+        auto [reply, outcome] = answer::channel();
+        job made(std::move(what), std::move(reply));
+        // After a stop this sends nothing. The job is destroyed, which closes the channel of its receiver.
+        static_cast<void>(co_await stop_.run_until_cancelled(sender_.send(std::move(made))));
+        co_return std::move(outcome);
+    }
+
+    /// Makes the workers stop after their current jobs, when `delay` has passed.
+    void stop_after(std::chrono::microseconds delay) {
+        tasks_.spawn([this, delay]() -> task<void> {
+            co_await time::sleep(delay);
+            stop_.cancel();
+        });
+    }
+
+    /// Waits until the queue is empty, or the workers have stopped. Then destroys the jobs that no worker has started.
+    task<void> close() {
+        eddy::drop(std::move(sender_));
+        alive_.close();
+        co_await alive_.wait();
+        receiver_.reset();
+    }
+
+    [[nodiscard]] int ended() const { return ended_; }
+    [[nodiscard]] int repeated() const { return repeated_; }
+
+private:
+    struct job {
+        job(work does, answer::sender to) : what(std::move(does)), reply(std::move(to)) {}
+
+        work what;
+        answer::sender reply;
+    };
+    using queue = sync::mpsc<job>;
+
+    worker_pool(int workers, queue::ends ends)
+        : sender_(std::move(ends.sender)), receiver_(std::in_place, std::move(ends.receiver)) {
+        // A token keeps close() waiting until its worker has ended.
+        for (int i = 0; i < workers; ++i) tasks_.spawn([this, alive = alive_.token()] { return run_jobs(); });
+    }
+
+    /// Returns the next job. One worker waits for it; the other workers wait for the lock.
+    task<std::optional<job>> next_job() {
+        auto receiver = co_await receiver_->lock();
+        co_return co_await receiver->recv();
+    }
+
+    /// Runs jobs until the queue is closed and empty, or a stop. Finishes a job that it has started.
+    task<void> run_jobs() {
+        for (;;) {
+            auto next = co_await stop_.run_until_cancelled(next_job());
+            if (!next || !*next) co_return;
+            job taken = **std::move(next);
+            const auto attempt = [&] { return time::try_timeout(1s, taken.what()); };
+            const auto is_worth_it = [&](const std::error_code& error) {
+                ++repeated_;
+                return error != eddy::errc::timed_out;
+            };
+            auto outcome = co_await eddy::retry(time::backoff(10us).max_retries(4), attempt, is_worth_it);
+            ++ended_;
+            static_cast<void>(taken.reply.send(std::move(outcome)));
+        }
+    }
+
+    queue::sender sender_;
+    std::optional<sync::mutex<queue::receiver>> receiver_;
+    sync::cancellation_token stop_;
+    sync::task_tracker alive_;
+    std::atomic<int> ended_ = 0;
+    std::atomic<int> repeated_ = 0;
+    eddy::task_owner tasks_;  // declared last, so that no task uses the other members while they are destroyed
 };
-using job_queue = sync::mpsc<job>;
 
-eddy::task<long> compute(int number) {
+/// The work of a job. Each tenth job fails the first time.
+task<result<long>> square(int number, int earlier_attempts) {
     for (int step = 0; step < 20; ++step) co_await eddy::yield_now();
+    if (number % 10 == 0 && earlier_attempts == 0) co_return std::unexpected(make_error_code(std::errc::io_error));
     co_return long{number} * number;
 }
 
-/// Returns the next job. One worker waits for it; the other workers wait for the lock.
-eddy::task<std::optional<job>> next_of(sync::mutex<job_queue::receiver>& queue) {
-    auto receiver = co_await queue.lock();
-    co_return co_await receiver->recv();
-}
-
-/// Executes jobs until the queue is closed or `stop` is cancelled. Finishes a job that it has started.
-eddy::task<void> work(sync::mutex<job_queue::receiver>& queue, progress::sender done, sync::cancellation_token stop) {
-    for (;;) {
-        auto next = co_await stop.run_until_cancelled(next_of(queue));
-        if (!next || !*next) co_return;
-        job taken = **std::move(next);
-        const long result = co_await compute(taken.number);
-        static_cast<void>(taken.reply.send(result));
-        done.send_modify([](int& count) { ++count; });
+task<int> run_jobs(int count, std::chrono::microseconds limit) {
+    worker_pool pool(4);
+    pool.stop_after(limit);
+    std::vector<worker_pool::answer::receiver> outcomes;
+    for (int n = 0; n < count; ++n) {
+        auto submitting = pool.submit([n, tries = 0]() mutable { return square(n, tries++); });
+        outcomes.push_back(co_await std::move(submitting));
     }
-}
-
-/// Sends the jobs, and waits while the queue is full. Returns the receivers of the results.
-eddy::task<std::vector<answer::receiver>> hand_out(int count, job_queue::sender queue, sync::cancellation_token stop) {
-    std::vector<answer::receiver> results;
-    for (int number = 0; number < count; ++number) {
-        auto ends = answer::channel();
-        results.push_back(std::move(ends.receiver));
-        // After `stop` this sends nothing. The job is destroyed, which closes the channel of its receiver.
-        static_cast<void>(co_await stop.run_until_cancelled(queue.send(job(number, std::move(ends.sender)))));
-    }
-    co_return results;
-}
-
-eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
-    const auto reached = co_await done.wait_for([half](int count) { return count >= half; });
-    if (reached) std::printf("half of the jobs are done\n");
-}
-
-eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop) {
-    co_await eddy::time::sleep(delay);
-    stop.cancel();
-}
-
-eddy::task<int> run_jobs(int jobs, std::optional<std::chrono::microseconds> limit) {
-    const sync::cancellation_token stop;
-    sync::task_tracker running;
-    auto done = progress::channel(0);
-    auto ends = job_queue::channel(8);
-    std::optional<sync::mutex<job_queue::receiver>> queue(std::in_place, std::move(ends.receiver));
-
-    for (int i = 0; i < 4; ++i) running.spawn(work(*queue, done.sender, stop.child_token()));
-    running.spawn(say_when_half_is_done(done.receiver, jobs / 2));
-    // A background task, since the sleep must not keep the program running.
-    if (limit) eddy::spawn_background(stop_after(*limit, stop));
-
-    auto results = co_await hand_out(jobs, std::move(ends.sender), stop);
-    // The queue has no senders left, so the workers end when it is empty.
-    eddy::drop(std::move(done.sender));  // ends say_when_half_is_done(), if the workers were stopped before
-    running.close();
-    co_await running.wait();
-    queue.reset();  // destroys the jobs that no worker has started
-
-    int finished = 0;
+    co_await pool.close();
+    int done = 0;
     long sum = 0;
-    for (auto& each : results) {
-        const auto result = co_await each;
-        if (!result) continue;
-        ++finished;
-        sum += *result;
+    for (auto& each : outcomes) {
+        const auto outcome = co_await each;
+        if (!outcome || !*outcome) continue;
+        ++done;
+        sum += **outcome;
     }
-    std::printf("%d jobs: %d done, %d cancelled; the sum of the results is %ld\n", jobs, finished, jobs - finished,
-                sum);
-    co_return *done.receiver.borrow() == finished ? 0 : 1;  // the progress agrees with the results
+    std::printf("%d jobs: %d done, %d cancelled, %d repeated; the sum of the results is %ld\n", count, done,
+                count - done, pool.repeated(), sum);
+    co_return pool.ended() == done ? 0 : 1;  // no result is lost
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const int jobs = argc > 1 ? std::atoi(argv[1]) : 100;
-    std::optional<std::chrono::microseconds> limit;
-    if (argc > 2) limit = std::chrono::microseconds(std::atoll(argv[2]));
-    return eddy::run(run_jobs(jobs, limit));
+    const std::chrono::microseconds limit(argc > 2 ? std::atoll(argv[2]) : 60'000'000);
+    return eddy::run(run_jobs(argc > 1 ? std::atoi(argv[1]) : 100, limit));
 }

@@ -105,17 +105,6 @@ TEST(Programs, PortScannerFindsOpenPort) {
     EXPECT_EQ(run({"port_scanner", "127.0.0.1", "1", "65536"}).code, 2);
 }
 
-TEST(Programs, JobQueueRetriesAndTimesOutJobs) {
-    const auto ended = run({"job_queue"});
-    EXPECT_EQ(ended.out,
-              "resize: done, attempts: 1\n"
-              "mail: done, attempts: 3\n"
-              "import: the operation timed out, attempts: 1\n"
-              "3 jobs have run\n");
-    EXPECT_EQ(ended.err, "");
-    EXPECT_EQ(ended.code, 0);
-}
-
 TEST(Programs, ForeignLoopReadsLinesAndRunsTasks) {
     const auto ended = run({"/bin/sh", "-c", "echo hello | " + path_of("foreign_loop")});
     EXPECT_EQ(ended.out, "HELLO\n");
