@@ -86,6 +86,7 @@ mini::task<int> right_unlocked() { std::unique_lock held(m); held.unlock(); int 
 mini::task<int> right_moved() { std::unique_lock held(m); keep(std::move(held)); int x = co_await mini::f(1); co_return x; }
 mini::task<int> wrong() { std::lock_guard held(m); int x = co_await mini::f(1); co_return x; }
 mini::task<int> wrong_loop() { std::scoped_lock held(m); for (;;) { int x = co_await mini::f(1); if (x) co_return x; } }
+mini::task<int> wrong_constant() { const std::lock_guard held(m); int x = co_await mini::f(1); co_return x; }
 mini::task<int> wrong_late() { std::unique_lock held(m); int x = co_await mini::f(1); held.unlock(); co_return x; }
 """
 LAMBDAS = """#include <vector>
@@ -127,7 +128,8 @@ def test_locks(folder):
     (folder / "locks.cpp").write_text(LOCKS, encoding="utf-8")
     said, _ = check(["locks.cpp", "--", "-std=c++23"], folder, 1)
     found = re.findall(r"^locks\.cpp:(\d+):\d+: ([a-z-]+): ", said, re.MULTILINE)
-    if found != [("10", "lock-across-await"), ("11", "lock-across-await"), ("12", "lock-across-await")]:
+    if found != [("10", "lock-across-await"), ("11", "lock-across-await"), ("12", "lock-across-await"),
+                 ("13", "lock-across-await")]:
         raise SystemExit(f"unexpected report: {said}")
 
 
