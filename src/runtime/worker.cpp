@@ -58,6 +58,8 @@ worker::worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, boo
       place_(new sleeping_place(io_.get())),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
+      polls_to_look_(owner.event_interval()),
+      polls_to_injected_(owner.global_interval()),
       random_(seed + index),
       seed_(seed + index) {}
 
@@ -228,8 +230,13 @@ spawned_task* worker::next_injected() noexcept {
 
 spawned_task* worker::next_task() noexcept {
     ++tick_;
-    if (tick_ % pool_.event_interval() == 0) look_if_due();
-    if (tick_ % pool_.global_interval() == 0) {
+    // Countdowns, because a division by a variable takes longer than the rest of this function.
+    if (--polls_to_look_ == 0) [[unlikely]] {
+        polls_to_look_ = pool_.event_interval();
+        look_if_due();
+    }
+    if (--polls_to_injected_ == 0) [[unlikely]] {
+        polls_to_injected_ = pool_.global_interval();
         if (spawned_task* const task = next_injected()) return task;
     }
     if (spawned_task* const task = next_local()) return task;

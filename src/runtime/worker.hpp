@@ -202,6 +202,8 @@ private:
 
     // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
+    unsigned polls_to_look_;      // polls until the next check whether a driver tick is due
+    unsigned polls_to_injected_;  // polls until the injection queue comes before the local queues
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
     random_numbers random_;  // for stealing; separate from random_here, so that stealing does not change its sequence
