@@ -97,10 +97,11 @@ def crate_version(name: str) -> str:
 
 def build_peer(command: list, where: Path, environment: dict, program: Path) -> Built:
     progress("bench", f"building {program.name} ...")
-    done = subprocess.run(list(map(str, command)), cwd=where, stderr=subprocess.PIPE, text=True, check=False,
+    done = subprocess.run(list(map(str, command)), cwd=where, capture_output=True, text=True, check=False,
                           env=os.environ | {name: str(value) for name, value in environment.items()})
     if done.returncode != 0:
-        return None, f"{command[0]} could not build it: {first_error(done.stderr)}"
+        # Ninja prints the errors of the compiler to its standard output.
+        return None, f"{command[0]} could not build it: {first_error(done.stderr + done.stdout)}"
     return program, ""
 
 
