@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-// A web server: routes with parameters, JSON, bodies that are streamed in both directions, and a graceful shutdown.
+// A web server: routes with parameters, JSON, bodies that are streamed in both directions, the files of a folder,
+// metrics, compression, and a graceful shutdown.
 // Ctrl-C closes idle connections, and other connections after the response to their request.
-//     $ ./web_server 127.0.0.1:8080
+//     $ ./web_server 127.0.0.1:8080 folder
 //     $ curl -X PUT -d 'buy tea' http://127.0.0.1:8080/notes/monday
 //     $ curl http://127.0.0.1:8080/notes
 //     {"monday":"buy tea"}
 //     $ curl -T large_file http://127.0.0.1:8080/echo
 //     $ curl -N http://127.0.0.1:8080/count/5
+//     $ curl -r 0-99 http://127.0.0.1:8080/files/name
+//     $ curl --compressed http://127.0.0.1:8080/metrics
 #include <eddy/http.hpp>
 #include <eddy/prelude.hpp>
 
@@ -73,25 +76,29 @@ task<http::response> count(http::request asked) {
 }
 
 // docs: routes
-http::router routes_of(notes& all) {
+http::router routes_of(notes& all, const std::string& folder, const http::metrics& counters) {
     http::router app;
     app.get("/notes", [&all](http::request) -> task<http::response> { co_return json(all); });
     app.get("/notes/{day}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
     app.put("/notes/{day}", [&all](http::request asked) { return put_note(all, std::move(asked)); });
     app.put("/echo", echo).post("/echo", echo).get("/count/{last}", count);
+    app.get("/files/{path...}", http::files(folder)).get("/metrics", counters.endpoint());
     return app;
 }
 // docs: end
 
-task<result<void>> run_server(std::string where) {
+task<result<void>> run_server(std::string where, std::string folder) {
     const auto end = co_await try_(eddy::signal::shutdown_token());  // Ctrl-C and SIGTERM, from here on
     auto listener = co_await try_(net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
     notes all;
     // docs: serve
+    const http::metrics counters;
     auto options = http::serve_options().max_connections(1000).body_limit(1 << 30).shutdown(end).drain(5s);
-    const auto report = co_await try_(http::serve(std::move(listener), routes_of(all), std::move(options)));
+    options.metrics(counters);
+    const auto app = routes_of(all, folder, counters) | http::compress();
+    const auto report = co_await try_(http::serve(std::move(listener), app, std::move(options)));
     // docs: end
     std::printf("served %llu connections\n", static_cast<unsigned long long>(report.accepted));
     co_return eddy::ok();
@@ -101,7 +108,7 @@ task<result<void>> run_server(std::string where) {
 
 int main(int argc, char** argv) {
     eddy::core core;
-    const auto ended = core.run(run_server(argc > 1 ? argv[1] : "127.0.0.1:8080"));
+    const auto ended = core.run(run_server(argc > 1 ? argv[1] : "127.0.0.1:8080", argc > 2 ? argv[2] : "."));
     if (ended) return 0;
     std::fprintf(stderr, "web_server: %s\n", ended.error().message().c_str());
     return 1;

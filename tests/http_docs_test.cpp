@@ -45,6 +45,31 @@ http::service with_token(http::service inner, std::string token) {
 }
 // docs: end
 
+// docs: events
+eddy::async_generator<http::event> count_down(int from) {
+    for (int i = from; i > 0; --i) {
+        co_yield http::event(std::to_string(i)).name("tick").id(std::to_string(i));
+        co_await eddy::time::sleep(1s);
+    }
+    co_yield http::event("start").retry(60s);
+}
+
+task<http::response> ticks(http::request asked) {
+    const auto last = asked.headers.get("Last-Event-ID");  // the client has lost its connection after this event
+    co_return http::event_stream(count_down(last ? std::stoi(std::string(*last)) - 1 : 10));
+}
+// docs: end
+
+TEST(HttpDocs, EventsContinueAfterTheLastOne) {
+    eddy::test::run_paused([]() -> task<void> {
+        http::request asked(http::method::get, "/");
+        asked.headers.add("Last-Event-ID", "2");
+        auto answer = co_await ticks(std::move(asked));
+        const auto text = co_await answer.body.read_text();
+        EXPECT_EQ(text.value(), "data: 1\nevent: tick\nid: 1\n\ndata: start\nretry: 60000\n\n");
+    });
+}
+
 // docs: handler for tests
 http::router make_app() {
     http::router app;

@@ -17,9 +17,13 @@
 #include <eddy/http/client.hpp>  // get(), client
 
 // Servers
-#include <eddy/http/router.hpp>   // selects a service by path and method
-#include <eddy/http/serve.hpp>    // serve(), serve_connection()
-#include <eddy/http/service.hpp>  // a callable that answers requests
+#include <eddy/http/compress.hpp>      // a layer that compresses responses
+#include <eddy/http/event_stream.hpp>  // server-sent events
+#include <eddy/http/files.hpp>         // a service of the files of a folder
+#include <eddy/http/metrics.hpp>       // counters of a server, for Prometheus
+#include <eddy/http/router.hpp>        // selects a service by path and method
+#include <eddy/http/serve.hpp>         // serve(), serve_connection()
+#include <eddy/http/service.hpp>       // a callable that answers requests
 
 // Other protocols on the same connection
 #include <eddy/http/upgrade.hpp>  // switch_protocols(), upgrade()

@@ -62,6 +62,8 @@ class Eddy(ConanFile):
         toolchain.cache_variables["EDDY_BUILD_WS"] = bool(self.options.with_ws)
         toolchain.cache_variables["EDDY_INSTALL"] = True
         toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_nghttp2"] = True  # HTTP/2 is not in this package
+        if not self.options.with_ws:  # one of the system must not be used
+            toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_ZLIB"] = True
         if not self.options.with_io_uring:
             toolchain.cache_variables["CMAKE_DISABLE_FIND_PACKAGE_liburing"] = True
         else:
@@ -102,6 +104,9 @@ class Eddy(ConanFile):
         component("proto", None, ["eddy"])
         if self.options.with_tls:
             component("tls", "eddy_tls", ["eddy", "openssl::ssl", "openssl::crypto"])
-        component("http", "eddy_http", ["tls" if self.options.with_tls else "eddy"])  # for https
+        http_requires = ["tls" if self.options.with_tls else "eddy"]  # for https
+        if self.options.with_ws:  # which adds zlib: also for compression
+            http_requires.append("zlib::zlib")
+        component("http", "eddy_http", http_requires)
         if self.options.with_ws:
             component("ws", "eddy_ws", ["http", "zlib::zlib"])

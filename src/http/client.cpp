@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/http/client.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -11,6 +13,7 @@
 #include "http/client_connect.hpp"
 #include "http/client_exchange.hpp"
 #include "http/client_pool.hpp"
+#include "http/gzip.hpp"
 
 namespace eddy::http {
 
@@ -140,15 +143,35 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
     }
 }
 
+/// Returns whether the client asks for a compressed response on its own. The caller of the library gets the bytes as
+/// they are if it has set Accept-Encoding, or if it requests a range, which is one of the compressed bytes.
+bool may_decompress(const request& asked, std::uint64_t most) noexcept {
+    return detail::has_gzip() && most != 0 && asked.method != method::head &&
+           !asked.headers.contains("Accept-Encoding") && !asked.headers.contains("Range");
+}
+
+void decompress(response& answer, std::uint64_t most) {
+    const auto coding = answer.headers.get("Content-Encoding");
+    if (!coding || answer.body.size() == 0U) return;
+    if (!equal_names(*coding, "gzip") && !equal_names(*coding, "x-gzip")) return;
+    answer.headers.remove("Content-Encoding");
+    answer.headers.remove("Content-Length");
+    answer.body = body::from_source(detail::gunzip_source(std::move(answer.body), most), std::nullopt);
+}
+
 task<std::expected<response, client_error>> send_with(std::shared_ptr<http_client> shared, std::string where,
                                                       request asked) {
     client_progress at;
     if (!asked.headers.contains("User-Agent")) asked.headers.add("User-Agent", "eddy");
+    const auto most = shared->options().decompressed_limit();
+    const bool decompresses = may_decompress(asked, most);
+    if (decompresses) asked.headers.add("Accept-Encoding", "gzip");
     const auto limit = shared->options().timeout();
     auto limited = time::timeout(limit, follow(std::move(shared), std::move(where), std::move(asked), at));
     auto answer = co_await limited;
     if (!answer) co_return std::unexpected(at.failed(make_error_code(eddy::errc::timed_out)));
     if (!*answer) co_return std::unexpected(at.failed(answer->error()));
+    if (decompresses) decompress(**answer, most);
     co_return **std::move(answer);
 }
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <ctime>
 
+#include "http/date.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -155,21 +157,12 @@ body_framing write_request_head(std::string& out, const http::request& from, std
 std::string_view current_date() {
     struct formatted {
         std::time_t second = -1;
-        std::array<char, 29> text{};
+        date_text text{};
     };
     static thread_local constinit formatted last;
     const auto now = std::time(nullptr);
     if (last.second != now) {
-        static constexpr std::string_view days = "SunMonTueWedThuFriSat";
-        static constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        std::tm parts{};
-        ::gmtime_r(&now, &parts);
-        std::array<char, 64> text{};
-        // Does not use %a and %b, which depend on the locale.
-        std::strftime(text.data(), text.size(), "xxx, %d xxx %Y %H:%M:%S GMT", &parts);
-        std::ranges::copy(days.substr(static_cast<std::size_t>(parts.tm_wday) * 3, 3), text.begin());
-        std::ranges::copy(months.substr(static_cast<std::size_t>(parts.tm_mon) * 3, 3), text.begin() + 8);
-        std::copy_n(text.begin(), last.text.size(), last.text.begin());
+        last.text = format_date(now);
         last.second = now;
     }
     return {last.text.data(), last.text.size()};

@@ -23,6 +23,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "http/body_decoder.hpp"
+#include "http/counters.hpp"
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
 #include "http/http2.hpp"
@@ -458,6 +459,7 @@ private:
         response_context context;
         context.asked = asked;
         context.keeps_alive = false;
+        if (const auto& counters = server_->options.counters()) counters->count(why);
         const auto answer = http::response::text(std::string(http::reason_of(why)) + "\n", why);
         const auto framing = write_response_head(stream_.out(), answer, context);
         if (framing.is != body_framing::kind::none) stream_.out().append(answer.body.in_memory()->text());
@@ -496,17 +498,27 @@ task<result<void>> serve_requests(server_connection connection) {
     co_return co_await std::move(connection).serve_as_http2();
 }
 
-}  // namespace
+task<result<void>> counted(counted_connection, task<result<void>> serving) { co_return co_await std::move(serving); }
 
-task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
-                              std::shared_ptr<const http_server> server, std::optional<net::socket_addr> peer,
-                              std::optional<net::serve_connection> connection) {
+task<result<void>> serve_any(io::boxed_stream stream, http_protocol protocol, std::shared_ptr<const http_server> server,
+                             std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
     message_stream messages(std::move(stream), server->options.io_timeout());
     if (protocol == http_protocol::http_2)
         return serve_http2(std::move(messages), std::move(server), peer, std::move(connection));
     const bool may_be_http2 = protocol == http_protocol::any && server->options.http2() && has_http2();
     return serve_requests(
         server_connection(std::move(messages), std::move(server), peer, std::move(connection), may_be_http2));
+}
+
+}  // namespace
+
+task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
+                              std::shared_ptr<const http_server> server, std::optional<net::socket_addr> peer,
+                              std::optional<net::serve_connection> connection) {
+    const auto counters = server->options.counters();
+    auto serving = serve_any(std::move(stream), protocol, std::move(server), peer, std::move(connection));
+    if (!counters) return serving;
+    return counted(counted_connection(counters), std::move(serving));
 }
 
 }  // namespace eddy::detail

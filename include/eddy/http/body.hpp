@@ -29,6 +29,9 @@ public:
     virtual ~body_source() = default;
 
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
+    /// Returns whether the body has no reader any more when the peer has closed its sending direction. The sender then
+    /// watches for that while the body waits.
+    [[nodiscard]] virtual bool ends_with_peer() const noexcept { return false; }
 };
 
 template <class R>
@@ -97,6 +100,9 @@ public:
     /// For use by the library.
     [[nodiscard]] static body from_source(std::unique_ptr<detail::body_source> source,
                                           std::optional<std::uint64_t> size) noexcept;
+
+    /// For use by the library.
+    [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
 
     /// Returns the number of remaining bytes, or nullopt if it is unknown.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }

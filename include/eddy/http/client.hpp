@@ -103,6 +103,13 @@ public:
         header_limit_ = bytes;
         return *this;
     }
+    /// Sets the maximum number of bytes of a body after its decompression, so that a small response cannot become a
+    /// huge one. Reading more fails with http::errc::body_too_large. With 0, the client does not ask for compressed
+    /// responses. 256 MiB by default.
+    client_options& decompressed_limit(std::uint64_t bytes) noexcept {
+        decompressed_limit_ = bytes;
+        return *this;
+    }
     /// Sets the TLS settings for https. The default is tls::client_config::make(). This function is defined only if
     /// eddy::http was built with eddy::tls.
     client_options& tls(const tls::client_config& config);
@@ -115,6 +122,7 @@ public:
     [[nodiscard]] std::size_t max_idle() const noexcept { return max_idle_; }
     [[nodiscard]] std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
     [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
+    [[nodiscard]] std::uint64_t decompressed_limit() const noexcept { return decompressed_limit_; }
     [[nodiscard]] const std::shared_ptr<const tls::client_config>& tls() const noexcept { return tls_; }
 
 private:
@@ -125,6 +133,7 @@ private:
     unsigned max_redirects_ = 10;
     std::size_t max_idle_ = 8;
     std::size_t header_limit_ = 64 * 1024;
+    std::uint64_t decompressed_limit_ = 256 << 20;
     std::shared_ptr<const tls::client_config> tls_;
 };
 
@@ -144,6 +153,10 @@ private:
 ///
 /// If a kept connection turns out to be closed before a response begins, the client repeats the request on a new
 /// connection. It does so only for methods other than POST and PATCH, and only if the body is in memory.
+///
+/// If eddy was built with zlib, the client asks for responses that are compressed with gzip, and decompresses their
+/// bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
+/// known size. A request that has the field Accept-Encoding or Range gets the body as the server sends it.
 ///
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".

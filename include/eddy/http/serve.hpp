@@ -17,6 +17,7 @@
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/http/metrics.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>
 #include <eddy/io/borrowed.hpp>
@@ -112,6 +113,12 @@ public:
         return *this;
     }
 
+    /// Counts connections and requests in `counters`. By default, they are not counted.
+    serve_options& metrics(const http::metrics& counters) {
+        counters_ = counters.shared();
+        return *this;
+    }
+
     /// Returns the value of the option.
     [[nodiscard]] const net::serve_options& connections() const noexcept { return connections_; }
     [[nodiscard]] std::chrono::nanoseconds header_timeout() const noexcept { return header_timeout_; }
@@ -121,6 +128,7 @@ public:
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
     [[nodiscard]] std::uint64_t max_requests() const noexcept { return max_requests_; }
     [[nodiscard]] bool http2() const noexcept { return http2_; }
+    [[nodiscard]] const std::shared_ptr<detail::http_counters>& counters() const noexcept { return counters_; }
     [[nodiscard]] std::uint32_t max_streams() const noexcept { return max_streams_; }
 
 private:
@@ -133,6 +141,7 @@ private:
     std::uint64_t max_requests_ = std::numeric_limits<std::uint64_t>::max();
     std::uint32_t max_streams_ = 100;
     bool http2_ = true;
+    std::shared_ptr<detail::http_counters> counters_;  // null without metrics()
 };
 
 /// Returns the application protocols that a server supports, for tls::server_builder::alpn(): "h2" and "http/1.1", or
@@ -149,7 +158,7 @@ struct http_server {
     http::serve_options options;
 
     http_server(const http::service& callable, http::serve_options&& chosen)
-        : answer(callable), options(std::move(chosen)) {}
+        : answer(counted_service(callable, chosen.counters())), options(std::move(chosen)) {}
 };
 
 /// The protocol of a connection: the first bytes of the client decide, or TLS has negotiated it.

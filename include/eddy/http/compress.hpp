@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
+#include <eddy/proto/service.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task/task.hpp>
+
+namespace eddy::http {
+
+/// The options of compress(): `compress_options().min_size(256).level(9)`.
+/// Thread safety: a plain value.
+class compress_options {
+public:
+    /// The default options.
+    compress_options() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    /// Sets the size in bytes below which a body is not compressed. A body of unknown size is always compressed. 1024
+    /// by default.
+    compress_options& min_size(std::size_t bytes) noexcept {
+        min_size_ = bytes;
+        return *this;
+    }
+    /// Sets the level of zlib: from 1, the fastest, to 9, the smallest. 6 by default. Other values become the nearest
+    /// of these.
+    compress_options& level(int of_zlib) noexcept {
+        level_ = std::clamp(of_zlib, 1, 9);
+        return *this;
+    }
+
+    /// Returns the value of the option.
+    [[nodiscard]] std::size_t min_size() const noexcept { return min_size_; }
+    [[nodiscard]] int level() const noexcept { return level_; }
+
+private:
+    std::size_t min_size_ = 1024;
+    int level_ = 6;
+};
+
+}  // namespace eddy::http
+
+namespace eddy::detail {
+
+/// What the compression of a response depends on in its request.
+struct compression_request {
+    bool accepts_gzip = false;
+    bool is_head = false;
+
+    EDDY_API explicit compression_request(const http::request& of) noexcept;
+};
+
+/// Compresses the body of a response, or does not change it. See http::compress().
+EDDY_API void compress_response(http::response& answer, compression_request asked,
+                                const http::compress_options& options);
+
+template <class S>
+class compressing_service : public layered<compressing_service<S>, S> {
+public:
+    compressing_service(S&& inner, http::compress_options options)
+        : layered<compressing_service<S>, S>(std::move(inner)), options_(options) {}
+
+    task<result<http::response>> call(http::request asked, proto::when_full mode) const {
+        const compression_request what(asked);
+        auto answer = co_await this->next(std::move(asked), mode);
+        if (answer) compress_response(*answer, what, options_);
+        co_return answer;
+    }
+
+private:
+    http::compress_options options_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+/// Returns a layer that compresses the bodies of responses with gzip:
+///     co_await try_(http::serve(std::move(listener), app | http::compress()));
+///
+/// - The client must accept gzip by its Accept-Encoding.
+/// - The type of the response must be text, JSON, JavaScript, XML, SVG, WebAssembly, or a type that ends in "+json" or
+///   "+xml".
+/// - A response stays as it is if it is smaller than min_size(), has a Content-Encoding, a Content-Range, or the
+///   directive "no-transform" in Cache-Control.
+/// - A response whose size or encoding depends on Accept-Encoding gets "Vary: Accept-Encoding". A compressed response
+///   loses Content-Length and Accept-Ranges, and its ETag becomes a weak one.
+/// - While the reader of a body waits, what it has returned so far is sent, in a form that the client can decompress.
+///   So events arrive without delay.
+///
+/// Do not compress a response that contains a secret together with text from the request. The size of the response
+/// tells an attacker how similar the two are (BREACH).
+///
+/// If eddy was built without zlib, the layer does not change responses.
+/// Cost: a body that is compressed while it is sent takes about 300 KiB of memory until its end.
+[[nodiscard]] inline auto compress(compress_options options = compress_options()) {
+    return proto::layer(
+        [options]<class S>(S inner) { return detail::compressing_service<S>(std::move(inner), options); });
+}
+
+}  // namespace eddy::http

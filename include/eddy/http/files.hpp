@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/service.hpp>
+
+namespace eddy::http {
+
+/// Makes a service that sends the files below a folder:
+///     app.get("/static/{path...}", http::files("public"));
+/// The path below the folder is the last parameter of the route. Without a route or parameters, it is the path of the
+/// request.
+///
+/// - Content-Type depends on the extension of the name. The default is application/octet-stream.
+/// - For a folder, the service sends the file index.html in it. If the path of a folder does not end with a slash, the
+///   client is redirected to the path that does.
+/// - ETag and Last-Modified depend on the size and time of the file. If-None-Match and If-Modified-Since are answered
+///   with 304, If-Match and If-Unmodified-Since with 412.
+/// - Range is answered with 206 and that part of the file, or with 416 if the file has no such part. A request for
+///   several ranges gets the whole file. If-Range is supported.
+/// - Methods other than GET and HEAD get 405.
+/// - The answer is 404 if there is no such file or permission, if the path has an encoded slash, an empty part or "..",
+///   and if a name begins with a period, except ".well-known". Symbolic links are followed if they are relative and
+///   stay below the folder (Linux 5.6 or later), otherwise not.
+///
+/// Files are read on threads for blocking work, in pieces of 64 KiB, while they are sent. Do not shorten a file while
+/// it is sent: write a new file and rename it. Otherwise the connection is closed before the response is complete.
+/// Errors: the service returns an error if the folder `root` cannot be opened, or if a file cannot be read.
+/// Cost: one call of spawn_blocking for each request, and one for each piece of files above 64 KiB.
+[[nodiscard]] EDDY_API service files(std::filesystem::path root);
+
+}  // namespace eddy::http

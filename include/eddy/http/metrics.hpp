@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <eddy/detail/export.hpp>
+#include <eddy/http/service.hpp>
+
+namespace eddy::detail {
+class http_counters;
+}  // namespace eddy::detail
+
+namespace eddy::http {
+
+/// Counters of one server or several, as text for Prometheus:
+///     const http::metrics counters;
+///     app.get("/metrics", counters.endpoint());
+///     co_await try_(http::serve(std::move(listener), app, http::serve_options().metrics(counters)));
+///
+/// | name | |
+/// |---|---|
+/// | http_requests_total{code="200"} | requests by the status of their response. Code 499: cancelled, for example
+/// because the connection has ended. Includes requests of HTTP/1.1 that the server has refused | |
+/// http_request_duration_seconds | a histogram of the time from the call of the service to its response, without the
+/// time for sending it | | http_requests_in_progress | calls of the service now | | http_connections,
+/// http_connections_total | connections now, and since the start | | eddy_... | the counters of the runtime or event
+/// loop that runs the endpoint: see runtime_metrics and core_metrics |
+///
+/// Thread safety: any thread. Copies share the counters, and moving is copying.
+/// Cost: some relaxed atomic operations, and a coroutine frame, for each request; a coroutine frame for each
+/// connection.
+class EDDY_API metrics {
+public:
+    /// Makes counters with the value 0.
+    metrics();
+    metrics(const metrics&) = default;
+    metrics& operator=(const metrics&) = default;
+    ~metrics() = default;
+
+    /// Makes a service that answers with text().
+    [[nodiscard]] service endpoint() const;
+    /// Returns the counters in the text format of Prometheus, version 0.0.4, with those of the current runtime or event
+    /// loop.
+    [[nodiscard]] std::string text() const;
+
+    /// For use by the library.
+    [[nodiscard]] const std::shared_ptr<detail::http_counters>& shared() const noexcept { return shared_; }
+
+private:
+    std::shared_ptr<detail::http_counters> shared_;
+};
+
+}  // namespace eddy::http
+
+namespace eddy::detail {
+
+/// Returns a service that counts the calls of `inner`, or `inner` without counters.
+[[nodiscard]] EDDY_API http::service counted_service(const http::service& inner,
+                                                     std::shared_ptr<http_counters> counters);
+
+}  // namespace eddy::detail

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/compress.hpp>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/characters.hpp"
+#include "http/gzip.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// A longer body in memory is compressed while it is sent, so that other tasks of the thread can run in between.
+constexpr std::size_t most_at_once = 32 * 1024;
+
+/// Returns the quality value of an element of Accept-Encoding in thousandths: 1000 if it has none, 0 if it is invalid.
+int quality_of(std::string_view parameters) noexcept {
+    while (!parameters.empty()) {
+        const auto parameter = trim(take_part(parameters, ';'));
+        if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) continue;
+        auto digits = parameter.substr(2);
+        if (digits.empty() || (digits[0] != '0' && digits[0] != '1')) return 0;
+        int value = (digits[0] - '0') * 1000;
+        digits.remove_prefix(1);
+        if (digits.starts_with('.')) digits.remove_prefix(1);
+        int unit = 100;
+        for (const char c : digits) {
+            if (!is_digit(c)) return 0;
+            value += (c - '0') * unit;
+            unit /= 10;
+        }
+        return std::min(value, 1000);
+    }
+    return 1000;
+}
+
+/// Returns whether the fields Accept-Encoding prefer gzip to a body without compression (RFC 9110, section 12.5.3).
+bool prefers_gzip(const http::headers& fields) noexcept {
+    std::optional<int> gzip;
+    std::optional<int> identity;
+    std::optional<int> others;
+    for (const auto& [name, value] : fields) {
+        if (!http::equal_names(name, "Accept-Encoding")) continue;
+        for (auto rest = value; !rest.empty();) {
+            auto element = trim(take_part(rest, ','));
+            const auto coding = trim(take_part(element, ';'));
+            const int quality = quality_of(element);
+            if (http::equal_names(coding, "gzip") || http::equal_names(coding, "x-gzip")) gzip = quality;
+            if (http::equal_names(coding, "identity")) identity = quality;
+            if (coding == "*") others = quality;
+        }
+    }
+    const int of_gzip = gzip.value_or(others.value_or(0));
+    return of_gzip > 0 && of_gzip >= identity.value_or(0);
+}
+
+bool is_compressible(std::string_view type) noexcept {
+    static constexpr std::array<std::string_view, 8> types = {
+        "application/json",      "application/javascript", "application/xml", "application/wasm",
+        "application/xhtml+xml", "application/x-ndjson",   "image/svg+xml",   "application/x-javascript"};
+    std::string name(trim(take_part(type, ';')));
+    std::ranges::transform(name, name.begin(), to_lower);
+    return name.starts_with("text/") || name.ends_with("+json") || name.ends_with("+xml") ||
+           std::ranges::find(types, name) != types.end();
+}
+
+/// Returns whether the response may be compressed, for a client that accepts it.
+bool may_compress(const http::response& answer, const http::compress_options& options) noexcept {
+    const auto& headers = answer.headers;
+    if (answer.upgrade || headers.contains("Content-Encoding") || headers.contains("Content-Range")) return false;
+    const auto type = headers.get("Content-Type");
+    if (!type || !is_compressible(*type)) return false;
+    if (headers.has_token("Cache-Control", "no-transform")) return false;
+    const auto size = answer.body.size();
+    return !size || *size >= std::max<std::size_t>(options.min_size(), 1);
+}
+
+/// Makes a strong ETag a weak one, because the compressed body has other bytes.
+void weaken_etag(http::headers& of) {
+    const auto tag = of.get("ETag");
+    if (tag && !tag->starts_with("W/")) of.set("ETag", "W/" + std::string(*tag));
+}
+
+}  // namespace
+
+compression_request::compression_request(const http::request& of) noexcept
+    : accepts_gzip(prefers_gzip(of.headers)), is_head(of.method == http::method::head) {}
+
+void compress_response(http::response& answer, compression_request asked, const http::compress_options& options) {
+    if (!has_gzip() || !may_compress(answer, options)) return;
+    if (!answer.headers.has_token("Vary", "Accept-Encoding") && !answer.headers.has_token("Vary", "*"))
+        answer.headers.add("Vary", "Accept-Encoding");
+    if (!asked.accepts_gzip) return;
+    answer.headers.set("Content-Encoding", "gzip");
+    answer.headers.remove("Content-Length");
+    answer.headers.remove("Accept-Ranges");
+    weaken_etag(answer.headers);
+    const auto* const content = answer.body.in_memory();
+    if (!asked.is_head && content != nullptr && content->size() <= most_at_once) {
+        answer.body = http::body(gzip_text(content->text(), options.level()));
+    } else {
+        answer.body = http::body::from_source(gzip_source(std::move(answer.body), options.level()), std::nullopt);
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <eddy/http/request.hpp>
+#include <eddy/http/status.hpp>
+
+// Conditional requests (RFC 9110, section 13) and requests for a range of bytes (section 14).
+
+namespace eddy::detail {
+
+/// What a resource is at the moment.
+struct representation {
+    std::string etag;           // a strong one, with its quotation marks
+    std::int64_t modified = 0;  // in seconds since 1970
+    std::uint64_t size = 0;
+
+    representation(std::string tag, std::int64_t seconds, std::uint64_t bytes)
+        : etag(std::move(tag)), modified(seconds), size(bytes) {}
+};
+
+/// Which part of a representation is the answer to a request, and its status:
+///
+///     200, 206   these bytes
+///     304, 412   a condition says that nothing is to be sent
+///     416        the range begins behind the end
+struct selected_part {
+    http::status status = http::status::ok;
+    std::uint64_t begin = 0;
+    std::uint64_t count = 0;
+
+    selected_part(http::status outcome, std::uint64_t from, std::uint64_t bytes) noexcept
+        : status(outcome), begin(from), count(bytes) {}
+};
+
+/// Evaluates If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since, If-Range and Range, in this order of
+/// precedence. A field that is not valid is ignored, and so is a request for several ranges.
+[[nodiscard]] selected_part select_part(const http::request& asked, const representation& of);
+
+}  // namespace eddy::detail

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// Server-sent events, and the counters of a server.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+namespace http = eddy::http;
+namespace io = eddy::io;
+using events = eddy::sync::mpsc<http::event>;
+
+/// Receives from a stream until the text ends with `end`.
+task<std::string> receive(io::duplex_stream& from, std::string end) {
+    std::string text;
+    std::array<std::byte, 1> one{};
+    while (!text.ends_with(end)) {
+        const auto count = co_await io::read(from, one);
+        if (!count || *count == 0) break;
+        text += static_cast<char>(one[0]);
+    }
+    co_return text;
+}
+
+/// Serves a connection in memory while `play(client)` runs. `play` ends the connection.
+template <class Play>
+void serve_while(http::service app, http::serve_options options, Play play) {
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(4096);
+        auto serving = http::serve_connection(std::move(far), app, std::move(options));
+        auto playing = play(std::move(near));
+        auto both = eddy::join(std::move(serving), std::move(playing));
+        static_cast<void>(co_await both);
+    });
+}
+
+TEST(HttpEvents, EventsAreWrittenInLines) {
+    EXPECT_EQ(http::event("one").text(), "data: one\n");
+    EXPECT_EQ(http::event("").text(), "data: \n");
+    EXPECT_EQ(http::event("a\nb\r\nc\rd\n").text(), "data: a\ndata: b\ndata: c\ndata: d\ndata: \n");
+    EXPECT_EQ(http::event("x").name("news").id("7").retry(1500us).text(), "data: x\nevent: news\nid: 7\nretry: 2\n");
+    EXPECT_THROW(http::event("x").name("a\nb"), eddy::misuse);
+    EXPECT_THROW(http::event("x").id(std::string(1, '\0')), eddy::misuse);
+}
+
+TEST(HttpEvents, EventsAndCommentsArriveAtOnce) {
+    auto [sender, receiver] = events::channel(4);
+    const auto source = std::make_shared<events::receiver>(std::move(receiver));
+    const auto app = [source](http::request) -> task<http::response> {
+        co_return http::event_stream(std::move(*source), 15s);
+    };
+    serve_while(app, http::serve_options(), [&](io::duplex_stream client) -> task<void> {
+        static_cast<void>(co_await io::write_all(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        const auto head = co_await receive(client, "\r\n\r\n");
+        EXPECT_NE(head.find("Content-Type: text/event-stream\r\n"), std::string::npos) << head;
+        EXPECT_NE(head.find("Cache-Control: no-cache\r\n"), std::string::npos) << head;
+        static_cast<void>(co_await sender.send(http::event("one")));
+        EXPECT_EQ(co_await receive(client, "\n\n\r\n"), "b\r\ndata: one\n\n\r\n");
+        const auto before = eddy::time::clock::now();
+        EXPECT_EQ(co_await receive(client, "\n\n\r\n"), "3\r\n:\n\n\r\n");
+        EXPECT_EQ(eddy::time::clock::now() - before, 15s);
+        static_cast<void>(co_await sender.send(http::event("two")));
+        {
+            const auto dropped = std::move(sender);
+        }
+        EXPECT_EQ(co_await receive(client, "0\r\n\r\n"), "b\r\ndata: two\n\n\r\n0\r\n\r\n");
+    });
+}
+
+TEST(HttpEvents, StreamIsDestroyedWhenClientIsGone) {
+    auto [sender, receiver] = events::channel(4);
+    const auto source = std::make_shared<events::receiver>(std::move(receiver));
+    const auto app = [source](http::request) -> task<http::response> {
+        co_return http::event_stream(std::move(*source), 24h);
+    };
+    serve_while(app, http::serve_options(), [&](io::duplex_stream client) -> task<void> {
+        static_cast<void>(co_await io::write_all(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next"));
+        static_cast<void>(co_await receive(client, "\r\n\r\n"));
+        EXPECT_FALSE(sender.is_closed());
+        {
+            const auto dropped = std::move(client);
+        }
+        const auto before = eddy::time::clock::now();
+        co_await sender.closed();
+        EXPECT_EQ(eddy::time::clock::now(), before);
+    });
+}
+
+/// Checks the text format of Prometheus. Returns the value of each sample.
+std::map<std::string, double> samples_in(const std::string& text) {
+    std::map<std::string, double> samples;
+    std::set<std::string> seen;
+    std::string name;
+    std::string type;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string first;
+        words >> first;
+        if (first == "#") {
+            std::string what;
+            std::string of;
+            words >> what >> of;
+            if (what == "HELP") {
+                EXPECT_TRUE(seen.insert(of).second) << line;
+                name = of;
+            } else {
+                EXPECT_EQ(what, "TYPE") << line;
+                EXPECT_EQ(of, name) << line;
+                words >> type;
+                EXPECT_EQ(type == "counter", of.ends_with("_total")) << line;
+            }
+            continue;
+        }
+        const auto end = first.find('{');
+        auto base = first.substr(0, end);
+        EXPECT_TRUE(end == std::string::npos || first.ends_with("\"}")) << line;
+        if (type == "histogram")
+            for (const std::string_view suffix : {"_bucket", "_sum", "_count"})
+                if (base.ends_with(suffix)) base.resize(base.size() - suffix.size());
+        EXPECT_EQ(base, name) << line;
+        double value = -1;
+        words >> value;
+        EXPECT_FALSE(words.fail() || value < 0) << line;
+        EXPECT_TRUE(samples.emplace(first, value).second) << line;
+    }
+    EXPECT_TRUE(text.ends_with('\n'));
+    return samples;
+}
+
+TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
+    const http::metrics counters;
+    http::router app;
+    app.get("/metrics", counters.endpoint());
+    app.get("/slow", [](http::request) -> task<http::response> {
+        co_await eddy::time::sleep(20ms);
+        co_return http::response::text("late");
+    });
+    app.get("/error", [](http::request) -> task<eddy::result<http::response>> {
+        co_return std::unexpected(std::make_error_code(std::errc::io_error));
+    });
+    const auto options = http::serve_options().metrics(counters).on_error([](const auto&) {});
+    for (const std::string request :
+         {"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\nbad\r\n\r\n",
+          "GET /error HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+        serve_while(app, options, [&](io::duplex_stream client) -> task<void> {
+            static_cast<void>(co_await io::write_all(client, request));
+            const auto all = co_await receive(client, "no such end");
+            EXPECT_NE(all.find("Connection: close"), std::string::npos) << all;
+        });
+    }
+    std::string text;
+    serve_while(app, options, [&](io::duplex_stream client) -> task<void> {
+        static_cast<void>(
+            co_await io::write_all(client, "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        text = co_await receive(client, "no such end");
+    });
+    EXPECT_NE(text.find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), std::string::npos) << text;
+    text = text.substr(text.find("\r\n\r\n") + 4);
+    const auto samples = samples_in(text);
+    const std::map<std::string, double> expected = {
+        {"http_requests_total{code=\"200\"}", 1},
+        {"http_requests_total{code=\"404\"}", 1},
+        {"http_requests_total{code=\"400\"}", 1},
+        {"http_requests_total{code=\"500\"}", 1},
+        {"http_request_duration_seconds_bucket{le=\"0.01\"}", 2},
+        {"http_request_duration_seconds_bucket{le=\"0.025\"}", 3},
+        {"http_request_duration_seconds_bucket{le=\"+Inf\"}", 3},
+        {"http_request_duration_seconds_sum", 0.02},
+        {"http_request_duration_seconds_count", 3},
+        {"http_requests_in_progress", 1},
+        {"http_connections", 1},
+        {"http_connections_total", 3},
+    };
+    for (const auto& [name, value] : expected) {
+        ASSERT_TRUE(samples.contains(name)) << name << "\n" << text;
+        EXPECT_EQ(samples.at(name), value) << name;
+    }
+    EXPECT_TRUE(samples.contains("eddy_polls_total")) << text;
+}
+
+TEST(HttpMetrics, CancelledRequestsAndRuntimesAreCounted) {
+    eddy::runtime runtime = eddy::runtime::builder().worker_threads(2).build().value();
+    const http::metrics counters;
+    const auto counted = eddy::detail::counted_service(
+        [](http::request) -> task<http::response> {
+            co_await eddy::pending<void>();
+            co_return http::response();
+        },
+        counters.shared());
+    const auto text = runtime.block_on([](http::service app, http::metrics of) -> task<std::string> {
+        {
+            auto call = app(http::request(http::method::get, "/"));
+            auto limited = eddy::time::timeout(0ms, std::move(call));
+            static_cast<void>(co_await limited);
+        }
+        co_return of.text();
+    }(counted, counters));
+    const auto samples = samples_in(text);
+    EXPECT_EQ(samples.at("http_requests_total{code=\"499\"}"), 1) << text;
+    EXPECT_EQ(samples.at("http_requests_in_progress"), 0);
+    EXPECT_EQ(samples.at("eddy_workers"), 2);
+    EXPECT_TRUE(samples.contains("eddy_worker_busy_seconds_total{worker=\"1\"}"));
+}
+
+}  // namespace
