@@ -366,11 +366,13 @@ check_soak() { soak; }
 check_cross() { cross debian13 debian-testing; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
-# PyPI, npm and the Go modules. The HTTP/2 server with h2spec.
+# PyPI, npm and the Go modules. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
 check_clients() {
     build release mini_redis_server web_chat web_socket https_server
     check_h2spec
-    local driver status
+    local driver status=0
+    tests/clients/http_corpus.sh || status=$?
+    ((status == 0 || status == 77)) || die "other servers frame a request of the corpus differently; see above"
     for driver in epoll io_uring; do
         status=0
         EDDY_DRIVER=$driver tests/clients/run.sh build/release/examples/mini_redis_server registries || status=$?
