@@ -108,4 +108,5 @@ def build_peer(command: list, where: Path, environment: dict, program: Path) -> 
 def first_error(complaints: str) -> str:
     # The first line of Go's output names the package only.
     lines = [line for line in complaints.strip().splitlines() if not line.startswith("# ")]
-    return next((line for line in lines if line.startswith("error") or ": error: " in line), lines[0] if lines else "no error message")
+    errors = (line for line in lines if line.startswith("error") or " error: " in line)
+    return next(errors, lines[0] if lines else "no error message")
