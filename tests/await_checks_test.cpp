@@ -8,10 +8,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -84,6 +86,35 @@ TEST(MiscompiledDeathTest, RootCoroutineIsReported) {
         miscompiled);
 }
 #endif
+
+// ---- Reports of mistakes that only GCC lets a program make ----
+
+/// Expects that `f` throws a misuse at `where` whose text contains `remedy`.
+template <class F>
+void expect_report(F f, std::string_view remedy, const std::source_location& where) {
+    try {
+        f();
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const eddy::misuse& thrown) {
+        EXPECT_NE(std::string_view(thrown.what()).find(remedy), std::string_view::npos) << thrown.what();
+        EXPECT_EQ(thrown.where().line(), where.line());
+    }
+}
+
+TEST(AwaitReports, ContainRemedyAndLocation) {
+    namespace detail = eddy::detail;
+    const auto here = std::source_location::current();
+    const auto site = detail::call_site_of(here);
+    expect_report([&] { std::rethrow_exception(detail::missing_co_return(site)); },
+                  "end every path of it with a co_return", here);
+    expect_report([&] { detail::throw_resumed_too_early(here); }, "before its co_await was ready", here);
+    expect_report([&] { detail::throw_lambda_is_gone(here); }, "pass the lambda without calling it", here);
+}
+
+TEST(AwaitReportsDeathTest, MiscompiledCoroutineIsNamed) {
+    const auto site = eddy::detail::call_site_of(std::source_location::current());
+    EXPECT_DEATH(eddy::detail::end_miscompiled(site), "Store the awaited value in a variable.*await_checks_test.cpp:");
+}
 
 // ---- An await whose output is not used ----
 

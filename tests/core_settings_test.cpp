@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -91,6 +92,33 @@ TEST(CoreSettings, ParkHooksSurroundEachWait) {
         core.run([]() -> task<> { co_await eddy::time::sleep(1ms); }());
         EXPECT_GE(parks, 1);
         EXPECT_EQ(unparks, parks);
+    }
+}
+
+/// Runs a task that spawns another one and waits once.
+void run_and_park(eddy::result<eddy::core> core) {
+    core.value().run([]() -> task<> {
+        auto child = eddy::spawn([]() -> task<> { co_await eddy::time::sleep(1ms); });
+        EXPECT_TRUE((co_await child).has_value());
+    }());
+}
+
+TEST(CoreSettings, EachHookIsCalledWithoutTheOthers) {
+    int calls = 0;
+    const auto count = [&] { ++calls; };
+    const auto count_task = [&](task_id) { ++calls; };
+    using builder = eddy::core_builder;
+    const std::vector<std::function<void(builder&)>> choices{
+        [&](builder& b) { b.on_thread_park(count); },           [&](builder& b) { b.on_thread_unpark(count); },
+        [&](builder& b) { b.on_task_spawn(count_task); },       [&](builder& b) { b.on_task_terminate(count_task); },
+        [&](builder& b) { b.on_before_task_poll(count_task); }, [&](builder& b) { b.on_after_task_poll(count_task); },
+    };
+    for (const auto& choose : choices) {
+        auto made = eddy::core::builder().start_paused(true);
+        choose(made);
+        calls = 0;
+        run_and_park(made.build());
+        EXPECT_GE(calls, 1) << "hook " << &choose - choices.data();
     }
 }
 

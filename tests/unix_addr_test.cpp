@@ -72,6 +72,7 @@ TEST(UnixAddr, ComparesOrdersAndHashes) {
     const std::hash<unix_addr> hash;
     EXPECT_EQ(hash(sorted[1]), hash(unix_addr::path("a").value()));
     EXPECT_NE(hash(sorted[1]), hash(sorted[3]));
+    EXPECT_EQ(hash(unix_addr()), hash(unix_addr()));
 }
 
 }  // namespace
