@@ -322,7 +322,12 @@ TEST(WsServe, ClientReportsWhyItCannotConnect) {
         const auto bad = co_await ws::connect("ws://" + to + "/bad");
         EXPECT_EQ(bad.error().code(), ws::errc::bad_handshake);
         const auto scheme = co_await ws::connect("http://" + to + "/page");
-        EXPECT_EQ(scheme.error().code(), http::errc::bad_url);
+        EXPECT_EQ(scheme.error().code(), ws::errc::bad_url);
+        EXPECT_TRUE(scheme.error().message().contains("write it as ws://host/path or wss://host:port/path"))
+            << scheme.error().message();
+        const auto host = co_await ws::connect("ws:///page");
+        EXPECT_EQ(host.error().code(), std::errc::invalid_argument);
+        EXPECT_TRUE(host.error().message().contains("write it as ws://host/path")) << host.error().message();
     };
     serve_during(app, script);
 }

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/http/error.hpp>
 #include <eddy/http/upgrade.hpp>
 #include <eddy/http/url.hpp>
 
@@ -16,14 +15,15 @@
 namespace eddy::detail {
 namespace {
 
-/// Returns the URL for the request: "http://..." for "ws://...". Returns an empty text for another scheme.
+/// Returns the URL for the request: "http://..." for "ws://...". Returns an empty text if `url` is not a URL of a
+/// WebSocket.
 std::string http_url_of(std::string_view url) {
     const auto end = url.find("://");
     if (end == std::string_view::npos) return {};
-    const auto rest = url.substr(end);
-    if (http::equal_names(url.substr(0, end), "ws")) return "http" + std::string(rest);
-    if (http::equal_names(url.substr(0, end), "wss")) return "https" + std::string(rest);
-    return {};
+    const bool is_plain = http::equal_names(url.substr(0, end), "ws");
+    if (!is_plain && !http::equal_names(url.substr(0, end), "wss")) return {};
+    auto requested = (is_plain ? "http" : "https") + std::string(url.substr(end));
+    return http::url::parse(requested) ? requested : std::string();
 }
 
 http::request request_for(const std::string& key, const ws::options& with) {
@@ -57,8 +57,7 @@ namespace eddy::ws {
 task<std::expected<connection, http::client_error>> connect(std::string url, options with) {
     const auto target = detail::http_url_of(url);
     if (target.empty())
-        co_return std::unexpected(
-            http::client_error(http::phase::url, std::move(url), make_error_code(http::errc::bad_url)));
+        co_return std::unexpected(http::client_error(http::phase::url, std::move(url), make_error_code(errc::bad_url)));
     const auto key = detail::ws_new_key();
     auto outcome = co_await http::upgrade(target, detail::request_for(key, with), with.client());
     if (!outcome) co_return std::unexpected(std::move(outcome).error());

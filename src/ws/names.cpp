@@ -16,6 +16,8 @@ const char* text_of(errc code) noexcept {
     case errc::too_many_frames: return "the message has too many frames";
     case errc::upgrade_refused: return "the server does not accept the WebSocket";
     case errc::bad_handshake: return "the server's response to the request for a WebSocket is invalid";
+    case errc::bad_url:
+        return "not a URL of a WebSocket: write it as ws://host/path or wss://host:port/path, without a user name";
     }
     return "unknown WebSocket error";
 }
@@ -32,6 +34,7 @@ public:
         case errc::bad_handshake: return std::errc::bad_message;
         case errc::message_too_large:
         case errc::too_many_frames: return std::errc::message_size;
+        case errc::bad_url: return std::errc::invalid_argument;
         default: return {code, *this};
         }
     }

@@ -333,16 +333,29 @@ ws_parameters parameters_of(const ws::options& from, ws_role role) {
 
 // ---- The shares ----
 
-poll_result<result<ws::message>> ws_share::poll_receive(context& cx) const { return get()->poll_receive(cx); }
-poll_result<result<void>> ws_share::poll_ready(context& cx) const { return get()->poll_ready(cx); }
-result<void> ws_share::start_send(const ws::message& item) const { return get()->start_send(item); }
-result<void> ws_share::start_ping(std::string_view payload) const { return get()->start_ping(payload); }
-poll_result<result<void>> ws_share::poll_flush(context& cx) const { return get()->poll_flush(cx); }
-void ws_share::start_close(ws::close_code code, std::string_view reason) const { get()->start_close(code, reason); }
-poll_result<result<void>> ws_share::poll_closed(context& cx) const { return get()->poll_closed(cx); }
-std::optional<ws::close_frame> ws_share::peer_close() const { return get()->peer_close(); }
-std::string_view ws_share::protocol() const { return get()->protocol(); }
-bool ws_share::is_compressed() const { return get()->is_compressed(); }
+void ws_share::throw_moved_from(const std::source_location& where) {
+    throw misuse("this WebSocket was moved from, or split: use the object that it was moved to, or its two halves",
+                 where);
+}
+
+poll_result<result<ws::message>> ws_share::poll_receive(context& cx) const { return get(cx.where())->poll_receive(cx); }
+poll_result<result<void>> ws_share::poll_ready(context& cx) const { return get(cx.where())->poll_ready(cx); }
+result<void> ws_share::start_send(const ws::message& item, const std::source_location& where) const {
+    return get(where)->start_send(item);
+}
+result<void> ws_share::start_ping(std::string_view payload, const std::source_location& where) const {
+    return get(where)->start_ping(payload);
+}
+poll_result<result<void>> ws_share::poll_flush(context& cx) const { return get(cx.where())->poll_flush(cx); }
+void ws_share::start_close(ws::close_code code, std::string_view reason, const std::source_location& where) const {
+    get(where)->start_close(code, reason);
+}
+poll_result<result<void>> ws_share::poll_closed(context& cx) const { return get(cx.where())->poll_closed(cx); }
+std::optional<ws::close_frame> ws_share::peer_close(const std::source_location& where) const {
+    return get(where)->peer_close();
+}
+std::string_view ws_share::protocol(const std::source_location& where) const { return get(where)->protocol(); }
+bool ws_share::is_compressed(const std::source_location& where) const { return get(where)->is_compressed(); }
 
 void check_close(ws::close_code code, std::string_view reason, const std::source_location& where) {
     if (!is_valid_close_code(static_cast<std::uint16_t>(code)))

@@ -41,28 +41,30 @@ namespace eddy::detail {
 class ws_state;
 
 /// The state of a connection, shared by its owners. The functions are those of ws_state; they throw `misuse` if the
-/// object was moved from.
+/// object was moved from or split.
 class EDDY_API ws_share {
 public:
     explicit ws_share(std::shared_ptr<ws_state> state) noexcept : state_(std::move(state)) {}
 
-    [[nodiscard]] const std::shared_ptr<ws_state>& get() const {
-        if (!state_) throw misuse("this WebSocket was moved from");
+    [[nodiscard]] const std::shared_ptr<ws_state>& get(const std::source_location& where) const {
+        if (!state_) throw_moved_from(where);
         return state_;
     }
 
     poll_result<result<ws::message>> poll_receive(context& cx) const;
     poll_result<result<void>> poll_ready(context& cx) const;
-    result<void> start_send(const ws::message& item) const;
-    result<void> start_ping(std::string_view payload) const;
+    result<void> start_send(const ws::message& item, const std::source_location& where) const;
+    result<void> start_ping(std::string_view payload, const std::source_location& where) const;
     poll_result<result<void>> poll_flush(context& cx) const;
-    void start_close(ws::close_code code, std::string_view reason) const;
+    void start_close(ws::close_code code, std::string_view reason, const std::source_location& where) const;
     poll_result<result<void>> poll_closed(context& cx) const;
-    [[nodiscard]] std::optional<ws::close_frame> peer_close() const;
-    [[nodiscard]] std::string_view protocol() const;
-    [[nodiscard]] bool is_compressed() const;
+    [[nodiscard]] std::optional<ws::close_frame> peer_close(const std::source_location& where) const;
+    [[nodiscard]] std::string_view protocol(const std::source_location& where) const;
+    [[nodiscard]] bool is_compressed(const std::source_location& where) const;
 
 private:
+    [[noreturn]] static void throw_moved_from(const std::source_location& where);
+
     std::shared_ptr<ws_state> state_;
 };
 
@@ -104,7 +106,7 @@ public:
         : of_(&of), code_(code), reason_(std::move(reason)) {}
 
     poll_result<output_type> poll(context& cx) {
-        of_->start_close(code_, reason_);
+        of_->start_close(code_, reason_, cx.where());
         return of_->poll_close(cx);
     }
 
@@ -127,7 +129,7 @@ public:
         if (!has_started_) {
             auto is_ready = of_->poll_ready(cx);
             if (!is_ready || !*is_ready) return is_ready;
-            if (auto started = of_->start_ping(payload_); !started) return started;
+            if (auto started = of_->start_ping(payload_, cx.where()); !started) return started;
             has_started_ = true;
         }
         return of_->poll_flush(cx);
@@ -159,7 +161,10 @@ public:
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 
     /// Returns the peer's Close frame, or nullopt if none was received.
-    [[nodiscard]] std::optional<close_frame> peer_close() const { return share().peer_close(); }
+    [[nodiscard]] std::optional<close_frame> peer_close(
+        std::source_location where = std::source_location::current()) const {
+        return share().peer_close(where);
+    }
 
     /// The functions behind receive() and next().
     poll_result<result<message>> poll_receive(context& cx) { return share().poll_receive(cx); }
@@ -218,16 +223,22 @@ public:
 
     /// The sink functions; see sink.hpp. poll_close() is close().
     poll_result<outcome> poll_ready(context& cx) { return share().poll_ready(cx); }
-    outcome start_send(const message& item) { return share().start_send(item); }
+    outcome start_send(const message& item, std::source_location where = std::source_location::current()) {
+        return share().start_send(item, where);
+    }
     poll_result<outcome> poll_flush(context& cx) { return share().poll_flush(cx); }
     poll_result<outcome> poll_close(context& cx) {
-        share().start_close(close_code::normal, "");
+        share().start_close(close_code::normal, "", cx.where());
         return share().poll_closed(cx);
     }
 
     /// For use by the futures.
-    outcome start_ping(std::string_view payload) { return share().start_ping(payload); }
-    void start_close(close_code code, std::string_view reason) { share().start_close(code, reason); }
+    outcome start_ping(std::string_view payload, const std::source_location& where) {
+        return share().start_ping(payload, where);
+    }
+    void start_close(close_code code, std::string_view reason, const std::source_location& where) {
+        share().start_close(code, reason, where);
+    }
 
 private:
     Self& self() noexcept { return static_cast<Self&>(*this); }  // SAFETY: Self derives from sending<Self>
@@ -313,9 +324,13 @@ public:
 
     /// Returns the subprotocol that both sides agreed on; empty if there is none.
     /// Lifetime: the view is valid as long as the connection or one of its halves.
-    [[nodiscard]] std::string_view protocol() const { return share_.protocol(); }
+    [[nodiscard]] std::string_view protocol(std::source_location where = std::source_location::current()) const {
+        return share_.protocol(where);
+    }
     /// Returns whether messages may be compressed.
-    [[nodiscard]] bool is_compressed() const { return share_.is_compressed(); }
+    [[nodiscard]] bool is_compressed(std::source_location where = std::source_location::current()) const {
+        return share_.is_compressed(where);
+    }
 
     /// Splits the connection into two halves for two tasks, which may run on two threads. The functions of one half
     /// wait on a lock while the other half makes a system call. The connection ends when both halves are destroyed.

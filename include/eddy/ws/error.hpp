@@ -18,6 +18,7 @@ enum class errc {
     too_many_frames,      ///< a message has more frames than options::max_frames(); equals std::errc::message_size
     upgrade_refused,      ///< the server answered the request of connect() with another status than 101
     bad_handshake,        ///< the server's response to connect() violates RFC 6455; equals std::errc::bad_message
+    bad_url,              ///< the text is not a ws or wss URL; equals std::errc::invalid_argument
 };
 
 /// Returns the error category of ws::errc. Its name is "eddy.ws".
