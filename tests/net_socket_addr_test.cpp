@@ -389,6 +389,7 @@ TEST(SocketAddr, HashesWithoutCollisionsInASmallNetwork) {
     EXPECT_EQ(hashes.size(), addresses.size());
     EXPECT_TRUE(addresses.contains(*socket_addr::parse("10.0.0.255:63")));
     EXPECT_EQ(std::hash<ip_addr>{}(ip_addr::v6_loopback()), std::hash<ipv6_addr>{}(ipv6_addr::loopback()));
+    EXPECT_EQ(std::hash<ip_addr>{}(ip_addr::v4_loopback()), std::hash<ipv4_addr>{}(ipv4_addr::loopback()));
 }
 
 #ifdef __cpp_lib_format
