@@ -8,6 +8,8 @@
 
 #include <support/net.hpp>
 
+#include "support/emulated.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -153,6 +155,7 @@ TEST(TcpSocket, FastopenReadsBackAndCarriesBytes) {
 }
 
 TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     const auto socket = tcp_socket::v4().value();
     EXPECT_EQ(socket.device().value(), std::nullopt);
     EXPECT_EQ(socket.bind_device("a name that is too long").error(), std::errc::invalid_argument);

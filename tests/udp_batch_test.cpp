@@ -17,6 +17,8 @@
 
 // recv_many and send_many of udp_socket.
 
+#include "support/emulated.hpp"
+
 namespace {
 
 using eddy::net::incoming_datagram;
@@ -82,6 +84,7 @@ std::vector<std::string> receive_all(eddy::core& core, udp_socket& socket, std::
 }
 
 TEST(UdpBatch, BatchArrivesAsSent) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user does not translate the size in UDP_SEGMENT";
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -112,6 +115,7 @@ TEST(UdpBatch, BatchArrivesAsSent) {
 }
 
 TEST(UdpBatch, OneCallReceivesAtMost64Datagrams) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user does not translate the size in UDP_SEGMENT";
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -193,6 +197,7 @@ TEST(UdpBatch, ErrorAfterShortBatchIsReported) {
 }
 
 TEST(UdpBatch, ErrorOfLaterDatagramIsReportedByNextCall) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user checks all buffers before it calls the kernel";
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -231,6 +236,7 @@ TEST(UdpBatch, EachDatagramHasOwnAddress) {
 }
 
 TEST(UdpBatch, DatagramLargerThanBufferIsTruncated) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user does not translate the size in UDP_SEGMENT";
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);

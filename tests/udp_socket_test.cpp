@@ -19,6 +19,8 @@
 
 // Single datagrams, and the socket options. udp_batch_test.cpp tests batches.
 
+#include "support/emulated.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -439,6 +441,7 @@ TEST(UdpSocket, CheckWholeReportsShortSend) {
 // ---- Options ----
 
 TEST(UdpSocket, OptionsReadBackAsSet) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
     const auto one = bound(core);
     EXPECT_FALSE(one.broadcast().value());
@@ -465,6 +468,7 @@ TEST(UdpSocket, OptionsReadBackAsSet) {
 }
 
 TEST(UdpSocket, Ipv6OptionsReadBack) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
     const auto made = within(core, udp_socket::bind("::1", 0));
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -488,6 +492,7 @@ TEST(UdpSocket, BroadcastNeedsOption) {
 }
 
 TEST(UdpSocket, MulticastReachesJoinedSocket) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
     const ipv4_addr group(239, 255, 77, 7);
     auto receiver = within(core, udp_socket::bind(ip_addr::v4_any(), 0)).value();
@@ -519,6 +524,7 @@ TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
 }
 
 TEST(UdpSocket, BindDeviceReadsBackAndRefusesBadNames) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
     const auto one = bound(core);
     EXPECT_EQ(one.device().value(), std::nullopt);

@@ -6,6 +6,9 @@
 #
 # macos, freebsd, netbsd and openbsd: Zig's compiler compiles the library for them. Nothing is run.
 #
+# arm64 and s390x are other processors: Debian's cross compiler, the libraries of that processor from Debian's packages, and
+# qemu-user, which emulates the processor and passes system calls to this kernel. s390x is big-endian.
+#
 # Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
 # shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
 set -euo pipefail
@@ -19,6 +22,7 @@ usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
+./dev cross arm64...       builds a part of the tests for arm64 or s390x, and runs them with qemu-user; needs root
 ./dev cross macos...       compiles the library for macos, freebsd, netbsd or openbsd with Zig's compiler, and runs nothing
 
 The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
@@ -31,6 +35,8 @@ END
 describe() {
     case $1 in
     kqueue | macos | freebsd | netbsd | openbsd) ;;
+    arm64) triplet=aarch64-linux-gnu ;;
+    s390x) triplet=s390x-linux-gnu ;;
     debian12)
         suite=bookworm packages=(clang-19) clang=clang++-19
         compilers=('g++-12' 'clang++-19')
@@ -46,7 +52,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue macos freebsd netbsd openbsd" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue arm64 s390x macos freebsd netbsd openbsd" ;;
     esac
 }
 
@@ -134,6 +140,55 @@ build_with_zig() { # build_with_zig SYSTEM
         cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}"
 }
 
+# Not the groups that start programs of this system, and not those with many threads, which take too long.
+processor_tests=(--driver epoll -L '^(core|codec|driver|fuzz|http_parts|io|io_memory|net|proto|stream|sync|sync_threads|time|ws_parts)$')
+
+# Those tests for another processor.
+cross_processor() { # cross_processor PROCESSOR
+    local name=$1 failed=0 log=$top/build/$1.log libraries=$cache/processors/$1 emulator=qemu-${triplet%%-*}
+    cd "$top"
+    mkdir -p build
+    step 'packages' apt-get install -y -qq --no-install-recommends "g++-$triplet" qemu-user-static
+    step 'libraries' make_libraries "$1" "$libraries"
+    step 'emulator' register_emulator "$emulator"
+    step 'build' build_for_processor "$1" "$libraries"
+    export QEMU_LD_PREFIX=$libraries EDDY_TEST_EMULATED=$emulator EDDY_TEST_LIMIT=${EDDY_TEST_LIMIT:-600}
+    step 'suite' python3 tests/run.py "build/$1" "${processor_tests[@]}"
+    grep '^skipped: ' "$log" || true
+    return "$failed"
+}
+
+# Unpacks the libraries that the tests need, and those on which they depend, into a folder. Nothing is installed here.
+make_libraries() { # make_libraries PROCESSOR FOLDER
+    local state=$2.apt file
+    [[ ! -e $2/.complete ]] || return 0
+    rm -rf "$2" "$state" # the remains of an interrupted run
+    mkdir -p "$2" "$state"/{lists,archives}/partial
+    : >"$state/status"
+    local apt=(apt-get -qq -o "APT::Architecture=$1" -o "APT::Architectures::=$1" -o "Dir::State=$state" -o "Dir::State::status=$state/status"
+        -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives" -o Debug::NoLocking=1)
+    "${apt[@]}" update || return 1
+    "${apt[@]}" -y --no-install-recommends --download-only install libc6-dev libstdc++-12-dev libgtest-dev libfmt-dev libcli11-dev \
+        nlohmann-json3-dev liburing-dev libssl-dev zlib1g-dev libnghttp2-dev libasio-dev || return 1
+    for file in "$state"/archives/*.deb; do dpkg-deb -x "$file" "$2" || return 1; done
+    rm -rf "$state"
+    touch "$2/.complete"
+}
+
+# Lets the kernel start the emulator for programs of the processor, until the next boot: tests start processes, too.
+register_emulator() { # register_emulator NAME
+    local kernel=/proc/sys/fs/binfmt_misc
+    [[ -e $kernel/register ]] || mount -t binfmt_misc binfmt_misc "$kernel" || return 1
+    [[ -e $kernel/$1 ]] || tr -d '\n' <"/usr/lib/binfmt.d/$1.conf" >"$kernel/register"
+}
+
+build_for_processor() { # build_for_processor PROCESSOR LIBRARIES
+    # shellcheck disable=SC2046  # targets are words
+    cmake --preset dev -B "build/$1" --toolchain tools/debian_cross.cmake -D DEBIAN_TRIPLET="$triplet" -D DEBIAN_ROOT="$2" \
+        -D CMAKE_CXX_COMPILER="$triplet-g++" -D EDDY_MOLD=OFF -D EDDY_BUILD_EXAMPLES=OFF &&
+        cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}" --target $(python3 tests/run.py "build/$1" --targets "${processor_tests[@]}")
+}
+
 # Runs inside the root, in /eddy.
 inside() {
     local name=$1 failed=0 log=/tmp/eddy-cross.log each
@@ -191,6 +246,11 @@ cross() { # cross SYSTEM
         return
     fi
     describe "$1"
+    if [[ $1 =~ ^(arm64|s390x)$ ]]; then
+        ((EUID == 0)) || die "needs root, for packages and to register the emulator: sudo ./dev cross $1"
+        cross_processor "$1"
+        return
+    fi
     ((EUID == 0)) || die "needs root, for chroot: sudo ./dev cross $1"
     make_root "$root"
     copy_tree "$root"

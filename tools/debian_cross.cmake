@@ -1,0 +1,16 @@
+# A CMake toolchain: Debian's cross compiler for another processor. Set DEBIAN_TRIPLET, for example to aarch64-linux-gnu, and
+# DEBIAN_ROOT to a folder that contains the libraries of that processor.
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES DEBIAN_TRIPLET DEBIAN_ROOT)
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX REPLACE "-.*" "" CMAKE_SYSTEM_PROCESSOR "${DEBIAN_TRIPLET}")
+set(CMAKE_LIBRARY_ARCHITECTURE ${DEBIAN_TRIPLET})
+set(CMAKE_C_COMPILER ${DEBIAN_TRIPLET}-gcc)
+set(CMAKE_CXX_COMPILER ${DEBIAN_TRIPLET}-g++)
+
+# Packages come only from the folder, not from this system.
+set(CMAKE_SYSROOT ${DEBIAN_ROOT})
+set(CMAKE_FIND_ROOT_PATH ${DEBIAN_ROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
