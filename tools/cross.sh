@@ -140,10 +140,11 @@ build_with_zig() { # build_with_zig SYSTEM
         cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}"
 }
 
-# Not the groups that start programs of this system, and not those with many threads, which take too long.
+# The tests that run on another processor: not the groups that start other programs, and not those with many threads,
+# which take too long under emulation.
 processor_tests=(--driver epoll -L '^(core|codec|driver|fuzz|http_parts|io|io_memory|net|proto|stream|sync|sync_threads|time|ws_parts)$')
 
-# Those tests for another processor.
+# Builds and runs these tests for another processor.
 cross_processor() { # cross_processor PROCESSOR
     local name=$1 failed=0 log=$top/build/$1.log libraries=$cache/processors/$1 emulator=qemu-${triplet%%-*}
     cd "$top"

@@ -57,7 +57,7 @@ bool prefers_gzip(const http::headers& fields) noexcept {
     return of_gzip > 0 && of_gzip >= identity.value_or(0);
 }
 
-bool is_compressible(std::string_view type) noexcept {
+bool is_compressible(std::string_view type) {
     static constexpr std::array<std::string_view, 8> types = {
         "application/json",      "application/javascript", "application/xml", "application/wasm",
         "application/xhtml+xml", "application/x-ndjson",   "image/svg+xml",   "application/x-javascript"};
@@ -68,7 +68,7 @@ bool is_compressible(std::string_view type) noexcept {
 }
 
 /// Returns whether the response may be compressed, for a client that accepts it.
-bool may_compress(const http::response& answer, const http::compress_options& options) noexcept {
+bool may_compress(const http::response& answer, const http::compress_options& options) {
     const auto& headers = answer.headers;
     if (answer.upgrade || headers.contains("Content-Encoding") || headers.contains("Content-Range")) return false;
     const auto type = headers.get("Content-Type");

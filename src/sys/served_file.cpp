@@ -7,27 +7,21 @@
 
 #include <cerrno>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #if defined(__linux__)
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #endif
 
+#include "sys/syscall.hpp"
+
 namespace eddy::sys {
 namespace {
 
 constexpr int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
-std::unexpected<std::error_code> last_failure() noexcept {
-    return std::unexpected(std::error_code(errno, std::generic_category()));
-}
-
 int open_at(int folder, const char* name, int more) noexcept {
-    int fd = -1;
-    do fd = ::openat(folder, name, flags | more);
-    while (fd < 0 && errno == EINTR);
-    return fd;
+    return retry_interrupted([&] { return ::openat(folder, name, flags | more); });
 }
 
 /// Opens each part of the path without following symbolic links.
@@ -64,12 +58,12 @@ int open_path(int root, const std::string& path) {
 
 result<served_file> open_below(const std::string& root, const std::string& path) {
     const unique_fd folder(open_at(AT_FDCWD, root.c_str(), O_DIRECTORY));
-    if (!folder) return last_failure();
+    if (!folder) return std::unexpected(last_error());
     served_file opened;
     opened.fd.reset(path.empty() ? open_at(folder.get(), ".", 0) : open_path(folder.get(), path));
-    if (!opened.fd) return last_failure();
+    if (!opened.fd) return std::unexpected(last_error());
     struct stat status{};
-    if (::fstat(opened.fd.get(), &status) != 0) return last_failure();
+    if (::fstat(opened.fd.get(), &status) != 0) return std::unexpected(last_error());
     opened.size = static_cast<std::uint64_t>(status.st_size);
 #if defined(__APPLE__)
     opened.seconds = status.st_mtimespec.tv_sec;
@@ -84,11 +78,8 @@ result<served_file> open_below(const std::string& root, const std::string& path)
 }
 
 result<std::size_t> read_at(int fd, std::uint64_t position, std::span<std::byte> into) noexcept {
-    for (;;) {
-        const auto count = ::pread(fd, into.data(), into.size(), static_cast<off_t>(position));
-        if (count >= 0) return static_cast<std::size_t>(count);
-        if (errno != EINTR) return last_failure();
-    }
+    return count_or_error(
+        retry_interrupted([&] { return ::pread(fd, into.data(), into.size(), static_cast<off_t>(position)); }));
 }
 
 }  // namespace eddy::sys

@@ -107,9 +107,9 @@ namespace eddy::http {
 /// The response ends when the stream ends. Browsers then request it again after some seconds.
 ///
 /// If there is no event for `keep_alive`, 15 seconds by default, a comment is sent, so that proxies do not close the
-/// connection. If the client closes the connection, the server destroys the stream: at once if the client closes it
-/// orderly, otherwise at one of the next events or comments. An HTTP/1.1 client that only closes its sending direction
-/// counts as gone.
+/// connection. If the client closes the connection, the server destroys the stream. It does so at once, or, if the
+/// client has vanished without closing, when one of the next events or comments cannot be sent. An HTTP/1.1 client that
+/// only closes its sending direction counts as gone.
 ///
 /// Each waiting client is a request in progress. At the shutdown of the server, it has the time of
 /// serve_options::drain(), so let the stream end when the token is cancelled.
