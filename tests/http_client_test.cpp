@@ -472,6 +472,8 @@ TEST(HttpClient, FailedRequestBodyEndsRequest) {
             ends.body = http::body::from_reader(io::cursor<std::string>("hi"), 3);
             const auto ended = co_await web.send(url + "/all", std::move(ends));
             EXPECT_EQ(ended.error().code(), http::errc::body_too_short) << ended.error().message();
+            EXPECT_EQ(ended.error().phase(), http::phase::send);
+            EXPECT_TRUE(ended.error().message().starts_with("cannot send the request to ")) << ended.error().message();
             http::request echoed(http::method::post, "");  // the response begins before the body fails
             echoed.body = http::body::from_reader(failing_reader());
             auto answer = co_await web.send(url + "/echo", std::move(echoed));

@@ -126,7 +126,7 @@ TEST(CompletionDeathTest, PointerThatIsTakenBackTwiceIsReported) {
     EXPECT_TRUE(completion<int>::handler::from_raw(raw)(1));
     // AddressSanitizer reports the same mistake with a message of its own.
     EXPECT_DEATH(static_cast<void>(completion<int>::handler::from_raw(raw)),
-                 "from_raw\\(\\) was called twice with the same pointer|heap-use-after-free");
+                 "from_raw\\(\\) was called twice with the same pointer.*interop_test.cpp:|heap-use-after-free");
 }
 
 TEST(Completion, OneOfManyThreadsCompletesTheFuture) {

@@ -38,7 +38,9 @@ public:
     [[nodiscard]] http::response take_response();
 
     /// Returns whether the request was sent completely.
-    [[nodiscard]] bool is_sent() const noexcept { return !sending_ && !send_error_; }
+    [[nodiscard]] bool is_sent() const noexcept {
+        return !sending_ && !send_error_ && !(connection_ && connection_->stream.body_failure());
+    }
     /// Returns whether a part of a response has arrived.
     [[nodiscard]] bool has_received() const noexcept { return has_received_; }
 

@@ -104,7 +104,8 @@ public:
     [[nodiscard]] void* into_raw() && { return new raw_block{std::move(*this)}; }
     /// Takes back the handler that into_raw() returned. Ends the program with a message if the handler was taken back
     /// before, as when a library calls its callback twice; this is not detected if the memory was reused since.
-    [[nodiscard]] static handler from_raw(void* raw) noexcept {
+    [[nodiscard]] static handler from_raw(void* raw,
+                                          std::source_location where = std::source_location::current()) noexcept {
         // SAFETY: the caller passes what into_raw() returned, which is a block that is not deleted yet.
         const std::unique_ptr<raw_block> owned(static_cast<raw_block*>(raw));
         // relaxed: the exchange publishes nothing. It is atomic for the reason in raw_handler.
@@ -113,7 +114,8 @@ public:
             detail::fatal_misuse(
                 "completion::handler::from_raw() was called twice with the same pointer, or with a "
                 "pointer that into_raw() did not return: a callback that is called more than once "
-                "needs a copy of the handler that lives as long as the callback");
+                "needs a copy of the handler that lives as long as the callback",
+                where);
         return std::move(owned->handler);
     }
 
