@@ -351,6 +351,26 @@ TEST(PrintAwaits, PrintsWhereTasksWait) {
     EXPECT_TRUE(printed.ends_with("eddy: tasks wait at 0 places\n")) << printed;
 }
 
+TEST(PrintAwaits, OnePlaceIsSingularAndHasReadableName) {
+    sync::mutex<int> lock;
+    const auto print = [&]() -> task<void> {
+        auto held = co_await lock.lock();
+        const auto locks = [](auto& of) -> task<void> { static_cast<void>(co_await of.lock()); };
+        auto waits = eddy::spawn(locks(lock));
+        co_await let_others_run();
+        eddy::print_awaits();
+        waits.abort();
+        static_cast<void>(co_await waits);
+    };
+    eddy::core core;
+    testing::internal::CaptureStderr();
+    core.run(print());
+    const std::string printed = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(printed.starts_with("eddy: tasks wait at 1 place\neddy: 1 at ")) << printed;
+    EXPECT_TRUE(printed.contains("operator()")) << printed;
+    EXPECT_FALSE(printed.contains("_Z")) << printed;  // GCC's names of coroutines have a mangled name
+}
+
 /// Expects that the program ends with a message if two tasks run `use()`.
 template <class Use, class Ready>
 void expect_report(Use use, Ready make_ready) {

@@ -37,6 +37,24 @@ await_records& records_of(const void* object) noexcept {
     return await_table[(address / 16 + address / 4096) % await_table.size()];
 }
 
+/// Returns the name of a coroutine without mangled names. GCC writes "void f(f(int)::_Z1fi.Frame*)" for `task<int>
+/// f(int)`: the result is "f()". For a lambda in a coroutine, this is in the middle of the name.
+std::string readable_name(std::string function) {
+    constexpr std::string_view frame = ".Frame*)";
+    for (auto at = function.find(frame); at != function.npos; at = function.find(frame)) {
+        const std::size_t end = at + frame.size() - 1;  // the closing parenthesis
+        std::size_t begin = end;
+        for (int open = 1; open != 0 && begin != 0;) {
+            --begin;
+            open += function[begin] == ')' ? 1 : function[begin] == '(' ? -1 : 0;
+        }
+        function.erase(begin + 1, end - begin - 1);
+    }
+    constexpr std::string_view returned = "void ";  // no coroutine returns void
+    if (function.starts_with(returned)) function.erase(0, returned.size());
+    return function;
+}
+
 }  // namespace
 
 void await_record::begin(call_site where, const waker& task) noexcept {
@@ -121,11 +139,11 @@ void await_record::print() {
             ++counts[place(where.file_name(), where.line(), where.function_name())];
         }
     }
-    std::fprintf(stderr, "eddy: tasks wait at %zu places\n", counts.size());
+    std::fprintf(stderr, "eddy: tasks wait at %zu %s\n", counts.size(), counts.size() == 1 ? "place" : "places");
     for (const auto& [at, count] : counts) {
         const auto& [file, line, function] = at;
         const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +
-                                 std::to_string(line) + " in " + std::string(function) + '\n';
+                                 std::to_string(line) + " in " + readable_name(std::string(function)) + '\n';
         std::fputs(text.c_str(), stderr);
     }
 }
