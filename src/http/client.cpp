@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/url.hpp>
+#include <eddy/runtime/core_handle.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "http/client_connect.hpp"
@@ -51,11 +53,19 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
     }
 }
 
+/// Returns the key of the kept connections to an origin. Each event loop has connections of its own, because a socket
+/// is awaited in the loop in which it was made.
+std::string pool_key(const url& to) {
+    std::string key = (to.is_https() ? "s" : "p") + to.authority();
+    if (const auto loop = core_handle::try_current()) key += "/" + std::to_string(loop->id());
+    return key;
+}
+
 /// Sends a request once, and returns the response. Sets `was_stale` if that failed because a kept connection was
 /// closed.
 task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& to, request asked, bool may_use_kept,
                                  client_progress& at, bool& was_stale) {
-    const std::string origin = (to.is_https() ? "s" : "p") + to.authority();
+    const std::string origin = pool_key(to);
     std::unique_ptr<client_connection> connection;
     if (may_use_kept) connection = co_await take_open(*shared, origin);
     const bool is_kept = connection != nullptr;

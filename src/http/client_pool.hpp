@@ -24,7 +24,7 @@ struct client_connection {
         : stream(std::move(below), limit), address(std::move(to)) {}
 };
 
-/// The state that all copies of a client share: the options, and the idle connections by origin.
+/// The state that all copies of a client share: the options, and the idle connections by origin and event loop.
 /// Thread safety: any thread.
 class http_client {
 public:

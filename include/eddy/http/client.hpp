@@ -88,8 +88,9 @@ public:
         max_redirects_ = most;
         return *this;
     }
-    /// Sets how many idle connections are kept for each scheme, host and port, and for how long: 8 connections and 60
-    /// seconds by default. Connections that are too old are closed when the client next needs or keeps a connection.
+    /// Sets how many idle connections are kept for each scheme, host and port (and event loop), and for how long: 8
+    /// connections and 60 seconds by default. Connections that are too old are closed when the client next needs or
+    /// keeps a connection.
     client_options& max_idle(std::size_t most) noexcept {
         max_idle_ = most;
         return *this;
@@ -160,9 +161,9 @@ private:
 ///
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
-/// Thread safety: any thread of one runtime or event loop. Copies share the connections.
-/// Lifetime: a request and the body of a response may outlive the client.
-/// Cost: copying increments a reference count. Moving is copying.
+/// Thread safety: any thread, and any event loop. Copies share the connections. Each event loop (`core`) has
+/// connections of its own; runtimes share theirs. Lifetime: a request and the body of a response may outlive the
+/// client. Cost: copying increments a reference count. Moving is copying.
 class EDDY_API client {
 public:
     /// Makes a client without connections.
