@@ -155,6 +155,11 @@ void fatal_moved(const char* what, const std::source_location& polled_at) noexce
 }
 void fatal_moved(const char* what, call_site polled_at) noexcept { fatal_moved(what, source_location_of(polled_at)); }
 
+void fatal_destroyed(const char* text, call_site polled_at) noexcept {
+    if (polled_at == nullptr) fatal_misuse(text);
+    fatal_misuse(std::string(text) + ". The co_await is", source_location_of(polled_at));
+}
+
 void fatal_error(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());
     std::abort();

@@ -16,6 +16,13 @@ bool barrier_state::may_be_destroyed() noexcept {
     return waiting_.is_empty();
 }
 
+void barrier_state::destroyed_too_early() const noexcept {
+    const barrier_waiter* const first = waiting_.front();
+    fatal_destroyed(
+        "a sync::barrier was destroyed while a task waits for it: keep it until its wait() futures are gone",
+        first == nullptr ? nullptr : first->polled_at);
+}
+
 /// Wakes the waiters of all rounds that are over, and releases the lock. A round that is over is at the front of the
 /// list, so the list can be processed in batches while other tasks arrive or leave.
 template <class Guard>

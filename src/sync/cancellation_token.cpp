@@ -64,7 +64,7 @@ token_node* token_node::make_child(token_node& parent) {
 void token_node::drop_handle() noexcept {
     if (!handles_.drop()) return;
     if (!cancelled_.may_be_destroyed())
-        fatal_misuse(
+        cancelled_.destroyed_too_early(
             "a cancellation_token was destroyed while a task waits for it: keep it until its cancelled() "
             "futures are gone, or use cancelled_owned()");
     if (tree_ != nullptr) {

@@ -19,10 +19,9 @@ void guard_is_empty() noexcept {
 }
 
 template <unsigned B>
-void semaphore_state<B>::destroyed_too_early() noexcept {
-    fatal_misuse(
-        "a semaphore, mutex, rwlock or channel was destroyed while a task waits for it: keep it until its futures are "
-        "gone");
+void semaphore_state<B>::destroyed_too_early(const char* text) const noexcept {
+    const permit_waiter* const first = waiters_.front();
+    fatal_destroyed(text, first == nullptr ? nullptr : first->polled_at);
 }
 
 template <unsigned B>

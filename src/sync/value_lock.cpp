@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <source_location>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
@@ -21,16 +22,19 @@ constexpr int tries = 8;
 /// Waits for a wake-up. A guard should exist for a few instructions only, so a long wait is probably a deadlock. This
 /// is not certain, because another thread may really hold its guard for long. So this function prints a warning and
 /// continues to wait.
-void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, [[maybe_unused]] bool& has_warned) {
+void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, [[maybe_unused]] bool& has_warned,
+                  [[maybe_unused]] call_site at) {
 #ifndef EDDY_EXPLORE
     constexpr std::chrono::seconds patience(2);
     if (!has_warned && left.wait_for(guard, patience) == std::cv_status::no_timeout) return;
     if (!std::exchange(has_warned, true)) {
-        std::fputs(
+        const std::source_location where = source_location_of(at);
+        std::fprintf(
+            stderr,
             "eddy: a thread has waited 2 s for the value of a sync::watch, maybe for itself: destroy the guard of "
             "borrow() before a send and before a co_await; the function passed to send_modify() must not use the "
-            "channel\n",
-            stderr);
+            "channel. The thread waits at %s:%u\n",
+            where.file_name(), static_cast<unsigned>(where.line()));
         return;
     }
 #endif
@@ -61,7 +65,7 @@ bool value_lock::try_lock_shared() noexcept {
     return false;
 }
 
-void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
+void value_lock::wait_for(bool (value_lock::*taken)() noexcept, call_site where) noexcept {
     for (int i = 0; i < tries; ++i) {
         yield_thread();
         if ((this->*taken)()) return;
@@ -75,7 +79,7 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
         // sleeping thread; that costs one superfluous wake-up.
         word_.fetch_or(sleeps, std::memory_order_relaxed);
         if ((this->*taken)()) return;
-        wait_or_warn(left_, guard, has_warned);
+        wait_or_warn(left_, guard, has_warned, where);
     }
 }
 

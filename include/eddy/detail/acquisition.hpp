@@ -64,7 +64,7 @@ private:
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {
         if (record_.has_ended()) throw_has_ended(what, cx.where());
         const bool is_first = record_.is_fresh();
-        if (is_first) std::construct_at(&waiter_);
+        if (is_first) std::construct_at(&waiter_)->polled_at = call_site_of(cx.where());
         const acquired answer =
             is_first ? from_->acquire_or_wait(count_, waiter_, cx.waker()) : from_->poll_again(waiter_, cx.waker());
         if (answer == acquired::not_yet) {

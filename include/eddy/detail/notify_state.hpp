@@ -140,6 +140,8 @@ public:
     /// Waits until active notifiers on other threads are done. Returns false if there are waiters; then the caller must
     /// report misuse.
     [[nodiscard]] bool may_be_destroyed() noexcept;
+    /// Ends the program with `text` and the location of an await, after may_be_destroyed() has returned false.
+    [[noreturn]] void destroyed_too_early(const char* text) const noexcept;
 
     /// Notifies the waiter that has waited longest, or stores a permit if there are no waiters.
     void notify_one() noexcept {

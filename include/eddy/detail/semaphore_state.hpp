@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -41,6 +42,7 @@ enum class acquired : std::uint8_t { yes, not_yet, closed };
 struct permit_waiter : waiter {
     std::size_t needed = 0;
     acquired outcome = acquired::not_yet;
+    call_site polled_at = nullptr;  // the await that polled first, for the message if the semaphore is destroyed
 };
 
 /// A semaphore whose word has `PermitBits` bits for permits. The derived class may use the remaining bits.
@@ -66,14 +68,17 @@ public:
     /// Aborts if there are waiters.
     ~semaphore_state() {
         // relaxed: the destroying thread is the last user, and already synchronizes with the other users.
-        if ((word_.load(std::memory_order_relaxed) & waiting) != 0) destroyed_too_early();
+        if ((word_.load(std::memory_order_relaxed) & waiting) != 0) [[unlikely]]
+            destroyed_too_early(
+                "a semaphore, mutex, rwlock or channel was destroyed while a task waits for it: keep it until its "
+                "futures are gone");
     }
     /// Aborts with `text` unless exactly `count` permits are free. A permit that is not free is held, or is assigned to
     /// a waiter that has not seen it yet. For the destructor of the owner of this state, and not for channels.
     void check_all_free(std::size_t count, const char* text) const noexcept {
         // relaxed: as in the destructor.
         if (permits(word_.load(std::memory_order_relaxed)) != count) [[unlikely]]
-            fatal_misuse(text);
+            destroyed_too_early(text);
     }
 
     /// Takes `count` permits, or none. A request for 0 permits succeeds unless closed.
@@ -139,7 +144,8 @@ protected:
     atomic<word> word_;
 
 private:
-    [[noreturn]] static void destroyed_too_early() noexcept;
+    /// Ends the program with `text`, and with the location of an await if a task waits.
+    [[noreturn]] void destroyed_too_early(const char* text) const noexcept;
 
     bool give(std::size_t count) noexcept;
     bool serve(word now, std::size_t more, wake_list& woken) noexcept;

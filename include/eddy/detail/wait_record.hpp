@@ -14,6 +14,10 @@ namespace eddy::detail {
 [[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, const std::source_location& polled_at) noexcept;
 [[noreturn, gnu::cold]] EDDY_API void fatal_moved(const char* what, call_site polled_at) noexcept;
 
+/// Prints `text`, which says that an object was destroyed while a task waits for it, and the location of the task's
+/// await, which may be null. Then aborts.
+[[noreturn, gnu::cold]] EDDY_API void fatal_destroyed(const char* text, call_site polled_at) noexcept;
+
 /// Records whether a future has waited, whether it has ended, and the `co_await` that made it wait. It has the size of
 /// a pointer, because waiting tasks keep it in their coroutine frames.
 class wait_record {

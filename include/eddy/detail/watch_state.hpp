@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/ref_count.hpp>
@@ -25,20 +26,20 @@ public:
     value_lock(const value_lock&) = delete;
     value_lock& operator=(const value_lock&) = delete;
 
-    /// Takes the lock for writing.
-    void lock() noexcept {
+    /// Takes the lock for writing. `where` is the call site for the warning after a long wait.
+    void lock(call_site where = nullptr) noexcept {
         word now = 0;
         // acquire: pairs with the release in unlock() and unlock_shared(). relaxed on failure: try_lock() loads again.
         if (!word_.compare_exchange_strong(now, writes, std::memory_order_acquire, std::memory_order_relaxed))
-            wait_for(&value_lock::try_lock);
+            wait_for(&value_lock::try_lock, where);
     }
     void unlock() noexcept {
         // release: pairs with the acquire in lock() and lock_shared(). The next holder sees the value.
         if ((word_.fetch_and(~(writes | sleeps), std::memory_order_release) & sleeps) != 0) wake();
     }
-    /// Takes the lock for reading.
-    void lock_shared() noexcept {
-        if (!try_lock_shared()) wait_for(&value_lock::try_lock_shared);
+    /// Takes the lock for reading. `where` is as for lock().
+    void lock_shared(call_site where = nullptr) noexcept {
+        if (!try_lock_shared()) wait_for(&value_lock::try_lock_shared, where);
     }
     void unlock_shared() noexcept {
         // release: pairs with the acquire in lock(). These reads happen before the next writer's changes.
@@ -54,7 +55,7 @@ private:
 
     bool try_lock() noexcept;
     bool try_lock_shared() noexcept;
-    void wait_for(bool (value_lock::*taken)() noexcept) noexcept;
+    void wait_for(bool (value_lock::*taken)() noexcept, call_site where) noexcept;
     void wake() noexcept;
     void wake_writers() noexcept;
 

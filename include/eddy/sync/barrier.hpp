@@ -29,8 +29,9 @@ namespace eddy::detail {
 struct barrier_waiter : waiter {
     enum class stages : std::uint8_t { fresh, waiting, ended };
 
-    std::uint64_t round = 0;       ///< guarded by the barrier's lock
-    stages stage = stages::fresh;  ///< used by the owning future only, without the lock
+    std::uint64_t round = 0;        ///< guarded by the barrier's lock
+    stages stage = stages::fresh;   ///< used by the owning future only, without the lock
+    call_site polled_at = nullptr;  ///< the await that polled last
 };
 
 /// The untyped part of sync::barrier.
@@ -46,6 +47,8 @@ public:
     /// Waits for leaders on other threads that still send wake-ups. Returns false if tasks wait. Destroying the barrier
     /// is misuse then, which the caller reports.
     [[nodiscard]] bool may_be_destroyed() noexcept;
+    /// Ends the program with the location of an await, after may_be_destroyed() has returned false.
+    [[noreturn]] void destroyed_too_early() const noexcept;
 
     /// Counts `one` as arrived in its first call. Returns whether its round is complete, and whether `one` is the
     /// leader.
@@ -99,10 +102,7 @@ public:
     barrier(const barrier&) = delete;
     barrier& operator=(const barrier&) = delete;
     ~barrier() {
-        if (!state_.may_be_destroyed())
-            eddy::detail::fatal_misuse(
-                "a sync::barrier was destroyed while a task waits for it: keep it until its wait() "
-                "futures are gone");
+        if (!state_.may_be_destroyed()) state_.destroyed_too_early();
     }
 
     /// Returns a future that is ready once `count` tasks have arrived. The first poll of the future counts as the
@@ -125,7 +125,7 @@ public:
 
     wait_future(wait_future&& other) noexcept : of_(other.of_) {
         if (other.waiter_.stage != eddy::detail::barrier_waiter::stages::fresh)
-            eddy::detail::fatal_moved("a barrier's wait()", other.polled_at_);
+            eddy::detail::fatal_moved("a barrier's wait()", other.waiter_.polled_at);
     }
     wait_future& operator=(wait_future&&) = delete;
     ~wait_future() { of_->leave(waiter_); }
@@ -135,7 +135,7 @@ public:
         if (waiter_.stage == eddy::detail::barrier_waiter::stages::ended)
             eddy::detail::throw_has_ended("a barrier's wait()", cx.where());
         if (!cx.consume_budget()) return not_ready;
-        polled_at_ = eddy::detail::call_site_of(cx.where());
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         const auto answer = of_->poll(waiter_, cx.waker());
         if (answer != answers::not_yet) return barrier_wait_result(answer == answers::complete_as_leader);
         cx.refund_budget();
@@ -148,7 +148,6 @@ private:
 
     eddy::detail::barrier_state* of_;
     eddy::detail::barrier_waiter waiter_;
-    eddy::detail::call_site polled_at_ = nullptr;
 };
 
 // ---- Implementation ----

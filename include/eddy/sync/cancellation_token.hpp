@@ -252,6 +252,7 @@ public:
 
     poll_result<void> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
+        waiter_.polled_at = eddy::detail::call_site_of(cx.where());
         if (of_->poll_cancelled(waiter_, cx.waker())) return poll_result<void>::ready();
         cx.refund_budget();
         return not_ready;

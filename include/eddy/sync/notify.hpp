@@ -43,7 +43,7 @@ public:
     notify& operator=(const notify&) = delete;
     ~notify() {
         if (!state_.may_be_destroyed())
-            eddy::detail::fatal_misuse(
+            state_.destroyed_too_early(
                 "a sync::notify was destroyed while a task waits for it: keep it until its "
                 "notified() futures are gone, or use notified_owned()");
     }

@@ -62,7 +62,7 @@ public:
     once_cell& operator=(const once_cell&) = delete;
     ~once_cell() {
         if (!value_.changes.may_be_destroyed() || value_.is_claimed())
-            eddy::detail::fatal_misuse(
+            value_.changes.destroyed_too_early(
                 "a sync::once_cell was destroyed while a task waits for it: keep it until its "
                 "get_or_init() futures are gone");
     }

@@ -31,7 +31,7 @@ public:
     set_once& operator=(const set_once&) = delete;
     ~set_once() {
         if (!value_.changes.may_be_destroyed())
-            eddy::detail::fatal_misuse(
+            value_.changes.destroyed_too_early(
                 "a sync::set_once was destroyed while a task waits for it: keep it until its wait() "
                 "futures are gone");
     }

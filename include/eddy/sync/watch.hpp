@@ -113,7 +113,9 @@ public:
 
 private:
     friend watch;
-    explicit guard(channel_type& channel) noexcept : channel_(&channel) { channel.lock().lock_shared(); }
+    guard(channel_type& channel, const std::source_location& where) noexcept : channel_(&channel) {
+        channel.lock().lock_shared(eddy::detail::call_site_of(where));
+    }
 
     channel_type* channel_;
     bool has_changed_ = false;
@@ -183,7 +185,8 @@ public:
     bool send_if_modified(Fn&& f, std::source_location where = std::source_location::current()) const {
         channel_type& to = channel(where);
         {
-            const std::lock_guard guard(to.lock());
+            to.lock().lock(eddy::detail::call_site_of(where));
+            const std::lock_guard guard(to.lock(), std::adopt_lock);
             if (!std::invoke(std::forward<Fn>(f), to.value)) return false;
             to.count_version();
         }
@@ -193,7 +196,7 @@ public:
 
     /// Returns a guard for read access to the value.
     [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
-        return guard(channel(where));
+        return guard(channel(where), where);
     }
     /// Returns a copy of the value.
     [[nodiscard]] T get(std::source_location where = std::source_location::current()) const
@@ -265,7 +268,7 @@ public:
     /// Returns a guard for read access to the value, without marking it as seen: if the value is new, changed() is
     /// still ready immediately.
     [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
-        guard look(channel(where));
+        guard look(channel(where), where);
         look.has_changed_ = channel_->version() != seen_;
         return look;
     }
