@@ -251,7 +251,8 @@ void local_tasks::cancel_all() noexcept {
 }
 
 void local_tasks::close() noexcept {
-    if (is_polled()) fatal_misuse("a local_set was destroyed by one of its own tasks, or by what they called");
+    if (is_polled())
+        polled_task::fatal_misuse_here("a local_set was destroyed by one of its own tasks, or by what they called");
     is_closing_ = true;
     const inside_local guard(*this);
     const without_task_locals unbound;

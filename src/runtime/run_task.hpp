@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 #include <utility>
 
+#include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
@@ -81,6 +83,13 @@ public:
     [[nodiscard]] static const spawned_task* here() noexcept {
         const polled_task* const innermost = this_thread.polled;
         return innermost == nullptr ? nullptr : &innermost->task_;
+    }
+
+    /// Ends the program with `text`, and with the location at which here() was spawned.
+    [[noreturn]] static void fatal_misuse_here(const char* text) {
+        const spawned_task* const task = here();
+        if (task == nullptr) fatal_misuse(text);
+        fatal_misuse(std::string(text) + ". The task was spawned", task->spawned_at);
     }
 
     /// Returns the outermost task, or null if there is none.

@@ -9,6 +9,7 @@
 
 #include "driver/choose.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
 namespace eddy {
@@ -30,7 +31,7 @@ runtime::runtime() : pool_(nullptr) {
 runtime::~runtime() {
     if (pool_ == nullptr) return;
     if (detail::this_thread.worker_owner == pool_ && !pool_->is_in_child()) {
-        detail::fatal_misuse(
+        detail::polled_task::fatal_misuse_here(
             "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
             "shutdown_background()");
     }
