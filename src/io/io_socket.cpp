@@ -64,8 +64,12 @@ void io_socket::check_not_borrowed() const noexcept {
     check_not_awaited(socket_part_of<direction::write>(*this), "a socket, or a stream that contains one,");
 }
 
-void io_socket::throw_moved_from(const std::source_location& where) const {
-    throw_empty("an operation", is_pipe() ? "pipe" : "socket", "moved from", where);
+void io_socket::throw_empty(const std::source_location& where) const {
+    const std::string kind = is_pipe() ? "pipe" : "socket";
+    throw misuse("an operation on a " + kind + " that was moved from or destroyed: use the " + kind +
+                     " that it was moved into, keep it until the objects that refer to it (its halves, a framed) are "
+                     "gone, or make another one",
+                 where);
 }
 
 void io_socket::close() noexcept {

@@ -7,12 +7,14 @@
 
 namespace eddy::detail {
 
-task<result<void>> flush_socket(io_socket& socket) {
+task<result<void>> flush_socket(io_socket& socket, std::source_location where) {
+    socket.check_not_empty(where);
     auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
     co_return co_await flushed;
 }
 
-task<result<void>> shut_down_socket(io_socket& socket) {
+task<result<void>> shut_down_socket(io_socket& socket, std::source_location where) {
+    socket.check_not_empty(where);
     auto done = poll_fn([&socket](context& cx) { return socket.poll_shutdown(cx, nullptr); });
     co_return co_await done;
 }

@@ -60,6 +60,11 @@ public:
     }
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
+    /// Throws `misuse` if the socket has no descriptor. Operations call it only before the registration and after a
+    /// failed call, so that successful operations do not pay for the check.
+    void check_not_empty(const std::source_location& where) const {
+        if (fd_ < 0) throw_empty(where);
+    }
 
     /// Sets the reactor that the socket registers with. By default, it is the current reactor of the thread that polls
     /// first.
@@ -202,12 +207,7 @@ private:
     /// Terminates the program if an operation waits: it refers to the socket, which is being destroyed or moved.
     /// Preconditions: the socket is registered.
     void check_not_borrowed() const noexcept;
-    /// Throws `misuse` if the socket has no descriptor. Called only before registration and after a failed call, so
-    /// that successful operations do not pay for the check.
-    void check_not_empty(const std::source_location& where) const {
-        if (fd_ < 0) throw_moved_from(where);
-    }
-    [[noreturn, gnu::cold]] void throw_moved_from(const std::source_location& where) const;
+    [[noreturn, gnu::cold]] void throw_empty(const std::source_location& where) const;
     void close() noexcept;
     result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
     /// Returns whether this is a ring connection. Registers the socket if it will become one.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -24,8 +25,8 @@ namespace eddy::detail {
 
 /// The tasks of flush() and shutdown(). They use the socket and not its descriptor number, which the system may reuse
 /// after the stream was destroyed.
-[[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket);
-[[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket);
+[[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket, std::source_location where);
+[[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket, std::source_location where);
 
 }  // namespace eddy::detail
 
@@ -196,13 +197,17 @@ public:
     /// Errors: the error of an earlier write that failed after it had returned.
     /// Cancel safety: safe.
     /// Cost: one allocation.
-    [[nodiscard]] task<result<void>> flush() { return detail::flush_socket(socket_of_self()); }
+    [[nodiscard]] task<result<void>> flush(std::source_location where = std::source_location::current()) {
+        return detail::flush_socket(socket_of_self(), where);
+    }
     /// Flushes, then ends the writing direction: the peer reads the bytes that were written, then the end of the
     /// stream. Succeeds even if the peer has closed the connection. Does nothing on a pipe.
     /// Errors: those of flush().
     /// Cancel safety: safe. Call this function again to continue.
     /// Cost: one allocation.
-    [[nodiscard]] task<result<void>> shutdown() { return detail::shut_down_socket(socket_of_self()); }
+    [[nodiscard]] task<result<void>> shutdown(std::source_location where = std::source_location::current()) {
+        return detail::shut_down_socket(socket_of_self(), where);
+    }
     /// Implements async_write, for user-defined writers. Only the last task that polled is woken.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.empty()) return ok(std::size_t{0});
