@@ -9,12 +9,18 @@
 
 #include <eddy/detail/wait_record.hpp>
 
+#include "sys/fork.hpp"
+
 namespace eddy {
 namespace {
 
 const char* text_of(errc code) noexcept {
     switch (code) {
-    case errc::runtime_shutdown: return "the eddy runtime behind this object has shut down or is shutting down";
+    case errc::runtime_shutdown:
+        if (sys::is_forked_child())
+            return "the eddy runtime behind this object has shut down or is shutting down, or it belongs to the parent "
+                   "of this process: after a fork, make a new runtime and new sockets in the child";
+        return "the eddy runtime behind this object has shut down or is shutting down";
     case errc::io_disabled: return "this eddy runtime was built without I/O: remove enable_io(false) from its builder";
     case errc::timed_out: return "the operation timed out";
     case errc::task_cancelled: return "the task was cancelled";
@@ -60,6 +66,9 @@ const char* text_of(errc code) noexcept {
     case errc::circuit_open: return "the circuit breaker is open: recent calls have failed, so the call was not made";
     case errc::connection_closed: return "the connection has ended before the call was answered";
     case errc::unexpected_answer: return "the peer answered a call that was not made";
+    case errc::regular_file:
+        return "a regular file or a directory cannot be waited for, because it is always ready: read and write it in "
+               "spawn_blocking()";
     case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
@@ -83,6 +92,7 @@ public:
         case errc::not_a_pipe: return std::errc::invalid_argument;
         case errc::unix_name_too_long: return std::errc::filename_too_long;
         case errc::driver_unavailable: return std::errc::not_supported;
+        case errc::regular_file: return std::errc::operation_not_permitted;
         case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
         case errc::frame_too_large:
         case errc::line_too_long: return std::errc::message_size;

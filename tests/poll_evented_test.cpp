@@ -325,6 +325,23 @@ TEST(AsyncFd, BlockingDescriptorIsRejected) {
     EXPECT_EQ(loop.run(main()), eddy::errc::blocking_descriptor);
 }
 
+TEST(AsyncFd, RegularFileIsRejectedWithRemedy) {
+    eddy::core loop;
+    const auto main = []() -> eddy::task<void> {
+        for (const int mode : {0, O_NONBLOCK}) {
+            for (const char* const path : {"/proc/self/exe", "/"}) {
+                owned_fd file(::open(path, O_RDONLY | O_CLOEXEC | mode));
+                const auto error = async_fd<owned_fd>::make(std::move(file)).error().to_error_code();
+                EXPECT_EQ(error, eddy::errc::regular_file) << path << ", mode " << mode << ": " << error.message();
+                EXPECT_EQ(error, std::errc::operation_not_permitted);
+                EXPECT_TRUE(error.message().contains("in spawn_blocking()")) << error.message();
+            }
+        }
+        co_return;
+    };
+    loop.run(main());
+}
+
 TEST(AsyncFd, FailedMakeGivesTheSourceBack) {
     const support::leaves_no_descriptor guard;
     eddy::core loop;

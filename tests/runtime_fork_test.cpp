@@ -75,6 +75,15 @@ TEST_F(RuntimeFork, DestructorInForkedChildReturnsImmediately) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
+TEST_F(RuntimeFork, ErrorOfParentsRuntimeNamesTheFork) {
+    const auto names_fork = [] {
+        const auto text = make_error_code(eddy::errc::runtime_shutdown).message();
+        return text.contains("belongs to the parent of this process");
+    };
+    EXPECT_TRUE(is_true_in_child(names_fork));
+    EXPECT_FALSE(names_fork());
+}
+
 TEST_F(RuntimeFork, ShutdownInForkedChildReturnsImmediately) {
     EXPECT_TRUE(is_true_in_child([&] {
         std::move(*rt).shutdown_timeout(1h);

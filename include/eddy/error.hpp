@@ -44,6 +44,7 @@ enum class errc {
     circuit_open,          ///< a circuit breaker rejected a call because recent calls have failed
     connection_closed,     ///< the connection has ended before the call was answered
     unexpected_answer,     ///< the peer answered a call that was not made; equals std::errc::bad_message
+    regular_file,          ///< a wait for a file, which is always ready; equals std::errc::operation_not_permitted
 };
 
 /// Returns the error category of `errc`. Its name is "eddy".

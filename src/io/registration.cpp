@@ -20,8 +20,8 @@ poll_result<result<ready_event>> as_result(const poll_result<ready_event>& seen)
 result<void> check_nonblocking(int fd) noexcept {
     const auto nonblocking = sys::is_nonblocking(fd);
     if (!nonblocking) return std::unexpected(nonblocking.error());
-    if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));
-    return ok();
+    if (*nonblocking) return ok();
+    return std::unexpected(make_error_code(sys::is_file(fd) ? errc::regular_file : errc::blocking_descriptor));
 }
 
 }  // namespace
@@ -78,6 +78,9 @@ result<registration> registration::attach_nonblocking(int fd, interest wanted, d
     const auto source = io.add_source(fd, wanted);
     if (!source) {
         io.release();
+        // epoll_ctl(2) refuses regular files and directories, which are always ready.
+        if (source.error() == std::errc::operation_not_permitted)
+            return std::unexpected(make_error_code(errc::regular_file));
         return std::unexpected(source.error());
     }
     return registration(io, **source, fd);

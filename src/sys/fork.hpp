@@ -15,6 +15,12 @@ inline constinit std::atomic<std::uint64_t> forks_counted{0};
 /// Cost: one load. (getpid(2) would be a system call.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
+/// Returns whether this process was forked after the library was first used in its parent.
+[[nodiscard]] inline bool is_forked_child() noexcept {
+    // relaxed: see forks_counted.
+    return forks_counted.load(std::memory_order_relaxed) != 0;
+}
+
 /// Records the process in which the mark was created. Used by objects that have threads or descriptors, which a forked
 /// child does not have or must not use.
 class process_mark {

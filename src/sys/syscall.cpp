@@ -85,6 +85,11 @@ int above_standard(int fd) noexcept {
     return copy;
 }
 
+bool is_file(int fd) noexcept {
+    struct stat what{};
+    return ::fstat(fd, &what) == 0 && (S_ISREG(what.st_mode) || S_ISDIR(what.st_mode));
+}
+
 result<bool> is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());

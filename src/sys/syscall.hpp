@@ -50,6 +50,8 @@ template <class Call>
     return owned;
 }
 
+/// Returns whether `fd` is a regular file or a directory.
+[[nodiscard]] bool is_file(int fd) noexcept;
 /// Returns whether O_NONBLOCK is set for `fd`.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 

@@ -75,8 +75,8 @@ private:
 class EDDY_API registration {
 public:
     /// Registers `source` with reactor_handle::current().
-    /// Errors: blocking_descriptor if O_NONBLOCK is not set; file_exists if the reactor has the descriptor already;
-    /// operation_not_permitted for a regular file, which is always ready; io_disabled; runtime_shutdown. After an
+    /// Errors: regular_file for a regular file or a directory, which is always ready; blocking_descriptor if O_NONBLOCK
+    /// is not set; file_exists if the reactor has the descriptor already; io_disabled; runtime_shutdown. After an
     /// error, nothing is registered. Throws `misuse` if there is no reactor.
     /// Cost: one block of 128 bytes and two system calls.
     template <io_source S>
