@@ -9,11 +9,13 @@
 
 #include <chrono>
 #include <exception>
+#include <expected>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -544,6 +546,30 @@ TEST(TryOfRvalue, DoesNotMoveTheFuture) {
     EXPECT_EQ(eddy::wait(work()), 14);
     EXPECT_EQ(moves, 0);
 }
+
+TEST(TryOfRvalue, PlainAwaitDoesNotMoveTheFutureEither) {
+    int moves = 0;
+    const auto work = [&]() -> task<int> {
+        counts_moves named(moves);
+        const auto first = co_await std::move(named);
+        const auto second = co_await counts_moves(moves);
+        co_return first.value() + second.value();
+    };
+    EXPECT_EQ(eddy::wait(work()), 14);
+    EXPECT_EQ(moves, 0);
+}
+
+// ---- The value of a failed result ----
+
+#if defined(_GLIBCXX_ASSERTIONS)
+TEST(FailedResultDeathTest, AccessToTheValueIsReported) {
+    const result<std::string> failed = std::unexpected(make_error_code(std::errc::broken_pipe));
+    const result<void> failed_void = std::unexpected(make_error_code(std::errc::broken_pipe));
+    EXPECT_DEATH(static_cast<void>(*failed), "Assertion '.*_M_has_value.*' failed");
+    EXPECT_DEATH(static_cast<void>(failed->size()), "Assertion '.*_M_has_value.*' failed");
+    EXPECT_DEATH(*failed_void, "Assertion '.*_M_has_value.*' failed");
+}
+#endif
 
 // ---- Futures that were moved after their first poll ----
 

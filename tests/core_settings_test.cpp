@@ -19,6 +19,7 @@
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
+#include <eddy/io/async_fd.hpp>
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
@@ -26,6 +27,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/executors.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -205,6 +207,33 @@ TEST(CoreSettings, SmallEventLimitPerTickReachesAllSources) {
         EXPECT_EQ(sum, 20) << limit;
     }
     EXPECT_EQ(eddy::core::builder().max_io_events_per_tick(0).build().error(), std::errc::invalid_argument);
+}
+
+TEST(CoreSettings, TickFetchesAtMostTheEventLimit) {
+    constexpr int count = 9;
+    constexpr int limit = 2;
+    std::array<support::counter, count> sources;
+    int woken = 0;
+    eddy::core core = eddy::core::builder().max_io_events_per_tick(limit).build().value();
+    for (const auto& each : sources) {
+        core.handle().spawn([&woken, &each]() -> task<> {
+            eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(each.native_handle()),
+                                                       eddy::io::interest::readable);
+            auto ready = co_await fd.readable();
+            EXPECT_TRUE(ready.has_value());
+            ++woken;
+        });
+    }
+    core.turn(0ns);
+    for (const auto& each : sources) each.add();
+    int turns = 0;
+    for (; woken < count && turns < 100; ++turns) {
+        const int before = woken;
+        core.turn(0ns);
+        EXPECT_LE(woken - before, limit);
+    }
+    EXPECT_EQ(woken, count);
+    EXPECT_GE(turns, 5);
 }
 
 task<> holds(census::life) { co_await eddy::pending<void>(); }
