@@ -7,6 +7,7 @@ In FILE:
     // expect-error: TEXT         the first error line contains TEXT; may be repeated
     // expect-error-gcc: TEXT     the same, only for this compiler (or -clang:)
     // only-error                 no other error follows the first one
+    // max-lines: 5               the compiler writes at most so many lines about the file, see is_message()
     // only: gcc12                only for these compilers (a prefix: gcc, gcc12, clang, ...); read by CMakeLists.txt
     #ifdef EDDY_CONTROL           the corrected code. It must compile, so that a typo in the rest of the file cannot be
                                   mistaken for the expected error.
@@ -39,25 +40,34 @@ def is_error(line):
     return re.search(r"\berror: ", line) is not None
 
 
+def is_message(line):
+    """Whether a line is a part of a message: not the code that the compiler quotes, and not how a header was included."""
+    return re.match(r"(?!In file included )\S+:(\d+:\d+:)? ", line) is not None
+
+
 def expectations(path):
-    """Returns the texts that the first error must contain, and whether it must be the only one."""
+    """Returns the texts that the first error must contain, whether it must be the only one, and the limit of lines."""
     with open(path, encoding="utf-8") as source:
         text = source.read()
     expected = re.findall(rf"^// expect-error(?:-{family})?: *(.*\S)", text, re.MULTILINE)
     if not expected:
         raise Rejected(f"{path}: has no line `// expect-error: TEXT` for this compiler")
-    return expected, re.search(r"^// only-error$", text, re.MULTILINE) is not None
+    limit = re.search(r"^// max-lines: (\d+)$", text, re.MULTILINE)
+    return expected, re.search(r"^// only-error$", text, re.MULTILINE) is not None, int(limit[1]) if limit else None
 
 
-def check_errors(path, errors, output):
-    """Compares the error lines of a file with its expectations. Returns the first one."""
-    expected, is_only = expectations(path)
+def check_errors(path, messages, output):
+    """Compares the errors and notes of a file with its expectations. Returns the first error."""
+    expected, is_only, limit = expectations(path)
+    errors = [line for line in messages if is_error(line)]
     first = errors[0] if errors else "(none)"
     for words in expected:
         if words not in first:
             raise Rejected(f"{path}: the first error does not say: {words}\nit says: {first}\n\n{output}")
     if is_only and len(errors) > 1:
         raise Rejected(f"{path}: {len(errors) - 1} errors follow the first one\n\n{output}")
+    if limit is not None and len(messages) > limit:
+        raise Rejected(f"{path}: the error has {len(messages)} lines, without quoted code; the limit is {limit}\n\n{output}")
     return first
 
 
@@ -69,7 +79,7 @@ def check_alone(path):
     code, output = compile_it(path)
     if code == 0:
         raise Rejected(f"{path}: compiles, though it must not\n")
-    return check_errors(path, [line for line in output.splitlines() if is_error(line)], output)
+    return check_errors(path, [line for line in output.splitlines() if is_message(line)], output)
 
 
 # ---- Several files in one translation unit ----
@@ -86,30 +96,31 @@ def translation_unit():
     return "\n".join([*includes, *bodies, ""])
 
 
-def errors_by_file(output):
-    """Assigns each error line to the file that causes it. It may be in a header: then the lines around it name the file."""
+def messages_by_file(output):
+    """Assigns each error, with the lines about it, to the file that causes it. The error may be in a header: then the
+    lines around it name the file."""
     location = re.compile("(" + "|".join(re.escape(os.path.abspath(path)) for path in files) + r"):\d+")
     found = {os.path.abspath(path): [] for path in files}
-    before, unassigned, cause = [], None, None
-    for line in output.splitlines():
+    before, unassigned, cause = [], [], None
+    for line in filter(is_message, output.splitlines()):
         named = location.findall(line)
         if is_error(line):
             # GCC names the file in the lines before the error, and only if it is not that of the previous error.
             # Clang names it in the notes after the error.
-            named = named or ([] if family == "clang" else before or [cause])
+            named = named or ([] if family == "clang" else location.findall("\n".join(before)) or [cause])
             cause = named[-1] if named else None
-            unassigned = None if cause else line
-            if cause:
-                found[cause].append(line)
+            unassigned = [*before, line]
             before = []
         elif re.search(r": (note|warning): ", line):
-            if unassigned and named:
+            unassigned += [line]
+            if named and not cause:
                 cause = named[-1]
-                found[cause].append(unassigned)
-                unassigned = None
             before = []
         else:
-            before += named
+            before.append(line)
+        if cause:
+            found[cause] += unassigned
+            unassigned = []
     return found
 
 
@@ -122,7 +133,7 @@ def pass_together():
         if compile_it(together, "-DEDDY_CONTROL")[0] != 0:
             return set()
         unlimited = "-ferror-limit=0" if family == "clang" else "-fdiagnostics-plain-output"
-        found = errors_by_file(compile_it(together, unlimited)[1])
+        found = messages_by_file(compile_it(together, unlimited)[1])
     passed = set()
     for path in files:
         try:

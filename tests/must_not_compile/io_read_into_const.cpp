@@ -1,6 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this reads into its argument, which is const
 // only-error
+// max-lines: 5
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

@@ -1,6 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this reads into a temporary, so the bytes would be lost: store it in a variable
 // only-error
+// max-lines: 5
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

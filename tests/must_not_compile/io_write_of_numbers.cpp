@@ -1,6 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this writes bytes: pass a string, or a container or span of char, unsigned char or std::byte
 // only-error
+// max-lines: 5
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 

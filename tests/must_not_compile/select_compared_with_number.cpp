@@ -3,6 +3,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: this is a future: co_await it, and compare the index() of its output
 // only-error
+// max-lines: 5
 #include <eddy/future/select.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>

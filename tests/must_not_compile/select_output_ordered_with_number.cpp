@@ -1,6 +1,7 @@
 // expect-error: static assertion failed
 // expect-error: eddy: the output of select is a std::variant: compare its index() with a number
 // only-error
+// max-lines: 5
 #include <eddy/future/select.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/task/task.hpp>
