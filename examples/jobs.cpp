@@ -29,28 +29,28 @@ public:
     using work = std::function<task<result<long>>()>;  // called for each attempt
     using answer = sync::oneshot<result<long>>;
 
-    explicit worker_pool(int workers) : worker_pool(workers, queue::channel(8)) {}
+    explicit worker_pool(int workers) {
+        // A token keeps close() waiting until its worker has ended.
+        for (int i = 0; i < workers; ++i) tasks_.spawn([this, alive = alive_.token()] { return run_jobs(); });
+    }
 
     /// Queues a job, and returns the receiver of its result. Waits while the queue is full.
     task<answer::receiver> submit(work what) {
         auto [reply, outcome] = answer::channel();
         job made(std::move(what), std::move(reply));
         // After a stop this sends nothing. The job is destroyed, which closes the channel of its receiver.
-        static_cast<void>(co_await stop_.run_until_cancelled(sender_.send(std::move(made))));
+        static_cast<void>(co_await stop_.run_until_cancelled(jobs_.sender.send(std::move(made))));
         co_return std::move(outcome);
     }
 
     /// Makes the workers stop after their current jobs, when `delay` has passed.
     void stop_after(std::chrono::microseconds delay) {
-        tasks_.spawn([this, delay]() -> task<void> {
-            co_await time::sleep(delay);
-            stop_.cancel();
-        });
+        tasks_.spawn(time::sleep(delay).map([this] { stop_.cancel(); }));
     }
 
     /// Waits until the queue is empty, or the workers have stopped. Then destroys the jobs that no worker has started.
     task<void> close() {
-        eddy::drop(std::move(sender_));
+        eddy::drop(std::move(jobs_.sender));
         alive_.close();
         co_await alive_.wait();
         receiver_.reset();
@@ -60,19 +60,8 @@ public:
     [[nodiscard]] int repeated() const { return repeated_; }
 
 private:
-    struct job {
-        job(work does, answer::sender to) : what(std::move(does)), reply(std::move(to)) {}
-
-        work what;
-        answer::sender reply;
-    };
+    using job = std::pair<work, answer::sender>;
     using queue = sync::mpsc<job>;
-
-    worker_pool(int workers, queue::ends ends)
-        : sender_(std::move(ends.sender)), receiver_(std::in_place, std::move(ends.receiver)) {
-        // A token keeps close() waiting until its worker has ended.
-        for (int i = 0; i < workers; ++i) tasks_.spawn([this, alive = alive_.token()] { return run_jobs(); });
-    }
 
     /// Returns the next job. One worker waits for it; the other workers wait for the lock.
     task<std::optional<job>> next_job() {
@@ -85,20 +74,20 @@ private:
         for (;;) {
             auto next = co_await stop_.run_until_cancelled(next_job());
             if (!next || !*next) co_return;
-            job taken = **std::move(next);
-            const auto attempt = [&] { return time::try_timeout(1s, taken.what()); };
+            auto& [what, reply] = **next;
+            const auto attempt = [&what = what] { return time::try_timeout(1s, what()); };
             const auto is_worth_it = [&](const std::error_code& error) {
                 ++repeated_;
                 return error != eddy::errc::timed_out;
             };
             auto outcome = co_await eddy::retry(time::backoff(10us).max_retries(4), attempt, is_worth_it);
             ++ended_;
-            static_cast<void>(taken.reply.send(std::move(outcome)));
+            static_cast<void>(reply.send(std::move(outcome)));
         }
     }
 
-    queue::sender sender_;
-    std::optional<sync::mutex<queue::receiver>> receiver_;
+    queue::ends jobs_ = queue::channel(8);
+    std::optional<sync::mutex<queue::receiver>> receiver_{std::in_place, std::move(jobs_.receiver)};
     sync::cancellation_token stop_;
     sync::task_tracker alive_;
     std::atomic<int> ended_ = 0;
