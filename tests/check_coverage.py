@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks tests/coverage.tsv, the table of features (S, P) and regressions (R) and the tests that cover them.
+"""Checks tests/coverage.tsv, the table of features (S, P), regressions (R) and requirements of issue 20 (I20.PART.LINE;
+part 6 has the programs of its trial), and the tests that cover them.
 
 A line is `id <TAB> what <TAB> test`, and an id has one line per test. A test is one of:
     Suite.Name, Suite.*         tests of the tree
