@@ -113,6 +113,21 @@ TEST(TimerWheel, NextExpirationIsNeverLate) {
     take_due(wheel);
 }
 
+TEST(TimerWheel, SingleEntryNeedsNoStepBeforeItsDeadline) {
+    timer_wheel wheel(123);
+    wheel_entry entry, neighbor;
+    wheel.insert(entry, 70'000);
+    EXPECT_EQ(wheel.next_expiration(), 70'000u);
+    wheel.insert(neighbor, 70'001);  // in the same slot
+    const auto slot_begins = wheel.next_expiration();
+    ASSERT_TRUE(slot_begins.has_value());
+    EXPECT_LT(*slot_begins, 70'000u);
+    wheel.remove(neighbor);
+    EXPECT_EQ(advance(wheel, 69'999), entries{});
+    EXPECT_EQ(wheel.next_expiration(), 70'000u);
+    EXPECT_EQ(advance(wheel, 70'000), entries{&entry});
+}
+
 TEST(TimerWheel, RemovingTheLastEntryEmptiesTheWheel) {
     timer_wheel wheel;
     wheel_entry first, second;

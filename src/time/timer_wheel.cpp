@@ -6,7 +6,12 @@ namespace eddy::detail {
 std::optional<std::uint64_t> timer_wheel::next_expiration() const noexcept {
     if (!due_.is_empty()) return elapsed_;
     const auto next = next_slot();
-    return next ? std::optional(next->tick) : std::nullopt;
+    if (!next) return std::nullopt;
+    // A single entry needs no wake-up to move to a lower level. More entries are not searched, because each one is a
+    // cache miss. In the top level, entries beyond the range share the slots, so a later slot may be due first.
+    const bool wraps_around = next->slot / slots == top_level;
+    const wheel_entry* const only = wraps_around ? nullptr : slots_[next->slot].only();
+    return only != nullptr ? only->tick : next->tick;
 }
 
 void timer_wheel::advance(std::uint64_t now) noexcept {

@@ -54,6 +54,13 @@ public:
         return first;
     }
 
+    /// Returns the entry of a list that contains only one; else null.
+    [[nodiscard]] const wheel_entry* only() const noexcept {
+        if (is_empty() || head_.next != head_.prev) return nullptr;
+        // SAFETY: see pop_front().
+        return static_cast<const wheel_entry*>(head_.next);
+    }
+
     /// Iterate from the last entry to the first. Return null at the end.
     [[nodiscard]] const wheel_links* last() const noexcept { return is_empty() ? nullptr : head_.prev; }
     [[nodiscard]] const wheel_links* before(const wheel_links& entry) const noexcept {
@@ -112,8 +119,8 @@ public:
     /// Removes an entry that insert() has linked, also if the owner of due() has moved it to another list since.
     void remove(wheel_entry& entry) noexcept;
 
-    /// Returns a tick not later than the first deadline: the deadline itself for level 0, the beginning of its slot for
-    /// higher levels, and elapsed() if due() is not empty. Returns nullopt if the wheel is empty.
+    /// Returns a tick not later than the first deadline: the deadline itself if it is in level 0 or alone in its slot,
+    /// else the beginning of its slot, and elapsed() if due() is not empty. Returns nullopt if the wheel is empty.
     [[nodiscard]] std::optional<std::uint64_t> next_expiration() const noexcept;
 
     /// Advances to tick `now`, and moves all entries that are due by then to due(), in the order of their ticks. Does
