@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -17,9 +18,9 @@
 namespace eddy::detail {
 
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
-/// Thread safety: unpark(), end_job() and wakers on any thread, other functions on the thread that parks here.
-/// Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this object, and
-/// sleep futures can keep the time driver alive longer than the loop.
+/// Thread safety: unpark(), unpark_within(), end_job() and wakers on any thread, other functions on the thread that
+/// parks here. Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this
+/// object, and sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
@@ -49,6 +50,17 @@ public:
     void unpark() noexcept {
         if (io_.get() != nullptr) {
             io_->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+
+    /// Ends the wait in progress, or the next one, now or at the latest after `delay`. With a driver that has timers
+    /// for it, no thread runs if the wait ends earlier for another reason. Preconditions: io_handle::make_alarm() has
+    /// succeeded.
+    void unpark_within(std::chrono::nanoseconds delay) noexcept {
+        if (io_.get() != nullptr) {
+            io_->wake_within(delay);
         } else {
             parker_.unpark();
         }

@@ -57,9 +57,12 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // ends the tick that runs when the delay is over, or the next one. set_alarm() has no effect while an alarm is set.
     { d.make_alarm() } -> std::same_as<result<void>>;
     { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
+    // Callable on any thread, after make_alarm(). Ends a tick as wake() does, now or at the latest after this time.
+    { d.wake_within(std::chrono::nanoseconds{}) } noexcept;
     // A descriptor that is readable when a tick has something to report, or -1.
     { d.native_handle() } -> std::same_as<int>;
-    // Closes the driver's descriptors. Only wake() may be called at the same time or later; it then does nothing.
+    // Closes the driver's descriptors. Only wake() and wake_within() may be called at the same time or later; they
+    // then do nothing.
     { d.close() } noexcept;
 };
 

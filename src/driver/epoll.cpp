@@ -32,10 +32,29 @@ result<void> epoll::make_alarm() noexcept {
 
 void epoll::set_alarm(std::chrono::nanoseconds delay) noexcept {
     const auto now = std::chrono::steady_clock::now();
-    if (now < alarm_at_) return;
-    alarm_at_ = now + delay;
+    // relaxed: only the value is used. It was stored after the timer was started, so the timer expires no later than
+    // that: wake_within() only makes it earlier.
+    if (now.time_since_epoch().count() < wake_->alarm_at.load(std::memory_order_relaxed)) return;
+    std::lock_guard guard(wake_->lock);
+    start_alarm(now, delay);
+}
+
+void epoll::wake_within(std::chrono::nanoseconds delay) noexcept {
+    std::lock_guard guard(wake_->lock);
+    if (wake_->is_closed) return;
+    const auto now = std::chrono::steady_clock::now();
+    // relaxed: changes under the lock.
+    const std::chrono::nanoseconds at(wake_->alarm_at.load(std::memory_order_relaxed));
+    if (now.time_since_epoch() < at && at <= now.time_since_epoch() + delay) return;
+    start_alarm(now, delay);
+}
+
+/// Starts the timer. The caller holds the lock.
+void epoll::start_alarm(time_point now, std::chrono::nanoseconds delay) noexcept {
     // The timerfd is never read. Because it is watched edge-triggered, each expiration is reported once.
     sys::set_timerfd(alarm_.get(), delay);
+    // relaxed: see set_alarm().
+    wake_->alarm_at.store((now + delay).time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 void epoll::close() noexcept {

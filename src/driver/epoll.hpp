@@ -108,6 +108,9 @@ public:
     /// Preconditions: make_alarm() has succeeded. The caller is about to run a tick, and is the only thread that does:
     /// an alarm that expires during another thread's tick is lost.
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    /// Ends the tick that runs once `delay` is over, or an earlier one, or the next one. Any thread, also after
+    /// close(). Preconditions: make_alarm() has succeeded.
+    void wake_within(std::chrono::nanoseconds delay) noexcept;
 
     /// Closes all descriptors. See driver_like.
     void close() noexcept;
@@ -124,13 +127,18 @@ private:
     static sys::token token_of(source_key key) noexcept { return {reinterpret_cast<std::uintptr_t>(key)}; }
     static source_key key_of(sys::token token) noexcept { return reinterpret_cast<source_key>(token.value); }
 
-    epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick);
+    using time_point = std::chrono::steady_clock::time_point;
 
-    /// The state that wake() shares with close(). It is on the heap, since an epoll is movable.
+    epoll(sys::poll&& poll, sys::waker&& waker, std::size_t events_per_tick);
+    void start_alarm(time_point now, std::chrono::nanoseconds delay) noexcept;
+
+    /// The state of wake(), wake_within(), set_alarm() and close(). It is on the heap, since an epoll is movable.
     struct wake_state {
         atomic<bool> is_due{false};
+        // When the alarm expires, or has expired. Changes under the lock.
+        atomic<std::chrono::nanoseconds::rep> alarm_at{0};
         // The lock costs little compared to the system call of a wake-up, and is rarely contended: apart from close(),
-        // only the thread that has set `is_due` takes it.
+        // only the thread that has set `is_due`, or that is about to start the alarm, takes it.
         mutex lock;
         bool is_closed = false;
     };
@@ -138,7 +146,6 @@ private:
     sys::poll poll_;
     sys::waker waker_;
     sys::unique_fd alarm_;  // a timerfd(2), if make_alarm() was called
-    std::chrono::steady_clock::time_point alarm_at_{};
     sys::events events_;
     bool was_full_ = false;
     std::unique_ptr<wake_state> wake_;

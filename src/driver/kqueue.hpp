@@ -74,6 +74,8 @@ public:
     /// Does nothing: the alarm is a part of the timeout of each tick.
     [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
+    void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
     /// Returns the descriptor of the kqueue; -1 after close().
     [[nodiscard]] int native_handle() const noexcept { return queue_.get(); }
     void close() noexcept;

@@ -76,6 +76,8 @@ public:
     /// Does nothing: the alarm is a part of the timeout of each tick.
     [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
+    void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
     /// Returns -1: poll(2) has no descriptor that another event queue could watch.
     [[nodiscard]] static int native_handle() noexcept { return -1; }
     void close() noexcept;

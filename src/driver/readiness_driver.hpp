@@ -82,6 +82,9 @@ public:
     void set_alarm(std::chrono::nanoseconds delay) noexcept {
         visit(driver_, [&](auto& driver) { driver.set_alarm(delay); });
     }
+    void wake_within(std::chrono::nanoseconds delay) noexcept {
+        visit(driver_, [&](auto& driver) { driver.wake_within(delay); });
+    }
     [[nodiscard]] int native_handle() const noexcept {
         return visit(driver_, [](auto& driver) { return driver.native_handle(); });
     }

@@ -31,7 +31,7 @@ namespace eddy::detail {
 ///     caller                     may call
 ///     the owner                  turn(), shut_down()
 ///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), request_service(),
-///                                wake(), metrics(), load(), turn_for_stalled_owner()
+///                                wake(), wake_within(), metrics(), load(), turn_for_stalled_owner()
 ///     holder of the driver lock  poll_events()
 ///
 /// The driver lock is a try-lock in one word:
@@ -157,6 +157,11 @@ public:
     /// the parent.
     void wake() noexcept {
         if (!is_in_child()) driver_.wake();
+    }
+    /// Like wake(), but the tick may last for `delay` longer.
+    /// Preconditions: make_alarm() has succeeded.
+    void wake_within(std::chrono::nanoseconds delay) noexcept {
+        if (!is_in_child()) driver_.wake_within(delay);
     }
 
     /// Ends every present and later wait with runtime_shutdown and closes the driver's descriptors, even if handles

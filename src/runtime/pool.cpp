@@ -253,7 +253,7 @@ void pool::wake_watchdog() noexcept {
         if (watchdog.load(std::memory_order_seq_cst) >= 0) return;
     }
     if (idle_.all_awake()) return;
-    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->unpark();
+    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->call_as_watchdog();
 }
 
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {

@@ -86,7 +86,7 @@ public:
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
     /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
     void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
-    /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.
+    /// Calls a parked worker as the watchdog if there is none. A worker that starts to run calls this.
     void wake_watchdog() noexcept;
     /// Adds a task to the injection queue. For threads that are not workers, and for tasks that found a ring full.
     void inject(spawned_task& task) noexcept;

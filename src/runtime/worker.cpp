@@ -30,11 +30,14 @@ constexpr unsigned child_fairness = 2;
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// The intervals at which the first and the second watchdog worker check the other workers, and the time for which they
-// continue after the last activity.
-constexpr auto watchdog_interval = std::chrono::milliseconds(2);
+// The interval at which the second watchdog worker checks the other workers. That of the first one is in the header.
 constexpr auto second_watchdog_interval = std::chrono::milliseconds(8);
+
+// A watchdog continues after the last activity for as long as the activity has lasted, and at most for this time.
 constexpr auto watchdog_lingers = std::chrono::milliseconds(100);
+
+// Two activities that are further apart than this are separate, as those of a timer that fires each 50 ms.
+constexpr auto longest_pause = std::chrono::milliseconds(10);
 
 // The value of a watchdog role that no worker holds.
 constexpr int vacant = -1;
@@ -381,16 +384,16 @@ void worker::park() noexcept {
 
     const bool none_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
     if (none_searches && pool_.has_queued_work()) pool_.notify_one();
-    const auto now = steady_clock::now();
-    note_busy_period(now);
-    last_activity_ = now;
+    const auto parked_at = steady_clock::now();
+    note_busy_period(parked_at);
+    note_activity(parked_at);
 
     is_parking_ = true;
-    const auto parked_at = now;
+    auto now = parked_at;  // read once per wait: under load, reading the clock was a tenth of the time in user mode
     while (!pool_.is_closing()) {
-        if (!is_watchdog() && pool_.size() > 1) become_watchdog();
+        if (!is_watchdog() && pool_.size() > 1) become_watchdog(now);
         // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
-        if (is_watchdog() && watch_if_due()) {
+        if (is_watchdog() && watch_if_due(now)) {
             stop_being_watchdog();
             // A worker that began to run before this store saw a watchdog and woke no other worker. become_watchdog()
             // checks for it.
@@ -398,7 +401,8 @@ void worker::park() noexcept {
         }
         if (!has_work()) {
             worker_counters::add(counters_.parks, 1);
-            look_at_driver(time_to_sleep(), is_watchdog() ? max_wait(time_to_watch()) : std::nullopt);
+            look_at_driver(time_to_sleep(), is_watchdog() ? max_wait(time_to_watch(now)) : std::nullopt);
+            now = steady_clock::now();
         }
         if (has_work()) {
             // If another thread has notified the worker too, it counts as searching.
@@ -407,14 +411,14 @@ void worker::park() noexcept {
         }
         if (!idle.is_parked(index_)) {
             is_searching_ = true;
-            if (steady_clock::now() - parked_at < soon) spins_ = spin_limit;
+            if (now - parked_at < soon) spins_ = spin_limit;
             break;
         }
     }
     is_parking_ = false;
     if (is_watchdog()) stop_being_watchdog();
-    woke_at_ = steady_clock::now();
-    last_look_ = woke_at_;
+    woke_at_ = now;
+    last_look_ = now;
     if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
     if (pool_.is_closing()) return;
     pool_.wake_watchdog();
@@ -440,12 +444,18 @@ void worker::note_busy_period(time_point now) noexcept {
 // and takes the first role when that becomes vacant. So when the first watchdog gets tasks of its own, no worker has to
 // be woken. With one role, two workers with sockets would wake each other at each event, which took a fifth of the
 // processor time at 100 connections.
+//
+// If both roles are vacant, a worker that starts to run sets the alarm of a parked worker. That worker wakes up half an
+// interval later, and parks again at once if no worker runs any more, as after most timers in an idle pool. Otherwise
+// it becomes the watchdog, and its first check follows after the other half. So a worker that stalls before that
+// wake-up is serviced within one interval of its start, and any other one within two intervals, as by a watchdog that
+// was there before: a check finds that the worker has made progress, and the next one that it has not.
 
 /// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
-void worker::become_watchdog() noexcept {
+void worker::become_watchdog(time_point now) noexcept {
     // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
     // wake no other worker.
-    if (pool_.idle().awake() == 0 && steady_clock::now() - last_activity_ >= watchdog_lingers) return;
+    if (pool_.idle().awake() == 0 && now - last_activity_ >= lingering()) return;
     // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
     if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
     if (seen_ == nullptr) return;
@@ -460,9 +470,13 @@ void worker::become_watchdog() noexcept {
         if (watchdogs[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst))
             watchdog_slot_ = i;
     }
-    const auto now = steady_clock::now();
-    if (!is_watchdog() || now - last_watch_ < watchdog_lingers) return;  // a recent `seen_` is still good
-    last_watch_ = now;
+    if (!is_watchdog() || last_watch_ == now) return;
+    if (last_activity_ == now) {                           // it has just parked
+        if (now - last_watch_ < watchdog_lingers) return;  // a recent `seen_` is still good
+        last_watch_ = now;
+    } else {  // it was called half an interval ago
+        last_watch_ = now - watchdog_interval / 2;
+    }
     for (unsigned i = 0; i < pool_.size(); ++i) seen_[i] = look_at(pool_.at(i));
 }
 
@@ -472,29 +486,40 @@ void worker::stop_being_watchdog() noexcept {
     pool_.watchdogs()[std::exchange(watchdog_slot_, no_watchdog_slot)].store(vacant, std::memory_order_seq_cst);
 }
 
+void worker::note_activity(time_point now) noexcept {
+    if (now - last_activity_ > longest_pause) activity_began_ = now;
+    last_activity_ = now;
+}
+
+/// Returns for how long a watchdog continues after the last activity. A running pool keeps its watchdogs, which saves a
+/// wake-up at each start of a worker. A pool that only fires a timer from time to time does not: its watchdogs would
+/// wake up 30 times for a timer of 50 ms.
+std::chrono::nanoseconds worker::lingering() const noexcept {
+    return std::min<std::chrono::nanoseconds>(last_activity_ - activity_began_, watchdog_lingers);
+}
+
 std::chrono::nanoseconds worker::watch_interval() const noexcept {
     return watchdog_slot_ == 0 ? watchdog_interval : second_watchdog_interval;
 }
 
-std::chrono::nanoseconds worker::time_to_watch() const noexcept {
+std::chrono::nanoseconds worker::time_to_watch(time_point now) const noexcept {
     constexpr std::chrono::nanoseconds at_once{1};  // zero would disarm the alarm
-    return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - steady_clock::now(), at_once);
+    return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - now, at_once);
 }
 
-/// Checks the other workers if the interval has passed. Returns true if nothing has happened for `watchdog_lingers`, so
-/// that no watchdog is needed.
-bool worker::watch_if_due() noexcept {
-    const auto now = steady_clock::now();
+/// Checks the other workers if the interval has passed. Returns true if nothing has happened for lingering(), so that
+/// no watchdog is needed.
+bool worker::watch_if_due(time_point now) noexcept {
     if (now - last_watch_ < watch_interval()) return false;
     last_watch_ = now;
-    watch_others();
+    watch_others(now);
     // relaxed: a hint. become_watchdog() loads the role again.
     if (watchdog_slot_ != 0 && pool_.watchdogs()[0].load(std::memory_order_relaxed) == vacant) {
         stop_being_watchdog();
-        become_watchdog();  // probably the first role. If another worker is faster, that worker watches
+        become_watchdog(now);  // probably the first role. If another worker is faster, that worker watches
         if (!is_watchdog()) return false;
     }
-    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= watchdog_lingers;
+    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= lingering();
 }
 
 worker::sight worker::look_at(const worker& other) noexcept {
@@ -503,14 +528,14 @@ worker::sight worker::look_at(const worker& other) noexcept {
             other.counters_.parks.load(std::memory_order_relaxed)};
 }
 
-void worker::watch_others() noexcept {
+void worker::watch_others(time_point now) noexcept {
     for (unsigned i = 0; i < pool_.size(); ++i) {
         worker& other = pool_.at(i);
         if (&other == this) continue;
         const sight seen = std::exchange(seen_[i], look_at(other));
         const bool is_parked = pool_.idle().is_parked(i);
         // A park alone is no activity: the other worker may be a watchdog, too.
-        if (!is_parked || seen.polls != seen_[i].polls) last_activity_ = steady_clock::now();
+        if (!is_parked || seen.polls != seen_[i].polls) note_activity(now);
         if (!is_parked && seen == seen_[i]) service_stalled(other);
     }
 }

@@ -139,6 +139,8 @@ public:
     /// Returns whether the worker holds a task that another worker can steal. The LIFO slot does not count.
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     void unpark() noexcept { place_->unpark(); }
+    /// Makes a parked worker check soon whether a watchdog is needed. See the comment above become_watchdog().
+    void call_as_watchdog() noexcept { place_->unpark_within(watchdog_interval / 2); }
     /// Empties the queues of a closing pool.
     /// Preconditions: called on the thread that runs the worker, or after its last run().
     void give_up_queue() noexcept;
@@ -147,6 +149,9 @@ public:
     void shut_drivers() noexcept;
 
 private:
+    /// The interval at which the first watchdog worker checks the other workers.
+    static constexpr std::chrono::milliseconds watchdog_interval{2};
+
     using ring = run_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY>;
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -172,14 +177,16 @@ private:
     void note_busy_period(time_point now) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
 
-    // As the watchdog worker
-    void become_watchdog() noexcept;
+    // As the watchdog worker. `now` is the time of the caller's last wake-up, or of its park.
+    void become_watchdog(time_point now) noexcept;
     void stop_being_watchdog() noexcept;
     [[nodiscard]] bool is_watchdog() const noexcept { return watchdog_slot_ != no_watchdog_slot; }
+    void note_activity(time_point now) noexcept;
+    [[nodiscard]] std::chrono::nanoseconds lingering() const noexcept;
     [[nodiscard]] std::chrono::nanoseconds watch_interval() const noexcept;
-    [[nodiscard]] std::chrono::nanoseconds time_to_watch() const noexcept;
-    [[nodiscard]] bool watch_if_due() noexcept;
-    void watch_others() noexcept;
+    [[nodiscard]] std::chrono::nanoseconds time_to_watch(time_point now) const noexcept;
+    [[nodiscard]] bool watch_if_due(time_point now) noexcept;
+    void watch_others(time_point now) noexcept;
     void service_stalled(worker& stuck) noexcept;
 
     pool& pool_;
@@ -230,6 +237,7 @@ private:
     static constexpr std::size_t no_watchdog_slot = ~std::size_t{0};
     std::size_t watchdog_slot_ = no_watchdog_slot;
     std::unique_ptr<sight[]> seen_;
+    time_point activity_began_{};  // of the present period, whose activities follow each other closely
     time_point last_activity_{};
     time_point last_watch_{};
 };
