@@ -316,8 +316,10 @@ hidden_names() {
 
 outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PROJECT, in build/package/NAME
     local out=$top/build/package/$1
-    cmake -S "tests/package/$2" -B "$out" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
-        -D CMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache)" "${@:3}" >/dev/null
+    local said
+    said=$(cmake -S "tests/package/$2" -B "$out" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
+        -D CMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache)" "${@:3}")
+    (($(grep -c 'call eddy_check(<target>)' <<<"$said") == 1)) || die "CMake does not mention eddy_check once with GCC: $said"
     CCACHE_DEPEND=1 CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros cmake --build "$out" -j "$jobs"
     "$out/outside"
 }
@@ -366,9 +368,11 @@ check_soak() { soak; }
 check_cross() { cross debian13 debian-testing; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
-# PyPI, npm and the Go modules. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
+# PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
 check_clients() {
-    build release mini_redis_server web_chat web_socket https_server
+    local programs=(mini_redis_server web_chat web_socket https_server)
+    ! pkg-config --exists hiredis || programs+=(hiredis_client)
+    build release "${programs[@]}"
     check_h2spec
     local driver status=0
     tests/clients/http_corpus.sh || status=$?

@@ -2,7 +2,8 @@
 # Starts mini_redis_server and uses it through client libraries of Redis, each with its default options.
 #     tests/clients/run.sh SERVER [debian|registries]
 # debian: the libraries that Debian packages (python3-redis, libhiredis-dev). registries: those of PyPI, npm and the Go
-# modules, which are installed in build/clients. Exits with 77 if a library or its tools are missing.
+# modules, which are installed in build/clients, and examples/hiredis_client, if it is in the folder of SERVER. Exits with
+# 77 if a library or its tools are missing.
 set -euo pipefail
 server=$(realpath "$1") kind=${2:-debian}
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -52,6 +53,14 @@ else
         (cd go_redis && go run . "127.0.0.1:$port")
     else
         skip "go-redis: Go is not installed"
+    fi
+    example=$(dirname "$server")/hiredis_client
+    if [[ -x $example ]]; then
+        said=$("$example" "127.0.0.1:$port")
+        [[ $said == *'GET greeting: hello' ]] || { echo "hiredis_client prints: $said" >&2 && exit 1; }
+        echo "hiredis_client works"
+    else
+        skip "hiredis_client: it was not built, because libhiredis-dev is not installed"
     fi
 fi
 exit "$((skipped ? 77 : 0))"
