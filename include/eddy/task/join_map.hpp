@@ -42,6 +42,7 @@ struct joined_entry {
 /// joined_entry.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
+/// Lifetime: the tasks must own their data; see join_set.
 /// Cost: that of a join_set, and two nodes of hash tables for each task.
 template <class K, class T = void, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {

@@ -67,6 +67,7 @@ namespace eddy {
 /// It is also a stream of outputs, as join_set is.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
+/// Lifetime: the tasks must own their data; see join_set.
 /// Cost: one pointer for each task. Joining the next task is O(1).
 template <class T = void>
 class join_queue : public basic_join_set<join_queue<T>, T, detail::join_fifo> {

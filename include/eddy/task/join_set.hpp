@@ -78,6 +78,8 @@ namespace eddy {
 /// are aborted. Use by_ref() to borrow the set.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
+/// Lifetime: the tasks must own their data, because they can outlive the set: a task that another worker polls while
+/// the set is destroyed runs until its next suspension. Await shutdown() first, or use eddy::scope.
 /// Cost: one small block from the frame pool for each task. Finding an ended task is O(1).
 template <class T = void>
 class join_set : public basic_join_set<join_set<T>, T, detail::join_list> {

@@ -52,6 +52,8 @@ auto spawn(W&& work, std::source_location where = std::source_location::current(
 
 /// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
 /// wait for the task, and cancel it.
+/// Lifetime: as for spawn(). The task is destroyed after the main task has ended, so it must not refer to objects of
+/// the main task. For tasks that refer to an object, use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
     detail::spawn_settings chosen;

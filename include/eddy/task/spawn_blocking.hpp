@@ -24,6 +24,7 @@ namespace eddy {
 /// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, and the
 /// system's error (EAGAIN) if no thread can be created. Throws `misuse` on a thread without a runtime or event loop.
 /// Thread safety: any thread that has a runtime or runs an event loop.
+/// Lifetime: the function must own its data, because it can outlive the caller, also after a timeout or an abort().
 /// Cost: one block from the frame pool; a switch to another thread and back.
 template <class F>
 auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
