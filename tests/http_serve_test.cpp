@@ -21,7 +21,9 @@
 #include <iterator>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -150,7 +152,7 @@ TEST(HttpServe, ErrorsOfTheServiceAreReported) {
     std::string got;
     auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
         auto client = (co_await net::tcp_stream::connect(to)).value();
-        (co_await client.write_all(get("/"))).value();
+        (co_await client.write_all(get("/disk?key=secret"))).value();
         got = co_await receive_all(client);
         // A client that breaks the protocol is not an error of the service.
         auto bad = (co_await net::tcp_stream::connect(to)).value();
@@ -161,7 +163,59 @@ TEST(HttpServe, ErrorsOfTheServiceAreReported) {
     EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
     EXPECT_EQ(report.failed, 1U);
     ASSERT_EQ(reported.size(), 1U);
-    EXPECT_NE(reported[0].find("No space left"), std::string::npos) << reported[0];
+    EXPECT_EQ(reported[0], "GET /disk: " + std::make_error_code(std::errc::no_space_on_device).message());
+}
+
+TEST(HttpServe, ReportsOfExceptionsNameTheRequest) {
+    eddy::core loop;
+    std::vector<std::string> reported;
+    auto options = http::serve_options().on_error([&](const auto& error) {
+        EXPECT_NE(error.exception, nullptr);
+        reported.push_back(error.message);
+    });
+    const auto app = [](http::request asked) -> task<http::response> {
+        if (asked.path().starts_with("/good")) co_return http::response(http::status::ok);
+        throw std::runtime_error("broken");
+    };
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        for (const auto& path : {std::string("/bad"), std::string("/good"), "/" + std::string(200, 'x')}) {
+            auto client = (co_await net::tcp_stream::connect(to)).value();
+            (co_await client.write_all(get("/good") + get(path, "Connection: close\r\n"))).value();
+            EXPECT_TRUE((co_await receive_all(client)).starts_with("HTTP/1.1 200 ")) << path;
+        }
+    };
+    const auto report = loop.run(serve_http_during(app, std::move(options), script));
+    EXPECT_EQ(report.failed, 2U);
+    const std::vector<std::string> expected{"GET /bad: broken", "GET /" + std::string(99, 'x') + "...: broken"};
+    EXPECT_EQ(reported, expected);
+}
+
+TEST(HttpServe, ReportsOfHttp2NameTheRequest) {
+    if (http::alpn_protocols().size() == 1) GTEST_SKIP() << "built without nghttp2";
+    eddy::core loop;
+    std::vector<std::string> reported;
+    eddy::sync::notify has_run;
+    const auto app = [&](http::request) -> task<result<http::response>> {
+        has_run.notify_one();
+        co_return std::unexpected(std::make_error_code(std::errc::no_space_on_device));
+    };
+    // The preface, an empty SETTINGS frame, and HEADERS: the fields are :method GET, :scheme http, :path / and
+    // :authority a, in HPACK.
+    constexpr std::string_view bytes(
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        "\0\0\0\4\0\0\0\0\0"
+        "\0\0\6\1\5\0\0\0\1\x82\x86\x84\x41\1a",
+        48);
+    auto options = http::serve_options().on_error([&](const auto& error) { reported.push_back(error.message); });
+    auto script = [&](net::socket_addr to, cancellation_token) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect(to)).value();
+        (co_await client.write_all(bytes)).value();
+        co_await has_run.notified();
+    };
+    const auto report = loop.run(serve_http_during(app, std::move(options), script));
+    EXPECT_EQ(report.failed, 1U);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0], "GET /: " + std::make_error_code(std::errc::no_space_on_device).message());
 }
 
 TEST(HttpServe, RequestHasAddressOfClient) {

@@ -319,6 +319,11 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
     begin_drain();
 }
 
+void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
+    if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.name.text());
+    fail(why, std::move(thrown));
+}
+
 // ---- Callbacks ----
 
 http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcept {
@@ -455,6 +460,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     const auto head = std::move(one.head);
     auto refused = head->finish(one.asked);
     one.asked_method = one.asked.method;
+    one.name.set(one.asked);
     one.length = head->length();
     if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
     if (refused) {
@@ -519,7 +525,7 @@ poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context&
         try {
             if (!one.answering->poll_cancel(cx)) return not_ready;
         } catch (...) {
-            fail({}, std::current_exception());
+            fail(one, {}, std::current_exception());
         }
         one.answering.reset();
     }
@@ -545,7 +551,7 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         const auto failure = thrown ? std::error_code() : answer.error();
         const auto of_body = one.incoming ? one.incoming->failure() : std::error_code();
         answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
-        fail(failure, std::move(thrown));
+        fail(one, failure, std::move(thrown));
     }
     respond(one, *std::move(answer));
     return true;
@@ -589,10 +595,10 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
             auto ready = one.answer.body.poll_read(cx, {next.memory.get(), http2_exchange::part::capacity});
             if (!ready) return false;
             count = *ready;
-            if (!count) fail(count.error(), nullptr);
+            if (!count) fail(one, count.error(), nullptr);
         } catch (...) {
             count = std::unexpected(std::error_code());
-            fail({}, std::current_exception());
+            fail(one, {}, std::current_exception());
         }
         if (!count) {
             reset(one, NGHTTP2_INTERNAL_ERROR);

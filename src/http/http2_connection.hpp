@@ -84,6 +84,7 @@ struct http2_exchange {
     bool has_answer = false;   // the head of the response was given to nghttp2
     bool is_streamed = false;  // the body of the response is a reader
     http::method asked_method = http::method::get;
+    request_name name;                    // of the request, for the report of an error
     time::time_point since;               // the last progress: of the head, or of the response's body
     std::uint64_t received = 0;           // bytes of the request's body
     std::optional<std::uint64_t> length;  // the announced size of that body
@@ -210,6 +211,8 @@ private:
     void detach_body(exchange& one) noexcept;
 
     void fail(std::error_code why, std::exception_ptr thrown);
+    /// Same as above. The report names the request.
+    void fail(const exchange& one, std::error_code why, std::exception_ptr thrown);
     void terminate(std::uint32_t why) noexcept;
     void begin_drain() noexcept;
     void end_drain() noexcept;

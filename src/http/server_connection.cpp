@@ -219,6 +219,8 @@ public:
         }
         if (is_last) of.context.keeps_alive = false;
 
+        request_name name;
+        name.set(asked);
         result<http::response> answer = std::unexpected(std::error_code());
         std::exception_ptr thrown;
         try {
@@ -234,13 +236,17 @@ public:
             answer = http::response(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
             of.context.keeps_alive = false;
         }
+        if ((thrown || failure) && connection_) connection_->state().set_failed_work(name.text());
         if (answer->upgrade) co_return co_await switch_protocols(*std::move(answer));
         bool can_continue = true;
         const auto rest = write(*answer, of);
         if (!is_complete(rest, of)) can_continue = co_await send_rest(*answer, rest, of);
         if (thrown) std::rethrow_exception(thrown);
         if (failure) co_return std::unexpected(failure);
-        if (stream_.body_failure()) co_return std::unexpected(stream_.body_failure());
+        if (stream_.body_failure()) {
+            if (connection_) connection_->state().set_failed_work(name.text());
+            co_return std::unexpected(stream_.body_failure());
+        }
         co_return can_continue ? next_step::request : next_step::close;
     }
 

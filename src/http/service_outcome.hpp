@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
+#include <eddy/http/method.hpp>
+#include <eddy/http/request.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/serve.hpp>
 
@@ -35,6 +41,32 @@ inline void check_status(http::status code) {
     if (to_int(code) < 200 || to_int(code) > 999)
         throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
 }
+
+/// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
+/// copy, which is made for each request. It does not allocate; a path of more than 100 bytes is cut.
+class request_name {
+public:
+    request_name() noexcept {}  // NOLINT: set() fills the array
+    void set(const http::request& of) noexcept {
+        method_ = of.method;
+        is_cut_ = of.target.size() > path_.size();
+        size_ = of.target.copy(path_.data(), path_.size());
+    }
+    /// Returns for example "GET /path". The query is omitted, because it may contain secrets.
+    [[nodiscard]] std::string text() const {
+        const std::string_view target(path_.data(), size_);
+        const auto query = target.find('?');
+        std::string all(http::to_string(method_));
+        all.append(1, ' ').append(target.substr(0, query));
+        return is_cut_ && query == target.npos ? all + "..." : all;
+    }
+
+private:
+    http::method method_ = http::method::get;
+    bool is_cut_ = false;
+    std::size_t size_ = 0;
+    std::array<char, 100> path_;
+};
 
 /// The idle time of a connection that net::serve() can abort. Does not own the state, unlike
 /// serve_connection::idle_time: shared ownership would cost two atomic operations for each request.

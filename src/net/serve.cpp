@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/serve.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -37,7 +38,7 @@ void describe_exception(unobserved_error& made) {
 
 }  // namespace
 
-void report_connection(unread_failure&& failure, const std::source_location& where,
+void report_connection(unread_failure&& failure, const std::string& work, const std::source_location& where,
                        const unobserved_error_handler& handler) noexcept try {
     unobserved_error made;
     made.spawned_at = where;
@@ -47,6 +48,7 @@ void report_connection(unread_failure&& failure, const std::source_location& whe
     }
     made.exception = std::move(failure.thrown);
     if (made.exception != nullptr) describe_exception(made);
+    if (!work.empty()) made.message.insert(0, work + ": ");
     if (handler) return call_hook("serve_options::on_error()", [&] { handler(made); });
     std::fprintf(stderr, "eddy: a connection of serve() at %s:%u %s: %s\n", where.file_name(), where.line(),
                  made.exception != nullptr ? "threw" : "failed", made.message.c_str());
@@ -114,6 +116,24 @@ void served_state::begin_idle() noexcept {
     }
     if (aborted) aborted->abort();
     std::move(woken).wake();
+}
+
+void served_state::set_failed_work(std::string&& work) {
+    std::list<std::pair<task_id, std::string>> added;  // allocated before the lock is taken
+    added.emplace_back(task_id(), std::move(work));
+    const std::lock_guard guard(all_->lock_);
+    if (!task_) return;  // the task has failed before set_task(), on another thread
+    added.front().first = task_->id();
+    all_->failed_work_.splice(all_->failed_work_.end(), added);
+}
+
+std::string idle_connections::take_failed_work(task_id of) noexcept {
+    std::list<std::pair<task_id, std::string>> taken;  // freed after the lock is released
+    const std::lock_guard guard(lock_);
+    const auto found = std::ranges::find(failed_work_, of, &std::pair<task_id, std::string>::first);
+    if (found == failed_work_.end()) return {};
+    taken.splice(taken.end(), failed_work_, found);
+    return std::move(taken.front().second);
 }
 
 void served_state::end_idle() noexcept {

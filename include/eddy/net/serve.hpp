@@ -7,9 +7,11 @@
 #include <expected>
 #include <functional>
 #include <limits>
+#include <list>
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -165,8 +167,9 @@ namespace eddy::detail {
 /// Returns whether an accept that failed with `error` may succeed later.
 [[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
 
-/// Reports an error or an exception of a handler. `where` is the call of serve().
-EDDY_API void report_connection(unread_failure&& failure, const std::source_location& where,
+/// Reports an error or an exception of a handler. `where` is the call of serve(). `work` describes what the handler
+/// did, or is empty.
+EDDY_API void report_connection(unread_failure&& failure, const std::string& work, const std::source_location& where,
                                 const unobserved_error_handler& handler) noexcept;
 
 /// Reports that an accept has failed with `error`. `where` is the call of serve().
@@ -188,6 +191,9 @@ public:
     /// the limit. If no connection is idle, wakes `wake` when a connection becomes idle.
     [[nodiscard]] std::optional<time::time_point> abort_late(time::duration limit, const waker& wake);
 
+    /// Removes and returns the description of what the task of a connection did when it failed; empty if there is none.
+    [[nodiscard]] std::string take_failed_work(task_id of) noexcept;
+
 private:
     friend served_state;
 
@@ -196,6 +202,7 @@ private:
     served_state* last_ = nullptr;
     bool drains_ = false;
     waker waker_;
+    std::list<std::pair<task_id, std::string>> failed_work_;  // of connections that have not been reported
 };
 
 /// The state of one connection that serve() and the handler share.
@@ -211,6 +218,8 @@ public:
     void set_task(abort_handle&& task) noexcept;
     void begin_idle() noexcept;
     void end_idle() noexcept;
+    /// Describes what the connection did when it failed ("GET /path"), for the report of its error.
+    void set_failed_work(std::string&& work);
 
 private:
     friend idle_connections;
@@ -430,23 +439,25 @@ private:
     /// Counts and removes connections that have ended. Returns whether there was one.
     bool reap(context& cx) {
         for (bool has_one = false;; has_one = true) {
-            const auto ended = connections_.poll_next(cx);
+            const auto ended = connections_.poll_next_with_id(cx);
             if (!ended || !*ended) return has_one;
-            count(**ended);
+            count((*ended)->id, (*ended)->output);
         }
     }
 
-    void count(const std::expected<served, join_error>& ended) noexcept {
+    void count(task_id id, const std::expected<served, join_error>& ended) noexcept {
+        bool failed = !ended;
+        if constexpr (detail::is_expected<served>) failed = failed || !*ended;
+        if (!failed) return;
+        const std::string failed_work = idle_ ? idle_->take_failed_work(id) : std::string();
         if (!ended && ended.error().is_cancelled()) {
             ++report_.aborted;
             return;
         }
-        bool failed = !ended;
-        if constexpr (detail::is_expected<served>) failed = failed || !*ended;
-        if (failed) ++report_.failed;
+        ++report_.failed;
         detail::unread_failure failure =
             ended ? detail::error_in(ended) : detail::unread_failure(ended.error().exception());
-        if (failure) detail::report_connection(std::move(failure), where_, options_.on_error());
+        if (failure) detail::report_connection(std::move(failure), failed_work, where_, options_.on_error());
     }
 
     void abort_when_late(context& cx) {
