@@ -199,7 +199,7 @@ def main():
 SHAPES = [  # form of the corpus, name in eddy-check, an example, GCC's bug
     ("conditional", "await-in-conditional", "co_return b ? co_await f() : co_await g();", ""),
     ("conditional_one", "await-in-conditional", "use(b ? 1 : co_await f());", ""),
-    ("and", "await-after-and-or", "while (running && co_await f())", ""),
+    ("and", "await-after-and-or", "while (running && co_await f())", "101027"),
     ("or", "await-after-and-or", "co_return a \\|\\| co_await f();", ""),
     ("and_or", "await-after-and-or", "if ((a && co_await f()) \\|\\| co_await g())", ""),
     ("comma", "await-after-comma", "co_return (log(), co_await f());", ""),
