@@ -4,12 +4,19 @@
 #include <new>
 #include <utility>
 
+#include "sys/thread_end.hpp"
+
 namespace eddy::detail {
 namespace {
 
 // The number of free buffers that a pool keeps. Usually one buffer is leased at a time, and it is reused while it is in
 // the processor's cache.
 constexpr std::size_t most_kept = 32;
+
+void close_pool(void* pool) noexcept {
+    // SAFETY: thread_buffer_pool() passes a buffer_pool.
+    static_cast<buffer_pool*>(pool)->close();
+}
 
 }  // namespace
 
@@ -39,12 +46,12 @@ void buffer_pool::discard_kept() noexcept {
 }
 
 buffer_pool& thread_buffer_pool() {
-    struct closed_with_its_thread {
-        buffer_pool* const pool = new buffer_pool;
-        ~closed_with_its_thread() { pool->close(); }
-    };
-    thread_local const closed_with_its_thread mine;
-    return *mine.pool;
+    static constinit thread_local buffer_pool* mine = nullptr;
+    if (mine == nullptr) {
+        mine = new buffer_pool;
+        sys::at_thread_end<&close_pool>(mine);
+    }
+    return *mine;
 }
 
 }  // namespace eddy::detail

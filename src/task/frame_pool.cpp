@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sys/thread_end.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -142,17 +144,16 @@ void* allocate_from(owned_heap& heap, std::size_t size_class) {
     return block;
 }
 
-struct thread_end {
-    ~thread_end() {
-        // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
-        auto* const heap = static_cast<owned_heap*>(this_thread_heap);
-        this_thread_heap = nullptr;
-        flush_batch(*heap);
-        abandon_heap(heap);
-        ended = true;
-    }
-    static inline constinit thread_local bool ended = false;
-};
+constinit thread_local bool has_ended = false;
+
+void leave_heap(void* raw) noexcept {
+    // SAFETY: allocate_block_slowly() passes an owned_heap.
+    auto* const heap = static_cast<owned_heap*>(raw);
+    this_thread_heap = nullptr;
+    flush_batch(*heap);
+    abandon_heap(heap);
+    has_ended = true;
+}
 
 }  // namespace
 
@@ -161,17 +162,17 @@ void* allocate_block_slowly(std::size_t size) {
     if (size_class >= size_class_count) return ::operator new(size, std::align_val_t(128));
     if (this_thread_heap == nullptr) {
         owned_heap* const heap = adopt_heap();
-        if (thread_end::ended) {
-            // The destructor of another thread-local allocates after thread_end has run. It uses a heap for this block
-            // only.
+        if (has_ended) {
+            // The destructor of another thread-local allocates after leave_heap() has run. It uses a heap for this
+            // block only.
             void* const block = allocate_from(*heap, size_class);
             abandon_heap(heap);
             return block;
         }
         this_thread_heap = heap;
-        thread_local thread_end at_exit;
+        sys::at_thread_end<&leave_heap>(heap);
     }
-    // SAFETY: as in ~thread_end().
+    // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
     return allocate_from(*static_cast<owned_heap*>(this_thread_heap), size_class);
 }
 
@@ -196,7 +197,7 @@ void free_block_elsewhere(void* block) noexcept {
 }
 
 void flush_freed_blocks() noexcept {
-    // SAFETY: as in ~thread_end().
+    // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
     if (auto* const heap = static_cast<owned_heap*>(this_thread_heap)) flush_batch(*heap);
 }
 
