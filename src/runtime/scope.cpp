@@ -17,9 +17,12 @@ namespace {
 
 // Used by destructors of scopes to wait for a child that is being polled. This wait is rare, so all scopes share one
 // lock and one condition.
-constinit mutex destroyers_lock;
-condition_variable& child_has_ended() {
-    static auto* const never_destroyed = new condition_variable;
+struct destroyers {
+    mutex lock;
+    condition_variable child_has_ended;
+};
+destroyers& waiting_destroyers() {
+    static auto* const never_destroyed = new destroyers;
     return *never_destroyed;
 }
 
@@ -117,8 +120,9 @@ void scope_base::ended(scope_link& child) noexcept {
     // After the unlock the scope may be destroyed. Only local variables are used below.
     if (!parent.is_noop()) wake_parent(std::move(parent), core);
     if (is_watched) {
-        const std::lock_guard lock(destroyers_lock);
-        child_has_ended().notify_all();
+        destroyers& waiting = waiting_destroyers();
+        const std::lock_guard lock(waiting.lock);
+        waiting.child_has_ended.notify_all();
     }
 }
 
@@ -227,8 +231,9 @@ void scope_base::destroy_children() noexcept {
         return self.first_ != nullptr;
     };
     const pool::held_up here(*pool_, is_waiting, this);
-    std::unique_lock lock(destroyers_lock);
-    child_has_ended().wait(lock, [this] {
+    destroyers& waiting = waiting_destroyers();
+    std::unique_lock lock(waiting.lock);
+    waiting.child_has_ended.wait(lock, [this] {
         const guard locked(*this);
         return first_ == nullptr;
     });
