@@ -533,11 +533,8 @@ void core_shared::cancel(core_task& task, context& cx) noexcept {
 
 void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     task.root = nullptr;
-    try {
-        with.outcome().take(task.spawned_at);
-    } catch (...) {
-        report(unread_failure(std::current_exception()), task.spawned_at);
-    }
+    if (with.outcome().has_exception()) [[unlikely]]
+        task.ops().fail(task, std::move(with.outcome().exception()));
     with.forget_outcome();
     finish(task);
 }

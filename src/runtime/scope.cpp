@@ -44,20 +44,34 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
 
 }  // namespace
 
-/// Locks a scope. On an event loop, where one thread uses the scope, it takes no lock.
+/// Locks a scope, and has the head of its list of children meanwhile. On an event loop, where one thread uses the
+/// scope, it takes no lock.
 class scope_base::guard {
 public:
-    explicit guard(scope_base& scope) noexcept : lock_(scope.pool_ != nullptr ? &scope.lock_ : nullptr) {
-        if (lock_ != nullptr) lock_->lock();
-    }
+    explicit guard(scope_base& scope) noexcept
+        : children_(scope.children_),
+          takes_lock_(scope.pool_ != nullptr),
+          first_(takes_lock_ ? children_.lock() : children_.get()) {}
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
-    ~guard() {
-        if (lock_ != nullptr) lock_->unlock();
+    ~guard() { takes_lock_ ? children_.unlock(first_) : children_.set(first_); }
+
+    /// Returns the newest child, null if there are none.
+    [[nodiscard]] scope_link* first() const noexcept { return first_; }
+    void link(scope_link& child) noexcept {
+        child.next = first_;
+        if (first_ != nullptr) first_->previous = &child;
+        first_ = &child;
+    }
+    void unlink(scope_link& child) noexcept {
+        (child.previous != nullptr ? child.previous->next : first_) = child.next;
+        if (child.next != nullptr) child.next->previous = child.previous;
     }
 
 private:
-    spin_lock* const lock_;
+    locked_head<scope_link>& children_;
+    const bool takes_lock_;
+    scope_link* first_;
 };
 
 scope_base::~scope_base() {
@@ -75,13 +89,7 @@ void scope_base::bind(std::source_location where) {
 }
 
 bool scope_base::may_be_destroyed_here() const noexcept {
-    return core_ == nullptr || first_ == nullptr || core_->is_on_own_thread();
-}
-
-void scope_base::adopt(scope_link& child) noexcept {
-    child.next = first_;
-    if (first_ != nullptr) first_->previous = &child;
-    first_ = &child;
+    return core_ == nullptr || !has_children() || core_->is_on_own_thread();
 }
 
 void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept {
@@ -91,8 +99,8 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
     {
         // Adds the task to both lists under one lock. From here on the task may be destroyed by the thread that
         // destroys the scope or by the thread that closes the pool.
-        const guard locked(*this);
-        adopt(link);
+        guard locked(*this);
+        locked.link(link);
         is_listed = pool_->enlist(task);
         if (is_cancelled()) static_cast<void>(state_of(task).transition_to_cancelled());
     }
@@ -101,7 +109,7 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
-    adopt(link);
+    guard(*this).link(link);
     if (is_cancelled()) task.is_cancelled = true;
     core_->adopt_child(task);
 }
@@ -111,10 +119,9 @@ void scope_base::ended(scope_link& child) noexcept {
     bool is_watched = false;
     core_shared* const core = core_;
     {
-        const guard locked(*this);
-        (child.previous != nullptr ? child.previous->next : first_) = child.next;
-        if (child.next != nullptr) child.next->previous = child.previous;
-        if (first_ == nullptr && waits_for_children_) parent = std::move(waker_);
+        guard locked(*this);
+        locked.unlink(child);
+        if (locked.first() == nullptr && waits_for_children_) parent = std::move(waker_);
         is_watched = is_awaited_;
     }
     // After the unlock the scope may be destroyed. Only local variables are used below.
@@ -144,7 +151,8 @@ void scope_base::cancel() noexcept {
     if (pool_ == nullptr) {
         // relaxed: one thread.
         is_cancelled_.store(true, std::memory_order_relaxed);
-        for (scope_link* child = first_; child != nullptr; child = child->next) cancel_core_task(*child->task.cored);
+        for (scope_link* child = children_.get(); child != nullptr; child = child->next)
+            cancel_core_task(*child->task.cored);
         return;
     }
     abort_batch children;  // its destructor queues the tasks, after the lock is released
@@ -152,11 +160,11 @@ void scope_base::cancel() noexcept {
     // From here on each new child is cancelled immediately.
     // relaxed: start_pool_child() loads the flag under the same lock. Other readers need only the value.
     is_cancelled_.store(true, std::memory_order_relaxed);
-    for (scope_link* child = first_; child != nullptr; child = child->next) children.add(*child->task.pooled);
+    for (scope_link* child = locked.first(); child != nullptr; child = child->next) children.add(*child->task.pooled);
 }
 
 void scope_base::set_waker(const waker& wake) {
-    {
+    if (std::exchange(has_had_waker_, true)) {
         // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
         if (waker_.will_wake(wake)) return;
@@ -167,9 +175,10 @@ void scope_base::set_waker(const waker& wake) {
 }
 
 bool scope_base::poll_empty(const waker& wake) {
-    {
+    if (!has_children()) return true;
+    if (std::exchange(has_had_waker_, true)) {
         const guard locked(*this);
-        if (first_ == nullptr) return true;
+        if (locked.first() == nullptr) return true;
         if (waker_.will_wake(wake)) {
             waits_for_children_ = true;
             return false;
@@ -177,10 +186,16 @@ bool scope_base::poll_empty(const waker& wake) {
     }
     waker copy = wake;  // as in set_waker()
     const guard locked(*this);
-    if (first_ == nullptr) return true;
+    if (locked.first() == nullptr) return true;
     waits_for_children_ = true;
     waker_.swap(copy);
     return false;
+}
+
+/// Returns whether the child, a task of an event loop, is being polled.
+bool scope_base::is_polled_here(const scope_link& child) const noexcept {
+    const frame* const root = child.task.cored->root;
+    return child.is_polled || (root != nullptr && root->active != nullptr);
 }
 
 /// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Skips
@@ -191,7 +206,7 @@ spawned_task* scope_base::take_child_to_destroy() noexcept {
     const guard locked(*this);
     // relaxed: as in cancel().
     is_cancelled_.store(true, std::memory_order_relaxed);
-    for (scope_link* link = first_; link != nullptr; link = link->next) {
+    for (scope_link* link = locked.first(); link != nullptr; link = link->next) {
         spawned_task& child = *link->task.pooled;
         if (polled_task::is_here(child)) destroyed_by_child();
         // The reference is taken before the running bit. Once the bit is set, a closing pool releases the reference of
@@ -209,9 +224,9 @@ void scope_base::destroy_children() noexcept {
     if (!is_bound()) return;
     if (pool_ == nullptr) {
         is_cancelled_.store(true, std::memory_order_relaxed);  // relaxed: one thread
-        while (first_ != nullptr) {
-            if (first_->is_polled) destroyed_by_child();
-            core_->destroy(*first_->task.cored);
+        while (scope_link* const child = children_.get()) {
+            if (is_polled_here(*child)) destroyed_by_child();
+            core_->destroy(*child->task.cored);
         }
         return;
     }
@@ -220,23 +235,19 @@ void scope_base::destroy_children() noexcept {
     while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
     {
         const guard locked(*this);
-        if (first_ == nullptr) return;
+        if (locked.first() == nullptr) return;
         is_awaited_ = true;
     }
     // The remaining children are being polled on other threads, which destroy them after the poll.
     const auto is_waiting = [](void* scope) noexcept {
         // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
         auto& self = *static_cast<scope_base*>(scope);
-        const guard locked(self);
-        return self.first_ != nullptr;
+        return guard(self).first() != nullptr;
     };
     const pool::held_up here(*pool_, is_waiting, this);
     destroyers& waiting = waiting_destroyers();
     std::unique_lock lock(waiting.lock);
-    waiting.child_has_ended.wait(lock, [this] {
-        const guard locked(*this);
-        return first_ == nullptr;
-    });
+    waiting.child_has_ended.wait(lock, [this] { return guard(*this).first() == nullptr; });
 }
 
 }  // namespace eddy::detail

@@ -14,9 +14,9 @@
 #include <eddy/detail/core_task.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/locked_head.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/pool_spawn.hpp>
-#include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/detail/task_cell.hpp>
 #include <eddy/future/waker.hpp>
@@ -31,7 +31,7 @@ struct scope_link {
     scope_base& scope;
     scope_link* previous = nullptr;
     scope_link* next = nullptr;
-    bool is_polled = false;  // for a child on an event loop: it is being polled
+    bool is_polled = false;  // for a child on an event loop without a `root`: it is being polled
     union {
         spawned_task* pooled;  // the task that derives from this link; `cored` if the scope is bound to an event loop
         core_task* cored;
@@ -81,7 +81,8 @@ std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
 ///     children, any thread    spawn(), ended(), fail(), cancel()
 ///
 /// A spin lock guards the list, the failure and the waker. It is not taken if the children are tasks of an event loop:
-/// then all calls are on that loop's thread.
+/// then all calls are on that loop's thread. The lock and the head of the list are one word, so the scope sees without
+/// the lock that all children have ended (has_children()).
 /// Lifetime: a child's last access to the scope is the unlock in ended(). The scope may be destroyed after it.
 class EDDY_API scope_base {
 public:
@@ -136,23 +137,23 @@ public:
 private:
     class guard;
 
+    /// Returns whether there are children, or a thread still has the lock.
+    [[nodiscard]] bool has_children() const noexcept { return !children_.is_empty(); }
+    [[nodiscard]] bool is_polled_here(const scope_link& child) const noexcept;
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
-    /// Links the child.
-    /// Preconditions: the lock is held.
-    void adopt(scope_link& child) noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;
     void start_core_child(core_task& task, scope_link& link) noexcept;
 
     pool* pool_ = nullptr;         // this scope has a reference
     core_shared* core_ = nullptr;  // this scope has a reference
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
-    spin_lock lock_;
+    locked_head<scope_link> children_;
     bool waits_for_children_ = false;
-    bool is_awaited_ = false;  // destroy_children() waits
+    bool is_awaited_ = false;     // destroy_children() waits
+    bool has_had_waker_ = false;  // not guarded by the lock: only set_waker() and poll_empty() use it
     atomic<bool> is_being_destroyed_{false};
     atomic<bool> has_failed_{false};
     atomic<bool> is_cancelled_{false};
-    scope_link* first_ = nullptr;
     std::optional<scope_failure> failure_;
     waker waker_;
 };
@@ -220,7 +221,8 @@ private:
     stored_work<W> work_;
 };
 
-/// A child on an event loop.
+/// A child on an event loop. The loop polls the coroutine frames directly, unless the child inherits a deadline (see
+/// pool_child), or has an output: the loop's own result slot is for coroutines without one.
 template <class W>
 class core_child final : public core_task, public scope_link {
     using output = work_output_t<W>;
@@ -228,7 +230,9 @@ class core_child final : public core_task, public scope_link {
 public:
     template <class G>
     core_child(scope_base& its, core_shared& loop, std::source_location where, G&& work)
-        : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {}
+        : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {
+        if (std::is_void_v<output> && its.deadline() == no_deadline) this->root = work_.take_root();
+    }
 
 private:
     /// Marks the child as being polled, so that an attempt to destroy it is detected as misuse.
@@ -255,7 +259,10 @@ private:
         auto& me = of(task);
         const while_polled here(me);
         const inherited_deadline deadline(me.scope);
-        return me.work_.poll_cancel(cx);
+        if (task.root == nullptr) return me.work_.poll_cancel(cx);
+        if (!cancel_root(*task.root, cx)) return false;
+        task.root = nullptr;
+        return true;
     }
     static void destroy_future(core_task& task) noexcept {
         auto& me = of(task);
