@@ -156,6 +156,8 @@ template <class Owner>
         has_output = false;
     }
     if (owner.remove(task)) ++references;
+    // A task without a join handle usually ends here: a load instead of a read-modify-write.
+    if (!has_output && state_of(task).owns_all_references(references)) return task.ops().free_memory(task);
     switch (state_of(task).transition_to_complete(references, has_output)) {
     case task_state::end_action::none: return;
     case task_state::end_action::free: return task.ops().free_memory(task);

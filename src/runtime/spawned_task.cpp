@@ -160,13 +160,17 @@ bool poll_join(joinable& joined, const waker& wake, std::source_location where) 
 
 void drop_join_handle(joinable& joined) noexcept {
     spawned_task& task = task_of(joined);
-    const auto ended = state_of(task).drop_interest();
-    if (ended.owns_the_waker) task.join_waker = waker();
-    if (ended.was_complete) {
-        if (auto failure = task.ops().failure(task))
-            report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
-        task.ops().destroy_output(task);
+    if (!state_of(task).is_complete()) {
+        const auto ended = state_of(task).drop_interest();
+        if (ended.owns_the_waker) task.join_waker = waker();
+        if (!ended.was_complete) return release(task);
     }
+    // The output belongs to this handle.
+    if (auto failure = task.ops().failure(task))
+        report_failure(*task.owner, std::move(failure), task.spawned_at, task.ops().name(task));
+    task.ops().destroy_output(task);
+    // After a join, the handle usually has the last reference: a load instead of two read-modify-writes.
+    if (state_of(task).owns_all_references(1)) return task.ops().free_memory(task);
     release(task);
 }
 

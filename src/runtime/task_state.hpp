@@ -23,8 +23,8 @@ namespace eddy::detail {
 ///     1    complete       the `running` owner, permanent  the output: owned by the join handle from then on
 ///     2    notified       any waker                       a pending wake-up: queued, or checked when the run ends
 ///     3    cancelled      abort or shutdown, permanent    requests the `running` owner to destroy the future
-///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set, else
-///                                                         by the completing thread
+///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set when the
+///                         before `complete`               task is completed, else by the completing thread
 ///     5    join_waker     the handle                      the field of that name: owned by the handle while clear, by
 ///                                                         the completing thread while set
 ///     6..  references     see below                       the memory
@@ -141,6 +141,15 @@ public:
     [[nodiscard]] bool has_join_interest() const noexcept {
         // acquire: pairs with the release in drop_interest(). The handle no longer accesses the join waker's field.
         return (word_.load(std::memory_order_acquire) & join_interest) != 0;
+    }
+
+    /// Returns whether there are only the `count` references that the caller owns. Then no other thread can access the
+    /// task any more, and the caller may free it without a further change of the word.
+    /// Preconditions: the task is in no list where another thread finds it, and the caller has seen its removal.
+    [[nodiscard]] bool owns_all_references(std::uint64_t count) const noexcept {
+        // acquire: pairs with the release in release(), wake_and_release() and transition_to_complete(). If the value
+        // equals `count`, no other thread had a reference from which it could make a later value.
+        return word_.load(std::memory_order_acquire) / ref_one == count;
     }
 
     // ---- Wakers, any thread ----

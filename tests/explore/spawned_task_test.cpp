@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <source_location>
 #include <utility>
 
@@ -559,6 +560,38 @@ TEST_F(ExploreSpawnedTask, BrokenStateWordsFail) {
     EXPECT_TRUE(fails(two_say_and_wake<wake_that_finds_a_wake>, "a lost wake-up"));
     EXPECT_TRUE(fails(two_say_and_wake<run_that_forgets_wakes>, "a lost wake-up"));
     EXPECT_TRUE(fails(two_say_and_wake<wake_that_trusts_the_run>, "a lost wake-up"));
+}
+
+// ---- The last reference, which is freed without a change of the word ----
+
+bool looks_relaxed(atomic<std::uint64_t>& word) {
+    return word.load(std::memory_order_relaxed) / task_state::ref_one == 1;
+}
+bool looks(atomic<std::uint64_t>& word) { return task_state(word).owns_all_references(1); }
+
+/// Two threads use a block and give up their references to it. The last one frees it.
+template <auto Looks>
+void two_give_up() {
+    struct block {
+        atomic<std::uint64_t> word{2 * task_state::ref_one};
+        int here = 0;
+        int there = 0;
+    };
+    auto* const both = new block;
+    const auto give_up = [=] {
+        if (Looks(both->word) || task_state(both->word).release()) delete both;
+    };
+    explore::thread other([=] {
+        both->there = 1;
+        give_up();
+    });
+    both->here = 1;
+    give_up();
+}
+
+TEST_F(ExploreSpawnedTask, LastReferenceIsFreedAfterAllUses) {
+    EXPECT_TRUE(holds(two_give_up<&looks>));
+    EXPECT_TRUE(fails(two_give_up<&looks_relaxed>, "without synchronization"));
 }
 
 }  // namespace
