@@ -42,11 +42,14 @@ core_joined::leaves core_joined::publish(bool may_part) noexcept {
     // with the release in drop_remote(), so that the handle gets the task after all uses by other threads.
     const bool is_last = may_part && local_refs == 1 && remote.load(std::memory_order_acquire) == 0;
     constexpr std::uint8_t counted = gone | is_shared;
+    // acquire: pairs with the release in leave(). A detached task without abort handles: the value is final, and no
+    // thread looks for `complete`.
+    std::uint8_t word = join_word.load(std::memory_order_acquire);
+    if (word == gone) return leaves::outcome;
     waker joiner;
     // acq_rel for both exchanges. release: publishes the outcome, or the whole task, to poll_join(), leave() and
     // add_reference() on another thread. acquire: pairs with the release in poll_join(), which stored the waker.
-    // relaxed for the load and for failures: the exchange validates the value.
-    std::uint8_t word = join_word.load(std::memory_order_relaxed);
+    // relaxed for failures: the exchange validates the value.
     std::uint8_t next = 0;
     do {
         next = (word & ~has_waker) | complete;

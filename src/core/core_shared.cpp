@@ -609,6 +609,7 @@ void core_shared::close() noexcept {
     on_unobserved_error_ = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
+    return_references(cached_references_);
     buffers_.reset();
 }
 

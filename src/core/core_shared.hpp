@@ -59,9 +59,23 @@ public:
     core_shared& operator=(const core_shared&) = delete;
 
     // ---- Any thread ----
-    void retain() noexcept { references_.add(); }
+    /// Takes or releases one reference. While the loop runs on this thread, it is one of the references that the loop
+    /// has cached: each scope takes one, and an atomic operation costs as much as the rest of that.
+    void retain() noexcept {
+        if (!is_running()) return references_.add();
+        if (cached_references_ == 0) {
+            references_.add(references_at_once);
+            cached_references_ = references_at_once;
+        }
+        --cached_references_;
+    }
     void release() noexcept {
-        if (references_.drop()) delete this;
+        if (is_running()) {
+            // Never the last reference: the owner of the loop has one.
+            if (++cached_references_ == 2 * references_at_once) return_references(references_at_once);
+        } else if (references_.drop()) {
+            delete this;
+        }
     }
     /// Returns whether the calling thread is the loop's thread.
     [[nodiscard]] bool is_on_own_thread() const noexcept { return owner_ == this_thread_mark(); }
@@ -144,6 +158,14 @@ private:
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
     void merge(core_task& task) noexcept;
+    /// Returns cached references to the shared count.
+    void return_references(std::uint32_t count) noexcept {
+        cached_references_ -= count;
+        static_cast<void>(references_.drop(count));
+    }
+
+    // The number of references that the loop takes from the shared count, or returns to it, at a time.
+    static constexpr std::uint32_t references_at_once = 1024;
 
     // ---- Any thread ----
     inbound_list inbound_;
@@ -160,6 +182,7 @@ private:
     task_queue queue_;
     task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned child_streak_ = 0;
+    std::uint32_t cached_references_ = 0;  // see retain()
     bool wakes_children_ = false;
     live_list live_;
     bool is_closed_ = false;

@@ -64,9 +64,10 @@ public:
 private:
     static core_shared* make() {
         // Task ids are allocated in blocks of 1,024, and the first id of a block takes an additional atomic operation.
-        // All executions of a model must be the same, so the model's task must not get a first id.
+        // All executions of a model must be the same, so none of the model's tasks may get a first id.
         explore::outside([] {
-            while ((eddy::detail::next_task_id() + 1) % 1024 == 0) {
+            constexpr std::uint64_t tasks = 8;  // no model has more
+            while ((eddy::detail::next_task_id() + tasks) % 1024 < tasks) {
             }
         });
         return new core_shared(core_shared::settings());
