@@ -24,14 +24,14 @@ namespace {
 
 /// The records of the objects with the same hash value. Records are not part of what explore_tests explores, so this is
 /// a std::mutex.
-struct await_records {
+struct record_list {
     std::mutex lock;
     await_record* first = nullptr;
 };
 
-constinit std::array<await_records, 256> await_table;
+constinit std::array<record_list, 256> await_table;
 
-await_records& records_of(const void* object) noexcept {
+record_list& records_of(const void* object) noexcept {
     // SAFETY: the address is only a number here. The allocator aligns objects to 16 bytes.
     const auto address = reinterpret_cast<std::uintptr_t>(object);
     return await_table[(address / 16 + address / 4096) % await_table.size()];
@@ -57,28 +57,62 @@ std::string readable_name(std::string function) {
 
 }  // namespace
 
-void await_record::begin(call_site where, const waker& task) noexcept {
+void await_record::begin(const awaited_ref& to, call_site where, const waker& task, bool is_first) noexcept {
     if (is_listed_) return;
+    to_ = to;
     where_ = where;
-    if (part_ != nullptr) task_ = task;
-    await_records& into = records_of(object_);
-    const std::lock_guard guard(into.lock);
+    is_first_ = is_first;
+    if (to_.part != nullptr) task_ = task;
+    enter();
+}
+
+void await_record::update(const awaited_ref& to, const waker& task) noexcept {
+    is_ignored_.store(false, std::memory_order_relaxed);  // relaxed: see ignore()
+    if (to == to_) return poll_again(task);
+    if (is_listed_) remove(reason::destroyed);
+    to_ = to;
+    if (to_.part != nullptr) task_ = task;
+    enter();
+}
+
+/// Enters the record into the table, unless it has neither an object nor to be printed.
+void await_record::enter() noexcept {
+    missed_ = nullptr;
+    if (to_.object == nullptr && !is_first_) return;
+    key_ = to_.object != nullptr ? to_.object : this;
+    const std::lock_guard guard(records_of(key_).lock);
+    link();
+    is_listed_ = true;
+    // relaxed: see check_not_awaited().
+    has_await_records.store(true, std::memory_order_relaxed);
+}
+
+/// Puts the record in front of the others.
+/// Preconditions: the lock is held.
+void await_record::link() noexcept {
+    record_list& into = records_of(key_);
     next_ = into.first;
     previous_ = nullptr;
     if (next_ != nullptr) next_->previous_ = this;
     into.first = this;
-    is_listed_ = true;
-    // relaxed: see check_not_awaited().
-    has_await_records.store(true, std::memory_order_relaxed);
+}
+
+/// Preconditions: the lock is held.
+void await_record::unlink() noexcept {
+    (previous_ != nullptr ? previous_->next_ : records_of(key_).first) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
 }
 
 void await_record::check_wakeup(const waker& task) noexcept {
     waker dropped = task;  // swapped under the lock, because other threads copy task_
     call_site other = nullptr;
     {
-        const std::lock_guard guard(records_of(object_).lock);
+        const std::lock_guard guard(records_of(key_).lock);
         task_.swap(dropped);
         other = missed_;
+        // The poll stores the waker of this task in the object, in place of the waker of another task.
+        unlink();
+        link();
     }
     if (other == nullptr) return;
     const std::source_location ready = source_location_of(other);
@@ -94,16 +128,16 @@ void await_record::remove(reason why) noexcept {
     waker mine;
     waker missed;
     {
-        await_records& from = records_of(object_);
+        record_list& from = records_of(key_);
         const std::lock_guard guard(from.lock);
-        (previous_ != nullptr ? previous_->next_ : from.first) = next_;
-        if (next_ != nullptr) next_->previous_ = previous_;
+        unlink();
         is_listed_ = false;
         mine.swap(task_);
         // Newer records are in front. If this await is destroyed before it is ready, a newer await has replaced its
         // waker and misses no wake-up. So only older records are checked then.
-        await_record* other = part_ == nullptr ? nullptr : why == reason::ready ? from.first : next_;
-        while (other != nullptr && (other->object_ != object_ || other->part_ != part_ || other->task_.will_wake(mine)))
+        await_record* other = to_.part == nullptr ? nullptr : why == reason::ready ? from.first : next_;
+        while (other != nullptr &&
+               (other->to_.object != to_.object || other->to_.part != to_.part || other->task_.will_wake(mine)))
             other = other->next_;
         if (other != nullptr) {
             other->missed_ = where_;
@@ -116,10 +150,13 @@ void await_record::remove(reason why) noexcept {
 void await_record::check(const void* object, const void* type, const char* name) noexcept {
     call_site where = nullptr;
     {
-        await_records& of = records_of(object);
+        record_list& of = records_of(object);
         const std::lock_guard guard(of.lock);
         const await_record* found = of.first;
-        while (found != nullptr && (found->object_ != object || found->type_ != type)) found = found->next_;
+        // relaxed: see ignore().
+        while (found != nullptr && (found->to_.object != object || found->to_.type != type ||
+                                    found->is_ignored_.load(std::memory_order_relaxed)))
+            found = found->next_;
         if (found == nullptr) return;
         where = found->where_;
     }
@@ -132,9 +169,10 @@ void await_record::check(const void* object, const void* type, const char* name)
 void await_record::print() {
     using place = std::tuple<std::string_view, unsigned, std::string_view>;
     std::map<place, std::size_t> counts;
-    for (await_records& some : await_table) {
+    for (record_list& some : await_table) {
         const std::lock_guard guard(some.lock);
         for (const await_record* one = some.first; one != nullptr; one = one->next_) {
+            if (!one->is_first_) continue;
             const std::source_location where = source_location_of(one->where_);
             ++counts[place(where.file_name(), where.line(), where.function_name())];
         }

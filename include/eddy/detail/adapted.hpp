@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
@@ -52,6 +53,9 @@ public:
     poll_result<output_type> poll(context& cx) {
         return detail::poll_then_end([&] { return this->advance(cx); }, [this]() noexcept { this->end(); });
     }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const adapted& me) noexcept { return awaited_objects_of(std::get_if<0>(&me.step_)); }
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<F> || cancellable_future<second>)

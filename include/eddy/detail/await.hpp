@@ -261,6 +261,10 @@ protected:
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
 
+    /// Returns the future.
+    /// Preconditions: there is no outcome yet, or it is an error that ends the coroutine.
+    [[nodiscard]] const F& awaited_future() noexcept { return polled_.future(); }
+
 private:
     awaited_type take() {
         if constexpr (!tries) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <eddy/detail/call_site.hpp>
 #include <eddy/detail/export.hpp>
@@ -22,6 +27,11 @@
 // the tasks is woken. When an await ends, awaits of other tasks on the same part may have missed their wake-up. Such a
 // task is woken. If it then polls its await again, it was waiting, and the program ends with a message. A task that has
 // kept its future without polling it, or that was aborted meanwhile, is not reported.
+//
+// A combinator, which polls other futures (a timeout, a select), has a record for each object that these refer to. They
+// are updated after each poll, because some of the futures may have ended. They are ignored during a poll, because an
+// object may be destroyed after the future that refers to it: by the handler of a select, for example. An await of a
+// combinator has missed its wake-up if it still refers to the object after the poll.
 
 namespace eddy::detail {
 
@@ -30,6 +40,11 @@ namespace eddy::detail {
 /// there, the function returns a pointer to the future.
 template <class F>
 concept names_awaited_object = requires(const F& future) { awaited_object(future); };
+
+/// A combinator whose awaits are recorded. A hidden friend of the class, `awaited_objects(future)`, returns the objects
+/// of the futures that it still polls: a std::array<awaited_ref, N>.
+template <class F>
+concept names_awaited_objects = requires(const F& future) { awaited_objects(future); };
 
 /// An object that stores one waker: if several tasks await it, only one of them is woken.
 template <class Object>
@@ -46,24 +61,65 @@ struct writing_part;
 template <class Object>
 inline constexpr char type_tag = 0;
 
+/// An object to which an awaited future refers.
+struct awaited_ref {
+    const void* object = nullptr;  // null if there is none
+    const void* type = nullptr;
+    const void* part = nullptr;  // the type of the part that stores the waker; null if any number of tasks may wait
+
+    awaited_ref() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    /// Refers to an object whose destruction is detected.
+    template <class Object>
+    explicit awaited_ref(const Object* of) noexcept : object(of), type(&type_tag<Object>) {}
+    /// Refers to the object of a future of type `F`. A second task that awaits the object is also detected.
+    template <class F, class Object>
+    awaited_ref(std::type_identity<F>, const Object* of) noexcept : awaited_ref(of) {
+        if constexpr (writes_to_object<F> && wakes_one_task<Object>) {
+            part = &type_tag<writing_part<Object>>;
+        } else if constexpr (wakes_one_task<Object>) {
+            part = type;
+        }
+    }
+
+    friend bool operator==(const awaited_ref&, const awaited_ref&) noexcept = default;
+};
+
+/// Returns the objects of a future as a std::array. It is empty if the class of the future names none.
+template <class F>
+auto awaited_objects_of(const F& future) noexcept {
+    if constexpr (names_awaited_objects<F>) {
+        return awaited_objects(future);
+    } else if constexpr (names_awaited_object<F>) {
+        return std::array{awaited_ref(std::type_identity<F>(), awaited_object(future))};
+    } else {
+        return std::array<awaited_ref, 0>();
+    }
+}
+/// Same as above. Without objects if `future` is null, because it has ended.
+template <class F>
+auto awaited_objects_of(const F* future) noexcept {
+    using objects = decltype(awaited_objects_of(*future));
+    return future == nullptr ? objects() : awaited_objects_of(*future);
+}
+
+/// Returns the elements of several arrays.
+template <std::size_t... N>
+auto concatenated(const std::array<awaited_ref, N>&... parts) noexcept {
+    std::array<awaited_ref, (N + ... + 0)> all;
+    auto at = all.begin();
+    ((at = std::copy(parts.begin(), parts.end(), at)), ...);
+    return all;
+}
+
 /// Whether a record was entered into the table since the start of the program.
 EDDY_API extern std::atomic<bool> has_await_records;
 
-/// The record of one await.
+/// The record of one object of an await, or of an await that has no object.
 /// Thread safety: not synchronized; distinct records may be used on different threads.
 /// Lifetime: it is in the table from begin() until end() or the destructor, and must not be moved.
 class EDDY_API await_record {
 public:
-    /// Creates the record of an await of a future of type `F`. `object` is what awaited_object_of() returned.
-    template <class F, class Object>
-    await_record(const F&, const Object* object) noexcept
-        : object_(object != nullptr ? static_cast<const void*>(object) : this), type_(&type_tag<Object>) {
-        if constexpr (writes_to_object<F> && wakes_one_task<Object>) {
-            part_ = &type_tag<writing_part<Object>>;
-        } else if constexpr (wakes_one_task<Object>) {
-            part_ = type_;
-        }
-    }
+    await_record() noexcept = default;
     await_record(const await_record&) = delete;
     await_record& operator=(const await_record&) = delete;
     ~await_record() {
@@ -71,15 +127,27 @@ public:
     }
 
     /// Enters the record into the table. `where` is the location of the co_await, and `task` wakes its task.
-    void begin(call_site where, const waker& task) noexcept;
+    /// print_awaits() prints the record if `is_first`; without an object, it is entered only then.
+    void begin(const awaited_ref& to, call_site where, const waker& task, bool is_first) noexcept;
     /// Ends the program with a message if the await has missed a wake-up. Otherwise stores `task`.
     void poll_again(const waker& task) noexcept {
-        if (part_ != nullptr) check_wakeup(task);
+        if (is_listed_ && to_.part != nullptr) check_wakeup(task);
     }
-    /// Removes the record from the table, because its await is ready. Does nothing if it is not there.
-    void end() noexcept {
-        if (is_listed_) remove(reason::ready);
+    /// Removes the record from the table. `was_ready` is whether the await has taken what the object had to give. Does
+    /// nothing if the record is not in the table.
+    void end(bool was_ready) noexcept {
+        if (is_listed_) remove(was_ready ? reason::ready : reason::destroyed);
     }
+
+    /// For combinators. From ignore() until update(), the object may be destroyed. update() records that the poll was
+    /// not ready, that the combinator refers to `to` now, and that the object has the waker `task`. Ends the program
+    /// with a message if the await still refers to the object and has missed a wake-up.
+    void ignore() noexcept {
+        // relaxed: pairs with nothing. The objects are destroyed by this thread, which polls; if another thread
+        // destroys one, the record may be found or not.
+        is_ignored_.store(true, std::memory_order_relaxed);
+    }
+    void update(const awaited_ref& to, const waker& task) noexcept;
 
     /// Ends the program with a message if there is a record of `object`.
     static void check(const void* object, const void* type, const char* name) noexcept;
@@ -88,38 +156,72 @@ public:
 
 private:
     enum class reason : unsigned char { ready, destroyed };
+    void enter() noexcept;
+    void link() noexcept;
+    void unlink() noexcept;
     void remove(reason why) noexcept;
     void check_wakeup(const waker& task) noexcept;
 
-    const void* object_;
-    const void* type_;
-    const void* part_ = nullptr;  // the type of the part that stores the waker; null if any number of tasks may wait
+    awaited_ref to_;
+    const void* key_ = nullptr;  // the address of the object, or of this record if there is none
     call_site where_ = nullptr;
     waker task_;
     call_site missed_ = nullptr;  // the co_await that may have taken the wake-up of this one, or null
     await_record* previous_ = nullptr;
     await_record* next_ = nullptr;
+    std::atomic<bool> is_ignored_{false};
     bool is_listed_ = false;
+    bool is_first_ = false;
 };
 
-/// The record of an await of a task, which has no future.
-struct no_await_record {
-    template <class F>
-    no_await_record(const F&, const void*) noexcept {}
-    void begin(call_site, const waker&) const noexcept {}
-    void end() const noexcept {}
-};
-
-/// Returns the object that `future` refers to. Returns null if the class of the future names no object; then only
-/// print_awaits() uses the record.
+/// The records of an await of a future of type `F`.
 template <class F>
-auto awaited_object_of(const F& future) noexcept {
-    if constexpr (names_awaited_object<F>) {
-        return awaited_object(future);
-    } else {
-        return static_cast<const void*>(nullptr);
+class await_records {
+    static constexpr bool is_combinator = names_awaited_objects<F>;
+    static constexpr std::size_t count = std::tuple_size_v<decltype(awaited_objects_of(std::declval<const F&>()))>;
+
+public:
+    /// See await_record.
+    void begin(const F& future, call_site where, const waker& task) noexcept {
+        const auto to = awaited_objects_of(future);
+        if constexpr (count == 0) {
+            records_[0].begin(awaited_ref(), where, task, true);
+        } else {
+            for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], where, task, i == 0);
+        }
     }
-}
+    void end() noexcept {
+        for (await_record& one : records_) one.end(!is_combinator);
+    }
+
+    /// Call these functions before a poll; after one that was not ready; and before a graceful cancellation.
+    void before_poll(const waker& task) noexcept {
+        if constexpr (is_combinator) {
+            ignore();
+        } else {
+            for (await_record& one : records_) one.poll_again(task);
+        }
+    }
+    void after_poll(const F& future, const waker& task) noexcept {
+        if constexpr (is_combinator && count != 0) {
+            const auto to = awaited_objects_of(future);
+            for (std::size_t i = 0; i < count; ++i) records_[i].update(to[i], task);
+        }
+    }
+    void before_cancel() noexcept {
+        if constexpr (is_combinator) ignore();
+    }
+
+private:
+    void ignore() noexcept {
+        for (await_record& one : records_) one.ignore();
+    }
+
+    std::array<await_record, count == 0 ? 1 : count> records_;
+};
+
+/// The records of an await of a task, which has no future.
+struct no_await_records {};
 
 /// For the destructor of an object that futures refer to: ends the program with a message if a task awaits the object.
 /// `name` is its description, "a receiver". The object may be the part of another one.

@@ -45,6 +45,8 @@ auto awaited_part_of(S& stream) noexcept {
         return socket_part_of<Way>(socket_access::get(stream));
     } else if constexpr (requires { requires std::is_lvalue_reference_v<decltype(stream.inner())>; }) {
         return awaited_part_of<Way>(stream.inner());
+    } else if constexpr (requires { awaited_reader(stream); }) {
+        return awaited_part_of<Way>(awaited_reader(stream));
     } else {
         return static_cast<const S*>(std::addressof(stream));
     }

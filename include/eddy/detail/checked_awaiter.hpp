@@ -36,15 +36,15 @@ EDDY_API void check_native_stack(call_site where) noexcept;
 template <class T>
 inline constexpr bool must_be_used = is_expected<T> && !std::is_same_v<T, discardable_result>;
 
-/// The record of an awaiter's await: see await_record.hpp.
+/// The records of an awaiter's await: see await_record.hpp.
 template <class A>
-struct record_of_await {
-    using type = no_await_record;
+struct records_of_await {
+    using type = no_await_records;
 };
 template <class A>
     requires requires { typename A::future_type; }
-struct record_of_await<A> {
-    using type = await_record;
+struct records_of_await<A> {
+    using type = await_records<std::remove_const_t<typename A::future_type>>;
 };
 
 /// An awaiter with two checks. It detects an await whose output is not used because the compiler has evaluated both
@@ -55,12 +55,7 @@ class checked_awaiter : public A {
 public:
     template <class... Args>
     explicit checked_awaiter(frame& awaiting, Args&&... args)
-        : A(awaiting, std::forward<Args>(args)...),
-          awaiting_here_(awaiting),
-          awaited_at_(awaiting.where),
-          // `A` refers to a future or moves it. A future that names its object still has the object's address after a
-          // move.
-          record_(args..., awaited_object_of(args)...) {  // NOLINT(bugprone-use-after-move)
+        : A(awaiting, std::forward<Args>(args)...), awaiting_here_(awaiting), awaited_at_(awaiting.where) {
         check_native_stack(awaited_at_);
         if constexpr (is_recorded) static_cast<leaf&>(*this).ask = &checked_awaiter::ask_recorded;
     }
@@ -71,38 +66,49 @@ public:
     }
 
     void await_suspend(const auto& coroutine) noexcept {
-        record_.begin(awaited_at_, awaiting_here_.root->active->waker());
+        if constexpr (is_recorded)
+            records_.begin(this->awaited_future(), awaited_at_, awaiting_here_.root->active->waker());
         A::await_suspend(coroutine);
     }
     decltype(auto) await_resume() {
-        is_resumed_ = true;
-        record_.end();
+        end();
         return A::await_resume();
     }
     [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
     await_resume()
         requires must_be_used<typename A::awaited_type>
     {
-        is_resumed_ = true;
-        record_.end();
+        end();
         return A::await_resume();
     }
 
 private:
-    using record = typename record_of_await<A>::type;
-    static constexpr bool is_recorded = std::is_same_v<record, await_record>;
+    using records = typename records_of_await<A>::type;
+    static constexpr bool is_recorded = !std::is_same_v<records, no_await_records>;
+
+    void end() noexcept {
+        is_resumed_ = true;
+        if constexpr (is_recorded) records_.end();
+    }
 
     static leaf_answer ask_recorded(leaf& self, context& cx, leaf_request what) {
         // SAFETY: only this class's constructor installs this function, in its own base.
-        if (what == leaf_request::poll) static_cast<checked_awaiter&>(self).record_.poll_again(cx.waker());
-        return A::ask(self, cx, what);
+        auto& me = static_cast<checked_awaiter&>(self);
+        if (what != leaf_request::poll) {
+            me.records_.before_cancel();
+            return A::ask(self, cx, what);
+        }
+        me.records_.before_poll(cx.waker());
+        const leaf_answer answer = A::ask(self, cx, what);  // may end the coroutine, which destroys this object
+        if (answer == leaf_answer::not_ready) me.records_.after_poll(me.awaited_future(), cx.waker());
+        return answer;
     }
 
     frame& awaiting_here_;
     const call_site awaited_at_;
     const int unwinding_ = std::uncaught_exceptions();
     bool is_resumed_ = false;
-    [[no_unique_address]] record record_;
+    [[no_unique_address]] records records_;
 };
 
 /// The awaiter `A`, with checks if they are enabled.

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/error.hpp>
@@ -63,6 +64,12 @@ public:
             drop_all(indexes());
             throw;
         }
+    }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const group& me) noexcept {
+        return std::apply([](const auto&... child) { return concatenated(awaited_objects_of(child)...); },
+                          me.children_);
     }
 
     poll_result<void> poll_cancel(context& cx)

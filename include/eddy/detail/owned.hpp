@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/future/future.hpp>
 
@@ -23,6 +24,9 @@ public:
     explicit borrowed(std::reference_wrapper<F> target) noexcept : target_(&target.get()) {}
 
     poll_result<output_type> poll(context& cx) { return target_->poll(cx); }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const borrowed& me) noexcept { return awaited_objects_of(*me.target_); }
 
 private:
     F* target_;

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
@@ -56,6 +57,8 @@ public:
         return inner_.poll_cancel(cx);
     }
 
+    friend auto awaited_objects(const sees_deadline& me) noexcept { return awaited_objects_of(me.inner_); }
+
 private:
     time::time_point deadline_;
     F inner_;
@@ -74,6 +77,11 @@ public:
     /// Takes ownership of `inner`. `where` is named in errors.
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
         : work_(std::in_place, time::sleep_until(deadline, where), deadline, std::move(inner)) {}
+
+    /// For use by co_await.
+    friend auto awaited_objects(const with_deadline_future& me) noexcept {
+        return detail::awaited_objects_of(me.work_);
+    }
 
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
@@ -56,6 +57,11 @@ public:
             drop();
             throw;
         }
+    }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const maybe_done_future& me) noexcept {
+        return detail::awaited_objects_of(me.is_running() ? std::addressof(me.future_) : nullptr);
     }
 
     /// Cancels the future gracefully. An output that is already there is kept.

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/owned.hpp>
@@ -35,6 +36,11 @@ public:
         if (!inner_)
             throw misuse("a moved-from pinned future was polled: poll the future that it was moved to", cx.where());
         return inner_->poll(cx);
+    }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const pinned_future& me) noexcept {
+        return detail::awaited_objects_of(static_cast<const F*>(me.inner_.get()));
     }
 
     /// Future interface; see eddy::future.

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -81,6 +82,12 @@ public:
     /// For select: tells the branch whether another branch is enabled, and whether there is an otherwise().
     void settle(bool has_others, bool has_last_resort) noexcept {
         if (!is_enabled() && (has_others || has_last_resort)) state_ = detail::branch_state::absent;
+    }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const when_future& me) noexcept {
+        const bool is_polled = me.state_ == detail::branch_state::enabled && me.inner_.has_value();
+        return detail::awaited_objects_of(is_polled ? std::addressof(*me.inner_) : nullptr);
     }
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,13 @@
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
+
+/// Returns the object of an await of a copy: what it reads from, and usually waits for. Other tasks may await it while
+/// the copy waits for its writer.
+template <class R>
+auto object_of_copy(R& from) noexcept {
+    return std::array{awaited_ref(awaited_part_of<direction::read>(from))};
+}
 
 /// The state of a copy, with the bytes that were read and not yet written: [begin_, end_) of the buffer.
 class copying {
@@ -125,6 +133,9 @@ public:
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
 
+    /// For use by co_await.
+    friend auto awaited_objects(const copy_future& me) noexcept { return detail::object_of_copy(*me.from_); }
+
 private:
     friend typename copy_future::io_future;
     poll_result<output_type> advance(context& cx) { return copying_.poll(cx, *from_, *to_); }
@@ -146,6 +157,9 @@ public:
 
     /// Returns the number of bytes that were written.
     [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+    /// For use by co_await.
+    friend auto awaited_objects(const copy_buf_future& me) noexcept { return detail::object_of_copy(*me.from_); }
 
 private:
     friend typename copy_buf_future::io_future;

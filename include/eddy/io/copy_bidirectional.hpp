@@ -118,6 +118,11 @@ public:
     /// Returns the number of bytes that were written, in both directions together.
     [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
 
+    /// For use by co_await.
+    friend auto awaited_objects(const copy_bidirectional_future& me) noexcept {
+        return detail::concatenated(detail::object_of_copy(*me.a_), detail::object_of_copy(*me.b_));
+    }
+
 private:
     friend typename copy_bidirectional_future::io_future;
     poll_result<output_type> advance(context& cx) {

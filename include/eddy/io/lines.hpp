@@ -112,6 +112,9 @@ public:
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
+    /// For use by co_await.
+    friend R& awaited_reader(lines_stream& me) noexcept { return me.reader(); }
+
 private:
     static std::optional<item_type> failure(errc code) { return item_type(std::unexpect, make_error_code(code)); }
 
@@ -143,6 +146,9 @@ public:
 
     /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
+
+    /// For use by co_await.
+    friend R& awaited_reader(split_stream& me) noexcept { return me.reader(); }
 
 private:
     detail::delimited_parts<R, std::vector<std::byte>> parts_;

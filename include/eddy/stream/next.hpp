@@ -61,6 +61,9 @@ public:
     /// For use by stream_ops::try_next().
     explicit try_next_future(S& from) noexcept : next_(from) {}
 
+    /// For use by co_await.
+    friend auto awaited_object(const try_next_future& me) noexcept { return awaited_object(me.next_); }
+
     poll_result<output_type> poll(context& cx) {
         auto next = next_.poll(cx);
         if (!next) return not_ready;

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -56,6 +57,11 @@ public:
     template <class... Parts>
     timeout_future(std::in_place_t, sleep_future deadline, Parts&&... parts)
         : inner_(std::in_place, std::forward<Parts>(parts)...), deadline_(std::move(deadline)) {}
+
+    /// For use by co_await.
+    friend auto awaited_objects(const timeout_future& me) noexcept {
+        return eddy::detail::awaited_objects_of(me.inner_ ? std::addressof(*me.inner_) : nullptr);
+    }
 
     poll_result<output_type> poll(context& cx) {
         if (!inner_.has_value()) eddy::detail::throw_has_ended("a timeout", cx.where());

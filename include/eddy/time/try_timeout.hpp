@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
@@ -103,6 +104,11 @@ public:
 
     /// For use by try_timeout() and try_timeout_at().
     explicit try_timeout_future(F&& inner, sleep_future&& deadline) : timed_(std::move(inner), std::move(deadline)) {}
+
+    /// For use by co_await.
+    friend auto awaited_objects(const try_timeout_future& me) noexcept {
+        return eddy::detail::awaited_objects_of(me.timed_);
+    }
 
     poll_result<output_type> poll(context& cx) {
         auto answer = timed_.poll(cx);
