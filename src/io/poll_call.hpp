@@ -19,7 +19,7 @@
 namespace eddy::detail {
 
 inline bool would_block(const std::error_code& error) noexcept {
-    return error.value() == EAGAIN && error.category() == std::generic_category();
+    return error.value() == EWOULDBLOCK && error.category() == std::generic_category();
 }
 
 [[nodiscard]] constexpr io::ready side_of(direction way) noexcept {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "sys/interface_index.hpp"
 
-#include <net/if.h>
-
 #include <algorithm>
 #include <array>
+
+#include "sys/socket_api.hpp"
 
 namespace eddy::sys {
 

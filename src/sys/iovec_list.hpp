@@ -2,12 +2,13 @@
 #pragma once
 
 #include <limits.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
+
+#include "sys/socket_api.hpp"
 
 namespace eddy::detail {
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/socket.h>
-
 #include <chrono>
 #include <optional>
 #include <system_error>
@@ -30,7 +28,7 @@ using linger_limit = std::optional<std::chrono::seconds>;
             return std::unexpected(std::make_error_code(std::errc::invalid_argument));
         }
         value.l_onoff = 1;
-        value.l_linger = static_cast<int>(limit->count());
+        value.l_linger = static_cast<decltype(value.l_linger)>(limit->count());
     }
     return set_option(fd, SOL_SOCKET, SO_LINGER, value);
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sys/multicast.hpp"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <bit>
 
 #include "sys/syscall.hpp"

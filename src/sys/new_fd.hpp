@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
+
+#include "sys/socket_api.hpp"
 
 namespace eddy::sys {
 

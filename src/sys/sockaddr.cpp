@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sys/sockaddr.hpp"
 
-#include <netinet/in.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>

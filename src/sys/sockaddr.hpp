@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <cstddef>
 
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
+
+#include "sys/socket_api.hpp"
 
 namespace eddy::sys {
 

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -18,6 +16,7 @@
 
 #include "sys/fd.hpp"
 #include "sys/sockaddr.hpp"
+#include "sys/socket_api.hpp"
 
 /// System calls with the conventions of this library: errors are values, EINTR is retried where it can occur, and new
 /// descriptors are non-blocking, close-on-exec, and not one of 0 to 2.
