@@ -15,3 +15,12 @@
 #else
 #define EDDY_HAS_KQUEUE 0
 #endif
+
+// EDDY_HAS_AFD: the system is Windows, with I/O completion ports. EDDY_HAS_POLL: a system with poll(2) and pipe(2).
+#if defined(_WIN32)
+#define EDDY_HAS_AFD 1
+#define EDDY_HAS_POLL 0
+#else
+#define EDDY_HAS_AFD 0
+#define EDDY_HAS_POLL 1
+#endif

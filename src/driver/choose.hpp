@@ -21,9 +21,9 @@ struct driver_choice {
 };
 
 /// Returns the driver to use: `wanted` if it is set, else the driver that the environment variable EDDY_DRIVER names,
-/// else the default of the system: epoll or kqueue. (`automatic` prefers io_uring. It is not the default.)
-/// Errors: errc::unknown_driver if EDDY_DRIVER has an unknown name, or names epoll or kqueue on a system that does not
-/// have it; if io_uring was requested by name and is not available, the kernel's error.
+/// else the default of the system: epoll, kqueue or afd. (`automatic` prefers io_uring. It is not the default.)
+/// Errors: errc::unknown_driver if EDDY_DRIVER has an unknown name, or names a driver that this system does not
+/// have; if io_uring was requested by name and is not available, the kernel's error.
 /// Cost: one getenv(3). If io_uring is a candidate, see ring_support().
 [[nodiscard]] result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept;
 

@@ -10,7 +10,12 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/available.hpp"
+#if EDDY_HAS_POLL
 #include "driver/poll.hpp"
+#endif
+#if EDDY_HAS_AFD
+#include "driver/afd.hpp"
+#endif
 #if EDDY_HAS_EPOLL
 #include "driver/epoll.hpp"
 #endif
@@ -43,19 +48,24 @@ class readiness_driver {
         if constexpr (std::variant_size_v<Either> == 3) {
             if (auto* const own = std::get_if<2>(&driver)) return function(driver_in(*own));
         }
-        return function(driver_in(*std::get_if<1>(&driver)));
+        return function(driver_in(*std::get_if < std::variant_size_v<Either> == 1 ? 0 : 1 > (&driver)));
     }
 
 public:
     /// Creates the driver for `kind`: io_uring runs beside an epoll.
     /// Errors: those of the driver's make(); not_supported if the system does not have that driver.
     [[nodiscard]] static result<readiness_driver> make(driver_kind kind, std::size_t events_per_tick) noexcept {
+#if EDDY_HAS_POLL
         if (kind == driver_kind::poll) return of(poll_driver::make(events_per_tick));
+#endif
+#if EDDY_HAS_AFD
+        if (kind == driver_kind::afd) return of(afd_driver::make(events_per_tick));
+#endif
 #if EDDY_HAS_KQUEUE
         if (kind == driver_kind::kqueue) return of(kqueue_driver::make(events_per_tick));
 #endif
 #if EDDY_HAS_EPOLL
-        if (kind != driver_kind::kqueue) return of(epoll::make(events_per_tick));
+        if (kind != driver_kind::kqueue && kind != driver_kind::afd) return of(epoll::make(events_per_tick));
 #endif
         return std::unexpected(std::make_error_code(std::errc::not_supported));
     }
@@ -94,7 +104,7 @@ public:
 
     /// Returns the driver if it must be told which conditions were cleared, else null.
     [[nodiscard]] rearming_driver* rearming() const noexcept {
-        const auto* const own = std::get_if<std::unique_ptr<poll_driver>>(&driver_);
+        const auto* const own = std::get_if<rearming_owner>(&driver_);
         return own != nullptr ? own->get() : nullptr;
     }
     /// Returns the driver that a ring runs beside.
@@ -109,13 +119,20 @@ public:
     }
 
 private:
-    using poll_owner = std::unique_ptr<poll_driver>;
+    // The driver that is told which conditions were cleared.
+#if EDDY_HAS_AFD
+    using rearming_owner = std::unique_ptr<afd_driver>;
+#else
+    using rearming_owner = std::unique_ptr<poll_driver>;
+#endif
 #if EDDY_HAS_EPOLL && EDDY_HAS_KQUEUE
-    using either = std::variant<epoll, poll_owner, std::unique_ptr<kqueue_driver>>;
+    using either = std::variant<epoll, rearming_owner, std::unique_ptr<kqueue_driver>>;
 #elif EDDY_HAS_EPOLL
-    using either = std::variant<epoll, poll_owner>;
+    using either = std::variant<epoll, rearming_owner>;
 #elif EDDY_HAS_KQUEUE
-    using either = std::variant<std::unique_ptr<kqueue_driver>, poll_owner>;
+    using either = std::variant<std::unique_ptr<kqueue_driver>, rearming_owner>;
+#else
+    using either = std::variant<rearming_owner>;
 #endif
 
     // An epoll is in the variant itself, the others are on the heap.

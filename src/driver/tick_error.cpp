@@ -14,6 +14,7 @@ const char* tick_failed(std::optional<driver_kind> kind, const std::error_code& 
                "io_uring, start the program with EDDY_DRIVER=epoll)";
     }
     if (kind == driver_kind::poll) return "poll(2) failed, although it worked before";
+    if (kind == driver_kind::afd) return "GetQueuedCompletionStatusEx() failed, although it worked before";
     if (kind == driver_kind::kqueue) return "kevent(2) failed, although it worked before";
     return "epoll_wait(2) failed, although it worked before";
 }

@@ -16,6 +16,7 @@
 
 #include "driver/locked_memory.hpp"
 #include "io/listener_source.hpp"
+#include "sys/fd.hpp"
 
 namespace eddy::detail {
 namespace {

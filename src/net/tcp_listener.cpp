@@ -15,7 +15,7 @@ result<tcp_listener> tcp_listener::bind_now(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(sys::version_of(at));
     if (!fd) return std::unexpected(fd.error());
     // Allows a server to be restarted while connections of the former process are in TIME_WAIT.
-    if (auto set = sys::set_flag(fd->get(), sys::option::reuse_addr, true); !set) return std::unexpected(set.error());
+    if (auto set = sys::allow_rebind(fd->get()); !set) return std::unexpected(set.error());
     if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
     return tcp_listener(fd->release());

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(_WIN32)
 #include <unistd.h>
+#endif
 
 #include <utility>
 
 namespace eddy::sys {
 
 /// Closes a descriptor. Does nothing if `fd` is -1.
+#if defined(_WIN32)
+void close(int fd) noexcept;
+#else
 inline void close(int fd) noexcept {
     // The call is not repeated after EINTR: on Linux the descriptor is already closed, and its number may belong to
     // another file.
     if (fd >= 0) ::close(fd);
 }
+#endif
 
 /// Owns a file descriptor and closes it.
 class unique_fd {

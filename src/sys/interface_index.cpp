@@ -9,7 +9,7 @@
 namespace eddy::sys {
 
 std::optional<std::uint32_t> interface_index(std::string_view name) noexcept {
-    std::array<char, IF_NAMESIZE> terminated{};
+    std::array<char, longest_interface_name> terminated{};
     if (name.empty() || name.size() >= terminated.size() || name.contains('\0')) return std::nullopt;
     std::ranges::copy(name, terminated.begin());
     const unsigned index = ::if_nametoindex(terminated.data());

@@ -50,10 +50,16 @@ private:
 
 namespace eddy::sys {
 
+#if defined(IOV_MAX)
+inline constexpr std::size_t most_iovecs = IOV_MAX;
+#else  // Windows
+inline constexpr std::size_t most_iovecs = 64;
+#endif
+
 /// Returns the number of buffers for one call, at most IOV_MAX: the call would fail with more. If buffers are left, the
 /// caller sees that the call has transferred fewer bytes than requested.
 [[nodiscard]] inline int iovec_count(std::span<const iovec> buffers) noexcept {
-    return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
+    return static_cast<int>(std::min(buffers.size(), most_iovecs));
 }
 
 }  // namespace eddy::sys

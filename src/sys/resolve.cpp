@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "sys/resolve.hpp"
 
+#if defined(_WIN32)
+#include "sys/windows/winsock.hpp"
+#else
 #include <netdb.h>
-#include <sys/socket.h>
+#endif
 
 #include <cstddef>
 #include <memory>
@@ -34,6 +37,9 @@ struct frees {
 }  // namespace
 
 result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint16_t port) {
+#if defined(_WIN32)
+    start_winsock();
+#endif
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;  // any single type; otherwise each address is returned once per type
@@ -46,7 +52,7 @@ result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint
 
     std::vector<net::socket_addr> addrs;
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-        if (auto addr = from_native(entry->ai_addr, entry->ai_addrlen)) {
+        if (auto addr = from_native(entry->ai_addr, static_cast<socklen_t>(entry->ai_addrlen))) {
             addr->set_port(port);
             addrs.push_back(*addr);
         }
@@ -55,7 +61,9 @@ result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint
 }
 
 std::error_code resolver_error(int code) noexcept {
+#if defined(EAI_SYSTEM)
     if (code == EAI_SYSTEM) return last_error();
+#endif
     return {code, resolver_category()};
 }
 

@@ -48,7 +48,7 @@ constexpr bool has_abstract_names = false;
 /// Copies the bytes, since the caller's memory need not be aligned for a T or contain one.
 template <class T>
 std::optional<T> read_as(const sockaddr* addr, socklen_t size) noexcept {
-    if (size < sizeof(T)) return std::nullopt;
+    if (size < socklen_t{sizeof(T)}) return std::nullopt;
     T in;
     std::memcpy(&in, addr, sizeof in);
     return in;
@@ -77,7 +77,7 @@ native_addr to_native(const net::socket_addr& addr) noexcept {
 
 result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept {
     // An unnamed peer has no address, and not even a family.
-    constexpr std::size_t family_ends = offsetof(sockaddr, sa_family) + sizeof(sa_family_t);
+    constexpr socklen_t family_ends = offsetof(sockaddr, sa_family) + sizeof(sa_family_t);
     const auto family = size < family_ends ? sa_family_t{AF_UNSPEC} : addr->sa_family;
     switch (family) {
     case AF_INET: return v4_from_native(addr, size);
@@ -109,7 +109,7 @@ result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
     if (addr.get()->sa_family != AF_UNIX) {
         return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
     }
-    constexpr std::size_t path_begins = offsetof(sockaddr_un, sun_path);
+    constexpr socklen_t path_begins = offsetof(sockaddr_un, sun_path);
     if (addr.size <= path_begins) return net::unix_addr();
     sockaddr_un un{};
     std::memcpy(&un, &addr.storage, std::min<std::size_t>(addr.size, sizeof un));

@@ -25,6 +25,14 @@ result<void> set(int fd, const socket_option& which, int value) noexcept {
 
 }  // namespace
 
+result<void> allow_rebind([[maybe_unused]] int fd) noexcept {
+#if defined(_WIN32)
+    return ok();
+#else
+    return set_flag(fd, option::reuse_addr, true);
+#endif
+}
+
 result<bool> get_flag(int fd, const socket_option& which) noexcept {
     const auto value = get(fd, which);
     if (!value) return std::unexpected(value.error());

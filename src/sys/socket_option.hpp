@@ -45,6 +45,11 @@ extern const socket_option service_type_v6;
 extern const socket_option user_timeout;
 }  // namespace option
 
+/// Lets a listener bind a port whose former connections have not timed out yet: SO_REUSEADDR. Does nothing on Windows,
+/// which allows that, and where the option would let two listeners share a port.
+/// Errors: what setsockopt(2) reports.
+[[nodiscard]] result<void> allow_rebind(int fd) noexcept;
+
 /// Return or change the value of an option.
 /// Errors: not_supported if this system does not have the option; what getsockopt(2) and setsockopt(2) report;
 /// invalid_argument if a number does not fit into an int.

@@ -22,8 +22,13 @@
 /// descriptors are non-blocking, close-on-exec, and not one of 0 to 2.
 namespace eddy::sys {
 
-/// Returns errno as an error code. Its category is the generic one, so that it compares equal to a std::errc.
+/// Returns the error of the last call, errno or WSAGetLastError(), as an error code. Its category is the generic one,
+/// so that it compares equal to a std::errc.
+#if defined(_WIN32)
+[[nodiscard]] std::error_code last_error() noexcept;
+#else
 [[nodiscard]] inline std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+#endif
 
 /// Repeats `call` while it fails with EINTR. A negative result is a failure.
 template <class Call>
@@ -128,7 +133,10 @@ result<void> shutdown(int fd, half which) noexcept;
 /// Wrappers of setsockopt(2) and getsockopt(2) for an option of type T.
 template <class T>
 [[nodiscard]] result<void> set_option(int fd, int level, int name, const T& value) noexcept {
-    if (::setsockopt(fd, level, name, &value, sizeof value) != 0) return std::unexpected(last_error());
+    const void* const bytes = &value;
+    if (::setsockopt(to_socket(fd), level, name, static_cast<const char*>(bytes), sizeof value) != 0) {
+        return std::unexpected(last_error());
+    }
     return ok();
 }
 
@@ -136,7 +144,10 @@ template <class T>
 [[nodiscard]] result<T> get_option(int fd, int level, int name) noexcept {
     T value{};
     socklen_t size = sizeof value;
-    if (::getsockopt(fd, level, name, &value, &size) != 0) return std::unexpected(last_error());
+    void* const bytes = &value;
+    if (::getsockopt(to_socket(fd), level, name, static_cast<char*>(bytes), &size) != 0) {
+        return std::unexpected(last_error());
+    }
     return value;
 }
 
@@ -151,12 +162,17 @@ inline constexpr int without_sigpipe = 0;
 #endif
 
 /// Wrappers of recv(2) and send(2).
+#if defined(_WIN32)
+[[nodiscard]] result<std::size_t> recv(int fd, std::span<std::byte> into) noexcept;
+[[nodiscard]] result<std::size_t> send(int fd, std::span<const std::byte> from) noexcept;
+#else
 [[nodiscard]] inline result<std::size_t> recv(int fd, std::span<std::byte> into) noexcept {
     return count_or_error(retry_interrupted([&] { return ::recv(fd, into.data(), into.size(), 0); }));
 }
 [[nodiscard]] inline result<std::size_t> send(int fd, std::span<const std::byte> from) noexcept {
     return count_or_error(retry_interrupted([&] { return ::send(fd, from.data(), from.size(), without_sigpipe); }));
 }
+#endif
 
 /// Like recv() and send(), but never block, also if the socket has no O_NONBLOCK. peek() leaves the bytes in the
 /// socket.

@@ -2,7 +2,9 @@
 #include "sys/thread.hpp"
 
 #include <limits.h>
+#if !defined(_WIN32)
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 
@@ -10,6 +12,24 @@
 
 namespace eddy::sys {
 namespace {
+
+/// Returns the number of which the size of a stack must be a multiple.
+std::size_t stack_unit() noexcept {
+#if defined(_WIN32)
+    return 65536;
+#else
+    return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+#endif
+}
+
+/// Returns the size of the smallest stack.
+std::size_t least_stack() noexcept {
+#if defined(PTHREAD_STACK_MIN)
+    return static_cast<std::size_t>(PTHREAD_STACK_MIN);
+#else
+    return stack_unit();
+#endif
+}
 
 /// The attributes of a new thread. Destroys them in its destructor.
 class attributes {
@@ -25,9 +45,8 @@ public:
     [[nodiscard]] const pthread_attr_t* get() const noexcept { return &value_; }
 
     int set_stack_size(std::size_t size) noexcept {
-        const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-        const auto least = static_cast<std::size_t>(PTHREAD_STACK_MIN);
-        const auto pages = (std::max(size, least) - 1) / page + 1;
+        const std::size_t page = stack_unit();
+        const auto pages = (std::max(size, least_stack()) - 1) / page + 1;
         return pthread_attr_setstacksize(&value_, pages * page);
     }
 

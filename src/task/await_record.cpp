@@ -16,6 +16,8 @@
 #include <eddy/error.hpp>
 #include <eddy/task/print_awaits.hpp>
 
+#include "sys/static_mutex.hpp"
+
 namespace eddy::detail {
 
 constinit std::atomic<bool> has_await_records{false};
@@ -25,7 +27,7 @@ namespace {
 /// The records of the objects with the same hash value. Records are not part of what explore_tests explores, so this is
 /// a std::mutex.
 struct record_list {
-    std::mutex lock;
+    sys::static_mutex<std::mutex> lock;
     await_record* first = nullptr;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sys/static_mutex.hpp"
 #include "sys/thread_end.hpp"
 
 namespace eddy::detail {
@@ -49,7 +50,7 @@ chunk_header* chunk_of(void* block) noexcept {
 
 // Heaps whose threads have ended. Constant-initialized and never destroyed, because threads may end after the
 // destructors of static objects have run.
-constinit mutex abandoned_lock;
+constinit sys::static_mutex<mutex> abandoned_lock;
 constinit owned_heap* abandoned = nullptr;
 
 owned_heap* adopt_heap() {

@@ -36,6 +36,9 @@ enum class driver_kind {
     poll,
     /// kqueue(2): the default on macOS, FreeBSD, NetBSD and OpenBSD. Other systems do not have it.
     kqueue,
+    /// An I/O completion port with poll operations of AFD: the only driver on Windows. Other systems do not have it. No
+    /// other event loop can watch it: native_handle() returns -1.
+    afd,
     /// io_uring if it is allowed and complete, otherwise the default of the system. It is a request only: no event loop
     /// reports it as its driver.
     automatic,

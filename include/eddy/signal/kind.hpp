@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <csignal>
+#include <eddy/detail/signal_numbers.hpp>
 
 namespace eddy::signal {
 
@@ -13,26 +13,26 @@ public:
     [[nodiscard]] static constexpr kind from_number(int number) noexcept { return kind(number); }
 
     /// SIGINT: Ctrl-C in a terminal.
-    [[nodiscard]] static constexpr kind interrupt() noexcept { return kind(SIGINT); }
+    [[nodiscard]] static constexpr kind interrupt() noexcept { return kind(detail::signal_number::interrupt); }
     /// SIGTERM: the default of kill(1) and of service managers.
-    [[nodiscard]] static constexpr kind terminate() noexcept { return kind(SIGTERM); }
+    [[nodiscard]] static constexpr kind terminate() noexcept { return kind(detail::signal_number::terminate); }
     /// SIGHUP: the terminal was closed. Daemons use it as a request to reload their configuration.
-    [[nodiscard]] static constexpr kind hangup() noexcept { return kind(SIGHUP); }
+    [[nodiscard]] static constexpr kind hangup() noexcept { return kind(detail::signal_number::hangup); }
     /// SIGQUIT: Ctrl-\ in a terminal.
-    [[nodiscard]] static constexpr kind quit() noexcept { return kind(SIGQUIT); }
+    [[nodiscard]] static constexpr kind quit() noexcept { return kind(detail::signal_number::quit); }
     /// SIGUSR1 and SIGUSR2: for any use.
-    [[nodiscard]] static constexpr kind user_defined1() noexcept { return kind(SIGUSR1); }
-    [[nodiscard]] static constexpr kind user_defined2() noexcept { return kind(SIGUSR2); }
+    [[nodiscard]] static constexpr kind user_defined1() noexcept { return kind(detail::signal_number::user_defined1); }
+    [[nodiscard]] static constexpr kind user_defined2() noexcept { return kind(detail::signal_number::user_defined2); }
     /// SIGALRM: a timer of alarm(2) or setitimer(2) has expired.
-    [[nodiscard]] static constexpr kind alarm() noexcept { return kind(SIGALRM); }
+    [[nodiscard]] static constexpr kind alarm() noexcept { return kind(detail::signal_number::alarm); }
     /// SIGCHLD: a child process has stopped or ended.
-    [[nodiscard]] static constexpr kind child() noexcept { return kind(SIGCHLD); }
+    [[nodiscard]] static constexpr kind child() noexcept { return kind(detail::signal_number::child); }
     /// SIGIO: a descriptor with O_ASYNC is ready.
-    [[nodiscard]] static constexpr kind io() noexcept { return kind(SIGIO); }
+    [[nodiscard]] static constexpr kind io() noexcept { return kind(detail::signal_number::io); }
     /// SIGPIPE: a write to a pipe or socket without a reader.
-    [[nodiscard]] static constexpr kind pipe() noexcept { return kind(SIGPIPE); }
+    [[nodiscard]] static constexpr kind pipe() noexcept { return kind(detail::signal_number::pipe); }
     /// SIGWINCH: the terminal's size has changed.
-    [[nodiscard]] static constexpr kind window_change() noexcept { return kind(SIGWINCH); }
+    [[nodiscard]] static constexpr kind window_change() noexcept { return kind(detail::signal_number::window_change); }
 
     /// Returns the signal's number.
     [[nodiscard]] constexpr int number() const noexcept { return number_; }
