@@ -410,6 +410,12 @@ TEST(DriverInUse, KqueueIsUsedIfNamedOnSystemsThatHaveIt) {
     }
 }
 
+TEST(DriverInUse, AfdExistsOnWindowsOnly) {
+    EXPECT_EQ(decide_driver({}, "afd", allowed).error(), errc::unknown_driver);
+    EXPECT_EQ(eddy::core::builder().driver(driver_kind::afd).build().error(), std::errc::not_supported);
+    EXPECT_EQ(eddy::reactor::make(driver_kind::afd).error(), std::errc::not_supported);
+}
+
 TEST(DriverInUse, ReactorUsesEpollOrPoll) {
     EXPECT_EQ(eddy::reactor::make(driver_kind::io_uring).error(), std::errc::not_supported);
     EXPECT_TRUE(eddy::reactor::make(driver_kind::automatic).has_value());

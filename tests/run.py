@@ -367,7 +367,7 @@ class Runner:
                     pass
                 new = os.pread(output.fileno(), 1 << 24, seen)
                 seen += len(new)
-                if program.is_gtest and (ended := len(re.findall(rb"\] \S+.* \(\d+ ms\)\n", new))):
+                if program.is_gtest and (ended := len(re.findall(rb"\] \S+.* \(\d+ ms\)\r?\n", new))):
                     progress = time.monotonic()
                     marks += ended
                     self._done += ended
@@ -378,7 +378,7 @@ class Runner:
                 del self._running[process.pid]
             self._done -= marks
             output.seek(0)
-            return code, output.read().decode(errors="replace")
+            return code, output.read().decode(errors="replace").replace("\r\n", "\n")  # programs for Windows write \r\n
 
     @staticmethod
     def _kill(process):

@@ -9,6 +9,8 @@
 # arm64 and s390x are other processors: Debian's cross compiler, the libraries of that processor from Debian's packages, and
 # qemu-user, which emulates the processor and passes system calls to this kernel. s390x is big-endian.
 #
+# windows is MinGW's GCC for Windows, and wine, which runs its programs on this kernel. Nothing is run on Windows itself.
+#
 # Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
 # shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
 set -euo pipefail
@@ -23,6 +25,7 @@ usage() {
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
 ./dev cross arm64...       builds a part of the tests for arm64 or s390x, and runs them with qemu-user; needs root
+./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
 ./dev cross macos...       compiles the library for macos, freebsd, netbsd or openbsd with Zig's compiler, and runs nothing
 
 The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
@@ -34,7 +37,7 @@ END
 # tools/warnings.sh.
 describe() {
     case $1 in
-    kqueue | macos | freebsd | netbsd | openbsd) ;;
+    kqueue | windows | macos | freebsd | netbsd | openbsd) ;;
     arm64) triplet=aarch64-linux-gnu ;;
     s390x) triplet=s390x-linux-gnu ;;
     debian12)
@@ -52,7 +55,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue arm64 s390x macos freebsd netbsd openbsd" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue arm64 s390x windows macos freebsd netbsd openbsd" ;;
     esac
 }
 
@@ -190,6 +193,34 @@ build_for_processor() { # build_for_processor PROCESSOR LIBRARIES
         cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}" --target $(python3 tests/run.py "build/$1" --targets "${processor_tests[@]}")
 }
 
+# The tests for Windows: tests/CMakeLists.txt has a group of its own for it.
+cross_windows() {
+    local name=windows failed=0 log=$top/build/windows.log
+    cd "$top"
+    mkdir -p build
+    step 'packages' apt-get install -y -qq --no-install-recommends g++-mingw-w64-x86-64-posix googletest wine64
+    step 'GoogleTest' build_googletest_for_windows
+    step 'build' build_for_windows
+    WINEPREFIX=$cache/windows/wine EDDY_TEST_LIMIT=${EDDY_TEST_LIMIT:-300} step 'suite' python3 tests/run.py build/windows
+    grep '^skipped: ' "$log" || true
+    return "$failed"
+}
+
+# Debian has no GoogleTest for Windows, only its sources.
+build_googletest_for_windows() {
+    [[ ! -e $cache/windows/packages/lib/libgtest.a ]] || return 0
+    cmake -S /usr/src/googletest -B "$cache/windows/googletest" -G Ninja --toolchain "$top/tools/mingw.cmake" \
+        -D CMAKE_BUILD_TYPE=Release -D BUILD_GMOCK=OFF -D CMAKE_INSTALL_PREFIX="$cache/windows/packages" &&
+        cmake --build "$cache/windows/googletest" -j "${EDDY_JOBS:-$(nproc)}" --target install
+}
+
+build_for_windows() {
+    cmake --preset dev -B build/windows --toolchain tools/mingw.cmake -D CMAKE_CXX_COMPILER=x86_64-w64-mingw32-g++-posix \
+        -D MINGW_PACKAGES="$cache/windows/packages" -D MINGW_EMULATOR="$top/tools/wine.sh" -D EDDY_MOLD=OFF \
+        -D EDDY_BUILD_EXAMPLES=OFF -D EDDY_BUILD_TLS=OFF -D EDDY_BUILD_HTTP=OFF -D EDDY_BUILD_WS=OFF &&
+        cmake --build build/windows -j "${EDDY_JOBS:-$(nproc)}"
+}
+
 # Runs inside the root, in /eddy.
 inside() {
     local name=$1 failed=0 log=/tmp/eddy-cross.log each
@@ -244,6 +275,11 @@ cross() { # cross SYSTEM
     fi
     if [[ $1 =~ ^(macos|freebsd|netbsd|openbsd)$ ]]; then
         cross_zig "$1"
+        return
+    fi
+    if [[ $1 == windows ]]; then
+        ((EUID == 0)) || die "needs root, for packages: sudo ./dev cross windows"
+        cross_windows
         return
     fi
     describe "$1"
