@@ -276,6 +276,20 @@ TEST(BytesMut, GrowthKeepsTheContent) {
     EXPECT_EQ(grows, "012..xx"sv);
 }
 
+TEST(BytesMut, CopyAssignmentCopiesTheBytes) {
+    bytes_mut from;
+    from.put("text");
+    bytes_mut to;
+    to.put("former text");
+    to = from;
+    from[2] = std::byte{'n'};
+    EXPECT_EQ(to, "text"sv);
+    EXPECT_EQ(from, "tent"sv) << "the copy has its own memory";
+    const bytes_mut& same = to;
+    to = same;
+    EXPECT_EQ(to, "text"sv);
+}
+
 TEST(BytesMut, SplitPartsAreWrittenIndependently) {
     bytes_mut row(16);
     row.put("headbody");

@@ -124,6 +124,32 @@ TEST(CoreSettings, EachHookIsCalledWithoutTheOthers) {
     }
 }
 
+TEST(CoreSettings, TurnCallsTheHooks) {
+    int spawns = 0;
+    int polls = 0;
+    eddy::core core = eddy::core::builder()
+                          .on_task_spawn([&](task_id) { ++spawns; })
+                          .on_before_task_poll([&](task_id) { ++polls; })
+                          .build()
+                          .value();
+    const auto handle = core.handle();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(handle.spawn([] {}).has_value());
+    core.turn(0ns);
+    EXPECT_EQ(spawns, 3);
+    EXPECT_EQ(polls, 3);
+}
+
+TEST(CoreSettings, LoopWithoutIoHasZeroIoMetricsAndTimers) {
+    eddy::core core = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(core.metrics().io().fds_registered, 0u);
+    EXPECT_EQ(core.next_deadline(), std::nullopt);
+    core.run([]() -> task<> {
+        eddy::spawn(eddy::time::sleep(1h)).detach();
+        co_await eddy::yield_now();
+    }());
+    EXPECT_TRUE(core.next_deadline().has_value());
+}
+
 TEST(CoreSettings, TaskSpawnedInParkHookRuns) {
     std::optional<eddy::core_handle> handle;
     bool has_run = false;
@@ -236,13 +262,13 @@ TEST(CoreSettings, TickFetchesAtMostTheEventLimit) {
     EXPECT_GE(turns, 5);
 }
 
-task<> holds(census::life) { co_await eddy::pending<void>(); }
+task<> keeps_alive(census::life) { co_await eddy::pending<void>(); }
 
 /// Spawns tasks that never end by themselves.
 void spawn_forever(eddy::core& core, census& living) {
     core.run([](census& counted) -> task<> {
-        for (int i = 0; i < 5; ++i) eddy::spawn(holds(counted.begin_life())).detach();
-        EXPECT_TRUE(eddy::core_handle::current().spawn(holds(counted.begin_life())).has_value());
+        for (int i = 0; i < 5; ++i) eddy::spawn(keeps_alive(counted.begin_life())).detach();
+        EXPECT_TRUE(eddy::core_handle::current().spawn(keeps_alive(counted.begin_life())).has_value());
         co_await eddy::yield_now();
     }(living));
     EXPECT_EQ(living.alive(), 6);
@@ -268,6 +294,20 @@ TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
     EXPECT_TRUE(may_end.is_open());
     EXPECT_GE(cancels, 2);
     EXPECT_EQ(core.id(), 0u);  // NOLINT(bugprone-use-after-move): it is empty
+}
+
+TEST(CoreSettings, TaskSpawnedByACleanupIsCancelledToo) {
+    census living;
+    eddy::core core;
+    core.run([](census& counted) -> task<> {
+        eddy::spawn(eddy::finally(eddy::pending<void>(), [&counted]() -> task<> {
+            eddy::spawn(keeps_alive(counted.begin_life())).detach();
+            co_await eddy::yield_now();
+        })).detach();
+        co_await eddy::yield_now();
+    }(living));
+    std::move(core).shutdown_timeout(20s);
+    EXPECT_EQ(living.alive(), 0);
 }
 
 TEST(CoreSettings, ShutdownTimeoutDestroysTasksThatDoNotEnd) {

@@ -269,7 +269,7 @@ check_package() {
     "$out/find_package/http"
     "$out/find_package/ws"
     # The library without optimization, which takes a third less time to compile; the user's program with.
-    outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 \
+    outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
     CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \

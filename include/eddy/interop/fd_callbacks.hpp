@@ -6,18 +6,14 @@
 #include <map>
 #include <optional>
 #include <source_location>
-#include <utility>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/waker.hpp>
-#include <eddy/io/async_fd.hpp>
 #include <eddy/io/interest.hpp>
-#include <eddy/io/readiness.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/task/task_owner.hpp>
-#include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
 namespace eddy {
@@ -41,31 +37,25 @@ namespace eddy {
 /// Thread safety: one event loop (`core`). On a runtime with several workers the task may run beside the caller.
 /// Lifetime: the destructor destroys the task. Descriptors stay open.
 /// Cost: an event polls each watched descriptor once, and calls poll(2) for those that may be ready.
-class fd_callbacks {
+class EDDY_API fd_callbacks {
 public:
     /// Calls `on_ready(fd, conditions)` for descriptors, and `on_timer()` after the time of set_timer().
     /// Errors: throws `misuse` if no event loop runs on this thread.
     explicit fd_callbacks(std::function<void(int, io::ready)> on_ready, std::function<void()> on_timer = {},
-                          std::source_location where = std::source_location::current())
-        : on_ready_(std::move(on_ready)), on_timer_(std::move(on_timer)) {
-        tasks_.spawn([this] { return run(); }, where);
-    }
+                          std::source_location where = std::source_location::current());
     fd_callbacks(const fd_callbacks&) = delete;
     fd_callbacks& operator=(const fd_callbacks&) = delete;
     /// Watches no descriptors any more.
-    ~fd_callbacks() = default;
+    ~fd_callbacks();
 
     /// Reports `fd` while one of the conditions `wanted` holds. Replaces the conditions if it is watched already. End
     /// of stream and errors are reported, too: as readable and writable.
     /// Errors: throws std::system_error with the errors of registration::attach(), for example for a regular file.
     /// Preconditions: `fd` is in non-blocking mode.
     /// Lifetime: call unwatch() before the descriptor is closed.
-    void watch(int fd, io::interest wanted, std::source_location where = std::source_location::current()) {
-        watched_.try_emplace(fd, fd, where).first->second.wait_for(wanted);
-        task_.wake_by_ref();
-    }
+    void watch(int fd, io::interest wanted, std::source_location where = std::source_location::current());
     /// Stops watching `fd`. Does nothing if it is not watched.
-    void unwatch(int fd) noexcept { watched_.erase(fd); }
+    void unwatch(int fd) noexcept;
 
     /// Calls the function for the timer once, after `delay`. Replaces the previous delay. The call comes from the
     /// event loop, also if `delay` is zero.
@@ -83,59 +73,11 @@ public:
     }
 
 private:
-    struct watched {
-        io::async_fd<io::fd_view> source;
-        std::optional<io::level_future<io::fd_view>> wait;
-        io::interest wanted = io::interest::readable;
-        io::ready now;  // what the next call of the function reports
+    struct watched;
 
-        watched(int fd, std::source_location where)
-            : source(io::fd_view(fd), io::interest::readable | io::interest::writable, where) {}
-
-        void wait_for(io::interest conditions) noexcept {
-            wanted = conditions;
-            now = io::ready::none;
-            wait.emplace(source.wait(conditions));
-        }
-    };
-
-    task<void> run() {
-        for (;;) {
-            auto events = poll_fn([this](context& cx) { return poll_events(cx); });
-            const bool is_running = co_await events;
-            if (!is_running) co_return;
-            call_functions();
-        }
-    }
-
-    /// Finds the descriptors that are ready. Returns false if the event loop has ended.
-    poll_result<bool> poll_events(context& cx) {
-        task_ = cx.waker();
-        for (auto& [fd, each] : watched_) {
-            const auto seen = each.wait->poll(cx);
-            if (!seen) continue;
-            if (!*seen && seen->error() == errc::runtime_shutdown) return false;
-            const io::ready failed = io::ready::error | io::ready::mask_of(each.wanted);
-            each.wait_for(each.wanted);
-            each.now = seen->value_or(failed);
-            ready_.push_back(fd);
-        }
-        if (timer_ && timer_->poll(cx)) {
-            timer_.reset();
-            is_timer_due_ = true;
-        }
-        return ready_.empty() && !is_timer_due_ ? poll_result<bool>(not_ready) : poll_result<bool>(true);
-    }
-
-    /// Calls the functions for what poll_events() has found. A function may watch and unwatch any descriptor.
-    void call_functions() {
-        for (const int fd : std::exchange(ready_, {})) {
-            const auto found = watched_.find(fd);
-            if (found == watched_.end() || found->second.now.is_empty()) continue;
-            on_ready_(fd, std::exchange(found->second.now, io::ready::none));
-        }
-        if (std::exchange(is_timer_due_, false) && on_timer_) on_timer_();
-    }
+    task<void> run();
+    poll_result<bool> poll_events(context& cx);
+    void call_functions();
 
     std::function<void(int, io::ready)> on_ready_;
     std::function<void()> on_timer_;
