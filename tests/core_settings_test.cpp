@@ -21,6 +21,7 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/net/unix_stream.hpp>
+#include <eddy/task/scope.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/task/task_builder.hpp>
@@ -132,11 +133,33 @@ TEST(CoreSettings, TurnCallsTheHooks) {
                           .on_before_task_poll([&](task_id) { ++polls; })
                           .build()
                           .value();
-    const auto handle = core.handle();
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(handle.spawn([] {}).has_value());
-    core.turn(0ns);
+    core.run([]() -> task<> {
+        for (int i = 0; i < 3; ++i) eddy::spawn([]() -> task<> { co_return; }).detach();
+        co_return;
+    }());
     EXPECT_EQ(spawns, 3);
+    core.turn(0ns);
     EXPECT_EQ(polls, 3);
+}
+
+TEST(CoreSettings, HooksAreNotCalledForChildrenOfAScope) {
+    int calls = 0;
+    int ended = 0;
+    const auto count = [&](task_id) { ++calls; };
+    eddy::core core = eddy::core::builder().on_task_spawn(count).on_before_task_poll(count).build().value();
+    core.run([](int& ends) -> task<> {
+        co_await eddy::scope([&ends](auto& s) -> task<> {
+            for (int i = 0; i < 3; ++i) {
+                s.spawn([&ends]() -> task<> {
+                    co_await eddy::yield_now();
+                    ++ends;
+                });
+            }
+            co_return;
+        });
+    }(ended));
+    EXPECT_EQ(ended, 3);
+    EXPECT_EQ(calls, 0) << "they have no task_id";
 }
 
 TEST(CoreSettings, LoopWithoutIoHasZeroIoMetricsAndTimers) {
@@ -294,6 +317,17 @@ TEST(CoreSettings, ShutdownTimeoutCancelsGracefully) {
     EXPECT_TRUE(may_end.is_open());
     EXPECT_GE(cancels, 2);
     EXPECT_EQ(core.id(), 0u);  // NOLINT(bugprone-use-after-move): it is empty
+}
+
+TEST(CoreSettings, ShutdownTimeoutCancelsTasksThatHaveNotBegun) {
+    census living;
+    eddy::core core;
+    for (int i = 0; i < 1000; ++i) {  // more than are polled between two ticks of the driver
+        EXPECT_TRUE(core.handle().spawn(keeps_alive(living.begin_life())).has_value());
+    }
+    EXPECT_EQ(living.alive(), 1000);
+    std::move(core).shutdown_timeout(20s);
+    EXPECT_EQ(living.alive(), 0);
 }
 
 TEST(CoreSettings, TaskSpawnedByACleanupIsCancelledToo) {

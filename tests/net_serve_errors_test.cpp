@@ -213,12 +213,16 @@ TEST(NetServe, HandlersErrorsReachTheHook) {
     std::vector<eddy::unobserved_error> errors;
     int calls = 0;
     const auto handler = [&](tcp_stream) -> eddy::task<eddy::result<void>> {
-        if (++calls == 1) throw std::runtime_error("thrown by a handler");
-        end.cancel();
+        switch (++calls) {
+        case 1: throw std::runtime_error("thrown by a handler");
+        case 2: throw std::system_error(make_error_code(std::errc::broken_pipe), "a handler");
+        case 3: throw 3;
+        default: end.cancel();
+        }
         co_return std::unexpected(make_error_code(std::errc::protocol_error));
     };
     const auto client = [&]() -> eddy::task<void> {
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 4; ++i) {
             auto stream = (co_await tcp_stream::connect(at)).value();
             std::array<std::byte, 1> into{};
             static_cast<void>(co_await stream.read(into));
@@ -228,13 +232,16 @@ TEST(NetServe, HandlersErrorsReachTheHook) {
     const unsigned line = std::source_location::current().line() + 1;
     auto both = eddy::join(serve(std::move(listener), handler, std::move(options)), client());
     const auto done = within(core, std::move(both));
-    EXPECT_EQ(done.first.value().failed, 2u);
-    ASSERT_EQ(errors.size(), 2u);
+    EXPECT_EQ(done.first.value().failed, 4u);
+    ASSERT_EQ(errors.size(), 4u);
     EXPECT_EQ(errors[0].message, "thrown by a handler");
     EXPECT_NE(errors[0].exception, nullptr);
-    EXPECT_EQ(errors[1].code, std::errc::protocol_error);
-    EXPECT_EQ(errors[1].exception, nullptr);
-    EXPECT_EQ(errors[1].spawned_at.line(), line);
+    EXPECT_EQ(errors[1].code, std::errc::broken_pipe);
+    EXPECT_EQ(errors[1].message, "a handler: " + make_error_code(std::errc::broken_pipe).message());
+    EXPECT_EQ(errors[2].message, "an exception that is not a std::exception");
+    EXPECT_EQ(errors[3].code, std::errc::protocol_error);
+    EXPECT_EQ(errors[3].exception, nullptr);
+    EXPECT_EQ(errors[3].spawned_at.line(), line);
 }
 
 TEST(NetServe, HandlersErrorIsPrintedByDefault) {

@@ -3,10 +3,14 @@
 #include "driver/poll.hpp"
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <thread>
@@ -127,6 +131,94 @@ TEST_F(PollDriver, RefusesInvalidWatchesLikeEpoll) {
     std::FILE* const file = std::tmpfile();
     EXPECT_EQ(driver->watch(::fileno(file), &key, interest::readable).error(), std::errc::operation_not_permitted);
     std::fclose(file);
+}
+
+TEST_F(PollDriver, DescriptorsOutsideOfTheTableAreNotWatched) {
+    for (const int fd : {-1, 1'000'000}) {
+        EXPECT_EQ(driver->unwatch(fd).error(), std::errc::no_such_file_or_directory);
+        driver->rearm(fd, &key, ready::readable);  // does nothing
+    }
+    EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(PollDriver, TickReportsAtMostTheLimit) {
+    driver = poll_driver::make(1).value();
+    auto first = make_pipe();
+    auto second = make_pipe();
+    ASSERT_TRUE(driver->watch(first.first.get(), &key, interest::readable));
+    ASSERT_TRUE(driver->watch(second.first.get(), &other_key, interest::readable));
+    write_to(first.second);
+    write_to(second.second);
+    auto reported = tick();
+    EXPECT_EQ(reported.size(), 1u);
+    reported.merge(tick());
+    EXPECT_EQ(reported.size(), 2u) << "the next tick begins after the source that was reported";
+}
+
+TEST_F(PollDriver, ErrorOfAPipeWithoutReaderIsReported) {
+    auto ends = make_pipe();
+    ASSERT_TRUE(driver->watch(ends.second.get(), &key, interest::readable));
+    ends.first.reset();
+    EXPECT_TRUE(tick()[&key].is_error());
+    driver->rearm(ends.second.get(), &key, ready::read_closed);
+    EXPECT_TRUE(tick()[&key].is_write_closed());
+    ASSERT_TRUE(driver->watch_again(ends.second.get(), &key, interest::writable));
+    EXPECT_TRUE(tick()[&key].is_write_closed());
+}
+
+TEST_F(PollDriver, FailedSystemCallIsTheErrorOfTheTick) {
+    std::vector<std::pair<unique_fd, unique_fd>> pipes;
+    std::vector<int> keys(10);
+    for (int& each : keys) {
+        pipes.push_back(make_pipe());
+        ASSERT_TRUE(driver->watch(pipes.back().first.get(), &each, interest::readable));
+    }
+    write_to(pipes[0].second);
+    rlimit former{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &former), 0);
+    const rlimit less{.rlim_cur = 3, .rlim_max = former.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &less), 0);  // poll(2) refuses more descriptors than the process may open
+    int reports = 0;
+    const auto failed = driver->turn(0ns, [&](void*, ready) { ++reports; });
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &former), 0);
+    EXPECT_EQ(failed.error(), std::errc::invalid_argument);
+    EXPECT_EQ(reports, 0);
+    EXPECT_EQ(tick(), (std::map<void*, ready>{{&keys[0], ready::readable}}));
+}
+
+int written_by_signal = -1;
+
+TEST_F(PollDriver, SignalDoesNotEndTheWait) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    written_by_signal = to.get();
+    struct sigaction act{};
+    struct sigaction former{};
+    act.sa_handler = [](int) { static_cast<void>(::write(written_by_signal, "x", 1)); };
+    ASSERT_EQ(::sigaction(SIGALRM, &act, &former), 0);
+    const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 5000}};
+    ASSERT_EQ(::setitimer(ITIMER_REAL, &soon, nullptr), 0);
+    EXPECT_TRUE(tick(60s)[&key].is_readable());
+    ASSERT_EQ(::sigaction(SIGALRM, &former, nullptr), 0);
+}
+
+TEST_F(PollDriver, AlarmAfterTheEndOfTheClockNeverRings) {
+    driver->set_alarm(std::chrono::nanoseconds::max());
+    EXPECT_TRUE(tick().empty());
+    EXPECT_FALSE(last.was_woken);
+}
+
+TEST_F(PollDriver, ForkedChildDoesNotUseTheSet) {
+    auto [from, to] = make_pipe();
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        driver->rearm(from.get(), &key, ready::readable);
+        ::_exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 TEST_F(PollDriver, UnwatchKeepsOtherDescriptors) {

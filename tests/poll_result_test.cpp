@@ -79,6 +79,31 @@ TEST(PollResult, AssignmentReplacesTheOutput) {
     EXPECT_EQ(**other, 2);
 }
 
+TEST(PollResult, CopyAssignmentLeavesTheSourceUnchanged) {
+    const poll_result<std::string> from = std::string("a text that is too long for the object itself");
+    const poll_result<std::string> none = not_ready;
+    poll_result<std::string> into = not_ready;
+    into = from;
+    EXPECT_EQ(*into, *from);
+    auto& same = into;
+    into = std::move(same);  // to itself
+    EXPECT_EQ(*into, *from);
+    into = none;
+    EXPECT_FALSE(into.is_ready());
+}
+
+#if defined(_GLIBCXX_ASSERTIONS)
+TEST(PollResultDeathTest, AccessToAMissingOutputIsReported) {
+    poll_result<std::string> none = not_ready;
+    const auto& unchanged = none;
+    EXPECT_DEATH(static_cast<void>(*none), "is_ready_");
+    EXPECT_DEATH(static_cast<void>(*unchanged), "is_ready_");
+    EXPECT_DEATH(static_cast<void>(*std::move(none)), "is_ready_");
+    EXPECT_DEATH(static_cast<void>(none->size()), "is_ready_");
+    EXPECT_DEATH(static_cast<void>(unchanged->size()), "is_ready_");
+}
+#endif
+
 TEST(PollResult, DestructorDestroysTheOutput) {
     const auto counted = std::make_shared<int>(1);
     {

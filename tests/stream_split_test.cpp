@@ -108,6 +108,14 @@ TEST(StreamSplit, HalfWorksAfterTheOtherIsDropped) {
     EXPECT_EQ(assert_ready(by_hand{reader.next()}.poll()), std::nullopt);
 }
 
+TEST(StreamSplit, SecondStartSendWithoutPollReadyIsMisuse) {
+    auto halves = streams::split<std::uint64_t>(echo(1));
+    EXPECT_TRUE(halves.writer.start_send(std::uint64_t{7}));
+    EXPECT_TRUE(support::text_of_misuse([&] {
+                    static_cast<void>(halves.writer.start_send(std::uint64_t{8}));
+                }).contains("poll_ready()"));
+}
+
 TEST(StreamSplit, ReuniteAcceptsOnlyTwoHalvesOfOneObject) {
     auto first = streams::split<std::uint64_t>(echo(1));
     auto second = streams::split<std::uint64_t>(echo(1));

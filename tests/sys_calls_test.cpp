@@ -20,6 +20,7 @@
 #include "support/selector.hpp"
 #include "sys/accept_error.hpp"
 #include "sys/sockaddr.hpp"
+#include "sys/syscall.hpp"
 
 namespace {
 
@@ -46,6 +47,14 @@ TEST(SysSocketOption, OptionThatTheSystemLacksIsNotSupported) {
     EXPECT_EQ(sys::get_flag(socket, none).error(), std::errc::not_supported);
     EXPECT_EQ(sys::set_flag(socket, none, true).error(), std::errc::not_supported);
     EXPECT_EQ(sys::get_number(socket, none).error(), std::errc::not_supported);
+}
+
+TEST(SysDescriptor, QuestionsAboutAClosedDescriptorAreErrors) {
+    EXPECT_EQ(sys::access_mode(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::is_nonblocking(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::is_fifo(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::check_pollable(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::check_open(-1).error(), std::errc::bad_file_descriptor);
 }
 
 TEST(SysAddress, TruncatedAddressIsInvalid) {

@@ -268,6 +268,7 @@ check_package() {
     ((!all)) || for level in 1 2 3; do "$out/find_package/user_O$level"; done
     "$out/find_package/http"
     "$out/find_package/ws"
+    "$out/find_package/sanitized"
     # The library without optimization, which takes a third less time to compile; the user's program with.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON

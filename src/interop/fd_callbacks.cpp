@@ -10,7 +10,6 @@
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/io/async_fd.hpp>
-#include <eddy/io/readiness.hpp>
 
 namespace eddy {
 

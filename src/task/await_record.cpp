@@ -180,6 +180,11 @@ void await_record::print() {
         }
     }
     std::fprintf(stderr, "eddy: tasks wait at %zu %s\n", counts.size(), counts.size() == 1 ? "place" : "places");
+    // relaxed: see check_not_awaited().
+    if (!has_await_records.load(std::memory_order_relaxed)) {
+        std::fputs("eddy: only waits in files that were compiled with EDDY_CHECKS=1 are known, and there were none\n",
+                   stderr);
+    }
     for (const auto& [at, count] : counts) {
         const auto& [file, line, function] = at;
         const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +

@@ -197,6 +197,18 @@ void free_block_elsewhere(void* block) noexcept {
     if (++heap->batch_length == batch_size) flush_batch(*heap);
 }
 
+#ifdef EDDY_POOL_IS_MALLOC
+void* allocate_block_of_library(std::size_t size) {
+    return ::operator new(size, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
+}
+void free_block_of_library(void* block, std::size_t size) noexcept {
+    ::operator delete(block, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
+}
+#else
+void* allocate_block_of_library(std::size_t size) { return allocate_block(size); }
+void free_block_of_library(void* block, std::size_t size) noexcept { free_block_of(block, size); }
+#endif
+
 void flush_freed_blocks() noexcept {
     // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
     if (auto* const heap = static_cast<owned_heap*>(this_thread_heap)) flush_batch(*heap);

@@ -15,7 +15,7 @@
 // allocation is a pop from a plain list, and a free is a push. A block freed on another thread returns through the
 // owner's lock-free list, in batches. When a thread exits, its heap is kept for the next thread that needs one.
 //
-// In a sanitizer build each block is allocated by operator new, so that the sanitizer tracks it.
+// In a library that a sanitizer checks, each block is allocated by operator new, so that the sanitizer tracks it.
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define EDDY_POOL_IS_MALLOC 1
@@ -57,16 +57,17 @@ EDDY_API void* allocate_block_slowly(std::size_t size);
 /// Returns a block to the heap of another thread.
 EDDY_API void free_block_elsewhere(void* block) noexcept;
 
-// Two inline namespaces, so that a program may link translation units built with and without a sanitizer.
+/// allocate_block() and free_block_of() of the library, which uses the pool unless a sanitizer checks the library.
+[[nodiscard]] EDDY_API void* allocate_block_of_library(std::size_t size);
+EDDY_API void free_block_of_library(void* block, std::size_t size) noexcept;
+
+// A program that a sanitizer checks may link a library that none checks. The library allocates objects that the program
+// frees, so both must use the same functions. Two inline namespaces keep the two definitions apart.
 #ifdef EDDY_POOL_IS_MALLOC
-inline namespace from_malloc {
-[[nodiscard]] inline void* allocate_block(std::size_t size) {
-    return ::operator new(size, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
-}
-inline void free_block_of(void* block, std::size_t size) noexcept {
-    ::operator delete(block, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
-}
-}  // namespace from_malloc
+inline namespace from_library {
+[[nodiscard]] inline void* allocate_block(std::size_t size) { return allocate_block_of_library(size); }
+inline void free_block_of(void* block, std::size_t size) noexcept { free_block_of_library(block, size); }
+}  // namespace from_library
 #else
 inline namespace from_pool {
 /// Returns `size` bytes, aligned to 16, or to 128 if `size` is a multiple of 128.

@@ -12,6 +12,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/io/readiness.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/task/task_owner.hpp>
 #include <eddy/time/sleep.hpp>

@@ -132,18 +132,9 @@ public:
     /// Destroys the core and its tasks now, as the destructor does.
     void shutdown_now() && noexcept { const core mine(std::move(*this)); }
     // Lvalue overload: reports the misuse with one static_assert.
-    template <class... A>
-    auto shutdown_timeout(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_on_idle(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
-    template <class... A>
-    auto shutdown_now(A&&...) & {
-        return detail::refuse_lvalue<A...>();
-    }
+    auto shutdown_timeout(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_on_idle(auto&&... a) & { return detail::refuse_lvalue(a...); }
+    auto shutdown_now(auto&&... a) & { return detail::refuse_lvalue(a...); }
 
     /// Returns a handle for this thread, or one for other threads.
     [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {

@@ -11,8 +11,8 @@ namespace eddy {
 /// the program with a message. An empty function is not called.
 ///
 /// An event loop has no threads of its own, so it does not call thread_start and thread_stop. It calls the callbacks of
-/// tasks for tasks that have a number; main futures and tasks of core_handle::spawn() and core_remote::spawn() have
-/// none.
+/// tasks for tasks that have a number. Main futures, children of a scope, and tasks of core_handle::spawn() and
+/// core_remote::spawn() have none.
 struct runtime_hooks {
     std::function<void()> thread_start;             ///< on each new thread, workers and blocking threads
     std::function<void()> thread_stop;              ///< on each thread before it ends
