@@ -49,7 +49,7 @@ TEST(SysSocketOption, OptionThatTheSystemLacksIsNotSupported) {
     EXPECT_EQ(sys::get_number(socket, none).error(), std::errc::not_supported);
 }
 
-TEST(SysDescriptor, QuestionsAboutAClosedDescriptorAreErrors) {
+TEST(SysDescriptor, CallsOnAnInvalidDescriptorFail) {
     EXPECT_EQ(sys::access_mode(-1).error(), std::errc::bad_file_descriptor);
     EXPECT_EQ(sys::is_nonblocking(-1).error(), std::errc::bad_file_descriptor);
     EXPECT_EQ(sys::is_fifo(-1).error(), std::errc::bad_file_descriptor);

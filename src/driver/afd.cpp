@@ -262,20 +262,10 @@ void afd_driver::complete(source& done) noexcept {
 
 // ---- A tick ----
 
-void afd_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
-    const auto now = clock::now();
-    if (alarm_at_ && now < *alarm_at_) return;
-    alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
-}
-
 /// Waits until there is an event of a source or a wake-up, or until the time is over.
 result<driver_tick> afd_driver::wait(max_wait timeout) noexcept {
-    if (alarm_at_) {
-        const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
-        timeout = timeout ? std::min(*timeout, left) : left;
-    }
     reports_.clear();
-    for (sys::countdown time(timeout);; time.update()) {
+    for (sys::countdown time(alarm_.limit(timeout));; time.update()) {
         auto& entries = completions_->entries;
         const int milliseconds = sys::to_milliseconds(time.left());
         const DWORD limit = milliseconds < 0 ? INFINITE : static_cast<DWORD>(milliseconds);
@@ -288,7 +278,7 @@ result<driver_tick> afd_driver::wait(max_wait timeout) noexcept {
         }
         const driver_tick done = collect();
         if (done.events == 0 && !done.was_woken && !time.is_over()) continue;
-        if (alarm_at_ && *alarm_at_ <= clock::now()) alarm_at_.reset();
+        alarm_.reset_if_due();
         return done;
     }
 }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -13,6 +12,7 @@
 
 #include "driver/driver.hpp"
 #include "driver/rearmed_io.hpp"
+#include "driver/tick_alarm.hpp"
 
 namespace eddy::detail {
 
@@ -80,7 +80,7 @@ public:
     void wake() noexcept;
     /// Does nothing: the alarm is a part of the timeout of each tick.
     [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
     /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
     void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
     /// Returns -1: no other event queue can watch a completion port.
@@ -88,7 +88,6 @@ public:
     void close() noexcept;
 
 private:
-    using clock = std::chrono::steady_clock;
     using system_handle = void*;
 
     class source;
@@ -133,7 +132,7 @@ private:
     // Used only by the thread that runs a tick.
     std::unique_ptr<completions> completions_;
     std::vector<report> reports_;
-    std::optional<clock::time_point> alarm_at_;
+    tick_alarm alarm_;
 };
 
 static_assert(driver_like<afd_driver>);

@@ -220,19 +220,9 @@ void kqueue_driver::close() noexcept {
 
 // ---- A tick ----
 
-void kqueue_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
-    const auto now = clock::now();
-    if (alarm_at_ && now < *alarm_at_) return;
-    alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
-}
-
 /// Waits until a source has something to report, a wake-up has come, or the time is over.
 result<driver_tick> kqueue_driver::wait(max_wait timeout) noexcept {
-    if (alarm_at_) {
-        const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
-        timeout = timeout ? std::min(*timeout, left) : left;
-    }
-    for (sys::countdown time(timeout);;) {
+    for (sys::countdown time(alarm_.limit(timeout));;) {
         const int fetched = sys::wait_for_kevents(queue_.get(), events_, time.left());
         if (fetched < 0 && errno != EINTR) return std::unexpected(sys::last_error());
         const driver_tick done = collect(static_cast<std::size_t>(std::max(fetched, 0)));
@@ -240,7 +230,7 @@ result<driver_tick> kqueue_driver::wait(max_wait timeout) noexcept {
             time.update();
             if (!time.is_over()) continue;
         }
-        if (alarm_at_ && *alarm_at_ <= clock::now()) alarm_at_.reset();
+        alarm_.reset_if_due();
         return done;
     }
 }

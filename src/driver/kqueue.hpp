@@ -10,6 +10,7 @@
 #include <eddy/detail/atomic.hpp>
 
 #include "driver/driver.hpp"
+#include "driver/tick_alarm.hpp"
 #include "driver/wake_pipe.hpp"
 #include "sys/fd.hpp"
 #include "sys/fork.hpp"
@@ -73,7 +74,7 @@ public:
     void wake() noexcept;
     /// Does nothing: the alarm is a part of the timeout of each tick.
     [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
     /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
     void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
     /// Returns the descriptor of the kqueue; -1 after close().
@@ -81,8 +82,6 @@ public:
     void close() noexcept;
 
 private:
-    using clock = std::chrono::steady_clock;
-
     /// The key and the interest of a watched descriptor. The entry of a descriptor that is not watched has no key.
     struct watched_fd {
         source_key key = nullptr;
@@ -122,7 +121,7 @@ private:
     // Used only by the thread that runs a tick.
     std::vector<struct kevent> events_;
     std::vector<report> reports_;
-    std::optional<clock::time_point> alarm_at_;
+    tick_alarm alarm_;
 };
 
 static_assert(driver_like<kqueue_driver>);

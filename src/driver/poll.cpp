@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "sys/countdown.hpp"
@@ -151,19 +150,9 @@ void poll_driver::rearm(int fd, source_key key, io::ready cleared) noexcept {
 
 // ---- A tick ----
 
-void poll_driver::set_alarm(std::chrono::nanoseconds delay) noexcept {
-    const auto now = clock::now();
-    if (alarm_at_ && now < *alarm_at_) return;
-    alarm_at_ = delay < clock::time_point::max() - now ? now + delay : clock::time_point::max();
-}
-
 /// Waits until there is an event of a source or a wake-up, or until the time is over.
 result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
-    if (alarm_at_) {
-        const auto left = std::max<std::chrono::nanoseconds>(*alarm_at_ - clock::now(), std::chrono::nanoseconds{0});
-        timeout = timeout ? std::min(*timeout, left) : left;
-    }
-    for (sys::countdown time(timeout);; time.update()) {
+    for (sys::countdown time(alarm_.limit(timeout));; time.update()) {
         prepare();
         // After an error, revents has the values from before the call.
         const bool failed = wait_once(polled_.fds, time.left()) < 0;
@@ -172,7 +161,7 @@ result<driver_tick> poll_driver::wait(max_wait timeout) noexcept {
         const driver_tick done = collect();
         if (failed && error != std::errc::interrupted) return std::unexpected(error);
         if (done.events == 0 && !done.was_woken && !time.is_over()) continue;
-        if (alarm_at_ && *alarm_at_ <= clock::now()) alarm_at_.reset();
+        alarm_.reset_if_due();
         return done;
     }
 }

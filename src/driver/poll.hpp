@@ -7,13 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
 
 #include "driver/driver.hpp"
 #include "driver/rearmed_io.hpp"
+#include "driver/tick_alarm.hpp"
 #include "driver/wake_pipe.hpp"
 #include "sys/fork.hpp"
 
@@ -75,7 +75,7 @@ public:
     void wake() noexcept;
     /// Does nothing: the alarm is a part of the timeout of each tick.
     [[nodiscard]] static result<void> make_alarm() noexcept { return ok(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept;
+    void set_alarm(std::chrono::nanoseconds delay) noexcept { alarm_.set(delay); }
     /// Calls wake(): another thread cannot change the timeout of a tick that has begun.
     void wake_within(std::chrono::nanoseconds) noexcept { wake(); }
     /// Returns -1: poll(2) has no descriptor that another event queue could watch.
@@ -83,8 +83,6 @@ public:
     void close() noexcept;
 
 private:
-    using clock = std::chrono::steady_clock;
-
     /// Descriptors and their keys, in the same order. poll(2) requires an array of pollfd.
     struct poll_set {
         std::vector<pollfd> fds;
@@ -134,7 +132,7 @@ private:
     // Used only by the thread that runs a tick.
     poll_set polled_;       // a copy of set_, with the reports of poll(2)
     std::size_t last_ = 0;  // the index of the source that was reported last
-    std::optional<clock::time_point> alarm_at_;
+    tick_alarm alarm_;
 };
 
 static_assert(driver_like<poll_driver>);
