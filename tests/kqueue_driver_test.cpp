@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <sys/event.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -20,6 +22,10 @@
 #include <gtest/gtest.h>
 
 #include "sys/syscall.hpp"
+
+#if defined(EDDY_KQUEUE_EMULATION)
+#include "support/kqueue/faults.hpp"
+#endif
 
 using namespace std::chrono_literals;
 using eddy::detail::kqueue_driver;
@@ -207,6 +213,8 @@ TEST_F(KqueueDriver, RefusesInvalidWatchesLikeEpoll) {
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     EXPECT_EQ(driver->watch(from.get(), &key, interest::readable).error(), std::errc::file_exists);
     EXPECT_EQ(driver->watch(-1, &key, interest::readable).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(driver->unwatch(-1).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(driver->unwatch(1 << 20).error(), std::errc::no_such_file_or_directory);
     EXPECT_EQ(driver->unwatch(to.get()).error(), std::errc::no_such_file_or_directory);
     EXPECT_EQ(driver->watch_again(to.get(), &key, interest::readable).error(), std::errc::no_such_file_or_directory);
     std::FILE* const file = std::tmpfile();
@@ -359,5 +367,157 @@ TEST_F(KqueueDriver, ForkedChildDoesNotCloseReusedDescriptorNumber) {
     EXPECT_TRUE(tick(1h).empty());
     EXPECT_TRUE(last.was_woken);
 }
+
+#if defined(EDDY_KQUEUE_EMULATION)
+// ---- Failures ----
+
+using support::next_kqueue_faults;
+
+constexpr unsigned added = EV_ADD;
+constexpr unsigned removed = EV_DELETE;
+
+/// Expects that make() fails with `error`, because of the failures that the test has prepared.
+void expect_make_fails(std::errc error) {
+    const auto made = kqueue_driver::make(8);
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+    next_kqueue_faults = {};
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error(), error);
+}
+
+TEST_F(KqueueDriver, MakeReportsFailedCalls) {
+    next_kqueue_faults.creation = ENOMEM;
+    expect_make_fails(std::errc::not_enough_memory);
+    next_kqueue_faults.descriptor_flags = EBADF;
+    expect_make_fails(std::errc::bad_file_descriptor);
+    // Without EVFILT_USER, the wake-ups need a filter for reading.
+    next_kqueue_faults.changes = {{EVFILT_USER, added, EINVAL}, {EVFILT_READ, added, ENOMEM}};
+    expect_make_fails(std::errc::not_enough_memory);
+    next_kqueue_faults.changes = {{EVFILT_USER, added, EINVAL, true}, {EVFILT_READ, added, EACCES, true}};
+    expect_make_fails(std::errc::permission_denied);
+}
+
+// Without EVFILT_USER, make() creates a pipe after the kqueue.
+TEST_F(KqueueDriver, MakeReportsShortageOfDescriptors) {
+    const auto next_descriptor = [] { return unique_fd(::dup(0)).get(); };
+    const int first = next_descriptor();
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    kqueue_has_user_filter = false;
+    int failures = 0;
+    bool is_made = false;
+    for (rlim_t limit = 3; limit != 1024 && !is_made; ++limit) {
+        const rlimit few{limit, before.rlim_max};
+        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+        const auto made = kqueue_driver::make(8);
+        is_made = made.has_value();
+        if (is_made) continue;
+        ++failures;
+        EXPECT_EQ(made.error(), std::errc::too_many_files_open);
+    }
+    kqueue_has_user_filter = true;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_TRUE(is_made);
+    EXPECT_EQ(next_descriptor(), first) << "a descriptor has leaked";
+    EXPECT_GE(failures, 7) << "the kqueue has five descriptors, and the pipe two";
+}
+
+TEST_F(KqueueDriver, FailedWatchLeavesNothingWatched) {
+    auto [near, far] = make_sockets();
+    write_to(far);
+    for (const bool fails_call : {false, true}) {
+        next_kqueue_faults.changes = {{EVFILT_WRITE, added, ENOMEM, fails_call}};
+        EXPECT_EQ(driver->watch(near.get(), &key, both).error(), std::errc::not_enough_memory);
+        EXPECT_TRUE(next_kqueue_faults.have_happened());
+        EXPECT_TRUE(tick().empty()) << "the filter for reading remains";
+        EXPECT_EQ(driver->unwatch(near.get()).error(), std::errc::no_such_file_or_directory);
+    }
+    ASSERT_TRUE(driver->watch(near.get(), &key, both));
+    EXPECT_EQ(tick()[&key], ready::readable | ready::writable);
+}
+
+TEST_F(KqueueDriver, FirstOfTwoErrorsIsReported) {
+    auto [near, far] = make_sockets();
+    next_kqueue_faults.changes = {{EVFILT_WRITE, added, EACCES}, {EVFILT_READ, added, ENOMEM}};
+    EXPECT_EQ(driver->watch(near.get(), &key, both).error(), std::errc::not_enough_memory);
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+}
+
+TEST_F(KqueueDriver, OnlyPriorityInterestNeedsPriorityFilter) {
+    auto [near, far] = make_connection();
+    const auto refused = [] { next_kqueue_faults.changes = {{EVFILT_EXCEPT, added, EINVAL}}; };
+    refused();
+    ASSERT_TRUE(driver->watch(near.get(), &key, interest::readable | interest::priority));
+    write_to(far);
+    EXPECT_EQ(tick(1h)[&key], ready::readable);
+    ASSERT_TRUE(driver->unwatch(near.get()));
+    refused();
+    EXPECT_EQ(driver->watch(near.get(), &key, interest::priority).error(), std::errc::invalid_argument);
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+    EXPECT_EQ(driver->unwatch(near.get()).error(), std::errc::no_such_file_or_directory);
+}
+
+TEST_F(KqueueDriver, PriorityFilterWithoutUrgentByteReportsReadable) {
+    auto [near, far] = make_connection();
+    ASSERT_TRUE(driver->watch(near.get(), &key, interest::priority));
+    next_kqueue_faults.hides_urgent = true;
+    ASSERT_EQ(::send(far.get(), "!", 1, MSG_OOB), 1);
+    EXPECT_EQ(tick(1h)[&key], ready::readable);
+}
+
+TEST_F(KqueueDriver, UnwatchRemovesOtherFiltersAfterAnError) {
+    auto [near, far] = make_sockets();
+    ASSERT_TRUE(driver->watch(near.get(), &key, both));
+    EXPECT_EQ(tick()[&key], ready::writable);
+    next_kqueue_faults.changes = {{EVFILT_WRITE, removed, EPERM}};
+    EXPECT_EQ(driver->unwatch(near.get()).error(), std::errc::operation_not_permitted);
+    write_to(far);
+    EXPECT_TRUE(tick().empty());
+}
+
+// After the failure, the descriptor may still have the filters of the former interest. unwatch() removes all of them.
+TEST_F(KqueueDriver, UnwatchAfterFailedWatchAgainRemovesAllFilters) {
+    auto [near, far] = make_sockets();
+    ASSERT_TRUE(driver->watch(near.get(), &key, interest::readable));
+    next_kqueue_faults.changes = {{EVFILT_READ, removed, ENOMEM}, {EVFILT_WRITE, added, ENOMEM}};
+    EXPECT_EQ(driver->watch_again(near.get(), &key, interest::writable).error(), std::errc::not_enough_memory);
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+    write_to(far);
+    EXPECT_EQ(tick()[&key], ready::readable) << "the former filter is in place";
+    ASSERT_TRUE(driver->unwatch(near.get()));
+    write_to(far);
+    EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(KqueueDriver, InterruptedChangeIsRepeated) {
+    auto [from, to] = make_pipe();
+    next_kqueue_faults.changes = {{EVFILT_READ, added, EINTR, true}};
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+    write_to(to);
+    EXPECT_EQ(tick()[&key], ready::readable);
+}
+
+TEST_F(KqueueDriver, TickReportsFailedWait) {
+    next_kqueue_faults.wait = ENOMEM;
+    const auto failed = driver->turn(1h, [](void*, ready) { ADD_FAILURE() << "an event"; });
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error(), std::errc::not_enough_memory);
+    driver->wake();
+    EXPECT_TRUE(tick(1h).empty());
+    EXPECT_TRUE(last.was_woken) << "the next tick works";
+}
+
+TEST_F(KqueueDriver, InterruptedTickWaitsForTheRest) {
+    auto [from, to] = make_pipe();
+    write_to(to);
+    ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
+    next_kqueue_faults.wait = EINTR;
+    EXPECT_EQ(tick(1h)[&key], ready::readable);
+    next_kqueue_faults.wait = EINTR;
+    EXPECT_TRUE(tick(0ns).empty()) << "the time is over";
+    EXPECT_TRUE(next_kqueue_faults.have_happened());
+}
+#endif
 
 }  // namespace

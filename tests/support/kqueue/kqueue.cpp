@@ -43,7 +43,11 @@
 #include <span>
 #include <utility>
 
+#include "faults.hpp"
+
 namespace {
+
+using support::next_kqueue_faults;
 
 using clock_type = std::chrono::steady_clock;
 
@@ -232,7 +236,7 @@ private:
             made.flags |= EV_EOF;
             if ((bits & EPOLLERR) != 0 && !is_pipe(fd)) made.fflags = ECONNRESET;
         }
-        if (filter == EVFILT_EXCEPT) made.fflags = NOTE_OOB;
+        if (filter == EVFILT_EXCEPT && !std::exchange(next_kqueue_faults.hides_urgent, false)) made.fflags = NOTE_OOB;
         int bytes = 0;
         if (filter == EVFILT_READ && ::ioctl(fd, FIONREAD, &bytes) == 0) made.data = bytes;
         return made;
@@ -303,6 +307,25 @@ bool publish(int fd, emulated* queue) {
     return true;
 }
 
+/// Returns whether a failure is due, and sets errno to it.
+bool fails(int& error) {
+    if (error == 0) return false;
+    errno = std::exchange(error, 0);
+    return true;
+}
+
+/// Returns the error of the failure that is due for this change; 0 if there is none.
+int take_change_fault(const struct kevent& wish, bool fails_call) {
+    auto& all = next_kqueue_faults.changes;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const support::kqueue_change_fault& each) {
+        return each.fails_call == fails_call && each.filter == wish.filter && (each.flags & wish.flags) != 0;
+    });
+    if (found == all.end()) return 0;
+    const int error = found->error;
+    all.erase(found);
+    return error;
+}
+
 timespec as_timespec(clock_type::duration left) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
     return {static_cast<std::time_t>(seconds.count()),
@@ -315,6 +338,7 @@ bool kqueue_has_user_filter = true;
 
 extern "C" int kqueue() {
     [[maybe_unused]] static const int installed = ::pthread_atfork(nullptr, nullptr, &forget_all);
+    if (fails(next_kqueue_faults.creation)) return -1;
     emulated* const made = emulated::make();
     if (made == nullptr) return -1;
     const int fd = made->outer();
@@ -332,6 +356,7 @@ extern "C" int fcntl(int fd, int command, ...) {
     // SAFETY: the kernel reads an argument that the command does not have as an unused register.
     void* const argument = va_arg(rest, void*);
     va_end(rest);
+    if (command == F_SETFD && find(fd) != nullptr && fails(next_kqueue_faults.descriptor_flags)) return -1;
     const int answer = static_cast<int>(::syscall(SYS_fcntl, fd, command, argument));
     if (answer < 0 || (command != F_DUPFD && command != F_DUPFD_CLOEXEC)) return answer;
     emulated* const queue = find(fd);
@@ -351,10 +376,15 @@ extern "C" int kevent(int queue, const struct kevent* changes, int change_count,
         errno = EBADF;
         return -1;
     }
+    if (change_count == 0 && fails(next_kqueue_faults.wait)) return -1;
+    for (int i = 0; i < change_count; ++i) {
+        if (int error = take_change_fault(changes[i], true); fails(error)) return -1;
+    }
     int receipts = 0;
     for (int i = 0; i < change_count; ++i) {
         struct kevent each = changes[i];  // a copy: both arrays may be the same
-        const int error = all->change(each);
+        const int fault = take_change_fault(each, false);
+        const int error = fault != 0 ? fault : all->change(each);
         if (error == 0 && (each.flags & EV_RECEIPT) == 0) continue;
         if (receipts == event_count) {
             errno = error;
