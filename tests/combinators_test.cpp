@@ -464,6 +464,18 @@ TEST(MaybeDone, KeepsItsOutputUntilTaken) {
     EXPECT_THROW(static_cast<void>(hand.future().take_output()), eddy::misuse);
 }
 
+TEST(MaybeDone, MoveTakesTheFutureOrTheOutput) {
+    script s{.now = plan::ready, .value = 3};
+    auto running = eddy::maybe_done(scripted(s));
+    by_hand hand(std::move(running));
+    assert_ready(hand.poll());
+    auto done = std::move(hand.future());
+    EXPECT_FALSE(s.alive);
+    EXPECT_EQ(done.take_output(), 3);
+    const auto taken = std::move(done);
+    EXPECT_FALSE(taken.is_done());
+}
+
 TEST(Finally, CleanupRunsWhenPollCancelOfTheWorkThrows) {
     int asked = 0;
     bool cleaned = false;

@@ -61,6 +61,8 @@ TEST(Either, YieldsItemsOfEitherStream) {
     static_assert(eddy::stream<items> && !eddy::future<items>);
     EXPECT_EQ(eddy::wait(items(std::move(some)).collect()), (std::vector{1, 2, 3}));
     items single(std::move(one));
+    EXPECT_EQ(single.size_hint(), eddy::size_bounds(1, 1));
+    EXPECT_EQ(items(eddy::streams::of(1, 2, 3)).size_hint(), eddy::size_bounds(3, 3));
     EXPECT_EQ(eddy::wait(single.next()), 4);
     EXPECT_EQ(eddy::wait(single.next()), std::nullopt);
 }

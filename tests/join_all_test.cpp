@@ -279,6 +279,26 @@ TEST_P(SelectAllOf, PollCancelWaitsForAllFutures) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
+TEST_P(SelectAllOf, PollCancelAfterTheEndIsReady) {
+    auto scripts = numbered_scripts(GetParam());
+    by_hand hand(eddy::select_all(following<cancellable_scripted>(scripts)));
+    scripts[1].now = plan::ready;
+    auto first = assert_ready(hand.poll());
+    EXPECT_TRUE(hand.poll_cancel().is_ready());
+    for (auto& s : scripts) {
+        EXPECT_EQ(s.alive, &s != &scripts[1]) << "the remaining futures are in the output";
+        EXPECT_EQ(s.cancel_polls, 0);
+    }
+}
+
+TEST_P(SelectAllOf, ExceptionDestroysFuturesWithoutPollCancel) {
+    auto scripts = numbered_scripts(GetParam());
+    scripts[1].now = plan::throws;
+    by_hand hand(eddy::select_all(following(scripts)));
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
 TEST(SelectAll, RemainingTasksCanBeSelectedAgain) {
     auto work = []() -> task<int> {
         std::vector<task<int>> all;

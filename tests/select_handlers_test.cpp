@@ -246,6 +246,14 @@ TEST(SelectLoop, UntilEndsTheLoop) {
     EXPECT_EQ(rounds, 1);
 }
 
+TEST(SelectLoop, ErrorOfUntilEndsTheLoop) {
+    script stop{.now = plan::fails};
+    const auto ended = eddy::wait(select_loop(until(scripted(stop))));
+    static_assert(std::is_same_v<decltype(ended), const result<void>>);
+    EXPECT_EQ(ended.error(), io_error);
+    EXPECT_FALSE(stop.alive);
+}
+
 TEST(SelectLoop, ErrorOfAHandlerEndsTheLoop) {
     int rounds = 0;
     auto ended = eddy::wait(select_loop(on([] { return ready(); },
@@ -366,6 +374,25 @@ TEST(SelectLoop, CancellationReachesAllBranches) {
     kept.may_end = true;
     EXPECT_TRUE(hand.poll_cancel().is_ready());
     EXPECT_FALSE(kept.alive);
+}
+
+TEST(SelectLoop, CancellationReachesTheHandlersFuture) {
+    script inner{.may_end = false}, kept{.may_end = false};
+    const auto handler = [](script& s) -> task<void> { static_cast<void>(co_await cancellable_scripted(s)); };
+    by_hand hand(select_loop_biased(on([] { return ready(); }, [&] { return handler(inner); }),
+                                    until(cancellable_scripted(kept))));
+    assert_pending(hand.poll());
+    EXPECT_TRUE(inner.alive);
+    assert_pending(hand.poll_cancel());
+    EXPECT_EQ(kept.cancel_polls, 0) << "the handler runs before the branches end";
+    inner.may_end = true;
+    assert_pending(hand.poll_cancel());
+    EXPECT_FALSE(inner.alive);
+    EXPECT_EQ(inner.cancel_polls, 2);
+    kept.may_end = true;
+    EXPECT_TRUE(hand.poll_cancel().is_ready());
+    EXPECT_FALSE(kept.alive);
+    EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
 TEST(SelectLoop, DroppedLoopLosesNoMessage) {
