@@ -59,6 +59,17 @@ bool has_submission_array() {
     return asked == nullptr || std::strcmp(asked, "0") != 0;
 }
 
+/// The number of mappings for buffers until they fail; -1 if they do not fail.
+std::atomic<int> maps_left = -1;
+
+/// Returns whether a mapping for buffers fails now.
+bool takes_map_failure() {
+    int left = maps_left.load();
+    while (left > 0 && !maps_left.compare_exchange_weak(left, left - 1)) {
+    }
+    return left == 0;
+}
+
 std::atomic<unsigned> enters_left_to_reject = 0;
 std::atomic<int> error_of_rejection = EAGAIN;
 
@@ -304,7 +315,7 @@ public:
         completions_ = completions;
         for (auto& each : happened_) each = 0;
         overflows_ = full_ = mistakes_ = used_ = 0;
-        error_of_rings_ = error_of_buffers_ = 0;
+        error_of_rings_ = error_of_buffers_ = error_of_maps_ = 0;
         setup_flags_ = hidden_features_ = 0;
     }
     void end() {
@@ -325,6 +336,7 @@ public:
     }
     int map(int fd, io_uring_params& params, io_uring& made) {
         const std::lock_guard guard(lock_);
+        if (is_on_ && error_of_maps_ != 0) return -error_of_maps_;
         const int error = map_for_real(fd, &params, &made);
         if (!is_on_ || error != 0) return error;
         params.features &= ~hidden_features_;
@@ -349,6 +361,10 @@ public:
     void fail_to_make_buffers(int error) {
         const std::lock_guard guard(lock_);
         error_of_buffers_ = error;
+    }
+    void fail_to_map(int error) {
+        const std::lock_guard guard(lock_);
+        error_of_maps_ = error;
     }
     void hide_features(unsigned flags) {
         const std::lock_guard guard(lock_);
@@ -440,6 +456,7 @@ private:
     std::uint64_t used_ = 0;
     int error_of_rings_ = 0;
     int error_of_buffers_ = 0;
+    int error_of_maps_ = 0;
     std::size_t rings_before_error_ = 0;
     unsigned setup_flags_ = 0;
     unsigned hidden_features_ = 0;
@@ -457,12 +474,15 @@ ring_faults::ring_faults(std::uint64_t seed, const fault_chances& chances, unsig
 }
 ring_faults::~ring_faults() {
     enters_left_to_reject = 0;
+    maps_left = -1;
     rings().end();
 }
 
 // NOLINTBEGIN(readability-convert-member-functions-to-static): they belong to the existing object
 void ring_faults::fail_to_make(int error, std::size_t after) { rings().fail_to_make(error, after); }
 void ring_faults::fail_to_make_buffers(int error) { rings().fail_to_make_buffers(error); }
+void ring_faults::fail_to_map(int error) { rings().fail_to_map(error); }
+void ring_faults::fail_to_map_buffers_after(int mappings) { maps_left = mappings; }
 void ring_faults::hide_features(unsigned flags) { rings().hide_features(flags); }
 void ring_faults::reject_next_enters(unsigned count, int error) {
     error_of_rejection = error;
@@ -510,6 +530,10 @@ int wrapped_register_buffers(io_uring* of, io_uring_buf_reg* what, unsigned flag
 }
 
 void* wrapped_mmap(void* at, std::size_t size, int prot, int flags, int fd, off_t offset) {
+    if ((flags & MAP_NORESERVE) != 0 && support::takes_map_failure()) {  // only buffers have this flag
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     void* const made = mmap_for_real(at, size, prot, flags, fd, offset);
     if (made != MAP_FAILED && size >= support::large) ++support::large_maps;
     return made;

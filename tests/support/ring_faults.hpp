@@ -60,6 +60,10 @@ public:
     /// The second function makes the registration of their buffers fail.
     void fail_to_make(int error, std::size_t after);
     void fail_to_make_buffers(int error);
+    /// From now on, mapping the queues of a ring fails with `error`.
+    void fail_to_map(int error);
+    /// From now on, each mapping for buffers fails once `mappings` have been made.
+    void fail_to_map_buffers_after(int mappings);
     /// Makes the kernel of later rings appear not to support these IORING_FEAT_ flags.
     void hide_features(unsigned flags);
 
