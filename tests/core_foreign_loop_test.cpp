@@ -251,6 +251,38 @@ TEST_F(CoreForeignLoop, IdleLoopHasNoDeadlineAndIsNotReadable) {
     EXPECT_EQ(core.native_handle(), watched.fd);
 }
 
+// With a ring, the loop sends the rest of a destroyed stream, for a limited time. Otherwise the kernel does.
+TEST_F(CoreForeignLoop, DeadlineIncludesTheLimitForUnsentData) {
+    eddy::core core;
+    support::connection pair;
+    pair.peer.send("x");
+    static_cast<void>(core.run(support::read_and_fill(pair.stream)));
+    static_cast<void>(eddy::net::tcp_stream(std::move(pair.stream)));
+    // The first calls return the present time, because the loop has work.
+    const auto next = [&] {
+        for (int i = 0; i < 20; ++i) {
+            const auto at = core.next_deadline();
+            if (!at || *at > steady::now()) return at;
+            core.turn(0ns);
+        }
+        return core.next_deadline();
+    };
+    const auto limit = next();
+    if (core.driver() != eddy::driver_kind::io_uring) {
+        EXPECT_FALSE(limit.has_value());
+        return;
+    }
+    ASSERT_TRUE(limit.has_value());
+    EXPECT_LE(*limit, steady::now() + 30s);
+    core.handle().spawn([]() -> task<void> { co_await eddy::time::sleep(1h); });
+    EXPECT_EQ(next(), limit) << "the timer is later";
+    core.handle().spawn([]() -> task<void> { co_await eddy::time::sleep(100ms); });
+    core.turn(0ns);
+    const auto earlier = core.next_deadline();
+    ASSERT_TRUE(earlier.has_value());
+    EXPECT_LT(*earlier, *limit);
+}
+
 TEST_F(CoreForeignLoop, LoopWithoutIoHasNoDescriptor) {
     auto core = eddy::core::builder().enable_io(false).build().value();
     EXPECT_EQ(core.native_handle(), -1);

@@ -247,6 +247,26 @@ TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
     EXPECT_EQ(reported, 2);
 }
 
+// The loop that would report the exception does not run at that moment, or is gone.
+TEST_F(CoreJoined, ExceptionOfHandleDroppedOutsideTheLoopIsPrinted) {
+    for (const bool loop_is_gone : {false, true}) {
+        std::optional<eddy::core> loop(std::in_place);
+        std::optional<join_handle<void>> handle;
+        loop->run([&]() -> task<void> {
+            handle = eddy::spawn([]() -> task<void> {
+                throw std::runtime_error("not joined");
+                co_return;
+            });
+            while (!handle->is_finished()) co_await eddy::yield_now();
+        }());
+        if (loop_is_gone) loop.reset();
+        testing::internal::CaptureStderr();
+        handle.reset();
+        const auto printed = testing::internal::GetCapturedStderr();
+        EXPECT_TRUE(printed.contains("core_joined_test.cpp") && printed.contains("threw: not joined")) << printed;
+    }
+}
+
 // ---- Stress ----
 
 class CoreJoinedStress : public testing::Test {

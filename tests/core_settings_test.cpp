@@ -174,19 +174,21 @@ TEST(CoreSettings, LoopWithoutIoHasZeroIoMetricsAndTimers) {
 }
 
 TEST(CoreSettings, TaskSpawnedInParkHookRuns) {
-    std::optional<eddy::core_handle> handle;
-    bool has_run = false;
-    bool has_spawned = false;
-    const auto spawn_once = [&] {
-        if (!handle || std::exchange(has_spawned, true)) return;
-        EXPECT_TRUE(handle->spawn([&has_run] { has_run = true; }).has_value());
-    };
-    eddy::core core = eddy::core::builder().on_thread_park(spawn_once).build().value();
-    handle = core.handle();
-    core.run([](bool& done) -> task<> {
-        while (!done) co_await eddy::time::sleep(1ms);
-    }(has_run));
-    EXPECT_TRUE(has_run);
+    for (const bool paused : {false, true}) {
+        std::optional<eddy::core_handle> handle;
+        bool has_run = false;
+        bool has_spawned = false;
+        const auto spawn_once = [&] {
+            if (!handle || std::exchange(has_spawned, true)) return;
+            EXPECT_TRUE(handle->spawn([&has_run] { has_run = true; }).has_value());
+        };
+        eddy::core core = eddy::core::builder().start_paused(paused).on_thread_park(spawn_once).build().value();
+        handle = core.handle();
+        core.run([](bool& done) -> task<> {
+            while (!done) co_await eddy::time::sleep(1ms);
+        }(has_run));
+        EXPECT_TRUE(has_run);
+    }
 }
 
 TEST(CoreSettings, PollTimeHistogramCountsEachPoll) {

@@ -101,6 +101,25 @@ TEST(CoreTask, WakesOfAnEndedTaskDoNothing) {
     EXPECT_EQ(seen.polls, 2);
 }
 
+TEST(CoreTask, WakerCopiedOnAnotherThreadOutlivesTheTask) {
+    eddy::core loop;
+    eddy::waker copy;
+    int polls = 0;
+    loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
+        ++polls;
+        std::thread([&] { copy = cx.waker(); }).join();
+        return eddy::poll_result<void>::ready();
+    }));
+    loop.turn(0ms);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+    copy.wake_by_ref();
+    loop.turn(0ms);
+    EXPECT_EQ(polls, 1);
+    std::thread([last = std::move(copy)] { last.wake_by_ref(); }).join();
+    loop.turn(0ms);
+    EXPECT_EQ(polls, 1);
+}
+
 TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     eddy::core loop;
     int polls = 0;

@@ -200,6 +200,19 @@ TEST(CoreTime, PausedClockWaitsForLongBlockingWork) {
     }
 }
 
+TEST(CoreTime, PausedLoopWithoutTimersSleepsUntilItIsWoken) {
+    for (auto& loop : paused_loops()) {
+        const pid_t loop_thread = ::gettid();
+        auto [tx, rx] = oneshot<int>::channel();
+        std::thread other([&, sender_end = std::move(tx)]() mutable {
+            support::wait_until_asleep(loop_thread);
+            static_cast<void>(sender_end.send(7));
+        });
+        EXPECT_EQ(loop.run(rx), 7);
+        other.join();
+    }
+}
+
 TEST(CoreTime, PausedClockWaitsForDetachedBlockingWork) {
     for (auto& loop : paused_loops()) {
         const pid_t loop_thread = ::gettid();

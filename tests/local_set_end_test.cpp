@@ -86,6 +86,24 @@ TEST(LocalSet, PollCancelOfSetAwaitsPollCancelOfTasks) {
     EXPECT_FALSE(s.alive);
 }
 
+TEST(LocalSet, TasksRunWhileRunUntilIsCancelled) {
+    support::script s;
+    s.may_end = false;
+    local_set set;
+    by_hand hand(set.run_until(support::cancellable_scripted(s)));
+    assert_pending(hand.poll());
+    auto handle = set.spawn_local(yields(3));
+    assert_pending(hand.poll_cancel());
+    for (int i = 0; i < 10 && hand.is_woken(); ++i) assert_pending(hand.poll_cancel());
+    EXPECT_TRUE(handle.is_finished());
+    EXPECT_TRUE(s.alive);
+    s.may_end = true;
+    assert_ready(hand.poll_cancel());
+    EXPECT_FALSE(s.alive);
+    assert_ready(hand.poll_cancel());
+    EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
+}
+
 TEST(LocalSet, DropDestroysEachTaskOnce) {
     everywhere([]() -> task<> {
         int destroyed = 0;

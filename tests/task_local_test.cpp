@@ -311,6 +311,8 @@ TEST(TaskLocal, IsBoundWhileFutureIsCancelled) {
     s.may_end = true;
     assert_ready(hand.poll_cancel());
     EXPECT_FALSE(s.alive);
+    assert_ready(hand.poll_cancel());
+    EXPECT_EQ(s.cancel_polls, 2) << "the future is gone";
     static_assert(!eddy::cancellable_future<decltype(request::id.scope(1, support::scripted(s)))>);
 }
 
