@@ -14,6 +14,7 @@
 
 #include <eddy/error.hpp>
 #include <eddy/sink.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include "support/items.hpp"
@@ -97,6 +98,50 @@ TEST(StreamCancel, ThrowingFunctionEndsItsStreamGracefully) {
     slow.change(plan::pending);
     EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
     EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
+}
+
+TEST(StreamCancel, ThrowingPredicateEndsItsStreamGracefully) {
+    script quick{.now = plan::ready};
+    script slow;
+    slow.may_end = false;
+    const auto throws = [](const eddy::result<int>&) -> bool { throw std::runtime_error("any"); };
+    by_hand any(jobs_of({&quick, &slow}).buffer_unordered(2).any(throws));
+    assert_pending(any.poll());
+    assert_pending(any.poll());
+    EXPECT_EQ(slow.cancel_polls, 1);
+    slow.may_end = true;
+    slow.change(plan::pending);
+    EXPECT_THROW(static_cast<void>(any.poll()), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(any.poll()), eddy::misuse);
+}
+
+TEST(StreamCancel, PredicatesFutureIsCancelledBeforeItsStream) {
+    script job{.now = plan::ready};
+    script test;
+    test.may_end = false;
+    const auto judge = [&](const eddy::result<int>&) {
+        return [](script& s) -> eddy::task<bool> {
+            static_cast<void>(co_await cancellable_scripted(s));
+            co_return true;
+        }(test);
+    };
+    const auto cancel = [&](auto& reader) {
+        test.cancel_polls = 0;
+        test.may_end = false;
+        assert_pending(reader.poll());
+        EXPECT_TRUE(test.alive);
+        assert_pending(reader.poll_cancel());
+        test.may_end = true;
+        EXPECT_TRUE(reader.poll_cancel().is_ready());
+        EXPECT_FALSE(test.alive);
+        EXPECT_EQ(test.cancel_polls, 2);
+    };
+    const auto one = [&] { return jobs_of({&job}).buffer_unordered(1); };
+    stream_by_hand filtered(one().filter(judge));
+    cancel(filtered);
+    by_hand any(one().any(judge));
+    cancel(any);
+    EXPECT_TRUE(any.poll_cancel().is_ready()) << "it has ended";
 }
 
 /// A sink that fails each send.

@@ -99,7 +99,11 @@ TEST(AsyncGenerator, CanBeMovedBetweenItems) {
     EXPECT_EQ(assert_ready(by_hand{second.next()}.poll()), 2);
     second = count_to(1);
     EXPECT_EQ(log, "abx") << "the former generator is destroyed";
+    auto& same = second;
+    second = std::move(same);
     EXPECT_EQ(assert_ready(by_hand{second.next()}.poll()), 1);
+    first = count_to(1);
+    EXPECT_EQ(assert_ready(by_hand{first.next()}.poll()), 1) << "a moved-from generator can be replaced";
 }
 
 async_generator<int> doubled(support::script& work, int times) {
@@ -389,6 +393,7 @@ TEST(AsyncGenerator, ForwardsPollCancelToTheAwaitedFuture) {
     EXPECT_TRUE(items.poll_cancel().is_ready());
     EXPECT_FALSE(work.alive);
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
+    EXPECT_TRUE(items.poll_cancel().is_ready()) << "it has ended";
 }
 
 TEST(AsyncGenerator, WorksWithoutARuntime) {
