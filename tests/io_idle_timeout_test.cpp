@@ -147,6 +147,26 @@ TEST(IoIdleTimeout, StreamCanBeMovedBetweenOperations) {
     });
 }
 
+TEST(IoIdleTimeout, AssignedStreamBringsItsLimitAndItsWait) {
+    on_paused_clock([]() -> task<void> {
+        auto first = io::duplex(64);
+        auto second = io::duplex(64);
+        auto stream = io::idle_timeout(std::move(first.first), 1h);
+        auto other = io::idle_timeout(std::move(second.first), 30s);
+        std::array<std::byte, 8> into{};
+        const auto early = co_await eddy::select_biased(io::read(stream, into), eddy::time::sleep(1s));
+        EXPECT_EQ(early.index(), 1u);
+        const time_point begin = eddy::time::clock::now();
+        const auto waited = co_await eddy::select_biased(io::read(other, into), eddy::time::sleep(20s));
+        EXPECT_EQ(waited.index(), 1u);
+        stream = std::move(other);
+        const auto got = co_await io::read(stream, into);
+        EXPECT_EQ(got.error(), errc::timed_out);
+        EXPECT_GE(eddy::time::clock::now() - begin, 30s);
+        EXPECT_LT(eddy::time::clock::now() - begin, 31s);
+    });
+}
+
 TEST(IoIdleTimeout, StdRefBorrowsTheStream) {
     on_paused_clock([]() -> task<void> {
         auto ends = io::duplex(64);
