@@ -6,10 +6,14 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <limits>
+#include <optional>
 #include <system_error>
 
 #include <eddy/io/async_fd.hpp>
@@ -17,9 +21,15 @@
 #include <eddy/io/readiness.hpp>
 #include <eddy/net/socket_addr.hpp>
 
+#include "support/closed_input.hpp"
 #include "support/selector.hpp"
 #include "sys/accept_error.hpp"
+#include "sys/bound_device.hpp"
+#include "sys/linger.hpp"
+#include "sys/multicast.hpp"
+#include "sys/peer_credentials.hpp"
 #include "sys/sockaddr.hpp"
+#include "sys/socket_kind.hpp"
 #include "sys/syscall.hpp"
 
 namespace {
@@ -55,6 +65,67 @@ TEST(SysDescriptor, CallsOnAnInvalidDescriptorFail) {
     EXPECT_EQ(sys::is_fifo(-1).error(), std::errc::bad_file_descriptor);
     EXPECT_EQ(sys::check_pollable(-1).error(), std::errc::bad_file_descriptor);
     EXPECT_EQ(sys::check_open(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::take_error(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::local_addr(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::kind_of_socket(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::is_listener(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::is_ipv6(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::peer_credentials(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::bound_device(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::multicast_interface(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(sys::get_linger(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_FALSE(sys::is_reset_at_close(-1));
+}
+
+TEST(SysDescriptor, PairsReportShortageOfDescriptors) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto pipe = sys::make_pipe();
+    const auto sockets = sys::unix_stream_pair();
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(pipe.error(), std::errc::too_many_files_open);
+    EXPECT_EQ(sockets.error(), std::errc::too_many_files_open);
+}
+
+// The first end gets the number of standard input, and there is no descriptor left that could replace it.
+TEST(SysDescriptor, EndThatCannotChangeItsNumberIsClosed) {
+    const support::closed_input no_input(1);
+    for (int i = 0; i < 3; ++i) {
+        const auto pipe = sys::make_pipe();
+        ASSERT_FALSE(pipe);
+        EXPECT_EQ(pipe.error(), std::errc::too_many_files_open);
+        EXPECT_TRUE(no_input.is_free());
+    }
+}
+
+TEST(SysDescriptor, EndsAboveTheStandardStreamsAreUsed) {
+    const support::closed_input no_input(3);
+    const auto pipe = sys::make_pipe();
+    ASSERT_TRUE(pipe);
+    EXPECT_GT(pipe->first.get(), STDERR_FILENO);
+    EXPECT_GT(pipe->second.get(), STDERR_FILENO);
+    EXPECT_TRUE(no_input.is_free());
+}
+
+TEST(SysSocketKind, SocketsOfOtherProtocolsAreOther) {
+    EXPECT_EQ(sys::kind_of_socket(udp_socket()).value(), sys::socket_kind::udp);
+    const support::descriptor packets(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(sys::kind_of_socket(packets).value(), sys::socket_kind::other);
+    const support::descriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(sys::kind_of_socket(netlink).value(), sys::socket_kind::other);
+}
+
+TEST(SysLinger, OnlyALimitOfZeroResetsAtClose) {
+    const support::descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_FALSE(sys::is_reset_at_close(socket));
+    EXPECT_TRUE(sys::set_linger(socket, std::chrono::seconds(5)));
+    EXPECT_FALSE(sys::is_reset_at_close(socket));
+    sys::reset_at_close(socket);
+    EXPECT_TRUE(sys::is_reset_at_close(socket));
+    EXPECT_TRUE(sys::set_linger(socket, std::nullopt));
+    EXPECT_EQ(sys::get_linger(socket).value(), std::nullopt);
 }
 
 TEST(SysAddress, TruncatedAddressIsInvalid) {
