@@ -314,6 +314,35 @@ TEST(NetServe, DrainLetsBusyConnectionsFinishTheirRequest) {
     EXPECT_EQ(done.first.value().aborted, 1u);
 }
 
+TEST(NetServe, IdleTimeStaysWithTheObjectItIsMovedTo) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto handler = [](tcp_stream stream,
+                            eddy::net::serve_connection connection) -> eddy::task<eddy::result<void>> {
+        auto first = connection.idle();
+        auto second = std::move(first);
+        first.end();  // NOLINT(bugprone-use-after-move): it is empty, so the connection stays idle
+        first = std::move(second);
+        co_await eddy::try_(stream.write_all(bytes_of("x")));
+        co_await eddy::pending<void>();
+        co_return eddy::ok();
+    };
+    const auto client = [&]() -> eddy::task<bool> {
+        auto stream = (co_await tcp_stream::connect(at)).value();
+        std::array<std::byte, 1> into{};
+        static_cast<void>(co_await stream.read_exact(into));
+        end.cancel();
+        const auto last = co_await stream.read(into);  // the end of the stream, long before the drain time is over
+        co_return last == 0u;
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).drain(1h)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.second);
+    EXPECT_EQ(done.first.value().aborted, 1u);
+}
+
 TEST(NetServe, IdleTimeoutAbortsIdleConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
