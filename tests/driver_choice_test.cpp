@@ -25,6 +25,7 @@
 #include <vector>
 
 #include <eddy/prelude.hpp>
+#include <eddy/runtime/core_thread.hpp>
 
 #include <support/deny_io_uring.hpp>
 #include <support/environment.hpp>
@@ -414,6 +415,33 @@ TEST(DriverInUse, AfdExistsOnWindowsOnly) {
     EXPECT_EQ(decide_driver({}, "afd", allowed).error(), errc::unknown_driver);
     EXPECT_EQ(eddy::core::builder().driver(driver_kind::afd).build().error(), std::errc::not_supported);
     EXPECT_EQ(eddy::reactor::make(driver_kind::afd).error(), std::errc::not_supported);
+}
+
+/// Returns the std::system_error of a core_thread that cannot be made.
+std::system_error error_of_core_thread() {
+    try {
+        const eddy::core_thread none;
+    } catch (const std::system_error& error) {
+        return error;
+    }
+    return std::system_error(std::error_code());
+}
+
+TEST(DriverInUse, CoreThreadWithUnknownDriverNamesTheDriver) {
+    const environment it("EDDY_DRIVER", "abacus");
+    EXPECT_EQ(eddy::core_thread::make().error(), errc::unknown_driver);
+    const auto thrown = error_of_core_thread();
+    EXPECT_EQ(thrown.code(), errc::unknown_driver);
+    EXPECT_TRUE(std::string_view(thrown.what()).contains("EDDY_DRIVER=abacus")) << thrown.what();
+}
+
+TEST(DriverInUse, CoreThreadWithoutDescriptorsIsAnError) {
+    const environment it("EDDY_DRIVER", nullptr);
+    const support::descriptor_limit none(0);
+    const auto thrown = error_of_core_thread();
+    none.lift();
+    EXPECT_EQ(thrown.code(), std::errc::too_many_files_open);
+    EXPECT_FALSE(std::string_view(thrown.what()).contains("EDDY_DRIVER")) << thrown.what();
 }
 
 TEST(DriverInUse, ReactorUsesEpollOrPoll) {

@@ -27,6 +27,7 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/received_chunk.hpp"
+#include "driver/send_slot.hpp"
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
@@ -118,6 +119,35 @@ protected:
     support::connection pair;
     owned_io io;
 };
+
+// ---- The send buffer ----
+
+TEST_F(UringStreamSource, SendBufferGrowsOnceAndThenReusesSentBytes) {
+    using eddy::detail::send_slot;
+    stream_source& stream = add();
+    send_slot* const slot = send_slot::make(stream, *io, 10);
+    ASSERT_NE(slot, nullptr);
+    const auto append = [&](const std::string& text) {
+        if (!slot->make_room(text.size())) return false;
+        slot->append(support::bytes_of(text));
+        return true;
+    };
+    std::string expected(100, 'a');
+    EXPECT_TRUE(append(expected));
+    expected += std::string(send_slot::most - 200, 'b');
+    EXPECT_TRUE(append(std::string(send_slot::most - 200, 'b'))) << "the buffer grows";
+    EXPECT_FALSE(append(std::string(101, 'c'))) << "more than the largest size";
+    slot->drop_front(60);
+    expected.erase(0, 60);
+    EXPECT_TRUE(append(std::string(150, 'c'))) << "in the place of the sent bytes";
+    expected += std::string(150, 'c');
+    EXPECT_EQ(support::text_of(slot->rest()), expected);
+    slot->drop_front(slot->rest().size());
+    EXPECT_TRUE(slot->is_empty());
+    EXPECT_TRUE(append(std::string(send_slot::most, 'd')));
+    slot->free();
+    io->close_stream(stream);
+}
 
 // The owner has removed the stream from the list, and is about to begin a receive. Meanwhile the task gives up the
 // socket.
