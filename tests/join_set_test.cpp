@@ -264,6 +264,15 @@ TYPED_TEST(JoinSets, JoinAllThrowsFirstFailureAndAbortsRest) {
         }
         EXPECT_TRUE(thrown);
         while (living.alive() != 0) co_await eddy::yield_now();
+        tasks_of<TypeParam, void> without_outputs;
+        without_outputs.spawn([] { throw std::runtime_error("on purpose"); });
+        thrown = false;
+        try {
+            co_await std::move(without_outputs).join_all();
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+        EXPECT_TRUE(thrown);
     });
 }
 

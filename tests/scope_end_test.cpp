@@ -6,9 +6,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <expected>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -566,6 +569,55 @@ const auto grandchild = [](scope_handle& s, std::function<void()> end) {
         });
     });
 };
+
+/// An error that is made of an error code.
+class own_error {
+public:
+    explicit own_error(std::error_code code) noexcept : code_(code) {}
+    [[nodiscard]] std::error_code code() const noexcept { return code_; }
+
+private:
+    std::error_code code_;
+};
+
+TEST_P(ScopeEnd, ErrorCodeOfChildBecomesErrorOfOutput) {
+    on.run([]() -> task<void> {
+        const auto ended = co_await eddy::scope([](auto& s) -> task<std::expected<void, own_error>> {
+            s.spawn([]() -> task<eddy::result<void>> {
+                co_return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+            });
+            co_await eddy::pending();
+            co_return {};
+        });
+        EXPECT_EQ(ended.error().code(), std::errc::broken_pipe);
+    }());
+}
+
+/// An error that cannot be copied.
+struct fragile_error {
+    fragile_error() = default;
+    fragile_error(const fragile_error&) { throw std::runtime_error("a copy"); }
+    fragile_error(fragile_error&&) = default;
+    fragile_error& operator=(const fragile_error&) = delete;
+    fragile_error& operator=(fragile_error&&) = default;
+    ~fragile_error() = default;
+};
+
+TEST_P(ScopeEnd, ExceptionOfCopiedErrorIsThrown) {
+    on.run([]() -> task<void> {
+        std::string text;
+        try {
+            co_await eddy::scope([](auto& s) -> task<void> {
+                s.spawn(
+                    []() -> task<std::expected<void, fragile_error>> { co_return std::unexpected(fragile_error()); });
+                co_await eddy::pending();
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "a copy");
+    }());
+}
 
 TEST(ScopeDeathTest, DestroyedByOwnChildAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
