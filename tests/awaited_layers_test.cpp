@@ -179,7 +179,69 @@ TEST(AwaitedLayersDeathTest, ReceiverDestroyedInsideTimeoutIsReported) {
                  "a receiver of a sync::mpsc was destroyed while a task awaits it: .*"
                  "awaited_layers_test.cpp:");
 }
+
+/// Awaits a future that `make()` returns in a std::unique_ptr, by `use(future)`, and destroys it meanwhile.
+template <class Make, class Use>
+void destroy_awaited(Make make, Use use) {
+    const auto work = [&]() -> task<void> {
+        auto future = make();
+        auto waits = eddy::spawn(use(*future));
+        co_await let_others_run();
+        EXPECT_FALSE(waits.is_finished());
+        future.reset();
+        waits.abort();
+        static_cast<void>(co_await waits);
+    };
+    eddy::core().run(work());
+}
+
+TEST(AwaitedLayersDeathTest, DestroyedTaskOrLocalSetIsReported) {
+    const auto sleeps = []() -> task<void> { co_await eddy::time::sleep(1h); };
+    const auto make_task = [&] { return std::make_unique<task<void>>(sleeps()); };
+    const auto make_boxed = [&] { return std::make_unique<eddy::boxed_future<void>>(eddy::time::sleep(1h)); };
+    const auto make_set = [] {
+        auto set = std::make_unique<eddy::local_set>();
+        static_cast<void>(set->spawn_local(eddy::time::sleep(1h)));
+        return set;
+    };
+    const auto plain = [](auto& future) -> task<void> { co_await future; };
+    const auto limited = [](auto& future) -> task<void> {
+        static_cast<void>(co_await eddy::time::timeout(1h, std::ref(future)));
+    };
+    const std::string destroyed = " was destroyed while a task awaits it: .*awaited_layers_test.cpp:";
+    const std::string a_task = "a task .an eddy::task or eddy::boxed_future." + destroyed;
+    EXPECT_DEATH(destroy_awaited(make_task, plain), a_task);
+    EXPECT_DEATH(destroy_awaited(make_task, limited), a_task);
+    EXPECT_DEATH(destroy_awaited(make_boxed, limited), a_task);
+    EXPECT_DEATH(destroy_awaited(make_set, plain), "a local_set" + destroyed);
+    EXPECT_DEATH(destroy_awaited(make_set, limited), "a local_set" + destroyed);
+}
 #endif
+
+TEST(AwaitedLayers, AwaitedTaskMayEndAndBeDestroyedByAbort) {
+    eddy::core core;
+    const auto work = []() -> task<int> {
+        sync::notify end;
+        const auto waits = [&end]() -> task<int> {
+            co_await end.notified();
+            co_return 4;
+        };
+        const auto awaits = [&waits]() -> task<int> {
+            auto inner = waits();
+            const auto got = co_await eddy::time::timeout(1h, std::ref(inner));
+            co_return got.value_or(0);
+        };
+        auto aborted = eddy::spawn(std::ref(awaits));
+        auto ends = eddy::spawn(std::ref(awaits));
+        co_await let_others_run();
+        aborted.abort();
+        const auto none = co_await aborted;
+        EXPECT_FALSE(none.has_value());
+        end.notify_waiters();
+        co_return (co_await ends).value_or(0);
+    };
+    EXPECT_EQ(core.run(work()), 4);
+}
 
 TEST(AwaitedLayers, HandlerOfSelectMayDestroyItsReceiver) {
     eddy::core core;

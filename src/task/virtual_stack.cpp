@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
 
@@ -88,9 +89,20 @@ private:
     frame& root_;
 };
 
-}  // namespace
-
-namespace {
+/// Same as destroy_root(), for a task that may be awaited.
+void destroy_stack(frame& root) noexcept {
+    if (!root.has_begun()) return root.handle().destroy();
+    if (root.active != nullptr) {
+        fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future",
+                     root.active->where());
+    }
+    frame* current = root.current;
+    while (current != nullptr) {
+        frame* const parent = current->parent;
+        destroy_frame(*current);
+        current = parent;
+    }
+}
 
 /// Owns a virtual stack that was begun.
 class begun_stack {
@@ -176,22 +188,13 @@ bool cancel_root(frame& root, context& cx) {
         const while_active guard(root, cx);
         if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
-    destroy_root(root);
+    destroy_stack(root);
     return true;
 }
 
 void destroy_root(frame& root) noexcept {
-    if (!root.has_begun()) return root.handle().destroy();
-    if (root.active != nullptr) {
-        fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future",
-                     root.active->where());
-    }
-    frame* current = root.current;
-    while (current != nullptr) {
-        frame* const parent = current->parent;
-        destroy_frame(*current);
-        current = parent;
-    }
+    check_not_awaited(&root, "a task (an eddy::task or eddy::boxed_future)");
+    destroy_stack(root);
 }
 
 void throw_resumed_too_early(std::source_location awaited_at) {

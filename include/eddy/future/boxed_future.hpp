@@ -60,6 +60,9 @@ public:
     poll_result<T> poll(context& cx) { return inner_.poll(cx); }
     poll_result<void> poll_cancel(context& cx) { return inner_.poll_cancel(cx); }
 
+    /// For use by co_await.
+    friend auto awaited_object(const boxed_future& me) noexcept { return awaited_object(me.inner_); }
+
 private:
     template <class U>
     friend detail::frame* enter_frame(boxed_future<U>& used, std::source_location where);

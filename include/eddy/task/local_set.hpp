@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
@@ -160,6 +162,7 @@ public:
     }
     /// Destroys all tasks; see the class comment.
     ~local_set() {
+        detail::check_not_awaited(this, "a local_set");
         if (tasks_.get() != nullptr) detail::close(*tasks_);
     }
 
@@ -197,6 +200,9 @@ public:
         if (!detail::drive_to_end(own("co_await", cx.where()), cx)) return not_ready;
         return poll_result<void>::ready();
     }
+    /// For use by co_await.
+    friend const local_set* awaited_object(const local_set& me) noexcept { return std::addressof(me); }
+
     /// Cancels all tasks gracefully and waits until they have ended.
     poll_result<void> poll_cancel(context& cx) {
         detail::cancel_all(own("co_await", cx.where()));

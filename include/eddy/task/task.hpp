@@ -86,6 +86,9 @@ public:
         }
     }
 
+    /// For use by co_await. The frame stands for the task, since a combinator may move a task that it owns.
+    friend const detail::frame* awaited_object(const task& me) noexcept { return me.frame_; }
+
     /// Cancels the chain gracefully: calls poll_cancel() of the innermost future, then destroys the coroutine frames.
     poll_result<void> poll_cancel(context& cx) {
         if (frame_ != nullptr) {
