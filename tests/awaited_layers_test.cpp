@@ -125,6 +125,22 @@ void for_each_reader(With with) {
         auto lines = io::lines(io::buf_reader(std::ref(*all.near)));
         static_cast<void>(co_await lines.try_next());
     });
+    with("select_loop over a stream", [](sockets& all) -> task<void> {
+        auto lines = io::lines(io::buf_reader(std::ref(*all.near)));
+        co_await eddy::select_loop(eddy::on(std::ref(lines), [](auto) { return eddy::flow::stop; }),
+                                   eddy::until(eddy::time::sleep(1h)));
+    });
+    with("select_loop over a function", [](sockets& all) -> task<void> {
+        std::array<char, 5> bytes{};
+        co_await eddy::select_loop(
+            eddy::on([&] { return all.near->read(bytes); }, [](auto) { return eddy::flow::stop; }),
+            eddy::until(eddy::time::sleep(1h)));
+    });
+    with("select_loop over a future", [](sockets& all) -> task<void> {
+        std::array<char, 5> bytes{};
+        auto reading = all.near->read(bytes);
+        co_await eddy::select_loop(eddy::on(std::ref(reading), [](auto) {}));
+    });
 }
 
 /// Same as above, for copies.
@@ -150,7 +166,7 @@ TEST(AwaitedLayersDeathTest, SocketDestroyedInsideLayerIsReported) {
     };
     for_each_reader(expect_report);
     for_each_copy(expect_report);
-    EXPECT_EQ(count, 11);
+    EXPECT_EQ(count, 14);
 }
 
 TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
@@ -161,7 +177,7 @@ TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
             << layer;
         ++count;
     });
-    EXPECT_EQ(count, 8);
+    EXPECT_EQ(count, 11);
 }
 
 TEST(AwaitedLayersDeathTest, ReceiverDestroyedInsideTimeoutIsReported) {
@@ -241,6 +257,31 @@ TEST(AwaitedLayers, AwaitedTaskMayEndAndBeDestroyedByAbort) {
         co_return (co_await ends).value_or(0);
     };
     EXPECT_EQ(core.run(work()), 4);
+}
+
+TEST(AwaitedLayers, HandlerOfSelectLoopMayDestroyItsSources) {
+    eddy::core core;
+    const auto work = []() -> task<int> {
+        auto channel = sync::mpsc<int>::channel(1);
+        std::optional receiver(std::move(channel.receiver));
+        const auto send = [&]() -> task<void> {
+            co_await let_others_run();
+            channel.sender.try_send(3).value();
+        };
+        auto sends = eddy::spawn(std::ref(send));
+        int got = 0;
+        co_await eddy::select_loop(eddy::on([&] { return receiver->recv(); },
+                                            [&](std::optional<int> item) -> task<eddy::flow> {
+                                                receiver.reset();
+                                                co_await eddy::yield_now();
+                                                got = item.value_or(0);
+                                                co_return eddy::flow::stop;
+                                            }),
+                                   eddy::until(eddy::time::sleep(1h)));
+        static_cast<void>(co_await sends);
+        co_return got;
+    };
+    EXPECT_EQ(core.run(work()), 3);
 }
 
 TEST(AwaitedLayers, HandlerOfSelectMayDestroyItsReceiver) {

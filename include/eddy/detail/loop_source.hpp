@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/future/future.hpp>
@@ -31,6 +32,10 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (kept_ == nullptr) return not_ready;
         return kept_->poll(cx);
+    }
+    /// For use by co_await.
+    friend auto awaited_objects(const kept_round& me) noexcept {
+        return awaited_objects_of(static_cast<const F*>(me.kept_));
     }
     [[nodiscard]] bool is_enabled() const noexcept { return kept_ != nullptr && is_branch_enabled(*kept_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
@@ -65,6 +70,11 @@ public:
         } else {
             return next_future<S>(*items_).poll(cx);
         }
+    }
+    /// For use by co_await.
+    friend auto awaited_objects(const stream_round& me) noexcept {
+        using objects = decltype(awaited_objects_of(next_future<S>(*me.items_)));
+        return me.items_ == nullptr ? objects() : awaited_objects_of(next_future<S>(*me.items_));
     }
     [[nodiscard]] bool is_enabled() const noexcept { return items_ != nullptr; }
     void settle(bool, bool) noexcept {}
@@ -128,6 +138,8 @@ public:
     {
         return made_.poll_cancel(cx);
     }
+    /// For use by co_await.
+    friend auto awaited_objects(const made_round& me) noexcept { return awaited_objects_of(me.made_); }
     [[nodiscard]] bool is_enabled() const noexcept { return is_branch_enabled(made_); }
     void settle(bool has_others, bool has_last_resort) noexcept {
         if constexpr (select_branch<F>) made_.settle(has_others, has_last_resort);

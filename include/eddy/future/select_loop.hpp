@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/loop_source.hpp>
@@ -120,6 +122,11 @@ public:
         } else {
             return poll_result<output_type>(std::in_place, *std::move(output_));
         }
+    }
+
+    /// For use by co_await. The objects are those of the round; there are none while a handler runs.
+    friend auto awaited_objects(const select_loop_future& me) noexcept {
+        return detail::awaited_objects_of(me.round_ ? std::addressof(*me.round_) : nullptr);
     }
 
     /// Future interface; see eddy::future.
