@@ -19,8 +19,8 @@ task<result<void>> shut_down_socket(io_socket& socket, std::source_location wher
     co_return co_await done;
 }
 
-result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept {
-    return sys::take_error(socket.fd());
+result<std::optional<std::error_code>> take_error_of(const io_socket& socket) {
+    return sys::take_error(socket.open_fd());
 }
 
 }  // namespace eddy::detail

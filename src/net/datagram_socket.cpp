@@ -95,18 +95,18 @@ auto datagram_socket<Addr>::try_peek_from(std::span<std::byte> into) -> result<r
 }
 
 template <class Addr>
-result<std::optional<std::error_code>> datagram_socket<Addr>::take_error() const noexcept {
-    return sys::take_error(socket_.fd());
+result<std::optional<std::error_code>> datagram_socket<Addr>::take_error() const {
+    return sys::take_error(socket_.open_fd());
 }
 
 template <class Addr>
-result<std::uint32_t> datagram_socket<Addr>::send_buffer_size() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::send_buffer_size);
+result<std::uint32_t> datagram_socket<Addr>::send_buffer_size() const {
+    return sys::get_number(socket_.open_fd(), sys::option::send_buffer_size);
 }
 
 template <class Addr>
-result<void> datagram_socket<Addr>::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::send_buffer_size, bytes);
+result<void> datagram_socket<Addr>::set_send_buffer_size(std::uint32_t bytes) const {
+    return sys::set_number(socket_.open_fd(), sys::option::send_buffer_size, bytes);
 }
 
 template class datagram_socket<socket_addr>;

@@ -50,11 +50,9 @@ poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const detai
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
 }
 
-result<socket_addr> tcp_listener::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
-result<std::optional<std::error_code>> tcp_listener::take_error() const noexcept {
-    return sys::take_error(socket_.fd());
-}
-result<std::uint32_t> tcp_listener::ttl() const noexcept { return get_ttl(socket_.fd()); }
-result<void> tcp_listener::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
+result<socket_addr> tcp_listener::local_addr() const { return sys::local_addr(socket_.open_fd()); }
+result<std::optional<std::error_code>> tcp_listener::take_error() const { return sys::take_error(socket_.open_fd()); }
+result<std::uint32_t> tcp_listener::ttl() const { return get_ttl(socket_.open_fd()); }
+result<void> tcp_listener::set_ttl(std::uint32_t hops) const { return net::set_ttl(socket_.open_fd(), hops); }
 
 }  // namespace eddy::net

@@ -17,6 +17,7 @@ namespace eddy::net {
 // ---- Connecting ----
 
 task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_addr to, std::source_location where) {
+    socket.check_not_empty(where);
     // A connect that completes immediately needs no event loop. Check nevertheless, so that the correctness of a
     // program does not depend on timing.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
@@ -87,25 +88,23 @@ result<tcp_stream> tcp_stream::from_native(int fd) noexcept {
 
 // ---- The socket ----
 
-result<socket_addr> tcp_stream::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
-result<socket_addr> tcp_stream::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
-result<bool> tcp_stream::nodelay() const noexcept { return sys::get_flag(socket_.fd(), sys::option::nodelay); }
-result<void> tcp_stream::set_nodelay(bool on) const noexcept {
-    return sys::set_flag(socket_.fd(), sys::option::nodelay, on);
+result<socket_addr> tcp_stream::local_addr() const { return sys::local_addr(socket_.open_fd()); }
+result<socket_addr> tcp_stream::peer_addr() const { return sys::peer_addr(socket_.open_fd()); }
+result<bool> tcp_stream::nodelay() const { return sys::get_flag(socket_.open_fd(), sys::option::nodelay); }
+result<void> tcp_stream::set_nodelay(bool on) const {
+    return sys::set_flag(socket_.open_fd(), sys::option::nodelay, on);
 }
-result<std::uint32_t> tcp_stream::ttl() const noexcept { return get_ttl(socket_.fd()); }
-result<void> tcp_stream::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
+result<std::uint32_t> tcp_stream::ttl() const { return get_ttl(socket_.open_fd()); }
+result<void> tcp_stream::set_ttl(std::uint32_t hops) const { return net::set_ttl(socket_.open_fd(), hops); }
 
-result<std::optional<std::chrono::seconds>> tcp_stream::linger() const noexcept {
-    return sys::get_linger(socket_.fd());
-}
-result<void> tcp_stream::set_linger(std::optional<std::chrono::seconds> limit) const noexcept {
-    return sys::set_linger(socket_.fd(), limit);
+result<std::optional<std::chrono::seconds>> tcp_stream::linger() const { return sys::get_linger(socket_.open_fd()); }
+result<void> tcp_stream::set_linger(std::optional<std::chrono::seconds> limit) const {
+    return sys::set_linger(socket_.open_fd(), limit);
 }
 
-result<bool> tcp_stream::quickack() const noexcept { return sys::get_flag(socket_.fd(), sys::option::quickack); }
-result<void> tcp_stream::set_quickack(bool on) const noexcept {
-    return sys::set_flag(socket_.fd(), sys::option::quickack, on);
+result<bool> tcp_stream::quickack() const { return sys::get_flag(socket_.open_fd(), sys::option::quickack); }
+result<void> tcp_stream::set_quickack(bool on) const {
+    return sys::set_flag(socket_.open_fd(), sys::option::quickack, on);
 }
 
 }  // namespace eddy::net

@@ -51,6 +51,7 @@ result<udp_socket> udp_socket::from_native(int fd) noexcept {
 // ---- Connecting ----
 
 task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_request to, std::source_location where) {
+    socket.check_not_empty(where);
     if (to.is_name()) {
         auto found = co_await try_(resolve_here(std::move(to), where));
         to = std::move(found);
@@ -150,78 +151,78 @@ result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) 
 
 // ---- The socket ----
 
-result<socket_addr> udp_socket::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
-result<socket_addr> udp_socket::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
+result<socket_addr> udp_socket::local_addr() const { return sys::local_addr(socket_.open_fd()); }
+result<socket_addr> udp_socket::peer_addr() const { return sys::peer_addr(socket_.open_fd()); }
 
-result<bool> udp_socket::broadcast() const noexcept { return sys::get_flag(socket_.fd(), sys::option::broadcast); }
-result<void> udp_socket::set_broadcast(bool on) const noexcept {
-    return sys::set_flag(socket_.fd(), sys::option::broadcast, on);
+result<bool> udp_socket::broadcast() const { return sys::get_flag(socket_.open_fd(), sys::option::broadcast); }
+result<void> udp_socket::set_broadcast(bool on) const {
+    return sys::set_flag(socket_.open_fd(), sys::option::broadcast, on);
 }
-result<std::uint32_t> udp_socket::ttl() const noexcept { return get_ttl(socket_.fd()); }
-result<void> udp_socket::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
-result<std::uint32_t> udp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
-result<void> udp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
-result<std::uint32_t> udp_socket::recv_buffer_size() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::recv_buffer_size);
+result<std::uint32_t> udp_socket::ttl() const { return get_ttl(socket_.open_fd()); }
+result<void> udp_socket::set_ttl(std::uint32_t hops) const { return net::set_ttl(socket_.open_fd(), hops); }
+result<std::uint32_t> udp_socket::tos() const { return get_tos(socket_.open_fd()); }
+result<void> udp_socket::set_tos(std::uint32_t tos) const { return net::set_tos(socket_.open_fd(), tos); }
+result<std::uint32_t> udp_socket::recv_buffer_size() const {
+    return sys::get_number(socket_.open_fd(), sys::option::recv_buffer_size);
 }
-result<void> udp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::recv_buffer_size, bytes);
+result<void> udp_socket::set_recv_buffer_size(std::uint32_t bytes) const {
+    return sys::set_number(socket_.open_fd(), sys::option::recv_buffer_size, bytes);
 }
 
-result<std::optional<std::string>> udp_socket::device() const { return sys::bound_device(socket_.fd()); }
-result<void> udp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
-    return sys::bind_device(socket_.fd(), interface);
+result<std::optional<std::string>> udp_socket::device() const { return sys::bound_device(socket_.open_fd()); }
+result<void> udp_socket::bind_device(std::optional<std::string_view> interface) const {
+    return sys::bind_device(socket_.open_fd(), interface);
 }
 
 // ---- Multicast ----
 
-result<bool> udp_socket::multicast_loop_v4() const noexcept {
-    return sys::get_flag(socket_.fd(), sys::option::multicast_loop_v4);
+result<bool> udp_socket::multicast_loop_v4() const {
+    return sys::get_flag(socket_.open_fd(), sys::option::multicast_loop_v4);
 }
-result<void> udp_socket::set_multicast_loop_v4(bool on) const noexcept {
-    return sys::set_flag(socket_.fd(), sys::option::multicast_loop_v4, on);
+result<void> udp_socket::set_multicast_loop_v4(bool on) const {
+    return sys::set_flag(socket_.open_fd(), sys::option::multicast_loop_v4, on);
 }
-result<bool> udp_socket::multicast_loop_v6() const noexcept {
-    return sys::get_flag(socket_.fd(), sys::option::multicast_loop_v6);
+result<bool> udp_socket::multicast_loop_v6() const {
+    return sys::get_flag(socket_.open_fd(), sys::option::multicast_loop_v6);
 }
-result<void> udp_socket::set_multicast_loop_v6(bool on) const noexcept {
-    return sys::set_flag(socket_.fd(), sys::option::multicast_loop_v6, on);
+result<void> udp_socket::set_multicast_loop_v6(bool on) const {
+    return sys::set_flag(socket_.open_fd(), sys::option::multicast_loop_v6, on);
 }
-result<std::uint32_t> udp_socket::multicast_ttl_v4() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::multicast_hops_v4);
+result<std::uint32_t> udp_socket::multicast_ttl_v4() const {
+    return sys::get_number(socket_.open_fd(), sys::option::multicast_hops_v4);
 }
-result<void> udp_socket::set_multicast_ttl_v4(std::uint32_t hops) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::multicast_hops_v4, hops);
+result<void> udp_socket::set_multicast_ttl_v4(std::uint32_t hops) const {
+    return sys::set_number(socket_.open_fd(), sys::option::multicast_hops_v4, hops);
 }
-result<std::uint32_t> udp_socket::multicast_hops_v6() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::multicast_hops_v6);
+result<std::uint32_t> udp_socket::multicast_hops_v6() const {
+    return sys::get_number(socket_.open_fd(), sys::option::multicast_hops_v6);
 }
-result<void> udp_socket::set_multicast_hops_v6(std::uint32_t hops) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::multicast_hops_v6, hops);
-}
-
-result<ipv4_addr> udp_socket::multicast_if_v4() const noexcept { return sys::multicast_interface(socket_.fd()); }
-result<void> udp_socket::set_multicast_if_v4(const ipv4_addr& interface) const noexcept {
-    return sys::set_multicast_interface(socket_.fd(), interface);
-}
-result<std::uint32_t> udp_socket::multicast_if_v6() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::multicast_interface_v6);
-}
-result<void> udp_socket::set_multicast_if_v6(std::uint32_t interface) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::multicast_interface_v6, interface);
+result<void> udp_socket::set_multicast_hops_v6(std::uint32_t hops) const {
+    return sys::set_number(socket_.open_fd(), sys::option::multicast_hops_v6, hops);
 }
 
-result<void> udp_socket::join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
-    return sys::join_multicast(socket_.fd(), group, interface);
+result<ipv4_addr> udp_socket::multicast_if_v4() const { return sys::multicast_interface(socket_.open_fd()); }
+result<void> udp_socket::set_multicast_if_v4(const ipv4_addr& interface) const {
+    return sys::set_multicast_interface(socket_.open_fd(), interface);
 }
-result<void> udp_socket::join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
-    return sys::join_multicast(socket_.fd(), group, interface);
+result<std::uint32_t> udp_socket::multicast_if_v6() const {
+    return sys::get_number(socket_.open_fd(), sys::option::multicast_interface_v6);
 }
-result<void> udp_socket::leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
-    return sys::leave_multicast(socket_.fd(), group, interface);
+result<void> udp_socket::set_multicast_if_v6(std::uint32_t interface) const {
+    return sys::set_number(socket_.open_fd(), sys::option::multicast_interface_v6, interface);
 }
-result<void> udp_socket::leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
-    return sys::leave_multicast(socket_.fd(), group, interface);
+
+result<void> udp_socket::join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const {
+    return sys::join_multicast(socket_.open_fd(), group, interface);
+}
+result<void> udp_socket::join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const {
+    return sys::join_multicast(socket_.open_fd(), group, interface);
+}
+result<void> udp_socket::leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const {
+    return sys::leave_multicast(socket_.open_fd(), group, interface);
+}
+result<void> udp_socket::leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const {
+    return sys::leave_multicast(socket_.open_fd(), group, interface);
 }
 
 }  // namespace eddy::net

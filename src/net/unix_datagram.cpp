@@ -44,12 +44,13 @@ result<unix_datagram> unix_datagram::from_native(int fd) noexcept {
     return unix_datagram(owned->release());
 }
 
-result<void> unix_datagram::connect(const unix_addr& to) const noexcept {
-    if (const std::error_code error = sys::connect(socket_.fd(), sys::to_native(to))) return std::unexpected(error);
+result<void> unix_datagram::connect(const unix_addr& to) const {
+    if (const std::error_code error = sys::connect(socket_.open_fd(), sys::to_native(to)))
+        return std::unexpected(error);
     return ok();
 }
 
-result<void> unix_datagram::connect(std::string_view path) const noexcept {
+result<void> unix_datagram::connect(std::string_view path) const {
     const auto to = unix_addr::path(path);
     if (!to) return std::unexpected(to.error());
     return connect(*to);
@@ -82,16 +83,16 @@ result<std::size_t> unix_datagram::try_send_to(io::const_buffer from, const unix
 
 // ---- The socket ----
 
-result<void> unix_datagram::shutdown(shutdown_side which) const noexcept {
+result<void> unix_datagram::shutdown(shutdown_side which) const {
     switch (which) {
-    case shutdown_side::receiving: return sys::shutdown(socket_.fd(), sys::half::receiving);
-    case shutdown_side::sending: return sys::shutdown(socket_.fd(), sys::half::sending);
+    case shutdown_side::receiving: return sys::shutdown(socket_.open_fd(), sys::half::receiving);
+    case shutdown_side::sending: return sys::shutdown(socket_.open_fd(), sys::half::sending);
     case shutdown_side::both: break;
     }
-    return sys::shutdown(socket_.fd(), sys::half::both);
+    return sys::shutdown(socket_.open_fd(), sys::half::both);
 }
 
-result<unix_addr> unix_datagram::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
-result<unix_addr> unix_datagram::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
+result<unix_addr> unix_datagram::local_addr() const { return unix_local_addr(socket_.open_fd()); }
+result<unix_addr> unix_datagram::peer_addr() const { return unix_peer_addr(socket_.open_fd()); }
 
 }  // namespace eddy::net

@@ -40,9 +40,7 @@ poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const
     return result<unix_accepted>(std::in_place, unix_stream(accepted.fd.release()), unix_sender(accepted.peer));
 }
 
-result<unix_addr> unix_listener::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
-result<std::optional<std::error_code>> unix_listener::take_error() const noexcept {
-    return sys::take_error(socket_.fd());
-}
+result<unix_addr> unix_listener::local_addr() const { return unix_local_addr(socket_.open_fd()); }
+result<std::optional<std::error_code>> unix_listener::take_error() const { return sys::take_error(socket_.open_fd()); }
 
 }  // namespace eddy::net

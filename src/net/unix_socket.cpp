@@ -29,22 +29,20 @@ result<unix_socket> unix_socket::from_native(int fd) noexcept {
     return unix_socket(owned->release());
 }
 
-result<void> unix_socket::bind(const unix_addr& at) const noexcept {
-    return sys::bind(socket_.fd(), sys::to_native(at));
-}
+result<void> unix_socket::bind(const unix_addr& at) const { return sys::bind(socket_.open_fd(), sys::to_native(at)); }
 
-result<void> unix_socket::bind(std::string_view path) const noexcept {
+result<void> unix_socket::bind(std::string_view path) const {
     const auto at = unix_addr::path(path);
     if (!at) return std::unexpected(at.error());
     return bind(*at);
 }
 
-result<unix_addr> unix_socket::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
+result<unix_addr> unix_socket::local_addr() const { return unix_local_addr(socket_.open_fd()); }
 
-result<unix_listener> unix_socket::listen(int backlog) && noexcept {
-    if (const auto fits = check_kind(socket_.fd(), sys::socket_kind::unix_stream); !fits)
+result<unix_listener> unix_socket::listen(int backlog) && {
+    if (const auto fits = check_kind(socket_.open_fd(), sys::socket_kind::unix_stream); !fits)
         return std::unexpected(fits.error());
-    if (auto done = sys::listen(socket_.fd(), backlog); !done) return std::unexpected(done.error());
+    if (auto done = sys::listen(socket_.open_fd(), backlog); !done) return std::unexpected(done.error());
     return unix_listener(socket_.release());
 }
 
@@ -58,24 +56,23 @@ task<result<unix_stream>> unix_socket::connect(std::string_view path, std::sourc
 
 task<result<unix_stream>> unix_socket::connect_this(detail::io_socket socket, result<unix_addr> to,
                                                     std::source_location where) {
+    socket.check_not_empty(where);
     co_await try_(check_kind(socket.fd(), sys::socket_kind::unix_stream));
     co_return co_await unix_stream::connect_this(std::move(socket), std::move(to), where);
 }
 
-result<unix_datagram> unix_socket::into_datagram() && noexcept {
-    if (const auto fits = check_kind(socket_.fd(), sys::socket_kind::unix_datagram); !fits)
+result<unix_datagram> unix_socket::into_datagram() && {
+    if (const auto fits = check_kind(socket_.open_fd(), sys::socket_kind::unix_datagram); !fits)
         return std::unexpected(fits.error());
     return unix_datagram(socket_.release());
 }
 
-result<std::uint32_t> unix_socket::send_buffer_size() const noexcept {
-    return sys::get_number(socket_.fd(), sys::option::send_buffer_size);
+result<std::uint32_t> unix_socket::send_buffer_size() const {
+    return sys::get_number(socket_.open_fd(), sys::option::send_buffer_size);
 }
-result<void> unix_socket::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return sys::set_number(socket_.fd(), sys::option::send_buffer_size, bytes);
+result<void> unix_socket::set_send_buffer_size(std::uint32_t bytes) const {
+    return sys::set_number(socket_.open_fd(), sys::option::send_buffer_size, bytes);
 }
-result<std::optional<std::error_code>> unix_socket::take_error() const noexcept {
-    return sys::take_error(socket_.fd());
-}
+result<std::optional<std::error_code>> unix_socket::take_error() const { return sys::take_error(socket_.open_fd()); }
 
 }  // namespace eddy::net

@@ -24,6 +24,7 @@ task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::sou
 
 task<result<unix_stream>> unix_stream::connect_this(detail::io_socket socket, result<unix_addr> to,
                                                     std::source_location where) {
+    socket.check_not_empty(where);
     // A connect usually completes immediately and needs no event loop. Check nevertheless, so that the correctness of a
     // program does not depend on timing.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
@@ -60,9 +61,9 @@ result<unix_stream> unix_stream::from_native(int fd) noexcept {
     return unix_stream(owned->release());
 }
 
-result<unix_addr> unix_stream::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
-result<unix_addr> unix_stream::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
+result<unix_addr> unix_stream::local_addr() const { return unix_local_addr(socket_.open_fd()); }
+result<unix_addr> unix_stream::peer_addr() const { return unix_peer_addr(socket_.open_fd()); }
 
-result<peer_credentials> unix_stream::peer_cred() const noexcept { return sys::peer_credentials(socket_.fd()); }
+result<peer_credentials> unix_stream::peer_cred() const { return sys::peer_credentials(socket_.open_fd()); }
 
 }  // namespace eddy::net

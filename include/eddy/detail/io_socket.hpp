@@ -65,6 +65,11 @@ public:
     void check_not_empty(const std::source_location& where) const {
         if (fd_ < 0) throw_empty(where);
     }
+    /// Returns the descriptor, for a call without a future. Throws `misuse` if the socket has none.
+    [[nodiscard]] int open_fd() const {
+        check_not_empty({});
+        return fd_;
+    }
 
     /// Sets the reactor that the socket registers with. By default, it is the current reactor of the thread that polls
     /// first.

@@ -21,7 +21,7 @@
 namespace eddy::detail {
 
 /// Returns the pending error of a socket and clears it (SO_ERROR).
-[[nodiscard]] EDDY_API result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept;
+[[nodiscard]] EDDY_API result<std::optional<std::error_code>> take_error_of(const io_socket& socket);
 
 /// The common base of tcp_stream and unix_stream: reading and writing, with the whole stream or with two halves.
 /// Thread safety: one operation may be pending in each direction, on different threads.
@@ -37,7 +37,7 @@ public:
     /// Cancel safety: safe.
     [[nodiscard]] net::socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept { return take_error_of(socket_); }
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const { return take_error_of(socket_); }
 
     // SAFETY of the casts below: Self derives from basic_stream<Self>, so *this is the base of a Self.
 

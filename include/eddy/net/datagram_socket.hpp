@@ -163,11 +163,11 @@ public:
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
     /// The size of the send buffer in bytes (SO_SNDBUF). The kernel doubles the value that is set, for its own
     /// overhead, and reports the doubled value.
-    [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
-    result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
+    [[nodiscard]] result<std::uint32_t> send_buffer_size() const;
+    result<void> set_send_buffer_size(std::uint32_t bytes) const;
 
 protected:
     explicit datagram_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::datagram) {}

@@ -18,8 +18,7 @@ struct socket_access;
 [[nodiscard]] EDDY_API task<result<net::released>> release_socket(io_socket socket);
 
 /// The common base of streams, ends of pipes, datagram sockets and listeners: owns a descriptor. An object that was
-/// moved from is empty. It may be assigned to. Other operations that read, write, accept or wait throw `misuse`.
-/// Functions for addresses and options return bad_file_descriptor.
+/// moved from is empty. It may be assigned to, and its native_handle() is -1. All other operations throw `misuse`.
 /// Thread safety: stated by the derived class.
 class socket_owner {
 public:

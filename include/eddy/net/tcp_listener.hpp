@@ -79,13 +79,13 @@ public:
 
     /// Returns the address that the socket is bound to.
     /// Errors: those of getsockname(2).
-    [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    [[nodiscard]] result<socket_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
     /// Errors: those of getsockopt(2) and setsockopt(2).
-    [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
-    result<void> set_ttl(std::uint32_t hops) const noexcept;
+    [[nodiscard]] result<std::uint32_t> ttl() const;
+    result<void> set_ttl(std::uint32_t hops) const;
 
 private:
     friend ip_binding<tcp_listener>;

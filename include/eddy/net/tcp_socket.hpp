@@ -42,14 +42,14 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Binds to an address. Port 0 selects a free port: see local_addr().
-    result<void> bind(const socket_addr& at) const noexcept;
+    result<void> bind(const socket_addr& at) const;
     /// Returns the address that the socket is bound to.
-    [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    [[nodiscard]] result<socket_addr> local_addr() const;
 
     /// Makes a listener. It belongs to the event loop that first polls an accept, or to the one behind `handle`.
     /// Errors: those of listen(2). With `handle` also errc::io_disabled and errc::runtime_shutdown; throws
     /// `wrong_thread` on another thread than that of the event loop.
-    [[nodiscard]] result<tcp_listener> listen(int backlog) && noexcept;
+    [[nodiscard]] result<tcp_listener> listen(int backlog) &&;
     [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle,
                                               std::source_location where = std::source_location::current()) &&;
     /// Connects to a peer.
@@ -61,50 +61,51 @@ public:
     auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
     /// Gets or sets whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
-    [[nodiscard]] result<bool> reuse_addr() const noexcept;
-    result<void> set_reuse_addr(bool on) const noexcept;
+    [[nodiscard]] result<bool> reuse_addr() const;
+    result<void> set_reuse_addr(bool on) const;
     /// Gets or sets whether several sockets may bind to the same address (SO_REUSEPORT).
-    [[nodiscard]] result<bool> reuse_port() const noexcept;
-    result<void> set_reuse_port(bool on) const noexcept;
+    [[nodiscard]] result<bool> reuse_port() const;
+    result<void> set_reuse_port(bool on) const;
     /// Gets or sets whether an IPv6 socket that is bound to the unspecified address receives no IPv4 connections
     /// (IPV6_V6ONLY). Set it before bind(). The default is that of the system: net.ipv6.bindv6only.
-    [[nodiscard]] result<bool> only_v6() const noexcept;
-    result<void> set_only_v6(bool on) const noexcept;
+    [[nodiscard]] result<bool> only_v6() const;
+    result<void> set_only_v6(bool on) const;
     /// The number of connections with data in their first packet that a listener keeps until they are accepted
     /// (TCP_FASTOPEN). 0 is off, the default. The system must permit it: net.ipv4.tcp_fastopen.
-    [[nodiscard]] result<std::uint32_t> fastopen() const noexcept;
-    result<void> set_fastopen(std::uint32_t connections) const noexcept;
+    [[nodiscard]] result<std::uint32_t> fastopen() const;
+    result<void> set_fastopen(std::uint32_t connections) const;
     /// Gets or sets whether connect() may wait for the first write and send its data in the first packet
     /// (TCP_FASTOPEN_CONNECT). Off by default. If it is on, connect() may succeed although no peer answers; the first
     /// operation then reports the error. Use it only if this side writes first.
-    [[nodiscard]] result<bool> fastopen_connect() const noexcept;
-    result<void> set_fastopen_connect(bool on) const noexcept;
+    [[nodiscard]] result<bool> fastopen_connect() const;
+    result<void> set_fastopen_connect(bool on) const;
     /// Gets or sets whether small writes are sent immediately (TCP_NODELAY).
-    [[nodiscard]] result<bool> nodelay() const noexcept;
-    result<void> set_nodelay(bool on) const noexcept;
+    [[nodiscard]] result<bool> nodelay() const;
+    result<void> set_nodelay(bool on) const;
     /// The sizes of the send buffer and the receive buffer in bytes (SO_SNDBUF, SO_RCVBUF). The kernel doubles the
     /// value that is set, for its own overhead, and reports the doubled value.
-    [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
-    result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
-    [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
-    result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
+    [[nodiscard]] result<std::uint32_t> send_buffer_size() const;
+    result<void> set_send_buffer_size(std::uint32_t bytes) const;
+    [[nodiscard]] result<std::uint32_t> recv_buffer_size() const;
+    result<void> set_recv_buffer_size(std::uint32_t bytes) const;
     /// Same as the functions of tcp_stream. If the socket becomes a listener, its connections inherit the option.
-    [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
-    result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;
-    result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
+    [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const;
+    result<void> set_linger(std::optional<std::chrono::seconds> limit) const;
+    result<void> set_zero_linger() const { return set_linger(std::chrono::seconds::zero()); }
     /// The type of service of packets that are sent (IP_TOS; for IPv6, the traffic class).
-    [[nodiscard]] result<std::uint32_t> tos() const noexcept;
-    result<void> set_tos(std::uint32_t tos) const noexcept;
+    [[nodiscard]] result<std::uint32_t> tos() const;
+    result<void> set_tos(std::uint32_t tos) const;
     /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
     /// Binds to an interface. nullopt removes the binding.
     /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted;
     /// not_supported except on Linux.
-    result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
+    result<void> bind_device(std::optional<std::string_view> interface) const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
 
 private:
+    friend tcp_options<tcp_socket>;
     explicit tcp_socket(int fd) noexcept : socket_(fd) {}
 
     static task<result<tcp_stream>> connect_this(eddy::detail::io_socket socket, socket_addr to,

@@ -63,31 +63,32 @@ public:
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
     /// Returns the local address, or the address of the peer.
-    [[nodiscard]] result<socket_addr> local_addr() const noexcept;
-    [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
+    [[nodiscard]] result<socket_addr> local_addr() const;
+    [[nodiscard]] result<socket_addr> peer_addr() const;
 
     /// Gets or sets whether small writes are sent immediately (TCP_NODELAY). Off by default.
-    [[nodiscard]] result<bool> nodelay() const noexcept;
-    result<void> set_nodelay(bool on) const noexcept;
+    [[nodiscard]] result<bool> nodelay() const;
+    result<void> set_nodelay(bool on) const;
     /// The time that close(2) waits for unsent data (SO_LINGER). With zero, close(2) resets the connection. nullopt
     /// turns the option off.
     /// Errors: invalid_argument for less than 0 s or more than 32,767 s.
-    [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
-    result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;
+    [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const;
+    result<void> set_linger(std::optional<std::chrono::seconds> limit) const;
     /// Makes the close reset the connection: unsent data is dropped, and the peer reads connection_reset instead of the
     /// end of the stream.
-    result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
+    result<void> set_zero_linger() const { return set_linger(std::chrono::seconds::zero()); }
     /// Gets or sets whether received data is acknowledged immediately (TCP_QUICKACK). The kernel soon returns to its
     /// own choice.
-    [[nodiscard]] result<bool> quickack() const noexcept;
-    result<void> set_quickack(bool on) const noexcept;
+    [[nodiscard]] result<bool> quickack() const;
+    result<void> set_quickack(bool on) const;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
-    [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
-    result<void> set_ttl(std::uint32_t hops) const noexcept;
+    [[nodiscard]] result<std::uint32_t> ttl() const;
+    result<void> set_ttl(std::uint32_t hops) const;
 
 private:
     friend class tcp_listener;
     friend class tcp_socket;
+    friend tcp_options<tcp_stream>;
     explicit tcp_stream(int fd) noexcept : basic_stream(detail::io_socket(fd)) {}
     explicit tcp_stream(detail::io_socket&& socket) noexcept : basic_stream(std::move(socket)) {}
 

@@ -195,58 +195,58 @@ public:
     // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
     /// Returns the address that the socket is bound to.
-    [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    [[nodiscard]] result<socket_addr> local_addr() const;
     /// Returns the address of the connected peer.
     /// Errors: not_connected.
-    [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
+    [[nodiscard]] result<socket_addr> peer_addr() const;
 
     /// Gets or sets whether datagrams may be sent to broadcast addresses (SO_BROADCAST).
-    [[nodiscard]] result<bool> broadcast() const noexcept;
-    result<void> set_broadcast(bool on) const noexcept;
+    [[nodiscard]] result<bool> broadcast() const;
+    result<void> set_broadcast(bool on) const;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit). Does not apply to multicast.
-    [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
-    result<void> set_ttl(std::uint32_t hops) const noexcept;
+    [[nodiscard]] result<std::uint32_t> ttl() const;
+    result<void> set_ttl(std::uint32_t hops) const;
     /// The type of service of packets that are sent (IP_TOS; for IPv6, the traffic class).
-    [[nodiscard]] result<std::uint32_t> tos() const noexcept;
-    result<void> set_tos(std::uint32_t tos) const noexcept;
+    [[nodiscard]] result<std::uint32_t> tos() const;
+    result<void> set_tos(std::uint32_t tos) const;
     /// The size of the receive buffer in bytes (SO_RCVBUF). See send_buffer_size().
-    [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
-    result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
+    [[nodiscard]] result<std::uint32_t> recv_buffer_size() const;
+    result<void> set_recv_buffer_size(std::uint32_t bytes) const;
     /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
     /// Binds to an interface. nullopt removes the binding.
     /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted;
     /// not_supported except on Linux.
-    result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
+    result<void> bind_device(std::optional<std::string_view> interface) const;
 
     /// Gets or sets whether datagrams to a group also reach receivers on this machine (IP_MULTICAST_LOOP,
     /// IPV6_MULTICAST_LOOP). On by default.
-    [[nodiscard]] result<bool> multicast_loop_v4() const noexcept;
-    result<void> set_multicast_loop_v4(bool on) const noexcept;
-    [[nodiscard]] result<bool> multicast_loop_v6() const noexcept;
-    result<void> set_multicast_loop_v6(bool on) const noexcept;
+    [[nodiscard]] result<bool> multicast_loop_v4() const;
+    result<void> set_multicast_loop_v4(bool on) const;
+    [[nodiscard]] result<bool> multicast_loop_v6() const;
+    result<void> set_multicast_loop_v6(bool on) const;
     /// The number of hops of datagrams to a group (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS). 1 by default: the local
     /// network.
-    [[nodiscard]] result<std::uint32_t> multicast_ttl_v4() const noexcept;
-    result<void> set_multicast_ttl_v4(std::uint32_t hops) const noexcept;
-    [[nodiscard]] result<std::uint32_t> multicast_hops_v6() const noexcept;
-    result<void> set_multicast_hops_v6(std::uint32_t hops) const noexcept;
+    [[nodiscard]] result<std::uint32_t> multicast_ttl_v4() const;
+    result<void> set_multicast_ttl_v4(std::uint32_t hops) const;
+    [[nodiscard]] result<std::uint32_t> multicast_hops_v6() const;
+    result<void> set_multicast_hops_v6(std::uint32_t hops) const;
     /// The interface that datagrams to a group are sent from, as its address or its index (IP_MULTICAST_IF,
     /// IPV6_MULTICAST_IF).
-    [[nodiscard]] result<ipv4_addr> multicast_if_v4() const noexcept;
-    result<void> set_multicast_if_v4(const ipv4_addr& interface) const noexcept;
-    [[nodiscard]] result<std::uint32_t> multicast_if_v6() const noexcept;
-    result<void> set_multicast_if_v6(std::uint32_t interface) const noexcept;
+    [[nodiscard]] result<ipv4_addr> multicast_if_v4() const;
+    result<void> set_multicast_if_v4(const ipv4_addr& interface) const;
+    [[nodiscard]] result<std::uint32_t> multicast_if_v6() const;
+    result<void> set_multicast_if_v6(std::uint32_t interface) const;
     /// Joins a group: datagrams to `group` are received on `interface`. ipv4_addr::any() and 0 let the system choose
     /// the interface.
     /// Errors: address_in_use if the socket has joined the group already; invalid_argument if `group` is not a
     /// multicast address.
-    result<void> join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept;
-    result<void> join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
+    result<void> join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const;
+    result<void> join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const;
     /// Leaves a group.
     /// Errors: address_not_available if the socket has not joined it.
-    result<void> leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept;
-    result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
+    result<void> leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const;
+    result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const;
 
 private:
     friend ip_binding<udp_socket>;

@@ -65,8 +65,8 @@ public:
     /// Connects to a peer: send() sends to it, and only its datagrams are received. A second call changes the peer.
     /// Errors: no_such_file_or_directory, connection_refused and the other errors of connect(2); those of
     /// unix_addr::path().
-    result<void> connect(const unix_addr& to) const noexcept;
-    result<void> connect(std::string_view path) const noexcept;
+    result<void> connect(const unix_addr& to) const;
+    result<void> connect(std::string_view path) const;
 
     /// Sends a datagram to an address and returns its size in bytes. The system does not report when the queue of a
     /// receiver has capacity, unless the sockets are connected. While the queue is full, this function sends again
@@ -93,12 +93,12 @@ public:
     /// longer receives. Datagrams that arrived before can still be received. A receive that finds no datagram waits as
     /// before, because Linux reports the shutdown only to blocking calls.
     /// Errors: those of shutdown(2).
-    result<void> shutdown(shutdown_side which) const noexcept;
+    result<void> shutdown(shutdown_side which) const;
     /// Returns the address that the socket is bound to.
-    [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the address of the connected peer.
     /// Errors: not_connected.
-    [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
+    [[nodiscard]] result<unix_addr> peer_addr() const;
 
 private:
     friend class unix_socket;

@@ -66,9 +66,9 @@ public:
     poll_result<result<unix_accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
 
     /// Returns the address that the socket is bound to.
-    [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
 
 private:
     friend unix_binding<unix_listener>;

@@ -41,14 +41,14 @@ public:
 
     /// Binds to a path or another address. The unnamed address selects a unique abstract name: see local_addr().
     /// Errors: address_in_use, also if the path is a file of any kind; those of unix_addr::path().
-    result<void> bind(const unix_addr& at) const noexcept;
-    result<void> bind(std::string_view path) const noexcept;
+    result<void> bind(const unix_addr& at) const;
+    result<void> bind(std::string_view path) const;
     /// Returns the address that the socket is bound to.
-    [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    [[nodiscard]] result<unix_addr> local_addr() const;
 
     /// Makes a listener. It belongs to the event loop that first polls an accept.
     /// Errors: wrong_protocol_type if this is a datagram socket; invalid_argument if it is not bound.
-    [[nodiscard]] result<unix_listener> listen(int backlog) && noexcept;
+    [[nodiscard]] result<unix_listener> listen(int backlog) &&;
     /// Connects to a path or to any address.
     /// Errors, cancel safety: those of unix_stream::connect(); wrong_protocol_type if this is a datagram socket.
     [[nodiscard]] task<result<unix_stream>> connect(const unix_addr& to,
@@ -57,7 +57,7 @@ public:
                                                     std::source_location where = std::source_location::current()) &&;
     /// Makes a datagram socket, which may be bound and connected later.
     /// Errors: wrong_protocol_type if this is a stream socket.
-    [[nodiscard]] result<unix_datagram> into_datagram() && noexcept;
+    [[nodiscard]] result<unix_datagram> into_datagram() &&;
     // Lvalue overloads: report the misuse with one static_assert.
     auto listen(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
     auto connect(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
@@ -65,10 +65,10 @@ public:
 
     /// The size of the send buffer in bytes (SO_SNDBUF), which also limits the size of a datagram. The kernel doubles
     /// the value that is set, for its own overhead, and reports the doubled value.
-    [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
-    result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
+    [[nodiscard]] result<std::uint32_t> send_buffer_size() const;
+    result<void> set_send_buffer_size(std::uint32_t bytes) const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
 
 private:
     explicit unix_socket(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}

@@ -55,10 +55,10 @@ public:
     [[nodiscard]] static result<unix_stream> from_native(int fd) noexcept;
 
     /// Returns the local address, or the address of the peer.
-    [[nodiscard]] result<unix_addr> local_addr() const noexcept;
-    [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
+    [[nodiscard]] result<unix_addr> local_addr() const;
+    [[nodiscard]] result<unix_addr> peer_addr() const;
     /// Returns the credentials of the peer (SO_PEERCRED; getpeereid(3) except on Linux).
-    [[nodiscard]] result<peer_credentials> peer_cred() const noexcept;
+    [[nodiscard]] result<peer_credentials> peer_cred() const;
 
 private:
     friend class unix_listener;
