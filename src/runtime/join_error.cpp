@@ -7,12 +7,14 @@
 #include <utility>
 
 #include <eddy/detail/unread_failure.hpp>
+#include <eddy/error.hpp>
+#include <eddy/runtime/handle.hpp>
 
 #include "runtime/no_thread.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy {
-namespace {
+namespace detail {
 
 /// A std::system_error whose what() does not append the text of the code, which would repeat that the task was
 /// cancelled.
@@ -26,7 +28,18 @@ private:
     std::runtime_error text_;  // in contrast to std::string, copies do not throw
 };
 
-}  // namespace
+void rethrow_from_block_on(const join_error& failed, std::source_location where) {
+    if (!failed.is_cancelled()) failed.rethrow();
+    // A misuse has the source location in its text.
+    throw task_was_cancelled(
+        misuse("block_on() did not run its future to the end, because the runtime was shut down or destroyed, before "
+               "the call or meanwhile: keep the runtime until block_on() has returned (a handle does not keep it "
+               "alive)",
+               where)
+            .what());
+}
+
+}  // namespace detail
 
 join_error::join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
 
@@ -57,7 +70,7 @@ join_error::~join_error() {
 }
 
 void join_error::rethrow() const {
-    if (is_cancelled()) throw task_was_cancelled(what());
+    if (is_cancelled()) throw detail::task_was_cancelled(what());
     std::rethrow_exception(thrown_);
 }
 

@@ -122,12 +122,15 @@ struct runtime_access {
     static pool& get(const handle& of) noexcept { return *of.pool_; }
 };
 
+/// For block_on(): throws the exception of the task, or a std::system_error that says that the runtime has shut down.
+[[noreturn]] EDDY_API void rethrow_from_block_on(const join_error& failed, std::source_location where);
+
 /// Blocks this thread until a spawned task has ended, and returns its output or throws its exception, as the future
 /// itself would.
 template <class T>
 T wait_for_main(join_handle<T> task, std::source_location where) {
     auto outcome = wait(task, where);
-    if (!outcome) outcome.error().rethrow();
+    if (!outcome) rethrow_from_block_on(outcome.error(), where);
     if constexpr (!std::is_void_v<T>) return *std::move(outcome);
 }
 

@@ -87,7 +87,8 @@ public:
     /// Runs a future on the workers and blocks this thread until it has ended. Returns its output, or throws its
     /// exception.
     /// Errors: throws `nested_runtime` on a thread that runs tasks of a runtime or an event loop; `misuse` in a forked
-    /// child; std::system_error with errc::task_cancelled if the runtime is shut down meanwhile.
+    /// child; std::system_error with errc::task_cancelled if the runtime is shut down, also before the call to
+    /// handle::block_on().
     /// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed, an rvalue is moved in.
     template <class F>
     auto block_on(F&& future, std::source_location where = std::source_location::current()) const {
