@@ -113,6 +113,16 @@ void for_each_reader(With with) {
         std::array<char, 5> bytes{};
         co_await eddy::select(eddy::on(eddy::time::sleep(1h), [] {}), eddy::on(all.near->read(bytes), [](auto) {}));
     });
+    with("boxed_future", [](sockets& all) -> task<void> {
+        std::array<char, 5> bytes{};
+        eddy::boxed_future<eddy::result<std::size_t>> reading = all.near->read(bytes);
+        static_cast<void>(co_await std::move(reading));
+    });
+    with("timeout of a boxed_future", [](sockets& all) -> task<void> {
+        std::array<char, 5> bytes{};
+        eddy::boxed_future<eddy::result<std::size_t>> reading = all.near->read(bytes);
+        static_cast<void>(co_await eddy::time::timeout(1h, std::move(reading)));
+    });
     with("timeout of a select", [](sockets& all) -> task<void> {
         std::array<char, 5> bytes{};
         static_cast<void>(co_await eddy::time::timeout(1h, eddy::select(all.near->read(bytes), eddy::time::sleep(1h))));
@@ -166,7 +176,7 @@ TEST(AwaitedLayersDeathTest, SocketDestroyedInsideLayerIsReported) {
     };
     for_each_reader(expect_report);
     for_each_copy(expect_report);
-    EXPECT_EQ(count, 14);
+    EXPECT_EQ(count, 16);
 }
 
 TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
@@ -177,7 +187,7 @@ TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {
             << layer;
         ++count;
     });
-    EXPECT_EQ(count, 11);
+    EXPECT_EQ(count, 13);
 }
 
 TEST(AwaitedLayersDeathTest, ReceiverDestroyedInsideTimeoutIsReported) {

@@ -375,6 +375,20 @@ struct in_name_of {
     in_name_of(A what, std::source_location caller) noexcept : awaited(static_cast<A>(what)), where(caller) {}
 };
 
+/// Same as in_name_of, with the location of the code that awaits or polls the library coroutine.
+template <class A>
+struct in_name_of_caller {
+    A awaited;
+
+    explicit in_name_of_caller(A what) noexcept : awaited(static_cast<A>(what)) {}
+};
+
+/// Returns the location of the code that awaits or polls a coroutine.
+/// Preconditions: the coroutine is being polled.
+inline call_site caller_of(const frame& coroutine) noexcept {
+    return coroutine.parent != nullptr ? coroutine.parent->where : call_site_of(coroutine.root->active->where());
+}
+
 // ---- Dispatch ----
 
 /// Returns whether the output of `F`, if it is a future, can be moved out of a co_await expression.

@@ -67,9 +67,14 @@ private:
     template <class U>
     friend detail::frame* enter_frame(boxed_future<U>& used, std::source_location where);
 
-    template <class F>
+    // With EDDY_CHECKS, messages contain the location where the boxed_future is awaited or polled.
+    template <class F, bool Checks = detail::has_checks>
     static task<T> in_a_frame(F inner) {
-        co_return co_await inner;
+        if constexpr (Checks) {
+            co_return co_await detail::in_name_of_caller<F&>(inner);
+        } else {
+            co_return co_await inner;
+        }
     }
 
     task<T> inner_;

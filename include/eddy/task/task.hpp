@@ -150,6 +150,13 @@ public:
         return make_awaiter<T, Checks>(*this, static_cast<A>(named.awaited));
     }
 
+    /// Awaits on behalf of the code that awaits or polls this coroutine.
+    template <class A, bool Checks = has_checks>
+    auto await_transform(in_name_of_caller<A> named) {
+        where = caller_of(*this);
+        return make_awaiter<T, Checks>(*this, static_cast<A>(named.awaited));
+    }
+
 protected:
     // SAFETY: the future that awaits or polls a task<T> sets `outcome` to a slot<T>, which outlives the frame.
     slot<T>& destination() noexcept { return static_cast<slot<T>&>(*outcome); }
