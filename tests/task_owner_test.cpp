@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <expected>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -211,6 +213,41 @@ TEST(TaskOwnerErrors, ErrorOfATaskReachesTheHook) {
         co_await owner.close();
     }());
     EXPECT_EQ(messages, std::vector<std::string>{make_error_code(std::errc::broken_pipe).message()});
+}
+
+struct error_with_text {
+    [[nodiscard]] static std::string what() { return "its text"; }
+};
+struct error_without_text {};
+struct error_that_throws {
+    [[nodiscard]] static std::string what() { throw std::runtime_error("it has no text"); }
+};
+
+TEST(TaskOwnerErrors, ErrorsOfAnyTypeReachTheHook) {
+    std::set<std::string> messages;
+    int thrown = 0;
+    auto core = eddy::core::builder()
+                    .on_unobserved_error([&](const auto& error) { messages.insert(error.message); })
+                    .on_uncaught([&](auto, const auto&) { ++thrown; })
+                    .build()
+                    .value();
+    core.run([]() -> task<void> {
+        task_owner owner;
+        int ended = 0;
+        const auto fail_with = [&](auto error) {
+            owner.spawn([&ended, error] {
+                ++ended;
+                return std::expected<void, decltype(error)>(std::unexpect, error);
+            });
+        };
+        fail_with(error_with_text());
+        fail_with(error_without_text());
+        fail_with(error_that_throws());
+        while (ended != 3) co_await eddy::yield_now();
+        co_await owner.close();
+    }());
+    EXPECT_EQ(messages, (std::set<std::string>{"its text", "an error of a type without a text"}));
+    EXPECT_EQ(thrown, 1) << "the text of the third error throws";
 }
 
 TEST(TaskOwnerErrors, SpawnWithoutRuntimeIsMisuse) {
