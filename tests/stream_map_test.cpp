@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "support/items.hpp"
+#include "support/polling.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
 
@@ -100,6 +101,51 @@ TEST(StreamMap, InsertReplacesTheStreamOfAnExistingKey) {
     EXPECT_EQ(map.size(), 1u);
     new_one.give(5);
     EXPECT_EQ(next_of(map), "a 5");
+}
+
+/// A stream whose move constructor throws if `fails` is set.
+class fails_to_move : public eddy::stream_ops<fails_to_move> {
+public:
+    using item_type = int;
+
+    explicit fails_to_move(const bool& fails) noexcept : fails_(&fails) {}
+    fails_to_move(fails_to_move&& other) : fails_(other.fails_) {
+        if (*fails_) throw std::runtime_error("on purpose");
+    }
+    fails_to_move& operator=(fails_to_move&&) = delete;
+    ~fails_to_move() = default;
+
+    static eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return std::optional(1); }
+
+private:
+    const bool* fails_;
+};
+
+TEST(StreamMap, FailedInsertLeavesNoKey) {
+    bool fails = true;
+    stream_map<std::string, fails_to_move> map;
+    EXPECT_THROW(map.insert("a", fails_to_move(fails)), std::runtime_error);
+    EXPECT_FALSE(map.contains("a"));
+    EXPECT_EQ(map.size(), 0u);
+    fails = false;
+    EXPECT_TRUE(map.insert("a", fails_to_move(fails)));
+    by_hand next{map.next()};
+    EXPECT_EQ(assert_ready(next.poll())->key, "a");
+}
+
+// The map stores a clone of the waker after it has found no item. Then it must look again.
+TEST(StreamMap, ItemThatArrivesDuringCloneOfTheWakerIsReturned) {
+    source<int> a;
+    int_map map;
+    map.insert("a", items_of<int>(a));
+    int calls = 0;
+    support::calling_waker gives([&] {
+        if (calls++ == 0) a.give(7);
+    });
+    const eddy::waker waker = gives.waker_that_always_calls();
+    eddy::context cx(waker);
+    const auto item = assert_ready(map.poll_next(cx));
+    EXPECT_EQ(item->value, 7);
 }
 
 TEST(StreamMap, RemoveDestroysAStreamThatWasWoken) {
