@@ -410,13 +410,13 @@ TEST_F(KqueueDriver, MakeReportsShortageOfDescriptors) {
         const rlimit few{limit, before.rlim_max};
         ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
         const auto made = kqueue_driver::make(8);
+        ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
         is_made = made.has_value();
         if (is_made) continue;
         ++failures;
         EXPECT_EQ(made.error(), std::errc::too_many_files_open);
     }
     kqueue_has_user_filter = true;
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
     EXPECT_TRUE(is_made);
     EXPECT_EQ(next_descriptor(), first) << "a descriptor has leaked";
     EXPECT_GE(failures, 7) << "the kqueue has five descriptors, and the pipe two";
