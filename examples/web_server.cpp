@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A web server: routes with parameters, JSON, bodies that are streamed in both directions, the files of a folder,
-// metrics, compression, and a graceful shutdown.
+// metrics, a health check, compression, and a graceful shutdown.
 // Ctrl-C closes idle connections, and other connections after the response to their request.
 //     $ ./web_server 127.0.0.1:8080 folder
 //     $ curl -X PUT -d 'buy tea' http://127.0.0.1:8080/notes/monday
@@ -81,6 +81,7 @@ http::router routes_of(notes& all, const std::string& folder, const http::metric
     app.get("/notes", [&all](http::request) -> task<http::response> { co_return json(all); });
     app.get("/notes/{day}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
     app.put("/notes/{day}", [&all](http::request asked) { return put_note(all, std::move(asked)); });
+    app.get("/health", [](http::request) -> task<http::response> { co_return http::response::text("ok\n"); });
     app.put("/echo", echo).post("/echo", echo).get("/count/{last}", count);
     app.get("/files/{path...}", http::files(folder)).get("/metrics", counters.endpoint());
     return app;

@@ -369,13 +369,17 @@ check_soak() { soak; }
 check_cross() { cross debian13 debian-testing; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
-# PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
+# PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
+# HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
 check_clients() {
-    local programs=(mini_redis_server web_chat web_socket https_server)
+    local programs=(mini_redis_server web_chat web_server web_socket https_server)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
     local driver status=0
+    python3 tests/clients/rolling_restart.py build/release/examples || status=$?
+    ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
+    status=0
     tests/clients/http_corpus.sh || status=$?
     ((status == 0 || status == 77)) || die "other servers frame a request of the corpus differently; see above"
     for driver in epoll io_uring; do

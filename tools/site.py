@@ -30,7 +30,7 @@ order = [
     ("Start", "docs/start.md"),
     ("Tutorial", "docs/tutorial.md"),
     ("Concepts", "docs/concepts.md"),
-    (guides, ["docs/features.md", "docs/choosing.md", "docs/http.md", "docs/websocket.md", "docs/services.md", "docs/io_uring.md", "docs/testing.md"]),
+    (guides, ["docs/features.md", "docs/choosing.md", "docs/http.md", "docs/websocket.md", "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/deployment.md"]),
     (
         "Coming from ...",
         ["docs/coming-from-tokio.md", "docs/coming-from-asio.md", "docs/coming-from-libuv.md", "docs/coming-from-go.md"],
