@@ -351,10 +351,17 @@ TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
-            std::optional<eddy::core> loop(std::in_place);
+            std::optional<eddy::core> loop = eddy::core();
             std::thread([&] { loop.reset(); }).join();
         },
-        "destroyed on another thread");
+        "destroyed on another thread.*The core was made .at .*core_handle_test.cpp:");
+    EXPECT_DEATH(
+        {
+            auto loop = std::make_unique<eddy::core>();
+            loop->run(eddy::yield_now());
+            std::thread([&] { loop.reset(); }).join();
+        },
+        "destroyed on another thread.*The core was last run .at .*core_handle_test.cpp:");
 }
 
 TEST(CoreHandleDeathTest, LoopDestroyedByOwnTaskAborts) {

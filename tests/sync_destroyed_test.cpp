@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Objects that are destroyed while a task waits for them: the message contains the location of the co_await.
+#include <eddy/future/yield_now.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
@@ -49,5 +50,28 @@ TEST(SyncDestroyedDeathTest, LockedMutexHasLocationOfWaiter) {
     expect_location(std::make_unique<sync::mutex<>>(), lock_twice, "a sync::mutex was destroyed while it is locked",
                     __LINE__ - 3);
 }
+
+#if EDDY_CHECKS
+TEST(SyncDestroyedDeathTest, HeldLockHasLocationOfItsHolder) {
+    const auto acquired_at = [](unsigned line) {
+        return ".*last co_await that acquired a lock or permit at its address is .at .*sync_destroyed_test.cpp:" +
+               std::to_string(line);
+    };
+    const auto hold_permit = []() -> task<void> {
+        auto permits = std::make_unique<sync::semaphore>(1);
+        const auto held = co_await permits->acquire();
+        permits.reset();
+    };
+    const unsigned permit_line = __LINE__ - 3;
+    EXPECT_DEATH(eddy::core().run(hold_permit()), "while permits are in use" + acquired_at(permit_line));
+    const auto hold_lock = []() -> task<void> {
+        auto lock = std::make_unique<sync::mutex<>>();
+        const auto held = co_await lock->lock();
+        lock.reset();
+    };
+    const unsigned lock_line = __LINE__ - 3;
+    EXPECT_DEATH(eddy::core().run(hold_lock()), "while it is locked" + acquired_at(lock_line));
+}
+#endif
 
 }  // namespace

@@ -56,13 +56,13 @@ std::uint64_t core_remote::id() const noexcept { return loop_->id(); }
 
 // ---- core ----
 
-core::core() : loop_(nullptr) {
-    auto made = make();
+core::core(std::source_location where) : loop_(nullptr) {
+    auto made = make(where);
     if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core", made.error()));
     loop_ = std::exchange(made->loop_, nullptr);
 }
 
-result<core> core::make() noexcept { return builder().build(); }
+result<core> core::make(std::source_location where) noexcept { return builder().build(where); }
 
 core_builder core::builder() noexcept { return {}; }
 
@@ -106,8 +106,9 @@ std::string_view core::why_driver() const noexcept {
 
 // ---- core_builder ----
 
-result<core> core_builder::build() const noexcept try {
+result<core> core_builder::build(std::source_location where) const noexcept try {
     detail::core_shared::settings chosen;
+    chosen.made_at = where;
     chosen.start_paused = start_paused_;
     chosen.spin = spin_;
     chosen.on_uncaught = on_uncaught_;

@@ -156,6 +156,7 @@ core_shared::core_shared(settings&& chosen)
       spin_(chosen.spin),
       driver_(chosen.driver),
       why_driver_(chosen.why_driver),
+      made_at_(chosen.made_at),
       on_uncaught_(std::move(chosen.on_uncaught)),
       on_unobserved_error_(std::move(chosen.on_unobserved_error)) {
     if (chosen.start_paused) time_->pause();
@@ -580,8 +581,12 @@ void core_shared::report(unread_failure failure, const std::source_location& whe
 
 void core_shared::close() noexcept {
     if (!is_on_own_thread()) {
-        fatal_misuse(
-            "a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
+        const bool has_run = *run_at_.file_name() != '\0';
+        std::string text =
+            "a core was destroyed on another thread than the one that made it, to which its tasks belong: destroy it "
+            "on that thread, or use a core_thread, which may be destroyed on any thread. The core was ";
+        text += has_run ? "last run" : "made";
+        fatal_misuse(text, has_run ? run_at_ : made_at_);
     }
     if (is_running()) {
         fatal_misuse(

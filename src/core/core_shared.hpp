@@ -43,6 +43,7 @@ public:
     };
 
     struct settings {
+        std::source_location made_at;
         std::unique_ptr<io_handle, releasing> io;  ///< null without I/O
         bool start_paused = false;                 ///< whether the clock is paused
         std::chrono::nanoseconds spin{0};          ///< how long to spin before the thread parks
@@ -196,6 +197,7 @@ private:
     const std::chrono::nanoseconds spin_;
     const std::optional<driver_kind> driver_;
     const std::string_view why_driver_;
+    const std::source_location made_at_;
     std::source_location run_at_;  // the last call that has run the loop
     core_builder::uncaught_handler on_uncaught_;
     unobserved_error_handler on_unobserved_error_;

@@ -33,10 +33,11 @@ std::uint64_t handle::id() const noexcept { return pool_->id(); }
 
 // ---- enter_guard ----
 
-enter_guard handle::enter() const { return enter_guard(*this); }
+enter_guard handle::enter(std::source_location where) const { return enter_guard(*this, where); }
 
-enter_guard::enter_guard(const handle& entered)
+enter_guard::enter_guard(const handle& entered, std::source_location where)
     : entered_(entered),
+      entered_at_(where),
       outer_core_(detail::this_thread.executor.core),
       outer_pool_(detail::this_thread.executor.pool),
       outer_time_(detail::this_thread.executor.time),
@@ -47,7 +48,9 @@ enter_guard::enter_guard(const handle& entered)
 enter_guard::~enter_guard() {
     if (detail::this_thread.innermost_guard != this) {
         detail::fatal_misuse(
-            "enter guards were not destroyed in the reverse order of their creation: give each guard its own scope");
+            "enter guards were not destroyed in the reverse order of their creation, on the thread that made them: "
+            "give each guard its own scope. The guard of this enter() was destroyed too early",
+            entered_at_);
     }
     detail::this_thread.innermost_guard = outer_guard_;
     detail::this_thread.executor = {outer_core_, outer_pool_, outer_time_};

@@ -370,14 +370,17 @@ local_target current_local_target(std::source_location where) {
 
 namespace eddy {
 
-local_enter_guard::local_enter_guard(detail::local_share entered) noexcept
-    : entered_(std::move(entered)), outer_(std::exchange(detail::this_thread.local_set, entered_.get())) {}
+local_enter_guard::local_enter_guard(detail::local_share entered, std::source_location where) noexcept
+    : entered_(std::move(entered)),
+      entered_at_(where),
+      outer_(std::exchange(detail::this_thread.local_set, entered_.get())) {}
 
 local_enter_guard::~local_enter_guard() {
     if (detail::this_thread.local_set != entered_.get()) {
         detail::fatal_misuse(
             "guards of local_set::enter() were not destroyed in the reverse order of their creation: give each guard "
-            "its own scope, without a co_await");
+            "its own scope, without a co_await. The guard of this enter() was destroyed too early",
+            entered_at_);
     }
     detail::this_thread.local_set = outer_;
 }

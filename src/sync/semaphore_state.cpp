@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/acquisition.hpp>
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/error.hpp>
 
@@ -20,8 +21,11 @@ void guard_is_empty() noexcept {
 
 template <unsigned B>
 void semaphore_state<B>::destroyed_too_early(const char* text) const noexcept {
-    const permit_waiter* const first = waiters_.front();
-    fatal_destroyed(text, first == nullptr ? nullptr : first->polled_at);
+    if (const permit_waiter* const first = waiters_.front()) fatal_destroyed(text, first->polled_at);
+    const call_site holder = last_acquired(this);
+    if (holder == nullptr) fatal_misuse(text);
+    fatal_misuse(std::string(text) + ". The last co_await that acquired a lock or permit at its address is",
+                 source_location_of(holder));
 }
 
 template <unsigned B>

@@ -39,6 +39,21 @@ record_list& records_of(const void* object) noexcept {
     return await_table[(address / 16 + address / 4096) % await_table.size()];
 }
 
+/// The await that has last acquired permits of an object.
+struct acquired_record {
+    const void* object = nullptr;
+    call_site where = nullptr;
+};
+
+constinit sys::static_mutex<std::mutex> acquired_lock;
+constinit std::array<acquired_record, 1024> acquired_table;
+
+acquired_record& acquired_record_of(const void* object) noexcept {
+    // SAFETY: see records_of().
+    const auto address = reinterpret_cast<std::uintptr_t>(object);
+    return acquired_table[(address / 16 + address / 16384) % acquired_table.size()];
+}
+
 /// Returns the name of a coroutine without mangled names. GCC writes "void f(f(int)::_Z1fi.Frame*)" for `task<int>
 /// f(int)`: the result is "f()". For a lambda in a coroutine, this is in the middle of the name.
 std::string readable_name(std::string function) {
@@ -166,6 +181,19 @@ void await_record::check(const void* object, const void* type, const char* name)
                      " was destroyed while a task awaits it: keep it until the task has ended, or move it into the "
                      "task. The co_await is",
                  source_location_of(where));
+}
+
+void note_acquired(const void* object, call_site where) noexcept {
+    const std::lock_guard guard(acquired_lock);
+    acquired_record& record = acquired_record_of(object);
+    record.object = object;
+    record.where = where;
+}
+
+call_site last_acquired(const void* object) noexcept {
+    const std::lock_guard guard(acquired_lock);
+    const acquired_record& record = acquired_record_of(object);
+    return record.object == object ? record.where : nullptr;
 }
 
 void await_record::print() {

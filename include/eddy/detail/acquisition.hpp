@@ -59,6 +59,7 @@ public:
 
     [[nodiscard]] bool is_fresh() const noexcept { return record_.is_fresh(); }
     [[nodiscard]] Count count() const noexcept { return count_; }
+    [[nodiscard]] const State* state() const noexcept { return from_; }
 
 private:
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {

@@ -58,7 +58,7 @@ public:
     }
 
     /// Returns the future.
-    /// Preconditions: there is no outcome yet.
+    /// Preconditions: it has not thrown.
     [[nodiscard]] F& future() noexcept { return *future_; }
     [[nodiscard]] bool has_value() const noexcept { return !has_thrown() && answer_.is_ready(); }
     /// Returns the value.
@@ -261,8 +261,16 @@ protected:
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
 
+    /// Returns whether there is an output that is not an error.
+    [[nodiscard]] bool has_succeeded() noexcept {
+        if constexpr (is_expected<output>) {
+            return polled_.has_value() && polled_.value().has_value();
+        } else {
+            return polled_.has_value();
+        }
+    }
     /// Returns the future.
-    /// Preconditions: there is no outcome yet, or it is an error that ends the coroutine.
+    /// Preconditions: it has not thrown.
     [[nodiscard]] const F& awaited_future() noexcept { return polled_.future(); }
 
 private:

@@ -32,6 +32,10 @@
 // are updated after each poll, because some of the futures may have ended. They are ignored during a poll, because an
 // object may be destroyed after the future that refers to it: by the handler of a select, for example. An await of a
 // combinator has missed its wake-up if it still refers to the object after the poll.
+//
+// The last await that has acquired a lock or permits is also remembered, for the message of a lock that is destroyed
+// while it is held: in a table of fixed size, in which another object may replace the entry. The destructor does not
+// remove the entry, so that it costs nothing without EDDY_CHECKS; the message says that only the address is known.
 
 namespace eddy::detail {
 
@@ -222,6 +226,16 @@ private:
 
 /// The records of an await of a task, which has no future.
 struct no_await_records {};
+
+/// A future whose output holds permits. A hidden friend of the future's class, `acquired_from(future)`, returns a
+/// pointer to the object that has them.
+template <class F>
+concept names_acquired_object = requires(const F& future) { acquired_from(future); };
+
+/// Remembers that the await at `where` has acquired permits of `object`.
+EDDY_API void note_acquired(const void* object, call_site where) noexcept;
+/// Returns the last such await of this object, or of a former object with its address. Null if it is unknown.
+[[nodiscard]] EDDY_API call_site last_acquired(const void* object) noexcept;
 
 /// For the destructor of an object that futures refer to: ends the program with a message if a task awaits the object.
 /// `name` is its description, "a receiver". The object may be the part of another one.

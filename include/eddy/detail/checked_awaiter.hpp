@@ -88,7 +88,12 @@ private:
 
     void end() noexcept {
         is_resumed_ = true;
-        if constexpr (is_recorded) records_.end();
+        if constexpr (is_recorded) {
+            records_.end();
+            if constexpr (names_acquired_object<typename A::future_type>) {
+                if (this->has_succeeded()) note_acquired(acquired_from(this->awaited_future()), awaited_at_);
+            }
+        }
     }
 
     static leaf_answer ask_recorded(leaf& self, context& cx, leaf_request what) {

@@ -49,9 +49,9 @@ public:
     /// Constructs an event loop with the default settings.
     /// Errors: throws std::system_error with an error of core_builder::build(), for example if too many descriptors are
     /// open, or if the driver that EDDY_DRIVER names is unknown or unavailable.
-    core();
+    core(std::source_location where = std::source_location::current());  // NOLINT(google-explicit-constructor)
     /// Same as the constructor, but returns the error.
-    [[nodiscard]] static result<core> make() noexcept;
+    [[nodiscard]] static result<core> make(std::source_location where = std::source_location::current()) noexcept;
     /// Returns a builder with the default settings.
     [[nodiscard]] static core_builder builder() noexcept;
 
@@ -272,7 +272,7 @@ public:
     /// std::errc::operation_not_permitted if io_uring is forbidden, std::errc::function_not_supported if the kernel has
     /// no io_uring, std::errc::not_enough_memory if the limit of locked memory is reached, and
     /// errc::driver_unavailable.
-    [[nodiscard]] result<core> build() const noexcept;
+    [[nodiscard]] result<core> build(std::source_location where = std::source_location::current()) const noexcept;
 
 private:
     bool enable_io_ = true;

@@ -55,7 +55,7 @@ public:
     /// Preconditions: guards end in the reverse order of their construction; otherwise the process ends with a message.
     /// A guard must not live across a co_await: other tasks that this worker polls meanwhile would spawn on the wrong
     /// runtime, and the task may resume on another thread.
-    [[nodiscard]] enter_guard enter() const;
+    [[nodiscard]] enter_guard enter(std::source_location where = std::source_location::current()) const;
 
     /// Spawns a task on this runtime; see eddy::spawn.
     template <class W>
@@ -103,9 +103,10 @@ public:
 
 private:
     friend class handle;
-    explicit enter_guard(const handle& entered);
+    enter_guard(const handle& entered, std::source_location where);
 
     handle entered_;
+    std::source_location entered_at_;
     // The thread's state before, which the destructor restores.
     detail::core_shared* outer_core_;
     detail::pool* outer_pool_;

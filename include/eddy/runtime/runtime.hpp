@@ -120,7 +120,7 @@ public:
     }
     /// Makes this runtime the current one of this thread during the lifetime of the guard; see handle::enter().
     [[nodiscard]] enter_guard enter(std::source_location where = std::source_location::current()) const {
-        return detail::runtime_access::make_handle(own("runtime::enter()", where)).enter();
+        return detail::runtime_access::make_handle(own("runtime::enter()", where)).enter(where);
     }
     /// Returns a snapshot of the counters. An empty runtime has no workers, and all counters are zero.
     [[nodiscard]] runtime_metrics metrics() const;

@@ -37,6 +37,9 @@ public:
         return Guard(typename Guard::held(*value_, std::move(owner_), wait_.count()));
     }
 
+    /// For use by co_await.
+    friend const void* acquired_from(const lock_future& me) noexcept { return me.wait_.state(); }
+
 private:
     value_type* value_;
     owner_type owner_;  // destroyed last: it may own the state that wait_ uses

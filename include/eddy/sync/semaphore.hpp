@@ -269,6 +269,9 @@ public:
         return not_ready;
     }
 
+    /// For use by co_await.
+    friend const void* acquired_from(const basic_acquire_future& me) noexcept { return me.wait_.state(); }
+
 private:
     friend semaphore;
     basic_acquire_future(Owner owner, std::size_t count) noexcept

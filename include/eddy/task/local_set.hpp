@@ -116,9 +116,10 @@ public:
 
 private:
     friend class local_set;
-    explicit local_enter_guard(detail::local_share entered) noexcept;
+    local_enter_guard(detail::local_share entered, std::source_location where) noexcept;
 
     detail::local_share entered_;
+    std::source_location entered_at_;
     detail::local_tasks* outer_;
 };
 
@@ -191,7 +192,7 @@ public:
     /// Preconditions: guards end in the reverse order of their construction, and do not live across a co_await.
     [[nodiscard]] local_enter_guard enter(std::source_location where = std::source_location::current()) const {
         static_cast<void>(own("local_set::enter()", where));
-        return local_enter_guard(tasks_);
+        return local_enter_guard(tasks_, where);
     }
 
     /// Future interface: drives the set until no task is left.
