@@ -243,12 +243,11 @@ void woken_set::append_all(woken_node* oldest) noexcept {
 void woken_set::close() noexcept {
     if (queue_ == nullptr) return;
     EDDY_ASSERT(size_ == 0, "woken_set: futures are left at its end");
-    // All nodes were removed before. So a push that finds the queue closed owns the reference of its node.
-    while (next_to_poll() != nullptr) {
-    }
+    // All nodes were removed before. So a push that finds the queue closed owns the reference of its node, and a call
+    // of forget_given_up() leaves none.
+    forget_given_up();
     if (woken_node* const rest = queue_->close()) append_all(rest);
-    while (next_to_poll() != nullptr) {
-    }
+    forget_given_up();
     std::exchange(queue_, nullptr)->release();
 }
 
