@@ -134,6 +134,11 @@ TEST(StreamAdaptors, InspectSeesEachItem) {
     stream_by_hand items{one_to(3).inspect([&](const int& i) { sum += i; })};
     EXPECT_EQ(items.take_ready(), (ints{1, 2, 3}));
     EXPECT_EQ(sum, 6);
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
+    source<int> from;
+    stream_by_hand later{items_of<int>(from).inspect([&](const int& i) { sum += i; })};
+    assert_pending(later.poll());
+    EXPECT_EQ(sum, 6);
 }
 
 TEST(StreamAdaptors, ScanCarriesStateAndStopsOnNullopt) {
@@ -298,6 +303,16 @@ TEST(StreamAdaptors, FuseStaysEndedAfterFirstEnd) {
     EXPECT_TRUE(items.stream().has_ended());
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
     EXPECT_EQ(asked, 2);
+}
+
+TEST(StreamAdaptors, NextIfWaitsForTheItem) {
+    source<int> from;
+    auto items = items_of<int>(from).peekable();
+    by_hand next{items.next_if(is_even)};
+    assert_pending(next.poll());
+    from.give(2);
+    EXPECT_TRUE(next.is_woken());
+    EXPECT_EQ(assert_ready(next.poll()), 2);
 }
 
 TEST(StreamAdaptors, PeekLeavesTheItemInTheStream) {

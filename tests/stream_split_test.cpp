@@ -227,6 +227,32 @@ private:
     int* polls_;
 };
 
+/// A stream and sink that accepts no item.
+class refuses_items : public eddy::stream_ops<refuses_items>, public eddy::sink_ops<refuses_items> {
+public:
+    using item_type = int;
+    using error_type = std::error_code;
+    static result<void> refused() { return result<void>(std::unexpect, std::make_error_code(std::errc::broken_pipe)); }
+
+    static eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return std::nullopt; }
+    static eddy::poll_result<result<void>> poll_ready(eddy::context&) { return refused(); }
+    static result<void> start_send(int) { return refused(); }
+    static eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    static eddy::poll_result<result<void>> poll_close(eddy::context&) { return eddy::ok(); }
+};
+
+TEST(StreamSplit, ErrorOfKeptItemEndsFlushAndClose) {
+    auto halves = streams::split<int>(refuses_items());
+    EXPECT_TRUE(assert_ready(by_hand{halves.writer.feed(1)}.poll())) << "kept in the half";
+    EXPECT_EQ(assert_ready(by_hand{halves.writer.flush()}.poll()).error(), std::errc::broken_pipe);
+    EXPECT_EQ(assert_ready(by_hand{halves.writer.close()}.poll()).error(), std::errc::broken_pipe);
+    auto taken = std::move(halves.reader);
+    EXPECT_TRUE(support::text_of_misuse([&] {
+                    static_cast<void>(reunite(std::move(halves.reader), std::move(halves.writer)));  // NOLINT
+                }).contains("belong to different objects"));
+    EXPECT_EQ(assert_ready(by_hand{taken.next()}.poll()), std::nullopt);
+}
+
 TEST(StreamSplit, ExceptionReleasesTheLock) {
     int polls = 0;
     auto halves = streams::split<int>(throwing_both(polls));
