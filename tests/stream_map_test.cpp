@@ -136,12 +136,12 @@ TEST(StreamMap, FailedInsertLeavesNoKey) {
 // The map stores a clone of the waker after it has found no item. Then it must look again.
 TEST(StreamMap, ItemThatArrivesDuringCloneOfTheWakerIsReturned) {
     source<int> a;
-    int_map map;
-    map.insert("a", items_of<int>(a));
     int calls = 0;
     support::calling_waker gives([&] {
         if (calls++ == 0) a.give(7);
     });
+    int_map map;  // keeps a clone of the waker
+    map.insert("a", items_of<int>(a));
     const eddy::waker waker = gives.waker_that_always_calls();
     eddy::context cx(waker);
     const auto item = assert_ready(map.poll_next(cx));
