@@ -34,7 +34,8 @@ is_echoed() {
 }
 
 project() { # project NAME: goes into a copy of it, with the program of the README
-    cp -r "$projects/$1" "$folder/$1"
+    mkdir "$folder/$1"
+    [[ ! -d $projects/$1 ]] || cp "$projects/$1"/* "$folder/$1"
     cp "$sources/examples/readme_echo.cpp" "$folder/$1/main.cpp"
     cd "$folder/$1"
 }
@@ -69,6 +70,19 @@ int main() { return eddy::tls::client_config::make().has_value() ? 0 : 1; }'
     g++ -o tls tls.o $(pkg-config --libs eddy-http) # which requires eddy-tls
 }
 ./tls
+
+project amalgamated
+# docs: amalgamated
+python3 ../eddy/tools/amalgamate.py .
+g++ -std=c++23 -c eddy.cpp
+# docs: end
+sed -i 's|<eddy/prelude.hpp>|"eddy.hpp"|' main.cpp
+# docs: amalgamated program
+g++ -std=c++23 -o my_server main.cpp eddy.o
+# docs: end
+is_echoed ./my_server
+# With io_uring.
+[[ -n $prefix ]] || { g++ -std=c++23 -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring && EDDY_DRIVER=auto is_echoed ./ring_server; }
 
 # The sources come from a folder, not from EDDY_REPOSITORY.
 project fetch_content
