@@ -8,9 +8,13 @@ find_path(EDDY_LIBURING_INCLUDE_DIR liburing.h)
 find_library(EDDY_LIBURING_LIBRARY uring)
 mark_as_advanced(EDDY_LIBURING_INCLUDE_DIR EDDY_LIBURING_LIBRARY)
 
-# Versions before 2.4 do not state their version. This function was added in 2.3.
+# Versions before 2.4 do not state their version. io_uring_get_events() was added in 2.3.
 if(EDDY_LIBURING_INCLUDE_DIR)
   file(STRINGS ${EDDY_LIBURING_INCLUDE_DIR}/liburing.h liburing_since_2_3 REGEX "io_uring_get_events\\(" LIMIT_COUNT 1)
+  if(EXISTS ${EDDY_LIBURING_INCLUDE_DIR}/liburing/io_uring_version.h)
+    file(STRINGS ${EDDY_LIBURING_INCLUDE_DIR}/liburing/io_uring_version.h liburing_VERSION REGEX "define IO_URING_VERSION_(MAJOR|MINOR) ")
+    string(REGEX REPLACE "[^0-9]+([0-9]+);[^0-9]+([0-9]+)" "\\1.\\2" liburing_VERSION "${liburing_VERSION}")
+  endif()
 endif()
 
 include(FindPackageHandleStandardArgs)

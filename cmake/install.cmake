@@ -136,3 +136,8 @@ if(eddy_has_ws)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/eddy-ws.pc.in ${PROJECT_BINARY_DIR}/eddy-ws.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/eddy-ws.pc DESTINATION ${pc_dir} COMPONENT eddy_dev)
 endif()
+
+# ---- SBOM ----
+
+include(${CMAKE_CURRENT_LIST_DIR}/sbom.cmake)
+install(FILES ${PROJECT_BINARY_DIR}/eddy.spdx.json TYPE DOC COMPONENT eddy_dev)
