@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// The example reverse_proxy in front of two copies of the example web_server, with curl as the client.
+#ifdef EDDY_TEST_HTTP_EXAMPLES
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/curl.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::process;
+
+/// A web server whose file "name" has its name.
+class named_server {
+public:
+    explicit named_server(const std::string& name) {
+        std::ofstream(folder_ / "name") << name;
+        start("127.0.0.1:0");
+    }
+
+    [[nodiscard]] const std::string& addr() const noexcept { return addr_; }
+    void kill() { process_.reset(); }
+    void start_again() { start(addr_); }
+
+private:
+    void start(const std::string& where) {
+        process_.emplace(std::vector<std::string>{"web_server", where, folder_ / ""});
+        addr_ = support::addr_in(process_->line()).to_string();
+    }
+
+    support::temp_dir folder_;
+    std::optional<process> process_;
+    std::string addr_;
+};
+
+class HttpReverseProxy : public testing::Test {
+protected:
+    void SetUp() override {
+        if (::access("/usr/bin/curl", X_OK) != 0) GTEST_SKIP() << "Debian's package curl is not installed";
+    }
+
+    std::string status_of(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"-o", "/dev/null", "-w", "%{http_code}"});
+        return support::curl(std::move(arguments)).out;
+    }
+    std::string name() { return support::curl({"--fail", url + "/files/name"}).out; }
+    /// Returns whether the server with this name gets a request within 15 s, which is at least 28 health checks.
+    bool is_used_soon(const std::string& wanted) {
+        const auto last = std::chrono::steady_clock::now() + 15s;
+        while (std::chrono::steady_clock::now() < last) {
+            if (name() == wanted) return true;
+        }
+        return false;
+    }
+
+    named_server one{"one"};
+    named_server two{"two"};
+    process proxy{{"reverse_proxy", "127.0.0.1:0", one.addr(), two.addr()}};
+    const std::string url = "http://" + support::addr_in(proxy.line()).to_string();
+};
+
+TEST_F(HttpReverseProxy, DistributesRequests) {
+    std::multiset<std::string> names;
+    for (int i = 0; i < 6; ++i) names.insert(name());
+    EXPECT_EQ(names, (std::multiset<std::string>{"one", "one", "one", "two", "two", "two"}));
+}
+
+TEST_F(HttpReverseProxy, PassesStatusesAndBodiesOn) {
+    EXPECT_EQ(status_of({url + "/none"}), "404");
+    EXPECT_EQ(status_of({"-X", "DELETE", url + "/notes"}), "405");
+    EXPECT_EQ(support::curl({url + "/count/3"}).out, "1\n2\n3\n");
+    const auto head = support::curl({"-I", url + "/files/name"}).out;
+    EXPECT_NE(head.find("Content-Length: 3\r\n"), std::string::npos) << head;
+
+    const support::temp_dir folder;
+    std::string content;
+    for (int i = 0; content.size() < 3'000'000; ++i) content += std::to_string(i) + '\n';
+    std::ofstream(folder / "sent") << content;
+    for (const std::string framing : {"X: y", "Transfer-Encoding: chunked"}) {
+        const auto ended =
+            support::curl({"-T", folder / "sent", "-H", framing, "-o", folder / "got", "--fail", url + "/echo"});
+        EXPECT_EQ(ended.code, 0) << ended.err;
+        std::ifstream got(folder / "got", std::ios::binary);
+        EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(got), {}) == content) << framing;
+    }
+}
+
+TEST_F(HttpReverseProxy, RequestsOfFailedServerGoToTheOther) {
+    two.kill();
+    // POST is repeated, too, because the failed server did not get it.
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(status_of({"-d", "x", url + "/echo"}), "200");
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(name(), "one");
+    two.start_again();
+    EXPECT_TRUE(is_used_soon("two"));
+}
+
+TEST_F(HttpReverseProxy, AnswersItselfIfNoServerIsLeft) {
+    one.kill();
+    two.kill();
+    const auto first = status_of({url + "/files/name"});
+    EXPECT_TRUE(first == "502" || first == "503") << first;  // 503 if the health checks were faster
+    EXPECT_EQ(status_of({url + "/files/name"}), "503");
+    one.start_again();
+    EXPECT_TRUE(is_used_soon("one"));
+    proxy.signal(SIGTERM);
+    EXPECT_EQ(proxy.wait().code, 0);
+}
+
+}  // namespace
+#endif
