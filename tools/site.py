@@ -33,7 +33,13 @@ order = [
     (guides, ["docs/features.md", "docs/choosing.md", "docs/http.md", "docs/websocket.md", "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/deployment.md"]),
     (
         "Coming from ...",
-        ["docs/coming-from-tokio.md", "docs/coming-from-asio.md", "docs/coming-from-libuv.md", "docs/coming-from-go.md"],
+        [
+            "docs/coming-from-tokio.md",
+            "docs/coming-from-asio.md",
+            "docs/coming-from-libuv.md",
+            "docs/coming-from-go.md",
+            "docs/coming-from-sockets.md",
+        ],
     ),
     ("Pitfalls", "docs/pitfalls.md"),
     ("Compilers", "docs/compilers.md"),

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// The programs of docs/coming-from-sockets.md.
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+// docs: names
+#include <eddy/prelude.hpp>
+
+#include <fcntl.h>
+#include <spawn.h>
+
+#include <cerrno>
+#include <fstream>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace {  // here, since sync and time are also functions of the C library
+
+using namespace std::chrono_literals;
+namespace io = eddy::io;
+namespace net = eddy::net;
+namespace sync = eddy::sync;
+namespace time = eddy::time;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+// docs: end
+
+// docs: chat
+struct message {
+    int from;
+    std::string text;
+};
+using room = sync::broadcast<message>;
+
+/// Sends each line of the client to the room.
+task<result<void>> receive_lines(net::read_half<net::tcp_stream> client, int id, room::sender to_all) {
+    auto lines = io::lines(io::buf_reader(std::move(client)), 1024);
+    while (auto line = co_await try_(lines.try_next())) static_cast<void>(to_all.send({id, *line + "\n"}));
+    co_return eddy::ok();  // the client has closed its side
+}
+
+/// Sends the lines of the other clients to the client.
+task<result<void>> send_lines(net::write_half<net::tcp_stream> client, int id, room::receiver from_all) {
+    for (;;) {
+        auto said = co_await from_all.recv();
+        if (!said) continue;  // this client was too slow, and has missed some lines
+        if (said->from != id) co_await try_(client.write_all(said->text));
+    }
+}
+
+/// Serves one client: waits for its lines and for those of the others at the same time.
+task<result<void>> talk(net::tcp_stream client, int id, room::sender to_all) {
+    auto [reader, writer] = client.split();
+    auto from_all = to_all.subscribe();
+    co_await try_(eddy::race(receive_lines(reader, id, to_all), send_lines(writer, id, std::move(from_all))));
+    co_return eddy::ok();  // closes the connection
+}
+
+task<result<void>> serve_chat(net::tcp_listener listener) {
+    room::sender to_all(64);  // keeps up to 64 lines for slow clients
+    for (int id = 0;; ++id) {
+        auto client = co_await try_(listener.accept());
+        eddy::spawn(talk(std::move(client.stream), id, to_all));
+    }
+}
+// docs: end
+
+// docs: ask
+/// Sends a request, and receives the answer. Both are preceded by their length, four bytes in network byte order.
+task<result<std::string>> ask(std::string server, std::string request) {
+    auto peer = co_await try_(net::tcp_stream::connect(server));  // "example.com:4000": getaddrinfo, socket, connect
+    co_await try_(io::write_u32(peer, static_cast<std::uint32_t>(request.size())));
+    co_await try_(peer.write_all(request));
+    const auto size = co_await try_(io::read_u32(peer));
+    if (size > 1'000'000) co_return std::unexpected(std::make_error_code(std::errc::message_size));
+    std::string answer(size, '\0');
+    co_await try_(peer.read_exact(answer));  // the error at an early end is errc::unexpected_eof
+    co_return answer;
+}
+
+/// Tries three times, two seconds each: that is the limit of all steps together.
+task<result<std::string>> ask_patiently(std::string server, std::string request) {
+    const auto attempt = [&] { return time::try_timeout(2s, ask(server, request)); };
+    co_return co_await eddy::retry(time::backoff(100ms).max_retries(2), attempt);
+}
+// docs: end
+
+// docs: file
+/// Sends a file. Reading a file blocks, so a thread of the pool for blocking work does it.
+task<result<void>> send_file(net::tcp_stream to, std::string path) {
+    const auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
+    if (!*file) co_return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    const auto next_chunk = [file] {  // a copy of the pointer: this may run longer than the coroutine
+        std::vector<char> chunk(64 * 1024);
+        file->read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+        chunk.resize(static_cast<std::size_t>(file->gcount()));
+        return chunk;
+    };
+    for (;;) {
+        auto chunk = co_await try_(eddy::spawn_blocking(next_chunk));
+        if (chunk.empty()) break;
+        co_await try_(to.write_all(std::move(chunk)));
+    }
+    co_return co_await to.shutdown();  // shutdown(SHUT_WR); the destructor closes the socket
+}
+// docs: end
+
+// docs: child
+struct finished {
+    std::string output;
+    int status = 0;
+};
+
+/// Runs a command of the shell, and collects its output.
+task<result<finished>> run_command(std::string command) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) co_return std::unexpected(std::error_code(errno, std::system_category()));
+    ::posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    std::string shell = "sh";
+    std::string option = "-c";
+    std::array<char*, 4> arguments = {shell.data(), option.data(), command.data(), nullptr};
+    ::pid_t child = 0;
+    const int failed = ::posix_spawnp(&child, "sh", &actions, nullptr, arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);  // from_native() refuses a descriptor that blocks
+    auto output = co_await try_(net::pipe::receiver::from_native(ends[0]));
+    if (failed != 0) co_return std::unexpected(std::error_code(failed, std::system_category()));
+
+    finished ended;
+    ended.output = co_await try_(io::read_to_string(output));
+    const auto wait_for_child = [child] {
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return status;
+    };
+    ended.status = co_await try_(eddy::spawn_blocking(wait_for_child));
+    co_return ended;
+}
+// docs: end
+
+// ---- Their tests ----
+
+TEST(SocketsDocs, ChatSendsLinesToOtherClients) {
+    const auto talk_to_server = []() -> task<result<void>> {
+        auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+        const auto address = listener.local_addr().value();
+        auto server = eddy::abort_on_drop_handle(eddy::spawn(serve_chat(std::move(listener))));
+        auto first = co_await try_(net::tcp_stream::connect(address));
+        auto second = co_await try_(net::tcp_stream::connect(address));
+        // A line reaches only clients that are subscribed, so the second client sends until the first one hears it.
+        auto lines = io::lines(io::buf_reader(std::ref(first)));
+        const auto first_line = [&]() -> task<result<std::string>> {
+            auto line = co_await try_(lines.try_next());
+            co_return line.value();
+        };
+        const auto send_repeatedly = [&]() -> task<result<std::string>> {
+            auto pause = time::interval(5ms);
+            for (;;) {
+                co_await pause.tick();
+                co_await try_(second.write_all("hello\n"));
+            }
+        };
+        const auto heard = co_await try_(eddy::race(first_line(), send_repeatedly()));
+        EXPECT_EQ(heard, "hello");
+        co_await try_(first.write_all("and you\n"));
+        auto answer = io::lines(io::buf_reader(std::ref(second)));
+        const auto line = co_await try_(answer.try_next());
+        EXPECT_EQ(line, "and you");  // and none of its own lines
+        co_return eddy::ok();
+    };
+    eddy::core loop;
+    const auto ended = loop.run(talk_to_server());
+    EXPECT_TRUE(ended.has_value()) << ended.error().message();
+}
+
+TEST(SocketsDocs, AskRepeatsAfterFirstConnectionFails) {
+    const auto serve = [](net::tcp_listener listener) -> task<result<void>> {
+        auto dropped = co_await try_(listener.accept());
+        eddy::drop(std::move(dropped.stream));
+        auto client = co_await try_(listener.accept());
+        const auto size = co_await try_(io::read_u32(client.stream));
+        std::string question(size, '\0');
+        co_await try_(client.stream.read_exact(question));
+        co_await try_(io::write_u32(client.stream, 6));
+        co_return co_await client.stream.write_all("re: " + question);
+    };
+    const auto both = [&]() -> task<result<void>> {
+        auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+        auto address = listener.local_addr().value().to_string();
+        auto [served, answer] = co_await eddy::join(serve(std::move(listener)), ask_patiently(address, "hi"));
+        EXPECT_TRUE(served.has_value());
+        EXPECT_EQ(answer, "re: hi");
+        co_return eddy::ok();
+    };
+    eddy::core loop;
+    EXPECT_TRUE(loop.run(both()).has_value());
+}
+
+TEST(SocketsDocs, FileArrivesComplete) {
+    const auto path =
+        (std::filesystem::temp_directory_path() / ("eddy_net_docs." + std::to_string(::getpid()))).native();
+    std::string content;
+    for (int line = 0; line < 30'000; ++line) content += std::to_string(line) + "\n";
+    std::ofstream(path, std::ios::binary) << content;
+    const auto transfer = [&]() -> task<result<std::string>> {
+        auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+        auto receiver = co_await try_(net::tcp_stream::connect(listener.local_addr().value()));
+        auto sender = co_await try_(listener.accept());
+        auto sent = eddy::spawn(send_file(std::move(sender.stream), path));
+        auto received = co_await try_(io::read_to_string(receiver));
+        co_await try_(co_await try_(sent));
+        co_return received;
+    };
+    eddy::core loop;
+    const auto received = loop.run(transfer());
+    ::unlink(path.c_str());
+    ASSERT_TRUE(received.has_value());
+    EXPECT_TRUE(*received == content) << received->size() << " bytes";
+}
+
+TEST(SocketsDocs, OutputAndStatusOfChildProcess) {
+    eddy::core loop;
+    const auto ended = loop.run(run_command("seq 30000 | tail -1; exit 3"));
+    ASSERT_TRUE(ended.has_value()) << ended.error().message();
+    EXPECT_EQ(ended->output, "30000\n");
+    EXPECT_EQ(WEXITSTATUS(ended->status), 3);
+}
+
+}  // namespace
