@@ -48,17 +48,29 @@ struct job : spawned_task {
     bool was_run = false;
 };
 
-// The private functions that the models call. An explicit instantiation may name private members.
+// The private members that the models use. An explicit instantiation may name private members.
 void call_service_stalled(worker& watchdog, worker& busy);
 spawned_task* call_next_local(worker& own);
-template <auto ServiceStalled, auto NextLocal>
+const bool& has_lifo_slot_of(const pool& of);
+template <auto ServiceStalled, auto NextLocal, auto HasLifoSlot>
 struct opened {
     friend void call_service_stalled(worker& watchdog, worker& busy) { (watchdog.*ServiceStalled)(busy); }
     friend spawned_task* call_next_local(worker& own) { return (own.*NextLocal)(); }
+    friend const bool& has_lifo_slot_of(const pool& of) { return of.*HasLifoSlot; }
 };
-template struct opened<&worker::service_stalled, &worker::next_local>;
+template struct opened<&worker::service_stalled, &worker::next_local, &pool::has_lifo_slot_>;
 
-alignas(pool) std::byte no_pool[sizeof(pool)];
+/// The memory of a pool without a value, except that it has LIFO slots.
+class no_pool {
+public:
+    no_pool() { const_cast<bool&>(has_lifo_slot_of(get())) = true; }
+    // SAFETY: the workers of the models only read the setting, which has a value. The memory itself is not const.
+    pool& get() { return reinterpret_cast<pool&>(memory_); }
+
+private:
+    alignas(pool) std::byte memory_[sizeof(pool)]{};
+};
+no_pool only_setting;
 
 /// The library's worker, without a driver.
 class real_worker {
@@ -69,9 +81,8 @@ public:
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
 
 private:
-    // SAFETY: the worker calls no function of its pool, because its run queue never holds more than two tasks. no_pool
-    // is static.
-    worker worker_{reinterpret_cast<pool&>(no_pool), 0, nullptr, 1, false};
+    // SAFETY: the worker uses nothing else of its pool, because its run queue never holds more than two tasks.
+    worker worker_{only_setting.get(), 0, nullptr, 1, false};
 };
 
 template <class Worker>
@@ -124,6 +135,17 @@ void wake_two_beside_two_watchdogs() {
         run_all(all->busy);
     }
     all->check_all();
+}
+
+// Without a LIFO slot, the models below would only examine the run queue.
+TEST(ExploreLifoSlot, RealWorkerRunsLastTaskFirst) {
+    EXPECT_TRUE(holds([] {
+        const auto all = std::make_unique<workers<real_worker>>();
+        all->wake(0);
+        all->wake(1);
+        check(all->busy.next_local() == &all->jobs[1], "the LIFO slot holds the last task");
+        check(all->busy.next_local() == &all->jobs[0], "the run queue holds the other task");
+    }));
 }
 
 TEST(ExploreLifoSlot, EachTaskIsRunOnceBesideWatchdogWorker) {
