@@ -34,15 +34,14 @@ const char* text_of(errc code) noexcept {
     case errc::unknown_driver:
         return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring, poll and auto";
     case errc::bad_worker_count:
-        return "the number of workers is not a number from 1 to 32767: the environment variable EDDY_WORKER_THREADS, "
-               "or "
-               "the argument of worker_threads()";
+        return "the environment's EDDY_WORKER_THREADS is not a number from 1 to 32767: correct it or unset it, or call "
+               "worker_threads() of the builder";
     case errc::fallback_is_set:
         return "another fallback reactor has been set for this process: see reactor_handle::set_fallback";
     case errc::driver_unavailable:
-        return "io_uring was requested and cannot be used: the io_uring of this kernel lacks features that eddy needs "
-               "(Linux 6.1 has them), or eddy was built without liburing; with `auto`, why_driver() tells what is "
-               "missing";
+        return "the requested driver cannot be used: this system does not have it, or, for io_uring, the kernel lacks "
+               "features that eddy needs (Linux 6.1 has them), or eddy was built without liburing; with `automatic`, "
+               "why_driver() tells what is missing";
     case errc::channel_closed: return "the other end of the channel is gone";
     case errc::semaphore_closed: return "the semaphore is closed";
     case errc::receiver_lagged:

@@ -28,6 +28,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/executors.hpp"
+#include "support/polling.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -257,7 +258,13 @@ TEST(CoreSettings, SmallEventLimitPerTickReachesAllSources) {
         }());
         EXPECT_EQ(sum, 20) << limit;
     }
-    EXPECT_EQ(eddy::core::builder().max_io_events_per_tick(0).build().error(), std::errc::invalid_argument);
+}
+
+TEST(CoreSettings, ImpossibleSettingsThrow) {
+    const auto no_events = support::text_of_misuse([] { eddy::core::builder().max_io_events_per_tick(0); });
+    EXPECT_EQ(no_events.find("max_io_events_per_tick(0) would fetch no event: pass at least 1 (at "), 0u) << no_events;
+    const auto negative = support::text_of_misuse([] { eddy::core::builder().spin_before_sleep(-1ns); });
+    EXPECT_EQ(negative.find("spin_before_sleep() takes no negative duration"), 0u) << negative;
 }
 
 TEST(CoreSettings, TickFetchesAtMostTheEventLimit) {

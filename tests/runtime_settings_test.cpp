@@ -123,7 +123,6 @@ TEST(RuntimeSettings, SmallEventLimitPerTickReachesAllSources) {
         }());
         EXPECT_EQ(sum, 20) << limit;
     }
-    EXPECT_EQ(eddy::runtime::builder().max_io_events_per_tick(0).build().error(), std::errc::invalid_argument);
 }
 
 }  // namespace

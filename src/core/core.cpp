@@ -121,7 +121,6 @@ result<core> core_builder::build(std::source_location where) const noexcept try 
         chosen.observes->hooks = detail::guarded(hooks_);
         chosen.observes->counts_poll_times = poll_time_histogram_;
     }
-    if (max_io_events_ == 0) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
         const auto choice = detail::choose_and_make(driver_, [&](driver_kind kind) -> result<void> {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/error.hpp>
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/available.hpp"
@@ -53,7 +54,7 @@ class readiness_driver {
 
 public:
     /// Creates the driver for `kind`: io_uring runs beside an epoll.
-    /// Errors: those of the driver's make(); not_supported if the system does not have that driver.
+    /// Errors: those of the driver's make(); driver_unavailable if the system does not have that driver.
     [[nodiscard]] static result<readiness_driver> make(driver_kind kind, std::size_t events_per_tick) noexcept {
 #if EDDY_HAS_POLL
         if (kind == driver_kind::poll) return of(poll_driver::make(events_per_tick));
@@ -67,7 +68,7 @@ public:
 #if EDDY_HAS_EPOLL
         if (kind != driver_kind::kqueue && kind != driver_kind::afd) return of(epoll::make(events_per_tick));
 #endif
-        return std::unexpected(std::make_error_code(std::errc::not_supported));
+        return std::unexpected(make_error_code(errc::driver_unavailable));
     }
 
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) {

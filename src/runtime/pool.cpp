@@ -30,7 +30,7 @@ atomic<std::uint64_t> next_pool_id{1};
 
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     if (!chosen) {
-        chosen = sys::processor_count();
+        chosen = std::min(sys::processor_count(), most_workers);
         // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
         if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
             char* end = nullptr;
@@ -41,7 +41,6 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
             chosen = static_cast<unsigned>(count);
         }
     }
-    if (*chosen == 0 || *chosen > most_workers) return std::unexpected(make_error_code(errc::bad_worker_count));
     return *chosen;
 }
 
@@ -50,9 +49,9 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
 // ---- Construction ----
 
 result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
+    static_assert(runtime_builder::most_workers == most_workers);
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
-    if (chosen.max_io_events_ == 0) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     std::vector<worker::io_share> drivers(*count);
     used_driver used;
     if (chosen.enable_io_) {
@@ -97,8 +96,8 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       on_uncaught_(chosen.on_uncaught_),
       on_unobserved_error_(chosen.on_unobserved_error_),
       shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
-      global_interval_(std::max(1u, chosen.global_interval_)),
-      event_interval_(std::max(1u, chosen.event_interval_)),
+      global_interval_(chosen.global_interval_),
+      event_interval_(chosen.event_interval_),
       has_lifo_slot_(chosen.has_lifo_slot_),
       // relaxed: the numbers must only be distinct.
       id_(next_pool_id.fetch_add(1, std::memory_order_relaxed)),
@@ -116,7 +115,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
     forget_wakers_in_children();
     threads_.reserve(workers_.size());
     blocking_pool::settings blocking;
-    blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
+    blocking.max_threads = chosen.max_blocking_threads_;
     blocking.keep_alive = chosen.keep_alive_;
     blocking.stack_size = chosen.stack_size_;
     blocking.name_thread = name_thread_;

@@ -48,8 +48,7 @@ namespace eddy::detail {
 class pool final : public task_owner {
 public:
     /// Creates a pool with one reference and starts its threads.
-    /// Errors: bad_worker_count, invalid_argument, not_enough_memory, and what the driver or the start of a thread
-    /// reports.
+    /// Errors: bad_worker_count, not_enough_memory, and what the driver or the start of a thread reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
     /// Takes or releases one reference. A worker of this pool uses its cached references. See worker::retain_pool().

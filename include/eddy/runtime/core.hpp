@@ -202,8 +202,13 @@ public:
     /// is 0: no spinning. Use it for an event loop that has a processor to itself and whose peers answer quickly.
     /// Without spinning, a sender must wake the sleeping thread, which adds microseconds to the sender's work and to
     /// the latency of the answer. After `limit` an idle event loop sleeps. It never spins while its clock is paused.
+    /// Errors: throws `misuse` for a negative duration.
     /// Cost: up to `limit` of processor time each time the event loop becomes idle.
-    core_builder& spin_before_sleep(std::chrono::nanoseconds limit) noexcept {
+    core_builder& spin_before_sleep(std::chrono::nanoseconds limit,
+                                    std::source_location where = std::source_location::current()) {
+        if (limit < limit.zero()) {
+            throw misuse("spin_before_sleep() takes no negative duration: pass 0 to sleep at once", where);
+        }
         spin_ = limit;
         return *this;
     }
@@ -222,7 +227,10 @@ public:
     }
     /// Sets the maximum number of I/O events that a driver tick fetches from the system; see
     /// runtime_builder::max_io_events_per_tick().
-    core_builder& max_io_events_per_tick(std::size_t count) noexcept {
+    /// Errors: throws `misuse` for 0.
+    core_builder& max_io_events_per_tick(std::size_t count,
+                                         std::source_location where = std::source_location::current()) {
+        if (count == 0) throw misuse("max_io_events_per_tick(0) would fetch no event: pass at least 1", where);
         max_io_events_ = count;
         return *this;
     }
@@ -267,8 +275,8 @@ public:
     }
 
     /// Makes the event loop, which belongs to this thread.
-    /// Errors: system errors such as std::errc::too_many_files_open; std::errc::invalid_argument for
-    /// max_io_events_per_tick(0); errc::unknown_driver if EDDY_DRIVER names no driver. If driver() selected io_uring:
+    /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
+    /// driver. If driver() selected io_uring:
     /// std::errc::operation_not_permitted if io_uring is forbidden, std::errc::function_not_supported if the kernel has
     /// no io_uring, std::errc::not_enough_memory if the limit of locked memory is reached, and
     /// errc::driver_unavailable.

@@ -212,10 +212,15 @@ public:
     /// Constructs a builder with the default settings.
     runtime_builder() = default;
 
-    /// Sets the number of workers, from 1 to 32,767; for other values build() fails with errc::bad_worker_count. The
-    /// default is the value of the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of
-    /// processors that this process may use. A value that is set here overrides EDDY_WORKER_THREADS.
-    runtime_builder& worker_threads(unsigned count) noexcept {
+    /// Sets the number of workers, from 1 to 32,767. The default is the value of the environment variable
+    /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use. A value that is
+    /// set here overrides EDDY_WORKER_THREADS. Errors: throws `misuse` for other values.
+    runtime_builder& worker_threads(unsigned count, std::source_location where = std::source_location::current()) {
+        if (count == 0 || count > most_workers) {
+            throw misuse("worker_threads(" + std::to_string(count) +
+                             "): a runtime has from 1 to 32,767 workers; without this call it has one per processor",
+                         where);
+        }
         worker_threads_ = count;
         return *this;
     }
@@ -237,30 +242,47 @@ public:
         stack_size_ = bytes;
         return *this;
     }
-    /// Sets the maximum number of threads for blocking work. The default is 512.
-    runtime_builder& max_blocking_threads(std::size_t count) noexcept {
+    /// Sets the maximum number of threads for blocking work, at least 1. The default is 512.
+    /// Errors: throws `misuse` for 0.
+    runtime_builder& max_blocking_threads(std::size_t count,
+                                          std::source_location where = std::source_location::current()) {
+        if (count == 0) throw misuse("max_blocking_threads(0) would run no blocking work: pass at least 1", where);
         max_blocking_threads_ = count;
         return *this;
     }
     /// Sets how long an idle thread for blocking work waits for more work before it ends. The default is 10 s.
-    runtime_builder& thread_keep_alive(std::chrono::nanoseconds d) noexcept {
+    /// Errors: throws `misuse` for a negative duration.
+    runtime_builder& thread_keep_alive(std::chrono::nanoseconds d,
+                                       std::source_location where = std::source_location::current()) {
+        if (d < d.zero()) throw misuse("thread_keep_alive() takes no negative duration: pass 0 or more", where);
         keep_alive_ = d;
         return *this;
     }
-    /// Sets the number of polls after which a worker takes a task from the injection queue first. The default is 31.
-    runtime_builder& global_queue_interval(unsigned polls) noexcept {
+    /// Sets the number of polls, at least 1, after which a worker takes a task from the injection queue first. The
+    /// default is 31.
+    /// Errors: throws `misuse` for 0.
+    runtime_builder& global_queue_interval(unsigned polls,
+                                           std::source_location where = std::source_location::current()) {
+        if (polls == 0) {
+            throw misuse("global_queue_interval(0): pass 1 to look at the injection queue before each poll", where);
+        }
         global_interval_ = polls;
         return *this;
     }
-    /// Sets the number of polls after which a busy worker reads its clock. If 20 us have passed since its last driver
-    /// tick, it runs the next one. The default is 61.
-    runtime_builder& event_interval(unsigned polls) noexcept {
+    /// Sets the number of polls, at least 1, after which a busy worker reads its clock. If 20 us have passed since its
+    /// last driver tick, it runs the next one. The default is 61.
+    /// Errors: throws `misuse` for 0.
+    runtime_builder& event_interval(unsigned polls, std::source_location where = std::source_location::current()) {
+        if (polls == 0) throw misuse("event_interval(0): pass 1 to read the clock after each poll", where);
         event_interval_ = polls;
         return *this;
     }
     /// Sets the maximum number of I/O events that a driver tick fetches from the system. Further events stay there
-    /// until the next tick. For 0, build() fails with std::errc::invalid_argument. The default is 1,024.
-    runtime_builder& max_io_events_per_tick(std::size_t count) noexcept {
+    /// until the next tick. The default is 1,024.
+    /// Errors: throws `misuse` for 0.
+    runtime_builder& max_io_events_per_tick(std::size_t count,
+                                            std::source_location where = std::source_location::current()) {
+        if (count == 0) throw misuse("max_io_events_per_tick(0) would fetch no event: pass at least 1", where);
         max_io_events_ = count;
         return *this;
     }
@@ -352,12 +374,14 @@ public:
 
     /// Starts the runtime. After an error, no thread and no descriptor is left.
     /// Errors: system errors such as std::errc::too_many_files_open; errc::bad_worker_count for an invalid
-    /// worker_threads() or EDDY_WORKER_THREADS; errc::unknown_driver if EDDY_DRIVER names no driver. If driver()
-    /// selected io_uring, also the errors of core_builder::build() for io_uring.
+    /// EDDY_WORKER_THREADS; errc::unknown_driver if EDDY_DRIVER names no driver. If driver() selected io_uring, also
+    /// the errors of core_builder::build() for io_uring.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:
     friend class detail::pool;
+
+    static constexpr unsigned most_workers = 32'767;
 
     std::optional<unsigned> worker_threads_;
     std::string thread_name_ = "eddy-worker-";
