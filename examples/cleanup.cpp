@@ -36,6 +36,7 @@ eddy::task<void> transfer(eddy::time::time_point until) {
     std::puts("  the other one is paid");
 }
 
+// docs: shielded
 eddy::task<void> pay(bool is_slow) {
     // A child of a scope inherits the deadline around the scope. A slow transfer exceeds it.
     const auto deadline = eddy::current_deadline().value();
@@ -44,12 +45,16 @@ eddy::task<void> pay(bool is_slow) {
     co_await eddy::shielded(transfer(until));
     std::puts("  a receipt is written");
 }
+// docs: end
 
+// docs: finally
 /// Logs out after the payment, whether it succeeded, failed or was cancelled.
 eddy::task<void> use(session& account, bool is_slow) {
     co_await eddy::finally(pay(is_slow), [&account] { return account.log_out(); });
 }
+// docs: end
 
+// docs: deadline
 eddy::task<void> serve(const char* name, std::chrono::milliseconds limit, bool is_slow) {
     std::printf("a %s request\n", name);
     session account;
@@ -60,6 +65,7 @@ eddy::task<void> serve(const char* name, std::chrono::milliseconds limit, bool i
                                                      }));
     std::puts(answer ? "  answered in time" : "  too late for an answer");
 }
+// docs: end
 
 eddy::task<void> serve_both() {
     co_await serve("quick", 1h, false);

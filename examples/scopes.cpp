@@ -15,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// docs: scope
 /// Takes references: in a scope, the task cannot outlive the objects that they refer to.
 eddy::task<void> add_up(std::span<const int> part, int& sum) {
     sum = std::accumulate(part.begin(), part.end(), 0);
@@ -36,6 +37,7 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
     // All children have ended, so the sums need no lock and no join handle.
     co_return std::accumulate(sums.begin(), sums.end(), 0);
 }
+// docs: end
 
 eddy::task<eddy::result<void>> refused() {
     co_await eddy::yield_now();
@@ -49,6 +51,7 @@ eddy::task<void> throws() {
 
 /// The first failure cancels the other children and the body. When all of them have ended, it is the scope's outcome.
 eddy::task<void> first_failure() {
+    // docs: failure
     auto outcome = co_await eddy::scope([](auto& s) -> eddy::task<eddy::result<void>> {
         s.spawn(refused());
         s.spawn(eddy::time::sleep(1h));  // cancelled: this program does not take an hour
@@ -56,6 +59,7 @@ eddy::task<void> first_failure() {
     });
     // The body's output is a result, so the child's error is the scope's error.
     if (!outcome) std::printf("a child has failed: %s\n", outcome.error().message().c_str());
+    // docs: end
 
     try {
         co_await eddy::scope([](auto& s) -> eddy::task<void> {

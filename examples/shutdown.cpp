@@ -89,6 +89,7 @@ int main() {
     if (const int code = eddy::run(start_jobs()); code != 0) return code;
     std::puts("idle: only the heartbeat was left, and it is cancelled");
 
+    // docs: shutdown
     eddy::runtime runtime;
     if (const auto ended = runtime.block_on(write_until_signal()); !ended) {
         std::fprintf(stderr, "shutdown: %s\n", ended.error().message().c_str());
@@ -99,5 +100,6 @@ int main() {
     // blocking work. Alternatives: shutdown_background() does not wait and may be called by a task;
     // shutdown_on_idle().wait() cancels background tasks only.
     std::move(runtime).shutdown_timeout(5s);
+    // docs: end
     std::puts("shut down");
 }

@@ -123,7 +123,7 @@ changed_lately() {
 # ---- The stages ----
 
 # Checks that each file is listed in a CMakeLists.txt, that tests/coverage.tsv names only existing tests, and that the
-# pages have the code of tested files and no broken links.
+# pages have the code of tested files, no broken links, and plots of the current results.
 check_lists() {
     local file folder names forgotten=0
     while read -r file; do
@@ -148,6 +148,7 @@ check_lists() {
     fi
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
+    python3 bench/plot.py --check || forgotten=1
     return "$forgotten"
 }
 

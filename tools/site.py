@@ -30,7 +30,11 @@ order = [
     ("Start", "docs/start.md"),
     ("Tutorial", "docs/tutorial.md"),
     ("Concepts", "docs/concepts.md"),
-    (guides, ["docs/features.md", "docs/choosing.md", "docs/http.md", "docs/websocket.md", "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/deployment.md"]),
+    (
+        guides,
+        ["docs/features.md", "docs/choosing.md", "docs/cancellation.md", "docs/structured-concurrency.md", "docs/http.md", "docs/websocket.md",
+         "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/debugging.md", "docs/performance.md", "docs/deployment.md"],
+    ),
     (
         "Coming from ...",
         [
@@ -45,7 +49,7 @@ order = [
     ("Compilers", "docs/compilers.md"),
     ("Glossary", "docs/glossary.md"),
     ("Cheat sheet", "docs/cheat-sheet.md"),
-    ("Benchmarks", ["bench/RESULTS.md", "bench/NOTES.md"]),
+    ("Benchmarks", ["docs/benchmarks.md", "bench/RESULTS.md", "bench/NOTES.md"]),
     ("The project", ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]),
 ]
 main_page = "README.md"
@@ -206,6 +210,7 @@ FILE_PATTERNS = *.hpp *.md
 STRIP_FROM_PATH = "{input_folder}" "{input_folder / "include"}"
 STRIP_FROM_INC_PATH = "{input_folder / "include"}"
 USE_MDFILE_AS_MAINPAGE = "{input_folder / main_page}"
+IMAGE_PATH = "{top / "docs"}"
 LAYOUT_FILE = "{input_folder / "layout.xml"}"
 OUTPUT_DIRECTORY = "{site.parent}"
 HTML_OUTPUT = {site.name}
