@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
-// A pool of workers, in a class that owns its tasks: jobs arrive by mpsc, results return by oneshot.
+// Jobs that run concurrently, in a class that owns its tasks: jobs arrive by mpsc, results return by oneshot.
 // A job that fails is repeated with growing delays, and each attempt has a time limit. The end waits for running jobs.
 //     $ ./jobs
 //     100 jobs: 100 done, 0 cancelled, 10 repeated; the sum of the results is 328350
 //     $ ./jobs 10000 2000          (stops after 2000 us)
-//     10000 jobs: 2164 done, 7836 cancelled, 217 repeated; the sum of the results is 3375587894
+//     10000 jobs: 80 done, 9920 cancelled, 8 repeated; the sum of the results is 167480
 #include <eddy/prelude.hpp>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -23,37 +21,31 @@ namespace sync = eddy::sync;
 namespace time = eddy::time;
 using eddy::result;
 using eddy::task;
+using eddy::try_;
 
 class worker_pool {
 public:
     using work = std::function<task<result<long>>()>;  // called for each attempt
     using answer = sync::oneshot<result<long>>;
 
-    explicit worker_pool(int workers) {
-        // A token keeps close() waiting until its worker has ended.
-        for (int i = 0; i < workers; ++i) tasks_.spawn([this, alive = alive_.token()] { return run_jobs(); });
+    /// Runs up to `workers` jobs at a time. After the cancellation of `stop`, no further job starts.
+    worker_pool(std::size_t workers, sync::cancellation_token stop) : stop_(std::move(stop)) {
+        auto run_one = [this](job next) { return run_job(std::move(next)); };
+        tasks_.spawn(std::move(jobs_.receiver).for_each_concurrent(workers, std::move(run_one)));
     }
 
     /// Queues a job, and returns the receiver of its result. Waits while the queue is full.
-    task<answer::receiver> submit(work what) {
+    task<result<answer::receiver>> submit(work what) {
         auto [reply, outcome] = answer::channel();
         job made(std::move(what), std::move(reply));
-        // After a stop this sends nothing. The job is destroyed, which closes the channel of its receiver.
-        static_cast<void>(co_await stop_.run_until_cancelled(jobs_.sender.send(std::move(made))));
+        co_await try_(jobs_.sender.send(std::move(made)));
         co_return std::move(outcome);
     }
 
-    /// Makes the workers stop after their current jobs, when `delay` has passed.
-    void stop_after(std::chrono::microseconds delay) {
-        tasks_.spawn(time::sleep(delay).map([this] { stop_.cancel(); }));
-    }
-
-    /// Waits until the queue is empty, or the workers have stopped. Then destroys the jobs that no worker has started.
+    /// Waits until the queue is empty and all jobs have ended.
     task<void> close() {
         eddy::drop(std::move(jobs_.sender));
-        alive_.close();
-        co_await alive_.wait();
-        receiver_.reset();
+        co_await tasks_.wait();
     }
 
     [[nodiscard]] int ended() const { return ended_; }
@@ -63,35 +55,24 @@ private:
     using job = std::pair<work, answer::sender>;
     using queue = sync::mpsc<job>;
 
-    /// Returns the next job. One worker waits for it; the other workers wait for the lock.
-    task<std::optional<job>> next_job() {
-        auto receiver = co_await receiver_->lock();
-        co_return co_await receiver->recv();
-    }
-
-    /// Runs jobs until the queue is closed and empty, or a stop. Finishes a job that it has started.
-    task<void> run_jobs() {
-        for (;;) {
-            auto next = co_await stop_.run_until_cancelled(next_job());
-            if (!next || !*next) co_return;
-            auto& [what, reply] = **next;
-            const auto attempt = [&what = what] { return time::try_timeout(1s, what()); };
-            const auto is_worth_it = [&](const std::error_code& error) {
-                ++repeated_;
-                return error != eddy::errc::timed_out;
-            };
-            auto outcome = co_await eddy::retry(time::backoff(10us).max_retries(4), attempt, is_worth_it);
-            ++ended_;
-            static_cast<void>(reply.send(std::move(outcome)));
-        }
+    /// Runs a job, unless the pool was stopped. A job that is destroyed closes the channel of its receiver.
+    task<void> run_job(job next) {
+        if (stop_.is_cancelled()) co_return;
+        auto& [what, reply] = next;
+        const auto attempt = [&what = what] { return time::try_timeout(1s, what()); };
+        const auto is_worth_it = [&](const std::error_code& error) {
+            ++repeated_;
+            return error != eddy::errc::timed_out;
+        };
+        auto outcome = co_await eddy::retry(time::backoff(10us).max_retries(4), attempt, is_worth_it);
+        ++ended_;
+        static_cast<void>(reply.send(std::move(outcome)));
     }
 
     queue::ends jobs_ = queue::channel(8);
-    std::optional<sync::mutex<queue::receiver>> receiver_{std::in_place, std::move(jobs_.receiver)};
     sync::cancellation_token stop_;
-    sync::task_tracker alive_;
-    std::atomic<int> ended_ = 0;
-    std::atomic<int> repeated_ = 0;
+    int ended_ = 0;
+    int repeated_ = 0;
     eddy::task_owner tasks_;  // declared last, so that no task uses the other members while they are destroyed
 };
 
@@ -102,13 +83,14 @@ task<result<long>> square(int number, int earlier_attempts) {
     co_return long{number} * number;
 }
 
-task<int> run_jobs(int count, std::chrono::microseconds limit) {
-    worker_pool pool(4);
-    pool.stop_after(limit);
+task<result<int>> run_jobs(int count, std::chrono::microseconds limit) {
+    const sync::cancellation_token stop;
+    eddy::spawn_background(time::sleep(limit).map([stop] { stop.cancel(); }));
+    worker_pool pool(4, stop);
     std::vector<worker_pool::answer::receiver> outcomes;
     for (int n = 0; n < count; ++n) {
         auto submitting = pool.submit([n, tries = 0]() mutable { return square(n, tries++); });
-        outcomes.push_back(co_await std::move(submitting));
+        outcomes.push_back(co_await try_(std::move(submitting)));
     }
     co_await pool.close();
     int done = 0;

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <iostream>
@@ -343,6 +344,34 @@ TEST(Docs, CheatSheetCancellationEndsTasks) {
         EXPECT_TRUE(ended.has_value());
         EXPECT_EQ(time::clock::now() - began, 61s);
     });
+}
+
+// ---- docs/choosing.md ----
+
+TEST(Docs, JobsOfOneChannelRunConcurrently) {
+    int running = 0;
+    int most = 0;
+    int done = 0;
+    const auto run = [&](job) -> task<void> {
+        most = std::max(most, ++running);
+        co_await time::sleep(1s);
+        --running;
+        ++done;
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [sender, jobs] = sync::mpsc<job>::channel(8);
+        for (int n = 0; n < 8; ++n) static_cast<void>(sender.try_send(n));
+        eddy::drop(std::move(sender));
+        // docs: workers
+        auto work = [&](job next) -> task<void> {                // without spawn: all jobs run on this task's thread
+            static_cast<void>(co_await eddy::spawn(run(next)));  // a task of its own, which any worker may run
+        };
+        auto ended = co_await std::move(jobs).for_each_concurrent(4, work);  // four jobs at a time
+        // docs: end
+        EXPECT_TRUE(ended.has_value());
+    });
+    EXPECT_EQ(most, 4);
+    EXPECT_EQ(done, 8);
 }
 
 }  // namespace

@@ -62,6 +62,46 @@ TEST_P(TaskOwner, CloseCancelsAndWaits) {
     EXPECT_EQ(on.run(main()), 0);
 }
 
+TEST_P(TaskOwner, WaitLetsTasksEnd) {
+    const auto main = [&]() -> task<int> {
+        task_owner owner;
+        eddy::sync::cancellation_token stop;
+        int ended = 0;          // written by one task, and read after wait()
+        co_await owner.wait();  // there are no tasks
+        owner.spawn([&]() -> task<void> {
+            co_await stop.cancelled();
+            owner.spawn([&]() -> task<void> {  // wait() also waits for this task
+                co_await eddy::yield_now();
+                ++ended;
+            });
+        });
+        {
+            auto dropped = co_await eddy::select_biased(owner.wait(), eddy::yield_now());
+            EXPECT_EQ(dropped.index(), 1u);
+        }
+        stop.cancel();
+        co_await owner.wait();
+        EXPECT_FALSE(owner.is_cancelled());
+        owner.spawn([&]() -> task<void> {
+            ++ended;
+            co_return;
+        });
+        co_await owner.wait();
+        co_return ended;
+    };
+    EXPECT_EQ(on.run(main()), 2);
+}
+
+TEST_P(TaskOwner, CancelEndsWait) {
+    const auto main = [&]() -> task<int> {
+        task_owner owner;
+        for (int i = 0; i < 5; ++i) owner.spawn(wait_forever(counted(alive)));
+        co_await eddy::join(owner.wait(), eddy::yield_now().map([&] { owner.cancel(); }));
+        co_return alive.load();
+    };
+    EXPECT_EQ(on.run(main()), 0);
+}
+
 TEST_P(TaskOwner, DestructorEndsTheTasks) {
     const auto main = [&]() -> task<int> {
         auto owner = std::make_unique<task_owner>();

@@ -112,7 +112,7 @@ private:
 ///
 /// No task of the owner uses the object after the owner's destructor has returned. The destructor destroys the tasks.
 /// It blocks this thread while one of them is being polled on another thread. To avoid this wait, and to let the tasks
-/// end gracefully (poll_cancel()), await close() before.
+/// end gracefully (poll_cancel()), await close() before. To let the tasks run to their end, await wait().
 ///
 /// The destructor does not wait for tasks that the owner's tasks have started: the connections of net::serve(), the
 /// tasks of a join_set, and spawned tasks. On a runtime with several workers, they may use the object after the
@@ -143,6 +143,7 @@ private:
 class EDDY_API task_owner {
 public:
     class close_future;
+    class wait_future;
 
     /// Makes an owner without tasks. Does not need a runtime.
     task_owner() noexcept = default;
@@ -176,11 +177,40 @@ public:
     /// Cancels all tasks gracefully, and waits until they have ended. With net::serve() in a task, also waits for its
     /// connections.
     /// Cancel safety: safe. The tasks remain cancelled; close() can be called again.
+    /// Thread safety: one task at a time awaits close() or wait(). Only the last one that was polled is woken.
     /// Lifetime: the owner must outlive the future.
     [[nodiscard]] close_future close() noexcept;
 
+    /// Waits until the owner has no tasks, and does not cancel them. First tell the tasks to end, for example by
+    /// destroying the sender of their channel. Also waits for tasks that are spawned meanwhile. More tasks may be
+    /// spawned afterwards. Without tasks, the future is ready immediately.
+    /// Cancel safety: safe.
+    /// Thread safety: the same as for close(). Another task may call cancel().
+    /// Lifetime: the owner must outlive the future. One of its own tasks must not await it: it would wait for itself.
+    [[nodiscard]] wait_future wait() noexcept;
+
 private:
     detail::scope_base base_;
+};
+
+/// The future of task_owner::wait().
+/// Cancel safety: safe; see task_owner::wait().
+/// Thread safety: one thread at a time.
+class [[nodiscard("co_await it")]] task_owner::wait_future : public future_ops<wait_future> {
+public:
+    using output_type = void;
+
+    /// For use by task_owner.
+    explicit wait_future(detail::scope_base& of) noexcept : of_(&of) {}
+
+    /// Implements future.
+    poll_result<void> poll(context& cx) {
+        if (!of_->is_bound()) return poll_result<void>::ready();
+        return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+    }
+
+private:
+    detail::scope_base* of_;
 };
 
 /// The future of task_owner::close().
@@ -196,8 +226,7 @@ public:
     /// Implements future.
     poll_result<void> poll(context& cx) {
         if (!of_->is_cancelled()) of_->cancel();
-        if (!of_->is_bound()) return poll_result<void>::ready();
-        return of_->poll_empty(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+        return wait_future(*of_).poll(cx);
     }
 
 private:
@@ -205,5 +234,6 @@ private:
 };
 
 inline task_owner::close_future task_owner::close() noexcept { return close_future(base_); }
+inline task_owner::wait_future task_owner::wait() noexcept { return wait_future(base_); }
 
 }  // namespace eddy
