@@ -9,6 +9,8 @@ llvm-cov reads each test program separately. Given all at once, it reports only 
 differently. Here, a line has run if it has run in any program and in any instance of its template. The same applies to each side
 of a branch, which is identified by its line and column. Each program contains functions that it does not call and that
 another program compiles differently: "mismatched data" in a warning of llvm-cov.
+
+A constexpr or consteval function that has never run is not counted: only the compiler calls it, for example in a static_assert.
 """
 import argparse
 import collections
@@ -22,6 +24,7 @@ import subprocess
 TOP = pathlib.Path(__file__).resolve().parents[1]
 FILE = re.compile(r"(/\S+):$")
 LINE = re.compile(r" *(\d+)\| *([0-9.]+[kMGTPEZY]?)\|")
+CONSTANT = re.compile(r"(?<!if )\b(?:constexpr|consteval)\b[^;{}=]*\([^;{}]*\{")  # the head of a function
 BRANCH = re.compile(r" *\|  Branch \((\d+):(\d+)\): \[(True): (\S+), (False): (\S+)\]")  # not `[Folded - Ignored]`
 
 
@@ -51,6 +54,31 @@ def read(text, lines, branches):
                 branches[file, int(line), int(column), side] |= count != "0"
         elif found := FILE.match(row):
             file = pathlib.Path(found[1])
+
+
+def end_of_body(text, begin):
+    """The index after the brace that closes the one before `begin`. Braces in strings must be balanced."""
+    depth = 1
+    for brace in re.compile(r"[{}]").finditer(text, begin):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return len(text)
+
+
+def drop_constant_functions(lines, branches):
+    """Removes the constexpr and consteval functions of which no line has run."""
+    for file in {file for file, _ in lines}:
+        text = file.read_text()
+        for head in CONSTANT.finditer(text):
+            first = text.count("\n", 0, head.start()) + 1
+            last = text.count("\n", 0, end_of_body(text, head.end())) + 1
+            if any(lines.get((file, line)) for line in range(first, last + 1)):
+                continue
+            for line in range(first, last + 1):
+                lines.pop((file, line), None)
+            for key in [key for key in branches if key[0] == file and first <= key[1] <= last]:
+                del branches[key]
 
 
 def percent(counts):
@@ -102,6 +130,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for text in pool.map(functools.partial(show, merged, [TOP / "src", TOP / "include"]), programs(build)):
             read(text, lines, branches)
+    drop_constant_functions(lines, branches)
     if arguments.missing is None:
         print_table(lines, branches)
     else:
