@@ -118,6 +118,26 @@ TEST(AwaitReportsDeathTest, MiscompiledCoroutineIsNamed) {
     EXPECT_DEATH(eddy::detail::end_miscompiled(site), "Store the awaited value in a variable.*await_checks_test.cpp:");
 }
 
+TEST(AwaitReportsDeathTest, OnlyAwaitsThatTheCompilerDiscardsAreReported) {
+    namespace detail = eddy::detail;
+    const auto site = detail::call_site_of(std::source_location::current());
+    const auto nothing = eddy::waker::noop();
+    eddy::context polls(nothing);
+    detail::slot_base outcome;
+    detail::frame root;
+    root.root = &root;
+    root.outcome = &outcome;
+    root.active = nullptr;
+    detail::check_abandoned_await(root, site, 0);  // the task is cancelled
+    root.active = &polls;
+    outcome.frame_is = detail::slot_base::fate::ended;
+    detail::check_abandoned_await(root, site, 0);  // `try_` ends the coroutine
+    outcome.frame_is = detail::slot_base::fate::running;
+    detail::check_abandoned_await(root, site, -1);  // an exception leaves the await
+    EXPECT_DEATH(detail::check_abandoned_await(root, site, 0),
+                 "evaluated both branches of a conditional expression.*await_checks_test.cpp:");
+}
+
 // ---- An await whose output is not used ----
 
 #if EDDY_CHECKS && defined(__GNUC__) && !defined(__clang__)
@@ -318,6 +338,24 @@ TEST(ThrowingDestructorDeathTest, ExceptionInDroppedTaskIsReported) {
                      static_cast<void>(co_await eddy::select_biased(outer(), eddy::ready()));
                  }()),
                  throws_in_destructor);
+}
+
+TEST(ThrowingDestructorDeathTest, ExceptionOfAnyTypeIsReported) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    struct throws_number {
+        throws_number() noexcept {}
+        throws_number(const throws_number&) = delete;
+        throws_number& operator=(const throws_number&) = delete;
+        ~throws_number() noexcept(false) { throw 7; }
+    };
+    const auto waits = []() -> task<void> {
+        const throws_number local;
+        co_await eddy::pending<void>();
+    };
+    EXPECT_DEATH(eddy::run([](auto& work) -> task<void> {
+                     static_cast<void>(co_await eddy::select_biased(work(), eddy::ready()));
+                 }(waits)),
+                 "has thrown .an exception that is not a std::exception.*await_checks_test.cpp:");
 }
 
 // ---- The coroutine of a lambda that is destroyed before it runs ----

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Objects that a combinator awaits, for example a timeout: EDDY_CHECKS sees them, and ends no program that is correct.
+#include <eddy/codec.hpp>
 #include <eddy/drop.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
@@ -177,6 +178,19 @@ TEST(AwaitedLayersDeathTest, SocketDestroyedInsideLayerIsReported) {
     for_each_reader(expect_report);
     for_each_copy(expect_report);
     EXPECT_EQ(count, 16);
+}
+
+TEST(AwaitedLayersDeathTest, SocketDestroyedDuringFeedIsReported) {
+    const auto feeds = [](sockets& all) -> task<void> {
+        eddy::codec::framed lines(std::ref(*all.near), eddy::codec::lines_codec());
+        for (;;) {
+            const auto fed = co_await lines.feed(std::string(100'000, 'x'));
+            if (!fed) co_return;
+        }
+    };
+    EXPECT_DEATH(destroy_near(feeds),
+                 "a socket.* was destroyed .*(while a task awaits it|while one of its operations waits).*"
+                 "awaited_layers_test.cpp:");
 }
 
 TEST(AwaitedLayersDeathTest, SocketAwaitedTwiceInsideLayerIsReported) {

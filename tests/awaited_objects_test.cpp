@@ -19,12 +19,15 @@
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "task/readable_name.hpp"
 
 namespace {
 
@@ -317,6 +320,26 @@ TEST(AwaitedObjects, StartedFutureMayBeAwaitedByAnotherTask) {
     };
     eddy::core core;
     EXPECT_EQ(core.run(all()), 1);
+}
+
+TEST(PrintAwaits, NamesOfCoroutinesAreReadable) {
+    using eddy::detail::readable_name;
+    EXPECT_EQ(readable_name("eddy::task<int> f(int)"), "eddy::task<int> f(int)");
+    EXPECT_EQ(readable_name("void f(f(int)::_Z1fi.Frame*)"), "f()");
+    EXPECT_EQ(readable_name("void f(std::function<void()>, f(int)::_Z1fi.Frame*)"), "f()");
+    EXPECT_EQ(readable_name("main()::<lambda(main()::_Z4mainv.Frame*)>(g(int)::_Z1gi.Frame*)"), "main()::<lambda()>()");
+    EXPECT_EQ(readable_name("no parenthesis.Frame*)"), "n)");
+}
+
+TEST(PrintAwaitsDeathTest, ProgramWithoutRecordsIsToldWhichWaitsAreKnown) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto print_at_once = [] {
+        eddy::print_awaits();
+        std::_Exit(0);
+    };
+    EXPECT_EXIT(
+        print_at_once(), testing::ExitedWithCode(0),
+        "eddy: tasks wait at 0 places\neddy: only waits in files that were compiled with EDDY_CHECKS=1 are known");
 }
 
 #if EDDY_CHECKS

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -59,6 +60,20 @@ TEST(FramePool, BlocksAreAligned) {
             const auto blocks = allocate(5, rounded);
             for (void* block : blocks) EXPECT_EQ(address_of(block) % (rounded % 128 == 0 ? 128 : 16), 0u) << rounded;
             free_all(blocks, rounded);
+        }
+    }
+}
+
+// A program whose code has no pool of its own, for example because of a sanitizer, takes the library's blocks.
+TEST(FramePool, BlocksOfTheLibraryAreAlignedAndReused) {
+    for (const std::size_t size : {1, 16, 100, 128, 384, 5000, 5120}) {
+        std::vector<void*> blocks(5);
+        for (void*& block : blocks) block = eddy::detail::allocate_block_of_library(size);
+        EXPECT_EQ(std::set<void*>(blocks.begin(), blocks.end()).size(), blocks.size());
+        for (void* block : blocks) {
+            EXPECT_EQ(address_of(block) % (size % 128 == 0 ? 128 : 16), 0u) << size;
+            std::memset(block, 1, size);
+            eddy::detail::free_block_of_library(block, size);
         }
     }
 }

@@ -114,6 +114,45 @@ TEST_F(MovedFutureOfFamilyDeathTest, LocalSetNamesTheAwait) {
     EXPECT_DEATH(run(move_after_poll(tasks.run_until(eddy::pending<void>()))), moved("a run_until.."));
 }
 
+TEST_F(MovedFutureOfFamilyDeathTest, ScopeNamesItsCallSite) {
+    const auto body = [](auto&) -> task<void> { co_await eddy::pending<void>(); };
+    EXPECT_DEATH(run(move_after_poll(eddy::scope(body))),
+                 "a scope was moved after its first poll. It was made .*moved_future_test.cpp:");
+}
+
+TEST_F(MovedFutureOfFamilyDeathTest, TaskThatAwaitsItselfByValueNamesTheAwait) {
+    std::optional<task<void>> self;
+    const auto awaits_itself = [&]() -> task<void> {
+        co_await eddy::yield_now();
+        co_await *std::move(self);
+    };
+    EXPECT_DEATH(
+        {
+            self.emplace(awaits_itself());
+            eddy::core core;
+            core.run(*self);
+        },
+        "a task was moved while it runs: its own poll cannot move it.*moved_future_test.cpp:");
+}
+
+TEST_F(MovedFutureOfFamilyDeathTest, GeneratorThatIsMovedByItselfNamesTheAwait) {
+    std::optional<eddy::async_generator<int>> self;
+    const auto moves_itself = [&]() -> eddy::async_generator<int> {
+        co_yield 1;
+        const auto moved = *std::move(self);
+    };
+    const auto use = [&]() -> task<void> {
+        EXPECT_EQ(co_await self->next(), 1);
+        static_cast<void>(co_await self->next());
+    };
+    EXPECT_DEATH(
+        {
+            self.emplace(moves_itself());
+            run(use());
+        },
+        "a generator was moved while it runs: its own poll cannot move it.*moved_future_test.cpp:");
+}
+
 TEST_F(MovedFutureOfFamilyDeathTest, RunningTaskNamesItsLastAwait) {
     std::optional<task<void>> self;
     const auto destroys_itself = [&]() -> task<void> {

@@ -16,6 +16,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/try.hpp>
@@ -25,6 +26,8 @@
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
+
+#include "support/polling.hpp"
 
 namespace {
 
@@ -163,6 +166,15 @@ TEST(TaskLifetimeDeathTest, TaskMovedWhileRunningAborts) {
             b.reset();
         },
         "eddy: a task was moved");
+}
+
+TEST(TaskLifetime, TaskCancelledInItsOwnPollIsMisuse) {
+    std::optional<task<void>> self;
+    const auto cancels_itself = [&]() -> task<void> {
+        co_await eddy::poll_fn([&](eddy::context& cx) { return self->poll_cancel(cx); });
+    };
+    self.emplace(cancels_itself());
+    EXPECT_TRUE(support::text_of_misuse([&] { eddy::wait(*self); }).contains("was cancelled from inside its own poll"));
 }
 
 struct drops_owner_in_cancel {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/executors.hpp"
+#include "support/poll_once.hpp"
 
 namespace {
 
@@ -100,6 +101,32 @@ TEST_P(TaskOwner, CancelEndsWait) {
         co_return alive.load();
     };
     EXPECT_EQ(on.run(main()), 0);
+}
+
+TEST_P(TaskOwner, CancelDoesNotWaitForCleanups) {
+    support::async_gate may_end;
+    std::atomic<int> cancels = 0;
+    std::atomic<bool> has_begun = false;
+    const auto ends_slowly = [&]() -> task<void> {
+        has_begun = true;
+        co_await support::ends_slowly(may_end, &cancels);
+    };
+    const auto main = [&]() -> task<void> {
+        task_owner owner;
+        owner.spawn(ends_slowly);
+        owner.spawn(wait_forever(counted(alive)));
+        while (!has_begun) co_await eddy::yield_now();
+        EXPECT_FALSE(owner.is_cancelled());
+        owner.cancel();
+        EXPECT_TRUE(owner.is_cancelled());
+        while (alive != 0 || may_end.waiting() == 0) co_await eddy::yield_now();
+        auto closes = owner.close();
+        EXPECT_FALSE(co_await support::poll_once(closes));
+        may_end.open();
+        co_await closes;
+        EXPECT_GE(cancels, 2);
+    };
+    on.run(main());
 }
 
 TEST_P(TaskOwner, DestructorEndsTheTasks) {

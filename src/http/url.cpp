@@ -35,7 +35,7 @@ std::string without_dots(std::string_view path) {
     } while (true);
     std::string joined;
     for (const auto part : kept) joined.append("/").append(part);
-    if (ends_in_folder || joined.empty()) joined += '/';
+    if (ends_in_folder) joined += '/';
     return joined;
 }
 

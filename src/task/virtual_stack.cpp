@@ -116,7 +116,7 @@ public:
 
     /// Polls the stack. Returns true if it has ended.
     bool run(slot_base& outcome, context& cx) noexcept { return forget_if(run_begun_root(*root_, outcome, cx)); }
-    bool cancel(context& cx) { return root_ == nullptr || forget_if(cancel_root(*root_, cx)); }
+    bool cancel(context& cx) { return forget_if(cancel_root(*root_, cx)); }
 
 private:
     bool forget_if(bool has_ended) noexcept {

@@ -129,7 +129,7 @@ woken_node* woken_queue::close() noexcept {
 }
 
 woken_node* woken_queue::oldest_first(woken_node* newest) noexcept {
-    if (newest == asleep() || newest == closed()) return nullptr;
+    if (newest == asleep()) return nullptr;
     woken_node* reversed = nullptr;
     while (newest != nullptr) {
         woken_node* const next = newest->next_woken;
