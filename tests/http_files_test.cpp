@@ -8,8 +8,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -20,8 +22,10 @@
 
 #include "http/conditions.hpp"
 #include "http/date.hpp"
+#include "support/deny_io_uring.hpp"
 #include "support/emulated.hpp"
 #include "support/temp_dir.hpp"
+#include "sys/served_file.hpp"
 
 namespace {
 
@@ -82,6 +86,60 @@ TEST(HttpFiles, LinksInsideTheRootAreFollowed) {
         const auto app = http::files(made.root());
         EXPECT_EQ(co_await text_of(app, asking("/inside")), "200 0123456789");
     });
+}
+
+/// Calls open_below() for each path, while openat2(2) fails with `error`. Returns what it found.
+std::vector<std::string> open_without_openat2(const std::string& root, const std::vector<std::string>& paths,
+                                              int error) {
+    std::vector<std::string> found;
+    EXPECT_TRUE(support::run_without({SYS_openat2}, error, [&] {
+        for (const auto& path : paths) {
+            const auto opened = eddy::sys::open_below(root, path);
+            found.push_back(!opened ? std::generic_category().message(opened.error().value())
+                                    : (opened->is_folder ? "folder" : std::to_string(opened->size) + " bytes"));
+        }
+    }));
+    return found;
+}
+
+TEST(HttpFiles, NoLinkIsFollowedWithoutOpenat2) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
+    const site made;
+    const auto links = std::make_error_code(std::errc::too_many_symbolic_link_levels).message();
+    const auto no_folder = std::make_error_code(std::errc::not_a_directory).message();
+    const auto missing = std::make_error_code(std::errc::no_such_file_or_directory).message();
+    for (const int error : {ENOSYS, EPERM}) {
+        const auto found = open_without_openat2(made.root(),
+                                                {"a.txt", "docs/index.html", "docs/.well-known/x", "docs", "", "inside",
+                                                 "absolute", "above/secret.txt", "a.txt/b", "docs/missing", "no/a.txt"},
+                                                error);
+        EXPECT_EQ(found, (std::vector<std::string>{"10 bytes", "3 bytes", "5 bytes", "folder", "folder", links, links,
+                                                   no_folder, no_folder, missing, missing}));
+    }
+}
+
+TEST(HttpFiles, FileOfUnknownSizeIsNotOpened) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
+    const site made;
+    EXPECT_TRUE(support::run_without({SYS_fstat, SYS_newfstatat}, EIO, [&] {
+        EXPECT_EQ(eddy::sys::open_below(made.root(), "a.txt").error(), std::errc::io_error);
+    }));
+}
+
+TEST(HttpFiles, OtherErrorsOfOpenat2AreReported) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
+    const site made;
+    const auto found = open_without_openat2(made.root(), {"a.txt"}, ENFILE);
+    EXPECT_EQ(found, std::vector{std::make_error_code(std::errc::too_many_files_open_in_system).message()});
+}
+
+// The kernel could not prove that the path stays below the folder, because a folder was renamed at the same time.
+TEST(HttpFiles, FileIsOpenedIfOpenat2FailsAgainAndAgain) {
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
+    const site made;
+    for (const int error : {EAGAIN, EINTR}) {
+        EXPECT_EQ(open_without_openat2(made.root(), {"docs/index.html"}, error), std::vector<std::string>{"3 bytes"});
+    }
 }
 
 TEST(HttpFiles, FilesAreSentWithTheirTypes) {
@@ -230,6 +288,8 @@ TEST(HttpConditions, PartsAreSelected) {
         {{{"Range", "bytes=1-2,4-5"}}, "200 0 100"},
         {{{"Range", "bytes=1-2"}, {"Range", "bytes=1-2"}}, "200 0 100"},
         {{{"Range", "lines=1-2"}}, "200 0 100"},
+        {{{"Range", "bytes"}}, "200 0 100"},
+        {{{"Range", "bytes=7"}}, "200 0 100"},
         {{{"Range", "bytes=x-2"}}, "200 0 100"},
         {{{"Range", "bytes=1-2-"}}, "200 0 100"},
         {{{"Range", "bytes=1-2"}, {"If-Range", "\"tag\""}}, "206 1 2"},
@@ -263,7 +323,8 @@ TEST(HttpDates, AreFormattedAndParsed) {
     EXPECT_EQ(parse_date("Sun, 06 Nov 1994 08:49:37 GMT"), 784111777);
     for (const std::string text :
          {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 24:00:00 GMT",
-          "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 ovD 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC"})
+          "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 ovD 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 UTC",
+          "Sun, 06 Xyz 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:60:00 GMT", "Sun, 06 Nov 1994 08:49:61 GMT"})
         EXPECT_FALSE(parse_date(text).has_value()) << text;
 }
 

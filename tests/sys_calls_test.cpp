@@ -4,33 +4,47 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <system_error>
+#include <utility>
 
+#include <eddy/error.hpp>
 #include <eddy/io/async_fd.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/sys/poll.hpp>
 
 #include "support/closed_input.hpp"
+#include "support/deny_io_uring.hpp"
+#include "support/emulated.hpp"
 #include "support/selector.hpp"
+#include "support/self_assignment.hpp"
 #include "sys/accept_error.hpp"
 #include "sys/bound_device.hpp"
 #include "sys/linger.hpp"
 #include "sys/multicast.hpp"
 #include "sys/peer_credentials.hpp"
+#include "sys/signals.hpp"
 #include "sys/sockaddr.hpp"
 #include "sys/socket_kind.hpp"
+#include "sys/stack.hpp"
 #include "sys/syscall.hpp"
+#include "sys/thread.hpp"
 
 namespace {
 
@@ -154,6 +168,23 @@ TEST(SysAccept, ErrorsOfOneConnectionAreKnown) {
     }
 }
 
+TEST(SysPoll, AssignmentClosesTheFormerQueue) {
+    sys::poll kept;
+    const int former = kept.native_handle();
+    sys::poll other;
+    const int number = other.native_handle();
+    const auto pipe = support::pipe_pair();
+    ASSERT_TRUE(other.registry().add(pipe.theirs, sys::token{7}, interest::writable));
+    kept = std::move(other);
+    EXPECT_EQ(kept.native_handle(), number);
+    EXPECT_EQ(::fcntl(former, F_GETFD), -1);
+    support::assign_to_itself(kept);
+    EXPECT_EQ(kept.native_handle(), number);
+    sys::events buffer(1);
+    ASSERT_EQ(kept.wait(buffer, support::deadline).value(), 1u);
+    EXPECT_EQ(buffer[0].token(), sys::token{7});
+}
+
 TEST(SysReadyNow, ClosedDescriptorIsAnError) {
     constexpr int never_open = std::numeric_limits<int>::max();
     EXPECT_EQ(ready_now(never_open, interest::readable).error(), std::errc::bad_file_descriptor);
@@ -175,6 +206,103 @@ TEST(SysReadyNow, UrgentByteIsPriority) {
     pollfd one{sockets.ours, POLLPRI, 0};
     ASSERT_EQ(::poll(&one, 1, 20'000), 1);
     EXPECT_TRUE(ready_now(sockets.ours, interest::priority).value().is_priority());
+}
+
+// ---- System calls that a seccomp filter denies ----
+
+/// The tests expect that qemu-user does not emulate the processor, because it has no seccomp filters.
+class SysDenied : public testing::Test {
+protected:
+    void SetUp() override {
+        if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
+    }
+    /// Runs `work` on a thread on which `calls` fail with `error`.
+    template <class Work>
+    static void without(std::initializer_list<unsigned> calls, int error, Work work) {
+        ASSERT_TRUE(support::run_without(calls, error, work));
+    }
+};
+
+TEST_F(SysDenied, ReadinessReportsErrorOfPoll) {
+    const auto pipe = support::pipe_pair();
+#if defined(SYS_poll)
+    constexpr unsigned plain_poll = SYS_poll;
+#else
+    constexpr unsigned plain_poll = SYS_ppoll;
+#endif
+    without({plain_poll, SYS_ppoll}, ENOMEM,
+            [&] { EXPECT_EQ(ready_now(pipe.ours, interest::readable).error(), std::errc::not_enough_memory); });
+}
+
+TEST_F(SysDenied, SignalWhoseHandlerIsRefusedIsNotCounted) {
+    without({SYS_rt_sigaction}, EPERM, [] {
+        for (int i = 0; i < 2; ++i) EXPECT_EQ(sys::count_signal(SIGURG).error(), std::errc::operation_not_permitted);
+    });
+    // The C library reserves a few signals, for which sigaction(2) returns this error.
+    without({SYS_rt_sigaction}, EINVAL,
+            [] { EXPECT_EQ(sys::count_signal(SIGURG).error(), eddy::errc::forbidden_signal); });
+    EXPECT_EQ(sys::signals_counted(SIGURG), 0u);
+}
+
+TEST_F(SysDenied, BellNeedsADescriptor) {
+    without({SYS_eventfd2}, EMFILE, [] {
+        for (int i = 0; i < 2; ++i) EXPECT_EQ(sys::open_bell(SIGURG).error(), std::errc::too_many_files_open);
+    });
+    auto* const bell = sys::open_bell(SIGURG).value();
+    EXPECT_GE(sys::descriptor_of(*bell), 0);
+    sys::close_bell(*bell);
+}
+
+TEST_F(SysDenied, ThereIsAProcessorIfTheAffinityIsUnknown) {
+    without({SYS_sched_getaffinity}, EINVAL, [] { EXPECT_GE(sys::processor_count(), 1u); });
+}
+
+TEST_F(SysDenied, WakerReportsThatItCannotBeAdded) {
+    const sys::poll queue;
+    without({SYS_epoll_ctl}, ENOSPC, [&] {
+        EXPECT_EQ(sys::waker::make(queue.registry(), sys::token{1}).error(), std::errc::no_space_on_device);
+    });
+}
+
+TEST_F(SysDenied, WakerReportsThatItCannotResetItsFullCounter) {
+    const sys::poll queue;
+    const auto waker = sys::waker::make(queue.registry(), sys::token{1}).value();
+    const std::uint64_t largest = std::numeric_limits<std::uint64_t>::max() - 1;
+    ASSERT_EQ(::write(waker.native_handle(), &largest, sizeof largest), ssize_t{sizeof largest});
+    without({SYS_read}, EPERM, [&] { EXPECT_EQ(waker.wake().error(), std::errc::operation_not_permitted); });
+    EXPECT_TRUE(waker.wake());
+}
+
+TEST_F(SysDenied, ConnectThatASignalInterruptsIsInProgress) {
+    const auto socket = udp_socket();
+    without({SYS_connect}, EINTR, [&] {
+        EXPECT_EQ(sys::connect(socket, net::socket_addr(net::ipv4_addr::loopback(), 9)),
+                  std::errc::operation_in_progress);
+    });
+}
+
+TEST_F(SysDenied, StackIsUnknownIfItsAttributesAre) {
+    const auto known = sys::stack_of_this_thread();
+    EXPECT_GT(known.size, 0u);
+    without({SYS_sched_getaffinity}, EPERM, [] { EXPECT_EQ(sys::stack_of_this_thread().size, 0u); });
+}
+
+TEST_F(SysDenied, KindOfASocketNeedsAllItsOptions) {
+    // The filter cannot tell the options apart, so only the first one is denied here.
+    const auto socket = udp_socket();
+    without({SYS_getsockopt}, EACCES, [&] {
+        EXPECT_EQ(sys::kind_of_socket(socket).error(), std::errc::permission_denied);
+        EXPECT_EQ(sys::is_ipv6(socket).error(), std::errc::permission_denied);
+    });
+}
+
+TEST_F(SysDenied, DescriptorWithoutStatusIsNoFile) {
+    const support::descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    EXPECT_TRUE(sys::is_file(file));
+    without({SYS_fstat, SYS_newfstatat}, EIO, [&] {
+        EXPECT_FALSE(sys::is_file(file));
+        EXPECT_EQ(sys::check_pollable(file).error(), std::errc::io_error);
+    });
 }
 
 }  // namespace

@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
+#include <thread>
 
 namespace support {
 
@@ -36,6 +38,19 @@ namespace support {
     };
     const sock_fprog filter{std::size(program), program};
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+/// Runs `work` on a new thread on which the system calls `calls` fail with `error`. Returns false if no filter can be
+/// set.
+template <class Work>
+[[nodiscard]] bool run_without(std::initializer_list<unsigned> calls, int error, Work work) {
+    bool is_denied = true;
+    std::thread([&] {  // a filter remains until its thread ends
+        for (const unsigned call : calls) is_denied = is_denied && deny_calls(call, call, error);
+        if (is_denied) work();
+    })
+        .join();
+    return is_denied;
 }
 
 /// Makes the system calls of io_uring fail with `error`: EPERM as in a container, or ENOSYS as on an old kernel.
