@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,8 +20,11 @@
 #include <eddy/codec/length_delimited_codec.hpp>
 #include <eddy/codec/lines_codec.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/runtime/wait.hpp>
 #include <eddy/task/task.hpp>
 
 #include "support/net.hpp"
@@ -265,6 +269,133 @@ TEST(UdpFramed, PartialFrameDoesNotReachTheNextDatagram) {
     };
     EXPECT_EQ(within(core, talk()), (std::vector<std::string>{"one", "", "two", "", "three",
                                                               "<the line is longer than its limit>", "", "four"}));
+}
+
+/// Receives one datagram.
+eddy::task<std::string> text_at(udp_socket& receiver) {
+    std::string text(16, ' ');
+    const auto size = co_await receiver.recv(text);
+    text.resize(size.value_or(0));
+    co_return text;
+}
+
+/// A codec that refuses to encode negative numbers.
+struct natural_codec : count_codec {
+    result<void> encode(int number, bytes_mut& into) {
+        if (number < 0) return std::unexpected(std::make_error_code(std::errc::argument_out_of_domain));
+        return count_codec::encode(number, into);
+    }
+};
+
+TEST(UdpFramed, RefusedMessageIsDroppedAndSinkContinues) {
+    eddy::core core;
+    udp_socket receiver = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed numbers(bound(core), natural_codec());
+    const auto talk = [&]() -> eddy::task<std::string> {
+        const auto refused = co_await numbers.send(codec::udp_message(-1, to));
+        EXPECT_EQ(refused.error(), std::errc::argument_out_of_domain);
+        EXPECT_TRUE((co_await numbers.flush()).has_value());
+        EXPECT_TRUE((co_await numbers.send(codec::udp_message(7, to))).has_value());
+        co_return co_await text_at(receiver);
+    };
+    EXPECT_EQ(within(core, talk()), "7");
+}
+
+TEST(UdpFramed, FedMessageIsSentByTheNextFeedOrFlush) {
+    eddy::core core;
+    udp_socket receiver = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed numbers(bound(core), count_codec());
+    const auto talk = [&]() -> eddy::task<std::string> {
+        EXPECT_TRUE((co_await numbers.feed(codec::udp_message(1, to))).has_value());
+        std::array<std::byte, 8> into{};
+        EXPECT_EQ(receiver.try_recv(into).error(), std::errc::operation_would_block);
+        EXPECT_TRUE((co_await numbers.feed(codec::udp_message(2, to))).has_value());
+        auto got = co_await text_at(receiver);
+        EXPECT_TRUE((co_await numbers.close()).has_value());
+        got += co_await text_at(receiver);
+        co_return got;
+    };
+    EXPECT_EQ(within(core, talk()), "12");
+    EXPECT_EQ(numbers.inner().peer_addr().error(), std::errc::not_connected);
+}
+
+// The coop budget is used up, as if the socket were not writable.
+TEST(UdpFramed, MessageStaysInTheSinkWhileItCannotBeSent) {
+    eddy::core core;
+    udp_socket receiver = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed numbers(bound(core), count_codec());
+    bool was_pending = false;
+    const auto flush = [&](eddy::context& cx) {
+        while (!was_pending && cx.consume_budget()) {
+        }
+        auto flushed = numbers.poll_flush(cx);
+        was_pending = was_pending || !flushed;
+        return flushed;
+    };
+    const auto talk = [&]() -> eddy::task<std::string> {
+        EXPECT_TRUE((co_await numbers.feed(codec::udp_message(3, to))).has_value());
+        EXPECT_TRUE((co_await eddy::poll_fn(flush)).has_value());
+        co_return co_await text_at(receiver);
+    };
+    EXPECT_EQ(within(core, talk()), "3");
+    EXPECT_TRUE(was_pending);
+}
+
+TEST(UdpFramed, ErrorOfTheSocketIsAnItemAndReadingContinues) {
+    eddy::core core;
+    udp_socket socket = bound(core);
+    udp_socket peer = bound(core);
+    const auto to = peer.local_addr().value();
+    const auto talk = [&](socket_addr back) -> eddy::task<std::string> {
+        EXPECT_TRUE((co_await socket.connect(to)).has_value());
+        codec::udp_framed numbers(std::move(socket), count_codec());
+        {
+            const auto closed = std::move(peer);
+        }
+        EXPECT_TRUE((co_await numbers.send(codec::udp_message(1, to))).has_value());
+        const auto refused = co_await numbers.next();
+        EXPECT_EQ(refused.value().error(), std::errc::connection_refused);
+        auto again = udp_socket::bind(to, core.handle()).value();
+        EXPECT_TRUE((co_await again.send_to(support::bytes_of("4"), back)).has_value());
+        const auto next = co_await numbers.next();
+        co_return std::to_string(next.value().value().message);
+    };
+    const auto at = socket.local_addr().value();
+    EXPECT_EQ(within(core, talk(at)), "4");
+}
+
+TEST(UdpFramed, StreamEndsAfterTheErrorOfAStoppedLoop) {
+    std::optional<eddy::core> core(std::in_place);
+    codec::udp_framed numbers(bound(*core), count_codec());
+    core.reset();
+    const auto first = eddy::wait(numbers.next());
+    EXPECT_EQ(first.value().error(), errc::runtime_shutdown);
+    EXPECT_FALSE(eddy::wait(numbers.next()).has_value());
+}
+
+TEST(UdpFramed, ManyEmptyDatagramsUseUpTheCoopBudget) {
+    eddy::core core;
+    udp_socket sender = bound(core);
+    udp_socket receiver = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed numbers(std::move(receiver), count_codec());
+    for (int i = 0; i < 150; ++i) ASSERT_TRUE(sender.try_send_to({}, to));
+    ASSERT_TRUE(sender.try_send_to(support::bytes_of("5"), to));
+    bool was_left = false;
+    const auto next = [&](eddy::context& cx) {
+        auto item = numbers.poll_next(cx);
+        was_left = was_left || (!item && cx.budget() == 0);
+        return item;
+    };
+    const auto talk = [&]() -> eddy::task<int> {
+        const auto item = co_await eddy::poll_fn(next);
+        co_return item.value().value().message;
+    };
+    EXPECT_EQ(within(core, talk()), 5);
+    EXPECT_TRUE(was_left);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Failures of system calls that a test cannot provoke through a peer: accept4(2) that fails for one connection or for
 // the listener, and sendto(2) that sends only a part of a datagram. The executable is linked with --wrap, so that the
 // tests can inject them.
+#include <eddy/codec.hpp>
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
@@ -114,6 +115,22 @@ TEST(NetFaults, ShortSendDgramIsAnError) {
     EXPECT_EQ(back.buf, "datagram");
     EXPECT_EQ(back.sock.local_addr().value(), from);
     EXPECT_TRUE(within(core, std::move(back.sock).send_dgram(std::move(back.buf), to)).sent);
+}
+
+TEST(NetFaults, ShortSendOfAUdpFramedIsAnError) {
+    eddy::core core;
+    auto receiver = udp_socket::bind(any, core.handle()).value();
+    const auto to = receiver.local_addr().value();
+    eddy::codec::udp_framed texts(udp_socket::bind(any, core.handle()).value(), eddy::codec::bytes_codec());
+    const auto send = [&](std::string text) -> eddy::task<eddy::result<void>> {
+        eddy::codec::udp_message message(std::move(text), to);
+        const auto sent = co_await texts.send(std::move(message));
+        co_return sent;
+    };
+    support::shorten_next_send();
+    EXPECT_EQ(within(core, send("datagram")).error(), std::errc::message_size);
+    EXPECT_FALSE(support::has_send_fault_left());
+    EXPECT_TRUE(within(core, send("next")));
 }
 
 }  // namespace

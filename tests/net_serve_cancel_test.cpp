@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/net/serve.hpp>
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
@@ -139,6 +140,71 @@ TEST_P(NetServeCancel, AbortedTaskWaitsForHandlers) {
         const auto ended = co_await serving;
         EXPECT_TRUE(ended.error().is_cancelled());
     });
+}
+
+// ---- A handler that runs before serve() knows its task ----
+
+using eddy::detail::idle_connections;
+using eddy::detail::served_state;
+
+/// Passes a task that never ends to `state`. Returns whether the task is aborted.
+bool aborts_late_task(served_state& state) {
+    return eddy::core().run([&]() -> eddy::task<bool> {
+        const auto late = eddy::spawn_background(eddy::pending<void>());
+        state.set_task(late.abort_handle());
+        co_await eddy::yield_now();
+        co_return late.is_finished();
+    }());
+}
+
+TEST(NetServeState, TaskOfAConnectionThatIsIdleInADrainIsAborted) {
+    const auto all = std::make_shared<idle_connections>();
+    served_state state(all);
+    EXPECT_FALSE(aborts_late_task(state));
+    all->begin_drain();
+    EXPECT_FALSE(aborts_late_task(state)) << "the connection has a request";
+    served_state idle(all);
+    idle.begin_idle();
+    EXPECT_TRUE(aborts_late_task(idle));
+}
+
+TEST(NetServeState, TaskOfAnIdleConnectionIsAbortedAfterTheDrain) {
+    const auto all = std::make_shared<idle_connections>();
+    served_state state(all);
+    state.begin_idle();
+    all->begin_drain();
+    EXPECT_TRUE(aborts_late_task(state));
+}
+
+TEST(NetServeState, OnlyTheLateOfSeveralIdleConnectionsAreAborted) {
+    const auto all = std::make_shared<idle_connections>();
+    served_state first(all);
+    served_state second(all);
+    served_state third(all);
+    for (auto* const each : {&first, &second, &third}) each->begin_idle();
+    second.begin_idle();  // it keeps its place
+    second.end_idle();
+    EXPECT_TRUE(all->abort_late(1h, eddy::waker()));
+    EXPECT_FALSE(aborts_late_task(first));
+    EXPECT_FALSE(all->abort_late(0s, eddy::waker()));
+    EXPECT_TRUE(aborts_late_task(first));
+    EXPECT_FALSE(aborts_late_task(second));
+    EXPECT_TRUE(aborts_late_task(third));
+}
+
+TEST(NetServeState, FailedWorkOfAnUnknownTaskIsDropped) {
+    const auto all = std::make_shared<idle_connections>();
+    served_state state(all);
+    state.set_failed_work("GET /early");
+    eddy::core().run([&]() -> eddy::task<void> {
+        const auto running = eddy::spawn_background(eddy::pending<void>());
+        EXPECT_EQ(all->take_failed_work(running.id()), "");
+        state.set_task(running.abort_handle());
+        state.set_failed_work("GET /late");
+        EXPECT_EQ(all->take_failed_work(running.id()), "GET /late");
+        EXPECT_EQ(all->take_failed_work(running.id()), "");
+        co_return;
+    }());
 }
 
 }  // namespace
