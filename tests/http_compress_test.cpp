@@ -110,6 +110,14 @@ TEST(HttpCompress, AcceptEncodingDecides) {
         {"gzip;q=0.5, identity", false},
         {"gzip;q=0.5, identity;q=0.4", true},
         {"gzip;q=x", false},
+        {"gzip;q=", false},
+        {"gzip;q=2", false},
+        {"gzip;q=1x", false},
+        {"gzip;q=0.5x", false},
+        {"gzip;q=1", true},
+        {"gzip;Q=0", false},
+        {"gzip;level=9;q=0", false},
+        {"gzip;level=9", true},
         {"deflate, br", false},
         {"gzipped", false},
     };
@@ -139,6 +147,17 @@ TEST(HttpCompress, SomeResponsesStayAsTheyAre) {
             const auto text = co_await answer.body.read_text();
             EXPECT_TRUE(large.starts_with(*text));
         }
+        const http::service without_type = [&](http::request) -> task<http::response> {
+            co_return http::response(http::status::ok, http::body(std::string_view(large)));
+        };
+        auto untyped = co_await compressed(without_type, asking("gzip"));
+        EXPECT_EQ(coding_of(untyped), "");
+        const http::service fails = [](http::request) -> task<result<http::response>> {
+            co_return std::unexpected(make_error_code(std::errc::io_error));
+        };
+        const auto packs = fails | http::compress();
+        const auto failed = co_await packs(asking("gzip"));
+        EXPECT_EQ(failed.error(), std::errc::io_error);
         const auto options = http::compress_options().min_size(10).level(100);
         auto answer = co_await compressed(always("application/problem+json", numbers(10)), asking("gzip"), options);
         EXPECT_EQ(coding_of(answer), "gzip");
@@ -149,6 +168,14 @@ TEST(HttpCompress, FieldsDescribeTheCompressedBody) {
     eddy::test::run_paused([]() -> task<void> {
         auto answer = co_await compressed(always("text/css", numbers(2000), "ETag", "\"a\""), asking("gzip"));
         EXPECT_EQ(answer.headers.get("ETag"), "W/\"a\"");
+        answer = co_await compressed(always("image/svg+xml", numbers(2000), "ETag", "W/\"b\""), asking("gzip"));
+        EXPECT_EQ(coding_of(answer), "gzip");
+        EXPECT_EQ(answer.headers.get("ETag"), "W/\"b\"");
+        answer = co_await compressed(always("application/wasm", numbers(2000), "Vary", "*"), asking("gzip"));
+        EXPECT_EQ(coding_of(answer), "gzip");
+        EXPECT_EQ(answer.headers.get("Vary"), "*");
+        answer = co_await compressed(always("text/css", numbers(2000), "Vary", "accept-encoding"), asking("gzip"));
+        EXPECT_EQ(answer.headers.count("Vary"), 1U);
         auto head = asking("gzip");
         head.method = http::method::head;
         answer = co_await compressed(always("text/css", numbers(2000), "Content-Length", "2000"), std::move(head));

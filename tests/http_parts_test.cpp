@@ -171,6 +171,10 @@ TEST(HttpUrl, ParsesAndNormalizes) {
         {"http://a:65536/", "bad"},
         {"http://u:p@a/", "bad"},
         {"http://[::1/", "bad"},
+        {"http://[::ffff:127.0.0.1]/", "http://[::ffff:127.0.0.1]/"},
+        {"http://[::g]/", "bad"},
+        {"http://[127.0.0.1]/", "bad"},
+        {"http://a/b/c/../..", "http://a/"},
         {"http://a b/", "bad"},
         {"http://a/b c", "bad"},
         {"http://a/\r\nX: y", "bad"},
@@ -196,12 +200,22 @@ TEST(HttpUrl, ResolvesReferences) {
         const auto got = base.resolve(reference);
         EXPECT_EQ(got ? got->to_string() : "bad", expected) << reference;
     }
+    EXPECT_EQ(http::url::parse("https://a/b").value().resolve("//x/y").value().to_string(), "https://x/y");
+}
+
+TEST(HttpUrl, SchemePortAndHostAreTheOrigin) {
+    const auto base = http::url::parse("http://a:81/b").value();
+    const std::pair<std::string_view, bool> rows[] = {
+        {"http://A:81/c?d", true}, {"https://a:81/b", false}, {"http://a/b", false}, {"http://b:81/b", false}};
+    for (const auto& [text, expected] : rows)
+        EXPECT_EQ(base.has_same_origin(http::url::parse(text).value()), expected) << text;
 }
 
 TEST(HttpUrl, DecodesPercentAndQueries) {
     EXPECT_EQ(http::decode_percent("a%20b%2F+"), "a b/+");
     EXPECT_EQ(http::decode_percent("%4"), std::nullopt);
     EXPECT_EQ(http::decode_percent("%4x"), std::nullopt);
+    EXPECT_EQ(http::decode_percent("%x4"), std::nullopt);
     EXPECT_EQ(http::query_value("a=1&b=x+y%21&c&a=2", "a"), "1");
     EXPECT_EQ(http::query_value("a=1&b=x+y%21&c", "b"), "x y!");
     EXPECT_EQ(http::query_value("a=1&c", "c"), "");
@@ -310,6 +324,37 @@ TEST(HttpHead, ResponsesToHeadAndWith204Or304HaveNoBody) {
     EXPECT_EQ(head_of(announced, http::method::head), "HTTP/1.1 200 OK;Content-Length: 7;;");
     announced.status = http::status::not_modified;
     EXPECT_EQ(head_of(announced), "HTTP/1.1 304 Not Modified;Content-Length: 7;;");
+    for (const auto none : {http::status::no_content, http::status::not_modified}) {
+        const auto text = head_of(http::response(none, "hi"), http::method::head);
+        EXPECT_FALSE(text.contains("Content-Length")) << text;
+    }
+}
+
+TEST(HttpHead, DateOfTheServiceIsKept) {
+    http::response old(http::status::ok);
+    old.headers.add("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    eddy::detail::response_context context;
+    std::string text;
+    eddy::detail::write_response_head(text, old, context);
+    EXPECT_TRUE(text.contains("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")) << text;
+    EXPECT_EQ(text.find("Date: "), text.rfind("Date: ")) << text;
+}
+
+TEST(HttpHead, RequestsThatAnticipateABodyAnnounceNone) {
+    const std::pair<http::method, bool> rows[] = {{http::method::get, false},  {http::method::delete_, false},
+                                                  {http::method::post, true},  {http::method::put, true},
+                                                  {http::method::patch, true}, {http::method::head, false}};
+    for (const auto& [method, announces] : rows) {
+        std::string text;
+        eddy::detail::write_request_head(text, http::request(method, "/"), "a:81");
+        EXPECT_EQ(text.contains("Content-Length: 0\r\n"), announces) << text;
+        EXPECT_TRUE(text.contains("\r\nHost: a:81\r\n")) << text;
+    }
+    http::request named(http::method::get, "/");
+    named.headers.add("Host", "other");
+    std::string text;
+    eddy::detail::write_request_head(text, named, "a:81");
+    EXPECT_EQ(text, "GET / HTTP/1.1\r\nHost: other\r\n\r\n");
 }
 
 TEST(HttpHead, FramingFieldsOfServiceAreIgnored) {

@@ -6,9 +6,11 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -18,7 +20,12 @@
 #include <eddy/runtime/core_thread.hpp>
 #include <eddy/runtime/runtime.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/sync/broadcast.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/poll_semaphore.hpp>
+#include <eddy/sync/semaphore.hpp>
 #include <eddy/sync/task_tracker.hpp>
+#include <eddy/sync/watch.hpp>
 #include <eddy/task/local_pool.hpp>
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/spawn.hpp>
@@ -256,5 +263,83 @@ TEST(MovedFrom, TaskTrackerKeepsTheSharedState) {
     const auto token = tracker.token();
     EXPECT_EQ(other.len(), 1u);
 }
+
+// NOLINTBEGIN(bugprone-use-after-move): the moved-from state is under test
+TEST(MovedFrom, EndsOfAnMpscAreClosedAndHaveNoCounts) {
+    auto [tx, rx] = eddy::sync::mpsc<int>::channel(3);
+    auto weak = tx.downgrade();
+    EXPECT_EQ(tx.max_capacity(), 3u);
+    EXPECT_EQ(tx.weak_count(), 1u);
+    EXPECT_EQ(weak.strong_count(), 1u);
+    {
+        const auto other_tx = std::move(tx);
+        const auto other_weak = std::move(weak);
+        const auto other_rx = std::move(rx);
+        EXPECT_EQ(other_weak.weak_count(), 1u);
+    }
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_EQ(tx.capacity() + tx.max_capacity() + tx.strong_count() + tx.weak_count(), 0u);
+    EXPECT_FALSE(weak.upgrade());
+    EXPECT_EQ(weak.strong_count() + weak.weak_count(), 0u);
+    EXPECT_TRUE(rx.is_closed());
+    EXPECT_TRUE(rx.is_empty());
+    EXPECT_EQ(rx.len() + rx.capacity() + rx.max_capacity(), 0u);
+    EXPECT_EQ(rx.sender_strong_count() + rx.sender_weak_count(), 0u);
+}
+
+TEST(MovedFrom, EndsOfAnUnboundedMpscAreClosedAndHaveNoCounts) {
+    auto [tx, rx] = eddy::sync::mpsc<int>::unbounded_channel();
+    auto weak = tx.downgrade();
+    {
+        const auto other_tx = std::move(tx);
+        const auto other_weak = std::move(weak);
+        const auto other_rx = std::move(rx);
+        EXPECT_TRUE(other_weak.upgrade());
+    }
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_EQ(tx.strong_count() + tx.weak_count(), 0u);
+    EXPECT_FALSE(weak.upgrade());
+    EXPECT_TRUE(rx.is_closed());
+    EXPECT_TRUE(rx.is_empty());
+    EXPECT_EQ(rx.len() + rx.sender_strong_count(), 0u);
+}
+
+TEST(MovedFrom, EndsOfBroadcastsAndWatchesCanBeCopied) {
+    eddy::sync::broadcast<int>::sender to_all(4);
+    auto weak = to_all.downgrade();
+    eddy::sync::watch<int>::sender watched(1);
+    auto watches = watched.subscribe();
+    const auto other_to_all = std::move(to_all);
+    const auto other_weak = std::move(weak);
+    const auto other_watched = std::move(watched);
+    const auto other_watches = std::move(watches);
+    const auto copies = std::tuple(to_all, weak, watched, watches);
+    auto receiver = other_to_all.subscribe();
+    EXPECT_EQ(other_to_all.send(5).value(), 1u);
+    EXPECT_EQ(receiver.try_recv().value(), 5);
+    EXPECT_TRUE(other_watched.send(2));
+    EXPECT_EQ(*other_watches.borrow(), 2);
+}
+
+TEST(MovedFrom, TaskTrackerTokenCountsNothing) {
+    const eddy::sync::task_tracker tracker;
+    auto token = tracker.token();
+    const auto other = std::move(token);
+    const auto copy = token;  // NOLINT(performance-unnecessary-copy-initialization): a copy of an empty token
+    EXPECT_EQ(tracker.len(), 1u);
+}
+
+TEST(MovedFrom, PollSemaphoreIsClosedAndHasNoPermits) {
+    eddy::sync::poll_semaphore permits(std::make_shared<eddy::sync::semaphore>(2));
+    EXPECT_FALSE(permits.is_closed());
+    EXPECT_EQ(permits.available_permits(), 2u);
+    const auto other = std::move(permits);
+    EXPECT_TRUE(permits.is_closed());
+    EXPECT_EQ(permits.available_permits(), 0u);
+    EXPECT_EQ(permits.shared(), nullptr);
+    other.close();
+    EXPECT_TRUE(other.is_closed());
+}
+// NOLINTEND(bugprone-use-after-move)
 
 }  // namespace
