@@ -141,15 +141,14 @@ TEST(TlsPeer, TlsEchoExampleEchoes) {
 
 // ---- A peer that is driven by hand ----
 
-/// A client of OpenSSL whose encrypted bytes pass through memory.
-class raw_client {
+/// A connection of OpenSSL whose encrypted bytes pass through memory.
+class raw_peer {
 public:
-    explicit raw_client(int version) : context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_.get())) {
+    raw_peer(SSL_CTX* context, int version) : ssl_(SSL_new(context)) {
         SSL_set_min_proto_version(ssl_.get(), version);
         SSL_set_max_proto_version(ssl_.get(), version);
         SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
         BIO_set_mem_eof_return(SSL_get_rbio(ssl_.get()), -1);
-        SSL_set_connect_state(ssl_.get());
     }
 
     SSL* get() const noexcept { return ssl_.get(); }
@@ -178,8 +177,15 @@ public:
     }
 
 private:
-    eddy::detail::ssl_context_owner context_;
     eddy::detail::ssl_owner ssl_;
+};
+
+class raw_client : public raw_peer {
+public:
+    explicit raw_client(int version)
+        : raw_peer(eddy::detail::ssl_context_owner(SSL_CTX_new(TLS_client_method())).get(), version) {
+        SSL_set_connect_state(get());
+    }
 };
 
 int write_text(SSL* to, const char* text) {
@@ -247,6 +253,42 @@ TEST(TlsPeer, RefusesRenegotiation) {
         co_return ended.index() == 0 ? !std::get<0>(ended).has_value() : !std::get<1>(ended).has_value();
     }(world));
     EXPECT_EQ(outcome, result<bool>(true));
+}
+
+/// Accepts tickets, and replaces each one that a client uses.
+SSL_TICKET_RETURN renew(SSL*, SSL_SESSION*, const unsigned char*, std::size_t, SSL_TICKET_STATUS status, void*) {
+    const bool is_good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+    return is_good ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
+TEST(TlsPeer, ResumesWithTicketsThatTheServerRenews) {
+    const tls_world world;
+    const files paths(world);
+    const eddy::detail::ssl_context_owner context(SSL_CTX_new(TLS_server_method()));
+    ASSERT_EQ(SSL_CTX_use_certificate_chain_file(context.get(), paths.chain.c_str()), 1);
+    ASSERT_EQ(SSL_CTX_use_PrivateKey_file(context.get(), paths.key.c_str(), SSL_FILETYPE_PEM), 1);
+    SSL_CTX_set_session_ticket_cb(context.get(), nullptr, renew, nullptr);
+    const auto config = *world.client().build();
+    eddy::core loop;
+    const auto connect = [&](int version) -> task<result<bool>> {
+        auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+        raw_peer server(context.get(), version);
+        SSL_set_accept_state(server.get());
+        auto handshake = eddy::join(tls::connect(std::move(client_end), config, "localhost"),
+                                    server.run(server_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+        auto [connected, shaken] = co_await handshake;
+        auto client = co_await try_(std::move(connected));
+        co_await try_(shaken);
+        co_await try_(server.run(server_end, [](SSL* ssl) { return write_text(ssl, "x"); }));
+        std::array<std::byte, 1> into{};
+        co_await try_(client.read(into));  // with TLS 1.3, the ticket is before the data
+        co_await try_(client.shutdown());
+        co_return client.was_resumed();
+    };
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        EXPECT_EQ(loop.run(connect(version)), result<bool>(false));
+        for (int i = 0; i < 3; ++i) EXPECT_EQ(loop.run(connect(version)), result<bool>(true)) << i;
+    }
 }
 
 }  // namespace

@@ -244,6 +244,25 @@ TEST_F(Tls, DataBeforeATruncationIsRead) {
     EXPECT_EQ(loop.run(read_some(*pair.server)).error(), eddy::errc::tls_truncated);
 }
 
+/// Writes until that fails.
+task<std::error_code> write_until_error(tls_stream& to) {
+    for (;;) {
+        const auto outcome = co_await send(to, "x");
+        if (!outcome) co_return outcome.error();
+    }
+}
+
+TEST_F(Tls, DataBeforeAFailedWriteIsRead) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    EXPECT_TRUE(loop.run(send(*pair.server, "go away")).has_value());
+    pair.server = std::unexpected(std::error_code());
+    EXPECT_EQ(loop.run(write_until_error(*pair.client)), std::errc::broken_pipe);
+    EXPECT_EQ(loop.run(pair.client->write(bytes_of("x"))).error(), std::errc::broken_pipe);
+    EXPECT_EQ(loop.run(receive(*pair.client, 7)).value(), "go away");
+    EXPECT_EQ(loop.run(read_some(*pair.client)).error(), eddy::errc::tls_truncated);
+}
+
 TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {
     auto [here, there] = eddy::io::duplex(64 * 1024);
     by_hand client(tls::connect(std::move(here), *world.client().build(), "localhost"));
@@ -387,6 +406,18 @@ TEST_F(Tls, ServerRequiresClientCertificate) {
     // With TLS 1.3 the client's handshake has ended before the server looks at the certificate.
     ASSERT_TRUE(unknown.client.has_value());
     EXPECT_EQ(loop.run(read_some(*unknown.client)).error().category(), tls::openssl_category());
+}
+
+TEST_F(Tls, WriteReturnsTheAlertThatTheConnectionEndedWith) {
+    const support::certificate_authority clients("authority of clients");
+    const auto server = *world.server().require_client_certificate(clients.pem()).build();
+    auto anonymous = shake_hands(loop, *world.client().build(), server);
+    ASSERT_TRUE(anonymous.client.has_value());
+    ASSERT_FALSE(anonymous.server.has_value());  // the server has sent an alert and closed the connection
+    const auto error = loop.run(write_until_error(*anonymous.client));
+    EXPECT_EQ(error.message(), "tlsv13 alert certificate required");
+    EXPECT_EQ(loop.run(anonymous.client->write(bytes_of("x"))).error(), error);
+    EXPECT_EQ(loop.run(read_some(*anonymous.client)).error(), error);
 }
 
 TEST_F(Tls, HostNameOfClientSelectsIdentity) {

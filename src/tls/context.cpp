@@ -180,6 +180,9 @@ void tls_client_context::keep_session(const std::string& host, ssl_session_owner
     const std::lock_guard guard(lock_);
     if (sessions_.size() >= most_hosts && !sessions_.contains(host)) sessions_.erase(sessions_.begin());
     auto& of_host = sessions_[host];
+    std::erase_if(of_host, [&](const ssl_session_owner& each) {
+        return each.get() == session.get() || SSL_SESSION_is_resumable(each.get()) == 0;
+    });
     if (of_host.size() >= sessions_per_host) of_host.erase(of_host.begin());
     of_host.push_back(std::move(session));
 }

@@ -52,8 +52,8 @@ public:
     [[nodiscard]] bool verifies() const noexcept { return verifies_; }
     [[nodiscard]] std::chrono::nanoseconds handshake_timeout() const noexcept { return handshake_timeout_; }
 
-    /// Keeps a session that the server `host` has offered. At the limits, removes the oldest session of the host, or
-    /// all sessions of another host.
+    /// Keeps a session that the server `host` has offered. Removes sessions that cannot be resumed any more. At the
+    /// limits, removes the oldest session of the host, or all sessions of another host.
     void keep_session(const std::string& host, ssl_session_owner session);
     /// Returns a session for `host`, or null. A session of TLS 1.3 is returned once, so that observers cannot link two
     /// connections by it.

@@ -30,6 +30,10 @@
 // A read may have to write, and vice versa: OpenSSL answers a key update while it reads. So each call sends as much
 // output as the connection accepts. A call that waits for input has sent all output, or also waits until it can send
 // the rest.
+//
+// The connection may fail while it sends. Then the output remains, and each later attempt to send it fails again. The
+// input that the connection has received before can still be read: often it ends with an alert, the reason why the peer
+// has closed the connection.
 
 namespace eddy::detail {
 namespace {
@@ -95,6 +99,7 @@ struct tls_engine::state {
     std::vector<std::byte> rest;       // keeps the input between two calls
     std::vector<std::byte> output;     // encrypted and not sent
     std::size_t sent = 0;              // of `output`
+    bool cannot_send = false;          // an attempt to send the output has failed
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
@@ -102,10 +107,23 @@ struct tls_engine::state {
     template <class Call>
     poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, const Call& call);
     poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task waiter);
+    poll_result<result<void>> send_or_explain(tls_transport& below, context& cx, waiting_task waiter);
+    std::error_code received_failure(tls_transport& below, context& cx, waiting_task waiter);
     poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter,
                                       std::span<std::byte> into);
     void keep_input() noexcept;
     std::error_code failure_of(int kind) noexcept;
+    void keep_renewed_session();
+
+    /// Calls keep_input() at the end of a call.
+    struct input_keeper {
+        explicit input_keeper(state& of) noexcept : self(of) {}
+        input_keeper(const input_keeper&) = delete;
+        input_keeper& operator=(const input_keeper&) = delete;
+        ~input_keeper() { self.keep_input(); }
+
+        state& self;
+    };
 };
 
 namespace {
@@ -181,13 +199,44 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
         io_wait_context<direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
-        if (!*count) return result<void>(std::unexpect, failure = count->error());
-        if (**count == 0) return result<void>(std::unexpect, failure = make_error_code(errc::write_zero));
+        if (!*count || **count == 0) {
+            cannot_send = true;
+            return result<void>(std::unexpect, *count ? make_error_code(errc::write_zero) : count->error());
+        }
         sent += std::min(**count, unsent());
     }
     output = {};
     sent = 0;
     return ok();
+}
+
+/// Same as send(), but if the peer has sent an alert, returns the alert in place of an error of the connection.
+poll_result<result<void>> tls_engine::state::send_or_explain(tls_transport& below, context& cx, waiting_task waiter) {
+    auto outcome = send(below, cx, waiter);
+    if (outcome && !*outcome) {
+        if (const auto why = received_failure(below, cx, waiter)) return result<void>(std::unexpect, why);
+    }
+    return outcome;
+}
+
+/// Processes received input up to the next data. Returns the error that it contains, for example an alert.
+std::error_code tls_engine::state::received_failure(tls_transport& below, context& cx, waiting_task waiter) {
+    const input_keeper keeper(*this);
+    borrowed_chunk chunk;
+    while (!failure) {
+        ERR_clear_error();
+        std::byte next{};
+        std::size_t count = 0;
+        const int outcome = SSL_peek_ex(ssl.get(), &next, 1, &count);
+        const int kind = SSL_get_error(ssl.get(), outcome);
+        if (kind != SSL_ERROR_WANT_READ) {
+            if (kind != SSL_ERROR_NONE && kind != SSL_ERROR_ZERO_RETURN) failure = failure_of(kind);
+            break;
+        }
+        const auto received = receive(below, cx, waiter, chunk.span());
+        if (!received || !*received || has_ended) break;
+    }
+    return failure;
 }
 
 /// Receives some input.
@@ -243,15 +292,13 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
                                                         const Call& call) {
     using answer = result<std::size_t>;
     std::optional<borrowed_chunk> chunk;
-    struct keeps_input {
-        state& self;
-        ~keeps_input() { self.keep_input(); }
-    } const keeper{*this};
+    const input_keeper keeper(*this);
     for (;;) {
         if (failure) return answer(std::unexpect, failure);
         if (!cx.consume_budget()) return not_ready;
-        if (unsent() >= (waiter == waiting_task::writer ? most_written : most_answered)) {
-            if (const auto done = send(below, cx, waiter); !done || !*done) {
+        const bool is_writer = waiter == waiting_task::writer;
+        if (unsent() >= (is_writer ? most_written : most_answered) || (is_writer && cannot_send)) {
+            if (const auto done = send_or_explain(below, cx, waiter); !done || !*done) {
                 cx.refund_budget();
                 if (done) return answer(std::unexpect, done->error());
                 return not_ready;
@@ -264,13 +311,14 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         const std::error_code failed =
             kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN ? failure_of(kind)
                                                                                                    : std::error_code();
-        // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a result, an
-        // error of the connection is returned by the next call.
+        // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a result,
+        // the next call that sends returns an error of the connection. A read continues, because data or an alert may
+        // have been received.
         const auto all_sent = send(below, cx, waiter);
         if (failed) return answer(std::unexpect, failure = failed);
         if (kind == SSL_ERROR_NONE) return answer(count);
         if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
-        if (all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
+        if (is_writer && all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
         if (!chunk) chunk.emplace();
         const auto received = receive(below, cx, waiter, chunk->span());
         if (!received) {
@@ -279,6 +327,14 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         }
         if (!*received) return answer(std::unexpect, received->error());
     }
+}
+
+/// Keeps the session of a client, if the server has resumed one with TLS 1.2 and replaced its ticket. OpenSSL calls
+/// keep_client_session() for all other sessions, and marks the replaced one as not resumable.
+void tls_engine::state::keep_renewed_session() {
+    if (SSL_version(ssl.get()) >= TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 0) return;
+    if (SSL_SESSION_is_resumable(SSL_get0_session(ssl.get())) == 0) return;
+    client->keep_session(host, ssl_session_owner(SSL_get1_session(ssl.get())));
 }
 
 // ---- tls_engine ----
@@ -335,8 +391,9 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
                                       [&](std::size_t&) { return SSL_do_handshake(state_->ssl.get()); });
         if (!done) return not_ready;
         if (!*done) return result<void>(std::unexpect, done->error());
+        if (state_->client) state_->keep_renewed_session();
     }
-    const auto sent = state_->send(below, cx, waiting_task::reader);
+    const auto sent = state_->send_or_explain(below, cx, waiting_task::reader);
     // With TLS 1.3, the last output of a server is its tickets. A client does not wait for them, and may not read them
     // before it has sent a request. The next call sends them.
     if (!sent && state_->server && version() == tls::version::tls_1_3) return ok();
@@ -361,7 +418,7 @@ poll_result<result<std::size_t>> tls_engine::poll_write(tls_transport& below, co
 
 poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& cx) {
     if (state_->failure) return result<void>(std::unexpect, state_->failure);
-    const auto sent = state_->send(below, cx, waiting_task::writer);
+    const auto sent = state_->send_or_explain(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
     io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
     return below.poll_flush(inner.get());

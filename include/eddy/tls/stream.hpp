@@ -33,7 +33,9 @@ namespace eddy::tls {
 /// eddy::io work with it.
 ///
 /// Errors: those of `S`; errc::tls_truncated if the connection ends without close_notify; tls::openssl_category() if
-/// the peer violates the protocol or sends an alert. After an error, later reads, writes and flushes return it again.
+/// the peer violates the protocol or sends an alert. After an error, later reads, writes and flushes return it again,
+/// except that reads still return what `S` had received before it failed to write. If that is an alert, for example
+/// because the server has refused the client's certificate, writes return the alert and not the error of `S`.
 /// Cancel safety: each poll function is safe: no byte is lost or sent twice.
 /// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
 /// may also use the stream itself: neither misses a wake-up, although a read may have to write and vice versa.
