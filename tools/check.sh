@@ -6,7 +6,7 @@ stages=(lists test explore asan tsan)
 # These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
 stages_beside=(docs format headers compilers package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package counts tidy fuzz soak cross clients)
+all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package abi counts tidy fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -334,6 +334,12 @@ check_counts() {
 }
 
 # clang-tidy on the recently changed sources and headers, in batches: that takes a tenth of the time of separate files.
+# Only with --all. The binary interface of the last tag. Without a tag, there is nothing that it must be compatible with.
+check_abi() {
+    need abigail-tools
+    if git describe --tags --abbrev=0 >/dev/null 2>&1; then tools/abi.sh; else say "skipped: abi: there is no tag"; fi
+}
+
 # This does not find unused using declarations, so unused_using_declarations does. With --all, each file separately.
 check_tidy() {
     configure clang
