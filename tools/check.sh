@@ -253,7 +253,7 @@ check_with_sanitizer() {
 }
 
 # Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. Then runs the
-# commands of docs/start.md. With --all, also without liburing, and as an installed package at -O1, -O2 and -O3.
+# commands of docs/start.md. With --all, also with Conan, without liburing, and as an installed package at -O1, -O2 and -O3.
 check_package() {
     build release eddy_libraries
     local out=$top/build/package
@@ -280,6 +280,13 @@ check_package() {
     ((all)) || return 0
 
     tests/package/start.sh "$top" "$out/start"
+    local status=0
+    tests/package/conan.sh "$top" "$out/conan" >build/conan.log 2>&1 || status=$?
+    case $status in
+    0) ;;
+    77) say "skipped: conan: it cannot be installed; see build/conan.log" ;;
+    *) cat build/conan.log >&2 && return 1 ;;
+    esac
     check_exports
     # Without liburing, everything except io_uring works.
     outside no_liburing add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
@@ -327,6 +334,12 @@ outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PRO
     "$out/outside"
 }
 
+# Only with --all. The binary interface of the last tag. Without a tag, there is nothing that it must be compatible with.
+check_abi() {
+    need abigail-tools
+    if git describe --tags --abbrev=0 >/dev/null 2>&1; then tools/abi.sh; else say "skipped: abi: there is no tag"; fi
+}
+
 # Compares instructions, allocations, and system calls per operation with bench/counts.json.
 check_counts() {
     build release eddy_counts eddy_counts_echo eddy_counts_http
@@ -334,12 +347,6 @@ check_counts() {
 }
 
 # clang-tidy on the recently changed sources and headers, in batches: that takes a tenth of the time of separate files.
-# Only with --all. The binary interface of the last tag. Without a tag, there is nothing that it must be compatible with.
-check_abi() {
-    need abigail-tools
-    if git describe --tags --abbrev=0 >/dev/null 2>&1; then tools/abi.sh; else say "skipped: abi: there is no tag"; fi
-}
-
 # This does not find unused using declarations, so unused_using_declarations does. With --all, each file separately.
 check_tidy() {
     configure clang
@@ -373,8 +380,8 @@ check_fuzz() { fuzz; }
 # Only with --all. The stress tests at full length, with GCC.
 check_soak() { soak; }
 
-# Only with --all. The tests inside other systems, with their compilers and liburing.
-check_cross() { cross debian13 debian-testing; }
+# Only with --all. The tests inside other systems, with their compilers and liburing, and the Debian packages.
+check_cross() { cross debian13 debian-testing deb12 deb13; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind

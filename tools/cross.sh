@@ -9,6 +9,9 @@
 # arm64 and s390x are other processors: Debian's cross compiler, the libraries of that processor from Debian's packages, and
 # qemu-user, which emulates the processor and passes system calls to this kernel. s390x is big-endian.
 #
+# deb12 and deb13 are two fresh systems each, Debian 12 or 13: one in which the Debian packages are built, and one in which
+# they are installed and used.
+#
 # windows is MinGW's GCC for Windows, and wine, which runs its programs on this kernel. Nothing is run on Windows itself.
 #
 # Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
@@ -23,6 +26,7 @@ die() { say "$*"; exit 1; }
 usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
+./dev cross deb12...       builds the Debian packages in debian 12 (deb13: 13), and installs and uses them in another; needs both
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
 ./dev cross arm64...       builds a part of the tests for arm64 or s390x, and runs them with qemu-user; needs root
 ./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
@@ -40,6 +44,8 @@ describe() {
     kqueue | windows | macos | freebsd | netbsd | openbsd) ;;
     arm64) triplet=aarch64-linux-gnu ;;
     s390x) triplet=s390x-linux-gnu ;;
+    deb12) suite=bookworm ;;
+    deb13) suite=trixie ;;
     debian12)
         suite=bookworm packages=(clang-19) clang=clang++-19
         compilers=('g++-12' 'clang++-19')
@@ -55,7 +61,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing kqueue arm64 s390x windows macos freebsd netbsd openbsd" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing deb12 deb13 kqueue arm64 s390x windows macos freebsd netbsd openbsd" ;;
     esac
 }
 
@@ -221,6 +227,32 @@ build_for_windows() {
         cmake --build build/windows -j "${EDDY_JOBS:-$(nproc)}"
 }
 
+# The Debian packages. The system in which they are built is kept, with its packages; the other one is made anew.
+cross_packages() { # cross_packages SYSTEM
+    local name=$1 failed=0 log=$top/build/$1.log fresh=$cache/roots/$1 builder=$cache/roots/$1.builder user=$cache/roots/$1.user
+    mkdir -p "$top/build"
+    make_root "$fresh"
+    [[ -e $builder ]] || cp -a "$fresh" "$builder"
+    rm -rf "$user"
+    cp -a "$fresh" "$user"
+    copy_tree "$builder"
+    copy_tree "$user"
+    step 'build, lintian' enter "$builder" 'tests/package/deb.sh build /eddy /tmp/deb'
+    mkdir "$user/tmp/deb"
+    cp -r "$builder/tmp/deb/packages" "$user/tmp/deb"
+    step 'install, programs of docs/start.md' enter "$user" 'tests/package/deb.sh install /eddy /tmp/deb'
+    rm -rf "$user"
+    return "$failed"
+}
+
+# Runs a command inside a root, in /eddy.
+enter() { # enter ROOT COMMAND
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    unshare --mount --propagation private bash -c '
+        for each in proc sys dev; do mount --rbind "/$each" "$1/$each"; done
+        exec chroot "$1" bash -c "cd /eddy && $2"' enter "$1" "$2"
+}
+
 # Runs inside the root, in /eddy.
 inside() {
     local name=$1 failed=0 log=/tmp/eddy-cross.log each
@@ -289,12 +321,13 @@ cross() { # cross SYSTEM
         return
     fi
     ((EUID == 0)) || die "needs root, for chroot: sudo ./dev cross $1"
+    if [[ $1 == deb1? ]]; then
+        cross_packages "$1"
+        return
+    fi
     make_root "$root"
     copy_tree "$root"
-    # shellcheck disable=SC2016  # expanded by the inner shell
-    unshare --mount --propagation private bash -c '
-        for each in proc sys dev; do mount --rbind "/$each" "$1/$each"; done
-        exec chroot "$1" bash -c "cd /eddy && exec tools/cross.sh --inside $2"' enter "$root" "$1"
+    enter "$root" "exec tools/cross.sh --inside $1"
 }
 
 if [[ ${1:-} == --inside ]]; then

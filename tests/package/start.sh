@@ -13,25 +13,8 @@ cd "$folder"
 export HOME=$PWD/home
 ln -s "$sources" eddy
 
-# Starts a server of the page, which uses port 6142, and compares what it returns.
-is_echoed() {
-    local server answer='' status=0
-    if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then
-        echo "start.sh: port 6142 is in use, so $1 is not run" >&2
-        return 0
-    fi
-    "$1" &
-    server=$!
-    for _ in {1..100}; do
-        if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then break; fi
-        sleep 0.1
-    done
-    { exec {connection}<>/dev/tcp/127.0.0.1/6142 && echo hello >&"$connection" && read -r -t 10 -u "$connection" answer; } || status=1
-    exec {connection}>&-
-    kill "$server"
-    wait "$server" 2>/dev/null || true
-    [[ $status == 0 && $answer == hello ]] || { echo "start.sh: $1 returned '$answer' instead of 'hello'" >&2 && return 1; }
-}
+# shellcheck source=tests/package/echoed.sh
+source "$sources/tests/package/echoed.sh"
 
 project() { # project NAME: goes into a copy of it, with the program of the README
     mkdir "$folder/$1"

@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# For the scripts that build the server of docs/start.md.
+
+# is_echoed PROGRAM: starts the server, which uses port 6142, and compares what it returns.
+is_echoed() {
+    local server answer='' status=0
+    if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then
+        echo "port 6142 is in use, so $1 is not run" >&2
+        return 0
+    fi
+    "$1" &
+    server=$!
+    for _ in {1..100}; do
+        if (: <>/dev/tcp/127.0.0.1/6142) 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    { exec {connection}<>/dev/tcp/127.0.0.1/6142 && echo hello >&"$connection" && read -r -t 10 -u "$connection" answer; } || status=1
+    exec {connection}>&-
+    kill "$server"
+    wait "$server" 2>/dev/null || true
+    [[ $status == 0 && $answer == hello ]] || { echo "$1 returned '$answer' instead of 'hello'" >&2 && return 1; }
+}
