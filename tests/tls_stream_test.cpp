@@ -263,6 +263,26 @@ TEST_F(Tls, DataBeforeAFailedWriteIsRead) {
     EXPECT_EQ(loop.run(read_some(*pair.client)).error(), eddy::errc::tls_truncated);
 }
 
+TEST_F(Tls, RequestOfAClientThatReadsNoTicketsIsRead) {
+    auto [here, there] = eddy::io::duplex(64 * 1024);
+    loop.run([](auto client_end, auto server_end, const tls_world& certificates) -> task<void> {
+        by_hand connecting(tls::connect(std::move(client_end), *certificates.client().build(), "localhost"));
+        by_hand accepting(tls::accept(std::move(server_end), *certificates.server().build()));
+        assert_pending(connecting.poll());
+        assert_pending(accepting.poll());
+        {
+            auto client = assert_ready(connecting.poll());
+            const auto sent = co_await send(*client, "request");
+            EXPECT_TRUE(sent.has_value());
+        }
+        auto server = assert_ready(accepting.poll());  // its tickets cannot be sent
+        EXPECT_TRUE(server.has_value());
+        if (!server) co_return;
+        const auto request = co_await receive(*server, 7);
+        EXPECT_EQ(request.value_or("nothing"), "request");
+    }(std::move(here), std::move(there), world));
+}
+
 TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {
     auto [here, there] = eddy::io::duplex(64 * 1024);
     by_hand client(tls::connect(std::move(here), *world.client().build(), "localhost"));
@@ -418,6 +438,30 @@ TEST_F(Tls, WriteReturnsTheAlertThatTheConnectionEndedWith) {
     EXPECT_EQ(error.message(), "tlsv13 alert certificate required");
     EXPECT_EQ(loop.run(anonymous.client->write(bytes_of("x"))).error(), error);
     EXPECT_EQ(loop.run(read_some(*anonymous.client)).error(), error);
+}
+
+TEST_F(Tls, WriteReturnsTheAlertAlsoIfTheDriverHasNotSeenItYet) {
+    namespace net = eddy::net;
+    const support::certificate_authority clients("authority of clients");
+    const auto server = *world.server().require_client_certificate(clients.pem()).build();
+    const auto client = *world.client().build();
+    const auto ended = loop.run([](auto client_config, auto server_config) -> task<result<std::error_code>> {
+        auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+        const auto address = co_await try_(listener.local_addr());
+        auto connection = co_await try_(net::tcp_stream::connect(address));
+        auto accepted = co_await try_(listener.accept());
+        auto handshake = eddy::join(tls::connect(std::move(connection), client_config, "localhost"),
+                                    tls::accept(std::move(accepted.stream), server_config));
+        auto [mine, refused] = co_await handshake;
+        EXPECT_FALSE(refused.has_value());
+        auto peer = co_await try_(std::move(mine));
+        for (;;) {  // without yielding: a write fails before the driver reports that there is something to read
+            const auto outcome = co_await send(peer, "x");
+            if (!outcome) co_return outcome.error();
+        }
+    }(client, server));
+    ASSERT_TRUE(ended.has_value());
+    EXPECT_EQ(ended->message(), "tlsv13 alert certificate required");
 }
 
 TEST_F(Tls, HostNameOfClientSelectsIdentity) {

@@ -31,9 +31,8 @@
 // output as the connection accepts. A call that waits for input has sent all output, or also waits until it can send
 // the rest.
 //
-// The connection may fail while it sends. Then the output remains, and each later attempt to send it fails again. The
-// input that the connection has received before can still be read: often it ends with an alert, the reason why the peer
-// has closed the connection.
+// The connection may fail while it sends. The input that it has received before can still be read. Often that ends with
+// an alert: the reason why the peer has closed the connection.
 
 namespace eddy::detail {
 namespace {
@@ -99,7 +98,7 @@ struct tls_engine::state {
     std::vector<std::byte> rest;       // keeps the input between two calls
     std::vector<std::byte> output;     // encrypted and not sent
     std::size_t sent = 0;              // of `output`
-    bool cannot_send = false;          // an attempt to send the output has failed
+    std::error_code send_failure;      // of the connection: no more output is sent
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
@@ -108,7 +107,8 @@ struct tls_engine::state {
     poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, const Call& call);
     poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task waiter);
     poll_result<result<void>> send_or_explain(tls_transport& below, context& cx, waiting_task waiter);
-    std::error_code received_failure(tls_transport& below, context& cx, waiting_task waiter);
+    poll_result<result<void>> explain(std::error_code why, tls_transport& below, context& cx, waiting_task waiter);
+    bool receive_failure(tls_transport& below, context& cx, waiting_task waiter);
     poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter,
                                       std::span<std::byte> into);
     void keep_input() noexcept;
@@ -195,48 +195,59 @@ result<void> tls_engine::state::attach() {
 
 /// Sends the output. Returns ready when no output is left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
-    while (unsent() != 0) {
+    while (unsent() != 0 && !send_failure) {
         io_wait_context<direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
         if (!count) return not_ready;
-        if (!*count || **count == 0) {
-            cannot_send = true;
-            return result<void>(std::unexpect, *count ? make_error_code(errc::write_zero) : count->error());
-        }
-        sent += std::min(**count, unsent());
+        if (!*count)
+            send_failure = count->error();
+        else if (**count == 0)
+            send_failure = make_error_code(errc::write_zero);
+        else
+            sent += std::min(**count, unsent());
     }
     output = {};
     sent = 0;
+    if (send_failure) return result<void>(std::unexpect, send_failure);
     return ok();
 }
 
 /// Same as send(), but if the peer has sent an alert, returns the alert in place of an error of the connection.
 poll_result<result<void>> tls_engine::state::send_or_explain(tls_transport& below, context& cx, waiting_task waiter) {
     auto outcome = send(below, cx, waiter);
-    if (outcome && !*outcome) {
-        if (const auto why = received_failure(below, cx, waiter)) return result<void>(std::unexpect, why);
-    }
-    return outcome;
+    if (!outcome || *outcome) return outcome;
+    return explain(send_failure, below, cx, waiter);
 }
 
-/// Processes received input up to the next data. Returns the error that it contains, for example an alert.
-std::error_code tls_engine::state::received_failure(tls_transport& below, context& cx, waiting_task waiter) {
+/// Returns the alert that the peer has sent, or `why`, an error of sending, if there is none.
+poll_result<result<void>> tls_engine::state::explain(std::error_code why, tls_transport& below, context& cx,
+                                                     waiting_task waiter) {
+    const bool has_received_all = receive_failure(below, cx, waiter);
+    if (failure) return result<void>(std::unexpect, failure);
+    // If the peer has closed the connection, the input ends soon. But the driver may not know that yet.
+    const bool is_closed_by_peer = why == std::errc::broken_pipe || why == std::errc::connection_reset;
+    if (!has_received_all && is_closed_by_peer) return not_ready;
+    return result<void>(std::unexpect, why);
+}
+
+/// Receives and processes input up to the next data, an error or the end. Returns false if there is none of these yet.
+bool tls_engine::state::receive_failure(tls_transport& below, context& cx, waiting_task waiter) {
     const input_keeper keeper(*this);
     borrowed_chunk chunk;
-    while (!failure) {
+    while (!failure && !has_ended) {
         ERR_clear_error();
         std::byte next{};
         std::size_t count = 0;
         const int outcome = SSL_peek_ex(ssl.get(), &next, 1, &count);
         const int kind = SSL_get_error(ssl.get(), outcome);
-        if (kind != SSL_ERROR_WANT_READ) {
-            if (kind != SSL_ERROR_NONE && kind != SSL_ERROR_ZERO_RETURN) failure = failure_of(kind);
-            break;
+        if (kind == SSL_ERROR_NONE || kind == SSL_ERROR_ZERO_RETURN) return true;
+        if (kind == SSL_ERROR_WANT_READ) {
+            if (!receive(below, cx, waiter, chunk.span())) return false;
+        } else {
+            failure = failure_of(kind);
         }
-        const auto received = receive(below, cx, waiter, chunk.span());
-        if (!received || !*received || has_ended) break;
     }
-    return failure;
+    return true;
 }
 
 /// Receives some input.
@@ -297,7 +308,7 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
         if (failure) return answer(std::unexpect, failure);
         if (!cx.consume_budget()) return not_ready;
         const bool is_writer = waiter == waiting_task::writer;
-        if (unsent() >= (is_writer ? most_written : most_answered) || (is_writer && cannot_send)) {
+        if (unsent() >= (is_writer ? most_written : most_answered) || (is_writer && send_failure)) {
             if (const auto done = send_or_explain(below, cx, waiter); !done || !*done) {
                 cx.refund_budget();
                 if (done) return answer(std::unexpect, done->error());
@@ -393,11 +404,14 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
         if (!*done) return result<void>(std::unexpect, done->error());
         if (state_->client) state_->keep_renewed_session();
     }
-    const auto sent = state_->send_or_explain(below, cx, waiting_task::reader);
-    // With TLS 1.3, the last output of a server is its tickets. A client does not wait for them, and may not read them
-    // before it has sent a request. The next call sends them.
-    if (!sent && state_->server && version() == tls::version::tls_1_3) return ok();
-    return sent;
+    // With TLS 1.3, the last output of a server is its tickets. A client does not wait for them: it may not read them
+    // before it has sent a request, or may have closed the connection after its request. The next call sends them
+    // again.
+    if (state_->server && version() == tls::version::tls_1_3) {
+        static_cast<void>(state_->send(below, cx, waiting_task::reader));
+        return ok();
+    }
+    return state_->send_or_explain(below, cx, waiting_task::reader);
 }
 
 poll_result<result<std::size_t>> tls_engine::poll_read(tls_transport& below, context& cx, std::span<std::byte> into) {
@@ -421,11 +435,13 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
     const auto sent = state_->send_or_explain(below, cx, waiting_task::writer);
     if (!sent || !*sent) return sent;
     io_wait_context<direction::write> inner(*state_->waiters, cx, waiting_task::writer);
-    return below.poll_flush(inner.get());
+    const auto flushed = below.poll_flush(inner.get());
+    if (!flushed || *flushed) return flushed;
+    return state_->explain(state_->send_failure = flushed->error(), below, cx, waiting_task::writer);
 }
 
 poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, context& cx) {
-    if (!state_->failure) {
+    if (!state_->failure && !state_->send_failure) {
         if (!std::exchange(state_->is_closed, true)) {
             ERR_clear_error();
             SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
