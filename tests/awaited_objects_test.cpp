@@ -398,9 +398,10 @@ TEST(PrintAwaits, OnePlaceIsSingularAndHasReadableName) {
 template <class Use, class Ready>
 void expect_report(Use use, Ready make_ready) {
     EXPECT_DEATH(eddy::core().run(await_twice(use, make_ready)),
-                 "two tasks await the same object, which wakes only one of them: .*"
-                 "The other co_await is at .*awaited_objects_test.cpp:[0-9]+; the co_await that was not woken is .*"
-                 "awaited_objects_test.cpp:");
+                 "two tasks await one object, (a|an|the) .*, which wakes only one of them: .*"
+                 "The other co_await is at .*awaited_objects_test.cpp:[0-9]+ in the task spawned at "
+                 ".*awaited_objects_test.cpp:[0-9]+; the co_await that was not woken is in the task spawned at "
+                 ".*awaited_objects_test.cpp:[0-9]+ .at .*awaited_objects_test.cpp:");
 }
 
 TEST(AwaitedObjectsDeathTest, TwoTasksThatReceiveAreReported) {

@@ -72,6 +72,12 @@ std::string_view current_task_name() noexcept {
 
 namespace detail {
 
+call_site spawn_site_here() noexcept {
+    if (const auto* const task = polled_task::here()) return call_site_of(task->spawned_at);
+    if (const auto* const task = this_thread.loop_task) return call_site_of(task->spawned_at);
+    return nullptr;
+}
+
 spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
     const current_executor here = this_thread.executor;
     if (here.core == nullptr && here.pool == nullptr) {

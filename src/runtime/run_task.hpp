@@ -127,6 +127,9 @@ private:
     mutable bool has_woken_itself_ = false;  // mutable: the objects are declared const
 };
 
+/// Returns the location at which the task that runs on this thread was spawned; null if there is none.
+[[nodiscard]] call_site spawn_site_here() noexcept;
+
 /// Polls the future once, or the coroutine's frames. An exception becomes the task's outcome.
 /// Preconditions, here and below: the caller has the task's running bit, and `cx` has the task's waker.
 [[gnu::always_inline]] inline poll_end poll_once(spawned_task& task, context& cx) noexcept {

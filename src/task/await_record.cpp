@@ -16,6 +16,7 @@
 #include <eddy/error.hpp>
 #include <eddy/task/print_awaits.hpp>
 
+#include "runtime/run_task.hpp"
 #include "sys/static_mutex.hpp"
 #include "task/readable_name.hpp"
 
@@ -49,6 +50,16 @@ struct acquired_record {
 constinit sys::static_mutex<std::mutex> acquired_lock;
 constinit std::array<acquired_record, 1024> acquired_table;
 
+std::string text_of(call_site where) {
+    const std::source_location place = source_location_of(where);
+    return "at " + std::string(place.file_name()) + ":" + std::to_string(place.line());
+}
+
+/// Returns words about the spawn of a task, or nothing if it is unknown.
+std::string task_text(call_site spawned_at) {
+    return spawned_at == nullptr ? "" : " in the task spawned " + text_of(spawned_at);
+}
+
 acquired_record& acquired_record_of(const void* object) noexcept {
     // SAFETY: see records_of().
     const auto address = reinterpret_cast<std::uintptr_t>(object);
@@ -62,7 +73,10 @@ void await_record::begin(const awaited_ref& to, call_site where, const waker& ta
     to_ = to;
     where_ = where;
     is_first_ = is_first;
-    if (to_.part != nullptr) task_ = task;
+    if (to_.part != nullptr) {
+        task_ = task;
+        spawned_at_ = spawn_site_here();
+    }
     enter();
 }
 
@@ -71,7 +85,10 @@ void await_record::update(const awaited_ref& to, const waker& task) noexcept {
     if (to == to_) return poll_again(task);
     if (is_listed_) remove(reason::destroyed);
     to_ = to;
-    if (to_.part != nullptr) task_ = task;
+    if (to_.part != nullptr) {
+        task_ = task;
+        spawned_at_ = spawn_site_here();
+    }
     enter();
 }
 
@@ -106,22 +123,23 @@ void await_record::unlink() noexcept {
 void await_record::check_wakeup(const waker& task) noexcept {
     waker dropped = task;  // swapped under the lock, because other threads copy task_
     call_site other = nullptr;
+    call_site other_spawn = nullptr;
     {
         const std::lock_guard guard(records_of(key_).lock);
         task_.swap(dropped);
         other = missed_;
+        other_spawn = missed_by_;
         // The poll stores the waker of this task in the object, in place of the waker of another task.
         unlink();
         link();
     }
     if (other == nullptr) return;
-    const std::source_location ready = source_location_of(other);
-    fatal_misuse(
-        "two tasks await the same object, which wakes only one of them: give each task an object of its own, "
-        "or let one task await it for all. The other co_await is at " +
-            std::string(ready.file_name()) + ":" + std::to_string(ready.line()) +
-            "; the co_await that was not woken is",
-        source_location_of(where_));
+    fatal_misuse("two tasks await one object, " + std::string(*to_.part) +
+                     ", which wakes only one of them: give each task an object of its own, or let one task await it "
+                     "for all. The other co_await is " +
+                     text_of(other) + task_text(other_spawn) + "; the co_await that was not woken is" +
+                     task_text(spawned_at_),
+                 source_location_of(where_));
 }
 
 void await_record::remove(reason why) noexcept {
@@ -141,6 +159,7 @@ void await_record::remove(reason why) noexcept {
             other = other->next_;
         if (other != nullptr) {
             other->missed_ = where_;
+            other->missed_by_ = spawned_at_;
             missed = other->task_;
         }
     }

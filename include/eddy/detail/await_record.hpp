@@ -50,16 +50,20 @@ concept names_awaited_object = requires(const F& future) { awaited_object(future
 template <class F>
 concept names_awaited_objects = requires(const F& future) { awaited_objects(future); };
 
-/// An object that stores one waker: if several tasks await it, only one of them is woken.
+/// An object that stores one waker: if several tasks await it, only one of them is woken. The class has a member
+/// `static constexpr const char* wakes_one_task`, a description of its objects ("a sleep").
 template <class Object>
-concept wakes_one_task = Object::wakes_one_task;
+concept wakes_one_task = requires { requires Object::wakes_one_task != nullptr; };
 /// A future that writes to its object. The object stores a second waker for such futures.
 template <class F>
 concept writes_to_object = F::writes_to_object;
 
-/// The part of an object that stores the waker of the tasks that write to it.
+/// Identify, by their addresses, the part of an object that stores its waker, and the part that stores the waker of the
+/// tasks that write to it. The values are descriptions of the object.
 template <class Object>
-struct writing_part;
+inline constexpr const char* waiting_part = Object::wakes_one_task;
+template <class Object>
+inline constexpr const char* writing_part = Object::wakes_one_task;
 
 /// Identifies a type by its address.
 template <class Object>
@@ -69,7 +73,7 @@ inline constexpr char type_tag = 0;
 struct awaited_ref {
     const void* object = nullptr;  // null if there is none
     const void* type = nullptr;
-    const void* part = nullptr;  // the type of the part that stores the waker; null if any number of tasks may wait
+    const char* const* part = nullptr;  // the part that stores the waker; null if any number of tasks may wait
 
     awaited_ref() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     /// Refers to an object whose destruction is detected.
@@ -79,9 +83,9 @@ struct awaited_ref {
     template <class F, class Object>
     awaited_ref(std::type_identity<F>, const Object* of) noexcept : awaited_ref(of) {
         if constexpr (writes_to_object<F> && wakes_one_task<Object>) {
-            part = &type_tag<writing_part<Object>>;
+            part = &writing_part<Object>;
         } else if constexpr (wakes_one_task<Object>) {
-            part = type;
+            part = &waiting_part<Object>;
         }
     }
 
@@ -170,7 +174,9 @@ private:
     const void* key_ = nullptr;  // the address of the object, or of this record if there is none
     call_site where_ = nullptr;
     waker task_;
-    call_site missed_ = nullptr;  // the co_await that may have taken the wake-up of this one, or null
+    call_site spawned_at_ = nullptr;  // the spawn of the task, or null
+    call_site missed_ = nullptr;      // the co_await that may have taken the wake-up of this one, or null
+    call_site missed_by_ = nullptr;   // the spawn of that task, or null
     await_record* previous_ = nullptr;
     await_record* next_ = nullptr;
     std::atomic<bool> is_ignored_{false};

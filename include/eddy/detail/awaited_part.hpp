@@ -27,7 +27,8 @@ struct socket_access {
 /// of this type.
 template <direction Way>
 struct socket_part {
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task =
+        Way == direction::read ? "the receiving direction of a socket" : "the sending direction of a socket";
 };
 
 /// Returns a pointer that is only for comparisons: no object of type socket_part exists.

@@ -49,7 +49,7 @@ public:
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a futures_unordered";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
 

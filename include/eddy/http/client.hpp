@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/request.hpp>
@@ -205,3 +206,6 @@ private:
                                                                        client_options options = client_options());
 
 }  // namespace eddy::http
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::http::client_error> = true;

@@ -68,7 +68,7 @@ namespace eddy::io {
 class [[nodiscard]] simplex_reader {
 public:
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "the reader of an io::simplex";
 
     /// Reads from `from`.
     explicit simplex_reader(std::shared_ptr<detail::memory_pipe> from) noexcept : pipe_(std::move(from)) {}
@@ -99,7 +99,7 @@ private:
 class [[nodiscard]] simplex_writer {
 public:
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "the writer of an io::simplex";
 
     /// Writes to `to`.
     explicit simplex_writer(std::shared_ptr<detail::memory_pipe> to) noexcept : pipe_(std::move(to)) {}
@@ -137,7 +137,7 @@ private:
 class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
 public:
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "an end of an io::duplex";
 
     /// Combines one end of each direction.
     duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept

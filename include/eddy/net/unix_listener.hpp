@@ -41,7 +41,7 @@ public:
     /// The type of an accepted connection.
     using accepted_type = unix_accepted;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a unix_listener";
 
     /// Takes ownership of a listening socket, also on error.
     /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a Unix stream

@@ -53,7 +53,7 @@ class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a signal_stream";
 
     signal_stream(signal_stream&&) noexcept = default;
     signal_stream& operator=(signal_stream&&) noexcept = default;

@@ -58,7 +58,7 @@ public:
     /// For use by the compiler.
     using promise_type = detail::generator_promise<T>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "an async_generator";
 
     async_generator(async_generator&& other) noexcept : frame_(other.release()) {}
     async_generator& operator=(async_generator&& other) noexcept {

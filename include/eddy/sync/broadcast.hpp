@@ -14,6 +14,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/broadcast_state.hpp>
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/detail/wait_record.hpp>
@@ -565,3 +566,6 @@ private:
 };
 
 }  // namespace eddy::sync
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::sync::broadcast_error> = true;

@@ -38,7 +38,7 @@ public:
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a receiver of a sync::mpsc";
 
     /// For use by the channels.
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}

@@ -208,7 +208,7 @@ class [[nodiscard]] oneshot<T>::receiver : public future_ops<receiver> {
 public:
     using output_type = std::expected<T, recv_error>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a receiver of a sync::oneshot";
 
     receiver(receiver&& other) noexcept = default;
     receiver& operator=(receiver&& other) noexcept {

@@ -3,6 +3,7 @@
 
 #include <system_error>
 
+#include <eddy/detail/error_access.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::sync {
@@ -28,3 +29,6 @@ enum class try_recv_error {
 };
 
 }  // namespace eddy::sync
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::sync::recv_error> = true;

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -296,3 +297,6 @@ inline std::expected<semaphore::permit, acquire_error> semaphore::blocking_acqui
 }
 
 }  // namespace eddy::sync
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::sync::acquire_error> = true;

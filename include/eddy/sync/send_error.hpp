@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/error_access.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::sync {
@@ -79,3 +80,8 @@ public:
 };
 
 }  // namespace eddy::sync
+
+template <class T>
+inline constexpr bool eddy::detail::explains_access<eddy::sync::send_error<T>> = true;
+template <class T>
+inline constexpr bool eddy::detail::explains_access<eddy::sync::send_timeout_error<T>> = true;

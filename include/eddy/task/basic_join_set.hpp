@@ -46,7 +46,7 @@ public:
     /// Stream interface; see eddy::stream.
     using item_type = std::expected<T, join_error>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a join_set or join_queue";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
     class join_next_future;

@@ -13,6 +13,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/call_site.hpp>
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/error.hpp>
@@ -136,7 +137,7 @@ public:
     /// Future interface; see eddy::future.
     using output_type = std::expected<T, join_error>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a join_handle";
 
     /// Moving leaves `other` empty. The assignment detaches the task that this handle had before.
     join_handle(join_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
@@ -267,3 +268,6 @@ public:
 
 }  // namespace detail
 }  // namespace eddy
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::join_error> = true;

@@ -50,7 +50,7 @@ public:
     /// Stream interface; see eddy::stream.
     using item_type = joined_entry<K, T>;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a join_map";
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
     class join_next_future;

@@ -177,7 +177,7 @@ public:
     /// For select_loop: the stream may have items after its end.
     static constexpr bool continues_after_end = true;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a delay_queue";
 
     /// Creates an empty queue. `where` is the call site for error messages.
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept

@@ -63,7 +63,7 @@ class EDDY_API interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "an interval";
 
     /// Creates an interval with the first tick at `start`. Prefer interval() and interval_at().
     /// Errors: throws misuse if `period` is zero or less.

@@ -32,7 +32,7 @@ class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_f
 public:
     using output_type = void;
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a sleep";
 
     /// Creates a sleep until `deadline`. `where` is the call site for error messages.
     explicit sleep_future(time_point deadline, std::source_location where = std::source_location::current()) noexcept

@@ -12,6 +12,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/error_access.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -162,3 +163,6 @@ auto timeout(F&& work, std::chrono::duration<Rep, Period>) {
 }
 
 }  // namespace eddy::time
+
+template <>
+inline constexpr bool eddy::detail::explains_access<eddy::time::elapsed> = true;

@@ -252,7 +252,7 @@ class connection;
 class receiver : public receiving<receiver> {
 public:
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a ws::receiver";
 
     /// For use by connection.
     explicit receiver(detail::ws_share share) noexcept : share_(std::move(share)) {}
@@ -271,7 +271,7 @@ private:
 class sender : public sending<sender> {
 public:
     /// For use by co_await: if several tasks wait, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a ws::sender";
 
     /// For use by connection.
     explicit sender(detail::ws_share share) noexcept : share_(std::move(share)) {}
@@ -314,7 +314,7 @@ struct halves {
 class connection : public receiving<connection>, public sending<connection> {
 public:
     /// For use by co_await: if several tasks wait in one direction, only one is woken.
-    static constexpr bool wakes_one_task = true;
+    static constexpr const char* wakes_one_task = "a ws::connection";
 
     /// For use by accept() and connect().
     explicit connection(detail::ws_share share) noexcept : share_(std::move(share)) {}
