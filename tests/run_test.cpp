@@ -10,6 +10,7 @@
 #include <variant>
 
 #include <support/environment.hpp>
+#include <support/first_line.hpp>
 #include <support/net.hpp>
 
 namespace {
@@ -49,7 +50,7 @@ TEST(Run, ExitCodeIsZeroOrReturnedNumber) {
 
 TEST(Run, ErrorIsPrintedAndExitCodeIsOne) {
     int code = 0;
-    EXPECT_EQ(printed_by([&] { code = eddy::run(refused()); }), "Error: Connection refused\n");
+    EXPECT_EQ(support::first_line(printed_by([&] { code = eddy::run(refused()); })), "Error: Connection refused\n");
     EXPECT_EQ(code, 1);
 }
 
@@ -74,16 +75,93 @@ eddy::task<std::expected<void, E>> fail_with(E error) {
 }
 
 TEST(Run, ErrorsWithTextArePrinted) {
-    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::string("words"))), 1); }), "Error: words\n");
-    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(with_what())), 1); }), "Error: it has a what\n");
-    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(eddy::errc::no_address)), 1); }),
-              "Error: could not resolve to any address\n");
-    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::runtime_error("thrown as a value"))), 1); }),
-              "Error: thrown as a value\n");
-    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(eddy::time::elapsed())), 1); }).substr(0, 7), "Error: ");
+    const auto first_line_of_failure = [](auto error) {
+        return support::first_line(printed_by([&] { EXPECT_EQ(eddy::run(fail_with(std::move(error))), 1); }));
+    };
+    EXPECT_EQ(first_line_of_failure(std::string("words")), "Error: words\n");
+    EXPECT_EQ(first_line_of_failure(with_what()), "Error: it has a what\n");
+    EXPECT_EQ(first_line_of_failure(eddy::errc::no_address), "Error: could not resolve to any address\n");
+    EXPECT_EQ(first_line_of_failure(std::runtime_error("thrown as a value")), "Error: thrown as a value\n");
+    EXPECT_EQ(first_line_of_failure(eddy::time::elapsed()).substr(0, 7), "Error: ");
     EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::monostate())), 1); }), "");
     EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(silent())), 1); }), "");
 }
+
+// ---- The locations of an error ----
+
+#if EDDY_CHECKS
+
+constexpr int line_of_error = __LINE__ + 3;
+eddy::task<eddy::result<int>> failing_late(bool fails) {
+    co_await eddy::yield_now();
+    if (fails) co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
+    co_return 1;
+}
+constexpr int line_of_try = __LINE__ + 2;
+eddy::task<eddy::result<int>> passing_on() {
+    const int n = co_await eddy::try_(failing_late(true));
+    co_return n;
+}
+
+/// Returns the line of the trail for a line of this file.
+std::string at(int line) { return "  at " __FILE__ ":" + std::to_string(line) + " in "; }
+
+/// Returns the lines that eddy::run() prints for `main`, without the names of functions.
+std::string trail_of(eddy::task<eddy::result<void>> main) {
+    std::string lines;
+    const std::string printed = printed_by([&] { EXPECT_EQ(eddy::run(std::move(main)), 1); });
+    for (std::size_t begin = printed.find('\n') + 1; begin < printed.size();) {
+        const auto end = printed.find('\n', begin);
+        const auto line = printed.substr(begin, end - begin);
+        lines += line.substr(0, line.find(" in ") + 4);
+        begin = end + 1;
+    }
+    return lines;
+}
+
+TEST(RunErrorTrail, ContainsCoReturnAndEachTry) {
+    constexpr int outermost = __LINE__ + 2;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        co_await eddy::try_(passing_on());
+        co_return {};
+    };
+    EXPECT_EQ(trail_of(main()), at(line_of_error) + at(line_of_try) + at(outermost));
+}
+
+TEST(RunErrorTrail, OmitsErrorsThatWereHandled) {
+    constexpr int begin = __LINE__;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        auto handled = co_await passing_on();
+        EXPECT_FALSE(handled.has_value());
+        auto closed = eddy::result<void>(std::unexpect, make_error_code(eddy::errc::channel_closed));
+        co_await eddy::try_(closed);
+        co_return {};
+    };
+    EXPECT_EQ(trail_of(main()), at(begin + 5));
+}
+
+TEST(RunErrorTrail, BeginsAtAwaitOfSpawnedTask) {
+    constexpr int begin = __LINE__;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        auto handle = eddy::spawn(passing_on());
+        auto ended = co_await eddy::try_(handle);
+        const int n = co_await eddy::try_(ended);
+        EXPECT_EQ(n, 0);
+        co_return {};
+    };
+    EXPECT_EQ(trail_of(main()), at(begin + 4));
+}
+
+TEST(RunErrorTrail, NamesCoReturnOfMain) {
+    constexpr int begin = __LINE__;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        auto handled = co_await passing_on();
+        co_return std::unexpected(handled.error());
+    };
+    EXPECT_EQ(trail_of(main()), at(begin + 3));
+}
+
+#endif
 
 // ---- Waiting ----
 

@@ -13,6 +13,7 @@
 #include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
@@ -125,9 +126,10 @@ template <class T>
 inline constexpr bool is_entered<boxed_future<T>> = true;
 
 /// Ends the coroutine `awaiting`, whose output is `Out`, with the error in `outcome`. If the conversion of the error
-/// throws, the coroutine ends with that exception.
-template <class Out, class Outcome>
-void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
+/// throws, the coroutine ends with that exception. With `Checks`, the location is recorded: see error_trail.hpp.
+template <class Out, bool Checks = false, class Outcome>
+void end_with_error(frame& awaiting, Outcome&& outcome, bool from_child = false) noexcept {
+    if constexpr (Checks) error_trail::note(awaiting, awaiting.where, from_child);
     // SAFETY: `Out` is the output type of the awaiting coroutine, so its result slot is a slot<Out>.
     auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
     try {
@@ -141,12 +143,12 @@ void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
 
 /// Ends `awaiting` if the outcome of an awaited task is an error, and returns whether it did. `try_` of a task stores
 /// this function as the `propagate` member of its result slot.
-template <class Out, class In>
+template <class Out, class In, bool Checks = false>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
-    // SAFETY: only try_task_awaiter<Out, In> installs this function, in its own slot<In>.
+    // SAFETY: only try_task_awaiter<Out, In, Checks> installs this function, in its own slot<In>.
     auto& outcome = static_cast<slot<In>&>(from);
     if (!outcome.has_value() || outcome.value().has_value()) return false;
-    end_with_error<Out>(awaiting, std::move(outcome.value()));
+    end_with_error<Out, Checks>(awaiting, std::move(outcome.value()), true);
     return true;
 }
 
@@ -179,7 +181,7 @@ protected:
 };
 
 /// Same as task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
-template <class Out, class In>
+template <class Out, class In, bool Checks>
 class try_task_awaiter : task_awaiter<In> {
 public:
     using awaited_type = typename In::value_type;
@@ -187,13 +189,13 @@ public:
     using task_awaiter<In>::task_awaiter;
 
     bool await_ready() {
-        this->outcome_.propagate = &propagate_error<Out, In>;
+        this->outcome_.propagate = &propagate_error<Out, In, Checks>;
         if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
         return !this->outcome_.has_value() || this->outcome_.value().has_value();
     }
     void await_suspend(const auto&) noexcept {
         if (this->outcome_.frame_is != slot_base::fate::running)
-            end_with_error<Out>(this->awaiting_, std::move(this->outcome_.value()));
+            end_with_error<Out, Checks>(this->awaiting_, std::move(this->outcome_.value()), true);
     }
     awaited_type await_resume() {
         if constexpr (std::is_void_v<awaited_type>) {
@@ -224,7 +226,7 @@ struct value_of_await<Output, true> {
 /// Polls a future in place and keeps its outcome until await_resume().
 /// `Out` is the awaiting coroutine's output for `try_`, and void for a plain await.
 /// Lifetime: refers to the future, which lives in the awaiting coroutine's frame or outlives it.
-template <class F, class Out>
+template <class F, class Out, bool Checks>
 class leaf_awaiter : protected leaf {
 public:
     using future_type = F;
@@ -241,7 +243,7 @@ public:
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out>(awaiting_, std::move(polled_.value()));
+            if (failed()) return end_with_error<Out, Checks>(awaiting_, std::move(polled_.value()));
         }
         wait_for(awaiting_, *this);
     }
@@ -301,7 +303,7 @@ private:
         if (!poll(cx)) return leaf_answer::not_ready;
         if constexpr (tries) {
             if (failed()) {
-                end_with_error<Out>(awaiting_, std::move(polled_.value()));
+                end_with_error<Out, Checks>(awaiting_, std::move(polled_.value()));
                 return leaf_answer::ended;
             }
         }
@@ -348,7 +350,7 @@ private:
 
 /// Yields the value of a `std::expected`, or ends the awaiting coroutine with its error.
 /// `In` is a reference type with the value category of the argument: an lvalue is copied from, an rvalue is moved from.
-template <class Out, class In>
+template <class Out, class In, bool Checks>
 class expected_awaiter {
     using plain = std::remove_cvref_t<In>;
 
@@ -358,7 +360,7 @@ public:
     expected_awaiter(frame& awaiting, In outcome) noexcept : awaiting_(awaiting), outcome_(static_cast<In>(outcome)) {}
 
     bool await_ready() const noexcept { return outcome_.has_value(); }
-    void await_suspend(const auto&) noexcept { end_with_error<Out>(awaiting_, static_cast<In>(outcome_)); }
+    void await_suspend(const auto&) noexcept { end_with_error<Out, Checks>(awaiting_, static_cast<In>(outcome_)); }
     awaited_type await_resume() {
         if constexpr (!std::is_void_v<awaited_type>) return *static_cast<In>(outcome_);
     }
@@ -427,12 +429,12 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     if constexpr (!fits) {
         return dummy_awaiter{};
     } else if constexpr (is_expected<F>) {
-        return maybe_checked<expected_awaiter<Out, A&&>, Checks>(awaiting, static_cast<A&&>(inner));
+        return maybe_checked<expected_awaiter<Out, A&&, Checks>, Checks>(awaiting, static_cast<A&&>(inner));
     } else if constexpr (is_entered<F> && !std::is_reference_v<A>) {
-        return maybe_checked<try_task_awaiter<Out, output_t<F>>, Checks>(
+        return maybe_checked<try_task_awaiter<Out, output_t<F>, Checks>, Checks>(
             awaiting, enter_frame(inner, source_location_of(awaiting.where)));
     } else {
-        return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, Out>, Checks>(awaiting, inner);
+        return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, Out, Checks>, Checks>(awaiting, inner);
     }
 }
 
@@ -465,7 +467,7 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         if constexpr (ends_when_woken<F>) {
             return maybe_checked<wake_awaiter<std::remove_reference_t<A>>, Checks>(awaiting, awaited);
         } else if constexpr (is_future) {
-            return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, void>, Checks>(awaiting, awaited);
+            return maybe_checked<leaf_awaiter<std::remove_reference_t<A>, void, Checks>, Checks>(awaiting, awaited);
         } else {
             return dummy_awaiter{};
         }

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/checked_awaiter.hpp>
+#include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -24,22 +26,22 @@ EDDY_API void print_error(const std::string& text) noexcept;
 /// Makes a runtime. If that fails, prints the reason and returns nullopt.
 [[nodiscard]] EDDY_API std::optional<runtime> make_runtime_or_print();
 
-/// Prints an error that has a text: an error code, an error class of the library, an exception's what(), or a string.
-/// Does nothing for other types.
+/// Prints an error that has a text, followed by `trail`: an error code, an error class of the library, an exception's
+/// what(), or a string. Does nothing for other types.
 template <class E>
-void print_error_of(const E& error) {
+void print_error_of(const E& error, const std::string& trail) {
     if constexpr (std::is_convertible_v<const E&, std::error_code>) {
-        print_error(std::error_code(error).message());
+        print_error(std::error_code(error).message() + trail);
     } else if constexpr (requires {
                              { error.to_error_code() } -> std::convertible_to<std::error_code>;
                          }) {
-        print_error(error.to_error_code().message());
+        print_error(error.to_error_code().message() + trail);
     } else if constexpr (requires {
                              { error.what() } -> std::convertible_to<std::string>;
                          }) {
-        print_error(error.what());
+        print_error(std::string(error.what()) + trail);
     } else if constexpr (std::is_convertible_v<const E&, std::string>) {
-        print_error(error);
+        print_error(std::string(error) + trail);
     }
 }
 
@@ -61,7 +63,8 @@ int exit_code(const T& value) {
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
 /// wait. It destroys the other tasks and returns 1. If the error has a text, run() prints `Error: ...` on standard
-/// error. If the future throws, run() destroys the other tasks and throws the exception.
+/// error. With EDDY_CHECKS, the locations follow at which the error was returned and passed on by `co_await try_(...)`,
+/// if the future is a task. If the future throws, run() destroys the other tasks and throws the exception.
 ///
 /// The tasks that run() destroys, including background tasks, are not cancelled gracefully: finally() and shielded()
 /// have no effect in them. To cancel tasks gracefully, use a runtime and its shutdown_timeout():
@@ -72,7 +75,7 @@ int exit_code(const T& value) {
 /// driver that EDDY_DRIVER names, or too many descriptors), prints the reason and returns 1.
 /// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed.
 /// Cost: makes a runtime: one thread and a few descriptors for each processor.
-template <class F>
+template <class F, bool Checks = detail::has_checks>
 int run(F&& main, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = future<std::remove_cvref_t<F>>;
     static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
@@ -86,10 +89,11 @@ int run(F&& main, std::source_location where = std::source_location::current()) 
             pool->wait_until_idle();
             return 0;
         } else {
+            const detail::main_trail<Checks && detail::is_expected<output>> trail(main);
             const output answer = pool->block_on(std::forward<F>(main), where);
             if constexpr (detail::is_expected<output>) {
                 if (!answer) {
-                    detail::print_error_of(answer.error());
+                    detail::print_error_of(answer.error(), trail.text());
                     return 1;
                 }
             }

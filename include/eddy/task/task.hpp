@@ -10,6 +10,7 @@
 #include <eddy/detail/await.hpp>
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
+#include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
@@ -178,10 +179,13 @@ public:
 
     task<T> get_return_object() noexcept { return task<T>(*this); }
 
-    template <class U = T>
+    template <class U = T, bool Checks = has_checks>
         requires(std::convertible_to<U, T> || !is_movable)
-    void return_value(U&& value) {
+    void return_value(U&& value, call_site here = EDDY_HERE) {
         if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
+        if constexpr (Checks && is_expected<T>) {
+            if (!this->destination().value().has_value()) error_trail::note(*this, here, false);
+        }
     }
 
     // Lvalue overload: reports the misuse with one static_assert.
