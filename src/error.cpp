@@ -26,7 +26,8 @@ const char* text_of(errc code) noexcept {
     case errc::task_cancelled: return "the task was cancelled";
     case errc::no_address: return "could not resolve to any address";
     case errc::bad_address:
-        return "not a socket address: write it as 127.0.0.1:80 or [::1]:80, or localhost:80 where names are looked up";
+        return "not a socket address: write it as 127.0.0.1:80 or [::1]:80 (IPv6 in brackets, a port from 0 to 65535), "
+               "or localhost:80 where names are looked up";
     case errc::blocking_descriptor:
         return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
     case errc::unexpected_eof: return "the stream ended early";
@@ -68,6 +69,9 @@ const char* text_of(errc code) noexcept {
     case errc::regular_file:
         return "a regular file or a directory cannot be waited for, because it is always ready: read and write it in "
                "spawn_blocking()";
+    case errc::already_registered:
+        return "the descriptor is registered with this event loop already: await the object that registered it, or "
+               "register a copy of the descriptor, which dup(2) makes";
     case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
@@ -91,6 +95,7 @@ public:
         case errc::not_a_pipe: return std::errc::invalid_argument;
         case errc::unix_name_too_long: return std::errc::filename_too_long;
         case errc::driver_unavailable: return std::errc::not_supported;
+        case errc::already_registered: return std::errc::file_exists;
         case errc::regular_file: return std::errc::operation_not_permitted;
         case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
         case errc::frame_too_large:

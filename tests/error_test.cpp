@@ -4,15 +4,25 @@
 
 #include <gtest/gtest.h>
 
+#include <exception>
+#include <expected>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include <eddy/sync/broadcast.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/semaphore.hpp>
+#include <eddy/task/join_handle.hpp>
+#include <eddy/time/timeout.hpp>
 
 namespace {
 
 using eddy::errc;
 
-constexpr auto last = errc::regular_file;
+constexpr auto last = errc::already_registered;
 
 TEST(Errc, EachCodeHasATextOfItsOwn) {
     const auto& category = eddy::error_category();
@@ -34,6 +44,7 @@ TEST(Errc, EqualsTheConditionsOfTheDocumentation) {
     EXPECT_EQ(make_error_code(errc::unix_name_too_long), std::errc::filename_too_long);
     EXPECT_EQ(make_error_code(errc::driver_unavailable), std::errc::not_supported);
     EXPECT_EQ(make_error_code(errc::regular_file), std::errc::operation_not_permitted);
+    EXPECT_EQ(make_error_code(errc::already_registered), std::errc::file_exists);
     EXPECT_EQ(make_error_code(errc::invalid_utf8), std::errc::illegal_byte_sequence);
     EXPECT_EQ(make_error_code(errc::frame_too_large), std::errc::message_size);
     EXPECT_EQ(make_error_code(errc::line_too_long), std::errc::message_size);
@@ -41,6 +52,44 @@ TEST(Errc, EqualsTheConditionsOfTheDocumentation) {
     EXPECT_EQ(make_error_code(errc::unexpected_answer), std::errc::bad_message);
     EXPECT_EQ(make_error_code(errc::channel_closed).default_error_condition(),
               std::error_condition(static_cast<int>(errc::channel_closed), eddy::error_category()));
+}
+
+// ---- value() of an outcome with an error class of the library ----
+
+/// Returns the text of the exception of value().
+template <class E>
+std::string text_of_access(E error) {
+    try {
+        std::expected<int, E> failed(std::unexpect, std::move(error));
+        static_cast<void>(failed.value());
+    } catch (const std::bad_expected_access<E>& e) {
+        return e.what();
+    }
+    return "(nothing was thrown)";
+}
+
+TEST(ErrorAccess, ExceptionOfValueContainsTheError) {
+    const std::string before = "value() was called on an outcome with an error: ";
+    const std::string after = ". Test the outcome first, or write co_await try_(...)";
+    const auto thrown = std::make_exception_ptr(std::runtime_error("boom"));
+    EXPECT_EQ(text_of_access(eddy::join_error(7, thrown)), before + "task 7 threw: boom" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::send_error<int>(1)), before + "the other end of the channel is gone" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::recv_error()), before + "the other end of the channel is gone" + after);
+    EXPECT_EQ(text_of_access(eddy::time::elapsed()), before + "deadline has elapsed" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::acquire_error()), before + "the semaphore is closed" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::broadcast_error(eddy::sync::broadcast_error::kinds::lagged, 3)),
+              before + eddy::make_error_code(errc::receiver_lagged).message() + after);
+}
+
+TEST(ErrorAccess, ExceptionContainsTheErrorObject) {
+    std::expected<int, eddy::sync::send_error<int>> failed(std::unexpect, 41);
+    try {
+        failed.value();
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (std::bad_expected_access<eddy::sync::send_error<int>>& e) {
+        EXPECT_EQ(e.error().value, 41);
+        EXPECT_EQ(std::move(e).error().value, 41);
+    }
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstddef>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -148,6 +149,57 @@ TEST(IoBuffer, ReadIntoAnEmptyContainerThrowsMisuse) {
         co_await try_(near.read_exact(text));
         co_return eddy::ok();
     });
+}
+
+// ---- A buf_writer that is destroyed with bytes ----
+
+/// Writes "hello" to a buf_writer, calls `then`, and returns what the destructor prints.
+template <class Then>
+std::string printed_by_buf_writer(Then then) {
+    eddy::core core;
+    const auto main = [&]() -> task<void> {
+        auto ends = eddy::net::unix_stream::pair().value();
+        io::buf_writer writer(std::move(ends.first));
+        auto written = co_await io::write_all(writer, "hello"sv);
+        EXPECT_TRUE(written.has_value());
+        co_await then(writer);
+    };
+    testing::internal::CaptureStderr();
+    try {
+        core.run(main());
+    } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): `then` has thrown it
+    }
+    return testing::internal::GetCapturedStderr();
+}
+
+TEST(BufWriter, DestructorReportsUnflushedBytes) {
+    const auto nothing = [](auto&) -> task<void> { co_return; };
+    const std::string printed = printed_by_buf_writer(nothing);
+    if (EDDY_CHECKS) {
+        EXPECT_EQ(printed.find("eddy: a buf_writer was destroyed with 5 bytes that it had not written: await"), 0u);
+        EXPECT_TRUE(printed.contains("io_buffer_test.cpp:")) << printed;
+    } else {
+        EXPECT_EQ(printed, "");
+    }
+}
+
+TEST(BufWriter, DestructorIsSilentAfterFlushMoveAndException) {
+    const auto flush = [](auto& writer) -> task<void> {
+        auto flushed = co_await io::flush(writer);
+        EXPECT_TRUE(flushed.has_value());
+    };
+    EXPECT_EQ(printed_by_buf_writer(flush), "");
+    const auto move = [](auto& writer) -> task<void> {
+        auto moved = std::move(writer);
+        auto flushed = co_await io::flush(moved);
+        EXPECT_TRUE(flushed.has_value());
+    };
+    EXPECT_EQ(printed_by_buf_writer(move), "");
+    const auto fail = [](auto&) -> task<void> {
+        throw std::runtime_error("an exception leaves the scope");
+        co_return;
+    };
+    EXPECT_EQ(printed_by_buf_writer(fail), "");
 }
 
 TEST(IoBuffer, DatagramSocketsExchangeText) {

@@ -370,6 +370,26 @@ TEST(AsyncFd, FailedMakeGivesTheSourceBack) {
     loop.run(main());
 }
 
+TEST(AsyncFd, ExceptionSaysWhereAndWhatToDo) {
+    eddy::core loop;
+    const auto main = []() -> eddy::task<void> {
+        const int line = __LINE__ + 2;
+        try {
+            const async_fd<eddy::io::source_fd> none(eddy::io::source_fd(1 << 20), interest::readable);
+            ADD_FAILURE() << "the descriptor is open";
+        } catch (const std::system_error& e) {
+            const std::string text = e.what();
+            EXPECT_EQ(e.code(), std::errc::bad_file_descriptor);
+            EXPECT_NE(
+                text.find("poll_evented_test.cpp:" + std::to_string(line) + ", with a descriptor that is not open"),
+                text.npos)
+                << text;
+        }
+        co_return;
+    };
+    loop.run(main());
+}
+
 TEST(AsyncFd, TryConvertsTheErrorOfMake) {
     eddy::core loop;
     const auto main = []() -> eddy::task<eddy::result<void>> {

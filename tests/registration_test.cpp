@@ -144,7 +144,9 @@ TEST(Registration, SecondRegistrationFailsAndTheFirstStaysValid) {
     eddy::reactor reactor;
     const counter source;
     const auto first = attach(reactor, source.native_handle());
-    EXPECT_EQ(registration::attach(source, interest::readable, reactor.handle()).error(), std::errc::file_exists);
+    const auto second = registration::attach(source, interest::readable, reactor.handle());
+    EXPECT_EQ(second.error(), eddy::errc::already_registered);
+    EXPECT_EQ(second.error(), std::errc::file_exists);
     EXPECT_EQ(reactor.metrics().fds_registered, 1u);
     by_hand reader(first.readiness(interest::readable));
     assert_pending(reader.poll());

@@ -28,14 +28,20 @@ TEST(TlsIdentity, TextThatIsNotPemIsRefused) {
     const auto issued = support::certificate_authority().issue({"DNS:localhost"});
     EXPECT_EQ(identity::from_pem("no certificate", issued.key).error().category(), eddy::tls::openssl_category());
     EXPECT_EQ(identity::from_pem(issued.pem, "no key").error().category(), eddy::tls::openssl_category());
-    EXPECT_EQ(identity::from_pem("", "").error().message(), "no start line");
+    EXPECT_EQ(identity::from_pem("", "").error().message(),
+              "no start line (the text or file contains no PEM block: a certificate starts with -----BEGIN "
+              "CERTIFICATE-----)");
+    const std::string no_key = identity::from_pem(issued.pem, "no key").error().message();
+    EXPECT_TRUE(no_key.contains("contains no private key in PEM format")) << no_key;
 }
 
 TEST(TlsIdentity, KeyOfAnotherCertificateIsRefused) {
     const support::certificate_authority authority;
     const auto one = authority.issue({"DNS:localhost"});
     const auto other = authority.issue({"DNS:localhost"});
-    EXPECT_EQ(identity::from_pem(one.pem, other.key).error().message(), "key values mismatch");
+    EXPECT_EQ(
+        identity::from_pem(one.pem, other.key).error().message(),
+        "key values mismatch (the private key does not belong to the certificate: pass the two files of one pair)");
 }
 
 TEST(TlsIdentity, IsReadFromFiles) {

@@ -8,6 +8,17 @@
 #include "io/io_handle.hpp"
 #include "sys/syscall.hpp"
 
+namespace eddy::detail {
+
+void throw_not_registered(const char* what, const std::error_code& reason, const std::source_location& where) {
+    std::string text = std::string(what) + " at " + where.file_name() + ':' + std::to_string(where.line());
+    if (reason == std::errc::bad_file_descriptor)
+        text += ", with a descriptor that is not open: open it first, and close it after the object is destroyed";
+    throw std::system_error(reason, text);
+}
+
+}  // namespace eddy::detail
+
 namespace eddy::io {
 namespace {
 
@@ -81,6 +92,7 @@ result<registration> registration::attach_nonblocking(int fd, interest wanted, d
         // epoll_ctl(2) refuses regular files and directories, which are always ready.
         if (source.error() == std::errc::operation_not_permitted)
             return std::unexpected(make_error_code(errc::regular_file));
+        if (source.error() == std::errc::file_exists) return std::unexpected(make_error_code(errc::already_registered));
         return std::unexpected(source.error());
     }
     return registration(io, **source, fd);

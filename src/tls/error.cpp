@@ -4,8 +4,10 @@
 #include <limits>
 #include <string>
 
+#include <openssl/pemerr.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509err.h>
 
 #include "tls/openssl.hpp"
 
@@ -19,10 +21,26 @@ public:
         const auto number = static_cast<unsigned long>(code);
         const char* const reason = ERR_reason_error_string(number);
         std::string text = reason != nullptr ? reason : "unknown error " + std::to_string(code);
-        if (ERR_GET_LIB(number) == ERR_LIB_SSL && ERR_GET_REASON(number) == SSL_R_WRONG_VERSION_NUMBER) {
-            text += " (does the peer speak TLS on this port?)";
-        }
-        return text;
+        return text + remedy_for(ERR_GET_LIB(number), ERR_GET_REASON(number));
+    }
+
+private:
+    /// Returns what a program can do about an error, in parentheses, for the most frequent mistakes.
+    static const char* remedy_for(int library, int reason) noexcept {
+        if (library == ERR_LIB_SSL && reason == SSL_R_WRONG_VERSION_NUMBER)
+            return " (does the peer speak TLS on this port?)";
+        if (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE)
+            return " (the text or file contains no PEM block: a certificate starts with -----BEGIN CERTIFICATE-----)";
+        if (library == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ)
+            return " (the private key is encrypted: decrypt it first, openssl pkey -in encrypted.pem -out key.pem)";
+        if (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED)
+            return " (the text or file contains no private key in PEM format, which starts with -----BEGIN PRIVATE "
+                   "KEY-----, or the key is damaged)";
+        if (library == ERR_LIB_X509 && reason == X509_R_KEY_VALUES_MISMATCH)
+            return " (the private key does not belong to the certificate: pass the two files of one pair)";
+        if (library == ERR_LIB_X509 && reason == X509_R_KEY_TYPE_MISMATCH)
+            return " (the private key does not belong to the certificate: it is of another type)";
+        return "";
     }
 };
 

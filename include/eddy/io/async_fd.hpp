@@ -279,7 +279,7 @@ private:
 
     static async_fd registered(S&& source, interest wanted, std::source_location where) {
         auto made = make(std::move(source), wanted, where);
-        if (!made) throw std::system_error(made.error().to_error_code(), "eddy::io::async_fd");
+        if (!made) eddy::detail::throw_not_registered("eddy::io::async_fd", made.error().to_error_code(), where);
         return std::move(*made);
     }
 

@@ -11,6 +11,9 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/call_site.hpp>
+#include <eddy/detail/checked_awaiter.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
@@ -18,6 +21,14 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/io/buf_reader.hpp>
 #include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// Prints that a buf_writer that was made at `where` was destroyed with `count` bytes. Does nothing while an exception
+/// is in flight.
+EDDY_API void report_unflushed(std::size_t count, call_site where) noexcept;
+
+}  // namespace eddy::detail
 
 namespace eddy::io {
 
@@ -27,7 +38,8 @@ namespace eddy::io {
 /// Cancel safety: that of the writer. Bytes in the buffer stay there.
 /// Thread safety: one thread at a time.
 /// Lifetime: the destructor cannot wait, so it discards bytes that were not flushed. Await io::flush() or
-/// io::shutdown() first.
+/// io::shutdown() first. With EDDY_CHECKS, the destructor prints a line if it discards bytes, except after an error of
+/// the writer, and while an exception leaves the scope.
 /// Cost: one allocation, at the first write. A write of at least the buffer's capacity bypasses the buffer if it is
 /// empty.
 template <class W>
@@ -37,11 +49,13 @@ public:
     using inner_type = W;
 
     /// Takes ownership of `inner`. The buffer has `capacity` bytes.
+    template <bool Checks = eddy::detail::has_checks>
     explicit buf_writer(detail::given_io<W> inner, std::size_t capacity = default_buffer,
                         std::source_location where = std::source_location::current())
         : inner_(std::move(inner).take()), capacity_(capacity) {
         detail::check_writer<W>();
         if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte", where);
+        if constexpr (Checks) kept_.made_at = eddy::detail::call_site_of(where);
     }
 
     /// Implements async_write.
@@ -96,7 +110,10 @@ public:
     /// Returns the writer. Bytes that are written to it directly overtake the bytes in the buffer.
     [[nodiscard]] W& inner() noexcept { return inner_; }
     /// Moves the writer out. Bytes in the buffer are lost.
-    [[nodiscard]] W into_inner() && { return std::move(inner_); }
+    [[nodiscard]] W into_inner() && {
+        kept_.made_at = nullptr;
+        return std::move(inner_);
+    }
 
 private:
     /// The bytes that were taken and not yet written: [begin, end) of the buffer.
@@ -104,6 +121,24 @@ private:
         std::unique_ptr<std::byte[]> buffer;
         std::size_t begin = 0;
         std::size_t end = 0;
+        eddy::detail::call_site made_at = nullptr;  // null: the destructor does not report bytes
+
+        kept_bytes() noexcept = default;
+        kept_bytes(kept_bytes&& other) noexcept
+            : buffer(std::move(other.buffer)),
+              begin(std::exchange(other.begin, 0)),
+              end(std::exchange(other.end, 0)),
+              made_at(other.made_at) {}
+        kept_bytes& operator=(kept_bytes&& other) noexcept {
+            std::swap(buffer, other.buffer);
+            std::swap(begin, other.begin);
+            std::swap(end, other.end);
+            std::swap(made_at, other.made_at);
+            return *this;
+        }
+        ~kept_bytes() {
+            if (made_at != nullptr && end != begin) eddy::detail::report_unflushed(end - begin, made_at);
+        }
 
         [[nodiscard]] std::span<const std::byte> chunk() const noexcept { return {buffer.get() + begin, end - begin}; }
         void advance(std::size_t count) noexcept {
@@ -113,7 +148,11 @@ private:
     };
 
     /// Writes the buffer. Returns ready when the buffer is empty.
-    poll_result<result<void>> poll_empty(context& cx) { return detail::poll_write_all_buf(inner_, cx, kept_); }
+    poll_result<result<void>> poll_empty(context& cx) {
+        auto emptied = detail::poll_write_all_buf(inner_, cx, kept_);
+        if (emptied && !*emptied) kept_.made_at = nullptr;
+        return emptied;
+    }
 
     W inner_;
     std::size_t capacity_;

@@ -19,6 +19,14 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
+namespace eddy::detail {
+
+/// Throws std::system_error for `what`, the class of an object at `where` whose descriptor was not registered.
+[[noreturn]] EDDY_API void throw_not_registered(const char* what, const std::error_code& reason,
+                                                const std::source_location& where);
+
+}  // namespace eddy::detail
+
 namespace eddy::io {
 
 /// An object that can be registered with a reactor: any object that has a descriptor.
@@ -76,8 +84,8 @@ class EDDY_API registration {
 public:
     /// Registers `source` with reactor_handle::current().
     /// Errors: regular_file for a regular file or a directory, which is always ready; blocking_descriptor if O_NONBLOCK
-    /// is not set; file_exists if the reactor has the descriptor already; io_disabled; runtime_shutdown. After an
-    /// error, nothing is registered. Throws `misuse` if there is no reactor.
+    /// is not set; already_registered if the reactor has the descriptor; bad_file_descriptor if it is not open;
+    /// io_disabled; runtime_shutdown. After an error, nothing is registered. Throws `misuse` if there is no reactor.
     /// Cost: one block of 128 bytes and two system calls.
     template <io_source S>
     [[nodiscard]] static result<registration> attach(const S& source, interest wanted,
