@@ -7,6 +7,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
 
 #include <support/environment.hpp>
@@ -46,6 +48,31 @@ TEST(Run, ExitCodeIsZeroOrReturnedNumber) {
     EXPECT_EQ(eddy::run(eddy::ready(3)), 3);
     auto named = number(5);
     EXPECT_EQ(eddy::run(named), 5);
+}
+
+TEST(Run, FunctionIsCalledAndKeptUntilItsFutureEnds) {
+    const std::string text = "a text that is too long for the object of a string itself";
+    const auto length = [text]() -> eddy::task<int> {  // the captures are in the lambda, not in the coroutine
+        co_await eddy::yield_now();
+        co_return static_cast<int>(text.size());
+    };
+    const int size = static_cast<int>(text.size());
+    EXPECT_EQ(eddy::run(length), size);
+    EXPECT_EQ(eddy::run(std::remove_const_t<decltype(length)>(length)), size);
+    EXPECT_EQ(eddy::run(good_number), 7);  // a function
+
+    eddy::core loop;
+    EXPECT_EQ(loop.run([text]() -> eddy::task<int> {
+        co_await eddy::yield_now();
+        co_return static_cast<int>(text.size());
+    }),
+              size);
+    EXPECT_EQ(loop.run(good_number), 7);
+
+    eddy::runtime pool = eddy::runtime::make().value();
+    EXPECT_EQ(pool.block_on(length), size);
+    EXPECT_EQ(pool.handle().block_on([length]() mutable { return length(); }), size);
+    EXPECT_EQ(std::move(pool).block_on_all(length), size);
 }
 
 TEST(Run, ErrorIsPrintedAndExitCodeIsOne) {

@@ -34,6 +34,12 @@ struct work_output<W> : std::type_identity<output_t<W>> {};
 template <class W>
 using work_output_t = typename work_output<std::decay_t<W>>::type;
 
+/// A function without parameters that returns a future: what run() and block_on() take besides a future. They call it
+/// on the caller's thread, and keep a reference to it until the future has ended.
+template <class F>
+concept makes_main =
+    !future<std::remove_cvref_t<F>> && std::is_invocable_v<F&> && future<std::remove_cvref_t<std::invoke_result_t<F&>>>;
+
 /// Checks that work of type `W` can be moved to where it runs. A failure is a static_assert that says what to write.
 template <class W>
 constexpr bool check_work_moves() {

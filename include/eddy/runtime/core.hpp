@@ -16,6 +16,7 @@
 #include <eddy/detail/core_work.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
@@ -71,12 +72,19 @@ public:
     /// an event loop or is a worker; `misuse` in a forked child.
     /// Lifetime: `main` may borrow from the caller's stack. A task that is given as an rvalue is destroyed before run()
     /// returns; anything else is borrowed.
+    ///
+    /// `main` may also be a function without parameters that returns a future, for example a lambda that is a
+    /// coroutine. It is called before the event loop runs.
     template <class F>
     auto run(F&& main, std::source_location where = std::source_location::current()) {
-        constexpr bool is_future = future<std::remove_cvref_t<F>>;
-        static_assert(is_future,
-                      "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
-        if constexpr (is_future) {
+        constexpr bool is_future = future<std::remove_cvref_t<F>> || detail::makes_main<F>;
+        static_assert(
+            is_future,
+            "eddy: core.run takes a future, such as a task, or a function without parameters that returns one: "
+            "for a function with parameters, call the coroutine, `core.run(work(x))`");
+        if constexpr (detail::makes_main<F>) {
+            return run(std::invoke(main), where);
+        } else if constexpr (is_future) {
             return detail::run_main<F>(own("core::run()", where), std::forward<F>(main), where);
         } else {
             return detail::broken_future();

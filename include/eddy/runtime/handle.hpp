@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <source_location>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
@@ -151,9 +153,14 @@ output_t<F> block_on(pool& shared, F&& future, std::source_location where) {
 
 template <class F>
 auto handle::block_on(F&& future, std::source_location where) const {
-    constexpr bool is_future = eddy::future<std::remove_cvref_t<F>>;
-    static_assert(is_future, "eddy: block_on takes a future, such as a task: call the coroutine, `block_on(work())`");
-    if constexpr (is_future) {
+    constexpr bool is_future = eddy::future<std::remove_cvref_t<F>> || detail::makes_main<F>;
+    static_assert(
+        is_future,
+        "eddy: block_on takes a future, such as a task, or a function without parameters that returns one: for "
+        "a function with parameters, call the coroutine, `block_on(work(x))`");
+    if constexpr (detail::makes_main<F>) {
+        return block_on(std::invoke(future), where);
+    } else if constexpr (is_future) {
         detail::check_may_block(*pool_, "block_on", where);
         return detail::block_on<F>(*pool_, std::forward<F>(future), where);
     } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -11,6 +12,7 @@
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
@@ -58,6 +60,9 @@ int exit_code(const T& value) {
 
 /// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main():
 ///     int main() { return eddy::run(async_main()); }
+/// `main` is a future, or a function without parameters that returns one, for example a lambda that is a coroutine. It
+/// is called before the runtime is made.
+///
 /// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks have ended, except
 /// those of spawn_background().
 ///
@@ -77,9 +82,13 @@ int exit_code(const T& value) {
 /// Cost: makes a runtime: one thread and a few descriptors for each processor.
 template <class F, bool Checks = detail::has_checks>
 int run(F&& main, std::source_location where = std::source_location::current()) {
-    constexpr bool is_future = future<std::remove_cvref_t<F>>;
-    static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
-    if constexpr (is_future) {
+    constexpr bool is_future = future<std::remove_cvref_t<F>> || detail::makes_main<F>;
+    static_assert(is_future,
+                  "eddy: run takes a future, such as a task, or a function without parameters that returns one: for a "
+                  "function with parameters, call the coroutine, `eddy::run(async_main(x))`");
+    if constexpr (detail::makes_main<F>) {
+        return run(std::invoke(main), where);
+    } else if constexpr (is_future) {
         detail::check_may_block("eddy::run", where);
         const auto pool = detail::make_runtime_or_print();
         if (!pool) return 1;

@@ -90,6 +90,9 @@ public:
     /// child; std::system_error with errc::task_cancelled if the runtime is shut down, also before the call to
     /// handle::block_on().
     /// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed, an rvalue is moved in.
+    ///
+    /// `future` may also be a function without parameters that returns a future, for example a lambda that is a
+    /// coroutine. It is called on this thread.
     template <class F>
     auto block_on(F&& future, std::source_location where = std::source_location::current()) const {
         static_cast<void>(own("runtime::block_on()", where));
