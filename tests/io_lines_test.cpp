@@ -118,6 +118,14 @@ TEST(IoLines, YieldsLinesWithoutTheirEnds) {
     }
 }
 
+TEST(IoLines, NextLineReturnsResultOfOptional) {
+    auto lines = io::lines(reader_of("a\n\xff\nb\n"));
+    EXPECT_EQ(finish(lines.next_line()).value(), "a");
+    EXPECT_EQ(finish(lines.next_line()).error(), errc::invalid_utf8);
+    EXPECT_EQ(finish(lines.next_line()).value(), "b");
+    EXPECT_EQ(finish(lines.next_line()).value(), std::nullopt);
+}
+
 TEST(IoLines, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(

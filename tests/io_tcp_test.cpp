@@ -191,6 +191,21 @@ task<void> with_blocking_code() {
 
 TEST(IoTcp, SyncIoBridgeUsesSocketOfRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
 
+TEST(IoSyncIoBridge, BuffersAreTextOrBytesInAnyContainer) {
+    auto [near, far] = io::duplex(64);  // has room for all, so no call blocks
+    io::sync_io_bridge from(std::move(near));
+    io::sync_io_bridge to(std::move(far));
+    EXPECT_TRUE(from.write_all(std::string("text, ")));
+    EXPECT_TRUE(from.write_all("a literal, "));
+    EXPECT_EQ(from.write(std::vector<char>{'b', 'y', 't', 'e', 's'}), 5u);
+    std::array<char, 6> room{};
+    EXPECT_TRUE(to.read_exact(room));
+    EXPECT_EQ(std::string(room.data(), room.size()), "text, ");
+    std::string rest(32, '\0');
+    EXPECT_EQ(to.read(rest), 16u);
+    EXPECT_EQ(rest.substr(0, 16), "a literal, bytes");
+}
+
 // ---- The four kinds of event ----
 
 /// Records which event ended each wait of a task: a driver event, a wake-up by another thread, or a timer.

@@ -62,6 +62,18 @@ TEST(Signal, StreamReceivesRaisedSignal) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
     EXPECT_EQ(within(core, next_of(kind::from_number(SIGRTMIN + 3), [] { std::raise(SIGRTMIN + 3); })), SIGRTMIN + 3);
+    EXPECT_EQ(within(core, next_of(kind(SIGUSR2), [] { std::raise(SIGUSR2); })), SIGUSR2);
+}
+
+TEST(Signal, RecvReturnsNextSignal) {
+    eddy::core core;
+    const auto receive = []() -> eddy::task<int> {
+        auto signals = signal::stream(kind(SIGUSR1)).value();
+        std::raise(SIGUSR1);
+        const auto received = co_await signals.recv();
+        co_return received ? received->number() : 0;
+    };
+    EXPECT_EQ(within(core, receive()), SIGUSR1);
 }
 
 TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {

@@ -49,6 +49,7 @@ struct broken_future {
     const broken_future* begin() const { return this; }
     const broken_future* end() const { return this; }
     std::size_t size() const { return {}; }
+    std::size_t index() const { return {}; }
     const char* c_str() const { return {}; }
 };
 
@@ -114,6 +115,26 @@ auto refuse_swapped_limit(const A&...) {
     constexpr bool is_limit_first = sizeof...(A) == std::size_t(-1);
     static_assert(is_limit_first, "eddy: the limit of a timeout is its first argument: timeout(1s, work)");
     return broken_future();
+}
+
+/// Reports that a function that takes a std::shared_ptr was called as a member of its object.
+template <class... A>
+auto refuse_member_of_shared(const A&...) {
+    constexpr bool takes_pointer = sizeof...(A) == std::size_t(-1);
+    static_assert(takes_pointer,
+                  "eddy: the _owned functions are static, and take the std::shared_ptr: write "
+                  "sync::semaphore::acquire_owned(x), not x->acquire_owned()");
+    return broken_future();
+}
+
+/// Reports that an option was set to a `result`. Returns a reference to `options`, so that no further error follows.
+template <class Options, class Result>
+Options& refuse_result_of_token(Options& options, const Result&) {
+    constexpr bool is_token = sizeof(Result) == std::size_t(-1);
+    static_assert(is_token,
+                  "eddy: this takes a token, not a result: write `auto stop = co_await "
+                  "try_(signal::shutdown_token());`, then shutdown(stop)");
+    return options;
 }
 
 /// An argument that spawn functions reject after the work. Only a source location is allowed there.

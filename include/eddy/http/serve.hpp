@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/http/metrics.hpp>
@@ -49,6 +51,11 @@ public:
     serve_options& shutdown(const sync::cancellation_token& token) {
         connections_.shutdown(token);
         return *this;
+    }
+    // Overload for a result: reports the misuse with one static_assert.
+    template <class E>
+    serve_options& shutdown(const std::expected<sync::cancellation_token, E>& token) {
+        return eddy::detail::refuse_result_of_token(*this, token);
     }
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         connections_.drain(limit);

@@ -95,6 +95,10 @@ public:
     lines_stream(R&& from, std::size_t limit)
         : parts_(std::move(from), std::byte{'\n'}, detail::with_end(limit, 2)), limit_(limit) {}
 
+    /// Same as try_next(): returns a future of the next line, or of nothing at the end, in a `result`.
+    ///     while (auto line = co_await try_(lines.next_line())) use(*line);
+    [[nodiscard]] auto next_line() noexcept { return this->try_next(); }
+
     /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto next = parts_.poll_next(cx);

@@ -4,14 +4,13 @@
 #include <cstddef>
 #include <functional>
 #include <source_location>
-#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/io/borrowed.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/read.hpp>
 #include <eddy/io/read_exact.hpp>
 #include <eddy/io/read_to_end.hpp>
@@ -43,11 +42,11 @@ public:
     explicit sync_io_bridge(T inner) : inner_(std::move(inner)) {}
 
     /// Performs the operation of the same name in eddy::io and returns its result.
-    result<std::size_t> read(std::span<std::byte> into, place where = place::current()) {
-        return eddy::wait(eddy::io::read(inner_, into), where);
+    result<std::size_t> read(mutable_buffer into, place where = place::current()) {
+        return eddy::wait(eddy::io::read(inner_, into.bytes()), where);
     }
-    result<void> read_exact(std::span<std::byte> into, place where = place::current()) {
-        return eddy::wait(eddy::io::read_exact(inner_, into), where);
+    result<void> read_exact(mutable_buffer into, place where = place::current()) {
+        return eddy::wait(eddy::io::read_exact(inner_, into.bytes()), where);
     }
     result<std::vector<std::byte>> read_to_end(place where = place::current()) {
         return eddy::wait(eddy::io::read_to_end(inner_), where);
@@ -61,14 +60,11 @@ public:
         return eddy::wait(eddy::io::read_line(inner_, into, limit), where);
     }
     /// Performs the operation of the same name in eddy::io and returns its result.
-    result<std::size_t> write(std::span<const std::byte> from, place where = place::current()) {
-        return eddy::wait(eddy::io::write(inner_, from), where);
+    result<std::size_t> write(const_buffer from, place where = place::current()) {
+        return eddy::wait(eddy::io::write(inner_, from.bytes()), where);
     }
-    result<void> write_all(std::span<const std::byte> from, place where = place::current()) {
-        return eddy::wait(eddy::io::write_all(inner_, from), where);
-    }
-    result<void> write_all(std::string_view from, place where = place::current()) {
-        return eddy::wait(eddy::io::write_all(inner_, from), where);
+    result<void> write_all(const_buffer from, place where = place::current()) {
+        return eddy::wait(eddy::io::write_all(inner_, from.bytes()), where);
     }
     result<void> flush(place where = place::current()) { return eddy::wait(eddy::io::flush(inner_), where); }
     result<void> shutdown(place where = place::current()) { return eddy::wait(eddy::io::shutdown(inner_), where); }

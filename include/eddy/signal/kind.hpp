@@ -9,7 +9,8 @@ namespace eddy::signal {
 /// Thread safety: a plain value.
 class kind {
 public:
-    /// Makes a kind from a signal's number.
+    /// Makes a kind from a signal's number: `signal::kind(SIGUSR1)`.
+    explicit constexpr kind(int number) noexcept : number_(number) {}
     [[nodiscard]] static constexpr kind from_number(int number) noexcept { return kind(number); }
 
     /// SIGINT: Ctrl-C in a terminal.
@@ -39,8 +40,6 @@ public:
     friend constexpr bool operator==(kind, kind) noexcept = default;
 
 private:
-    explicit constexpr kind(int number) noexcept : number_(number) {}
-
     int number_;
 };
 

@@ -59,6 +59,9 @@ public:
     signal_stream& operator=(signal_stream&&) noexcept = default;
     ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
 
+    /// Same as next(), by the name that the receivers of channels use.
+    [[nodiscard]] next_future<signal_stream> recv() noexcept { return next(); }
+
     /// Polls for the next signal; nullopt when the event loop has ended.
     poll_result<std::optional<kind>> poll_next(context& cx);
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/acquisition.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
@@ -127,6 +128,10 @@ public:
         const std::shared_ptr<mutex>& shared, std::source_location where = std::source_location::current()) {
         return try_take<owned_guard>(checked(shared, where), share_of(shared));
     }
+
+    // Overloads for calls by `->`: report the misuse with one static_assert.
+    auto lock_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    auto try_lock_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
 
     /// Blocks this thread until the mutex is locked; see `eddy::wait`.
     [[nodiscard]] guard blocking_lock(std::source_location where = std::source_location::current()) {

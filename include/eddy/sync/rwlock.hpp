@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
@@ -203,6 +204,12 @@ public:
         const shared& lock, source_location where = source_location::current()) {
         return try_take<owned_write_guard>(checked(lock, where), share_of(lock), lock->max_readers_);
     }
+
+    // Overloads for calls by `->`: report the misuse with one static_assert.
+    auto read_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    auto write_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    auto try_read_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
+    auto try_write_owned(std::same_as<void> auto... a) { return eddy::detail::refuse_member_of_shared(a...); }
 
     /// Blocks this thread until the lock is acquired; see `eddy::wait`.
     [[nodiscard]] read_guard blocking_read(source_location where = source_location::current()) {

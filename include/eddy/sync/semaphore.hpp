@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <expected>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
@@ -197,6 +199,14 @@ public:
         const std::shared_ptr<semaphore>& from, std::size_t count = 1,
         std::source_location where = std::source_location::current()) {
         return try_take(share_of(from, where), checked(count, where));
+    }
+
+    // Overloads for calls by `->`: report the misuse with one static_assert.
+    auto acquire_owned(std::convertible_to<std::size_t> auto... count) {
+        return eddy::detail::refuse_member_of_shared(count...);
+    }
+    auto try_acquire_owned(std::convertible_to<std::size_t> auto... count) {
+        return eddy::detail::refuse_member_of_shared(count...);
     }
 
     /// Blocks this thread until `count` permits are taken; see `eddy::wait`.
