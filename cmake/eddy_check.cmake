@@ -13,7 +13,13 @@ unset(eddy_check_folder)
 
 function(eddy_check target)
   get_property(script GLOBAL PROPERTY EDDY_CHECK_SCRIPT)
-  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  find_package(Python3 QUIET COMPONENTS Interpreter)
+  if(NOT Python3_FOUND) # a program that is not checked does not need it
+    add_custom_target(eddy_check_${target}
+      COMMAND ${CMAKE_COMMAND} -E echo "eddy_check needs Python 3 (Debian: python3); install it, and run CMake again"
+      COMMAND ${CMAKE_COMMAND} -E false VERBATIM)
+    return()
+  endif()
   set_target_properties(${target} PROPERTIES EXPORT_COMPILE_COMMANDS ON)
   get_target_property(folder ${target} SOURCE_DIR)
   set(list ${CMAKE_CURRENT_BINARY_DIR}/eddy_check_${target}.txt)

@@ -298,7 +298,7 @@ check_package() {
 
 # A shared library exports what programs link to, and nothing that is private to src/. Every example links to it.
 check_exports() {
-    local out=$top/build/package/shared exported private missing name
+    local out=$top/build/package/shared exported private missing name said
     cmake -S . -B "$out" -G Ninja -D BUILD_SHARED_LIBS=ON -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
         -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
     cmake --build "$out" -j "$jobs"
@@ -311,11 +311,14 @@ check_exports() {
     [[ -z $missing ]] || die "a shared build does not export (EDDY_API is missing): $missing"
     (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; the limit is 1500, and 953 are expected"
     EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
-    # A program that links a shared eddy does not need liburing's header.
+    # A program that links a shared eddy does not need liburing's header. Without Python, only eddy_check fails.
     cmake --install "$out" --prefix "$out/prefix" >/dev/null
     cmake --install "$out" --prefix "$out/core" --component eddy_core >/dev/null
     [[ $(find "$out/core" -type f -printf '%f\n') == libeddy.so.* ]] || die "the component eddy_core is not the shared library alone"
-    outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
+    outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON \
+        -D CMAKE_DISABLE_FIND_PACKAGE_Python3=ON
+    said=$(cmake --build "$top/build/package/find_shared_package" --target eddy_check_outside || true)
+    [[ $said == *'eddy_check needs Python 3'* ]] || die "eddy_check does not say that Python is missing: $said"
 }
 
 # hidden_names FOLDER: the names outside of eddy::detail and eddy::sys that the object files define, not inline, and hide.
