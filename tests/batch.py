@@ -13,6 +13,7 @@ import sys
 
 output, *files = map(pathlib.Path, sys.argv[1:])
 head, bodies = [], []
+included = set()  # the lines that no #if surrounds
 for file in files:
     lines = re.sub(r"\\\n", " ", file.read_text()).splitlines()
     directives = [line for line in lines if line.startswith("#")]
@@ -23,7 +24,10 @@ for file in files:
             break
         depth += line.startswith("#if")
         depth -= line.startswith("#endif")
-        if not line.startswith("#include") or depth or line not in head:
+        if depth or not line.startswith("#include"):
+            head.append(line)
+        elif line not in included:
+            included.add(line)
             head.append(line)
     macros = dict.fromkeys(re.findall(r"^ *# *define +(\w+)", "\n".join(lines), re.M))
     path = os.path.relpath(file, output.parent)  # relative, so that ccache finds the object of another clone
