@@ -388,12 +388,14 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
-# HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers.
+# HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers. eddy::tls with other
+# implementations of TLS.
 check_clients() {
-    local programs=(mini_redis_server web_chat web_server web_socket https_server)
+    local programs=(mini_redis_server web_chat web_server web_socket https_server tls_peer)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
+    command -v gnutls-serv >/dev/null || need gnutls-bin
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
@@ -407,6 +409,9 @@ check_clients() {
         status=0
         EDDY_DRIVER=$driver tests/clients/run_ws.sh build/release/examples || status=$?
         ((status == 0 || status == 77)) || die "a WebSocket library does not work with eddy::ws on $driver; see above"
+        status=0
+        EDDY_DRIVER=$driver tests/clients/run_tls.sh build/release/tests/clients/tls_peer || status=$?
+        ((status == 0 || status == 77)) || die "a connection to another implementation of TLS differs on $driver; see above"
     done
 }
 

@@ -1,0 +1,3 @@
+module eddy.example/tls
+
+go 1.21
