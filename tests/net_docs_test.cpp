@@ -81,7 +81,7 @@ task<result<std::string>> ask(std::string server, std::string request) {
     co_await try_(io::write_u32(peer, static_cast<std::uint32_t>(request.size())));
     co_await try_(peer.write_all(request));
     const auto size = co_await try_(io::read_u32(peer));
-    if (size > 1'000'000) co_return std::unexpected(std::make_error_code(std::errc::message_size));
+    if (size > 1'000'000) co_return std::unexpected(std::errc::message_size);
     std::string answer(size, '\0');
     co_await try_(peer.read_exact(answer));  // the error at an early end is errc::unexpected_eof
     co_return answer;
@@ -98,7 +98,7 @@ task<result<std::string>> ask_patiently(std::string server, std::string request)
 /// Sends a file. Reading a file blocks, so a thread of the pool for blocking work does it.
 task<result<void>> send_file(net::tcp_stream to, std::string path) {
     const auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
-    if (!*file) co_return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    if (!*file) co_return std::unexpected(std::errc::no_such_file_or_directory);
     const auto next_chunk = [file] {  // a copy of the pointer: this may run longer than the coroutine
         std::vector<char> chunk(64 * 1024);
         file->read(chunk.data(), static_cast<std::streamsize>(chunk.size()));

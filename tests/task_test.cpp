@@ -63,6 +63,12 @@ task<int> throws() {
 
 // ---- Basic behavior ----
 
+task<result<std::string>> fails_with(std::errc error) { co_return std::unexpected(error); }
+
+TEST(Task, UnexpectedErrcBecomesErrorCode) {
+    EXPECT_EQ(output_of(fails_with(std::errc::timed_out)).error(), std::make_error_code(std::errc::timed_out));
+}
+
 TEST(Task, DoesNothingBeforeItIsPolled) {
     bool began = false;
     auto begin = [](bool& flag) -> task<> {

@@ -39,5 +39,11 @@ inline constexpr bool is_expected<std::expected<T, E>> = true;
 template <>
 inline constexpr bool is_expected<discardable_result> = true;
 
+/// Whether `T` is a `result`.
+template <class T>
+inline constexpr bool is_result = false;
+template <class T>
+inline constexpr bool is_result<std::expected<T, std::error_code>> = true;
+
 }  // namespace detail
 }  // namespace eddy

@@ -50,6 +50,10 @@ struct broken_future {
     const broken_future* end() const { return this; }
     std::size_t size() const { return {}; }
     std::size_t index() const { return {}; }
+
+    // Members of intervals.
+    broken_future tick() const { return {}; }
+
     const char* c_str() const { return {}; }
 };
 
@@ -114,6 +118,16 @@ template <class... A>
 auto refuse_swapped_limit(const A&...) {
     constexpr bool is_limit_first = sizeof...(A) == std::size_t(-1);
     static_assert(is_limit_first, "eddy: the limit of a timeout is its first argument: timeout(1s, work)");
+    return broken_future();
+}
+
+/// Reports that a number was passed as a duration.
+template <class... A>
+auto refuse_number_as_duration(const A&...) {
+    constexpr bool has_unit = sizeof...(A) == std::size_t(-1);
+    static_assert(has_unit,
+                  "eddy: a duration has a unit: write 1s or 100ms, after `using namespace std::chrono_literals;`, or "
+                  "std::chrono::milliseconds(x)");
     return broken_future();
 }
 

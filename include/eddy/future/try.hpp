@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -34,6 +35,17 @@ inline constexpr bool is_expected_future = false;
 template <class T>
     requires requires { typename T::output_type; }
 inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
+
+/// Whether `F` is a future of an item that is an expected: of the next() of a stream of them.
+template <class F>
+inline constexpr bool is_future_of_item = false;
+template <class T>
+inline constexpr bool is_optional_of_expected = false;
+template <class T>
+inline constexpr bool is_optional_of_expected<std::optional<T>> = is_expected<T>;
+template <class F>
+    requires requires { typename F::output_type; }
+inline constexpr bool is_future_of_item<F> = is_optional_of_expected<typename F::output_type>;
 
 /// The result of `try_`, which can only be awaited inside a coroutine, in the expression that has made it: it refers to
 /// a future that may be a temporary object of that expression. So promises take it by value, and only a call of `try_`
@@ -88,7 +100,11 @@ template <class X>
     constexpr bool is_join = detail::is_join<std::remove_cvref_t<X>>;
     static_assert(!is_join,
                   "eddy: join has several outputs: write try_(try_join(a, b)), which ends at the first error");
-    static_assert(fits || is_broken || is_join, "eddy: try_ takes a std::expected, or a future of one");
+    constexpr bool is_item = detail::is_future_of_item<std::remove_cvref_t<X>>;
+    static_assert(!is_item,
+                  "eddy: an item is a result inside of an optional, which is empty at the end: write "
+                  "try_(items.try_next()), not try_(items.next())");
+    static_assert(fits || is_broken || is_join || is_item, "eddy: try_ takes a std::expected, or a future of one");
     if constexpr (fits) {
         return detail::try_expression<X>(std::forward<X>(x));
     } else {

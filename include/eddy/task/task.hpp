@@ -188,13 +188,22 @@ public:
         }
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
+    /// Accepts `co_return std::unexpected(std::errc::timed_out);` if the error type is std::error_code.
+    template <bool Checks = has_checks>
+        requires is_result<T>
+    void return_value(std::unexpected<std::errc> error, call_site here = EDDY_HERE) {
+        return_value<T, Checks>(T(std::unexpect, std::make_error_code(error.error())), here);
+    }
+
+    // Overload for any other value: reports the misuse with one static_assert.
     template <class U>
         requires(!std::convertible_to<U, T> && is_movable)
     void return_value(U&&) {
         constexpr bool is_error = returns_error<U>();
         static_assert(!is_error, "eddy: to end a coroutine with an error, write `co_return std::unexpected(error);`");
-        static_assert(is_error, "eddy: this value does not convert to the output of the coroutine");
+        static_assert(is_error,
+                      "eddy: this value does not convert to the output of the coroutine. The value of a result<void> "
+                      "is `co_return eddy::ok();`");
     }
 
     /// Reports a missing co_return. A coroutine that reaches its end without one has undefined behavior; code from GCC,
@@ -210,7 +219,8 @@ private:
     template <class U>
     static consteval bool returns_error() {
         if constexpr (is_expected<T>) {
-            return std::is_convertible_v<U, typename T::error_type>;
+            return std::is_convertible_v<U, typename T::error_type> ||
+                   (is_result<T> && std::is_same_v<std::remove_cvref_t<U>, std::errc>);
         } else {
             return false;
         }

@@ -7,6 +7,7 @@
 #include <source_location>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -120,6 +121,13 @@ template <class Rep, class Period>
 [[nodiscard]] interval_stream interval(std::chrono::duration<Rep, Period> period,
                                        std::source_location where = std::source_location::current()) {
     return interval_stream(clock::now(), round_up(period), where);
+}
+
+// Overload for a number without a unit: reports the misuse with one static_assert.
+template <class N>
+    requires std::is_arithmetic_v<N>
+auto interval(N period) {
+    return eddy::detail::refuse_number_as_duration(period);
 }
 
 /// Returns an interval that ticks at `start` and then every `period`.

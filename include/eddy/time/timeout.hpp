@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/await_record.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/owned.hpp>
@@ -155,7 +156,12 @@ template <class Rep, class Period, class F>
     return detail::make_adaptor<timeout_future<detail::owned_t<F>>>(std::forward<F>(work), sleep(d, where));
 }
 
-// Lvalue overload: reports the misuse with one static_assert.
+// Overloads for a number without a unit, and for swapped arguments: report the misuse with one static_assert.
+template <class N, class F>
+    requires std::is_arithmetic_v<N>
+auto timeout(N limit, F&&) {
+    return eddy::detail::refuse_number_as_duration(limit);
+}
 template <class F, class Rep, class Period>
     requires(future<std::remove_cvref_t<F>> || std::is_invocable_v<F&>)
 auto timeout(F&& work, std::chrono::duration<Rep, Period>) {

@@ -182,6 +182,13 @@ template <class F>
     return eddy::detail::make_try_timeout(std::forward<F>(work), sleep_until(deadline, where));
 }
 
+// Overload for a number without a unit: reports the misuse with one static_assert.
+template <class N, class F>
+    requires std::is_arithmetic_v<N>
+auto try_timeout(N limit, F&&) {
+    return eddy::detail::refuse_number_as_duration(limit);
+}
+
 /// Same as try_timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d`
 /// that exceeds the clock's range is no limit.
 template <class Rep, class Period, class F>
