@@ -276,6 +276,17 @@ TEST(BytesMut, GrowthKeepsTheContent) {
     EXPECT_EQ(grows, "012..xx"sv);
 }
 
+TEST(BytesMut, GrowthByManySmallPartsTakesFewBlocks) {
+    bytes_mut grows;
+    const std::byte* block = nullptr;
+    int blocks = 0;
+    while (grows.size() < 1'000'000) {
+        grows.put("0123456789");
+        if (std::exchange(block, grows.data()) != grows.data()) ++blocks;
+    }
+    EXPECT_LE(blocks, 20);
+}
+
 TEST(BytesMut, CopyAssignmentCopiesTheBytes) {
     bytes_mut from;
     from.put("text");
@@ -383,6 +394,8 @@ TEST(BytesMut, ReclaimMovesBytesOnlyIfFreeSpaceHoldsThem) {
     EXPECT_EQ(row.data(), at + 13);
     EXPECT_EQ(row, "defghijklmnopqr"sv);
     row.advance(1);
+    EXPECT_FALSE(row.try_reclaim(51)) << "14 bytes and 51 more do not fit into 64";
+    EXPECT_EQ(row.data(), at + 14);
     EXPECT_TRUE(row.try_reclaim(50)) << "14 bytes are free in front of 14";
     EXPECT_EQ(row.data(), at);
     EXPECT_EQ(row, "efghijklmnopqr"sv);

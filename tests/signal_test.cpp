@@ -38,6 +38,7 @@
 #include "support/runtime.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
+#include "sys/signals.hpp"
 
 namespace {
 
@@ -315,6 +316,28 @@ TEST(Signal, ReceivedSignalDoesNotInterruptBlockingRead) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler
     EXPECT_EQ(read_during_signals(SIGUSR1), 1);
+}
+
+TEST(Signal, HandlerDoesNotWriteToDescriptorOfClosedBell) {
+    ASSERT_TRUE(eddy::sys::count_signal(SIGUSR2));
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const support::owned_fd from(ends[0]);
+    const support::owned_fd to(ends[1]);
+    ASSERT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+
+    eddy::sys::signal_bell* const bell = eddy::sys::open_bell(SIGUSR2).value();
+    const int number = eddy::sys::descriptor_of(*bell);
+    eddy::sys::close_bell(*bell);
+    const support::owned_fd with_its_number(::dup2(ends[1], number));
+    ASSERT_EQ(with_its_number.native_handle(), number);
+    std::raise(SIGUSR2);
+    char got = 0;
+    EXPECT_EQ(::read(ends[0], &got, 1), -1);
+
+    eddy::sys::signal_bell* const next = eddy::sys::open_bell(SIGUSR2).value();
+    EXPECT_EQ(next, bell) << "a closed bell is used again, so that many streams need no more memory than one";
+    eddy::sys::close_bell(*next);
 }
 
 TEST(Signal, ForbiddenSignalsAreRefused) {

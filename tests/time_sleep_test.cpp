@@ -245,6 +245,17 @@ TEST(Sleep, EarlierDeadlineUnparksTheLoop) {
     EXPECT_LE(*loop.driver().next_deadline(), earlier.future().deadline() + eddy::detail::time_driver::tick);
 }
 
+TEST(Sleep, DeadlineAtATickIsNotRoundedUp) {
+    constexpr auto tick = eddy::detail::time_driver::tick;
+    time_loop loop;
+    by_hand later(sleep(20 * tick));
+    assert_pending(later.poll());
+    const auto at_a_tick = *loop.driver().next_deadline() - tick;
+    by_hand earlier(sleep_until(at_a_tick));
+    assert_pending(earlier.poll());
+    EXPECT_EQ(*loop.driver().next_deadline(), at_a_tick);
+}
+
 TEST(Sleep, HugeDurationsSaturateAndNeverEnd) {
     time_loop loop;
     std::deque<by_hand<sleep_future>> naps;
