@@ -394,6 +394,31 @@ TEST(PrintAwaits, OnePlaceIsSingularAndHasReadableName) {
     EXPECT_FALSE(printed.contains("_Z")) << printed;  // GCC's names of coroutines have a mangled name
 }
 
+TEST(PrintAwaits, FunctionOfTheLibraryIsShownAtItsAwait) {
+    int line = 0;
+    const auto close = [&](eddy::net::unix_stream stream) -> task<void> {
+        line = __LINE__ + 1;
+        static_cast<void>(co_await eddy::net::close_gracefully(std::move(stream), 10s));
+    };
+    const auto print = [&]() -> task<void> {
+        auto ends = eddy::net::unix_stream::pair().value();
+        auto waits = eddy::spawn(close(std::move(ends.first)));
+        co_await let_others_run();
+        eddy::print_awaits();
+        eddy::drop(std::move(ends.second));
+        static_cast<void>(co_await waits);
+    };
+    eddy::core core;
+    testing::internal::CaptureStderr();
+    core.run(print());
+    const std::string printed = testing::internal::GetCapturedStderr();
+    // The coroutine that reads the stream is awaited by a join of the library, so it has a line of its own.
+    EXPECT_TRUE(
+        printed.starts_with("eddy: tasks wait at 2 places\neddy: 1 at " __FILE__ ":" + std::to_string(line) + " in "))
+        << printed;
+    EXPECT_TRUE(printed.ends_with(" (inside of eddy)\n")) << printed;
+}
+
 /// Expects that the program ends with a message if two tasks run `use()`.
 template <class Use, class Ready>
 void expect_report(Use use, Ready make_ready) {

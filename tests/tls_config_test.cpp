@@ -44,6 +44,12 @@ TEST(TlsIdentity, KeyOfAnotherCertificateIsRefused) {
         "key values mismatch (the private key does not belong to the certificate: pass the two files of one pair)");
 }
 
+TEST(TlsIdentity, EncryptedKeyIsReported) {
+    const auto issued = support::certificate_authority().issue({"DNS:localhost"});
+    const std::string text = identity::from_pem(issued.pem, support::encrypted(issued.key)).error().message();
+    EXPECT_TRUE(text.contains("the private key is encrypted: decrypt it first")) << text;
+}
+
 TEST(TlsIdentity, IsReadFromFiles) {
     const support::temp_dir folder;
     const auto issued = support::certificate_authority().issue({"DNS:localhost"});

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/print_awaits.hpp>
 
@@ -60,6 +61,20 @@ std::string task_text(call_site spawned_at) {
     return spawned_at == nullptr ? "" : " in the task spawned " + text_of(spawned_at);
 }
 
+/// Returns the part of `path` before `end`. Empty if the path does not end with it.
+std::string_view folder_before(std::string_view path, std::string_view end) noexcept {
+    return path.ends_with(end) ? path.substr(0, path.size() - end.size()) : std::string_view();
+}
+
+/// Returns whether `where` is in a header or a source file of the library. `header` is a location in await_record.hpp,
+/// by the path that the same compilation uses.
+bool is_in_library(call_site where, call_site header) noexcept {
+    const std::string_view file = source_location_of(where).file_name();
+    const auto is_below = [&](std::string_view folder) { return !folder.empty() && file.starts_with(folder); };
+    return is_below(folder_before(source_location_of(header).file_name(), "detail/await_record.hpp")) ||
+           is_below(folder_before(std::source_location::current().file_name(), "task/await_record.cpp"));
+}
+
 acquired_record& acquired_record_of(const void* object) noexcept {
     // SAFETY: see records_of().
     const auto address = reinterpret_cast<std::uintptr_t>(object);
@@ -68,10 +83,13 @@ acquired_record& acquired_record_of(const void* object) noexcept {
 
 }  // namespace
 
-void await_record::begin(const awaited_ref& to, call_site where, const waker& task, bool is_first) noexcept {
+void await_record::begin(const awaited_ref& to, const frame& awaiting, call_site library, const waker& task,
+                         bool is_first) noexcept {
     if (is_listed_) return;
     to_ = to;
-    where_ = where;
+    awaiting_ = &awaiting;
+    where_ = awaiting.where;
+    library_ = library;
     is_first_ = is_first;
     if (to_.part != nullptr) {
         task_ = task;
@@ -199,14 +217,17 @@ call_site last_acquired(const void* object) noexcept {
 }
 
 void await_record::print() {
-    using place = std::tuple<std::string_view, unsigned, std::string_view>;
+    using place = std::tuple<bool, std::string_view, unsigned, std::string_view>;
     std::map<place, std::size_t> counts;
     for (record_list& some : await_table) {
         const std::lock_guard guard(some.lock);
         for (const await_record* one = some.first; one != nullptr; one = one->next_) {
             if (!one->is_first_) continue;
-            const std::source_location where = source_location_of(one->where_);
-            ++counts[place(where.file_name(), where.line(), where.function_name())];
+            // The coroutines that await this one are suspended, so their frames do not change.
+            const frame* at = one->awaiting_;
+            while (at != nullptr && is_in_library(at->where, one->library_)) at = at->parent;
+            const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
+            ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
         }
     }
     std::fprintf(stderr, "eddy: tasks wait at %zu %s\n", counts.size(), counts.size() == 1 ? "place" : "places");
@@ -216,9 +237,10 @@ void await_record::print() {
                    stderr);
     }
     for (const auto& [at, count] : counts) {
-        const auto& [file, line, function] = at;
+        const auto& [is_inside, file, line, function] = at;
         const std::string text = "eddy: " + std::to_string(count) + " at " + std::string(file) + ':' +
-                                 std::to_string(line) + " in " + readable_name(std::string(function)) + '\n';
+                                 std::to_string(line) + " in " + readable_name(std::string(function)) +
+                                 (is_inside ? " (inside of eddy)\n" : "\n");
         std::fputs(text.c_str(), stderr);
     }
 }

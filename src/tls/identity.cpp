@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <openssl/pem.h>
+#include <openssl/pemerr.h>
 
 #include <eddy/tls/detail/engine.hpp>
+#include <eddy/tls/error.hpp>
 
 namespace eddy {
 namespace detail {
@@ -67,8 +69,18 @@ result<identity> identity::from_pem(std::string_view certificates, std::string_v
     parsed->issuers = std::move(*all);
     const detail::bio_owner text = detail::reads_text(private_key);
     // Without a callback for a password, OpenSSL would ask for it on the terminal.
-    const auto no_password = [](char*, int, int, void*) { return -1; };
-    if (text) parsed->key.reset(PEM_read_bio_PrivateKey(text.get(), nullptr, no_password, nullptr));
+    bool is_encrypted = false;
+    const auto no_password = [](char*, int, int, void* asked) {
+        // SAFETY: `asked` is the address of `is_encrypted`, which outlives the call below.
+        *static_cast<bool*>(asked) = true;
+        return -1;
+    };
+    if (text) parsed->key.reset(PEM_read_bio_PrivateKey(text.get(), nullptr, no_password, &is_encrypted));
+    if (is_encrypted) {
+        // OpenSSL 3 reports "interrupted or cancelled".
+        ERR_clear_error();
+        return std::unexpected(std::error_code(ERR_PACK(ERR_LIB_PEM, 0, PEM_R_BAD_PASSWORD_READ), openssl_category()));
+    }
     if (!parsed->key) return std::unexpected(detail::take_openssl_error(std::errc::not_enough_memory));
     if (X509_check_private_key(parsed->certificate.get(), parsed->key.get()) != 1) {
         return std::unexpected(detail::take_openssl_error());

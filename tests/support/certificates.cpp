@@ -88,6 +88,17 @@ certificate make(const std::string& name, const std::string& issuer_name, const 
 
 }  // namespace
 
+std::string encrypted(const std::string& key) {
+    const bio_owner from(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())));
+    const key_owner read(PEM_read_bio_PrivateKey(from.get(), nullptr, nullptr, nullptr));
+    const bio_owner to(BIO_new(BIO_s_mem()));
+    const char password[] = "password";
+    check(read != nullptr && PEM_write_bio_PKCS8PrivateKey(to.get(), read.get(), EVP_aes_128_cbc(), password,
+                                                           sizeof password - 1, nullptr, nullptr) == 1,
+          "cannot encrypt the key");
+    return text_of(*to);
+}
+
 certificate_authority::certificate_authority(const std::string& name)
     : own_(make(name, name, nullptr, "", 3600 * 24)), name_(name) {}
 

@@ -16,6 +16,9 @@ struct certificate {
     certificate() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
+/// Returns the private key, encrypted with a password, as PEM text.
+[[nodiscard]] std::string encrypted(const std::string& key);
+
 /// An authority that issues certificates with P-256 keys.
 class certificate_authority {
 public:

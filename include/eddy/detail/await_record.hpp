@@ -39,6 +39,8 @@
 
 namespace eddy::detail {
 
+struct frame;
+
 /// A future whose awaits are recorded. A hidden friend of the future's class, `awaited_object(future)`, returns a
 /// pointer to the object that the future refers to. If programs keep the future itself in a variable and await it
 /// there, the function returns a pointer to the future.
@@ -134,9 +136,11 @@ public:
         if (is_listed_) remove(reason::destroyed);
     }
 
-    /// Enters the record into the table. `where` is the location of the co_await, and `task` wakes its task.
-    /// print_awaits() prints the record if `is_first`; without an object, it is entered only then.
-    void begin(const awaited_ref& to, call_site where, const waker& task, bool is_first) noexcept;
+    /// Enters the record into the table, for a co_await of `awaiting` at its `where`. `task` wakes its task.
+    /// print_awaits() prints the record if `is_first`; without an object, it is entered only then. `library` is any
+    /// location in this file.
+    void begin(const awaited_ref& to, const frame& awaiting, call_site library, const waker& task,
+               bool is_first) noexcept;
     /// Ends the program with a message if the await has missed a wake-up. Otherwise stores `task`.
     void poll_again(const waker& task) noexcept {
         if (is_listed_ && to_.part != nullptr) check_wakeup(task);
@@ -172,7 +176,9 @@ private:
 
     awaited_ref to_;
     const void* key_ = nullptr;  // the address of the object, or of this record if there is none
+    const frame* awaiting_ = nullptr;
     call_site where_ = nullptr;
+    call_site library_ = nullptr;
     waker task_;
     call_site spawned_at_ = nullptr;  // the spawn of the task, or null
     call_site missed_ = nullptr;      // the co_await that may have taken the wake-up of this one, or null
@@ -192,12 +198,12 @@ class await_records {
 
 public:
     /// See await_record.
-    void begin(const F& future, call_site where, const waker& task) noexcept {
+    void begin(const F& future, const frame& awaiting, const waker& task) noexcept {
         const auto to = awaited_objects_of(future);
         if constexpr (count == 0) {
-            records_[0].begin(awaited_ref(), where, task, true);
+            records_[0].begin(awaited_ref(), awaiting, EDDY_HERE, task, true);
         } else {
-            for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], where, task, i == 0);
+            for (std::size_t i = 0; i < count; ++i) records_[i].begin(to[i], awaiting, EDDY_HERE, task, i == 0);
         }
     }
     void end() noexcept {
