@@ -255,6 +255,22 @@ TEST(TlsPeer, RefusesRenegotiation) {
     EXPECT_EQ(outcome, result<bool>(true));
 }
 
+TEST(TlsPeer, RefusesClientsWithOldCiphersOnly) {
+    const tls_world world;
+    eddy::core loop;
+    for (const char* const ciphers : {"SHA1", "kRSA"}) {
+        auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+        raw_client client(TLS1_2_VERSION);
+        ASSERT_EQ(SSL_set_cipher_list(client.get(), ciphers), 1);
+        const auto shake = [](SSL* ssl) { return SSL_do_handshake(ssl); };
+        auto [accepted, shaken] = loop.run(
+            eddy::join(tls::accept(std::move(server_end), *world.server().build()), client.run(client_end, shake)));
+        EXPECT_FALSE(shaken.has_value());
+        ASSERT_FALSE(accepted.has_value());
+        EXPECT_EQ(accepted.error().message(), "no shared cipher");
+    }
+}
+
 /// Accepts tickets, and replaces each one that a client uses.
 SSL_TICKET_RETURN renew(SSL*, SSL_SESSION*, const unsigned char*, std::size_t, SSL_TICKET_STATUS status, void*) {
     const bool is_good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;

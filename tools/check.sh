@@ -389,13 +389,14 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
 # HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers. eddy::tls with other
-# implementations of TLS.
+# implementations of TLS, and with scanners.
 check_clients() {
     local programs=(mini_redis_server web_chat web_server web_socket https_server tls_peer)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
+    check_tls_scanners
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
@@ -413,6 +414,14 @@ check_clients() {
         EDDY_DRIVER=$driver tests/clients/run_tls.sh build/release/tests/clients/tls_peer || status=$?
         ((status == 0 || status == 77)) || die "a connection to another implementation of TLS differs on $driver; see above"
     done
+}
+
+check_tls_scanners() {
+    command -v testssl >/dev/null || need testssl.sh
+    local python=build/clients/sslyze sslyze=() status=0
+    if python3 -m venv "$python" && "$python/bin/pip" install -q --upgrade sslyze; then sslyze=("$python/bin/sslyze"); fi
+    python3 tests/clients/tls_scanners.py build/release/examples "${sslyze[@]}" || status=$?
+    ((status == 0 || status == 77)) || die "a scanner for TLS servers has a finding; see above"
 }
 
 # Go modules have h2spec up to this version.

@@ -272,6 +272,11 @@ result<ssl_context_owner> tls_server_context::make_context(const tls::identity& 
     auto made = make_plain_context(TLS_server_method(), settings_.min_version_);
     if (!made) return made;
     SSL_CTX& context = **made;
+    // For TLS 1.2: only ciphers with forward secrecy and authenticated encryption. TLS 1.3 has no others. All clients
+    // of the last ten years have one of them.
+    if (SSL_CTX_set_cipher_list(&context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) {
+        return std::unexpected(take_openssl_error());
+    }
     if (const auto used = use_identity(context, tls_access::get(own)); !used) return std::unexpected(used.error());
     // SAFETY: the callbacks read the set as const. A connection keeps it alive.
     auto* const set = const_cast<tls_server_identities*>(&all);

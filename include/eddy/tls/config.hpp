@@ -114,7 +114,8 @@ private:
 };
 
 /// Builds a server_config. By default, it uses TLS 1.2 or 1.3, issues session tickets, requests no client certificates,
-/// and limits a handshake to 10 s. Renegotiation is refused.
+/// and limits a handshake to 10 s. Renegotiation is refused. With TLS 1.2, only ciphers with forward secrecy and
+/// authenticated encryption are used: ECDHE with AES-GCM or ChaCha20-Poly1305.
 /// Thread safety: one thread at a time.
 class EDDY_API server_builder {
 public:
