@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/prelude.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/test/run_paused.hpp>
 
 #include <gtest/gtest.h>
@@ -13,9 +15,11 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <support/executors.hpp>
 #include <support/net.hpp>
 #include <support/serve.hpp>
 
@@ -201,6 +205,41 @@ TEST(NetServe, ConnectionLostBeforeAcceptDoesNotEndServe) {
         ASSERT_TRUE(done) << done.error().message();
         EXPECT_EQ(done->accepted, 1u);
     }
+}
+
+// The listener waits until a connection has ended, so one poll of the server removes it and accepts again.
+TEST(NetServe, ConnectionThatEndsDuringAcceptsMakesRoom) {
+    auto pool = eddy::runtime::builder().worker_threads(1).build().value();
+    const auto inside = pool.enter();
+    support::async_gate end_first;
+    std::function<std::size_t()> wakes;
+    std::size_t wakes_before = 0;
+    int calls = 0;
+    const auto says = [&](int call) -> scripted_listener::answer {
+        using result = eddy::result<scripted_listener::accepted_type>;
+        ++calls;
+        if (call == 1) return eddy::not_ready;
+        if (call % 2 == 0) {
+            wakes_before = wakes();
+            return result(scripted_listener::connection(call));
+        }
+        while (wakes() == wakes_before) std::this_thread::yield();
+        if (call == 3) return eddy::not_ready;
+        return result(std::unexpect, std::make_error_code(std::errc::not_supported));
+    };
+    const auto handler = [&](unix_stream, int number) -> eddy::task<void> {
+        if (number == 0) co_await end_first.wait();
+    };
+    eddy::test::by_hand server(serve(scripted_listener(says), handler));
+    wakes = [&server] { return server.wakes(); };
+    eddy::test::assert_pending(server.poll());
+    EXPECT_EQ(calls, 2);
+    eddy::test::assert_pending(server.poll());
+    EXPECT_EQ(calls, 6);
+    end_first.open();
+    auto done = server.poll();
+    for (; !done; done = server.poll()) std::this_thread::yield();
+    EXPECT_EQ(done->error(), std::errc::not_supported);
 }
 
 // ---- Errors of handlers ----

@@ -18,12 +18,15 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
 #include <eddy/future/join_all.hpp>
+#include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
@@ -365,6 +368,57 @@ TEST(Signal, StreamEndsWithLoop) {
     }
     by_hand next(left->next());
     EXPECT_FALSE(eddy::test::assert_ready(next.poll()).has_value());
+}
+
+TEST(Signal, CtrlCEndsWithLoop) {
+    by_hand stop(signal::ctrl_c());
+    {
+        eddy::core core;
+        core.run(eddy::poll_fn([&](eddy::context&) {
+            assert_pending(stop.poll());
+            return eddy::poll_result<void>::ready();
+        }));
+    }
+    EXPECT_EQ(eddy::test::assert_ready(stop.poll()).error(), errc::runtime_shutdown);
+}
+
+TEST(Signal, StreamsNeedDescriptors) {
+    eddy::core core;
+    const auto listen = []() -> eddy::task<bool> {
+        constexpr auto shortage = std::errc::too_many_files_open;
+        {
+            const support::descriptor_limit none(0);
+            EXPECT_EQ(signal::stream(kind(SIGUSR1)).error(), shortage);
+            EXPECT_EQ(signal::shutdown_token().error(), shortage);
+            const auto stopped = co_await signal::ctrl_c();
+            EXPECT_EQ(stopped.error(), shortage);
+        }
+        const support::descriptor_limit one(1);
+        EXPECT_EQ(signal::shutdown_token().error(), shortage);
+        co_return signal::stream(kind(SIGUSR1)).has_value();
+    };
+    EXPECT_TRUE(within(core, listen()));
+}
+
+TEST(Signal, LoopWithoutIoRefusesStreams) {
+    auto core = eddy::core::builder().enable_io(false).build().value();
+    core.run(eddy::poll_fn([](eddy::context&) {
+        EXPECT_EQ(signal::stream(kind(SIGUSR1)).error(), errc::io_disabled);
+        return eddy::poll_result<void>::ready();
+    }));
+}
+
+TEST(Signal, AssignedStreamReceivesTheSignalsOfTheOther) {
+    eddy::core core;
+    const auto receive = []() -> eddy::task<int> {
+        auto signals = signal::stream(kind(SIGUSR1)).value();
+        signals = signal::stream(kind(SIGUSR2)).value();
+        std::raise(SIGUSR1);
+        std::raise(SIGUSR2);
+        const auto received = co_await signals.next();
+        co_return received ? received->number() : 0;
+    };
+    EXPECT_EQ(within(core, receive()), SIGUSR2);
 }
 
 std::atomic<std::uint64_t> storm_signals{0};
