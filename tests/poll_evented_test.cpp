@@ -162,7 +162,7 @@ TEST(PollEvented, ConstructorThrowsTheErrorOfMake) {
             ADD_FAILURE() << "nothing was thrown";
         } catch (const std::system_error& e) {
             EXPECT_EQ(e.code(), std::errc::operation_not_permitted);
-            EXPECT_TRUE(std::string(e.what()).starts_with("eddy::io::async_fd: ")) << e.what();
+            EXPECT_TRUE(std::string(e.what()).starts_with("eddy::io::async_fd at " __FILE__ ":")) << e.what();
         }
         co_return;
     };
