@@ -271,6 +271,7 @@ TEST(MovedFrom, EndsOfAnMpscAreClosedAndHaveNoCounts) {
     EXPECT_EQ(tx.max_capacity(), 3u);
     EXPECT_EQ(tx.weak_count(), 1u);
     EXPECT_EQ(weak.strong_count(), 1u);
+    EXPECT_EQ(rx.sender_weak_count(), 1u);
     {
         const auto other_tx = std::move(tx);
         const auto other_weak = std::move(weak);
@@ -290,6 +291,8 @@ TEST(MovedFrom, EndsOfAnMpscAreClosedAndHaveNoCounts) {
 TEST(MovedFrom, EndsOfAnUnboundedMpscAreClosedAndHaveNoCounts) {
     auto [tx, rx] = eddy::sync::mpsc<int>::unbounded_channel();
     auto weak = tx.downgrade();
+    EXPECT_EQ(tx.weak_count(), 1u);
+    EXPECT_EQ(rx.sender_weak_count(), 1u);
     {
         const auto other_tx = std::move(tx);
         const auto other_weak = std::move(weak);
