@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -16,8 +17,10 @@
 
 #include <eddy/future/try.hpp>
 #include <eddy/future/yield_now.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/task/join_handle.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
@@ -336,6 +339,61 @@ TEST(SpawnBlockingStress, EveryJobRunsWhileThreadsStartAndEnd) {
     rt.block_on(main());
     rt.wait_until_idle();
     EXPECT_EQ(ran, 8 * rounds);
+}
+
+// ---- try_ of a task that threw ----
+
+eddy::task<int> throws_after_wait(const char* text) {
+    co_await eddy::yield_now();
+    throw std::runtime_error(text);
+}
+eddy::task<std::expected<int, eddy::join_error>> joined(eddy::join_handle<int> handle) { co_return co_await handle; }
+
+/// Awaits `work` by try_, and returns the text of the exception that the coroutine has caught.
+template <class F>
+eddy::task<eddy::result<std::string>> caught_from(F work) {
+    try {
+        const int value = co_await eddy::try_(std::move(work));
+        co_return std::to_string(value);
+    } catch (const std::runtime_error& e) {
+        co_return e.what();
+    }
+}
+
+eddy::task<eddy::result<std::string>> caught_from_expected(eddy::join_handle<int> handle) {
+    auto outcome = co_await handle;
+    co_return co_await caught_from(std::move(outcome));
+}
+
+/// The error of this coroutine is a join_error, so try_ passes it on.
+eddy::task<std::expected<int, eddy::join_error>> passes_on(eddy::join_handle<int> handle) {
+    const int value = co_await eddy::try_(handle);
+    co_return value;
+}
+
+TEST(TryOfTask, CoroutineCanCatchExceptionOfTask) {
+    eddy::core loop;
+    const auto main = []() -> eddy::task<void> {
+        auto throws = [] {
+            throw std::runtime_error("blocking");
+            return 1;
+        };
+        auto blocking = eddy::spawn_blocking(throws);
+        const auto first = co_await caught_from(std::move(blocking));
+        EXPECT_EQ(first, "blocking");
+        const auto second = co_await caught_from(joined(eddy::spawn(throws_after_wait("task"))));
+        EXPECT_EQ(second, "task");
+        const auto third = co_await caught_from_expected(eddy::spawn(throws_after_wait("expected")));
+        EXPECT_EQ(third, "expected");
+        const auto passed = co_await passes_on(eddy::spawn(throws_after_wait("passed on")));
+        EXPECT_FALSE(passed.error().is_cancelled());
+
+        auto cancelled = eddy::spawn(throws_after_wait("never"));
+        cancelled.abort();
+        const auto last = co_await caught_from(std::move(cancelled));
+        EXPECT_EQ(last.error(), eddy::errc::task_cancelled);
+    };
+    loop.run(main());
 }
 
 }  // namespace

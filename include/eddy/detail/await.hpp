@@ -125,6 +125,37 @@ inline constexpr bool is_entered<task<T>> = true;
 template <class T>
 inline constexpr bool is_entered<boxed_future<T>> = true;
 
+/// Whether an error of type `E` may be the exception of a task, which has no error code: a join_error, unless the
+/// coroutine's own errors are join_errors.
+template <class E, class To>
+inline constexpr bool may_rethrow =
+    !std::is_convertible_v<E, To> && requires(const E& error) { error.rethrow(), error.to_error_code(); };
+
+/// Returns whether `outcome` contains an error with which `try_` ends a coroutine whose output is `Out`. The exception
+/// of a task does not end it: throw_if_rethrown() throws it in the coroutine, which may catch it.
+template <class Out, class X>
+bool ends_coroutine(const X& outcome) noexcept {
+    if (outcome.has_value()) return false;
+    if constexpr (may_rethrow<typename X::error_type, typename Out::error_type>) {
+        try {
+            static_cast<void>(outcome.error().to_error_code());
+        } catch (...) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Throws the exception of a task that `outcome` contains.
+/// Preconditions: ends_coroutine<Out>(outcome) is false.
+template <class Out, class X>
+void throw_if_rethrown(const X& outcome) {
+    if constexpr (may_rethrow<typename X::error_type, typename Out::error_type>) {
+        if (!outcome.has_value()) [[unlikely]]
+            outcome.error().rethrow();
+    }
+}
+
 /// Ends the coroutine `awaiting`, whose output is `Out`, with the error in `outcome`. If the conversion of the error
 /// throws, the coroutine ends with that exception. With `Checks`, the location is recorded: see error_trail.hpp.
 template <class Out, bool Checks = false, class Outcome>
@@ -147,7 +178,7 @@ template <class Out, class In, bool Checks = false>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     // SAFETY: only try_task_awaiter<Out, In, Checks> installs this function, in its own slot<In>.
     auto& outcome = static_cast<slot<In>&>(from);
-    if (!outcome.has_value() || outcome.value().has_value()) return false;
+    if (!outcome.has_value() || !ends_coroutine<Out>(outcome.value())) return false;
     end_with_error<Out, Checks>(awaiting, std::move(outcome.value()), true);
     return true;
 }
@@ -191,13 +222,14 @@ public:
     bool await_ready() {
         this->outcome_.propagate = &propagate_error<Out, In, Checks>;
         if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
-        return !this->outcome_.has_value() || this->outcome_.value().has_value();
+        return !this->outcome_.has_value() || !ends_coroutine<Out>(this->outcome_.value());
     }
     void await_suspend(const auto&) noexcept {
         if (this->outcome_.frame_is != slot_base::fate::running)
             end_with_error<Out, Checks>(this->awaiting_, std::move(this->outcome_.value()), true);
     }
     awaited_type await_resume() {
+        throw_if_rethrown();
         if constexpr (std::is_void_v<awaited_type>) {
             static_cast<void>(this->outcome_.take(source_location_of(this->awaiting_.where)));
         } else {
@@ -207,7 +239,13 @@ public:
     [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
         requires must_be_used<awaited_type>
     {
+        throw_if_rethrown();
         return *this->outcome_.take(source_location_of(this->awaiting_.where));
+    }
+
+private:
+    void throw_if_rethrown() {
+        if (this->outcome_.has_value()) detail::throw_if_rethrown<Out>(this->outcome_.value());
     }
 };
 
@@ -280,18 +318,23 @@ private:
         if constexpr (!tries) {
             return polled_.take(source_location_of(awaiting_.where));
         } else if constexpr (std::is_void_v<awaited_type>) {
+            throw_if_rethrown();
             static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
         } else {
+            throw_if_rethrown();
             return awaited_type(*polled_.take(source_location_of(awaiting_.where)));
         }
     }
 
     bool failed() noexcept {
         if constexpr (tries) {
-            return polled_.has_value() && !polled_.value().has_value();
+            return polled_.has_value() && ends_coroutine<Out>(polled_.value());
         } else {
             return false;
         }
+    }
+    void throw_if_rethrown() {
+        if (polled_.has_value()) detail::throw_if_rethrown<Out>(polled_.value());
     }
 
     bool poll(context& cx) noexcept {
@@ -359,14 +402,16 @@ public:
 
     expected_awaiter(frame& awaiting, In outcome) noexcept : awaiting_(awaiting), outcome_(static_cast<In>(outcome)) {}
 
-    bool await_ready() const noexcept { return outcome_.has_value(); }
+    bool await_ready() const noexcept { return !ends_coroutine<Out>(outcome_); }
     void await_suspend(const auto&) noexcept { end_with_error<Out, Checks>(awaiting_, static_cast<In>(outcome_)); }
     awaited_type await_resume() {
+        throw_if_rethrown<Out>(outcome_);
         if constexpr (!std::is_void_v<awaited_type>) return *static_cast<In>(outcome_);
     }
     [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
         requires must_be_used<awaited_type>
     {
+        throw_if_rethrown<Out>(outcome_);
         return *static_cast<In>(outcome_);
     }
 

@@ -84,6 +84,7 @@ inline constexpr bool is_try<try_expression<X>> = true;
 ///
 /// Errors: the error converts to the coroutine's error type by `convert_error`: implicitly, by `make_error_code`, or by
 /// the error's to_error_code(). For example, `time::elapsed` becomes `errc::timed_out`.
+/// The exception of a task, from `try_(handle)`, has no error code: it is thrown in the coroutine, which may catch it.
 /// If the value is an `expected` itself, for example the `result` of a task that was spawned, it must be used: write
 /// `co_await try_(co_await try_(handle))`. Clang and GCC 16 warn if it is discarded.
 /// Cancel safety: that of the future.
