@@ -389,6 +389,20 @@ TEST(Core, SpinningChecksTheDriverSeveralTimes) {
     lively.turn(0ms);
 }
 
+// A thread that sleeps switches voluntarily, a thread that spins does not.
+TEST(Core, SpinningIsPartOfTheLimitOfATurn) {
+    auto loop = eddy::core::builder().spin_before_sleep(1h).build().value();
+    loop.turn(1ms);
+    const auto sleeps = [] {
+        rusage used{};
+        EXPECT_EQ(::getrusage(RUSAGE_THREAD, &used), 0);
+        return used.ru_nvcsw;
+    };
+    const auto before = sleeps();
+    loop.turn(10ms);
+    EXPECT_EQ(sleeps(), before);
+}
+
 // These loops would spin for an hour. Timers, other threads and received bytes must end the spinning.
 TEST(Core, TimersThreadsAndSocketsEndSpinning) {
     for (const bool has_io : {true, false}) {
