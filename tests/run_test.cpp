@@ -179,6 +179,15 @@ TEST(RunErrorTrail, BeginsAtAwaitOfSpawnedTask) {
     EXPECT_EQ(trail_of(main()), at(begin + 4));
 }
 
+TEST(RunErrorTrail, OmitsFilesOfTheLibrary) {
+    constexpr int begin = __LINE__;
+    const auto main = []() -> eddy::task<eddy::result<void>> {
+        co_await eddy::try_(eddy::net::tcp_stream::connect(support::closed_addr()));
+        co_return {};
+    };
+    EXPECT_EQ(trail_of(main()), at(begin + 2));
+}
+
 TEST(RunErrorTrail, NamesCoReturnOfMain) {
     constexpr int begin = __LINE__;
     const auto main = []() -> eddy::task<eddy::result<void>> {

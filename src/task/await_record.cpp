@@ -19,6 +19,7 @@
 
 #include "runtime/run_task.hpp"
 #include "sys/static_mutex.hpp"
+#include "task/is_in_library.hpp"
 #include "task/readable_name.hpp"
 
 namespace eddy::detail {
@@ -59,20 +60,6 @@ std::string text_of(call_site where) {
 /// Returns words about the spawn of a task, or nothing if it is unknown.
 std::string task_text(call_site spawned_at) {
     return spawned_at == nullptr ? "" : " in the task spawned " + text_of(spawned_at);
-}
-
-/// Returns the part of `path` before `end`. Empty if the path does not end with it.
-std::string_view folder_before(std::string_view path, std::string_view end) noexcept {
-    return path.ends_with(end) ? path.substr(0, path.size() - end.size()) : std::string_view();
-}
-
-/// Returns whether `where` is in a header or a source file of the library. `header` is a location in await_record.hpp,
-/// by the path that the same compilation uses.
-bool is_in_library(call_site where, call_site header) noexcept {
-    const std::string_view file = source_location_of(where).file_name();
-    const auto is_below = [&](std::string_view folder) { return !folder.empty() && file.starts_with(folder); };
-    return is_below(folder_before(source_location_of(header).file_name(), "detail/await_record.hpp")) ||
-           is_below(folder_before(std::source_location::current().file_name(), "task/await_record.cpp"));
 }
 
 acquired_record& acquired_record_of(const void* object) noexcept {
@@ -225,7 +212,7 @@ void await_record::print() {
             if (!one->is_first_) continue;
             // The coroutines that await this one are suspended, so their frames do not change.
             const frame* at = one->awaiting_;
-            while (at != nullptr && is_in_library(at->where, one->library_)) at = at->parent;
+            while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp")) at = at->parent;
             const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
             ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
         }

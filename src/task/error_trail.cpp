@@ -8,6 +8,7 @@
 #include <eddy/detail/virtual_stack.hpp>
 
 #include "sys/static_mutex.hpp"
+#include "task/is_in_library.hpp"
 #include "task/readable_name.hpp"
 
 namespace eddy::detail {
@@ -19,7 +20,7 @@ constinit error_trail* first_trail = nullptr;
 
 }  // namespace
 
-error_trail::error_trail(const frame* root) noexcept : root_(root) {
+error_trail::error_trail(const frame* root, call_site header) noexcept : root_(root), header_(header) {
     if (root_ == nullptr) return;
     const std::lock_guard guard(trails_lock);
     next_ = first_trail;
@@ -39,6 +40,7 @@ std::string error_trail::text() const {
     std::string lines;
     if (awaiting_ != nullptr) return lines;  // a task has handled the last error
     for (std::size_t i = 0; i < size_; ++i) {
+        if (is_in_library(places_[i], header_, "detail/error_trail.hpp")) continue;
         const std::source_location where = source_location_of(places_[i]);
         lines += "\n  at ";
         lines += where.file_name();

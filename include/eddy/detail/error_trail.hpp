@@ -18,14 +18,15 @@ struct frame;
 /// Thread safety: the root may be polled on any thread. The destructor and text() are called after the root has ended.
 class EDDY_API error_trail {
 public:
-    /// Collects the errors of the virtual stack with the root `root`. With null, it collects nothing.
-    explicit error_trail(const frame* root) noexcept;
+    /// Collects the errors of the virtual stack with the root `root`. With null, it collects nothing. `header` is any
+    /// location in this file.
+    error_trail(const frame* root, call_site header) noexcept;
     error_trail(const error_trail&) = delete;
     error_trail& operator=(const error_trail&) = delete;
     ~error_trail();
 
     /// Returns one line for each location, innermost first: "\n  at main.cpp:12 in fetch()". Empty if the locations are
-    /// unknown.
+    /// unknown. Omits locations in files of eddy.
     [[nodiscard]] std::string text() const;
 
     /// Records that an error ends the coroutine `ended` at `where`. `from_child` is whether the error may be the output
@@ -34,6 +35,7 @@ public:
 
 private:
     const frame* root_;
+    call_site header_;
     const frame* awaiting_ = nullptr;  // the coroutine that awaits the last one; null if that was the root
     std::array<call_site, 16> places_{};
     std::size_t size_ = 0;
@@ -50,7 +52,7 @@ struct main_trail {
 template <>
 struct main_trail<true> {
     template <class F>
-    explicit main_trail(const F& main) noexcept : trail(root_of(main)) {}
+    explicit main_trail(const F& main) noexcept : trail(root_of(main), EDDY_HERE) {}
     [[nodiscard]] std::string text() const { return trail.text(); }
 
     error_trail trail;
