@@ -10,6 +10,7 @@
 
 #include "driver/poll.hpp"
 #include "io/scheduled_io.hpp"
+#include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::detail {
@@ -17,6 +18,8 @@ namespace eddy::detail {
 void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 
 void report_failure_here(unread_failure, const std::source_location&, std::string_view) noexcept {}
+
+call_site spawn_site_here() noexcept { return nullptr; }
 
 void free_stream(scheduled_io&) noexcept {}
 

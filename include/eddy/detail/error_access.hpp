@@ -4,6 +4,7 @@
 #include <expected>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 // The exception of value() for outcomes with an error class of the library: its text contains the error. The text of
@@ -14,7 +15,7 @@ namespace eddy::detail {
 /// Whether std::expected<T, E>::value() throws an exception with the text of the error. The headers of the error
 /// classes set it.
 template <class E>
-inline constexpr bool explains_access = false;
+struct explains_access : std::false_type {};
 
 /// Returns the text of an error of the library.
 template <class E>
@@ -31,7 +32,7 @@ std::string text_of_error(const E& error) {
 }  // namespace eddy::detail
 
 template <class E>
-    requires eddy::detail::explains_access<E>
+    requires eddy::detail::explains_access<E>::value
 class std::bad_expected_access<E> : public std::bad_expected_access<void> {
 public:
     /// Implements the class of the standard.

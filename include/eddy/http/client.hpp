@@ -207,5 +207,9 @@ private:
 
 }  // namespace eddy::http
 
+namespace eddy::detail {
+
 template <>
-inline constexpr bool eddy::detail::explains_access<eddy::http::client_error> = true;
+struct explains_access<eddy::http::client_error> : std::true_type {};
+
+}  // namespace eddy::detail

@@ -567,5 +567,9 @@ private:
 
 }  // namespace eddy::sync
 
+namespace eddy::detail {
+
 template <>
-inline constexpr bool eddy::detail::explains_access<eddy::sync::broadcast_error> = true;
+struct explains_access<eddy::sync::broadcast_error> : std::true_type {};
+
+}  // namespace eddy::detail

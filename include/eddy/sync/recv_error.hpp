@@ -30,5 +30,9 @@ enum class try_recv_error {
 
 }  // namespace eddy::sync
 
+namespace eddy::detail {
+
 template <>
-inline constexpr bool eddy::detail::explains_access<eddy::sync::recv_error> = true;
+struct explains_access<eddy::sync::recv_error> : std::true_type {};
+
+}  // namespace eddy::detail

@@ -308,5 +308,9 @@ inline std::expected<semaphore::permit, acquire_error> semaphore::blocking_acqui
 
 }  // namespace eddy::sync
 
+namespace eddy::detail {
+
 template <>
-inline constexpr bool eddy::detail::explains_access<eddy::sync::acquire_error> = true;
+struct explains_access<eddy::sync::acquire_error> : std::true_type {};
+
+}  // namespace eddy::detail

@@ -81,7 +81,11 @@ public:
 
 }  // namespace eddy::sync
 
+namespace eddy::detail {
+
 template <class T>
-inline constexpr bool eddy::detail::explains_access<eddy::sync::send_error<T>> = true;
+struct explains_access<eddy::sync::send_error<T>> : std::true_type {};
 template <class T>
-inline constexpr bool eddy::detail::explains_access<eddy::sync::send_timeout_error<T>> = true;
+struct explains_access<eddy::sync::send_timeout_error<T>> : std::true_type {};
+
+}  // namespace eddy::detail

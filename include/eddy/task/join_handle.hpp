@@ -266,8 +266,8 @@ public:
     explicit marked_join_handle(joinable& task) noexcept : join_handle<T>(task) {}
 };
 
+template <>
+struct explains_access<join_error> : std::true_type {};
+
 }  // namespace detail
 }  // namespace eddy
-
-template <>
-inline constexpr bool eddy::detail::explains_access<eddy::join_error> = true;

@@ -170,5 +170,9 @@ auto timeout(F&& work, std::chrono::duration<Rep, Period>) {
 
 }  // namespace eddy::time
 
+namespace eddy::detail {
+
 template <>
-inline constexpr bool eddy::detail::explains_access<eddy::time::elapsed> = true;
+struct explains_access<eddy::time::elapsed> : std::true_type {};
+
+}  // namespace eddy::detail
