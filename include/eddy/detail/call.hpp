@@ -46,12 +46,12 @@ struct outcome_of<R> : std::type_identity<output_t<R>> {};
 
 /// Calls `f` without arguments, with `value`, or with the parts of `value`.
 template <class Fn>
-auto call(Fn&& f) {
+auto call_with(Fn&& f) {
     return std::invoke(std::forward<Fn>(f));
 }
 
 template <class Fn, class V>
-auto call(Fn&& f, V&& value) {
+auto call_with(Fn&& f, V&& value) {
     if constexpr (std::is_invocable_v<Fn, V>) {
         return std::invoke(std::forward<Fn>(f), std::forward<V>(value));
     } else {
@@ -61,14 +61,14 @@ auto call(Fn&& f, V&& value) {
 
 template <class Fn, class V>
 struct call_result {
-    using type = decltype(detail::call(std::declval<Fn>(), std::declval<V>()));
+    using type = decltype(detail::call_with(std::declval<Fn>(), std::declval<V>()));
 };
 template <class Fn>
 struct call_result<Fn, void> {
-    using type = decltype(detail::call(std::declval<Fn>()));
+    using type = decltype(detail::call_with(std::declval<Fn>()));
 };
 
-/// The return type of call(), decayed.
+/// The return type of call_with(), decayed.
 /// Preconditions: takes<Fn, V>.
 template <class Fn, class V>
 using call_result_t = typename call_result<Fn, V>::type;
@@ -78,9 +78,9 @@ template <class V, class Fn, class Stored>
 stored_t<call_result_t<Fn, V>> call_stored(Fn&& f, Stored&& value) {
     const auto invoke = [&] {
         if constexpr (std::is_void_v<V>) {
-            return detail::call(std::forward<Fn>(f));
+            return detail::call_with(std::forward<Fn>(f));
         } else {
-            return detail::call(std::forward<Fn>(f), std::forward<Stored>(value));
+            return detail::call_with(std::forward<Fn>(f), std::forward<Stored>(value));
         }
     };
     if constexpr (std::is_void_v<call_result_t<Fn, V>>) {

@@ -161,10 +161,10 @@ public:
     template <class Fn, class... V>
     void start(Fn& f, V&&... value) {
         if constexpr (std::is_void_v<R>) {
-            detail::call(f, std::forward<V>(value)...);
+            detail::call_with(f, std::forward<V>(value)...);
             returned_.emplace();
         } else {
-            returned_.emplace(detail::call(f, std::forward<V>(value)...));
+            returned_.emplace(detail::call_with(f, std::forward<V>(value)...));
         }
     }
 

@@ -170,14 +170,14 @@ private:
         auto next = items_.poll_next(cx);
         if (!next || !next->has_value()) return false;
         if constexpr (!detail::is_expected<item>) {
-            running_.push(detail::call(*f_, **std::move(next)));
+            running_.push(detail::call_with(*f_, **std::move(next)));
         } else {
             if (!**next) {
                 outcome_.emplace(std::unexpect, std::move(**next).error());
             } else if constexpr (std::is_void_v<typename item::value_type>) {
-                running_.push(detail::call(*f_));
+                running_.push(detail::call_with(*f_));
             } else {
-                running_.push(detail::call(*f_, *std::move(**next)));
+                running_.push(detail::call_with(*f_, *std::move(**next)));
             }
         }
         return true;

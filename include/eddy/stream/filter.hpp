@@ -143,7 +143,7 @@ public:
             auto next = this->items_.poll_next(cx);
             if (!next) return not_ready;
             if (!next->has_value()) return std::nullopt;
-            std::optional<item_type> made = detail::call(f_, **std::move(next));
+            std::optional<item_type> made = detail::call_with(f_, **std::move(next));
             if (made) return made;
             is_over_ = true;
         }
