@@ -180,7 +180,10 @@ void fatal_error(std::string_view text) noexcept {
 }
 
 void assertion_failed(const char* expression, const char* text, std::source_location where) noexcept {
-    std::fprintf(stderr, "eddy: internal error at %s:%u: %s (%s)\n", where.file_name(), where.line(), text, expression);
+    std::fprintf(stderr,
+                 "eddy: internal error at %s:%u: %s (%s). The program has used an object of eddy that was destroyed or "
+                 "moved, which AddressSanitizer finds, or eddy has a bug\n",
+                 where.file_name(), where.line(), text, expression);
     std::abort();
 }
 

@@ -39,7 +39,9 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
 }
 
 [[noreturn]] void destroyed_by_child() noexcept {
-    fatal_misuse("a scope or task_owner was destroyed by one of its own children, which would wait for itself");
+    fatal_misuse(
+        "a scope or task_owner was destroyed by one of its own children, which would wait for itself: destroy it in a "
+        "task that is not one of its children");
 }
 
 }  // namespace
