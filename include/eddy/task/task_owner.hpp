@@ -112,7 +112,8 @@ private:
 ///
 /// No task of the owner uses the object after the owner's destructor has returned. The destructor destroys the tasks.
 /// It blocks this thread while one of them is being polled on another thread. To avoid this wait, and to let the tasks
-/// end gracefully (poll_cancel()), await close() before the destructor. To let the tasks run to their end, await wait().
+/// end gracefully (poll_cancel()), await close() before the destructor. To let the tasks run to their end, await
+/// wait().
 ///
 /// The destructor does not wait for tasks that the owner's tasks have started: the connections of net::serve(), the
 /// tasks of a join_set, and spawned tasks. On a runtime with several workers, they may use the object after the
