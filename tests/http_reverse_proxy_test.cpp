@@ -32,7 +32,13 @@ public:
     }
 
     [[nodiscard]] const std::string& addr() const noexcept { return addr_; }
-    void kill() { process_.reset(); }
+    /// Ends the server, and waits until connections are refused: the kernel may close a listener in a ring later.
+    void kill() {
+        process_.reset();
+        constexpr int refused = 7;
+        for (int i = 0; i < 1000 && support::curl({"http://" + addr_ + "/"}).code != refused; ++i) {
+        }
+    }
     void start_again() { start(addr_); }
 
 private:
