@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares the table of tests/http_corpus.py with h11 (from PyPI), Node and Go, as far as they are installed.
+# Compares the table of tests/http_corpus.py with h11 (from PyPI), Node, Go, nginx and HAProxy, as far as they are
+# installed.
 # Exits with 1 if two of them frame a request differently that eddy accepts, and with 77 if one of them is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -23,5 +24,12 @@ if command -v go >/dev/null && go build -o "$cache/http_corpus" http_corpus/main
 else
     skip "Go is not installed"
 fi
+for proxy in nginx haproxy; do
+    if PATH=$PATH:/usr/sbin command -v "$proxy" >/dev/null; then
+        peers+=("$proxy" "python3 http_corpus/proxied.py $proxy")
+    else
+        skip "$proxy is not installed"
+    fi
+done
 PYTHONDONTWRITEBYTECODE=1 python3 http_corpus/compare.py "${peers[@]}"
 exit "$((skipped ? 77 : 0))"
