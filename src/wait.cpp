@@ -3,7 +3,10 @@
 #include <eddy/runtime/wait.hpp>
 
 #include <cstdint>
+#include <mutex>
+#ifndef EDDY_NO_THREADS
 #include <thread>
+#endif
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
@@ -51,7 +54,11 @@ public:
 
 private:
     // About 5 us, which is the cost of a wake-up. Zero on a single processor, where no other thread can run meanwhile.
+#ifdef EDDY_NO_THREADS
+    static constexpr int spin_limit = 0;
+#else
     static inline const int spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
+#endif
 
     mutex lock_;
     condition_variable condition_;

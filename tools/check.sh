@@ -6,7 +6,7 @@ stages=(lists test explore asan tsan)
 # These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
 stages_beside=(docs format headers compilers package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package abi counts tidy fuzz soak cross clients)
+all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package abi counts tidy no_threads fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -228,6 +228,9 @@ check_gcc() {
     run_tests gcc -LE explore
     run_tests gcc --driver poll -L '^poll$'
 }
+
+# Only with --all. The library without threads, and the tests that need none.
+check_no_threads() { build_and_test no_threads; }
 
 # Only with --all. All tests with Clang -O0, each file compiled separately, and Clang's messages for code that must not
 # compile.

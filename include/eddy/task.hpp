@@ -15,9 +15,12 @@
 #include <eddy/task/join_set.hpp>    // many tasks, joined as they end
 #include <eddy/task/scope.hpp>       // child tasks that may use their parent's locals
 
-#include <eddy/task/local_pool.hpp>        // threads with an event loop each, for tasks that stay on their thread
 #include <eddy/task/local_set.hpp>         // tasks that never run at the same time: local_set, spawn_local
 #include <eddy/task/print_awaits.hpp>      // where tasks wait, for programs that hang
 #include <eddy/task/task_local.hpp>        // values that belong to a task
 #include <eddy/task/task_owner.hpp>        // background tasks of an object
 #include <eddy/task/unobserved_error.hpp>  // errors of tasks whose handle was dropped
+
+#ifndef EDDY_NO_THREADS
+#include <eddy/task/local_pool.hpp>  // threads with an event loop each, for tasks that stay on their thread
+#endif

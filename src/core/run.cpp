@@ -10,8 +10,8 @@ namespace eddy::detail {
 
 void print_error(const std::string& text) noexcept { std::fprintf(stderr, "Error: %s\n", text.c_str()); }
 
-std::optional<runtime> make_runtime_or_print() try {
-    return std::optional<runtime>(std::in_place);
+std::optional<main_executor> make_main_executor_or_print() try {
+    return std::optional<main_executor>(std::in_place);
 } catch (const std::system_error& error) {
     print_error(error.what());
     return std::nullopt;

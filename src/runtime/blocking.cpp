@@ -7,6 +7,8 @@
 
 #include <eddy/detail/atomic.hpp>
 
+#include "runtime/blocking_pool.hpp"
+
 namespace eddy::detail {
 namespace {
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "runtime/blocking_pool.hpp"
+#include <eddy/result.hpp>
+
+#include "runtime/blocking_job.hpp"
 
 namespace eddy::detail {
 

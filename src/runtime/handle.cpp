@@ -90,5 +90,13 @@ spawn_target current_spawn_target(const char* what, const char* instead, std::so
     return {here.core, here.pool};
 }
 
+void check_may_block(const char* what, std::source_location where) {
+    if (!this_thread.runs_tasks()) return;
+    throw nested_runtime(std::string(what) +
+                             "() was called inside a runtime, whose thread it would block: await the future instead, "
+                             "or call it in spawn_blocking or on a separate thread",
+                         where);
+}
+
 }  // namespace detail
 }  // namespace eddy

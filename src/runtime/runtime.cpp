@@ -114,14 +114,6 @@ void runtime_ended::wait(std::source_location where) {
 
 namespace detail {
 
-void check_may_block(const char* what, std::source_location where) {
-    if (!this_thread.runs_tasks()) return;
-    throw nested_runtime(std::string(what) +
-                             "() was called inside a runtime, whose thread it would block: await the future instead, "
-                             "or call it in spawn_blocking or on a separate thread",
-                         where);
-}
-
 void check_may_block(const pool& shared, const char* what, std::source_location where) {
     if (shared.is_in_child()) {
         throw misuse(std::string(what) +

@@ -24,7 +24,7 @@ constexpr int tries = 8;
 /// continues to wait.
 void wait_or_warn(condition_variable& left, std::unique_lock<mutex>& guard, [[maybe_unused]] bool& has_warned,
                   [[maybe_unused]] call_site at) {
-#ifndef EDDY_EXPLORE
+#if !defined(EDDY_EXPLORE) && !defined(EDDY_NO_THREADS)
     constexpr std::chrono::seconds patience(2);
     if (!has_warned && left.wait_for(guard, patience) == std::cv_status::no_timeout) return;
     if (!std::exchange(has_warned, true)) {

@@ -2,9 +2,15 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
+#ifndef EDDY_NO_THREADS
+#include <condition_variable>
 #include <thread>
+#else
+#include <chrono>
+
+#include <eddy/detail/export.hpp>
+#endif
 
 #ifdef EDDY_EXPLORE
 #include "explore/types.hpp"
@@ -15,6 +21,12 @@
 // because TSan does not model it.
 namespace eddy::detail {
 
+#ifdef EDDY_NO_THREADS
+/// Reports a wait that cannot end, and ends the process.
+[[noreturn]] EDDY_API void wait_without_threads() noexcept;
+EDDY_API void sleep_without_threads(std::chrono::nanoseconds time) noexcept;
+#endif
+
 #ifdef EDDY_EXPLORE
 template <class T>
 using atomic = explore::atomic<T>;
@@ -22,6 +34,34 @@ using explore::condition_variable;
 using explore::mutex;
 /// Lets other threads run, in a spin loop.
 inline void yield_thread() noexcept { explore::yield(); }
+#elif defined(EDDY_NO_THREADS)
+template <class T>
+using atomic = std::atomic<T>;
+/// A lock that the only thread always gets.
+class mutex {
+public:
+    constexpr mutex() noexcept = default;
+    mutex(const mutex&) = delete;
+    mutex& operator=(const mutex&) = delete;
+
+    void lock() noexcept {}
+    [[nodiscard]] bool try_lock() noexcept { return true; }
+    void unlock() noexcept {}
+};
+/// A condition that only another thread could make true. So a wait without a limit would never end.
+class condition_variable {
+public:
+    void notify_one() noexcept {}
+    void notify_all() noexcept {}
+    void wait(auto&) noexcept { wait_without_threads(); }
+    void wait(auto&, auto is_true) {
+        if (!is_true()) wait_without_threads();
+    }
+    void wait_for(auto&, std::chrono::nanoseconds limit, auto is_true) {
+        if (!is_true()) sleep_without_threads(limit);
+    }
+};
+inline void yield_thread() noexcept {}
 #else
 template <class T>
 using atomic = std::atomic<T>;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#ifdef EDDY_NO_THREADS
+#error \
+    "this eddy was built without threads (EDDY_NO_THREADS): use eddy::core or eddy::run instead of eddy::background_reactor"
+#endif
+
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>

@@ -16,7 +16,11 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
+#ifdef EDDY_NO_THREADS
+#include <eddy/runtime/core.hpp>
+#else
 #include <eddy/runtime/runtime.hpp>
+#endif
 
 namespace eddy {
 
@@ -25,8 +29,25 @@ namespace detail {
 /// Prints `Error: <text>` on standard error.
 EDDY_API void print_error(const std::string& text) noexcept;
 
-/// Makes a runtime. If that fails, prints the reason and returns nullopt.
-[[nodiscard]] EDDY_API std::optional<runtime> make_runtime_or_print();
+#ifdef EDDY_NO_THREADS
+/// The event loop that run() uses in a build without threads.
+class main_executor {
+public:
+    template <class F>
+    auto block_on(F&& main, std::source_location where) {
+        return loop_.run(std::forward<F>(main), where);
+    }
+    void wait_until_idle() { loop_.run_until_idle(); }
+
+private:
+    core loop_;
+};
+#else
+using main_executor = runtime;
+#endif
+
+/// Makes the executor of run(). If that fails, prints the reason and returns nullopt.
+[[nodiscard]] EDDY_API std::optional<main_executor> make_main_executor_or_print();
 
 /// Prints an error that has a text, followed by `trail`: an error code, an error class of the library, an exception's
 /// what(), or a string. Does nothing for other types.
@@ -58,7 +79,8 @@ int exit_code(const T& value) {
 
 }  // namespace detail
 
-/// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main():
+/// Runs a future in a new runtime with one worker for each processor (without threads: on an event loop), and returns
+/// the exit code for main():
 ///     int main() { return eddy::run(async_main()); }
 /// `main` is a future, or a function without parameters that returns one, for example a lambda that is a coroutine. It
 /// is called before the runtime is made.
@@ -90,23 +112,23 @@ int run(F&& main, std::source_location where = std::source_location::current()) 
         return run(std::invoke(main), where);
     } else if constexpr (is_future) {
         detail::check_may_block("eddy::run", where);
-        const auto pool = detail::make_runtime_or_print();
-        if (!pool) return 1;
+        auto executor = detail::make_main_executor_or_print();
+        if (!executor) return 1;
         using output = output_t<F>;
         if constexpr (std::is_void_v<output>) {
-            pool->block_on(std::forward<F>(main), where);
-            pool->wait_until_idle();
+            executor->block_on(std::forward<F>(main), where);
+            executor->wait_until_idle();
             return 0;
         } else {
             const detail::main_trail<Checks && detail::is_expected<output>> trail(main);
-            const output answer = pool->block_on(std::forward<F>(main), where);
+            const output answer = executor->block_on(std::forward<F>(main), where);
             if constexpr (detail::is_expected<output>) {
                 if (!answer) {
                     detail::print_error_of(answer.error(), trail.text());
                     return 1;
                 }
             }
-            pool->wait_until_idle();
+            executor->wait_until_idle();
             if constexpr (!detail::is_expected<output>) {
                 return detail::exit_code(answer);
             } else if constexpr (std::is_void_v<typename output::value_type>) {

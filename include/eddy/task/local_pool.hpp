@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#ifdef EDDY_NO_THREADS
+#error "this eddy was built without threads (EDDY_NO_THREADS): use eddy::core or eddy::run instead of eddy::local_pool"
+#endif
+
 #include <cstddef>
 #include <memory>
 #include <source_location>
