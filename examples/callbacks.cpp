@@ -49,12 +49,14 @@ struct library_coroutine {
 
 using answer = eddy::completion<int>;
 
+// docs: callback
 eddy::task<eddy::result<int>> ask(int question) {
     auto [done, response] = answer::make();
     library_ask(
         question, [](void* user, int value) { answer::handler::from_raw(user)(value); }, std::move(done).into_raw());
     co_return co_await std::move(response);
 }
+// docs: end
 
 eddy::task<int> add_one(int number) { co_return number + 1; }
 

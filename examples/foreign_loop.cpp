@@ -39,12 +39,14 @@ int timeout_until(std::optional<std::chrono::steady_clock::time_point> deadline)
 int main() {
     eddy::core core;
     static_cast<void>(core.handle().spawn(count_seconds()));
+    // docs: foreign loop
     for (;;) {
         std::array<pollfd, 2> watched{{{core.native_handle(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
         // Call next_deadline() directly before the wait: from then on, wake-ups make the descriptor readable.
         const int timeout = timeout_until(core.next_deadline());
         if (::poll(watched.data(), watched.size(), timeout) < 0) return 1;
         core.turn(0ns);  // runs the tasks that are ready, and does not wait
+        // docs: end
         if (watched[1].revents == 0) continue;
         std::array<char, 256> line{};
         const auto n = ::read(STDIN_FILENO, line.data(), line.size());

@@ -15,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// docs: serve
 // Serves one client over a TCP or Unix stream. Both types have the same members.
 eddy::task<void> echo(auto client) {
     while (auto data = co_await client.receive()) {
@@ -38,6 +39,7 @@ eddy::task<eddy::result<void>> serve_all(auto listener) {
                 static_cast<unsigned long long>(report.aborted));
     co_return eddy::ok();
 }
+// docs: end
 
 eddy::task<eddy::result<void>> run_server(std::string where) {
     // A path contains a slash; an address does not.
