@@ -64,6 +64,14 @@ public:
         return max_;
     }
 
+    /// Returns how many of the recorded values are in [2^power, 2^(power + 1)). 0 counts as 1.
+    [[nodiscard]] std::uint64_t in_octave(unsigned power) const noexcept {
+        std::uint64_t sum = power == 0 ? buckets_[0] : 0;
+        const auto last = bucket_of((std::uint64_t{2} << power) - 1);
+        for (auto i = bucket_of(std::uint64_t{1} << power); i <= last; ++i) sum += buckets_[i];
+        return sum;
+    }
+
 private:
     // Values up to 127 have one bucket each; for larger values the seven leading bits choose the bucket.
     static std::size_t bucket_of(std::uint64_t us) noexcept {
@@ -279,6 +287,31 @@ void print_table(const settings& wanted, std::string_view why_driver, const tota
     std::fflush(stdout);
 }
 
+/// Draws how long the requests took: one bar for each power of two in which there are requests, in one color on a
+/// terminal.
+void print_histogram(const histogram& all) {
+    constexpr unsigned powers = 40;
+    constexpr double longest_bar = 40;
+    std::array<std::uint64_t, powers> counts{};
+    for (unsigned i = 0; i < powers; ++i) counts[i] = all.in_octave(i);
+    const auto is_used = [](std::uint64_t count) { return count != 0; };
+    const auto begin = std::ranges::find_if(counts, is_used);
+    auto end = counts.end();
+    while (end != begin && !is_used(end[-1])) --end;
+    if (begin == end) return;
+
+    const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+    const auto most = static_cast<double>(*std::max_element(begin, end));
+    fmt::print("\n  {:<14}{:>10}\n", "latency", "requests");
+    for (auto at = begin; at != end; ++at) {
+        const std::uint64_t limit = std::uint64_t{2} << (at - counts.begin());
+        const auto length = static_cast<std::size_t>(std::ceil(static_cast<double>(*at) / most * longest_bar));
+        fmt::print("  < {:<12}{:>10}  {}{}{}\n", in_ms(limit), *at, is_terminal ? "\x1b[36m" : "",
+                   std::string(length, '#'), is_terminal ? "\x1b[0m" : "");
+    }
+    std::fflush(stdout);
+}
+
 bool write_json(const settings& wanted, const std::string& driver, const totals& count, double seconds) {
     nlohmann::ordered_json figures;
     figures["driver"] = driver;
@@ -331,9 +364,13 @@ int main(int argc, char** argv) {
         eddy::core core;
         const auto why = core.why_driver();  // for example "epoll: the default on Linux"
         const std::string driver(why.substr(0, why.find(':')));
+        fmt::print("opens {} connections, then sends requests of {} bytes for {} s, and compares each byte\n",
+                   wanted.connections, wanted.size, wanted.seconds);
+        std::fflush(stdout);
         const double seconds = core.run(load(wanted, *addr, core.handle(), *count));
 
         print_table(wanted, why, *count, seconds);
+        print_histogram(count->all);
         if (!wanted.json.empty() && !write_json(wanted, driver, *count, seconds)) {
             fmt::print(stderr, "tcp_load: cannot write {}\n", wanted.json);
             return 1;

@@ -513,6 +513,13 @@ TEST(Programs, TcpLoadMeasuresServer) {
     EXPECT_EQ(ended.err, "");
     EXPECT_NE(ended.out.find("driver        " + why + "\n"), ended.out.npos) << ended.out;
     EXPECT_NE(ended.out.find("requests/s"), ended.out.npos);
+    // Says first what it does. Ends with a histogram. Has no colors, because the output is not a terminal.
+    EXPECT_TRUE(ended.out.starts_with("opens 50 connections, then sends requests of 100 bytes for 0.3 s,"))
+        << ended.out;
+    const auto histogram = ended.out.find("  latency         requests\n  < ");
+    EXPECT_NE(histogram, ended.out.npos) << ended.out;
+    EXPECT_NE(ended.out.find("  ########################################\n", histogram), ended.out.npos) << ended.out;
+    EXPECT_EQ(ended.out.find('\x1b'), ended.out.npos);
     const int file = ::open(json.c_str(), O_RDONLY | O_CLOEXEC);
     ASSERT_GE(file, 0);
     std::string figures(4096, '\0');
