@@ -6,7 +6,7 @@ stages=(lists test explore asan tsan)
 # These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
 stages_beside=(docs format headers compilers package counts tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test explore docs format headers compilers gcc clang asan tsan package abi counts tidy no_threads fuzz soak cross clients)
+all_stages=(lists test explore docs format headers compilers gcc clang asan tsan shared package abi counts tidy no_threads fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -170,11 +170,16 @@ check_test() { build_and_test dev; }
 check_explore() { build_and_test dev -L explore; }
 
 # Checks that each public name is documented, that Doxygen finds no mistakes in the docstrings, and that docs/pitfalls.md
-# names the public names that the C library or std has, too. Builds the documentation site.
+# names the public names that the C library or std has, too. Builds the documentation site. With --all, opens it in Chromium.
 check_docs() {
     python3 tools/undocumented.py
     python3 tools/name_clashes.py
     python3 tools/site.py
+    ((all)) || return 0
+    need chromium
+    local status=0
+    python3 tools/check_site.py || status=$?
+    ((status == 0 || status == 77)) || die "the site does not work in Chromium; see above"
 }
 
 check_format() {
@@ -244,6 +249,13 @@ check_asan() { check_with_sanitizer asan; }
 
 # The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan; }
+
+# Only with --all. The tests with shared libraries that hide what an installed library hides. Tests that call private
+# functions are omitted.
+check_shared() {
+    build shared
+    run_tests shared -LE 'must_not_compile|explore'
+}
 
 check_with_sanitizer() {
     if ((all)); then
@@ -340,10 +352,10 @@ outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PRO
     "$out/outside"
 }
 
-# Only with --all. The binary interface of the last tag. Without a tag, there is nothing that it must be compatible with.
+# Only with --all. Describes the binary interface, and compares it with that of the last tag, if there is one.
 check_abi() {
-    need abigail-tools
-    if git describe --tags --abbrev=0 >/dev/null 2>&1; then tools/abi.sh; else say "skipped: abi: there is no tag"; fi
+    need abigail-tools xz-utils
+    tools/abi.sh
 }
 
 # Compares instructions, allocations, and system calls per operation with bench/counts.json.
