@@ -116,9 +116,22 @@ TEST(Allocations, SplittingBytesDoesNotAllocate) {
     EXPECT_EQ(sum, 7u << 20);
     row.reserve(1 << 20);
     EXPECT_EQ(allocations, after_one) << "reserve() must reuse the block";
+    const std::string large(1000, 'x');
     const std::size_t before = allocations;
-    const eddy::bytes block = eddy::bytes::copy_of("header and data together");
+    const eddy::bytes block = eddy::bytes::copy_of(large);
+    EXPECT_EQ(allocations, before + 1) << "header and data are one block";
+}
+
+TEST(Allocations, CopyOfShortBytesIsOneBlockOfThePool) {
+    const eddy::bytes first = eddy::bytes::copy_of("short");  // may allocate memory for the pool
+    const std::size_t before = allocations;
+    const eddy::bytes second = eddy::bytes::copy_of("short");
+#ifdef EDDY_POOL_IS_MALLOC
     EXPECT_EQ(allocations, before + 1);
+#else
+    EXPECT_EQ(allocations, before);
+#endif
+    EXPECT_EQ(first, second);
 }
 
 template <class F>

@@ -330,6 +330,49 @@ TEST(HttpHead, ResponsesToHeadAndWith204Or304HaveNoBody) {
     }
 }
 
+TEST(HttpHead, ValueIsCheckedAtEachPosition) {
+    for (std::size_t size = 1; size <= 20; ++size) {
+        for (std::size_t at = 0; at < size; ++at) {
+            for (unsigned byte = 0; byte < 256; ++byte) {
+                std::string value(size, 'v');
+                value[at] = static_cast<char>(byte);
+                eddy::detail::request_head parsed;
+                const auto refused = eddy::detail::parse_request_head(
+                    "GET / HTTP/1.1\r\nHost: a\r\nX: " + value + "\r\nY: z\r\n\r\n", {}, parsed);
+                const bool is_space = byte == ' ' || byte == '\t';
+                const bool is_valid = is_space || (byte > 0x20 && byte != 0x7f);
+                ASSERT_EQ(refused.has_value(), !is_valid) << size << ' ' << at << ' ' << byte;
+                if (!is_valid) continue;
+                if (is_space && at == 0) value.erase(0, 1);
+                if (is_space && at != 0 && at == size - 1) value.pop_back();
+                ASSERT_EQ(parsed.headers.get("X"), value);
+                ASSERT_EQ(parsed.headers.get("Y"), "z");
+            }
+        }
+    }
+}
+
+TEST(HttpHead, NamesOfFramingFieldsAreFoundInAnyCase) {
+    using kind = eddy::detail::body_framing::kind;
+    const auto framing_of = [](const std::string& lines) {
+        eddy::detail::request_head parsed;
+        const auto refused =
+            eddy::detail::parse_request_head("POST / HTTP/1.1\r\nhOST: a\r\n" + lines + "\r\n", {}, parsed);
+        EXPECT_EQ(refused, std::nullopt) << lines;
+        return parsed.framing.is;
+    };
+    EXPECT_EQ(framing_of("cONTENT-lENGTH: 3\r\n"), kind::length);
+    EXPECT_EQ(framing_of("TRANSFER-ENCODINg: chunked\r\n"), kind::chunked);
+    // Names that differ in one character.
+    for (const std::string name : {"content-length", "transfer-encoding"}) {
+        for (std::size_t at = 0; at < name.size(); ++at) {
+            auto other = name;
+            other[at] = name[at] == '-' ? '_' : '~';
+            EXPECT_EQ(framing_of(other + ": 3\r\n"), kind::none) << other;
+        }
+    }
+}
+
 TEST(HttpHead, DateOfTheServiceIsKept) {
     http::response old(http::status::ok);
     old.headers.add("Date", "Sun, 06 Nov 1994 08:49:37 GMT");

@@ -121,6 +121,16 @@ TEST(TimeClock, PausedClockFiresAtTheExactDeadline) {
     }
 }
 
+TEST(TimeClock, CoarseTimeIsCloseToNow) {
+    time_loop loop(time_loop::clock::running);
+    const auto coarse = loop.driver().coarse_now();
+    // The limit is large, because a virtual machine may stand still.
+    EXPECT_LT(std::chrono::abs(coarse - loop.driver().now()), 10s);
+    EXPECT_GE(loop.driver().coarse_now(), coarse);
+    eddy::test::pause();
+    EXPECT_EQ(loop.driver().coarse_now(), loop.driver().now());
+}
+
 TEST(TimeClock, RunningClockRoundsDeadlinesUpToTheTick) {
     constexpr auto tick = eddy::detail::time_driver::tick;
     for (const nanoseconds d : std::array<nanoseconds, 7>{0ns, 1ns, 31us, 62'499ns, 62'500ns, 1ms, 4ms}) {

@@ -29,6 +29,12 @@ task<result<All>> collect(body& from, std::size_t limit, Append append) {
 
 }  // namespace
 
+eddy::bytes body::bytes_of(std::string&& content) {
+    // A short text is copied together with the reference count, into one block of the frame pool.
+    constexpr std::size_t most_copied = 256;
+    return content.size() <= most_copied ? eddy::bytes::copy_of(content) : eddy::bytes(std::move(content));
+}
+
 body body::from_source(std::unique_ptr<detail::body_source> source, std::optional<std::uint64_t> size) noexcept {
     body made;
     made.source_ = std::move(source);

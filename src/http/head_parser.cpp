@@ -2,6 +2,9 @@
 #include "http/head_parser.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "http/characters.hpp"
@@ -17,24 +20,25 @@ head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t li
     // Scans nothing beyond the limit, so that the outcome does not depend on the sizes of the reads.
     const bool exceeds = window.size() > limit;
     window = window.substr(0, limit);
+    const auto cannot_begin = [&] {
+        return window.size() > begin_ && window[begin_] != '\r' && !token_characters.contains(window[begin_]);
+    };
+    if (!has_line_ && cannot_begin()) return outcome::malformed;
+    std::size_t at = seen_;
     for (;;) {
-        if (window.size() > begin_ && !has_line_ && window[begin_] != '\r' &&
-            !token_characters.contains(window[begin_]))
-            return outcome::malformed;
-        const auto end = window.find('\n', seen_);
+        const auto end = window.find('\n', at);
         if (end == std::string_view::npos) break;
         if (end == line_ || window[end - 1] != '\r') return outcome::malformed;
         const bool is_empty = end == line_ + 1;
-        line_ = seen_ = end + 1;
+        line_ = at = end + 1;
         if (!is_empty) {
             has_line_ = true;
-        } else if (has_line_) {
-            return outcome::complete;
-        } else if (begin_ != 0) {
-            return outcome::malformed;
-        } else {
-            begin_ = line_;  // RFC 9112, section 2.2: an empty line before a request is ignored
+            continue;
         }
+        if (has_line_) return outcome::complete;
+        if (begin_ != 0) return outcome::malformed;
+        begin_ = line_;  // RFC 9112, section 2.2: an empty line before a request is ignored
+        if (cannot_begin()) return outcome::malformed;
     }
     seen_ = window.size();
     if (!exceeds) return outcome::incomplete;
@@ -42,6 +46,28 @@ head_scanner::outcome head_scanner::scan(std::string_view window, std::size_t li
 }
 
 namespace {
+
+/// Returns whether `name` is the name of a header field that is written in lower case as `lower_case`.
+/// Preconditions: `name` is a token of the same size. `lower_case` contains only letters and '-'.
+template <std::size_t Size>
+bool is_named(std::string_view name, const char (&lower_case)[Size]) noexcept {
+    // In a token, only an upper-case letter becomes another letter by this bit, and no other character becomes '-'.
+    constexpr std::uint64_t lower_bits = 0x2020202020202020;
+    constexpr std::size_t size = Size - 1;
+    constexpr std::size_t step = std::min<std::size_t>(size, 8);
+    const auto word_of = [](const char* text) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text, step);
+        return word;
+    };
+    // The last two words may overlap.
+    std::uint64_t differences = 0;
+    for (std::size_t at = 0; at < size; at += step) {
+        const std::size_t begin = std::min(at, size - step);
+        differences |= ((word_of(name.data() + begin) | lower_bits) ^ (word_of(lower_case + begin) | lower_bits));
+    }
+    return differences == 0;
+}
 
 /// The header fields that delimit a body or control the connection. Filled while the fields are parsed.
 struct special_fields {
@@ -57,19 +83,18 @@ struct special_fields {
 
     void note(std::string_view name, std::string_view value) noexcept {
         switch (name.size()) {
-        case 4: keep(name, "host", value, hosts, host); break;
-        case 6: keep(name, "expect", value, expectations, expectation); break;
-        case 10: has_connection = has_connection || equal_names(name, "connection"); break;
-        case 14: keep(name, "content-length", value, lengths, length); break;
-        case 17: keep(name, "transfer-encoding", value, codings, coding); break;
+        case 4: return keep(is_named(name, "host"), value, hosts, host);
+        case 6: return keep(is_named(name, "expect"), value, expectations, expectation);
+        case 10: has_connection = has_connection || is_named(name, "connection"); return;
+        case 14: return keep(is_named(name, "content-length"), value, lengths, length);
+        case 17: return keep(is_named(name, "transfer-encoding"), value, codings, coding);
         default: break;
         }
     }
 
 private:
-    static void keep(std::string_view name, std::string_view wanted, std::string_view value, std::size_t& count,
-                     std::string_view& into) noexcept {
-        if (!equal_names(name, wanted)) return;
+    static void keep(bool is_wanted, std::string_view value, std::size_t& count, std::string_view& into) noexcept {
+        if (!is_wanted) return;
         ++count;
         into = value;
     }
@@ -88,6 +113,7 @@ std::string_view take_line(std::string_view& text) noexcept {
 std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
                                    special_fields& special) {
     header_access::keep_text(into.headers, lines, 8);
+    const char* const end = lines.data() + lines.size();
     // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
     // is followed by another character, because `lines` ends with CR LF.
     for (const char* at = lines.data(); at[0] != '\r' || at[1] != '\n'; at += 2) {
@@ -99,9 +125,11 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
         do ++at;
         while (is_space(*at));
         const char* const value_begin = at;
-        while (value_characters.contains(*at)) ++at;
+        at = find_end_of_value(at, end);
         if (at[0] != '\r' || at[1] != '\n') return status::bad_request;
-        const auto value = trim({value_begin, at});
+        const char* value_end = at;
+        while (value_end != value_begin && is_space(value_end[-1])) --value_end;
+        const std::string_view value(value_begin, value_end);
         if (into.headers.size() == limits.fields) return status::request_header_fields_too_large;
         header_access::add_part(into.headers, lines, name, value);
         special.note(name, value);
@@ -202,14 +230,20 @@ std::optional<status> parse_expectation(const special_fields& special, request_h
 }  // namespace
 
 std::optional<status> parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
-    auto line = take_line(head);
+    constexpr std::string_view usual_end = " HTTP/1.1";
+    const auto line = take_line(head);
+    const bool is_usual = line.ends_with(usual_end);
     const auto name_end = line.find(' ');
-    const auto target_end = line.rfind(' ');
+    const auto target_end = is_usual ? line.size() - usual_end.size() : line.rfind(' ');
     if (name_end == target_end) return status::bad_request;  // no space, or one
     const auto name = line.substr(0, name_end);
-    if (!is_token(name)) return status::bad_request;
-    if (const auto refused = parse_version(line.substr(target_end + 1), into.version)) return refused;
     const auto method = http::method_of(name);
+    if (!method && !is_token(name)) return status::bad_request;
+    if (!is_usual) {
+        if (const auto refused = parse_version(line.substr(target_end + 1), into.version)) return refused;
+    } else {
+        into.version = http::version::http_1_1;
+    }
     if (!method) return status::not_implemented;
     into.method = *method;
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <ctime>
 
 #include "http/date.hpp"
@@ -20,6 +21,13 @@ public:
 
     text_writer& put(std::string_view text) noexcept {
         at_ += text.copy(at_, text.size());
+        return *this;
+    }
+    /// Same as above, for a string literal. It is inline, because a copy of constant size takes few instructions.
+    template <std::size_t Size>
+    text_writer& put(const char (&text)[Size]) noexcept {
+        std::memcpy(at_, text, Size - 1);
+        at_ += Size - 1;
         return *this;
     }
     text_writer& put(std::uint64_t number) noexcept {
@@ -47,6 +55,22 @@ std::size_t size_of(const http::headers& fields) noexcept {
     for (const auto& [name, value] : fields) all += name.size() + value.size() + 4;
     return all;
 }
+
+/// What write_response_head() must know about the fields of a response.
+struct response_fields {
+    std::size_t size = 0;
+    bool has_date = false;
+    bool has_connection = false;
+
+    explicit response_fields(const http::headers& fields) noexcept {
+        for (const auto& [name, value] : fields) {
+            size += name.size() + value.size() + 4;
+            // Compares the sizes first, because that is faster.
+            if (name.size() == 4) has_date = has_date || http::equal_names(name, "Date");
+            if (name.size() == 10) has_connection = has_connection || http::equal_names(name, "Connection");
+        }
+    }
+};
 
 /// Appends what `write(text_writer&)` writes, which has at most `most` bytes.
 template <class Write>
@@ -93,13 +117,15 @@ void put_status_line(text_writer& to, http::status code) noexcept {
 
 body_framing write_response_head(std::string& out, const http::response& from, response_context& context) {
     using kind = body_framing::kind;
+    const response_fields fields(from.headers);
     const auto framing = framing_of(from, context);
-    if (framing.is == kind::until_end) context.keeps_alive = false;
+    const bool closes = fields.has_connection && from.headers.has_token("Connection", "close");
+    if (framing.is == kind::until_end || closes) context.keeps_alive = false;
     // A HEAD response and a 304 announce the size of the body that they do not have.
     const bool announces = context.asked == http::method::head || from.status == http::status::not_modified;
     const bool has_own_length = announces && from.headers.contains("Content-Length");
 
-    append(out, size_of(from.headers) + most_added, [&](text_writer& to) {
+    append(out, fields.size + most_added, [&](text_writer& to) {
         put_status_line(to, from.status);
         put_fields(to, from.headers, has_own_length);
         if (framing.is == kind::length) {
@@ -115,7 +141,7 @@ body_framing write_response_head(std::string& out, const http::response& from, r
         } else if (context.version == http::version::http_1_0) {
             to.put("Connection: keep-alive\r\n");
         }
-        if (!from.headers.contains("Date")) to.put_field("Date", current_date());
+        if (!fields.has_date) to.put("Date: ").put(current_date()).put("\r\n");
         to.put("\r\n");
     });
     return framing;

@@ -21,8 +21,8 @@ struct response_context {
     response_context() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// Appends the head of a response to `out`, and returns how its body is sent. Clears `keeps_alive` if only the end of
-/// the connection can delimit the body.
+/// Appends the head of a response to `out`, and returns how its body is sent. Clears `keeps_alive` if the response has
+/// "Connection: close", or if only the end of the connection can delimit the body.
 body_framing write_response_head(std::string& out, const http::response& from, response_context& context);
 
 /// Appends the head of a response 101, whose headers have the name of the new protocol in Upgrade.

@@ -20,11 +20,16 @@ void check_field(std::string_view name, std::string_view value, const std::sourc
         throw misuse("the value of a header field must not contain CR, LF, NUL or other control characters", where);
 }
 
+/// The memory for the first fields, in addition to the texts of the first one.
+constexpr std::size_t first_size = 160;
+
 }  // namespace
 
 bool equal_names(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() &&
-           std::ranges::equal(a, b, [](char x, char y) { return detail::to_lower(x) == detail::to_lower(y); });
+    // Compares the characters as they are first, because names are usually written in the same way.
+    return a.size() == b.size() && std::ranges::equal(a, b, [](char x, char y) {
+               return x == y || detail::to_lower(x) == detail::to_lower(y);
+           });
 }
 
 void headers::add(std::string_view name, std::string_view value, std::source_location where) {
@@ -69,6 +74,7 @@ void headers::append_copy(std::string_view name, std::string_view value) noexcep
 
 void headers::add_checked(std::string_view name, std::string_view value) {
     const auto bytes = name.size() + value.size();
+    if (memory_ == nullptr) allocate(first_size + bytes);
     if (has_room(bytes)) [[likely]]
         return append_copy(name, value);
     auto grown = with_room(bytes);

@@ -50,12 +50,22 @@ task<result<http::response>> with_result(task<http::response> answer) { co_retur
 }  // namespace
 
 poll_result<result<http::response>> service_answer::poll(context& cx) {
+    output_type answer = std::unexpected(std::error_code());
+    if (!poll_into(cx, answer)) return not_ready;
+    return answer;
+}
+
+bool service_answer::poll_into(context& cx, output_type& into) {
     if (auto* const plain = std::get_if<task<http::response>>(&work_)) {
         auto answer = plain->poll(cx);
-        if (!answer) return not_ready;
-        return result<http::response>(*std::move(answer));
+        if (!answer) return false;
+        into = *std::move(answer);
+        return true;
     }
-    return std::get_if<task<result<http::response>>>(&work_)->poll(cx);
+    auto answer = std::get_if<task<result<http::response>>>(&work_)->poll(cx);
+    if (!answer) return false;
+    into = *std::move(answer);
+    return true;
 }
 
 poll_result<void> service_answer::poll_cancel(context& cx) {
@@ -225,7 +235,7 @@ public:
         std::exception_ptr thrown;
         try {
             auto working = server_->answer.start(std::move(asked));
-            answer = co_await answering(*this, working, of.incoming.get());
+            co_await answering(*this, working, of.incoming.get(), answer);
             if (answer) check(*answer, of);
         } catch (...) {
             thrown = std::current_exception();
@@ -339,18 +349,20 @@ private:
         into.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
     }
 
-    /// Polls the service. While it waits, sends the responses that were collected before.
+    /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
+    /// before.
     class answering : public future_ops<answering> {
     public:
-        using output_type = result<http::response>;
+        using output_type = void;
 
-        answering(server_connection& on, service_answer& work, incoming_body* body) noexcept
-            : on_(on), work_(work), body_(body) {}
+        answering(server_connection& on, service_answer& work, incoming_body* body,
+                  result<http::response>& into) noexcept
+            : on_(on), work_(work), body_(body), into_(into) {}
 
-        poll_result<output_type> poll(context& cx) {
-            auto answer = work_.poll(cx);
-            if (!answer) flush(cx);
-            return answer;
+        poll_result<void> poll(context& cx) {
+            if (work_.poll_into(cx, into_)) return poll_result<void>::ready();
+            flush(cx);
+            return not_ready;
         }
         poll_result<void> poll_cancel(context& cx) { return work_.poll_cancel(cx); }
 
@@ -365,6 +377,7 @@ private:
         server_connection& on_;
         service_answer& work_;
         incoming_body* body_;  // null if there is none
+        result<http::response>& into_;
     };
 
     [[nodiscard]] bool shuts_down() const noexcept {
@@ -398,7 +411,7 @@ private:
     /// Writes the head of a response, and its body if that is short and in memory. Returns how the rest is sent.
     body_framing write(http::response& answer, request_state& of) {
         if (answer.status == status::reset_content) answer.body = http::body();
-        if (shuts_down() || answer.headers.has_token("Connection", "close")) of.context.keeps_alive = false;
+        if (shuts_down()) of.context.keeps_alive = false;
         if (of.incoming) prepare_incoming(answer, of);
         const auto framing = write_response_head(stream_.out(), answer, of.context);
         const auto* const content = answer.body.in_memory();

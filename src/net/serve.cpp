@@ -9,6 +9,8 @@
 
 #include "io/accept.hpp"
 #include "runtime/hook.hpp"
+#include "runtime/runtime_context.hpp"
+#include "time/time_driver.hpp"
 
 namespace eddy::detail {
 
@@ -100,7 +102,9 @@ void served_state::set_task(abort_handle&& task) noexcept {
 }
 
 void served_state::begin_idle() noexcept {
-    const auto now = time::clock::now();
+    // Called for each request, so this reads a cheap clock, which may be a few milliseconds ahead.
+    const time_driver* const driver = this_thread.executor.time;
+    const auto now = driver != nullptr ? driver->coarse_now() : time::clock::now();
     std::optional<abort_handle> aborted;
     waker woken;
     {

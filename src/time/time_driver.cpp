@@ -10,6 +10,7 @@
 
 #include "runtime/runtime_context.hpp"
 #include "sync/wake_list.hpp"
+#include "sys/coarse_clock.hpp"
 
 namespace eddy::detail {
 
@@ -68,6 +69,14 @@ time_driver::time_point time_driver::now() const noexcept {
     if (stopped != running) [[unlikely]]
         return time_point(duration(stopped));
     return time::saturating_add(steady_clock::now(), duration(offset_.load(std::memory_order_relaxed)));
+}
+
+time_driver::time_point time_driver::coarse_now() const noexcept {
+    // acquire: as in now().
+    const duration::rep stopped = paused_at_.load(std::memory_order_acquire);
+    if (stopped != running) [[unlikely]]
+        return time_point(duration(stopped));
+    return time::saturating_add(sys::coarse_now(), duration(offset_.load(std::memory_order_relaxed)));
 }
 
 bool time_driver::is_paused() const noexcept {

@@ -43,6 +43,9 @@ public:
     /// time, so it never goes backwards.
     /// Cost: that of steady_clock::now(); one load while paused.
     [[nodiscard]] time_point now() const noexcept;
+    /// Same as now(), but the result is up to 10 ms in the future, unless the clock is paused. For long deadlines.
+    /// Cost: that of sys::coarse_now(); one load while paused.
+    [[nodiscard]] time_point coarse_now() const noexcept;
 
     /// Links `entry`. `wake` is woken once `deadline` has been reached. A deadline in the past fires at the next
     /// fire(); time_point::max() never fires. After shutdown(), `entry` becomes `gone` and `wake` is woken immediately.

@@ -71,9 +71,9 @@ class EDDY_API body {
 public:
     /// Makes an empty body.
     body() noexcept = default;
-    /// Makes a body in memory. Takes over the memory of `bytes` and of `std::string&&`, and copies other text.
+    /// Makes a body in memory. Takes over the memory of `bytes` and of long strings, and copies other text.
     body(eddy::bytes content) noexcept : content_(std::move(content)), size_(content_.size()) {}
-    body(std::string&& content) : body(eddy::bytes(std::move(content))) {}
+    body(std::string&& content) : body(bytes_of(std::move(content))) {}
     body(std::string_view content) : body(eddy::bytes::copy_of(content)) {}
     body(const char* content) : body(std::string_view(content)) {}
     /// Moving leaves `other` empty.
@@ -123,6 +123,8 @@ public:
     [[nodiscard]] task<result<std::string>> read_text(std::size_t limit = default_body_limit);
 
 private:
+    static eddy::bytes bytes_of(std::string&& content);
+
     eddy::bytes content_;
     std::unique_ptr<detail::body_source> source_;
     std::optional<std::uint64_t> size_ = 0;

@@ -29,6 +29,8 @@ public:
 
     poll_result<output_type> poll(context& cx);
     poll_result<void> poll_cancel(context& cx);
+    /// Same as poll(), but stores the output in `into`, which saves moves. Returns whether there is an output.
+    [[nodiscard]] bool poll_into(context& cx, output_type& into);
 
     [[nodiscard]] task<result<http::response>> as_task() &&;
 
