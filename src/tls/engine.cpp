@@ -71,6 +71,10 @@ private:
 };
 thread_local std::unique_ptr<std::byte[]> borrowed_chunk::kept;
 
+/// The memory of the output of a stream that has sent all of it. The next stream of this thread that writes takes it.
+thread_local std::vector<std::byte> spare_output;
+constexpr std::size_t most_spare = 32 * 1024;  // more memory is freed
+
 }  // namespace
 
 struct tls_engine::state {
@@ -102,9 +106,17 @@ struct tls_engine::state {
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
+    /// Returns whether a read can do nothing before it has received something. Then OpenSSL need not be called to find
+    /// that out.
+    [[nodiscard]] bool needs_input() const noexcept {
+        return input.empty() && !has_ended && unsent() == 0 && SSL_is_init_finished(ssl.get()) == 1 &&
+               SSL_has_pending(ssl.get()) == 0 && (SSL_get_shutdown(ssl.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
+    }
+
     result<void> attach();
     template <class Call>
-    poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, const Call& call);
+    poll_result<result<std::size_t>> run(tls_transport& below, context& cx, waiting_task waiter, bool is_read,
+                                         const Call& call);
     poll_result<result<void>> send(tls_transport& below, context& cx, waiting_task waiter);
     poll_result<result<void>> send_or_explain(tls_transport& below, context& cx, waiting_task waiter);
     poll_result<result<void>> explain(std::error_code why, tls_transport& below, context& cx, waiting_task waiter);
@@ -112,6 +124,7 @@ struct tls_engine::state {
     poll_result<result<void>> receive(tls_transport& below, context& cx, waiting_task waiter,
                                       std::span<std::byte> into);
     void keep_input() noexcept;
+    void release_output() noexcept;
     std::error_code failure_of(int kind) noexcept;
     void keep_renewed_session();
 
@@ -150,6 +163,7 @@ int write_output(BIO* bio, const char* from, std::size_t size, std::size_t* coun
     auto& state = state_of(bio);
     BIO_clear_retry_flags(bio);
     try {
+        if (state.output.empty()) state.output.swap(spare_output);
         const auto* const first = reinterpret_cast<const std::byte*>(from);  // SAFETY: std::byte may alias
         state.output.insert(state.output.end(), first, first + size);
     } catch (const std::bad_alloc&) {
@@ -193,6 +207,14 @@ result<void> tls_engine::state::attach() {
     return ok();
 }
 
+/// Discards the output. Its memory becomes the spare one, so that an idle stream has none.
+void tls_engine::state::release_output() noexcept {
+    output.clear();
+    sent = 0;
+    if (output.capacity() <= most_spare) output.swap(spare_output);
+    output = {};
+}
+
 /// Sends the output. Returns ready when no output is left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
     while (unsent() != 0 && !send_failure) {
@@ -206,8 +228,7 @@ poll_result<result<void>> tls_engine::state::send(tls_transport& below, context&
         else
             sent += std::min(**count, unsent());
     }
-    output = {};
-    sent = 0;
+    if (output.capacity() != 0) release_output();
     if (send_failure) return result<void>(std::unexpect, send_failure);
     return ok();
 }
@@ -235,7 +256,7 @@ bool tls_engine::state::receive_failure(tls_transport& below, context& cx, waiti
     const input_keeper keeper(*this);
     borrowed_chunk chunk;
     while (!failure && !has_ended) {
-        ERR_clear_error();
+        clear_openssl_errors();
         std::byte next{};
         std::size_t count = 0;
         const int outcome = SSL_peek_ex(ssl.get(), &next, 1, &count);
@@ -286,21 +307,22 @@ std::error_code tls_engine::state::failure_of(int kind) noexcept {
     const int reason = ERR_GET_LIB(first) == ERR_LIB_SSL ? ERR_GET_REASON(first) : 0;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         if (const long why = SSL_get_verify_result(ssl.get()); why != X509_V_OK) {
-            ERR_clear_error();
+            clear_openssl_errors();
             return {static_cast<int>(why), tls::certificate_category()};
         }
     }
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || (kind == SSL_ERROR_SYSCALL && first == 0 && has_ended)) {
-        ERR_clear_error();
+        clear_openssl_errors();
         return make_error_code(errc::tls_truncated);
     }
     return take_openssl_error(kind == SSL_ERROR_SYSCALL ? std::errc::not_enough_memory : std::errc::io_error);
 }
 
-/// Calls OpenSSL until it has a result. `call(count)` makes one call, which returns 1 on success.
+/// Calls OpenSSL until it has a result. `call(count)` makes one call, which returns 1 on success. `is_read` is set if
+/// that call is SSL_read_ex().
 template <class Call>
 poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, context& cx, waiting_task waiter,
-                                                        const Call& call) {
+                                                        bool is_read, const Call& call) {
     using answer = result<std::size_t>;
     std::optional<borrowed_chunk> chunk;
     const input_keeper keeper(*this);
@@ -315,21 +337,23 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
                 return not_ready;
             }
         }
-        ERR_clear_error();
-        std::size_t count = 0;
-        const int outcome = call(count);
-        const int kind = outcome == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl.get(), outcome);
-        const std::error_code failed =
-            kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN ? failure_of(kind)
-                                                                                                   : std::error_code();
-        // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a result,
-        // the next call that sends returns an error of the connection. A read continues, because data or an alert may
-        // have been received.
-        const auto all_sent = send(below, cx, waiter);
-        if (failed) return answer(std::unexpect, failure = failed);
-        if (kind == SSL_ERROR_NONE) return answer(count);
-        if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
-        if (is_writer && all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
+        if (!is_read || !needs_input()) {
+            clear_openssl_errors();
+            std::size_t count = 0;
+            const int outcome = call(count);
+            const int kind = outcome == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl.get(), outcome);
+            const bool has_failed =
+                kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN;
+            const std::error_code failed = has_failed ? failure_of(kind) : std::error_code();
+            // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a
+            // result, the next call that sends returns an error of the connection. A read continues, because data or
+            // an alert may have been received.
+            const auto all_sent = send(below, cx, waiter);
+            if (failed) return answer(std::unexpect, failure = failed);
+            if (kind == SSL_ERROR_NONE) return answer(count);
+            if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
+            if (is_writer && all_sent && !*all_sent) return answer(std::unexpect, all_sent->error());
+        }
         if (!chunk) chunk.emplace();
         const auto received = receive(below, cx, waiter, chunk->span());
         if (!received) {
@@ -356,7 +380,7 @@ tls_engine& tls_engine::operator=(tls_engine&& other) noexcept = default;
 tls_engine::~tls_engine() = default;
 
 result<tls_engine> tls_engine::connect(const tls::client_config& config, const std::string& host) {
-    ERR_clear_error();
+    clear_openssl_errors();
     const auto client = tls_access::shared(config);
     ssl_owner ssl(SSL_new(&client->context()));
     if (!ssl) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
@@ -374,7 +398,7 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
         SSL_set_hostflags(&connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         if (host.empty() || (client->verifies() && SSL_set1_host(&connection, host.c_str()) != 1) ||
             SSL_set_tlsext_host_name(&connection, host.c_str()) != 1) {
-            ERR_clear_error();
+            clear_openssl_errors();
             return std::unexpected(std::make_error_code(std::errc::invalid_argument));
         }
     }
@@ -385,7 +409,7 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
 }
 
 result<tls_engine> tls_engine::accept(const tls::server_config& config) {
-    ERR_clear_error();
+    clear_openssl_errors();
     auto identities = tls_access::get(config).identities();
     ssl_owner ssl(SSL_new(identities->usual.get()));
     if (!ssl) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
@@ -398,7 +422,7 @@ result<tls_engine> tls_engine::accept(const tls::server_config& config) {
 
 poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, context& cx) {
     if (SSL_is_init_finished(state_->ssl.get()) == 0) {
-        const auto done = state_->run(below, cx, waiting_task::reader,
+        const auto done = state_->run(below, cx, waiting_task::reader, false,
                                       [&](std::size_t&) { return SSL_do_handshake(state_->ssl.get()); });
         if (!done) return not_ready;
         if (!*done) return result<void>(std::unexpect, done->error());
@@ -416,7 +440,7 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
 
 poll_result<result<std::size_t>> tls_engine::poll_read(tls_transport& below, context& cx, std::span<std::byte> into) {
     if (into.empty()) return ok(std::size_t{0});
-    return state_->run(below, cx, waiting_task::reader, [&](std::size_t& count) {
+    return state_->run(below, cx, waiting_task::reader, true, [&](std::size_t& count) {
         return SSL_read_ex(state_->ssl.get(), into.data(), into.size(), &count);
     });
 }
@@ -425,7 +449,7 @@ poll_result<result<std::size_t>> tls_engine::poll_write(tls_transport& below, co
                                                         std::span<const std::byte> from) {
     if (from.empty()) return ok(std::size_t{0});
     if (state_->is_closed) return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::broken_pipe));
-    return state_->run(below, cx, waiting_task::writer, [&](std::size_t& count) {
+    return state_->run(below, cx, waiting_task::writer, false, [&](std::size_t& count) {
         return SSL_write_ex(state_->ssl.get(), from.data(), from.size(), &count);
     });
 }
@@ -443,9 +467,9 @@ poll_result<result<void>> tls_engine::poll_flush(tls_transport& below, context& 
 poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, context& cx) {
     if (!state_->failure && !state_->send_failure) {
         if (!std::exchange(state_->is_closed, true)) {
-            ERR_clear_error();
+            clear_openssl_errors();
             SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
-            ERR_clear_error();
+            clear_openssl_errors();
         }
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;

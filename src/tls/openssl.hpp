@@ -39,4 +39,11 @@ using key_owner = std::unique_ptr<EVP_PKEY, frees_with<EVP_PKEY_free>>;
 /// Errors: null if there is no memory.
 [[nodiscard]] bio_owner reads_text(std::string_view text) noexcept;
 
+/// Clears OpenSSL's queue of errors, which is per thread. Call it before a function of OpenSSL whose failure is looked
+/// up in the queue.
+inline void clear_openssl_errors() noexcept {
+    // ERR_clear_error() takes some 700 instructions, even if the queue is empty.
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 }  // namespace eddy::detail
