@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Restarts three replicas of examples/web_server one after another, behind HAProxy and under load.
+"""Restarts three replicas of examples/web_server one after another under load, behind HAProxy and behind
+examples/reverse_proxy.
 
-    tests/clients/rolling_restart.py FOLDER [--requests N] [--restarts N]     FOLDER contains the examples
+    tests/clients/rolling_restart.py FOLDER [--requests N] [--restarts N] [--only haproxy|reverse_proxy]
 
-Uses packaging/deploy/haproxy.cfg and, if Prometheus is installed, packaging/deploy/prometheus.yml, with free ports. No
-request may fail, and Prometheus must find each replica. Exits with 77 if HAProxy or h2load is missing.
+FOLDER contains the examples. Uses packaging/deploy/haproxy.cfg and, if Prometheus is installed,
+packaging/deploy/prometheus.yml, with free ports. No request may fail, and Prometheus must find each replica. Exits with 77
+if HAProxy or h2load is missing.
 """
 
 import argparse
@@ -58,14 +60,14 @@ class replicas:
         self.program, self.folder = program, folder
         self.front, *self.ports = free_ports(4)
         self.servers = {}
-        self.haproxy = None
+        self.proxy = None
 
     def begin(self):
         for port in self.ports:
             self.servers[port] = self.start(port)
-        self.haproxy = subprocess.Popen(["haproxy", "-db", "-q", "-f", self.configuration("haproxy.cfg")])
-        wait_until("HAProxy answers", lambda: self.haproxy.poll() is not None or get(self.url("/health")))
-        if self.haproxy.poll() is not None:
+        self.proxy = subprocess.Popen(["haproxy", "-db", "-q", "-f", self.configuration("haproxy.cfg")])
+        wait_until("HAProxy answers", lambda: self.proxy.poll() is not None or get(self.url("/health")))
+        if self.proxy.poll() is not None:
             sys.exit("rolling_restart: HAProxy has ended; see its message above")
 
     def configuration(self, name):
@@ -112,9 +114,36 @@ class replicas:
         wait_until(f"HAProxy uses port {port} again", lambda: self.is_up(port))
 
     def stop(self):
-        for process in filter(None, (self.haproxy, *self.servers.values())):
+        for process in filter(None, (self.proxy, *self.servers.values())):
             process.terminate()
             process.wait(limit)
+
+
+class replicas_behind_eddy(replicas):
+    """examples/reverse_proxy and the programs behind it."""
+
+    def begin(self):
+        for port in self.ports:
+            self.servers[port] = self.start(port)
+        addresses = [f"127.0.0.1:{port}" for port in (self.front, *self.ports)]
+        self.proxy = subprocess.Popen([self.program.with_name("reverse_proxy"), *addresses], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        if not self.proxy.stdout.readline():
+            sys.exit("rolling_restart: reverse_proxy has ended")
+
+    def restart(self, port, drains):
+        """Ends a replica with SIGTERM and starts it again. Returns when the proxy sends it requests."""
+        self.servers[port].terminate()
+        status = self.servers[port].wait(limit)
+        if status != 0:
+            sys.exit(f"rolling_restart: web_server ended with {status}")
+        self.servers[port] = self.start(port)
+        wait_until(f"the proxy uses port {port} again", lambda: self.load.poll() is not None or self.requests(port) > 100)
+
+    def requests(self, port):
+        """Returns the number of requests that a replica has answered since its start."""
+        metrics = get(f"http://127.0.0.1:{port}/metrics") or ""
+        return sum(int(count) for count in re.findall(r"^http_request_duration_seconds_count(?:{.*})? (\d+)$", metrics, re.M))
 
 
 def restart_under_load(all_of_them, requests, restarts, post=None):
@@ -123,6 +152,7 @@ def restart_under_load(all_of_them, requests, restarts, post=None):
     path = "/echo" if post else "/notes"
     load = subprocess.Popen(["h2load", "--h1", "-n", str(requests), "-c", "20", *method, all_of_them.url(path)],
                             stdout=subprocess.PIPE, text=True)
+    all_of_them.load = load
     done = during = 0
     for done in range(1, restarts + 1):
         all_of_them.restart(all_of_them.ports[done % 3], drains=post is not None)
@@ -164,11 +194,36 @@ def main():
     options.add_argument("folder", type=pathlib.Path)
     options.add_argument("--requests", type=int, default=100_000)
     options.add_argument("--restarts", type=int, default=20)
+    options.add_argument("--only", choices=["haproxy", "reverse_proxy"])
     asked = options.parse_args()
-    for needed in ("haproxy", "h2load"):
-        if not shutil.which(needed):
-            print(f"skipped: {needed} is not installed")
-            sys.exit(77)
+    failed = 0
+    if not shutil.which("h2load"):
+        print("skipped: h2load is not installed")
+        sys.exit(77)
+    if asked.only != "haproxy":
+        failed += try_reverse_proxy(asked)
+    if asked.only != "reverse_proxy":
+        failed += try_haproxy(asked)
+    sys.exit(failed != 0)
+
+
+def try_reverse_proxy(asked):
+    """Returns the number of failed requests behind examples/reverse_proxy."""
+    with tempfile.TemporaryDirectory() as folder:
+        all_of_them = replicas_behind_eddy(asked.folder.resolve() / "web_server", pathlib.Path(folder))
+        try:
+            all_of_them.begin()
+            print("reverse_proxy: ", end="")
+            return restart_under_load(all_of_them, asked.requests, asked.restarts)
+        finally:
+            all_of_them.stop()
+
+
+def try_haproxy(asked):
+    """Returns the number of failed requests behind HAProxy."""
+    if not shutil.which("haproxy"):
+        print("skipped: haproxy is not installed")
+        sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         all_of_them = replicas(asked.folder.resolve() / "web_server", pathlib.Path(folder))
         try:
@@ -183,7 +238,7 @@ def main():
                 print("skipped: prometheus is not installed")
         finally:
             all_of_them.stop()
-    sys.exit(failed != 0)
+    return failed
 
 
 if __name__ == "__main__":
