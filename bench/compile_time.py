@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The group `compile`: the cost of compiling an echo server, eddy's against Asio's with coroutines.
+"""The group `compile`: the cost of compiling an echo server, eddy's against Asio's with coroutines, and a program that
+calls http::get().
 
 Measures processor time, because elapsed time depends on other work on the machine, and the peak of resident memory.
 Uses the compiler of the build folder, without ccache. The two sources take turns.
@@ -21,6 +22,10 @@ SOURCES = {"eddy": BENCH / "net" / "echo_eddy.cpp", "asio": BENCH / "peers" / "a
 OPTIONS = ["-O2", "-O0 -g"]
 ROUNDS = 3
 SECONDS_TARGET = 0.5  # as a ratio to Asio
+
+HTTP_GET = BENCH / "net" / "http_get.cpp"
+HTTP_GET_OPTIONS = "-O0"
+HTTP_GET_TARGET = 4  # seconds
 
 Cost = tuple[float, float]  # seconds, MB
 
@@ -45,7 +50,20 @@ def run(options) -> Outcome:
         outcome.data[flags] = rounds
         add_row(outcome, table, flags, rounds)
     outcome.tables.append(table)
+    try:
+        add_http_get(outcome, compiler)
+    except BenchError as error:
+        outcome.errors.append(str(error))
     return outcome
+
+
+def add_http_get(outcome: Outcome, compiler: str) -> None:
+    rounds = [compile_once(compiler, HTTP_GET_OPTIONS, HTTP_GET) for _ in range(ROUNDS)]
+    seconds, megabytes = (statistics.median(one[index] for one in rounds) for index in (0, 1))
+    outcome.data[HTTP_GET.name] = rounds
+    outcome.tables.append(Table(f"compile: a program that calls http::get, {ROUNDS} rounds", ["options", "s", "MB"],
+                                [[HTTP_GET_OPTIONS, f"{seconds:.2f}", f"{megabytes:.0f}"]]))
+    outcome.targets.append(Target(f"compile http::get {HTTP_GET_OPTIONS}", seconds, HTTP_GET_TARGET, " s"))
 
 
 def compile_once(compiler: str, flags: str, source: Path) -> Cost:

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""The group `http`: eddy's HTTP/1.1 server, against a bare epoll loop that answers with the same bytes.
+"""The group `http`: eddy's HTTP server, against a bare epoll loop that answers with the same bytes, and other servers.
 
-The clients are those of the group `net`, and so are the tables: see net.py. Each request is `GET /`, with three header
-fields. Each response is `Hello, World!`. The bare loop only finds the end of each request.
+The clients of HTTP/1.1 are those of the group `net`, and so are the tables: see net.py. Each request is `GET /`, with
+three header fields. Each response is `Hello, World!`. The bare loop only finds the end of each request. For HTTP/2, see
+http2.py.
 """
 
 import sys
 from dataclasses import replace
 
+import http2
 import net
 import net_calls
 import net_idle
 import net_timing
-from net_servers import AGAIN, C100, EDDY, EDDY_URING, IDLE, ONE_THREAD, REFERENCE, NetRun, own_servers, startable
+import peers
+from net_servers import (AGAIN, C100, EDDY, EDDY_URING, IDLE, ONE_THREAD, REFERENCE, NetRun, own_servers, selected,
+                         startable)
 from processes import ONE_PROCESSOR
 from tables import Outcome, Target
 
@@ -24,16 +28,18 @@ SERVERS = {
 }
 CASES = [replace(one, what=one.what.removesuffix(", 64 B")) for one in ONE_THREAD
          if one.name in ("C1", "C100", "C1000")]
-NAMES = [*(one.name for one in CASES), IDLE]
+NAMES = [*(one.name for one in CASES), IDLE, *http2.NAMES]
 
-CPU = 1.15  # processor time per request
+# Processor time per request in C100, as a ratio to the bare loop, or to a peer.
+CPU = {REFERENCE: 1.15, "hyper": 0.85, "beast": 0.7, "go": 0.5}
 IDLE_BYTES = 1536  # per connection
 
 
 def run(options) -> Outcome:
     outcome = Outcome(legend=net.LEGEND)
     load = options.build / "bench" / "bench_load"
-    servers = startable(own_servers(options.build, SERVERS), outcome)
+    known = own_servers(options.build, SERVERS) | peers.http_peers(options.build)
+    servers = startable({name: known[name] for name in selected("http", SERVERS, list(known), options.peers)}, outcome)
     net_run = NetRun(options, load, servers, outcome, wanted_cases(options.only), "http", ("--http",))
     if not load.exists():
         outcome.absent.append(f"{load.name} is not built")
@@ -46,6 +52,7 @@ def run(options) -> Outcome:
     net_calls.count(net_run)
     idle = net_idle.measure(net_run) if IDLE in net_run.wanted else {}
     outcome.targets += judge(results, idle)
+    http2.run(net_run)
     return outcome
 
 
@@ -58,10 +65,12 @@ def wanted_cases(only: str) -> list[str]:
 
 def judge(results: dict, idle: dict[str, dict]) -> list[Target]:
     targets = []
-    if (rounds := results.get(C100.name)) and rounds.has(EDDY):
-        target = Target(f"{EDDY}, {C100.name}: CPU per request, x {REFERENCE}",
-                        rounds.ratio(EDDY, "cpu_us_per_request"), CPU)
-        targets.append(replace(target, is_judged=rounds.is_reliable))
+    if rounds := results.get(C100.name):
+        for against, limit in CPU.items():
+            if rounds.has(EDDY, against):
+                target = Target(f"{EDDY}, {C100.name}: CPU per request, x {against}",
+                                rounds.ratio(EDDY, "cpu_us_per_request", against), limit)
+                targets.append(replace(target, is_judged=rounds.is_reliable))
     if EDDY in idle:
         targets.append(Target(f"{EDDY}, {IDLE}: bytes per connection", idle[EDDY]["bytes"], IDLE_BYTES))
     return targets

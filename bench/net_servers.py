@@ -128,7 +128,7 @@ class NetRun:
 def find_servers(options, outcome: Outcome) -> list[BenchServer]:
     """The selected servers that can run here. The others are listed in `outcome`, with the reason."""
     known = own_servers(options.build, OURS) | peers.net_peers(options.build)
-    return startable({name: known[name] for name in selected(list(known), options.peers)}, outcome)
+    return startable({name: known[name] for name in selected("net", OURS, list(known), options.peers)}, outcome)
 
 
 def own_servers(build: Path, programs: dict[str, str]) -> Programs:
@@ -155,9 +155,9 @@ def own_server(build: Path, name: str) -> peers.Built:
     return (program, "") if program.exists() else (None, f"{name} is not built")
 
 
-def selected(known: list[str], names: str) -> list[str]:
+def selected(group: str, ours: dict[str, str], known: list[str], names: str) -> list[str]:
     """The servers that take part, if the user selected the peers `names`. An empty list selects all."""
-    chosen = {*OURS, *names.split(",")} if names else {*known}
+    chosen = {*ours, *names.split(",")} if names else {*known}
     if unknown := [name for name in chosen - {*known} if name]:
-        sys.exit(f"net: there is no peer {unknown[0]}; the servers are {', '.join(known)}")
+        sys.exit(f"{group}: there is no peer {unknown[0]}; the servers are {', '.join(known)}")
     return [name for name in known if name in chosen]

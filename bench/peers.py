@@ -23,8 +23,13 @@ CMAKE_PEERS = {
     "libuv": "libuv1-dev",
 }
 
+# The same for the groups `http` and `tls`.
+HTTP_CMAKE_PEERS = {"beast": "libboost1.81-dev"}
+TLS_CMAKE_PEERS = {"asio_ssl": "libboost1.81-dev"}
+
 # Printed names, and folders of `peers` that hold a crate with a program NAME_echo.
 CARGO_PEERS = {"Tokio": "tokio", "monoio": "monoio", "glommio": "glommio", "compio": "compio"}
+HTTP_CARGO_PEERS = {"hyper": "hyper"}
 
 
 def net_peers(build: Path) -> dict[str, Callable[[], Built]]:
@@ -33,6 +38,18 @@ def net_peers(build: Path) -> dict[str, Callable[[], Built]]:
     by_cmake = {name: partial(cmake_peer, name, package, build) for name, package in CMAKE_PEERS.items()}
     by_cargo = {name: partial(build_cargo, build.parent, name, f"{name}_echo") for name in CARGO_PEERS.values()}
     return by_cmake | by_cargo | {"go": partial(build_go, build.parent, "echo")}
+
+
+def http_peers(build: Path) -> dict[str, Callable[[], Built]]:
+    """Same as net_peers(), for the HTTP servers of the group `http`."""
+    by_cmake = {name: partial(cmake_peer, name, package, build) for name, package in HTTP_CMAKE_PEERS.items()}
+    by_cargo = {name: partial(build_cargo, build.parent, name, f"{name}_http") for name in HTTP_CARGO_PEERS.values()}
+    return by_cargo | by_cmake | {"go": partial(build_go, build.parent, "http")}
+
+
+def tls_peers(build: Path) -> dict[str, Callable[[], Built]]:
+    """Same as net_peers(), for the TLS servers of the group `tls`."""
+    return {name: partial(cmake_peer, name, package, build) for name, package in TLS_CMAKE_PEERS.items()}
 
 
 def cmake_peer(name: str, package: str, build: Path) -> Built:
@@ -81,10 +98,11 @@ def build_go(folder: Path, name: str) -> Built:
 
 def versions() -> str:
     """The versions of the installed peers, in one line."""
-    found = {title: crate_version(name) for title, name in CARGO_PEERS.items()}
+    found = {title: crate_version(name) for title, name in (CARGO_PEERS | HTTP_CARGO_PEERS).items()}
     if shutil.which("go"):
         found["Go"] = output_of(["go", "env", "GOVERSION"]).removeprefix("go")
-    for package, library in {"libboost1.81-dev": "Boost", "libuv1-dev": "libuv", "liburing-dev": "liburing"}.items():
+    for package, library in {"libboost1.81-dev": "Boost", "libuv1-dev": "libuv", "liburing-dev": "liburing",
+                             "nghttp2-server": "nghttpd", "libssl-dev": "OpenSSL"}.items():
         found[library] = output_of(["dpkg-query", "-W", "-f=${Version}", package])
     return ", ".join(f"{name} {version}" for name, version in found.items() if version)
 

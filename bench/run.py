@@ -28,10 +28,11 @@ import peers
 import redis
 import rt
 import scale
+import tls
 from machine import describe_machine
 from tables import Outcome, Table
 
-GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "http": http_servers.run, "scale": scale.run,
+GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "http": http_servers.run, "tls": tls.run, "scale": scale.run,
           "compile": compile_time.run, "counts": counts.run, "redis": redis.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
@@ -48,10 +49,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all rounds to FILE")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
     parser.add_argument("--rounds", type=positive, metavar="N",
-                        help="rounds of rt, net, http, scale and redis (5; quick: 3)")
+                        help="rounds of rt, net, http, tls, scale and redis (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs; enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT",
-                        help="rt: only cases with TEXT in their names; net, http: only cases in this list (C1,C100)")
+                        help="rt: only cases with TEXT in their names; net, http, tls: only cases in this list (C1,C100)")
     parser.add_argument("--peers", default="", metavar="LIST", help="only these peers (tokio,go)")
     parser.add_argument("--accept", action="store_true", help="counts: make the new counts the baseline")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",

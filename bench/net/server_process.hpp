@@ -33,7 +33,8 @@ constexpr int backlog = 4096;
 struct server_options {
     std::uint16_t port = 0;
     unsigned threads = 1;
-    const char* driver = nullptr;  // only for servers with several drivers
+    const char* driver = nullptr;  // only for eddy's servers, as is the next one
+    unsigned replace_ms = 0;       // only used by bench_tls_eddy
 };
 
 [[noreturn]] inline void die(const char* what) {
@@ -48,7 +49,7 @@ bool parse_number(std::string_view text, Number& value) {
 }
 
 /// Exits the program with status 2 if the command line is invalid.
-inline server_options parse_options(int argc, char** argv, bool has_drivers = false) {
+inline server_options parse_options(int argc, char** argv, bool is_eddy = false) {
     server_options options;
     bool understood = argc % 2 == 1;
     for (int i = 1; understood && i < argc; i += 2) {
@@ -57,13 +58,15 @@ inline server_options parse_options(int argc, char** argv, bool has_drivers = fa
             understood = parse_number(argv[i + 1], options.port);
         else if (name == "--threads")
             understood = parse_number(argv[i + 1], options.threads) && options.threads > 0;
-        else if (name == "--driver" && has_drivers)
+        else if (name == "--driver" && is_eddy)
             options.driver = argv[i + 1];
+        else if (name == "--replace-ms" && is_eddy)
+            understood = parse_number(argv[i + 1], options.replace_ms);
         else
             understood = false;
     }
     if (understood) return options;
-    std::fprintf(stderr, "usage: %s [--port N] [--threads N]%s\n", argv[0], has_drivers ? " [--driver D]" : "");
+    std::fprintf(stderr, "usage: %s [--port N] [--threads N]%s\n", argv[0], is_eddy ? " [--driver D]" : "");
     std::exit(2);
 }
 
