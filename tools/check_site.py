@@ -24,7 +24,7 @@ import urllib.request
 
 site = pathlib.Path(__file__).resolve().parent.parent / "build" / "site"
 widths = {"phone": (390, 844), "desktop": (1366, 900)}
-pages = ["index", "page_start", "page_tutorial", "page_concepts", "page_choosing", "page_coming_from_tokio", "page_coming_from_go",
+pages = ["index", "page_start", "page_tutorial", "page_concepts", "page_choosing", "page_streams", "page_coming_from_tokio", "page_coming_from_go",
          "page_cheat_sheet", "page_benchmarks", "page_compilers", "page_deployment", "classeddy_1_1net_1_1tcp__stream"]
 limit = 60  # seconds, for each answer of the browser
 
