@@ -9,7 +9,9 @@ set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc-posix)
 set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)
 set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
 # libstdc++ 12 and 13.1 for Windows contain std::type_info::operator==, which is also inline in C++23 (GCC's bug 110572).
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -Wl,--allow-multiple-definition")
+# The stacks of threads have 8 MiB, as on Linux.
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -Wl,--allow-multiple-definition -Wl,--stack,8388608")
+set(CMAKE_USER_MAKE_RULES_OVERRIDE_CXX ${CMAKE_CURRENT_LIST_DIR}/mingw_lld.cmake)
 if(MINGW_EMULATOR)
   set(CMAKE_CROSSCOMPILING_EMULATOR ${MINGW_EMULATOR})
 endif()

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -23,6 +22,7 @@
 
 #include <eddy/result.hpp>
 
+#include "support/process_state.hpp"
 #include "support/repeated.hpp"
 
 // Operating system resources and information for tests: descriptors, and the state of this process.
@@ -124,17 +124,6 @@ inline fd_pair make_socket_pair() {
     return {ends[0], ends[1]};
 }
 
-/// Returns the number of descriptors of this process that refer to an object whose name contains `what`. "" counts all.
-inline std::size_t count_fds(std::string_view what = "") {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;  // a descriptor may be closed while the loop runs
-        const auto target = std::filesystem::read_symlink(entry.path(), gone).string();
-        if (target.find(what) != std::string::npos) ++count;
-    }
-    return count;
-}
-
 /// Returns whether the kernel reports that the epoll instance watches `fd`.
 inline bool is_watched(int epoll_fd, int fd) {
     std::ifstream info("/proc/self/fdinfo/" + std::to_string(epoll_fd));
@@ -144,15 +133,6 @@ inline bool is_watched(int epoll_fd, int fd) {
         if (word == "tfd:" && info >> watched && watched == fd) return true;
     }
     return false;
-}
-
-/// Returns whether the thread sleeps in the kernel.
-inline bool is_asleep(pid_t thread) {
-    std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
-    std::string line;
-    std::getline(stat, line);
-    const auto name_ends = line.rfind(')');
-    return name_ends != std::string::npos && line.substr(name_ends + 2, 1) == "S";
 }
 
 /// Waits until the thread sleeps in the kernel.

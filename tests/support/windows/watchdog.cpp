@@ -11,6 +11,7 @@
 
 #include <support/stress.hpp>
 #include <support/watchdog.hpp>
+#include <support/windows/skipped.hpp>
 
 // Windows has no timer signals, so a thread watches the time. It prints the name of the test, and no stacks.
 
@@ -59,6 +60,7 @@ private:
 }  // namespace
 
 void watch_tests() {
+    skip_tests_of_other_systems();
     const std::chrono::seconds limit(env_number("EDDY_TEST_LIMIT").value_or(60));
     if (limit == std::chrono::seconds::zero()) return;
     // GoogleTest owns the listener, and destroys it after the last test. The thread may outlive it, so it never ends.

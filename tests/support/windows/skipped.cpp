@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <support/windows/skipped.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace support {
+namespace {
+
+struct skipped_test {
+    std::string_view name;  // a `*` at its end stands for any text
+    std::string_view why;
+};
+
+constexpr std::string_view no_fork = "Windows has no fork(2)";
+constexpr std::string_view no_limit = "Windows has no limit on the number of descriptors";
+constexpr std::string_view no_unix = "Unix sockets report not_supported on Windows";
+constexpr std::string_view no_queue = "Windows does not report whether the peer has received all data";
+constexpr std::string_view no_mode = "the mode of a socket cannot be read on Windows";
+constexpr std::string_view no_device = "Windows cannot bind a socket to a device";
+
+constexpr skipped_test skipped_tests[] = {
+    {"BackgroundReactor.DestroyedInForkedChildLeavesParentRunning", no_fork},
+    {"BlockingPool.JobWaitsForAnExistingThreadIfNoneCanStart", no_fork},
+    {"CloseGracefully.UnixStreamIsClosedLikeATcpStream", no_unix},
+    {"Core.AttachFailsInAChildForkedInsideRun", no_fork},
+    {"Core.FailedMakeLeavesNoDescriptorOpen", no_limit},
+    {"Core.ForkedChildCannotRunTheLoopButCanMakeANewLoop", no_fork},
+    {"Core.LoopDestroyedInAForkedChildStillWorksInTheParent", no_fork},
+    {"Core.LoopWithoutIoRunsTimersAndRemoteWork", "counts the timerfds and eventfds of Linux"},
+    {"Core.LoopWithoutIoWorksInAForkedChild", no_fork},
+    {"Core.MakeReportsTooManyOpenFiles", no_limit},
+    {"Core.SpawnOnTheParentsLoopFailsInAForkedChild", no_fork},
+    {"Core.SpinningIsPartOfTheLimitOfATurn", "Windows does not count how often a thread waits"},
+    {"CoreRemote.SpawnInForkedChildIsRefused", no_fork},
+    {"CoreRemote.WakeInForkedChildDoesNotWakeParent", no_fork},
+    {"CoreThread.MakeReportsTooManyOpenFiles", no_limit},
+    {"DatagramRecvBuf.UnixDatagramsAreReceivedWhole", no_unix},
+    {"FramePool.ThreadLocalDestructorCanAllocate", "MinGW frees a thread_local variable before its destructor runs"},
+    {"LookupHost.ForkedChildResolvesOnOwnThreads", no_fork},
+    {"NetPollReady.HalvesAndUnixStreamsReportReadiness", no_unix},
+    {"NetPollReady.PipeIsReadyWhenBytesArrive", "Windows has no pipes that a driver can watch"},
+    {"NetPollReady.UnixDatagramIsNotReadyToSendWhileItIsFull", no_unix},
+    {"NetServe.AcceptIsRetriedAfterDescriptorShortage", no_limit},
+    {"NetServe.ServesUnixListener", no_unix},
+    {"Reactor.EventsOfAClosedDescriptorDoNotReachAReusedNumber", "the number of a socket cannot be chosen on Windows"},
+    {"Reactor.MakeReportsTooManyOpenFiles", no_limit},
+    {"Reactor.TurnAndAttachFailInAForkedChild", no_fork},
+    {"Registration.RegularFilesAndDirectoriesAreRejected", "a file has no descriptor of this library on Windows"},
+    {"Run.DescriptorShortageIsPrintedAndExitCodeIsOne", no_limit},
+    {"RuntimeBuilder.BuildWithoutDescriptorsFailsAndLeaksNothing", no_limit},
+    {"RuntimeBuilder.EnvironmentVariableSelectsDriver", "Windows has one driver"},
+    {"RuntimeResources.BuildWithTooFewDescriptorsLeavesNoneOpen", no_limit},
+    {"RuntimeResourcesOwnProcess.BlockingWorkErrorNamesThreadLimit", no_fork},
+    {"RuntimeResourcesOwnProcess.ThreadLocalDestructorsMayUseRuntime", no_fork},
+    {"RuntimeResourcesOwnProcess.WorksIfNoMoreThreadsCanStart", no_fork},
+    {"RuntimeSpawn.TaskWaitingForSocketIsPolledTwice", "Windows has no clocks of threads for clock_gettime(2)"},
+    {"TcpAccept.ConnectionAcceptedAheadIsNotStandardOutput", no_fork},
+    {"TcpAccept.ReleasedListenerYieldsNoStandardDescriptor", no_fork},
+    {"TcpConnect.ConnectWithoutDescriptorsFails", no_limit},
+    {"TcpConnect.SocketIsNonBlockingAndCloseOnExec", no_mode},
+    {"TcpHalves.QuickackReadsBack", "Windows has no TCP_QUICKACK"},
+    {"TcpListener.AcceptDroppedDuringPauseReleasesWaker", no_limit},
+    {"TcpListener.AcceptOnListenerOfEndedLoopFailsDespiteEmfilePause", no_limit},
+    {"TcpListener.AcceptedStreamIsNonBlockingAndCloseOnExec", no_mode},
+    {"TcpListener.BindWithoutLoopIoOrDescriptorsFails", no_limit},
+    {"TcpListener.ForEachEndsWhenDescriptorsRunOut", no_limit},
+    {"TcpListener.IncomingPausesUntilDescriptorsAreFreed", no_limit},
+    {"TcpListener.ShortageIsReportedOnlyWithPendingClient", no_limit},
+    {"TcpPeer.DataAfterAnUrgentByteIsNotHeldBack", no_queue},
+    {"TcpPeer.LoneUrgentByteDoesNotDelayLaterData", no_queue},
+    {"TcpPeer.PeekDoesNotSwallowAReset", no_queue},
+    {"TcpPeer.PeekSeesAllDataThatArrivedInSmallPieces", no_queue},
+    {"TcpPeer.VectoredReadDoesNotLoseReset", no_queue},
+    {"TcpSocket.AdoptedReusePortSocketsShareOnePort", "Windows has no SO_REUSEPORT"},
+    {"TcpSocket.BindDeviceReadsBackAndRefusesBadNames", no_device},
+    {"TcpSocket.CreationWithoutDescriptorsFails", no_limit},
+    {"TcpSocket.FastopenReadsBackAndCarriesBytes", "the library does not support TCP Fast Open on Windows"},
+    {"TcpSocket.OptionsReadBack", no_mode},
+    {"TcpStream.ShutdownFutureMayOutliveStream", "the number of a socket cannot be chosen on Windows"},
+    {"TcpStream.UnixSocketFromNativeIsReadUntilItWouldBlock", no_unix},
+    {"UdpSocket.BindDeviceReadsBackAndRefusesBadNames", no_device},
+    {"UdpSocket.FromNativeAndIntoNativeKeepDescriptor", no_mode},
+    {"UdpSocket.PortZeroBindsFreePort", no_mode},
+};
+
+bool matches(std::string_view pattern, std::string_view name) {
+    return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+}
+
+class skips_tests : public testing::EmptyTestEventListener {
+    // GoogleTest does not run a test that is skipped when it starts.
+    void OnTestStart(const testing::TestInfo& test) override {
+        const std::string name = std::string(test.test_suite_name()) + "." + test.name();
+        for (const skipped_test& each : skipped_tests) {
+            if (matches(each.name, name)) GTEST_SKIP() << each.why;
+        }
+    }
+};
+
+}  // namespace
+
+void skip_tests_of_other_systems() { testing::UnitTest::GetInstance()->listeners().Append(new skips_tests); }
+
+}  // namespace support
