@@ -19,6 +19,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -166,4 +167,7 @@ private:
 
 }  // namespace
 
-int main(int argc, char** argv) { return bench::run_servers<tls_echo_server>(argc, argv); }
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
+    return bench::run_servers<tls_echo_server>(argc, argv);
+}

@@ -114,6 +114,8 @@ private:
         while (session_ == nullptr && bench::now() < limit) turn();
         if (session_ == nullptr) throw bench::failure("the server sent no session ticket");
         close(all_[0]);
+        // With the cache, OpenSSL would use the session once only.
+        SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
         answered_ = 0;
     }
 
@@ -146,6 +148,8 @@ private:
     }
 
     void close(client& one) {
+        // Otherwise OpenSSL takes the end for a failure, and does not resume the session any more.
+        SSL_set_shutdown(one.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(one.ssl);
         ::close(one.fd);
         one = {};
@@ -211,10 +215,10 @@ private:
         ++answered_;
         measured_.count();
         if (measured_.has_begun()) measured_.record(bench::now() - one.start);
-        if (wanted_.mode == "resumed" && session_ != nullptr && SSL_session_reused(one.ssl) == 0)
+        if (next_ == 0) return false;  // get_session() closes the connection
+        if (wanted_.mode == "resumed" && SSL_session_reused(one.ssl) == 0)
             throw bench::failure("the server did not resume the session");
         if (reopens()) {
-            if (session_ == nullptr && wanted_.mode == "resumed") return false;  // get_session() closes it
             close(one);
             open(index);
             return false;
