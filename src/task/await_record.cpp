@@ -212,7 +212,8 @@ void await_record::print() {
             if (!one->is_first_) continue;
             // The coroutines that await this one are suspended, so their frames do not change.
             const frame* at = one->awaiting_;
-            while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp")) at = at->parent;
+            while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp"))
+                at = at->awaited_by();
             const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
             ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
         }

@@ -56,7 +56,7 @@ void error_trail::note(const frame& ended, call_site where, bool from_child) noe
     if (to == nullptr) return;
     if (!from_child || to->awaiting_ != &ended) to->size_ = 0;  // a new error
     if (to->size_ < to->places_.size()) to->places_[to->size_++] = where;
-    to->awaiting_ = ended.parent;
+    to->awaiting_ = ended.awaited_by();
 }
 
 }  // namespace eddy::detail

@@ -16,7 +16,7 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept;
 /// to resume next, or null if the root has ended.
 inline frame* end_frame(frame& ended) noexcept {
     slot_base* const outcome = ended.outcome;
-    frame* const awaiting = ended.parent;
+    frame* const awaiting = ended.awaited_by();
     ended.handle().destroy();
     return unwind(outcome, awaiting);
 }
@@ -28,7 +28,7 @@ inline bool resume_from(frame& root, frame* current) noexcept {
         // Reads the members before resume(), because a coroutine frame that runs to its end is destroyed when resume()
         // returns.
         slot_base* const outcome = current->outcome;
-        frame* const awaiting = current->parent;
+        frame* const awaiting = current == &root ? nullptr : current->parent;
         current->handle().resume();
         if (outcome->frame_is != slot_base::fate::running) {
             if (outcome->frame_is == slot_base::fate::ended) current->handle().destroy();

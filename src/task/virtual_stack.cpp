@@ -15,10 +15,10 @@ namespace eddy::detail {
 
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
     // SAFETY: the slot is a member of an awaiter in the awaiting frame, which is still suspended there.
-    while (awaiting != nullptr && outcome->propagate != nullptr && outcome->propagate(*outcome, *awaiting)) {
+    while (awaiting != nullptr && outcome->propagates && propagation_of(*outcome)(*outcome, *awaiting)) {
         frame& ended = *awaiting;
         outcome = ended.outcome;
-        awaiting = ended.parent;
+        awaiting = ended.awaited_by();
         ended.handle().destroy();
     }
     return awaiting;
@@ -98,7 +98,7 @@ void destroy_stack(frame& root) noexcept {
     }
     frame* current = root.current;
     while (current != nullptr) {
-        frame* const parent = current->parent;
+        frame* const parent = current->awaited_by();
         destroy_frame(*current);
         current = parent;
     }

@@ -173,7 +173,7 @@ void end_with_error(frame& awaiting, Outcome&& outcome, bool from_child = false)
 }
 
 /// Ends `awaiting` if the outcome of an awaited task is an error, and returns whether it did. `try_` of a task stores
-/// this function as the `propagate` member of its result slot.
+/// this function in its result slot, a propagating_slot.
 template <class Out, class In, bool Checks = false>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     // SAFETY: only try_task_awaiter<Out, In, Checks> installs this function, in its own slot<In>.
@@ -187,7 +187,7 @@ bool propagate_error(slot_base& from, frame& awaiting) noexcept {
 
 /// Awaits a task by resuming its frame, which writes its outcome into this awaiter's result slot.
 /// Lifetime: the awaiter lives in the frame of `awaiting`. It owns no frame: the virtual stack destroys `child`.
-template <class T>
+template <class T, class Slot = slot<T>>
 class task_awaiter {
 public:
     using awaited_type = T;
@@ -208,19 +208,21 @@ public:
 protected:
     frame& awaiting_;
     frame* child_;
-    slot<T> outcome_;
+    Slot outcome_;
 };
 
 /// Same as task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
 template <class Out, class In, bool Checks>
-class try_task_awaiter : task_awaiter<In> {
+class try_task_awaiter : task_awaiter<In, propagating_slot<In>> {
+    using base = task_awaiter<In, propagating_slot<In>>;
+
 public:
     using awaited_type = typename In::value_type;
 
-    using task_awaiter<In>::task_awaiter;
+    using base::base;
 
     bool await_ready() {
-        this->outcome_.propagate = &propagate_error<Out, In, Checks>;
+        this->outcome_.set_propagation(&propagate_error<Out, In, Checks>);
         if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
         return !this->outcome_.has_value() || !ends_coroutine<Out>(this->outcome_.value());
     }
@@ -441,7 +443,7 @@ struct in_name_of_caller {
 /// Returns the location of the code that awaits or polls a coroutine.
 /// Preconditions: the coroutine is being polled.
 inline call_site caller_of(const frame& coroutine) noexcept {
-    return coroutine.parent != nullptr ? coroutine.parent->where : call_site_of(coroutine.root->active->where());
+    return coroutine.is_root() ? call_site_of(coroutine.active->where()) : coroutine.parent->where;
 }
 
 // ---- Dispatch ----

@@ -65,8 +65,8 @@ scope_failure failure_of(const E& error) noexcept {
 }
 
 /// Returns the failure in a child's outcome, if there is one.
-template <class T>
-std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
+template <class T, class Base>
+std::optional<scope_failure> failure_in(kept<T, Base>& outcome) noexcept {
     if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), std::nullopt};
     if constexpr (is_expected<T>) {
         if (outcome.has_value() && !outcome.value().has_value()) return failure_of(outcome.value().error());

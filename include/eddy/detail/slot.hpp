@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <source_location>
@@ -28,9 +29,13 @@ struct frame;
 /// warnings about an uninitialized exception where it can inline the destructor.
 [[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
-/// The outcome of a future: nothing yet, a value, or an exception.
-template <class T>
-class kept {
+/// The base of an outcome that is not in a result slot.
+struct no_slot {};
+
+/// The outcome of a future: nothing yet, a value, or an exception. `Base` is slot_base in a result slot: a base and not
+/// a separate member, so that its fields and the state are in one word.
+template <class T, class Base = no_slot>
+class kept : public Base {
     static_assert(!std::is_reference_v<T>, "eddy: a future's output cannot be a reference; return a pointer");
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
@@ -119,7 +124,8 @@ private:
 };
 
 /// The place where a coroutine stores its outcome. It is outside the coroutine frame and belongs to the awaiting side,
-/// so that the coroutine frame can be destroyed as soon as the coroutine ends.
+/// so that the coroutine frame can be destroyed as soon as the coroutine ends. A task has one for as long as it lives,
+/// and each await of a task has one in its coroutine frame, so every word counts.
 struct slot_base {
     enum class fate : unsigned char {
         running,
@@ -127,13 +133,44 @@ struct slot_base {
         ended,  ///< an error ended the coroutine (`try_`): the code that resumed it must destroy its coroutine frame
     };
 
-    /// Set by `try_`: ends the awaiting coroutine if the outcome is an error, and returns whether it did.
-    bool (*propagate)(slot_base& slot, frame& awaiting) noexcept = nullptr;
+    /// Ends the awaiting coroutine if the outcome is an error, and returns whether it did.
+    using propagation = bool (*)(slot_base& slot, frame& awaiting) noexcept;
+
     fate frame_is = fate::running;
+    bool propagates = false;  ///< whether this is the slot of `try_`: a propagating_slot whose function is set
 };
 
 /// A result slot for an outcome of type `T`.
 template <class T>
-struct slot : slot_base, kept<T> {};
+struct slot : kept<T, slot_base> {};
+static_assert(sizeof(slot<void*>) == 2 * sizeof(void*), "the fields of slot_base share a word with the state");
+
+/// The memory before a slot of a given alignment. The last element is the function.
+template <std::size_t Alignment>
+struct aligned_propagation {
+    static_assert(Alignment % sizeof(slot_base::propagation) == 0);
+    static constexpr std::size_t count = Alignment / sizeof(slot_base::propagation);
+
+    slot_base::propagation before_slot[count];
+};
+
+/// Returns the propagation of a slot.
+/// Preconditions: slot.propagates.
+[[nodiscard]] inline slot_base::propagation propagation_of(const slot_base& slot) noexcept {
+    // SAFETY: only propagating_slot sets `propagates`, and its function is directly before its slot: the size of the
+    // first base is a multiple of the slot's alignment, and slot_base is at the begin of the slot.
+    return reinterpret_cast<const slot_base::propagation*>(&slot)[-1];
+}
+
+/// A result slot with a propagation. The function is directly before the slot, where propagation_of() finds it without
+/// the type of the outcome. So other slots have no space for it.
+template <class T>
+class propagating_slot : aligned_propagation<alignof(slot<T>)>, public slot<T> {
+public:
+    void set_propagation(slot_base::propagation function) noexcept {
+        this->before_slot[this->count - 1] = function;
+        this->propagates = true;
+    }
+};
 
 }  // namespace eddy::detail

@@ -100,8 +100,8 @@ template <class T>
 }
 
 /// Returns whether an outcome has an output that is an error.
-template <class T>
-[[nodiscard]] bool has_error(kept<T>& outcome) noexcept {
+template <class T, class Base>
+[[nodiscard]] bool has_error(kept<T, Base>& outcome) noexcept {
     if constexpr (is_expected<T>) {
         return outcome.has_value() && is_error(outcome.value());
     } else {
@@ -110,8 +110,8 @@ template <class T>
 }
 
 /// Takes the exception, or a description of the error, out of an outcome that is about to be dropped.
-template <class T>
-[[nodiscard]] unread_failure take_failure(kept<T>& outcome) noexcept {
+template <class T, class Base>
+[[nodiscard]] unread_failure take_failure(kept<T, Base>& outcome) noexcept {
     if (outcome.has_exception()) return unread_failure(std::move(outcome.exception()));
     if constexpr (is_expected<T>) {
         if (outcome.has_value()) return error_in(outcome.value());

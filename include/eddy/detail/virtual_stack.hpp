@@ -79,13 +79,15 @@ EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
 /// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
 struct frame {
     frame* root = nullptr;  ///< null until the coroutine is started, or of_closure()
-    frame* parent;          ///< the coroutine that awaits this one; null at the root
+    union {
+        frame* parent;    ///< the coroutine that awaits this one; not at the root
+        context* active;  ///< at the root only: not null while the root is being polled
+    };
     slot_base* outcome;
     call_site where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
     // Used at the root only:
     frame* current;
     leaf* waits_for;
-    context* active;  ///< not null while the root is being polled
 
     frame() noexcept {}  // NOLINT: see above
     /// Constructs the frame of a coroutine that is a lambda. `closure` is null if the lambda has no captures.
@@ -98,6 +100,11 @@ struct frame {
         // SAFETY: a mark that is compared and never dereferenced.
         return reinterpret_cast<frame*>(std::uintptr_t{1});  // NOLINT(performance-no-int-to-ptr)
     }
+    /// Returns whether the coroutine is the root of its virtual stack.
+    /// Preconditions: has_begun(), here and below.
+    [[nodiscard]] bool is_root() const noexcept { return root == this; }
+    /// Returns the coroutine that awaits this one; null at the root.
+    [[nodiscard]] frame* awaited_by() const noexcept { return is_root() ? nullptr : parent; }
     /// Returns whether the coroutine was started.
     [[nodiscard]] bool has_begun() const noexcept { return reinterpret_cast<std::uintptr_t>(root) > 1; }
 
@@ -158,7 +165,6 @@ inline void wait_for(frame& awaiting, leaf& on) noexcept {
 /// Makes a new coroutine frame the root of a virtual stack.
 inline void begin_root(frame& root) noexcept {
     root.root = &root;
-    root.parent = nullptr;
     root.current = &root;
     root.waits_for = nullptr;
     root.active = nullptr;

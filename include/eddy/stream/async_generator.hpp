@@ -173,7 +173,7 @@ public:
 
     bool await_ready() {
         if (inner_ == nullptr) return true;
-        if constexpr (is_expected<T>) outcome_.propagate = &propagate_error<T, T>;
+        if constexpr (is_expected<T>) outcome_.set_propagation(&propagate_error<T, T>);
         return start_child(yielding_, *inner_, outcome_) && !outcome_.has_value();
     }
     void await_suspend(const auto&) noexcept {
@@ -188,7 +188,7 @@ public:
 private:
     frame& yielding_;
     frame* inner_;
-    slot<T> outcome_;
+    std::conditional_t<is_expected<T>, propagating_slot<T>, slot<T>> outcome_;
 };
 
 /// The promise of an async_generator.
