@@ -46,37 +46,40 @@ core_joined::leaves core_joined::publish(bool may_part) noexcept {
     // thread looks for `complete`.
     std::uint8_t word = join_word.load(std::memory_order_acquire);
     if (word == gone) return leaves::outcome;
-    waker joiner;
-    // acq_rel for both exchanges. release: publishes the outcome, or the whole task, to poll_join(), leave() and
-    // add_reference() on another thread. acquire: pairs with the release in poll_join(), which stored the waker.
-    // relaxed for failures: the exchange validates the value.
+    // acq_rel. release: publishes the outcome, or the whole task, to poll_join(), leave() and add_reference() on
+    // another thread. acquire: pairs with the release in poll_join(), which stored the waker. relaxed for failures: the
+    // exchange validates the value.
     std::uint8_t next = 0;
     do {
         next = (word & ~has_waker) | complete;
-        // If there is a waker, `parted` is set in a second step below. The waker must be moved out before, because
-        // the handle may free the task as soon as `parted` is set.
-        if (is_last && (word & (has_waker | counted)) == 0) next |= parted;
+        if (is_last && (word & counted) == 0) next |= (word & has_waker) != 0 ? parting : parted;
     } while (!join_word.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
     if ((word & gone) != 0) return leaves::outcome;
-    if ((word & has_waker) != 0) {
-        joiner = std::move(join_waker);
-        word = next;
-        while (is_last && (word & counted) == 0) {
-            if (join_word.compare_exchange_weak(word, word | parted, std::memory_order_acq_rel,
-                                                std::memory_order_relaxed)) {
-                next = word | parted;
-                break;
-            }
-        }
-    }
+    if ((word & has_waker) == 0) return (next & parted) != 0 ? leaves::all : leaves::nothing;
+    waker joiner = std::move(join_waker);
+    // release: publishes the whole task, without the waker, to settled_word(). A store, because of `parting`.
+    if ((next & parting) != 0) join_word.store(complete | parted, std::memory_order_release);
     std::move(joiner).wake();
-    return (next & parted) != 0 ? leaves::all : leaves::nothing;
+    return (next & parting) != 0 ? leaves::all : leaves::nothing;
+}
+
+std::uint8_t core_joined::settled_word() const noexcept {
+    for (;;) {
+        // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible. If `parted` is
+        // set, the event loop does not use the task any more.
+        const std::uint8_t word = join_word.load(std::memory_order_acquire);
+        if ((word & parting) == 0) return word;
+        yield_thread();
+    }
 }
 
 core_joined::leaves core_joined::leave() noexcept {
-    // acquire: as in poll_join().
+    // acquire: as in settled_word().
     std::uint8_t word = join_word.load(std::memory_order_acquire);
-    if ((word & parted) != 0) return leaves::all;
+    if ((word & (parted | parting)) != 0) {
+        if ((word & parting) != 0) static_cast<void>(settled_word());  // it is parted then
+        return leaves::all;
+    }
     // A shared task is counted and will not be parted. This check precedes the use of `shared`, which is null after
     // share_again().
     if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
@@ -89,9 +92,12 @@ core_joined::leaves core_joined::leave() noexcept {
         return leaves::nothing;
     }
     // The waker stays in the task. The loop drops it with the memory, or wakes it, which has no effect.
-    // release: the handle no longer uses the task. acquire: as in poll_join().
-    word = join_word.fetch_or(gone, std::memory_order_acq_rel);
-    if ((word & parted) != 0) return leaves::all;
+    // release: the handle no longer uses the task. acquire: as in settled_word(). relaxed for failures: the word is
+    // loaded again.
+    while (!join_word.compare_exchange_weak(word, word | gone, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+        word = settled_word();
+        if ((word & parted) != 0) return leaves::all;
+    }
     return (word & complete) != 0 ? leaves::outcome : leaves::nothing;
 }
 
@@ -106,9 +112,13 @@ void core_joined::add_reference(joinable& joined) noexcept {
     // received that handle.
     if ((task.join_word.load(std::memory_order_relaxed) & is_shared) == 0) {
         // acq_rel: either publish() sees the bit and does not part, or this call sees `parted`, and the task as
-        // publish() left it.
-        const std::uint8_t before = task.join_word.fetch_or(is_shared, std::memory_order_acq_rel);
-        if ((before & parted) != 0) return task.share_again();
+        // publish() left it. relaxed for failures: the word is loaded again.
+        std::uint8_t word = task.settled_word();
+        while (!task.join_word.compare_exchange_weak(word, word | is_shared, std::memory_order_acq_rel,
+                                                     std::memory_order_relaxed)) {
+            word = task.settled_word();
+        }
+        if ((word & parted) != 0) return task.share_again();
     }
     retain_core_task(task);
 }

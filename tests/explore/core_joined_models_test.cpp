@@ -444,6 +444,17 @@ struct shares_what_is_parted : as_it_is {
         eddy::detail::retain_core_task(task);
     }
 };
+struct shares_while_it_parts : as_it_is {  // the event loop overwrites the bit
+    static void add_reference(joinable& joined) {
+        core_joined& task = core_joined::of(joined);
+        const std::uint8_t before = task.join_word.fetch_or(core_joined::is_shared, acq_rel);
+        if ((before & core_joined::parted) == 0) return eddy::detail::retain_core_task(task);
+        task.is_merged = true;
+        task.shared = nullptr;
+        task.remote.store(core_task::merged + 2 * core_task::one_ref, std::memory_order_relaxed);
+        task.join_word.store(core_joined::complete | core_joined::is_shared, std::memory_order_relaxed);
+    }
+};
 struct aborts_unsaid : as_it_is {  // the handle does not mark the word as shared
     static void abort(joinable& task) {
         if (!core_joined::is_finished(task)) eddy::detail::cancel_core_task(core_joined::of(task));
@@ -505,6 +516,7 @@ TEST_F(ExploreCoreJoined, BrokenCompletionsFail) {
 TEST_F(ExploreCoreJoined, BrokenHandleCallsFail) {
     EXPECT_TRUE(fails(bounds, uses<shares_unsaid>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<shares_what_is_parted>("h"), "freed"));
+    EXPECT_TRUE(fails(bounds, uses<shares_while_it_parts>("ph"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<aborts_unsaid>("a"), "is destroyed without synchronization"));
     EXPECT_TRUE(fails(bounds, uses<polls_over_a_waker>("pq"), "a data race"));
     EXPECT_TRUE(fails(bounds, uses<polls_blindly>("", true), "a lost wake-up"));

@@ -30,12 +30,17 @@ namespace eddy::detail {
 ///     3    is_shared  the handle           abort handles exist or existed, or the handle has aborted the task from
 ///                                          another thread. The memory is reference-counted from then on.
 ///     4    parted     event loop           the handle owns the memory too, and frees it without a reference count
+///     5    parting    event loop           the event loop takes join_waker, and replaces this bit by `parted` then
 ///
 /// `complete`, `gone` and `is_shared` are never cleared.
 ///
 /// The event loop sets `parted` together with `complete` if the handle has the last reference, which is the usual case:
 /// no waker is left, and only the handle could create a reference. `gone` and `is_shared` are clear then. A handle that
 /// creates an abort handle after `parted` replaces it by `is_shared`, and the references are counted again.
+///
+/// The handle may free the task as soon as `parted` is set, so a waker must be taken before. `parting` is a lock for
+/// this step: no other thread changes the word meanwhile, so that the event loop sets `parted` by a store, and the end
+/// of a task is one read-modify-write.
 ///
 /// While the event loop runs on its own thread, a handle on that thread changes the word with a load and a store
 /// instead of a read-modify-write. The event loop is the only other writer, except for abort handles, and these only
@@ -46,6 +51,7 @@ struct EDDY_API core_joined : core_task, joinable {
     static constexpr std::uint8_t gone = 4;
     static constexpr std::uint8_t is_shared = 8;
     static constexpr std::uint8_t parted = 16;
+    static constexpr std::uint8_t parting = 32;
 
     /// The caller's duties after publish() or leave().
     enum class leaves : std::uint8_t {
@@ -93,6 +99,8 @@ private:
     /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: a join of
     /// a task that has ended would save the registers that this part needs.
     [[gnu::noinline]] bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
+    /// Returns the word without `parting`: waits until the event loop has taken the waker.
+    [[nodiscard]] std::uint8_t settled_word() const noexcept;
     /// Replaces `parted` by `is_shared`, so that the references are counted again. Called by the handle.
     void share_again() noexcept;
 };
