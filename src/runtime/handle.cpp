@@ -78,15 +78,20 @@ call_site spawn_site_here() noexcept {
     return nullptr;
 }
 
+// Not inlined below: each spawn would save the registers that the text needs.
+[[noreturn, gnu::noinline, gnu::cold]] static void throw_no_executor(const char* what, const char* instead,
+                                                                     std::source_location where) {
+    throw misuse(
+        std::string(what) +
+            " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or " +
+            instead,
+        where);
+}
+
 spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
     const current_executor here = this_thread.executor;
-    if (here.core == nullptr && here.pool == nullptr) {
-        throw misuse(
-            std::string(what) +
-                " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or " +
-                instead,
-            where);
-    }
+    if (here.core == nullptr && here.pool == nullptr) [[unlikely]]
+        throw_no_executor(what, instead, where);
     return {here.core, here.pool};
 }
 

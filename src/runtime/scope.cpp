@@ -178,6 +178,13 @@ void scope_base::set_waker(const waker& wake) {
 
 bool scope_base::poll_empty(const waker& wake) {
     if (!has_children()) return true;
+    if (pool_ == nullptr) {  // one thread, and no lock
+        waits_for_children_ = true;
+        if (waker_.will_wake(wake)) return false;
+        waker copy = wake;  // may run user code, and so does the destructor of the previous waker
+        waker_.swap(copy);
+        return !has_children();
+    }
     if (std::exchange(has_had_waker_, true)) {
         const guard locked(*this);
         if (locked.first() == nullptr) return true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <system_error>
@@ -114,6 +115,7 @@ private:
         stage_ = stage::body;
         try {
             body_.emplace(f_(handle_));
+            if constexpr (requires { forget_closure(*body_, nullptr); }) forget_closure(*body_, std::addressof(f_));
         } catch (...) {
             outcome_.set_exception(std::current_exception());
         }

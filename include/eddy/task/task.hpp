@@ -27,6 +27,8 @@ class promise;
 
 template <class T>
 detail::frame* enter_frame(task<T>& used, std::source_location where);
+template <class T>
+void forget_closure(task<T>& made, const void* closure) noexcept;
 
 /// A lazy coroutine that is also a future. It does nothing until it is awaited, spawned or polled. A chain of tasks
 /// that await each other is polled as one unit. Waking the innermost one has the same cost at any depth. Deep chains do
@@ -103,6 +105,8 @@ private:
     friend class detail::promise<T>;
     template <class U>
     friend detail::frame* enter_frame(task<U>& used, std::source_location where);
+    template <class U>
+    friend void forget_closure(task<U>& made, const void* closure) noexcept;
 
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
@@ -258,6 +262,15 @@ inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
         }
     }
     return std::exchange(used.frame_, nullptr);
+}
+
+/// For the library: the first poll of `made`, a new task, need not look for its lambda if that is `closure`, which the
+/// caller keeps until the task has ended.
+template <class T>
+inline void forget_closure(task<T>& made, const void* closure) noexcept {
+    detail::frame* const frame = made.frame_;
+    if (frame != nullptr && frame->root == detail::frame::of_closure() && frame->where == closure)
+        frame->root = nullptr;
 }
 
 }  // namespace eddy
