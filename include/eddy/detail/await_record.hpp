@@ -61,15 +61,16 @@ template <class F>
 concept writes_to_object = F::writes_to_object;
 
 /// Identify, by their addresses, the part of an object that stores its waker, and the part that stores the waker of the
-/// tasks that write to it. The values are descriptions of the object.
+/// tasks that write to it. The values are descriptions of the object. They are exported, as is type_tag, because the
+/// library and the program compare the addresses.
 template <class Object>
-inline constexpr const char* waiting_part = Object::wakes_one_task;
+EDDY_API inline constexpr const char* waiting_part = Object::wakes_one_task;
 template <class Object>
-inline constexpr const char* writing_part = Object::wakes_one_task;
+EDDY_API inline constexpr const char* writing_part = Object::wakes_one_task;
 
 /// Identifies a type by its address.
 template <class Object>
-inline constexpr char type_tag = 0;
+EDDY_API inline constexpr char type_tag = 0;
 
 /// An object to which an awaited future refers.
 struct awaited_ref {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <type_traits>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_waiter.hpp>
 
 namespace eddy::detail {
@@ -26,7 +27,7 @@ struct socket_access {
 /// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. There are no objects
 /// of this type.
 template <direction Way>
-struct socket_part {
+struct EDDY_API socket_part {
     static constexpr const char* wakes_one_task =
         Way == direction::read ? "the receiving direction of a socket" : "the sending direction of a socket";
 };

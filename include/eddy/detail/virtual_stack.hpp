@@ -77,7 +77,7 @@ EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
 
 /// The base of every promise: a coroutine frame as an element of a virtual stack.
 /// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
-struct frame {
+struct EDDY_API frame {
     frame* root = nullptr;  ///< null until the coroutine is started, or of_closure()
     union {
         frame* parent;    ///< the coroutine that awaits this one; not at the root
