@@ -49,17 +49,17 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
         // more and more threads.
         const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
-            if (waiting > woken_count_) sleeper = &pop_idle();
+            if (waiting > woken_count_) sleeper = pop_idle();
         } else if (waiting > woken_count_ + starting_ && has_room()) {
             if (const auto started = start_thread(); !started && threads_ == 0) return started;
         }
         queue_.push(job);
         ++jobs_;
     }
-    // Notifies after the unlock, so that the woken thread does not block on the lock.
+    // Wakes the thread after the unlock, so that it does not block on the lock.
     // SAFETY: the worker object lives as long as the pool, and the caller holds a reference to the pool. If the thread
-    // has seen is_woken before this and has ended, the notification has no effect.
-    if (sleeper != nullptr) sleeper->woken.notify_one();
+    // has seen the signal before this and has ended, the call has no effect.
+    if (sleeper != nullptr) sleeper->woken.wake();
     return ok();
 }
 
@@ -70,7 +70,9 @@ void blocking_pool::shutdown() noexcept {
         const std::lock_guard guard(lock_);
         is_shut_down_ = true;
         cancelled = std::exchange(queue_, {});
-        while (idle_ != nullptr) pop_idle().woken.notify_one();
+        while (idle_ != nullptr) {
+            if (worker* const sleeper = pop_idle()) sleeper->woken.wake();
+        }
     }
     while (blocking_job* const job = cancelled.pop()) job->cancel(*job);
 }
@@ -168,27 +170,27 @@ void blocking_pool::work(worker& self) noexcept {
 
 /// Waits until this thread is woken for a job. Returns false if keep_alive has passed, so that the thread should end.
 bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept {
-    self.is_woken = false;
+    self.woken.reset();
     self.next = std::exchange(idle_, &self);
     ++idle_count_;
-    const auto deadline = deadline_after(settings_.keep_alive);
-    while (!self.is_woken) {
-        if (self.woken.wait_until(guard, deadline) == std::cv_status::timeout && !self.is_woken) {
-            remove_idle(self);
-            return false;
-        }
+    guard.unlock();
+    const bool is_woken = self.woken.wait_until(deadline_after(settings_.keep_alive));
+    guard.lock();
+    // pop_idle() may have taken this thread off the list after the deadline.
+    if (!is_woken && !self.woken.is_set()) {
+        remove_idle(self);
+        return false;
     }
     --woken_count_;
     return true;
 }
 
-/// Removes the worker that became idle last, and marks it as woken. The caller must notify it.
-blocking_pool::worker& blocking_pool::pop_idle() noexcept {
+/// Removes the worker that became idle last, and signals it. Returns it if it sleeps; the caller must wake it then.
+blocking_pool::worker* blocking_pool::pop_idle() noexcept {
     worker& last = *idle_;
     remove_idle(last);
-    last.is_woken = true;
     ++woken_count_;
-    return last;
+    return last.woken.set() ? &last : nullptr;
 }
 
 /// Removes a worker from the idle list. A thread stops being idle only here, so idle_count_ matches the list.

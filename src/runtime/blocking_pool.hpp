@@ -16,6 +16,7 @@
 
 #include "runtime/blocking_job.hpp"
 #include "sys/thread.hpp"
+#include "sys/thread_signal.hpp"
 
 namespace eddy::detail {
 
@@ -133,9 +134,8 @@ private:
     /// not hold the lock.
     struct worker {
         sys::thread thread;
-        condition_variable woken;
-        bool is_woken = false;   // another thread has taken this worker off the idle list
-        worker* next = nullptr;  // link of one of the three lists
+        sys::thread_signal woken;  // another thread has taken this worker off the idle list
+        worker* next = nullptr;    // link of one of the three lists
     };
 
     explicit blocking_pool(settings&& chosen) noexcept;
@@ -144,7 +144,7 @@ private:
     // Preconditions: lock_ is held.
     [[nodiscard]] bool has_room() const noexcept { return threads_ == 0 || threads_ < settings_.max_threads; }
     result<void> start_thread() noexcept;
-    worker& pop_idle() noexcept;
+    worker* pop_idle() noexcept;
     void remove_idle(worker& self) noexcept;
     bool wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept;
 

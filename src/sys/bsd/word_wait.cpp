@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "sys/word_wait.hpp"
+
+#include <array>
+#include <condition_variable>
+#include <mutex>
+
+// A table of condition variables, for systems whose futexes differ or are not documented. Words that share an entry
+// wake each other, which sleep_on() allows.
+
+namespace eddy::sys {
+namespace {
+
+struct entry {
+    std::mutex lock;
+    std::condition_variable changed;
+};
+
+entry& entry_of(const void* word) {
+    // Never destroyed: threads may sleep here until the process has ended.
+    static auto& table = *new std::array<entry, 64>;
+    return table[reinterpret_cast<std::uintptr_t>(word) / 64 % table.size()];
+}
+
+}  // namespace
+
+void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t value,
+              std::chrono::steady_clock::time_point deadline) noexcept {
+    entry& shared = entry_of(&word);
+    std::unique_lock guard(shared.lock);
+    // acquire: the caller may use what was written before the change of the word. The lock orders this load and the
+    // notification: if it reads the old value, wake_sleeper() takes the lock later.
+    if (word.load(std::memory_order_acquire) != value) return;
+    if (deadline == std::chrono::steady_clock::time_point::max()) {
+        shared.changed.wait(guard);
+    } else {
+        shared.changed.wait_until(guard, deadline);
+    }
+}
+
+void wake_sleeper(const std::atomic<std::uint32_t>& word) noexcept {
+    entry& shared = entry_of(&word);
+    {
+        const std::lock_guard guard(shared.lock);
+    }
+    shared.changed.notify_all();
+}
+
+}  // namespace eddy::sys
