@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/io_socket.hpp>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <string>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/await_record.hpp>
 
 #include "driver/received_chunk.hpp"
-#include "io/accept.hpp"
 #include "io/buffer_pool.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 #include "io/poll_call.hpp"
+#include "io/ring_transport.hpp"
+#include "io/socket_transport.hpp"
 #include "io/stream_source.hpp"
-#include "sys/fd.hpp"
 #include "sys/iovec_list.hpp"
 #include "sys/syscall.hpp"
 
@@ -27,23 +23,6 @@ namespace {
 // Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().
 constexpr io::interest all_but_writable = io::interest::readable | io::interest::priority;
 constexpr io::interest everything = all_but_writable | io::interest::writable;
-
-/// A short read on a TCP socket means that it is drained. That saves the read that would only report EAGAIN.
-auto short_read(std::size_t room, descriptor_kind kind) noexcept {
-    return [room, kind](const result<std::size_t>& count, io::ready seen) {
-        return *count < room && kind == descriptor_kind::tcp && !may_cut_short(seen);
-    };
-}
-auto unless_cut_short(const bool& is_drained) noexcept {
-    return [&is_drained](const auto&, io::ready seen) { return is_drained && !may_cut_short(seen); };
-}
-
-/// A short write means that the send buffer of the socket is full.
-auto short_write(std::size_t size, descriptor_kind kind) noexcept {
-    return [size, kind](const result<std::size_t>& count, io::ready) {
-        return *count < size && kind == descriptor_kind::tcp;
-    };
-}
 
 /// Ends the process: a socket was destroyed or moved while an operation, which was awaited at `polled_at`, waits.
 [[noreturn, gnu::cold]] void end_borrowed(const std::source_location& polled_at) noexcept {
@@ -103,6 +82,10 @@ bool io_socket::could_be_stream() const noexcept {
 
 stream_source& io_socket::stream() const noexcept { return stream_source::of(*source_); }
 
+stream_source* io_socket::ring_connection() const noexcept {
+    return is_registered() && is_stream_ ? &stream() : nullptr;
+}
+
 int io_socket::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();
@@ -157,179 +140,97 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
     return ok();
 }
 
-// ---- From a ring ----
+// ---- Transfers ----
 
-/// Converts the result of take() to the result type of the call. A null chunk is the end of the stream.
-template <class FromChunk, class Directly>
-auto io_socket::receive_from_ring(const FromChunk& from_chunk, const Directly& directly, std::size_t room,
-                                  bool& is_drained) -> decltype(directly()) {
-    using answer_type = decltype(directly());
-    const auto taken = stream().take(*io_);
-    is_drained = taken.was_last;
-    switch (taken.what) {
-    case stream_source::received::chunk: return from_chunk(taken.chunk);
-    case stream_source::received::end: return from_chunk(nullptr);
-    case stream_source::received::error: return answer_type(std::unexpect, taken.error);
-    case stream_source::received::read_it_yourself: {
-        auto answer = directly();
-        is_drained = taken.was_last && answer && moved_by(answer) < room;
-        if (answer && room != 0) stream().has_read(moved_by(answer));
-        if (answer && moved_by(answer) == 0 && room != 0) {
-            if (const auto reset = stream().has_read_end()) return answer_type(std::unexpect, reset);
-        }
-        if (!answer && would_block(answer.error())) stream().request_receive(*io_);
-        return answer;
-    }
-    case stream_source::received::nothing: break;
-    }
-    return answer_type(std::unexpect, std::make_error_code(std::errc::operation_would_block));
-}
-
-result<std::size_t> io_socket::read_from_ring(std::span<std::byte> into, bool& is_drained) {
-    const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
-        if (chunk == nullptr) return std::size_t{0};
-        const std::size_t count = std::min(chunk->size(), into.size());
-        std::memcpy(into.data(), chunk->data(), count);
-        chunk->begin += static_cast<std::uint32_t>(count);
-        if (chunk->size() == 0) {
-            chunk->give_back();
-        } else {
-            stream().put_back(*chunk);
-            is_drained = false;
-        }
-        return count;
+/// Polls `call` with the transport of the socket. `room` is the number of bytes that the transfer can move: fewer mean
+/// that the next call would block. 0 if the number says nothing.
+template <class Call>
+auto io_socket::poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call,
+                              registers_as what) {
+    const auto poll_by = [&](auto by) {
+        return poll_call(
+            way, cx, future, [&] { return call(by); },
+            [&](const auto& answer, io::ready seen) { return by.has_drained(way, moved_by(answer), room, seen); },
+            what);
     };
-    return receive_from_ring(copy, [&] { return recv_some(into); }, into.size(), is_drained);
+    if (is_stream(cx, what)) return poll_by(ring_transport(*this));
+    return poll_by(direct_transport(*this));
 }
 
-// ---- Operations ----
-
-result<std::size_t> io_socket::recv_some(std::span<std::byte> into) const noexcept {
-    return is_pipe() ? sys::read(fd_, into) : sys::recv(fd_, into);
-}
-
-result<std::size_t> io_socket::send_some(std::span<const std::byte> from) const noexcept {
-    return is_pipe() ? sys::write_pipe(fd_, from) : sys::send(fd_, from);
-}
-
-result<std::size_t> io_socket::recv_parts(const iovec_list& into) const noexcept {
-    return is_pipe() ? sys::read_vectored(fd_, into.get()) : sys::recv_vectored(fd_, into.get());
-}
-
-result<std::size_t> io_socket::send_parts(const iovec_list& from) const noexcept {
-    return is_pipe() ? sys::write_pipe_vectored(fd_, from.get()) : sys::send_vectored(fd_, from.get());
+/// Makes the call once, with the transport of the socket.
+template <class Call>
+auto io_socket::try_transfer(direction way, const Call& call) {
+    const auto try_by = [&](auto by) { return try_call(way, [&] { return call(by); }); };
+    if (ring_connection() != nullptr) return try_by(ring_transport(*this));
+    return try_by(direct_transport(*this));
 }
 
 poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const wait_record* future,
                                                       std::span<std::byte> into) {
-    if (is_stream(cx)) {
-        bool is_drained = false;
-        return poll_call(
-            direction::read, cx, future, [&] { return read_from_ring(into, is_drained); },
-            unless_cut_short(is_drained));
-    }
-    return poll_call(direction::read, cx, future, [&] { return recv_some(into); }, short_read(into.size(), kind_));
+    return poll_transfer(direction::read, cx, future, into.size(), [&](auto& by) { return by.read(into); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const wait_record* future,
                                                                std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return ok(std::size_t{0});
-    if (is_stream(cx)) {
-        bool is_drained = false;
-        return poll_call(
-            direction::read, cx, future, [&] { return scatter_from_ring(list, is_drained); },
-            unless_cut_short(is_drained));
-    }
-    return poll_call(direction::read, cx, future, [&] { return recv_parts(list); }, short_read(list.total(), kind_));
-}
-
-result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& is_drained) {
-    std::size_t total = 0;
-    for (const auto& each : into.get()) {
-        // An error, or the end of the stream, that follows the bytes is reported only once. So leave it for the next
-        // read.
-        if (total != 0 && !stream().has_chunk()) break;
-        const auto to = iovec_list::bytes_of(each);
-        const auto count = read_from_ring(to, is_drained);
-        if (!count) return count;
-        total += *count;
-        if (*count != to.size()) break;
-    }
-    return total;
+    return poll_transfer(direction::read, cx, future, list.total(), [&](auto& by) { return by.read_vectored(list); });
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const wait_record* future) {
-    const auto receive = [&]() -> result<io::leased_buffer> {
-        buffer_pool* pool = current_buffer_pool();
-        if (pool == nullptr) pool = &thread_buffer_pool();
-        std::byte* const buffer = pool->take();
-        const auto count = recv_some({buffer, buffer_pool::buffer_size});
-        if (count && *count != 0) return io::leased_buffer(*pool, buffer, {buffer, *count});
-        pool->give_back(buffer);
-        if (!count) return std::unexpected(count.error());
-        return io::leased_buffer();
-    };
-    if (is_stream(cx)) {
-        bool is_drained = false;
-        const auto lease = [](received_chunk* chunk) -> result<io::leased_buffer> {
-            if (chunk == nullptr) return io::leased_buffer();
-            return io::leased_buffer(*chunk->from, chunk->buffer, {chunk->data(), chunk->size()});
-        };
-        return poll_call(
-            direction::read, cx, future,
-            [&] { return receive_from_ring(lease, receive, buffer_pool::buffer_size, is_drained); },
-            unless_cut_short(is_drained));
-    }
-    return poll_call(direction::read, cx, future, receive, [this](const auto& lease, io::ready seen) {
-        return short_read(buffer_pool::buffer_size, kind_)(lease->size(), seen);
-    });
+    return poll_transfer(direction::read, cx, future, buffer_pool::buffer_size, [](auto& by) { return by.receive(); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const wait_record* future,
                                                       std::span<std::byte> into) {
-    const auto look = [&] { return sys::peek(fd_, into); };
-    if (is_stream(cx)) {
-        bool is_drained = false;
-        const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
-            if (chunk == nullptr) return std::size_t{0};
-            stream().put_back(*chunk);
-            return stream().peek(into);
-        };
-        return poll_call(
-            direction::read, cx, future, [&] { return receive_from_ring(copy, look, into.size(), is_drained); },
-            never_drained);
-    }
-    return poll_call(direction::read, cx, future, look, never_drained);
+    return poll_transfer(direction::read, cx, future, 0, [&](auto& by) { return by.peek(into); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const wait_record* future,
                                                        std::span<const std::byte> from) {
-    if (is_stream(cx)) {
-        const auto write = [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); };
-        return poll_call(direction::write, cx, future, write, never_drained);
-    }
-    return poll_call(direction::write, cx, future, [&] { return send_some(from); }, short_write(from.size(), kind_));
+    return poll_transfer(direction::write, cx, future, from.size(), [&](auto& by) { return by.write(from); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const wait_record* future,
                                                               io::leased_buffer& lease,
                                                               std::span<const std::byte> from) {
-    if (!is_stream(cx)) return poll_write(cx, future, from);
-    const auto write = [&] { return stream().write_leased(*io_, ring_here(), lease, from); };
-    return poll_call(direction::write, cx, future, write, never_drained);
+    return poll_transfer(direction::write, cx, future, from.size(),
+                         [&](auto& by) { return by.write_leased(lease, from); });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const wait_record* future,
                                                                 std::span<const std::span<const std::byte>> from) {
     const iovec_list list(from);
     if (list.total() == 0) return ok(std::size_t{0});
-    if (is_stream(cx)) {
-        const auto write = [&] { return stream().write(*io_, ring_here(), from); };
-        return poll_call(direction::write, cx, future, write, never_drained);
-    }
-    return poll_call(direction::write, cx, future, [&] { return send_parts(list); }, short_write(list.total(), kind_));
+    return poll_transfer(direction::write, cx, future, list.total(),
+                         [&](auto& by) { return by.write_vectored(list, from); });
 }
+
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const wait_record* future) {
+    return poll_transfer(direction::read, cx, future, 0, [](auto& by) { return by.accept(); }, registers_as::listener);
+}
+
+result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
+    return try_transfer(direction::read, [&](auto& by) { return by.read(into); });
+}
+
+result<std::size_t> io_socket::try_read_vectored(std::span<const std::span<std::byte>> into) {
+    const iovec_list list(into);
+    if (list.total() == 0) return std::size_t{0};
+    return try_transfer(direction::read, [&](auto& by) { return by.read_vectored(list); });
+}
+
+result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
+    return try_transfer(direction::write, [&](auto& by) { return by.write(from); });
+}
+
+result<std::size_t> io_socket::try_write_vectored(std::span<const std::span<const std::byte>> from) {
+    const iovec_list list(from);
+    if (list.total() == 0) return std::size_t{0};
+    return try_transfer(direction::write, [&](auto& by) { return by.write_vectored(list, from); });
+}
+
+// ---- Waiting ----
 
 namespace {
 
@@ -381,14 +282,15 @@ result<void> io_socket::begin_to_watch_writing() const {
 }
 
 poll_result<result<void>> io_socket::poll_flush(context& cx, const wait_record* future) {
-    if (!is_registered() || !is_stream_) return ok();
+    if (ring_connection() == nullptr) return ok();
     return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
 }
 
 poll_result<result<void>> io_socket::poll_sent(context& cx, const wait_record* future) {
-    if (!is_registered() || !is_stream_) return ok();
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return ok();
     return poll_or_wait(*this, direction::write, cx, future,
-                        [&] { return done_or_would_block(stream().finish_sending(*io_)); });
+                        [&] { return done_or_would_block(stream->finish_sending(*io_)); });
 }
 
 poll_result<result<void>> io_socket::poll_shutdown(context& cx, const wait_record* future) {
@@ -408,21 +310,23 @@ result<void> io_socket::shut_down_now() const noexcept {
 }
 
 void io_socket::shut_down_soon() noexcept {
-    if (is_registered() && is_stream_ && !stream().shut_down_when_sent()) return;
+    if (stream_source* const stream = ring_connection(); stream != nullptr && !stream->shut_down_when_sent()) return;
     static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const wait_record* future) {
     check_not_empty(cx.where());
-    if (!is_registered() || !is_stream_) return ok();
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return ok();
     return poll_or_wait(*this, direction::read, cx, future,
-                        [&] { return done_or_would_block(stream().stop_receiving(*io_)); });
+                        [&] { return done_or_would_block(stream->stop_receiving(*io_)); });
 }
 
 std::vector<std::byte> io_socket::take_received() {
     std::vector<std::byte> bytes;
-    if (!is_registered() || !is_stream_) return bytes;
-    while (received_chunk* const chunk = stream().take_chunk()) {
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return bytes;
+    while (received_chunk* const chunk = stream->take_chunk()) {
         bytes.insert(bytes.end(), chunk->data(), chunk->data() + chunk->size());
         chunk->give_back();
     }
@@ -430,14 +334,15 @@ std::vector<std::byte> io_socket::take_received() {
 }
 
 std::error_code io_socket::take_connection_error() noexcept {
-    if (!is_registered() || !is_stream_) return {};
-    return stream().take_error();
+    stream_source* const stream = ring_connection();
+    return stream == nullptr ? std::error_code() : stream->take_error();
 }
 
 std::vector<int> io_socket::take_connections() {
     std::vector<int> connections;
-    if (!is_registered() || !is_stream_) return connections;
-    while (received_chunk* const chunk = stream().take_chunk()) {
+    stream_source* const stream = ring_connection();
+    if (stream == nullptr) return connections;
+    while (received_chunk* const chunk = stream->take_chunk()) {
         connections.push_back(accepted_connection::take(*chunk).fd);
     }
     return connections;
@@ -490,75 +395,6 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const wait_reco
         return std::unexpected(std::make_error_code(std::errc::operation_would_block));
     };
     return poll_call(direction::write, cx, future, finish, never_drained);
-}
-
-/// Accepts a connection from the kernel's queue.
-result<std::pair<int, net::socket_addr>> io_socket::accept() {
-    auto accepted = accept_one(fd_);
-    if (!accepted) return std::unexpected(accepted.error());
-    const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
-    if (!peer) return std::unexpected(peer.error());
-    return std::pair(accepted->fd.release(), *peer);
-}
-
-/// Returns a connection that the ring has accepted.
-result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
-    using answer_type = result<std::pair<int, net::socket_addr>>;
-    const auto with_peer = [](received_chunk* chunk) -> answer_type {
-        const auto accepted = accepted_connection::take(*chunk);
-        sys::unique_fd fd(accepted.fd);
-        if (!accepted.peer) return std::unexpected(accepted.peer.error());
-        return std::pair(fd.release(), *accepted.peer);
-    };
-    const auto directly = [&] {
-        auto accepted = accept();
-        if (accepted) stream().accepts_again();
-        return accepted;
-    };
-    bool is_drained = false;
-    return receive_from_ring(with_peer, directly, 0, is_drained);
-}
-
-poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const wait_record* future) {
-    using enum registers_as;
-    if (is_stream(cx, listener)) {
-        return poll_call(direction::read, cx, future, [&] { return accept_from_ring(); }, never_drained, listener);
-    }
-    return poll_call(direction::read, cx, future, [&] { return accept(); }, never_drained, listener);
-}
-
-result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
-    if (is_registered() && is_stream_) {
-        bool is_drained = false;
-        return try_call(direction::read, [&] { return read_from_ring(into, is_drained); });
-    }
-    return try_call(direction::read, [&] { return recv_some(into); });
-}
-
-result<std::size_t> io_socket::try_read_vectored(std::span<const std::span<std::byte>> into) {
-    const iovec_list list(into);
-    if (list.total() == 0) return std::size_t{0};
-    if (is_registered() && is_stream_) {
-        bool is_drained = false;
-        return try_call(direction::read, [&] { return scatter_from_ring(list, is_drained); });
-    }
-    return try_call(direction::read, [&] { return recv_parts(list); });
-}
-
-result<std::size_t> io_socket::try_write_vectored(std::span<const std::span<const std::byte>> from) {
-    const iovec_list list(from);
-    if (list.total() == 0) return std::size_t{0};
-    if (is_registered() && is_stream_) {
-        return try_call(direction::write, [&] { return stream().write(*io_, ring_here(), from); });
-    }
-    return try_call(direction::write, [&] { return send_parts(list); });
-}
-
-result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
-    if (is_registered() && is_stream_) {
-        return try_call(direction::write, [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); });
-    }
-    return try_call(direction::write, [&] { return send_some(from); });
 }
 
 }  // namespace eddy::detail

@@ -25,7 +25,6 @@
 
 namespace eddy::detail {
 
-class iovec_list;
 class stream_source;
 
 /// The kind of a descriptor, which determines the system calls. Only TCP data goes through an io_uring, and only for
@@ -60,6 +59,7 @@ public:
     }
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] descriptor_kind kind() const noexcept { return kind_; }
     /// Throws `misuse` if the socket has no descriptor. Operations call it only before the registration and after a
     /// failed call, so that successful operations do not pay for the check.
     void check_not_empty(const std::source_location& where) const {
@@ -222,20 +222,16 @@ private:
     }
     [[nodiscard]] bool could_be_stream() const noexcept;
     [[nodiscard]] stream_source& stream() const noexcept;
+    /// Returns null if this is not a ring connection.
+    [[nodiscard]] stream_source* ring_connection() const noexcept;
 
     result<void> shut_down_now() const noexcept;
     [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
-    result<std::size_t> recv_some(std::span<std::byte> into) const noexcept;
-    result<std::size_t> send_some(std::span<const std::byte> from) const noexcept;
-    result<std::size_t> recv_parts(const iovec_list& into) const noexcept;
-    result<std::size_t> send_parts(const iovec_list& from) const noexcept;
-    template <class FromChunk, class Directly>
-    auto receive_from_ring(const FromChunk& from_chunk, const Directly& directly, std::size_t room, bool& is_drained)
-        -> decltype(directly());
-    result<std::pair<int, net::socket_addr>> accept();
-    result<std::pair<int, net::socket_addr>> accept_from_ring();
-    result<std::size_t> read_from_ring(std::span<std::byte> into, bool& is_drained);
-    result<std::size_t> scatter_from_ring(const iovec_list& into, bool& is_drained);
+    template <class Call>
+    auto poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call,
+                       registers_as what = registers_as::connection);
+    template <class Call>
+    auto try_transfer(direction way, const Call& call);
     static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
     // Each waiting connection has an io_socket in its coroutine frame, so it is kept small: no io::registration.

@@ -11,7 +11,8 @@
 namespace eddy::detail {
 
 class buffer_owner;
-class io_socket;
+class direct_transport;
+class ring_transport;
 
 /// Returns a leased buffer to its owner. `buffer` is the first byte of the buffer, not of its data. Callable on any
 /// thread.
@@ -57,7 +58,8 @@ public:
     [[nodiscard]] const std::byte* end() const noexcept { return data_ + size_; }
 
 private:
-    friend class detail::io_socket;
+    friend class detail::direct_transport;
+    friend class detail::ring_transport;
 
     /// Leases `buffer` from the buffer owner `owner`. `bytes` is the filled part of the buffer.
     leased_buffer(detail::buffer_owner& owner, std::byte* buffer, std::span<std::byte> bytes) noexcept
