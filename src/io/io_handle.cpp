@@ -449,7 +449,7 @@ bool io_handle::may_wait_outside() noexcept {
 /// event loop cannot wait for a ring.
 void io_handle::give_up_ring() noexcept {
     retire_ring();
-    if (!lock_beside_foreign_ticks()) return;
+    if (driver_lock_.lock() != driver_lock::outcome::locked) return;
     has_no_ring_ = true;
     ring_.reset();  // a ring that had no owner yet
     route_wake_ups(false);
@@ -486,19 +486,9 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     return polled;
 }
 
-/// Locks the driver lock for the owner. Waits for a tick that another thread runs for the owner. Returns false if the
-/// driver is closed, or if a turn() is in progress.
-bool io_handle::lock_beside_foreign_ticks() noexcept {
-    for (driver_lock_word holder = lock_driver(this_mark()); holder != unlocked; holder = lock_driver(this_mark())) {
-        if (holder == closed || (holder & for_owner) == 0) return false;
-        yield_thread();  // the other thread runs a single tick and does not sleep
-    }
-    return true;
-}
-
 void io_handle::flush_ring() noexcept {
     uring* const ring = own_ring();
-    if (ring == nullptr || holds_driver_lock() || !lock_beside_foreign_ticks()) return;
+    if (ring == nullptr || driver_lock_.lock() != driver_lock::outcome::locked) return;
     ring->flush();
     unlock_driver();
 }
@@ -514,15 +504,13 @@ void io_handle::retire_ring() noexcept {
 
 result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
-    for (;;) {
-        const driver_lock_word holder = lock_driver(this_mark());
-        if (holder == unlocked) break;
-        if (holder == closed) return std::unexpected(shutdown_error());
-        if ((holder & ~for_owner) == this_mark()) {
-            return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
-        }
-        if ((holder & for_owner) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
-        yield_thread();  // the other thread runs a single tick and does not sleep
+    switch (driver_lock_.lock()) {
+    case driver_lock::outcome::locked: break;
+    case driver_lock::outcome::is_closed: return std::unexpected(shutdown_error());
+    case driver_lock::outcome::is_held_here:
+        return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
+    case driver_lock::outcome::is_busy:
+        return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
     }
     // seq_cst: see wake_if_driven_elsewhere(). Usually the mark is already there. relaxed: compared with the own
     // mark.
@@ -572,19 +560,15 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
 
 /// Locks the driver lock permanently.
 void io_handle::close_driver_lock() noexcept {
-    if (is_in_child()) {
-        // The thread that had the driver lock stayed in the parent. relaxed: only the value is used.
-        driver_lock_.store(closed, std::memory_order_relaxed);
-        return;
-    }
+    if (is_in_child()) return driver_lock_.close_in_child();
     EDDY_ASSERT(!holds_driver_lock(), "a driver was shut down inside its own tick");
-    if (lock_driver(closed) == unlocked) return;
+    if (driver_lock_.try_close()) return;
     // After this wake-up no tick sleeps:
     // - Until a tick has consumed the wake-up, each tick finds it pending and returns immediately.
     // - The thread whose tick consumes the wake-up sees is_shut_down_, which was set before.
     // - If turn_for_stalled_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
     driver_.wake();
-    while (lock_driver(closed) != unlocked) yield_thread();
+    while (!driver_lock_.try_close()) yield_thread();
 }
 
 void io_handle::shut_down() noexcept {

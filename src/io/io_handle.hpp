@@ -15,6 +15,7 @@
 
 #include "driver/readiness_driver.hpp"
 #include "driver/uring.hpp"
+#include "io/driver_lock.hpp"
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
 #include "runtime/runtime_context.hpp"
@@ -34,15 +35,7 @@ namespace eddy::detail {
 ///                                wake(), wake_within(), metrics(), load(), turn_for_stalled_owner()
 ///     holder of the driver lock  poll_events()
 ///
-/// The driver lock is a try-lock in one word:
-///
-///     driver_lock_      meaning                                                  next value
-///     unlocked          -                                                        mark, mark | for_owner, closed
-///     mark              the thread with that mark is in turn() and may sleep     unlocked
-///     mark | for_owner  that thread runs a tick for the owner and never sleeps   unlocked
-///     closed            shut down                                                -
-///
-/// So another thread can dispatch the events of an owner that is busy, and does not disturb an owner that sleeps.
+/// The driver lock (driver_lock.hpp) is the right to run a tick.
 ///
 /// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread: the first one that
 /// calls turn() while the ring has no owner.
@@ -143,12 +136,9 @@ public:
     [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
 
     /// The parts of turn_for_stalled_owner(), for a thread that does other work for the owner under the driver lock.
-    [[nodiscard]] bool try_lock_driver() noexcept { return lock_driver(this_mark() | for_owner) == unlocked; }
+    [[nodiscard]] bool try_lock_driver() noexcept { return driver_lock_.try_lock_for_owner(); }
     result<std::size_t> poll_events(max_wait timeout) noexcept;
-    void unlock_driver() noexcept {
-        // release: pairs with the acquire in lock_driver(), so that the next tick sees what this tick did.
-        driver_lock_.store(unlocked, std::memory_order_release);
-    }
+    void unlock_driver() noexcept { driver_lock_.unlock(); }
 
     /// See epoll::make_alarm(). Call it before the first tick.
     [[nodiscard]] result<void> make_alarm() noexcept { return driver_.make_alarm(); }
@@ -173,10 +163,7 @@ public:
     /// parent, and most operations are refused.
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Returns whether this thread is inside a tick, that is, called by a waker.
-    [[nodiscard]] bool holds_driver_lock() const noexcept {
-        // relaxed: compared with this thread's own mark, which only this thread stores.
-        return (driver_lock_.load(std::memory_order_relaxed) & ~for_owner) == this_mark();
-    }
+    [[nodiscard]] bool holds_driver_lock() const noexcept { return driver_lock_.is_held_here(); }
     /// Returns whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
     /// Makes the removal of the last source wake the driver.
@@ -203,29 +190,11 @@ public:
 
 private:
     using time_point = std::chrono::steady_clock::time_point;
-    using driver_lock_word = std::uintptr_t;
-    // The values of driver_lock_, see the class comment.
-    static constexpr driver_lock_word unlocked = 0;
-    static constexpr driver_lock_word for_owner = 1;
-    static constexpr driver_lock_word closed = ~driver_lock_word{0};
 
     void check_other_loop(const context& cx) const;
     io_handle(readiness_driver&& driver, driver_kind kind);
     ~io_handle();
 
-    /// SAFETY: the address is only compared.
-    [[nodiscard]] static driver_lock_word this_mark() noexcept {
-        return reinterpret_cast<driver_lock_word>(this_thread_mark());
-    }
-
-    /// Tries to lock the driver lock with the value `mine`. Returns the former value; `unlocked` means success.
-    [[nodiscard]] driver_lock_word lock_driver(driver_lock_word mine) noexcept {
-        driver_lock_word before = unlocked;
-        // acquire: pairs with the release in unlock_driver(). relaxed on failure: only the value is used.
-        driver_lock_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);
-        return before;
-    }
-    [[nodiscard]] bool lock_beside_foreign_ticks() noexcept;
     void close_driver_lock() noexcept;
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
@@ -250,7 +219,7 @@ private:
     ref_count<> references_;
 
     // ---- Driver lock ----
-    atomic<driver_lock_word> driver_lock_{unlocked};
+    driver_lock driver_lock_;
     bool has_pending_wake_ = false;  // turn_for_stalled_owner() has found a wake-up for the owner
     // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
