@@ -7,6 +7,7 @@
 
 #include <eddy/result.hpp>
 
+#include "driver/completion_transport.hpp"
 #include "driver/driver.hpp"
 #include "driver/send_slot.hpp"
 
@@ -152,5 +153,7 @@ private:
     slot_queue queued_;
     slot_queue submitted_;
 };
+
+static_assert(completion_transport<uring>);
 
 }  // namespace eddy::detail
