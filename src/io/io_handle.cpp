@@ -51,13 +51,6 @@ void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
 #endif
 constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
-/// A marker that replaces the list of posted streams after close_requested(), since no thread processes the list
-/// anymore.
-alignas(stream_source) constinit std::byte closed_marker[1]{};
-
-// SAFETY: the pointer is only compared, never dereferenced.
-stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(closed_marker); }
-
 io::interest interest_of(std::uint8_t watched) noexcept {
     constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_large_transfers;
     io::interest wanted = io::interest::writable;
@@ -325,17 +318,9 @@ void io_handle::close_gone(stream_source& stream) noexcept {
 }
 
 void io_handle::request_service(stream_source& stream) noexcept {
-    // relaxed: the pointer is only compared and linked.
-    stream_source* before = requested_.load(std::memory_order_relaxed);
-    do {
-        if (before == closed_list()) {
-            static_cast<void>(stream.take_wanted());
-            return stream.release();
-        }
-        stream.next_requested = before;
-        // seq_cst: see wake_if_driven_elsewhere().
-    } while (!requested_.compare_exchange_weak(before, &stream, std::memory_order_seq_cst, std::memory_order_relaxed));
-    wake_if_driven_elsewhere();
+    if (posted_.post(stream)) return wake_if_driven_elsewhere();
+    static_cast<void>(stream.take_wanted());
+    stream.release();
 }
 
 /// Wakes the thread that runs the ticks, after work was left for it. If that is this thread, it does the work
@@ -351,15 +336,7 @@ void io_handle::wake_if_driven_elsewhere() noexcept {
 /// In the tick: serves all posted streams. Returns whether the tick must not sleep.
 bool io_handle::serve_requested() noexcept {
     bool has_news = false;
-    for (stream_source* stream = std::exchange(waits_for_entry_, nullptr); stream != nullptr;) {
-        has_news |= serve(*std::exchange(stream, stream->next_requested));
-    }
-    // seq_cst: see wake_if_driven_elsewhere(). The load avoids the read-modify-write if nothing was posted.
-    if (requested_.load(std::memory_order_seq_cst) == nullptr) return has_news;
-    // acquire: pairs with the exchange in request_service(), so that next_requested is seen.
-    for (stream_source* stream = requested_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
-        has_news |= serve(*std::exchange(stream, stream->next_requested));
-    }
+    posted_.take_each([&](stream_source& each) { has_news |= serve(each); });
     return has_news;
 }
 
@@ -386,8 +363,7 @@ bool io_handle::serve(stream_source& stream) noexcept {
         }
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
-        // The ring has no free entry now.
-        stream.next_requested = std::exchange(waits_for_entry_, &stream);
+        posted_.post_for_later(stream);      // the ring has no free entry now
         return has_news || ring != nullptr;  // the list keeps the reference
     }
     stream.release();
@@ -401,20 +377,6 @@ void io_handle::unwatch_reading(stream_source& stream) noexcept {
     const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | stream_source::for_writing);
     // SAFETY: see watch_stream().
     if (driver_.watch_again(stream.fd(), static_cast<scheduled_io*>(&stream), interest_of(left))) stream.watched = left;
-}
-
-/// Closes the list of posted streams, after the last tick.
-void io_handle::close_requested() noexcept {
-    // acquire: pairs with the exchange in request_service().
-    stream_source* stream = requested_.exchange(closed_list(), std::memory_order_acquire);
-    if (stream == closed_list()) return;
-    for (stream_source* list : {stream, std::exchange(waits_for_entry_, nullptr)}) {
-        while (list != nullptr) {
-            stream_source& each = *std::exchange(list, list->next_requested);
-            static_cast<void>(each.take_wanted());
-            each.release();
-        }
-    }
 }
 
 // ---- The ring ----
@@ -439,9 +401,7 @@ void io_handle::prepare_ring() noexcept {
 
 bool io_handle::may_wait_outside() noexcept {
     if (has_streams() && !has_no_ring_ && !is_in_child()) give_up_ring();
-    // relaxed: a thread that posts a stream wakes the driver, unless it is this thread.
-    const bool has_requests = requested_.load(std::memory_order_relaxed) != nullptr || waits_for_entry_ != nullptr;
-    return !has_pending_wake_ && !has_requests;
+    return !has_pending_wake_ && posted_.is_empty();
 }
 
 /// Retires the ring: from now on, all connections use the epoll. Deferred work of a ring (IORING_SETUP_DEFER_TASKRUN)
@@ -606,7 +566,10 @@ void io_handle::shut_down() noexcept {
         guard.lock();
     }
     guard.unlock();
-    close_requested();
+    posted_.close([](stream_source& each) {
+        static_cast<void>(each.take_wanted());
+        each.release();
+    });
     release_pending();
 }
 

@@ -16,6 +16,7 @@
 #include "driver/readiness_driver.hpp"
 #include "driver/uring.hpp"
 #include "io/driver_lock.hpp"
+#include "io/posted_streams.hpp"
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
 #include "runtime/runtime_context.hpp"
@@ -205,7 +206,6 @@ private:
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     [[nodiscard]] bool serve_requested() noexcept;
     [[nodiscard]] bool serve(stream_source& stream) noexcept;
-    void close_requested() noexcept;
     void wake_if_driven_elsewhere() noexcept;
     void linger(stream_source& stream) noexcept;
     void wait_for_lingering(max_wait& timeout) const noexcept;
@@ -230,10 +230,7 @@ private:
     bool has_no_ring_ = false;    // no ring could be created, or it was given up; guarded by the driver lock
     bool wakes_by_ring_ = false;  // guarded by the driver lock
     bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
-    // A stack of posted streams; a marker after it was closed.
-    atomic<stream_source*> requested_{nullptr};
-    // Posted streams for which the ring had no free entry. Guarded by the driver lock.
-    stream_source* waits_for_entry_ = nullptr;
+    posted_streams posted_;
 
     // The time at which the first destroyed stream with unsent data is given up. Written under lock_.
     atomic<time_point> linger_until_{time_point::max()};
