@@ -14,7 +14,6 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-#include "driver/locked_memory.hpp"
 #include "io/listener_source.hpp"
 #include "sys/fd.hpp"
 
@@ -66,13 +65,7 @@ result<io_handle*> io_handle::make(driver_kind kind, std::size_t max_events) noe
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, releasing> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
-        // Creates the ring on the thread that builds the event loop, and not on the thread that will own the ring, so
-        // that build() can report an error of the kernel.
-        auto ring = retry_while_memory_is_short(
-            [&] { return uring::make(*made); },
-            [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
-        if (!ring) return std::unexpected(ring.error());
-        made->ring_ = std::move(*ring);
+        if (auto created = made->ring_.create(*made); !created) return std::unexpected(created.error());
     }
     return made.release();
 } catch (const std::bad_alloc&) {
@@ -384,23 +377,12 @@ void io_handle::unwatch_reading(stream_source& stream) noexcept {
 /// In the tick: makes this thread the owner of the ring, if it has no owner. Without a ring, everything uses the
 /// epoll.
 void io_handle::prepare_ring() noexcept {
-    // acquire: pairs with the release in retire_ring(): the former owner no longer accesses ring_.
-    if (ring_owner_.load(std::memory_order_acquire) != nullptr || has_no_ring_ || is_shut_down()) return;
-    if (ring_ == nullptr) {
-        auto made = uring::make(*this);
-        // A failed attempt is not repeated: an attempt in each tick would cost more than a ring saves.
-        has_no_ring_ = !made;
-        if (has_no_ring_) return;
-        ring_ = std::move(*made);
-    }
-    has_no_ring_ = !ring_->enable(driver_.native_handle(), driver_.beside_ring().waker_handle());
-    if (has_no_ring_) return ring_.reset();
-    // relaxed: see own_ring().
-    ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
+    if (!ring_.can_be_acquired() || is_shut_down()) return;
+    ring_.acquire(*this, driver_.native_handle(), driver_.beside_ring().waker_handle());
 }
 
 bool io_handle::may_wait_outside() noexcept {
-    if (has_streams() && !has_no_ring_ && !is_in_child()) give_up_ring();
+    if (has_streams() && !ring_.is_given_up() && !is_in_child()) give_up_ring();
     return !has_pending_wake_ && posted_.is_empty();
 }
 
@@ -410,8 +392,7 @@ bool io_handle::may_wait_outside() noexcept {
 void io_handle::give_up_ring() noexcept {
     retire_ring();
     if (driver_lock_.lock() != driver_lock::outcome::locked) return;
-    has_no_ring_ = true;
-    ring_.reset();  // a ring that had no owner yet
+    ring_.give_up();
     route_wake_ups(false);
     unlock_driver();
 }
@@ -454,12 +435,7 @@ void io_handle::flush_ring() noexcept {
 }
 
 void io_handle::retire_ring() noexcept {
-    uring* const ring = own_ring();
-    if (ring == nullptr) return;
-    if (!ring->retire()) ring_is_lost_ = true;
-    ring_.reset();
-    // release: pairs with the acquire in prepare_ring() and in shut_down().
-    ring_owner_.store(nullptr, std::memory_order_release);
+    if (own_ring() != nullptr) ring_.retire();
 }
 
 result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
@@ -546,15 +522,14 @@ void io_handle::shut_down() noexcept {
     if (!is_in_child()) {
         driver_.close();
         driver_is_closed_ = true;
-        // Destroys a ring that has no owner. acquire: pairs with the release in retire_ring().
-        if (ring_owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
+        ring_.destroy_unowned();
     }
     while (set_.next != &set_) {
         // SAFETY: the set contains only scheduled_io objects, each with the reference of the set.
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
         guard.unlock();
-        if (ring_is_lost_ && source.is_stream()) stream_source::of(source).lose_ring(*this);
+        if (ring_.is_lost() && source.is_stream()) stream_source::of(source).lose_ring(*this);
         source.shut_down();
         // A destroyed stream no longer waits for its send, and nothing is received, since the ring is gone. A forked
         // child only closes its descriptor: the parent continues with the connection.

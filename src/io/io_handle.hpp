@@ -14,9 +14,9 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/readiness_driver.hpp"
-#include "driver/uring.hpp"
 #include "io/driver_lock.hpp"
 #include "io/posted_streams.hpp"
+#include "io/ring_host.hpp"
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
 #include "runtime/runtime_context.hpp"
@@ -38,12 +38,8 @@ namespace eddy::detail {
 ///
 /// The driver lock (driver_lock.hpp) is the right to run a tick.
 ///
-/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread: the first one that
-/// calls turn() while the ring has no owner.
-///
-///     ring_owner_   ring_                       changed by
-///     null          none, or not enabled yet    a thread in turn(): creates the ring if necessary and owns it
-///     a mark        only the owner accesses it  the owner: retire_ring(), before another thread runs ticks
+/// With io_uring there is a ring beside the epoll. It belongs to one thread: the first one that calls turn() while the
+/// ring has no owner (ring_host.hpp).
 ///
 /// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
 /// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
@@ -88,9 +84,8 @@ public:
     [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
     /// Returns the ring if this thread owns it, else null.
     [[nodiscard]] uring* own_ring() const noexcept {
-        // relaxed: compared with this thread's own mark, which only this thread stores.
-        if (ring_owner_.load(std::memory_order_relaxed) != this_thread_mark() || is_in_child()) return nullptr;
-        return ring_.get();
+        uring* const ring = ring_.own();
+        return ring == nullptr || is_in_child() ? nullptr : ring;
     }
     /// Like add_source(), for a TCP connection or listener. Makes no system call before the first operation.
     [[nodiscard]] result<stream_source*> add_stream(int fd, stream_source::brings what) noexcept;
@@ -225,11 +220,8 @@ private:
     atomic<const void*> owner_{nullptr};
 
     // ---- The ring ----
-    std::unique_ptr<uring> ring_;
-    atomic<const void*> ring_owner_{nullptr};
-    bool has_no_ring_ = false;    // no ring could be created, or it was given up; guarded by the driver lock
+    ring_host ring_;
     bool wakes_by_ring_ = false;  // guarded by the driver lock
-    bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
     posted_streams posted_;
 
     // The time at which the first destroyed stream with unsent data is given up. Written under lock_.
