@@ -21,9 +21,10 @@ conditions = {
     'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|OpenBSD)$"': False,
     'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|NetBSD)$"': False,
     "EDDY_TEST_KQUEUE": False,
+    "EDDY_NO_THREADS": False,
 }
-# Headers of other systems and of the tests. All other headers between #if and #endif are required on Linux.
-absent = {"driver/afd.hpp", "driver/kqueue.hpp", "explore/types.hpp"}
+# Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
+absent = {"driver/afd.hpp", "driver/kqueue.hpp", "eddy/detail/main_loop.hpp", "explore/types.hpp"}
 
 include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>)')
 

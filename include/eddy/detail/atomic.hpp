@@ -3,14 +3,14 @@
 
 #include <atomic>
 #include <mutex>
-#ifndef EDDY_NO_THREADS
+#ifdef EDDY_NO_THREADS
+#include <chrono>
+#else
 #include <condition_variable>
 #include <thread>
-#else
-#include <chrono>
+#endif
 
 #include <eddy/detail/export.hpp>
-#endif
 
 #ifdef EDDY_EXPLORE
 #include "explore/types.hpp"

@@ -17,7 +17,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #ifdef EDDY_NO_THREADS
-#include <eddy/runtime/core.hpp>
+#include <eddy/detail/main_loop.hpp>
 #else
 #include <eddy/runtime/runtime.hpp>
 #endif
@@ -29,19 +29,9 @@ namespace detail {
 /// Prints `Error: <text>` on standard error.
 EDDY_API void print_error(const std::string& text) noexcept;
 
+/// Runs the tasks of run().
 #ifdef EDDY_NO_THREADS
-/// The event loop that run() uses in a build without threads.
-class main_executor {
-public:
-    template <class F>
-    auto block_on(F&& main, std::source_location where) {
-        return loop_.run(std::forward<F>(main), where);
-    }
-    void wait_until_idle() { loop_.run_until_idle(); }
-
-private:
-    core loop_;
-};
+using main_executor = main_loop;
 #else
 using main_executor = runtime;
 #endif
