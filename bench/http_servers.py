@@ -6,7 +6,6 @@ three header fields. Each response is `Hello, World!`. The bare loop only finds 
 http2.py.
 """
 
-import sys
 from dataclasses import replace
 
 import http2
@@ -16,7 +15,7 @@ import net_idle
 import net_timing
 import peers
 from net_servers import (AGAIN, C100, EDDY, EDDY_URING, IDLE, ONE_THREAD, REFERENCE, NetRun, own_servers, selected,
-                         startable)
+                         startable, wanted_cases)
 from processes import ONE_PROCESSOR
 from tables import Outcome, Target
 
@@ -40,7 +39,7 @@ def run(options) -> Outcome:
     load = options.build / "bench" / "bench_load"
     known = own_servers(options.build, SERVERS) | peers.http_peers(options.build)
     servers = startable({name: known[name] for name in selected("http", SERVERS, list(known), options.peers)}, outcome)
-    net_run = NetRun(options, load, servers, outcome, wanted_cases(options.only), "http", ("--http",))
+    net_run = NetRun(options, load, servers, outcome, wanted_cases("http", NAMES, options.only), "http", ("--http",))
     if not load.exists():
         outcome.absent.append(f"{load.name} is not built")
     if not load.exists() or not net_run.has(REFERENCE):
@@ -54,13 +53,6 @@ def run(options) -> Outcome:
     outcome.targets += judge(results, idle)
     http2.run(net_run)
     return outcome
-
-
-def wanted_cases(only: str) -> list[str]:
-    names = only.split(",") if only else NAMES
-    if unknown := [name for name in names if name not in NAMES]:
-        sys.exit(f"http: there is no case {unknown[0]}; the cases are {', '.join(NAMES)}")
-    return names
 
 
 def judge(results: dict, idle: dict[str, dict]) -> list[Target]:

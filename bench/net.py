@@ -12,13 +12,13 @@ the noise of the measurement. eddy takes part twice, once with each driver.
     net_targets.py  the targets of eddy
 """
 
-import sys
 
 import net_calls
 import net_idle
 import net_targets
 import net_timing
-from net_servers import C100, IDLE, LOAD80, NAMES, ONE_THREAD, REFERENCE, TWO_THREADS, NetRun, find_servers
+from net_servers import (C100, IDLE, LOAD80, NAMES, ONE_THREAD, REFERENCE, TWO_THREADS, NetRun, find_servers,
+                         wanted_cases)
 from processes import ONE_PROCESSOR
 from tables import Outcome
 
@@ -34,7 +34,8 @@ LEGEND = ("CPU s/M: seconds of the server's processor time per million requests.
 def run(options) -> Outcome:
     outcome = Outcome(legend=LEGEND)
     load = options.build / "bench" / "bench_load"
-    net_run = NetRun(options, load, find_servers(options, outcome), outcome, wanted_cases(options.only))
+    cases = with_required(wanted_cases("net", NAMES, options.only))
+    net_run = NetRun(options, load, find_servers(options, outcome), outcome, cases)
     if not load.exists():
         outcome.absent.append(f"{load.name} is not built")
     if not load.exists() or not net_run.has(REFERENCE):
@@ -50,8 +51,6 @@ def run(options) -> Outcome:
     return outcome
 
 
-def wanted_cases(only: str) -> list[str]:
-    names = only.split(",") if only else NAMES
-    if unknown := [name for name in names if name not in NAMES]:
-        sys.exit(f"net: there is no case {unknown[0]}; the cases are {', '.join(NAMES)}")
-    return names + [C100.name] * (LOAD80.name in names and C100.name not in names)  # LOAD80 uses the rate of C100
+def with_required(names: list[str]) -> list[str]:
+    """Adds the case C100 to LOAD80, which uses its rate."""
+    return names + [C100.name] * (LOAD80.name in names and C100.name not in names)

@@ -155,6 +155,14 @@ def own_server(build: Path, name: str) -> peers.Built:
     return (program, "") if program.exists() else (None, f"{name} is not built")
 
 
+def wanted_cases(group: str, names: list[str], only: str) -> list[str]:
+    """Returns the cases that --only names, or all cases of the group."""
+    wanted = only.split(",") if only else names
+    if unknown := [name for name in wanted if name not in names]:
+        sys.exit(f"{group}: there is no case {unknown[0]}; the cases are {', '.join(names)}")
+    return list(wanted)
+
+
 def selected(group: str, ours: dict[str, str], known: list[str], names: str) -> list[str]:
     """The servers that take part, if the user selected the peers `names`. An empty list selects all."""
     chosen = {*ours, *names.split(",")} if names else {*known}

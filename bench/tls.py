@@ -6,14 +6,13 @@ A request of BULK has 16 KiB, the largest record. A request of FULL and RESUMED 
 16 bytes, and the end. RELOAD counts failed handshakes while the server replaces its certificate every 10 ms.
 """
 
-import sys
 from dataclasses import replace
 
 import net
 import net_idle
 import net_timing
 import peers
-from net_servers import AGAIN, EDDY, IDLE, REFERENCE, Case, NetRun, own_servers, selected, startable
+from net_servers import AGAIN, EDDY, IDLE, REFERENCE, Case, NetRun, own_servers, selected, startable, wanted_cases
 from processes import ONE_PROCESSOR, BenchError, Server, progress
 from tables import Outcome, Target
 
@@ -39,7 +38,7 @@ def run(options) -> Outcome:
     load = options.build / "bench" / "bench_tls_load"
     known = own_servers(options.build, SERVERS) | peers.tls_peers(options.build)
     servers = startable({name: known[name] for name in selected("tls", SERVERS, list(known), options.peers)}, outcome)
-    net_run = NetRun(options, load, servers, outcome, wanted_cases(options.only), "tls")
+    net_run = NetRun(options, load, servers, outcome, wanted_cases("tls", NAMES, options.only), "tls")
     if not load.exists():
         outcome.absent.append(f"{load.name} is not built")
     if not load.exists() or not net_run.has(REFERENCE):
@@ -53,13 +52,6 @@ def run(options) -> Outcome:
     if RELOAD in net_run.wanted and net_run.has(EDDY):
         outcome.targets.append(count_failures(net_run))
     return outcome
-
-
-def wanted_cases(only: str) -> list[str]:
-    names = only.split(",") if only else NAMES
-    if unknown := [name for name in names if name not in NAMES]:
-        sys.exit(f"tls: there is no case {unknown[0]}; the cases are {', '.join(NAMES)}")
-    return names
 
 
 def judge(results: dict, idle: dict[str, dict]) -> list[Target]:

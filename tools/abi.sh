@@ -3,7 +3,7 @@
 # abi.sh [--dump] [COMMIT], by default the last tag, if there is one. `./dev abi` runs it. A release may add functions, but a
 # program that was linked with an older release of the same minor version must still work. Exit status: 1 if it might not.
 #
-# A release keeps its descriptions in packaging/abi, where --dump writes them (docs/releasing.md). A commit without them is
+# A release keeps its descriptions in packaging/abi, where --dump writes them (see CONTRIBUTING.md). A commit without them is
 # built.
 #
 # The types that are not in the public headers do not count. packaging/abi.ignore has the differences that are harmless, in

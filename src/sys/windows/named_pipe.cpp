@@ -69,7 +69,7 @@ public:
         return ok();
     }
 
-    /// Cancels a read or a connect, whose results nobody needs any more.
+    /// Cancels a read or a connect, whose result is no longer used.
     void end() noexcept {
         waker reader;
         waker writer;
