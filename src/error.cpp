@@ -11,7 +11,7 @@
 
 #include "sys/fork.hpp"
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 namespace {
 
 const char* text_of(errc code) noexcept {

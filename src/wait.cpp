@@ -15,7 +15,7 @@
 #include "runtime/runtime_context.hpp"
 #include "task/counted_waker.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The state that a waiting thread shares with its wakers.
 /// Thread safety: await_and_lower() on the waiting thread, other functions on any.

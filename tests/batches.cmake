@@ -16,7 +16,7 @@ function(eddy_make_batches group files_name)
     set(fits OFF)
     if(file MATCHES "_test\\.cpp$")
       file(STRINGS ${CMAKE_CURRENT_SOURCE_DIR}/${file} global LIMIT_COUNT 1 REGEX
-           "^(namespace [a-z_:]+ {|.*operator (new|delete)|.*using [a-z_]+ = ::|extern \"C\")")
+           "^(namespace [a-z_:0-9 ]+ {|.*operator (new|delete)|.*using [a-z_]+ = ::|extern \"C\")")
       if(NOT global)
         set(fits ON)
         file(SIZE ${CMAKE_CURRENT_SOURCE_DIR}/${file} file_size)

@@ -146,6 +146,7 @@ check_lists() {
         say "$names"
         forgotten=1
     fi
+    python3 tools/abi_namespace.py || forgotten=1
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 bench/plot.py --check || forgotten=1
@@ -318,7 +319,7 @@ check_exports() {
         -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
     cmake --build "$out" -j "$jobs"
     exported=$(nm -DC --defined-only "$out/src/libeddy.so" | cut -d' ' -f3-)
-    private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
+    private=$(grep -E '^eddy::v[0-9_]+::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
     [[ -z $private ]] || die "a shared build exports private symbols: $private"
     missing=$(hidden_names "$out/src" | while read -r name; do
         ! grep -rqw -e "${name##*::}" include || echo "$name"
@@ -339,7 +340,7 @@ check_exports() {
 # hidden_names FOLDER: the names outside of eddy::detail and eddy::sys that the object files define, not inline, and hide.
 hidden_names() {
     find "$1" -name '*.o' -exec readelf -sW {} + | awk '$5 == "GLOBAL" && $6 == "HIDDEN" && $7 != "UND" {print $8}' | c++filt |
-        sed -nE 's/^(eddy::[^( <]+)[(<].*/\1/p' | grep -vE '^eddy::(detail|sys)::' | sort -u || true
+        sed -nE 's/^(eddy::)v[0-9_]+::([^( <]+)[(<].*/\1\2/p' | grep -vE '^eddy::(detail|sys)::' | sort -u || true
 }
 
 outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PROJECT, in build/package/NAME

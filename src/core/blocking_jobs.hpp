@@ -5,7 +5,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The number of blocking jobs that the tasks of an event loop have started and that have not ended. A paused clock
 /// does not advance by itself while there are any.

@@ -6,7 +6,7 @@
 #include "core/core_shared.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where) {
     core_joined& task = of(joined);

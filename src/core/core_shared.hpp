@@ -23,7 +23,7 @@
 #include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 struct core_joined;
 

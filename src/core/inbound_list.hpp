@@ -4,7 +4,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/core_task.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The inbound list of an event loop: a lock-free multi-producer list, which the loop takes as a whole. The list and
 /// the state of the loop are in one word, so neither a fence nor a second flag is needed.

@@ -9,7 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Parks a thread that has no driver to wait in. One unpark() ends one park(): the one in progress or the next one.
 /// Thread safety: park() on one thread at a time, unpark() on any.

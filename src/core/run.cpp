@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 void print_error(const std::string& text) noexcept { std::fprintf(stderr, "Error: %s\n", text.c_str()); }
 

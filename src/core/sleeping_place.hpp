@@ -15,7 +15,7 @@
 #include "runtime/runtime_context.hpp"
 #include "task/counted_waker.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
 /// Thread safety: unpark(), unpark_within(), end_job() and wakers on any thread, other functions on the thread that

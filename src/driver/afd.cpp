@@ -10,7 +10,7 @@
 #include "sys/windows/afd.hpp"
 #include "sys/windows/winsock.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 namespace event = sys::afd_event;

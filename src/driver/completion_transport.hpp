@@ -8,7 +8,7 @@
 
 #include "driver/driver.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class io_handle;
 class stream_source;

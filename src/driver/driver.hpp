@@ -20,7 +20,7 @@
 // (driver/completion_transport.hpp). It runs beside the epoll of an io_handle and completes the receives, accepts, and
 // sends of TCP sockets. A socket picks its transport when it is registered (io/socket_transport.hpp).
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The address that was passed to watch(). The driver returns it with each event of that descriptor.
 using source_key = void*;

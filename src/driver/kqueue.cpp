@@ -14,7 +14,7 @@
 #include "sys/kevents.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 using sys::error_of;

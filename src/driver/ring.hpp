@@ -8,7 +8,7 @@
 #include "driver/uring_abi.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The kernel's report about one operation.
 struct ring_completion {

@@ -14,7 +14,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/io/leased_buffer.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class io_handle;
 class stream_source;

@@ -11,7 +11,7 @@
 #include "driver/driver.hpp"
 #include "driver/send_slot.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class io_handle;
 class ring;

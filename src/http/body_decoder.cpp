@@ -5,7 +5,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit) noexcept : limit_(limit) {
     switch (framing.is) {

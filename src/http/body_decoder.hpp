@@ -10,7 +10,7 @@
 
 #include "http/head_parser.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Extracts the data of a body from the received bytes, in windows of any size. Trailer fields are checked and dropped.
 /// Chunk extensions are refused: they are hardly used, and implementations disagree about where they end.

@@ -17,7 +17,7 @@
 #include "http/client_pool.hpp"
 #include "http/gzip.hpp"
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 using detail::client_connection;
 using detail::client_exchange;

@@ -8,7 +8,7 @@
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 task<result<net::tcp_stream>> connect_to_any(std::vector<net::socket_addr> all, std::chrono::nanoseconds limit,

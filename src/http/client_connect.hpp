@@ -13,7 +13,7 @@
 
 #include "http/client_pool.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The current step of a request, for errors.
 struct client_progress {

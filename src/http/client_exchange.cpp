@@ -12,7 +12,7 @@
 
 #include "http/head_writer.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// The maximum number of interim responses, such as "100 Continue", before the response itself.

@@ -14,7 +14,7 @@
 #include "http/client_pool.hpp"
 #include "http/head_parser.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// One request and its response on a connection. Sends and receives at the same time: each poll that waits for the
 /// response also continues to send the request. So a server may answer before it has received the whole request.

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <mutex>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 std::unique_ptr<client_connection> http_client::take(const std::string& origin) {
     idle_list expired;  // declared before the lock, so destroyed after it is released

@@ -13,7 +13,7 @@
 
 #include "http/message_stream.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A connection of a client, and the address of its peer.
 struct client_connection {

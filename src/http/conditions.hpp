@@ -9,7 +9,7 @@
 
 // Conditional requests (RFC 9110, section 13) and requests for a range of bytes (section 14).
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// What a resource is at the moment.
 struct representation {

@@ -12,7 +12,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/http/status.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The state behind http::metrics.
 ///

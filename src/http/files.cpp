@@ -28,7 +28,7 @@
 #include "http/date.hpp"
 #include "sys/served_file.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 using http::method;
@@ -267,7 +267,7 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
 }  // namespace
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 service files(std::filesystem::path root) {
     return [root = std::make_shared<const std::string>(root.string())](request asked) {

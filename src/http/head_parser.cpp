@@ -11,7 +11,7 @@
 #include "http/header_access.hpp"
 #include "http/host.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 using http::equal_names;
 using http::status;

@@ -22,7 +22,7 @@
 // LF, folded lines, white space before a colon, control bytes, several or malformed Content-Length or Transfer-Encoding
 // fields, or both together.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Limits of a head.
 struct head_limits {

@@ -11,7 +11,7 @@
 
 #include "http/date.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Writes text to memory that is large enough.

@@ -6,7 +6,7 @@
 
 #include <eddy/http/headers.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Gives the library access to the private functions of http::headers that store fields without checking them.
 struct header_access {

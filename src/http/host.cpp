@@ -7,7 +7,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constexpr character_set name_characters([](char c) {

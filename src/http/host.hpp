@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The parts of "host", "host:port" or "[::1]:port".
 struct host_parts {

@@ -6,7 +6,7 @@
 
 #include <eddy/time/clock.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Limits how often a client may cause work that leads to nothing: a token bucket. nghttp2 limits the streams that a
 /// client resets with the same numbers.

@@ -7,7 +7,7 @@
 
 #include <eddy/http/error.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 void http2_mailbox::begin_turn() noexcept {
     waker former;  // destroyed after the lock was released

@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/time/clock.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class http2_body;
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class http2_connection;
 

@@ -35,7 +35,7 @@
 #include "http/message_stream.hpp"
 #include "http/service_outcome.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class http2_connection;
 

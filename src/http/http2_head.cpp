@@ -10,7 +10,7 @@
 #include "http/header_access.hpp"
 #include "http/host.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 void http2_head::add(std::string_view name, std::string_view value) {
     constexpr std::size_t overhead = 32;  // RFC 9113, section 6.5.2

@@ -4,7 +4,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 bool has_http2() noexcept { return false; }
 

@@ -11,7 +11,7 @@
 #include "http/characters.hpp"
 #include "http/head_writer.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).

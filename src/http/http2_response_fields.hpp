@@ -11,7 +11,7 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/response.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
 [[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;

@@ -9,7 +9,7 @@
 
 #include "http/header_access.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 template <class T>
@@ -27,7 +27,7 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { re
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 std::string_view request::path() const noexcept { return std::string_view(target).substr(0, target.find('?')); }
 

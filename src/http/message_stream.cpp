@@ -13,7 +13,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/time/timeout.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constexpr std::size_t read_size = 16 * 1024;

@@ -18,7 +18,7 @@
 
 #include "http/body_decoder.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 struct message_buffers {
     std::string in;

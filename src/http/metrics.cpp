@@ -18,7 +18,7 @@
 #include "http/counters.hpp"
 #include "http/service_outcome.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constexpr http::status cancelled{499};  // as nginx reports it
@@ -166,7 +166,7 @@ http::service counted_service(const http::service& inner, std::shared_ptr<http_c
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 metrics::metrics() : shared_(std::make_shared<detail::http_counters>()) {}
 

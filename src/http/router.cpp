@@ -11,7 +11,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 struct route {
@@ -190,7 +190,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 router::router() : routes_(std::make_shared<detail::http_routes>()) {}
 

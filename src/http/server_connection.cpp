@@ -41,7 +41,7 @@
 // Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the
 // buffer, and responses to them are collected as long as the service does not wait.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 namespace {
 
@@ -542,7 +542,7 @@ task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 std::vector<std::string> alpn_protocols() {
     if (!detail::has_http2()) return {"http/1.1"};

@@ -4,7 +4,7 @@
 
 #include "http/client_connect.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 task<result<io::boxed_stream>> connect_tls(net::tcp_stream, const http::client_options&, std::string) {
     co_return std::unexpected(make_error_code(http::errc::no_tls));

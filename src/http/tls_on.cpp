@@ -9,7 +9,7 @@
 
 #include "http/client_connect.hpp"
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 client_options& client_options::tls(const tls::client_config& config) {
     tls_ = std::make_shared<const tls::client_config>(config);
@@ -18,7 +18,7 @@ client_options& client_options::tls(const tls::client_config& config) {
 
 }  // namespace eddy::http
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Returns the default settings. Makes them once, because reading the system's certificates takes milliseconds.

@@ -8,7 +8,7 @@
 
 #include "runtime/runtime_context.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 buffer_owner::buffer_owner() noexcept : owner_(this_thread_mark()) {}
 

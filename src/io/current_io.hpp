@@ -5,7 +5,7 @@
 
 #include <eddy/result.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class io_handle;
 class uring;

@@ -7,7 +7,7 @@
 
 #include "runtime/runtime_context.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The right to run a driver tick. A try-lock, because its holder may sleep in the driver. Another thread can run a
 /// tick for an owner that is busy, and does not disturb an owner that sleeps.

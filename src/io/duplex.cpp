@@ -9,7 +9,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 memory_pipe::memory_pipe(std::size_t capacity, std::source_location where) : capacity_(capacity) {
     if (capacity == 0) throw misuse("a duplex or simplex needs a capacity of at least one byte", where);

@@ -22,7 +22,7 @@
 #include "runtime/runtime_context.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A driver and the set of sources that are registered with it. Shared by the event loop that runs its ticks and by all
 /// registrations and handles, on any thread.

@@ -11,7 +11,7 @@
 #include "driver/uring.hpp"
 #include "runtime/runtime_context.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The ring of an io_handle and the thread that owns it. Creates the ring; nothing else does.
 ///

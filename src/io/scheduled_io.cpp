@@ -10,7 +10,7 @@
 
 #include "driver/rearmed_io.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constexpr io::ready mask_of(direction way) noexcept {

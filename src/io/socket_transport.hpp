@@ -19,7 +19,7 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// An accepted descriptor, which the caller owns, and the address of the peer.
 using accepted_peer = std::pair<int, net::socket_addr>;

@@ -15,7 +15,7 @@
 
 #include "io/scheduled_io.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class io_handle;
 class stream_source;

@@ -14,7 +14,7 @@
 
 #include "task/counted_waker.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The tasks of a TLS stream or a WebSocket that wait for the connection below: the task that reads and the task that
 /// writes. Each task may wait for each direction of the connection, because a read may have to write, for example the

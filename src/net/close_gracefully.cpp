@@ -9,7 +9,7 @@
 #include <eddy/future/join.hpp>
 #include <eddy/time/timeout.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 namespace {
 
 /// Reads until the end of the stream.

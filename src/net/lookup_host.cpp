@@ -15,7 +15,7 @@
 #include "runtime/blocking.hpp"
 #include "sys/resolve.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constinit atomic<resolver> chosen_resolver{&sys::resolve};
@@ -29,7 +29,7 @@ void set_resolver_for_tests(resolver instead) noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 namespace {
 
 using output = lookup_future::output_type;

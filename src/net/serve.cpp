@@ -12,7 +12,7 @@
 #include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 bool may_accept_later(const std::error_code& error) noexcept {
     if (error.category() != std::generic_category()) return false;
@@ -179,7 +179,7 @@ std::optional<time::time_point> idle_connections::abort_late(time::duration limi
 
 }  // namespace eddy::detail
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 serve_connection::idle_time serve_connection::idle() const noexcept {
     state_->begin_idle();

@@ -13,7 +13,7 @@
 
 #include "sys/interface_index.hpp"
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 namespace {
 
 // ---- Reading ----

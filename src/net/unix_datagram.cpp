@@ -11,7 +11,7 @@
 #include "net/unix_calls.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 using detail::direction;
 

@@ -11,7 +11,7 @@
 
 // What the library does instead of using another thread, in a build without threads.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 // The functions of a pool that templates call; see runtime/pool.hpp in this folder.
 void retain(pool&) noexcept { std::unreachable(); }

@@ -5,7 +5,7 @@
 
 #include "runtime/blocking_job.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 // Jobs for the two blocking pools of the process. Their threads are started on demand and never joined, not even at
 // process exit. There are two pools, so that name lookups do not wait for blocking work of users.

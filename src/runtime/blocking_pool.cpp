@@ -8,7 +8,7 @@
 
 #include "runtime/runtime_context.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Returns the time point `after` from now, or time_point::max() if that is out of range.

@@ -18,7 +18,7 @@
 #include "sys/thread.hpp"
 #include "sys/thread_signal.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A FIFO queue of jobs. Does not own them.
 /// Thread safety: none; protected by the pool's lock.

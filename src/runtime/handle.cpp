@@ -12,7 +12,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 handle handle::current(std::source_location where) {
     if (auto found = try_current()) return *std::move(found);

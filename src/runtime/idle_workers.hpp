@@ -9,7 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Tracks which workers are parked and how many search for tasks, so that a push wakes a worker only if that helps.
 /// Source: Tokio's runtime::scheduler::multi_thread::idle.

@@ -8,7 +8,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The tasks of a pool that are in no worker's ring: those from other threads, and those that found a ring full. FIFO.
 /// The queue owns one reference of each task.

@@ -12,7 +12,7 @@
 
 #include "task/counted_waker.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The entries whose tasks have ended, oldest first, and the waker of the task that waits for the next one.
 /// Thread safety: any thread.

@@ -11,7 +11,7 @@
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Maximum number of polls in one poll of the set. Then the driving task yields.
@@ -368,7 +368,7 @@ local_target current_local_target(std::source_location where) {
 
 }  // namespace eddy::detail
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 local_enter_guard::local_enter_guard(detail::local_share entered, std::source_location where) noexcept
     : entered_(std::move(entered)),

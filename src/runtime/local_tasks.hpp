@@ -15,7 +15,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/spawned_task.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The implementation of a local set. The task that polls the set polls the set's tasks, so only one of them runs at a
 /// time.

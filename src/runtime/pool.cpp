@@ -17,7 +17,7 @@
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits

@@ -29,7 +29,7 @@
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The implementation of a work-stealing runtime.
 ///

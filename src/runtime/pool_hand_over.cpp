@@ -11,7 +11,7 @@
 
 // Workers that a blocking call hands over to another thread: see worker::offer().
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// The job that makes a thread of the blocking pool run an offered worker.

@@ -13,7 +13,7 @@
 
 // The detection of an idle pool, and the end of a pool.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 // ---- Idle ----
 

@@ -12,7 +12,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 result<runtime> runtime_builder::build() const noexcept {
     auto made = detail::pool::make(*this);

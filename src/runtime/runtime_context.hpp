@@ -8,11 +8,11 @@
 #include "explore/types.hpp"
 #endif
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 class enter_guard;
 }
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class blocking_pool;
 class core_shared;

@@ -12,7 +12,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 // Used by destructors of scopes to wait for a child that is being polled. This wait is rare, so all scopes share one

@@ -17,7 +17,7 @@
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.

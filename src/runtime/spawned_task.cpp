@@ -14,7 +14,7 @@
 #include "runtime/worker.hpp"
 #include "sys/fork.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 // ---- Owner guards ----

@@ -9,7 +9,7 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A list of tasks whose futures exist. Shutdown destroys the tasks of all lists. The list also counts its tasks. Each
 /// worker has a list, so that spawns on different workers do not contend.

@@ -5,7 +5,7 @@
 
 #include "runtime/uncaught.hpp"
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 task_owner::~task_owner() {
     if (!base_.may_be_destroyed_here()) {

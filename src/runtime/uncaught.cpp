@@ -11,7 +11,7 @@
 #include "runtime/pool.hpp"
 #include "runtime/runtime_context.hpp"
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 namespace {
 
 /// Returns `a task spawned at FILE:LINE`, or `the task "NAME" spawned at FILE:LINE`.

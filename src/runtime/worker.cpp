@@ -16,7 +16,7 @@
 #include "runtime/runtime_context.hpp"
 #include "sys/thread.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 using std::chrono::steady_clock;

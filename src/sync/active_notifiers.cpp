@@ -5,7 +5,7 @@
 #include "runtime/runtime_context.hpp"
 #endif
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// Returns a value that identifies the calling thread among the threads that are alive.

@@ -6,7 +6,7 @@
 
 #include "sync/wake_list.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 using stages = barrier_waiter::stages;
 

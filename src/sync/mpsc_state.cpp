@@ -8,7 +8,7 @@
 
 #include "sync/wake_list.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 // ---- Tasks that wait for the receiver to close ----
 

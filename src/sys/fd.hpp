@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 /// Closes a descriptor. Does nothing if `fd` is -1.
 #if defined(_WIN32)

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 namespace {
 
 // relaxed, also below: see forks_counted.

@@ -14,7 +14,7 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 namespace {
 
 class category final : public std::error_category {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 #if defined(_WIN32)
 

@@ -10,7 +10,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 namespace {
 
 /// Returns the number of which the size of a stack must be a multiple.

@@ -7,7 +7,7 @@
 
 #include "sys/word_wait.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 /// A signal that ends the wait of one thread, the owner.
 ///

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 /// Sleeps while `word` has this value: until wake_sleeper(word) or `deadline`, and possibly shorter. So the caller
 /// checks the word and the time again. The deadline time_point::max() means none.

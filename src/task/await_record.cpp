@@ -22,7 +22,7 @@
 #include "task/is_in_library.hpp"
 #include "task/readable_name.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 constinit std::atomic<bool> has_await_records{false};
 
@@ -235,7 +235,7 @@ void await_record::print() {
 
 }  // namespace eddy::detail
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 void print_awaits() { detail::await_record::print(); }
 

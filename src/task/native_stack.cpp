@@ -11,7 +11,7 @@
 #include "runtime/runtime_context.hpp"
 #include "sys/stack.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 // The loop at the root of a virtual stack. It is in a header so that the loops that poll tasks can inline it.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Handles the end of a coroutine frame that was awaited by `awaiting` and has filled `outcome`. If the outcome is an
 /// error that also ends awaiting frames (`try_`), destroys those. Returns the frame to resume next, or null if the root

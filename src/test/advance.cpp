@@ -6,7 +6,7 @@
 #include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::test {
+namespace eddy::inline v0_1::test {
 namespace {
 
 detail::time_driver& require_driver(const std::source_location& where) {

@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-namespace eddy::time {
+namespace eddy::inline v0_1::time {
 namespace {
 
 /// Returns the duration with this count, or the longest one if it does not fit.

@@ -4,7 +4,7 @@
 #include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::time {
+namespace eddy::inline v0_1::time {
 
 time_point clock::now() noexcept {
     const detail::time_driver* const driver = detail::this_thread.executor.time;

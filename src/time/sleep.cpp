@@ -6,7 +6,7 @@
 #include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::time {
+namespace eddy::inline v0_1::time {
 
 using detail::time_driver;
 

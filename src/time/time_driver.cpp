@@ -12,7 +12,7 @@
 #include "sync/wake_list.hpp"
 #include "sys/coarse_clock.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 using std::chrono::steady_clock;
 

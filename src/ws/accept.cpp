@@ -17,7 +17,7 @@
 #include "ws/handshake.hpp"
 #include "ws/state.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 using http::status;
@@ -164,7 +164,7 @@ http::response ws_accept(http::request&& asked, std::shared_ptr<ws_handler> hand
 
 }  // namespace eddy::detail
 
-namespace eddy::ws {
+namespace eddy::inline v0_1::ws {
 
 task<http::response> upgrade_service::operator()(http::request asked) const {
     auto handler = handler_;

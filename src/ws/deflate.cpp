@@ -7,7 +7,7 @@
 
 #include <zlib.h>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).

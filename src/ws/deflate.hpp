@@ -9,7 +9,7 @@
 
 // Compression of messages by zlib (RFC 7692). The two classes hide zlib's header.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The parameters of permessage-deflate on one side of a connection.
 struct deflate_parameters {

@@ -10,7 +10,7 @@
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 using ws::close_code;

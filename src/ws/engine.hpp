@@ -18,7 +18,7 @@
 #include "ws/deflate.hpp"
 #include "ws/utf8_checker.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 enum class ws_role : unsigned char { server, client };
 

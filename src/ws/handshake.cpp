@@ -12,7 +12,7 @@
 
 #include "http/characters.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 // ---- SHA-1 (RFC 3174) and base64 (RFC 4648) ----

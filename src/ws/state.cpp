@@ -9,7 +9,7 @@
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 namespace {
 
 /// The maximum number of bytes that one read receives.

@@ -14,7 +14,7 @@
 #include "sys/thread.hpp"
 #include "time/time_driver.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 void call_in_children(void (*)()) noexcept {}
@@ -23,7 +23,7 @@ unsigned processor_count() noexcept { return 1; }
 
 }  // namespace eddy::sys
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 void flush_freed_blocks() noexcept {}
 void print_failure(const unread_failure&, const std::source_location&, std::string_view) noexcept {}

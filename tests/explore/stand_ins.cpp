@@ -13,7 +13,7 @@
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 void report_failure(const task_owner&, unread_failure, const std::source_location&, std::string_view) noexcept {}
 

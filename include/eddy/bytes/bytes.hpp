@@ -19,7 +19,7 @@
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/export.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 class bytes_mut;
 

@@ -10,7 +10,7 @@
 #include <eddy/bytes/bytes_mut.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::codec {
+namespace eddy::inline v0_1::codec {
 
 /// A codec without frames: bytes as they are received, in pieces of any size. The default item type of the sink of
 /// framed::split() is `bytes`; use `split<std::string>()` for text.

@@ -22,7 +22,7 @@
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy::codec {
+namespace eddy::inline v0_1::codec {
 
 /// A connection as a stream of received frames and a sink of frames to send. `codec` defines how frames are represented
 /// as bytes.
@@ -173,7 +173,7 @@ framed(std::reference_wrapper<S>, C, std::size_t) -> framed<io::borrowed<S>, C>;
 
 }  // namespace eddy::codec
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <class S, class C, class T>
 struct item_check<codec::framed<S, C>, T> {

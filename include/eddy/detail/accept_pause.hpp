@@ -11,7 +11,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Delays accepting for 50 ms after the process has run out of descriptors or memory, so that an accept loop does not
 /// spin.

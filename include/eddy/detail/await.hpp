@@ -37,7 +37,7 @@
 // same reason await_suspend() takes its handle by reference: GCC keeps a copy of a by-value parameter in the frame.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
 /// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
@@ -107,14 +107,14 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 template <class T>
 class task;
 template <class T>
 class boxed_future;
 }  // namespace eddy
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Whether an rvalue of this type is entered when awaited: enter_frame() adds its frame to the virtual stack, and it is
 /// not polled as a future.

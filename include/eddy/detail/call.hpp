@@ -12,7 +12,7 @@
 // (for example net::accepted) and the function does not accept the value itself, the parts are passed as separate
 // arguments.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The return type of into_parts(); void if `V` has none.
 template <class V>

@@ -9,7 +9,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Measures how long operations of an I/O object wait without progress, in one or two directions.
 ///

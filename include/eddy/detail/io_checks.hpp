@@ -17,7 +17,7 @@
 // Argument checks for the I/O algorithms: each check reports a wrong type with one static_assert. Wrappers around
 // user-provided readers and writers: they check the counts that the functions return.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A placeholder for an adapter that could not be made, so that the compiler reports no further errors.
 struct broken_io : broken_future {

@@ -23,7 +23,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class stream_source;
 

@@ -10,11 +10,11 @@
 #include <eddy/detail/slot.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 class context;
 }
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 struct joinable;
 

@@ -9,7 +9,7 @@
 // members from one class only, not from its bases. The constructors take references: GCC 12 at -O2 warns, in users'
 // builds, that a by-value parameter which is moved on may be uninitialized.
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 template <class... T>
 struct joined;

@@ -6,7 +6,7 @@
 
 #include <eddy/runtime/core.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The event loop that run() uses in a build without threads.
 class main_loop {

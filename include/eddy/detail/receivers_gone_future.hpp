@@ -5,7 +5,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The future of closed() of watch and broadcast senders: ready when there are no receivers. `State` is the state that
 /// the ends of the channel share. `State::name_of_closed` is the name of the future in messages.

@@ -22,7 +22,7 @@
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class scope_base;
 

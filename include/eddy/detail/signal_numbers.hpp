@@ -4,7 +4,7 @@
 #include <csignal>
 
 // The numbers of signals, also of those that the system does not have.
-namespace eddy::detail::signal_number {
+namespace eddy::inline v0_1::detail::signal_number {
 
 inline constexpr int interrupt = SIGINT;
 inline constexpr int terminate = SIGTERM;

@@ -9,7 +9,7 @@
 
 #include <eddy/bytes/bytes_mut.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The containers that read functions may append to.
 template <class C>

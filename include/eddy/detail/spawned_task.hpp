@@ -12,7 +12,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 struct frame;
 struct spawned_task;

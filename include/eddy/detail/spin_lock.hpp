@@ -3,7 +3,7 @@
 
 #include <eddy/detail/atomic.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 #ifdef EDDY_EXPLORE
 using spin_lock = mutex;  // spinning would create unlimited interleavings that do not differ in result

@@ -19,7 +19,7 @@
 // kept until the future that it made is destroyed.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The result of calling stored work.
 template <class W>

@@ -13,7 +13,7 @@
 
 // The typed part of a task that has a join handle: its outcome, its name and its work, in one block with the header.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The name type of tasks without a name. It takes no space.
 struct no_name {

@@ -16,7 +16,7 @@
 #include <eddy/future/try.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A description of the error in an `expected`.
 struct unread_error {

@@ -42,7 +42,7 @@
 // rejected, so a wake-up does not have to count references to the queue. Also, a node that is queued while the owner
 // polls wakes no task.
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 class woken_queue;
 

@@ -14,7 +14,7 @@
 #include <eddy/future/on.hpp>
 #include <eddy/future/when.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 struct select_rule;

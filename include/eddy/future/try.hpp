@@ -12,7 +12,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 template <class... T>
 struct joined;

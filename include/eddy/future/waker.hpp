@@ -5,7 +5,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 class borrowed_waker;

@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The reader behind a body that is not in memory.
 class body_source {
@@ -48,7 +48,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// The default limit of body::read_all() and body::read_text(), in bytes.
 inline constexpr std::size_t default_body_limit = 16 << 20;

@@ -18,14 +18,14 @@
 #include <eddy/http/response.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::tls {
+namespace eddy::inline v0_1::tls {
 class client_config;
 }  // namespace eddy::tls
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 class http_client;
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// The steps of a request, for errors.
 enum class phase : unsigned char {
@@ -207,7 +207,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <>
 struct explains_access<eddy::http::client_error> : std::true_type {};

@@ -12,7 +12,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// The options of compress(): `compress_options().min_size(256).level(9)`.
 /// Thread safety: a plain value.
@@ -45,7 +45,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// What the compression of a response depends on in its request.
 struct compression_request {
@@ -78,7 +78,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// Returns a layer that compresses the bodies of responses with gzip:
 ///     co_await try_(http::serve(std::move(listener), app | http::compress()));

@@ -13,11 +13,11 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 struct header_access;
 }
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// One field of a message's headers.
 /// Thread safety: a plain value.

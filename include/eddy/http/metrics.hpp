@@ -7,11 +7,11 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/http/service.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 class http_counters;
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// Counters of one server or several, as text for Prometheus:
 ///     const http::metrics counters;
@@ -53,7 +53,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Returns a service that counts the calls of `inner`, or `inner` without counters.
 [[nodiscard]] EDDY_API http::service counted_service(const http::service& inner,

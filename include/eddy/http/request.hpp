@@ -18,7 +18,7 @@
 #include <eddy/http/url.hpp>
 #include <eddy/net/socket_addr.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <class T>
 concept whole_number = std::integral<T> && !std::same_as<T, bool>;
@@ -42,7 +42,7 @@ std::optional<T> parse_number(std::string_view text) noexcept {
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// The version of the protocol of a message.
 enum class version : unsigned char {

@@ -12,11 +12,11 @@
 #include <eddy/http/request.hpp>
 #include <eddy/http/status.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 class http_upgrade;
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body.
 /// The server ignores Content-Length, Transfer-Encoding and Connection in `headers`, with two exceptions:

@@ -31,7 +31,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).body_limit(10 << 20)`.
 /// Thread safety: one thread at a time.
@@ -157,7 +157,7 @@ private:
 
 }  // namespace eddy::http
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The state that all connections of a server share.
 struct http_server {
@@ -214,7 +214,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// Serves HTTP/1.1, HTTP/1.0 and HTTP/2 on a listener: calls the service for each request, and sends its responses.
 /// HTTP/1.1 has one request after the other on each connection. HTTP/2 needs a build with nghttp2 and a client with

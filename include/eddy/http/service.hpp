@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The task that a service returns: a task of a response, or of a result. This class is a future that converts a
 /// response to a result, so that no further coroutine is needed for the conversion.
@@ -120,7 +120,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::http {
+namespace eddy::inline v0_1::http {
 
 /// A type-erased callable that answers requests. It takes a `request` and returns a `task<response>` or a
 /// `task<result<response>>`. A server may call it on several threads at the same time. An error or an exception becomes

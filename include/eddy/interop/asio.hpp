@@ -70,7 +70,7 @@
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 /// The type of use_eddy.
 struct use_eddy_t {

@@ -9,7 +9,7 @@
 #include <eddy/io/async_read.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::io {
+namespace eddy::inline v0_1::io {
 
 /// A reader with an internal buffer, whose bytes can be examined before they are consumed.
 ///

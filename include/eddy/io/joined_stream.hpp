@@ -10,7 +10,7 @@
 #include <eddy/io/borrowed.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::io {
+namespace eddy::inline v0_1::io {
 
 /// Combines a reader and a writer. Returned by join().
 /// Thread safety: one thread at a time.

@@ -19,7 +19,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// Throws std::system_error for `what`, the class of an object at `where` whose descriptor was not registered.
 [[noreturn]] EDDY_API void throw_not_registered(const char* what, const std::error_code& reason,
@@ -27,7 +27,7 @@ namespace eddy::detail {
 
 }  // namespace eddy::detail
 
-namespace eddy::io {
+namespace eddy::inline v0_1::io {
 
 /// An object that can be registered with a reactor: any object that has a descriptor.
 template <class S>

@@ -13,7 +13,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream/split_stream.hpp>
 
-namespace eddy::io {
+namespace eddy::inline v0_1::io {
 
 template <class S>
 class write_half;

@@ -10,7 +10,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// Closes a connection whose peer may still be sending, so that the peer can read everything that was written to it.
 /// Ends the writing direction, then reads and discards until the peer closes the connection or `limit` has passed, then

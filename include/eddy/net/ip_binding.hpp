@@ -12,7 +12,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// The bind() functions of tcp_listener and udp_socket.
 /// Thread safety: it has no state.

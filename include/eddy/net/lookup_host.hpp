@@ -16,7 +16,7 @@
 #include <eddy/result.hpp>
 #include <eddy/sync/oneshot.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// Returns the category of the errors of the system's resolver. The values are those of getaddrinfo(3), such as
 /// EAI_NONAME. The texts are those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY are equal to

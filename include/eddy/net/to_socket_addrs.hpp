@@ -15,7 +15,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// A type that specifies where to connect or bind to: a `socket_addr`; text such as "127.0.0.1:80", "[::1]:80" or
 /// "localhost:80"; a span, vector or array of `socket_addr`. A host and a port are two arguments instead.

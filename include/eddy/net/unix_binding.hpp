@@ -10,7 +10,7 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// The bind() functions of unix_listener and unix_datagram.
 /// Thread safety: it has no state.

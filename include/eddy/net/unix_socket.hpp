@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::net {
+namespace eddy::inline v0_1::net {
 
 /// A Unix socket that is neither connected nor listening, for options that must be set before connect() or listen(),
 /// for a backlog of your choice, and for a client with a name of its own.

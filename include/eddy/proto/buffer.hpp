@@ -18,7 +18,7 @@
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A call that is sent to the task of a buffer(). An exception of the service is thrown to the caller.
 template <class S>
@@ -102,7 +102,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// Returns a layer that moves the service into a separate task, which runs up to `concurrent` calls at a time. Up to
 /// `room` further calls wait in a queue. While the queue is full, callers wait. The layer allows many tasks and threads

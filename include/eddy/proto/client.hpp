@@ -33,7 +33,7 @@
 // The client side of a connection: a handle that many tasks call, and a task that owns the connection.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The state that the handles of a client share with the task of the connection.
 /// Thread safety: any thread.
@@ -305,7 +305,7 @@ struct body_of<proto::numbered<T>> : std::type_identity<T> {};
 
 }  // namespace eddy::detail
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// The client side of a pipelined protocol: a service that many tasks may call. Copies use the same connection. Answers
 /// are assigned to calls in the order of the calls.

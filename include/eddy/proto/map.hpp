@@ -13,7 +13,7 @@
 
 // The layers that convert requests and responses, or observe calls.
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// How a call ended.
 enum class call_outcome : unsigned char {
@@ -36,7 +36,7 @@ struct call_report {
 
 }  // namespace eddy::proto
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <class S, class Fn>
 class request_mapped_service
@@ -155,7 +155,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// Returns a layer that converts each request with `fn`. The type of the parameter of `fn` is the request type of the
 /// new service.

@@ -27,7 +27,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// Limits retries to a part of the calls, so that clients do not multiply the load of a service that fails. Each call
 /// adds `part` of a retry to the budget, and each retry takes one. Both expire after `window`. In addition,
@@ -137,7 +137,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <class S>
 class retrying_service : public layered<retrying_service<S>, S> {
@@ -167,7 +167,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// Returns a layer that repeats calls that fail, as `policy` says. The output is that of the last attempt. The request
 /// is copied for each attempt, and must be safe to repeat: a call that failed may have had an effect. A call is not

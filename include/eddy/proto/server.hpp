@@ -30,7 +30,7 @@
 // The server side of a connection: reads requests, calls a service, sends the responses.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// A request or a response of a multiplexed protocol. The client chooses the number of a request, and the response has
 /// the same number.
@@ -75,7 +75,7 @@ private:
 
 }  // namespace eddy::proto
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// A call with the number of its request.
 template <class F>
@@ -289,7 +289,7 @@ auto serve_calls(F&& io, S&& service, const proto::connection_options& options) 
 
 }  // namespace eddy::detail
 
-namespace eddy::proto {
+namespace eddy::inline v0_1::proto {
 
 /// Serves a connection of a pipelined protocol: reads requests, calls `service` for each, and sends the responses in
 /// the order of the requests. Up to connection_options::max_in_flight() calls run concurrently, and further requests

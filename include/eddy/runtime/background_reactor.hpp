@@ -16,7 +16,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/reactor.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 class background_thread;

@@ -10,7 +10,7 @@
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 

@@ -19,7 +19,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 class enter_guard;
 

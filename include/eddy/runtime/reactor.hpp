@@ -12,7 +12,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 class io_handle;

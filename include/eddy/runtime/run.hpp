@@ -22,7 +22,7 @@
 #include <eddy/runtime/runtime.hpp>
 #endif
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 

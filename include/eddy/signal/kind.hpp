@@ -3,7 +3,7 @@
 
 #include <eddy/detail/signal_numbers.hpp>
 
-namespace eddy::signal {
+namespace eddy::inline v0_1::signal {
 
 /// A signal: one with a name, or any other by its number (for example SIGRTMIN + 3).
 /// Thread safety: a plain value.

@@ -11,7 +11,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 /// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
 /// the end of the stream.

@@ -22,7 +22,7 @@
 #include <eddy/sync/send_error.hpp>
 #include <eddy/time/sleep.hpp>
 
-namespace eddy::sync {
+namespace eddy::inline v0_1::sync {
 
 /// The future that a sender's `closed` returns: ready when the receiver is closed or gone. Moving it after its first
 /// poll terminates the program.

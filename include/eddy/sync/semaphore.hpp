@@ -20,7 +20,7 @@
 #include <eddy/future/future_ops.hpp>
 #include <eddy/runtime/wait.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The state of sync::semaphore: permits, and their number, so that the destructor can tell whether any are in use.
 class counted_permits : public permit_state {
@@ -55,7 +55,7 @@ private:
 
 }  // namespace eddy::detail
 
-namespace eddy::sync {
+namespace eddy::inline v0_1::sync {
 
 /// The error of `acquire`: the semaphore is closed. `try_` converts it to `errc::semaphore_closed`.
 /// Thread safety: a value type; concurrent reads are safe.
@@ -308,7 +308,7 @@ inline std::expected<semaphore::permit, acquire_error> semaphore::blocking_acqui
 
 }  // namespace eddy::sync
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <>
 struct explains_access<eddy::sync::acquire_error> : std::true_type {};

@@ -7,7 +7,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/error.hpp>
 
-namespace eddy::sync {
+namespace eddy::inline v0_1::sync {
 
 /// The error of a send whose receiver is gone or closed. It contains the value that was not sent. `try_` converts it to
 /// `errc::channel_closed`.
@@ -81,7 +81,7 @@ public:
 
 }  // namespace eddy::sync
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 template <class T>
 struct explains_access<eddy::sync::send_error<T>> : std::true_type {};

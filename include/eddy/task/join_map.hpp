@@ -18,7 +18,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/task/join_set.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 /// A task of a join_map that has ended: its key and its output.
 template <class K, class T>

@@ -3,7 +3,7 @@
 
 #include <eddy/detail/export.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 /// Prints, on standard error, the source location of each `co_await` of a future at which a coroutine of this process
 /// is suspended, and the number of these coroutines. It is for programs that hang. Call it in a debugger (`call

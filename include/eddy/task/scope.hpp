@@ -17,7 +17,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 /// A handle to a scope, which the body receives: spawns children.
 /// Thread safety: any thread.

@@ -11,7 +11,7 @@
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/task/join_handle.hpp>
 
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 

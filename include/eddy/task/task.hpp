@@ -18,7 +18,7 @@
 #include <eddy/future/future_ops.hpp>
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
-namespace eddy {
+namespace eddy::inline v0_1 {
 
 namespace detail {
 template <class T>

@@ -26,7 +26,7 @@
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
 
-namespace eddy::tls {
+namespace eddy::inline v0_1::tls {
 
 /// A TLS connection over `S`, which is a reader and a writer: net::tcp_stream, net::unix_stream, io::duplex_stream, or
 /// another TLS stream. Made by connect() and accept(). It is a reader and a writer itself, so all algorithms of

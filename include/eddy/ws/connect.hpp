@@ -10,7 +10,7 @@
 #include <eddy/ws/connection.hpp>
 #include <eddy/ws/options.hpp>
 
-namespace eddy::ws {
+namespace eddy::inline v0_1::ws {
 
 /// Connects to a WebSocket at a URL with the scheme ws or wss (TLS).
 ///     auto socket = co_await try_(ws::connect("ws://localhost:8080/chat"));

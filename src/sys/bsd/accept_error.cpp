@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 bool is_of_lost_connection(const std::error_code& error) noexcept {
     return error.value() == ECONNABORTED || error.value() == EPROTO;

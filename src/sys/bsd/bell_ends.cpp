@@ -3,7 +3,7 @@
 
 #include "sys/syscall.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 result<bell_ends> make_bell_ends() noexcept {
     auto ends = make_pipe();

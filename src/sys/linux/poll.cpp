@@ -21,7 +21,7 @@
 #include "sys/linux/event_fds.hpp"
 #include "sys/syscall.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 using std::chrono::nanoseconds;
 

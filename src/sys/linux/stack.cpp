@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 stack_range stack_of_this_thread() noexcept {
     pthread_attr_t used;

@@ -10,7 +10,7 @@
 
 // futex(2).
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 namespace {
 
 using word_type = std::atomic<std::uint32_t>;

@@ -3,7 +3,7 @@
 
 // Windows cannot fork a process.
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 

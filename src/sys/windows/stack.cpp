@@ -3,7 +3,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 
 stack_range stack_of_this_thread() noexcept {
     ULONG_PTR low = 0;

@@ -5,7 +5,7 @@
 
 #include "sys/socket_api.hpp"
 
-namespace eddy::sys {
+namespace eddy::inline v0_1::sys {
 namespace {
 
 struct call {

@@ -14,7 +14,7 @@
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/tls/config.hpp>
 
-namespace eddy::detail {
+namespace eddy::inline v0_1::detail {
 
 /// The connection below a TLS stream: passes the calls on to a reader and writer of any type.
 class tls_transport {
