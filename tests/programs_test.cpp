@@ -264,6 +264,25 @@ TEST(Programs, UnderTheHoodPrintsEvents) {
     EXPECT_EQ(ended.code, 0);
 }
 
+TEST(Programs, ConnectionStepsPrintsPolls) {
+    const auto ended = run({"connection_steps"});
+    EXPECT_EQ(ended.out,
+              "connect: created\n"
+              "connect: poll 1 is not ready\n"
+              "connect: poll 2 is ready\n"
+              "read: created\n"
+              "read: poll 1 is not ready\n"
+              "the peer writes\n"
+              "read: poll 2 is ready\n"
+              "read 5 bytes: hello\n"
+              "read: created\n"
+              "read: poll 1 is not ready\n"
+              "read: poll 2 is ready\n"
+              "end of stream\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
 TEST(Programs, EventKindsPrintsFourKinds) {
     const auto ended = run({"event_kinds"});
     EXPECT_EQ(ended.out,
