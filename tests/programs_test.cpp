@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -29,8 +33,23 @@ using support::process;
 using support::raw_socket;
 using support::run;
 
+/// Makes the tests that need a program's default port run one after the other, also those of other processes: the
+/// groups programs and io_uring.programs run at the same time.
+class turn_at_port {
+public:
+    turn_at_port() { EXPECT_EQ(::flock(file_, LOCK_EX), 0) << std::strerror(errno); }
+    ~turn_at_port() { ::close(file_); }
+    turn_at_port(const turn_at_port&) = delete;
+    turn_at_port& operator=(const turn_at_port&) = delete;
+
+private:
+    int file_ = ::open((std::filesystem::temp_directory_path() / "eddy_default_ports.lock").c_str(),
+                       O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+};
+
 // One test checks both outcomes (refused and connected), since they need the same port.
 TEST(Programs, ConnectCombinatorsPrintsOutcome) {
+    const turn_at_port turn;
     const auto refused = run({"connect_combinators"});
     raw_socket listener;
     const int on = 1;
@@ -71,6 +90,7 @@ TEST(Programs, ConnectCoroutinePrintsOutcome) {
 // Runs the program with its default address. One test checks both outcomes (refused and connected), since they need the
 // same port.
 TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
+    const turn_at_port turn;
     raw_socket listener;
     const int on = 1;
     ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
