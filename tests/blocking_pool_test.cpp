@@ -19,6 +19,7 @@
 
 #include <eddy/runtime/core.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <support/emulated.hpp>
 #include <support/gate.hpp>
 #include <support/sanitizers.hpp>
 #include <support/stress.hpp>
@@ -301,6 +302,7 @@ TEST(BlockingPool, SubmitFailsIfNoThreadCanStart) {
 
 TEST(BlockingPool, JobWaitsForAnExistingThreadIfNoneCanStart) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user ignores RLIMIT_AS";
     EXPECT_TRUE(support::is_true_in_child([] {
         constexpr std::size_t stack = std::size_t{256} * 1024 * 1024;
         const auto pool = blocking_pool::make({.stack_size = stack});

@@ -31,6 +31,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/driver_fds.hpp"
+#include "support/emulated.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/sanitizers.hpp"
@@ -70,6 +71,7 @@ void forbid_new_threads() {
 
 TEST(RuntimeResourcesOwnProcess, BlockingWorkErrorNamesThreadLimit) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer needs more memory";
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user ignores RLIMIT_AS";
     const auto main = []() -> eddy::task<std::string> {
         forbid_new_threads();
         const auto failed = co_await eddy::spawn_blocking([] {});
