@@ -561,7 +561,7 @@ TEST(AwaitedObjectsDeathTest, DestroyedAsyncFdIsReported) {
 }
 
 TEST(AwaitedObjectsDeathTest, DestroyedSignalStreamIsReported) {
-    const auto make = [] { return eddy::signal::stream(eddy::signal::kind::user_defined2()).value(); };
+    const auto make = [] { return eddy::signal::stream(eddy::signal::kind::interrupt()).value(); };
     const auto next = [](auto& signals) -> task<void> { static_cast<void>(co_await signals.next()); };
     EXPECT_DEATH(end_await(what_first::destroys_object, make, next), "a signal_stream was destroyed while a task");
 }

@@ -217,14 +217,16 @@ TEST(LookupHost, UnpolledLookupDoesNotCallResolver) {
 
 // ---- Errors ----
 
+/// Returns the error of a lookup for which getaddrinfo(3) returned this code.
+std::error_code error_of(int code) {
+    const stub_resolver stub([code](const std::string&, std::uint16_t) -> answer {
+        errno = EMFILE;
+        return std::unexpected(eddy::sys::resolver_error(code));
+    });
+    return eddy::wait(lookup_host("name:1")).error();
+}
+
 TEST(LookupHost, ResolverErrorsHaveMessages) {
-    const auto error_of = [](int code) {
-        const stub_resolver stub([code](const std::string&, std::uint16_t) -> answer {
-            errno = EMFILE;
-            return std::unexpected(eddy::sys::resolver_error(code));
-        });
-        return eddy::wait(lookup_host("name:1")).error();
-    };
     const auto unknown = error_of(EAI_NONAME);
     EXPECT_EQ(unknown.category(), eddy::net::resolver_category());
     EXPECT_EQ(unknown.value(), EAI_NONAME);
@@ -232,6 +234,9 @@ TEST(LookupHost, ResolverErrorsHaveMessages) {
     EXPECT_EQ(unknown.category().name(), std::string("getaddrinfo"));
     EXPECT_EQ(error_of(EAI_AGAIN), std::errc::resource_unavailable_try_again);
     EXPECT_EQ(error_of(EAI_MEMORY), std::errc::not_enough_memory);
+}
+
+TEST(LookupHost, SystemErrorOfResolverIsTheErrorOfTheLookup) {
     EXPECT_EQ(error_of(EAI_SYSTEM), std::errc::too_many_files_open);
 }
 

@@ -223,15 +223,19 @@ cross_windows() {
 
 # Debian has no GoogleTest for Windows, only its sources.
 build_googletest_for_windows() {
-    [[ ! -e $cache/windows/packages/lib/libgtest.a ]] || return 0
+    local regex=$top/tests/support/windows/regex
+    [[ ! -e $cache/windows/packages/posix_regex ]] || return 0
     cmake -S /usr/src/googletest -B "$cache/windows/googletest" -G Ninja --toolchain "$top/tools/mingw.cmake" \
-        -D CMAKE_BUILD_TYPE=Release -D BUILD_GMOCK=OFF -D CMAKE_INSTALL_PREFIX="$cache/windows/packages" &&
-        cmake --build "$cache/windows/googletest" -j "${EDDY_JOBS:-$(nproc)}" --target install
+        -D CMAKE_BUILD_TYPE=Release -D BUILD_GMOCK=OFF -D CMAKE_INSTALL_PREFIX="$cache/windows/packages" \
+        -D CMAKE_CXX_FLAGS="-DGTEST_HAS_POSIX_RE=1 -I$regex" &&
+        cmake --build "$cache/windows/googletest" -j "${EDDY_JOBS:-$(nproc)}" --target install &&
+        touch "$cache/windows/packages/posix_regex"
 }
 
 build_for_windows() {
     cmake --preset dev -B build/windows --toolchain tools/mingw.cmake -D CMAKE_CXX_COMPILER=x86_64-w64-mingw32-g++-posix \
         -D MINGW_PACKAGES="$cache/windows/packages" -D MINGW_EMULATOR="$top/tools/wine.sh" -D EDDY_MOLD=OFF \
+        -D EDDY_TEST_POSIX_REGEX=ON \
         -D EDDY_BUILD_EXAMPLES=OFF -D EDDY_BUILD_TLS=OFF -D EDDY_BUILD_HTTP=OFF -D EDDY_BUILD_WS=OFF &&
         cmake --build build/windows -j "${EDDY_JOBS:-$(nproc)}"
 }

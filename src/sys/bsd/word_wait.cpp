@@ -26,6 +26,8 @@ entry& entry_of(const void* word) {
 
 void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t value,
               std::chrono::steady_clock::time_point deadline) noexcept {
+    // std::condition_variable may convert the deadline to another clock, which overflows far in the past.
+    if (deadline <= std::chrono::steady_clock::now()) return;
     entry& shared = entry_of(&word);
     std::unique_lock guard(shared.lock);
     // acquire: the caller may use what was written before the change of the word. The lock orders this load and the

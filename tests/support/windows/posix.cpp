@@ -343,6 +343,8 @@ int posix_thread_name(pthread_t, char* name, std::size_t size) {
     return 0;
 }
 
+int posix_thread_clock(pthread_t, clockid_t*) { return ENOSYS; }
+
 int pause() {
     for (;;) ::Sleep(INFINITE);
 }

@@ -57,11 +57,13 @@ inline constexpr std::size_t IF_NAMESIZE = IF_MAX_STRING_SIZE + 1;
 /// Options and calls that Windows does not have.
 enum : int { SO_REUSEPORT = 0x7FF0, SO_NO_CHECK = 0x7FF1, TCP_QUICKACK = 0x7FF2, SIOCOUTQ = 0x7FF3 };
 int ioctl(int fd, int request, void* argument);
+enum : int { EAI_SYSTEM = 0x7FF4 };
 
 /// The processors of this process.
 struct cpu_set_t {
     std::uint64_t mask;
 };
+inline constexpr int CPU_SETSIZE = 64;
 int sched_getaffinity(pid_t process, std::size_t size, cpu_set_t* set);
 int sched_setaffinity(pid_t process, std::size_t size, const cpu_set_t* set);
 inline void CPU_ZERO(cpu_set_t* set) { set->mask = 0; }
@@ -85,6 +87,9 @@ int posix_attr_getstack(const pthread_attr_t* attributes, void** begin, std::siz
 #define pthread_attr_getstack posix_attr_getstack
 int posix_thread_name(pthread_t thread, char* name, std::size_t size);
 #define pthread_getname_np posix_thread_name
+#undef pthread_getcpuclockid  // a number, if the threads of MinGW lack the function
+int posix_thread_clock(pthread_t thread, clockid_t* clock);
+#define pthread_getcpuclockid posix_thread_clock
 
 int pause();
 enum : int { _SC_PAGESIZE = 1 };
