@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fetches URLs, and writes their bodies to standard output as they arrive. Follows redirects. Supports https if
-// eddy::http is built with eddy::tls. Status lines and errors are written to standard error.
+// eddy::http is built with eddy::tls. Status lines and errors are written to standard error. Over TLS, the server
+// chooses HTTP/1.1 or HTTP/2; with --http2, http:// URLs are requested with HTTP/2, too.
 //     $ ./fetch http://127.0.0.1:8080/notes http://127.0.0.1:8080/count/5
 //     200 OK, application/json
 //     {"monday":"buy tea"}
@@ -41,7 +42,8 @@ task<bool> fetch(const http::client& web, std::string url) {
         std::fprintf(stderr, "fetch: %s\n", answer.error().message().c_str());
         co_return false;
     }
-    std::string line = std::to_string(http::to_int(answer->status)) + ' ' + std::string(reason_of(answer->status));
+    std::string line = answer->version == http::version::http_2 ? "HTTP/2 " : "";
+    line += std::to_string(http::to_int(answer->status)) + ' ' + std::string(reason_of(answer->status));
     if (const auto type = answer->headers.get("Content-Type")) line.append(", ").append(*type);
     std::fprintf(stderr, "%s\n", line.c_str());
     const auto printed = co_await print(answer->body);
@@ -51,7 +53,12 @@ task<bool> fetch(const http::client& web, std::string url) {
 // docs: end
 
 task<int> fetch_all(std::vector<std::string> urls) {
-    const http::client web;  // keeps connections open: two URLs of one server share a connection
+    http::client_options options;
+    if (urls.front() == "--http2") {
+        options.prior_knowledge(true);
+        urls.erase(urls.begin());
+    }
+    const http::client web(options);  // keeps connections open: two URLs of one server share a connection
     int code = 0;
     for (auto& url : urls) {
         const bool is_fine = co_await fetch(web, url);
@@ -64,7 +71,7 @@ task<int> fetch_all(std::vector<std::string> urls) {
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::fputs("usage: fetch URL...\n", stderr);
+        std::fputs("usage: fetch [--http2] URL...\n", stderr);
         return 2;
     }
     return eddy::run(fetch_all({argv + 1, argv + argc}));

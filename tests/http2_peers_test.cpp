@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "support/curl.hpp"
+#include "support/environment.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -88,7 +92,87 @@ TEST(Http2Peers, AllRequestsOfH2loadSucceed) {
     EXPECT_NE(ended.out.find("status codes: 3000 2xx"), std::string::npos) << ended.out;
 }
 
+// ---- The client, with the servers of nghttp2 and Node ----
+
+/// Returns a port that is free now.
+std::string free_port() {
+    eddy::core loop;
+    const auto listener = loop.run(eddy::net::tcp_listener::bind("127.0.0.1:0"));
+    return std::to_string(listener.value().local_addr().value().port());
+}
+
+/// Fetches until the server listens.
+process::outcome fetch(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "fetch");
+    for (;;) {
+        auto got = support::run(arguments);
+        if (got.err.find("Connection refused") == std::string::npos) return got;
+    }
+}
+
+TEST(Http2Peers, FetchWorksWithNghttpd) {
+    NEEDS("/usr/sbin/nghttpd");
+    const support::temp_dir folder;
+    const std::string content(3'000'000, 'x');
+    std::ofstream(folder / "large.txt") << content;
+    const auto port = free_port();
+    const process server({"/usr/sbin/nghttpd", "--no-tls", "-d", folder / "", "-a", "127.0.0.1", port});
+    const std::string url = "http://127.0.0.1:" + port;
+    const auto got = fetch({"--http2", url + "/large.txt", url + "/large.txt"});
+    EXPECT_TRUE(got.out == content + content) << got.err;
+    EXPECT_EQ(got.err, "HTTP/2 200 OK, text/plain\nHTTP/2 200 OK, text/plain\n");
+    EXPECT_EQ(got.code, 0);
+    const auto missing = fetch({"--http2", url + "/none"});
+    EXPECT_TRUE(missing.err.starts_with("HTTP/2 404 Not Found")) << missing.err;
+}
+
+TEST(Http2Peers, FetchWorksWithNode) {
+    NEEDS("/usr/bin/node");
+    process server({"/usr/bin/node", "-e", R"(
+const http2 = require("http2");
+const server = http2.createServer();
+server.on("stream", (stream, headers) => {
+  stream.additionalHeaders({":status": 103, link: "</style.css>"});
+  stream.respond({":status": 200, "content-type": "text/plain"}, {waitForTrailers: true});
+  stream.on("wantTrailers", () => stream.sendTrailers({checksum: "1"}));
+  let count = 0;
+  const write = () => {
+    if (count == 200) return stream.end();
+    ++count;
+    if (stream.write("x".repeat(10000))) setImmediate(write); else stream.once("drain", write);
+  };
+  write();
+});
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+)"});
+    const std::string url = "http://127.0.0.1:" + server.line() + "/";
+    const auto got = support::run({"fetch", "--http2", url, url});
+    EXPECT_TRUE(got.out == std::string(4'000'000, 'x')) << got.out.size() << got.err;
+    EXPECT_EQ(got.err, "HTTP/2 200 OK, text/plain\nHTTP/2 200 OK, text/plain\n");
+    EXPECT_EQ(got.code, 0);
+}
+
 #ifdef EDDY_TEST_HTTPS
+TEST(Http2Peers, FetchNegotiatesHttp2WithNghttpd) {
+    NEEDS("/usr/sbin/nghttpd");
+    const support::certificate_authority authority;
+    const auto issued = authority.issue({"DNS:localhost"});
+    const support::temp_dir folder;
+    std::ofstream(folder / "certificate.pem") << issued.pem;
+    std::ofstream(folder / "key.pem") << issued.key;
+    std::ofstream(folder / "trusted.pem") << authority.pem();
+    const auto port = free_port();
+    const process server({"/usr/sbin/nghttpd", "-d", folder / "", "-a", "127.0.0.1", port, folder / "key.pem",
+                          folder / "certificate.pem"});
+    const std::string url = "https://localhost:" + port + "/trusted.pem";
+    const std::string trusted = folder / "trusted.pem";
+    const support::environment variable("SSL_CERT_FILE", trusted.c_str());
+    const auto got = fetch({url, url});
+    EXPECT_EQ(got.out, authority.pem() + authority.pem());
+    EXPECT_TRUE(got.err.starts_with("HTTP/2 200 OK")) << got.err;
+    EXPECT_EQ(got.code, 0);
+}
+
 TEST(Http2Peers, HttpsServerNegotiatesProtocol) {
     NEEDS("/usr/bin/curl");
     const support::certificate_authority authority;

@@ -10,24 +10,35 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/url.hpp>
 #include <eddy/runtime/core_handle.hpp>
+#include <eddy/sync/semaphore.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "http/client_connect.hpp"
 #include "http/client_exchange.hpp"
 #include "http/client_pool.hpp"
 #include "http/gzip.hpp"
+#include "http/http1_exchange.hpp"
+#include "http/http2.hpp"
+#include "http/http2_client.hpp"
 
 namespace eddy::inline v0_1::http {
 
 using detail::client_connection;
 using detail::client_exchange;
 using detail::client_progress;
+using detail::client_protocols;
+using detail::client_route;
+using detail::http1_exchange;
 using detail::http_client;
+using detail::repeat;
 
 namespace {
 
 /// The maximum size of a redirect's body that is read so that its connection can be used again.
 constexpr std::size_t most_discarded = 64 * 1024;
+
+/// How often a request is sent that servers do not process.
+constexpr unsigned most_attempts = 4;
 
 /// Returns a copy of a request. The copy has no body if the body of `from` is not in memory.
 request copy_of(const request& from) {
@@ -61,18 +72,92 @@ std::string pool_key(const url& to) {
     return key;
 }
 
-/// Sends a request once, and returns the response. Sets `was_stale` if that failed because a kept connection was
-/// closed.
+/// Returns a kept connection to the origin, or an empty route.
+task<client_route> take_kept(http_client& shared, const std::string& origin) {
+    client_route found;
+    found.shared = shared.shared(origin);
+    if (found.shared) co_return found;
+    found.connection = co_await take_open(shared, origin);
+    found.is_kept = found.connection != nullptr;
+    co_return found;
+}
+
+/// Returns the versions of HTTP that a request to the origin may use.
+client_protocols protocols_for(http_client& shared, const url& to, const std::string& origin) {
+    const auto& options = shared.options();
+    if (!options.http2()) return client_protocols::http1;
+    if (options.prior_knowledge()) return client_protocols::http2;
+    const bool may_choose = to.is_https() && detail::has_http2() && !shared.is_http1(origin);
+    return may_choose ? client_protocols::any : client_protocols::http1;
+}
+
+/// Connects to an origin, and keeps the connection for other requests if it is of HTTP/2.
+task<result<client_route>> connect_shared(http_client& shared, const url& to, const std::string& origin,
+                                          client_protocols allowed, client_progress& at) {
+    auto made = co_await detail::connect_client(shared, to, allowed, at);
+    const bool keeps = shared.options().max_idle() != 0;
+    if (made && made->shared && keeps) shared.set_shared(origin, made->shared);
+    if (made && !made->shared && allowed == client_protocols::any) shared.set_http1(origin);
+    co_return made;
+}
+
+/// Returns a connection to the origin. If several requests need the first connection to a server that may have HTTP/2,
+/// one of them connects, and the others wait: they can share the connection.
+task<result<client_route>> find_route(http_client& shared, const url& to, const std::string& origin, bool may_use_kept,
+                                      client_progress& at) {
+    if (may_use_kept) {
+        auto kept = co_await take_kept(shared, origin);
+        if (kept.connection || kept.shared) co_return kept;
+    }
+    const auto allowed = protocols_for(shared, to, origin);
+    if (allowed == client_protocols::http1 || !may_use_kept || shared.options().max_idle() == 0)
+        co_return co_await connect_shared(shared, to, origin, allowed, at);
+    const auto former = shared.last_failure(origin);
+    const auto connecting = shared.connecting(origin);
+    at.phase = phase::connect;
+    at.where = to.authority();
+    auto permit = co_await connecting->acquire();
+    auto kept = co_await take_kept(shared, origin);
+    if (kept.connection || kept.shared) co_return kept;
+    const auto latest = shared.last_failure(origin);
+    if (latest && (!former || latest->number != former->number)) {  // while this task has waited
+        at.phase = latest->error.phase();
+        at.where = latest->error.where();
+        co_return std::unexpected(latest->error.code());
+    }
+    if (shared.is_http1(origin)) {
+        permit->release();
+        co_return co_await connect_shared(shared, to, origin, client_protocols::http1, at);
+    }
+    auto made = co_await connect_shared(shared, to, origin, allowed, at);
+    if (!made) shared.set_failure(origin, at.failed(made.error()));
+    co_return made;
+}
+
+/// A request that has failed, and whether it may be sent again.
+struct failed_request {
+    repeat again = repeat::never;
+    std::optional<request> asked;  // nullopt if it cannot be sent again
+};
+
+/// Sends a request on a connection. Returns null if the connection does not accept requests.
+std::shared_ptr<client_exchange> start_exchange(const std::shared_ptr<http_client>& shared, client_route& route,
+                                                request& asked, const url& to, const std::string& origin) {
+    if (route.shared) return detail::start_http2_exchange(route.shared, asked, to);
+    return std::make_shared<http1_exchange>(std::move(route.connection), shared, origin, std::move(asked),
+                                            to.authority(), route.is_kept);
+}
+
+/// Sends a request once, and returns the response. Sets `failed` if that failed.
 task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& to, request asked, bool may_use_kept,
-                                 client_progress& at, bool& was_stale) {
+                                 client_progress& at, failed_request& failed) {
     const std::string origin = pool_key(to);
-    std::unique_ptr<client_connection> connection;
-    if (may_use_kept) connection = co_await take_open(*shared, origin);
-    const bool is_kept = connection != nullptr;
-    if (!connection) connection = co_await try_(detail::connect_client(*shared, to, at));
-    at.where = connection->address;
-    const auto exchange = std::make_shared<client_exchange>(std::move(connection), std::move(shared), origin,
-                                                            std::move(asked), to.authority());
+    std::shared_ptr<client_exchange> exchange;
+    while (!exchange) {
+        auto route = co_await try_(find_route(*shared, to, origin, may_use_kept, at));
+        at.where = route.shared ? address_of(*route.shared) : route.connection->address;
+        exchange = start_exchange(shared, route, asked, to, origin);
+    }
     auto waiting = poll_fn([&](context& cx) {
         auto head = exchange->poll_head(cx);
         at.phase = exchange->is_sent() ? phase::receive : phase::send;
@@ -80,19 +165,26 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     });
     const auto head = co_await waiting;
     if (head) co_return exchange->take_response();
-    was_stale = is_kept && !exchange->has_received();
+    failed.again = exchange->may_repeat();
+    if (failed.again != repeat::never) failed.asked = exchange->take_request();
+    if (failed.again == repeat::over_http1) shared->set_http1(origin);
     co_return std::unexpected(head.error());
 }
 
-/// Sends a request, and repeats it if a kept connection was closed and the request may be repeated.
+/// Sends a request, and repeats it if it failed, and if the server has not processed it or if it may be processed
+/// twice.
 task<result<response>> send_safely(std::shared_ptr<http_client> shared, const url& to, request asked,
                                    client_progress& at) {
-    bool was_stale = false;
-    if (asked.body.in_memory() == nullptr || !is_idempotent(asked.method))
-        co_return co_await send_once(std::move(shared), to, std::move(asked), true, at, was_stale);
-    auto answer = co_await send_once(shared, to, copy_of(asked), true, at, was_stale);
-    if (answer || !was_stale) co_return answer;
-    co_return co_await send_once(std::move(shared), to, std::move(asked), false, at, was_stale);
+    bool may_use_kept = true;
+    for (unsigned attempt = 1;; ++attempt) {
+        failed_request failed;
+        auto answer = co_await send_once(shared, to, std::move(asked), may_use_kept, at, failed);
+        if (answer || !failed.asked || attempt == most_attempts) co_return answer;
+        asked = *std::move(failed.asked);
+        if (failed.again != repeat::if_idempotent) continue;
+        if (!is_idempotent(asked.method) || !may_use_kept) co_return answer;
+        may_use_kept = false;
+    }
 }
 
 bool is_redirect(status code) noexcept {

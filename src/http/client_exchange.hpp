@@ -1,73 +1,58 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
+#include <span>
 
+#include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
-
-#include "http/body_decoder.hpp"
-#include "http/client_pool.hpp"
-#include "http/head_parser.hpp"
+#include <eddy/result.hpp>
 
 namespace eddy::inline v0_1::detail {
 
-/// One request and its response on a connection. Sends and receives at the same time: each poll that waits for the
-/// response also continues to send the request. So a server may answer before it has received the whole request.
-///
-/// The body of the response owns the exchange. When the body has ended, the connection returns to the pool if it can be
-/// used again.
-/// Thread safety: one thread at a time.
-class client_exchange final : public std::enable_shared_from_this<client_exchange> {
-public:
-    client_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
-                    std::string origin, http::request asked, std::string_view authority);
+/// Whether a request may be sent again after it has failed.
+enum class repeat : unsigned char {
+    never,          // the server may have processed it
+    if_idempotent,  // the connection had been used before, and ended without a part of a response
+    always,         // the server has not processed it
+    over_http1,     // the server requires HTTP/1.1 for it
+};
 
-    /// Adds "Connection: Upgrade" to the request. Call it before the first poll.
-    void request_upgrade();
-    /// Returns the connection after a response 101. Call take_response() before.
-    [[nodiscard]] io::boxed_stream take_stream();
+/// One request and its response. Sends and receives at the same time: each poll that waits for the response also
+/// continues to send the request. So a server may answer before it has received the whole request.
+///
+/// The body of the response owns the exchange.
+/// Thread safety: one thread at a time.
+class client_exchange : public std::enable_shared_from_this<client_exchange> {
+public:
+    client_exchange() = default;
+    client_exchange(const client_exchange&) = delete;
+    client_exchange& operator=(const client_exchange&) = delete;
+    virtual ~client_exchange() = default;
 
     /// Waits for the head of the response.
-    poll_result<result<void>> poll_head(context& cx);
+    virtual poll_result<result<void>> poll_head(context& cx) = 0;
     /// Returns the response after poll_head().
-    [[nodiscard]] http::response take_response();
+    [[nodiscard]] virtual http::response take_response() = 0;
+    /// Receives data of the response's body.
+    virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
 
     /// Returns whether the request was sent completely.
-    [[nodiscard]] bool is_sent() const noexcept {
-        return !sending_ && !send_error_ && !(connection_ && connection_->stream.body_failure());
-    }
-    /// Returns whether a part of a response has arrived.
-    [[nodiscard]] bool has_received() const noexcept { return has_received_; }
+    [[nodiscard]] virtual bool is_sent() const noexcept = 0;
+    /// Returns whether the request may be sent again, after poll_head() has failed.
+    [[nodiscard]] virtual repeat may_repeat() const noexcept = 0;
+    /// Returns the request, to send it again; nullopt if a part of its body was read. Do not use the exchange
+    /// afterwards.
+    [[nodiscard]] virtual std::optional<http::request> take_request() = 0;
 
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
-
-private:
-    void poll_send(context& cx);
-    /// Parses the heads that have arrived: those of interim responses, and that of the response itself. Returns whether
-    /// the latter is complete.
-    result<bool> parse_head();
-    [[nodiscard]] std::error_code better_reason(std::error_code reason) const noexcept;
-    void end();
-
-    std::unique_ptr<client_connection> connection_;  // null after the end
-    std::shared_ptr<http_client> pool_;
-    std::string origin_;
-    http::request asked_;
-    std::optional<task<result<void>>> sending_;  // refers to asked_ and connection_
-    std::error_code send_error_;
-    std::error_code failure_;  // of the body of the response
-    head_limits limits_;
-    head_scanner scanner_;
-    response_head head_;
-    std::optional<body_decoder> decoder_;
-    unsigned interim_ = 0;
-    bool has_received_ = false;
-    bool may_upgrade_ = false;  // a response 101 is expected
+protected:
+    /// Returns a body that is read by poll_read().
+    [[nodiscard]] http::body source_of(std::optional<std::uint64_t> size);
 };
 
 }  // namespace eddy::detail

@@ -5,45 +5,107 @@
 #include <iterator>
 #include <mutex>
 
+#include "http/http2_client.hpp"
+
 namespace eddy::inline v0_1::detail {
+namespace {
+
+/// With more origins, those without a connection are forgotten.
+constexpr std::size_t most_origins = 1000;
+
+}  // namespace
 
 std::unique_ptr<client_connection> http_client::take(const std::string& origin) {
-    idle_list expired;  // declared before the lock, so destroyed after it is released
+    expired old;  // declared before the lock, so destroyed after it is released
     const std::lock_guard guard(lock_);
-    expired = remove_expired();
-    const auto found = idle_.find(origin);
-    if (found == idle_.end()) return nullptr;
-    auto taken = std::move(found->second.back().connection);
-    found->second.pop_back();
-    if (found->second.empty()) idle_.erase(found);
+    old = remove_expired();
+    const auto found = all_.find(origin);
+    if (found == all_.end() || found->second.idle.empty()) return nullptr;
+    auto taken = std::move(found->second.idle.back().connection);
+    found->second.idle.pop_back();
     return taken;
 }
 
 void http_client::put(const std::string& origin, std::unique_ptr<client_connection> connection) {
-    idle_list expired;
+    expired old;
     if (options_.max_idle() == 0) return;
     connection->stream.release_buffers();
     const std::lock_guard guard(lock_);
-    expired = remove_expired();
-    auto& list = idle_[origin];
+    old = remove_expired();
+    auto& list = all_[origin].idle;
     list.push_back({std::move(connection), time::clock::now()});
     if (list.size() <= options_.max_idle()) return;
-    expired.push_back(std::move(list.front()));
+    old.idle.push_back(std::move(list.front()));
     list.erase(list.begin());
 }
 
-http_client::idle_list http_client::remove_expired() {
-    idle_list expired;
+bool http_client::is_http1(const std::string& origin) {
+    const std::lock_guard guard(lock_);
+    const auto found = all_.find(origin);
+    return found != all_.end() && found->second.is_http1;
+}
+
+void http_client::set_http1(const std::string& origin) {
+    std::shared_ptr<http2_handle> old;
+    const std::lock_guard guard(lock_);
+    auto& here = all_[origin];
+    here.is_http1 = true;
+    old = std::move(here.shared);
+}
+
+std::shared_ptr<http2_handle> http_client::shared(const std::string& origin) {
+    std::shared_ptr<http2_handle> old;
+    const std::lock_guard guard(lock_);
+    const auto found = all_.find(origin);
+    if (found == all_.end() || !found->second.shared) return nullptr;
+    if (is_open(*found->second.shared)) return found->second.shared;
+    old = std::move(found->second.shared);
+    return nullptr;
+}
+
+void http_client::set_shared(const std::string& origin, std::shared_ptr<http2_handle> connection) {
+    expired old;
+    const std::lock_guard guard(lock_);
+    old = remove_expired();
+    all_[origin].shared.swap(connection);
+    old.shared.push_back(std::move(connection));
+}
+
+std::shared_ptr<sync::semaphore> http_client::connecting(const std::string& origin) {
+    const std::lock_guard guard(lock_);
+    auto& permit = all_[origin].connecting;
+    if (!permit) permit = std::make_shared<sync::semaphore>(1);
+    return permit;
+}
+
+std::optional<http_client::failed_attempt> http_client::last_failure(const std::string& origin) {
+    const std::lock_guard guard(lock_);
+    const auto found = all_.find(origin);
+    return found != all_.end() ? found->second.failure : std::nullopt;
+}
+
+void http_client::set_failure(const std::string& origin, http::client_error why) {
+    const std::lock_guard guard(lock_);
+    auto& last = all_[origin].failure;
+    last.emplace(last ? last->number + 1 : 1, std::move(why));
+}
+
+bool http_client::origin::is_needed() const noexcept {
+    return !idle.empty() || shared || (connecting && connecting.use_count() > 1);
+}
+
+http_client::expired http_client::remove_expired() {
+    expired old;
     const auto now = time::clock::now();
     const auto is_fresh = [&](const idle& each) { return now - each.since < options_.idle_timeout(); };
-    for (auto at = idle_.begin(); at != idle_.end();) {
-        auto& list = at->second;  // sorted by `since`
-        const auto first = std::ranges::find_if(list, is_fresh);
-        std::move(list.begin(), first, std::back_inserter(expired));
-        list.erase(list.begin(), first);
-        at = list.empty() ? idle_.erase(at) : std::next(at);
+    for (auto& [name, each] : all_) {
+        const auto first = std::ranges::find_if(each.idle, is_fresh);
+        std::move(each.idle.begin(), first, std::back_inserter(old.idle));
+        each.idle.erase(each.idle.begin(), first);
+        if (each.shared && !is_open(*each.shared)) old.shared.push_back(std::move(each.shared));
     }
-    return expired;
+    if (all_.size() > most_origins) std::erase_if(all_, [](const auto& each) { return !each.second.is_needed(); });
+    return old;
 }
 
 }  // namespace eddy::detail

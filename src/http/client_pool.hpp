@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -9,11 +11,14 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/http/client.hpp>
+#include <eddy/sync/semaphore.hpp>
 #include <eddy/time/clock.hpp>
 
 #include "http/message_stream.hpp"
 
 namespace eddy::inline v0_1::detail {
+
+class http2_handle;
 
 /// A connection of a client, and the address of its peer.
 struct client_connection {
@@ -24,7 +29,7 @@ struct client_connection {
         : stream(std::move(below), limit), address(std::move(to)) {}
 };
 
-/// The state that all copies of a client share: the options, and the idle connections by origin and event loop.
+/// The state that all copies of a client share: the options, and the connections by origin and event loop.
 /// Thread safety: any thread.
 class http_client {
 public:
@@ -32,10 +37,35 @@ public:
 
     [[nodiscard]] const http::client_options& options() const noexcept { return options_; }
 
+    // HTTP/1.1:
+
     /// Returns the connection that became idle last, or null if there is none.
     [[nodiscard]] std::unique_ptr<client_connection> take(const std::string& origin);
     /// Adds an idle connection. If the origin then has more than max_idle(), closes the one that has been idle longest.
     void put(const std::string& origin, std::unique_ptr<client_connection> connection);
+    /// Returns whether the origin has chosen HTTP/1.1.
+    [[nodiscard]] bool is_http1(const std::string& origin);
+    /// Notes that. Later requests do not use a connection of HTTP/2.
+    void set_http1(const std::string& origin);
+
+    // HTTP/2:
+
+    /// Returns the connection of the origin, or null if there is none that accepts requests.
+    [[nodiscard]] std::shared_ptr<http2_handle> shared(const std::string& origin);
+    void set_shared(const std::string& origin, std::shared_ptr<http2_handle> connection);
+
+    /// A failed attempt to connect.
+    struct failed_attempt {
+        std::uint64_t number = 0;
+        http::client_error error;
+
+        failed_attempt(std::uint64_t at, http::client_error why) : number(at), error(std::move(why)) {}
+    };
+    /// Returns a semaphore with one permit: the right to connect to an origin whose version of HTTP is unknown.
+    [[nodiscard]] std::shared_ptr<sync::semaphore> connecting(const std::string& origin);
+    /// Returns the last failed attempt of a task that had the permit.
+    [[nodiscard]] std::optional<failed_attempt> last_failure(const std::string& origin);
+    void set_failure(const std::string& origin, http::client_error why);
 
 private:
     struct idle {
@@ -43,14 +73,30 @@ private:
         time::time_point since;
     };
     using idle_list = std::vector<idle>;
+    struct origin {
+        idle_list idle;  // sorted by `since`
+        bool is_http1 = false;
+        std::shared_ptr<http2_handle> shared;
+        std::shared_ptr<sync::semaphore> connecting;
+        std::optional<failed_attempt> failure;
 
-    /// Removes connections that have been idle for too long. Returns them, so that the caller can close them without
-    /// the lock.
-    [[nodiscard]] idle_list remove_expired();
+        origin() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        [[nodiscard]] bool is_needed() const noexcept;
+    };
+    /// Connections that the caller closes without the lock.
+    struct expired {
+        idle_list idle;
+        std::vector<std::shared_ptr<http2_handle>> shared;
+
+        expired() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    };
+
+    /// Removes connections that have been idle for too long.
+    [[nodiscard]] expired remove_expired();
 
     const http::client_options options_;
-    mutex lock_;  // guards idle_
-    std::unordered_map<std::string, idle_list> idle_;
+    mutex lock_;  // guards all_
+    std::unordered_map<std::string, origin> all_;
 };
 
 }  // namespace eddy::detail

@@ -22,7 +22,7 @@ namespace eddy::inline v0_1::detail {
 
 class http2_body;
 
-/// Tells a connection which bodies were read. A service may read a body in another task than that of the connection.
+/// Tells a connection which bodies were read. A body may be read in another task than that of the connection.
 /// Thread safety: any thread.
 class http2_mailbox {
 public:
@@ -35,16 +35,16 @@ public:
     /// Returns the bodies that were read since the last call.
     [[nodiscard]] bodies take() noexcept;
 
-private:
+protected:
     friend http2_body;
 
-    mutex lock_;  // guards also the members of all bodies
+    mutable mutex lock_;  // guards also the members of all bodies
     bodies read_;
     waker connection_;
 };
 
-/// The body of a request while it is received. The connection and the http::body share it. The latter may outlive the
-/// connection.
+/// The body of a request, or of a response to a client, while it is received. The connection and the http::body share
+/// it. The latter may outlive the connection.
 ///
 /// The flow-control window grows only by the bytes that were read. Unread bytes are in this object, so it never stores
 /// more bytes than the window allows. Its buffer is at most twice as large.

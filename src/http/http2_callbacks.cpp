@@ -3,11 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <memory>
-#include <new>
 #include <span>
-#include <string_view>
 
 #include "http/http2_connection.hpp"
 
@@ -19,21 +15,10 @@ struct http2_callbacks {
     static http2_exchange* exchange_of(nghttp2_session* session, std::int32_t stream) noexcept {
         return static_cast<http2_exchange*>(nghttp2_session_get_stream_user_data(session, stream));
     }
-    // SAFETY: bytes may be read as char.
-    static std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
-        return {reinterpret_cast<const char*>(data), size};
-    }
-
-    /// Calls `function`. Keeps its exception for the connection, because exceptions must not pass through C.
     template <class F>
     static int guarded(void* user, F&& function) noexcept {
         auto& on = connection_of(user);
-        try {
-            return function(on);
-        } catch (...) {
-            on.in_callback_ = std::current_exception();
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
+        return on.guarded([&] { return function(on); });
     }
 
     static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -98,17 +83,8 @@ ssize_t read_http2_part(nghttp2_session* session, std::int32_t stream, std::uint
 
 namespace {
 
-/// The settings of all sessions.
-struct http2_settings {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    nghttp2_option* options = nullptr;
-
-    http2_settings() {
-        if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
-        if (nghttp2_option_new(&options) != 0) {
-            nghttp2_session_callbacks_del(callbacks);
-            throw std::bad_alloc();
-        }
+struct settings_of_server : http2_settings {
+    settings_of_server() {
         using all = http2_callbacks;
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &all::begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, &all::header);
@@ -120,27 +96,14 @@ struct http2_settings {
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, &all::frame_not_sent);
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &all::stream_closed);
         nghttp2_session_callbacks_set_send_data_callback(callbacks, &all::send_part);
-        // The flow-control windows grow only by the bytes that the service has read: see take_notes().
-        nghttp2_option_set_no_auto_window_update(options, 1);
-        // Closed streams are not kept for the tree of priorities.
-        nghttp2_option_set_no_closed_streams(options, 1);
-    }
-    http2_settings(const http2_settings&) = delete;
-    http2_settings& operator=(const http2_settings&) = delete;
-    ~http2_settings() {
-        nghttp2_option_del(options);
-        nghttp2_session_callbacks_del(callbacks);
     }
 };
 
 }  // namespace
 
-nghttp2_session* make_http2_session(http2_connection& connection) {
-    static const http2_settings settings;
-    nghttp2_session* made = nullptr;
-    if (nghttp2_session_server_new2(&made, settings.callbacks, &connection, settings.options) != 0)
-        throw std::bad_alloc();
-    return made;
+const http2_settings& http2_server_settings() {
+    static const settings_of_server settings;
+    return settings;
 }
 
 }  // namespace eddy::detail

@@ -8,11 +8,11 @@
 
 namespace eddy::inline v0_1::detail {
 
-class http2_connection;
+struct http2_settings;
 
-/// Makes the session of a server's connection, whose callbacks call the member functions of `connection`.
+/// Returns the callbacks and options of a server's sessions. The user data of a session is its http2_connection.
 /// Errors: throws std::bad_alloc.
-[[nodiscard]] nghttp2_session* make_http2_session(http2_connection& connection);
+[[nodiscard]] const http2_settings& http2_server_settings();
 
 /// The read callback of a response's body. The data source is its http2_exchange.
 ssize_t read_http2_part(nghttp2_session* session, std::int32_t stream, std::uint8_t* into, std::size_t most,

@@ -22,8 +22,6 @@ poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel
 
 namespace {
 
-constexpr std::size_t frames_read = 16 * 1024;  // bytes that are read at once
-constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
 constexpr std::int32_t stream_window = 256 * 1024;
 constexpr std::int32_t connection_window = 1 << 20;
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
@@ -36,11 +34,10 @@ constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the
 http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                                    std::optional<net::socket_addr> peer,
                                    std::optional<net::serve_connection>&& connection)
-    : server_(std::move(server)),
-      stream_(std::move(stream)),
+    : http2_session(std::move(stream), role::server, http2_server_settings(), this),
+      server_(std::move(server)),
       peer_(peer),
-      connection_(std::move(connection)),
-      session_(make_http2_session(*this)) {
+      connection_(std::move(connection)) {
     const auto& options = server_->options;
     const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
     const std::array<nghttp2_settings_entry, 3> settings = {{
@@ -106,7 +103,7 @@ result<void> http2_connection::outcome() const {
 
 void http2_connection::turn(context& cx) {
     for (bool moves = true; moves && !closes_;) {
-        moves = receive(cx);
+        moves = receive_frames(cx, [this](std::span<const std::byte> bytes) { feed(bytes); });
         if (run_handlers(cx)) moves = true;
         take_notes();
         collect();
@@ -115,35 +112,13 @@ void http2_connection::turn(context& cx) {
     }
 }
 
-/// Receives bytes. Returns whether there were any.
-bool http2_connection::receive(context& cx) {
-    if (is_broken_ || stream_.collected() >= most_frames || nghttp2_session_want_read(session_.get()) == 0)
-        return false;
-    std::array<std::byte, frames_read> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
-    const auto count = stream_.poll_receive_idle(cx, bytes);
-    if (!count) return false;
-    if (!*count || **count == 0) {
-        is_broken_ = true;
-        return false;
-    }
-    feed(std::span(bytes).first(**count));
-    return true;
-}
-
 /// Gives bytes to nghttp2, frame by frame.
 void http2_connection::feed(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const auto part = bytes.first(frames_.next(bytes));
         bytes = bytes.subspan(part.size());
         if (frames_.take_begin()) begin_frame(frames_.current());
-        // SAFETY: bytes may be read as integers of 8 bits.
-        const auto* const data = reinterpret_cast<const std::uint8_t*>(part.data());
-        const auto used = nghttp2_session_mem_recv(session_.get(), data, part.size());
-        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
-        if (used == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
-        if (used >= 0) continue;
-        terminate(used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
-        return;
+        if (!give(part)) return;
     }
 }
 
@@ -173,33 +148,6 @@ void http2_connection::take_notes() {
         const auto* const one = exchange_of(body->stream());
         if (news.asks && one != nullptr && !one->has_answer) submit_continue(body->stream());
     }
-}
-
-void http2_connection::collect() {
-    while (stream_.collected() < most_frames) {
-        const std::uint8_t* data = nullptr;
-        const auto count = nghttp2_session_mem_send(session_.get(), &data);
-        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
-        if (count == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
-        if (count < 0) is_broken_ = true;
-        if (count <= 0) return;
-        // SAFETY: bytes may be read as char.
-        stream_.out().append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(count));
-    }
-}
-
-/// Writes the collected bytes. Returns whether there is more to collect.
-bool http2_connection::send(context& cx) {
-    if (is_broken_ || !stream_.has_unsent()) return false;
-    const auto flushed = stream_.poll_flush(cx);
-    if (!flushed) return false;
-    if (!*flushed) is_broken_ = true;
-    return !is_broken_ && nghttp2_session_want_write(session_.get()) != 0;
-}
-
-bool http2_connection::is_over() const noexcept {
-    return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
-           !stream_.has_unsent();
 }
 
 /// Prepares to wait. Returns true if there is something to do at once.
@@ -279,8 +227,6 @@ time::time_point http2_connection::now() noexcept {
 }
 
 // ---- The end ----
-
-void http2_connection::terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
 
 void http2_connection::take_token(http2_allowance& from) noexcept {
     if (!from.take()) terminate(NGHTTP2_ENHANCE_YOUR_CALM);

@@ -32,6 +32,7 @@
 #include "http/http2_body.hpp"
 #include "http/http2_frames.hpp"
 #include "http/http2_head.hpp"
+#include "http/http2_session.hpp"
 #include "http/message_stream.hpp"
 #include "http/service_outcome.hpp"
 
@@ -147,12 +148,10 @@ private:
 /// frames. The unread bodies of all requests together have at most the window of the connection.
 /// Limits that nghttp2 does not have: see http2_allowance and http2_head. A service that is being cancelled still
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
-class http2_connection {
+class http2_connection final : public http2_session {
 public:
     http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                      std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection);
-    http2_connection(const http2_connection&) = delete;
-    http2_connection& operator=(const http2_connection&) = delete;
     ~http2_connection();
 
     /// Serves requests. At the end, returns whether the connection below can still be used.
@@ -160,7 +159,6 @@ public:
     /// Cancels the services, and tries to send GOAWAY.
     poll_result<void> poll_cancel(context& cx);
 
-    [[nodiscard]] message_stream& stream() noexcept { return stream_; }
     /// Returns the first error of the service. Throws its first exception, if that came earlier.
     [[nodiscard]] result<void> outcome() const;
 
@@ -171,19 +169,13 @@ private:
     using exchange = http2_exchange;
     using phase = http2_exchange::phase;
     using cancelled_future = sync::cancellation_token::owned_cancelled_future;
-    struct session_deleter {
-        void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
-    };
 
     // The parts of a turn:
     void turn(context& cx);
-    [[nodiscard]] bool receive(context& cx);
     void feed(std::span<const std::byte> bytes);
     void begin_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
-    void collect();
-    [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool wait(context& cx);
     [[nodiscard]] bool poll_timer(context& cx);
 
@@ -213,13 +205,11 @@ private:
     void fail(std::error_code why, std::exception_ptr thrown);
     /// Same as above. The report names the request.
     void fail(const exchange& one, std::error_code why, std::exception_ptr thrown);
-    void terminate(std::uint32_t why) noexcept;
     void begin_drain() noexcept;
     void end_drain() noexcept;
     void take_token(http2_allowance& from) noexcept;
     void end_bodies() noexcept;
     void submit_continue(std::int32_t stream) noexcept;
-    [[nodiscard]] bool is_over() const noexcept;
     [[nodiscard]] bool shuts_down() const noexcept;
     [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
     void mark_idle();
@@ -228,11 +218,9 @@ private:
     [[nodiscard]] time::time_point now() noexcept;
 
     std::shared_ptr<const http_server> server_;
-    message_stream stream_;
     std::optional<net::socket_addr> peer_;
     std::optional<net::serve_connection> connection_;
-    idle_mark idle_;  // declared after connection_, whose state it refers to
-    std::unique_ptr<nghttp2_session, session_deleter> session_;
+    idle_mark idle_;                          // declared after connection_, whose state it refers to
     std::shared_ptr<http2_mailbox> mailbox_;  // null until a request has a body
     std::vector<std::unique_ptr<exchange>> exchanges_;
     std::vector<exchange*> begun_;            // exchanges that are not yet among the handlers
@@ -252,11 +240,9 @@ private:
     http2_allowance resets_allowed_;  // resets of streams by either side; complete responses earn tokens
     std::error_code failure_;         // the first error of the service
     std::exception_ptr thrown_;       // or its first exception
-    std::exception_ptr in_callback_;
     bool drains_ = false;
     bool has_final_goaway_ = false;
     bool closes_ = false;
-    bool is_broken_ = false;  // the connection below has ended or failed
 };
 
 }  // namespace eddy::detail

@@ -10,31 +10,9 @@
 
 #include "http/characters.hpp"
 #include "http/head_writer.hpp"
+#include "http/http2_session.hpp"
 
 namespace eddy::inline v0_1::detail {
-namespace {
-
-/// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
-bool is_of_connection(std::string_view name) noexcept {
-    switch (name.size()) {
-    case 7: return http::equal_names(name, "Upgrade");
-    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
-    case 16: return http::equal_names(name, "Proxy-Connection");
-    case 17: return http::equal_names(name, "Transfer-Encoding");
-    default: return false;
-    }
-}
-
-}  // namespace
-
-nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
-    // SAFETY: nghttp2 does not change what the pointers refer to.
-    const auto bytes = [](std::string_view text) {
-        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
-    };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
 http2_response_fields::http2_response_fields(const http::response& from, http::method asked) {
     using http::status;
     const bool is_head = asked == http::method::head;

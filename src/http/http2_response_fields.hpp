@@ -13,9 +13,6 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
-[[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
-
 /// The fields of a response's head, for nghttp2.
 /// Lifetime: refers to the response.
 class http2_response_fields {

@@ -30,9 +30,40 @@ const char* text_of(errc code) noexcept {
     case errc::body_too_short: return "the body ended before its announced size";
     case errc::too_many_redirects: return "the request was redirected too often";
     case errc::no_tls: return "https is not available: build eddy with OpenSSL 3 (Debian: libssl-dev)";
+    case errc::no_http2:
+        return "HTTP/2, which client_options::prior_knowledge() requires, is not available: the server does not have "
+               "it, or eddy was built without nghttp2 (Debian: libnghttp2-dev)";
     }
     return "unknown HTTP error";
 }
+
+/// The names of the error codes of HTTP/2: RFC 9113, section 7.
+constexpr std::array<std::string_view, 14> http2_names = {"NO_ERROR",
+                                                          "PROTOCOL_ERROR",
+                                                          "INTERNAL_ERROR",
+                                                          "FLOW_CONTROL_ERROR",
+                                                          "SETTINGS_TIMEOUT",
+                                                          "STREAM_CLOSED",
+                                                          "FRAME_SIZE_ERROR",
+                                                          "REFUSED_STREAM",
+                                                          "CANCEL",
+                                                          "COMPRESSION_ERROR",
+                                                          "CONNECT_ERROR",
+                                                          "ENHANCE_YOUR_CALM",
+                                                          "INADEQUATE_SECURITY",
+                                                          "HTTP_1_1_REQUIRED"};
+
+class http2_error_category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy.http2"; }
+    std::string message(int code) const override {
+        const auto index = static_cast<std::size_t>(code);
+        const std::string name =
+            index < http2_names.size() ? std::string(http2_names[index]) : std::to_string(static_cast<unsigned>(code));
+        return "the server has ended the request or the connection with the HTTP/2 error " + name;
+    }
+    std::error_condition default_error_condition(int) const noexcept override { return std::errc::connection_reset; }
+};
 
 class category final : public std::error_category {
 public:
@@ -44,7 +75,8 @@ public:
         case errc::bad_message: return std::errc::bad_message;
         case errc::body_too_large:
         case errc::header_too_large: return std::errc::message_size;
-        case errc::no_tls: return std::errc::not_supported;
+        case errc::no_tls:
+        case errc::no_http2: return std::errc::not_supported;
         default: return {code, *this};
         }
     }
@@ -108,6 +140,11 @@ std::string_view reason_of(status code) noexcept {
 
 const std::error_category& error_category() noexcept {
     static const category instance;
+    return instance;
+}
+
+const std::error_category& http2_category() noexcept {
+    static const http2_error_category instance;
     return instance;
 }
 

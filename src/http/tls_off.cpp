@@ -6,7 +6,8 @@
 
 namespace eddy::inline v0_1::detail {
 
-task<result<io::boxed_stream>> connect_tls(net::tcp_stream, const http::client_options&, std::string) {
+task<result<secure_connection>> connect_tls(net::tcp_stream, const http::client_options&, std::string,
+                                            client_protocols) {
     co_return std::unexpected(make_error_code(http::errc::no_tls));
 }
 

@@ -2,12 +2,15 @@
 // The functions for https in a build with eddy::tls.
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <eddy/future/try.hpp>
 #include <eddy/tls.hpp>
 
 #include "http/client_connect.hpp"
+#include "http/http2.hpp"
 
 namespace eddy::inline v0_1::http {
 
@@ -36,12 +39,18 @@ result<tls::client_config> default_settings() {
 
 }  // namespace
 
-task<result<io::boxed_stream>> connect_tls(net::tcp_stream below, const http::client_options& options,
-                                           std::string host) {
+task<result<secure_connection>> connect_tls(net::tcp_stream below, const http::client_options& options,
+                                            std::string host, client_protocols offered) {
     auto config = options.tls() ? result<tls::client_config>(*options.tls()) : default_settings();
     if (!config) co_return std::unexpected(config.error());
+    std::vector<std::string> protocols;
+    if (offered != client_protocols::http1 && has_http2()) protocols.emplace_back("h2");
+    if (offered != client_protocols::http2) protocols.emplace_back("http/1.1");
+    config = config->with_alpn(protocols);
+    if (!config) co_return std::unexpected(config.error());
     auto stream = co_await try_(tls::connect(std::move(below), *config, std::move(host)));
-    co_return io::boxed_stream(std::move(stream));
+    const bool is_http2 = stream.alpn() == "h2";
+    co_return secure_connection(io::boxed_stream(std::move(stream)), is_http2);
 }
 
 }  // namespace eddy::detail

@@ -12,8 +12,8 @@
 #include <eddy/time/timeout.hpp>
 
 #include "http/client_connect.hpp"
-#include "http/client_exchange.hpp"
 #include "http/client_pool.hpp"
+#include "http/http1_exchange.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -29,10 +29,11 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     at.where = where;
     const auto to = co_await try_(http::url::parse(where));
     asked.target = to.target();
-    auto connection = co_await try_(connect_client(*shared, to, at));
+    auto made = co_await try_(connect_client(*shared, to, client_protocols::http1, at));
+    auto connection = std::move(made.connection);
     at.where = connection->address;
-    const auto exchange = std::make_shared<client_exchange>(std::move(connection), std::move(shared), to.authority(),
-                                                            std::move(asked), to.authority());
+    const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),
+                                                           std::move(asked), to.authority(), false);
     exchange->request_upgrade();
     auto waiting = poll_fn([&](context& cx) {
         auto head = exchange->poll_head(cx);

@@ -317,6 +317,14 @@ namespace tls {
 
 // ---- client_builder ----
 
+result<client_config> client_config::with_alpn(const std::vector<std::string>& protocols) const {
+    auto encoded = detail::encode_alpn(protocols);
+    if (!encoded) return std::unexpected(encoded.error());
+    client_config copy(*this);
+    copy.alpn_ = std::make_shared<const std::string>(*std::move(encoded));
+    return copy;
+}
+
 client_builder& client_builder::trust_pem(std::string_view certificates) {
     trusted_pem_ += certificates;
     trusted_pem_ += '\n';

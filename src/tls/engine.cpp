@@ -402,6 +402,12 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
             return std::unexpected(std::make_error_code(std::errc::invalid_argument));
         }
     }
+    if (const auto& alpn = tls_access::alpn(config)) {
+        // SAFETY: bytes may be read as char. OpenSSL copies them.
+        const auto* const protocols = reinterpret_cast<const unsigned char*>(alpn->data());
+        if (SSL_set_alpn_protos(&connection, protocols, static_cast<unsigned>(alpn->size())) != 0)
+            return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
+    }
     set_host(connection, &made->host);
     if (const auto session = client->take_session(host)) SSL_set_session(&connection, session.get());
     SSL_set_connect_state(&connection);

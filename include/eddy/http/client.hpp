@@ -112,8 +112,26 @@ public:
         decompressed_limit_ = bytes;
         return *this;
     }
-    /// Sets the TLS settings for https. The default is tls::client_config::make(). This function is defined only if
-    /// eddy::http was built with eddy::tls.
+    /// Sets whether https requests may use HTTP/2. The server chooses the version, by ALPN. Then all requests to a host
+    /// share one connection. On by default.
+    client_options& http2(bool enabled) noexcept {
+        http2_ = enabled;
+        return *this;
+    }
+    /// Sets whether the client knows that all servers have HTTP/2. Then it uses HTTP/2 also without TLS, and never
+    /// HTTP/1.1. Off by default.
+    client_options& prior_knowledge(bool known) noexcept {
+        prior_knowledge_ = known;
+        return *this;
+    }
+    /// Sends PING on an HTTP/2 connection that has requests, but has received nothing for this time. If nothing is
+    /// received within 10 more seconds, the requests fail with errc::timed_out. No PING by default.
+    client_options& ping_interval(std::chrono::nanoseconds interval) noexcept {
+        ping_interval_ = interval;
+        return *this;
+    }
+    /// Sets the TLS settings for https, except ALPN, which the client chooses. The default is
+    /// tls::client_config::make(). This function is defined only if eddy::http was built with eddy::tls.
     client_options& tls(const tls::client_config& config);
 
     /// Returns the value of the option.
@@ -125,6 +143,9 @@ public:
     [[nodiscard]] std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
     [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
     [[nodiscard]] std::uint64_t decompressed_limit() const noexcept { return decompressed_limit_; }
+    [[nodiscard]] bool http2() const noexcept { return http2_; }
+    [[nodiscard]] bool prior_knowledge() const noexcept { return prior_knowledge_; }
+    [[nodiscard]] std::chrono::nanoseconds ping_interval() const noexcept { return ping_interval_; }
     [[nodiscard]] const std::shared_ptr<const tls::client_config>& tls() const noexcept { return tls_; }
 
 private:
@@ -132,7 +153,10 @@ private:
     std::chrono::nanoseconds connect_timeout_ = std::chrono::seconds(10);
     std::chrono::nanoseconds io_timeout_ = std::chrono::seconds(30);
     std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(60);
+    std::chrono::nanoseconds ping_interval_ = std::chrono::nanoseconds::max();
     unsigned max_redirects_ = 10;
+    bool http2_ = true;
+    bool prior_knowledge_ = false;
     std::size_t max_idle_ = 8;
     std::size_t header_limit_ = 64 * 1024;
     std::uint64_t decompressed_limit_ = 256 << 20;

@@ -17,10 +17,15 @@ enum class errc {
     body_too_short,      ///< a body ended before its announced size
     too_many_redirects,  ///< more redirects than client_options::max_redirects()
     no_tls,              ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
+    no_http2,            ///< the server, or this build, does not have HTTP/2; equals std::errc::not_supported
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".
 [[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
+
+/// Returns the category of the error codes of HTTP/2 (RFC 9113, section 7) that a server has sent to a client, for
+/// example 8, CANCEL. Its name is "eddy.http2". All codes equal std::errc::connection_reset.
+[[nodiscard]] EDDY_API const std::error_category& http2_category() noexcept;
 
 /// Makes an error code of the category error_category(). Thus http::errc converts to std::error_code.
 [[nodiscard]] EDDY_API std::error_code make_error_code(errc code) noexcept;

@@ -38,6 +38,10 @@ public:
     /// Errors: those of client_builder::build().
     [[nodiscard]] static result<client_config> make();
 
+    /// Returns the same settings with other application protocols; see client_builder::alpn(). They share the sessions.
+    /// Errors: std::errc::invalid_argument for an empty protocol name or one of more than 255 bytes.
+    [[nodiscard]] result<client_config> with_alpn(const std::vector<std::string>& protocols) const;
+
 private:
     friend class client_builder;
     friend struct detail::tls_access;
@@ -45,6 +49,7 @@ private:
         : context_(std::move(context)) {}
 
     std::shared_ptr<detail::tls_client_context> context_;
+    std::shared_ptr<const std::string> alpn_;  // in the form of the protocol; null: that of the context
 };
 
 /// Builds a client_config. By default, it trusts the system's certificates, verifies the server's certificate and its

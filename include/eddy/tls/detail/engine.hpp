@@ -91,6 +91,7 @@ struct EDDY_API tls_access {
     static const std::shared_ptr<tls_client_context>& shared(const tls::client_config& of) noexcept {
         return of.context_;
     }
+    static const std::shared_ptr<const std::string>& alpn(const tls::client_config& of) noexcept { return of.alpn_; }
     static tls_server_context& get(const tls::server_config& of) noexcept { return *of.context_; }
     [[nodiscard]] static std::chrono::nanoseconds handshake_timeout(const tls::client_config& of) noexcept;
     [[nodiscard]] static std::chrono::nanoseconds handshake_timeout(const tls::server_config& of) noexcept;

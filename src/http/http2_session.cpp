@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "http/http2_session.hpp"
+
+#include <new>
+
+#include <eddy/http/headers.hpp>
+
+namespace eddy::inline v0_1::detail {
+
+http2_settings::http2_settings() {
+    if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
+    if (nghttp2_option_new(&options) != 0) {
+        nghttp2_session_callbacks_del(callbacks);
+        throw std::bad_alloc();
+    }
+    // The flow-control windows grow only by the bytes that were read from the bodies.
+    nghttp2_option_set_no_auto_window_update(options, 1);
+    // Closed streams are not kept for the tree of priorities.
+    nghttp2_option_set_no_closed_streams(options, 1);
+}
+
+http2_settings::~http2_settings() {
+    nghttp2_option_del(options);
+    nghttp2_session_callbacks_del(callbacks);
+}
+
+http2_session::http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self)
+    : stream_(std::move(stream)) {
+    nghttp2_session* made = nullptr;
+    const auto create = what == role::server ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
+    if (create(&made, settings.callbacks, self, settings.options) != 0) throw std::bad_alloc();
+    session_.reset(made);
+}
+
+bool http2_session::give(std::span<const std::byte> bytes) {
+    // SAFETY: bytes may be read as integers of 8 bits.
+    const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    const auto used = nghttp2_session_mem_recv(session_.get(), data, bytes.size());
+    if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+    if (used == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    if (used >= 0) return true;
+    terminate(used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+    return false;
+}
+
+void http2_session::collect() {
+    while (stream_.collected() < most_frames) {
+        const std::uint8_t* data = nullptr;
+        const auto count = nghttp2_session_mem_send(session_.get(), &data);
+        if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
+        if (count == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+        if (count < 0) is_broken_ = true;
+        if (count <= 0) return;
+        stream_.out().append(text_of(data, static_cast<std::size_t>(count)));
+    }
+}
+
+bool http2_session::send(context& cx) {
+    if (is_broken_ || !stream_.has_unsent()) return false;
+    const auto flushed = stream_.poll_flush(cx);
+    if (!flushed) return false;
+    if (!*flushed) {
+        is_broken_ = true;
+        broken_by_ = flushed->error();
+    }
+    return !is_broken_ && nghttp2_session_want_write(session_.get()) != 0;
+}
+
+bool http2_session::is_over() const noexcept {
+    return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
+           !stream_.has_unsent();
+}
+
+nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {
+    // SAFETY: nghttp2 does not change what the pointers refer to.
+    const auto bytes = [](std::string_view text) {
+        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));  // NOLINT(*-const-cast)
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+bool is_of_connection(std::string_view name) noexcept {
+    switch (name.size()) {
+    case 7: return http::equal_names(name, "Upgrade");
+    case 10: return http::equal_names(name, "Connection") || http::equal_names(name, "Keep-Alive");
+    case 16: return http::equal_names(name, "Proxy-Connection");
+    case 17: return http::equal_names(name, "Transfer-Encoding");
+    default: return false;
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <eddy/future/future.hpp>
+
+#include "http/message_stream.hpp"
+
+namespace eddy::inline v0_1::detail {
+
+/// The callbacks and options of nghttp2's sessions. Each callback has the type that nghttp2's C interface needs.
+struct http2_settings {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_option* options = nullptr;
+
+    /// Makes empty callbacks, and the options that servers and clients share.
+    /// Errors: throws std::bad_alloc.
+    http2_settings();
+    http2_settings(const http2_settings&) = delete;
+    http2_settings& operator=(const http2_settings&) = delete;
+    ~http2_settings();
+};
+
+/// The part of an HTTP/2 connection that servers and clients share: nghttp2's session, and the transfer of its frames.
+/// Thread safety: one thread at a time.
+class http2_session {
+public:
+    enum class role : unsigned char { server, client };
+
+    http2_session(const http2_session&) = delete;
+    http2_session& operator=(const http2_session&) = delete;
+
+    [[nodiscard]] message_stream& stream() noexcept { return stream_; }
+
+    /// For callbacks of nghttp2: calls `function`. Keeps its exception for the connection, because exceptions must not
+    /// pass through C.
+    template <class F>
+    int guarded(F&& function) noexcept {
+        try {
+            return function();
+        } catch (...) {
+            in_callback_ = std::current_exception();
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+    }
+
+protected:
+    static constexpr std::size_t frames_read = 16 * 1024;  // bytes that are read at once
+    static constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
+
+    /// `self` is the object that nghttp2 passes to the callbacks.
+    /// Errors: throws std::bad_alloc.
+    http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self);
+    ~http2_session() = default;
+
+    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any.
+    template <class Feed>
+    [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
+        if (is_broken_ || stream_.collected() >= most_frames || nghttp2_session_want_read(session_.get()) == 0)
+            return false;
+        std::array<std::byte, frames_read>
+            bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+        const auto count = stream_.poll_receive_idle(cx, bytes);
+        if (!count) return false;
+        if (!*count || **count == 0) {
+            is_broken_ = true;
+            if (!*count) broken_by_ = count->error();
+            return false;
+        }
+        feed(std::span<const std::byte>(bytes).first(**count));
+        return true;
+    }
+    /// Gives bytes to nghttp2. Returns false if they violate the protocol; the session then ends.
+    [[nodiscard]] bool give(std::span<const std::byte> bytes);
+    void collect();
+    /// Writes the collected bytes. Returns whether there is more to collect.
+    [[nodiscard]] bool send(context& cx);
+    [[nodiscard]] bool is_over() const noexcept;
+    void terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
+    [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
+
+    struct session_deleter {
+        void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
+    };
+
+    message_stream stream_;
+    std::unique_ptr<nghttp2_session, session_deleter> session_;
+    std::exception_ptr in_callback_;
+    std::error_code broken_by_;  // the error of the connection below, if it has failed
+    bool is_broken_ = false;     // the connection below has ended or failed
+};
+
+/// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
+[[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
+
+/// Returns whether a field is connection-specific, which HTTP/2 does not permit (RFC 9113, section 8.2.2).
+[[nodiscard]] bool is_of_connection(std::string_view name) noexcept;
+
+// SAFETY: bytes may be read as char.
+[[nodiscard]] inline std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+}  // namespace eddy::detail

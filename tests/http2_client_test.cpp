@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: MIT
+// HTTP/2 in the client of eddy::http: with eddy's own server, and with servers that send single frames.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/http2_peer.hpp"
+#include "support/http_server.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using peer = support::http2_peer;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+
+using answer = std::expected<http::response, http::client_error>;
+
+http::client_options known() { return http::client_options().prior_knowledge(true).timeout(20s); }
+
+task<std::string> text_of(task<answer> work) {
+    auto got = co_await std::move(work);
+    if (!got) co_return got.error().message();
+    EXPECT_EQ(got->version, http::version::http_2);
+    const auto text = co_await got->body.read_text(64 << 20);
+    const std::string shown = text ? *text : "(" + text.error().message() + ")";
+    co_return std::to_string(http::to_int(got->status)) + " " + shown;
+}
+
+http::router site() {
+    http::router app;
+    app.get("/hello", [](http::request) -> task<http::response> { co_return http::response::text("hello"); });
+    app.any("/echo", [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::move(asked.body));
+    });
+    app.any("/fields", [](http::request asked) -> task<http::response> {
+        std::string text(to_string(asked.method));
+        for (const auto& [name, value] : asked.headers) text.append(" ").append(name).append("=").append(value);
+        co_return http::response::text(text);
+    });
+    app.get("/away", [](http::request) -> task<http::response> { co_return http::response::redirect("/hello"); });
+    return app;
+}
+
+template <class Script>
+net::serve_report serve_during(Script script, http::serve_options options = http::serve_options()) {
+    eddy::core loop;
+    const auto play = [&](net::socket_addr at, const auto&) { return script("http://" + at.to_string()); };
+    return loop.run(support::serve_http_during(site(), std::move(options), play));
+}
+
+std::vector<task<std::string>> many(const http::client& web, const std::string& url, int count) {
+    std::vector<task<std::string>> all;
+    for (int i = 0; i < count; ++i) all.push_back(text_of(web.get(url)));
+    return all;
+}
+
+TEST(Http2Client, RequestsShareOneConnection) {
+    const auto report = serve_during([](std::string url) -> task<void> {
+        const http::client web(known());
+        const auto all = co_await eddy::join_all(many(web, url + "/hello", 50));
+        for (const auto& each : all) EXPECT_EQ(each, "200 hello");
+        EXPECT_EQ(co_await text_of(web.get(url + "/none")), "404 Not Found\n");
+        EXPECT_EQ(co_await text_of(web.get(url + "/away")), "200 hello");
+    });
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(Http2Client, RequestsWaitForFreeStream) {
+    const auto report = serve_during(
+        [](std::string url) -> task<void> {
+            const http::client web(known());
+            EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");  // the settings have arrived
+            const auto all = co_await eddy::join_all(many(web, url + "/hello", 30));
+            for (const auto& each : all) EXPECT_EQ(each, "200 hello");
+        },
+        http::serve_options().max_streams(2));
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(Http2Client, RefusedRequestsAreRepeatedAfterSettings) {
+    // The client does not know the limit of the server when it sends the first requests.
+    serve_during(
+        [](std::string url) -> task<void> {
+            const http::client web(known());
+            const auto all = co_await eddy::join_all(many(web, url + "/hello", 30));
+            for (const auto& each : all) EXPECT_EQ(each, "200 hello");
+        },
+        http::serve_options().max_streams(2));
+}
+
+TEST(Http2Client, BodiesAreStreamedInBothDirections) {
+    const auto report = serve_during(
+        [](std::string url) -> task<void> {
+            const http::client web(known());
+            const std::string large(3'000'000, 'x');
+            EXPECT_EQ(co_await text_of(web.post(url + "/echo", "text/plain", "")), "200 ");
+            EXPECT_TRUE(co_await text_of(web.post(url + "/echo", "a/b", std::string(large))) == "200 " + large);
+            for (const bool has_size : {false, true}) {
+                http::request streamed(http::method::put, "");
+                streamed.body =
+                    http::body::from_reader(io::cursor<std::string>(large),
+                                            has_size ? std::optional<std::uint64_t>(large.size()) : std::nullopt);
+                EXPECT_TRUE(co_await text_of(web.send(url + "/echo", std::move(streamed))) == "200 " + large);
+            }
+            auto head = co_await web.send(url + "/hello", http::request(http::method::head, ""));
+            EXPECT_EQ(head.value().headers.get("Content-Length"), "5");
+            EXPECT_EQ(head.value().body.size(), 0U);
+        },
+        http::serve_options().body_limit(10 << 20));
+    EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(Http2Client, SendsPermittedFields) {
+    serve_during([](std::string url) -> task<void> {
+        http::request asked;
+        for (const char* const name : {"X-Own", "Connection", "Transfer-Encoding", "TE", "Content-Length"})
+            asked.headers.add(name, "y");
+        const http::client web(known());
+        EXPECT_EQ(co_await text_of(web.send(url + "/fields", std::move(asked))),
+                  "200 GET Host=" + url.substr(7) + " x-own=y user-agent=eddy accept-encoding=gzip");
+        EXPECT_EQ(co_await text_of(web.post(url + "/fields", "a/b", "")),
+                  "200 POST Host=" + url.substr(7) +
+                      " content-type=a/b user-agent=eddy accept-encoding=gzip content-length=0");
+    });
+}
+
+task<void> yield_often(int times) {
+    for (; times > 0; --times) co_await eddy::yield_now();
+}
+
+TEST(Http2Client, RequestsMayBeDroppedAtAnyMoment) {
+    const auto report = serve_during([](std::string url) -> task<void> {
+        const http::client web(known());
+        const std::string large(100'000, 'x');
+        int complete = 0;
+        for (int i = 0; i < 120; ++i) {
+            auto posting = text_of(web.post(url + "/echo", "text/plain", std::string(large)));
+            const auto ended = co_await eddy::select_biased(std::move(posting), yield_often(i));
+            if (ended.index() != 0) continue;
+            EXPECT_TRUE(std::get<0>(ended) == "200 " + large);
+            ++complete;
+        }
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_LT(complete, 120);
+    });
+    EXPECT_LE(report.accepted, 120U);
+}
+
+/// A reader that gives some bytes and then fails.
+class failing_reader {
+public:
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (std::exchange(has_read_, true))
+            return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
+        std::ranges::fill(into.first(10), std::byte{'x'});
+        return eddy::ok(std::size_t{10});
+    }
+
+private:
+    bool has_read_ = false;
+};
+
+TEST(Http2Client, FailedRequestBodyEndsRequest) {
+    serve_during([](std::string url) -> task<void> {
+        const http::client web(known());
+        http::request fails(http::method::post, "");
+        fails.body = http::body::from_reader(failing_reader());
+        auto failed = co_await web.send(url + "/echo", std::move(fails));
+        if (failed) {  // the response began before the body failed
+            EXPECT_EQ((co_await failed->body.read_text()).error(), std::errc::io_error);
+        } else {
+            EXPECT_EQ(failed.error().code(), std::errc::io_error) << failed.error().message();
+            EXPECT_EQ(failed.error().phase(), http::phase::send);
+        }
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+    });
+}
+
+TEST(Http2Client, WithoutPriorKnowledgeCleartextIsHttp1) {
+    serve_during([](std::string url) -> task<void> {
+        const auto page = co_await http::get(url + "/hello");
+        EXPECT_EQ(page.value().version, http::version::http_1_1);
+    });
+}
+
+// ---- Servers that send single frames ----
+
+template <class Server, class Script>
+task<void> play_both(Server& serve, Script& run) {
+    auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+    auto listener = std::move(bound).value();
+    const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+    const auto serving = [&]() -> task<bool> {
+        co_await serve(listener);
+        co_return true;
+    };
+    const auto running = [&]() -> task<bool> {
+        co_await run(url);
+        co_return true;
+    };
+    auto both = eddy::join(serving(), running());
+    const auto [served, ran] = co_await both;
+    EXPECT_TRUE(served && ran);
+}
+
+/// Calls `server(listener)` while `script(url)` runs.
+template <class Server, class Script>
+void play(Server server, Script script) {
+    eddy::core loop;
+    loop.run(play_both(server, script));
+}
+
+task<peer> accepted(net::tcp_listener& from, std::string settings = "") {
+    peer made((co_await from.accept()).value().stream);
+    co_await made.begin(std::move(settings));
+    co_return made;
+}
+
+TEST(Http2Client, RequestsAfterGoawayAreRepeatedOnNewConnection) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto first = co_await accepted(listener);
+        EXPECT_EQ((co_await first.next(peer::headers)).stream, 1U);
+        EXPECT_EQ((co_await first.next(peer::headers)).stream, 3U);
+        co_await first.send(peer::goaway, 0, 0, peer::bytes_of(1) + peer::bytes_of(0));
+        auto second = co_await accepted(listener);
+        EXPECT_EQ((co_await second.next(peer::headers)).stream, 1U);
+        co_await second.answer(1, "second");
+        co_await first.answer(1, "first");
+        EXPECT_TRUE((co_await first.next(peer::goaway)).is_end);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        // POST is repeated, too, because the server has not processed it.
+        auto both = eddy::join(text_of(web.post(url, "a/b", "x")), text_of(web.post(url, "a/b", "y")));
+        const auto [one, two] = co_await both;
+        EXPECT_EQ(one, "200 first");
+        EXPECT_EQ(two, "200 second");
+    });
+}
+
+TEST(Http2Client, RefusedStreamIsRepeated) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::rst_stream, 0, 1, peer::bytes_of(7));
+        EXPECT_EQ((co_await web.next(peer::headers)).stream, 3U);
+        co_await web.answer(3, "again");
+        co_await web.next(peer::headers);
+        co_await web.next(peer::data);  // the body is a reader
+        co_await web.send(peer::rst_stream, 0, 5, peer::bytes_of(7));
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        EXPECT_EQ(co_await text_of(web.post(url, "a/b", "x")), "200 again");
+        http::request streamed(http::method::post, "");
+        streamed.body = http::body::from_reader(io::cursor<std::string>("hi"));
+        const auto failed = co_await web.send(url, std::move(streamed));
+        EXPECT_EQ(failed.error().code(), std::error_code(7, http::http2_category()));
+    });
+}
+
+TEST(Http2Client, ResetStreamIsErrorWithCode) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::rst_stream, 0, 1, peer::bytes_of(2));
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 3, std::string(peer::status_200));
+        co_await web.send(peer::data, 0, 3, "part");
+        co_await web.send(peer::rst_stream, 0, 3, peer::bytes_of(8));
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        const auto failed = co_await web.get(url);
+        EXPECT_EQ(failed.error().phase(), http::phase::receive);
+        EXPECT_EQ(failed.error().code(), std::error_code(2, http::http2_category()));
+        EXPECT_EQ(failed.error().code(), std::errc::connection_reset);
+        EXPECT_EQ(failed.error().message(), "no response from " + url.substr(7, url.size() - 8) +
+                                                ": the server has ended the request or the connection with the HTTP/2 "
+                                                "error INTERNAL_ERROR");
+        auto cut = co_await web.get(url);
+        EXPECT_EQ((co_await cut.value().body.read_text()).error(), std::error_code(8, http::http2_category()));
+    });
+}
+
+TEST(Http2Client, DroppedResponseResetsStream) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200));
+        const auto reset = co_await web.next(peer::rst_stream);
+        EXPECT_EQ(reset.stream, 1U);
+        EXPECT_EQ(reset.code(), 8U);
+        EXPECT_EQ((co_await web.next(peer::headers)).stream, 3U);
+        co_await web.answer(3, "next");
+        EXPECT_FALSE((co_await web.next(peer::goaway)).is_end);  // the client was destroyed
+        EXPECT_TRUE((co_await web.next(peer::goaway)).is_end);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        {
+            const auto dropped = co_await web.get(url);
+            EXPECT_EQ(dropped.value().status, http::status::ok);
+        }
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 next");
+    });
+}
+
+TEST(Http2Client, WindowGrowsByBytesThatWereRead) {
+    const std::string part(16'384, 'x');
+    eddy::sync::notify may_read;
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200));
+        for (int i = 0; i < 40; ++i) co_await web.send(peer::data, 0, 1, part);
+        co_await web.send(peer::ping, 0, 0, "12345678");
+        EXPECT_EQ((co_await web.next(peer::ping)).payload, "12345678");  // the client has received all of it
+        EXPECT_EQ(web.windows(), 0);
+        may_read.notify_one();
+        EXPECT_EQ((co_await web.next(peer::window_update)).stream, 1U);
+        co_await web.send(peer::data, peer::end_stream, 1, "end");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        auto page = (co_await web.get(url)).value();
+        co_await may_read.notified();
+        const auto text = co_await page.body.read_text();
+        EXPECT_EQ(text.value().size(), 40 * part.size() + 3);
+    });
+}
+
+TEST(Http2Client, UnreadResponseDoesNotBlockOthers) {
+    const std::string part(16'384, 'x');
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        for (std::uint32_t stream = 1; stream < 41; stream += 2) {  // 20 MiB: more than the connection's window
+            co_await web.next(peer::headers);
+            co_await web.send(peer::headers, peer::end_headers, stream, std::string(peer::status_200));
+            for (int i = 0; i < 64; ++i) co_await web.send(peer::data, 0, stream, part);
+        }
+        co_await web.next(peer::headers);
+        co_await web.answer(41, "last");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        std::vector<http::response> unread;
+        for (int i = 0; i < 20; ++i) unread.push_back((co_await web.get(url)).value());
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 last");
+    });
+}
+
+TEST(Http2Client, EndOfConnectionFailsRequests) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200));
+        co_await web.next(peer::data);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        auto cut = (co_await web.get(url)).value();
+        const auto failed = co_await web.post(url, "a/b", "x");
+        EXPECT_EQ(failed.error().code(), eddy::errc::unexpected_eof) << failed.error().message();
+        EXPECT_EQ(failed.error().phase(), http::phase::receive);
+        EXPECT_EQ((co_await cut.body.read_text()).error(), eddy::errc::unexpected_eof);
+    });
+}
+
+TEST(Http2Client, IdempotentRequestIsRepeatedIfKeptConnectionEnds) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        {
+            auto web = co_await accepted(listener);
+            co_await web.next(peer::headers);
+            co_await web.answer(1, "one");
+            co_await web.next(peer::headers);
+        }
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.answer(1, "two");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 one");
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 two");
+    });
+}
+
+TEST(Http2Client, ServerWithoutHttp2IsAnError) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        auto server = eddy::spawn(http::serve(std::move(listener), site(), http::serve_options().http2(false)));
+        const auto page = co_await http::get(url, known());
+        server.abort();
+        EXPECT_EQ(page.error().code(), http::errc::bad_message) << page.error().message();
+    }());
+}
+
+TEST(Http2Client, ResponseHeadsAreLimitedAndTrailersDropped) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        const std::string large = std::string("\0\x01x\x64", 4) + std::string(100, 'y');  // a field of 100 bytes
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200) + large);
+        EXPECT_EQ((co_await web.next(peer::rst_stream)).code(), 8U);
+        const std::string early = std::string("\x08\x03", 2) + "103";  // ":status: 103"
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 3, early);
+        co_await web.send(peer::headers, peer::end_headers, 3, std::string(peer::status_200));
+        co_await web.send(peer::data, 0, 3, "body");
+        co_await web.send(peer::headers, peer::end_headers | peer::end_stream, 3, std::string("\0\x01t\x01v", 5));
+        co_await web.next(peer::headers);
+        for (int i = 0; i < 11; ++i) co_await web.send(peer::headers, peer::end_headers, 5, early);
+        EXPECT_EQ((co_await web.next(peer::rst_stream)).stream, 5U);
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().header_limit(150));
+        EXPECT_EQ((co_await web.get(url)).error().code(), http::errc::header_too_large);
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 body");
+        EXPECT_EQ((co_await web.get(url)).error().code(), http::errc::bad_message);
+    });
+}
+
+TEST(Http2Client, IdleConnectionIsClosed) {
+    eddy::sync::notify closed;
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.answer(1, "one");
+        EXPECT_FALSE((co_await web.next(peer::goaway)).is_end);
+        EXPECT_TRUE((co_await web.next(peer::goaway)).is_end);
+        closed.notify_one();
+        auto next = co_await accepted(listener);
+        co_await next.next(peer::headers);
+        co_await next.answer(1, "two");
+        co_await next.next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known().idle_timeout(20ms));
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 one");
+        co_await closed.notified();
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 two");
+    });
+}
+
+TEST(Http2Client, SilentServerGetsPing) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        const auto asked = co_await web.next(peer::ping);
+        co_await web.send(peer::ping, peer::ack, 0, asked.payload);
+        co_await web.answer(1, "late");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().ping_interval(20ms));
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 late");
+    });
+}
+
+TEST(Http2Client, SilentBodyTimesOut) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200));
+        EXPECT_EQ((co_await web.next(peer::rst_stream)).code(), 8U);
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().io_timeout(20ms));
+        auto page = (co_await web.get(url)).value();
+        EXPECT_EQ((co_await page.body.read_text()).error(), eddy::errc::timed_out);
+    });
+}
+
+TEST(Http2Client, RequestOnSilentConnectionMakesItSuspect) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto silent = co_await accepted(listener, peer::setting(3, 100));
+        co_await silent.next(peer::headers);
+        EXPECT_FALSE((co_await silent.next(peer::ping)).is_end);
+        EXPECT_EQ((co_await silent.next(peer::rst_stream)).stream, 1U);
+        auto fresh = co_await accepted(listener);
+        co_await fresh.next(peer::headers);
+        co_await fresh.answer(1, "fresh");
+        co_await fresh.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().timeout(1200ms));
+        EXPECT_EQ((co_await web.get(url)).error().code(), eddy::errc::timed_out);
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 fresh");
+    });
+}
+
+}  // namespace

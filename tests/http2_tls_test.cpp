@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// HTTP/1.1 and HTTP/2 over TLS: the choice of the version, compressed responses and server-sent events.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/net.hpp"
+#include "support/tls_pair.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+namespace http = eddy::http;
+namespace io = eddy::io;
+namespace net = eddy::net;
+namespace tls = eddy::tls;
+
+/// A server over TLS.
+struct secure_site {
+    support::tls_world world;
+    http::router app;
+    unsigned connections = 0;
+
+    secure_site() {
+        app.get("/version", [](const http::request& asked) -> task<http::response> {
+            co_return http::response::text(asked.version == http::version::http_2 ? "2" : "1.1");
+        });
+    }
+    http::client_options options() const {
+        return http::client_options().tls(world.client().build().value()).timeout(20s);
+    }
+    /// Serves while `script(url)` runs. Offers the protocols by ALPN.
+    template <class Script>
+    void serve_during(std::vector<std::string> protocols, Script script) {
+        eddy::core loop;
+        loop.run(serve(std::move(protocols), script));
+    }
+
+private:
+    template <class Script>
+    task<void> serve(std::vector<std::string> offered, Script& run) {
+        auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
+        auto listener = std::move(bound).value();
+        const std::string url = "https://localhost:" + std::to_string(listener.local_addr().value().port());
+        const auto config = world.server().alpn(std::move(offered)).build().value();
+        const http::service service(app);
+        const auto handler = [this, service, config](net::tcp_stream tcp,
+                                                     net::serve_connection c) -> task<result<void>> {
+            ++connections;
+            auto stream = co_await try_(tls::accept(std::move(tcp), config));
+            co_return co_await http::serve_connection(std::move(stream), service, http::serve_options(), std::move(c));
+        };
+        const auto options = net::serve_options().on_error([](const auto&) {});  // refused handshakes
+        auto server = eddy::spawn(net::serve(std::move(listener), handler, options));
+        co_await run(url);
+        server.abort();
+        static_cast<void>(co_await std::move(server));
+    }
+};
+
+task<std::string> text_of(http::client web, std::string url) {
+    auto got = co_await web.get(std::move(url));
+    if (!got) co_return got.error().message();
+    const auto text = co_await got->body.read_text();
+    co_return text ? *text : text.error().message();
+}
+
+std::vector<task<std::string>> many(const http::client& web, const std::string& url, int count) {
+    std::vector<task<std::string>> all;
+    for (int i = 0; i < count; ++i) all.push_back(text_of(web, url));
+    return all;
+}
+
+TEST(Http2Tls, FirstRequestsShareConnectionThatServerMadeHttp2) {
+    secure_site site;
+    site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+        const http::client web(site.options());
+        const auto all = co_await eddy::join_all(many(web, url + "/version", 10));
+        for (const auto& each : all) EXPECT_EQ(each, "2");
+        EXPECT_EQ(site.connections, 1U);
+    });
+}
+
+TEST(Http2Tls, ClientCanInsistOnEitherVersion) {
+    secure_site site;
+    site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+        const http::client old(site.options().http2(false));
+        EXPECT_EQ(co_await text_of(old, url + "/version"), "1.1");
+        const http::client known(site.options().prior_knowledge(true));
+        EXPECT_EQ(co_await text_of(known, url + "/version"), "2");
+    });
+}
+
+TEST(Http2Tls, ServerWithoutAlpnGetsHttp1) {
+    secure_site site;
+    site.serve_during({}, [&](std::string url) -> task<void> {
+        const http::client web(site.options());
+        const auto all = co_await eddy::join_all(many(web, url + "/version", 5));
+        for (const auto& each : all) EXPECT_EQ(each, "1.1");
+        const http::client known(site.options().prior_knowledge(true));
+        const auto refused = co_await known.get(url + "/version");
+        EXPECT_EQ(refused.error().code(), http::errc::no_http2);
+        EXPECT_EQ(refused.error().phase(), http::phase::tls);
+    });
+}
+
+TEST(Http2Tls, FailedHandshakeFailsAllWaitingRequests) {
+    secure_site site;
+    site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+        const http::client web;  // the system does not trust this certificate
+        const auto all = co_await eddy::join_all(many(web, url + "/version", 5));
+        for (const auto& each : all) EXPECT_TRUE(each.starts_with("no TLS connection to 127.0.0.1:")) << each;
+        EXPECT_EQ(site.connections, 1U);
+    });
+}
+
+TEST(Http2Tls, DroppedFirstRequestLetsTheNextOneConnect) {
+    secure_site site;
+    site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+        const http::client web(site.options());
+        auto first = text_of(web, url + "/version");
+        auto both =
+            eddy::join(eddy::select_biased(std::move(first), eddy::yield_now()), text_of(web, url + "/version"));
+        const auto [dropped, next] = co_await both;
+        EXPECT_EQ(dropped.index(), 1U);
+        EXPECT_EQ(next, "2");
+    });
+}
+
+/// Calls `script(client, url)` with HTTP/1.1 and with HTTP/2.
+template <class Script>
+void with_each_version(secure_site& site, Script script) {
+    for (const bool is_http2 : {false, true}) {
+        site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+            const http::client web(site.options().http2(is_http2));
+            EXPECT_EQ(co_await text_of(web, url + "/version"), is_http2 ? "2" : "1.1");
+            co_await script(web, url);
+        });
+    }
+}
+
+#ifdef EDDY_TEST_ZLIB
+TEST(Http2Tls, CompressedResponsesWork) {
+    const std::string text(300'000, 'x');
+    secure_site site;
+    site.app.get("/memory", [&](http::request) -> task<http::response> { co_return http::response::text(text); });
+    site.app.get("/streamed", [&](http::request) -> task<http::response> {
+        co_return http::response::of_type("text/plain", http::body::from_reader(io::cursor<std::string>(text)));
+    });
+    http::router all;
+    all.any("/{path...}", site.app | http::compress());
+    site.app = std::move(all);
+    with_each_version(site, [&](const http::client& web, std::string url) -> task<void> {
+        for (const char* const path : {"/memory", "/streamed"}) {
+            EXPECT_TRUE(co_await text_of(web, url + path) == text) << path;
+            http::request raw;
+            raw.headers.add("Accept-Encoding", "gzip");
+            auto packed = (co_await web.send(url + path, std::move(raw))).value();
+            EXPECT_EQ(packed.headers.get("Content-Encoding"), "gzip");
+            const auto bytes = co_await packed.body.read_all();
+            EXPECT_LT(bytes.value().size(), text.size() / 10);
+        }
+    });
+}
+#endif
+
+/// Notifies when it is destroyed.
+struct destruction {
+    eddy::sync::notify& told;
+    explicit destruction(eddy::sync::notify& to) : told(to) {}
+    destruction(const destruction&) = delete;
+    destruction& operator=(const destruction&) = delete;
+    ~destruction() { told.notify_one(); }
+};
+
+eddy::async_generator<http::event> forever(eddy::sync::notify& next, eddy::sync::notify& ended) {
+    const destruction end(ended);
+    for (int i = 1;; ++i) {
+        co_yield http::event(std::to_string(i)).id(std::to_string(i));
+        co_await next.notified();
+    }
+}
+
+TEST(Http2Tls, EventsArriveOneByOneUntilTheClientLeaves) {
+    eddy::sync::notify next;
+    eddy::sync::notify ended;
+    secure_site site;
+    site.app.get("/events",
+                 [&](http::request) -> task<http::response> { co_return http::event_stream(forever(next, ended)); });
+    with_each_version(site, [&](const http::client& web, std::string url) -> task<void> {
+        auto events = (co_await web.get(url + "/events")).value();
+        EXPECT_EQ(events.headers.get("Content-Type"), "text/event-stream");
+        std::string text;
+        for (int i = 1; i <= 3; ++i) {
+            const std::string number = std::to_string(i);
+            while (text.find("data: " + number + "\n") == std::string::npos) {
+                std::array<std::byte, 100> some{};
+                const auto count = co_await io::read(events.body, some);
+                text += support::text_of(std::span(some).first(count.value()));
+            }
+            next.notify_one();
+        }
+        events.body = http::body();
+        next.notify_one();  // with HTTP/1.1 over TLS, a failed write may be the first sign of the end
+        co_await ended.notified();
+    });
+}
+
+}  // namespace
