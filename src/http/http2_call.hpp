@@ -65,10 +65,10 @@ struct http2_call {
     unsigned interim = 0;    // interim responses
     bool has_final = false;  // the final head was received
     bool is_too_large = false;
-    bool has_ended = false;   // the server has sent its end
-    bool was_reset = false;   // by the client
-    time::time_point begun;   // the time at which the stream was opened
-    time::time_point since;   // the last progress of the request's body
+    bool has_ended = false;  // the server has sent its end
+    bool was_reset = false;  // by the client
+    time::time_point begun;  // the time at which the stream was opened
+    time::time_point since;  // the last progress of the request's body
 
     // Guarded by the lock of the link:
     part next;

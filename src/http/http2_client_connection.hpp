@@ -102,7 +102,7 @@ private:
     std::vector<std::shared_ptr<call>> open_;  // sorted by the stream
     pool_box<time::sleep_future> timer_;
     std::optional<time::time_point> now_;  // of this turn
-    time::time_point heard_at_;  // the last received bytes
+    time::time_point heard_at_;            // the last received bytes
     time::time_point idle_since_;
     std::optional<time::time_point> pinged_at_;
     std::uint32_t goaway_ = NGHTTP2_NO_ERROR;
