@@ -187,7 +187,7 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
 
 TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
-    if (support::is_emulated()) GTEST_SKIP() << "qemu-user runs out of memory, since it allocates data for each page of the stack";
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user needs too much memory for this stack";
     const auto fds = support::count_fds();
     // No address space is large enough for this stack, so the thread cannot be created. (A limit on threads would apply
     // to the whole user.)
