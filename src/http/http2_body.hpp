@@ -20,6 +20,19 @@
 
 namespace eddy::inline v0_1::detail {
 
+/// A part of a sent body that was read and not yet sent. It is filled while it is empty; the connection empties it.
+struct http2_part {
+    static constexpr std::size_t capacity = 32 * 1024;
+
+    std::unique_ptr<std::byte[]> memory;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    bool is_last = false;
+
+    http2_part() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
+};
+
 class http2_body;
 
 /// Tells a connection which bodies were read. A body may be read in another task than that of the connection.

@@ -31,20 +31,6 @@ struct http2_answer {
 /// A request and its response on an HTTP/2 connection of a client. The task of the request and that of the connection
 /// share it: see http2_link.
 struct http2_call {
-    /// A part of a request's body that was read and not yet sent. The request's task fills it while it is empty; the
-    /// connection empties it.
-    struct part {
-        static constexpr std::size_t capacity = 32 * 1024;
-
-        std::unique_ptr<std::byte[]> memory;
-        std::size_t begin = 0;
-        std::size_t end = 0;
-        bool is_last = false;
-
-        part() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-        [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
-    };
-
     http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     // Constant after submit():
@@ -71,7 +57,7 @@ struct http2_call {
     time::time_point since;  // the last progress of the request's body
 
     // Guarded by the lock of the link:
-    part next;
+    http2_part next;
     waker requester;
     bool is_noted = false;
     std::shared_ptr<http2_call> next_noted;

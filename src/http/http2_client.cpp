@@ -99,9 +99,9 @@ private:
         while (is_sending_ && link().wants_part(*call_, cx.waker())) {
             // SAFETY: the connection does not use the part while it is empty.
             auto& memory = call_->next.memory;
-            if (!memory) memory = std::make_unique_for_overwrite<std::byte[]>(http2_call::part::capacity);
+            if (!memory) memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
             has_read_ = true;
-            const auto count = sent_.poll_read(cx, {memory.get(), http2_call::part::capacity});
+            const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
             if (!count) return;
             if (!*count) {
                 send_error_ = count->error();

@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <new>
-#include <tuple>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -167,8 +166,7 @@ time::time_point http2_client_connection::deadline_of(call& one, time::time_poin
             return never;
         }
     }
-    const auto sendable = one.is_streamed ? link_->part_of(one).first : one.asked.body.in_memory()->size() - one.sent;
-    if (sendable != 0) {
+    if (sendable(one).first != 0) {
         const auto limit = time::saturating_add(one.since, io_timeout);
         if (limit <= now) {
             refuse(one, make_error_code(errc::timed_out));
@@ -424,21 +422,17 @@ int http2_client_connection::stream_closed(std::int32_t stream, std::uint32_t wh
     return 0;
 }
 
+/// Returns the number of bytes of the request's body that can be sent now, and whether they are the last ones.
+std::pair<std::size_t, bool> http2_client_connection::sendable(const call& one) const noexcept {
+    if (one.is_streamed) return link_->part_of(one);
+    return {one.asked.body.in_memory()->size() - one.sent, true};
+}
+
 /// Returns the size of the next DATA frame, which append_part() makes.
 std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_t most,
                                                      std::uint32_t& flags) const noexcept {
-    std::size_t left = 0;
-    bool is_last = true;
-    if (one.is_streamed) {
-        std::tie(left, is_last) = link_->part_of(one);
-    } else {
-        left = one.asked.body.in_memory()->size() - one.sent;
-    }
-    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
-    const auto count = std::min(left, most);
-    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<std::ptrdiff_t>(count);
+    const auto [left, is_last] = sendable(one);
+    return size_of_data(left, is_last, most, flags);
 }
 
 int http2_client_connection::append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count) {

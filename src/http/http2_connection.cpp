@@ -535,10 +535,10 @@ void http2_connection::submit_continue(std::int32_t stream) noexcept {
 bool http2_connection::poll_parts(exchange& one, context& cx) {
     auto& next = one.next;
     while (one.is_open && next.size() == 0 && !next.is_last) {
-        if (!next.memory) next.memory = std::make_unique_for_overwrite<std::byte[]>(http2_exchange::part::capacity);
+        if (!next.memory) next.memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
         result<std::size_t> count = 0;
         try {
-            auto ready = one.answer.body.poll_read(cx, {next.memory.get(), http2_exchange::part::capacity});
+            auto ready = one.answer.body.poll_read(cx, {next.memory.get(), http2_part::capacity});
             if (!ready) return false;
             count = *ready;
             if (!count) fail(one, count.error(), nullptr);
@@ -564,13 +564,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
 
 /// Returns the size of the next DATA frame, which append_part() makes.
 std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) const noexcept {
-    const auto left = one.sendable();
-    const bool is_last = !one.is_streamed || one.next.is_last;
-    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
-    const auto count = std::min(left, most);
-    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<std::ptrdiff_t>(count);
+    return size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
 }
 
 int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {

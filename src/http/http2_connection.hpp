@@ -55,19 +55,6 @@ class http2_connection;
 struct http2_exchange {
     enum class phase : unsigned char { head, answering, cancelling, sending, done };
 
-    /// A part of a response's body that was read and not yet sent.
-    struct part {
-        static constexpr std::size_t capacity = 32 * 1024;
-
-        std::unique_ptr<std::byte[]> memory;
-        std::size_t begin = 0;
-        std::size_t end = 0;
-        bool is_last = false;
-
-        part() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-        [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
-    };
-
     http2_exchange(std::int32_t stream, const head_limits& limits, time::time_point now)
         : id(stream), since(now), head(std::make_unique<http2_head>(limits)) {}
 
@@ -95,7 +82,7 @@ struct http2_exchange {
     std::optional<service_answer> answering;
     http::response answer;
     std::size_t sent = 0;  // of a body in memory
-    part next;             // of a body that is a reader
+    http2_part next;       // of a body that is a reader
     waker work;            // of the future in the handlers
 };
 

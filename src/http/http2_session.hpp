@@ -3,6 +3,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -68,8 +69,8 @@ protected:
     [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
         if (is_broken_ || stream_.collected() >= most_frames || nghttp2_session_want_read(session_.get()) == 0)
             return false;
-        std::array<std::byte, frames_read>
-            bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written by the read
+        std::array<std::byte, frames_read> bytes;
         const auto count = stream_.poll_receive_idle(cx, bytes);
         if (!count) return false;
         if (!*count || **count == 0) {
@@ -99,6 +100,17 @@ protected:
     std::error_code broken_by_;  // the error of the connection below, if it has failed
     bool is_broken_ = false;     // the connection below has ended or failed
 };
+
+/// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent
+/// now, and `is_last` says whether they end the body. `most` is the largest size that flow control permits.
+[[nodiscard]] inline std::ptrdiff_t size_of_data(std::size_t left, bool is_last, std::size_t most,
+                                                 std::uint32_t& flags) noexcept {
+    if (left == 0 && !is_last) return NGHTTP2_ERR_DEFERRED;
+    const auto count = std::min(left, most);
+    flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<std::ptrdiff_t>(count);
+}
 
 /// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
 [[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;
