@@ -25,7 +25,7 @@ enum class errc {
     channel_closed,        ///< the other end of the channel is gone
     semaphore_closed,      ///< the semaphore is closed
     unknown_driver,        ///< EDDY_DRIVER names an unknown driver; equals std::errc::invalid_argument
-    bad_worker_count,      ///< EDDY_WORKER_THREADS is no number of workers; equals std::errc::invalid_argument
+    bad_worker_count,      ///< EDDY_WORKER_THREADS is not a valid count; equals std::errc::invalid_argument
     fallback_is_set,       ///< the process has another fallback reactor already
     driver_unavailable,    ///< the driver is not in this build, or the kernel lacks it; equals std::errc::not_supported
     receiver_lagged,       ///< a broadcast receiver was too slow, and values were overwritten before it read them

@@ -59,8 +59,8 @@ inline constexpr std::size_t default_body_limit = 16 << 20;
 ///     response.body = http::body::from_reader(std::move(file), size);
 ///     const auto text = co_await try_(request.body.read_text());
 /// The body of a received message is read from its connection, so a peer that sends faster than the body is read must
-/// wait. If the body of a response is destroyed before its end, the client closes the connection. For requests, see
-/// serve().
+/// wait. If the body of a response is destroyed before its end, the client closes an HTTP/1.1 connection, and resets
+/// the stream of an HTTP/2 connection. For requests, see serve().
 ///
 /// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short, body_detached; errc::timed_out
 /// if the peer sends nothing for the io_timeout() of the server or client; those of the connection.

@@ -89,13 +89,14 @@ public:
         max_redirects_ = most;
         return *this;
     }
-    /// Sets how many idle connections are kept for each scheme, host and port (and event loop), and for how long: 8
-    /// connections and 60 seconds by default. Connections that are too old are closed when the client next needs or
-    /// keeps a connection.
+    /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop. 8 by default. With
+    /// 0, no connection is kept, and each request has an HTTP/2 connection of its own.
     client_options& max_idle(std::size_t most) noexcept {
         max_idle_ = most;
         return *this;
     }
+    /// Sets how long an idle connection is kept. An HTTP/1.1 connection that is too old is closed when the client next
+    /// needs or keeps a connection. 60 seconds by default.
     client_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         idle_timeout_ = limit;
         return *this;
@@ -163,13 +164,13 @@ private:
     std::shared_ptr<const tls::client_config> tls_;
 };
 
-/// An HTTP/1.1 client. Keeps connections open for later requests, and follows redirects.
+/// A client for HTTP/1.1 and HTTP/2. Keeps connections open for later requests, and follows redirects.
 ///     http::client web;
 ///     auto page = co_await try_(web.get("http://example.org/"));
 ///     const auto text = co_await try_(page.body.read_text());
 ///
 /// The body of a response is received while it is read. When it was read to its end, its connection is used for later
-/// requests. Destroying the body earlier closes the connection.
+/// requests. Destroying the body earlier closes an HTTP/1.1 connection, and resets the stream of an HTTP/2 connection.
 ///
 /// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. After 307 or 308, the client
 /// repeats the request with its body; if the body is a reader, the client returns the redirect. After another status,
@@ -177,8 +178,9 @@ private:
 /// (Content-Type and so on). If the new URL has another scheme, host or port, the client removes Authorization and
 /// Cookie.
 ///
-/// If a kept connection turns out to be closed before a response begins, the client repeats the request on a new
-/// connection. It does so only for methods other than POST and PATCH, and only if the body is in memory.
+/// If a kept connection is closed before a response begins, the client repeats the request on a new connection. It does
+/// so only for methods other than POST and PATCH, and only if the body is in memory. With HTTP/2, it also repeats any
+/// request that the server has not processed.
 ///
 /// If eddy was built with zlib, the client asks for responses that are compressed with gzip, and decompresses their
 /// bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
@@ -187,8 +189,9 @@ private:
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
 /// Thread safety: any thread, and any event loop. Copies share the connections. Each event loop (`core`) has
-/// connections of its own; runtimes share theirs. Lifetime: a request and the body of a response may outlive the
-/// client. Cost: copying increments a reference count. Moving is copying.
+/// connections of its own; runtimes share theirs.
+/// Lifetime: a request and the body of a response may outlive the client.
+/// Cost: copying increments a reference count. Moving is copying.
 class EDDY_API client {
 public:
     /// Makes a client without connections.
@@ -200,14 +203,16 @@ public:
     /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
     /// response, not an error.
     /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of the host look-up, of
-    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for an invalid response.
-    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for an invalid response;
+    /// http::errc::no_http2 and those of http2_category() with HTTP/2.
+    /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
+    /// received the request.
     [[nodiscard]] task<std::expected<response, client_error>> send(std::string url, request asked) const;
     /// Requests a URL with GET. See send().
-    /// Cancel safety: safe. The connection is closed.
+    /// Cancel safety: that of send().
     [[nodiscard]] task<std::expected<response, client_error>> get(std::string url) const;
     /// Sends a body to a URL with POST, PUT or PATCH, for example with the type "application/json". See send().
-    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    /// Cancel safety: that of send().
     [[nodiscard]] task<std::expected<response, client_error>> post(std::string url, std::string type,
                                                                    http::body content) const;
     [[nodiscard]] task<std::expected<response, client_error>> put(std::string url, std::string type,
@@ -215,7 +220,7 @@ public:
     [[nodiscard]] task<std::expected<response, client_error>> patch(std::string url, std::string type,
                                                                     http::body content) const;
     /// Sends DELETE to a URL, which asks the server to remove the resource. See send().
-    /// Cancel safety: safe. The connection is closed. The server may have received the request.
+    /// Cancel safety: that of send().
     [[nodiscard]] task<std::expected<response, client_error>> del(std::string url) const;
 
 private:

@@ -18,14 +18,14 @@ namespace eddy::inline v0_1::http {
 ///     app.get("/metrics", counters.endpoint());
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().metrics(counters)));
 ///
-/// | name | |
-/// |---|---|
-/// | http_requests_total{code="200"} | requests by the status of their response. Code 499: cancelled, for example
-/// because the connection has ended. Includes requests of HTTP/1.1 that the server has refused | |
-/// http_request_duration_seconds | a histogram of the time from the call of the service to its response, without the
-/// time for sending it | | http_requests_in_progress | calls of the service now | | http_connections,
-/// http_connections_total | connections now, and since the start | | eddy_... | the counters of the runtime or event
-/// loop that runs the endpoint: see runtime_metrics and core_metrics |
+/// - `http_requests_total{code="200"}`: requests by the status of their response. The code 499 stands for a request
+///   that was cancelled, for example because the connection has ended. HTTP/1.1 requests that the server has refused
+///   are included.
+/// - `http_request_duration_seconds`: a histogram of the time from the call of the service to its response, without the
+///   time for sending it.
+/// - `http_requests_in_progress`: calls of the service now.
+/// - `http_connections`, `http_connections_total`: connections now, and since the start.
+/// - `eddy_...`: the counters of the runtime or event loop that runs the endpoint: see runtime_metrics, core_metrics.
 ///
 /// Thread safety: any thread. Copies share the counters, and moving is copying.
 /// Cost: some relaxed atomic operations, and a coroutine frame, for each request; a coroutine frame for each

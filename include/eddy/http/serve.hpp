@@ -40,10 +40,10 @@ public:
     /// The default options.
     serve_options() { connections_.idle_timeout(std::chrono::seconds(60)); }
 
-    /// Same as in net::serve_options: the maximum number of connections at a time, the token that ends the server, the
-    /// time that requests may take afterwards, and the handler of the errors and exceptions of the service. When the
-    /// token is cancelled, the server closes idle connections immediately, and the others after the response to their
-    /// request.
+    /// Same as in net::serve_options. They set the maximum number of connections at a time, the token that ends the
+    /// server, the time that requests may take afterwards, and the handler of the service's errors and exceptions. When
+    /// the token is cancelled, the server closes idle connections immediately, and the others after the response to
+    /// their request.
     serve_options& max_connections(std::size_t most) noexcept {
         connections_.max_connections(most);
         return *this;

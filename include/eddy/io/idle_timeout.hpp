@@ -97,8 +97,8 @@ private:
 ///     auto stream = io::idle_timeout(std::move(client), 30s);
 ///     const auto n = co_await try_(io::read(stream, buffer));
 /// The time begins when an operation waits and no other operation does. It continues if that operation is dropped: a
-/// peer that sends nothing gets no more time from a task that repeats its read in a `select`. After errc::timed_out it
-/// begins anew.
+/// peer that sends nothing gets no more time from a task that repeats its read in a `select`. After errc::timed_out the
+/// time begins again.
 /// Errors: errc::timed_out; those of the stream.
 /// Cancel safety: that of the stream. An operation that has timed out has transferred nothing.
 /// Lifetime: takes ownership of the stream. Pass std::ref(stream) to borrow it.

@@ -196,8 +196,8 @@ public:
     /// Makes an address without flow information and scope.
     constexpr socket_addr(const ip_addr& ip, std::uint16_t port) noexcept : ip_(ip), port_(port) {}
 
-    /// Makes an IPv6 address with `flowinfo`, which is the flow label and traffic class of RFC 3493 in host byte order,
-    /// and `scope_id`, which is the interface index of a link-local address.
+    /// Makes an IPv6 address. `flowinfo` is the flow label and traffic class of RFC 3493 in host byte order. `scope_id`
+    /// is the interface index of a link-local address.
     constexpr socket_addr(const ipv6_addr& ip, std::uint16_t port, std::uint32_t flowinfo,
                           std::uint32_t scope_id) noexcept
         : ip_(ip), port_(port), flowinfo_(flowinfo), scope_id_(scope_id) {}

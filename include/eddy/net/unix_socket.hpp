@@ -20,8 +20,8 @@
 
 namespace eddy::inline v0_1::net {
 
-/// A Unix socket that is neither connected nor listening, for options that must be set before connect() or listen(),
-/// for a backlog of your choice, and for a client with a name of its own.
+/// A Unix socket that is neither connected nor listening. Use it for options that must be set before connect() or
+/// listen(), for a backlog of your choice, and for a client with a name of its own.
 ///     auto socket = unix_socket::stream().value();
 ///     socket.bind("/run/client.sock").value();
 ///     auto stream = co_await try_(std::move(socket).connect("/run/server.sock"));

@@ -53,9 +53,8 @@ class runtime_ended;
 class EDDY_API runtime {
 public:
     /// Starts a runtime with the default settings, with one worker for each processor.
-    /// Errors: throws std::system_error with an error of runtime_builder::build(), for example if there are too many
-    /// descriptors or threads, if EDDY_WORKER_THREADS is invalid, or if the driver that EDDY_DRIVER names is unknown or
-    /// unavailable.
+    /// Errors: throws std::system_error with an error of runtime_builder::build(). Examples are too many descriptors or
+    /// threads, an invalid EDDY_WORKER_THREADS, and a driver in EDDY_DRIVER that is unknown or unavailable.
     runtime();
     /// Same as the constructor, but returns the error.
     [[nodiscard]] static result<runtime> make() noexcept;
@@ -221,7 +220,8 @@ public:
 
     /// Sets the number of workers, from 1 to 32,767. The default is the value of the environment variable
     /// EDDY_WORKER_THREADS or, if that is unset, the number of processors that this process may use. A value that is
-    /// set here overrides EDDY_WORKER_THREADS. Errors: throws `misuse` for other values.
+    /// set here overrides EDDY_WORKER_THREADS.
+    /// Errors: throws `misuse` for other values.
     runtime_builder& worker_threads(unsigned count, std::source_location where = std::source_location::current()) {
         if (count == 0 || count > most_workers) {
             throw misuse("worker_threads(" + std::to_string(count) +
@@ -293,9 +293,9 @@ public:
         max_io_events_ = count;
         return *this;
     }
-    /// Disables the LIFO slot. A task that is woken or spawned on a worker then goes to the end of the worker's queue,
-    /// from where other workers can steal it, instead of running next on the same worker. Use it if tasks compute for a
-    /// long time after they have woken other tasks.
+    /// Disables the LIFO slot. A task that is woken or spawned on a worker then goes to the end of the worker's queue.
+    /// Other workers can steal it from there, and it does not run next on the same worker. Use this if tasks compute
+    /// for a long time after they have woken other tasks.
     runtime_builder& disable_lifo_slot() noexcept {
         has_lifo_slot_ = false;
         return *this;

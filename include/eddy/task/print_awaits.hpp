@@ -13,7 +13,8 @@ namespace eddy::inline v0_1 {
 /// Only coroutines that are compiled with EDDY_CHECKS (in Debug builds) are counted. For `co_await f()`, where `f`
 /// returns a task, only the location inside of `f` at which it waits is printed. If `f` is a function of eddy, the
 /// location of this co_await is printed. Coroutines that no code of the program awaits directly are printed as "(inside
-/// of eddy)". Tasks in yield_now() are not printed. Thread safety: any thread, but not in a signal handler.
+/// of eddy)". Tasks in yield_now() are not printed.
+/// Thread safety: any thread, but not in a signal handler.
 EDDY_API void print_awaits();
 
 }  // namespace eddy

@@ -95,9 +95,12 @@ namespace eddy::inline v0_1::ws {
 /// When `handler` has ended, the connection is closed: with close_code::normal, or internal_error if it returned an
 /// error of its own or threw. Errors of the connection that receive() and send() have returned are not errors of the
 /// handler. At the shutdown of the server, the client gets the code going_away. Then receive() returns
-/// ws::errc::closed, or errc::timed_out if the client does not answer. Errors: errors and exceptions of `handler` are
-/// those of the service; see http::serve(). The request needs HTTP/1.1. Lifetime: owns `handler` until its task has
-/// ended. Parts of the connection that the handler has moved elsewhere return ws::errc::closed afterwards.
+/// ws::errc::closed, or errc::timed_out if the client does not answer.
+///
+/// The request needs HTTP/1.1.
+/// Errors: errors and exceptions of `handler` are those of the service; see http::serve().
+/// Lifetime: owns `handler` until its task has ended. Parts of the connection that the handler has moved elsewhere
+/// return ws::errc::closed afterwards.
 template <class F>
 [[nodiscard]] http::response accept(http::request asked, F&& handler, const options& with = options()) {
     return detail::ws_accept(std::move(asked), detail::make_ws_handler(std::forward<F>(handler)), with);

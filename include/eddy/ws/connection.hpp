@@ -156,8 +156,8 @@ public:
     /// invalid_compression, message_too_large and too_many_frames, after a Close frame with the matching code was sent;
     /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out if the peer is silent
     /// (options::ping_interval()), or does not answer our Close frame (options::close_timeout()); those of the
-    /// connection. The same error is returned again by later calls. Cancel safety: safe. What was received of the
-    /// message is kept.
+    /// connection. Later calls return the same error again.
+    /// Cancel safety: safe. The received part of the message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 
     /// Returns the peer's Close frame, or nullopt if none was received.
@@ -191,11 +191,13 @@ class sending : public sink_ops<Self> {
 public:
     /// The error and the result of the sink's functions: send(), feed(), flush(), send_all().
     ///
-    /// send() waits until the connection has accepted the message. Errors: ws::errc::closed after a Close frame of
-    /// either side; ws::errc::invalid_text, and the message is not sent; the error with which the connection failed.
-    /// If several tasks send, use a sync::mutex or a channel: only the task that was polled last is woken.
+    /// send() waits until the connection has accepted the message.
+    /// Errors: ws::errc::closed after a Close frame of either side; ws::errc::invalid_text, and the message is not
+    /// sent; the error with which the connection failed.
     /// Cancel safety: the message of a dropped send() is either not sent, or sent as a whole by the next function that
     /// sends or receives.
+    /// Thread safety: if several tasks send, use a sync::mutex or a channel. Of several tasks that wait in send(), only
+    /// the one that was polled last is woken.
     using error_type = std::error_code;
     using outcome = result<void>;
 
