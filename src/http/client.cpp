@@ -37,7 +37,7 @@ namespace {
 /// The maximum size of a redirect's body that is read so that its connection can be used again.
 constexpr std::size_t most_discarded = 64 * 1024;
 
-/// How often a request is sent that servers do not process.
+/// The maximum number of times that a request is sent if servers do not process it.
 constexpr unsigned most_attempts = 4;
 
 /// Returns a copy of a request. The copy has no body if the body of `from` is not in memory.
@@ -171,7 +171,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     co_return std::unexpected(head.error());
 }
 
-/// Sends a request, and repeats it if it failed, and if the server has not processed it or if it may be processed
+/// Sends a request. If it fails, repeats it if the server has not processed it, or if the request may be processed
 /// twice.
 task<result<response>> send_safely(std::shared_ptr<http_client> shared, const url& to, request asked,
                                    client_progress& at) {

@@ -45,7 +45,7 @@ public:
     void put(const std::string& origin, std::unique_ptr<client_connection> connection);
     /// Returns whether the origin has chosen HTTP/1.1.
     [[nodiscard]] bool is_http1(const std::string& origin);
-    /// Notes that. Later requests do not use a connection of HTTP/2.
+    /// Records that the origin has chosen HTTP/1.1. Later requests do not try HTTP/2.
     void set_http1(const std::string& origin);
 
     // HTTP/2:

@@ -24,7 +24,7 @@ struct representation {
 /// Which part of a representation is the answer to a request, and its status:
 ///
 ///     200, 206   these bytes
-///     304, 412   a condition says that nothing is to be sent
+///     304, 412   a condition is not met: no bytes
 ///     416        the range begins behind the end
 struct selected_part {
     http::status status = http::status::ok;

@@ -8,8 +8,8 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// Limits how often a client may cause work that leads to nothing: a token bucket. nghttp2 limits the streams that a
-/// client resets with the same numbers.
+/// A token bucket that limits how often a client may cause useless work, such as answers to PING. nghttp2 limits the
+/// number of streams that a client resets in the same way, with the same numbers.
 class http2_allowance {
 public:
     /// Takes a token. Returns false if there is none.
@@ -19,7 +19,7 @@ public:
         --left_;
         return true;
     }
-    /// Adds a token: the client has caused something useful.
+    /// Adds a token. Call it when the client has caused useful work.
     void earn() noexcept { left_ = std::min(left_ + 1, most); }
 
 private:

@@ -67,7 +67,7 @@ public:
     /// The actions of the reader since the last call of news().
     struct report {
         std::size_t consumed = 0;  // bytes that were read
-        bool asks = false;         // the client waits for "100 Continue": send it
+        bool asks = false;         // the client waits for "100 Continue", which the caller must send
 
         report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     };

@@ -97,12 +97,12 @@ public:
     [[nodiscard]] bool is_sent(const http2_call& call) const noexcept;
     /// Ends the use of the call. The connection resets its stream, if that is still open.
     void drop(const std::shared_ptr<http2_call>& call) noexcept;
-    /// Ends the connection once its requests have ended: there will be no more of them.
+    /// Announces that there will be no more requests. The connection ends once its requests have ended.
     void release() noexcept;
 
     // For the connection:
 
-    /// Same as that of http2_mailbox, also for calls.
+    /// Same as http2_mailbox::end_turn(), also for calls.
     [[nodiscard]] bool end_turn(const waker& connection);
     /// Removes and returns a call that was submitted or has changed; null if there is none.
     [[nodiscard]] std::shared_ptr<http2_call> take_call() noexcept;

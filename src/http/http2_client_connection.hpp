@@ -33,8 +33,9 @@ namespace eddy::inline v0_1::detail {
 ///                                    └──> failed; the client repeats it on another connection
 ///
 /// A turn reads bytes and gives them to nghttp2, whose callbacks fill the answers and bodies of the calls. It then
-/// takes the news of the calls, opens streams, and writes the frames. Turns follow each other until nothing moves. Then
-/// the task waits for bytes, for the connection to accept bytes, for a call, for a reader of a body, or for a deadline.
+/// processes new and changed calls, opens streams, and writes the frames. The task repeats turns until there is nothing
+/// to do. Then it waits for bytes, for the connection to accept bytes, for a call, for a reader of a body, or for a
+/// deadline.
 ///
 /// Flow control: the window of a stream grows by the bytes that were read from its body. That of the connection grows
 /// as bytes arrive. If it did not, a response that is not read could block the other responses. So the unread bytes of

@@ -116,7 +116,7 @@ private:
 ///     └──────┬───────────────────────────────────────────────────────────────────  ┘
 ///            └ http2_body <── any task that reads the body of a request
 ///
-/// A turn is (1) to (4). Turns follow each other until nothing moves. Then the task waits for bytes, for the
+/// A turn is (1) to (4). The task repeats turns until there is nothing to do. Then it waits for bytes, for the
 /// connection to accept bytes, for a handler, for a reader of a body, for the shutdown of the server, or for a
 /// deadline.
 ///
