@@ -26,7 +26,8 @@ die() { say "$*"; exit 1; }
 usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
-./dev cross deb12...       builds the Debian packages in debian 12 (deb13: 13), and installs and uses them in another; needs both
+./dev cross deb12...       builds the Debian packages in Debian 12 (deb13: Debian 13), and installs and uses them in a fresh
+                           system; needs root and debootstrap
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
 ./dev cross arm64...       builds the tests for arm64 or s390x, and runs them with qemu-user; needs root
 ./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
