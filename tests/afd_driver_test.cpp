@@ -153,7 +153,7 @@ TEST(AfdDriver, UnwatchedSocketReportsNothing) {
     EXPECT_EQ(events_now(*driver), 0U);
 }
 
-TEST(AfdDriver, RefusesWhatIsWatchedOrIsNoSocket) {
+TEST(AfdDriver, WatchRefusesWatchedSocketsAndNonSockets) {
     const connection pair;
     const auto driver = afd_driver::make(16).value();
     driver->watch(pair.client.get(), driver.get(), interest::readable).value();

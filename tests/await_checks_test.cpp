@@ -394,7 +394,7 @@ TEST(LambdaCoroutine, SpawnOfCalledTemporaryIsMisuse) {
     EXPECT_EQ(thrown->where().line(), line);
 }
 
-TEST(LambdaCoroutine, AwaitOfTaskWhoseLambdaIsGoneIsMisuse) {
+TEST(LambdaCoroutine, AwaitOfTaskOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     bool refused = false;
@@ -418,7 +418,7 @@ TEST(LambdaCoroutine, AwaitOfTaskWhoseLambdaIsGoneIsMisuse) {
         co_return static_cast<int>(text.size()); \
     }()
 
-TEST(LambdaCoroutine, CombinatorOverTaskWhoseLambdaIsGoneIsMisuse) {
+TEST(LambdaCoroutine, CombinatorOverTaskOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     const auto expect_misuse = [&](const char* what, auto make) {
@@ -449,7 +449,7 @@ TEST(LambdaCoroutine, CombinatorOverTaskWhoseLambdaIsGoneIsMisuse) {
     expect_misuse("select_all", [&] { return eddy::select_all(several()); });
 }
 
-TEST(LambdaCoroutine, SpawnOfFutureWhoseLambdaIsGoneIsMisuse) {
+TEST(LambdaCoroutine, SpawnOfFutureOfDestroyedLambdaIsMisuse) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     core.run([]() -> task<void> {
@@ -459,7 +459,7 @@ TEST(LambdaCoroutine, SpawnOfFutureWhoseLambdaIsGoneIsMisuse) {
     }());
 }
 
-TEST(LambdaCoroutine, TaskOwnerReportsTaskWhoseLambdaIsGone) {
+TEST(LambdaCoroutine, TaskOwnerReportsTaskOfDestroyedLambda) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     int reports = 0;
     auto core = eddy::core::builder().on_uncaught([&](const auto&...) { ++reports; }).build().value();

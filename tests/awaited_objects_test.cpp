@@ -334,7 +334,7 @@ TEST(PrintAwaits, NamesOfCoroutinesAreReadable) {
     EXPECT_EQ(readable_name("no parenthesis.Frame*)"), "n)");
 }
 
-TEST(PrintAwaitsDeathTest, ProgramWithoutRecordsIsToldWhichWaitsAreKnown) {
+TEST(PrintAwaitsDeathTest, OutputWithoutRecordsSaysWhichWaitsAreKnown) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto print_at_once = [] {
         eddy::print_awaits();

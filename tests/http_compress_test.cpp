@@ -130,7 +130,7 @@ TEST(HttpCompress, AcceptEncodingDecides) {
     }
 }
 
-TEST(HttpCompress, SomeResponsesStayAsTheyAre) {
+TEST(HttpCompress, ExcludedResponsesAreNotCompressed) {
     eddy::test::run_paused([]() -> task<void> {
         const auto large = numbers(5000);
         const std::vector<http::service> all = {

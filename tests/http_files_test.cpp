@@ -134,7 +134,7 @@ TEST(HttpFiles, OtherErrorsOfOpenat2AreReported) {
 }
 
 // The kernel could not prove that the path stays below the folder, because a folder was renamed at the same time.
-TEST(HttpFiles, FileIsOpenedIfOpenat2FailsAgainAndAgain) {
+TEST(HttpFiles, FileIsOpenedIfOpenat2AlwaysFails) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user has no seccomp filters";
     const site made;
     for (const int error : {EAGAIN, EINTR}) {
@@ -270,7 +270,7 @@ TEST(HttpFiles, ShortenedFileEndsTheBodyEarly) {
     });
 }
 
-TEST(HttpConditions, PartsAreSelected) {
+TEST(HttpConditions, RangesAndConditionsSelectStatusAndPart) {
     const eddy::detail::representation file("\"tag\"", 1000, 100);
     const std::string earlier = "Thu, 01 Jan 1970 00:16:39 GMT";
     const std::string same = "Thu, 01 Jan 1970 00:16:40 GMT";

@@ -243,7 +243,7 @@ TEST(IoErrors, MovedFromReaderOfASimplexThrowsMisuse) {
     EXPECT_EQ(finish(io::read(other, into)), 2u);
 }
 
-TEST(IoErrors, MovedFromHalfIsNoPair) {
+TEST(IoErrors, MovedFromHalfIsNotPartOfAPair) {
     auto [reader, writer] = io::split(io::duplex(8).first);
     EXPECT_TRUE(reader.is_pair_of(writer));
     const auto other = std::move(reader);

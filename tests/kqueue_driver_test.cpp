@@ -161,7 +161,7 @@ TEST_F(KqueueDriver, PipeWriterSeesReaderClose) {
 }
 
 // If the read end of a pipe is closed, the kernel refuses the write filter of the write end with EPIPE.
-TEST_F(KqueueDriver, BrokenPipeIsReportedThoughItHasNoFilter) {
+TEST_F(KqueueDriver, BrokenPipeWithoutFilterIsReported) {
     auto [from, to] = make_pipe();
     from.reset();
     ASSERT_TRUE(driver->watch(to.get(), &key, both));
@@ -290,7 +290,7 @@ TEST_F(KqueueDriver, WakeOnAnotherThreadEndsSleepingTick) {
 }
 
 #if defined(EDDY_KQUEUE_EMULATION)
-TEST_F(KqueueDriver, APipeWakesWhereTheKernelHasNoUserFilter) {
+TEST_F(KqueueDriver, PipeWakesIfKernelHasNoUserFilter) {
     kqueue_has_user_filter = false;
     driver = kqueue_driver::make(8).value();
     kqueue_has_user_filter = true;
@@ -508,7 +508,7 @@ TEST_F(KqueueDriver, TickReportsFailedWait) {
     EXPECT_TRUE(last.was_woken) << "the next tick works";
 }
 
-TEST_F(KqueueDriver, InterruptedTickWaitsForTheRest) {
+TEST_F(KqueueDriver, InterruptedTickWaitsForRemainingTime) {
     auto [from, to] = make_pipe();
     write_to(to);
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));

@@ -49,7 +49,7 @@ void call_in_poll(F f) {
     return reinterpret_cast<const void*>(native_stack_pointer() + static_cast<std::uintptr_t>(distance));
 }
 
-TEST(NativeStackRange, OnlyLocalsOfARunningPollAreOnItsStack) {
+TEST(NativeStackRange, OnlyLocalsOfTheRunningPollAreOnItsStack) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     const int outside = 0;
     const auto on_heap = std::make_unique<int>();
@@ -63,7 +63,7 @@ TEST(NativeStackRange, OnlyLocalsOfARunningPollAreOnItsStack) {
     });
 }
 
-TEST(NativeStackRange, ObjectsBelowTheStackPointerAreGone) {
+TEST(NativeStackRange, ObjectsBelowStackPointerCountAsDestroyed) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     const auto on_heap = std::make_unique<int>();
     // A new thread: the library has not determined the range of its stack.
@@ -79,7 +79,7 @@ TEST(NativeStackRange, ObjectsBelowTheStackPointerAreGone) {
     }).join();
 }
 
-TEST(NativeStackRange, NothingIsGoneFromAStackOfUnknownRange) {
+TEST(NativeStackRange, UnknownStackRangeHasNoDestroyedObjects) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     std::thread([] {
         EXPECT_TRUE(is_gone_from_stack(above_here(-10'000)));
@@ -104,7 +104,7 @@ TEST(NativeStackRange, SpawnedTaskMustNotReferToALocalClosure) {
     });
 }
 
-TEST(NativeStackRange, CoroutineOfAClosureThatIsGoneDoesNotStart) {
+TEST(NativeStackRange, CoroutineOfDestroyedClosureDoesNotStart) {
     if (support::is_sanitized) GTEST_SKIP() << "AddressSanitizer moves locals to its own stack";
     eddy::core core;
     std::optional<task<int>> later;

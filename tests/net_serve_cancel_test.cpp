@@ -157,7 +157,7 @@ bool aborts_late_task(served_state& state) {
     }());
 }
 
-TEST(NetServeState, TaskOfAConnectionThatIsIdleInADrainIsAborted) {
+TEST(NetServeState, ConnectionThatBecomesIdleInDrainIsAborted) {
     const auto all = std::make_shared<idle_connections>();
     served_state state(all);
     EXPECT_FALSE(aborts_late_task(state));
@@ -168,7 +168,7 @@ TEST(NetServeState, TaskOfAConnectionThatIsIdleInADrainIsAborted) {
     EXPECT_TRUE(aborts_late_task(idle));
 }
 
-TEST(NetServeState, TaskOfAnIdleConnectionIsAbortedAfterTheDrain) {
+TEST(NetServeState, ConnectionIdleBeforeDrainIsAborted) {
     const auto all = std::make_shared<idle_connections>();
     served_state state(all);
     state.begin_idle();
@@ -176,7 +176,7 @@ TEST(NetServeState, TaskOfAnIdleConnectionIsAbortedAfterTheDrain) {
     EXPECT_TRUE(aborts_late_task(state));
 }
 
-TEST(NetServeState, OnlyTheLateOfSeveralIdleConnectionsAreAborted) {
+TEST(NetServeState, OnlyConnectionsBeyondTheIdleLimitAreAborted) {
     const auto all = std::make_shared<idle_connections>();
     served_state first(all);
     served_state second(all);

@@ -118,7 +118,7 @@ TEST(NoThreads, ScopeRunsItsChildrenOnTheLoop) {
     EXPECT_EQ(sum, 55);
 }
 
-TEST(NoThreadsDeathTest, WaitThatOnlyAnotherThreadCouldEndSaysSo) {
+TEST(NoThreadsDeathTest, WaitForAnotherThreadAbortsWithMessage) {
     EXPECT_DEATH(eddy::wait(eddy::pending()), "only another thread can do.*EDDY_NO_THREADS");
 }
 

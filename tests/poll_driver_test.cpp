@@ -202,7 +202,7 @@ TEST_F(PollDriver, SignalDoesNotEndTheWait) {
     ASSERT_EQ(::sigaction(SIGALRM, &former, nullptr), 0);
 }
 
-TEST_F(PollDriver, AlarmAfterTheEndOfTheClockNeverRings) {
+TEST_F(PollDriver, AlarmBeyondTheClockNeverEndsTick) {
     driver->set_alarm(std::chrono::nanoseconds::max());
     EXPECT_TRUE(tick().empty());
     EXPECT_FALSE(last.was_woken);
@@ -316,7 +316,7 @@ TEST_F(PollDriver, AlarmEndsTickAndStaysSetUntilThen) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 30min);
 }
 
-TEST_F(PollDriver, ClosedDescriptorIsNotReportedAgainAndAgain) {
+TEST_F(PollDriver, ClosedDescriptorIsReportedAtMostOnce) {
     auto [from, to] = make_pipe();
     ASSERT_TRUE(driver->watch(from.get(), &key, interest::readable));
     from.reset();  // a mistake of the caller: unwatch() must come first

@@ -370,7 +370,7 @@ TEST(AsyncFd, FailedMakeGivesTheSourceBack) {
     loop.run(main());
 }
 
-TEST(AsyncFd, ExceptionSaysWhereAndWhatToDo) {
+TEST(AsyncFd, ExceptionNamesCallSiteAndReason) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
         const int line = __LINE__ + 2;

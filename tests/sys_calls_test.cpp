@@ -107,7 +107,7 @@ TEST(SysDescriptor, PairsReportShortageOfDescriptors) {
 }
 
 // The first end gets the number of standard input, and there is no descriptor left that could replace it.
-TEST(SysDescriptor, EndThatCannotChangeItsNumberIsClosed) {
+TEST(SysDescriptor, EndThatCannotLeaveStandardRangeIsClosed) {
     const support::closed_input no_input(1);
     for (int i = 0; i < 3; ++i) {
         const auto pipe = sys::make_pipe();
@@ -126,7 +126,7 @@ TEST(SysDescriptor, EndsAboveTheStandardStreamsAreUsed) {
     EXPECT_TRUE(no_input.is_free());
 }
 
-TEST(SysSocketKind, SocketsOfOtherProtocolsAreOther) {
+TEST(SysSocketKind, SocketsOfUnknownProtocolsHaveKindOther) {
     EXPECT_EQ(sys::kind_of_socket(udp_socket()).value(), sys::socket_kind::udp);
     const support::descriptor packets(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     EXPECT_EQ(sys::kind_of_socket(packets).value(), sys::socket_kind::other);
@@ -161,7 +161,7 @@ TEST(SysAddress, AddressOfAnotherFamilyIsNotSupported) {
     EXPECT_EQ(sys::from_native(path.get(), path.size).error(), std::errc::address_family_not_supported);
 }
 
-TEST(SysAccept, ErrorsOfOneConnectionAreKnown) {
+TEST(SysAccept, ErrorsOfLostConnectionsAreRecognized) {
     for (const int code :
          {ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH}) {
         EXPECT_TRUE(sys::is_of_lost_connection(std::error_code(code, std::generic_category()))) << code;
@@ -247,7 +247,7 @@ TEST_F(SysDenied, SignalWhoseHandlerIsRefusedIsNotCounted) {
     EXPECT_EQ(sys::signals_counted(SIGURG), 0u);
 }
 
-TEST_F(SysDenied, BellNeedsADescriptor) {
+TEST_F(SysDenied, OpenBellReportsDescriptorShortage) {
     without({SYS_eventfd2}, EMFILE, [] {
         for (int i = 0; i < 2; ++i) EXPECT_EQ(sys::open_bell(SIGURG).error(), std::errc::too_many_files_open);
     });
@@ -256,7 +256,7 @@ TEST_F(SysDenied, BellNeedsADescriptor) {
     sys::close_bell(*bell);
 }
 
-TEST_F(SysDenied, ThereIsAProcessorIfTheAffinityIsUnknown) {
+TEST_F(SysDenied, ProcessorCountIsPositiveIfAffinityIsUnknown) {
     without({SYS_sched_getaffinity}, EINVAL, [] { EXPECT_GE(sys::processor_count(), 1u); });
 }
 
@@ -284,13 +284,13 @@ TEST_F(SysDenied, ConnectThatASignalInterruptsIsInProgress) {
     });
 }
 
-TEST_F(SysDenied, StackIsUnknownIfItsAttributesAre) {
+TEST_F(SysDenied, StackIsUnknownIfItsAttributesCannotBeRead) {
     // Not the main thread, whose stack may have no limit.
     std::thread([] { EXPECT_GT(sys::stack_of_this_thread().size, 0u); }).join();
     without({SYS_sched_getaffinity}, EPERM, [] { EXPECT_EQ(sys::stack_of_this_thread().size, 0u); });
 }
 
-TEST_F(SysDenied, KindOfASocketNeedsAllItsOptions) {
+TEST_F(SysDenied, SocketKindReportsErrorOfGetsockopt) {
     // The filter cannot tell the options apart, so only the first one is denied here.
     const auto socket = udp_socket();
     without({SYS_getsockopt}, EACCES, [&] {
@@ -299,7 +299,7 @@ TEST_F(SysDenied, KindOfASocketNeedsAllItsOptions) {
     });
 }
 
-TEST_F(SysDenied, DescriptorWithoutStatusIsNoFile) {
+TEST_F(SysDenied, DescriptorWhoseStatusFailsIsNotAFile) {
     const support::descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     EXPECT_TRUE(sys::is_file(file));
     without({SYS_fstat, SYS_newfstatat}, EIO, [&] {

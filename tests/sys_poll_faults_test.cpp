@@ -136,7 +136,7 @@ TEST_F(SysPollFaults, WaitReportsErrorAndWorksAfterwards) {
     EXPECT_EQ(seen(deadline), ready::writable);
 }
 
-TEST_F(SysPollFaults, InterruptedWaitGoesOn) {
+TEST_F(SysPollFaults, InterruptedWaitContinues) {
     const auto stream = unix_pair();
     ASSERT_TRUE(add(stream.ours, interest::writable));
     next_kqueue_faults.wait = EINTR;

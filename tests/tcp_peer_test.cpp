@@ -229,7 +229,7 @@ raw_socket connect_without_output(eddy::core& loop, const eddy::net::tcp_listene
     return peer;
 }
 
-TEST(TcpAccept, ConnectionAcceptedAheadIsNotStandardOutput) {
+TEST(TcpAccept, ConnectionAcceptedAheadDoesNotGetDescriptor1) {
     EXPECT_TRUE(support::is_true_in_child([] {
         eddy::core loop;
         const auto listener = listener_that_accepts_ahead(loop);

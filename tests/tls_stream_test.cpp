@@ -440,7 +440,7 @@ TEST_F(Tls, WriteReturnsTheAlertThatTheConnectionEndedWith) {
     EXPECT_EQ(loop.run(read_some(*anonymous.client)).error(), error);
 }
 
-TEST_F(Tls, WriteReturnsTheAlertAlsoIfTheDriverHasNotSeenItYet) {
+TEST_F(Tls, WriteReturnsAlertThatDriverHasNotReported) {
     namespace net = eddy::net;
     const support::certificate_authority clients("authority of clients");
     const auto server = *world.server().require_client_certificate(clients.pem()).build();

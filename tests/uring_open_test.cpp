@@ -49,7 +49,7 @@ TEST_F(UringOpen, BuffersThatCannotBeMappedAreAnError) {
 }
 
 // The ring must not keep the number of a standard stream, and no other number is free.
-TEST_F(UringOpen, RingThatCannotChangeItsNumberIsAnError) {
+TEST_F(UringOpen, RingThatCannotLeaveStandardRangeIsAnError) {
     const support::closed_input no_input(0);
     ring failed;
     EXPECT_EQ(failed.open(small), std::errc::invalid_argument);

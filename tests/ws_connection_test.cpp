@@ -399,7 +399,7 @@ private:
     std::size_t at_ = 0;
 };
 
-TEST(WsConnection, PeerThatNeverStopsSendingIsGivenUp) {
+TEST(WsConnection, CloseTimesOutIfPeerKeepsSending) {
     eddy::test::run_paused([]() -> task<void> {
         auto server = made(flood(), ws_role::server, ws::options().close_timeout(3s));
         auto closing = server.close();
@@ -410,7 +410,7 @@ TEST(WsConnection, PeerThatNeverStopsSendingIsGivenUp) {
     });
 }
 
-TEST(WsConnection, PeerThatNeverStopsAfterAViolationIsGivenUp) {
+TEST(WsConnection, CloseTimesOutIfViolatingPeerKeepsSending) {
     eddy::test::run_paused([]() -> task<void> {
         auto client = made(flood(), ws_role::client, ws::options().close_timeout(3s));
         EXPECT_EQ((co_await client.receive()).error(), ws::errc::protocol_violation);  // the frames have masks
@@ -452,7 +452,7 @@ TEST(WsConnection, CloseEndsSendThatWaitsForPeer) {
     });
 }
 
-TEST(WsConnection, ErrorIsNotHeldUpByPeerThatDoesNotRead) {
+TEST(WsConnection, ErrorIsReturnedAlthoughPeerDoesNotRead) {
     eddy::test::run_paused([]() -> task<void> {
         raw_client peer(40, ws::options().close_timeout(3s));
         {
@@ -468,7 +468,7 @@ TEST(WsConnection, ErrorIsNotHeldUpByPeerThatDoesNotRead) {
     });
 }
 
-TEST(WsConnection, SilentPeerIsPingedAndThenGivenUp) {
+TEST(WsConnection, SilentPeerIsPingedAndThenReceiveTimesOut) {
     eddy::test::run_paused([]() -> task<void> {
         raw_client peer(64 * 1024, ws::options().ping_interval(10s));
         const auto begin = eddy::time::clock::now();

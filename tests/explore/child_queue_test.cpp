@@ -186,7 +186,7 @@ struct relaxed_take : as_it_is {
     static constexpr std::memory_order take = std::memory_order_relaxed;
 };
 
-TEST(ExploreChildQueue, UnbrokenCopyHolds) {
+TEST(ExploreChildQueue, CorrectCopyPasses) {
     EXPECT_TRUE(holds(pop_while_two_steal<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds({.early_reads = 1}, push_and_pop_while_one_steals<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds(steal_what_is_pushed_now<with<as_it_is>::changed_queue>));

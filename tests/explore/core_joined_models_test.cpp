@@ -313,7 +313,7 @@ TEST_F(ExploreCoreJoined, HandleOnLoopRacesWithAbortElsewhere) {
 
 class ExploreCoreJoinedStress : public ExploreCoreJoined {};
 
-TEST_F(ExploreCoreJoinedStress, RandomExecutionsHold) {
+TEST_F(ExploreCoreJoinedStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), [] {
         small_loop loop;
         eddy::waker kept;
@@ -498,7 +498,7 @@ void wakes_elsewhere() {
     waker_on_a_third_thread("", &spawn_changed<Choice>);
 }
 
-TEST_F(ExploreCoreJoined, UnbrokenCopyHolds) {
+TEST_F(ExploreCoreJoined, CorrectCopyPasses) {
     for (const char* const letters : {"", "p", "pq", "a", "h", "c"}) {
         EXPECT_TRUE(holds(bounds, uses<as_it_is>(letters))) << letters;
         EXPECT_TRUE(holds(bounds, uses<as_it_is>(letters, true))) << letters;

@@ -248,7 +248,7 @@ TEST(ExploreIdleWorkers, ResigningWatchdogRacesWithStartingWorker) {
     EXPECT_TRUE(fails(all, sentry_resigns_while_a_worker_begins<seq_cst, std::memory_order_acquire>, "a lost wake-up"));
 }
 
-TEST(ExploreIdleWorkersStress, RandomExecutionsHold) {
+TEST(ExploreIdleWorkersStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 1, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 2, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), task_that_needs_the_other_worker<idle_workers>));
@@ -333,7 +333,7 @@ struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
 
-TEST(ExploreIdleWorkers, UnbrokenCopyHolds) {
+TEST(ExploreIdleWorkers, CorrectCopyPasses) {
     EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
 }

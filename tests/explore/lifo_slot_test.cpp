@@ -158,7 +158,7 @@ TEST(ExploreLifoSlot, EachTaskIsRunOnceBesideTwoWatchdogWorkers) {
 
 class ExploreLifoSlotStress : public testing::Test {};
 
-TEST_F(ExploreLifoSlotStress, RandomExecutionsHold) {
+TEST_F(ExploreLifoSlotStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), wake_two_beside_two_watchdogs<real_worker>));
 }
 
@@ -225,7 +225,7 @@ struct relieves_by_store : as_it_is {
     static constexpr bool relieves_by_exchange = false;
 };
 
-TEST(ExploreLifoSlot, UnbrokenCopyHolds) { EXPECT_TRUE(holds(wake_two_beside_a_watchdog<changed_worker<as_it_is>>)); }
+TEST(ExploreLifoSlot, CorrectCopyPasses) { EXPECT_TRUE(holds(wake_two_beside_a_watchdog<changed_worker<as_it_is>>)); }
 
 TEST(ExploreLifoSlot, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<relaxed_put>>, "a data race"));

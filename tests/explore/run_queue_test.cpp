@@ -178,7 +178,7 @@ TEST(ExploreRunQueue, SpuriousFailuresChangeNothing) {
     EXPECT_TRUE(holds(chosen, [] { push_and_pop_while_one_steals<run_queue>(0); }));
 }
 
-TEST(ExploreRunQueueStress, RandomExecutionsHold) {
+TEST(ExploreRunQueueStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), [] { push_and_pop_while_one_steals<run_queue>(beginnings[2]); }));
     EXPECT_TRUE(holds(explore::by_chance(), [] { two_steal<run_queue>(beginnings[2]); }));
 }
@@ -319,7 +319,7 @@ auto reused_ring() {
     return [] { steal_into_a_ring_that_was_stolen_from<with<Choice>::template changed_queue>(0); };
 }
 
-TEST(ExploreRunQueue, UnbrokenCopyHolds) {
+TEST(ExploreRunQueue, CorrectCopyPasses) {
     EXPECT_TRUE(holds(full_ring<as_it_is>()));
     EXPECT_TRUE(holds(full_ring<as_it_is>(beginnings[2])));
     EXPECT_TRUE(holds(fresh_ring<as_it_is>()));

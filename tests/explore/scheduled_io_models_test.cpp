@@ -243,7 +243,7 @@ TEST(ExploreScheduledIo, LastReferenceFreesSource) {
     }));
 }
 
-TEST(ExploreScheduledIoStress, RandomExecutionsHold) {
+TEST(ExploreScheduledIoStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), edges_and_a_reader<scheduled_io>));
     EXPECT_TRUE(holds(explore::by_chance(), edges_of_both_directions<scheduled_io>));
 }
@@ -342,7 +342,7 @@ struct relaxed_look : as_it_is {
     static constexpr std::memory_order look = std::memory_order_relaxed;
 };
 
-TEST(ExploreScheduledIo, UnbrokenCopyHolds) {
+TEST(ExploreScheduledIo, CorrectCopyPasses) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_and_a_reader<changed_io<as_it_is>>));
     EXPECT_TRUE(holds(report_publishes<changed_io<as_it_is>>));
 }
