@@ -103,23 +103,24 @@ public:
     /// Constructs options for any number of instances, which clients of this computer may use.
     server_options() noexcept = default;
 
-    /// Fails if the pipe exists already, so that no other process can have created it. Off by default.
+    /// Sets whether create() fails if the pipe exists already, because another process may have created it. Off by
+    /// default.
     server_options& first_instance(bool on) noexcept {
         first_instance_ = on;
         return *this;
     }
-    /// The maximum number of instances that exist at the same time: 1 to 254. By default there is no maximum. All
+    /// Sets the maximum number of instances that exist at the same time: 1 to 254. By default there is no maximum. All
     /// instances of a pipe have the maximum of the first one.
     server_options& max_instances(unsigned count) noexcept {
         max_instances_ = count;
         return *this;
     }
-    /// Refuses clients on other computers. On by default.
+    /// Sets whether clients on other computers are refused. On by default.
     server_options& reject_remote_clients(bool on) noexcept {
         reject_remote_ = on;
         return *this;
     }
-    /// The size of the buffers of the system, in each direction. The default is 64 KiB.
+    /// Sets the size of the buffers of the system, in each direction. The default is 64 KiB.
     server_options& buffer_size(std::size_t bytes) noexcept {
         buffer_size_ = bytes;
         return *this;

@@ -164,11 +164,10 @@ public:
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
     ///     std::span<const net::outgoing_datagram> left(answers);
     ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
-    /// Errors: those of the first datagram. On Linux, the socket keeps an error of a later datagram, and a later call
-    /// returns it. On other systems that error is lost.
+    /// Errors: those of the first datagram. An error that follows a datagram stays in the socket, for the next call.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `all`.
-    /// Cost: on Linux, one system call for all datagrams; otherwise, one for each datagram.
+    /// Cost: on Linux, one system call for all datagrams; otherwise, about two for each datagram.
     [[nodiscard]] recv_many_future recv_many(std::span<incoming_datagram> all) noexcept;
     /// Receives without waiting.
     /// Errors: operation_would_block if there is no datagram.
