@@ -3,6 +3,8 @@
 
 // Includes the whole library, except eddy/test.hpp.
 
+#include <eddy/detail/export.hpp>  // refuses unsuitable compilers
+
 #include <eddy/drop.hpp>     // drop(std::move(x))
 #include <eddy/error.hpp>    // errc, misuse
 #include <eddy/future.hpp>   // the future protocol and combinators: join, select, try_, ...

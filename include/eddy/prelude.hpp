@@ -3,6 +3,8 @@
 
 // Includes the whole library and the headers of the standard library that most programs use with it.
 
+#include <eddy/detail/export.hpp>  // refuses unsuitable compilers
+
 #include <array>
 #include <chrono>
 #include <cstddef>

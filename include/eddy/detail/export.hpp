@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <version>
+
+// Refuses a compiler or options that cannot compile the headers, with one sentence before the other errors.
+#if __cplusplus < 202100L
+#error "eddy needs C++23: compile with -std=c++23, and with GCC 12 or Clang 17, or later"
+#elif !defined(__cpp_exceptions)
+#error "eddy needs exceptions: compile without -fno-exceptions"
+#elif !defined(__cpp_lib_expected)
+#error "eddy needs std::expected: GCC 12 or Clang 17, or later; Clang 17, 18: also -D__cpp_concepts=202002L"
+#endif
+
 // A shared build of eddy hides all symbols by default (src/CMakeLists.txt). EDDY_API exports the symbols that programs
 // link with: classes with compiled members, functions, and variables that the library and the program share.
 #define EDDY_API [[gnu::visibility("default")]]
