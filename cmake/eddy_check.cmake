@@ -3,9 +3,13 @@
 # (docs/compilers.md). It needs Python 3 and clang-query. OPTION is an option of eddy-check, for example
 # --discarded-results.
 #
-# In the source tree, the script is in tools/. In an installed package, eddyConfig.cmake sets eddy_check_folder.
+# In the source tree, the script is in tools/. In an installed package, eddyConfig.cmake sets eddy_check_folder, except
+# in a package of Conan, which has an eddyConfig.cmake of its own.
 if(NOT DEFINED eddy_check_folder)
   set(eddy_check_folder ${CMAKE_CURRENT_LIST_DIR}/../tools)
+  if(NOT EXISTS ${eddy_check_folder}/eddy-check)
+    set(eddy_check_folder ${CMAKE_CURRENT_LIST_DIR}/../../../bin)
+  endif()
 endif()
 get_filename_component(eddy_check_folder ${eddy_check_folder} ABSOLUTE)
 set_property(GLOBAL PROPERTY EDDY_CHECK_SCRIPT ${eddy_check_folder}/eddy-check)

@@ -26,3 +26,4 @@ cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE=build/conan_toolchain.cmake -DCMAKE_B
 cmake --build build
 # docs: end
 is_echoed build/my_server
+cmake --build build --target eddy_check_my_server

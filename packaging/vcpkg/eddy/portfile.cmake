@@ -5,7 +5,8 @@ get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
 vcpkg_check_features(OUT_FEATURE_OPTIONS features
   FEATURES tls EDDY_BUILD_TLS
            ws EDDY_BUILD_WS
-  INVERTED_FEATURES io-uring CMAKE_DISABLE_FIND_PACKAGE_liburing)
+  INVERTED_FEATURES io-uring CMAKE_DISABLE_FIND_PACKAGE_liburing
+                    ws CMAKE_DISABLE_FIND_PACKAGE_ZLIB) # one of the system must not be used
 
 vcpkg_cmake_configure(
   SOURCE_PATH "${SOURCE_PATH}"
@@ -21,5 +22,6 @@ vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/eddy)
 vcpkg_fixup_pkgconfig()
 vcpkg_copy_tools(TOOL_NAMES eddy-check AUTO_CLEAN)
+vcpkg_replace_string("${CURRENT_PACKAGES_DIR}/share/eddy/eddyConfig.cmake" [[${PACKAGE_PREFIX_DIR}/bin]] [[${PACKAGE_PREFIX_DIR}/tools/eddy]])
 file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share")
 vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE")
