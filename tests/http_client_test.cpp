@@ -43,6 +43,15 @@ namespace http = eddy::http;
 namespace io = eddy::io;
 namespace net = eddy::net;
 
+// The client asks for gzip if the library was built with zlib.
+#ifdef EDDY_TEST_ZLIB
+const std::string accept_gzip = "Accept-Encoding=gzip;";
+const std::string accept_name = " Accept-Encoding";
+#else
+const std::string accept_gzip;
+const std::string accept_name;
+#endif
+
 /// A site with the responses that a client must handle.
 struct site {
     http::router app;
@@ -159,7 +168,7 @@ TEST(HttpClient, SendsHeadersOfRequest) {
         asked.headers.add("Content-Length", "7");  // ignored: the body decides
         const http::client web;
         EXPECT_EQ(co_await text_of(web.send(url + "/headers", std::move(asked))),
-                  "200 Host=" + url.substr(7) + ";X=y;User-Agent=eddy;Accept-Encoding=gzip;");
+                  "200 Host=" + url.substr(7) + ";X=y;User-Agent=eddy;" + accept_gzip);
     });
 }
 
@@ -289,7 +298,7 @@ TEST(HttpClient, RedirectToOtherOriginRemovesCredentials) {
         const http::client web;
         const auto seen = co_await text_of(web.send(first + "/", std::move(asked)));
         server.abort();
-        EXPECT_EQ(seen, "200 Host=" + url.substr(7) + ";User-Agent=eddy;Accept-Encoding=gzip;");
+        EXPECT_EQ(seen, "200 Host=" + url.substr(7) + ";User-Agent=eddy;" + accept_gzip);
     });
 }
 
@@ -312,7 +321,7 @@ TEST(HttpClient, RedirectKeepsFieldsThatDoNotDescribeTheBody) {
             asked.body = "hi";
             if (is_streamed) asked.body = http::body::from_reader(io::cursor<std::string>("hi"));
             EXPECT_EQ(co_await text_of(web.send(url + "/from", std::move(asked))),
-                      "200 GET Host X User-Agent Accept-Encoding");
+                      "200 GET Host X User-Agent" + accept_name);
         }
     });
 }
