@@ -76,7 +76,9 @@ def main():
     seen = {"eddy/prelude.hpp"}
     header = [title, "#pragma once", *expanded(top / "include" / "eddy" / "prelude.hpp", seen)]
     with_ring, without = sources(True), sources(False)
-    source = [title, '#include "eddy.hpp"']
+    # See eddy_unity_build() in CMakeLists.txt.
+    warnings = [f'#pragma GCC diagnostic ignored "-W{name}"' for name in ("shadow", "subobject-linkage", "dangling-pointer")]
+    source = [title, '#include "eddy.hpp"', "#if !defined(__clang__)", *warnings, "#endif"]
     for name in without:
         if name in with_ring:
             source += expanded(top / "src" / name, seen)

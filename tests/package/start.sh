@@ -64,8 +64,8 @@ sed -i 's|<eddy/prelude.hpp>|"eddy.hpp"|' main.cpp
 g++ -std=c++23 -o my_server main.cpp eddy.o
 # docs: end
 is_echoed ./my_server
-# With io_uring.
-[[ -n $prefix ]] || { g++ -std=c++23 -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring && EDDY_DRIVER=auto is_echoed ./ring_server; }
+# With io_uring, and without warnings.
+[[ -n $prefix ]] || { g++ -std=c++23 -O2 -Wall -Wextra -Werror -DEDDY_WITH_LIBURING -o ring_server main.cpp eddy.cpp -luring && EDDY_DRIVER=auto is_echoed ./ring_server; }
 
 # The sources come from a folder, not from EDDY_REPOSITORY.
 project fetch_content
