@@ -147,6 +147,7 @@ check_lists() {
         forgotten=1
     fi
     python3 tools/abi_namespace.py || forgotten=1
+    python3 tools/check_version.py || forgotten=1
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 bench/plot.py --check || forgotten=1
@@ -236,7 +237,10 @@ check_gcc() {
 }
 
 # Only with --all. The library without threads, and the tests that need none.
-check_no_threads() { build_and_test no_threads; }
+check_no_threads() {
+    build_and_test no_threads
+    grep -q -- -DEDDY_NO_THREADS build/no_threads/eddy.pc || die "eddy.pc of a build without threads does not define EDDY_NO_THREADS"
+}
 
 # Only with --all. All tests with Clang -O0, each file compiled separately, and Clang's messages for code that must not
 # compile.
@@ -287,6 +291,9 @@ check_package() {
     "$out/find_package/http"
     "$out/find_package/ws"
     "$out/find_package/sanitized"
+    tests/package/refused.sh "$top" "$out/refused" "$out/prefix"
+    # What replaces optional parts of eddy::http.
+    sed 's|^|#include "|; s|$|"|' <<<"$(ls src/http/*_off.cpp)" | g++ -std=c++23 -fsyntax-only -Wall -Wextra -Werror -Iinclude -Isrc -I. -x c++ -
     # The library without optimization, which takes a third less time to compile; the user's program with.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
@@ -310,6 +317,11 @@ check_package() {
     local said
     ! said=$(EDDY_DRIVER=io_uring "$out/no_liburing/outside" 2>&1) || die "a build without liburing has io_uring"
     [[ $said == *'built without liburing'* ]] || die "unexpected message of a build without liburing: $said"
+    # Without any optional library, too.
+    cmake --preset dev -B build/bare -D EDDY_BUILD_EXAMPLES=OFF \
+        -DCMAKE_DISABLE_FIND_PACKAGE_{liburing,OpenSSL,nghttp2,ZLIB}=ON >/dev/null
+    cmake --build build/bare -j "$jobs" --target http_tests http_parts_tests
+    run_tests bare -R http --driver epoll
 }
 
 # A shared library exports what programs link to, and nothing that is private to src/. Every example links to it.
@@ -333,6 +345,15 @@ check_exports() {
     [[ $(find "$out/core" -type f -printf '%f\n') == libeddy.so.* ]] || die "the component eddy_core is not the shared library alone"
     outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON \
         -D CMAKE_DISABLE_FIND_PACKAGE_Python3=ON
+    "$top/build/package/find_shared_package/http" # which finds libeddy_tls.so
+    "$top/build/package/find_shared_package/ws"
+    # The inline functions of all public headers link.
+    name=$top/build/package/inline_functions
+    find include -name '*.hpp' ! -name asio.hpp ! -name named_pipe.hpp | sed 's|^include/\(.*\)|#include <\1>|' >"$name.cpp"
+    g++ -std=c++23 -fkeep-inline-functions -Iinclude -c "$name.cpp" -o "$name.o"
+    missing=$(comm -23 <(nm -C --undefined-only "$name.o" | sed 's/^ *U //' | grep '^eddy::' | sort -u) \
+        <(nm -DC --defined-only "$out"/src/libeddy*.so | cut -d' ' -f3- | sort -u))
+    [[ -z $missing ]] || die "a shared build does not export what inline functions call: $missing"
     said=$(cmake --build "$top/build/package/find_shared_package" --target eddy_check_outside || true)
     [[ $said == *'eddy_check needs Python 3'* ]] || die "eddy_check does not say that Python is missing: $said"
 }

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Wrong uses of an installed eddy, each of which must be refused with a sentence that says what to do: refused.sh SOURCES
+# FOLDER PREFIX, where eddy is installed in PREFIX and FOLDER is made anew.
+set -euo pipefail
+sources=$1 folder=$2 prefix=$3
+rm -rf "$folder"
+mkdir -p "$folder"
+
+is_refused() { # is_refused WORDS COMMAND...: the command must fail, and its output must contain the words
+    local said
+    if said=$("${@:2}" 2>&1); then
+        echo "accepted, although it is wrong ($1): ${*:2}" >&2 && return 1
+    fi
+    said=$(tr -s '[:space:]' ' ' <<<"$said") # CMake breaks lines
+    [[ $said == *"$1"* ]] || { echo "expected '$1' from ${*:2}, which says: ${said:0:2000}" >&2 && return 1; }
+}
+
+configure() { # configure [CMAKE...]
+    cmake -S "$sources/tests/package/refused" -B "$folder/cmake" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_PREFIX_PATH="$prefix" \
+        -U SOURCES -U COMPONENTS -U 'CMAKE_DISABLE_*' "$@"
+}
+
+configure -D COMPONENTS='proto;tls;http;ws' >/dev/null
+is_refused 'eddy has no component htp; the components are proto, tls, http and ws' configure -D COMPONENTS='tls;htp'
+is_refused 'eddy::tls needs OpenSSL 3 (Debian: libssl-dev), which CMake does not find' \
+    configure -D COMPONENTS=tls -D CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
+is_refused 'eddy::ws needs nghttp2 1.50 (Debian: libnghttp2-dev), zlib (Debian: zlib1g-dev), which' \
+    configure -D COMPONENTS=ws -D CMAKE_DISABLE_FIND_PACKAGE_nghttp2=ON -D CMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON
+# Two eddys in one project.
+is_refused 'This project has eddy already' configure -D SOURCES=AFTER
+is_refused 'this project builds eddy from its sources, without eddy::http' configure -D SOURCES=BEFORE -D COMPONENTS=http
+configure -D SOURCES=BEFORE >/dev/null
+
+# Compilers and options.
+compile() { # compile OPTION...
+    g++ "$@" -fsyntax-only -fmax-errors=1 -I"$prefix/include" "$sources/tests/package/main.cpp"
+}
+is_refused 'eddy needs C++23: compile with -std=c++23' compile -std=c++20
+is_refused 'eddy needs exceptions: compile without -fno-exceptions' compile -std=c++23 -fno-exceptions
