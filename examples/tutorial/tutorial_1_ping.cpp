@@ -2,6 +2,7 @@
 // Tutorial, chapter 1: a server that answers PING, one client at a time.
 //     $ ./tutorial_1_ping 127.0.0.1:6379         and, in another terminal,
 //     $ nc 127.0.0.1 6379                        then type PING
+// docs: names
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
@@ -12,6 +13,7 @@ namespace {
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+// docs: end
 
 // docs: talk
 task<result<void>> talk(eddy::net::tcp_stream client) {

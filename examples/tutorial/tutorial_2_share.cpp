@@ -39,6 +39,7 @@ private:
 };
 // docs: end
 
+// docs: answer
 std::string answer(store& data, const std::string& line) {
     std::istringstream words(line);
     std::string command, key, value;
@@ -51,6 +52,7 @@ std::string answer(store& data, const std::string& line) {
     }
     return "-ERR unknown command";
 }
+// docs: end
 
 // docs: talk
 task<void> talk(eddy::net::tcp_stream client, std::shared_ptr<store> data) {
