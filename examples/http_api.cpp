@@ -76,9 +76,11 @@ task<result<void>> talk(notes& all, net::tcp_stream client, net::serve_connectio
     {
         reader from(std::ref(client));
         for (;;) {
-            auto idle = connection.idle();
+            // docs: idle
+            auto idle = connection.idle();  // from here on, serve() may close the connection
             co_await try_(io::fill_buf(from));
             idle.end();
+            // docs: end
             const head asked = co_await try_(time::try_timeout(5s, read_head(from)));
             if (asked.empty()) co_return eddy::ok();
             std::string body;
