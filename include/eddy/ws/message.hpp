@@ -10,8 +10,8 @@
 namespace eddy::inline v0_1::ws {
 
 /// A message: text in UTF-8, or binary data.
-///     co_await try_(socket.send("hello"));       // text
-///     co_await try_(socket.send(eddy::bytes(data)));  // binary
+///     co_await try_(socket.send("hello"));                       // text
+///     co_await try_(socket.send(eddy::bytes(std::move(data))));  // binary
 /// Thread safety: one thread at a time. Copies share the memory and may be on different threads.
 /// Cost: copying is one atomic increment.
 class message {
