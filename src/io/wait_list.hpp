@@ -88,10 +88,11 @@ private:
     }
     static constexpr std::uint8_t bit(task waiter) noexcept { return static_cast<std::uint8_t>(1u << index(waiter)); }
 
+    // In an order without padding.
     spin_lock lock_;
-    std::array<waker, 2> tasks_;
     std::array<std::uint8_t, 2> waits_{};
     ref_count<> references_;
+    std::array<waker, 2> tasks_;
 };
 
 /// A context whose waker wakes all tasks that wait for one direction of the connection below.

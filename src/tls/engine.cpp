@@ -86,23 +86,28 @@ struct tls_engine::state {
         waiters->clear();
     }
 
-    // `ssl` refers to these members, so it is destroyed before them.
-    std::shared_ptr<tls_client_context> client;
+    struct client_side {
+        std::shared_ptr<tls_client_context> context;
+        std::string host;
+    };
+
+    // `ssl` refers to what these members own, so it is destroyed before them. One of them is null.
+    std::unique_ptr<client_side> client;
     std::shared_ptr<const tls_server_identities> server;
-    std::string host;
 
     ssl_owner ssl;
     const ref_ptr<io_wait_list> waiters;
     std::error_code failure;  // returned by each later call
     bool is_closed = false;   // close_notify is in the output
     bool has_ended = false;   // the connection below has ended
+    bool is_kept = false;     // the input is in `rest`
 
     // ---- Encrypted bytes ----
-    std::span<const std::byte> input;  // received and not decrypted: in `rest`, or in a chunk during a call
-    std::vector<std::byte> rest;       // keeps the input between two calls
-    std::vector<std::byte> output;     // encrypted and not sent
-    std::size_t sent = 0;              // of `output`
-    std::error_code send_failure;      // of the connection: no more output is sent
+    std::span<const std::byte> input;   // received and not decrypted: in `rest`, or in a chunk during a call
+    std::unique_ptr<std::byte[]> rest;  // keeps the input between two calls
+    std::vector<std::byte> output;      // encrypted and not sent
+    std::size_t sent = 0;               // of `output`
+    std::error_code send_failure;       // of the connection: no more output is sent
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
@@ -282,22 +287,26 @@ poll_result<result<void>> tls_engine::state::receive(tls_transport& below, conte
     if (**count > into.size()) return result<void>(std::unexpect, failure = make_error_code(errc::count_too_large));
     has_ended = **count == 0;
     input = into.first(**count);
+    is_kept = false;
     return ok();
 }
 
 /// Moves the input from a chunk to `rest`, at the end of a call.
 void tls_engine::state::keep_input() noexcept {
     if (input.empty()) {
-        rest = {};
+        rest.reset();
         input = {};
-    } else if (input.data() < rest.data() || input.data() >= rest.data() + rest.size()) {
-        try {
-            rest.assign(input.begin(), input.end());
-            input = rest;
-        } catch (const std::bad_alloc&) {
+    } else if (!is_kept) {
+        // SAFETY: nothing is read from it before it is written.
+        rest.reset(new (std::nothrow) std::byte[input.size()]);
+        if (!rest) {
             input = {};
             failure = std::make_error_code(std::errc::not_enough_memory);
+            return;
         }
+        std::ranges::copy(input, rest.get());
+        input = {rest.get(), input.size()};
+        is_kept = true;
     }
 }
 
@@ -369,7 +378,7 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
 void tls_engine::state::keep_renewed_session() {
     if (SSL_version(ssl.get()) >= TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 0) return;
     if (SSL_SESSION_is_resumable(SSL_get0_session(ssl.get())) == 0) return;
-    client->keep_session(host, ssl_session_owner(SSL_get1_session(ssl.get())));
+    client->context->keep_session(client->host, ssl_session_owner(SSL_get1_session(ssl.get())));
 }
 
 // ---- tls_engine ----
@@ -381,12 +390,11 @@ tls_engine::~tls_engine() = default;
 
 result<tls_engine> tls_engine::connect(const tls::client_config& config, const std::string& host) {
     clear_openssl_errors();
-    const auto client = tls_access::shared(config);
+    const auto& client = tls_access::shared(config);
     ssl_owner ssl(SSL_new(&client->context()));
     if (!ssl) return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
     auto made = std::make_unique<state>(std::move(ssl));
-    made->client = client;
-    made->host = host;
+    made->client = std::make_unique<state::client_side>(client, host);
     SSL& connection = *made->ssl;
     if (auto attached = made->attach(); !attached) return std::unexpected(attached.error());
 
@@ -408,7 +416,7 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
         if (SSL_set_alpn_protos(&connection, protocols, static_cast<unsigned>(alpn->size())) != 0)
             return std::unexpected(take_openssl_error(std::errc::not_enough_memory));
     }
-    set_host(connection, &made->host);
+    set_host(connection, &made->client->host);
     if (const auto session = client->take_session(host)) SSL_set_session(&connection, session.get());
     SSL_set_connect_state(&connection);
     return tls_engine(std::move(made));
