@@ -90,7 +90,7 @@ void http_client::set_failure(const std::string& origin, http::client_error why)
     last.emplace(last ? last->number + 1 : 1, std::move(why));
 }
 
-bool http_client::origin::is_needed() const noexcept {
+bool http_client::origin_state::is_needed() const noexcept {
     return !idle.empty() || shared || (connecting && connecting.use_count() > 1);
 }
 

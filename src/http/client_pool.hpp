@@ -73,14 +73,14 @@ private:
         time::time_point since;
     };
     using idle_list = std::vector<idle>;
-    struct origin {
+    struct origin_state {
         idle_list idle;  // sorted by `since`
         bool is_http1 = false;
         std::shared_ptr<http2_handle> shared;
         std::shared_ptr<sync::semaphore> connecting;
         std::optional<failed_attempt> failure;
 
-        origin() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        origin_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
         [[nodiscard]] bool is_needed() const noexcept;
     };
     /// Connections that the caller closes without the lock.
@@ -96,7 +96,7 @@ private:
 
     const http::client_options options_;
     mutex lock_;  // guards all_
-    std::unordered_map<std::string, origin> all_;
+    std::unordered_map<std::string, origin_state> all_;
 };
 
 }  // namespace eddy::detail
