@@ -23,7 +23,7 @@ void drop(T&& object) noexcept(std::is_nothrow_move_constructible_v<std::remove_
         constexpr bool moves = std::is_move_constructible_v<T>;
         static_assert(moves, "eddy: drop moves its object, and this type cannot be moved: use a scope, { ... }");
         if constexpr (moves) [[maybe_unused]]
-            const T gone(std::move(object));
+            const T gone(std::forward<T>(object));
     }
 }
 

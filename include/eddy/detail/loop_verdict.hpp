@@ -151,9 +151,9 @@ private:
     template <class T>
     static poll_result<output_type> settle_value(T&& found) {
         if constexpr (can_fail) {
-            return ends(std::in_place, std::in_place, std::move(found));
+            return ends(std::in_place, std::in_place, std::forward<T>(found));
         } else {
-            return ends(std::in_place, std::move(found));
+            return ends(std::in_place, std::forward<T>(found));
         }
     }
 };

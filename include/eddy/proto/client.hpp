@@ -257,7 +257,8 @@ public:
         }();
         shared_ = std::make_shared<shared>(state, std::move(ends.sender));
         using driver = client_driver<std::remove_cvref_t<F>, call_type, calls>;
-        spawn_background(driver(std::move(io), std::move(ends.receiver), std::move(state), std::move(sent)), where)
+        spawn_background(driver(std::forward<F>(io), std::move(ends.receiver), std::move(state), std::move(sent)),
+                         where)
             .detach();
     }
 

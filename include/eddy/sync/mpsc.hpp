@@ -306,12 +306,12 @@ public:
         return closed_future(at("closed()", where)->closing());
     }
     /// Returns true if the receiver is closed or gone, or this sender was moved from.
-    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
+    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_->is_closed(); }
 
     /// Returns how many values can be sent now without waiting.
-    [[nodiscard]] std::size_t capacity() const noexcept { return share_.get() ? share_.get()->available() : 0; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return share_.get() ? share_->available() : 0; }
     /// Returns the capacity of the channel.
-    [[nodiscard]] std::size_t max_capacity() const noexcept { return share_.get() ? share_.get()->capacity() : 0; }
+    [[nodiscard]] std::size_t max_capacity() const noexcept { return share_.get() ? share_->capacity() : 0; }
 
     /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return share_.get() == other.share_.get(); }
@@ -319,8 +319,8 @@ public:
     /// Returns a weak sender, which does not keep the channel open.
     [[nodiscard]] weak_sender downgrade() const noexcept { return weak_sender(share_.get()); }
     /// Returns the number of senders, or of weak senders. 0 if this sender was moved from.
-    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
-    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_->weak() : 0; }
 
 private:
     friend mpsc;
@@ -356,8 +356,8 @@ public:
         return sender(share(channel));
     }
     /// Returns the number of senders, or of weak senders.
-    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
-    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_->weak() : 0; }
 
 private:
     friend mpsc;
@@ -388,15 +388,15 @@ public:
         if (sender_.share_.get() == nullptr) eddy::detail::throw_used_permit(where);
         sender back = std::move(sender_);
         claim mine;
-        back.share_.get()->use_permit(mine);
-        back.share_.get()->put(mine, std::move(value));
+        back.share_->use_permit(mine);
+        back.share_->put(mine, std::move(value));
         return back;
     }
     /// Returns the capacity to the channel, and the sender to the caller.
     /// Errors: throws `misuse` if the permit was already used, released or moved from.
     sender release(std::source_location where = std::source_location::current()) {
         if (sender_.share_.get() == nullptr) eddy::detail::throw_used_permit(where);
-        sender_.share_.get()->give_back(1);
+        sender_.share_->give_back(1);
         return std::move(sender_);
     }
 
@@ -597,7 +597,7 @@ public:
         return closed_future(at("closed()", where)->closing());
     }
     /// Returns true if the receiver is closed or gone, or this sender was moved from or closed.
-    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
+    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_->is_closed(); }
     /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const unbounded_sender& other) const noexcept {
         return share_.get() == other.share_.get();
@@ -606,8 +606,8 @@ public:
     /// Returns a weak sender, which does not keep the channel open.
     [[nodiscard]] weak_unbounded_sender downgrade() const noexcept { return weak_unbounded_sender(share_.get()); }
     /// Returns the number of senders, or of weak senders. 0 if this sender was moved from or closed.
-    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
-    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_->weak() : 0; }
 
     // ---- As a sink ----
 
@@ -618,7 +618,7 @@ public:
         return std::expected<void, error_type>();
     }
     std::expected<void, error_type> start_send(T&& value) {
-        if (share_.get() == nullptr || share_.get()->put(std::move(value)))
+        if (share_.get() == nullptr || share_->put(std::move(value)))
             return std::expected<void, error_type>(std::unexpect);
         return {};
     }
@@ -655,8 +655,8 @@ public:
         return unbounded_sender(unbounded_share(channel));
     }
     /// Returns the number of senders, or of weak senders.
-    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
-    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_->weak() : 0; }
 
 private:
     friend mpsc;
