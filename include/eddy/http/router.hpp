@@ -72,6 +72,7 @@ public:
                 std::source_location where = std::source_location::current());
 
     /// Answers a request.
+    /// Errors: those of the selected service.
     /// Cancel safety: that of the selected service.
     [[nodiscard]] task<result<response>> operator()(request asked) const;
 

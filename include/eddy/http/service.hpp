@@ -140,6 +140,7 @@ public:
     service(F&& function) : callable_(make(std::forward<F>(function))) {}
 
     /// Answers a request.
+    /// Errors: those of the callable.
     /// Cancel safety: that of the callable.
     [[nodiscard]] task<result<response>> operator()(request asked) const { return start(std::move(asked)).as_task(); }
     /// For use by the library: same as operator(), but returns a future that needs no coroutine for a conversion.

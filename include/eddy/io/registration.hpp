@@ -149,6 +149,7 @@ public:
     }
 
     /// Removes the source from the reactor. Does not wake tasks that still wait. A second call does nothing.
+    /// Errors: bad_file_descriptor if the descriptor was closed before. The registration is released nevertheless.
     result<void> deregister() noexcept;
 
 private:

@@ -81,6 +81,7 @@ public:
     /// Errors: those of getsockname(2).
     [[nodiscard]] result<socket_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
+    /// Errors: those of getsockopt(2).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
     /// Errors: those of getsockopt(2) and setsockopt(2).

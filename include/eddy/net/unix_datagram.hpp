@@ -53,8 +53,10 @@ class EDDY_API unix_datagram : public datagram_socket<unix_addr>,
                                public detail::any_call<unix_datagram> {
 public:
     /// Makes an unnamed socket. It can send. It receives nothing before it is connected or bound.
+    /// Errors: those of socket(2).
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;
     /// Makes two unnamed sockets that are connected to each other.
+    /// Errors: those of socketpair(2).
     [[nodiscard]] static result<unix_datagram_pair> pair() noexcept;
 
     /// Takes ownership of a socket, also on error.
@@ -95,6 +97,7 @@ public:
     /// Errors: those of shutdown(2).
     result<void> shutdown(shutdown_side which) const;
     /// Returns the address that the socket is bound to.
+    /// Errors: those of getsockname(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the address of the connected peer.
     /// Errors: not_connected.

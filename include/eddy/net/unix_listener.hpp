@@ -66,8 +66,10 @@ public:
     poll_result<result<unix_accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
 
     /// Returns the address that the socket is bound to.
+    /// Errors: those of getsockname(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
+    /// Errors: those of getsockopt(2).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const;
 
 private:

@@ -47,6 +47,7 @@ public:
         std::string_view path, std::source_location where = std::source_location::current());
 
     /// Makes two unnamed streams that are connected to each other.
+    /// Errors: those of socketpair(2).
     [[nodiscard]] static result<unix_stream_pair> pair() noexcept;
 
     /// Takes ownership of a connected socket, also on error.
@@ -55,9 +56,11 @@ public:
     [[nodiscard]] static result<unix_stream> from_native(int fd) noexcept;
 
     /// Returns the local address, or the address of the peer.
+    /// Errors: those of getsockname(2) and getpeername(2).
     [[nodiscard]] result<unix_addr> local_addr() const;
     [[nodiscard]] result<unix_addr> peer_addr() const;
     /// Returns the credentials of the peer (SO_PEERCRED; getpeereid(3) except on Linux).
+    /// Errors: those of getsockopt(2) or getpeereid(3).
     [[nodiscard]] result<peer_credentials> peer_cred() const;
 
 private:

@@ -265,6 +265,7 @@ public:
     boxed_service(S inner) : inner_(std::make_shared<const model<S>>(std::move(inner))) {}
 
     /// Calls the service.
+    /// Errors: those of the service.
     /// Cancel safety: that of the service.
     task<result<Response>> operator()(Request request) const {
         return inner_->call(std::move(request), when_full::wait);
