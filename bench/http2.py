@@ -2,7 +2,8 @@
 """HTTP/2 in the group `http`: eddy's server against nghttpd, which uses the same protocol library.
 
 h2load makes 10 connections with 100 requests in flight on each. The servers take turns in short slices, as in
-net_timing.py. An idle connection has answered one request.
+net_timing.py. An idle connection has answered one request. The same is measured for sessions of nghttp2 without a
+server.
 """
 
 import shutil
@@ -143,9 +144,19 @@ def measure_idle(net_run: NetRun) -> None:
         server.settle()
         each = (resident_bytes(server.pid) - before) / (MANY - FEW)
     table = Table(f"http {H2_IDLE}: {MANY:,} connections with one answered request each", ["server", "bytes/connection"],
-                  [[EDDY, number(each)]])
+                  [[EDDY, number(each)], ["nghttp2's sessions alone", number(sessions_alone(net_run))]])
     net_run.outcome.tables.append(table)
     net_run.outcome.targets.append(Target(f"{EDDY}, {H2_IDLE}: bytes per connection", each, IDLE_BYTES))
+
+
+def sessions_alone(net_run: NetRun) -> float:
+    """Returns the bytes that nghttp2 needs per session: no connection of a server that uses it can need less."""
+    program = net_run.options.build / "bench" / "bench_http2_sessions"
+    with start([program, FEW, MANY], net_run.processors.server, stdout=-1) as process:
+        output, _ = process.communicate(timeout=60)
+    if process.returncode != 0:
+        raise BenchError(f"{program.name}: status {process.returncode}")
+    return float(output)
 
 
 def idle_client(port: int) -> socket:
