@@ -41,7 +41,7 @@ constexpr std::string_view body("Hello, World!");
 }
 
 ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* into, std::size_t, std::uint32_t* flags,
-                        nghttp2_data_source*, void*) {
+                  nghttp2_data_source*, void*) {
     std::ranges::copy(body, into);
     *flags = NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(body.size());
