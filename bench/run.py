@@ -57,6 +57,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--accept", action="store_true", help="counts: make the new counts the baseline")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
+    parser.add_argument("--check-options", action="store_true", help=argparse.SUPPRESS)  # for ./dev: runs nothing
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in GROUPS]:
         parser.error(f"there is no group {unknown[0]}; the groups are {', '.join(GROUPS)}")
@@ -104,7 +105,8 @@ def main() -> int:
     # SIGTERM is handled like Ctrl-C, so that the servers are stopped as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return measure(parse_options())
+        options = parse_options()
+        return 0 if options.check_options else measure(options)
     except KeyboardInterrupt:
         print("bench: interrupted; all figures are discarded", file=sys.stderr)
         return 130

@@ -3,6 +3,7 @@
 
 coverage() {
     need "${check_packages[@]}"
+    check_test_options coverage "$@"
     build coverage
     rm -rf build/coverage/profiles
     # %8m: up to 8 files per program, in which its processes merge their counts. %c: the counters are in the mapped file, so
