@@ -241,6 +241,17 @@ TEST(HttpBody, InMemoryIsReadInParts) {
     EXPECT_EQ(loop.run(body.read_text()).value(), "");
 }
 
+TEST(HttpBody, CopiesNamedString) {
+    eddy::core loop;
+    const std::string text = "hello";
+    http::body body = text;
+    EXPECT_EQ(loop.run(body.read_text()).value(), "hello");
+    std::string other = "again";
+    body = other;
+    EXPECT_EQ(loop.run(body.read_text()).value(), "again");
+    EXPECT_EQ(other, "again");
+}
+
 TEST(HttpBody, ReaderWithoutSizeIsReadToItsEnd) {
     eddy::core loop;
     auto body = http::body::from_reader(reader_of(std::string(40'000, 'x')));

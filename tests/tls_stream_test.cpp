@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "support/certificates.hpp"
 #include "support/temp_dir.hpp"
@@ -61,7 +62,7 @@ task<result<void>> send(S& to, std::string text) {
 template <class S>
 task<result<std::string>> receive(S& from, std::size_t size) {
     std::string text(size, ' ');
-    co_await try_(from.read_exact(std::as_writable_bytes(std::span(text))));
+    co_await try_(from.read_exact(text));
     co_return std::move(text);
 }
 
@@ -196,7 +197,7 @@ TEST_F(Tls, DroppedReadsLoseNoBytes) {
         std::string got;
         std::array<char, 1000> part{};
         while (got.size() < size) {
-            auto either = eddy::select_biased(from.read(std::as_writable_bytes(std::span(part))), eddy::ready());
+            auto either = eddy::select_biased(from.read(part), eddy::ready());
             auto first = co_await either;
             if (first.index() == 0) {
                 const auto count = co_await try_(std::get<0>(std::move(first)));
@@ -210,6 +211,37 @@ TEST_F(Tls, DroppedReadsLoseNoBytes) {
     auto [sent, received] = loop.run(eddy::join(send(*pair.client, text), read(*pair.server, text.size())));
     EXPECT_TRUE(sent.has_value());
     EXPECT_TRUE(received.value() == text);
+}
+
+TEST_F(Tls, ReadsAndWritesTakeTextAndBytesInAnyContainer) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    ASSERT_TRUE(pair.client && pair.server);
+    loop.run([&]() -> task<void> {
+        auto& from = *pair.client;
+        auto& to = *pair.server;
+        const std::vector<unsigned char> numbers{'1', '2', '3'};
+        auto sent = co_await from.write_all(numbers);
+        EXPECT_TRUE(sent.has_value());
+        std::string three(3, ' ');
+        auto filled = co_await to.read_exact(three);
+        EXPECT_TRUE(filled.has_value());
+        EXPECT_EQ(three, "123");
+        const auto written = co_await from.write("ab");
+        EXPECT_EQ(written.value(), 2U);
+        std::array<char, 8> some{};
+        const auto count = co_await to.read(some);
+        EXPECT_EQ(count.value(), 2U);
+        std::string empty;
+        EXPECT_THROW(static_cast<void>(to.read(empty)), eddy::misuse);
+    });
+}
+
+TEST_F(Tls, WriteAllOwnsTemporaryText) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    ASSERT_TRUE(pair.client && pair.server);
+    auto writing = pair.client->write_all(std::string("a text that is too long for the string itself"));
+    EXPECT_TRUE(loop.run(std::move(writing)).has_value());
+    EXPECT_EQ(loop.run(receive(*pair.server, 6)).value(), "a text");
 }
 
 // ---- The end ----

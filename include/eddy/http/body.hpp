@@ -74,6 +74,7 @@ public:
     /// Makes a body in memory. Takes over the memory of `bytes` and of long strings, and copies other text.
     body(eddy::bytes content) noexcept : content_(std::move(content)), size_(content_.size()) {}
     body(std::string&& content) : body(bytes_of(std::move(content))) {}
+    body(const std::string& content) : body(std::string_view(content)) {}
     body(std::string_view content) : body(eddy::bytes::copy_of(content)) {}
     body(const char* content) : body(std::string_view(content)) {}
     /// Moving leaves `other` empty.

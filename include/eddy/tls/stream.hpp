@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
+#include <eddy/io/buffer.hpp>
 #include <eddy/io/read.hpp>
 #include <eddy/io/read_exact.hpp>
 #include <eddy/io/write.hpp>
@@ -49,23 +51,55 @@ public:
     stream(S&& below, detail::tls_engine&& engine) noexcept : below_(std::move(below)), engine_(std::move(engine)) {}
 
     /// Reads at least one byte into `into` and returns the count. Returns 0 only if the peer has sent close_notify, or
-    /// if `into` is empty.
+    /// if `into` is empty. `into` is a string, or a container or span of char, unsigned char or std::byte; see
+    /// io::mutable_buffer.
+    /// Errors: throws `misuse` for an empty std::string or std::vector, which has no room: resize() it first.
     /// Cancel safety: safe.
-    [[nodiscard]] auto read(std::span<std::byte> into) { return io::read(*this, into); }
-    /// Fills `into`.
+    [[nodiscard]] auto read(io::mutable_buffer into) { return io::read(*this, into); }
+    template <detail::growing_bytes C>
+    [[nodiscard]] auto read(C& into, std::source_location where = std::source_location::current()) {
+        return io::read(*this, into, where);
+    }
+    /// Fills all of `into`, which may be of any type that read() accepts.
     /// Errors: errc::unexpected_eof if the stream ends first.
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
-    [[nodiscard]] auto read_exact(std::span<std::byte> into) { return io::read_exact(*this, into); }
+    [[nodiscard]] auto read_exact(io::mutable_buffer into) { return io::read_exact(*this, into); }
     /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent immediately, as far as
-    /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush.
+    /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush. `from` is text, or
+    /// a container or span of char, unsigned char or std::byte; see io::const_buffer.
     /// Cancel safety: safe.
-    [[nodiscard]] auto write(std::span<const std::byte> from) { return io::write(*this, from); }
-    /// Encrypts all of `from`; see write().
+    [[nodiscard]] auto write(io::const_buffer from) { return io::write(*this, from); }
+    /// Encrypts all of `from`, which is what write() accepts.
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
-    [[nodiscard]] auto write_all(std::span<const std::byte> from) { return io::write_all(*this, from); }
-    /// Same as above, for text.
-    /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
-    [[nodiscard]] auto write_all(std::string_view from) { return io::write_all(*this, from); }
+    /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. Everything else
+    /// is borrowed.
+    [[nodiscard]] auto write_all(io::const_buffer from) { return io::write_all(*this, from); }
+    template <detail::owned_bytes T>
+    [[nodiscard]] auto write_all(T&& from) {
+        return io::write_all(*this, std::forward<T>(from));
+    }
+    // A temporary string: reports the misuse with one static_assert.
+    template <detail::owned_bytes T>
+    auto write(T&&) {
+        return detail::refuse_temporary_bytes<T>();
+    }
+    // A pointer and a size: report the misuse with one static_assert.
+    template <class T>
+    auto read(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
+    template <class T>
+    auto read_exact(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
+    template <class T>
+    auto write(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
+    template <class T>
+    auto write_all(T&&, std::size_t) {
+        return detail::refuse_pointer_and_size<T>();
+    }
     /// Waits until all encrypted bytes were sent.
     /// Cancel safety: safe.
     [[nodiscard]] auto flush() {
