@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -55,8 +57,10 @@ eddy::async_generator<http::event> count_down(int from) {
 }
 
 task<http::response> ticks(http::request asked) {
-    const auto last = asked.headers.get("Last-Event-ID");  // the client has lost its connection after this event
-    co_return http::event_stream(count_down(last ? std::stoi(std::string(*last)) - 1 : 10));
+    int last = 11;  // of a client that has lost its connection: the last event that it has received
+    const auto id = asked.headers.get("Last-Event-ID").value_or("");
+    std::from_chars(id.data(), id.data() + id.size(), last);  // changes nothing if the client sends no number
+    co_return http::event_stream(count_down(std::clamp(last, 1, 11) - 1));
 }
 // docs: end
 
@@ -67,6 +71,20 @@ TEST(HttpDocs, EventsContinueAfterTheLastOne) {
         auto answer = co_await ticks(std::move(asked));
         const auto text = co_await answer.body.read_text();
         EXPECT_EQ(text.value(), "data: 1\nevent: tick\nid: 1\n\ndata: start\nretry: 60000\n\n");
+    });
+}
+
+TEST(HttpDocs, LastEventIdOfAnyTextIsHandled) {
+    eddy::test::run_paused([]() -> task<void> {
+        for (const char* id : {"", "x", "99999999999", "-2147483648", "2147483647"}) {
+            http::request asked(http::method::get, "/");
+            asked.headers.add("Last-Event-ID", id);
+            auto answer = co_await ticks(std::move(asked));
+            const auto text = co_await answer.body.read_text();
+            const bool starts_anew = text.value().starts_with("data: 10\n");
+            const bool is_over = text.value().starts_with("data: start\n");
+            EXPECT_TRUE(starts_anew || is_over) << id;
+        }
     });
 }
 

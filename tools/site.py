@@ -32,7 +32,7 @@ order = [
     ("Concepts", "docs/concepts.md"),
     (
         guides,
-        ["docs/features.md", "docs/choosing.md", "docs/cancellation.md", "docs/structured-concurrency.md", "docs/streams.md", "docs/http.md", "docs/websocket.md",
+        ["docs/features.md", "docs/choosing.md", "docs/cancellation.md", "docs/structured-concurrency.md", "docs/streams.md", "docs/tls.md", "docs/http.md", "docs/websocket.md",
          "docs/services.md", "docs/io_uring.md", "docs/testing.md", "docs/debugging.md", "docs/performance.md", "docs/deployment.md"],
     ),
     (
