@@ -59,7 +59,7 @@ private:
     task<void> run_job(job next) {
         if (stop_.is_cancelled()) co_return;
         auto& [what, reply] = next;
-        const auto attempt = [&what = what] { return time::try_timeout(1s, what()); };
+        const auto attempt = [&run = what] { return time::try_timeout(1s, run()); };
         const auto is_worth_it = [&](const std::error_code& error) {
             ++repeated_;
             return error != eddy::errc::timed_out;

@@ -314,7 +314,7 @@ TEST(BlockingPool, JobWaitsForAnExistingThreadIfNoneCanStart) {
         if (!submit(*pool, work)) return false;
         std::size_t pages = 0;
         std::ifstream("/proc/self/statm") >> pages;
-        const auto limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + stack / 2;
+        const rlim_t limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + stack / 2;
         const rlimit lower{limit, limit};
         ::setrlimit(RLIMIT_AS, &lower);
         if (!submit(*pool, work) || pool->count().threads != 1) return false;

@@ -389,7 +389,9 @@ TEST(Core, SpinningChecksTheDriverSeveralTimes) {
     lively.turn(0ms);
 }
 
-// A thread that sleeps switches voluntarily, a thread that spins does not.
+// A thread that sleeps switches voluntarily, a thread that spins does not. macOS and NetBSD do not count the switches
+// of a thread.
+#if !defined(__APPLE__) && !defined(__NetBSD__)
 TEST(Core, SpinningIsPartOfTheLimitOfATurn) {
     auto loop = eddy::core::builder().spin_before_sleep(1h).build().value();
     loop.turn(1ms);
@@ -402,6 +404,8 @@ TEST(Core, SpinningIsPartOfTheLimitOfATurn) {
     loop.turn(10ms);
     EXPECT_EQ(sleeps(), before);
 }
+
+#endif
 
 // These loops would spin for an hour. Timers, other threads and received bytes must end the spinning.
 TEST(Core, TimersThreadsAndSocketsEndSpinning) {

@@ -7,8 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sys/epoll.h>
-
 #include <array>
 #include <filesystem>
 #include <optional>
@@ -21,6 +19,9 @@
 #include <support/net.hpp>
 #include <support/system.hpp>
 #include <support/temp_dir.hpp>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
 
 namespace {
 
@@ -203,6 +204,8 @@ TEST(DatagramSend, WaitingSendInForkedChildReportsShutdown) {
     EXPECT_EQ(within(core, std::move(both)).first, 4u) << "the parent must continue";
 }
 
+#ifdef __linux__
+
 /// Removes a descriptor from each epoll instance of this process, so that a later change of its interest
 /// fails.
 void take_out_of_epolls(int fd) {
@@ -227,6 +230,8 @@ TEST(DatagramSend, WaitingSendReportsFailedEpollRegistration) {
     EXPECT_EQ(within(core, receive_many(other, count)), count);
     EXPECT_EQ(within(core, one.send(bytes_of("last"))), 4u) << "there is space again";
 }
+
+#endif
 
 /// Awaits a send whose text was a temporary of an earlier statement, after the future was moved.
 template <class Send>

@@ -8,7 +8,6 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,10 +21,14 @@
 
 #include "http/conditions.hpp"
 #include "http/date.hpp"
-#include "support/deny_io_uring.hpp"
 #include "support/emulated.hpp"
 #include "support/temp_dir.hpp"
 #include "sys/served_file.hpp"
+#ifdef __linux__
+#include <sys/syscall.h>
+
+#include "support/deny_io_uring.hpp"
+#endif
 
 namespace {
 
@@ -88,6 +91,8 @@ TEST(HttpFiles, LinksInsideTheRootAreFollowed) {
     });
 }
 
+#ifdef __linux__
+
 /// Calls open_below() for each path, while openat2(2) fails with `error`. Returns what it found.
 std::vector<std::string> open_without_openat2(const std::string& root, const std::vector<std::string>& paths,
                                               int error) {
@@ -141,6 +146,8 @@ TEST(HttpFiles, FileIsOpenedIfOpenat2AlwaysFails) {
         EXPECT_EQ(open_without_openat2(made.root(), {"docs/index.html"}, error), std::vector<std::string>{"3 bytes"});
     }
 }
+
+#endif
 
 TEST(HttpFiles, FilesAreSentWithTheirTypes) {
     const site made;

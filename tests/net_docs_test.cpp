@@ -232,7 +232,7 @@ TEST(SocketsDocs, FileArrivesComplete) {
 
 TEST(SocketsDocs, OutputAndStatusOfChildProcess) {
     eddy::core loop;
-    const auto ended = loop.run(run_command("seq 30000 | tail -1; exit 3"));
+    auto ended = loop.run(run_command("seq 30000 | tail -1; exit 3"));
     ASSERT_TRUE(ended.has_value()) << ended.error().message();
     EXPECT_EQ(ended->output, "30000\n");
     EXPECT_EQ(WEXITSTATUS(ended->status), 3);

@@ -64,7 +64,7 @@ TEST(RuntimeResourcesOwnProcess, WorksIfNoMoreThreadsCanStart) {
 void forbid_new_threads() {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
-    const auto limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{1} << 20);
+    const rlim_t limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{1} << 20);
     const rlimit lower{limit, limit};
     ::setrlimit(RLIMIT_AS, &lower);
 }

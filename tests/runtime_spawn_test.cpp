@@ -294,6 +294,8 @@ TEST_P(RuntimeSpawn, TaskWaitingForSocketIsPolledTwice) {
     EXPECT_EQ(polls, 2);
 }
 
+#ifndef __APPLE__  // it has no clocks of threads for clock_gettime(2)
+
 /// The processor time that the worker threads of a runtime have used.
 class worker_clocks {
 public:
@@ -352,6 +354,8 @@ TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {
                   << " times and used " << std::chrono::duration_cast<std::chrono::microseconds>(used).count()
                   << " us of processor time";
 }
+
+#endif
 
 TEST_P(RuntimeSpawn, WakesFromEightThreadsResumeOnce) {
     const auto rt = make();

@@ -558,6 +558,7 @@ TEST_P(Runtime, TaskAwaitsTasksOfAnotherRuntime) {
               4950);
 }
 
+#if defined(__linux__) || defined(__FreeBSD__) || defined(_WIN32)  // a process can choose its processors
 TEST(Runtime, WorkerCountDefaultsToUsableProcessors) {
     cpu_set_t before;
     ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
@@ -571,6 +572,8 @@ TEST(Runtime, WorkerCountDefaultsToUsableProcessors) {
     ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
     EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&before)));
 }
+
+#endif
 
 TEST(Runtime, SeedDeterminesChoicesOfSelect) {
     const auto choices = [](std::uint64_t seed) {

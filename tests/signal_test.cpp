@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -52,6 +53,16 @@ using eddy::test::by_hand;
 using signal::kind;
 using support::within;
 
+/// Returns the number of a signal that no other test uses.
+int unused_signal(std::size_t number) {
+#ifdef SIGRTMIN
+    return SIGRTMIN + 3 + static_cast<int>(number);
+#else
+    constexpr std::array all{SIGINFO, SIGIO, SIGPROF};
+    return all.at(number);
+#endif
+}
+
 /// Creates a stream of signals, calls `send`, and returns the number of the first signal that the stream receives.
 template <class Send>
 eddy::task<int> next_of(kind of, Send send) {
@@ -65,7 +76,8 @@ eddy::task<int> next_of(kind of, Send send) {
 TEST(Signal, StreamReceivesRaisedSignal) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
-    EXPECT_EQ(within(core, next_of(kind::from_number(SIGRTMIN + 3), [] { std::raise(SIGRTMIN + 3); })), SIGRTMIN + 3);
+    const int number = unused_signal(0);
+    EXPECT_EQ(within(core, next_of(kind::from_number(number), [number] { std::raise(number); })), number);
     EXPECT_EQ(within(core, next_of(kind(SIGUSR2), [] { std::raise(SIGUSR2); })), SIGUSR2);
 }
 
@@ -261,11 +273,12 @@ TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     EXPECT_EQ(former.load(), 1);
 }
 
+#ifdef __linux__  // pthread_sigqueue(3)
 std::atomic<int> former_value{0};
 void keep_value(int, siginfo_t* info, void*) { former_value = info->si_value.sival_int; }
 
 TEST(Signal, FormerHandlerGetsTheSignalsValue) {
-    const int number = SIGRTMIN + 6;
+    const int number = unused_signal(3);
     struct sigaction old{};
     old.sa_sigaction = keep_value;
     old.sa_flags = SA_SIGINFO;
@@ -281,10 +294,11 @@ TEST(Signal, FormerHandlerGetsTheSignalsValue) {
     EXPECT_EQ(within(core, next_of(kind::from_number(number), send)), number);
     EXPECT_EQ(former_value, 42);
 }
+#endif
 
 TEST(Signal, HandlerRestartsSystemCallsAndUsesAlternateStack) {
     eddy::core core;
-    const int number = SIGRTMIN + 4;
+    const int number = unused_signal(1);
     EXPECT_EQ(within(core, next_of(kind::from_number(number), [number] { std::raise(number); })), number);
     struct sigaction installed{};
     ASSERT_EQ(::sigaction(number, nullptr, &installed), 0);
@@ -444,7 +458,7 @@ std::uint64_t allocate_until(const std::atomic<bool>& is_over) {
 // malloc(3) takes locks. A handler that allocates would deadlock if it interrupted malloc(3) on its own thread.
 TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
     const support::watchdog limit("a thread that allocates in a storm of signals", std::chrono::seconds(60));
-    const int number = SIGRTMIN + 5;  // a real-time signal: each one that is sent is delivered
+    const int number = unused_signal(2);
     struct sigaction counting{};
     counting.sa_handler = count_storm;
     static const int installed = ::sigaction(number, &counting, nullptr);

@@ -226,7 +226,7 @@ TEST(SinkStress, ForwardThroughChannelsKeepsAllItems) {
 class hesitant : public eddy::stream_ops<hesitant> {
 public:
     using item_type = int;
-    hesitant(ints items, std::uint64_t seed) : items_(std::move(items)), random_(seed) {}
+    hesitant(ints items, std::uint64_t seed) : items_(std::move(items)), random_(static_cast<unsigned>(seed)) {}
     eddy::poll_result<std::optional<int>> poll_next(eddy::context& cx) {
         EXPECT_FALSE(has_ended_) << "a stream that has ended must not be polled again";
         if (random_() % 3 == 0) {
@@ -352,7 +352,7 @@ TEST(StreamAdaptorsStress, AdaptorsMatchTheSameOperationOnVectors) {
 /// Creates leaf futures that wait at random, and wakes them when the test calls wake_any().
 class hub {
 public:
-    explicit hub(std::uint64_t seed) noexcept : random_(seed) {}
+    explicit hub(std::uint64_t seed) noexcept : random_(static_cast<unsigned>(seed)) {}
 
     class leaf {
     public:

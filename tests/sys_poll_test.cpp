@@ -3,9 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -37,6 +34,11 @@
 #include "support/emulated.hpp"
 #include "support/polling.hpp"
 #include "support/selector.hpp"
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#endif
 
 // The selector alone: registrations, events, timeouts and its waker. The executable kqueue_poll_tests contains the
 // selector of the BSDs, over an emulation of kqueue(2).
@@ -64,7 +66,7 @@ using support::waiting_thread;
 
 constexpr auto both = interest::readable | interest::writable;
 
-#ifdef EDDY_TEST_KQUEUE_POLL
+#if defined(EDDY_TEST_KQUEUE_POLL) || !defined(__linux__)
 constexpr bool is_kqueue = true;
 #else
 constexpr bool is_kqueue = false;
@@ -483,6 +485,8 @@ TEST(SysPoll, SignalDoesNotEndWait) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
+#ifdef __linux__
+
 /// Makes epoll_pwait2 fail in this process from now on, as on an old kernel (ENOSYS) or in an old container (EPERM).
 bool forbid_epoll_pwait2(int error) {
     constexpr std::uint32_t epoll_pwait2 = 441;
@@ -516,6 +520,8 @@ TEST(SysPollDeathTest, WithoutEpollPwait2TimeoutsAreRoundedUp) {
     EXPECT_EXIT(wait_without_epoll_pwait2(ENOSYS), testing::ExitedWithCode(0), "");
     EXPECT_EXIT(wait_without_epoll_pwait2(EPERM), testing::ExitedWithCode(0), "");
 }
+
+#endif
 
 // ---- The waker ----
 

@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,11 +32,15 @@
 #include <eddy/time/timeout.hpp>
 
 #include "support/conversation.hpp"
-#include "support/deny_io_uring.hpp"
 #include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
+#ifdef __linux__
+#include <sys/syscall.h>
+
+#include "support/deny_io_uring.hpp"
+#endif
 
 namespace {
 
@@ -271,6 +274,7 @@ TEST(TcpEnd, LoopDroppedInAForkedChildKeepsUnsentData) {
 
 // ---- A ring that stops working ----
 
+#ifdef __linux__
 eddy::task<void> begin_to_read(eddy::net::tcp_stream& stream) {
     std::array<std::byte, 4> into{};
     eddy::test::by_hand reads(stream.read(into));
@@ -305,5 +309,7 @@ TEST(TcpEnd, DroppedStreamsAreClosedIfTheRingIsForbidden) {
         })) << "the descriptors are still open, and the peer waits forever";
     }
 }
+
+#endif
 
 }  // namespace

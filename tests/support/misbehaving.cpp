@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tests that fail, crash and hang. They test tests/run.py, see tests/run_test.py, and not eddy.
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>

@@ -55,6 +55,7 @@ inline std::string text_of(std::span<const std::byte> bytes) {
 /// Returns the open descriptors of this process.
 inline std::vector<int> open_fds() {
     std::vector<int> fds;
+#if defined(__linux__) || defined(_WIN32)
     DIR* const folder = ::opendir("/proc/self/fd");
     if (folder == nullptr) throw std::runtime_error("there is no /proc/self/fd");
     while (const dirent* entry = ::readdir(folder)) {
@@ -62,6 +63,11 @@ inline std::vector<int> open_fds() {
         if (entry->d_name[0] != '.' && fd != ::dirfd(folder)) fds.push_back(fd);
     }
     ::closedir(folder);
+#else
+    for (int fd = 0; fd < ::getdtablesize(); ++fd) {
+        if (::fcntl(fd, F_GETFD) >= 0) fds.push_back(fd);
+    }
+#endif
     return fds;
 }
 inline std::size_t fd_count() { return open_fds().size(); }
