@@ -4,7 +4,8 @@
 #
 # kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp.
 #
-# macos, freebsd, netbsd and openbsd: Zig's compiler compiles the library for them. Nothing is run.
+# macos, freebsd, netbsd and openbsd: Zig's compiler compiles and links the library, the tests and the examples for them.
+# Nothing is run.
 #
 # arm64 and s390x are other processors: Debian's cross compiler, the libraries of that processor from Debian's packages, and
 # qemu-user, which emulates the processor and passes system calls to this kernel. s390x is big-endian.
@@ -31,7 +32,8 @@ usage() {
 ./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
 ./dev cross arm64...       builds the tests for arm64 or s390x, and runs them with qemu-user; needs root
 ./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
-./dev cross macos...       compiles the library for macos, freebsd, netbsd or openbsd with Zig's compiler, and runs nothing
+./dev cross macos...       compiles and links the library, the tests and the examples for macos, freebsd, netbsd or openbsd with
+                           Zig's compiler, and runs nothing
 
 The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
 or from the mirror that apt uses on this system.
@@ -107,7 +109,7 @@ step() {
     "$@" >"$log" 2>&1 </dev/null || { status=FAILED && failed=1; }
     [[ $status == passed ]] || tail -60 "$log" >&2
     printf '%-16s %-44s %-7s %5d s  %s\n' "$name" "$what" "$status" $((SECONDS - start)) \
-        "$(grep -E '^[0-9]+ passed, [0-9]+ failed|: [0-9]+ warnings$|[0-9]+ errors$' "$log" | tail -1 | sed 's/.*: //')"
+        "$(grep -E '^[0-9]+ passed, [0-9]+ failed|: [0-9]+ warnings$|[0-9]+ errors$|programs linked$' "$log" | tail -1 | sed 's/.*: //')"
 }
 
 # The kqueue driver on this system. Prints the skipped tests, each with its reason.
@@ -125,29 +127,58 @@ build_with_kqueue() {
     cmake --preset dev -B build/kqueue -D EDDY_TEST_KQUEUE=ON && cmake --build build/kqueue -j "${EDDY_JOBS:-$(nproc)}"
 }
 
-# The library for another system, with Zig's compiler and warnings as errors.
+# The library, the tests and the examples for another system, with Zig's compiler and warnings as errors. Nothing is run.
 cross_zig() { # cross_zig SYSTEM
-    local name=$1 failed=0 log=$top/build/$1.log
+    local name=$1 failed=0 log=$top/build/$1.log packages=$cache/zig/packages/$1
+    local zig=$cache/zig/$zig_version/ziglang/zig
     export ZIG_GLOBAL_CACHE_DIR=$cache/zig/cache # keeps the compiled C++ library of each system
     cd "$top"
     mkdir -p build
     step "Zig's compiler" install_zig
-    step 'library' build_with_zig "$1"
+    step 'GoogleTest, headers of libraries' make_zig_packages
+    step "Zig $zig_version: library, tests, examples" build_with_zig
+    grep '^not built: ' "$log" || true
     return "$failed"
 }
 
 zig_version=0.16.0
 
 install_zig() {
-    [[ -x $cache/zig/$zig_version/ziglang/zig ]] ||
-        python3 -m pip install --quiet --target "$cache/zig/$zig_version" "ziglang==$zig_version"
+    [[ -x $zig ]] || python3 -m pip install --quiet --target "$cache/zig/$zig_version" "ziglang==$zig_version"
 }
 
-build_with_zig() { # build_with_zig SYSTEM
-    cmake -S . -B "build/$1" -G Ninja --toolchain tools/zig.cmake -D ZIG="$cache/zig/$zig_version/ziglang/zig" \
-        -D ZIG_TARGET="x86_64-$1" -D CMAKE_BUILD_TYPE=Release -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON \
-        -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_EXAMPLES=OFF -D EDDY_BUILD_BENCH=OFF -D EDDY_BUILD_TLS=OFF &&
-        cmake --build "build/$1" -j "${EDDY_JOBS:-$(nproc)}"
+configure_with_zig() { # configure_with_zig SOURCE BUILD [OPTION...]
+    cmake -S "$1" -B "$2" -G Ninja --toolchain "$top/tools/zig.cmake" -D ZIG="$zig" -D ZIG_TARGET="x86_64-$name" \
+        -D ZIG_PACKAGES="$packages" -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG='-O0 -g0' "${@:3}"
+}
+
+# GoogleTest, compiled from the sources in its Debian package, and the libraries that consist of headers.
+make_zig_packages() {
+    [[ ! -e $packages/.complete ]] || return 0
+    rm -rf "$packages" # the remains of an interrupted run
+    mkdir -p "$packages"/{include,lib/cmake/fmt,share/cmake}
+    cp -r /usr/include/{CLI,fmt,nlohmann} "$packages/include" &&
+        cp -r /usr/share/cmake/{CLI11,nlohmann_json} "$packages/share/cmake" || return 1
+    cat >"$packages/lib/cmake/fmt/fmt-config.cmake" <<'END'
+add_library(fmt::fmt INTERFACE IMPORTED)
+target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY)
+target_include_directories(fmt::fmt INTERFACE ${CMAKE_CURRENT_LIST_DIR}/../../../include)
+END
+    configure_with_zig /usr/src/googletest "$cache/zig/googletest/$name" -D BUILD_GMOCK=OFF -D CMAKE_INSTALL_PREFIX="$packages" &&
+        cmake --build "$cache/zig/googletest/$name" -j "${EDDY_JOBS:-$(nproc)}" --target install &&
+        touch "$packages/.complete"
+}
+
+# Continues after errors, so that the log has all of them.
+build_with_zig() {
+    local status=0
+    configure_with_zig . "build/$name" -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON -D EDDY_BUILD_BENCH=OFF \
+        -D EDDY_BUILD_TLS=OFF -D EDDY_BUILD_WS=OFF -D EDDY_CCACHE=OFF -D EDDY_MOLD=OFF -D CMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON \
+        -D EDDY_UNITY_BATCH_SIZE=32 -D EDDY_TEST_BATCH_SIZE=200000 -D EDDY_TEST_PRECOMPILE=ON -D EDDY_EXAMPLE_PRECOMPILE=ON ||
+        return 1
+    cmake --build "build/$name" -j "${EDDY_JOBS:-$(nproc)}" -- -k 0 || status=1
+    python3 tools/build_counts.py "build/$name" "$name" || status=1
+    return "$status"
 }
 
 # The tests that run on another processor: not the groups that start other programs, and not the models of interleavings.

@@ -13,10 +13,13 @@ set(CMAKE_SYSTEM_NAME ${systems_${system}})
 set(CMAKE_C_COMPILER ${ZIG} cc -target ${ZIG_TARGET})
 set(CMAKE_CXX_COMPILER ${ZIG} c++ -target ${ZIG_TARGET})
 foreach(language IN ITEMS C CXX)
+  # Zig turns UndefinedBehaviorSanitizer on unless it optimizes. Programs would need its run-time library.
+  set(CMAKE_${language}_FLAGS_INIT -fno-sanitize=undefined)
   set(CMAKE_${language}_ARCHIVE_CREATE "\"${ZIG}\" ar qc <TARGET> <LINK_FLAGS> <OBJECTS>")
   set(CMAKE_${language}_ARCHIVE_APPEND "\"${ZIG}\" ar q <TARGET> <LINK_FLAGS> <OBJECTS>")
   set(CMAKE_${language}_ARCHIVE_FINISH "\"${ZIG}\" ranlib <TARGET>")
 endforeach()
+set(CMAKE_USER_MAKE_RULES_OVERRIDE_CXX ${CMAKE_CURRENT_LIST_DIR}/zig_rules.cmake)
 # Only needed to install shared libraries.
 set(CMAKE_INSTALL_NAME_TOOL true)
 
