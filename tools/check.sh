@@ -430,7 +430,7 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 # HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers. eddy::tls with other
 # implementations of TLS, and with scanners.
 check_clients() {
-    local programs=(mini_redis_server web_chat web_server web_socket https_server tls_peer)
+    local programs=(mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
