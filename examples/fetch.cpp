@@ -48,6 +48,8 @@ task<bool> fetch(const http::client& web, std::string url) {
     std::fprintf(stderr, "%s\n", line.c_str());
     const auto printed = co_await print(answer->body);
     if (!printed) std::fprintf(stderr, "fetch: %s\n", printed.error().message().c_str());
+    for (const auto& [name, value] : answer->body.trailers())
+        std::fprintf(stderr, "%s: %s\n", std::string(name).c_str(), std::string(value).c_str());
     co_return printed.has_value() && is_success(answer->status);
 }
 // docs: end

@@ -148,7 +148,7 @@ server.listen(0, "127.0.0.1", () => console.log(server.address().port));
     const std::string url = "http://127.0.0.1:" + server.line() + "/";
     const auto got = support::run({"fetch", "--http2", url, url});
     EXPECT_TRUE(got.out == std::string(4'000'000, 'x')) << got.out.size() << got.err;
-    EXPECT_EQ(got.err, "HTTP/2 200 OK, text/plain\nHTTP/2 200 OK, text/plain\n");
+    EXPECT_EQ(got.err, "HTTP/2 200 OK, text/plain\nchecksum: 1\nHTTP/2 200 OK, text/plain\nchecksum: 1\n");
     EXPECT_EQ(got.code, 0);
 }
 

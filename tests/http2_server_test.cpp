@@ -297,12 +297,21 @@ TEST(Http2Server, BodyAboveLimitGets413) {
     EXPECT_EQ(outcome.error(), http::errc::body_too_large);  // the service has returned it
 }
 
-TEST(Http2Server, TrailersOfRequestsAreDropped) {
-    converse(say_body, http::serve_options(), [](http2_client& one) -> task<void> {
+TEST(Http2Server, TrailersOfRequestsAreReceived) {
+    const auto say_trailer = [](http::request asked) -> task<result<http::response>> {
+        auto text = co_await try_(asked.body.read_text());
+        text.append(" ").append(asked.body.trailers().get("X-Trailer").value_or("none"));
+        co_return http::response(http::status::ok, std::move(text));
+    };
+    converse(say_trailer, http::serve_options(), [](http2_client& one) -> task<void> {
         const auto id = one.ask("POST", "/", no_fields, "hi", true);
         co_await one.flush();
         one.end_with_trailer(id, "x-trailer", "y");
-        EXPECT_EQ((co_await one.finish(id)).body, "hi");
+        EXPECT_EQ((co_await one.finish(id)).body, "hi y");
+        // The whole request arrives at once.
+        const auto at_once = one.ask("POST", "/", no_fields, "hi", true);
+        one.end_with_trailer(at_once, "x-trailer", "z");
+        EXPECT_EQ((co_await one.finish(at_once)).body, "hi z");
     }).value();
 }
 

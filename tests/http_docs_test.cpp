@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -247,6 +248,41 @@ TEST(HttpDocs, FilesAreSentAndReceived) {
         const auto saved = co_await save(std::move(answer.value().body), to);
         EXPECT_TRUE(saved.has_value());
         EXPECT_TRUE(text_in(to) == text_in(from));
+    });
+}
+
+// docs: trailers
+eddy::async_generator<std::string> write_lines(std::shared_ptr<int> count) {
+    while (*count < 1000) co_yield "line " + std::to_string(++*count) + "\n";
+}
+
+/// Sends lines, and then their number in the trailer field Lines.
+task<http::response> report(http::request) {
+    const auto count = std::make_shared<int>(0);
+    auto body = http::body::from_reader(io::stream_reader(write_lines(count)));
+    auto number = [count] {
+        http::headers trailers;
+        trailers.add("Lines", std::to_string(*count));
+        return trailers;
+    };
+    co_return http::response(http::status::ok, std::move(body).with_trailers(std::move(number)));
+}
+
+/// Returns whether the report is complete.
+task<result<bool>> check(http::client web, std::string url) {
+    auto answer = co_await try_(web.get(url));
+    const auto text = co_await try_(answer.body.read_text());
+    const auto count = std::to_string(std::ranges::count(text, '\n'));
+    co_return answer.body.trailers().get("Lines") == count;
+}
+// docs: end
+
+TEST(HttpDocs, TrailerFieldsFollowTheBody) {
+    http::router app;
+    app.get("/report", report);
+    serve_during(app, [](std::string url) -> task<void> {
+        const auto is_complete = co_await check(http::client(), url + "/report");
+        EXPECT_TRUE(is_complete.value());
     });
 }
 

@@ -60,6 +60,11 @@ poll_result<result<std::size_t>> body::poll_read(context& cx, std::span<std::byt
     return eddy::ok(count);
 }
 
+const headers& body::trailers() {
+    static const headers none;
+    return source_ ? source_->trailers() : none;
+}
+
 task<result<eddy::bytes>> body::read_all(std::size_t limit) {
     if (!source_) {
         if (content_.size() > limit) co_return std::unexpected(make_error_code(errc::body_too_large));

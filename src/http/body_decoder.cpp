@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "http/characters.hpp"
+#include "http/header_access.hpp"
+#include "http/trailers.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -23,7 +25,7 @@ body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit) noe
     }
 }
 
-std::expected<body_decoder::step, http::errc> body_decoder::next(std::string_view window, std::size_t most) noexcept {
+std::expected<body_decoder::step, http::errc> body_decoder::next(std::string_view window, std::size_t most) {
     std::size_t at = 0;
     while (at < window.size() && state_ != state::finished) {
         if (is_too_large_) return std::unexpected(http::errc::body_too_large);
@@ -46,7 +48,7 @@ std::expected<body_decoder::step, http::errc> body_decoder::next(std::string_vie
     return step(at, {});
 }
 
-bool body_decoder::take(char c) noexcept {
+bool body_decoder::take(char c) {
     const auto expect = [&](char wanted, state then) {
         state_ = then;
         return c == wanted;
@@ -60,20 +62,37 @@ bool body_decoder::take(char c) noexcept {
     case state::trailer:
         if (c == '\r') return expect('\r', state::end_lf);
         state_ = state::name;
-        return count_trailer() && token_characters.contains(c);
+        return token_characters.contains(c) && keep_trailer(c);
     case state::name:
-        if (c == ':') return expect(':', state::value);
-        return count_trailer() && token_characters.contains(c);
+        if (c == ':') state_ = state::value;
+        return (c == ':' || token_characters.contains(c)) && keep_trailer(c);
     case state::value:
         if (c == '\r') return expect('\r', state::value_lf);
-        return count_trailer() && value_characters.contains(c);
-    case state::value_lf: return expect('\n', state::trailer);
+        return value_characters.contains(c) && keep_trailer(c);
+    case state::value_lf: return keep_trailer('\n') && expect('\n', state::trailer);
     case state::end_lf: return expect('\n', state::finished);
     case state::data:
     case state::until_end:
     case state::finished: break;
     }
     return false;
+}
+
+bool body_decoder::keep_trailer(char c) {
+    if (trailers_.size() == max_trailer_bytes) return false;
+    trailers_.push_back(c);
+    return true;
+}
+
+http::headers body_decoder::trailers() const {
+    http::headers all;
+    if (!is_finished()) return all;
+    for (std::string_view rest = trailers_; !rest.empty();) {
+        auto value = take_part(rest, '\n');
+        const auto name = take_part(value, ':');
+        if (may_be_trailer(name)) header_access::add_checked(all, name, trim(value));
+    }
+    return all;
 }
 
 bool body_decoder::take_size(char c) noexcept {

@@ -4,15 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <string>
 #include <string_view>
 
 #include <eddy/http/error.hpp>
+#include <eddy/http/headers.hpp>
 
 #include "http/head_parser.hpp"
 
 namespace eddy::inline v0_1::detail {
 
-/// Extracts the data of a body from the received bytes, in windows of any size. Trailer fields are checked and dropped.
+/// Extracts the data of a body from the received bytes, in windows of any size, and the trailer fields.
 /// Chunk extensions are refused: they are hardly used, and implementations disagree about where they end.
 ///
 ///     size ──digit──> size ... ──CR──> size_lf ──LF──> data ──> data_cr ──CR──> data_lf ──LF──> size
@@ -35,13 +37,15 @@ public:
 
     /// Consumes bytes up to the end of the next part of the data. That part has at most `most` bytes.
     /// Errors: bad_message, body_too_large. Do not use the decoder after an error.
-    [[nodiscard]] std::expected<step, http::errc> next(std::string_view window, std::size_t most) noexcept;
+    [[nodiscard]] std::expected<step, http::errc> next(std::string_view window, std::size_t most);
     /// Handles the end of the connection. Returns whether the body is complete then.
     [[nodiscard]] bool end_of_stream() noexcept;
 
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
     /// Returns how many bytes of the body, or of the current chunk, have not been consumed.
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
+    /// Returns the trailer fields that are permitted: see trailers.hpp. Empty before the end of the body.
+    [[nodiscard]] http::headers trailers() const;
 
 private:
     enum class state : unsigned char {
@@ -60,16 +64,14 @@ private:
         finished
     };
 
-    [[nodiscard]] bool take(char c) noexcept;
+    [[nodiscard]] bool take(char c);
     [[nodiscard]] bool take_size(char c) noexcept;
     void begin_chunk() noexcept;
-    [[nodiscard]] bool count_trailer() noexcept { return ++trailer_bytes_ <= max_trailer_bytes; }
-
-    static constexpr std::size_t max_trailer_bytes = 8 * 1024;
+    [[nodiscard]] bool keep_trailer(char c);
 
     std::uint64_t left_ = 0;   // remaining bytes of the chunk, or of the body
     std::uint64_t limit_ = 0;  // number of further bytes that are permitted, if the body has no length
-    std::size_t trailer_bytes_ = 0;
+    std::string trailers_;     // a line for each trailer field, ended by LF
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;
     bool is_too_large_ = false;

@@ -13,6 +13,7 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return from_->poll_read(cx, into);
     }
+    http::headers make_trailers() override { return from_->trailers(); }
 
 private:
     std::shared_ptr<client_exchange> from_;

@@ -41,6 +41,8 @@ public:
     [[nodiscard]] virtual http::response take_response() = 0;
     /// Receives data of the response's body.
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
+    /// Returns the trailer fields of the response's body. Empty before its end.
+    [[nodiscard]] virtual http::headers trailers() = 0;
 
     /// Returns whether the request was sent completely.
     [[nodiscard]] virtual bool is_sent() const noexcept = 0;

@@ -58,6 +58,8 @@ class compressing_source final : public body_source {
 public:
     compressing_source(http::body&& from, int level) : from_(std::move(from)), zlib_(level) {}
 
+    http::headers make_trailers() override { return from_.trailers(); }
+
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         if (into.empty()) return eddy::ok(std::size_t{0});
         for (;;) {
@@ -133,6 +135,8 @@ public:
     decompressing_source(const decompressing_source&) = delete;
     decompressing_source& operator=(const decompressing_source&) = delete;
     ~decompressing_source() override { ::inflateEnd(&stream_); }
+
+    http::headers make_trailers() override { return from_.trailers(); }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         if (failure_) return read_error(failure_);

@@ -33,6 +33,7 @@ public:
     poll_result<result<void>> poll_head(context& cx) override;
     http::response take_response() override;
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override;
+    http::headers trailers() override { return decoder_->trailers(); }
 
     bool is_sent() const noexcept override {
         return !sending_ && !send_error_ && !(connection_ && connection_->stream.body_failure());

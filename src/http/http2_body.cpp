@@ -7,6 +7,9 @@
 
 #include <eddy/http/error.hpp>
 
+#include "http/header_access.hpp"
+#include "http/trailers.hpp"
+
 namespace eddy::inline v0_1::detail {
 
 void http2_mailbox::begin_turn() noexcept {
@@ -41,6 +44,18 @@ bool http2_body::append(std::string_view data) {
     }
     std::move(reader).wake();
     return true;
+}
+
+void http2_body::add_trailer(std::string_view name, std::string_view value) {
+    bool is_too_large = false;
+    {
+        const std::lock_guard guard(mailbox_->lock_);
+        constexpr std::size_t of_field = 32;  // RFC 9113, section 6.5.2
+        trailer_bytes_ += name.size() + value.size() + of_field;
+        is_too_large = trailer_bytes_ > max_trailer_bytes;
+        if (!is_too_large && may_be_trailer(name)) header_access::add_checked(trailers_, name, value);
+    }
+    if (is_too_large) finish(make_error_code(http::errc::bad_message));
 }
 
 void http2_body::finish(std::error_code failure) noexcept {
@@ -95,9 +110,14 @@ std::error_code http2_body::failure() const noexcept {
 
 bool http2_body::take_complete(std::string& into) noexcept {
     const std::lock_guard guard(mailbox_->lock_);
-    if (!is_complete_ || failure_ || begin_ != 0 || consumed_ != 0) return false;
+    if (!is_complete_ || failure_ || begin_ != 0 || consumed_ != 0 || !trailers_.empty()) return false;
     into = std::exchange(data_, std::string());
     return true;
+}
+
+http::headers http2_body::trailers() const {
+    const std::lock_guard guard(mailbox_->lock_);
+    return is_complete_ && unread() == 0 ? trailers_ : http::headers();
 }
 
 time::time_point http2_body::waits_since() const noexcept {

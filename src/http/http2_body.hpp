@@ -15,6 +15,7 @@
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
+#include <eddy/http/headers.hpp>
 #include <eddy/result.hpp>
 #include <eddy/time/clock.hpp>
 
@@ -81,6 +82,8 @@ public:
 
     /// Appends received bytes. Returns false if the body is not read any more.
     [[nodiscard]] bool append(std::string_view data);
+    /// Appends a trailer field.
+    void add_trailer(std::string_view name, std::string_view value);
     /// Ends the body: completely, or with an error.
     void finish(std::error_code failure = {}) noexcept;
     /// Makes all later reads fail. Returns the number of bytes that news() has not reported as consumed, including the
@@ -92,7 +95,8 @@ public:
     [[nodiscard]] bool ask() noexcept;
     /// Returns the error that the reader gets, or has got.
     [[nodiscard]] std::error_code failure() const noexcept;
-    /// Moves the whole body to `into`, if the body is complete and no byte of it was read. Returns whether it did.
+    /// Moves the whole body to `into`, if the body is complete without trailer fields, and no byte of it was read.
+    /// Returns whether it did.
     [[nodiscard]] bool take_complete(std::string& into) noexcept;
     /// Returns the time at which a reader began to wait for bytes, or time_point::max() if no reader waits.
     [[nodiscard]] time::time_point waits_since() const noexcept;
@@ -100,6 +104,8 @@ public:
     // For the reader:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+    /// Returns the trailer fields. Empty before the end of the body.
+    [[nodiscard]] http::headers trailers() const;
 
 private:
     [[nodiscard]] std::size_t unread() const noexcept { return data_.size() - begin_; }
@@ -120,6 +126,8 @@ private:
     std::size_t begin_ = 0;  // index in data_ of the first byte that was not read
     std::size_t consumed_ = 0;
     std::string data_;
+    http::headers trailers_;
+    std::size_t trailer_bytes_ = 0;  // of all trailer fields, also of those that were dropped
     waker reader_;
     time::time_point waits_since_ = time::time_point::max();
 };
@@ -131,6 +139,7 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return from_->poll_read(cx, into);
     }
+    http::headers make_trailers() override { return from_->trailers(); }
 
 private:
     std::shared_ptr<http2_body> from_;

@@ -41,6 +41,8 @@ struct http2_call {
     bool is_streamed = false;  // the body is a reader
     bool was_kept = false;     // the connection had been used before
 
+    http::headers trailers;  // of the request's body: set before fill() of its last part
+
     // Used by the connection:
     std::int32_t id = 0;                   // 0 before its stream is opened
     std::size_t index = 0;                 // in the list of the connection

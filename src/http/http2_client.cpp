@@ -14,6 +14,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "http/http2_client_connection.hpp"
+#include "http/trailers.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
@@ -90,6 +91,7 @@ public:
         if (send_error_) return result<std::size_t>(std::unexpect, send_error_);
         return incoming_->poll_read(cx, into);
     }
+    http::headers trailers() override { return incoming_->trailers(); }
 
 private:
     [[nodiscard]] http2_link& link() const noexcept { return on_->link(); }
@@ -110,6 +112,7 @@ private:
                 return;
             }
             const bool is_last = **count == 0 || sent_.size() == 0U;
+            if (is_last) call_->trailers = trailers_to_send(sent_);
             link().fill(call_, **count, is_last);
             is_sending_ = !is_last;
         }

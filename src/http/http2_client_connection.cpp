@@ -328,8 +328,12 @@ int http2_client_connection::begin_head(std::int32_t stream) {
 
 int http2_client_connection::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
     auto* const one = find(stream);
-    if (one == nullptr || one->has_final || one->is_too_large) return 0;  // trailer fields are checked and dropped
-    constexpr std::size_t overhead = 32;                                  // RFC 9113, section 6.5.2
+    if (one == nullptr || one->is_too_large) return 0;
+    if (one->has_final) {
+        if (one->incoming) one->incoming->add_trailer(name, value);
+        return 0;
+    }
+    constexpr std::size_t overhead = 32;  // RFC 9113, section 6.5.2
     one->head_size += name.size() + value.size() + overhead;
     auto& into = one->answer;
     // After that, fields are not stored: the server may send many more, and a few received bytes can stand for a field
@@ -392,6 +396,11 @@ int http2_client_connection::frame_sent(const nghttp2_frame& frame) {
 
 int http2_client_connection::frame_not_sent(const nghttp2_frame& frame, int why) {
     if (frame.hd.type != NGHTTP2_HEADERS) return 0;
+    if (frame.headers.cat != NGHTTP2_HCAT_REQUEST) {  // trailer fields that are too large for nghttp2
+        if (auto* const one = find(frame.hd.stream_id); one != nullptr)
+            refuse(*one, make_error_code(http::errc::header_too_large));
+        return 0;
+    }
     const auto one = remove(frame.hd.stream_id);
     if (!one) return 0;
     if (why == NGHTTP2_ERR_FRAME_SIZE_ERROR) {
@@ -429,10 +438,10 @@ std::pair<std::size_t, bool> http2_client_connection::sendable(const call& one) 
 }
 
 /// Returns the size of the next DATA frame, which append_part() makes.
-std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_t most,
-                                                     std::uint32_t& flags) const noexcept {
+std::ptrdiff_t http2_client_connection::size_of_part(const call& one, std::size_t most, std::uint32_t& flags) noexcept {
     const auto [left, is_last] = sendable(one);
-    return size_of_data(left, is_last, most, flags);
+    const auto size = size_of_data(left, is_last, most, flags);
+    return then_trailers(session(), one.id, one.trailers, size, flags);
 }
 
 int http2_client_connection::append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count) {

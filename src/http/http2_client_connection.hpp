@@ -73,7 +73,7 @@ private:
     int data_received(std::int32_t stream, std::string_view data);
     int stream_closed(std::int32_t stream, std::uint32_t why);
     [[nodiscard]] std::pair<std::size_t, bool> sendable(const call& one) const noexcept;
-    std::ptrdiff_t size_of_part(const call& one, std::size_t most, std::uint32_t& flags) const noexcept;
+    std::ptrdiff_t size_of_part(const call& one, std::size_t most, std::uint32_t& flags) noexcept;
     int append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count);
 
     // Calls:

@@ -14,6 +14,7 @@
 #include "http/http2.hpp"
 #include "http/http2_callbacks.hpp"
 #include "http/http2_response_fields.hpp"
+#include "http/trailers.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -314,7 +315,12 @@ int http2_connection::begin_head(std::int32_t stream) {
 }
 
 int http2_connection::add_field(exchange* one, std::string_view name, std::string_view value) {
-    if (one != nullptr && one->head) one->head->add(name, value);  // trailer fields are checked and dropped
+    if (one == nullptr) return 0;
+    if (one->head) {
+        one->head->add(name, value);
+    } else if (one->incoming) {
+        one->incoming->add_trailer(name, value);
+    }
     return 0;
 }
 
@@ -542,6 +548,8 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
             if (!ready) return false;
             count = *ready;
             if (!count) fail(one, count.error(), nullptr);
+            next.is_last = count && (*count == 0 || one.answer.body.size() == 0U);
+            if (next.is_last) one.trailers = trailers_to_send(one.answer.body);
         } catch (...) {
             count = std::unexpected(std::error_code());
             fail(one, {}, std::current_exception());
@@ -552,7 +560,6 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
         }
         next.begin = 0;
         next.end = *count;
-        next.is_last = *count == 0 || one.answer.body.size() == 0U;
         one.since = now();
         nghttp2_session_resume_data(session_.get(), one.id);
     }
@@ -563,8 +570,9 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
 }
 
 /// Returns the size of the next DATA frame, which append_part() makes.
-std::ptrdiff_t http2_connection::size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) const noexcept {
-    return size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
+std::ptrdiff_t http2_connection::size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept {
+    const auto size = size_of_data(one.sendable(), !one.is_streamed || one.next.is_last, most, flags);
+    return then_trailers(session(), one.id, one.trailers, size, flags);
 }
 
 int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {

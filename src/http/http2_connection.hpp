@@ -81,9 +81,10 @@ struct http2_exchange {
     std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
     std::optional<service_answer> answering;
     http::response answer;
-    std::size_t sent = 0;  // of a body in memory
-    http2_part next;       // of a body that is a reader
-    waker work;            // of the future in the handlers
+    std::size_t sent = 0;    // of a body in memory
+    http2_part next;         // of a body that is a reader
+    http::headers trailers;  // of a body that is a reader, after its last part was read
+    waker work;              // of the future in the handlers
 };
 
 /// The future of an exchange, among the handlers of its connection.
@@ -174,7 +175,7 @@ private:
     int frame_not_sent(const nghttp2_frame& frame, int why);
     int data_received(exchange* one, std::string_view data);
     int stream_closed(exchange* one);
-    std::ptrdiff_t size_of_part(exchange& one, std::size_t most, std::uint32_t& flags) const noexcept;
+    std::ptrdiff_t size_of_part(const exchange& one, std::size_t most, std::uint32_t& flags) noexcept;
     int append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count);
 
     // Exchanges:

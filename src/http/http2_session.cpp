@@ -2,8 +2,9 @@
 #include "http/http2_session.hpp"
 
 #include <new>
+#include <vector>
 
-#include <eddy/http/headers.hpp>
+#include "http/characters.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -69,6 +70,20 @@ bool http2_session::send(context& cx) {
 bool http2_session::is_over() const noexcept {
     return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0 &&
            !stream_.has_unsent();
+}
+
+std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
+                             std::ptrdiff_t size, std::uint32_t& flags) noexcept {
+    if (size < 0 || (flags & NGHTTP2_DATA_FLAG_EOF) == 0 || trailers.empty()) return size;
+    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    try {
+        std::vector<nghttp2_nv> fields;
+        fields.reserve(trailers.size());
+        for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
+        if (nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0) return size;
+    } catch (const std::bad_alloc&) {
+    }
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {

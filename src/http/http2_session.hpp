@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <eddy/future/future.hpp>
+#include <eddy/http/headers.hpp>
 
 #include "http/message_stream.hpp"
 
@@ -111,6 +112,11 @@ protected:
     if (is_last && count == left) flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<std::ptrdiff_t>(count);
 }
+
+/// For nghttp2's read callback, after size_of_data(): sends the trailer fields when the body ends. Returns `size`, or
+/// an error of nghttp2 that resets the stream.
+[[nodiscard]] std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, const http::headers& trailers,
+                                           std::ptrdiff_t size, std::uint32_t& flags) noexcept;
 
 /// Returns a field for nghttp2, which copies names and values, and makes the names lower case.
 [[nodiscard]] nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept;

@@ -13,6 +13,8 @@
 #include <eddy/http/error.hpp>
 #include <eddy/time/timeout.hpp>
 
+#include "http/trailers.hpp"
+
 namespace eddy::inline v0_1::detail {
 namespace {
 
@@ -34,6 +36,13 @@ void append_chunk(std::string& out, std::span<const std::byte> data) {
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), data.size(), 16).ptr;
     out.append(digits.data(), end).append("\r\n");
     out.append(text_of(data)).append("\r\n");
+}
+
+/// Appends the end of a body in chunks.
+void append_last_chunk(std::string& out, const http::headers& trailers) {
+    out.append("0\r\n");
+    for (const auto& [name, value] : trailers) out.append(name).append(": ").append(value).append("\r\n");
+    out.append("\r\n");
 }
 
 /// A connection, and bytes that were received from it already.
@@ -218,7 +227,7 @@ task<result<void>> message_stream::send_body(http::body& from, body_framing fram
         const auto flushed = co_await flush();
         if (!flushed) co_return flushed;
     }
-    if (framing.is == kind::chunked) out().append("0\r\n\r\n");
+    if (framing.is == kind::chunked) append_last_chunk(out(), trailers_to_send(from));
     co_return co_await flush();
 }
 

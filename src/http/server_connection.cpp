@@ -131,6 +131,11 @@ struct incoming_body {
         }
         return count;
     }
+
+    [[nodiscard]] http::headers trailers() {
+        const std::lock_guard guard(lock);
+        return decoder.trailers();
+    }
 };
 
 class incoming_source final : public body_source {
@@ -139,6 +144,7 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return from_->poll_read(cx, into);
     }
+    http::headers make_trailers() override { return from_->trailers(); }
 
 private:
     std::shared_ptr<incoming_body> from_;

@@ -15,6 +15,7 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/http/headers.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
 
@@ -32,6 +33,15 @@ public:
     /// Returns whether the body has no reader any more when the peer has closed its sending direction. The sender then
     /// watches for that while the body waits.
     [[nodiscard]] virtual bool ends_with_peer() const noexcept { return false; }
+    /// Returns the trailer fields. They are valid until the next call.
+    [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
+
+protected:
+    /// Returns the trailer fields. A received body has none before its end.
+    virtual http::headers make_trailers() { return {}; }
+
+private:
+    http::headers trailers_;
 };
 
 template <class R>
@@ -102,6 +112,23 @@ public:
     [[nodiscard]] static body from_source(std::unique_ptr<detail::body_source> source,
                                           std::optional<std::uint64_t> size) noexcept;
 
+    /// Returns this body with trailer fields: fields that are sent after the bytes, for example a checksum. `make()`
+    /// returns them, after all bytes were read. Such a body is sent in chunks, without its size.
+    ///     response.body = std::move(response.body).with_trailers([sum] { return fields_of(*sum); });
+    /// The peer gets no trailer fields if it uses HTTP/1.0, or if the response has no body. Fields that a receiver
+    /// needs before the body, such as Content-Type and Set-Cookie, are not sent (RFC 9110, section 6.5.1).
+    /// Errors: an exception of `make` ends the message, same as an exception of the reader.
+    /// Cost: one allocation, and that of from_reader() if the body is in memory.
+    template <class F>
+    [[nodiscard]] body with_trailers(F make) &&;
+    /// Returns the trailer fields: those that followed a received body, or those that with_trailers() adds. Empty if
+    /// there are none, and before a received body was read to its end. Received fields that must not be trailer fields
+    /// were dropped.
+    ///     const auto text = co_await try_(response.body.read_text());
+    ///     const auto sum = response.body.trailers().get("Sum");
+    /// Lifetime: valid until the next call.
+    [[nodiscard]] const headers& trailers();
+
     /// For use by the library.
     [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
 
@@ -130,5 +157,38 @@ private:
     std::unique_ptr<detail::body_source> source_;
     std::optional<std::uint64_t> size_ = 0;
 };
+
+}  // namespace eddy::http
+
+namespace eddy::inline v0_1::detail {
+
+/// A body, and a function that returns its trailer fields.
+template <class F>
+class trailing_source final : public body_source {
+public:
+    trailing_source(http::body&& from, F&& make) : from_(std::move(from)), make_(std::move(make)) {}
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
+        return from_.poll_read(cx, into);
+    }
+    bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
+    http::headers make_trailers() override { return make_(); }
+
+private:
+    http::body from_;
+    F make_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::inline v0_1::http {
+
+template <class F>
+body body::with_trailers(F make) && {
+    constexpr bool makes_headers = std::is_invocable_r_v<headers, F&>;
+    static_assert(makes_headers, "eddy: with_trailers() needs a function without arguments that returns http::headers");
+    if constexpr (makes_headers)
+        return from_source(std::make_unique<detail::trailing_source<F>>(std::move(*this), std::move(make)),
+                           std::nullopt);
+}
 
 }  // namespace eddy::http
