@@ -133,7 +133,7 @@ const http2 = require("http2");
 const server = http2.createServer();
 server.on("stream", (stream, headers) => {
   stream.additionalHeaders({":status": 103, link: "</style.css>"});
-  stream.respond({":status": 200, "content-type": "text/plain"}, {waitForTrailers: true});
+  stream.respond({":status": 200, "content-type": "text/plain", "content-length": 2000000}, {waitForTrailers: true});
   stream.on("wantTrailers", () => stream.sendTrailers({checksum: "1"}));
   let count = 0;
   const write = () => {

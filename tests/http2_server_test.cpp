@@ -308,6 +308,12 @@ TEST(Http2Server, TrailersOfRequestsAreReceived) {
         co_await one.flush();
         one.end_with_trailer(id, "x-trailer", "y");
         EXPECT_EQ((co_await one.finish(id)).body, "hi y");
+        // All announced bytes arrive before the trailer field.
+        const auto sized = one.ask("POST", "/", {{"content-length", "2"}}, "hi", true);
+        co_await one.flush();
+        co_await eddy::time::sleep(1ms);  // of the paused clock: until the server waits
+        one.end_with_trailer(sized, "x-trailer", "x");
+        EXPECT_EQ((co_await one.finish(sized)).body, "hi x");
         // The whole request arrives at once.
         const auto at_once = one.ask("POST", "/", no_fields, "hi", true);
         one.end_with_trailer(at_once, "x-trailer", "z");

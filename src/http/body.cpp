@@ -53,6 +53,7 @@ poll_result<result<std::size_t>> body::poll_read(context& cx, std::span<std::byt
         if (size_) *size_ -= **count;
         return count;
     }
+    if (source_ && source_->may_have_trailers()) return source_->poll_read(cx, into);  // no bytes, but the end
     const auto count = std::min(into.size(), content_.size());
     if (count != 0) std::memcpy(into.data(), content_.data(), count);
     content_.advance(count);

@@ -41,6 +41,8 @@ public:
     [[nodiscard]] virtual http::response take_response() = 0;
     /// Receives data of the response's body.
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
+    /// Returns whether trailer fields may follow after all announced bytes of the response's body.
+    [[nodiscard]] virtual bool may_have_trailers() const noexcept = 0;
     /// Returns the trailer fields of the response's body. Empty before its end.
     [[nodiscard]] virtual http::headers trailers() = 0;
 

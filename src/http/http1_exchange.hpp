@@ -33,6 +33,7 @@ public:
     poll_result<result<void>> poll_head(context& cx) override;
     http::response take_response() override;
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override;
+    bool may_have_trailers() const noexcept override { return false; }  // only a body in chunks has them
     http::headers trailers() override { return decoder_->trailers(); }
 
     bool is_sent() const noexcept override {

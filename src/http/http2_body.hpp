@@ -139,6 +139,7 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         return from_->poll_read(cx, into);
     }
+    bool may_have_trailers() const noexcept override { return true; }
     http::headers make_trailers() override { return from_->trailers(); }
 
 private:

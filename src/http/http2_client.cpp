@@ -91,6 +91,7 @@ public:
         if (send_error_) return result<std::size_t>(std::unexpect, send_error_);
         return incoming_->poll_read(cx, into);
     }
+    bool may_have_trailers() const noexcept override { return true; }
     http::headers trailers() override { return incoming_->trailers(); }
 
 private:
@@ -111,7 +112,7 @@ private:
                 is_sending_ = false;
                 return;
             }
-            const bool is_last = **count == 0 || sent_.size() == 0U;
+            const bool is_last = **count == 0 || sent_.has_ended();
             if (is_last) call_->trailers = trailers_to_send(sent_);
             link().fill(call_, **count, is_last);
             is_sending_ = !is_last;

@@ -548,7 +548,7 @@ bool http2_connection::poll_parts(exchange& one, context& cx) {
             if (!ready) return false;
             count = *ready;
             if (!count) fail(one, count.error(), nullptr);
-            next.is_last = count && (*count == 0 || one.answer.body.size() == 0U);
+            next.is_last = count && (*count == 0 || one.answer.body.has_ended());
             if (next.is_last) one.trailers = trailers_to_send(one.answer.body);
         } catch (...) {
             count = std::unexpected(std::error_code());

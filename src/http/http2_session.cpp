@@ -80,10 +80,11 @@ std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, cons
         std::vector<nghttp2_nv> fields;
         fields.reserve(trailers.size());
         for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
-        if (nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0) return size;
+        const bool is_submitted = nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
+        return is_submitted ? size : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     } catch (const std::bad_alloc&) {
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 nghttp2_nv nv_of(std::string_view name, std::string_view value) noexcept {

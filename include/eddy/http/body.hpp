@@ -33,6 +33,8 @@ public:
     /// Returns whether the body has no reader any more when the peer has closed its sending direction. The sender then
     /// watches for that while the body waits.
     [[nodiscard]] virtual bool ends_with_peer() const noexcept { return false; }
+    /// Returns whether trailer fields may follow after all announced bytes. A reader must then wait for the end.
+    [[nodiscard]] virtual bool may_have_trailers() const noexcept { return false; }
     /// Returns the trailer fields. They are valid until the next call.
     [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
 
@@ -131,6 +133,8 @@ public:
 
     /// For use by the library.
     [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
+    /// For use by the library: returns whether the last byte was read and no trailer fields can follow.
+    [[nodiscard]] bool has_ended() const noexcept { return size_ == 0U && !(source_ && source_->may_have_trailers()); }
 
     /// Returns the number of remaining bytes, or nullopt if it is unknown.
     [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }
