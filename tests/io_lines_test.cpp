@@ -62,7 +62,7 @@ TEST(IoReadUntil, ReadsUpToAndIncludingTheDelimiter) {
         auto from = reader_of("one,a longer one,,last", how);
         std::vector<std::byte> into;
         EXPECT_EQ(finish(io::read_until(from, comma, into)), 4u);
-        EXPECT_EQ(finish(io::read_until(from, comma, into)), 13u);
+        EXPECT_EQ(finish(io::read_until(from, ',', into)), 13u);
         EXPECT_EQ(as_text(into), "one,a longer one,");
         EXPECT_EQ(finish(io::read_until(from, comma, into)), 1u);
         std::string last;

@@ -208,6 +208,23 @@ TEST(UdpSocket, DatagramLargerThanBufferIsTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block) << "the rest is not received later";
 }
 
+TEST(UdpSocket, ReceiveIntoEmptyStringIsMisuse) {
+    eddy::core core;
+    auto socket = bound(core);
+    std::string empty;
+    EXPECT_THROW(static_cast<void>(socket.recv(empty)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(socket.recv_from(empty)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(socket.peek(empty)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(socket.peek_from(empty)), eddy::misuse);
+    within(core, socket.send_to("text", addr_of(socket))).value();
+    std::string room(8, ' ');
+    EXPECT_EQ(within(core, socket.peek(room)).value(), 4u);
+    EXPECT_EQ(socket.try_peek(room).value(), 4u);
+    EXPECT_EQ(socket.try_peek_from(room).value().size, 4u);
+    EXPECT_EQ(socket.try_recv_from(room).value().size, 4u);
+    EXPECT_EQ(room.substr(0, 4), "text");
+}
+
 TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     eddy::core core;
     auto one = bound(core);

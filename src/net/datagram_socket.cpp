@@ -78,20 +78,20 @@ template poll_result<result<net::basic_recv_info<net::unix_addr>>> poll_recv_fro
 namespace eddy::inline v0_1::net {
 
 template <class Addr>
-auto datagram_socket<Addr>::try_recv_from(std::span<std::byte> into) -> result<recv_info_type> {
+auto datagram_socket<Addr>::try_recv_from(io::mutable_buffer into) -> result<recv_info_type> {
     return socket_.try_call(direction::read,
-                            [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_datagram::yes); });
+                            [&] { return recv_from_now<Addr>(socket_.fd(), into.bytes(), takes_datagram::yes); });
 }
 
 template <class Addr>
-result<std::size_t> datagram_socket<Addr>::try_peek(std::span<std::byte> into) {
-    return socket_.try_call(direction::read, [&] { return sys::peek(socket_.fd(), into); });
+result<std::size_t> datagram_socket<Addr>::try_peek(io::mutable_buffer into) {
+    return socket_.try_call(direction::read, [&] { return sys::peek(socket_.fd(), into.bytes()); });
 }
 
 template <class Addr>
-auto datagram_socket<Addr>::try_peek_from(std::span<std::byte> into) -> result<recv_info_type> {
+auto datagram_socket<Addr>::try_peek_from(io::mutable_buffer into) -> result<recv_info_type> {
     return socket_.try_call(direction::read,
-                            [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_datagram::no); });
+                            [&] { return recv_from_now<Addr>(socket_.fd(), into.bytes(), takes_datagram::no); });
 }
 
 template <class Addr>

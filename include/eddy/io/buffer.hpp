@@ -69,14 +69,18 @@ concept growing_bytes = byte_range<T> && !std::is_const_v<T> && requires(T& into
     { into.empty() } -> std::convertible_to<bool>;
 };
 
-/// Throws `misuse` if a container has no room for bytes.
+/// The messages of room_of(), for reads and for receives of datagrams.
+inline constexpr std::string_view no_room_to_read =
+    "this reads into an empty container, which has no room: resize() it first, or use io::read_to_end() or "
+    "io::read_to_string(), which append to it";
+inline constexpr std::string_view no_room_to_receive =
+    "this receives into an empty container, which has no room, so the datagram would be lost: resize() it first, or "
+    "use recv_buf() or recv_buf_from(), which append to it";
+
+/// Throws `misuse` with this text if a container has no room for bytes.
 template <growing_bytes T>
-std::span<std::byte> room_of(T& into, std::source_location where) {
-    if (into.empty())
-        throw misuse(
-            "this reads into an empty container, which has no room: resize() it first, or use io::read_to_end() or "
-            "io::read_to_string(), which append to it",
-            where);
+std::span<std::byte> room_of(T& into, std::string_view text, std::source_location where) {
+    if (into.empty()) throw misuse(text, where);
     return std::as_writable_bytes(std::span(std::ranges::data(into), std::ranges::size(into)));
 }
 

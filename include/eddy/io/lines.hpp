@@ -189,5 +189,9 @@ template <class R>
     return detail::make_if<fits, split_stream<detail::kept_io_t<R>>, detail::broken_stream>(std::forward<R>(from),
                                                                                             delimiter, limit);
 }
+template <class R>
+[[nodiscard]] auto split(R&& from, char delimiter, std::size_t limit = no_limit) {
+    return eddy::io::split(std::forward<R>(from), static_cast<std::byte>(delimiter), limit);
+}
 
 }  // namespace eddy::io

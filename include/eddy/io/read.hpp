@@ -62,7 +62,8 @@ template <class R>
 }
 template <class R, eddy::detail::growing_bytes C>
 [[nodiscard]] auto read(R&& from, C& into, std::source_location where = std::source_location::current()) {
-    return eddy::io::read(std::forward<R>(from), mutable_buffer(detail::room_of(into, where)));
+    const auto room = detail::room_of(into, detail::no_room_to_read, where);
+    return eddy::io::read(std::forward<R>(from), mutable_buffer(room));
 }
 // A pointer and a size: reports the misuse with one static_assert. Does not accept a descriptor, which read(2) takes.
 template <class S, class T>

@@ -180,6 +180,10 @@ template <class R, class C>
     constexpr bool fits = detail::check_borrowed_buf_reader<R>() && detail::check_growing<C>();
     return detail::make_if<fits, read_until_future<std::remove_reference_t<R>, C>>(from, delimiter, into, limit);
 }
+template <class R, class C>
+[[nodiscard]] auto read_until(R&& from, char delimiter, C& into, std::size_t limit = no_limit) {
+    return eddy::io::read_until(std::forward<R>(from), static_cast<std::byte>(delimiter), into, limit);
+}
 
 /// Reads a line of UTF-8 text with its line end, and appends it to `into`. Returns the number of bytes, which is 0 at
 /// end of stream. The last line may lack a line end.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -62,12 +63,17 @@ public:
 
     /// Receives a datagram into `into` and returns the number of bytes, which is 0 for an empty datagram. The rest of a
     /// larger datagram is lost. recv_from() reports the loss, and works for a connected socket, too.
-    /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled.
+    /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled. Throws `misuse` for an empty std::string or
+    /// std::vector, which has no room: resize() it first.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
     /// Lifetime: the future borrows the socket and `into`.
     /// Cost: one system call if a datagram is available, otherwise two.
     [[nodiscard]] datagram_recv_future recv(io::mutable_buffer into) noexcept {
         return datagram_recv_future(socket_, into.bytes());
+    }
+    template <detail::growing_bytes C>
+    [[nodiscard]] datagram_recv_future recv(C& into, std::source_location where = std::source_location::current()) {
+        return recv(room_in(into, where));
     }
     // A pointer and a size: reports the misuse with one static_assert.
     template <class T>
@@ -79,20 +85,34 @@ public:
     [[nodiscard]] recv_from_future<Addr> recv_from(io::mutable_buffer into) noexcept {
         return recv_from_future<Addr>(socket_, into.bytes(), detail::takes_datagram::yes);
     }
+    template <detail::growing_bytes C>
+    [[nodiscard]] recv_from_future<Addr> recv_from(C& into,
+                                                   std::source_location where = std::source_location::current()) {
+        return recv_from(room_in(into, where));
+    }
     /// Same as recv() and recv_from(), but the datagram stays in the socket. The next receive returns it.
     /// Cancel safety: safe.
     [[nodiscard]] datagram_peek_future peek(io::mutable_buffer into) noexcept {
         return datagram_peek_future(socket_, into.bytes());
     }
+    template <detail::growing_bytes C>
+    [[nodiscard]] datagram_peek_future peek(C& into, std::source_location where = std::source_location::current()) {
+        return peek(room_in(into, where));
+    }
     [[nodiscard]] recv_from_future<Addr> peek_from(io::mutable_buffer into) noexcept {
         return recv_from_future<Addr>(socket_, into.bytes(), detail::takes_datagram::no);
+    }
+    template <detail::growing_bytes C>
+    [[nodiscard]] recv_from_future<Addr> peek_from(C& into,
+                                                   std::source_location where = std::source_location::current()) {
+        return peek_from(room_in(into, where));
     }
     /// Receives or peeks without waiting.
     /// Errors: operation_would_block if there is no datagram.
     result<std::size_t> try_recv(io::mutable_buffer into) { return socket_.try_read(into.bytes()); }
-    result<recv_info_type> try_recv_from(std::span<std::byte> into);
-    result<std::size_t> try_peek(std::span<std::byte> into);
-    result<recv_info_type> try_peek_from(std::span<std::byte> into);
+    result<recv_info_type> try_recv_from(io::mutable_buffer into);
+    result<std::size_t> try_peek(io::mutable_buffer into);
+    result<recv_info_type> try_peek_from(io::mutable_buffer into);
     /// Receives a datagram of any size and appends it to `into`: a std::string, std::vector<std::byte> or bytes_mut,
     /// which grows by the size of the datagram. Returns the size; recv_buf_from() also returns the sender.
     /// Errors: those of recv(). If the memory cannot be allocated, throws std::bad_alloc; the datagram stays in the
@@ -171,6 +191,12 @@ public:
 
 protected:
     explicit datagram_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::datagram) {}
+
+private:
+    template <class C>
+    static io::mutable_buffer room_in(C& into, std::source_location where) {
+        return detail::room_of(into, detail::no_room_to_receive, where);
+    }
 };
 
 }  // namespace eddy::net

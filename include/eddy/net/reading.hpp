@@ -103,7 +103,7 @@ public:
     }
     template <detail::growing_bytes C>
     [[nodiscard]] read_future read(C& into, std::source_location where = std::source_location::current()) {
-        return read_future(socket_of_self(), detail::room_of(into, where));
+        return read_future(socket_of_self(), detail::room_of(into, detail::no_room_to_read, where));
     }
     // A pointer and a size: report the misuse with one static_assert.
     template <class T>
