@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -91,6 +92,42 @@ task<result<std::string>> ask(std::string server, std::string request) {
 task<result<std::string>> ask_patiently(std::string server, std::string request) {
     const auto attempt = [&] { return time::try_timeout(2s, ask(server, request)); };
     co_return co_await eddy::retry(time::backoff(100ms).max_retries(2), attempt);
+}
+// docs: end
+
+// docs: datagrams
+/// Sends a request, and waits for the answer with the same number. The number is in the first four bytes of both.
+task<result<std::string>> exchange(net::udp_socket& socket, std::uint32_t number, std::string request) {
+    eddy::bytes_mut datagram;
+    datagram.put_u32(number);
+    datagram.put(request);
+    co_await try_(socket.send(datagram));
+    for (;;) {
+        eddy::bytes_mut answer;
+        co_await try_(socket.recv_buf(answer));                         // appends a datagram of any size
+        if (answer.size() < 4 || answer.get_u32() != number) continue;  // not the answer, or that to an earlier request
+        co_return std::string(answer.text());
+    }
+}
+
+/// Sends a request again if there is no answer after 200 ms, up to three times.
+task<result<std::string>> ask_by_datagrams(net::socket_addr server, std::uint32_t number, std::string request) {
+    const char* const any_port = server.is_ipv6() ? "[::]:0" : "0.0.0.0:0";
+    auto socket = co_await try_(net::udp_socket::bind(any_port));
+    co_await try_(socket.connect(server));  // from now on, the socket receives from this address only
+    const auto attempt = [&] { return time::try_timeout(200ms, exchange(socket, number, request)); };
+    co_return co_await eddy::retry(time::backoff(50ms).max_retries(3), attempt);
+}
+
+/// Answers each request with the same text. A request may arrive twice, if the answer was lost.
+task<result<void>> serve_datagrams(net::udp_socket socket) {
+    std::array<std::byte, 1500> buffer;
+    for (;;) {
+        const auto [size, from, is_truncated] = co_await try_(socket.recv_from(buffer));
+        if (is_truncated || size < 4) continue;
+        auto sent = co_await socket.send_to(std::span(buffer).first(size), from);
+        if (!sent) std::fprintf(stderr, "%s: %s\n", from.to_string().c_str(), sent.error().message().c_str());
+    }
 }
 // docs: end
 
@@ -206,6 +243,42 @@ TEST(SocketsDocs, AskRepeatsAfterFirstConnectionFails) {
     };
     eddy::core loop;
     EXPECT_TRUE(loop.run(both()).has_value());
+}
+
+TEST(SocketsDocs, RequestIsSentAgainAfterLostDatagram) {
+    const auto ask_twice = []() -> task<result<void>> {
+        auto server = co_await try_(net::udp_socket::bind("127.0.0.1:0"));
+        const auto address = server.local_addr().value();
+        auto asking = eddy::abort_on_drop_handle(eddy::spawn(ask_by_datagrams(address, 7, "hello")));
+        std::array<std::byte, 100> lost{};
+        const auto first = co_await try_(server.recv_from(lost));
+        EXPECT_EQ(first.size, 9U);
+        auto serving = eddy::abort_on_drop_handle(eddy::spawn(serve_datagrams(std::move(server))));
+        const auto answer = co_await asking;
+        EXPECT_EQ(answer.value().value(), "hello");
+        co_return eddy::ok();
+    };
+    eddy::core core;
+    const auto ended = core.run(ask_twice());
+    EXPECT_TRUE(ended.has_value()) << ended.error().message();
+}
+
+TEST(SocketsDocs, AnswerToEarlierRequestIsSkipped) {
+    const auto answer_twice = []() -> task<result<void>> {
+        auto server = co_await try_(net::udp_socket::bind("127.0.0.1:0"));
+        const auto address = server.local_addr().value();
+        auto asking = eddy::abort_on_drop_handle(eddy::spawn(ask_by_datagrams(address, 2, "hello")));
+        std::array<std::byte, 100> request{};
+        const auto received = co_await try_(server.recv_from(request));
+        const std::array<std::string, 3> answers = {std::string("\0\0\0\1old", 7), "x", std::string("\0\0\0\2new", 7)};
+        for (const auto& each : answers) co_await try_(server.send_to(each, received.from));
+        const auto answer = co_await asking;
+        EXPECT_EQ(answer.value().value(), "new");
+        co_return eddy::ok();
+    };
+    eddy::core core;
+    const auto ended = core.run(answer_twice());
+    EXPECT_TRUE(ended.has_value()) << ended.error().message();
 }
 
 TEST(SocketsDocs, FileArrivesComplete) {
