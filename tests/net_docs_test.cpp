@@ -53,6 +53,7 @@ task<result<void>> receive_lines(net::read_half<net::tcp_stream> client, int id,
 task<result<void>> send_lines(net::write_half<net::tcp_stream> client, int id, room::receiver from_all) {
     for (;;) {
         auto said = co_await from_all.recv();
+        if (!said && !said.error().is_lagged()) co_return eddy::ok();  // the room is closed
         if (!said) continue;  // this client was too slow, and has missed some lines
         if (said->from != id) co_await try_(client.write_all(said->text));
     }
