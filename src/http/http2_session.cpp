@@ -81,7 +81,8 @@ std::ptrdiff_t then_trailers(nghttp2_session* session, std::int32_t stream, cons
         fields.reserve(trailers.size());
         for (const auto& [name, value] : trailers) fields.push_back(nv_of(name, trim(value)));
         const bool is_submitted = nghttp2_submit_trailer(session, stream, fields.data(), fields.size()) == 0;
-        return is_submitted ? size : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        if (!is_submitted) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        return size;
     } catch (const std::bad_alloc&) {
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
