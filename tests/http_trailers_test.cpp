@@ -164,7 +164,8 @@ TEST_P(HttpTrailers, ExceptionOfTheirFunctionEndsTheResponse) {
     };
     const auto report = talk(fails, [](const http::client& web, const std::string& url) -> task<void> {
         auto got = co_await web.get(url);
-        const auto text = got ? co_await got->body.read_text() : result<std::string>(std::unexpect);
+        if (!got) co_return;
+        const auto text = co_await got->body.read_text();
         EXPECT_FALSE(text.has_value());
     });
     EXPECT_EQ(report.failed, 1U);
