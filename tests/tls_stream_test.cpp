@@ -307,12 +307,73 @@ TEST_F(Tls, RequestOfAClientThatReadsNoTicketsIsRead) {
             const auto sent = co_await send(*client, "request");
             EXPECT_TRUE(sent.has_value());
         }
-        auto server = assert_ready(accepting.poll());  // its tickets cannot be sent
+        auto server = assert_ready(accepting.poll());  // the server can send no tickets
         EXPECT_TRUE(server.has_value());
         if (!server) co_return;
         const auto request = co_await receive(*server, 7);
         EXPECT_EQ(request.value_or("nothing"), "request");
     }(std::move(here), std::move(there), world));
+}
+
+/// One end of a connection in memory, which counts the writes that send something.
+class counted_end : public eddy::io::duplex_stream {
+public:
+    counted_end(eddy::io::duplex_stream&& end, int& writes) noexcept
+        : duplex_stream(std::move(end)), writes_(&writes) {}
+
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        auto sent = duplex_stream::poll_write(cx, from);
+        if (sent && sent->value_or(0) != 0) ++*writes_;
+        return sent;
+    }
+
+private:
+    int* writes_;
+};
+
+TEST_F(Tls, ServerSendsItsTicketsWithTheFirstAnswer) {
+    auto [here, there] = eddy::io::duplex(64 * 1024);
+    int writes = 0;
+    counted_end server_end(std::move(there), writes);
+    loop.run([&writes](auto client_end, counted_end counted, const tls_world& certificates) -> task<void> {
+        const auto config = *certificates.client().build();
+        by_hand connecting(tls::connect(std::move(client_end), config, "localhost"));
+        by_hand accepting(tls::accept(std::move(counted), *certificates.server().build()));
+        assert_pending(connecting.poll());
+        assert_pending(accepting.poll());
+        auto client = assert_ready(connecting.poll());
+        const auto asked = co_await send(*client, "question");
+        EXPECT_TRUE(asked.has_value());
+        auto server = assert_ready(accepting.poll());
+        const auto question = co_await receive(*server, 8);
+        EXPECT_EQ(question.value_or("nothing"), "question");
+        const int before_answer = writes;
+        const auto answered = co_await send(*server, "answer");
+        EXPECT_TRUE(answered.has_value());
+        EXPECT_EQ(before_answer, 1);  // the server's part of the handshake
+        EXPECT_EQ(writes, 2);
+        const auto answer = co_await receive(*client, 6);
+        EXPECT_EQ(answer.value_or("nothing"), "answer");
+    }(std::move(here), std::move(server_end), world));
+}
+
+TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsBeforeItWaits) {
+    auto [here, there] = eddy::io::duplex(64 * 1024);
+    int writes = 0;
+    counted_end server_end(std::move(there), writes);
+    loop.run([&writes](auto client_end, counted_end counted, const tls_world& certificates) -> task<void> {
+        by_hand connecting(tls::connect(std::move(client_end), *certificates.client().build(), "localhost"));
+        by_hand accepting(tls::accept(std::move(counted), *certificates.server().build()));
+        assert_pending(connecting.poll());
+        assert_pending(accepting.poll());
+        auto client = assert_ready(connecting.poll());
+        auto server = assert_ready(accepting.poll());
+        EXPECT_EQ(writes, 1);
+        by_hand reading(read_some(*server));
+        assert_pending(reading.poll());
+        EXPECT_EQ(writes, 2);
+        co_return;
+    }(std::move(here), std::move(server_end), world));
 }
 
 TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {

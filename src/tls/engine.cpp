@@ -29,7 +29,9 @@
 //
 // A read may have to write, and vice versa: OpenSSL answers a key update while it reads. So each call sends as much
 // output as the connection accepts. A call that waits for input has sent all output, or also waits until it can send
-// the rest.
+// the rest. The exception is output for which no peer waits: answers to key updates, and the tickets of a server with
+// TLS 1.3. A read or a handshake that has its result leaves them to the next call. So tickets are usually sent together
+// with the first answer, by one system call.
 //
 // The connection may fail while it sends. The input that it has received before can still be read. Often that ends with
 // an alert: the reason why the peer has closed the connection.
@@ -111,11 +113,16 @@ struct tls_engine::state {
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
+    /// Returns whether the peer waits for no output when a read or a handshake has its result.
+    [[nodiscard]] bool may_send_later(bool is_read) const noexcept {
+        return is_read || (server != nullptr && SSL_version(ssl.get()) == TLS1_3_VERSION);
+    }
+
     /// Returns whether a read can do nothing before it has received something. Then OpenSSL need not be called to find
     /// that out.
     [[nodiscard]] bool needs_input() const noexcept {
-        return input.empty() && !has_ended && unsent() == 0 && SSL_is_init_finished(ssl.get()) == 1 &&
-               SSL_has_pending(ssl.get()) == 0 && (SSL_get_shutdown(ssl.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
+        return input.empty() && !has_ended && SSL_is_init_finished(ssl.get()) == 1 && SSL_has_pending(ssl.get()) == 0 &&
+               (SSL_get_shutdown(ssl.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
     }
 
     result<void> attach();
@@ -346,7 +353,9 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
                 return not_ready;
             }
         }
-        if (!is_read || !needs_input()) {
+        if (is_read && needs_input()) {
+            static_cast<void>(send(below, cx, waiter));  // an error is returned by the next call that writes
+        } else {
             clear_openssl_errors();
             std::size_t count = 0;
             const int outcome = call(count);
@@ -354,6 +363,7 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
             const bool has_failed =
                 kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN;
             const std::error_code failed = has_failed ? failure_of(kind) : std::error_code();
+            if (kind == SSL_ERROR_NONE && !is_writer && may_send_later(is_read)) return answer(count);
             // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a
             // result, the next call that sends returns an error of the connection. A read continues, because data or
             // an alert may have been received.
@@ -442,13 +452,8 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
         if (!*done) return result<void>(std::unexpect, done->error());
         if (state_->client) state_->keep_renewed_session();
     }
-    // With TLS 1.3, the last output of a server is its tickets. A client does not wait for them: it may not read them
-    // before it has sent a request, or may have closed the connection after its request. The next call sends them
-    // again.
-    if (state_->server && version() == tls::version::tls_1_3) {
-        static_cast<void>(state_->send(below, cx, waiting_task::reader));
-        return ok();
-    }
+    // A server leaves its tickets to the next call. The client may have closed the connection after its request.
+    if (state_->may_send_later(false)) return ok();
     return state_->send_or_explain(below, cx, waiting_task::reader);
 }
 
