@@ -9,7 +9,18 @@
 
 #include <eddy/detail/wait_record.hpp>
 
+#include "driver/available.hpp"
 #include "sys/fork.hpp"
+
+#if EDDY_HAS_EPOLL
+#define EDDY_DRIVER_NAMES "epoll, io_uring, poll and auto"
+#elif EDDY_HAS_KQUEUE
+#define EDDY_DRIVER_NAMES "kqueue, poll and auto"
+#elif EDDY_HAS_AFD
+#define EDDY_DRIVER_NAMES "afd and auto"
+#else
+#define EDDY_DRIVER_NAMES "poll and auto"
+#endif
 
 namespace eddy::inline v0_1 {
 namespace {
@@ -32,8 +43,7 @@ const char* text_of(errc code) noexcept {
         return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
-    case errc::unknown_driver:
-        return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring, poll and auto";
+    case errc::unknown_driver: return "the environment's EDDY_DRIVER names no driver: there are " EDDY_DRIVER_NAMES;
     case errc::bad_worker_count:
         return "the environment's EDDY_WORKER_THREADS is not a number from 1 to 32767: correct it or unset it, or call "
                "worker_threads() of the builder";

@@ -12,10 +12,13 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/future/try.hpp>
+#include <eddy/runtime/core.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/task/join_handle.hpp>
+#include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 
 namespace {
@@ -75,10 +78,36 @@ TEST(ErrorAccess, ExceptionOfValueContainsTheError) {
     EXPECT_EQ(text_of_access(eddy::join_error(7, thrown)), before + "task 7 threw: boom" + after);
     EXPECT_EQ(text_of_access(eddy::sync::send_error<int>(1)), before + "the other end of the channel is gone" + after);
     EXPECT_EQ(text_of_access(eddy::sync::recv_error()), before + "the other end of the channel is gone" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::try_send_error<int>(eddy::sync::try_send_reason::closed, 1)),
+              before + "the other end of the channel is gone" + after);
+    EXPECT_EQ(text_of_access(eddy::sync::try_recv_error::closed),
+              before + "the other end of the channel is gone" + after);
     EXPECT_EQ(text_of_access(eddy::time::elapsed()), before + "deadline has elapsed" + after);
     EXPECT_EQ(text_of_access(eddy::sync::acquire_error()), before + "the semaphore is closed" + after);
     EXPECT_EQ(text_of_access(eddy::sync::broadcast_error(eddy::sync::broadcast_error::kinds::lagged, 3)),
               before + eddy::make_error_code(errc::receiver_lagged).message() + after);
+}
+
+TEST(ErrorAccess, ErrorsOfChannelsConvertToErrorCodes) {
+    using eddy::sync::try_recv_error;
+    using eddy::sync::try_send_error;
+    using eddy::sync::try_send_reason;
+    const std::error_code full = std::make_error_code(std::errc::resource_unavailable_try_again);
+    EXPECT_EQ(try_send_error<int>(try_send_reason::full, 1).to_error_code(), full);
+    EXPECT_EQ(try_send_error<int>(try_send_reason::closed, 1).to_error_code(), errc::channel_closed);
+    EXPECT_EQ(std::error_code(try_recv_error::empty), full);
+    EXPECT_EQ(std::error_code(try_recv_error::closed), errc::channel_closed);
+}
+
+eddy::task<eddy::result<int>> take_or_end(std::expected<int, eddy::sync::try_recv_error> received) {
+    const int number = co_await eddy::try_(received);
+    co_return number;
+}
+
+TEST(ErrorAccess, TryEndsTheCoroutineWithTheErrorOfTryRecv) {
+    EXPECT_EQ(eddy::core().run(take_or_end(7)).value(), 7);
+    const auto closed = eddy::core().run(take_or_end(std::unexpected(eddy::sync::try_recv_error::closed)));
+    EXPECT_EQ(closed.error(), errc::channel_closed);
 }
 
 TEST(ErrorAccess, ExceptionContainsTheErrorObject) {

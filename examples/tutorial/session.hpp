@@ -65,6 +65,7 @@ eddy::task<eddy::result<void>> deliver(Requests& requests, std::string name, mes
     co_await try_(requests.send(message_reply("subscribe", name, "1")));
     const auto pass_on =
         [&](std::expected<std::string, eddy::sync::broadcast_error> text) -> eddy::task<eddy::result<flow>> {
+        if (!text && text.error().is_closed()) co_return flow::stop;
         if (!text) co_return flow::next;  // the client was too slow, and has missed messages
         co_await try_(requests.send(message_reply("message", name, *text)));
         co_return flow::next;

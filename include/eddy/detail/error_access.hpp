@@ -24,8 +24,10 @@ std::string text_of_error(const E& error) {
         return error.what();
     } else if constexpr (requires { error.message(); }) {
         return error.message();
-    } else {
+    } else if constexpr (requires { error.to_error_code(); }) {
         return error.to_error_code().message();
+    } else {
+        return make_error_code(error).message();
     }
 }
 

@@ -41,7 +41,8 @@ enum class try_send_reason {
     closed,  ///< the receiver is gone or closed
 };
 
-/// The error of `try_send`: the reason and the value that was not sent.
+/// The error of `try_send`: the reason and the value that was not sent. `try_` converts it to `errc::channel_closed` or
+/// `std::errc::resource_unavailable_try_again`.
 /// Thread safety: that of T; a value type.
 template <class T>
 class try_send_error {
@@ -52,6 +53,11 @@ public:
     /// is_full() returns true if the reason is try_send_reason::full, and is_closed() if it is try_send_reason::closed.
     [[nodiscard]] bool is_full() const noexcept { return reason == try_send_reason::full; }
     [[nodiscard]] bool is_closed() const noexcept { return reason == try_send_reason::closed; }
+    /// Returns errc::channel_closed or std::errc::resource_unavailable_try_again.
+    [[nodiscard]] std::error_code to_error_code() const noexcept {
+        if (is_closed()) return errc::channel_closed;
+        return std::make_error_code(std::errc::resource_unavailable_try_again);
+    }
 
     /// The reason, and the value that was not sent.
     try_send_reason reason;
@@ -85,6 +91,8 @@ namespace eddy::inline v0_1::detail {
 
 template <class T>
 struct explains_access<eddy::sync::send_error<T>> : std::true_type {};
+template <class T>
+struct explains_access<eddy::sync::try_send_error<T>> : std::true_type {};
 template <class T>
 struct explains_access<eddy::sync::send_timeout_error<T>> : std::true_type {};
 
