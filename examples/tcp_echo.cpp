@@ -114,7 +114,7 @@ int main(int argc, char** argv) {
     CLI::App app("An echo server.");
     app.add_option("address", where, "the address to listen on; port 0 chooses a free port")->capture_default_str();
     app.add_option("--driver", driver, "auto uses io_uring if it is available")
-        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
+        ->check(CLI::IsMember({"epoll", "io_uring", "poll", "auto"}));
     app.add_flag("--loop", is_on_loop, "use one event loop instead of one worker per processor");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);

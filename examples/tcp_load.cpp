@@ -352,7 +352,7 @@ int main(int argc, char** argv) {
     app.add_option("--size", wanted.size, "bytes per request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
     app.add_option("--json", wanted.json, "write the results to this file, as JSON");
     app.add_option("--driver", wanted.driver, "auto uses io_uring if it is available")
-        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
+        ->check(CLI::IsMember({"epoll", "io_uring", "poll", "auto"}));
     CLI11_PARSE(app, argc, argv);
     if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
 

@@ -437,7 +437,7 @@ TEST(Programs, TcpEchoPrintsWhyStartFails) {
     EXPECT_EQ(run({"tcp_echo", "nowhere"}).code, 1);
     const auto unknown = run({"tcp_echo", "127.0.0.1:0", "--driver", "abacus"});
     EXPECT_NE(unknown.code, 0);
-    EXPECT_NE(unknown.err.find("--driver: abacus not in {epoll,io_uring,auto}"), unknown.err.npos) << unknown.err;
+    EXPECT_NE(unknown.err.find("--driver: abacus not in {epoll,io_uring,poll,auto}"), unknown.err.npos) << unknown.err;
 }
 
 TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {

@@ -67,8 +67,13 @@ def expanded(path, seen):
 
 
 def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        raise SystemExit("usage: amalgamate.py FOLDER, into which it writes eddy.hpp and eddy.cpp")
     folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"amalgamate.py: cannot write to {folder}: {error.strerror}") from None
     version = re.search(r"^  VERSION (\S+)$", (top / "CMakeLists.txt").read_text(), re.M)[1]
     title = f"// eddy {version}, by tools/amalgamate.py.\n//\n"
     title += "".join(f"// {line}".rstrip() + "\n" for line in (top / "LICENSE").read_text().splitlines())
@@ -86,7 +91,10 @@ def main():
         others = set(seen)
         source += [guard, *(line for n in names if n not in with_ring or n not in without for line in expanded(top / "src" / n, others)), "#endif"]
     for name, lines in (("eddy.hpp", header), ("eddy.cpp", source)):
-        (folder / name).write_text("\n".join(lines) + "\n")
+        try:
+            (folder / name).write_text("\n".join(lines) + "\n")
+        except OSError as error:
+            raise SystemExit(f"amalgamate.py: cannot write {folder / name}: {error.strerror}") from None
         print(folder / name)
 
 

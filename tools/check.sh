@@ -20,6 +20,7 @@ check() {
     for name; do
         [[ " ${all_stages[*]} " == *" $name "* ]] || die "unknown stage $name; the stages are: ${all_stages[*]}"
     done
+    make_build_folder
     results=$top/build/check
     rm -rf "$results" build/*/tests/failed.txt
     mkdir -p "$results"
@@ -148,6 +149,7 @@ check_lists() {
     fi
     python3 tools/abi_namespace.py || forgotten=1
     python3 tools/check_version.py || forgotten=1
+    tests/dev_test.sh || forgotten=1
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
     python3 bench/plot.py --check || forgotten=1

@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     CLI::App app("A server that speaks RESP2 and RESP3.");
     app.add_option("address", where, "the address to listen on; port 0 chooses a free port")->capture_default_str();
     app.add_option("--driver", driver, "auto uses io_uring if it is available")
-        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
+        ->check(CLI::IsMember({"epoll", "io_uring", "poll", "auto"}));
     app.add_option("--max-clients", limits.clients, "maximum number of clients; further clients wait")
         ->capture_default_str();
     app.add_option("--max-keys", limits.keys,
