@@ -34,7 +34,7 @@ WHOLE = "(the whole process)"
 # If the watchdog of a process does not end it, it is killed this many seconds after the time limit of its test.
 GRACE_SECONDS = float(os.environ.get("EDDY_RUN_GRACE", 60))
 
-TEST_MACRO = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\(\s*(\w+),\s*(\w+)\)", re.M)
+TEST_MACRO = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P|INSTANTIATE_TEST_SUITE_P)\(\s*(\w+),\s*(\w+)\)", re.M)
 
 
 @dataclasses.dataclass
@@ -85,6 +85,10 @@ class Sources:
             name, targets, *files = line.split("\t")
             self._rows[name] = (targets.split(), [pathlib.Path(file) for file in files if file])
 
+    @property
+    def are_known(self):
+        return bool(self._rows)
+
     def _row(self, program):
         return self._rows.get(program.name) or self._rows.get(program.name.split(".")[0]) or ([], [])
 
@@ -107,7 +111,8 @@ def candidates(programs, sources, pattern):
     """The programs that may have a matching test; all programs if the sources do not show it (`Prefix/Suite.Name/3`)."""
     if pattern is None:
         return programs
-    return [each for each in programs if sources.may_have(each, pattern)] or programs
+    found = [each for each in programs if sources.may_have(each, pattern)]
+    return found or (programs if "/" in pattern.pattern or not sources.are_known else [])
 
 
 def list_tests(program, pattern):
@@ -600,6 +605,9 @@ def main():
     ]
     programs = candidates(programs, sources, options.pattern)
     if options.targets:
+        if not programs:
+            print("no test matches the options; -R searches the names of tests (Suite.Name), of files and of groups", file=sys.stderr)
+            return 1
         print(*sorted({target for each in programs for target in sources.targets(each)}), sep="\n")
         return 0
 

@@ -44,6 +44,17 @@ class RunTest(unittest.TestCase):
     def test_no_matching_test_is_failure(self):
         self.assert_ends(self.run_tests("-R", "NoSuchTest"), 1, "0 passed, 0 failed")
 
+    def test_targets_of_no_test_is_failure(self):
+        folder = self.build / "tests"
+        folder.mkdir()
+        (folder / "programs.tsv").write_text("group\tgroup_tests\n")
+        self.assertEqual(self.run_tests("--targets", "-R", "group"), (0, "group_tests\n"))
+        answer = self.run_tests("--targets", "-R", "NoSuchTest")
+        self.assertEqual(answer[0], 1)
+        self.assertIn("no test matches the options", answer[1])
+        # The sources do not contain the names of instances.
+        self.assertEqual(self.run_tests("--targets", "-R", "Instance/Suite"), (0, "group_tests\n"))
+
     def test_skipped_test_tells_reason(self):
         answer = self.run_tests("-R", "IsSkipped")
         self.assert_ends(answer, 0, "0 passed, 0 failed, 1 skipped")
