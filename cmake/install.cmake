@@ -74,6 +74,7 @@ install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyC
         DESTINATION ${package_dir} COMPONENT eddy_dev)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/eddy_check.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/eddy-check TYPE BIN COMPONENT eddy_dev)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE TYPE DOC COMPONENT eddy_dev)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ TYPE DOC COMPONENT eddy_dev FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
 if(eddy_needs_liburing)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir} COMPONENT eddy_dev)

@@ -280,20 +280,20 @@ check_package() {
     build release eddy_libraries
     local out=$top/build/package
     rm -rf "$out"
-    cmake --install build/release --prefix "$out/prefix" >/dev/null
+    cmake --install build/release --prefix "$out/the prefix" >/dev/null
     cmake --install build/release --prefix "$out/dev" --component eddy_dev >/dev/null
-    diff <(cd "$out/prefix" && find . | sort) <(cd "$out/dev" && find . | sort) ||
+    diff <(cd "$out/the prefix" && find . | sort) <(cd "$out/dev" && find . | sort) ||
         die "cmake/install.cmake: these files are in no component (a static build has them all in eddy_dev)"
-    ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/prefix/include" || die "an installed header includes a private library"
-    python3 tests/package/sbom.py "$out/prefix"
-    outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D USER_LEVELS="$( ((!all)) || echo '1;2;3')"
+    ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/the prefix/include" || die "an installed header includes a private library"
+    python3 tests/package/sbom.py "$out/the prefix"
+    outside find_package find_package -D CMAKE_PREFIX_PATH="$out/the prefix" -D USER_LEVELS="$( ((!all)) || echo '1;2;3')"
     cmake --build "$out/find_package" --target eddy_check_outside
     local level
     ((!all)) || for level in 1 2 3; do "$out/find_package/user_O$level"; done
     "$out/find_package/http"
     "$out/find_package/ws"
     "$out/find_package/sanitized"
-    tests/package/refused.sh "$top" "$out/refused" "$out/prefix"
+    tests/package/refused.sh "$top" "$out/refused" "$out/the prefix"
     # What replaces optional parts of eddy::http.
     sed 's|^|#include "|; s|$|"|' <<<"$(ls src/http/*_off.cpp)" | g++ -std=c++23 -fsyntax-only -Wall -Wextra -Werror -Iinclude -Isrc -I. -x c++ -
     # The library without optimization, which takes a third less time to compile; the user's program with.
@@ -301,7 +301,7 @@ check_package() {
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
     CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \
-        tests/package/start.sh "$top" "$out/start" "$out/prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
+        tests/package/start.sh "$top" "$out/start" "$out/the prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
     ((all)) || return 0
 
     tests/package/start.sh "$top" "$out/start"
@@ -342,10 +342,10 @@ check_exports() {
     (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; the limit is 1500, and 953 are expected"
     EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
     # A program that links a shared eddy does not need liburing's header. Without Python, only eddy_check fails.
-    cmake --install "$out" --prefix "$out/prefix" >/dev/null
+    cmake --install "$out" --prefix "$out/the prefix" >/dev/null
     cmake --install "$out" --prefix "$out/core" --component eddy_core >/dev/null
     [[ $(find "$out/core" -type f -printf '%f\n') == libeddy.so.* ]] || die "the component eddy_core is not the shared library alone"
-    outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON \
+    outside find_shared_package find_package -D CMAKE_PREFIX_PATH="$out/the prefix" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON \
         -D CMAKE_DISABLE_FIND_PACKAGE_Python3=ON
     "$top/build/package/find_shared_package/http" # which finds libeddy_tls.so
     "$top/build/package/find_shared_package/ws"
