@@ -300,6 +300,10 @@ check_package() {
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE=-O0 -D EDDY_UNITY_BATCH_SIZE=32 \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
+    # Warnings that the parent project turns into errors do not apply to eddy's sources.
+    cmake -S tests/package/refused -B "$out/strict" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_PREFIX_PATH="$out/the prefix" -D SOURCES=BEFORE \
+        -D CMAKE_CXX_FLAGS='-Werror -Wuseless-cast' -D EDDY_UNITY_BATCH_SIZE=0 >/dev/null
+    cmake --build "$out/strict" --target eddy/src/CMakeFiles/eddy.dir/time/timer_wheel.cpp.o
     CMAKE_GENERATOR=Ninja CMAKE_TOOLCHAIN_FILE=$top/tests/package/flags.cmake \
         tests/package/start.sh "$top" "$out/start" "$out/the prefix" >build/start.log 2>&1 || { cat build/start.log >&2 && return 1; }
     ((all)) || return 0
