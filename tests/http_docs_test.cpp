@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -185,6 +186,60 @@ TEST(HttpDocs, ManyUrlsAreFetchedInOrder) {
         const auto texts = co_await fetch_all(http::client(), urls);
         EXPECT_EQ(texts.value().size(), 20U);
         for (std::size_t i = 0; i < texts->size(); ++i) EXPECT_EQ((*texts)[i], std::to_string(i));
+    });
+}
+
+// docs: json
+/// Requests JSON once.
+task<result<std::string>> ask_json(http::client web, std::string url) {
+    http::request asked(http::method::get);  // send() sets its target
+    asked.headers.set("Accept", "application/json");
+    auto answer = co_await try_(web.send(std::move(url), std::move(asked)));
+    if (to_int(answer.status) >= 500) co_return std::unexpected(make_error_code(eddy::errc::overloaded));
+    if (!is_success(answer.status)) co_return std::unexpected(make_error_code(std::errc::protocol_error));
+    co_return co_await answer.body.read_text();
+}
+
+/// Requests JSON, and repeats attempts that may succeed later. An attempt may take 2 s, and all together `limit`.
+task<result<std::string>> json_of(http::client web, std::string url, std::chrono::milliseconds limit) {
+    const auto attempt = [web, url] { return eddy::time::try_timeout(2s, ask_json(web, url)); };
+    const auto is_temporary = [](std::error_code error) {  // not a status such as 404, a wrong URL or certificate
+        return error == eddy::errc::overloaded || error == std::errc::timed_out ||
+               error == std::errc::connection_refused || error == std::errc::connection_reset;
+    };
+    auto text = eddy::retry(eddy::time::backoff(100ms).max_retries(5), attempt, is_temporary);
+    co_return co_await eddy::time::try_timeout(limit, std::move(text));
+}
+// docs: end
+
+TEST(HttpDocs, JsonIsRequestedAgainAfterTemporaryErrors) {
+    http::router app;
+    const auto asked = std::make_shared<int>(0);
+    app.get("/busy", [asked](http::request) -> task<http::response> {
+        if (++*asked < 3) co_return http::response(http::status::bad_gateway);
+        co_return http::response::json("[1]");
+    });
+    app.get("/gone", [asked](http::request) -> task<http::response> {
+        co_return http::response::json(std::to_string(++*asked), http::status::gone);
+    });
+    app.get("/slow", [](http::request) -> task<http::response> {
+        co_await eddy::time::sleep(1h);
+        co_return http::response();
+    });
+    app.get("/count",
+            [asked](http::request) -> task<http::response> { co_return http::response::json(std::to_string(*asked)); });
+    serve_during(app, [](std::string url) -> task<void> {
+        const http::client web;
+        const auto busy = co_await json_of(web, url + "/busy", 1min);
+        EXPECT_EQ(busy.value(), "[1]");
+        const auto gone = co_await json_of(web, url + "/gone", 1min);
+        EXPECT_EQ(gone.error(), std::errc::protocol_error);
+        const auto count = co_await json_of(web, url + "/count", 1min);
+        EXPECT_EQ(count.value(), "4") << "three requests of /busy, and one of /gone";
+        const auto slow = co_await json_of(web, url + "/slow", 100ms);
+        EXPECT_EQ(slow.error(), std::errc::timed_out);
+        const auto wrong = co_await json_of(web, "localhost/x", 1min);
+        EXPECT_EQ(wrong.error(), http::errc::bad_url);
     });
 }
 

@@ -63,8 +63,10 @@ public:
     std::optional<net::socket_addr> peer;             ///< on a server: the client's address, if it has an IP address
     std::vector<std::pair<std::string, std::string>> parameters;  ///< on a server: set by http::router; see param()
 
-    /// Makes a request without headers and body.
+    /// Makes a request without headers and body: a GET without arguments, for the target "/" without a target. A client
+    /// replaces the target by that of the URL.
     request() = default;
+    explicit request(http::method what) : method(what) {}
     request(http::method what, std::string of) : method(what), target(std::move(of)) {}
 
     /// Returns the path of the target, not decoded: "/users/7".
