@@ -34,8 +34,8 @@ struct header {
 
 /// The header fields of a message, in their order. A name may occur several times. Names are case-insensitive.
 ///     for (const auto& [name, value] : request.headers) ...
-/// Errors: functions that store a field throw `misuse` for a name that is not a token (RFC 9110), and for a value with
-/// CR, LF, NUL or another control character except tab. So a value cannot inject another field.
+/// Errors: functions that store a field throw `misuse` for a name that is not a token (RFC 9110). They also throw it
+/// for a value with CR, LF, NUL or another control character except tab. So a value cannot inject another field.
 /// Thread safety: one thread at a time; reading is safe on several threads.
 /// Lifetime: views into it are valid until the next change.
 /// Cost: one memory block for all fields together. When it is full, a larger block replaces it. Memory of fields that

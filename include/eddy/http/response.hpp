@@ -22,8 +22,8 @@ namespace eddy::inline v0_1::http {
 /// The server ignores Content-Length, Transfer-Encoding and Connection in `headers`, with two exceptions:
 /// Content-Length is sent in the response to HEAD and in a 304, and "Connection: close" closes the connection after the
 /// response. Responses to HEAD, and those with the status 204, 205 or 304, are sent without their body. The status must
-/// be from 200 to 999, except in a response of switch_protocols(); otherwise the server answers 500, as after an
-/// exception of the service.
+/// be from 200 to 999, except in a response of switch_protocols(). With another status, the server answers 500, as
+/// after an exception of the service.
 /// Thread safety: one thread at a time.
 class EDDY_API response {
 public:

@@ -20,9 +20,9 @@ namespace eddy::inline v0_1::http {
 ///     http::router app;
 ///     app.get("/users/{id}", show_user).put("/users/{id}", change_user).get("/files/{path...}", show_file);
 ///
-/// A pattern is a path. A part "{name}" matches any one part that is not empty, and "{name...}" at the end matches the
-/// rest of the path, which may be empty. request::param() returns the text that they matched, decoded. A literal part
-/// has precedence over "{name}", which has precedence over "{name...}". The path of a request is split and then decoded
+/// A pattern is a path. A part "{name}" matches any one part that is not empty. "{name...}" at the end matches the rest
+/// of the path, which may be empty. request::param() returns the text that they matched, decoded. A literal part has
+/// precedence over "{name}", which has precedence over "{name...}". The path of a request is split and then decoded
 /// before it is compared, so write a pattern without percent-encoding.
 ///
 /// The router answers 404 if no route has the path. It answers 405, with the methods of the path in Allow, if the

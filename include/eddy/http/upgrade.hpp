@@ -73,11 +73,11 @@ namespace eddy::inline v0_1::http {
 /// connection is closed when that task ends. Add the fields that the protocol requires, except Upgrade and Connection,
 /// to the headers of the response. For WebSockets, use ws::accept().
 ///     co_return http::switch_protocols("echo", [](http::upgraded_connection c) { return echo(std::move(c.stream)); });
-/// Errors: if the request was not HTTP/1.1, or if its body was not read to its end, the server answers 500, as after an
-/// exception of the service. Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse` if
-/// `protocol` contains control characters.
+/// Errors: the server answers 500, as after an exception of the service, if the request was not HTTP/1.1, or if its
+/// body was not read to its end. Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse`
+/// if `protocol` contains control characters.
 /// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
-/// net::serve_options::drain(): the task can end itself when upgraded_connection::shutdown is cancelled.
+/// net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled.
 /// Cost: one allocation.
 template <class F>
 [[nodiscard]] response switch_protocols(std::string_view protocol, F next) {

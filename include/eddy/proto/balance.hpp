@@ -107,8 +107,8 @@ private:
 namespace eddy::inline v0_1::proto {
 
 /// Returns a service that passes each call to one of `services`, for example clients of several addresses. Copies share
-/// the counts. The services may have layers of their own: with a circuit_breaker() around each, calls of a service that
-/// fails return quickly, and retry() around the balance tries another service.
+/// the counts. The services may have layers of their own. With a circuit_breaker() around each, calls of a service that
+/// fails return quickly. A retry() around the balance then tries another service.
 /// Errors: throws `misuse` if `services` is empty.
 /// Lifetime: one of the copies must outlive the calls.
 template <service S>

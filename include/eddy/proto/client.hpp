@@ -345,9 +345,9 @@ template <class S, class C>
 pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {})
     -> pipelined_client<detail::sent_or<void, C>, typename detail::decoded_by<C>::item_type::value_type>;
 
-/// The client side of a multiplexed protocol: the same as pipelined_client, but the connection is a stream of
-/// `numbered<Response>` and a sink of `numbered<Request>`, and answers may arrive in any order. The numbers are 1, 2
-/// and so on. A dropped call does not count as in flight; its answer is discarded.
+/// The client side of a multiplexed protocol. It is used like pipelined_client, but answers may arrive in any order.
+/// The connection is a stream of `numbered<Response>` and a sink of `numbered<Request>`. The numbers are 1, 2 and so
+/// on. A dropped call does not count as in flight; its answer is discarded.
 /// Cancel safety: a dropped call does not affect others.
 /// Thread safety: that of pipelined_client.
 template <class Request, class Response>

@@ -117,8 +117,8 @@ private:
 namespace eddy::inline v0_1::proto {
 
 /// A connection of a pool, in use. Call give_back() when the answer to the last request was received completely.
-/// Without it, the destructor closes the connection: after an operation that failed or was dropped, the next user of
-/// the connection could receive the rest of an old answer.
+/// Without it, the destructor closes the connection. After an operation that failed or was dropped, the next user of
+/// the connection could otherwise receive the rest of an old answer.
 /// Thread safety: one thread at a time.
 template <class Connection>
 class [[nodiscard("it is closed when it is destroyed")]] leased {

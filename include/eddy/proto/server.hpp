@@ -294,7 +294,7 @@ namespace eddy::inline v0_1::proto {
 /// Serves a connection of a pipelined protocol: reads requests, calls `service` for each, and sends the responses in
 /// the order of the requests. Up to connection_options::max_in_flight() calls run concurrently, and further requests
 /// are read meanwhile. The future is ready when the client has ended its side of the connection and all requests are
-/// answered; then the write side is closed, too.
+/// answered. Then the write side is closed, too.
 ///
 ///     auto service = answer | proto::timeout(1s) | proto::recover(error_response);
 ///     co_await try_(proto::pipelined(codec::framed(std::move(stream), my_codec()), service));
@@ -304,7 +304,7 @@ namespace eddy::inline v0_1::proto {
 /// only its own requests.
 ///
 /// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
-/// answered. An error of the service, or of the encoder of a response, cannot be sent: it ends the connection after the
+/// answered. An error of the service, or of the encoder of a response, cannot be sent. It ends the connection after the
 /// responses before it, and drops the calls after it. Use recover() to turn errors into responses. An exception of the
 /// service drops all calls immediately, and passes through.
 /// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were

@@ -40,7 +40,8 @@ namespace eddy::inline v0_1::tls {
 /// because the server has refused the client's certificate, writes return the alert and not the error of `S`.
 /// Cancel safety: each poll function is safe: no byte is lost or sent twice.
 /// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
-/// may also use the stream itself: neither misses a wake-up, although a read may have to write and vice versa.
+/// may also use the stream itself. Neither misses a wake-up, although a read may have to write, and a write may have to
+/// read.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// connection without close_notify: await shutdown() first, or the peer reports truncation.
 /// Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not empty.

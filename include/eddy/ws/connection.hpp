@@ -155,7 +155,7 @@ public:
     /// Errors: ws::errc::closed after the closing handshake; ws::errc::protocol_violation, invalid_text,
     /// invalid_compression, message_too_large and too_many_frames, after a Close frame with the matching code was sent;
     /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out if the peer is silent
-    /// (options::ping_interval()), or does not answer our Close frame (options::close_timeout()); those of the
+    /// (options::ping_interval()), or does not answer the Close frame (options::close_timeout()); those of the
     /// connection. Later calls return the same error again.
     /// Cancel safety: safe. The received part of the message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
@@ -205,8 +205,8 @@ public:
     /// than options::close_timeout(). Messages that arrive meanwhile are discarded, also for a task that waits in
     /// receive(). If the handshake has begun already, completes it.
     /// Errors: errc::timed_out if the peer sends no Close frame; errc::unexpected_eof; the error with which the
-    /// connection failed. Throws `misuse` if a Close frame cannot have this code, for example close_code::none, or if
-    /// the reason has more than 123 bytes or is not UTF-8.
+    /// connection failed. Throws `misuse` if a Close frame cannot have this code, for example close_code::none. It also
+    /// throws if the reason has more than 123 bytes or is not UTF-8.
     /// Cancel safety: safe. Call it again to continue.
     [[nodiscard]] close_future<Self> close(close_code code = close_code::normal, std::string reason = {},
                                            std::source_location where = std::source_location::current()) {

@@ -34,7 +34,7 @@ public:
         max_frames_ = most;
         return *this;
     }
-    /// Sets how long close() and receive() wait, after our Close frame, for the peer's and for the end of the
+    /// Sets how long close() and receive() wait, after the Close frame is sent, for the peer's and for the end of the
     /// connection. A send() that waits meanwhile ends, too. 5 seconds by default.
     options& close_timeout(std::chrono::nanoseconds limit) noexcept {
         close_timeout_ = limit;
@@ -64,7 +64,7 @@ public:
     }
 
     /// For servers: permits requests of web pages of this origin, for example "https://example.org". By default, a page
-    /// can connect only to the host that it was loaded from; without this check, any page could use the cookies of its
+    /// can connect only to the host that it was loaded from. Without this check, any page could use the cookies of its
     /// visitor. Requests without an Origin do not come from pages and are permitted.
     options& allow_origin(std::string_view origin) {
         origins_.emplace_back(origin);
