@@ -22,6 +22,7 @@
 
 #include "support/driver_fds.hpp"
 #include "support/process.hpp"
+#include "sys/urgent_data.hpp"
 
 // The examples, run as a user runs them: as processes, whose output and exit codes are compared.
 
@@ -286,6 +287,9 @@ TEST(Programs, UnderTheHoodPrintsEvents) {
 
 TEST(Programs, ConnectionStepsPrintsPolls) {
     const auto ended = run({"connection_steps"});
+    // A short read shows that the socket is empty only if the driver reports urgent data, see sys/urgent_data.hpp.
+    const std::string last_read = eddy::sys::reports_urgent_data ? "read: poll 1 is not ready\nread: poll 2 is ready\n"
+                                                                 : "read: poll 1 is ready\n";
     EXPECT_EQ(ended.out,
               "connect: created\n"
               "connect: poll 1 is not ready\n"
@@ -295,10 +299,8 @@ TEST(Programs, ConnectionStepsPrintsPolls) {
               "the peer writes\n"
               "read: poll 2 is ready\n"
               "read 5 bytes: hello\n"
-              "read: created\n"
-              "read: poll 1 is not ready\n"
-              "read: poll 2 is ready\n"
-              "end of stream\n");
+              "read: created\n" +
+                  last_read + "end of stream\n");
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }

@@ -13,6 +13,7 @@
 #include "sys/countdown.hpp"
 #include "sys/kevents.hpp"
 #include "sys/syscall.hpp"
+#include "sys/urgent_data.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
@@ -30,6 +31,8 @@ constexpr bool has_priority = false;
 constexpr auto priority_filter = EVFILT_READ;  // not used
 constexpr auto priority_note = 0;
 #endif
+
+static_assert(has_priority || !sys::reports_urgent_data);
 
 /// The filters that a descriptor may have.
 enum class way : unsigned char { reading, writing, priority };

@@ -18,6 +18,7 @@
 #include "sys/iovec_list.hpp"
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
+#include "sys/urgent_data.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -94,11 +95,11 @@ public:
         if (!peer) return std::unexpected(peer.error());
         return accepted_peer(accepted->fd.release(), *peer);
     }
-    /// A short read on a TCP socket means that it is drained. That saves the read that would only report EAGAIN. A
-    /// short write means that the send buffer of the socket is full.
+    /// A short read on a TCP socket means that it is drained, unless an urgent byte may have ended it. That saves the
+    /// read that would only report EAGAIN. A short write means that the send buffer of the socket is full.
     [[nodiscard]] bool has_drained(direction way, std::size_t moved, std::size_t room, io::ready seen) const noexcept {
         return moved < room && socket_.kind() == descriptor_kind::tcp &&
-               (way == direction::write || !may_cut_short(seen));
+               (way == direction::write || (sys::reports_urgent_data && !may_cut_short(seen)));
     }
 
 private:
