@@ -26,6 +26,7 @@ inline bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
     // SAFETY: the entry is armed, and so it is linked in the wheel, in the wheel's list of due entries, in firing_, or
     // in endless_. All these are guarded by the lock.
     wheel_.remove(entry);
+    is_next_current_ = false;
     kept.swap(entry.waker_);
     return true;
 }
@@ -212,7 +213,7 @@ std::optional<time_driver::time_point> time_driver::next_deadline() noexcept {
     // relaxed, here and below: see link().
     if (next_.load(std::memory_order_relaxed) == never) return std::nullopt;
     std::lock_guard guard(lock_);
-    publish_next();
+    if (!is_next_current_) publish_next();
     if (!wheel_.due().is_empty()) return first_due();
     const std::uint64_t next = next_.load(std::memory_order_relaxed);
     if (next == never) return std::nullopt;
@@ -302,6 +303,7 @@ void time_driver::publish_next() noexcept {
     // must always check.
     // relaxed: see link().
     next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
+    is_next_current_ = true;
 }
 
 }  // namespace eddy::detail

@@ -128,7 +128,8 @@ private:
     // No entry is due before this tick. `never` without entries; 0 while the wheel's list of due entries is not empty.
     // Changed under the lock. It may be too early, because unlinking an entry does not change it.
     atomic<std::uint64_t> next_{never};
-    spin_lock lock_;  // held for a few instructions, or to fire a batch of timers
+    spin_lock lock_;               // held for a few instructions, or to fire a batch of timers
+    bool is_next_current_ = true;  // false: an entry was unlinked since next_ was computed
     bool shut_ = false;
     time_point calm_until_{};  // next_deadline() returns no earlier time
     timer_wheel wheel_;
