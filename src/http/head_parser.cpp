@@ -100,23 +100,26 @@ private:
     }
 };
 
-/// Removes the next line, and returns it without CR LF.
+/// Removes the next line, and returns it without CR LF. A CR that is not followed by LF also ends the line, and stays
+/// in it, which makes the line invalid. Preconditions: `text` ends with an empty line.
 std::string_view take_line(std::string_view& text) noexcept {
-    const auto end = text.find("\r\n");
-    const auto line = text.substr(0, end);
-    text.remove_prefix(end + 2);
+    const auto end = text.find('\r');
+    const bool is_end = text[end + 1] == '\n';
+    const auto line = text.substr(0, is_end ? end : end + 1);
+    text.remove_prefix(is_end ? end + 2 : end + 1);
     return line;
 }
 
-/// Parses the lines of the fields, in one pass.
+/// Parses the lines of the fields, in one pass. Sets `left` to the number of bytes after the empty line.
 /// Preconditions: `lines` ends with an empty line.
 std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
-                                   special_fields& special) {
+                                   special_fields& special, std::size_t& left) {
     header_access::keep_text(into.headers, lines, 8);
     const char* const end = lines.data() + lines.size();
     // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
     // is followed by another character, because `lines` ends with CR LF.
-    for (const char* at = lines.data(); at[0] != '\r' || at[1] != '\n'; at += 2) {
+    const char* at = lines.data();
+    for (; at[0] != '\r' || at[1] != '\n'; at += 2) {
         const char* const name_begin = at;
         while (token_characters.contains(*at)) ++at;
         const std::string_view name(name_begin, at);
@@ -134,6 +137,7 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
         header_access::add_part(into.headers, lines, name, value);
         special.note(name, value);
     }
+    left = static_cast<std::size_t>(end - at) - 2;
     return std::nullopt;
 }
 
@@ -231,6 +235,7 @@ std::optional<status> parse_expectation(const special_fields& special, request_h
 
 std::optional<status> parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
     constexpr std::string_view usual_end = " HTTP/1.1";
+    const auto size = head.size();
     const auto line = take_line(head);
     const bool is_usual = line.ends_with(usual_end);
     const auto name_end = line.find(' ');
@@ -248,7 +253,9 @@ std::optional<status> parse_request_head(std::string_view head, const head_limit
     into.method = *method;
 
     special_fields special;
-    if (const auto refused = parse_fields(head, limits, into, special)) return refused;
+    std::size_t left = 0;
+    if (const auto refused = parse_fields(head, limits, into, special, left)) return refused;
+    into.size = size - left;
     if (const auto refused = check_host(special, into)) return refused;
     if (const auto refused = parse_framing(special, into)) return refused;
     if (const auto refused = parse_expectation(special, into)) return refused;
@@ -277,7 +284,8 @@ bool has_no_body(int status, http::method asked) noexcept {
 bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;
-    if (parse_fields(head, limits, into, special) || parse_framing(special, into)) return false;
+    std::size_t left = 0;
+    if (parse_fields(head, limits, into, special, left) || parse_framing(special, into)) return false;
     parse_connection(special, into);
     if (has_no_body(into.status, asked)) {
         into.framing = {};

@@ -77,13 +77,14 @@ struct request_head : message_head {
     http::method method = http::method::get;
     std::string target;  // in origin form, or "*"
     bool expects_continue = false;
+    std::size_t size = 0;  // of the head, in bytes
 };
 struct response_head : message_head {
     int status = 0;
 };
 
-/// Parses a head, which ends with an empty line. Returns nullopt, or the status with which the server refuses the
-/// request.
+/// Parses a head. Returns nullopt, or the status with which the server refuses the request.
+/// Preconditions: `head` ends with an empty line, which may also belong to bytes after the head.
 [[nodiscard]] std::optional<http::status> parse_request_head(std::string_view head, const head_limits& limits,
                                                              request_head& into);
 /// Parses the head of the response to a request with the method `asked`. Returns whether it is valid.

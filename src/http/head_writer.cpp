@@ -56,22 +56,6 @@ std::size_t size_of(const http::headers& fields) noexcept {
     return all;
 }
 
-/// What write_response_head() must know about the fields of a response.
-struct response_fields {
-    std::size_t size = 0;
-    bool has_date = false;
-    bool has_connection = false;
-
-    explicit response_fields(const http::headers& fields) noexcept {
-        for (const auto& [name, value] : fields) {
-            size += name.size() + value.size() + 4;
-            // Compares the sizes first, because that is faster.
-            if (name.size() == 4) has_date = has_date || http::equal_names(name, "Date");
-            if (name.size() == 10) has_connection = has_connection || http::equal_names(name, "Connection");
-        }
-    }
-};
-
 /// Appends what `write(text_writer&)` writes, which has at most `most` bytes.
 template <class Write>
 void append(std::string& out, std::size_t most, Write write) {
@@ -83,15 +67,33 @@ void append(std::string& out, std::size_t most, Write write) {
     });
 }
 
+/// The fields of a message that the writers treat in a special way.
+struct found_fields {
+    bool date = false;
+    bool connection = false;
+};
+
 /// Writes the fields of a message, except Connection, Transfer-Encoding and, by default, Content-Length.
-void put_fields(text_writer& to, const http::headers& fields, bool with_length) noexcept {
+found_fields put_fields(text_writer& to, const http::headers& fields, bool with_length) noexcept {
+    found_fields found;
     for (const auto& [name, value] : fields) {
-        // Compares the sizes first, because that is faster.
-        if (name.size() == 10 && http::equal_names(name, "Connection")) continue;
-        if (name.size() == 17 && http::equal_names(name, "Transfer-Encoding")) continue;
-        if (name.size() == 14 && !with_length && http::equal_names(name, "Content-Length")) continue;
+        switch (name.size()) {  // compares the sizes first, because that is faster
+        case 4: found.date = found.date || http::equal_names(name, "Date"); break;
+        case 10:
+            if (!http::equal_names(name, "Connection")) break;
+            found.connection = true;
+            continue;
+        case 14:
+            if (!with_length && http::equal_names(name, "Content-Length")) continue;
+            break;
+        case 17:
+            if (http::equal_names(name, "Transfer-Encoding")) continue;
+            break;
+        default: break;
+        }
         to.put_field(name, value);
     }
+    return found;
 }
 
 body_framing framing_of(const http::response& from, const response_context& context) noexcept {
@@ -117,17 +119,16 @@ void put_status_line(text_writer& to, http::status code) noexcept {
 
 body_framing write_response_head(std::string& out, const http::response& from, response_context& context) {
     using kind = body_framing::kind;
-    const response_fields fields(from.headers);
     const auto framing = framing_of(from, context);
-    const bool closes = fields.has_connection && from.headers.has_token("Connection", "close");
-    if (framing.is == kind::until_end || closes) context.keeps_alive = false;
+    if (framing.is == kind::until_end) context.keeps_alive = false;
     // A HEAD response and a 304 announce the size of the body that they do not have.
     const bool announces = context.asked == http::method::head || from.status == http::status::not_modified;
     const bool has_own_length = announces && from.headers.contains("Content-Length");
 
-    append(out, fields.size + most_added, [&](text_writer& to) {
+    append(out, size_of(from.headers) + most_added, [&](text_writer& to) {
         put_status_line(to, from.status);
-        put_fields(to, from.headers, has_own_length);
+        const auto found = put_fields(to, from.headers, has_own_length);
+        if (found.connection && from.headers.has_token("Connection", "close")) context.keeps_alive = false;
         if (framing.is == kind::length) {
             to.put_length(framing.length);
         } else if (framing.is == kind::chunked) {
@@ -141,7 +142,7 @@ body_framing write_response_head(std::string& out, const http::response& from, r
         } else if (context.version == http::version::http_1_0) {
             to.put("Connection: keep-alive\r\n");
         }
-        if (!fields.has_date) to.put("Date: ").put(current_date()).put("\r\n");
+        if (!found.date) to.put("Date: ").put(current_date()).put("\r\n");
         to.put("\r\n");
     });
     return framing;

@@ -83,11 +83,10 @@ void headers::add_checked(std::string_view name, std::string_view value) {
 }
 
 void headers::keep_text(std::string_view text, std::size_t fields) {
-    headers kept;
-    kept.allocate(fields * sizeof(field) + text.size());
-    kept.text_size_ = size_of(text);
-    text.copy(kept.memory_ + kept.capacity_ - text.size(), text.size());
-    *this = std::move(kept);
+    if (memory_ != nullptr) *this = headers();
+    allocate(fields * sizeof(field) + text.size());
+    text_size_ = size_of(text);
+    text.copy(memory_ + capacity_ - text.size(), text.size());
 }
 
 void headers::set(std::string_view name, std::string_view value, std::source_location where) {

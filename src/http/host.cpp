@@ -39,8 +39,9 @@ std::optional<host_parts> parse_host(std::string_view text) noexcept {
         if (!std::ranges::all_of(parts.host, is_address_character)) return std::nullopt;
         text.remove_prefix(end + 1);
     } else {
-        const auto* const end = std::ranges::find_if_not(text, [](char c) { return name_characters.contains(c); });
-        parts.host = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+        std::size_t size = 0;
+        while (size != text.size() && name_characters.contains(text[size])) ++size;
+        parts.host = text.substr(0, size);
         text.remove_prefix(parts.host.size());
     }
     if (!text.empty() && (text.front() != ':' || !parse_port(text.substr(1), parts.port))) return std::nullopt;

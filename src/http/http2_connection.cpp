@@ -412,7 +412,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     const auto head = std::move(one.head);
     auto refused = head->finish(one.asked);
     one.asked_method = one.asked.method;
-    one.name.set(one.asked);
+    one.name.set(one.asked.method, one.asked.target);
     one.length = head->length();
     if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
     if (refused) {

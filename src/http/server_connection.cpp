@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/error.hpp>
@@ -56,25 +58,28 @@ poll_result<result<http::response>> service_answer::poll(context& cx) {
 }
 
 bool service_answer::poll_into(context& cx, output_type& into) {
-    if (auto* const plain = std::get_if<task<http::response>>(&work_)) {
-        auto answer = plain->poll(cx);
-        if (!answer) return false;
-        into = *std::move(answer);
+    const std::source_location awaited_at = cx.where();  // the awaits of the service change it
+    if (is_plain_) {
+        slot<http::response> outcome;
+        if (!eddy::poll_into(plain_, outcome, cx)) return false;
+        if (!outcome.has_value()) outcome.take(awaited_at);  // throws
+        into.emplace(std::move(outcome.value()));
         return true;
     }
-    auto answer = std::get_if<task<result<http::response>>>(&work_)->poll(cx);
-    if (!answer) return false;
-    into = *std::move(answer);
+    slot<output_type> outcome;
+    if (!eddy::poll_into(fallible_, outcome, cx)) return false;
+    if (!outcome.has_value()) outcome.take(awaited_at);  // throws
+    into = std::move(outcome.value());
     return true;
 }
 
 poll_result<void> service_answer::poll_cancel(context& cx) {
-    return std::visit([&](auto& work) { return work.poll_cancel(cx); }, work_);
+    return is_plain_ ? plain_.poll_cancel(cx) : fallible_.poll_cancel(cx);
 }
 
 task<result<http::response>> service_answer::as_task() && {
-    if (auto* const plain = std::get_if<task<http::response>>(&work_)) return with_result(std::move(*plain));
-    return std::get<task<result<http::response>>>(std::move(work_));
+    if (is_plain_) return with_result(std::move(plain_));
+    return std::move(fallible_);
 }
 
 namespace {
@@ -217,30 +222,34 @@ public:
     /// so an idle connection has none of it.
     /// Errors: those of the service.
     task<result<next_step>> answer_one(bool is_last) {
-        head_scanner scanner;
-        auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
-        if (outcome == head_scanner::outcome::incomplete) {
-            const auto rest = co_await read_head(scanner);
-            if (!rest) co_return next_step::close;
-            outcome = *rest;
+        request_head head;
+        if (!parse_at_once(head)) {
+            head_scanner scanner;
+            auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
+            if (outcome == head_scanner::outcome::incomplete) {
+                const auto rest = co_await read_head(scanner);
+                if (!rest) co_return next_step::close;
+                outcome = *rest;
+            }
+            if (std::exchange(may_be_http2_, false) && is_preface(stream_.in())) co_return next_step::http2;
+            auto refused = refusal_of(outcome);
+            if (!refused) refused = parse(scanner, head);
+            if (refused) {
+                co_await refuse(*refused, head.method);
+                co_return next_step::close;
+            }
         }
-        if (std::exchange(may_be_http2_, false) && is_preface(stream_.in())) co_return next_step::http2;
-        http::request asked;
         request_state of;
-        auto refused = refusal_of(outcome);
-        if (!refused) refused = parse(scanner, asked, of);
-        if (refused) {
-            co_await refuse(*refused, asked.method);
-            co_return next_step::close;
-        }
-        if (is_last) of.context.keeps_alive = false;
+        of.context.asked = head.method;
+        of.context.version = head.version;
+        of.context.keeps_alive = head.keeps_alive && !is_last;
 
         request_name name;
-        name.set(asked);
+        name.set(head.method, head.target);
         result<http::response> answer = std::unexpected(std::error_code());
         std::exception_ptr thrown;
         try {
-            auto working = server_->answer.start(std::move(asked));
+            auto working = server_->answer.start(take_request(std::move(head), of));
             co_await answering(*this, working, of.incoming.get(), answer);
             if (answer) check(*answer, of);
         } catch (...) {
@@ -316,28 +325,49 @@ private:
         }
     }
 
-    /// Takes the head that `scanner` has found from the received bytes. Returns nullopt, or the status with which the
-    /// server refuses the request.
-    std::optional<status> parse(const head_scanner& scanner, http::request& into, request_state& of) {
+    [[nodiscard]] head_limits limits() const noexcept {
         head_limits limits;
         limits.bytes = server_->options.header_limit();
         limits.fields = server_->options.max_headers();
-        request_head head;
+        return limits;
+    }
+
+    /// Parses and consumes the next head without a head_scanner, which would read all bytes once more. Returns false,
+    /// without an effect, if that is impossible: the head may be incomplete, or it must be refused.
+    bool parse_at_once(request_head& into) {
+        // The headers keep a copy of all received bytes, in one block of the frame pool.
+        constexpr std::size_t most = 1536;
+        const auto received = stream_.in();
+        const bool is_possible = !may_be_http2_ && received.size() <= most &&
+                                 received.size() <= server_->options.header_limit() && received.ends_with("\r\n\r\n");
+        if (is_possible && !parse(received, into)) return true;
+        into = request_head();
+        return false;
+    }
+
+    /// Parses and consumes the head that `scanner` has found. Returns nullopt, or the status with which the server
+    /// refuses the request.
+    std::optional<status> parse(const head_scanner& scanner, request_head& into) {
         const auto text = stream_.in().substr(scanner.begin(), scanner.end() - scanner.begin());
-        const auto refused = parse_request_head(text, limits, head);
-        into.method = head.method;
-        if (refused) return refused;
-        if (head.framing.length > server_->options.body_limit()) return status::content_too_large;
-        stream_.consume(scanner.end());
-        of.context.asked = head.method;
-        of.context.version = head.version;
-        of.context.keeps_alive = head.keeps_alive;
-        into.target = std::move(head.target);
-        into.version = head.version;
-        into.headers = std::move(head.headers);
-        into.peer = peer_;
-        take_body(head, into, of);
+        const auto refused = parse(text, into);
+        if (!refused) stream_.consume(scanner.begin());
+        return refused;
+    }
+    std::optional<status> parse(std::string_view text, request_head& into) {
+        if (const auto refused = parse_request_head(text, limits(), into)) return refused;
+        if (into.framing.length > server_->options.body_limit()) return status::content_too_large;
+        stream_.consume(into.size);
         return std::nullopt;
+    }
+
+    /// Makes the request of a head, with the body that follows it.
+    http::request take_request(request_head&& head, request_state& of) {
+        http::request made(head.method, std::move(head.target));
+        made.version = head.version;
+        made.headers = std::move(head.headers);
+        made.peer = peer_;
+        take_body(head, made, of);
+        return made;
     }
 
     void take_body(const request_head& head, http::request& into, request_state& of) {

@@ -47,10 +47,10 @@ inline void check_status(http::status code) {
 class request_name {
 public:
     request_name() noexcept {}  // NOLINT: set() fills the array
-    void set(const http::request& of) noexcept {
-        method_ = of.method;
-        is_cut_ = of.target.size() > path_.size();
-        size_ = of.target.copy(path_.data(), path_.size());
+    void set(http::method method, std::string_view target) noexcept {
+        method_ = method;
+        is_cut_ = target.size() > path_.size();
+        size_ = target.copy(path_.data(), path_.size());
     }
     /// Returns for example "GET /path". The query is omitted, because it may contain secrets.
     [[nodiscard]] std::string text() const {

@@ -6,7 +6,6 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
@@ -24,8 +23,23 @@ class EDDY_API service_answer : public future_ops<service_answer> {
 public:
     using output_type = result<http::response>;
 
-    service_answer(task<http::response>&& work) noexcept : work_(std::move(work)) {}
-    service_answer(task<result<http::response>>&& work) noexcept : work_(std::move(work)) {}
+    service_answer(task<http::response>&& work) noexcept : plain_(std::move(work)), is_plain_(true) {}
+    service_answer(task<result<http::response>>&& work) noexcept : fallible_(std::move(work)), is_plain_(false) {}
+    service_answer(service_answer&& other) noexcept : is_plain_(other.is_plain_) {
+        if (is_plain_) {
+            std::construct_at(&plain_, std::move(other.plain_));
+        } else {
+            std::construct_at(&fallible_, std::move(other.fallible_));
+        }
+    }
+    service_answer& operator=(service_answer&&) = delete;
+    ~service_answer() {
+        if (is_plain_) {
+            std::destroy_at(&plain_);
+        } else {
+            std::destroy_at(&fallible_);
+        }
+    }
 
     poll_result<output_type> poll(context& cx);
     poll_result<void> poll_cancel(context& cx);
@@ -35,7 +49,12 @@ public:
     [[nodiscard]] task<result<http::response>> as_task() &&;
 
 private:
-    std::variant<task<result<http::response>>, task<http::response>> work_;
+    // Not a std::variant, which takes longer to compile.
+    union {
+        task<http::response> plain_;
+        task<result<http::response>> fallible_;
+    };
+    bool is_plain_;
 };
 
 /// The interface behind http::service.

@@ -29,6 +29,8 @@ template <class T>
 detail::frame* enter_frame(task<T>& used, std::source_location where);
 template <class T>
 void forget_closure(task<T>& made, const void* closure) noexcept;
+template <class T>
+bool poll_into(task<T>& polled, detail::slot<T>& outcome, context& cx);
 
 /// A lazy coroutine that is also a future. It does nothing until it is awaited, spawned or polled. A chain of tasks
 /// that await each other is polled as one unit. Waking the innermost one has the same cost at any depth. Deep chains do
@@ -107,6 +109,8 @@ private:
     friend detail::frame* enter_frame(task<U>& used, std::source_location where);
     template <class U>
     friend void forget_closure(task<U>& made, const void* closure) noexcept;
+    template <class U>
+    friend bool poll_into(task<U>& polled, detail::slot<U>& outcome, context& cx);
 
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
@@ -271,6 +275,16 @@ inline void forget_closure(task<T>& made, const void* closure) noexcept {
     detail::frame* const frame = made.frame_;
     if (frame != nullptr && frame->root == detail::frame::of_closure() && frame->where == closure)
         frame->root = nullptr;
+}
+
+/// For the library: same as poll(), but stores the outcome in `outcome`, where it stays. Returns whether the task has
+/// ended.
+template <class T>
+inline bool poll_into(task<T>& polled, detail::slot<T>& outcome, context& cx) {
+    if (polled.frame_ == nullptr) detail::throw_ended_task(cx.where());
+    if (!detail::run_root(*polled.frame_, outcome, cx)) return false;
+    polled.frame_ = nullptr;
+    return true;
 }
 
 }  // namespace eddy
