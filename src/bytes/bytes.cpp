@@ -15,6 +15,11 @@ void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there
 
 }  // namespace detail
 
+bytes::bytes(std::string&& owner) : bytes(from_owner(std::move(owner))) {}
+bytes::bytes(std::vector<std::byte>&& owner) : bytes(from_owner(std::move(owner))) {}
+bytes::bytes(std::vector<char>&& owner) : bytes(from_owner(std::move(owner))) {}
+bytes::bytes(std::vector<unsigned char>&& owner) : bytes(from_owner(std::move(owner))) {}
+
 bytes bytes::from_static(std::span<const std::byte> bytes) noexcept {
     // SAFETY: a `bytes` never writes through data_. try_into_mut() refuses a window without a share.
     return {detail::byte_share(), const_cast<std::byte*>(bytes.data()), bytes.size()};

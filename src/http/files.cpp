@@ -269,8 +269,8 @@ task<result<http::response>> answer_file(std::shared_ptr<const std::string> root
 
 namespace eddy::inline v0_1::http {
 
-service files(std::filesystem::path root) {
-    return [root = std::make_shared<const std::string>(root.string())](request asked) {
+service files(std::string_view folder) {
+    return [root = std::make_shared<const std::string>(folder)](request asked) {
         return detail::answer_file(root, std::move(asked));
     };
 }

@@ -103,3 +103,10 @@ void memory_pipe::end(bool& is_over, waker& mine, waker& others) noexcept {
 }
 
 }  // namespace eddy::detail
+
+namespace eddy::inline v0_1::io {
+
+simplex_ends::simplex_ends(std::size_t capacity, std::source_location where)
+    : simplex_ends(std::make_shared<detail::memory_pipe>(capacity, where)) {}
+
+}  // namespace eddy::io

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
+#include <eddy/sync/oneshot.hpp>
 
 #include "core/held_clock.hpp"
 #include "io/current_io.hpp"
@@ -73,15 +74,31 @@ private:
 
 const std::error_category& resolver_category() noexcept { return sys::resolver_category(); }
 
+/// A look-up that has started. Defined here, so that users of lookup_host() need not compile a oneshot channel.
+struct lookup_future::pending {
+    sync::oneshot<output>::receiver answer;
+
+    explicit pending(sync::oneshot<output>::receiver&& from) noexcept : answer(std::move(from)) {}
+};
+
+lookup_future& lookup_future::operator=(lookup_future&& other) noexcept {
+    what_ = std::move(other.what_);
+    delete std::exchange(answer_, std::exchange(other.answer_, nullptr));
+    has_ended_ = other.has_ended_;
+    return *this;
+}
+
+lookup_future::~lookup_future() { delete answer_; }
+
 poll_result<output> lookup_future::poll(context& cx) {
     if (has_ended_) eddy::detail::throw_has_ended("a host lookup", cx.where());
-    if (!answer_) {
+    if (answer_ == nullptr) {
         if (!what_.is_name() || !start()) {
             has_ended_ = true;
             return known();
         }
     }
-    auto answer = answer_->poll(cx);
+    auto answer = answer_->answer.poll(cx);
     if (!answer) return not_ready;
     has_ended_ = true;
     if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was cancelled
@@ -103,11 +120,12 @@ task<result<lookup_request>> resolve_here(lookup_request named, std::source_loca
 }
 
 bool lookup_future::start() {
-    auto [sender, receiver] = channel::channel();
+    auto [sender, receiver] = sync::oneshot<output>::channel();
+    auto answer = std::make_unique<pending>(std::move(receiver));
     auto job = std::make_unique<lookup_job>(what_.host(), what_.port(), std::move(sender));
     if (!detail::submit_lookup(*job)) return false;
     static_cast<void>(job.release());
-    answer_.emplace(std::move(receiver));
+    answer_ = answer.release();
     return true;
 }
 

@@ -39,6 +39,10 @@ task<result<released>> tcp_listener::into_native() && {
     }(std::move(socket_));
 }
 
+static_assert(listener<tcp_listener>);
+
+poll_result<result<accepted>> tcp_listener::poll_accept(context& cx) { return poll_accept(cx, nullptr); }
+
 poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const detail::wait_record* future) {
     if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_accept(cx, future);

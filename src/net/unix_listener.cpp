@@ -27,6 +27,10 @@ result<unix_listener> unix_listener::from_native(int fd) noexcept {
     return unix_listener(owned->release());
 }
 
+static_assert(listener<unix_listener>);
+
+poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx) { return poll_accept(cx, nullptr); }
+
 poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const detail::wait_record* future) {
     if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_call(

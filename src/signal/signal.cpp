@@ -33,6 +33,8 @@ task<void> cancel_at(signal_stream signals, sync::cancellation_token token) {
 
 }  // namespace
 
+next_future<signal_stream> signal_stream::recv() noexcept { return next(); }
+
 poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
     for (;;) {
         const auto count = sys::signals_counted(kind_.number());

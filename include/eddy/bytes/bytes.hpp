@@ -70,10 +70,10 @@ public:
 
     /// Takes ownership of a string or a vector; its bytes are not copied.
     /// Cost: one allocation, for the reference count.
-    bytes(std::string&& owner) : bytes(from_owner(std::move(owner))) {}
-    bytes(std::vector<std::byte>&& owner) : bytes(from_owner(std::move(owner))) {}
-    bytes(std::vector<char>&& owner) : bytes(from_owner(std::move(owner))) {}
-    bytes(std::vector<unsigned char>&& owner) : bytes(from_owner(std::move(owner))) {}
+    bytes(std::string&& owner);
+    bytes(std::vector<std::byte>&& owner);
+    bytes(std::vector<char>&& owner);
+    bytes(std::vector<unsigned char>&& owner);
 
     /// Takes ownership of any object that has `data()` and `size()`, for example a leased_buffer. The object is
     /// destroyed together with the last view of it.

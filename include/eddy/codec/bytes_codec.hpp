@@ -8,6 +8,7 @@
 
 #include <eddy/bytes/bytes.hpp>
 #include <eddy/bytes/bytes_mut.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::inline v0_1::codec {
@@ -15,27 +16,16 @@ namespace eddy::inline v0_1::codec {
 /// A codec without frames: bytes as they are received, in pieces of any size. The default item type of the sink of
 /// framed::split() is `bytes`; use `split<std::string>()` for text.
 /// Thread safety: one thread at a time.
-class bytes_codec {
+class EDDY_API bytes_codec {
 public:
     /// The default item type of the sink of framed::split().
     using sent_type = bytes;
 
-    // NOLINTBEGIN(readability-convert-member-functions-to-static): part of the codec interface
     /// Takes all bytes of the buffer as one piece. Returns nothing if the buffer is empty.
-    result<std::optional<bytes_mut>> decode(bytes_mut& from) {
-        if (from.empty()) return std::optional<bytes_mut>();
-        return std::optional(from.split());
-    }
+    result<std::optional<bytes_mut>> decode(bytes_mut& from);
     /// Appends the bytes or the text to `into`. Does not fail.
-    result<void> encode(std::span<const std::byte> bytes, bytes_mut& into) {
-        into.put(bytes);
-        return {};
-    }
-    result<void> encode(std::string_view text, bytes_mut& into) {
-        into.put(text);
-        return {};
-    }
-    // NOLINTEND(readability-convert-member-functions-to-static)
+    result<void> encode(std::span<const std::byte> bytes, bytes_mut& into);
+    result<void> encode(std::string_view text, bytes_mut& into);
 };
 
 }  // namespace eddy::codec

@@ -16,7 +16,7 @@ namespace eddy::inline v0_1::detail {
 /// A placeholder for a future that could not be made, and for its join handle, its output and their members.
 struct broken_future {
     using output_type = broken_future;
-    poll_result<broken_future> poll(context&) { return not_ready; }
+    poll_result<broken_future> poll(context&);
 
     template <class T>
     operator T() const;  // NOLINT(google-explicit-constructor)

@@ -3,7 +3,6 @@
 
 #include <exception>
 #include <functional>
-#include <future>
 #include <memory>
 #include <source_location>
 #include <system_error>
@@ -211,36 +210,6 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     return outcome.take(where);
 }
 
-/// A std::promise that fails with errc::runtime_shutdown if it is destroyed without a value: the event loop has closed
-/// before the work has ended.
-template <class T>
-class loop_promise {
-public:
-    loop_promise() = default;
-    loop_promise(loop_promise&& other) noexcept
-        : promise_(std::move(other.promise_)), is_open_(std::exchange(other.is_open_, false)) {}
-    loop_promise& operator=(loop_promise&&) = delete;
-    ~loop_promise() {
-        if (is_open_) fail(std::make_exception_ptr(std::system_error(make_error_code(errc::runtime_shutdown))));
-    }
-
-    [[nodiscard]] std::future<T> get_future() { return promise_.get_future(); }
-
-    template <class... Value>
-    void keep(Value&&... value) {
-        is_open_ = false;
-        promise_.set_value(std::forward<Value>(value)...);
-    }
-    void fail(std::exception_ptr thrown) noexcept {
-        is_open_ = false;
-        promise_.set_exception(std::move(thrown));
-    }
-
-private:
-    std::promise<T> promise_;
-    bool is_open_ = true;
-};
-
 /// Calls `f`, awaits the future that it returns, if any, and puts the outcome into the promise.
 template <class T, class F>
 task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
@@ -272,7 +241,7 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) 
     if constexpr (is_callable) {
         using value = typename outcome_of<work_result_t<work>>::type;
         loop_promise<value> promise;
-        auto answer = promise.get_future();
+        auto answer = promise.answer();
         auto job = [promise = std::move(promise), work = work(std::forward<F>(f))](core_handle& handle) mutable {
             return fulfil<value>(std::move(promise), std::move(work), handle);
         };

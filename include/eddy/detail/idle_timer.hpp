@@ -4,6 +4,7 @@
 #include <chrono>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/time/clock.hpp>
@@ -16,23 +17,15 @@ namespace eddy::inline v0_1::detail {
 /// Progress does not touch the timers: a timer that fires too early is set again. So an operation that does not wait
 /// costs nothing, unless an operation of the other direction waits.
 /// Lifetime: it may be moved while no operation is polled. The timers are not moved, but set again by the next poll.
-class idle_timer {
+class EDDY_API idle_timer {
 public:
     /// The direction of an operation. Each direction has a timer, because two tasks may wait.
     enum direction : unsigned char { read = 0, write = 1 };
 
-    idle_timer(std::chrono::nanoseconds limit, std::source_location where) noexcept
-        : limit_(time::round_up(limit)), where_(where) {}
-    idle_timer(idle_timer&& other) noexcept : idle_timer(other.limit_, other.where_) { take(other); }
-    idle_timer& operator=(idle_timer&& other) noexcept {
-        limit_ = other.limit_;
-        where_ = other.where_;
-        timers_[read].reset();
-        timers_[write].reset();
-        take(other);
-        return *this;
-    }
-    ~idle_timer() = default;
+    idle_timer(std::chrono::nanoseconds limit, std::source_location where) noexcept;
+    idle_timer(idle_timer&& other) noexcept;
+    idle_timer& operator=(idle_timer&& other) noexcept;
+    ~idle_timer();
 
     /// Records that an operation has ended.
     void touch(direction ended) noexcept {
@@ -42,31 +35,13 @@ public:
 
     /// Returns whether the limit has passed since the last progress, or since the first operation began to wait.
     /// Otherwise wakes the task when the limit has passed. Called by an operation that waits.
-    [[nodiscard]] bool poll_late(context& cx, direction waiting) {
-        if (!waits_[waiting]) {
-            waits_[waiting] = true;
-            if (!waits_[1 - waiting]) last_ = time::clock::now();
-        }
-        auto& timer = timers_[waiting];
-        for (;;) {
-            const auto deadline = time::saturating_add(last_, limit_);
-            if (!timer) timer.reset(pool_make<time::sleep_future>(deadline, where_));
-            if (!timer->poll(cx)) return false;
-            const bool is_late = timer->deadline() >= deadline;
-            timer.reset();
-            if (is_late) return true;
-        }
-    }
+    [[nodiscard]] bool poll_late(context& cx, direction waiting);
 
     /// Forgets the operations that wait.
     void stop() noexcept { waits_[read] = waits_[write] = false; }
 
 private:
-    void take(const idle_timer& other) noexcept {
-        last_ = other.last_;
-        waits_[read] = other.waits_[read];
-        waits_[write] = other.waits_[write];
-    }
+    void take(const idle_timer& other) noexcept;
 
     time::duration limit_;
     time::time_point last_{};

@@ -19,14 +19,15 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// A placeholder for an adapter that could not be made, so that the compiler reports no further errors.
+/// A placeholder for an adapter that could not be made, so that the compiler reports no further errors. Its
+/// functions have no definitions, because no program contains it.
 struct broken_io : broken_future {
-    poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>) { return not_ready; }
-    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context&) { return not_ready; }
-    void consume(std::size_t) {}
-    poll_result<result<std::size_t>> poll_write(context&, std::span<const std::byte>) { return not_ready; }
-    poll_result<result<void>> poll_flush(context&) { return not_ready; }
-    poll_result<result<void>> poll_shutdown(context&) { return not_ready; }
+    poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>);
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context&);
+    void consume(std::size_t);
+    poll_result<result<std::size_t>> poll_write(context&, std::span<const std::byte>);
+    poll_result<result<void>> poll_flush(context&);
+    poll_result<result<void>> poll_shutdown(context&);
 };
 struct broken_halves {
     broken_io reader;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
-#include <ranges>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <type_traits>
 #include <utility>
 #include <vector>

@@ -356,7 +356,7 @@ private:
 // clang-format off
 struct broken_stream : broken_future {
     using item_type = broken_future;
-    poll_result<std::optional<broken_future>> poll_next(context&) { return not_ready; }
+    poll_result<std::optional<broken_future>> poll_next(context&);
 
     broken_stream map(auto&&...) const { return {}; }
     broken_stream filter_map(auto&&...) const { return {}; }

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <ranges>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <type_traits>
 #include <utility>
 

@@ -91,13 +91,15 @@ public:
     body(const char* content) : body(std::string_view(content)) {}
     /// Moving leaves `other` empty.
     body(body&& other) noexcept
-        : content_(std::exchange(other.content_, {})),
-          source_(std::move(other.source_)),
-          size_(std::exchange(other.size_, std::uint64_t{0})) {}
+        : content_(std::move(other.content_)), source_(std::move(other.source_)), size_(other.size_) {
+        other.size_ = 0;
+    }
     body& operator=(body&& other) noexcept {
-        content_ = std::exchange(other.content_, {});
+        if (this == &other) return *this;
+        content_ = std::move(other.content_);
         source_ = std::move(other.source_);
-        size_ = std::exchange(other.size_, std::uint64_t{0});
+        size_ = other.size_;
+        other.size_ = 0;
         return *this;
     }
     ~body() = default;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <filesystem>
+#include <concepts>
+#include <string>
+#include <string_view>
 
 #include <eddy/detail/export.hpp>
 #include <eddy/http/service.hpp>
@@ -29,6 +31,14 @@ namespace eddy::inline v0_1::http {
 /// it is sent: write a new file and rename it. Otherwise the connection is closed before the response is complete.
 /// Errors: the service returns an error if the folder `root` cannot be opened, or if a file cannot be read.
 /// Cost: one call of spawn_blocking for each request, and one for each piece of files above 64 KiB.
-[[nodiscard]] EDDY_API service files(std::filesystem::path root);
+[[nodiscard]] EDDY_API service files(std::string_view root);
+// For std::filesystem::path. This header does not include <filesystem>, which is slow to compile.
+template <class Path>
+    requires requires(const Path& root) {
+        { root.string() } -> std::same_as<std::string>;
+    }
+[[nodiscard]] service files(const Path& root) {
+    return http::files(std::string_view(root.string()));
+}
 
 }  // namespace eddy::http

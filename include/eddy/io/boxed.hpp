@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -89,30 +88,42 @@ struct boxed_write : Base {
     poll_result<result<void>> poll_shutdown(context& cx) final { return this->object.poll_shutdown(cx); }
 };
 
-/// Owns the object of a box.
+/// Owns the object of a box. Not a std::unique_ptr, which takes longer to compile: each box would add an instance.
 template <class Face>
 class io_box {
 public:
     using inner_type = Face;
 
-    explicit io_box(std::unique_ptr<Face> inner) noexcept : inner_(std::move(inner)) {}
+    explicit io_box(Face* inner) noexcept : inner_(inner) {}
+    io_box(io_box&& other) noexcept : inner_(std::exchange(other.inner_, nullptr)) {}
+    io_box& operator=(io_box&& other) noexcept {
+        io_box(std::move(other)).swap(*this);
+        return *this;
+    }
+    ~io_box() { delete inner_; }
 
     /// Returns the object.
     /// Errors: throws `misuse` if the box was moved from.
     [[nodiscard]] Face& inner() const {
-        if (!inner_) throw misuse("a boxed reader or writer was used after it had been moved from");
+        if (inner_ == nullptr) throw_moved();
         return *inner_;
     }
 
 private:
-    std::unique_ptr<Face> inner_;
+    void swap(io_box& other) noexcept { std::swap(inner_, other.inner_); }
+    [[noreturn]] static void throw_moved() {
+        throw misuse("a boxed reader or writer was used after it had been moved from");
+    }
+
+    Face* inner_;  // null after a move
 };
 
-/// Makes the object of a box. If `Fits` is false, a static_assert has reported it, and this returns null.
+/// Makes the object of a box, which will own it. If `Fits` is false, a static_assert has reported it, and this returns
+/// null.
 template <bool Fits, class Face, template <class> class Offers, class T>
-std::unique_ptr<Face> make_io_box(T&& inner) {
+Face* make_io_box(T&& inner) {
     if constexpr (Fits) {
-        return std::make_unique<Offers<boxed_io_base<Face, T>>>(std::forward<T>(inner));
+        return new Offers<boxed_io_base<Face, T>>(std::forward<T>(inner));
     } else {
         return nullptr;
     }

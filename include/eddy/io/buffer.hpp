@@ -3,9 +3,8 @@
 
 #include <concepts>
 #include <cstddef>
-#include <ranges>
 #include <source_location>
-#include <span>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <string_view>
 #include <type_traits>
 #include <utility>

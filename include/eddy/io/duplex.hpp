@@ -155,8 +155,7 @@ struct simplex_ends {
     simplex_writer writer;
 
     /// Makes both ends. Throws `misuse` if `capacity` is 0.
-    explicit simplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
-        : simplex_ends(std::make_shared<detail::memory_pipe>(capacity, where)) {}
+    EDDY_API explicit simplex_ends(std::size_t capacity, std::source_location where = std::source_location::current());
 
 private:
     explicit simplex_ends(std::shared_ptr<detail::memory_pipe> shared) noexcept

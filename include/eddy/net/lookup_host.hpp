@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -14,7 +13,6 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/sync/oneshot.hpp>
 
 namespace eddy::inline v0_1::net {
 
@@ -32,12 +30,17 @@ public:
 
     /// Looks up `what`.
     explicit lookup_future(lookup_request what) noexcept : what_(std::move(what)) {}
+    /// Moves the future. It must not move after its first poll.
+    lookup_future(lookup_future&& other) noexcept
+        : what_(std::move(other.what_)), answer_(std::exchange(other.answer_, nullptr)), has_ended_(other.has_ended_) {}
+    lookup_future& operator=(lookup_future&& other) noexcept;
+    ~lookup_future();
 
     /// Implements future.
     poll_result<output_type> poll(context& cx);
 
 private:
-    using channel = sync::oneshot<output_type>;
+    struct pending;
 
     /// Returns the result if no look-up is necessary, or the error if no thread is available.
     [[nodiscard]] output_type known() const;
@@ -45,7 +48,7 @@ private:
     [[nodiscard]] bool start();
 
     lookup_request what_;
-    std::optional<channel::receiver> answer_;
+    pending* answer_ = nullptr;  // null before the look-up has started; owned
     bool has_ended_ = false;
 };
 

@@ -75,7 +75,7 @@ public:
     incoming_stream incoming() && = delete;  // the stream would dangle: give the listener a name
 
     /// Same as accept(), as a poll function. Only the last task that polled is woken.
-    poll_result<result<accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
+    poll_result<result<accepted>> poll_accept(context& cx);
 
     /// Returns the address that the socket is bound to.
     /// Errors: those of getsockname(2).
@@ -106,7 +106,5 @@ private:
     detail::io_socket socket_;
     detail::accept_pause pause_;
 };
-
-static_assert(listener<tcp_listener>);
 
 }  // namespace eddy::net

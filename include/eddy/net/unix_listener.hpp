@@ -63,7 +63,7 @@ public:
     [[nodiscard]] unix_incoming_stream incoming() & noexcept { return unix_incoming_stream(*this); }
     unix_incoming_stream incoming() && = delete;  // the stream would dangle: give the listener a name
     /// Same as accept(), as a poll function. Only the last task that polled is woken.
-    poll_result<result<unix_accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
+    poll_result<result<unix_accepted>> poll_accept(context& cx);
 
     /// Returns the address that the socket is bound to.
     /// Errors: those of getsockname(2).
@@ -89,7 +89,5 @@ private:
 
     detail::accept_pause pause_;
 };
-
-static_assert(listener<unix_listener>);
 
 }  // namespace eddy::net

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
-#include <future>
+#include <memory>
 #include <source_location>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/loop_answer.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_handle.hpp>
 
@@ -26,7 +26,8 @@ template <class T>
 class core_answer {
 public:
     /// For use by core_remote::call().
-    core_answer(std::future<T>&& answer, const core_remote& from) : answer_(std::move(answer)), from_(from) {}
+    core_answer(std::shared_ptr<detail::loop_answer<T>> answer, const core_remote& from) noexcept
+        : answer_(std::move(answer)), from_(from) {}
 
     /// Blocks this thread until the work has ended, and returns its output. Call it once.
     /// Errors: throws the exception of the work, or std::system_error with errc::runtime_shutdown if the event loop has
@@ -34,16 +35,15 @@ public:
     /// runtime, because those could not run meanwhile. Throws `misuse` on the thread of the event loop, if the work has
     /// not ended, because the loop could not run meanwhile; and if get() was called before.
     T get(std::source_location where = std::source_location::current()) {
-        if (!answer_.valid()) {
+        if (!answer_) {
             throw misuse("get() of core_remote::call() was called twice, or on an answer that was moved from", where);
         }
-        const bool has_arrived = answer_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-        detail::check_may_await_answer(*from_.loop_, has_arrived, where);
-        return answer_.get();
+        detail::check_may_await_answer(*from_.loop_, answer_->has_arrived(), where);
+        return std::exchange(answer_, nullptr)->take(where);
     }
 
 private:
-    std::future<T> answer_;
+    std::shared_ptr<detail::loop_answer<T>> answer_;  // null after get()
     core_remote from_;
 };
 

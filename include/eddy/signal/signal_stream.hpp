@@ -60,7 +60,7 @@ public:
     ~signal_stream() { detail::check_not_awaited(this, "a signal_stream"); }
 
     /// Same as next(), by the name that the receivers of channels use.
-    [[nodiscard]] next_future<signal_stream> recv() noexcept { return next(); }
+    [[nodiscard]] next_future<signal_stream> recv() noexcept;
 
     /// Polls for the next signal; nullopt when the event loop has ended.
     poll_result<std::optional<kind>> poll_next(context& cx);

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <iterator>
 #include <optional>
-#include <ranges>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <type_traits>
 #include <utility>
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <ranges>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <type_traits>
 #include <utility>
 

@@ -344,7 +344,7 @@ public:
     /// Creates a guard of the token `of`.
     explicit cancellation_guard(const cancellation_token& of) noexcept : token_(of) {}
     /// Takes ownership of the token; `other` is disarmed.
-    cancellation_guard(cancellation_guard&& other) noexcept : token_(std::exchange(other.token_, std::nullopt)) {}
+    cancellation_guard(cancellation_guard&& other) noexcept : token_(std::move(other.token_)) { other.token_.reset(); }
     cancellation_guard& operator=(cancellation_guard&& other) noexcept {
         cancellation_guard(std::move(other)).token_.swap(token_);
         return *this;
@@ -357,7 +357,9 @@ public:
     /// Errors: throws `misuse` if the guard was already disarmed or moved from.
     cancellation_token disarm(std::source_location where = std::source_location::current()) {
         if (!token_) throw misuse("this cancellation_guard was already disarmed or moved from: disarm it once", where);
-        return *std::exchange(token_, std::nullopt);
+        auto token = *std::move(token_);
+        token_.reset();
+        return token;
     }
 
 private:

@@ -5,9 +5,8 @@
 #include <memory>
 #include <optional>
 #include <source_location>
-#include <utility>
 
-#include <eddy/error.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/semaphore.hpp>
@@ -24,36 +23,21 @@ namespace eddy::inline v0_1::sync {
 /// Thread safety: one thread at a time. Give each task its own object on a shared semaphore.
 /// Lifetime: shares ownership of the semaphore. It must not be moved while it waits.
 /// Cost: that of semaphore::acquire_owned(); no allocation.
-class poll_semaphore : public stream_ops<poll_semaphore> {
+class EDDY_API poll_semaphore : public stream_ops<poll_semaphore> {
 public:
     using item_type = semaphore::owned_permit;
 
     /// Shares the ownership of `from`.
     /// Errors: throws `misuse` if `from` is null.
     explicit poll_semaphore(std::shared_ptr<semaphore> from,
-                            std::source_location where = std::source_location::current())
-        : from_(std::move(from)) {
-        if (from_ == nullptr)
-            throw misuse("a poll_semaphore needs a semaphore: make one with std::make_shared<semaphore>(n)", where);
-    }
+                            std::source_location where = std::source_location::current());
 
     /// Returns `count` permits, or nothing if the semaphore is closed. If the pending poll requested a different
     /// `count`, the new request goes to the end of the queue.
     /// Errors: throws `misuse` if `count` is greater than `semaphore::max_permits`.
-    poll_result<std::optional<item_type>> poll_acquire(context& cx, std::size_t count = 1) {
-        if (wait_ && count_ != count) wait_.reset();
-        if (!wait_) {
-            wait_.emplace(semaphore::acquire_owned(from_, count, cx.where()));
-            count_ = count;
-        }
-        auto answer = wait_->poll(cx);
-        if (!answer) return not_ready;
-        wait_.reset();
-        if (!*answer) return std::optional<item_type>();
-        return std::optional<item_type>(std::move(**answer));
-    }
+    poll_result<std::optional<item_type>> poll_acquire(context& cx, std::size_t count = 1);
     /// Same as poll_acquire() with one permit, for the stream operations.
-    poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_acquire(cx); }
+    poll_result<std::optional<item_type>> poll_next(context& cx);
 
     /// Gives up the place in the queue, if there is one.
     void stop_waiting() noexcept { wait_.reset(); }

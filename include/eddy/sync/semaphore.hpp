@@ -14,6 +14,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/error_access.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
@@ -145,7 +146,7 @@ private:
 /// Forgotten permits are not in use.
 /// Cost: one read-modify-write to take an available permit, and one to return a permit if there are no waiters. Waiting
 /// does not allocate.
-class semaphore {
+class EDDY_API semaphore {
     using state = eddy::detail::counted_permits;
 
 public:
@@ -197,9 +198,7 @@ public:
         std::source_location where = std::source_location::current());
     [[nodiscard]] static std::expected<owned_permit, try_acquire_error> try_acquire_owned(
         const std::shared_ptr<semaphore>& from, std::size_t count = 1,
-        std::source_location where = std::source_location::current()) {
-        return try_take(share_of(from, where), checked(count, where));
-    }
+        std::source_location where = std::source_location::current());
 
     // Overloads for calls by `->`: report the misuse with one static_assert.
     auto acquire_owned(std::convertible_to<std::size_t> auto... count) {
@@ -240,11 +239,7 @@ private:
             throw misuse("a semaphore has at most semaphore::max_permits: request no more than that", where);
         return count;
     }
-    static std::shared_ptr<state> share_of(const std::shared_ptr<semaphore>& from, const std::source_location& where) {
-        if (from == nullptr)
-            throw misuse("acquire_owned() needs a semaphore: make one with std::make_shared<semaphore>(n)", where);
-        return {from, &from->state_};
-    }
+    static std::shared_ptr<state> share_of(const std::shared_ptr<semaphore>& from, const std::source_location& where);
     template <class Owner>
     static std::expected<basic_permit<Owner>, try_acquire_error> try_take(Owner owner, std::size_t count) {
         switch (owner->try_acquire(count)) {
@@ -299,11 +294,6 @@ inline semaphore::acquire_future semaphore::acquire(std::size_t count, std::sour
 inline semaphore::acquire_owned_future semaphore::acquire_owned(const std::shared_ptr<semaphore>& from,
                                                                 std::size_t count, std::source_location where) {
     return {share_of(from, where), checked(count, where)};
-}
-
-inline std::expected<semaphore::permit, acquire_error> semaphore::blocking_acquire(std::size_t count,
-                                                                                   std::source_location where) {
-    return eddy::wait(acquire(count, where), where);
 }
 
 }  // namespace eddy::sync

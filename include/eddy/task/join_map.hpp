@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <expected>
 #include <functional>
+#include <iterator>
 #include <optional>
-#include <ranges>
 #include <source_location>
+#include <span>  // also for the concepts of std::ranges: <ranges> itself is slow to compile
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -19,6 +20,51 @@
 #include <eddy/task/join_set.hpp>
 
 namespace eddy::inline v0_1 {
+
+namespace detail {
+
+/// A range of the keys of a map. Not std::views::keys: the header <ranges> is slow to compile.
+template <class Map>
+class key_range : public std::ranges::view_base {
+public:
+    class iterator {
+    public:
+        using iterator_concept = std::forward_iterator_tag;
+        using iterator_category = std::forward_iterator_tag;
+        using value_type = typename Map::key_type;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const value_type*;
+        using reference = const value_type&;
+
+        iterator() = default;
+        reference operator*() const noexcept { return at_->first; }
+        pointer operator->() const noexcept { return &at_->first; }
+        iterator& operator++() noexcept {
+            ++at_;
+            return *this;
+        }
+        iterator operator++(int) noexcept { return iterator(at_++); }
+        friend bool operator==(const iterator&, const iterator&) = default;
+
+    private:
+        friend key_range;
+        explicit iterator(typename Map::const_iterator at) noexcept : at_(at) {}
+
+        typename Map::const_iterator at_;
+    };
+
+    explicit key_range(const Map& map) noexcept : map_(&map) {}
+
+    [[nodiscard]] iterator begin() const noexcept { return iterator(map_->begin()); }
+    [[nodiscard]] iterator end() const noexcept { return iterator(map_->end()); }
+    [[nodiscard]] std::size_t size() const noexcept { return map_->size(); }
+    [[nodiscard]] bool empty() const noexcept { return map_->empty(); }
+
+private:
+    const Map* map_;
+};
+
+}  // namespace detail
 
 /// A task of a join_map that has ended: its key and its output.
 template <class K, class T>
@@ -137,7 +183,7 @@ public:
     [[nodiscard]] bool contains_task(task_id task) const { return keys_.contains(task); }
     /// Returns a range of the keys of all tasks that were not joined, in any order.
     /// Lifetime: the map must outlive the range. Spawning and joining invalidate its iterators.
-    [[nodiscard]] auto keys() const noexcept { return std::views::keys(tasks_); }
+    [[nodiscard]] auto keys() const noexcept { return detail::key_range(tasks_); }
     /// Returns the number of tasks that were not joined, including those that have ended, and whether there are none.
     [[nodiscard]] std::size_t len() const noexcept { return tasks_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return tasks_.empty(); }
