@@ -12,6 +12,7 @@ per test. The durations of the last run are in BUILD/tests/times.json, so that l
 import argparse
 import concurrent.futures
 import dataclasses
+import fnmatch
 import json
 import os
 import pathlib
@@ -134,6 +135,25 @@ def list_tests(program, pattern):
             if pattern is None or any(pattern.search(text) for text in texts):
                 names.append(name)
     return names, every
+
+
+class Omitted:
+    """Tests that are not run: lines with a name (`Suite.Name` or a pattern) and the reason, separated by a tab."""
+
+    def __init__(self, file):
+        lines = file.read_text().splitlines() if file else []
+        self._reasons = dict(line.split("\t") for line in lines if line and not line.startswith("#"))
+        self._unused = set(self._reasons)
+
+    def reason(self, test):
+        for name, reason in self._reasons.items():
+            if fnmatch.fnmatchcase(test, name):
+                self._unused.discard(name)
+                return reason
+        return None
+
+    def unused(self):
+        return sorted(self._unused)
 
 
 # ---- Jobs: processes to start ----
@@ -582,6 +602,8 @@ def parse_options():
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with this label")
     parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
                         help="only on this driver: epoll, io_uring, poll or kqueue (EDDY_DRIVER if set; default: epoll and io_uring)")
+    parser.add_argument("--omit", metavar="FILE", type=pathlib.Path,
+                        help="do not run the tests in this table, and report them as skipped: lines with a name or pattern, a tab, and a reason")
     parser.add_argument("-j", metavar="N", dest="jobs", type=int, default=os.cpu_count(), help="how many processes at the same time")
     parser.add_argument("--repeat", metavar="N", type=int, default=1, help="run everything N times")
     parser.add_argument("--shuffle", action="store_true", help="run the tests of a process in a random order")
@@ -612,14 +634,17 @@ def main():
         return 0
 
     times = Times(build / "tests" / "times.json")
-    jobs, all_tests, missing = [], {}, []
+    jobs, all_tests, missing, omitted = [], {}, [], Omitted(options.omit)
+    results = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         gtests = [each for each in programs if each.is_gtest]
         built = [each for each in gtests if each.command and os.path.exists(each.command[0])]
         missing = [each for each in gtests if each not in built]
         for program, (tests, every) in zip(built, pool.map(lambda each: list_tests(each, options.pattern), built)):
             all_tests[program.name] = every
-            jobs += make_jobs(program, tests, every, times)
+            reasons = {test: omitted.reason(test) for test in tests}
+            results += [Result(program, test, "skipped", why=why) for test, why in reasons.items() if why]
+            jobs += make_jobs(program, [test for test, why in reasons.items() if not why], every, times)
     commands = [each for each in programs if not each.is_gtest and (options.pattern is None or options.pattern.search(each.name))]
     jobs += make_command_jobs(commands, options.jobs)
     if options.list:
@@ -631,6 +656,9 @@ def main():
     jobs.sort(key=lambda job: -job.seconds)
     jobs *= options.repeat
     runner = Runner(options, build, times)
+    runner.results += results
+    if options.pattern is None and not missing and omitted.unused():
+        sys.exit(f"error: {options.omit}: there are no tests with these names: {', '.join(omitted.unused())}")
     for each in missing:
         runner.report(Result(each, "", "failed", why="is not built"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the busy loops, too

@@ -60,6 +60,20 @@ class RunTest(unittest.TestCase):
         self.assert_ends(answer, 0, "0 passed, 0 failed, 1 skipped")
         self.assertIn("group/Misbehaving.IsSkipped: no such device", answer[1])
 
+    def test_omitted_test_does_not_run_and_tells_reason(self):
+        table = self.build / "omitted.tsv"
+        table.write_text("# names and reasons\nMisbehaving.Ab*\tit always fails\n")
+        answer = self.run_tests("-R", "Misbehaving.(Passes|Aborts)$", "--omit", table)
+        self.assert_ends(answer, 0, "1 passed, 0 failed, 1 skipped")
+        self.assertIn("skipped: group/Misbehaving.Aborts: it always fails", answer[1])
+
+    def test_omitted_name_without_test_is_failure(self):
+        table = self.build / "omitted.tsv"
+        table.write_text("Misbehaving.Renamed\tno reason\n")
+        code, output = self.run_tests("--omit", table)
+        self.assertEqual(code, 1)
+        self.assertIn("there are no tests with these names: Misbehaving.Renamed", output)
+
     def test_failure_has_output_and_command(self):
         answer = self.run_tests("-R", "Misbehaving.(Passes|Fails)$")
         self.assert_ends(answer, 1, "1 passed, 1 failed")

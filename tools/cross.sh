@@ -2,7 +2,8 @@
 # ./dev cross SYSTEM...: builds and tests the tree inside other systems, with their compilers, standard libraries, and
 # liburing, or on drivers of other systems.
 #
-# kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp.
+# kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp, or libkqueue if EDDY_LIBKQUEUE is
+# the folder of its sources (https://github.com/mheily/libkqueue, commit f966089).
 #
 # macos, freebsd, netbsd and openbsd: Zig's compiler compiles and links the library, the tests and the examples for them.
 # Nothing is run.
@@ -29,7 +30,8 @@ usage() {
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
 ./dev cross deb12...       builds the Debian packages in Debian 12 (deb13: Debian 13), and installs and uses them in a fresh
                            system; needs root and debootstrap
-./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2)
+./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2): libkqueue, if
+                           $EDDY_LIBKQUEUE is a folder with its sources; else our own
 ./dev cross arm64...       builds the tests for arm64 or s390x, and runs them with qemu-user; needs root
 ./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
 ./dev cross macos...       compiles and links the library, the tests and the examples for macos, freebsd, netbsd or openbsd with
@@ -112,19 +114,39 @@ step() {
         "$(grep -E '^[0-9]+ passed, [0-9]+ failed|: [0-9]+ warnings$|[0-9]+ errors$|programs linked$' "$log" | tail -1 | sed 's/.*: //')"
 }
 
+kqueue_tests=(--driver kqueue -L '^(kqueue|kqueue_driver)$')
+
 # The kqueue driver on this system. Prints the skipped tests, each with its reason.
 cross_kqueue() {
-    local name=kqueue failed=0 log=build/kqueue.log
+    local name=kqueue failed=0 log=$top/build/kqueue.log build=build/kqueue libkqueue=
     cd "$top"
     mkdir -p build
+    if [[ -n ${EDDY_LIBKQUEUE:-} ]]; then
+        build=build/libkqueue libkqueue=$top/build/libkqueue_library
+        kqueue_tests+=(--omit tests/support/kqueue/libkqueue_omitted.tsv)
+        step 'libkqueue' build_libkqueue
+    fi
     step 'build' build_with_kqueue
-    step 'the driver, and the suite on it' python3 tests/run.py build/kqueue --driver kqueue -L '^(kqueue|kqueue_driver)$'
+    step 'the driver, and the suite on it' python3 tests/run.py "$build" "${kqueue_tests[@]}"
     grep '^skipped: ' "$log" || true
     return "$failed"
 }
 
 build_with_kqueue() {
-    cmake --preset dev -B build/kqueue -D EDDY_TEST_KQUEUE=ON && cmake --build build/kqueue -j "${EDDY_JOBS:-$(nproc)}"
+    # shellcheck disable=SC2046  # targets are words
+    cmake --preset dev -B "$build" -D EDDY_TEST_KQUEUE=ON -D EDDY_TEST_LIBKQUEUE="$libkqueue" &&
+        cmake --build "$build" -j "${EDDY_JOBS:-$(nproc)}" --target $(python3 tests/run.py "$build" --targets "${kqueue_tests[@]}")
+}
+
+# Compiles a copy of libkqueue's sources, with its differences from kqueue(2) mended as far as possible.
+build_libkqueue() {
+    local sources=$libkqueue.sources
+    rm -rf "$sources"
+    mkdir -p "$sources"
+    cp -r "$EDDY_LIBKQUEUE"/{CMakeLists.txt,cmake,config.h.in,include,kqueue.2,libkqueue.pc.in,src,version.h.in} "$sources" &&
+        patch -d "$sources" -p1 <tests/support/kqueue/libkqueue.patch &&
+        cmake -S "$sources" -B "$libkqueue" -G Ninja -D CMAKE_BUILD_TYPE=RelWithDebInfo -D ENABLE_SHARED=OFF -D ENABLE_TESTING=OFF &&
+        cmake --build "$libkqueue" --target kqueue_static
 }
 
 # The library, the tests and the examples for another system, with Zig's compiler and warnings as errors. Nothing is run.

@@ -8,9 +8,9 @@
 #define EDDY_HAS_EPOLL 0
 #endif
 
-// EDDY_HAS_KQUEUE: the system has kqueue(2), or the tests emulate it (tests/support/kqueue).
+// EDDY_HAS_KQUEUE: the system has kqueue(2), or the tests emulate it: by tests/support/kqueue, or by libkqueue.
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
-    defined(EDDY_KQUEUE_EMULATION)
+    defined(EDDY_KQUEUE_EMULATION) || defined(EDDY_LIBKQUEUE)
 #define EDDY_HAS_KQUEUE 1
 #else
 #define EDDY_HAS_KQUEUE 0

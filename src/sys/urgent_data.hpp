@@ -5,7 +5,7 @@ namespace eddy::inline v0_1::sys {
 
 /// Whether drivers report urgent data of TCP. The kqueue of FreeBSD and NetBSD, and that of libkqueue, has no filter
 /// for it.
-#if defined(__FreeBSD__) || defined(__NetBSD__)
+#if defined(__FreeBSD__) || defined(__NetBSD__) || defined(EDDY_LIBKQUEUE)
 inline constexpr bool reports_urgent_data = false;
 #else
 inline constexpr bool reports_urgent_data = true;

@@ -9,7 +9,7 @@ namespace support {
 
 /// Returns how many descriptors the default driver of an event loop uses.
 inline std::size_t fds_per_loop() {
-    if (has_kqueue()) return 5;  // the emulation in tests/support/kqueue uses five
+    if (has_kqueue()) return 5;  // the emulation in tests/support/kqueue, and libkqueue, use five
     return has_ring() ? 3 : 2;   // an epoll, an eventfd, and possibly a ring; with poll(2), the two ends of a pipe
 }
 
