@@ -62,13 +62,13 @@ bool service_answer::poll_into(context& cx, output_type& into) {
     if (is_plain_) {
         slot<http::response> outcome;
         if (!eddy::poll_into(plain_, outcome, cx)) return false;
-        if (!outcome.has_value()) outcome.take(awaited_at);  // throws
+        if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
         into.emplace(std::move(outcome.value()));
         return true;
     }
     slot<output_type> outcome;
     if (!eddy::poll_into(fallible_, outcome, cx)) return false;
-    if (!outcome.has_value()) outcome.take(awaited_at);  // throws
+    if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
     into = std::move(outcome.value());
     return true;
 }
