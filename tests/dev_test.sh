@@ -33,5 +33,6 @@ is_refused 'unknown stage tests; the stages are: lists test' check tests
 is_refused 'unknown preset ubsan; the presets are dev, asan and tsan' soak ubsan
 is_refused 'unknown target line; the targets are:' fuzz line
 is_refused 'unknown system plan9; the systems are:' cross plan9
+EDDY_JOBS=all is_refused 'EDDY_JOBS=all: the number of parallel build jobs' test
 [[ -z $(ls -A "$folder") ]] || { echo "a refused command of ./dev has written into the current folder: $(ls -A "$folder")" >&2 && failed=1; }
 exit "$failed"
