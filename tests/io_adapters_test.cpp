@@ -494,6 +494,21 @@ TEST(IoJoin, ReaderAndWriterBecomeOneStream) {
     EXPECT_TRUE(kept.is_shut_down());
 }
 
+TEST(IoJoin, UnqualifiedJoinOfFuturesIsEddyJoin) {
+    using namespace eddy;
+    io::cursor source(std::string("inin"));
+    std::array<char, 2> one{};
+    std::array<char, 2> other{};
+    const auto [a, b] = finish(join(io::read(source, one), io::read(source, other)));
+    EXPECT_EQ(a, 2u);
+    EXPECT_EQ(b, 2u);
+    auto first = io::read(source, one);
+    auto second = io::read(source, other);
+    const auto [c, d] = finish(join(std::ref(first), std::ref(second)));
+    EXPECT_EQ(c, 0u);
+    EXPECT_EQ(d, 0u);
+}
+
 // ---- Streams and sinks ----
 
 TEST(IoReaderStream, YieldsPiecesAsTheyArrive) {

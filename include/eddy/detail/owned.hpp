@@ -65,6 +65,13 @@ inline constexpr bool is_only_stream = stream<F> && !future<F>;
 template <class F>
 inline constexpr bool is_only_callable = std::is_invocable_v<F&> && !future<std::remove_cvref_t<F>>;
 
+/// Whether `F` is a range, and no future.
+template <class F>
+inline constexpr bool is_only_range = !future<std::remove_cvref_t<F>> && requires(F& f) {
+    f.begin();
+    f.end();
+};
+
 /// Checks that adaptors accept arguments deduced as `F...`. A failure is a static_assert that says what to write.
 template <class... F>
 constexpr bool check_futures() {
@@ -74,18 +81,20 @@ constexpr bool check_futures() {
     static_assert(no_callables,
                   "eddy: this is a function, not a future: call it, for example f(work()); a lambda with captures must "
                   "outlive its future");
-    constexpr bool given = !no_streams || !no_callables || (!std::is_lvalue_reference_v<F> && ...);
+    constexpr bool no_ranges = !no_streams || !no_callables || (!is_only_range<F> && ...);
+    static_assert(no_ranges, "eddy: this is a range of futures: pass it to join_all(), try_join_all() or select_all()");
+    constexpr bool kinds = no_streams && no_callables && no_ranges;
+    constexpr bool given = !kinds || (!std::is_lvalue_reference_v<F> && ...);
     static_assert(given, "eddy: this takes ownership of its futures: write std::move(f), or std::ref(f) to keep it");
-    constexpr bool futures = !no_streams || !no_callables || !given || (future<owned_t<F>> && ...);
+    constexpr bool futures = !kinds || !given || (future<owned_t<F>> && ...);
     static_assert(
         futures,
         "eddy: this argument is not a future, which needs output_type and poll_result<output_type> poll(context&)");
-    constexpr bool movable =
-        !no_streams || !no_callables || !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
+    constexpr bool movable = !kinds || !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
     static_assert(movable,
                   "eddy: this moves its futures in, and one of them cannot be moved: store it in a variable and pass "
                   "std::ref(f)");
-    return no_streams && no_callables && given && futures && movable;
+    return kinds && given && futures && movable;
 }
 
 /// Returns an `Adaptor` that owns the future `inner`: Adaptor(own(inner), args...). If check_futures() has rejected

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/io_checks.hpp>
@@ -60,10 +62,13 @@ private:
 };
 
 /// Returns one object that reads from `reader` and writes to `writer`. Use it, for example, to make a connection from
-/// standard input and output.
+/// standard input and output. To await two futures, use eddy::join().
 /// Errors, cancel safety: those of the two objects.
 /// Lifetime: takes ownership of the reader and of the writer. Pass std::ref(x) to borrow one.
 template <class R, class W>
+// After `using namespace eddy;`, the compiler considers this function for `join(io::read(a, x), io::read(b, y))`, too.
+    requires(!(future<std::remove_cvref_t<std::unwrap_ref_decay_t<R>>> &&
+               future<std::remove_cvref_t<std::unwrap_ref_decay_t<W>>>))
 [[nodiscard]] auto join(R&& reader, W&& writer) {
     constexpr bool fits = detail::check_given_io<R>() && detail::check_given_io<W>() &&
                           detail::check_reader<detail::kept_io_t<R>>() && detail::check_writer<detail::kept_io_t<W>>();
