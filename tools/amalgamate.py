@@ -21,6 +21,7 @@ conditions = {
     'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|OpenBSD)$"': False,
     'CMAKE_SYSTEM_NAME MATCHES "^(FreeBSD|NetBSD)$"': False,
     "EDDY_TEST_KQUEUE": False,
+    "EDDY_TEST_KQUEUE AND EDDY_TEST_LIBKQUEUE": False,
     "EDDY_NO_THREADS": False,
 }
 # Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
@@ -31,10 +32,11 @@ include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>
 
 def sources(ring):
     """Returns the files that src/CMakeLists.txt adds to the target eddy on Linux."""
-    chosen, branches, inside = [], [], False
+    chosen, branches, inside, unknown = [], [], False, ""
     for line in map(str.strip, (top / "src" / "CMakeLists.txt").read_text().splitlines()):
         if found := re.match(r"(else)?if\((.+)\)$", line):
             value = {**conditions, "liburing_FOUND": ring}.get(found[2])
+            unknown = found[2] if value is None else unknown
             taken = bool(found[1]) and True in branches.pop()
             branches.append([taken, not taken and value])
         elif line == "else()":
@@ -43,7 +45,7 @@ def sources(ring):
             branches.pop()
         elif line == "target_sources(eddy PRIVATE":
             if any(last is None for _, last in branches):
-                raise SystemExit("amalgamate.py: `conditions` lacks a condition of src/CMakeLists.txt")
+                raise SystemExit(f"amalgamate.py: `conditions` lacks a condition of src/CMakeLists.txt: {unknown}")
             inside = all(last for _, last in branches)
         elif line == ")":
             inside = False
