@@ -7,7 +7,7 @@ namespace eddy::inline v0_1::sys {
 /// Errors: throws std::bad_alloc, on Windows only.
 #if defined(_WIN32)
 // MinGW frees the thread_local variables of a thread before it calls their destructors. So F must not depend on the
-// values of thread_local variables: it finds them as in a new thread.
+// values of thread_local variables: it may find them as in a new thread.
 void call_at_thread_end(void (*f)(void*) noexcept, void* argument);
 
 template <void (*F)(void*) noexcept>
