@@ -392,6 +392,10 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const wait_reco
         const auto peer = sys::peer_addr(fd_);
         if (peer) return ok();
         if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());
+        // On Windows, a connection that was reset at once may have neither a peer nor an error. Only its event tells.
+        if (source_->look(io::ready::error).ready.is_error()) {
+            return std::unexpected(std::make_error_code(std::errc::connection_reset));
+        }
         return std::unexpected(std::make_error_code(std::errc::operation_would_block));
     };
     return poll_call(direction::write, cx, future, finish, never_drained);

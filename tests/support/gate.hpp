@@ -7,7 +7,9 @@
 #include <mutex>
 #include <thread>
 
-// Lets the threads of a test wait for each other. Each wait has a limit of 20 s.
+#include "limit.hpp"
+
+// Lets the threads of a test wait for each other. The limit of each wait is operation_limit().
 
 namespace support {
 
@@ -23,10 +25,10 @@ public:
         const std::lock_guard guard(lock_);
         return count_;
     }
-    /// Waits until the count is at least `wanted`. Returns false after 20 s.
+    /// Waits until the count is at least `wanted`. Returns false after operation_limit().
     [[nodiscard]] bool wait_for(std::uint64_t wanted) const {
         std::unique_lock guard(lock_);
-        return changed_.wait_for(guard, std::chrono::seconds(20), [&] { return count_ >= wanted; });
+        return changed_.wait_for(guard, operation_limit(), [&] { return count_ >= wanted; });
     }
 
 private:
@@ -39,17 +41,18 @@ private:
 class gate {
 public:
     void open() { opened_.add(); }
-    /// Waits until the gate is open. Returns false after 20 s.
+    /// Waits until the gate is open. Returns false after operation_limit().
     [[nodiscard]] bool wait() const { return opened_.wait_for(1); }
 
 private:
     tally opened_;
 };
 
-/// Calls `f` until it returns true. Returns false after 20 s. Use it for conditions without a notification.
+/// Calls `f` until it returns true. Returns false after operation_limit(). Use it for conditions without a
+/// notification.
 template <class Fn>
 bool comes_true(Fn f) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto limit = std::chrono::steady_clock::now() + operation_limit();
     while (!f()) {
         if (std::chrono::steady_clock::now() > limit) return false;
         std::this_thread::yield();

@@ -39,6 +39,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/timeout.hpp>
 #include <support/gate.hpp>
+#include <support/limit.hpp>
 #include <support/repeated.hpp>
 
 // The peer of a connection, without eddy: plain blocking sockets. Failures throw exceptions.
@@ -305,9 +306,13 @@ private:
     std::vector<raw_socket> accepted_;
 };
 
+/// Returns the text that this system has for an error. MinGW's C library has none for many errors.
+inline std::string message_of(std::errc error) { return std::make_error_code(error).message(); }
+
 /// Runs `work` on `core` and returns its output. Throws after `limit`.
 template <class F>
-eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work, std::chrono::seconds limit = 20s) {
+eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work,
+                                              std::chrono::seconds limit = operation_limit()) {
     auto limited = eddy::time::timeout(limit, std::forward<F>(work));
     auto answer = core.run(std::move(limited));
     if (!answer) throw std::runtime_error("the time limit of the test is exceeded");

@@ -22,6 +22,7 @@
 #include <eddy/task/task.hpp>
 
 #include "gate.hpp"
+#include "limit.hpp"
 #include "sanitizers.hpp"
 
 // Helpers of the tests of the work-stealing runtime.
@@ -46,7 +47,7 @@ protected:
 /// otherwise hang.
 class watchdog {
 public:
-    explicit watchdog(const char* what, std::chrono::seconds limit = std::chrono::seconds(20))
+    explicit watchdog(const char* what, std::chrono::seconds limit = operation_limit())
         : thread_([this, what, limit] {
               std::unique_lock guard(lock_);
               if (ended_.wait_for(guard, limit, [this] { return is_over_; })) return;
@@ -134,10 +135,10 @@ inline void wait_until_closing(const eddy::handle& handle) {
     EXPECT_TRUE(comes_true([&] { return handle.spawn(hold(0)).is_finished(); }));
 }
 
-/// Blocks its thread until `f` returns true, for at most 20 s. Real tasks must not do this.
+/// Blocks its thread until `f` returns true, for at most operation_limit(). Real tasks must not do this.
 template <class Fn>
 bool spin_until(Fn f) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto limit = std::chrono::steady_clock::now() + operation_limit();
     while (!f()) {
         if (std::chrono::steady_clock::now() > limit) return false;
         std::this_thread::yield();

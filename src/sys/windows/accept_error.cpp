@@ -4,7 +4,9 @@
 namespace eddy::inline v0_1::sys {
 
 bool is_of_lost_connection(const std::error_code& error) noexcept {
-    return error == std::errc::connection_reset || error == std::errc::connection_aborted;
+    // wine accepts such a connection, and then cannot read the address of its peer: not_connected.
+    return error == std::errc::connection_reset || error == std::errc::connection_aborted ||
+           error == std::errc::not_connected;
 }
 
 }  // namespace eddy::sys

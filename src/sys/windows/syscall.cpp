@@ -115,6 +115,7 @@ void prevent_sigpipe(int) noexcept {}
 
 // Windows cannot report the mode, so this sets it. A blocking socket would stop the event loop.
 result<bool> is_nonblocking(int fd) noexcept {
+    if (fd == -1) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
     unsigned long on = 1;
     if (::ioctlsocket(to_socket(fd), static_cast<long>(FIONBIO), &on) != 0) return std::unexpected(last_error());
     return true;
