@@ -339,12 +339,11 @@ TEST(CoreRemoteStress, WorkSentWhileTheLoopParksIsNotLost) {
 
 TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
     constexpr int threads = 4;
-    const auto rounds = support::rounds(10'000);
     support::census living;
     std::atomic<std::uint64_t> accepted = 0;
     std::atomic<std::uint64_t> run = 0;
     std::mt19937_64 random(support::seed());
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (support::handover_rounds rounds(10'000); rounds.next();) {
         auto loop = std::make_unique<eddy::core>();
         std::barrier start(threads + 1);
         std::latch closed(1);

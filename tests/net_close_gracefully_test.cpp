@@ -62,7 +62,7 @@ TEST(CloseGracefully, PeerThatSendsMuchReceivesTheReply) {
     });
     const auto serve = [](tcp_stream stream) -> eddy::task<eddy::result<void>> {
         co_await eddy::try_(refuse(stream, stream));
-        co_return co_await close_gracefully(std::move(stream), 20s);
+        co_return co_await close_gracefully(std::move(stream), support::operation_limit());
     };
     const auto ended = within(core, serve(std::move(pair.stream)));
     peer.join();
@@ -81,7 +81,7 @@ TEST(CloseGracefully, OwnedHalvesAreClosedLikeTheirStream) {
     const auto serve = [](tcp_stream stream) -> eddy::task<eddy::result<void>> {
         auto [reader, writer] = std::move(stream).into_split();
         co_await eddy::try_(refuse(reader, writer));
-        co_return co_await close_gracefully(std::move(reader), std::move(writer), 20s);
+        co_return co_await close_gracefully(std::move(reader), std::move(writer), support::operation_limit());
     };
     const auto ended = within(core, serve(std::move(pair.stream)));
     peer.join();
@@ -106,9 +106,9 @@ TEST(CloseGracefully, UnixStreamIsClosedLikeATcpStream) {
         eddy::core core;
         const auto serve = [=](unix_stream stream) -> eddy::task<eddy::result<void>> {
             co_await eddy::try_(refuse(stream, stream));
-            if (!in_halves) co_return co_await close_gracefully(std::move(stream), 20s);
+            if (!in_halves) co_return co_await close_gracefully(std::move(stream), support::operation_limit());
             auto [reader, writer] = std::move(stream).into_split();
-            co_return co_await close_gracefully(std::move(reader), std::move(writer), 20s);
+            co_return co_await close_gracefully(std::move(reader), std::move(writer), support::operation_limit());
         };
         auto pair = unix_stream::pair().value();
         auto both = eddy::join(serve(std::move(pair.first)), send_much(std::move(pair.second)));
@@ -139,7 +139,7 @@ TEST(CloseGracefully, ResetByThePeerIsAnError) {
     support::connection pair;
     pair.peer.reset();
     eddy::core core;
-    const auto ended = within(core, close_gracefully(std::move(pair.stream), 20s));
+    const auto ended = within(core, close_gracefully(std::move(pair.stream), support::operation_limit()));
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error(), std::errc::connection_reset);
 }
@@ -158,7 +158,7 @@ TEST(CloseGracefully, HandlerOfServeMayCloseGracefully) {
     });
     const auto handler = [](tcp_stream stream) -> eddy::task<eddy::result<void>> {
         co_await eddy::try_(refuse(stream, stream));
-        co_return co_await close_gracefully(std::move(stream), 20s);
+        co_return co_await close_gracefully(std::move(stream), support::operation_limit());
     };
     auto served = eddy::net::serve(std::move(listener), handler, eddy::net::serve_options().shutdown(end));
     const auto report = within(core, std::move(served));

@@ -84,7 +84,7 @@ protected:
                 EXPECT_EQ(object->alive(), 0);
             }
         };
-        auto limited = eddy::time::timeout(20s, rounds());
+        auto limited = eddy::time::timeout(support::operation_limit(), rounds());
         EXPECT_TRUE(on.run(std::move(limited)).has_value());
     }
 

@@ -499,8 +499,7 @@ TEST(Reactor, HandlesThatOutliveTheReactorKeepNoDescriptorOpen) {
 }
 
 TEST(ReactorStress, LateWakesDoNotReachReusedDescriptors) {
-    const auto rounds = support::rounds(50'000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (support::handover_rounds rounds(50'000); rounds.next();) {
         auto reactor = std::make_unique<eddy::reactor>();
         std::barrier start(2);
         std::thread waking([&, handle = reactor->handle()] {

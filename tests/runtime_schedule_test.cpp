@@ -175,7 +175,12 @@ TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
     }
     RecordProperty("lifo_hand_over_us",
                    std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(best).count()));
-    EXPECT_LT(best, support::is_sanitized ? 200ms : 20ms);
+#if defined(_WIN32)
+    const auto longest = 1s;  // with wine, on a busy machine
+#else
+    const auto longest = support::is_sanitized ? 200ms : 20ms;
+#endif
+    EXPECT_LT(best, longest);
 }
 
 TEST_P(RuntimeSchedule, TasksSpawnedByBusyTaskRunOnOtherWorkers) {

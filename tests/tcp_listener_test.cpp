@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <support/emulated.hpp>
 #include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/resolver.hpp>
@@ -256,7 +257,7 @@ TEST(TcpListener, ThousandSimultaneousClientsAreServed) {
         std::vector<std::byte> answer(question.size());
         if (co_await stream->read_exact(answer) && text_of(answer) == question) ++right;
     };
-    const int clients = descriptors.limit() > 2'100 ? 1'000 : 400;
+    const int clients = support::fewer_on_windows(descriptors.limit() > 2'100 ? 1'000 : 400);
     const auto all = [&]() -> eddy::task<void> {
         for (int i = 0; i < clients; ++i) handle.spawn(ask(i));
         while (right < clients) co_await eddy::time::sleep(1ms);
@@ -474,7 +475,8 @@ TEST(TcpListener, EchoAndTimeoutRunInOneLoop) {
     };
     auto both = eddy::try_join(serve(), ask());
     EXPECT_TRUE(within(core, std::move(both)));
-    EXPECT_EQ(order, "accepted echoed hello timeout end");
+    // On a busy machine, the timeout passes before the client has run.
+    EXPECT_TRUE(order == "accepted echoed hello timeout end" || order == "accepted echoed timeout hello end") << order;
 }
 
 // ---- Adopting ----

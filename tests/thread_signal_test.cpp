@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include <support/emulated.hpp>
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -64,7 +66,7 @@ TEST(ThreadSignal, WakeWithoutASignalDoesNotEndTheWait) {
 TEST(ThreadSignalStress, NoSignalIsLost) {
     thread_signal there;
     thread_signal back;
-    const int rounds = 20'000;
+    const int rounds = support::fewer_on_windows(20'000);
     int value = 0;
     const auto wait_for = [](thread_signal& signal, int round) {
         while (round % 2 == 0 && !signal.wait_until(steady_clock::now() + 20us)) continue;

@@ -405,8 +405,12 @@ TEST(UdpSocket, Ipv6SendsReceivesAndSetsOptions) {
     EXPECT_EQ(within(core, other.recv_from(into)).value().from, addr_of(*one));
     one->set_ttl(9).value();
     EXPECT_EQ(one->ttl().value(), 9u);
+#if defined(_WIN32)
+    EXPECT_EQ(one->set_tos(0x28).error(), std::errc::not_supported);
+#else
     one->set_tos(0x28).value();
     EXPECT_EQ(one->tos().value(), 0x28u);
+#endif
 }
 
 // ---- By value ----
@@ -476,10 +480,15 @@ TEST(UdpSocket, OptionsReadBackAsSet) {
     EXPECT_EQ(one.multicast_ttl_v4().value(), 5u);
     one.set_multicast_if_v4(ipv4_addr::loopback()).value();
     EXPECT_EQ(one.multicast_if_v4().value(), ipv4_addr::loopback());
+#if defined(_WIN32)
+    constexpr std::size_t buffer_size = 20'000;
+#else
+    constexpr std::size_t buffer_size = 40'000;  // Linux doubles it
+#endif
     one.set_send_buffer_size(20'000).value();
-    EXPECT_EQ(one.send_buffer_size().value(), 40'000u);
+    EXPECT_EQ(one.send_buffer_size().value(), buffer_size);
     one.set_recv_buffer_size(20'000).value();
-    EXPECT_EQ(one.recv_buffer_size().value(), 40'000u);
+    EXPECT_EQ(one.recv_buffer_size().value(), buffer_size);
     EXPECT_FALSE(one.take_error().value());
     EXPECT_EQ(one.set_ttl(0x80000000).error(), std::errc::invalid_argument);
 }
@@ -508,6 +517,12 @@ TEST(UdpSocket, BroadcastNeedsOption) {
     EXPECT_TRUE(within(core, one.send_to(bytes_of("x"), broadcast)));
 }
 
+#if defined(_WIN32)
+constexpr auto not_a_member = std::errc::invalid_argument;  // reported by wine
+#else
+constexpr auto not_a_member = std::errc::address_not_available;
+#endif
+
 TEST(UdpSocket, MulticastReachesJoinedSocket) {
     if (support::is_emulated()) GTEST_SKIP() << "qemu-user lacks socket options";
     eddy::core core;
@@ -523,7 +538,7 @@ TEST(UdpSocket, MulticastReachesJoinedSocket) {
     within(core, sender.send_to(bytes_of("all"), socket_addr(group, addr_of(receiver).port()))).value();
     EXPECT_EQ(within(core, receive(receiver)), "all");
     receiver.leave_multicast_v4(group, ipv4_addr::loopback()).value();
-    EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), std::errc::address_not_available);
+    EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), not_a_member);
 }
 
 TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
@@ -537,7 +552,7 @@ TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
     }
     EXPECT_EQ(made->join_multicast_v6(group, loopback).error(), std::errc::address_in_use);
     made->leave_multicast_v6(group, loopback).value();
-    EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), std::errc::address_not_available);
+    EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), not_a_member);
 }
 
 TEST(UdpSocket, BindDeviceReadsBackAndRefusesBadNames) {
@@ -580,7 +595,7 @@ TEST(UdpSocket, WaitingWithoutLoopThrowsMisuse) {
 
 TEST(UdpSocketStress, ManyTasksPlayPingPongOnRuntime) {
     eddy::runtime pool;
-    constexpr int rounds = 200;
+    constexpr int rounds = support::fewer_on_windows(200);
     const auto answer = [](udp_socket socket) -> eddy::task<void> {
         std::array<std::byte, 64> buffer{};
         for (;;) {
@@ -617,7 +632,7 @@ TEST(UdpSocketStress, ManyTasksPlayPingPongOnRuntime) {
         co_await std::move(answering).join_all();
         co_return right;
     };
-    auto limited = eddy::time::timeout(20s, all());
+    auto limited = eddy::time::timeout(support::operation_limit(), all());
     EXPECT_EQ(pool.block_on(std::move(limited)), 16 * rounds);
 }
 

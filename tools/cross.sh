@@ -289,7 +289,7 @@ build_googletest_for_windows() {
 build_for_windows() {
     cmake --preset dev -B build/windows --toolchain tools/mingw.cmake -D CMAKE_CXX_COMPILER=x86_64-w64-mingw32-g++-posix \
         -D MINGW_PACKAGES="$cache/windows/packages" -D MINGW_EMULATOR="$top/tools/wine.sh" -D EDDY_MOLD=OFF \
-        -D EDDY_TEST_POSIX_REGEX=ON \
+        -D EDDY_TEST_POSIX_REGEX=ON -D EDDY_TEST_BATCH_SIZE=50000 \
         -D EDDY_BUILD_EXAMPLES=OFF -D EDDY_BUILD_TLS=OFF -D EDDY_BUILD_HTTP=OFF -D EDDY_BUILD_WS=OFF &&
         cmake --build build/windows -j "${EDDY_JOBS:-$(nproc)}"
 }

@@ -63,7 +63,7 @@ ssize_t take_counter(int fd, void* into) {
     std::uint64_t sum = 0;
     std::uint64_t one = 0;
     while (::recv(of(fd), reinterpret_cast<char*>(&one), int{sizeof one}, 0) == sizeof one) sum += one;
-    if (sum == 0) return fail(EAGAIN);
+    if (sum == 0) return fail(EWOULDBLOCK);
     std::memcpy(into, &sum, sizeof sum);
     return sizeof sum;
 }
@@ -279,8 +279,9 @@ int poll(posix_pollfd* wanted, unsigned long count, int milliseconds) {
     if (count > list.size()) return fail(EINVAL);
     for (unsigned long i = 0; i != count; ++i) {
         list[i].fd = wanted[i].fd == -1 ? INVALID_SOCKET : of(wanted[i].fd);
-        // Winsock refuses the other conditions.
+        // Winsock refuses the other conditions, also POLLPRI.
         list[i].events = static_cast<short>(wanted[i].events & (POLLRDNORM | POLLRDBAND | POLLWRNORM));
+        if ((wanted[i].events & POLLPRI) != 0) list[i].events |= POLLRDBAND;
     }
     const int ready = ::WSAPoll(list.data(), count, milliseconds);
     if (ready < 0) return fail_as_winsock();
@@ -338,8 +339,10 @@ int posix_thread_name(pthread_t, char* name, std::size_t size) {
         reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"kernel32.dll"), "GetThreadDescription"));
     PWSTR wide = nullptr;
     if (found == nullptr || reinterpret_cast<get_description>(found)(::GetCurrentThread(), &wide) < 0) return ENOSYS;
-    ::WideCharToMultiByte(CP_UTF8, 0, wide, -1, name, static_cast<int>(size), nullptr, nullptr);
+    std::array<char, 256> whole{};
+    ::WideCharToMultiByte(CP_UTF8, 0, wide, -1, whole.data(), static_cast<int>(whole.size()) - 1, nullptr, nullptr);
     ::LocalFree(wide);
+    std::snprintf(name, std::min<std::size_t>(size, 16), "%s", whole.data());  // as many characters as on Linux
     return 0;
 }
 
