@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <support/executors.hpp>
+#include <support/limit.hpp>
 
 namespace {
 
