@@ -58,19 +58,15 @@ poll_result<result<http::response>> service_answer::poll(context& cx) {
 }
 
 bool service_answer::poll_into(context& cx, output_type& into) {
-    const std::source_location awaited_at = cx.where();  // the awaits of the service change it
-    if (is_plain_) {
-        slot<http::response> outcome;
-        if (!eddy::poll_into(plain_, outcome, cx)) return false;
+    const auto poll_one = [&]<class T>(task<T>& work) {
+        const std::source_location awaited_at = cx.where();  // the awaits of the service change it
+        slot<T> outcome;
+        if (!eddy::poll_into(work, outcome, cx)) return false;
         if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
-        into.emplace(std::move(outcome.value()));
+        into = std::move(outcome.value());
         return true;
-    }
-    slot<output_type> outcome;
-    if (!eddy::poll_into(fallible_, outcome, cx)) return false;
-    if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
-    into = std::move(outcome.value());
-    return true;
+    };
+    return is_plain_ ? poll_one(plain_) : poll_one(fallible_);
 }
 
 poll_result<void> service_answer::poll_cancel(context& cx) {
