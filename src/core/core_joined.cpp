@@ -13,7 +13,13 @@ bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_loc
     // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
     const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return true;
-    return task.wait_for_end(word, wake, where);
+    // The usual case, without a call: the first wait of a task of the same loop.
+    core_task* const joiner = (word & has_waker) == 0 ? task.shared->task_of(wake) : nullptr;
+    if (joiner == nullptr || joiner == &task) return task.wait_for_end(word, wake, where);
+    core_shared::keep_waker_of(*joiner, task.join_waker);
+    // relaxed: only the loop, which runs on this thread, also reads the field or changes the word.
+    task.join_word.store(word | has_waker, std::memory_order_relaxed);
+    return false;
 }
 
 bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source_location where) {
@@ -21,9 +27,8 @@ bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source
     if (wake.will_wake(own.get())) [[unlikely]]
         throw_joins_itself(where);
     if (shared->is_running()) {
-        // relaxed: only the loop, which runs on this thread, also reads the field or changes the word.
         join_waker = wake;
-        join_word.store(word | has_waker, std::memory_order_relaxed);
+        join_word.store(word | has_waker, std::memory_order_relaxed);  // relaxed: as in poll_join()
         return false;
     }
     if ((word & has_waker) != 0) {
@@ -37,30 +42,71 @@ bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source
     return (join_word.fetch_or(has_waker, std::memory_order_acq_rel) & complete) != 0;
 }
 
+bool core_joined::complete_task(core_task& task) noexcept {
+    // SAFETY: only objects of this class have this operation.
+    auto& me = static_cast<core_joined&>(task);
+    // The usual cases first, without a call.
+    if (me.has_ended && !me.outcome.has_exception() && me.ops().has_error == nullptr) {
+        if (me.part()) return true;
+        if (me.is_detached() && me.ops().discard == nullptr) return false;
+    }
+    return me.complete_counted();
+}
+
+/// The part of complete_task() for a task that may stay reference-counted.
+bool core_joined::complete_counted() noexcept {
+    if (!has_ended) ops().fail(*this, nullptr);
+    // A task with an exception or an error stays reference-counted and so keeps the event loop's shared state alive: if
+    // the handle is dropped without taking the outcome, the event loop's handler reports it.
+    const leaves left = publish(!has_failed());
+    if (left == leaves::outcome) drop_outcome();
+    return left == leaves::all;
+}
+
+void core_joined::drop_outcome() noexcept {
+    if (has_failed()) [[unlikely]]
+        ops().report(*this);
+    if (ops().discard != nullptr) ops().discard(*this);
+}
+
+/// Sets `complete` and `parted`, and wakes the joining task, if the handle has the only reference. Returns whether it
+/// has done so.
+[[gnu::always_inline]] inline bool core_joined::part() noexcept {
+    // Only the handle can create another reference then. acquire: pairs with the release in drop_remote(), so that the
+    // handle gets the task after all uses by other threads.
+    if (state != phase::ended || local_refs != 1 || remote.load(std::memory_order_acquire) != 0) return false;
+    // relaxed, also for failures: the exchange validates the value.
+    std::uint8_t word = join_word.load(std::memory_order_relaxed);
+    std::uint8_t next = 0;
+    do {
+        if ((word & (gone | is_shared)) != 0) return false;
+        next = complete | (word == has_waker ? parting : parted);
+        // release: publishes the whole task to poll_join(), leave() and add_reference() on another thread. acquire:
+        // pairs with the release in poll_join(), which stored the waker.
+    } while (!join_word.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    if (word != has_waker) return true;
+    waker joiner = std::move(join_waker);
+    core_shared& loop = *shared;
+    // release: publishes the whole task, without the waker, to settled_word(). A store, because of `parting`.
+    join_word.store(complete | parted, std::memory_order_release);
+    loop.wake(std::move(joiner));
+    return true;
+}
+
 core_joined::leaves core_joined::publish(bool may_part) noexcept {
-    // True if the handle's reference is the only one. Then only the handle can create another reference. acquire: pairs
-    // with the release in drop_remote(), so that the handle gets the task after all uses by other threads.
-    const bool is_last = may_part && local_refs == 1 && remote.load(std::memory_order_acquire) == 0;
-    constexpr std::uint8_t counted = gone | is_shared;
+    if (may_part && part()) return leaves::all;
     // acquire: pairs with the release in leave(). A detached task without abort handles: the value is final, and no
     // thread looks for `complete`.
     std::uint8_t word = join_word.load(std::memory_order_acquire);
     if (word == gone) return leaves::outcome;
-    // acq_rel. release: publishes the outcome, or the whole task, to poll_join(), leave() and add_reference() on
-    // another thread. acquire: pairs with the release in poll_join(), which stored the waker. relaxed for failures: the
-    // exchange validates the value.
-    std::uint8_t next = 0;
-    do {
-        next = (word & ~has_waker) | complete;
-        if (is_last && (word & counted) == 0) next |= (word & has_waker) != 0 ? parting : parted;
-    } while (!join_word.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    // acq_rel. release: publishes the outcome to poll_join() and leave() on another thread. acquire and relaxed: as in
+    // part().
+    while (!join_word.compare_exchange_weak(word, (word & ~has_waker) | complete, std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+    }
     if ((word & gone) != 0) return leaves::outcome;
-    if ((word & has_waker) == 0) return (next & parted) != 0 ? leaves::all : leaves::nothing;
-    waker joiner = std::move(join_waker);
-    // release: publishes the whole task, without the waker, to settled_word(). A store, because of `parting`.
-    if ((next & parting) != 0) join_word.store(complete | parted, std::memory_order_release);
-    std::move(joiner).wake();
-    return (next & parting) != 0 ? leaves::all : leaves::nothing;
+    if ((word & has_waker) != 0) shared->wake(std::move(join_waker));
+    return leaves::nothing;
 }
 
 std::uint8_t core_joined::settled_word() const noexcept {
@@ -71,6 +117,29 @@ std::uint8_t core_joined::settled_word() const noexcept {
         if ((word & parting) == 0) return word;
         yield_thread();
     }
+}
+
+void core_joined::drop_handle(joinable& joined) noexcept {
+    core_joined& task = of(joined);
+    // acquire: as in settled_word().
+    const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
+    if (word == (complete | parted)) return task.drop_parted();
+    if (word == 0 && task.shared->is_running()) {
+        // The task continues without a handle. relaxed: as in leave().
+        task.join_word.store(gone, std::memory_order_relaxed);
+        --task.local_refs;
+        return;
+    }
+    const leaves left = task.leave();
+    if (left == leaves::all) return task.drop_parted();
+    if (left == leaves::outcome) task.drop_outcome();
+    release(joined);
+}
+
+/// Destroys a parted task.
+void core_joined::drop_parted() noexcept {
+    if (ops().discard != nullptr) ops().discard(*this);
+    ops().free_memory(*this);
 }
 
 core_joined::leaves core_joined::leave() noexcept {

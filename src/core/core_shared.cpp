@@ -181,10 +181,18 @@ core_metrics core_shared::metrics() const noexcept {
 }
 
 void core_shared::adopt(core_task& task) noexcept {
-    if (looks_at_spawns_) [[unlikely]]
-        look_at_spawn(task);
     live_.push(task);
     queue_.push(task);
+    if (looks_at_spawns_) [[unlikely]]
+        look_at_spawn(task);
+}
+
+void core_shared::adopt(core_joined& task) noexcept {
+    live_.push(task);
+    queue_.push(task);
+    if (looks_at_spawns_) [[unlikely]]
+        return number_and_look(task);
+    number_task(task.id);
 }
 
 void core_shared::destroy(core_task& task) noexcept {
@@ -192,24 +200,11 @@ void core_shared::destroy(core_task& task) noexcept {
     finish(task);
 }
 
-void core_shared::adopt_child(core_task& task) noexcept {
-    if (looks_at_spawns_) [[unlikely]]
-        look_at_spawn(task);
-    live_.push(task);
-    children_.push(task);
-}
-
-void core_shared::wake_scope_parent(waker&& parent) noexcept {
-    wakes_children_ = true;
-    std::move(parent).wake();
-    wakes_children_ = false;
-}
-
-/// Removes the next task. Alternates between the two queues. Otherwise children that start more children (newest first)
-/// would overtake all tasks that were queued before.
-/// Preconditions: has_queued().
-core_task& core_shared::pop_queued() noexcept {
-    const bool takes_child = !children_.is_empty() && (queue_.is_empty() || ++child_streak_ % core_child_fairness != 0);
+/// Removes the next task; returns null if there is none. Alternates between the two queues. Otherwise children that
+/// start more children (newest first) would overtake all tasks that were queued before.
+inline core_task* core_shared::pop_queued() noexcept {
+    if (children_.is_empty()) return queue_.pop();
+    const bool takes_child = queue_.is_empty() || ++child_streak_ % core_child_fairness != 0;
     return takes_child ? children_.pop() : queue_.pop();
 }
 
@@ -393,23 +388,37 @@ public:
     [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
 
     /// The result slot of a task<void>. Empty between polls.
-    [[nodiscard]] slot<void>& outcome() noexcept { return *outcome_; }
-    void forget_outcome() noexcept { outcome_.emplace(); }
+    [[nodiscard]] slot<void>& outcome() noexcept { return outcome_; }
+    void forget_outcome() noexcept {
+        std::destroy_at(&outcome_);
+        std::construct_at(&outcome_);
+    }
 
 private:
     borrowed_waker waker_;
     context context_;
     std::uint64_t polls_ = 0;
-    std::optional<slot<void>> outcome_{std::in_place};
+    slot<void> outcome_;
 };
+
+/// Adds the owner half of the reference count to the remote half, and frees the task if there are no references.
+inline void core_shared::merge(core_task& task) noexcept {
+    // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
+    if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
+        task.ops().free_memory(task);
+    } else {
+        merge_references(task);
+    }
+}
 
 /// Polls up to `limit` queued tasks, or until `stop`.
 void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
     poller with;
+    core_task* next = nullptr;
     if (observes_ != nullptr) [[unlikely]] {
-        for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_observed(pop_queued(), with);
+        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
     } else {
-        for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_task(pop_queued(), with);
+        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
     }
     polls_ += with.polls();
 }
@@ -417,10 +426,10 @@ void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
     poller with;
-    while (!children_.is_empty()) queue_.push(children_.pop());
+    while (core_task* const child = children_.pop()) queue_.push(*child);
     const core_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
-        core_task& task = queue_.pop();
+        core_task& task = *queue_.pop();
         more = &task != last;
         observes_ != nullptr ? run_observed(task, with) : run_task(task, with);
     }
@@ -429,14 +438,10 @@ void core_shared::run_queued() noexcept {
 
 // Forced inlining keeps the members of the poller in registers, which saves a tenth of the cost of a poll.
 [[gnu::always_inline]] inline void core_shared::run_task(core_task& task, poller& with) noexcept {
-    if (task.state == core_task::phase::ended_in_queue) [[unlikely]] {
-        task.state = core_task::phase::ended;
-        return merge(task);
-    }
+    if (task.is_cancelled) [[unlikely]]
+        return run_cancelled(task, with);
     task.state = core_task::phase::waiting;
     context& cx = with.prepare(task);
-    if (task.is_cancelled) [[unlikely]]
-        return cancel(task, cx);
     if (task.root == nullptr) return task.is_joined ? poll_joined_future(task, cx) : poll_future(task, cx);
     // SAFETY: is_joined is set only by the constructor of core_joined.
     if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
@@ -475,7 +480,7 @@ void destroy_work(core_task& task) noexcept {
 
 /// Runs a task, calls the hooks, and measures the poll.
 void core_shared::run_observed(core_task& task, poller& with) noexcept {
-    if (task.state == core_task::phase::ended_in_queue || task.is_cancelled) return run_task(task, with);
+    if (task.is_cancelled) return run_cancelled(task, with);
     const task_id id = id_of(task);  // the task may be freed by the poll
     const runtime_hooks& hooks = observes_->hooks;
     if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
@@ -496,6 +501,30 @@ void core_shared::look_at_spawn(core_task& task) noexcept {
     if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
+[[gnu::noinline, gnu::cold]] void core_shared::number_and_look(core_joined& task) noexcept {
+    number_task(task.id);
+    look_at_spawn(task);
+}
+
+/// Removes a task from the list of those whose futures exist.
+[[gnu::always_inline]] inline void core_shared::remove(core_task& task) noexcept {
+    live_.remove(task);
+    const bool in_queue = task.state == core_task::phase::queued;
+    task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
+    if (in_queue) task.is_cancelled = true;  // for run_task()
+}
+
+/// Completes a task whose future was destroyed. Merges the reference counts unless the task is still queued; then the
+/// merge happens when it is removed from the queue.
+[[gnu::always_inline]] inline void core_shared::complete(core_task& task) noexcept {
+    if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
+        if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
+    }
+    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
+    if (task.is_joined && task.ops().complete(task)) return;
+    if (task.state == core_task::phase::ended) merge(task);
+}
+
 /// Polls a task whose future is not a coroutine, and that has no join handle.
 void core_shared::poll_future(core_task& task, context& cx) noexcept {
     if (eddy::detail::poll_future(task, cx)) finish(task);
@@ -512,7 +541,7 @@ void core_shared::poll_joined_future(core_task& task, context& cx) noexcept {
 }
 
 /// Polls a coroutine that has a join handle.
-void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
+[[gnu::always_inline]] inline void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
     // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
     __builtin_prefetch(&task.join_word, 1);
     this_thread.loop_task = &task;
@@ -520,52 +549,48 @@ void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
     this_thread.loop_task = nullptr;
     if (!task.has_ended) return;
     task.root = nullptr;  // the coroutine frames have destroyed themselves
-    finish(task);
+    remove(task);
+    complete(task);
 }
 
-/// Polls the cancellation of an aborted task, and destroys the task once that has finished.
-void core_shared::cancel(core_task& task, context& cx) noexcept {
+/// Polls the cancellation of an aborted task, and destroys the task once that has finished. Or merges a task that has
+/// ended while it was queued.
+void core_shared::run_cancelled(core_task& task, poller& with) noexcept {
+    if (std::exchange(task.state, core_task::phase::waiting) == core_task::phase::ended_in_queue) {
+        task.state = core_task::phase::ended;
+        return merge(task);
+    }
     {
         const ended_loop_task here(task);
-        if (!poll_cancel(task, cx)) return;
+        if (!poll_cancel(task, with.prepare(task))) return;
     }
     finish(task);
 }
 
+/// Ends a coroutine without a join handle, whose frames have destroyed themselves.
 void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     task.root = nullptr;
     if (with.outcome().has_exception()) [[unlikely]]
         task.ops().fail(task, std::move(with.outcome().exception()));
     with.forget_outcome();
-    finish(task);
+    remove(task);
+    task.ops().destroy_future(task);
+    if (task.state == core_task::phase::ended) merge(task);
 }
 
-/// Destroys the future of a task that has ended or whose loop closes. Merges the reference counts unless the task is
-/// still queued; then the merge happens when it is removed from the queue.
+/// Destroys the future of a task that has ended or whose loop closes, and completes the task.
 void core_shared::finish(core_task& task) noexcept {
-    const bool in_queue = task.state == core_task::phase::queued;
-    task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
-    live_.remove(task);
+    remove(task);
     if (!task.is_joined) {
         destroy_work(task);
     } else if (task.root != nullptr || task.ops().poll != nullptr) {  // not a coroutine that has ended
         const ended_loop_task here(task);
         destroy_work(task);
     }
-    if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
-        if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
-    }
-    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
-    if (task.is_joined && task.ops().complete(task, !in_queue)) return;
-    if (!in_queue) merge(task);
+    complete(task);
 }
 
-/// Adds the owner half of the reference count to the remote half, and frees the task if there are no references.
-void core_shared::merge(core_task& task) noexcept {
-    // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
-    if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
-        return task.ops().free_memory(task);
-    }
+void core_shared::merge_references(core_task& task) noexcept {
     task.is_merged = true;
     retain();  // for the remaining references, which access the loop through the task
     // The extra reference keeps the count above zero until the drop_remote() below, which frees the task if it was the
@@ -604,7 +629,7 @@ void core_shared::close() noexcept {
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     const auto destroy_tasks = [this] {
         while (core_task* const task = live_.front()) finish(*task);
-        while (has_queued()) merge(pop_queued());  // all queued tasks have ended
+        while (core_task* const task = pop_queued()) merge(*task);  // all queued tasks have ended
     };
     destroy_tasks();
     time_->shutdown();
@@ -636,6 +661,7 @@ void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_copy_in_child(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
+void adopt_task(core_shared& loop, core_joined& task) noexcept { loop.adopt(task); }
 void report_failure(core_shared& loop, unread_failure failure, const std::source_location& where,
                     std::string_view name) noexcept {
     loop.report(std::move(failure), where, name);

@@ -87,13 +87,46 @@ public:
     // ---- The loop's thread ----
     /// Takes over a new task and queues it.
     void adopt(core_task& task) noexcept;
+    void adopt(core_joined& task) noexcept;
     /// Queues a task in state `waiting`.
     void schedule(core_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
     /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
     /// few of its nodes are alive at a time.
-    void adopt_child(core_task& task) noexcept;
+    void adopt_child(core_task& task) noexcept {
+        live_.push(task);
+        children_.push(task);
+        if (looks_at_spawns_) [[unlikely]]
+            look_at_spawn(task);
+    }
     /// Wakes the parent of a scope that has ended, so that it runs before the queued tasks of its tree.
-    void wake_scope_parent(waker&& parent) noexcept;
+    void wake_scope_parent(waker&& parent) noexcept {
+        wakes_children_ = true;
+        wake(std::move(parent));
+        wakes_children_ = false;
+    }
+    /// Returns the task that `wake` wakes if it is one of this loop, and the loop's thread counts its references now.
+    /// Otherwise returns null.
+    [[nodiscard]] core_task* task_of(const waker& wake) const noexcept {
+        if (!borrowed_waker::is_of(core_waker, wake)) return nullptr;
+        // SAFETY: the data of a core_waker is a core_task.
+        auto* const task = static_cast<core_task*>(borrowed_waker::data_of(wake));
+        return task->shared == this && !task->is_merged && is_running() ? task : nullptr;
+    }
+    /// Copies the waker of such a task to `kept`, a no-op.
+    static void keep_waker_of(core_task& task, waker& kept) noexcept {
+        ++task.local_refs;
+        borrowed_waker(&core_waker, &task).give_to(kept);
+    }
+    /// Same as `wakes.wake()`, in fewer steps for a task of this loop.
+    void wake(waker&& wakes) noexcept {
+        if (core_task* const task = task_of(wakes)) {
+            borrowed_waker::forget(wakes);
+            if (task->state == core_task::phase::waiting) schedule(*task);
+            --task->local_refs;
+        } else {
+            std::move(wakes).wake();
+        }
+    }
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
     /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.
@@ -146,19 +179,23 @@ private:
     void run_some(std::size_t limit, const bool& stop) noexcept;
     void run_queued() noexcept;
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
-    [[nodiscard]] core_task& pop_queued() noexcept;
+    [[nodiscard]] core_task* pop_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
     void run_observed(core_task& task, poller& with) noexcept;
     void look_at_spawn(core_task& task) noexcept;
+    void number_and_look(core_joined& task) noexcept;
     [[nodiscard]] bool call_before_park() noexcept;
     void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
     void poll_joined_future(core_task& task, context& cx) noexcept;
     void poll_joined(core_joined& task, context& cx) noexcept;
-    void cancel(core_task& task, context& cx) noexcept;
+    void run_cancelled(core_task& task, poller& with) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
+    void remove(core_task& task) noexcept;
+    void complete(core_task& task) noexcept;
     void merge(core_task& task) noexcept;
+    void merge_references(core_task& task) noexcept;
     /// Returns cached references to the shared count.
     void return_references(std::uint32_t count) noexcept {
         cached_references_ -= count;

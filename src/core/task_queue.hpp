@@ -30,10 +30,11 @@ public:
         last_ = &task;
     }
 
-    /// Removes the oldest task. The caller must change its state.
-    /// Preconditions: the queue is not empty.
-    [[nodiscard]] core_task& pop() noexcept {
-        core_task& next = *std::exchange(first_, first_->next_queued);
+    /// Removes the oldest task, and returns null if there is none. The caller must change its state.
+    [[nodiscard]] core_task* pop() noexcept {
+        core_task* const next = first_;
+        if (next == nullptr) return nullptr;
+        first_ = next->next_queued;
         if (first_ != nullptr) fetch_ahead();
         return next;
     }
@@ -65,9 +66,10 @@ public:
         first_ = &task;
     }
 
-    /// Removes the newest task. The caller must change its state.
-    /// Preconditions: the queue is not empty.
-    [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
+    /// Removes the newest task, and returns null if there is none. The caller must change its state.
+    [[nodiscard]] core_task* pop() noexcept {
+        return first_ == nullptr ? nullptr : std::exchange(first_, first_->next_queued);
+    }
 
 private:
     core_task* first_ = nullptr;

@@ -63,7 +63,7 @@ std::size_t local_tasks::load() const noexcept {
 }
 
 void local_tasks::start(spawned_task& task) noexcept {
-    task.id = next_task_id();
+    number_task(task.id);
     if (this_thread.polled_local_set == this && !is_closing_) {
         count(begun_);
         adopt(task);

@@ -202,7 +202,7 @@ void pool::start(spawned_task& task) noexcept {
 
 void pool::number(spawned_task& task) noexcept {
     const worker* const here = worker_of(*this);
-    task.id = next_task_id();
+    number_task(task.id);
     task.shard = here != nullptr ? here->index() : size() + static_cast<unsigned>(task.id % lists_for_others);
     if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
         hooks_->task_spawn(task.id);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -64,7 +65,7 @@ struct current_executor {
 /// Thread safety: one thread.
 ///
 /// Separate thread-locals: the caches of memory (frame_pool, buffer_pool, TLS records), some of which have destructors;
-/// the random numbers of `select`, which templates use; the block of task ids (next_task_id()); the range of the native
+/// the random numbers of `select`, which templates use; the range of the native
 /// stack (native_stack.hpp).
 struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
@@ -94,6 +95,8 @@ struct runtime_context {
     /// loop of this thread runs.
     bool stops_other_loops = false;
     enter_guard* innermost_guard = nullptr;
+    /// The next id for number_task(). A multiple of task_ids_at_once if none are left.
+    std::uint64_t next_task_id = 0;
 
     // ---- Blocking work ----
     /// The pool whose task this thread polls after it has handed its worker over (block_in_place); else null.
@@ -120,6 +123,19 @@ struct runtime_context {
 static_assert(std::is_trivially_destructible_v<runtime_context>, "thread-locals that are destroyed later may use it");
 
 inline constinit thread_local runtime_context this_thread{};
+
+/// The number of task ids that a thread takes at a time, with one atomic addition.
+inline constexpr std::uint64_t task_ids_at_once = 1024;
+
+/// The part of number_task() for a thread that has no ids left.
+void take_task_ids(std::uint64_t& id) noexcept;
+
+/// Sets `id` to a task id that is unique in this process, and not 0.
+inline void number_task(std::uint64_t& id) noexcept {
+    if (this_thread.next_task_id % task_ids_at_once == 0) [[unlikely]]
+        return take_task_ids(id);
+    id = this_thread.next_task_id++;
+}
 
 /// Returns an address that is unique among live threads. Cheaper to compare than a std::thread::id. The address is
 /// even, because io_handle uses the lowest bit as a flag.

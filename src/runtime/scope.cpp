@@ -28,10 +28,8 @@ destroyers& waiting_destroyers() {
 
 /// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
 /// memory use of a tree of scopes low.
-void wake_parent(waker&& parent, core_shared* core) noexcept {
-    if (core != nullptr) {
-        core->wake_scope_parent(std::move(parent));
-    } else if (worker* const here = this_thread.worker) {
+void wake_parent(waker&& parent) noexcept {
+    if (worker* const here = this_thread.worker) {
         here->wake_scope_parent(std::move(parent));
     } else {
         std::move(parent).wake();
@@ -50,9 +48,10 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
 /// scope, it takes no lock.
 class scope_base::guard {
 public:
-    explicit guard(scope_base& scope) noexcept
+    explicit guard(scope_base& scope) noexcept : guard(scope, scope.pool_ != nullptr) {}
+    guard(scope_base& scope, bool takes_lock) noexcept
         : children_(scope.children_),
-          takes_lock_(scope.pool_ != nullptr),
+          takes_lock_(takes_lock),
           first_(takes_lock_ ? children_.lock() : children_.get()) {}
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
@@ -111,15 +110,23 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
-    guard(*this).link(link);
+    guard(*this, false).link(link);
     if (is_cancelled()) task.is_cancelled = true;
     core_->adopt_child(task);
 }
 
-void scope_base::ended(scope_link& child) noexcept {
+void scope_base::core_child_ended(scope_link& child) noexcept {
+    {
+        guard all(*this, false);
+        all.unlink(child);
+        if (all.first() != nullptr || !waits_for_children_) return;
+    }
+    core_->wake_scope_parent(std::move(waker_));
+}
+
+void scope_base::pool_child_ended(scope_link& child) noexcept {
     waker parent;
     bool is_watched = false;
-    core_shared* const core = core_;
     {
         guard locked(*this);
         locked.unlink(child);
@@ -127,7 +134,7 @@ void scope_base::ended(scope_link& child) noexcept {
         is_watched = is_awaited_;
     }
     // After the unlock the scope may be destroyed. Only local variables are used below.
-    if (!parent.is_noop()) wake_parent(std::move(parent), core);
+    if (!parent.is_noop()) wake_parent(std::move(parent));
     if (is_watched) {
         destroyers& waiting = waiting_destroyers();
         const std::lock_guard lock(waiting.lock);
@@ -165,7 +172,20 @@ void scope_base::cancel() noexcept {
     for (scope_link* child = locked.first(); child != nullptr; child = child->next) children.add(*child->task.pooled);
 }
 
+/// Stores `wake` in a scope on an event loop: one thread, and no lock.
+void scope_base::keep_core_waker(const waker& wake) {
+    if (waker_.will_wake(wake)) return;
+    core_task* const parent = waker_.is_noop() ? core_->task_of(wake) : nullptr;
+    parent != nullptr ? core_shared::keep_waker_of(*parent, waker_) : keep_foreign_waker(wake);
+}
+
+void scope_base::keep_foreign_waker(const waker& wake) {
+    waker copy = wake;  // may run user code, and so does the destructor of the previous waker
+    waker_.swap(copy);
+}
+
 void scope_base::set_waker(const waker& wake) {
+    if (pool_ == nullptr) return keep_core_waker(wake);
     if (std::exchange(has_had_waker_, true)) {
         // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
@@ -176,15 +196,14 @@ void scope_base::set_waker(const waker& wake) {
     waker_.swap(copy);
 }
 
-bool scope_base::poll_empty(const waker& wake) {
-    if (!has_children()) return true;
-    if (pool_ == nullptr) {  // one thread, and no lock
-        waits_for_children_ = true;
-        if (waker_.will_wake(wake)) return false;
-        waker copy = wake;  // may run user code, and so does the destructor of the previous waker
-        waker_.swap(copy);
-        return !has_children();
-    }
+bool scope_base::wait_for_children(const waker& wake) {
+    if (pool_ != nullptr) return wait_for_pool_children(wake);
+    waits_for_children_ = true;
+    keep_core_waker(wake);
+    return !has_children();
+}
+
+bool scope_base::wait_for_pool_children(const waker& wake) {
     if (std::exchange(has_had_waker_, true)) {
         const guard locked(*this);
         if (locked.first() == nullptr) return true;

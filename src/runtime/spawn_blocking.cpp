@@ -130,7 +130,7 @@ task_owner& blocking_owner(pool* runs) noexcept {
 }
 
 void start_blocking(spawned_task& task, pool* runs) noexcept {
-    task.id = next_task_id();
+    number_task(task.id);
     auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(state_of(task).transition_to_running());

@@ -193,13 +193,11 @@ void throw_joins_itself(std::source_location where) {
         where);
 }
 
-std::uint64_t next_task_id() noexcept {
+void take_task_ids(std::uint64_t& id) noexcept {
     static constinit atomic<std::uint64_t> next_block{0};
-    constexpr std::uint64_t block = 1024;
-    static constinit thread_local std::uint64_t next = 0;
     // relaxed: the numbers must only be distinct. The first block begins at 1, because 0 means "no task".
-    if (next % block == 0) next = next_block.fetch_add(block, std::memory_order_relaxed) + 1;
-    return next++;
+    id = next_block.fetch_add(task_ids_at_once, std::memory_order_relaxed) + 1;
+    this_thread.next_task_id = id + 1;
 }
 
 }  // namespace eddy::detail

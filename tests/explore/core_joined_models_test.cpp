@@ -67,8 +67,10 @@ private:
         // All executions of a model must be the same, so none of the model's tasks may get a first id.
         explore::outside([] {
             constexpr std::uint64_t tasks = 8;  // no model has more
-            while ((eddy::detail::next_task_id() + tasks) % 1024 < tasks) {
-            }
+            std::uint64_t id = 0;
+            do {
+                eddy::detail::number_task(id);
+            } while ((id + tasks) % eddy::detail::task_ids_at_once < tasks);
         });
         return new core_shared(core_shared::settings());
     }
@@ -361,8 +363,9 @@ private:
     }
     static bool poll_cancel(core_task&, context&) { return true; }
     static void destroy_future(core_task& task) noexcept { of(task).work_.reset(); }
-    static bool complete(core_task& task, bool may_part) noexcept {
+    static bool complete(core_task& task) noexcept {
         auto& me = of(task);
+        const bool may_part = task.state == core_task::phase::ended;
         if (!me.has_ended) me.kept_.set_exception(nullptr);
         const leaves left = Choice::publish(me, may_part && !me.kept_.has_exception());
         if (left == leaves::outcome) me.kept_.discard();
@@ -379,7 +382,7 @@ private:
     static void add_reference(joinable& task) noexcept { Choice::add_reference(task); }
 
     static constexpr eddy::detail::core_task_ops operations{
-        {&poll, &poll_cancel, &destroy_future, nullptr, &free_memory, nullptr}, &complete};
+        {&poll, &poll_cancel, &destroy_future, nullptr, &free_memory, nullptr}, {&complete}};
     static constexpr eddy::detail::join_ops joins{
         &Choice::poll_join,         &drop_handle,   &core_joined::outcome_of, &abort,
         &core_joined::is_finished,  &add_reference, &core_joined::release,    &core_joined::id_of,

@@ -39,10 +39,17 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::inline v0_1::detail {
 
+/// A future that keeps its output elsewhere until it is taken. `poll_end(cx)` returns what poll() would answer, without
+/// the output. After it has returned true, `take_output(where)` is called once.
+template <class F>
+concept keeps_output = requires(F& future, context& cx) {
+    { future.poll_end(cx) } -> std::same_as<bool>;
+};
+
 /// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
 /// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
 /// Lifetime: the future must outlive this object.
-template <class F>
+template <class F, bool LeavesOutput>
 class polled {
     using output = typename F::output_type;
     using answer = poll_result<output>;
@@ -101,6 +108,43 @@ private:
     F* future_;  // null: the future has thrown. A separate flag would cost a word per await.
     union {
         answer answer_;
+        std::exception_ptr error_;
+    };
+};
+
+/// Same as above, for a future that keeps its output until take().
+template <class F>
+class polled<F, true> {
+public:
+    explicit polled(F& future) noexcept : future_(&future) {}
+    polled(const polled&) = delete;
+    polled& operator=(const polled&) = delete;
+    ~polled() {
+        if (future_ == nullptr) [[unlikely]]
+            destroy_exception(error_);
+    }
+
+    [[nodiscard]] F& future() noexcept { return *future_; }
+
+    bool poll(context& cx) noexcept {
+        try {
+            return future_->poll_end(cx);
+        } catch (...) {
+            std::construct_at(std::addressof(error_), std::current_exception());
+            future_ = nullptr;
+            return true;
+        }
+    }
+
+    typename F::output_type take(std::source_location awaited_at) {
+        if (future_ == nullptr) [[unlikely]]
+            std::rethrow_exception(error_);
+        return future_->take_output(awaited_at);
+    }
+
+private:
+    F* future_;  // null: the future has thrown
+    union {
         std::exception_ptr error_;
     };
 };
@@ -363,7 +407,7 @@ private:
     }
 
     frame& awaiting_;
-    polled<F> polled_;
+    polled<F, keeps_output<F> && !tries> polled_;
 };
 
 /// A future that is ready as soon as its task is woken, for any reason. Its class declares

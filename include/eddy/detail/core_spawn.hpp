@@ -62,13 +62,13 @@ struct EDDY_API core_joined : core_task, joinable {
 
     slot_base& outcome;
     waker join_waker;
-    std::uint64_t id;
+    std::uint64_t id;  ///< set by adopt_task()
     atomic<std::uint8_t> join_word{0};
     bool has_ended = false;  ///< the future has returned or thrown; false if it was cancelled
 
     core_joined(const core_task_ops& operations, const join_ops& joins, core_shared& loop, std::source_location where,
                 slot_base& result) noexcept
-        : core_task(operations, loop, where), joinable{&joins}, outcome(result), id(next_task_id()) {
+        : core_task(operations, loop, where), joinable{&joins}, outcome(result) {
         local_refs = 1;  // the reference of the join handle
         is_joined = true;
     }
@@ -79,6 +79,7 @@ struct EDDY_API core_joined : core_task, joinable {
 
     // The parts of join_ops that do not depend on the type.
     static bool poll_join(joinable& task, const waker& wake, std::source_location where);
+    static void drop_handle(joinable& task) noexcept;
     static void abort(joinable& task) noexcept;
     static bool is_finished(const joinable& task) noexcept;
     static void add_reference(joinable& task) noexcept;
@@ -87,6 +88,8 @@ struct EDDY_API core_joined : core_task, joinable {
     static std::uint64_t id_of(const joinable& task) noexcept { return of(task).id; }
     static std::source_location spawn_site_of(const joinable& task) noexcept { return of(task).spawned_at; }
 
+    /// The operation `complete` of the event loop's tasks.
+    static bool complete_task(core_task& task) noexcept;
     /// Sets `complete` and wakes the joining task. Called by the event loop once the outcome is in place. If it returns
     /// leaves::all, the handle may have freed the task already.
     [[nodiscard]] leaves publish(bool may_part) noexcept;
@@ -99,11 +102,28 @@ private:
     /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: a join of
     /// a task that has ended would save the registers that this part needs.
     [[gnu::noinline]] bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
+    bool complete_counted() noexcept;
+    bool part() noexcept;
+    void drop_outcome() noexcept;
+    void drop_parted() noexcept;
+    /// Returns whether the outcome is an exception or an error.
+    [[nodiscard]] bool has_failed() noexcept {
+        return outcome.has_exception() || (ops().has_error != nullptr && ops().has_error(*this));
+    }
+    /// Returns whether there are no references.
+    [[nodiscard]] bool is_detached() const noexcept {
+        // acquire: pairs with the release in drop_remote().
+        return local_refs == 0 && remote.load(std::memory_order_acquire) == 0;
+    }
     /// Returns the word without `parting`: waits until the event loop has taken the waker.
     [[nodiscard]] std::uint8_t settled_word() const noexcept;
     /// Replaces `parted` by `is_shared`, so that the references are counted again. Called by the handle.
     void share_again() noexcept;
 };
+
+/// Gives a new task its id, and queues it for its first poll.
+/// Preconditions: the event loop is not closed.
+EDDY_API void adopt_task(core_shared& loop, core_joined& task) noexcept;
 
 /// The two tables of a cell.
 struct cell_ops {
@@ -126,42 +146,26 @@ public:
     static void fail(core_task& task, std::exception_ptr thrown) noexcept {
         of(task).outcome_.set_exception(std::move(thrown));
     }
-    static bool complete(core_task& task, bool may_part) noexcept {
-        auto& me = of(task);
-        if (!me.has_ended) me.outcome_.set_exception(nullptr);
-        // A task with an exception or an error stays reference-counted and so keeps the event loop's shared state
-        // alive: if the handle is dropped without taking the outcome, the event loop's handler reports it.
-        const leaves left = me.publish(may_part && !me.outcome_.has_exception() && !has_error(me.outcome_));
-        if (left == leaves::outcome) me.drop_outcome();
-        return left == leaves::all;
+
+private:
+    static constexpr bool destroys_output = !std::is_trivially_destructible_v<stored_t<T>>;
+
+    static bool finds_error(core_task& task) noexcept { return has_error(of(task).outcome_); }
+    static void discard(core_task& task) noexcept { of(task).outcome_.discard(); }
+    [[gnu::cold]] static void report_outcome(core_task& task) noexcept {
+        if (auto failure = take_failure(of(task).outcome_)) of(task).report(std::move(failure));
     }
 
 protected:
     template <class Cell>
-    static void drop_handle(joinable& task) noexcept {
-        auto& me = of(core_joined::of(task));
-        const leaves left = me.leave();
-        if (left != leaves::nothing) me.drop_outcome();
-        left == leaves::all ? Cell::free_memory(me) : release(task);
-    }
-    template <class Cell>
     static constexpr cell_ops operations_of{
-        core_task_ops(Cell::operations(), &complete),
-        {&core_joined::poll_join, &drop_handle<Cell>, &core_joined::outcome_of, &core_joined::abort,
+        core_task_ops(Cell::operations(), {&complete_task, &report_outcome, is_expected<T> ? &finds_error : nullptr,
+                                           destroys_output ? &discard : nullptr}),
+        {&core_joined::poll_join, &core_joined::drop_handle, &core_joined::outcome_of, &core_joined::abort,
          &core_joined::is_finished, &core_joined::add_reference, &core_joined::release, &core_joined::id_of,
          &core_joined::spawn_site_of}};
 
     slot<T> outcome_;
-
-private:
-    void drop_outcome() noexcept {
-        if (outcome_.has_exception() || has_error(outcome_)) [[unlikely]]
-            report_outcome();
-        outcome_.discard();
-    }
-    [[gnu::cold]] void report_outcome() noexcept {
-        if (auto failure = take_failure(outcome_)) report(std::move(failure));
-    }
 };
 
 /// Spawns `work` on the event loop and returns its join handle. If check_spawned() has rejected the work, returns a

@@ -32,15 +32,23 @@ struct inbound_node {
     const inbound_ops* inbound = nullptr;
 };
 
-/// The operations of an event loop's task.
-struct EDDY_API core_task_ops : inbound_ops, work_ops<core_task> {
-    /// Passes the outcome to the join handle after the future was destroyed. If `may_part`, it may pass the ownership
-    /// of the task's memory too, and then returns true. Null for a task without a join handle.
-    bool (*complete)(core_task& self, bool may_part) noexcept;
+/// The operations of a task with a join handle on its outcome.
+struct outcome_ops {
+    /// Passes the outcome to the join handle after the future was destroyed. It may pass the ownership of the memory of
+    /// a task that is not queued too, and then returns true.
+    bool (*complete)(core_task& self) noexcept = nullptr;
+    /// Passes the exception or the error that no code has read to the handler of the event loop.
+    void (*report)(core_task& self) noexcept = nullptr;
+    /// Returns whether the output is an error. Null if the type of the output has no errors.
+    bool (*has_error)(core_task& self) noexcept = nullptr;
+    /// Destroys the outcome. Null if the destructor of an output does nothing.
+    void (*discard)(core_task& self) noexcept = nullptr;
+};
 
-    explicit constexpr core_task_ops(const work_ops<core_task>& work,
-                                     bool (*completes)(core_task&, bool) noexcept = nullptr) noexcept
-        : inbound_ops{&task_arrives}, work_ops(work), complete(completes) {}
+/// The operations of an event loop's task. Those of the outcome are null for a task without a join handle.
+struct EDDY_API core_task_ops : inbound_ops, work_ops<core_task>, outcome_ops {
+    explicit constexpr core_task_ops(const work_ops<core_task>& work, const outcome_ops& outcome = {}) noexcept
+        : inbound_ops{&task_arrives}, work_ops(work), outcome_ops(outcome) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;

@@ -115,7 +115,7 @@ EDDY_API void flush_freed_blocks() noexcept;
 /// Creates an object in a block of the pool. Free it with pool_delete().
 /// Errors: throws std::bad_alloc, or what the constructor throws.
 template <class T, class... Args>
-[[nodiscard]] T* pool_new(Args&&... args) {
+[[nodiscard, gnu::always_inline]] inline T* pool_new(Args&&... args) {
     constexpr std::size_t size = (sizeof(T) + alignof(T) - 1) / alignof(T) * alignof(T);
     constexpr bool aligned = alignof(T) <= size_class_step || (alignof(T) == 128 && size % 128 == 0);
     static_assert(aligned,

@@ -45,10 +45,6 @@ struct joinable {
     const join_ops* join;
 };
 
-/// Returns a task id that is unique in this process, and not 0.
-/// Cost: one atomic addition per about 1,000 ids of a thread.
-[[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
-
 /// Throws misuse for a task that awaits its own join handle.
 [[noreturn, gnu::cold]] EDDY_API void throw_joins_itself(std::source_location where);
 

@@ -64,26 +64,17 @@ scope_failure failure_of(const E& error) noexcept {
     }
 }
 
-/// Returns the failure in a child's outcome, if there is one.
-template <class T, class Base>
-std::optional<scope_failure> failure_in(kept<T, Base>& outcome) noexcept {
-    if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), std::nullopt};
-    if constexpr (is_expected<T>) {
-        if (outcome.has_value() && !outcome.value().has_value()) return failure_of(outcome.value().error());
-    }
-    return std::nullopt;
-}
-
 /// The part of a scope that it shares with its children. It is a member of the scope's future.
 ///
 ///     caller                  may call
 ///     the scope's future      everything
-///     children, any thread    spawn(), ended(), fail(), cancel()
+///     children, any thread    spawn(), ..._child_ended(), fail(), cancel()
 ///
 /// A spin lock guards the list, the failure and the waker. It is not taken if the children are tasks of an event loop:
 /// then all calls are on that loop's thread. The lock and the head of the list are one word, so the scope sees without
 /// the lock that all children have ended (has_children()).
-/// Lifetime: a child's last access to the scope is the unlock in ended(). The scope may be destroyed after it.
+/// Lifetime: a child's last access to the scope is the unlock in pool_child_ended(). The scope may be destroyed after
+/// it.
 class EDDY_API scope_base {
 public:
     scope_base() noexcept = default;
@@ -106,8 +97,9 @@ public:
     template <class W>
     void spawn(W&& work, std::source_location where);
 
-    /// Unlinks a child whose future was destroyed. The scope may be gone when this returns.
-    void ended(scope_link& child) noexcept;
+    /// Unlinks a child whose future was destroyed. The scope may be gone when these functions return.
+    void pool_child_ended(scope_link& child) noexcept;
+    void core_child_ended(scope_link& child) noexcept;
     /// Records the first failure and cancels all children. Later failures are dropped.
     void fail(scope_failure failure) noexcept;
     /// Cancels all children, and the children that are started later.
@@ -124,7 +116,7 @@ public:
     /// Stores the waker that fail() wakes.
     void set_waker(const waker& wake);
     /// Returns whether there are no children. Otherwise stores `wake`, to wake it when there are none.
-    [[nodiscard]] bool poll_empty(const waker& wake);
+    [[nodiscard]] bool poll_empty(const waker& wake) { return !has_children() || wait_for_children(wake); }
     /// Destroys the children that are not being polled, and blocks until those that are being polled have ended.
     void destroy_children() noexcept;
     /// Returns whether destroy_children() has begun. Children are destroyed without poll_cancel() from then on.
@@ -139,6 +131,10 @@ private:
 
     /// Returns whether there are children, or a thread still has the lock.
     [[nodiscard]] bool has_children() const noexcept { return !children_.is_empty(); }
+    [[nodiscard]] bool wait_for_children(const waker& wake);
+    [[nodiscard]] bool wait_for_pool_children(const waker& wake);
+    void keep_core_waker(const waker& wake);
+    [[gnu::noinline]] void keep_foreign_waker(const waker& wake);
     [[nodiscard]] bool is_polled_here(const scope_link& child) const noexcept;
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;
@@ -157,6 +153,16 @@ private:
     std::optional<scope_failure> failure_;
     waker waker_;
 };
+
+/// Passes the failure in the outcome of a child, or of the body, to its scope, if there is one.
+template <class T, class Base>
+void pass_failure(kept<T, Base>& outcome, scope_base& scope) noexcept {
+    if (outcome.has_exception()) [[unlikely]]
+        return scope.fail({std::move(outcome.exception()), std::nullopt});
+    if constexpr (is_expected<T>) {
+        if (outcome.has_value() && !outcome.value().has_value()) scope.fail(failure_of(outcome.value().error()));
+    }
+}
 
 /// Puts the deadline that the scope's children inherit into effect while a child is polled.
 class inherited_deadline {
@@ -204,9 +210,9 @@ private:
     static void destroy_future(spawned_task& task) noexcept {
         auto& me = of(task);
         me.work_.destroy();
-        if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
+        pass_failure<output>(me.outcome_, me.scope);
         me.outcome_.discard();
-        me.scope.ended(me);
+        me.scope.pool_child_ended(me);
     }
     static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
         // Null means that the task was cancelled, which is not a failure.
@@ -267,9 +273,9 @@ private:
     static void destroy_future(core_task& task) noexcept {
         auto& me = of(task);
         me.work_.destroy();
-        if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
-        me.outcome_.discard();  // before ended(), after which objects that the outcome refers to may be destroyed
-        me.scope.ended(me);
+        pass_failure<output>(me.outcome_, me.scope);
+        me.outcome_.discard();  // before the next call, after which objects that it refers to may be destroyed
+        me.scope.core_child_ended(me);
     }
     static void fail(core_task& task, std::exception_ptr thrown) noexcept {
         of(task).outcome_.set_exception(std::move(thrown));

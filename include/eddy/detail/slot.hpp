@@ -29,13 +29,25 @@ struct frame;
 /// warnings about an uninitialized exception where it can inline the destructor.
 [[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
-/// The base of an outcome that is not in a result slot.
-struct no_slot {};
+/// The part of an outcome that does not depend on its type.
+class outcome_state {
+public:
+    [[nodiscard]] bool is_empty() const noexcept { return state_ == state::nothing; }
+    [[nodiscard]] bool has_value() const noexcept { return state_ == state::value; }
+    [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
+
+protected:
+    enum class state : unsigned char { nothing, value, exception };
+
+    state state_ = state::nothing;
+};
 
 /// The outcome of a future: nothing yet, a value, or an exception. `Base` is slot_base in a result slot: a base and not
 /// a separate member, so that its fields and the state are in one word.
-template <class T, class Base = no_slot>
+template <class T, class Base = outcome_state>
 class kept : public Base {
+    using Base::state_;
+    using typename Base::state;
     static_assert(!std::is_reference_v<T>, "eddy: a future's output cannot be a reference; return a pointer");
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
@@ -45,9 +57,6 @@ public:
     kept& operator=(const kept&) = delete;
     ~kept() { destroy(); }
 
-    [[nodiscard]] bool is_empty() const noexcept { return state_ == state::nothing; }
-    [[nodiscard]] bool has_value() const noexcept { return state_ == state::value; }
-    [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
     [[nodiscard]] stored& value() noexcept { return value_; }
 
     /// Constructs the value.
@@ -103,20 +112,17 @@ public:
                 return by_parts(value_, [](auto&&... parts) { return T(std::forward<decltype(parts)>(parts)...); });
             }
         }
-        if (is_empty()) throw_resumed_too_early(awaited_at);
+        if (this->is_empty()) throw_resumed_too_early(awaited_at);
         std::rethrow_exception(error_);
     }
 
 private:
-    enum class state : unsigned char { nothing, value, exception };
-
     void destroy() noexcept {
         if (state_ == state::value) std::destroy_at(std::addressof(value_));
         if (state_ == state::exception) [[unlikely]]
             destroy_exception(error_);
     }
 
-    state state_ = state::nothing;
     union {
         stored value_;
         std::exception_ptr error_;
@@ -126,7 +132,7 @@ private:
 /// The place where a coroutine stores its outcome. It is outside the coroutine frame and belongs to the awaiting side,
 /// so that the coroutine frame can be destroyed as soon as the coroutine ends. A task has one for as long as it lives,
 /// and each await of a task has one in its coroutine frame, so every word counts.
-struct slot_base {
+struct slot_base : outcome_state {
     enum class fate : unsigned char {
         running,
         gone,   ///< the coroutine ran to its end, and its coroutine frame has destroyed itself

@@ -99,6 +99,19 @@ public:
 
     [[nodiscard]] const waker& get() const noexcept { return waker_; }
 
+    /// Returns whether `other` has these functions.
+    [[nodiscard]] static bool is_of(const waker_vtable& functions, const waker& other) noexcept {
+        return other.vtable_ == &functions;
+    }
+    [[nodiscard]] static void* data_of(const waker& other) noexcept { return other.data_; }
+    /// Copies this waker to `to`, a no-op, which then owns a reference that the caller has added.
+    void give_to(waker& to) const noexcept {
+        to.vtable_ = waker_.vtable_;
+        to.data_ = waker_.data_;
+    }
+    /// Makes `other` a no-op. The caller takes over its reference.
+    static void forget(waker& other) noexcept { other.vtable_ = nullptr; }
+
     /// Makes the waker refer to another task of the same executor.
     void point_to(void* data) noexcept { waker_.data_ = data; }
 

@@ -156,14 +156,19 @@ public:
 
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
-        if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
-        if (!cx.consume_budget()) return not_ready;
-        if (!task_->join->poll_join(*task_, cx.waker(), cx.where())) {
-            cx.refund_budget();
-            return not_ready;
-        }
-        return take(cx.where());
+        if (!poll_end(cx)) return not_ready;
+        return take<poll_result<output_type>>(cx.where(), std::in_place);
     }
+
+    /// For use by co_await: the two parts of poll(). The output stays in the task until it is taken.
+    [[nodiscard]] bool poll_end(context& cx) {
+        if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
+        if (!cx.consume_budget()) return false;
+        if (task_->join->poll_join(*task_, cx.waker(), cx.where())) return true;
+        cx.refund_budget();
+        return false;
+    }
+    [[nodiscard]] output_type take_output(std::source_location where) { return take<output_type>(where); }
 
     /// Cancels the task: instead of its next poll, its future is ended gracefully by poll_cancel(), if it has that, and
     /// destroyed. Does nothing if the task has ended: its output stays. A task that never waits is not cancelled.
@@ -200,33 +205,33 @@ public:
 private:
     friend struct detail::join_access;
 
-    /// Returns the output as a poll result, in which it is constructed directly. `where` is for the text of misuse.
-    poll_result<output_type> take(std::source_location where) {
+    /// Returns the output in a `Result`, in which it is constructed directly, after the arguments `first`. `where` is
+    /// for the text of misuse.
+    template <class Result, class... First>
+    Result take(std::source_location where, First... first) {
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
-        const drop_at_end ended{*this};
+        const drop_at_end ended{*this, outcome};
         if (outcome.has_exception()) {
-            return poll_result<output_type>(std::in_place, std::unexpect, id(),
-                                            std::exchange(outcome.exception(), nullptr),
-                                            task_->join->spawned_at(*task_));
+            return Result(first..., std::unexpect, id(), std::exchange(outcome.exception(), nullptr),
+                          task_->join->spawned_at(*task_));
         }
         if constexpr (std::is_void_v<T>) {
             outcome.take(where);
-            return poll_result<output_type>(std::in_place);
+            return Result(first...);
         } else {
-            const discard_at_end taken{outcome};  // so that an error in it does not count as unread
-            return poll_result<output_type>(std::in_place, std::in_place, outcome.take(where));
+            return Result(first..., std::in_place, outcome.take(where));
         }
     }
 
-    struct discard_at_end {
-        detail::slot<T>& outcome;
-        ~discard_at_end() { outcome.discard(); }
-    };
     struct drop_at_end {
         join_handle& handle;
-        ~drop_at_end() { handle.detach(); }
+        detail::slot<T>& outcome;
+        ~drop_at_end() {
+            if constexpr (detail::is_expected<T>) outcome.discard();  // an error in it does not count as unread
+            handle.detach();
+        }
     };
 
     detail::joinable* task_;
@@ -246,7 +251,7 @@ struct join_access {
     /// the text of misuse.
     template <class T>
     [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended, std::source_location where) {
-        return *join_handle<T>(ended).take(where);
+        return join_handle<T>(ended).take_output(where);
     }
 };
 

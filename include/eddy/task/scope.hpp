@@ -145,7 +145,7 @@ private:
         }
         body_.reset();
         stage_ = stage::children;
-        if (auto failure = detail::failure_in<output_type>(outcome_)) base.fail(std::move(*failure));
+        detail::pass_failure<output_type>(outcome_, base);
         return true;
     }
 
