@@ -191,7 +191,7 @@ void core_shared::adopt(core_joined& task) noexcept {
     live_.push(task);
     queue_.push(task);
     if (looks_at_spawns_) [[unlikely]]
-        return number_and_look(task);
+        return look_at_spawn(task);
     number_task(task.id);
 }
 
@@ -242,7 +242,7 @@ void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std
     const bool never = false;
     is_ending_ = true;
     looks_at_spawns_ = true;
-    for (core_task* task = live_.front(); task != nullptr; task = task->next_live) {
+    for (core_task* task = live_.front(); task != nullptr; task = live_.after(*task)) {
         task->is_cancelled = true;
         if (task->state == core_task::phase::waiting) schedule(*task);
     }
@@ -495,15 +495,14 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
     if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
 }
 
-void core_shared::look_at_spawn(core_task& task) noexcept {
+/// The part of adopt() for a loop that has hooks or cancels all tasks.
+[[gnu::cold]] void core_shared::look_at_spawn(core_task& task) noexcept {
     if (is_ending_) task.is_cancelled = true;
-    const task_id id = id_of(task);
-    if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
-}
-
-[[gnu::noinline, gnu::cold]] void core_shared::number_and_look(core_joined& task) noexcept {
-    number_task(task.id);
-    look_at_spawn(task);
+    if (!task.is_joined) return;
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    auto& joined = static_cast<core_joined&>(task);
+    number_task(joined.id);
+    if (observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(joined.id);
 }
 
 /// Removes a task from the list of those whose futures exist.

@@ -183,7 +183,6 @@ private:
     void run_task(core_task& task, poller& with) noexcept;
     void run_observed(core_task& task, poller& with) noexcept;
     void look_at_spawn(core_task& task) noexcept;
-    void number_and_look(core_joined& task) noexcept;
     [[nodiscard]] bool call_before_park() noexcept;
     void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;

@@ -79,25 +79,34 @@ private:
 /// Thread safety: used only on the event loop's thread.
 class live_list {
 public:
-    [[nodiscard]] core_task* front() const noexcept { return first_; }
+    live_list() noexcept = default;
+    live_list(const live_list&) = delete;
+    live_list& operator=(const live_list&) = delete;
+
+    [[nodiscard]] core_task* front() const noexcept { return task_at(ring_.next); }
+    [[nodiscard]] core_task* after(const core_task& task) const noexcept { return task_at(task.next); }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
     void push(core_task& task) noexcept {
-        task.previous_live = nullptr;
-        task.next_live = first_;
-        if (first_ != nullptr) first_->previous_live = &task;
-        first_ = &task;
+        task.previous = &ring_;
+        task.next = ring_.next;
+        ring_.next = ring_.next->previous = &task;
         ++size_;
     }
 
     void remove(core_task& task) noexcept {
-        (task.previous_live != nullptr ? task.previous_live->next_live : first_) = task.next_live;
-        if (task.next_live != nullptr) task.next_live->previous_live = task.previous_live;
+        task.previous->next = task.next;
+        task.next->previous = task.previous;
         --size_;
     }
 
 private:
-    core_task* first_ = nullptr;
+    // SAFETY: all other links of the ring are core tasks.
+    [[nodiscard]] core_task* task_at(task_link* link) const noexcept {
+        return link == &ring_ ? nullptr : static_cast<core_task*>(link);
+    }
+
+    task_link ring_{&ring_, &ring_};
     std::size_t size_ = 0;
 };
 

@@ -86,7 +86,7 @@ void scope_base::bind(std::source_location where) {
     core_ = target.core;
     if (pool_ != nullptr) pool_->retain();
     if (core_ != nullptr) core_->retain();
-    deadline_ = deadline_here();
+    if (this_thread.task_locals != nullptr) deadline_ = deadline_here();
 }
 
 bool scope_base::may_be_destroyed_here() const noexcept {

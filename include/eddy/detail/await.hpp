@@ -25,7 +25,9 @@
 //
 //     awaited                        awaiter                   how it runs
 //     task or boxed_future, rvalue   task_awaiter              its frame joins the virtual stack (virtual_stack.hpp)
-//     any other future               leaf_awaiter              polled in place
+//     any other future               leaf_awaiter              polled in place; a future that keeps its output (a
+//                                                              join_handle) is asked for it when the coroutine
+//                                                              continues
 //     a future with ends_when_woken  wake_awaiter              polled once
 //     try_ of a task                 try_task_awaiter          as task_awaiter; an error ends the awaiting coroutine
 //     try_ of another future         leaf_awaiter              as above; an error ends the awaiting coroutine

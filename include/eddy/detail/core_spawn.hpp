@@ -68,10 +68,7 @@ struct EDDY_API core_joined : core_task, joinable {
 
     core_joined(const core_task_ops& operations, const join_ops& joins, core_shared& loop, std::source_location where,
                 slot_base& result) noexcept
-        : core_task(operations, loop, where), joinable{&joins}, outcome(result) {
-        local_refs = 1;  // the reference of the join handle
-        is_joined = true;
-    }
+        : core_task(operations, loop, where, true), joinable{&joins}, outcome(result) {}
 
     // SAFETY: only objects of this class use join_ops that call these functions.
     static core_joined& of(joinable& task) noexcept { return static_cast<core_joined&>(task); }
@@ -171,7 +168,8 @@ protected:
 /// Spawns `work` on the event loop and returns its join handle. If check_spawned() has rejected the work, returns a
 /// placeholder. On the loop's thread. `name` is empty or one std::string.
 template <class W, class... Name>
-auto spawn_on_core(core_shared& loop, W&& work, std::source_location where, Name... name) {
+[[gnu::always_inline]] inline auto spawn_on_core(core_shared& loop, W&& work, std::source_location where,
+                                                 Name... name) {
     if constexpr (check_spawned<W>()) {
         using cell = task_cell<core_output, std::decay_t<W>, Name...>;
         cell& made = *pool_new<cell>(loop, where, std::forward<W>(work), std::move(name)...);

@@ -54,6 +54,12 @@ private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
+/// The links of a list of tasks that is a ring.
+struct task_link {
+    task_link* previous;
+    task_link* next;
+};
+
 /// A task of an event loop (`core`): the header in front of its future. The local half is plain memory, used by the
 /// loop's thread while the event loop runs. The remote half is one atomic word for all other threads. So wake-ups and
 /// references on the loop's thread need no atomic operations.
@@ -82,28 +88,32 @@ private:
 /// Lifetime: the memory is not freed before the merge. After the merge the count in the remote word covers all
 /// references, and the thread that makes it zero frees the memory; the future is destroyed by then. If the join handle
 /// has the only reference when the task ends, the halves are not merged, and the handle owns the memory (core_joined).
-struct core_task : inbound_node {
+struct core_task : inbound_node, task_link {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;
     static constexpr std::int64_t cancelled = 4;
     static constexpr std::int64_t one_ref = 8;
 
     // The fields that a wake-up and a poll access are first.
-    frame* root = nullptr;  ///< a coroutine's outermost frame, which the event loop polls directly; else null
-    core_shared* shared;    ///< kept alive by the `core`; after the merge by a reference that the task holds
-    core_task* next_queued = nullptr;
-    std::int32_t local_refs = 0;
+    frame* root = nullptr;   ///< a coroutine's outermost frame, which the event loop polls directly; else null
+    core_shared* shared;     ///< kept alive by the `core`; after the merge by a reference that the task holds
+    core_task* next_queued;  ///< set by the queue, as the links are by the list of live tasks
+    std::int32_t local_refs;
     enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
     bool is_merged = false;
     bool is_cancelled = false;
-    bool is_joined = false;  ///< whether the object is a core_joined
+    bool is_joined;  ///< whether the object is a core_joined
     atomic<std::int64_t> remote{0};
-    core_task* previous_live = nullptr;
-    core_task* next_live = nullptr;
     std::source_location spawned_at;
 
-    core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
-        : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}
+    /// A join handle has a reference.
+    core_task(const core_task_ops& operations, core_shared& loop, std::source_location where,
+              bool has_handle = false) noexcept  // NOLINT(cppcoreguidelines-pro-type-member-init): see above
+        : inbound_node{nullptr, &operations},
+          shared(&loop),
+          local_refs(has_handle ? 1 : 0),
+          is_joined(has_handle),
+          spawned_at(where) {}
 
     [[nodiscard]] const core_task_ops& ops() const noexcept {
         // SAFETY: the constructor has set `inbound` to a core_task_ops object, and it never changes.

@@ -212,6 +212,8 @@ private:
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
+        if (outcome.is_empty()) [[unlikely]]
+            detail::throw_resumed_too_early(where);
         const drop_at_end ended{*this, outcome};
         if (outcome.has_exception()) {
             return Result(first..., std::unexpect, id(), std::exchange(outcome.exception(), nullptr),

@@ -126,15 +126,10 @@ private:
         auto& base = handle_.base_;
         if (body_ && !base.has_failed()) {
             try {
-                auto answer = body_->poll(cx);
-                if (!answer) {
+                if (!advance_body(cx)) {
                     base.set_waker(cx.waker());
                     // A child that failed before the waker was set did not wake this task.
                     if (!base.has_failed()) return false;
-                } else if constexpr (std::is_void_v<output_type>) {
-                    outcome_.set_value();
-                } else {
-                    outcome_.set_value(*std::move(answer));
                 }
             } catch (...) {
                 outcome_.set_exception(std::current_exception());
@@ -147,6 +142,15 @@ private:
         stage_ = stage::children;
         detail::pass_failure<output_type>(outcome_, base);
         return true;
+    }
+
+    /// Polls the body. Returns whether it has ended; outcome_ is set then.
+    bool advance_body(context& cx) {
+        if constexpr (requires { poll_into(*body_, outcome_, cx); }) {
+            return poll_into(*body_, outcome_, cx);
+        } else {
+            return detail::keep_answer<output_type>(outcome_, body_->poll(cx));
+        }
     }
 
     poll_result<output_type> take() {
@@ -185,7 +189,7 @@ private:
     std::source_location where_;
     scope_handle handle_;
     std::optional<body> body_;  // may borrow from f_ and handle_
-    detail::kept<output_type> outcome_;
+    detail::slot<output_type> outcome_;
     stage stage_ = stage::fresh;
 };
 
