@@ -116,8 +116,8 @@ public:
     // docs: end
 
 private:
-    /// Returns the healthy server with the fewest requests in progress, and of several, each in its turn. Returns null
-    /// if there is none except those in `tried`.
+    /// Returns the healthy server with the fewest requests in progress, except those in `tried`. Servers with the same
+    /// number take turns. Returns null if there is none.
     backend* select(const std::vector<const backend*>& tried) {
         backend* best = nullptr;
         ++turn_;

@@ -102,7 +102,7 @@ task<result<client_route>> connect_shared(http_client& shared, const url& to, co
 }
 
 /// Returns a connection to the origin. If several requests need the first connection to a server that may have HTTP/2,
-/// one of them connects, and the others wait: they can share the connection.
+/// one of them connects. The others wait, because they can share the connection.
 task<result<client_route>> find_route(http_client& shared, const url& to, const std::string& origin, bool may_use_kept,
                                       client_progress& at) {
     if (may_use_kept) {
@@ -245,8 +245,8 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
     }
 }
 
-/// Returns whether the client asks for a compressed response on its own. The caller of the library gets the bytes as
-/// they are if it has set Accept-Encoding, or if it requests a range, which is one of the compressed bytes.
+/// Returns whether the client itself asks for a compressed response. The caller of the library gets the bytes as they
+/// are sent if it has set Accept-Encoding or Range. A range refers to the compressed bytes.
 bool may_decompress(const request& asked, std::uint64_t most) noexcept {
     return detail::has_gzip() && most != 0 && asked.method != method::head &&
            !asked.headers.contains("Accept-Encoding") && !asked.headers.contains("Range");

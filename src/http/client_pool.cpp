@@ -10,7 +10,7 @@
 namespace eddy::inline v0_1::detail {
 namespace {
 
-/// With more origins, those without a connection are forgotten.
+/// With more origins, those without a connection are removed.
 constexpr std::size_t most_origins = 1000;
 
 }  // namespace

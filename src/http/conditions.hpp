@@ -11,7 +11,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// What a resource is at the moment.
+/// The current representation of a resource, as conditions and ranges refer to it.
 struct representation {
     std::string etag;           // a strong one, with its quotation marks
     std::int64_t modified = 0;  // in seconds since 1970
@@ -21,7 +21,7 @@ struct representation {
         : etag(std::move(tag)), modified(seconds), size(bytes) {}
 };
 
-/// Which part of a representation is the answer to a request, and its status:
+/// The part of a representation that is the answer to a request, and the status:
 ///
 ///     200, 206   these bytes
 ///     304, 412   a condition is not met: no bytes

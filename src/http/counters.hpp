@@ -16,7 +16,7 @@ namespace eddy::inline v0_1::detail {
 
 /// The state behind http::metrics.
 ///
-/// All accesses are relaxed: each counter stands for itself, and nothing is read through it.
+/// All accesses are relaxed: the counters are independent, and publish no other data.
 /// Thread safety: any thread.
 class http_counters {
 public:

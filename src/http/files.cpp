@@ -181,7 +181,7 @@ std::optional<std::string> path_of(const http::request& asked) {
 
 http::response file_refusal(status why) { return http::response::text(std::string(http::reason_of(why)) + "\n", why); }
 
-/// Returns the ETag of a file: two files with the same name and ETag have the same bytes, unless the clock of the file
+/// Returns the ETag of a file. Two files with the same name and ETag have the same bytes, unless the clock of the file
 /// system is coarse.
 std::string etag_of(const sys::served_file& file) {
     std::array<char, 64> text{};
@@ -234,7 +234,7 @@ result<http::response> answer_request(const std::string& root, const http::reque
     if (names_folder) path.append(index_name);
     auto opened = sys::open_below(root, path);
     if (!opened) {
-        // A root that is missing is a mistake of the program; anything else concerns one path.
+        // A missing root is a mistake of the program. Other errors concern one path.
         const auto folder = sys::open_below(root, "");
         if (!folder) return std::unexpected(folder.error());
         return file_refusal(status::not_found);

@@ -18,9 +18,9 @@
 // a package for Node. Its strict mode has accepted a bare LF (nodejs/llhttp#877), so a strict layer would be necessary
 // anyway. And it reports fragments of a head, although a connection of eddy has the whole head in one buffer.
 //
-// The parser refuses messages that two implementations could understand differently (request smuggling): with a bare
-// LF, folded lines, white space before a colon, control bytes, several or malformed Content-Length or Transfer-Encoding
-// fields, or both together.
+// The parser refuses messages that two implementations could understand differently (request smuggling). These have a
+// bare LF, folded lines, white space before a colon, or control bytes. Or they have several or malformed Content-Length
+// or Transfer-Encoding fields, or both together.
 
 namespace eddy::inline v0_1::detail {
 

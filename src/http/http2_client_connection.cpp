@@ -42,8 +42,8 @@ http2_client_connection::http2_client_connection(message_stream&& stream, std::s
       idle_timeout_(options.idle_timeout()),
       ping_interval_(options.ping_interval()),
       header_limit_(options.header_limit()),
-      heard_at_(time::clock::now()),
-      idle_since_(heard_at_) {
+      received_at_(time::clock::now()),
+      idle_since_(received_at_) {
     const auto most_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(header_limit_, UINT32_MAX));
     const std::array<nghttp2_settings_entry, 3> settings = {{
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -80,7 +80,7 @@ void http2_client_connection::turn(context& cx) {
 }
 
 void http2_client_connection::received(std::span<const std::byte> bytes) {
-    heard_at_ = now();
+    received_at_ = now();
     pinged_at_.reset();
     if (std::exchange(is_suspect_, false) && !is_closing_) link_->set_open(true);
     static_cast<void>(give(bytes));
@@ -115,7 +115,7 @@ void http2_client_connection::open_streams() {
     }
 }
 
-/// Prepares to wait. Returns true if there is something to do at once.
+/// Prepares to wait. Returns true if there is something to do immediately.
 bool http2_client_connection::wait(context& cx) {
     // A server that sends without a pause uses up the coop budget in each poll.
     context own(cx.waker());
@@ -137,8 +137,8 @@ bool http2_client_connection::poll_timer(context& cx) {
     return true;
 }
 
-/// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
-/// of any wait that begins after this call, except that of the answer to PING.
+/// Ends the waits whose deadlines have passed. Returns the time of the next call. It is not later than the deadline of
+/// any wait that begins after this call, except that of the answer to PING.
 time::time_point http2_client_connection::check_deadlines() {
     const auto current = time::clock::now();
     const auto shortest = std::min({io_timeout_, idle_timeout_, ping_interval_});
@@ -187,7 +187,7 @@ time::time_point http2_client_connection::ping_deadline(time::time_point now) {
         return never;
     }
     if (open_.empty()) return never;
-    const auto limit = time::saturating_add(heard_at_, time::round_up(ping_interval_));
+    const auto limit = time::saturating_add(received_at_, time::round_up(ping_interval_));
     if (limit > now) return limit;
     send_ping();
     return time::saturating_add(now, time::round_up(ping_limit));
@@ -301,7 +301,7 @@ void http2_client_connection::drop(call& one) {
     }
     if (find(one.id) == nullptr || one.was_reset) return;
     reset(one, NGHTTP2_CANCEL);
-    if (now() - std::max(heard_at_, one.begun) < suspect_after) return;
+    if (now() - std::max(received_at_, one.begun) < suspect_after) return;
     is_suspect_ = true;
     link_->set_open(false);
     send_ping();
@@ -336,7 +336,7 @@ int http2_client_connection::add_field(std::int32_t stream, std::string_view nam
     constexpr std::size_t overhead = 32;  // RFC 9113, section 6.5.2
     one->head_size += name.size() + value.size() + overhead;
     auto& into = one->answer;
-    // After that, fields are not stored: the server may send many more, and a few received bytes can stand for a field
+    // After that, fields are not stored. The server may send many more, and a few received bytes can stand for a field
     // of 4 KiB (HPACK bomb).
     one->is_too_large = one->head_size > header_limit_ || into.headers.size() >= most_client_fields;
     if (one->is_too_large) return 0;

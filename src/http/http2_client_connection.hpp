@@ -34,15 +34,15 @@ namespace eddy::inline v0_1::detail {
 ///
 /// A turn reads bytes and gives them to nghttp2, whose callbacks fill the answers and bodies of the calls. It then
 /// processes new and changed calls, opens streams, and writes the frames. The task repeats turns until there is nothing
-/// to do. Then it waits for bytes, for the connection to accept bytes, for a call, for a reader of a body, or for a
-/// deadline.
+/// to do. Then it waits until bytes can be received or sent, a call or the reader of a body wakes it, or a deadline
+/// passes.
 ///
 /// Flow control: the window of a stream grows by the bytes that were read from its body. That of the connection grows
 /// as bytes arrive. If it did not, a response that is not read could block the other responses. So the unread bytes of
 /// a connection have at most the size of a window for each of its requests.
 ///
-/// Liveness: if a request is dropped after it has waited for some time, and nothing has arrived meanwhile, the
-/// connection sends PING, and gets no requests until it receives something.
+/// Liveness: a request may be dropped after it has waited for some time while nothing has arrived. Then the connection
+/// sends PING, and gets no requests until it receives something.
 class http2_client_connection final : public http2_session {
 public:
     http2_client_connection(message_stream&& stream, std::shared_ptr<http2_link> link,
@@ -105,7 +105,7 @@ private:
     std::vector<std::shared_ptr<call>> open_;  // sorted by the stream
     pool_box<time::sleep_future> timer_;
     std::optional<time::time_point> now_;  // of this turn
-    time::time_point heard_at_;            // the last received bytes
+    time::time_point received_at_;         // the last received bytes
     time::time_point idle_since_;
     std::optional<time::time_point> pinged_at_;
     std::uint32_t goaway_ = NGHTTP2_NO_ERROR;

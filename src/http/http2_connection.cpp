@@ -151,7 +151,7 @@ void http2_connection::take_notes() {
     }
 }
 
-/// Prepares to wait. Returns true if there is something to do at once.
+/// Prepares to wait. Returns true if there is something to do immediately.
 bool http2_connection::wait(context& cx) {
     // A client that sends without a pause uses up the coop budget in each poll.
     context own(cx.waker());

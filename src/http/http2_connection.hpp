@@ -112,14 +112,13 @@ private:
 ///     │  v  │          (2) poll the woken handlers, which are children of the task │
 ///     │ nghttp2            they give responses to nghttp2                          │
 ///     │  │  ^          (3) give back the windows of what was read                  │
-///     │  v  │          (4) collect up to 64 KiB of frames, and write them at once  │
+///     │  v  │          (4) collect up to 64 KiB of frames, and write them together │
 ///     │ exchanges ──> handlers                                                     │
 ///     └──────┬───────────────────────────────────────────────────────────────────  ┘
 ///            └ http2_body <── any task that reads the body of a request
 ///
-/// A turn is (1) to (4). The task repeats turns until there is nothing to do. Then it waits for bytes, for the
-/// connection to accept bytes, for a handler, for a reader of a body, for the shutdown of the server, or for a
-/// deadline.
+/// A turn is (1) to (4). The task repeats turns until there is nothing to do. Then it waits until bytes can be received
+/// or sent, or until it is woken: by a handler, the reader of a body, the shutdown of the server, or a deadline.
 ///
 /// | what                                  | used by                              |
 /// |---------------------------------------|--------------------------------------|

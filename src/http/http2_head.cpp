@@ -18,7 +18,7 @@ void http2_head::add(std::string_view name, std::string_view value) {
     if (size_ > limits_.bytes) {
         refuse(name == ":path" ? http::status::uri_too_long : http::status::request_header_fields_too_large);
     }
-    // After a refusal, fields are not stored: the client may send many more, and a few received bytes can stand for a
+    // After a refusal, fields are not stored. The client may send many more, and a few received bytes can stand for a
     // field of 4 KiB (HPACK bomb).
     if (refused_) return;
     if (name.starts_with(':')) {

@@ -17,8 +17,8 @@
 namespace eddy::inline v0_1::detail {
 
 /// Builds the head of a request from the fields of an HTTP/2 stream, and refuses what RFC 9113 and the limits do not
-/// permit. nghttp2 has already checked the characters, the order and number of the pseudo fields, that no field is
-/// connection-specific, and that Content-Length is one number.
+/// permit. nghttp2 has already checked the characters, and the order and number of the pseudo fields. It has also
+/// checked that no field is connection-specific, and that Content-Length is one number.
 class http2_head {
 public:
     explicit http2_head(const head_limits& limits) noexcept : limits_(limits) {}

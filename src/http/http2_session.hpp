@@ -57,7 +57,7 @@ public:
     }
 
 protected:
-    static constexpr std::size_t frames_read = 16 * 1024;  // bytes that are read at once
+    static constexpr std::size_t frames_read = 16 * 1024;  // bytes of one read
     static constexpr std::size_t most_frames = 64 * 1024;  // bytes of frames that are collected before they are written
 
     /// `self` is the object that nghttp2 passes to the callbacks.

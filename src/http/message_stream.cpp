@@ -178,7 +178,7 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
     const auto flushed = poll_flush(cx);
     if (flushed && !*flushed) return failed(flushed->error());
     if (!from.ends_with_peer()) return not_ready;
-    // The next requests are kept, up to a limit: with more of them, only a failed write tells that the peer is gone.
+    // The next requests are kept, up to a limit. With more of them, only a failed write shows that the peer is gone.
     while (in().size() < most_unsent) {
         const auto received = poll_fill_idle(cx);
         if (!received) break;

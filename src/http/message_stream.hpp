@@ -27,8 +27,7 @@ struct message_buffers {
     std::size_t sent = 0;  // number of bytes of `out` that were sent
 };
 
-/// A connection of a server or a client, with a buffer of received bytes that were not parsed yet and a buffer of bytes
-/// to send.
+/// A connection of a server or a client, with two buffers: received bytes that were not parsed yet, and bytes to send.
 /// Thread safety: one thread at a time.
 class message_stream {
 public:

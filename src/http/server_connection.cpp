@@ -40,8 +40,8 @@
 //
 // If the first head is the preface of HTTP/2, the connection continues in serve_http2().
 //
-// Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the
-// buffer, and responses to them are collected as long as the service does not wait.
+// Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the buffer.
+// Responses to them are collected as long as the service does not wait.
 
 namespace eddy::inline v0_1::detail {
 

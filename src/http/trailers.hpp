@@ -12,9 +12,9 @@ namespace eddy::inline v0_1::detail {
 /// The maximum number of bytes of the trailer fields of a received body.
 inline constexpr std::size_t max_trailer_bytes = 8 * 1024;
 
-/// Returns whether a field may be a trailer field. Not permitted are fields that determine the framing, the routing,
-/// the authentication, the handling or the type of a message: a receiver needs them before the body, or has already
-/// acted without them (RFC 9110, section 6.5.1).
+/// Returns whether a field may be a trailer field. Fields that determine the framing, the routing, the authentication,
+/// the handling or the type of a message are not permitted (RFC 9110, section 6.5.1). A receiver needs them before the
+/// body, or has already acted without them.
 [[nodiscard]] bool may_be_trailer(std::string_view name) noexcept;
 
 /// Returns the trailer fields of a body that was read to its end, without those that are not permitted.

@@ -92,7 +92,7 @@ int keep_client_session(SSL* connection, SSL_SESSION* session) {
     const auto* const host = static_cast<const std::string*>(SSL_get_ex_data(connection, host_slot()));
     if (client == nullptr || host == nullptr || SSL_SESSION_is_resumable(session) == 0) return 0;
     client->keep_session(*host, ssl_session_owner(session));
-    return 1;  // the session is ours now
+    return 1;  // tells OpenSSL that this function keeps its reference to the session
 }
 
 void log_client_key(const SSL* connection, const char* line) {

@@ -13,8 +13,8 @@ namespace {
 /// A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
 constexpr std::string_view flush_tail("\0\0\xff\xff", 4);
 
-// The bytes of output for one call of zlib. The first call for a part gets less memory, because most messages are
-// short, and a received message keeps the memory in which it was decompressed.
+// The bytes of output for one call of zlib. The first call for a part gets less memory. Most messages are short, and a
+// received message keeps the memory in which it was decompressed.
 constexpr std::size_t output_size = 16 * 1024;
 constexpr std::size_t least_output = 256;
 

@@ -54,8 +54,8 @@ struct ws_parameters {
 ///     closed    is ignored                                   takes nothing after our Close frame
 ///     failed    is ignored                                   takes nothing after our Close frame
 ///
-/// Memory: the message that is received, at most message_limit() and what std::string adds; the bytes to send, of which
-/// answers to pings are at most most_answers; the states of zlib, from the first compressed message on. A frame's
+/// Memory: the received message takes at most message_limit(), and what std::string adds. Of the bytes to send, answers
+/// to pings are at most most_answers. The states of zlib exist from the first compressed message on. A frame's
 /// announced size allocates at most most_reserved bytes before its content arrives.
 /// Thread safety: one thread at a time.
 class ws_engine {

@@ -266,8 +266,9 @@ bool ws_state::poll_late(context& cx, waiting_task waiter) {
 
 poll_result<void> ws_state::poll_end(context& cx) {
     const auto done = poll_result<void>::ready();
-    // The server ends the connection (RFC 6455, section 7.1.1). A peer that has violated the protocol may still send,
-    // and would be reset before it has read the Close frame, so its bytes are discarded until it closes.
+    // The server ends the connection (RFC 6455, section 7.1.1). A peer that has violated the protocol may still send.
+    // Closing the connection would reset it before it has read the Close frame. So its bytes are discarded until it
+    // closes.
     const bool ends_first = engine_.role() == ws_role::server || engine_.has_failed();
     if (ends_first && !has_shut_down_ && !send_error_) {
         io_wait_context<direction::write> below(*waiters_, cx, waiting_task::writer);

@@ -74,8 +74,8 @@ inline constexpr std::size_t default_body_limit = 16 << 20;
 /// wait. If the body of a response is destroyed before its end, the client closes an HTTP/1.1 connection, and resets
 /// the stream of an HTTP/2 connection. For requests, see serve().
 ///
-/// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short, body_detached; errc::timed_out
-/// if the peer sends nothing for the io_timeout() of the server or client; those of the connection.
+/// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short and body_detached; those of the
+/// connection. errc::timed_out if the peer sends nothing for the io_timeout() of the server or client.
 /// Thread safety: one thread at a time. The body of a received request must not be read while the server writes the
 /// response, except by the response's own body.
 /// Cost: the memory of the bytes; one allocation for a reader.

@@ -90,7 +90,7 @@ public:
         return *this;
     }
     /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop. 8 by default. With
-    /// 0, no connection is kept, and each request has an HTTP/2 connection of its own.
+    /// 0, each request uses a new connection, also with HTTP/2.
     client_options& max_idle(std::size_t most) noexcept {
         max_idle_ = most;
         return *this;
@@ -120,13 +120,14 @@ public:
         return *this;
     }
     /// Sets whether the client knows that all servers have HTTP/2. Then it uses HTTP/2 also without TLS, and never
-    /// HTTP/1.1. Off by default.
+    /// HTTP/1.1. Off by default. No effect after http2(false).
     client_options& prior_knowledge(bool known) noexcept {
         prior_knowledge_ = known;
         return *this;
     }
     /// Sends PING on an HTTP/2 connection that has requests, but has received nothing for this time. If nothing is
-    /// received within 10 more seconds, the requests fail with errc::timed_out. No PING by default.
+    /// received within 10 more seconds, the requests fail with errc::timed_out. Use a positive interval. No PING by
+    /// default.
     client_options& ping_interval(std::chrono::nanoseconds interval) noexcept {
         ping_interval_ = interval;
         return *this;
@@ -202,9 +203,10 @@ public:
 
     /// Sends a request to a URL, which replaces `asked.target`, and returns the response. A status such as 404 is a
     /// response, not an error.
-    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of the host look-up, of
-    /// connecting, of TLS and of the connection; http::errc::bad_message or header_too_large for an invalid response;
-    /// http::errc::no_http2 and those of http2_category() with HTTP/2.
+    /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of net::lookup_host(),
+    /// net::tcp_stream::connect(), tls::connect() and the connection. For an invalid response, http::errc::bad_message
+    /// or header_too_large. If the body of the request fails, the error of its reader, or http::errc::body_too_short.
+    /// With HTTP/2, http::errc::no_http2 and those of http2_category().
     /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
     /// received the request.
     [[nodiscard]] task<std::expected<response, client_error>> send(std::string url, request asked) const;

@@ -83,7 +83,7 @@ namespace eddy::inline v0_1::http {
 /// Returns a layer that compresses the bodies of responses with gzip:
 ///     co_await try_(http::serve(std::move(listener), app | http::compress()));
 ///
-/// - The client must accept gzip by its Accept-Encoding.
+/// - The client must accept gzip by its Accept-Encoding, and must not prefer a body without compression.
 /// - The type of the response must be text, JSON, JavaScript, XML, SVG, WebAssembly, or a type that ends in "+json" or
 ///   "+xml".
 /// - A response stays as it is if it is smaller than min_size(), has a Content-Encoding, a Content-Range, or the
@@ -94,7 +94,7 @@ namespace eddy::inline v0_1::http {
 ///   So events arrive without delay.
 ///
 /// Do not compress a response that contains a secret together with text from the request. The size of the response
-/// tells an attacker how similar the two are (BREACH).
+/// shows an attacker how similar the two are (BREACH).
 ///
 /// If eddy was built without zlib, the layer does not change responses.
 /// Cost: a body that is compressed while it is sent takes about 300 KiB of memory until its end.

@@ -24,7 +24,7 @@ namespace eddy::inline v0_1::http {
 ///   several ranges gets the whole file. If-Range is supported.
 /// - Methods other than GET and HEAD get 405.
 /// - The answer is 404 if there is no such file, or no permission to read it. The same applies to a path with an
-///   encoded slash, an empty part, "..", or a name that begins with a period, except ".well-known".
+///   encoded slash, a backslash, an empty part, "..", or a name that begins with a period, except ".well-known".
 /// - Symbolic links are followed if they are relative and stay below the folder (Linux 5.6 or later), otherwise not.
 ///
 /// Files are read on threads for blocking work, in pieces of 64 KiB, while they are sent. Do not shorten a file while

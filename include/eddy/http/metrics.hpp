@@ -23,8 +23,8 @@ namespace eddy::inline v0_1::http {
 ///   are included.
 /// - `http_request_duration_seconds`: a histogram of the time from the call of the service to its response, without the
 ///   time for sending it.
-/// - `http_requests_in_progress`: calls of the service now.
-/// - `http_connections`, `http_connections_total`: connections now, and since the start.
+/// - `http_requests_in_progress`: calls of the service that have not ended.
+/// - `http_connections`, `http_connections_total`: open connections, and all connections since the start.
 /// - `eddy_...`: the counters of the runtime or event loop that runs the endpoint: see runtime_metrics, core_metrics.
 ///
 /// Thread safety: any thread. Copies share the counters, and moving is copying.

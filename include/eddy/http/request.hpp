@@ -63,8 +63,8 @@ public:
     std::optional<net::socket_addr> peer;             ///< on a server: the client's address, if it has an IP address
     std::vector<std::pair<std::string, std::string>> parameters;  ///< on a server: set by http::router; see param()
 
-    /// Makes a request without headers and body: a GET without arguments, for the target "/" without a target. A client
-    /// replaces the target by that of the URL.
+    /// Makes a request without header fields and body. The default method is GET, and the default target is "/". A
+    /// client replaces the target by that of the URL.
     request() = default;
     explicit request(http::method what) : method(what) {}
     request(http::method what, std::string of) : method(what), target(std::move(of)) {}
@@ -73,7 +73,8 @@ public:
     [[nodiscard]] std::string_view path() const noexcept;
     /// Returns the query of the target, not decoded: "page=2". Empty if there is none.
     [[nodiscard]] std::string_view query() const noexcept;
-    /// Returns the decoded parameter of the query: `query("page")` is "2". Returns nullopt if there is none.
+    /// Returns the decoded parameter of the query: `query("page")` is "2". Returns nullopt if there is no such
+    /// parameter, or if its encoding is invalid.
     [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
     /// Returns the decoded part of the path that matched `{name}` in the route, for example in "/users/{id}".
     /// Errors: throws `misuse` if the route has no parameter of this name. A handler of several routes can search

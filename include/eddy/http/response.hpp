@@ -19,11 +19,14 @@ class http_upgrade;
 namespace eddy::inline v0_1::http {
 
 /// A response. A server adds Date if it is missing, and Content-Length or Transfer-Encoding, which delimit the body.
-/// The server ignores Content-Length, Transfer-Encoding and Connection in `headers`, with two exceptions:
-/// Content-Length is sent in the response to HEAD and in a 304, and "Connection: close" closes the connection after the
-/// response. Responses to HEAD, and those with the status 204, 205 or 304, are sent without their body. The status must
-/// be from 200 to 999, except in a response of switch_protocols(). With another status, the server answers 500, as
-/// after an exception of the service.
+///
+/// - The server ignores Content-Length, Transfer-Encoding and Connection in `headers`, with two exceptions.
+///   Content-Length is sent in the response to HEAD and in a 304. "Connection: close" closes the connection after the
+///   response.
+/// - Responses to HEAD, and those with the status 204, 205 or 304, are sent without their body.
+/// - The status must be from 200 to 999, except in a response of switch_protocols(). With another status, the server
+///   answers 500, as after an exception of the service.
+///
 /// Thread safety: one thread at a time.
 class EDDY_API response {
 public:
@@ -38,8 +41,8 @@ public:
     explicit response(http::status outcome) : status(outcome) {}
     response(http::status outcome, http::body content) : status(outcome), body(std::move(content)) {}
 
-    /// Makes a response with a Content-Type: text() with plain text in UTF-8, json() with the text of a JSON value,
-    /// of_type() with any type, for example "text/html".
+    /// Makes a response with a Content-Type. Use text() for plain text in UTF-8, json() for the text of a JSON value,
+    /// and of_type() for other types, for example "text/html".
     /// Errors: of_type() throws `misuse` if the type contains control characters.
     [[nodiscard]] static response text(std::string content, http::status outcome = http::status::ok);
     [[nodiscard]] static response json(std::string content, http::status outcome = http::status::ok);

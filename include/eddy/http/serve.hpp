@@ -40,10 +40,10 @@ public:
     /// The default options.
     serve_options() { connections_.idle_timeout(std::chrono::seconds(60)); }
 
-    /// Same as in net::serve_options. They set the maximum number of connections at a time, the token that ends the
-    /// server, the time that requests may take afterwards, and the handler of the service's errors and exceptions. When
-    /// the token is cancelled, the server closes idle connections immediately, and the others after the response to
-    /// their request.
+    /// Same as in net::serve_options. max_connections() limits the connections at a time; they are unlimited by
+    /// default. The token of shutdown() ends the server. Requests in progress may then take the time of drain(), 30
+    /// seconds by default. on_error() receives the errors and exceptions of the service. When the token is cancelled,
+    /// the server closes idle connections immediately, and the others after the response to their request.
     serve_options& max_connections(std::size_t most) noexcept {
         connections_.max_connections(most);
         return *this;
@@ -108,7 +108,7 @@ public:
         return *this;
     }
 
-    /// Sets whether HTTP/2 is served, too. The default is true if eddy was built with nghttp2.
+    /// Sets whether HTTP/2 is served, too. On by default. No effect if eddy was built without nghttp2.
     serve_options& http2(bool is_served) noexcept {
         http2_ = is_served;
         return *this;
@@ -217,9 +217,9 @@ private:
 namespace eddy::inline v0_1::http {
 
 /// Serves HTTP/1.1, HTTP/1.0 and HTTP/2 on a listener: calls the service for each request, and sends its responses.
-/// HTTP/1.1 has one request after the other on each connection. HTTP/2 needs a build with nghttp2 and a client with
-/// prior knowledge, or ALPN (see serve_connection()); its requests run at the same time in the connection's task.
-/// Returns a net::serve_report.
+/// With HTTP/1.1, a connection has one request after the other. With HTTP/2, the requests of a connection run at the
+/// same time, in the task of the connection. HTTP/2 needs a build with nghttp2, and a client that has prior knowledge
+/// or chooses it by ALPN (see serve_connection()). Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
 /// With GCC 12, a lambda with captures needs a name, as `app` here.
 ///
@@ -230,7 +230,8 @@ namespace eddy::inline v0_1::http {
 /// - HEAD gets the response of the service without its body.
 /// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
 ///   waits for "100 Continue", the connection is closed after the response. With HTTP/2, the stream is reset instead.
-/// - A service is cancelled if its HTTP/2 stream is reset, or if the connection ends.
+/// - With HTTP/2, a service is cancelled if its stream is reset, or if the connection ends. With HTTP/1.1, the server
+///   notices the end of a connection only when it reads from the connection or writes to it.
 /// - If the connection is to be closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
 ///   requests were answered.
 ///

@@ -69,13 +69,13 @@ private:
 namespace eddy::inline v0_1::http {
 
 /// Makes the response 101 Switching Protocols. After the server has sent this response, it passes the connection to
-/// `next`, a callable that takes an upgraded_connection and returns a task<void> or a task<result<void>>. The
-/// connection is closed when that task ends. Add the fields that the protocol requires, except Upgrade and Connection,
-/// to the headers of the response. For WebSockets, use ws::accept().
+/// `next`. This callable takes an upgraded_connection, and returns a task<void> or a task<result<void>>. The connection
+/// is closed when that task ends. Add the fields that the protocol requires, except Upgrade and Connection, to the
+/// headers of the response. For WebSockets, use ws::accept().
 ///     co_return http::switch_protocols("echo", [](http::upgraded_connection c) { return echo(std::move(c.stream)); });
-/// Errors: the server answers 500, as after an exception of the service, if the request was not HTTP/1.1, or if its
-/// body was not read to its end. Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse`
-/// if `protocol` contains control characters.
+/// Errors: the server answers 500 if the request was not HTTP/1.1, or if its body was not read to its end. It reports a
+/// `misuse`, same as an exception of the service. Errors and exceptions of `next` are those of the service; see
+/// serve(). Throws `misuse` if `protocol` contains control characters.
 /// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
 /// net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled.
 /// Cost: one allocation.

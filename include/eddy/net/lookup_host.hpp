@@ -54,12 +54,12 @@ private:
 
 /// Returns the socket addresses of a host, at least one, in the order in which to try them.
 ///     std::vector<eddy::net::socket_addr> addrs = co_await eddy::try_(eddy::net::lookup_host("localhost:80"));
-/// Addresses, and text that is an address, are ready immediately. getaddrinfo(3) looks up a name, with the
-/// configuration of the system, on a separate pool of threads. It never blocks the thread that polls. At most 64 names
-/// are looked up at a time; further look-ups wait.
-/// Errors: errc::bad_address for text that is neither an address nor a name with a port; those of resolver_category();
-/// errc::no_address if the host has no addresses; resource_unavailable_try_again if no thread is available;
-/// errc::runtime_shutdown.
+/// Addresses, and text that is an address, are ready immediately. Names are looked up by getaddrinfo(3), with the
+/// configuration of the system, on a separate pool of threads. A look-up never blocks the thread that polls. At most 64
+/// names are looked up at a time; further look-ups wait.
+/// Errors: those of resolver_category(); errc::no_address if the host has no addresses; errc::runtime_shutdown.
+/// errc::bad_address for text that is neither an address nor a name with a port. resource_unavailable_try_again if no
+/// thread is available.
 /// Cancel safety: safe. The destructor does not wait. getaddrinfo(3) cannot be interrupted and ends later. Nothing
 /// waits for it, not even the end of the program.
 /// Thread safety: needs no event loop or runtime on the thread.

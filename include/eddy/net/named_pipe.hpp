@@ -61,9 +61,9 @@ private:
 ///     auto peer = named_pipe::client_options().open(R"(\\.\pipe\example)");
 namespace eddy::inline v0_1::net::named_pipe {
 
-/// An instance of a pipe that a server has created. It serves one client at a time: create the next instance before
-/// this one is used, so that the name always has an instance that waits for a client.
-/// Read it with io::read() and the other functions for readers, and write it with those for writers.
+/// An instance of a pipe that a server has created. It serves one client at a time. Create the next instance before
+/// this one is used. Then the name always has an instance that waits for a client. Read it with io::read() and the
+/// other functions for readers, and write it with those for writers.
 /// Errors: those of ReadFile() and WriteFile(); broken_pipe for a write after the client has closed its end. Using an
 /// object that was moved from throws `misuse`.
 /// Cancel safety: safe. The bytes of a cancelled read are returned by the next read. Bytes that a write has taken are
@@ -127,9 +127,9 @@ public:
     }
 
     /// Creates an instance.
-    /// Errors: errc::bad_path if the name is empty, contains a NUL or is not valid UTF-8; permission_denied if
-    /// first_instance() is on and the pipe exists; resource_unavailable_try_again if there are max_instances() already;
-    /// invalid_argument if max_instances() is out of range; those of CreateNamedPipe().
+    /// Errors: those of CreateNamedPipe(). errc::bad_path if the name is empty, contains a NUL or is not valid UTF-8.
+    /// permission_denied if first_instance() is on and the pipe exists. resource_unavailable_try_again if there are
+    /// max_instances() already. invalid_argument if max_instances() is out of range.
     [[nodiscard]] result<server> create(std::string_view name) const;
 
 private:

@@ -80,9 +80,9 @@ public:
     }
     /// Sets a function that receives each error that a handler returns, and each exception that it throws. By default,
     /// each is printed as one line on standard error. `[](const auto&) {}` ignores them. The function also receives
-    /// failures to accept a connection, at most one per second: `code` is the error, for example too many open files,
-    /// and `message` starts with "cannot accept a connection: ". Then serve() continues. The function is called by the
-    /// task that awaits serve(). If it throws, the process ends with a message.
+    /// failures to accept a connection, at most one per second. Their `code` is the error, for example too many open
+    /// files. Their `message` starts with "cannot accept a connection: ". Then serve() continues. The function is
+    /// called by the task that awaits serve(). If it throws, the process ends with a message.
     serve_options& on_error(unobserved_error_handler handler) {
         on_error_ = std::move(handler);
         return *this;
@@ -245,7 +245,7 @@ private:
 /// The parameters of a handler.
 enum class handler_kind : unsigned char { none, stream, stream_peer, stream_connection, stream_peer_connection };
 
-/// Returns the parameters of the handler `H`. Tries a form only if the ones before it do not fit, because a call of a
+/// Returns the parameters of the handler `H`. Tries a form only if the ones before it do not fit. Otherwise a call of a
 /// generic lambda with the wrong types may fail to compile.
 template <class H, class Accepted>
 constexpr handler_kind kind_of_handler() {
@@ -502,8 +502,8 @@ private:
 /// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
 /// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
 /// (connection_aborted, connection_reset).
-/// Cancel safety: safe. All connections are aborted. Cancellation waits until they have ended, if it is graceful: in
-/// `select`, `timeout`, `scope` and task_owner::close(), and if the task that awaits the future is aborted. The
+/// Cancel safety: safe. All connections are aborted. Graceful cancellation waits until they have ended. It is used by
+/// `select`, `timeout`, `scope`, task_owner::close(), and when the task that awaits the future is aborted. The
 /// destructor of the future does not wait. On a runtime with several workers, a handler may still run after it.
 /// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
 /// Lifetime: the listener and the handler are moved into the future. Moving the future after its first poll terminates

@@ -86,8 +86,8 @@ public:
         return ipv6_addr(segments_type{0, 0, 0, 0, 0, 0, 0, 1});
     }
 
-    /// Parses the three forms of RFC 4291, 2.2: eight groups, "::" for one or more groups of zeros, and an IPv4 address
-    /// as the last two groups.
+    /// Parses the forms of RFC 4291, section 2.2. They have eight groups. "::" stands for one or more groups of zeros.
+    /// The last two groups may be written as an IPv4 address.
     /// Errors: errc::bad_address.
     [[nodiscard]] static result<ipv6_addr> parse(std::string_view text) noexcept;
 
@@ -115,8 +115,8 @@ public:
         return ipv4_addr(octets_[12], octets_[13], octets_[14], octets_[15]);
     }
 
-    /// Returns the text that RFC 5952 recommends: lower-case letters, no leading zeros, "::" for the longest run of two
-    /// or more zero groups (the first of equal runs), and decimal numbers for the last part of ::ffff:a.b.c.d.
+    /// Returns the text that RFC 5952 recommends. It has lower-case letters, and no leading zeros. "::" replaces the
+    /// longest run of two or more zero groups (the first of equal runs). ::ffff:a.b.c.d has decimal numbers.
     [[nodiscard]] std::string to_string() const;
 
     /// Compares byte by byte.

@@ -31,7 +31,7 @@ public:
     // Lvalue overload: reports the misuse with one static_assert.
     auto into_native(auto&&... a) & { return refuse_lvalue(a...); }
     /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
-    /// have received bytes of a TCP connection already, and bytes that were written may not be in the socket before
+    /// have received bytes of a TCP connection already. Bytes that were written may not be in the socket before
     /// flush().
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 

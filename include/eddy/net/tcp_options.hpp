@@ -38,8 +38,8 @@ public:
     [[nodiscard]] result<std::uint32_t> keepalive_count() const;
     result<void> set_keepalive_count(std::uint32_t probes) const;
     /// The time after which a connection fails with timed_out while data that was sent is not acknowledged
-    /// (TCP_USER_TIMEOUT). nullopt is the system's own limit, about 15 minutes. If keepalive() is on, this limit also
-    /// replaces keepalive_count().
+    /// (TCP_USER_TIMEOUT). The value nullopt is the system's own limit, about 15 minutes. If keepalive() is on, this
+    /// limit also replaces keepalive_count().
     /// Errors: invalid_argument for less than 1 ms or more than 2^31 ms.
     [[nodiscard]] result<std::optional<std::chrono::milliseconds>> user_timeout() const;
     result<void> set_user_timeout(std::optional<std::chrono::milliseconds> limit) const;

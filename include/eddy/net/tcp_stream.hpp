@@ -25,9 +25,9 @@ namespace eddy::inline v0_1::net {
 
 /// A TCP connection.
 ///
-/// Errors: values, with the system's code: connection_reset, broken_pipe, timed_out and the other errors of recv(2) and
-/// send(2); errc::runtime_shutdown if the event loop of the stream has ended; errc::io_disabled. SIGPIPE is never
-/// raised. An operation that must wait throws `misuse` if the thread has no event loop.
+/// Errors: connection_reset, broken_pipe, timed_out and the other errors of recv(2) and send(2), with the system's
+/// code. errc::runtime_shutdown if the event loop of the stream has ended; errc::io_disabled. SIGPIPE is never raised.
+/// An operation that must wait throws `misuse` if the thread has no event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
 /// operations in the same direction, only the last one that was polled is woken.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the

@@ -17,8 +17,8 @@
 
 namespace eddy::inline v0_1::net {
 
-/// A type that specifies where to connect or bind to: a `socket_addr`; text such as "127.0.0.1:80", "[::1]:80" or
-/// "localhost:80"; a span, vector or array of `socket_addr`. A host and a port are two arguments instead.
+/// A type that specifies where to connect or bind to. It is a `socket_addr`, or a span, vector or array of them, or
+/// text such as "127.0.0.1:80", "[::1]:80" or "localhost:80". A host and a port are two arguments instead.
 template <class T>
 concept to_socket_addrs =
     std::convertible_to<const T&, socket_addr> || std::convertible_to<const T&, std::string_view> ||

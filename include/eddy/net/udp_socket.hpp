@@ -83,11 +83,11 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Datagrams may be lost, duplicated or reordered. A datagram is sent and received as a whole. The part that does not
 /// fit into the receive buffer is lost, and recv_from() reports the loss.
 ///
-/// Errors: values, with the system's code. If the socket is connected, the next operation in either direction returns
-/// an error that the peer's host reported for a datagram: connection_refused if no socket has the port,
-/// host_unreachable, and so on. Each error is returned once. The system reports no such errors for a socket that is not
-/// connected. message_size for a datagram that is too large; errc::runtime_shutdown if the event loop of the socket has
-/// ended; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no event loop.
+/// Errors: message_size for a datagram that is too large, and other errors with the system's code; errc::io_disabled.
+/// errc::runtime_shutdown if the event loop of the socket has ended. If the socket is connected, the peer's host may
+/// report an error for a datagram, for example connection_refused if no socket has the port. The next operation in
+/// either direction returns that error, once. The system reports no such errors for a socket that is not connected. An
+/// operation that must wait throws `misuse` if the thread has no event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
 /// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
 /// readable() and writable().
@@ -143,8 +143,8 @@ public:
         return send_moved(socket_, std::forward<T>(from), std::move(to), where);
     }
     /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with
-    /// another call. Returns 0 only if `all` is empty. Adjacent datagrams with the same receiver and the same size (the
-    /// last one may be smaller) pass the kernel as one message, if it supports that.
+    /// another call. Returns 0 only if `all` is empty. If the kernel supports it, adjacent datagrams with the same
+    /// receiver and the same size pass it as one message. The last one may be smaller.
     /// Errors: those of the first datagram. An error of a later datagram ends the batch, and the next call returns it.
     /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
     /// Lifetime: the future borrows the socket and `all`.

@@ -21,8 +21,8 @@ public:
     /// socket that is bound to the unnamed address gets a unique abstract name from the system, so that peers can
     /// answer it.
     /// Errors: address_in_use, also if the path is a file of any kind; permission_denied and the other errors of
-    /// bind(2); those of unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. invalid_argument for a listener
-    /// with the unnamed address, which no client could find. Throws `wrong_thread` on another thread than that of the
+    /// bind(2); those of unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. For a listener with the unnamed
+    /// address, which no client could find, invalid_argument. Throws `wrong_thread` on another thread than that of the
     /// event loop.
     [[nodiscard]] static result<Self> bind(const unix_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());

@@ -39,10 +39,10 @@ enum class shutdown_side : unsigned char {
 ///     if (!question.from.is_unnamed()) co_await try_(service.send_to(answer, question.from));
 /// To receive answers, bind to a name, or to unix_addr(), for which the system chooses a unique name.
 ///
-/// Errors: values, with the system's code: connection_refused if no socket has the address any more;
-/// no_such_file_or_directory; invalid_argument for the unnamed address; message_size for a datagram that is too large;
-/// errc::runtime_shutdown; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no event
-/// loop.
+/// Errors: connection_refused if no socket has the address any more; no_such_file_or_directory; invalid_argument for
+/// the unnamed address; message_size for a datagram that is too large. The system may return other errors, with its
+/// code. errc::runtime_shutdown; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no
+/// event loop.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
 /// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
 /// readable() and writable().

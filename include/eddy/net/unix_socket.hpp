@@ -20,8 +20,8 @@
 
 namespace eddy::inline v0_1::net {
 
-/// A Unix socket that is neither connected nor listening. Use it for options that must be set before connect() or
-/// listen(), for a backlog of your choice, and for a client with a name of its own.
+/// A Unix socket that is neither connected nor listening. Use it to set options before connect() or listen(), to choose
+/// the backlog, or to bind a client to a name.
 ///     auto socket = unix_socket::stream().value();
 ///     socket.bind("/run/client.sock").value();
 ///     auto stream = co_await try_(std::move(socket).connect("/run/server.sock"));

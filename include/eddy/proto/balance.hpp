@@ -110,7 +110,9 @@ namespace eddy::inline v0_1::proto {
 /// the counts. The services may have layers of their own. With a circuit_breaker() around each, calls of a service that
 /// fails return quickly. A retry() around the balance then tries another service.
 /// Errors: throws `misuse` if `services` is empty.
+/// Thread safety: any thread, if the services may be called on any thread.
 /// Lifetime: one of the copies must outlive the calls.
+/// Cost: one allocation for all copies. least_loaded compares all services for each call; the other policies do not.
 template <service S>
 [[nodiscard]] auto balance(std::vector<S> services, balance_policy policy = balance_policy::two_choices,
                            std::source_location where = std::source_location::current()) {

@@ -320,10 +320,11 @@ namespace eddy::inline v0_1::proto {
 /// codec decodes. The response type is the type that the codec decodes. For other types, name both as template
 /// arguments.
 ///
-/// Errors: a call returns the error of the connection, errc::connection_closed if the peer or the runtime has ended it,
-/// or errc::unexpected_answer if the peer has sent an answer without a call. All waiting calls and all later ones
-/// return the same error. The service may have executed a call that failed. An error of the encoder affects only its
-/// call. The constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
+/// Errors: a call returns the error of the connection. If the peer or the runtime has ended the connection, that is
+/// errc::connection_closed. If the peer has sent an answer without a call, it is errc::unexpected_answer. All waiting
+/// calls and all later ones return the same error. The service may have executed a call that failed. An error of the
+/// encoder affects only its call. The constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not
+/// possible on this thread.
 /// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
 /// arrives; until then the call counts as in flight.
 /// Thread safety: calls on any thread; assignment and destruction need exclusive access.

@@ -174,6 +174,8 @@ namespace eddy::inline v0_1::proto {
 /// repeated after an exception.
 ///
 /// Put timeout() inside of this layer to limit each attempt, or outside of this layer to limit all attempts together.
+/// Errors: those of the last attempt.
+/// Cost: a copy of the request for each attempt, and the lock of the budget.
 [[nodiscard]] inline auto retry(retry_policy policy) {
     return layer([policy = std::move(policy)]<class S>(S inner) {
         constexpr bool copies = std::copy_constructible<request_t<S>>;

@@ -182,7 +182,8 @@ namespace eddy::inline v0_1::proto {
 ///     auto logged = proto::layer([](auto inner) { return logging_service(std::move(inner)); });
 ///
 /// To support load_shed() outside of your service class, give the class a member `call(request, when_full)`.
-/// Thread safety: a plain value.
+/// Thread safety: a plain value. A service with layers may be called on several threads at the same time, if the
+/// service and the functions in its layers may.
 template <class Fn>
 class layer {
 public:

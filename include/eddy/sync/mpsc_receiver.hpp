@@ -122,7 +122,7 @@ public:
     }
 
     /// Closes the channel for new values. Values that were sent before can still be received, and so can values that
-    /// are sent through permits that exist. recv() returns nothing once those are used or released.
+    /// are sent through permits that exist. Once those are used or released, recv() returns nothing.
     void close() noexcept {
         if (channel_) channel_->close_receiver();
     }

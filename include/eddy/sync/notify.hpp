@@ -25,8 +25,9 @@ class basic_notified_future;
 ///         queue_changed.notify_one();
 ///     }
 ///
-/// It stores at most one permit. notify_one() stores it if there are no waiters, so a notify_one() between the check
-/// and the wait is not lost. Two such calls store one permit. notify_waiters() stores none. Does not need a runtime.
+/// It stores at most one permit. If there are no waiters, notify_one() stores it. So a notify_one() between the check
+/// and the wait is not lost. Two such calls store one permit. The function notify_waiters() stores none. Does not need
+/// a runtime.
 /// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
 /// Lifetime: it must outlive its notified() futures. It may be destroyed as soon as they have been notified, even if
 /// the notifying call has not returned yet. Destroying it while a task waits terminates the program.
@@ -58,7 +59,7 @@ public:
     void notify_waiters() noexcept { state_.notify_waiters(); }
 
     /// Returns a future that is ready once it is notified. A later notify_waiters() notifies it even before its first
-    /// poll. notify_one() notifies it only after its first poll or enable(), and serves the futures in that order.
+    /// poll. In contrast, notify_one() notifies it only after its first poll or enable(), in the order of these.
     /// Cancel safety: dropping the future loses its place in the queue. If notify_one() or notify_last() has already
     /// notified it, that notification passes to the next waiter.
     /// Lifetime: the notify must outlive the future.

@@ -24,8 +24,8 @@ namespace eddy::inline v0_1::sync {
 /// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. The error is reported when
 /// an item is sent, so a forward() whose stream yields no item does not notice it. To notice it, use select() with
 /// sender::closed().
-/// Cancel safety: if a feed(), send() or send_all() is dropped, this object keeps its place in the queue, and the
-/// capacity that it receives, for the next send. abort_send() gives both up.
+/// Cancel safety: if a feed(), send() or send_all() is dropped, this object keeps its place in the queue, or the
+/// capacity that it has received. The next send uses them. Call abort_send() to give up both.
 /// Thread safety: one thread at a time. Give each task its own object.
 /// Lifetime: owns a sender. It must not be moved while it waits.
 /// Cost: that of sender::reserve(); no allocation.

@@ -123,10 +123,9 @@ template <class T>
 using owned_rwlock_write_guard = basic_write_guard<T, std::shared_ptr<eddy::detail::permit_state>>;
 
 /// A value that several tasks or threads may read at the same time, or one may write. Waiters are served in the order
-/// in which they arrived: a reader that arrives after a waiting writer waits behind it, so writers do not starve. Does
-/// not need a runtime.
-/// An exception that destroys a guard only unlocks; the lock is not poisoned. A task that holds a read guard and
-/// requests a second one deadlocks if a writer has started to wait in between. Hold one guard per task.
+/// in which they arrived. A reader that arrives after a waiting writer waits behind it, so writers do not starve. Does
+/// not need a runtime. An exception that destroys a guard only unlocks; the lock is not poisoned. A task that holds a
+/// read guard and requests a second one deadlocks if a writer has started to wait in between. Hold one guard per task.
 /// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
 /// access.
 /// Lifetime: the lock must outlive its futures and guards. The futures and guards of the `_owned` functions share its

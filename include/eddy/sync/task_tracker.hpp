@@ -208,8 +208,8 @@ public:
     task_tracker& operator=(const task_tracker&) = default;
     ~task_tracker() = default;
 
-    /// Returns a future that is ready when the tracker is closed and tracks nothing, or has been in that state at some
-    /// time after this call.
+    /// Returns a future that is ready once the tracker has been closed and has tracked nothing at the same time, after
+    /// this call.
     /// Cancel safety: safe.
     [[nodiscard]] wait_future wait() const noexcept;
 

@@ -82,10 +82,10 @@ public:
 };
 
 /// Read access to the value. The guard holds a shared lock, so the value does not change while it exists. A sender that
-/// changes the value blocks its thread until all guards are gone. So keep a guard for a few instructions only, and
-/// never across a `co_await`: the thread that has to resume the coroutine may be the one that is blocked.
-/// A thread that sends while it holds a guard deadlocks, and prints a line after 2 s. `tx.send(*rx.borrow() + 1)` holds
-/// one until the end of the full expression; use get() there.
+/// changes the value blocks its thread until all guards are gone. So keep a guard for a few instructions only. Never
+/// keep it across a `co_await`: the thread that has to resume the coroutine may be the one that is blocked. A thread
+/// that sends while it holds a guard deadlocks, and prints a line after 2 s. `tx.send(*rx.borrow() + 1)` holds one
+/// until the end of the full expression; use get() there.
 /// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that created it.
 template <class T>
 class [[nodiscard("it gives access to the value")]] watch<T>::guard {
@@ -452,9 +452,9 @@ private:
         : sender(std::in_place, channel), receiver(*channel, channel->version()) {}
 };
 
-/// The values of a watch as a stream: first the current value, and then the newest value each time it has changed.
-/// from_changes() starts with the next value that the receiver has not seen. The stream ends when all senders are gone.
-/// `T` is copied under the channel's lock.
+/// The values of a watch as a stream: first the current value, and then the newest value each time it has changed. A
+/// stream of from_changes() starts with the next value that the receiver has not seen. The stream ends when all senders
+/// are gone. `T` is copied under the channel's lock.
 ///     sync::watch_stream<config> versions(std::move(rx));
 /// Cancel safety: safe. A future of the next item that is dropped before it is ready loses no item.
 /// Thread safety: one thread at a time.

@@ -29,9 +29,9 @@ enum class version : unsigned char {
 };
 
 /// The settings of a client, for any number of connections, for example which certificates it trusts. Made by
-/// client_builder. Also keeps the sessions that servers offer for resumption.
-/// Thread safety: immutable; copies may be used on any thread.
-/// Cost: copying increments a reference count.
+/// client_builder. Also keeps the sessions that servers offer for resumption; copies share them.
+/// Thread safety: copies may be used on any thread.
+/// Cost: copying increments a reference count. Keeps up to 4 sessions for each of up to 1,024 hosts.
 class EDDY_API client_config {
 public:
     /// Makes the default settings; see client_builder.
@@ -52,8 +52,8 @@ private:
     std::shared_ptr<const std::string> alpn_;  // in the form of the protocol; null: that of the context
 };
 
-/// Builds a client_config. By default, it trusts the system's certificates, verifies the server's certificate and its
-/// host name, uses TLS 1.2 or 1.3, and limits a handshake to 10 s.
+/// Builds a client_config. By default, the client trusts the system's certificates, and verifies the server's
+/// certificate and host name. It uses TLS 1.2 or 1.3, and limits a handshake to 10 s.
 ///     auto config = tls::client_builder().alpn({"h2", "http/1.1"}).build();
 /// Thread safety: one thread at a time.
 class EDDY_API client_builder {
@@ -69,19 +69,19 @@ public:
     client_builder& identity(tls::identity own);
     /// Offers application protocols, the preferred one first; see stream::alpn().
     client_builder& alpn(std::vector<std::string> protocols);
-    /// Refuses older versions of TLS.
+    /// Refuses older versions of TLS. TLS 1.2 by default.
     client_builder& min_version(version oldest) noexcept;
     /// Limits the time of a handshake. 10 seconds by default.
     client_builder& handshake_timeout(std::chrono::nanoseconds limit) noexcept;
-    /// Writes the secrets of all connections to this file (SSLKEYLOGFILE), with which recorded connections can be
-    /// decrypted.
+    /// Appends the secrets of all connections to this file, in the format of SSLKEYLOGFILE. They decrypt recorded
+    /// connections. build() creates a missing file, which only its owner can access.
     client_builder& dangerous_key_log(std::filesystem::path file);
     /// Accepts any certificate, even that of an attacker between client and server. Use it only in tests.
     client_builder& dangerous_accept_any_certificate() noexcept;
 
     /// Makes the settings. Reads files, which blocks the thread.
-    /// Errors: those of openssl_category() and of reading a file; std::errc::invalid_argument for an empty protocol
-    /// name or one of more than 255 bytes.
+    /// Errors: those of openssl_category(), of reading a file, and of opening the key log. std::errc::invalid_argument
+    /// for an empty protocol name or one of more than 255 bytes.
     [[nodiscard]] result<client_config> build() const;
 
 private:
@@ -129,23 +129,23 @@ public:
     explicit server_builder(tls::identity own) : identity_(std::move(own)) {}
 
     /// Uses another identity for clients that request this host name (SNI). A name such as `*.example.org` matches all
-    /// hosts with exactly one more label.
+    /// hosts with exactly one more label. If several names match, the one that was added first is used.
     server_builder& identity_for(std::string host, tls::identity own);
     /// Accepts application protocols, the preferred one first; see stream::alpn(). Refuses a client that offers only
     /// other protocols. Accepts a client that offers no protocol.
     server_builder& alpn(std::vector<std::string> protocols);
     /// Requires client certificates that were issued by one of these PEM certificates. Refuses clients without such a
-    /// certificate.
+    /// certificate. May be called several times.
     server_builder& require_client_certificate(std::string_view issuers);
-    /// Refuses older versions of TLS.
+    /// Refuses older versions of TLS. TLS 1.2 by default.
     server_builder& min_version(version oldest) noexcept;
     /// Limits the time of a handshake, including the wait for max_handshakes(). 10 seconds by default.
     server_builder& handshake_timeout(std::chrono::nanoseconds limit) noexcept;
     /// Limits how many handshakes are in progress, and so the memory and processor time that clients can use before
     /// their handshake is complete. Further handshakes wait. 1,000 by default. 0 is treated as 1.
     server_builder& max_handshakes(std::size_t most) noexcept;
-    /// Writes the secrets of all connections to this file (SSLKEYLOGFILE), with which recorded connections can be
-    /// decrypted.
+    /// Appends the secrets of all connections to this file, in the format of SSLKEYLOGFILE. They decrypt recorded
+    /// connections. build() creates a missing file, which only its owner can access.
     server_builder& dangerous_key_log(std::filesystem::path file);
 
     /// Makes the settings.

@@ -34,10 +34,11 @@ namespace eddy::inline v0_1::tls {
 /// another TLS stream. Made by connect() and accept(). It is a reader and a writer itself, so all algorithms of
 /// eddy::io work with it.
 ///
-/// Errors: those of `S`; errc::tls_truncated if the connection ends without close_notify; tls::openssl_category() if
-/// the peer violates the protocol or sends an alert. After an error, later reads, writes and flushes return it again,
-/// except that reads still return what `S` had received before it failed to write. If that is an alert, for example
-/// because the server has refused the client's certificate, writes return the alert and not the error of `S`.
+/// Errors: those of `S`. errc::tls_truncated if the connection ends without close_notify. tls::openssl_category() if
+/// the peer violates the protocol or sends an alert. broken_pipe for a write after shutdown(). After an error, later
+/// reads, writes and flushes return it again, except that reads still return what `S` had received before it failed to
+/// write. If that is an alert, for example because the server has refused the client's certificate, writes return the
+/// alert and not the error of `S`.
 /// Cancel safety: each poll function is safe: no byte is lost or sent twice.
 /// Thread safety: one thread at a time. To read and write in two tasks, use io::split(). On one event loop, two tasks
 /// may also use the stream itself. Neither misses a wake-up, although a read may have to write, and a write may have to
@@ -162,9 +163,11 @@ private:
 /// that the server's certificate must have, or an IP address.
 ///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
 ///     auto peer = co_await try_(tls::connect(std::move(tcp), config, "example.org"));
-/// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out;
-/// std::errc::invalid_argument for an empty or invalid `host`; errors of `below`.
+/// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out.
+/// errc::tls_truncated if the connection ends during the handshake. std::errc::invalid_argument for an empty or invalid
+/// `host`; errors of `below`.
 /// Cancel safety: safe. The connection is closed.
+/// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
 [[nodiscard]] task<result<stream<S>>> connect(S below, client_config config, std::string host) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
@@ -178,10 +181,13 @@ template <class S>
     co_return std::move(made);
 }
 
-/// Performs the handshake of a server over the connection `below`, and returns the TLS stream.
+/// Performs the handshake of a server over the connection `below`, and returns the TLS stream. Waits first while
+/// server_builder::max_handshakes() are in progress.
 /// Errors: openssl_category(), also if the client refuses the server's certificate; certificate_category() for a
-/// refused client certificate; errc::timed_out; errors of `below`.
+/// refused client certificate; errc::timed_out. errc::tls_truncated if the connection ends during the handshake; errors
+/// of `below`.
 /// Cancel safety: safe. The connection is closed.
+/// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
 [[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());

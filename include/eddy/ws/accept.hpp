@@ -89,8 +89,8 @@ namespace eddy::inline v0_1::ws {
 ///         if (!is_known_user(asked)) co_return http::response(http::status::forbidden);
 ///         co_return ws::accept(std::move(asked), chat);
 ///     }
-/// If the request does not ask for a WebSocket, returns the response that RFC 6455 requires: 400, 403 for a web page of
-/// another origin (options::allow_origin()), or 426. `handler` is not called then.
+/// If the request does not ask for a WebSocket, returns the response that RFC 6455 requires: 400 or 426. The request of
+/// a web page of another origin gets 403; see options::allow_origin(). `handler` is not called in these cases.
 ///
 /// When `handler` has ended, the connection is closed: with close_code::normal, or internal_error if it returned an
 /// error of its own or threw. Errors of the connection that receive() and send() have returned are not errors of the

@@ -152,11 +152,11 @@ public:
 
     /// Waits for the next message. Meanwhile it answers pings, sends pings (options::ping_interval()), and sends what
     /// dropped futures of send() have left.
-    /// Errors: ws::errc::closed after the closing handshake; ws::errc::protocol_violation, invalid_text,
-    /// invalid_compression, message_too_large and too_many_frames, after a Close frame with the matching code was sent;
-    /// errc::unexpected_eof if the connection ends without a Close frame; errc::timed_out if the peer is silent
-    /// (options::ping_interval()), or does not answer the Close frame (options::close_timeout()); those of the
-    /// connection. Later calls return the same error again.
+    /// Errors: ws::errc::closed after the closing handshake. For a violation, after a Close frame with the matching
+    /// code was sent: ws::errc::protocol_violation, invalid_text, invalid_compression, message_too_large or
+    /// too_many_frames. errc::unexpected_eof if the connection ends without a Close frame. errc::timed_out if the peer
+    /// is silent (options::ping_interval()), or does not answer the Close frame (options::close_timeout()). Those of
+    /// the connection. Later calls return the same error again.
     /// Cancel safety: safe. The received part of the message is kept.
     [[nodiscard]] receive_future<Self> receive() noexcept { return receive_future<Self>(self()); }
 

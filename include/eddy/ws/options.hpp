@@ -34,15 +34,15 @@ public:
         max_frames_ = most;
         return *this;
     }
-    /// Sets how long close() and receive() wait, after the Close frame is sent, for the peer's and for the end of the
-    /// connection. A send() that waits meanwhile ends, too. 5 seconds by default.
+    /// Sets how much time the peer has to receive the Close frame, to answer it, and to end the connection. Then
+    /// close(), and each receive() and send() that waits, return. 5 seconds by default.
     options& close_timeout(std::chrono::nanoseconds limit) noexcept {
         close_timeout_ = limit;
         return *this;
     }
     /// Sets the interval for pings. If no byte arrives during one to two intervals, a task that receives sends a ping.
-    /// If no byte arrives for another interval, the connection fails with errc::timed_out. 30 seconds by default. 0:
-    /// never.
+    /// If no byte arrives for another interval, the connection fails with errc::timed_out. 30 seconds by default. With
+    /// 0, no ping is sent, and a silent peer is not noticed.
     options& ping_interval(std::chrono::nanoseconds interval) noexcept {
         ping_interval_ = interval;
         return *this;
