@@ -65,8 +65,7 @@ struct current_executor {
 /// Thread safety: one thread.
 ///
 /// Separate thread-locals: the caches of memory (frame_pool, buffer_pool, TLS records), some of which have destructors;
-/// the random numbers of `select`, which templates use; the range of the native
-/// stack (native_stack.hpp).
+/// the random numbers of `select`, which templates use; the range of the native stack (native_stack.hpp).
 struct runtime_context {
     // ---- Read by wakers and polls: first, to be in one cache line ----
     /// The pool of `worker`, as the owner of its tasks. A separate field, so that a waker compares one pointer.
