@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A server for HTTP/1.1 and HTTP/2 over TLS: the client chooses the protocol in the TLS handshake (ALPN). The arguments
-// are the address, and the server's certificate and its key as PEM files.
+// A server for HTTP/1.1 and HTTP/2 over TLS. Client and server agree on the protocol in the TLS handshake (ALPN). The
+// arguments are the address, and the server's certificate and its key as PEM files.
 //     $ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost
 //           -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem
 //     $ ./https_server 127.0.0.1:8443 certificate.pem key.pem

@@ -24,7 +24,7 @@ eddy::task<eddy::result<void>> serve_one(net::tcp_listener& listener, tls::serve
     std::array<std::byte, 4096> buffer;
     for (;;) {
         const auto count = co_await eddy::try_(peer.read(buffer));
-        if (count == 0) break;  // the client has ended the stream; a cut connection is errc::tls_truncated
+        if (count == 0) break;  // close_notify; without it, errc::tls_truncated
         co_await eddy::try_(peer.write_all(std::span(buffer).first(count)));
     }
     co_return co_await peer.shutdown();
