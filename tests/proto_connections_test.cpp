@@ -419,7 +419,9 @@ TEST(ProtoClientStress, CallsDroppedAtAnyMomentDoNotDisturbOthers) {
         }
         const auto ended_a = co_await pipelined;
         const auto ended_b = co_await multiplexed;
-        EXPECT_TRUE(*ended_a && *ended_b);
+        EXPECT_TRUE(*ended_a) << ended_a->error().message();
+        // A dropped multiplexed call is not waited for. So the server may find the connection closed when it answers.
+        EXPECT_TRUE(*ended_b || ended_b->error() == std::errc::broken_pipe) << ended_b->error().message();
     });
 }
 
