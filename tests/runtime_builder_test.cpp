@@ -164,7 +164,7 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
     }
     const auto fds = support::count_fds();
     // The build must fail with fewer free descriptors than four workers require.
-    const std::size_t enough = 4 * support::fds_per_worker();
+    const std::size_t enough = support::fds_of_workers(4);
     for (std::size_t spare = 0; spare < enough; ++spare) {
         std::optional<std::error_code> error;
         {

@@ -152,7 +152,7 @@ TEST(RuntimeResources, TwoHundredRuntimesLeaveNoDescriptorOpen) {
 }
 
 TEST(RuntimeResources, BuildWithTooFewDescriptorsLeavesNoneOpen) {
-    const rlim_t needed = 2 * support::fds_per_worker();
+    const rlim_t needed = support::fds_of_workers(2);
     for (rlim_t more = 0; more < needed + 2; ++more) {
         const support::leaves_no_descriptor check;
         const support::descriptor_limit limit(more);

@@ -2,15 +2,18 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/result.hpp>
 
 #include "core/blocking_jobs.hpp"
 #include "core/parker.hpp"
+#include "core/shared_wait.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/runtime_context.hpp"
 #include "task/counted_waker.hpp"
@@ -18,13 +21,16 @@
 namespace eddy::inline v0_1::detail {
 
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
+/// Workers can share a driver: see shared_wait.
 /// Thread safety: unpark(), unpark_within(), end_job() and wakers on any thread, other functions on the thread that
 /// parks here. Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this
 /// object, and sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
-    explicit sleeping_place(io_handle* io) noexcept : io_(io), owner_(this_thread_mark()) {
+    /// `shares_driver`: other places have the same driver.
+    explicit sleeping_place(io_handle* io, bool shares_driver = false) noexcept
+        : io_(io), shares_driver_(shares_driver), owner_(this_thread_mark()) {
         if (io != nullptr) io->retain();
     }
     sleeping_place(const sleeping_place&) = delete;
@@ -46,9 +52,17 @@ public:
     /// Preconditions: there is no I/O.
     void park(std::optional<std::chrono::nanoseconds> limit) { parker_.park(limit); }
 
+    /// Parks this thread in the shared driver or in the parker. See shared_wait::wait().
+    /// Preconditions: the place shares its driver.
+    result<std::size_t> wait(max_wait limit, max_wait alarm) {
+        return shared_wait_.wait(*io_.get(), parker_, limit, alarm);
+    }
+
     /// Ends the wait in progress, or the next one.
     void unpark() noexcept {
-        if (io_.get() != nullptr) {
+        if (shares_driver_) {
+            shared_wait_.unpark(*io_.get(), parker_);
+        } else if (io_.get() != nullptr) {
             io_->wake();
         } else {
             parker_.unpark();
@@ -59,10 +73,11 @@ public:
     /// for it, no thread runs if the wait ends earlier for another reason. Preconditions: io_handle::make_alarm() has
     /// succeeded.
     void unpark_within(std::chrono::nanoseconds delay) noexcept {
-        if (io_.get() != nullptr) {
+        const bool waits_in_driver = !shares_driver_ || shared_wait_.is_in_driver();
+        if (io_.get() != nullptr && waits_in_driver) {
             io_->wake_within(delay);
         } else {
-            parker_.unpark();
+            unpark();
         }
     }
 
@@ -94,8 +109,10 @@ private:
     }
 
     const ref_ptr<io_handle> io_;
+    const bool shares_driver_;
     atomic<const void*> owner_;
     parker parker_;
+    shared_wait shared_wait_;
     blocking_jobs jobs_;
     ref_count<> references_;
 };

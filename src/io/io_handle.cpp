@@ -470,11 +470,13 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
 }
 
 std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept {
-    if (is_in_child() || !try_lock_driver()) return std::nullopt;
+    if (!try_lock_driver()) return std::nullopt;
     auto count = poll_events(std::chrono::nanoseconds::zero());
     unlock_driver();
     return count;
 }
+
+void io_handle::set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set_alarm(delay); }
 
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
     // A thread that misses the flag is woken: see close_driver_lock().

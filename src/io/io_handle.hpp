@@ -34,7 +34,7 @@ namespace eddy::inline v0_1::detail {
 ///     the owner                  turn(), shut_down()
 ///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), request_service(),
 ///                                wake(), wake_within(), metrics(), load(), turn_for_stalled_owner()
-///     holder of the driver lock  poll_events()
+///     holder of the driver lock  poll_events(), set_alarm()
 ///
 /// The driver lock (driver_lock.hpp) is the right to run a tick.
 ///
@@ -131,9 +131,11 @@ public:
     /// ends the owner's next tick.
     [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
 
-    /// The parts of turn_for_stalled_owner(), for a thread that does other work for the owner under the driver lock.
-    [[nodiscard]] bool try_lock_driver() noexcept { return driver_lock_.try_lock_for_owner(); }
+    /// The parts of a tick, for a thread that does other work under the driver lock, and for workers that share the
+    /// driver.
+    [[nodiscard]] bool try_lock_driver() noexcept { return !is_in_child() && driver_lock_.try_lock_for_owner(); }
     result<std::size_t> poll_events(max_wait timeout) noexcept;
+    void set_alarm(std::chrono::nanoseconds delay) noexcept;
     void unlock_driver() noexcept { driver_lock_.unlock(); }
 
     /// See epoll::make_alarm(). Call it before the first tick.

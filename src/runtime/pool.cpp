@@ -22,9 +22,14 @@ namespace {
 
 constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits
 
-// A worker registers a new socket with its own driver, unless its driver has too many sources. A driver has too many
+// A worker registers a new socket with its driver, unless its driver has too many sources. A driver has too many
 // sources if it has more than another driver, even after this number and an eighth of its own sources are subtracted.
 constexpr std::size_t clearly_more = 8;
+
+/// Returns how many workers share a driver. One of them that has nothing to do waits in the driver while the others
+/// run. So few connections cause few context switches (bench/NOTES.md). Many workers would wait for each other. A ring
+/// belongs to one thread, and the other drivers were not measured.
+unsigned workers_per_driver(driver_kind kind) noexcept { return kind == driver_kind::epoll ? 8 : 1; }
 
 atomic<std::uint64_t> next_pool_id{1};
 
@@ -74,7 +79,13 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
 result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
                                 std::size_t max_events) noexcept {
     for (auto& driver : drivers) driver.reset();  // left by an attempt with another kind
-    for (auto& driver : drivers) {
+    for (std::size_t i = 0; i < drivers.size(); ++i) {
+        auto& driver = drivers[i];
+        if (i % workers_per_driver(kind) != 0) {
+            drivers[i - 1]->retain();
+            driver.reset(drivers[i - 1].get());
+            continue;
+        }
         const auto made = io_handle::make(kind, max_events);
         if (!made) return std::unexpected(made.error());
         driver.reset(*made);
@@ -107,10 +118,11 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
       driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
+    const bool shares_io = drivers.size() > 1 && drivers[0] != nullptr && drivers[0] == drivers[1];
     for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        workers_.push_back(
-            std::make_unique<worker>(*this, index, std::move(driver), chosen.seed_, chosen.poll_time_histogram_));
+        workers_.push_back(std::make_unique<worker>(*this, index, std::move(driver), shares_io, chosen.seed_,
+                                                    chosen.poll_time_histogram_));
     }
     forget_wakers_in_children();
     threads_.reserve(workers_.size());
@@ -285,15 +297,18 @@ io_handle* pool::io_for_new_source() noexcept {
     if (workers_[0]->io() == nullptr) return nullptr;
     const worker* const here = this_thread.worker;
     const bool is_mine = here != nullptr && &here->owner() == this;
+    const unsigned workers_per = workers_per_driver(*driver_.kind);
+    const unsigned drivers = (size() + workers_per - 1) / workers_per;
+    const auto driver = [&](unsigned i) { return workers_[i % drivers * workers_per]->io(); };
     // Compares with at most two other drivers, chosen in rotation. This keeps the balance ("the power of two choices",
     // Mitzenmacher 1996) at a cost that does not depend on the number of workers.
     // relaxed: any number will do.
     const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
-    io_handle* best = is_mine ? here->io() : workers_[start % size()]->io();
+    io_handle* best = is_mine ? here->io() : driver(start);
     std::size_t best_load = best->load();
     if (is_mine) best_load -= std::min(best_load, best_load / 8 + clearly_more);
-    for (unsigned i = 1; i <= std::min(2u, size() - 1); ++i) {
-        io_handle* const other = workers_[(start + i) % size()]->io();
+    for (unsigned i = 1; i <= std::min(2u, drivers - 1); ++i) {
+        io_handle* const other = driver(start + i);
         if (const std::size_t load = other->load(); other != best && load < best_load) {
             best = other;
             best_load = load;
@@ -312,6 +327,7 @@ time_driver& pool::any_time_driver() noexcept {
 runtime_metrics pool::metrics() const {
     std::vector<worker_metrics> workers;
     workers.reserve(size());
+    const io_handle* last_io = nullptr;
     for (const auto& each : workers_) {
         const auto& counted = each->counters();  // relaxed loads: see worker_counters
         worker_metrics one;
@@ -322,9 +338,10 @@ runtime_metrics pool::metrics() const {
         one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
         one.queued = each->queued();
         one.poll_times = each->poll_times();
-        if (each->io() != nullptr) {
-            one.sources = each->io()->load();
-            one.io = each->io()->metrics();
+        if (each->io() != last_io) {  // workers that share a driver follow each other
+            last_io = each->io();
+            one.sources = last_io->load();
+            one.io = last_io->metrics();
         }
         workers.push_back(one);
     }

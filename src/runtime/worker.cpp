@@ -54,11 +54,12 @@ const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 
 }  // namespace
 
-worker::worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times)
+worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times)
     : pool_(owner),
       index_(index),
       io_(std::move(io)),
-      place_(new sleeping_place(io_.get())),
+      shares_io_(shares_io),
+      place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
       polls_to_look_(owner.event_interval()),
@@ -353,7 +354,10 @@ void worker::look_if_due() noexcept {
     const auto now = steady_clock::now();
     if (now - last_look_ < look_interval) return;
     last_look_ = now;
-    look_at_driver(std::chrono::nanoseconds::zero());
+    if (!shares_io_) return look_at_driver(std::chrono::nanoseconds::zero());
+    // If another worker waits in the driver, it gets the events.
+    static_cast<void>(io_->turn_for_stalled_owner());
+    static_cast<void>(time_->fire());
 }
 
 /// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
@@ -362,7 +366,7 @@ void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
         place_->park(alarm && limit ? std::min(*limit, *alarm) : limit ? limit : alarm);
     } else {
-        const auto turned = io_->turn(limit, alarm);
+        const auto turned = shares_io_ ? place_->wait(limit, alarm) : io_->turn(limit, alarm);
         if (!turned) end_without_events(pool_.driver(), turned.error());
     }
     static_cast<void>(time_->fire());

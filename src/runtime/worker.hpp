@@ -65,8 +65,9 @@ class alignas(128) worker {
 public:
     using io_share = std::unique_ptr<io_handle, releasing>;
 
-    /// `io` is null if the pool has no I/O. `seed` selects the random sequence of the worker.
-    worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times);
+    /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver. `seed` selects the random
+    /// sequence of the worker.
+    worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times);
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
     ~worker();
@@ -193,6 +194,7 @@ private:
     const unsigned index_;
 
     const io_share io_;
+    const bool shares_io_;
     const std::unique_ptr<sleeping_place, releasing> place_;
     const std::unique_ptr<time_driver, releasing> time_;
 

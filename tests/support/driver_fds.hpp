@@ -13,7 +13,14 @@ inline std::size_t fds_per_loop() {
     return has_ring() ? 3 : 2;   // an epoll, an eventfd, and possibly a ring; with poll(2), the two ends of a pipe
 }
 
-/// Returns how many descriptors the default driver of a worker uses. A worker with an epoll also has a timerfd.
-inline std::size_t fds_per_worker() { return fds_per_loop() + (has_epoll() ? 1 : 0); }
+/// Returns how many drivers a runtime with `workers` workers has. Eight workers share an epoll.
+inline std::size_t drivers_of(std::size_t workers) {
+    return has_epoll() && !has_ring() ? (workers + 7) / 8 : workers;
+}
+
+/// Returns how many descriptors the drivers of a runtime with several workers use. Each epoll also has a timerfd.
+inline std::size_t fds_of_workers(std::size_t workers) {
+    return drivers_of(workers) * (fds_per_loop() + (has_epoll() ? 1 : 0));
+}
 
 }  // namespace support

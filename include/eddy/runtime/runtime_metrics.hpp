@@ -22,8 +22,8 @@ struct worker_metrics {
     std::uint64_t parks = 0;           ///< times that it parked
     std::chrono::nanoseconds busy{0};  ///< time not parked, until its last park
     std::size_t queued = 0;            ///< tasks in its run queue now
-    std::size_t sources = 0;           ///< descriptors in its driver now
-    io_metrics io;                     ///< the counters of its driver
+    std::size_t sources = 0;           ///< descriptors in its driver now; 0 if it shares that of the worker before it
+    io_metrics io;                     ///< the counters of its driver; 0 if it shares that of the worker before it
     duration_histogram poll_times;     ///< durations of polls; empty unless runtime_builder::poll_time_histogram(true)
 
     /// Constructs zeros.
