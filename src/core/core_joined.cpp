@@ -77,13 +77,13 @@ void core_joined::drop_outcome() noexcept {
     if (state != phase::ended || local_refs != 1 || remote.load(std::memory_order_acquire) != 0) return false;
     // relaxed, also for failures: the exchange validates the value.
     std::uint8_t word = join_word.load(std::memory_order_relaxed);
-    std::uint8_t next = 0;
+    std::uint8_t changed = 0;
     do {
         if ((word & (gone | is_shared)) != 0) return false;
-        next = complete | (word == has_waker ? parting : parted);
+        changed = complete | (word == has_waker ? parting : parted);
         // release: publishes the whole task to poll_join(), leave() and add_reference() on another thread. acquire:
         // pairs with the release in poll_join(), which stored the waker.
-    } while (!join_word.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!join_word.compare_exchange_weak(word, changed, std::memory_order_acq_rel, std::memory_order_relaxed));
     if (word != has_waker) return true;
     waker joiner = std::move(join_waker);
     core_shared& loop = *shared;
