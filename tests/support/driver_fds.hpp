@@ -14,9 +14,7 @@ inline std::size_t fds_per_loop() {
 }
 
 /// Returns how many drivers a runtime with `workers` workers has. Eight workers share an epoll.
-inline std::size_t drivers_of(std::size_t workers) {
-    return has_epoll() && !has_ring() ? (workers + 7) / 8 : workers;
-}
+inline std::size_t drivers_of(std::size_t workers) { return has_epoll() && !has_ring() ? (workers + 7) / 8 : workers; }
 
 /// Returns how many descriptors the drivers of a runtime with several workers use. Each epoll also has a timerfd.
 inline std::size_t fds_of_workers(std::size_t workers) {

@@ -32,8 +32,8 @@ namespace eddy::inline v0_1 {
 class runtime_builder;
 class runtime_ended;
 
-/// A work-stealing runtime: worker threads that run tasks. Each worker has timers. On epoll, up to eight workers share a
-/// driver, else each has its own. A server makes one runtime, or lets `eddy::run` make it.
+/// A work-stealing runtime: worker threads that run tasks. Each worker has timers. On epoll, up to eight workers share
+/// a driver, else each has its own. A server makes one runtime, or lets `eddy::run` make it.
 ///
 /// The destructor cancels all tasks and joins the workers: each task is destroyed on a worker when it next waits.
 /// Blocking work is not waited for. A task that never waits delays the destructor; see shutdown_timeout() and
