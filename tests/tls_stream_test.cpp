@@ -449,6 +449,12 @@ TEST_F(Tls, CertificateForAnotherHostIsRefused) {
     EXPECT_EQ(pair.client.error().message(), "the certificate was refused: hostname mismatch");
 }
 
+TEST_F(Tls, FinalPeriodOfHostIsNotPartOfItsName) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost.");
+    exchange(pair);
+    EXPECT_EQ(pair.server->server_name(), "localhost");
+}
+
 TEST_F(Tls, CertificateForAnIpAddressIsChecked) {
     auto good = shake_hands(loop, *world.client().build(), *world.server().build(), "127.0.0.1");
     EXPECT_TRUE(good.client.has_value());

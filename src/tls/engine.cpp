@@ -413,9 +413,12 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
             return std::unexpected(take_openssl_error());
         }
     } else {
+        // The final period of an absolute name ("example.org.") is for the look-up. Certificates do not have it, and
+        // RFC 6066, section 3, forbids it in the message.
+        const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
         SSL_set_hostflags(&connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        if (host.empty() || (client->verifies() && SSL_set1_host(&connection, host.c_str()) != 1) ||
-            SSL_set_tlsext_host_name(&connection, host.c_str()) != 1) {
+        if (name.empty() || (client->verifies() && SSL_set1_host(&connection, name.c_str()) != 1) ||
+            SSL_set_tlsext_host_name(&connection, name.c_str()) != 1) {
             clear_openssl_errors();
             return std::unexpected(std::make_error_code(std::errc::invalid_argument));
         }
