@@ -723,6 +723,37 @@ TEST(HttpServer, FailedResponseBodyLeavesResponseIncomplete) {
     EXPECT_EQ(answer.find("0\r\n\r\n"), std::string::npos) << answer;  // the client notices that it is incomplete
 }
 
+TEST(HttpServer, FailedResponseBodyLosesNoEarlierResponse) {
+    const auto throw_after = [](std::string first) -> eddy::async_generator<std::string> {
+        co_yield std::move(first);
+        throw std::runtime_error("no more");
+    };
+    http::router app;
+    app.get("/a", say_path).post("/", stream_body);
+    app.get("/fails", [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(failing_reader()));
+    });
+    app.get("/throws", [throw_after](http::request) -> task<http::response> {
+        auto body = http::body::from_reader(io::stream_reader(throw_after("text")));
+        co_return http::response(http::status::ok, std::move(body));
+    });
+    const std::string streamed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const auto outcome_of = [&](std::string requests, std::string& responses) {
+        return converse(app, http::serve_options(),
+                        [&](client& one) -> task<void> { responses = co_await one.exchange(requests); });
+    };
+    std::string responses;
+    EXPECT_FALSE(outcome_of(get("/a") + get("/fails") + get("/a"), responses));
+    EXPECT_EQ(responses, ok("/a") + streamed + "a\r\nxxxxxxxxxx\r\n");
+    EXPECT_THROW(static_cast<void>(outcome_of(get("/a") + get("/throws") + get("/a"), responses)), std::runtime_error);
+    const std::string invalid = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nx";
+    EXPECT_FALSE(outcome_of(get("/a") + invalid, responses));
+    EXPECT_EQ(responses, ok("/a") + streamed + "2\r\nhi\r\n");
+    // The end of the connection would be the end of the body.
+    EXPECT_FALSE(outcome_of("GET /fails HTTP/1.0\r\n\r\n", responses));
+    EXPECT_EQ(responses, "");
+}
+
 TEST(HttpServer, ClientThatLeavesIsNotAnError) {
     EXPECT_EQ(answers(say_path, ""), "");
     EXPECT_EQ(answers(say_path, "GET / HT"), "");

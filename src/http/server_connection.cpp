@@ -261,13 +261,23 @@ public:
         if (answer->upgrade) co_return co_await switch_protocols(*std::move(answer));
         bool can_continue = true;
         const auto rest = write(*answer, of);
-        if (!is_complete(rest, of)) can_continue = co_await send_rest(*answer, rest, of);
+        bool body_has_thrown = false;
+        if (!is_complete(rest, of)) {
+            try {
+                can_continue = co_await send_rest(*answer, rest, of);
+            } catch (...) {
+                thrown = std::current_exception();
+                body_has_thrown = true;
+            }
+        }
+        const auto body_failure = stream_.body_failure();
+        if (body_has_thrown || body_failure) {
+            if (connection_) connection_->state().set_failed_work(name.text());
+            co_await end_incomplete(rest, of);
+        }
         if (thrown) std::rethrow_exception(thrown);
         if (failure) co_return std::unexpected(failure);
-        if (stream_.body_failure()) {
-            if (connection_) connection_->state().set_failed_work(name.text());
-            co_return std::unexpected(stream_.body_failure());
-        }
+        if (body_failure) co_return std::unexpected(body_failure);
         co_return can_continue ? next_step::request : next_step::close;
     }
 
@@ -503,6 +513,14 @@ private:
         } else {
             co_await stream_.close_gracefully(close_limit);
         }
+    }
+
+    /// Closes the connection after the reader of a response body has failed. First sends what was collected: responses
+    /// to earlier requests, and the beginning of this one.
+    task<void> end_incomplete(body_framing framing, const request_state& of) {
+        if (of.incoming) of.incoming->detach();
+        // The client takes the end of the connection for the end of such a body, so it gets neither.
+        if (framing.is != body_framing::kind::until_end) co_await end(false);
     }
 
     /// Answers with an error status and closes the connection.
