@@ -282,6 +282,17 @@ TEST(HttpClient, LimitsRedirects) {
     });
 }
 
+TEST(HttpClient, RedirectMayHaveSpacesAndUtf8) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        if (asked.path() == "/start") co_return http::response::redirect("/a b/\xc3\xbc?q=%20#part");
+        co_return http::response::text(asked.target);
+    };
+    serve_during(app, [](std::string url) -> task<void> {
+        const http::client web;
+        EXPECT_EQ(co_await text_of(web.get(url + "/start")), "200 /a%20b/%C3%BC?q=%20");
+    });
+}
+
 TEST(HttpClient, RedirectToOtherOriginRemovesCredentials) {
     site other;
     serve_during(other.app, [](std::string url) -> task<void> {
@@ -410,6 +421,20 @@ TEST(HttpClient, InvalidResponsesAreErrors) {
               refused + large);
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), "200 (" + cut + ")");
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhixx"), "200 (" + bad + ")");
+}
+
+TEST(HttpClient, ChunkExtensionsOfResponsesAreIgnored) {
+    const auto in_chunk = [](const std::string& extension) {
+        return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2" + extension + "\r\nhi\r\n0" + extension +
+               "\r\n\r\n";
+    };
+    const std::string bad = "200 (" + make_error_code(http::errc::bad_message).message() + ")";
+    EXPECT_EQ(answer_of(in_chunk(";a=b; c=\"d\"")), "200 hi");
+    EXPECT_EQ(answer_of(in_chunk("  ")), "200 hi");
+    EXPECT_EQ(answer_of(in_chunk(";" + std::string(4095, 'x'))), "200 hi");
+    EXPECT_EQ(answer_of(in_chunk(";" + std::string(5000, 'x'))), bad);
+    EXPECT_EQ(answer_of(in_chunk("; a\n")), bad);
+    EXPECT_EQ(answer_of(in_chunk("x")), bad);
 }
 
 TEST(HttpClient, ServerOfAnotherProtocolIsNoticedAtOnce) {

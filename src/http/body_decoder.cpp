@@ -9,7 +9,8 @@
 
 namespace eddy::inline v0_1::detail {
 
-body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit) noexcept : limit_(limit) {
+body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit, extensions found) noexcept
+    : limit_(limit), ignores_extensions_(found == extensions::ignored) {
     switch (framing.is) {
     case body_framing::kind::none: break;
     case body_framing::kind::chunked:
@@ -56,6 +57,7 @@ bool body_decoder::take(char c) {
     switch (state_) {
     case state::size_first:
     case state::size: return take_size(c);
+    case state::extension: return take_extension(c);
     case state::size_lf: begin_chunk(); return c == '\n';
     case state::data_cr: return expect('\r', state::data_lf);
     case state::data_lf: return expect('\n', state::size_first);
@@ -100,6 +102,11 @@ bool body_decoder::take_size(char c) noexcept {
         state_ = state::size_lf;
         return true;
     }
+    if (ignores_extensions_ && state_ == state::size && (c == ';' || is_space(c))) {
+        state_ = state::extension;
+        extension_bytes_ = 0;
+        return true;
+    }
     const int digit = hex_value(c);
     if (digit < 0) return false;
     if (state_ == state::size_first) {
@@ -111,6 +118,15 @@ bool body_decoder::take_size(char c) noexcept {
     if (++size_digits_ > most_digits) return false;
     left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
     return true;
+}
+
+bool body_decoder::take_extension(char c) noexcept {
+    constexpr std::uint16_t most_bytes = 4096;
+    if (c == '\r') {
+        state_ = state::size_lf;
+        return true;
+    }
+    return ++extension_bytes_ <= most_bytes && value_characters.contains(c);
 }
 
 void body_decoder::begin_chunk() noexcept {

@@ -15,7 +15,8 @@
 namespace eddy::inline v0_1::detail {
 
 /// Extracts the data of a body from the received bytes, in windows of any size, and the trailer fields.
-/// Chunk extensions are refused: they are hardly used, and implementations disagree about where they end.
+/// Chunk extensions of requests are refused: they are hardly used, and implementations disagree about where they end.
+/// Those of responses are ignored, as RFC 9112, section 7.1.1, demands.
 ///
 ///     size ──digit──> size ... ──CR──> size_lf ──LF──> data ──> data_cr ──CR──> data_lf ──LF──> size
 ///                                        │ size is 0                                           (next chunk)
@@ -32,8 +33,10 @@ public:
         step(std::size_t count, std::string_view part) noexcept : consumed(count), data(part) {}
     };
 
+    enum class extensions : unsigned char { refused, ignored };
+
     /// Decodes a body of at most `limit` bytes.
-    body_decoder(const body_framing& framing, std::uint64_t limit) noexcept;
+    body_decoder(const body_framing& framing, std::uint64_t limit, extensions = extensions::refused) noexcept;
 
     /// Consumes bytes up to the end of the next part of the data. That part has at most `most` bytes.
     /// Errors: bad_message, body_too_large. Do not use the decoder after an error.
@@ -51,6 +54,7 @@ private:
     enum class state : unsigned char {
         size_first,
         size,
+        extension,
         size_lf,
         data,
         data_cr,
@@ -66,15 +70,18 @@ private:
 
     [[nodiscard]] bool take(char c);
     [[nodiscard]] bool take_size(char c) noexcept;
+    [[nodiscard]] bool take_extension(char c) noexcept;
     void begin_chunk() noexcept;
     [[nodiscard]] bool keep_trailer(char c);
 
-    std::uint64_t left_ = 0;   // remaining bytes of the chunk, or of the body
-    std::uint64_t limit_ = 0;  // number of further bytes that are permitted, if the body has no length
-    std::string trailers_;     // a line for each trailer field, ended by LF
+    std::uint64_t left_ = 0;             // remaining bytes of the chunk, or of the body
+    std::uint64_t limit_ = 0;            // number of further bytes that are permitted, if the body has no length
+    std::string trailers_;               // a line for each trailer field, ended by LF
+    std::uint16_t extension_bytes_ = 0;  // of the current chunk
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;
     bool is_too_large_ = false;
+    bool ignores_extensions_;
     state state_ = state::finished;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -202,6 +203,21 @@ bool repeats_request(status code) noexcept {
     return code == status::temporary_redirect || code == status::permanent_redirect;
 }
 
+/// Returns a Location with its spaces and non-ASCII characters percent-encoded, which many servers send as they are.
+std::string encode_location(std::string_view location) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string encoded;
+    for (const char c : location) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte > 0x20 && byte < 0x7f) {
+            encoded += c;
+        } else {
+            encoded.append("%").append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+        }
+    }
+    return encoded;
+}
+
 /// Changes a request for the redirect with the status `code` from one URL to another.
 void redirect(request& asked, status code, const url& from, const url& to) {
     if (!repeats_request(code) && asked.method != method::head) {
@@ -237,7 +253,7 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
         at.phase = phase::url;
         at.where = *location;
         if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
-        auto next = co_await try_(to.resolve(*location));
+        auto next = co_await try_(to.resolve(encode_location(*location)));
         redirect(again, answer.status, to, next);
         co_await discard_body(answer);
         asked = std::move(again);
