@@ -123,12 +123,21 @@ TEST(HttpDocs, MiddlewareAndLayersCanAnswerRequests) {
             co_return http::response::text("late");
         });
         // docs: layers
-        const auto unavailable = [](std::error_code error) {
+        const auto unavailable = [](std::error_code error) -> result<http::response> {
+            const bool is_busy = error == eddy::errc::overloaded || error == eddy::errc::timed_out;
+            if (!is_busy) return std::unexpected(error);  // the server answers: see Errors
             return http::response::text(error.message() + "\n", http::status::service_unavailable);
         };
         const auto limited = app | proto::timeout(5s) | proto::concurrency_limit(100) | proto::load_shed();
         const auto all = with_token(limited | proto::recover(unavailable), "secret");
         // docs: end
+        app.post("/body", [](http::request asked) -> task<result<http::response>> {
+            co_return http::response::text(co_await try_(asked.body.read_text(2)));
+        });
+        http::request large(http::method::post, "/body");
+        large.headers.set("Authorization", "Bearer secret");
+        large.body = "long";
+        EXPECT_EQ((co_await all(std::move(large))).error(), http::errc::body_too_large);
         const auto refused = co_await all(http::request(http::method::get, "/slow"));
         EXPECT_EQ(refused.value().status, http::status::unauthorized);
         http::request asked(http::method::get, "/slow");

@@ -213,6 +213,8 @@ TEST(HttpUrl, SchemePortAndHostAreTheOrigin) {
 
 TEST(HttpUrl, DecodesPercentAndQueries) {
     EXPECT_EQ(http::decode_percent("a%20b%2F+"), "a b/+");
+    EXPECT_EQ(http::encode_percent("a b/c?\xc3\xbc%"), "a%20b%2Fc%3F%C3%BC%25");
+    EXPECT_EQ(http::encode_percent("Az09-._~"), "Az09-._~");
     EXPECT_EQ(http::decode_percent("%4"), std::nullopt);
     EXPECT_EQ(http::decode_percent("%4x"), std::nullopt);
     EXPECT_EQ(http::decode_percent("%x4"), std::nullopt);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include <eddy/detail/byte_order.hpp>
@@ -80,6 +81,23 @@ inline constexpr character_set value_characters([](char c) {
     }
     while (at != end && value_characters.contains(*at)) ++at;
     return at;
+}
+
+/// Returns a copy of `text` in which each byte for which `stays(char)` returns false is percent-encoded.
+template <class Predicate>
+[[nodiscard]] std::string encode_bytes(std::string_view text, Predicate stays) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string encoded;
+    encoded.reserve(text.size());
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (stays(c)) {
+            encoded += c;
+        } else {
+            encoded.append("%").append(1, digits[byte / 16]).append(1, digits[byte % 16]);
+        }
+    }
+    return encoded;
 }
 
 [[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {

@@ -14,6 +14,7 @@
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/time/timeout.hpp>
 
+#include "http/characters.hpp"
 #include "http/client_connect.hpp"
 #include "http/client_exchange.hpp"
 #include "http/client_pool.hpp"
@@ -205,17 +206,7 @@ bool repeats_request(status code) noexcept {
 
 /// Returns a Location with its spaces and non-ASCII characters percent-encoded, which many servers send as they are.
 std::string encode_location(std::string_view location) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : location) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte > 0x20 && byte < 0x7f) {
-            encoded += c;
-        } else {
-            encoded.append("%").append(1, digits[byte / 16]).append(1, digits[byte % 16]);
-        }
-    }
-    return encoded;
+    return detail::encode_bytes(location, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 /// Changes a request for the redirect with the status `code` from one URL to another.

@@ -114,6 +114,12 @@ std::optional<std::string> decode_percent(std::string_view text) {
     return decoded;
 }
 
+std::string encode_percent(std::string_view text) {
+    return detail::encode_bytes(text, [](char c) {
+        return detail::is_letter(c) || detail::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    });
+}
+
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {
     const auto decoded = [](std::string_view part) {
         std::string text(part);

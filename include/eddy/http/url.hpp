@@ -53,6 +53,11 @@ private:
 /// Decodes percent-encoding: "%41" becomes "A". Returns nullopt for a "%" without two hexadecimal digits.
 [[nodiscard]] EDDY_API std::optional<std::string> decode_percent(std::string_view text);
 
+/// Encodes a part of a URL, for example a parameter of a query or a name in a path: "a b/c" becomes "a%20b%2Fc".
+/// Letters, digits, '-', '.', '_' and '~' stay as they are.
+///     co_await web.get(url + "/search?q=" + http::encode_percent(text));
+[[nodiscard]] EDDY_API std::string encode_percent(std::string_view text);
+
 /// Returns the decoded value of the first parameter `name` in a query such as "q=a+b&page=2". A "+" means a space.
 /// Returns nullopt if there is no such parameter, or if its encoding is invalid.
 [[nodiscard]] EDDY_API std::optional<std::string> query_value(std::string_view query, std::string_view name);

@@ -179,7 +179,10 @@ namespace eddy::inline v0_1::proto {
 [[nodiscard]] inline auto retry(retry_policy policy) {
     return layer([policy = std::move(policy)]<class S>(S inner) {
         constexpr bool copies = std::copy_constructible<request_t<S>>;
-        static_assert(copies, "eddy: retry() repeats a request, so the request type must be copyable");
+        static_assert(
+            copies,
+            "eddy: retry() repeats a request, so the request type must be copyable; for http::request, make the "
+            "request in the function that eddy::retry(backoff, function) repeats");
         return detail::retrying_service<S>(std::move(inner), policy);
     });
 }
