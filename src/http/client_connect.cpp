@@ -10,25 +10,11 @@
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/time/try_timeout.hpp>
 
+#include "http/connect_to_any.hpp"
 #include "http/http2.hpp"
 #include "http/http2_client.hpp"
 
 namespace eddy::inline v0_1::detail {
-namespace {
-
-task<result<net::tcp_stream>> connect_to_any(std::vector<net::socket_addr> all, std::chrono::nanoseconds limit,
-                                             client_progress& at) {
-    std::error_code last = make_error_code(errc::no_address);
-    for (const auto& each : all) {
-        at.where = each.to_string();
-        auto connected = co_await time::try_timeout(limit, net::tcp_stream::connect(each));
-        if (connected) co_return *std::move(connected);
-        last = connected.error();
-    }
-    co_return std::unexpected(last);
-}
-
-}  // namespace
 
 task<result<client_route>> connect_client(const http_client& client, const http::url& to, client_protocols allowed,
                                           client_progress& at) {
@@ -39,7 +25,10 @@ task<result<client_route>> connect_client(const http_client& client, const http:
     at.where = to.host();
     auto addresses = co_await try_(net::lookup_host(to.host(), to.port()));
     at.phase = http::phase::connect;
-    auto tcp = co_await try_(connect_to_any(std::move(addresses), options.connect_timeout(), at));
+    const auto connect = [limit = options.connect_timeout()](const net::socket_addr& address) {
+        return time::try_timeout(limit, net::tcp_stream::connect(address));
+    };
+    auto tcp = co_await try_(connect_to_any<net::tcp_stream>(std::move(addresses), connect, at.where));
     static_cast<void>(tcp.set_nodelay(true));
     client_route made;
     bool is_http2 = allowed == client_protocols::http2;

@@ -36,7 +36,7 @@ struct client_route {
     client_route() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// Connects to the host of a URL. Tries the addresses of the host in order.
+/// Connects to the host of a URL. Tries its addresses one after the other: see connect_to_any().
 [[nodiscard]] task<result<client_route>> connect_client(const http_client& client, const http::url& to,
                                                         client_protocols allowed, client_progress& at);
 
