@@ -36,7 +36,8 @@ namespace eddy::inline v0_1::detail {
 ///                                wake(), wake_within(), metrics(), load(), turn_for_stalled_owner()
 ///     holder of the driver lock  poll_events(), set_alarm()
 ///
-/// The driver lock (driver_lock.hpp) is the right to run a tick.
+/// The driver lock (driver_lock.hpp) is the right to run a tick. Workers that share a driver have no owner: each of
+/// them locks the driver for its own ticks (shared_wait.hpp).
 ///
 /// With io_uring there is a ring beside the epoll. It belongs to one thread: the first one that calls turn() while the
 /// ring has no owner (ring_host.hpp).

@@ -27,8 +27,8 @@ constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 
 constexpr std::size_t clearly_more = 8;
 
 /// Returns how many workers share a driver. One of them that has nothing to do waits in the driver while the others
-/// run. So few connections cause few context switches (bench/NOTES.md). Many workers would wait for each other. A ring
-/// belongs to one thread, and the other drivers were not measured.
+/// run. So few connections cause few context switches (bench/NOTES.md). More workers would contend for the driver lock.
+/// A ring belongs to one thread, and the other drivers were not measured.
 unsigned workers_per_driver(driver_kind kind) noexcept { return kind == driver_kind::epoll ? 8 : 1; }
 
 atomic<std::uint64_t> next_pool_id{1};

@@ -130,8 +130,8 @@ public:
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
     // ---- I/O and time ----
-    /// Returns the driver in which this thread should register a new socket. A worker gets its own driver, unless its
-    /// driver has clearly more sources than others. Other threads get the driver with the least sources of a sample.
+    /// Returns the driver in which this thread should register a new socket. A worker gets its driver, unless that has
+    /// clearly more sources than others. Other threads get the driver with the least sources of a sample.
     /// Returns null if there is no I/O.
     [[nodiscard]] io_handle* io_for_new_source() noexcept;
     /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
