@@ -452,6 +452,37 @@ TEST_P(JoinHandle, ThrowingOutputDestructorIsContained) {
     on.run_until_idle();
 }
 
+TEST_P(JoinHandle, ThrowingMoveOfOutputReachesJoiner) {
+    struct throws_when_moved {
+        census::life alive;
+        const std::atomic<bool>* armed;
+
+        throws_when_moved(census& living, const std::atomic<bool>& when) : alive(living.begin_life()), armed(&when) {}
+        throws_when_moved(throws_when_moved&& other) : alive(std::move(other.alive)), armed(other.armed) {
+            if (*armed) throw std::runtime_error("moved");
+        }
+    };
+    census living;
+    std::atomic<bool> armed = false;
+    const auto main = [&]() -> task<void> {
+        auto handle = eddy::spawn([&] { return throws_when_moved(living, armed); });
+        co_await until_finished(handle);
+        EXPECT_EQ(living.alive(), 1);
+        armed = true;
+        std::string text;
+        try {
+            const auto joined = co_await handle;
+            text = joined.has_value() ? "a value" : "an error";
+        } catch (const std::runtime_error& thrown) {
+            text = thrown.what();
+        }
+        EXPECT_EQ(text, "moved");
+        EXPECT_EQ(handle.id(), 0u) << "the output was taken";
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+}
+
 TEST_P(JoinHandle, UnjoinedExceptionIsReportedOnceWithSpawnLine) {
     async_gate gate;
     std::vector<unsigned> lines;
