@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sys/thread.hpp"
 
-#include <limits.h>
 #if !defined(_WIN32)
+#include <limits.h>
 #include <unistd.h>
 #endif
 
@@ -11,23 +11,28 @@
 #include <eddy/error.hpp>
 
 namespace eddy::inline v0_1::sys {
+
+thread& thread::operator=(thread&& other) noexcept {
+    EDDY_ASSERT(!id_, "sys::thread: assigned to one that was neither joined nor detached");
+    id_ = std::exchange(other.id_, std::nullopt);
+    process_ = other.process_;
+    return *this;
+}
+
+thread::~thread() { EDDY_ASSERT(!id_, "sys::thread: destroyed without having been joined or detached"); }
+
+#if !defined(_WIN32)  // see windows/thread.cpp
+
 namespace {
 
-/// Returns the number of which the size of a stack must be a multiple.
-std::size_t stack_unit() noexcept {
-#if defined(_WIN32)
-    return 65536;
-#else
-    return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-#endif
-}
+std::size_t page_size() noexcept { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 /// Returns the size of the smallest stack.
 std::size_t least_stack() noexcept {
 #if defined(PTHREAD_STACK_MIN)
     return static_cast<std::size_t>(PTHREAD_STACK_MIN);
 #else
-    return stack_unit();
+    return page_size();
 #endif
 }
 
@@ -45,7 +50,7 @@ public:
     [[nodiscard]] const pthread_attr_t* get() const noexcept { return &value_; }
 
     int set_stack_size(std::size_t size) noexcept {
-        const std::size_t page = stack_unit();
+        const std::size_t page = page_size();
         const auto pages = (std::max(size, least_stack()) - 1) / page + 1;
         return pthread_attr_setstacksize(&value_, pages * page);
     }
@@ -72,14 +77,7 @@ result<thread> thread::start(std::size_t stack_size, void* (*entry)(void*), void
     return thread(id);
 }
 
-thread& thread::operator=(thread&& other) noexcept {
-    EDDY_ASSERT(!id_, "sys::thread: assigned to one that was neither joined nor detached");
-    id_ = std::exchange(other.id_, std::nullopt);
-    process_ = other.process_;
-    return *this;
-}
-
-thread::~thread() { EDDY_ASSERT(!id_, "sys::thread: destroyed without having been joined or detached"); }
+bool thread::is_this_thread() const noexcept { return id_ && pthread_equal(*id_, pthread_self()) != 0; }
 
 void thread::join() noexcept {
     const pthread_t id = *std::exchange(id_, std::nullopt);
@@ -92,5 +90,7 @@ void thread::detach() noexcept {
     const pthread_t id = *std::exchange(id_, std::nullopt);
     if (!process_.is_parent()) pthread_detach(id);
 }
+
+#endif
 
 }  // namespace eddy::sys

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(_WIN32)
 #include <pthread.h>
+#endif
 
 #include <cstddef>
 #include <memory>
@@ -31,20 +33,27 @@ public:
 
     /// Starts a thread that calls `entry(argument)`. The stack size is in bytes; 0 is the system's default, and a size
     /// that is too small is increased.
-    /// Errors: resource_unavailable_try_again and what else pthread_create(3) reports.
+    /// Errors: resource_unavailable_try_again and what else pthread_create(3) reports. On Windows also
+    /// not_enough_memory.
     [[nodiscard]] static result<thread> start(std::size_t stack_size, void* (*entry)(void*), void* argument) noexcept;
 
     [[nodiscard]] bool is_joinable() const noexcept { return id_.has_value(); }
-    [[nodiscard]] bool is_this_thread() const noexcept { return id_ && pthread_equal(*id_, pthread_self()) != 0; }
+    [[nodiscard]] bool is_this_thread() const noexcept;
     /// Waits for the end of the thread, or lets it run on its own.
     /// Preconditions: is_joinable().
     void join() noexcept;
     void detach() noexcept;
 
 private:
-    explicit thread(pthread_t id) noexcept : id_(id) {}
+#if defined(_WIN32)
+    using native_id = void*;  // a handle of the thread
+#else
+    using native_id = pthread_t;
+#endif
 
-    std::optional<pthread_t> id_;
+    explicit thread(native_id id) noexcept : id_(id) {}
+
+    std::optional<native_id> id_;
     process_mark process_;
 };
 
