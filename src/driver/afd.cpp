@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sys/countdown.hpp"
+#include "sys/syscall.hpp"
 #include "sys/windows/afd.hpp"
 #include "sys/windows/winsock.hpp"
 
@@ -175,6 +176,7 @@ result<void> afd_driver::unwatch(int fd) noexcept {
     auto dropped = std::move(found->second);
     sources_.erase(found);
     drop(std::move(dropped));
+    if (!sys::check_open(fd)) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
     return ok();
 }
 
