@@ -14,6 +14,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -111,9 +112,16 @@ TEST(Core, RemoteThatOutlivesTheLoopKeepsNoDescriptorOpen) {
 }
 
 TEST(Core, ReportsTheDriverAndTheReason) {
-    const auto loop = eddy::core::builder().driver(eddy::driver_kind::epoll).build().value();
-    EXPECT_EQ(loop.driver(), eddy::driver_kind::epoll);
-    EXPECT_EQ(loop.why_driver(), "epoll: asked for by the builder");
+#if defined(_WIN32)
+    constexpr auto driver = eddy::driver_kind::afd;
+    constexpr std::string_view why = "afd: asked for by the builder";
+#else
+    constexpr auto driver = eddy::driver_kind::poll;
+    constexpr std::string_view why = "poll: asked for by the builder";
+#endif
+    const auto loop = eddy::core::builder().driver(driver).build().value();
+    EXPECT_EQ(loop.driver(), driver);
+    EXPECT_EQ(loop.why_driver(), why);
 }
 
 // ---- run ----

@@ -206,8 +206,9 @@ TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
 }
 
 TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
-    if (eddy::core().driver() == eddy::driver_kind::poll) {
-        GTEST_SKIP() << "poll(2) reports a condition only once, until it is cleared";
+    if (const auto driver = eddy::core().driver();
+        driver == eddy::driver_kind::poll || driver == eddy::driver_kind::afd) {
+        GTEST_SKIP() << "this driver reports a condition only once, until it is cleared";
     }
     eddy::reactor reactor;
     const counter quiet;
@@ -250,9 +251,11 @@ TEST(Registration, ReadClosedCannotBeCleared) {
     const auto ends = support::make_socket_pair();
     const auto tied = attach(reactor, ends.reader.native_handle(), interest::readable | interest::writable);
     ::shutdown(ends.writer.native_handle(), SHUT_WR);
-    reactor.turn(1s).value();
     by_hand reader(tied.readiness(interest::readable));
-    const auto seen = assert_ready(reader.poll()).value();
+    // AFD reports that the socket is writable in a tick of its own.
+    auto answer = reader.poll();
+    for (; !answer; answer = reader.poll()) reactor.turn(1s).value();
+    const auto seen = assert_ready(std::move(answer)).value();
     EXPECT_TRUE(seen.ready.is_read_closed());
     tied.clear_readiness(seen);
     by_hand again(tied.readiness(interest::readable));

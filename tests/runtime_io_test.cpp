@@ -521,9 +521,9 @@ TEST_P(RuntimeIoStress, ConnectionsOfAbortedTasksAreReleased) {
 
 TEST_P(RuntimeIoStress, RuntimeDroppedWithBusyConnectionsClosesThem) {
     const support::watchdog limit("drop of a runtime with busy connections", 50s);
-    const auto rounds = support::rounds(2'000);
     const auto before = support::count_fds();
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    int round = 0;
+    for (support::handover_rounds rounds(2'000); rounds.next(); ++round) {
         std::atomic<int> echoes = 0;
         std::optional<eddy::net::tcp_listener> listener;
         const auto rt = make();
@@ -543,7 +543,7 @@ TEST_P(RuntimeIoStress, RuntimeDroppedWithBusyConnectionsClosesThem) {
                   }
               }).detach();
         }
-        ASSERT_TRUE(support::comes_true([&] { return echoes > static_cast<int>(round % 50); }));
+        ASSERT_TRUE(support::comes_true([&] { return echoes > round % 50; }));
     }
     EXPECT_LE(support::count_fds(), before);
 }

@@ -30,6 +30,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "support/emulated.hpp"
 #include "support/gate.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -330,7 +331,7 @@ TEST_P(RuntimeSchedule, AlwaysReadyLoopDoesNotStarveOthers) {
 
 TEST(RuntimeSchedule, MillionNestedSpawnsRunOnSmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
-    const int depth = support::is_sanitized ? 100'000 : 1'000'000;
+    const int depth = support::fewer_on_windows(support::is_sanitized ? 100'000 : 1'000'000);
     support::gate at_the_bottom;
     struct descends {
         int left;
@@ -347,7 +348,7 @@ TEST(RuntimeSchedule, MillionNestedSpawnsRunOnSmallStack) {
 
 TEST(RuntimeSchedule, ChainOfWakesRunsOnSmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
-    const int length = support::is_sanitized ? 10'000 : 100'000;
+    const int length = support::fewer_on_windows(support::is_sanitized ? 10'000 : 100'000);
     rt.block_on([](int count) -> eddy::task<void> {
         auto [first, rest] = oneshot<>::channel();
         for (int i = 0; i < count; ++i) {
@@ -367,7 +368,7 @@ TEST(RuntimeSchedule, ChainOfJoinHandlesRunsOnSmallStack) {
     // Each task holds the join_handle of the next one. Dropping the first must not drop the rest recursively: the
     // destructor of a join_handle only detaches, so it touches only the state word of its task.
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
-    const int length = support::is_sanitized ? 10'000 : 100'000;
+    const int length = support::fewer_on_windows(support::is_sanitized ? 10'000 : 100'000);
     rt.block_on([](int count) -> eddy::task<void> {
         auto inner = eddy::spawn([] {});
         for (int i = 0; i < count; ++i) {

@@ -445,7 +445,12 @@ TEST_P(RuntimeShutdown, DropEndsThousandPendingReads) {
     EXPECT_EQ(rt->metrics().io().fds_registered, 1000u);
     const auto began = std::chrono::steady_clock::now();
     rt.reset();
-    EXPECT_LT(std::chrono::steady_clock::now() - began, support::is_sanitized ? 5s : 1s);
+#if defined(_WIN32)
+    const auto longest = 10s;  // with wine, on a busy machine
+#else
+    const auto longest = support::is_sanitized ? 5s : 1s;
+#endif
+    EXPECT_LT(std::chrono::steady_clock::now() - began, longest);
     for (auto& each : waiting) {
         ASSERT_TRUE(each.is_woken());
         EXPECT_EQ(eddy::test::assert_ready(each.poll()).error(), eddy::errc::runtime_shutdown);

@@ -3,14 +3,11 @@
 #include <eddy/runtime/runtime.hpp>
 
 #include <gtest/gtest.h>
-#include <pthread.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,6 +33,7 @@
 #include "support/gate.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
+#include "support/thread_clock.hpp"
 
 namespace {
 
@@ -303,10 +301,10 @@ public:
     /// only while the runtime exists.
     [[nodiscard]] eddy::runtime make_runtime(unsigned workers) {
         const auto add = [this] {
-            clockid_t clock{};
-            ASSERT_EQ(::pthread_getcpuclockid(::pthread_self(), &clock), 0);
+            const auto clock = support::thread_clock::of_this_thread();
+            ASSERT_TRUE(clock.has_value());
             const std::lock_guard guard(lock_);
-            clocks_.push_back(clock);
+            clocks_.push_back(*clock);
         };
         return eddy::runtime::builder().worker_threads(workers).on_thread_start(add).build().value();
     }
@@ -317,17 +315,13 @@ public:
     [[nodiscard]] std::chrono::nanoseconds used() const {
         const std::lock_guard guard(lock_);
         std::chrono::nanoseconds sum{};
-        for (const clockid_t clock : clocks_) {
-            timespec now{};
-            EXPECT_EQ(::clock_gettime(clock, &now), 0);
-            sum += std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-        }
+        for (const auto& clock : clocks_) sum += clock.used().value();
         return sum;
     }
 
 private:
     mutable std::mutex lock_;
-    std::vector<clockid_t> clocks_;
+    std::vector<support::thread_clock> clocks_;
 };
 
 TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {

@@ -24,7 +24,6 @@ constexpr std::string_view no_number = "the number of a socket cannot be chosen 
 constexpr std::string_view no_mode = "the mode of a socket cannot be read on Windows";
 constexpr std::string_view no_reset = "wine reports a reset connection as the end of its stream";
 constexpr std::string_view no_refusal = "the library ignores refused datagrams on Windows";
-constexpr std::string_view no_large_stack = "winpthreads uses only 32 bits of the size of a stack";
 constexpr std::string_view no_thread_local = "MinGW frees a thread_local variable before its destructor runs";
 constexpr std::string_view no_device = "Windows cannot bind a socket to a device";
 
@@ -37,7 +36,6 @@ constexpr skipped_test skipped_tests[] = {
     {"AwaitedObjectsDeathTest.TwoTasksThatReadAreReported", no_unix},
     {"BackgroundReactor.DestroyedInForkedChildLeavesParentRunning", no_fork},
     {"BlockingPool.JobWaitsForAnExistingThreadIfNoneCanStart", no_fork},
-    {"BlockingPool.SubmitFailsIfNoThreadCanStart", no_large_stack},
     {"BlockingPool.ThreadLocalDestructor*", no_thread_local},
     {"CloseGracefully.ResetByThePeerIsAnError", no_reset},
     {"CloseGracefully.UnixStreamIsClosedLikeATcpStream", no_unix},
@@ -82,7 +80,6 @@ constexpr skipped_test skipped_tests[] = {
     {"Registration.RegularFilesAndDirectoriesAreRejected", "a file has no descriptor of this library on Windows"},
     {"Run.DescriptorShortageIsPrintedAndExitCodeIsOne", no_limit},
     {"RuntimeBuilder.BuildWithoutDescriptorsFailsAndLeaksNothing", no_limit},
-    {"RuntimeBuilder.BuildWithoutThreadsFailsAndLeaksNothing", no_large_stack},
     {"RuntimeBuilder.EnvironmentVariableSelectsDriver", "Windows has one driver"},
     {"RuntimeResources.BuildWithTooFewDescriptorsLeavesNoneOpen", no_limit},
     {"RuntimeResourcesOwnProcess.BlockingWorkErrorNamesThreadLimit", no_fork},
@@ -90,7 +87,6 @@ constexpr skipped_test skipped_tests[] = {
     {"RuntimeResourcesOwnProcess.WorksIfNoMoreThreadsCanStart", no_fork},
     {"RuntimeSettings.SmallEventLimitPerTickReachesAllSources", no_unix},
     {"RuntimeShutdownBlockingDeathTest.ShutdownWorksWithoutThreads", no_thread_limit},
-    {"RuntimeSpawn.TaskWaitingForSocketIsPolledTwice", "Windows has no clocks of threads for clock_gettime(2)"},
     {"TcpAccept.ConnectionAcceptedAheadDoesNotGetDescriptor1", no_fork},
     {"TcpAccept.ConnectionResetBeforeAcceptIsStillReturned", "Windows does not accept a connection that was reset"},
     {"TcpAccept.ReleasedListenerYieldsNoStandardDescriptor", no_fork},
