@@ -55,13 +55,13 @@ public:
     /// Parks this thread in the shared driver or in the parker. See shared_wait::wait().
     /// Preconditions: the place shares its driver.
     result<std::size_t> wait(max_wait limit, max_wait alarm) {
-        return shared_wait_.wait(*io_.get(), parker_, limit, alarm);
+        return shared_wait_.wait(*io_, parker_, limit, alarm);
     }
 
     /// Ends the wait in progress, or the next one.
     void unpark() noexcept {
         if (shares_driver_) {
-            shared_wait_.unpark(*io_.get(), parker_);
+            shared_wait_.unpark(*io_, parker_);
         } else if (io_.get() != nullptr) {
             io_->wake();
         } else {
