@@ -54,9 +54,7 @@ public:
 
     /// Parks this thread in the shared driver or in the parker. See shared_wait::wait().
     /// Preconditions: the place shares its driver.
-    result<std::size_t> wait(max_wait limit, max_wait alarm) {
-        return shared_wait_.wait(*io_, parker_, limit, alarm);
-    }
+    result<std::size_t> wait(max_wait limit, max_wait alarm) { return shared_wait_.wait(*io_, parker_, limit, alarm); }
 
     /// Ends the wait in progress, or the next one.
     void unpark() noexcept {
