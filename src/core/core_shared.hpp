@@ -112,7 +112,7 @@ public:
         auto* const task = static_cast<core_task*>(borrowed_waker::data_of(wake));
         return task->shared == this && !task->is_merged && is_running() ? task : nullptr;
     }
-    /// Copies the waker of such a task to `kept`, a no-op.
+    /// Stores the waker of such a task in `kept`, which is a no-op waker before.
     static void keep_waker_of(core_task& task, waker& kept) noexcept {
         ++task.local_refs;
         borrowed_waker(&core_waker, &task).give_to(kept);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +45,7 @@ public:
             events = driver.poll_events(sleeps ? limit : std::chrono::nanoseconds::zero());
             driver.unlock_driver();
         } else if (sleeps) {
-            own.park(limit && alarm ? std::min(*limit, *alarm) : limit ? limit : alarm);
+            own.park(shorter(limit, alarm));
         }
         // acquire: pairs with the exchange in unpark(). An exchange, because the state may have become notified.
         state_.exchange(state::awake, std::memory_order_acquire);

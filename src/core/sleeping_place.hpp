@@ -52,8 +52,9 @@ public:
     /// Preconditions: there is no I/O.
     void park(std::optional<std::chrono::nanoseconds> limit) { parker_.park(limit); }
 
+    [[nodiscard]] bool shares_driver() const noexcept { return shares_driver_; }
     /// Parks this thread in the shared driver or in the parker. See shared_wait::wait().
-    /// Preconditions: the place shares its driver.
+    /// Preconditions: shares_driver().
     result<std::size_t> wait(max_wait limit, max_wait alarm) { return shared_wait_.wait(*io_, parker_, limit, alarm); }
 
     /// Ends the wait in progress, or the next one.

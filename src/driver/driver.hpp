@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -27,6 +28,12 @@ using source_key = void*;
 
 /// The longest time to wait. No value means: wait until an event occurs.
 using max_wait = std::optional<std::chrono::nanoseconds>;
+
+/// Returns the shorter one of two waits.
+[[nodiscard]] inline max_wait shorter(max_wait a, max_wait b) noexcept {
+    if (a && b) return std::min(*a, *b);
+    return a ? a : b;
+}
 
 /// The default for the number of events that one tick reports.
 inline constexpr std::size_t default_events_per_tick = 1024;

@@ -23,7 +23,7 @@ public:
     [[nodiscard]] max_wait limit(max_wait timeout) const noexcept {
         if (!at_) return timeout;
         const auto left = std::max<std::chrono::nanoseconds>(*at_ - clock::now(), std::chrono::nanoseconds{0});
-        return timeout ? std::min(*timeout, left) : left;
+        return shorter(timeout, left);
     }
     /// Removes the alarm if it is due.
     void reset_if_due() noexcept {

@@ -23,6 +23,7 @@ namespace eddy::inline v0_1::detail {
 ///                                        └──> trailer ──CR──> end_lf ──LF──> finished
 ///                                                │ a token
 ///                                                └──> name ──":"──> value ──CR──> value_lf ──LF──> trailer
+/// An extension is skipped between `size` and `size_lf`.
 class body_decoder {
 public:
     /// The result of next().

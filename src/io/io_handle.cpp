@@ -263,7 +263,7 @@ void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
     if (until == time_point::max()) return;
     const std::chrono::nanoseconds left =
         std::max(until - std::chrono::steady_clock::now(), time_point::duration::zero());
-    timeout = timeout ? std::min(*timeout, left) : left;
+    timeout = shorter(timeout, left);
 }
 
 /// In the tick: gives up the lingering streams whose time is over. This is rare, so it searches the set and keeps

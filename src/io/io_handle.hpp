@@ -129,7 +129,7 @@ public:
 
     /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
     /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still
-    /// ends the owner's next tick.
+    /// ends the owner's next tick. Workers that share the driver call it while they are busy.
     [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
 
     /// The parts of a tick, for a thread that does other work under the driver lock, and for workers that share the

@@ -58,7 +58,6 @@ worker::worker(pool& owner, unsigned index, io_share io, bool shares_io, std::ui
     : pool_(owner),
       index_(index),
       io_(std::move(io)),
-      shares_io_(shares_io),
       place_(new sleeping_place(io_.get(), shares_io)),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
@@ -354,7 +353,7 @@ void worker::look_if_due() noexcept {
     const auto now = steady_clock::now();
     if (now - last_look_ < look_interval) return;
     last_look_ = now;
-    if (!shares_io_) return look_at_driver(std::chrono::nanoseconds::zero());
+    if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
     // If another worker waits in the driver, it gets the events.
     static_cast<void>(io_->turn_for_stalled_owner());
     static_cast<void>(time_->fire());
@@ -364,9 +363,9 @@ void worker::look_if_due() noexcept {
 /// whichever is shorter. An alarm costs more to set than `limit`, but stays set if an event ends the wait earlier.
 void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
-        place_->park(alarm && limit ? std::min(*limit, *alarm) : limit ? limit : alarm);
+        place_->park(shorter(limit, alarm));
     } else {
-        const auto turned = shares_io_ ? place_->wait(limit, alarm) : io_->turn(limit, alarm);
+        const auto turned = place_->shares_driver() ? place_->wait(limit, alarm) : io_->turn(limit, alarm);
         if (!turned) end_without_events(pool_.driver(), turned.error());
     }
     static_cast<void>(time_->fire());

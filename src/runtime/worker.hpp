@@ -56,7 +56,8 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///     member                   access
 ///     queue_, children_        the thread that runs the worker pushes and pops; other workers steal
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
-///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled
+///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled; io_
+///                              also the workers that share it
 ///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
 ///     counters_                written by the thread that runs the worker, read by any thread
 ///
@@ -194,7 +195,6 @@ private:
     const unsigned index_;
 
     const io_share io_;
-    const bool shares_io_;
     const std::unique_ptr<sleeping_place, releasing> place_;
     const std::unique_ptr<time_driver, releasing> time_;
 
