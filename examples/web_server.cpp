@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A web server: routes with parameters, JSON, bodies that are streamed in both directions, the files of a folder,
-// metrics, a health check, compression, and a graceful shutdown.
-// Ctrl-C closes idle connections, and other connections after the response to their request.
+// A web server: a page that uses JSON, routes with parameters, bodies that are streamed in both directions, the files
+// of a folder, metrics, a health check, compression, and a graceful shutdown. Open http://127.0.0.1:8080/ in a browser,
+// or use curl. Ctrl-C closes idle connections, and other connections after the response to their request.
 //     $ ./web_server 127.0.0.1:8080 folder
 //     $ curl -X PUT -d 'buy tea' http://127.0.0.1:8080/notes/monday
 //     $ curl http://127.0.0.1:8080/notes
@@ -32,6 +32,20 @@ namespace net = eddy::net;
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+
+constexpr const char* page = R"(<!doctype html><meta charset=utf-8><title>Notes</title>
+<form><input id=day placeholder=day autofocus required><input id=text placeholder=note><button>Save</button></form>
+<ul id=all></ul>
+<script>
+const item = ([day, text]) => Object.assign(document.createElement("li"), {textContent: `${day}: ${text}`});
+const show = async () => all.replaceChildren(...Object.entries(await (await fetch("notes")).json()).map(item));
+document.forms[0].onsubmit = async event => {
+    event.preventDefault();
+    await fetch("notes/" + encodeURIComponent(day.value), {method: "PUT", body: text.value});
+    show();
+};
+show();
+</script>)";
 
 // All handlers run on one event loop, so the notes need no lock.
 using notes = std::map<std::string, std::string>;
@@ -78,6 +92,7 @@ task<http::response> count(http::request asked) {
 // docs: routes
 http::router routes_of(notes& all, const std::string& folder, const http::metrics& counters) {
     http::router app;
+    app.get("/", [](http::request) -> task<http::response> { co_return http::response::of_type("text/html", page); });
     app.get("/notes", [&all](http::request) -> task<http::response> { co_return json(all); });
     app.get("/notes/{day}", [&all](http::request asked) { return get_note(all, std::move(asked)); });
     app.put("/notes/{day}", [&all](http::request asked) { return put_note(all, std::move(asked)); });

@@ -443,6 +443,7 @@ check_clients() {
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
     check_tls_scanners
+    need wrk apache2-utils prometheus chromium
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
@@ -453,6 +454,9 @@ check_clients() {
         status=0
         EDDY_DRIVER=$driver tests/clients/run.sh build/release/examples/mini_redis_server registries || status=$?
         ((status == 0 || status == 77)) || die "a client library does not work with mini_redis on $driver; see above"
+        status=0
+        EDDY_DRIVER=$driver tests/clients/run_http.sh build/release/examples || status=$?
+        ((status == 0 || status == 77)) || die "an HTTP client does not work with the example servers on $driver; see above"
         status=0
         EDDY_DRIVER=$driver tests/clients/run_ws.sh build/release/examples || status=$?
         ((status == 0 || status == 77)) || die "a WebSocket library does not work with eddy::ws on $driver; see above"
