@@ -37,6 +37,8 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -64,6 +66,25 @@ constexpr std::array<int, 3> fd_filters{EVFILT_READ, EVFILT_WRITE, EVFILT_EXCEPT
 std::size_t index_of(int filter) {
     return static_cast<std::size_t>(std::find(fd_filters.begin(), fd_filters.end(), filter) - fd_filters.begin());
 }
+
+/// An allocator for the objects that are memory of the kernel in a system with kqueue(2). Tests do not count its
+/// allocations, and do not let them fail.
+template <class T>
+struct kernel_memory {
+    using value_type = T;
+
+    kernel_memory() = default;
+    template <class U>
+    kernel_memory(const kernel_memory<U>&) noexcept {}  // NOLINT(google-explicit-constructor): as all allocators
+
+    T* allocate(std::size_t count) {
+        void* const block = std::malloc(count * sizeof(T));
+        if (block == nullptr) std::abort();
+        return static_cast<T*>(block);
+    }
+    void deallocate(T* block, std::size_t) noexcept { std::free(block); }
+    bool operator==(const kernel_memory&) const = default;
+};
 
 /// A descriptor above those of standard input, output and error.
 int high(int fd) {
@@ -98,6 +119,8 @@ public:
     emulated(const emulated&) = delete;
     emulated& operator=(const emulated&) = delete;
     ~emulated() { close_inner(); }
+    static void* operator new(std::size_t) { return kernel_memory<emulated>().allocate(1); }
+    static void operator delete(void* block) { std::free(block); }
 
     void add_descriptor() { descriptors_.fetch_add(1); }
     /// Returns whether this was the last descriptor.
@@ -267,7 +290,8 @@ private:
     }
 
     std::mutex lock_;
-    std::map<std::pair<int, std::uintptr_t>, knote> knotes_;  // by filter and ident
+    using filter_key = std::pair<int, std::uintptr_t>;  // filter and ident
+    std::map<filter_key, knote, std::less<>, kernel_memory<std::pair<const filter_key, knote>>> knotes_;
     std::array<int, fd_filters.size()> inner_{-1, -1, -1};
     int outer_ = -1;                   // the first descriptor of the user
     std::atomic<int> descriptors_{1};  // of the user
