@@ -49,7 +49,7 @@ private:
 // docs: health
 /// Updates `is_healthy` twice per second.
 task<void> check_health(backend& server) {
-    const http::client web(http::client_options().timeout(2s));
+    const http::client web(http::client_options().timeout(2s).proxies(http::proxies::none()));
     auto every = eddy::time::interval(500ms);
     for (;;) {
         co_await every.tick();
@@ -135,8 +135,13 @@ private:
         co_return co_await web_.send(std::move(url), std::move(asked));
     }
 
-    // Redirects and compressed responses are passed on unchanged.
-    const http::client web_{http::client_options().timeout(10s).max_redirects(0).decompressed_limit(0).max_idle(64)};
+    // Redirects and compressed responses are passed on unchanged. The servers are reached without another proxy.
+    static http::client_options options() {
+        return http::client_options().timeout(10s).max_redirects(0).decompressed_limit(0).max_idle(64).proxies(
+            http::proxies::none());
+    }
+
+    const http::client web_{options()};
     std::vector<backend> servers_;
     std::size_t turn_ = 0;
 };

@@ -490,6 +490,20 @@ TEST(Http2Client, SilentServerGetsPing) {
     });
 }
 
+TEST(Http2Client, PingIntervalOfZeroSendsNoPing) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.answer(1, "hello");
+        co_await web.next(peer::goaway);
+        EXPECT_EQ(web.pings(), 0);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().ping_interval(0s));
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 hello");
+    });
+}
+
 TEST(Http2Client, SilentBodyTimesOut) {
     const auto server = [](net::tcp_listener& listener) -> task<void> {
         auto web = co_await accepted(listener);

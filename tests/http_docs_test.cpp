@@ -350,4 +350,25 @@ TEST(HttpDocs, TrailerFieldsFollowTheBody) {
     });
 }
 
+// docs: proxies
+http::client client_behind_proxy(const std::string& proxy) {  // "http://user:p%40ss@proxy.example.org:3128"
+    auto chosen = http::proxies::none().for_all(proxy).except(".example.org, 10.0.0.0/8");
+    return http::client(http::client_options().proxies(std::move(chosen)));
+}
+// docs: end
+
+TEST(HttpDocs, ProxyForwardsRequestsExceptToExcludedHosts) {
+    http::router app;
+    app.any("/{path...}", [](http::request asked) -> task<http::response> {
+        co_return http::response::text(std::string(asked.headers.get("Host").value_or("")));
+    });
+    serve_during(app, [](std::string url) -> task<void> {  // the server acts as a proxy
+        const auto web = client_behind_proxy(url);
+        auto answer = (co_await web.get("http://one.test/")).value();
+        EXPECT_EQ(co_await answer.body.read_text(), "one.test");
+        const auto excluded = co_await web.get("http://a..b.example.org/");  // an empty label: no name server is asked
+        EXPECT_EQ(excluded.error().phase(), http::phase::resolve);
+    });
+}
+
 }  // namespace

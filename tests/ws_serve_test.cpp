@@ -25,6 +25,7 @@
 #include <system_error>
 #include <utility>
 
+#include "support/http_proxy.hpp"
 #include "support/http_server.hpp"
 #include "support/process.hpp"
 #include "support/ws_frames.hpp"
@@ -364,6 +365,23 @@ TEST(WsServe, ThreadsSendAndReceiveAtTheSameTime) {
         co_return received;
     };
     EXPECT_EQ(pool.block_on(work()), 500);
+}
+
+TEST(WsServe, TalksThroughProxy) {
+    support::http_proxy proxy;
+    serve_during(echo_service(), [&](std::string to, const cancellation_token&) -> task<void> {
+        const auto talk = [&](std::string address) -> task<void> {
+            const auto chosen = http::proxies::none().for_all("http://a:b@" + address);
+            const auto options = ws::options().client(http::client_options().proxies(chosen));
+            auto socket = (co_await ws::connect("ws://" + to + "/echo", options)).value();
+            EXPECT_TRUE((co_await socket.send("hello")).has_value());
+            EXPECT_EQ((co_await socket.receive()).value().text(), "hello");
+            static_cast<void>(co_await socket.close());
+        };
+        co_await proxy.during(talk);
+        EXPECT_EQ(proxy.heads.size(), 1U);
+        EXPECT_TRUE(proxy.heads.at(0).starts_with("CONNECT " + to + " HTTP/1.1\r\n"));
+    });
 }
 
 #ifdef EDDY_TEST_WSS

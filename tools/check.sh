@@ -434,14 +434,15 @@ check_cross() { cross debian13 debian-testing deb12 deb13; }
 
 # Only with --all. mini_redis with the newest client libraries of Redis, and WebSockets with other implementations: from
 # PyPI, npm and the Go modules. mini_redis with hiredis on an event loop of eddy. Replicas of web_server behind
-# HAProxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py with other servers. eddy::tls with other
-# implementations of TLS, and with scanners.
+# HAProxy. The HTTP client with squid and tinyproxy. The HTTP/2 server with h2spec. The table of tests/http_corpus.py
+# with other servers. eddy::tls with other implementations of TLS, and with scanners.
 check_clients() {
-    local programs=(mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)
+    local programs=(fetch mini_redis_server reverse_proxy web_chat web_server web_socket https_server tls_peer)
     ! pkg-config --exists hiredis || programs+=(hiredis_client)
     build release "${programs[@]}"
     check_h2spec
     command -v gnutls-serv >/dev/null || need gnutls-bin
+    command -v tinyproxy >/dev/null || need tinyproxy-bin
     check_tls_scanners
     need wrk apache2-utils prometheus chromium
     local driver status=0
@@ -451,6 +452,9 @@ check_clients() {
     tests/clients/http_corpus.sh || status=$?
     ((status == 0 || status == 77)) || die "other servers frame a request of the corpus differently; see above"
     for driver in epoll io_uring; do
+        status=0
+        EDDY_DRIVER=$driver python3 tests/clients/http_proxies.py build/release/examples || status=$?
+        ((status == 0 || status == 77)) || die "http::client does not work with a proxy on $driver; see above"
         status=0
         EDDY_DRIVER=$driver tests/clients/run.sh build/release/examples/mini_redis_server registries || status=$?
         ((status == 0 || status == 77)) || die "a client library does not work with mini_redis on $driver; see above"

@@ -14,7 +14,8 @@
 #include <eddy/http/url.hpp>       // url, and functions for its parts
 
 // Clients
-#include <eddy/http/client.hpp>  // get(), client
+#include <eddy/http/client.hpp>   // get(), client
+#include <eddy/http/proxies.hpp>  // the proxies of a client
 
 // Servers
 #include <eddy/http/compress.hpp>      // a layer that compresses responses

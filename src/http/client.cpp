@@ -26,6 +26,7 @@
 namespace eddy::inline v0_1::http {
 
 using detail::client_connection;
+using detail::client_destination;
 using detail::client_exchange;
 using detail::client_progress;
 using detail::client_protocols;
@@ -66,10 +67,11 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
     }
 }
 
-/// Returns the key of the kept connections to an origin. Each event loop has connections of its own, because a socket
-/// is awaited in the loop in which it was made.
-std::string pool_key(const url& to) {
-    std::string key = (to.is_https() ? "s" : "p") + to.authority();
+/// Returns the key of the kept connections to an origin, or to the proxy that forwards requests. Each event loop has
+/// connections of its own, because a socket is awaited in the loop in which it was made.
+std::string pool_key(const client_destination& to) {
+    std::string key = (to.url().is_https() ? "s" : "p") + to.url().authority();
+    if (to.is_forwarded()) key = "f" + detail::host_with_port(to.proxy().host, to.proxy().port);
     if (const auto loop = core_handle::try_current()) key += "/" + std::to_string(loop->id());
     return key;
 }
@@ -85,16 +87,16 @@ task<client_route> take_kept(http_client& shared, const std::string& origin) {
 }
 
 /// Returns the versions of HTTP that a request to the origin may use.
-client_protocols protocols_for(http_client& shared, const url& to, const std::string& origin) {
+client_protocols protocols_for(http_client& shared, const client_destination& to, const std::string& origin) {
     const auto& options = shared.options();
     if (!options.http2()) return client_protocols::http1;
     if (options.prior_knowledge()) return client_protocols::http2;
-    const bool may_choose = to.is_https() && detail::has_http2() && !shared.is_http1(origin);
+    const bool may_choose = to.url().is_https() && detail::has_http2() && !shared.is_http1(origin);
     return may_choose ? client_protocols::any : client_protocols::http1;
 }
 
 /// Connects to an origin, and keeps the connection for other requests if it is of HTTP/2.
-task<result<client_route>> connect_shared(http_client& shared, const url& to, const std::string& origin,
+task<result<client_route>> connect_shared(http_client& shared, client_destination to, const std::string& origin,
                                           client_protocols allowed, client_progress& at) {
     auto made = co_await detail::connect_client(shared, to, allowed, at);
     const bool keeps = shared.options().max_idle() != 0;
@@ -105,8 +107,8 @@ task<result<client_route>> connect_shared(http_client& shared, const url& to, co
 
 /// Returns a connection to the origin. If several requests need the first connection to a server that may have HTTP/2,
 /// one of them connects. The others wait, because they can share the connection.
-task<result<client_route>> find_route(http_client& shared, const url& to, const std::string& origin, bool may_use_kept,
-                                      client_progress& at) {
+task<result<client_route>> find_route(http_client& shared, client_destination to, const std::string& origin,
+                                      bool may_use_kept, client_progress& at) {
     if (may_use_kept) {
         auto kept = co_await take_kept(shared, origin);
         if (kept.connection || kept.shared) co_return kept;
@@ -117,7 +119,7 @@ task<result<client_route>> find_route(http_client& shared, const url& to, const 
     const auto former = shared.last_failure(origin);
     const auto connecting = shared.connecting(origin);
     at.phase = phase::connect;
-    at.where = to.authority();
+    at.where = to.url().authority();
     auto permit = co_await connecting->acquire();
     auto kept = co_await take_kept(shared, origin);
     if (kept.connection || kept.shared) co_return kept;
@@ -144,20 +146,25 @@ struct failed_request {
 
 /// Sends a request on a connection. Returns null if the connection does not accept requests.
 std::shared_ptr<client_exchange> start_exchange(const std::shared_ptr<http_client>& shared, client_route& route,
-                                                request& asked, const url& to, const std::string& origin) {
-    if (route.shared) return detail::start_http2_exchange(route.shared, asked, to);
+                                                request& asked, const client_destination& to,
+                                                const std::string& origin) {
+    to.prepare(asked);
+    if (route.shared) return detail::start_http2_exchange(route.shared, asked, to.url());
     return std::make_shared<http1_exchange>(std::move(route.connection), shared, origin, std::move(asked),
-                                            to.authority(), route.is_kept);
+                                            to.url().authority(), route.is_kept);
 }
 
 /// Sends a request once, and returns the response. Sets `failed` if that failed.
-task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& to, request asked, bool may_use_kept,
-                                 client_progress& at, failed_request& failed) {
+task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& where, request asked,
+                                 bool may_use_kept, client_progress& at, failed_request& failed) {
+    const bool has_only_http2 = shared->options().http2() && shared->options().prior_knowledge();
+    const auto to = co_await try_(detail::find_destination(*shared, where, !has_only_http2, at));
     const std::string origin = pool_key(to);
     std::shared_ptr<client_exchange> exchange;
     while (!exchange) {
         auto route = co_await try_(find_route(*shared, to, origin, may_use_kept, at));
         at.where = route.shared ? address_of(*route.shared) : route.connection->address;
+        if (to.is_forwarded()) at.where = to.describe(at.where);
         exchange = start_exchange(shared, route, asked, to, origin);
     }
     auto waiting = poll_fn([&](context& cx) {
@@ -301,6 +308,7 @@ std::string client_error::message() const {
         case phase::connect: return "cannot connect to ";
         case phase::tls: return "no TLS connection to ";
         case phase::send: return "cannot send the request to ";
+        case phase::proxy: return "no connection through the proxy ";
         case phase::receive: break;
         }
         return "no response from ";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <mutex>
+#include <utility>
 
 #include "http/http2_client.hpp"
 
@@ -14,6 +15,10 @@ namespace {
 constexpr std::size_t most_origins = 1000;
 
 }  // namespace
+
+http_client::http_client(http::client_options&& chosen)
+    : options_(std::move(chosen)),
+      proxies_(options_.proxies() ? *options_.proxies() : http::proxies::from_environment()) {}
 
 std::unique_ptr<client_connection> http_client::take(const std::string& origin) {
     expired old;  // declared before the lock, so destroyed after it is released

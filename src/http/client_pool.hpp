@@ -15,6 +15,7 @@
 #include <eddy/time/clock.hpp>
 
 #include "http/message_stream.hpp"
+#include "http/proxy_choice.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -29,13 +30,15 @@ struct client_connection {
         : stream(std::move(below), limit), address(std::move(to)) {}
 };
 
-/// The state that all copies of a client share: the options, and the connections by origin and event loop.
+/// The state that all copies of a client share: the options, and the connections by origin and event loop. Requests
+/// that are forwarded by a proxy have the proxy as their origin.
 /// Thread safety: any thread.
 class http_client {
 public:
-    explicit http_client(http::client_options&& chosen) : options_(std::move(chosen)) {}
+    explicit http_client(http::client_options&& chosen);
 
     [[nodiscard]] const http::client_options& options() const noexcept { return options_; }
+    [[nodiscard]] const proxy_choice& proxies() const noexcept { return proxies_; }
 
     // HTTP/1.1:
 
@@ -95,6 +98,7 @@ private:
     [[nodiscard]] expired remove_expired();
 
     const http::client_options options_;
+    const proxy_choice proxies_;
     mutex lock_;  // guards all_
     std::unordered_map<std::string, origin_state> all_;
 };

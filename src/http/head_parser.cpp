@@ -281,6 +281,18 @@ bool has_no_body(int status, http::method asked) noexcept {
 
 }  // namespace
 
+bool may_be_response(std::string_view text) noexcept {
+    constexpr std::string_view begin = "HTTP/";
+    return text.starts_with('\r') || text.substr(0, begin.size()) == begin.substr(0, text.size());
+}
+
+bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into) {
+    if (!parse_status_line(take_line(head), into)) return false;
+    special_fields special;
+    std::size_t left = 0;
+    return !parse_fields(head, limits, into, special, left);
+}
+
 bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;

@@ -87,8 +87,19 @@ struct response_head : message_head {
 /// Preconditions: `head` ends with an empty line, which may also belong to bytes after the head.
 [[nodiscard]] std::optional<http::status> parse_request_head(std::string_view head, const head_limits& limits,
                                                              request_head& into);
+/// The limits of the client for the responses of a server: the number of fields, and that of interim responses, such as
+/// "100 Continue", before the response itself.
+inline constexpr std::size_t most_response_fields = 1000;
+inline constexpr unsigned most_interim_responses = 10;
+
+/// Returns whether `text` can be the beginning of a response. A server of another protocol may wait for the client
+/// after its first line, so the end of a head would never arrive.
+[[nodiscard]] bool may_be_response(std::string_view text) noexcept;
 /// Parses the head of the response to a request with the method `asked`. Returns whether it is valid.
 [[nodiscard]] bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked,
                                        response_head& into);
+/// Parses the head of the response to CONNECT. Ignores the fields that announce a body, because a client must do so
+/// (RFC 9110, section 9.3.6). Returns whether it is valid.
+[[nodiscard]] bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into);
 
 }  // namespace eddy::detail

@@ -13,19 +13,6 @@
 #include "http/head_writer.hpp"
 
 namespace eddy::inline v0_1::detail {
-namespace {
-
-/// The maximum number of interim responses, such as "100 Continue", before the response itself.
-constexpr unsigned most_interim = 10;
-
-/// Returns whether `text` can be the beginning of a response. A server of another protocol may wait for the client
-/// after its first line, so the end of a head would never arrive.
-bool may_be_response(std::string_view text) noexcept {
-    constexpr std::string_view begin = "HTTP/";
-    return text.starts_with('\r') || text.substr(0, begin.size()) == begin.substr(0, text.size());
-}
-
-}  // namespace
 
 http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, std::shared_ptr<http_client> pool,
                                std::string origin, http::request asked, std::string_view authority, bool is_kept)
@@ -35,7 +22,7 @@ http1_exchange::http1_exchange(std::unique_ptr<client_connection> connection, st
       asked_(std::move(asked)),
       is_kept_(is_kept) {
     limits_.bytes = pool_->options().header_limit();
-    limits_.fields = 1000;
+    limits_.fields = most_response_fields;
     const auto framing = write_request_head(connection_->stream.out(), asked_, authority);
     sending_ = connection_->stream.send_body(asked_.body, framing);
 }
@@ -112,7 +99,7 @@ result<bool> http1_exchange::parse_head() {
         scanner_ = head_scanner();
         if (head_.status >= 200) return true;
         if (head_.status == 101 && may_upgrade_) return true;
-        if (head_.status == 101 || ++interim_ > most_interim)
+        if (head_.status == 101 || ++interim_ > most_interim_responses)
             return std::unexpected(make_error_code(http::errc::bad_message));
     }
 }

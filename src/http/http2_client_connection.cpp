@@ -30,6 +30,11 @@ repeat repeat_of(const http2_call& one) noexcept {
     return one.was_kept && one.interim == 0 ? repeat::if_idempotent : repeat::never;
 }
 
+std::chrono::nanoseconds interval_of_pings(const http::client_options& options) noexcept {
+    const auto chosen = options.ping_interval();
+    return chosen > chosen.zero() ? chosen : std::chrono::nanoseconds::max();
+}
+
 }  // namespace
 
 // ---- The connection ----
@@ -40,7 +45,7 @@ http2_client_connection::http2_client_connection(message_stream&& stream, std::s
       link_(std::move(link)),
       io_timeout_(options.io_timeout()),
       idle_timeout_(options.idle_timeout()),
-      ping_interval_(options.ping_interval()),
+      ping_interval_(interval_of_pings(options)),
       header_limit_(options.header_limit()),
       received_at_(time::clock::now()),
       idle_since_(received_at_) {

@@ -33,6 +33,13 @@ const char* text_of(errc code) noexcept {
     case errc::no_http2:
         return "HTTP/2, which client_options::prior_knowledge() requires, is not available: the server does not have "
                "it, or eddy was built without nghttp2 (Debian: libnghttp2-dev)";
+    case errc::bad_proxy:
+        return "not the URL of a proxy: write it as http://host:port or http://user:password@host:port, and "
+               "percent-encode special characters in the user name and the password";
+    case errc::proxy_not_supported: return "only proxies with the scheme http or https are supported";
+    case errc::proxy_refused:
+        return "the proxy does not connect to the server. Status 407 means that the URL of the proxy needs a user name "
+               "and a password";
     }
     return "unknown HTTP error";
 }
@@ -71,12 +78,15 @@ public:
     std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
-        case errc::bad_url: return std::errc::invalid_argument;
+        case errc::bad_url:
+        case errc::bad_proxy: return std::errc::invalid_argument;
         case errc::bad_message: return std::errc::bad_message;
         case errc::body_too_large:
         case errc::header_too_large: return std::errc::message_size;
         case errc::no_tls:
-        case errc::no_http2: return std::errc::not_supported;
+        case errc::no_http2:
+        case errc::proxy_not_supported: return std::errc::not_supported;
+        case errc::proxy_refused: return std::errc::connection_refused;
         default: return {code, *this};
         }
     }

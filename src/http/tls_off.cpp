@@ -6,7 +6,12 @@
 
 namespace eddy::inline v0_1::detail {
 
-task<result<secure_connection>> connect_tls(net::tcp_stream, const http::client_options&, std::string,
+task<result<opened_connection>> connect_tls(net::tcp_stream, const http::client_options&, std::string,
+                                            client_protocols) {
+    co_return std::unexpected(make_error_code(http::errc::no_tls));
+}
+
+task<result<opened_connection>> connect_tls(io::boxed_stream, const http::client_options&, std::string,
                                             client_protocols) {
     co_return std::unexpected(make_error_code(http::errc::no_tls));
 }

@@ -37,10 +37,9 @@ result<tls::client_config> default_settings() {
     return *made;
 }
 
-}  // namespace
-
-task<result<secure_connection>> connect_tls(net::tcp_stream below, const http::client_options& options,
-                                            std::string host, client_protocols offered) {
+template <class S>
+task<result<opened_connection>> shake_hands(S below, const http::client_options& options, std::string host,
+                                            client_protocols offered) {
     auto config = options.tls() ? result<tls::client_config>(*options.tls()) : default_settings();
     if (!config) co_return std::unexpected(config.error());
     std::vector<std::string> protocols;
@@ -50,7 +49,19 @@ task<result<secure_connection>> connect_tls(net::tcp_stream below, const http::c
     if (!config) co_return std::unexpected(config.error());
     auto stream = co_await try_(tls::connect(std::move(below), *config, std::move(host)));
     const bool is_http2 = stream.alpn() == "h2";
-    co_return secure_connection(io::boxed_stream(std::move(stream)), is_http2);
+    co_return opened_connection(io::boxed_stream(std::move(stream)), is_http2);
+}
+
+}  // namespace
+
+task<result<opened_connection>> connect_tls(net::tcp_stream below, const http::client_options& options,
+                                            std::string host, client_protocols offered) {
+    return shake_hands(std::move(below), options, std::move(host), offered);
+}
+
+task<result<opened_connection>> connect_tls(io::boxed_stream below, const http::client_options& options,
+                                            std::string host, client_protocols offered) {
+    return shake_hands(std::move(below), options, std::move(host), offered);
 }
 
 }  // namespace eddy::detail

@@ -29,7 +29,9 @@ task<result<http::upgrade_outcome>> request_upgrade(std::shared_ptr<http_client>
     at.where = where;
     const auto to = co_await try_(http::url::parse(where));
     asked.target = to.target();
-    auto made = co_await try_(connect_client(*shared, to, client_protocols::http1, at));
+    const auto destination = co_await try_(find_destination(*shared, to, false, at));  // only a tunnel can be upgraded
+    destination.prepare(asked);
+    auto made = co_await try_(connect_client(*shared, destination, client_protocols::http1, at));
     auto connection = std::move(made.connection);
     at.where = connection->address;
     const auto exchange = std::make_shared<http1_exchange>(std::move(connection), std::move(shared), to.authority(),

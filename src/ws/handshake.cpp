@@ -7,15 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
-#include <span>
 #include <utility>
 
+#include "http/base64.hpp"
 #include "http/characters.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
 
-// ---- SHA-1 (RFC 3174) and base64 (RFC 4648) ----
+// ---- SHA-1 (RFC 3174) ----
 
 // Implemented here, because a build without OpenSSL has WebSockets, too. The handshake uses SHA-1 as a checksum, not
 // for security.
@@ -71,19 +71,6 @@ std::array<unsigned char, 20> sha1(std::string_view text) {
     for (std::size_t i = 0; i < digest.size(); ++i)
         digest[i] = static_cast<unsigned char>(state[i / 4] >> (24 - 8 * (i % 4)));
     return digest;
-}
-
-constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string base64(std::span<const unsigned char> bytes) {
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto count = std::min<std::size_t>(3, bytes.size() - i);
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 3; ++k) group = group << 8u | (k < count ? bytes[i + k] : 0u);
-        for (std::size_t k = 0; k < 4; ++k) text += k <= count ? base64_digits[group >> (18 - 6 * k) & 63u] : '=';
-    }
-    return text;
 }
 
 // ---- Extensions ----

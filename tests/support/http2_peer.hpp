@@ -69,6 +69,7 @@ public:
             got.stream = number(head.substr(5));
             got.payload = co_await exactly(number(std::string(1, '\0') + head.substr(0, 3)));
             if (got.kind == window_update) windows_ += got.stream != 0 ? 1 : 0;
+            if (got.kind == ping) ++pings_;
             if (got.kind == settings && got.flags == 0) co_await send(settings, ack, 0, "");
             if (got.kind == kind) co_return got;
         }
@@ -87,6 +88,8 @@ public:
     }
     /// Returns how many WINDOW_UPDATE frames for streams were received.
     int windows() const noexcept { return windows_; }
+    /// Returns how many PING frames were received.
+    int pings() const noexcept { return pings_; }
 
     static std::string bytes_of(std::uint32_t value) {
         std::string text;
@@ -110,6 +113,7 @@ private:
 
     eddy::net::tcp_stream stream_;
     int windows_ = 0;
+    int pings_ = 0;
 };
 
 }  // namespace support

@@ -40,7 +40,15 @@ static bool can_run() {
 static bool can_run() { return true; }
 #endif
 
+// Tests and the programs that they start must not use the proxies of this machine.
+static void unset_proxies() {
+    for (const char* const name : {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+                                   "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"})
+        ::unsetenv(name);
+}
+
 int main(int argc, char** argv) {
+    unset_proxies();
     testing::InitGoogleTest(&argc, argv);
     if (!GTEST_FLAG_GET(list_tests) && !can_run()) return 77;
     // The child of a death test is watched by its parent.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -14,6 +15,7 @@
 #include <eddy/detail/error_access.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/http/error.hpp>
+#include <eddy/http/proxies.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
 #include <eddy/task/task.hpp>
@@ -35,6 +37,7 @@ enum class phase : unsigned char {
     tls,      ///< performing the TLS handshake
     send,     ///< sending the request
     receive,  ///< waiting for the head of the response
+    proxy,    ///< connecting to a proxy, or asking it for a connection to the server
 };
 
 /// The error of a request. `try_` converts it to its error code.
@@ -47,7 +50,8 @@ public:
 
     /// Returns the step that failed.
     [[nodiscard]] http::phase phase() const noexcept { return phase_; }
-    /// Returns the address or the host name that the step was for; for phase::url, the URL.
+    /// Returns the address or the host name that the step was for; for phase::url, the URL. For a later step than
+    /// phase::proxy, the server and the proxy: "example.org:443 (proxy 10.0.0.1:3128)".
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
     /// Returns the reason.
     [[nodiscard]] std::error_code code() const noexcept { return code_; }
@@ -126,10 +130,16 @@ public:
         return *this;
     }
     /// Sends PING on an HTTP/2 connection that has requests, but has received nothing for this time. If nothing is
-    /// received within 10 more seconds, the requests fail with errc::timed_out. Use a positive interval. No PING by
-    /// default.
+    /// received within 10 more seconds, the requests fail with errc::timed_out. With 0, which is the default, no PING
+    /// is sent.
     client_options& ping_interval(std::chrono::nanoseconds interval) noexcept {
         ping_interval_ = interval;
+        return *this;
+    }
+    /// Sets the proxies. The default is proxies::from_environment(), which the constructor of the client calls. See
+    /// there for when that is not thread-safe.
+    client_options& proxies(http::proxies chosen) {
+        proxies_ = std::move(chosen);
         return *this;
     }
     /// Sets the TLS settings for https, except ALPN, which the client chooses. The default is
@@ -148,6 +158,7 @@ public:
     [[nodiscard]] bool http2() const noexcept { return http2_; }
     [[nodiscard]] bool prior_knowledge() const noexcept { return prior_knowledge_; }
     [[nodiscard]] std::chrono::nanoseconds ping_interval() const noexcept { return ping_interval_; }
+    [[nodiscard]] const std::optional<http::proxies>& proxies() const noexcept { return proxies_; }
     [[nodiscard]] const std::shared_ptr<const tls::client_config>& tls() const noexcept { return tls_; }
 
 private:
@@ -155,13 +166,14 @@ private:
     std::chrono::nanoseconds connect_timeout_ = std::chrono::seconds(10);
     std::chrono::nanoseconds io_timeout_ = std::chrono::seconds(30);
     std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(60);
-    std::chrono::nanoseconds ping_interval_ = std::chrono::nanoseconds::max();
+    std::chrono::nanoseconds ping_interval_ = std::chrono::nanoseconds::zero();
     unsigned max_redirects_ = 10;
     bool http2_ = true;
     bool prior_knowledge_ = false;
     std::size_t max_idle_ = 8;
     std::size_t header_limit_ = 64 * 1024;
     std::uint64_t decompressed_limit_ = 256 << 20;
+    std::optional<http::proxies> proxies_;  // nullopt: those of the environment
     std::shared_ptr<const tls::client_config> tls_;
 };
 
@@ -187,6 +199,11 @@ private:
 /// bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
 /// known size. A request that has the field Accept-Encoding or Range gets the body as the server sends it.
 ///
+/// By default, the client uses the proxies of the environment: see client_options::proxies(). A request to an http URL
+/// is sent to the proxy, with the whole URL, and with the connections of all servers shared. For an https URL, and for
+/// HTTP/2, the client asks the proxy for a connection to the server (CONNECT). The field Proxy-Authorization is sent to
+/// a proxy only, and never to a server.
+///
 /// The client adds Host and `User-Agent: eddy`, unless the request has these fields. It ignores Content-Length,
 /// Transfer-Encoding and Connection in the headers of a request, except "Connection: close".
 /// Thread safety: any thread, and any event loop. Copies share the connections. Each event loop (`core`) has
@@ -195,7 +212,7 @@ private:
 /// Cost: copying increments a reference count. Moving is copying.
 class EDDY_API client {
 public:
-    /// Makes a client without connections.
+    /// Makes a client without connections. Reads the environment unless the options have proxies.
     explicit client(client_options options = client_options());
     client(const client&) = default;
     client& operator=(const client&) = default;
@@ -205,7 +222,8 @@ public:
     /// response, not an error.
     /// Errors: http::errc::bad_url, too_many_redirects, no_tls; errc::timed_out; those of net::lookup_host(),
     /// net::tcp_stream::connect(), tls::connect() and the connection. For an invalid response, http::errc::bad_message
-    /// or header_too_large. If the body of the request fails, the error of its reader, or http::errc::body_too_short.
+    /// or header_too_large. For a proxy, http::errc::bad_proxy, proxy_not_supported and proxy_refused. If the body of
+    /// the request fails, the error of its reader, or http::errc::body_too_short.
     /// With HTTP/2, http::errc::no_http2 and those of http2_category().
     /// Cancel safety: safe. An HTTP/1.1 connection is closed, and an HTTP/2 stream is reset. The server may have
     /// received the request.

@@ -9,15 +9,18 @@ namespace eddy::inline v0_1::http {
 
 /// The errors of eddy::http, in addition to those of the connection. `error.message()` explains each of them.
 enum class errc {
-    bad_url = 1,         ///< the text is not an http or https URL; equals std::errc::invalid_argument
-    bad_message,         ///< the peer violates the protocol; equals std::errc::bad_message
-    body_too_large,      ///< a body exceeds its limit; equals std::errc::message_size
-    header_too_large,    ///< the headers exceed their limit; equals std::errc::message_size
-    body_detached,       ///< the body was read after the response was sent
-    body_too_short,      ///< a body ended before its announced size
-    too_many_redirects,  ///< more redirects than client_options::max_redirects()
-    no_tls,              ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
-    no_http2,            ///< the server, or this build, does not have HTTP/2; equals std::errc::not_supported
+    bad_url = 1,          ///< the text is not an http or https URL; equals std::errc::invalid_argument
+    bad_message,          ///< the peer violates the protocol; equals std::errc::bad_message
+    body_too_large,       ///< a body exceeds its limit; equals std::errc::message_size
+    header_too_large,     ///< the headers exceed their limit; equals std::errc::message_size
+    body_detached,        ///< the body was read after the response was sent
+    body_too_short,       ///< a body ended before its announced size
+    too_many_redirects,   ///< more redirects than client_options::max_redirects()
+    no_tls,               ///< https needs eddy::http to be built with eddy::tls; equals std::errc::not_supported
+    no_http2,             ///< the server, or this build, does not have HTTP/2; equals std::errc::not_supported
+    bad_proxy,            ///< the URL of a proxy is not valid; equals std::errc::invalid_argument
+    proxy_not_supported,  ///< the URL of a proxy has another scheme than http or https; equals std::errc::not_supported
+    proxy_refused,        ///< the proxy does not connect to the server; equals std::errc::connection_refused
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".

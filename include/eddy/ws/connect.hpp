@@ -12,7 +12,8 @@
 
 namespace eddy::inline v0_1::ws {
 
-/// Connects to a WebSocket at a URL with the scheme ws or wss (TLS).
+/// Connects to a WebSocket at a URL with the scheme ws or wss (TLS). A proxy for http or https URLs connects to the
+/// server by CONNECT: see http::client_options::proxies().
 ///     auto socket = co_await try_(ws::connect("ws://localhost:8080/chat"));
 ///     co_await try_(socket.send("hello"));
 /// Errors: those of http::client::send(), with their step and address; ws::errc::upgrade_refused if the server answers

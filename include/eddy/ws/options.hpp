@@ -76,8 +76,8 @@ public:
         return *this;
     }
 
-    /// For clients: sets the options of the HTTP request: timeout(), connect_timeout(), header_limit() and tls() are
-    /// used.
+    /// For clients: sets the options of the HTTP request: timeout(), connect_timeout(), header_limit(), proxies() and
+    /// tls() are used.
     options& client(http::client_options with) {
         client_ = std::move(with);
         return *this;

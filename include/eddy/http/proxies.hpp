@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <eddy/detail/export.hpp>
+
+namespace eddy::inline v0_1::detail {
+struct proxies_access;
+}  // namespace eddy::detail
+
+namespace eddy::inline v0_1::http {
+
+/// The proxies of a client, see client_options::proxies():
+///     auto chosen = http::proxies::none().for_all("http://user:password@proxy.example.org:3128").except("10.0.0.0/8");
+///     const http::client web(http::client_options().proxies(chosen));
+///
+/// The URL of a proxy begins with "http://", which may be omitted, or with "https://" for a proxy that the client
+/// connects to with TLS. The default port is 80, or 443. Percent-encode special characters in the user name and the
+/// password. An empty URL means that there is no proxy. A wrong URL is reported by the requests that would use it:
+/// errc::bad_proxy, or errc::proxy_not_supported for another scheme such as socks5.
+/// Thread safety: a plain value.
+class EDDY_API proxies {
+public:
+    /// No proxies: all requests go to the servers directly.
+    proxies() = default;
+    [[nodiscard]] static proxies none() { return {}; }
+
+    /// Returns the proxies in the variables http_proxy, https_proxy, all_proxy (for both schemes, unless they have
+    /// their own variable) and no_proxy (see except()), or the same in upper case. An empty variable is treated as
+    /// unset. Requests to localhost and to loopback addresses never use these proxies. If the variable REQUEST_METHOD
+    /// is set, HTTP_PROXY is ignored: in a CGI program, it contains the field Proxy of a request ("httpoxy"). Thread
+    /// safety: calls getenv(3). No other thread may change the environment at the same time, for example by setenv(3).
+    [[nodiscard]] static proxies from_environment();
+
+    /// Sets the URL of the proxy for http URLs, for https URLs, or for both.
+    proxies& for_http(std::string url) {
+        for_http_ = std::move(url);
+        return *this;
+    }
+    proxies& for_https(std::string url) {
+        for_https_ = std::move(url);
+        return *this;
+    }
+    proxies& for_all(std::string url) {
+        for_http_ = url;
+        for_https_ = std::move(url);
+        return *this;
+    }
+
+    /// Adds hosts to which requests go directly. The list has the form of no_proxy, separated by commas or spaces:
+    ///
+    ///     example.org      the host, and all hosts of the domain, such as www.example.org
+    ///     .example.org     the same
+    ///     *.example.org    all hosts of the domain, but not example.org itself
+    ///     10.1.2.3, ::1    an address, as it is written in the URL. Names are not looked up
+    ///     10.0.0.0/8       a block of addresses, also of IPv6
+    ///     example.org:81   one port; [::1]:81 for IPv6
+    ///     *                all hosts
+    ///
+    /// The case of letters does not matter. Other elements are ignored.
+    proxies& except(std::string_view hosts) {
+        if (!excluded_.empty()) excluded_ += ',';
+        excluded_ += hosts;
+        return *this;
+    }
+
+    /// Returns the value of the setting.
+    [[nodiscard]] const std::string& for_http() const noexcept { return for_http_; }
+    [[nodiscard]] const std::string& for_https() const noexcept { return for_https_; }
+    [[nodiscard]] const std::string& except() const noexcept { return excluded_; }
+
+private:
+    friend detail::proxies_access;
+
+    std::string for_http_;
+    std::string for_https_;
+    std::string excluded_;
+    bool excludes_loopback_ = false;
+};
+
+}  // namespace eddy::http

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "http/excluded_hosts.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "http/characters.hpp"
+#include "http/host.hpp"
+
+namespace eddy::inline v0_1::detail {
+namespace {
+
+std::span<const std::uint8_t> bytes_of(const net::ipv4_addr& address) noexcept { return address.octets(); }
+std::span<const std::uint8_t> bytes_of(const net::ipv6_addr& address) noexcept { return address.octets(); }
+
+unsigned bits_of(const net::ip_addr& address) noexcept { return address.is_ipv4() ? 32 : 128; }
+
+bool have_same_prefix(std::span<const std::uint8_t> one, std::span<const std::uint8_t> other, unsigned bits) noexcept {
+    const std::size_t whole = bits / 8;
+    if (!std::ranges::equal(one.first(whole), other.first(whole))) return false;
+    const unsigned rest = bits % 8;
+    return rest == 0 || (one[whole] ^ other[whole]) >> (8 - rest) == 0;
+}
+
+/// Removes the period after an absolute name: "example.org.".
+std::string_view without_last_period(std::string_view host) noexcept {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    return host;
+}
+
+bool is_port(const std::optional<std::uint16_t>& wanted, std::uint16_t port) noexcept {
+    return !wanted || *wanted == port;
+}
+
+}  // namespace
+
+std::optional<net::ip_addr> parse_address(std::string_view host) noexcept {
+    const auto parsed = net::ip_addr::parse(host);
+    if (!parsed) return std::nullopt;
+    if (const auto v6 = parsed->as_v6()) {
+        if (const auto mapped = v6->to_ipv4_mapped()) return net::ip_addr(*mapped);
+    }
+    return *parsed;
+}
+
+bool excluded_hosts::block::contains(const net::ip_addr& other) const noexcept {
+    if (address.is_ipv4() != other.is_ipv4()) return false;
+    if (address.is_ipv4()) return have_same_prefix(bytes_of(*address.as_v4()), bytes_of(*other.as_v4()), prefix);
+    return have_same_prefix(bytes_of(*address.as_v6()), bytes_of(*other.as_v6()), prefix);
+}
+
+bool excluded_hosts::domain::contains(std::string_view host) const noexcept {
+    if (!host.ends_with(name)) return false;
+    host.remove_suffix(name.size());
+    return host.empty() ? has_own_host : host.ends_with('.');
+}
+
+excluded_hosts::excluded_hosts(std::string_view list) {
+    std::string text(list);
+    std::ranges::transform(text, text.begin(), to_lower);
+    std::ranges::replace_if(text, is_space, ',');
+    for (std::string_view rest = text; !rest.empty();) add(take_part(rest, ','));
+}
+
+void excluded_hosts::add(std::string_view element) {
+    if (element == "*") {
+        is_all_ = true;
+        return;
+    }
+    if (element.find('/') != std::string_view::npos) return add_block(element);
+    if (const auto address = parse_address(element)) {  // of IPv6, without brackets
+        blocks_.emplace_back(*address, bits_of(*address), std::nullopt);
+        return;
+    }
+    const auto parts = parse_host(element);
+    if (!parts) return;
+    if (const auto address = parse_address(parts->host)) {
+        blocks_.emplace_back(*address, bits_of(*address), parts->port);
+        return;
+    }
+    auto name = without_last_period(parts->host);
+    const bool has_own_host = !name.starts_with("*.");
+    if (!has_own_host) name.remove_prefix(1);
+    if (name.starts_with('.')) name.remove_prefix(1);
+    if (!name.empty()) domains_.emplace_back(std::string(name), has_own_host, parts->port);
+}
+
+void excluded_hosts::add_block(std::string_view element) {
+    const auto digits = element.substr(element.find('/') + 1);
+    const auto address = parse_address(element.substr(0, element.find('/')));
+    unsigned prefix = 0;
+    const auto* const last = digits.data() + digits.size();
+    const auto [end, error] = std::from_chars(digits.data(), last, prefix);
+    if (!address || error != std::errc() || end != last || prefix > bits_of(*address)) return;
+    blocks_.emplace_back(*address, prefix, std::nullopt);
+}
+
+bool excluded_hosts::contains(std::string_view host, std::uint16_t port) const noexcept {
+    if (is_all_) return true;
+    if (const auto address = parse_address(host)) {
+        return std::ranges::any_of(
+            blocks_, [&](const block& each) { return is_port(each.port, port) && each.contains(*address); });
+    }
+    host = without_last_period(host);
+    return std::ranges::any_of(domains_,
+                               [&](const domain& each) { return is_port(each.port, port) && each.contains(host); });
+}
+
+}  // namespace eddy::detail

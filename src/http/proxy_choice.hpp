@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include <eddy/http/proxies.hpp>
+#include <eddy/http/url.hpp>
+#include <eddy/result.hpp>
+
+#include "http/excluded_hosts.hpp"
+#include "http/proxy_server.hpp"
+
+namespace eddy::inline v0_1::detail {
+
+/// A proxy in the settings of a client, or the error of its URL.
+struct configured_proxy {
+    std::string shown;  // its URL without user name and password
+    result<proxy_server> server;
+
+    explicit configured_proxy(std::string_view url) : shown(proxy_without_password(url)), server(parse_proxy(url)) {}
+};
+
+/// Chooses the proxy for each request of a client.
+/// Thread safety: after the constructor, any thread.
+class proxy_choice {
+public:
+    explicit proxy_choice(const http::proxies& from);
+
+    /// Returns the proxy for requests to a URL, or null if they go to the server directly.
+    [[nodiscard]] const configured_proxy* select(const http::url& to) const noexcept;
+
+private:
+    std::optional<configured_proxy> for_http_;
+    std::optional<configured_proxy> for_https_;
+    excluded_hosts excluded_;
+    bool excludes_loopback_;
+};
+
+}  // namespace eddy::detail
