@@ -170,6 +170,8 @@ TEST(Http2Attack, FloodsEndConnection) {
     EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_SETTINGS, 0, 0), 3000)), calm);
     EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PRIORITY, 0, 1, number(0) + "x"), 3000)), calm);
     EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, 0, 1), 3000)), calm);
+    const std::string padding("\x03\0\0\0", 4);
+    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, padding), 3000)), calm);
     EXPECT_EQ(end_after(say_path, flood(frame(0x77, 0, 0), 3000)), calm);
 }
 
@@ -187,20 +189,27 @@ TEST(Http2Attack, ContinuationFloodEndsConnection) {
     EXPECT_TRUE(ended_empty && *ended_empty != NGHTTP2_NO_ERROR);
 }
 
-TEST(Http2Attack, HpackBombGets431) {
+TEST(Http2Attack, HpackBombsEndConnection) {
     // One field of 4000 bytes in the dynamic table, then 15,000 references of one byte to it.
     std::string block = get_fields + std::string("\x40\x01x\x7f\xa1\x1e", 6) + std::string(4000, 'y');
-    std::string attack = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1, block);
-    attack += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3,
-                    get_fields + std::string(15'000, '\xbe'));
-    attack += frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0));
+    std::vector<std::string> heads(
+        1, frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1, block));
+    auto trailers = heads;
+    for (std::uint32_t i = 3; i < 2300; i += 2) {
+        const std::string bomb(15'000, '\xbe');
+        heads.push_back(
+            frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, i, get_fields + bomb));
+        trailers.push_back(frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, i, get_fields) +
+                           frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, i, bomb));
+    }
     int calls = 0;
     const auto app = [&](http::request) -> task<http::response> {
         ++calls;
         co_return http::response(http::status::ok);
     };
-    EXPECT_EQ(end_after(app, attack), std::nullopt);
+    EXPECT_EQ(end_after(app, heads), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
     EXPECT_EQ(calls, 1);
+    EXPECT_EQ(end_after(say_body, trailers), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
 }
 
 /// The connection of a client that sends `first` and then never stops to open the window of the connection.

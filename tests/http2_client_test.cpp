@@ -443,6 +443,10 @@ TEST(Http2Client, ResponseHeadsAreLimited) {
         co_await web.next(peer::headers);
         for (int i = 0; i < 11; ++i) co_await web.send(peer::headers, peer::end_headers, 5, early);
         EXPECT_EQ((co_await web.next(peer::rst_stream)).stream, 5U);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::headers, peer::end_headers, 7, std::string(peer::status_200));
+        co_await web.send(peer::headers, peer::end_headers | peer::end_stream, 7, large + large);
+        EXPECT_EQ((co_await web.next(peer::rst_stream)).stream, 7U);
         co_await web.next(peer::goaway);
     };
     play(server, [](std::string url) -> task<void> {
@@ -450,6 +454,8 @@ TEST(Http2Client, ResponseHeadsAreLimited) {
         EXPECT_EQ((co_await web.get(url)).error().code(), http::errc::header_too_large);
         EXPECT_EQ(co_await text_of(web.get(url)), "200 body");
         EXPECT_EQ((co_await web.get(url)).error().code(), http::errc::bad_message);
+        auto late = (co_await web.get(url)).value();
+        EXPECT_EQ((co_await late.body.read_text()).error(), http::errc::header_too_large);
     });
 }
 

@@ -384,10 +384,23 @@ TEST(Http2Server, RefusedRequestsGetStatus) {
         EXPECT_EQ(co_await status_of("GET", "/", http2_client::list(":authority", "host:port")), "400");
         EXPECT_EQ(co_await status_of("GET", "/", many), "431");
         EXPECT_EQ(co_await status_of("GET", "/", http2_client::list("x", std::string(8000, 'y'))), "431");
+        EXPECT_EQ(co_await status_of("GET", "/", http2_client::list("x", std::string(36'000, 'y'))), "431");
         EXPECT_EQ(co_await status_of("GET", "/" + std::string(8000, 'y')), "414");
         EXPECT_EQ(co_await status_of("POST", "/", http2_client::list("expect", "magic")), "417");
         EXPECT_EQ(co_await status_of("GET", "/fine"), "200");
         EXPECT_EQ(co_await status_of("GET", "/fine", http2_client::list("host", "a")), "200");
+    }).value();
+}
+
+TEST(Http2Server, PartsOfCookieCountAsOneField) {
+    const http2_client::fields parts(100, {"cookie", "a=b"});
+    const auto app = [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::to_string(asked.headers.get("Cookie").value_or("").size()));
+    };
+    converse(app, http::serve_options().max_headers(10), [&](http2_client& one) -> task<void> {
+        const auto answer = co_await one.get("/", parts);
+        EXPECT_EQ(answer.status, "200");
+        EXPECT_EQ(answer.body, "498");
     }).value();
 }
 

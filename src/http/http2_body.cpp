@@ -8,6 +8,7 @@
 #include <eddy/http/error.hpp>
 
 #include "http/header_access.hpp"
+#include "http/http2_session.hpp"
 #include "http/trailers.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -50,8 +51,7 @@ void http2_body::add_trailer(std::string_view name, std::string_view value) {
     bool is_too_large = false;
     {
         const std::lock_guard guard(mailbox_->lock_);
-        constexpr std::size_t of_field = 32;  // RFC 9113, section 6.5.2
-        trailer_bytes_ += name.size() + value.size() + of_field;
+        trailer_bytes_ += name.size() + value.size() + field_overhead;
         is_too_large = trailer_bytes_ > max_trailer_bytes;
         if (!is_too_large && may_be_trailer(name)) header_access::add_checked(trailers_, name, value);
     }

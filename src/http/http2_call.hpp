@@ -52,7 +52,6 @@ struct http2_call {
     std::size_t head_size = 0;
     unsigned interim = 0;    // interim responses
     bool has_final = false;  // the final head was received
-    bool is_too_large = false;
     bool has_ended = false;  // the server has sent its end
     bool was_reset = false;  // by the client
     time::time_point begun;  // the time at which the stream was opened

@@ -325,26 +325,27 @@ std::error_code http2_client_connection::reason_of(const call& one, std::uint32_
 
 int http2_client_connection::begin_head(std::int32_t stream) {
     auto* const one = find(stream);
-    if (one == nullptr || one->has_final) return 0;
-    one->answer = http2_answer();
+    if (one == nullptr) return 0;
+    if (!one->has_final) one->answer = http2_answer();
     one->head_size = 0;
     return 0;
 }
 
 int http2_client_connection::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
     auto* const one = find(stream);
-    if (one == nullptr || one->is_too_large) return 0;
+    if (one == nullptr) return 0;
+    auto& into = one->answer;
+    one->head_size += name.size() + value.size() + field_overhead;
+    if (one->head_size > header_limit_ || into.headers.size() >= most_client_fields) {
+        // A few received bytes can stand for a field of 4 KiB (HPACK bomb). nghttp2 checks the characters of each
+        // field, but not of those that follow this error.
+        refuse(*one, make_error_code(http::errc::header_too_large));
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (one->has_final) {
         if (one->incoming) one->incoming->add_trailer(name, value);
         return 0;
     }
-    constexpr std::size_t overhead = 32;  // RFC 9113, section 6.5.2
-    one->head_size += name.size() + value.size() + overhead;
-    auto& into = one->answer;
-    // After that, fields are not stored. The server may send many more, and a few received bytes can stand for a field
-    // of 4 KiB (HPACK bomb).
-    one->is_too_large = one->head_size > header_limit_ || into.headers.size() >= most_client_fields;
-    if (one->is_too_large) return 0;
     // nghttp2 has checked the characters, that the status has three digits, and that Content-Length is one number.
     if (name == ":status") {
         std::from_chars(value.data(), value.data() + value.size(), into.status);
@@ -379,7 +380,6 @@ int http2_client_connection::frame_received(const nghttp2_frame& frame) {
 }
 
 void http2_client_connection::head_received(call& one, bool has_body) {
-    if (one.is_too_large) return refuse(one, make_error_code(http::errc::header_too_large));
     const auto status = one.answer.status;
     if (status < 200) {
         if (status == 101 || ++one.interim > most_early_heads) refuse(one, make_error_code(http::errc::bad_message));

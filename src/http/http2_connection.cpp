@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::int32_t stream_window = 256 * 1024;
 constexpr std::int32_t connection_window = 1 << 20;
+constexpr std::size_t fields_factor = 4;                // fields of this many times `header_limit` reset their stream
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
 
@@ -285,6 +286,7 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
         terminate(NGHTTP2_STREAM_CLOSED);
     if (frame.type == NGHTTP2_HEADERS) {
         block_size_ = frame.length;
+        fields_size_ = 0;
     } else if (frame.type == NGHTTP2_CONTINUATION) {
         block_size_ += frame.length;
         take_token(frames_allowed_);
@@ -316,6 +318,13 @@ int http2_connection::begin_head(std::int32_t stream) {
 
 int http2_connection::add_field(exchange* one, std::string_view name, std::string_view value) {
     if (one == nullptr) return 0;
+    fields_size_ += name.size() + value.size() + field_overhead;
+    if (fields_size_ / fields_factor > std::max(server_->options.header_limit(), frames_read)) {
+        // A few received bytes can stand for a field of 4 KiB (HPACK bomb). nghttp2 checks the characters of each
+        // field, but not of those that follow this error.
+        reset(*one, NGHTTP2_ENHANCE_YOUR_CALM);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (one->head) {
         one->head->add(name, value);
     } else if (one->incoming) {
@@ -339,7 +348,7 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         break;
     case NGHTTP2_DATA:
         if (ends_stream && one != nullptr && one->incoming) one->incoming->finish();
-        if (!ends_stream && frame.hd.length == 0) take_token(frames_allowed_);
+        if (!ends_stream && frame.hd.length == frame.data.padlen) take_token(frames_allowed_);
         break;
     case NGHTTP2_PING:
         if (!is_ack) take_token(frames_allowed_);

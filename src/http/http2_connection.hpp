@@ -217,8 +217,9 @@ private:
     time::time_point drain_until_ = time::time_point::max();
     std::optional<time::time_point> now_;  // of this turn
     std::uint64_t requests_ = 0;
-    http2_frames frames_;         // of the received bytes
-    std::size_t block_size_ = 0;  // bytes of the current block of fields
+    http2_frames frames_;          // of the received bytes
+    std::size_t block_size_ = 0;   // bytes of the current block of fields
+    std::size_t fields_size_ = 0;  // bytes of its fields, decoded
     // The streams that the client has ended and that were closed last. nghttp2 could remember closed streams, too, but
     // that takes 240 bytes for each.
     std::array<std::int32_t, 8> ended_{};

@@ -9,12 +9,12 @@
 #include "http/characters.hpp"
 #include "http/header_access.hpp"
 #include "http/host.hpp"
+#include "http/http2_session.hpp"
 
 namespace eddy::inline v0_1::detail {
 
 void http2_head::add(std::string_view name, std::string_view value) {
-    constexpr std::size_t overhead = 32;  // RFC 9113, section 6.5.2
-    size_ += name.size() + value.size() + overhead;
+    size_ += name.size() + value.size() + field_overhead;
     if (size_ > limits_.bytes) {
         refuse(name == ":path" ? http::status::uri_too_long : http::status::request_header_fields_too_large);
     }
@@ -42,11 +42,14 @@ void http2_head::add_pseudo(std::string_view name, std::string_view value) {
 }
 
 void http2_head::add_regular(std::string_view name, std::string_view value) {
+    // RFC 9113, section 8.2.3: a client may send one Cookie field in many parts.
+    if (name == "cookie" && !cookies_.empty()) {
+        cookies_.append("; ").append(value);
+        return;
+    }
     if (++fields_ > limits_.fields) return refuse(http::status::request_header_fields_too_large);
     if (name == "cookie") {
-        // RFC 9113, section 8.2.3: a client may send several Cookie fields.
-        if (!cookies_.empty()) cookies_.append("; ");
-        cookies_.append(value);
+        cookies_ = value;
         return;
     }
     if (name == "host") return add_host(value);

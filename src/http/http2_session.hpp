@@ -20,6 +20,9 @@
 
 namespace eddy::inline v0_1::detail {
 
+/// The bytes that each field adds to the size of a list of fields (RFC 9113, section 6.5.2).
+constexpr std::size_t field_overhead = 32;
+
 /// The callbacks and options of nghttp2's sessions. Each callback has the type that nghttp2's C interface needs.
 struct http2_settings {
     nghttp2_session_callbacks* callbacks = nullptr;
