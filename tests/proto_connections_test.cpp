@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -476,6 +477,33 @@ TEST(ProtoClient, DroppedMultiplexedCallsDoNotCount) {
         }
         const auto answer = co_await call;
         EXPECT_EQ(**answer, "answer");
+    });
+}
+
+/// A codec for requests of 10,000 bytes.
+struct large_codec {
+    result<std::optional<proto::numbered<int>>> decode(eddy::bytes_mut&) {
+        return std::optional<proto::numbered<int>>();
+    }
+    result<void> encode(const proto::numbered<std::shared_ptr<int>>&, eddy::bytes_mut& into) {
+        into.put(std::string(10'000, 'x'));
+        return {};
+    }
+};
+
+TEST(ProtoClient, DroppedCallsAreNotKeptWhilePeerDoesNotRead) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        const auto request = std::make_shared<int>();
+        const proto::multiplexed_client<std::shared_ptr<int>, int> client(framed(std::move(ends.first), large_codec()),
+                                                                          2);
+        for (int i = 0; i < 100; ++i) {
+            auto call = eddy::spawn(client(request));
+            co_await sleep(1ms);
+            call.abort();
+        }
+        co_await sleep(1ms);
+        EXPECT_LE(request.use_count(), 10);
     });
 }
 

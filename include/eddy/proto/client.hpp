@@ -195,17 +195,42 @@ private:
     void send_calls(context& cx) {
         for (;;) {
             auto ready = io_.poll_ready(cx);
-            if (!ready.is_ready()) return;
+            if (!ready.is_ready()) return keep_calls(cx);
             if (!*ready) return fail(convert_error<std::error_code>(ready->error()));
+            if (!unsent_.empty()) {
+                Call next = std::move(unsent_.front());
+                unsent_.pop_front();
+                send(std::move(next));
+                continue;
+            }
             auto call = calls_.poll_recv(cx);
             if (!call.is_ready()) return;
             if (!*call) {
                 has_ended_ = true;
                 return;
             }
-            if ((**call).to.is_closed()) continue;  // the call was dropped
-            sent_.send(io_, **std::move(call));
-            unflushed_ = true;
+            send(**std::move(call));
+        }
+    }
+    void send(Call&& call) {
+        if (call.to.is_closed()) return;  // the call was dropped
+        sent_.send(io_, std::move(call));
+        unflushed_ = true;
+    }
+
+    /// Moves calls that cannot be sent yet from the queue to `unsent_`. There, dropped calls are removed when there are
+    /// many entries; the queue would keep them as long as the peer does not read.
+    void keep_calls(context& cx) {
+        for (;;) {
+            auto call = calls_.poll_recv(cx);
+            if (!call.is_ready()) return;
+            if (!*call) {
+                has_ended_ = true;
+                return;
+            }
+            if (unsent_.size() >= 2 * state_->limit)
+                std::erase_if(unsent_, [](const Call& each) { return each.to.is_closed(); });
+            unsent_.push_back(**std::move(call));
         }
     }
 
@@ -215,11 +240,14 @@ private:
         std::exchange(state_, nullptr)->end(error);
         calls_.close();
         sent_.end(error);
+        for (Call& call : unsent_) static_cast<void>(call.to.send(std::unexpected(error)));
+        unsent_.clear();
         while (auto call = calls_.try_recv()) static_cast<void>(call->to.send(std::unexpected(error)));
     }
 
     F io_;
     typename sync::mpsc<Call>::unbounded_receiver calls_;
+    std::deque<Call> unsent_;              // taken from the queue while the connection accepted no request
     std::shared_ptr<client_state> state_;  // null after fail()
     Calls sent_;
     bool unflushed_ = false;
