@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -496,6 +497,36 @@ TEST(WsConnection, PingsKeepAnIdleConnection) {
         const auto ended = co_await first;
         EXPECT_EQ(ended.index(), 0U);
         EXPECT_TRUE(std::get<0>(ended));
+    });
+}
+
+TEST(WsConnection, DecompressionLeavesTimeForOtherTasks) {
+    eddy::test::run_paused([]() -> task<void> {
+        ends both(1 << 20, ws::options().compression(true));
+        const eddy::bytes large(std::string(1 << 20, 'x'));
+        for (int i = 0; i < 30; ++i) {
+            const auto sent = co_await both.client.send(large);
+            sent.value();
+        }
+        auto closing = eddy::spawn([&]() -> task<void> { static_cast<void>(co_await both.client.close()); });
+        int received = 0;
+        int seen = 0;  // by the other task
+        int most = 0;
+        auto other = eddy::spawn([&]() -> task<void> {
+            for (;;) {
+                seen = received;
+                co_await eddy::yield_now();
+            }
+        });
+        for (;;) {
+            const auto message = co_await both.server.receive();
+            if (!message) break;
+            most = std::max(most, ++received - seen);
+        }
+        EXPECT_EQ(received, 30);
+        EXPECT_LE(most, 4);
+        other.abort();
+        co_await closing;
     });
 }
 

@@ -158,6 +158,7 @@ TEST(WsServe, OtherRequestsAreRefused) {
         co_await expect(handshake("none", "Origin: https://evil.example\r\n"), "403");
         co_await expect(handshake("none", "Origin: null\r\n"), "403");
         co_await expect(handshake("none", "Origin: https://Example.org\r\n"), "101");
+        co_await expect(handshake("none", "Origin: https://example.org\r\nOrigin: https://evil.example\r\n"), "403");
         co_await expect("POST" + handshake().substr(3), "405");
     };
     const auto outcome = serve_during(echo_service(), script);
@@ -316,7 +317,14 @@ TEST(WsServe, ClientReportsWhyItCannotConnect) {
         answer.headers.add("Sec-WebSocket-Accept", "wrong");
         co_return std::move(answer);
     });
+    app.get("/both", [](http::request asked) -> task<http::response> {
+        auto answer = ws::accept(std::move(asked), [](ws::connection) -> task<void> { co_return; });
+        answer.headers.add("Sec-WebSocket-Accept", "wrong");
+        co_return std::move(answer);
+    });
     const auto script = [&](std::string to, cancellation_token) -> task<void> {
+        const auto both = co_await ws::connect("ws://" + to + "/both");
+        EXPECT_EQ(both.error().code(), ws::errc::bad_handshake);
         const auto page = co_await ws::connect("ws://" + to + "/page");
         EXPECT_EQ(page.error().code(), ws::errc::upgrade_refused);
         EXPECT_NE(page.error().message().find("(status 200)"), std::string::npos) << page.error().message();

@@ -35,6 +35,7 @@ http::response upgrade_required(std::string text) {
 bool is_permitted(const http::headers& asked, const ws::options& with) {
     const auto origin = asked.get("Origin");
     if (!origin || with.allows_any_origin()) return true;
+    if (asked.count("Origin") != 1) return false;
     const auto is_origin = [&](std::string_view permitted) { return http::equal_names(*origin, permitted); };
     if (std::ranges::any_of(with.origins(), is_origin)) return true;
     const auto scheme = origin->find("://");

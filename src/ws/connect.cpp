@@ -43,6 +43,7 @@ http::request request_for(const std::string& key, const ws::options& with) {
 bool is_valid(const http::headers& answer, const std::string& key, const ws::options& with) {
     if (!answer.has_token("Upgrade", "websocket") || !answer.has_token("Connection", "Upgrade")) return false;
     if (answer.get("Sec-WebSocket-Accept") != ws_accept_key(key)) return false;
+    if (answer.count("Sec-WebSocket-Accept") != 1) return false;
     const auto protocol = answer.get("Sec-WebSocket-Protocol");
     if (!protocol) return true;
     return answer.count("Sec-WebSocket-Protocol") == 1 &&

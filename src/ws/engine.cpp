@@ -208,6 +208,7 @@ bool ws_engine::add_compressed(std::string_view part) {
 }
 
 bool ws_engine::check_inflated(ws_inflater::outcome outcome, std::size_t before) {
+    work_ += content_.size() - before;
     // Checks the text first, so that the error does not depend on the pieces in which the frame arrives.
     if (is_text_ && !utf8_.add(std::string_view(content_).substr(before)))
         return violate(ws::errc::invalid_text, close_code::invalid_data);
@@ -331,6 +332,7 @@ std::error_code ws_engine::send(const ws::message& message) {
     }
     const auto& parameters = *with_.compression;
     if (!deflater_) deflater_ = std::make_unique<ws_deflater>(parameters.has_own_takeover, parameters.own_window_bits);
+    work_ += message.text().size();
     write_frame(kind, true, deflater_->compress(message.text()));
     return {};
 }

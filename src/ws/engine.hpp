@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <eddy/ws/error.hpp>
 #include <eddy/ws/message.hpp>
@@ -109,6 +110,8 @@ public:
     [[nodiscard]] ws::close_code peer_code() const noexcept { return peer_code_; }
     [[nodiscard]] const std::string& peer_reason() const noexcept { return peer_reason_; }
     [[nodiscard]] ws_role role() const noexcept { return with_.role; }
+    /// Returns how many bytes were compressed or decompressed since the last call, before and after that respectively.
+    [[nodiscard]] std::size_t take_work() noexcept { return std::exchange(work_, 0); }
 
 private:
     enum class opcode : unsigned char { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
@@ -164,6 +167,7 @@ private:
 
     std::unique_ptr<ws_inflater> inflater_;
     std::unique_ptr<ws_deflater> deflater_;
+    std::size_t work_ = 0;  // see take_work()
 
     bool has_closed_ = false;
     bool has_peer_closed_ = false;

@@ -15,6 +15,9 @@ namespace {
 /// The maximum number of bytes that one read receives.
 constexpr std::size_t read_size = 16 * 1024;
 
+/// The number of bytes that are compressed or decompressed for one unit of the coop budget.
+constexpr std::size_t bytes_per_unit = 16 * 1024;
+
 /// A send waits while this many bytes or more are unsent.
 constexpr std::size_t most_unsent = 64 * 1024;
 
@@ -136,6 +139,7 @@ poll_result<result<void>> ws_state::poll_flush(context& cx) {
     const access turn(*this);
     if (is_detached_) return failed(make_error_code(ws::errc::closed));
     if (engine_.has_failed()) return failed(returned(engine_.reason()));
+    if (!pay_for_compression(cx)) return not_ready;
     auto sent = poll_send(cx, waiting_task::writer);
     if (!sent && poll_late(cx, waiting_task::writer)) return failed(returned(engine_.reason()));
     if (sent && !*sent) returned_ = sent->error();
@@ -157,6 +161,16 @@ bool ws_state::parse() {
     }
     if (!was_over && engine_.is_over()) wakes_all_ = true;
     return got == ws_engine::event::message;
+}
+
+// A peer can send 1 MiB in a message of 1 KiB. Without this, a task could process 128 such messages in one poll.
+bool ws_state::pay_for_compression(context& cx) noexcept {
+    unpaid_ += engine_.take_work();
+    while (unpaid_ >= bytes_per_unit) {
+        if (!cx.consume_budget()) return false;
+        unpaid_ -= bytes_per_unit;
+    }
+    return true;
 }
 
 ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
@@ -204,7 +218,7 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
     using outcome = result<ws::message>;
     const access turn(*this);
     if (is_detached_) return outcome(std::unexpect, make_error_code(ws::errc::closed));
-    if (!cx.consume_budget()) return not_ready;
+    if (!pay_for_compression(cx) || !cx.consume_budget()) return not_ready;
     for (;;) {
         if (parse()) return outcome(engine_.take_message());
         // An error of sending is not lost: reading fails, too, once it has returned what the peer had sent before.

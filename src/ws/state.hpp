@@ -82,6 +82,8 @@ private:
     poll_result<result<void>> poll_send(context& cx, waiting_task waiter);
     /// Parses what was received. Returns whether there is a message.
     bool parse();
+    /// Takes coop budget for the bytes that were compressed and decompressed. Returns false if there is not enough.
+    [[nodiscard]] bool pay_for_compression(context& cx) noexcept;
     /// Receives bytes and keeps them in received_.
     read_outcome poll_read(context& cx, waiting_task waiter);
     /// Returns whether the peer has been silent for too long. Sends a ping when nothing was received during a ping
@@ -104,6 +106,7 @@ private:
     const ref_ptr<io_wait_list> waiters_;
     std::string received_;      // bytes that were not parsed yet
     std::size_t parsed_ = 0;    // of received_
+    std::size_t unpaid_ = 0;    // see pay_for_compression()
     bool needs_flush_ = false;  // bytes were written since the connection was flushed
     std::error_code send_error_;
     std::error_code returned_;  // see has_returned()
