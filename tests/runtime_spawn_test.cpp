@@ -86,6 +86,18 @@ private:
 
 // ---- Spawning ----
 
+/// A future whose alignment exceeds that of the blocks of the frame pool.
+struct alignas(64) wide {
+    using output_type = bool;
+    wide() noexcept {}  // NOLINT(modernize-use-equals-default)
+    eddy::poll_result<bool> poll(eddy::context&) { return reinterpret_cast<std::uintptr_t>(this) % 64 == 0; }
+};
+
+TEST_P(RuntimeSpawn, OverAlignedWorkKeepsItsAlignment) {
+    const auto rt = make();
+    EXPECT_TRUE(eddy::wait(rt.spawn(wide())).value());
+}
+
 TEST_P(RuntimeSpawn, SpawnOutsideTaskRunsOnWorker) {
     const auto rt = make();
     std::thread::id where;

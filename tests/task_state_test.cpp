@@ -60,7 +60,7 @@ void make_running_cancelled(task_state& word) {
 /// Makes a task that is cancelled and waits in poll_cancel.
 void make_idle_cancelled(task_state& word) {
     make_running_cancelled(word);
-    EXPECT_EQ(word.transition_to_idle_cancelling(), idle::none);
+    EXPECT_EQ(word.transition_to_idle(false, true), idle::none);
 }
 /// Makes a task that a shutdown has taken while the task was idle.
 void make_shut_down(task_state& word) {
@@ -235,7 +235,7 @@ TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsAgain) {
     owned_state word(true);
     make_running_cancelled(word);
     EXPECT_FALSE(word.transition_to_shutdown());
-    EXPECT_EQ(word.transition_to_idle_cancelling(), idle::submit);
+    EXPECT_EQ(word.transition_to_idle(false, true), idle::submit);
     EXPECT_EQ(word.transition_to_running(), run::cancel);
 }
 

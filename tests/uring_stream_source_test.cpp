@@ -182,7 +182,7 @@ TEST_F(UringStreamSource, ReadinessBeforeBufferCheckIsNotLost) {
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     pair.peer.send("late");
-    ASSERT_EQ(io->turn_for_stalled_owner().value().value(), 1u);
+    ASSERT_EQ(io->turn_for_busy_owner().value().value(), 1u);
     EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and there is no other reader";
     io->close_stream(stream);

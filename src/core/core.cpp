@@ -114,9 +114,7 @@ result<core> core_builder::build(std::source_location where) const noexcept try 
     chosen.on_uncaught = on_uncaught_;
     chosen.on_unobserved_error = on_unobserved_error_;
     chosen.seed = seed_;
-    const bool has_hooks = hooks_.before_park || hooks_.after_unpark || hooks_.task_spawn || hooks_.task_terminate ||
-                           hooks_.before_task_poll || hooks_.after_task_poll;
-    if (has_hooks || poll_time_histogram_) {
+    if (detail::has_any(hooks_) || poll_time_histogram_) {
         chosen.observes = std::make_unique<detail::core_shared::observer>();
         chosen.observes->hooks = detail::guarded(hooks_);
         chosen.observes->counts_poll_times = poll_time_histogram_;

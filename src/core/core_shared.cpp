@@ -7,14 +7,12 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_answer.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
@@ -27,92 +25,9 @@ namespace {
 constexpr std::size_t polls_between_ticks = 64;
 constexpr auto core_look_interval = std::chrono::microseconds(20);
 
-// While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
-// queue.
-constexpr unsigned core_child_fairness = 2;
-
 atomic<std::uint64_t> next_core_id{1};
 
-// ---- The waker of a core's task ----
-
-// SAFETY: `data` is the core_task of a waker with the vtable below. The waker holds a reference, or borrows that of the
-// loop during a poll.
-core_task& core_task_of(void* data) noexcept { return *static_cast<core_task*>(data); }
-
-/// Returns whether the task's loop runs on this thread now. Between two runs, the loop's thread uses the remote half of
-/// the task like other threads: the two counts are added at the end, and wake-ups wait in the inbound list.
-bool is_local(const core_task& task) noexcept { return task.shared == this_thread.running_loop; }
-
-/// Releases a reference that is counted in the remote word. The last one frees the memory.
-void drop_remote(core_task& task) noexcept {
-    // acq_rel: pairs with itself and with merge(). The thread that frees sees all that other threads did before their
-    // release, and the merge.
-    const std::int64_t before = task.remote.fetch_sub(core_task::one_ref, std::memory_order_acq_rel);
-    if ((before & core_task::merged) == 0 || before / core_task::one_ref != 1) return;
-    core_shared* const loop = task.shared;
-    task.ops().free_memory(task);
-    if (loop != nullptr) loop->release();  // taken by the merge
-}
-
-bool counts_here(const core_task& task) noexcept { return is_local(task) && !task.is_merged; }
-
-void* clone_waker(void* data) noexcept {
-    core_task& task = core_task_of(data);
-    if (counts_here(task)) {
-        ++task.local_refs;
-    } else {
-        // relaxed: the caller holds a reference already, so nothing is published.
-        task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
-    }
-    return data;
-}
-
-void drop_waker(void* data) noexcept {
-    core_task& task = core_task_of(data);
-    if (counts_here(task)) {
-        --task.local_refs;
-    } else {
-        drop_remote(task);
-    }
-}
-
-[[gnu::noinline]] void notify_remotely(core_task& task, std::int64_t marks) noexcept {
-    // release: pairs with the acquire in task_arrives(). The task sees what was done before each wake-up, so this is a
-    // read-modify-write even if a wake-up is due already. acquire: pairs with the release there: the loop no longer
-    // uses the link of the inbound list.
-    const std::int64_t before = task.remote.fetch_or(core_task::notified | marks, std::memory_order_acq_rel);
-    if ((before & (core_task::notified | core_task::merged)) != 0) return;
-    // The reference of the inbound list. relaxed: the caller holds a reference already.
-    task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
-    if (!task.shared->send(task)) drop_remote(task);
-}
-
-void wake_by_ref(void* data) noexcept {
-    core_task& task = core_task_of(data);
-    if (!is_local(task)) return notify_remotely(task, 0);
-    if (task.state == core_task::phase::waiting) task.shared->schedule(task);
-}
-
-void wake_and_drop(void* data) noexcept {
-    wake_by_ref(data);
-    drop_waker(data);
-}
-
 }  // namespace
-
-constinit const waker_vtable core_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
-
-void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) noexcept {
-    // SAFETY: only core tasks have these operations. The inbound list holds a reference, which drop_remote() releases.
-    auto& task = static_cast<core_task&>(self);
-    // acq_rel: pairs with notify_remotely(). From here on a wake-up on another thread sends the task again.
-    const std::int64_t before = task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
-    if ((before & core_task::cancelled) != 0) task.is_cancelled = true;
-    if (task.state == core_task::phase::waiting) loop.schedule(task);
-    drop_remote(task);
-}
-
-// ---- The loop ----
 
 /// Marks the loop as running on this thread. Hides the task-local values of the code that runs the loop, because the
 /// loop's tasks are not part of it.
@@ -170,42 +85,15 @@ core_shared::~core_shared() = default;
 bool core_shared::send(inbound_node& node) noexcept {
     // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
     if (sys::fork_generation() != fork_generation_) return false;
-    const auto pushed = inbound_.push(node);
-    if (pushed == inbound_list::pushed::loop_is_parked) place_->unpark();
-    return pushed != inbound_list::pushed::refused;
+    using pushed = decltype(inbound_)::pushed;
+    const pushed how = inbound_.push(node);
+    if (how == pushed::owner_is_parked) place_->unpark();
+    return how != pushed::refused;
 }
 
 core_metrics core_shared::metrics() const noexcept {
     return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics(),
             observes_ != nullptr ? observes_->poll_times : duration_histogram()};
-}
-
-void core_shared::adopt(core_task& task) noexcept {
-    live_.push(task);
-    queue_.push(task);
-    if (looks_at_spawns_) [[unlikely]]
-        look_at_spawn(task);
-}
-
-void core_shared::adopt(core_joined& task) noexcept {
-    live_.push(task);
-    queue_.push(task);
-    if (looks_at_spawns_) [[unlikely]]
-        return look_at_spawn(task);
-    number_task(task.id);
-}
-
-void core_shared::destroy(core_task& task) noexcept {
-    const without_task_locals unbound;
-    finish(task);
-}
-
-/// Removes the next task; returns null if there is none. Alternates between the two queues. Otherwise children that
-/// start more children (newest first) would overtake all tasks that were queued before.
-inline core_task* core_shared::pop_queued() noexcept {
-    if (children_.is_empty()) return queue_.pop();
-    const bool takes_child = queue_.is_empty() || ++child_streak_ % core_child_fairness != 0;
-    return takes_child ? children_.pop() : queue_.pop();
 }
 
 void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
@@ -227,32 +115,31 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
 
 void core_shared::run_until_idle(std::source_location where) {
     const entered guard(*this, where, ends::with_work);
-    const bool never = false;
-    for (;;) {
-        drain_inbound();
-        run_some(polls_between_ticks, never);
-        drain_inbound();  // the last task may have sent something
-        if (live_.size() == 0) return;
-        park(!has_queued() ? max_wait() : std::chrono::nanoseconds::zero());
-    }
+    run_to_end(std::nullopt);
 }
 
 void core_shared::cancel_all(std::chrono::steady_clock::time_point deadline, std::source_location where) {
     const entered guard(*this, where, ends::by_itself);
-    const bool never = false;
     is_ending_ = true;
     looks_at_spawns_ = true;
     for (core_task* task = live_.front(); task != nullptr; task = live_.after(*task)) {
         task->is_cancelled = true;
         if (task->state == core_task::phase::waiting) schedule(*task);
     }
+    run_to_end(deadline);
+}
+
+/// Runs the loop until no task is alive, or until `deadline`.
+void core_shared::run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline) {
+    const bool never = false;
     for (;;) {
         drain_inbound();
         run_some(polls_between_ticks, never);
         drain_inbound();  // the last task may have sent something
-        const auto now = std::chrono::steady_clock::now();
-        if (live_.size() == 0 || now >= deadline) return;
-        park(has_queued() ? std::chrono::nanoseconds::zero() : deadline - now);
+        max_wait left;
+        if (deadline) left = *deadline - std::chrono::steady_clock::now();
+        if (live_.size() == 0 || (left && *left <= left->zero())) return;
+        park(has_queued() ? std::chrono::nanoseconds::zero() : left);
     }
 }
 
@@ -371,234 +258,6 @@ void core_shared::drain_inbound() noexcept {
 
 void core_shared::arrive(inbound_node& node) noexcept { node.inbound->arrive(node, *this, !is_closed_); }
 
-/// The waker, context and result slot with which a loop polls its tasks. Created once for many polls, which saves a
-/// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
-class core_shared::poller {
-public:
-    poller() noexcept : waker_(&core_waker, nullptr), context_(waker_.get()) {}
-
-    [[nodiscard]] context& prepare(core_task& task) noexcept {
-        ++polls_;
-        // SAFETY: the loop keeps the task alive during the poll, so the borrowed waker needs no reference.
-        waker_.point_to(&task);
-        context_.restore_budget();
-        return context_;
-    }
-
-    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
-
-    /// The result slot of a task<void>. Empty between polls.
-    [[nodiscard]] slot<void>& outcome() noexcept { return outcome_; }
-    void forget_outcome() noexcept {
-        std::destroy_at(&outcome_);
-        std::construct_at(&outcome_);
-    }
-
-private:
-    borrowed_waker waker_;
-    context context_;
-    std::uint64_t polls_ = 0;
-    slot<void> outcome_;
-};
-
-/// Adds the owner half of the reference count to the remote half, and frees the task if there are no references.
-inline void core_shared::merge(core_task& task) noexcept {
-    // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
-    if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
-        task.ops().free_memory(task);
-    } else {
-        merge_references(task);
-    }
-}
-
-/// Polls up to `limit` queued tasks, or until `stop`.
-void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
-    poller with;
-    core_task* next = nullptr;
-    if (observes_ != nullptr) [[unlikely]] {
-        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
-    } else {
-        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
-    }
-    polls_ += with.polls();
-}
-
-/// Polls the tasks that are queued now, but not those that are queued meanwhile.
-void core_shared::run_queued() noexcept {
-    poller with;
-    while (core_task* const child = children_.pop()) queue_.push(*child);
-    const core_task* const last = queue_.back();
-    for (bool more = last != nullptr; more;) {
-        core_task& task = *queue_.pop();
-        more = &task != last;
-        observes_ != nullptr ? run_observed(task, with) : run_task(task, with);
-    }
-    polls_ += with.polls();
-}
-
-// Forced inlining keeps the members of the poller in registers, which saves a tenth of the cost of a poll.
-[[gnu::always_inline]] inline void core_shared::run_task(core_task& task, poller& with) noexcept {
-    if (task.is_cancelled) [[unlikely]]
-        return run_cancelled(task, with);
-    task.state = core_task::phase::waiting;
-    context& cx = with.prepare(task);
-    if (task.root == nullptr) return task.is_joined ? poll_joined_future(task, cx) : poll_future(task, cx);
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
-    if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
-}
-
-namespace {
-
-/// Returns the number of a task, or 0 if it has none.
-task_id id_of(const core_task& task) noexcept {
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    return task.is_joined ? static_cast<const core_joined&>(task).id : 0;
-}
-
-/// Marks a task with a join handle as the one whose future the event loop of this thread cancels or destroys.
-class ended_loop_task {
-public:
-    explicit ended_loop_task(const core_task& task) noexcept : outer_(this_thread.loop_task) {
-        // SAFETY: is_joined is set only by the constructor of core_joined.
-        if (task.is_joined) this_thread.loop_task = static_cast<const core_joined*>(&task);
-    }
-    ended_loop_task(const ended_loop_task&) = delete;
-    ended_loop_task& operator=(const ended_loop_task&) = delete;
-    ~ended_loop_task() { this_thread.loop_task = outer_; }
-
-private:
-    const core_joined* const outer_;  // not null if a task destroys another event loop
-};
-
-void destroy_work(core_task& task) noexcept {
-    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-    task.ops().destroy_future(task);
-}
-
-}  // namespace
-
-/// Runs a task, calls the hooks, and measures the poll.
-void core_shared::run_observed(core_task& task, poller& with) noexcept {
-    if (task.is_cancelled) return run_cancelled(task, with);
-    const task_id id = id_of(task);  // the task may be freed by the poll
-    const runtime_hooks& hooks = observes_->hooks;
-    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
-    if (observes_->counts_poll_times) {
-        const auto began = std::chrono::steady_clock::now();
-        run_task(task, with);
-        const auto taken = std::chrono::steady_clock::now() - began;
-        observes_->poll_times.add(duration_histogram::bucket_of(taken), 1);
-    } else {
-        run_task(task, with);
-    }
-    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
-}
-
-/// The part of adopt() for a loop that has hooks or cancels all tasks.
-[[gnu::cold]] void core_shared::look_at_spawn(core_task& task) noexcept {
-    if (is_ending_) task.is_cancelled = true;
-    if (!task.is_joined) return;
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    auto& joined = static_cast<core_joined&>(task);
-    number_task(joined.id);
-    if (observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(joined.id);
-}
-
-/// Removes a task from the list of those whose futures exist.
-[[gnu::always_inline]] inline void core_shared::remove(core_task& task) noexcept {
-    live_.remove(task);
-    const bool in_queue = task.state == core_task::phase::queued;
-    task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
-    if (in_queue) task.is_cancelled = true;  // for run_task()
-}
-
-/// Completes a task whose future was destroyed. Merges the reference counts unless the task is still queued; then the
-/// merge happens when it is removed from the queue.
-[[gnu::always_inline]] inline void core_shared::complete(core_task& task) noexcept {
-    if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
-        if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
-    }
-    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
-    if (task.is_joined && task.ops().complete(task)) return;
-    if (task.state == core_task::phase::ended) merge(task);
-}
-
-/// Polls a task whose future is not a coroutine, and that has no join handle.
-void core_shared::poll_future(core_task& task, context& cx) noexcept {
-    if (eddy::detail::poll_future(task, cx)) finish(task);
-}
-
-/// Polls a task whose future is not a coroutine, and that has a join handle.
-void core_shared::poll_joined_future(core_task& task, context& cx) noexcept {
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    auto& joined = static_cast<core_joined&>(task);
-    this_thread.loop_task = &joined;
-    joined.has_ended = eddy::detail::poll_future(task, cx);
-    this_thread.loop_task = nullptr;  // a thread polls the tasks of one event loop at a time
-    if (joined.has_ended) finish(task);
-}
-
-/// Polls a coroutine that has a join handle.
-[[gnu::always_inline]] inline void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
-    // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
-    __builtin_prefetch(&task.join_word, 1);
-    this_thread.loop_task = &task;
-    task.has_ended = advance_root(*task.root, task.outcome, cx);
-    this_thread.loop_task = nullptr;
-    if (!task.has_ended) return;
-    task.root = nullptr;  // the coroutine frames have destroyed themselves
-    remove(task);
-    complete(task);
-}
-
-/// Polls the cancellation of an aborted task, and destroys the task once that has finished. Or merges a task that has
-/// ended while it was queued.
-void core_shared::run_cancelled(core_task& task, poller& with) noexcept {
-    if (std::exchange(task.state, core_task::phase::waiting) == core_task::phase::ended_in_queue) {
-        task.state = core_task::phase::ended;
-        return merge(task);
-    }
-    {
-        const ended_loop_task here(task);
-        if (!poll_cancel(task, with.prepare(task))) return;
-    }
-    finish(task);
-}
-
-/// Ends a coroutine without a join handle, whose frames have destroyed themselves.
-void core_shared::finish_frames(core_task& task, poller& with) noexcept {
-    task.root = nullptr;
-    if (with.outcome().has_exception()) [[unlikely]]
-        task.ops().fail(task, std::move(with.outcome().exception()));
-    with.forget_outcome();
-    remove(task);
-    task.ops().destroy_future(task);
-    if (task.state == core_task::phase::ended) merge(task);
-}
-
-/// Destroys the future of a task that has ended or whose loop closes, and completes the task.
-void core_shared::finish(core_task& task) noexcept {
-    remove(task);
-    if (!task.is_joined) {
-        destroy_work(task);
-    } else if (task.root != nullptr || task.ops().poll != nullptr) {  // not a coroutine that has ended
-        const ended_loop_task here(task);
-        destroy_work(task);
-    }
-    complete(task);
-}
-
-void core_shared::merge_references(core_task& task) noexcept {
-    task.is_merged = true;
-    retain();  // for the remaining references, which access the loop through the task
-    // The extra reference keeps the count above zero until the drop_remote() below, which frees the task if it was the
-    // only one. acq_rel: pairs with drop_remote().
-    task.remote.fetch_add(core_task::merged + core_task::one_ref * (std::int64_t{task.local_refs} + 1),
-                          std::memory_order_acq_rel);
-    drop_remote(task);
-}
-
 void core_shared::report(unread_failure failure, const std::source_location& where, std::string_view name) noexcept {
     pass_on(failure, where, name, on_uncaught_, on_unobserved_error_);
 }
@@ -626,10 +285,6 @@ void core_shared::close() noexcept {
     const executor_scope executor({.core = this, .time = time_.get()});
     const without_task_locals unbound;
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
-    const auto destroy_tasks = [this] {
-        while (core_task* const task = live_.front()) finish(*task);
-        while (core_task* const task = pop_queued()) merge(*task);  // all queued tasks have ended
-    };
     destroy_tasks();
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
@@ -643,14 +298,6 @@ void core_shared::close() noexcept {
 }
 
 // ---- Entry points for templates and other files ----
-
-void retain_core_task(core_task& task) noexcept { clone_waker(&task); }
-void release_core_task(core_task& task) noexcept { drop_waker(&task); }
-void cancel_core_task(core_task& task) noexcept {
-    if (!is_local(task)) return notify_remotely(task, core_task::cancelled);
-    task.is_cancelled = true;
-    if (task.state == core_task::phase::waiting) task.shared->schedule(task);
-}
 
 void report_thrown(core_task& task, std::exception_ptr thrown) noexcept {
     task.shared->report(unread_failure(std::move(thrown)), task.spawned_at);

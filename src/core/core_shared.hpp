@@ -10,12 +10,12 @@
 #include <string_view>
 
 #include <eddy/detail/core_loop.hpp>
+#include <eddy/detail/inbound_list.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/core.hpp>
 
-#include "core/inbound_list.hpp"
 #include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
 #include "io/buffer_pool.hpp"
@@ -176,6 +176,7 @@ private:
     void look_at_driver(max_wait limit);
     void drain_inbound() noexcept;
     void arrive(inbound_node& node) noexcept;
+    void run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline);
     void run_some(std::size_t limit, const bool& stop) noexcept;
     void run_queued() noexcept;
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
@@ -186,7 +187,6 @@ private:
     [[nodiscard]] bool call_before_park() noexcept;
     void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
-    void poll_joined_future(core_task& task, context& cx) noexcept;
     void poll_joined(core_joined& task, context& cx) noexcept;
     void run_cancelled(core_task& task, poller& with) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
@@ -195,6 +195,7 @@ private:
     void complete(core_task& task) noexcept;
     void merge(core_task& task) noexcept;
     void merge_references(core_task& task) noexcept;
+    void destroy_tasks() noexcept;
     /// Returns cached references to the shared count.
     void return_references(std::uint32_t count) noexcept {
         cached_references_ -= count;
@@ -205,7 +206,7 @@ private:
     static constexpr std::uint32_t references_at_once = 1024;
 
     // ---- Any thread ----
-    inbound_list inbound_;
+    inbound_list<inbound_node, &inbound_node::next_inbound> inbound_;
     const std::unique_ptr<io_handle, releasing> io_;
     const std::unique_ptr<sleeping_place, releasing> place_;
     const std::unique_ptr<time_driver, releasing> time_;

@@ -136,7 +136,7 @@ bool http2_client_connection::wait(context& cx) {
 /// Polls the timer. Returns whether a deadline has passed.
 bool http2_client_connection::poll_timer(context& cx) {
     const bool is_new = !timer_;
-    if (is_new) timer_.reset(pool_make<time::sleep_future>(check_deadlines()));
+    if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
     if (!timer_->poll(cx)) return is_new && (closes_ || is_broken_ || nghttp2_session_want_write(session()) != 0);
     timer_.reset();
     return true;

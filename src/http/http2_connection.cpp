@@ -178,7 +178,7 @@ void http2_connection::mark_idle() {
 bool http2_connection::poll_timer(context& cx) {
     if (!timer_ && exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
     const bool is_new = !timer_;
-    if (is_new) timer_.reset(pool_make<time::sleep_future>(check_deadlines()));
+    if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
     if (!timer_->poll(cx)) return is_new && nghttp2_session_want_write(session_.get()) != 0;
     timer_.reset();
     if (exchanges_.empty() && drain_until_ == time::time_point::max()) return false;

@@ -24,7 +24,7 @@ bool idle_timer::poll_late(context& cx, direction waiting) {
     auto& timer = timers_[waiting];
     for (;;) {
         const auto deadline = time::saturating_add(last_, limit_);
-        if (!timer) timer.reset(pool_make<time::sleep_future>(deadline, where_));
+        if (!timer) timer.reset(pool_new<time::sleep_future>(deadline, where_));
         if (!timer->poll(cx)) return false;
         const bool is_late = timer->deadline() >= deadline;
         timer.reset();

@@ -469,7 +469,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     return count;
 }
 
-std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept {
+std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept {
     if (!try_lock_driver()) return std::nullopt;
     auto count = poll_events(std::chrono::nanoseconds::zero());
     unlock_driver();
@@ -504,7 +504,7 @@ void io_handle::close_driver_lock() noexcept {
     // After this wake-up no tick sleeps:
     // - Until a tick has consumed the wake-up, each tick finds it pending and returns immediately.
     // - The thread whose tick consumes the wake-up sees is_shut_down_, which was set before.
-    // - If turn_for_stalled_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
+    // - If turn_for_busy_owner() consumes the wake-up, the owner sees is_shut_down_ in its next tick.
     driver_.wake();
     while (!driver_lock_.try_close()) yield_thread();
 }

@@ -33,7 +33,7 @@ namespace eddy::inline v0_1::detail {
 ///     caller                     may call
 ///     the owner                  turn(), shut_down()
 ///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), request_service(),
-///                                wake(), wake_within(), metrics(), load(), turn_for_stalled_owner()
+///                                wake(), wake_within(), metrics(), load(), turn_for_busy_owner()
 ///     holder of the driver lock  poll_events(), set_alarm()
 ///
 /// The driver lock (driver_lock.hpp) is the right to run a tick. Workers that share a driver have no owner: each of
@@ -130,7 +130,7 @@ public:
     /// Runs one tick for an owner that is busy, without waiting for anything. Callable on any thread. Returns nothing
     /// if another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still
     /// ends the owner's next tick. Workers that share the driver call it while they are busy.
-    [[nodiscard]] std::optional<result<std::size_t>> turn_for_stalled_owner() noexcept;
+    [[nodiscard]] std::optional<result<std::size_t>> turn_for_busy_owner() noexcept;
 
     /// The parts of a tick, for a thread that does other work under the driver lock, and for workers that share the
     /// driver.
@@ -218,7 +218,7 @@ private:
 
     // ---- Driver lock ----
     driver_lock driver_lock_;
-    bool has_pending_wake_ = false;  // turn_for_stalled_owner() has found a wake-up for the owner
+    bool has_pending_wake_ = false;  // turn_for_busy_owner() has found a wake-up for the owner
     // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
 

@@ -14,7 +14,7 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/result.hpp>
 
-#include "runtime/blocking_job.hpp"
+#include "runtime/blocking.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_signal.hpp"
 

@@ -20,6 +20,11 @@ void hook_has_thrown(const char* setter, const std::exception_ptr& thrown) noexc
                 " threw an exception, which it must not: " + text_of(thrown));
 }
 
+bool has_any(const runtime_hooks& hooks) noexcept {
+    return hooks.thread_start || hooks.thread_stop || hooks.before_park || hooks.after_unpark || hooks.task_spawn ||
+           hooks.task_terminate || hooks.before_task_poll || hooks.after_task_poll;
+}
+
 runtime_hooks guarded(const runtime_hooks& hooks) {
     runtime_hooks all;
     all.thread_start = guarded("on_thread_start()", hooks.thread_start);

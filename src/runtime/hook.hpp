@@ -35,6 +35,8 @@ std::function<R(A...)> guarded(const char* setter, const std::function<R(A...)>&
     return [setter, hook](A... arguments) -> R { return call_hook(setter, [&] { return hook(arguments...); }); };
 }
 
+/// Returns whether any hook is set.
+[[nodiscard]] bool has_any(const runtime_hooks& hooks) noexcept;
 /// Returns the same hooks, guarded.
 runtime_hooks guarded(const runtime_hooks& hooks);
 

@@ -22,11 +22,6 @@ constexpr unsigned polls_in_a_row = 61;
 constexpr std::uint32_t sent = 0;
 constexpr std::uint32_t adopted = 1;
 
-void count(atomic<std::uint64_t>& counter) noexcept {
-    // relaxed: one writer; a statistic.
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 // ---- inside_local ----
@@ -56,16 +51,14 @@ void local_tasks::release() noexcept {
 }
 
 std::size_t local_tasks::load() const noexcept {
-    // acquire: pairs with the release in remove(). The ended tasks are read first, and their starts are visible then,
-    // so the difference cannot be negative. relaxed: statistics.
-    const std::uint64_t ended = ended_.load(std::memory_order_acquire);
-    return sent_.load(std::memory_order_relaxed) + begun_.load(std::memory_order_relaxed) - ended;
+    // The ended tasks are read first, and their starts are visible then, so the difference cannot be negative.
+    const std::uint64_t ended = tasks_.ended();
+    return sent_.load(std::memory_order_relaxed) + tasks_.spawned() - ended;  // relaxed: a statistic
 }
 
 void local_tasks::start(spawned_task& task) noexcept {
     number_task(task.id);
     if (this_thread.polled_local_set == this && !is_closing_) {
-        count(begun_);
         adopt(task);
         return queue_.push(task);
     }
@@ -104,7 +97,7 @@ bool local_tasks::send(spawned_task& task) noexcept {
 /// Takes the waker of a driver that has not been woken. Returns an empty waker if there is none.
 /// Preconditions: lock_ is held.
 waker local_tasks::take_driver() noexcept {
-    for (local_driver* each = drivers_; each != nullptr; each = each->next) {
+    for (local_driver* each = drivers_.front(); each != nullptr; each = each->next) {
         if (!each->wake.is_noop()) return std::move(each->wake);
     }
     return {};
@@ -126,21 +119,19 @@ void local_tasks::wake_drivers() noexcept {
 
 void local_tasks::leave(local_driver& driver) noexcept {
     waker dropped;
-    bool has_inbound = false;
     {
         const std::lock_guard guard(lock_);
-        if (driver.is_listed) {
-            (driver.previous != nullptr ? driver.previous->next : drivers_) = driver.next;
-            if (driver.next != nullptr) driver.next->previous = driver.previous;
-            driver.previous = driver.next = nullptr;
-            driver.is_listed = false;
-            dropped = std::move(driver.wake);
-        }
-        has_inbound = inbound_.first != nullptr;
+        drivers_.remove(driver);
+        dropped = std::move(driver.wake);
     }
     // Another driver must poll these tasks: this driver may be the only one that was woken for them, or its own poll
     // may have woken the tasks.
-    if (has_inbound || queue_.first != nullptr) wake_drivers();
+    if (has_queued()) wake_drivers();
+}
+
+bool local_tasks::has_queued() noexcept {
+    const std::lock_guard guard(lock_);
+    return inbound_.first != nullptr || queue_.first != nullptr;
 }
 
 bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
@@ -153,12 +144,7 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
     const std::lock_guard guard(lock_);
     if (inbound_.first != nullptr) return false;
     driver.wake.swap(copy);
-    if (!driver.is_listed) {
-        driver.is_listed = true;
-        driver.next = drivers_;
-        if (drivers_ != nullptr) drivers_->previous = &driver;
-        drivers_ = &driver;
-    }
+    if (!driver.is_listed) drivers_.push_back(driver);
     return true;
 }
 
@@ -178,7 +164,7 @@ void local_tasks::check_driver(std::source_location where) const {
 void local_tasks::drive(local_driver& driver, context& cx) noexcept {
     if (is_polled()) return;  // called by one of the set's own tasks; the set is being driven
     poll_some();
-    if (alive_ == 0) wake_all_at_end(nullptr);
+    if (tasks_.is_empty()) wake_all_at_end(nullptr);
     if (queue_.first != nullptr || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
 }
 
@@ -191,15 +177,10 @@ bool local_tasks::drive_to_end(context& cx) {
             cx.where());
     }
     poll_some();
-    if (alive_ == 0) {
+    if (tasks_.is_empty()) {
         // Wakes the other futures that wait for the end. This one is ready, unless more tasks have been sent meanwhile.
         wake_all_at_end(&cx.waker());
-        bool has_inbound = false;
-        {
-            const std::lock_guard guard(lock_);
-            has_inbound = inbound_.first != nullptr;
-        }
-        if (!has_inbound && queue_.first == nullptr) return true;
+        if (!has_queued()) return true;
     } else if (queue_.first == nullptr && wait(end_driver_for(cx.waker()), cx.waker())) {
         return false;
     }
@@ -247,7 +228,8 @@ void local_tasks::cancel_all() noexcept {
     if (is_polled()) return;
     const inside_local guard(*this);
     drain();
-    for (spawned_task* task = first_; task != nullptr; task = task->next_owned) abort_task(*task);
+    abort_batch tasks;  // its destructor queues the tasks
+    tasks_.for_each([&](spawned_task& task) { tasks.add(task); });
 }
 
 void local_tasks::close() noexcept {
@@ -258,8 +240,7 @@ void local_tasks::close() noexcept {
     const without_task_locals unbound;
     for (bool is_open = true; is_open;) {
         drain();
-        if (spawned_task* const task = first_) {
-            static_cast<void>(remove(*task));
+        if (spawned_task* const task = tasks_.pop()) {
             EDDY_ASSERT(state_of(*task).transition_to_shutdown(), "local_tasks: a task is polled by another thread");
             destroy_task(*this, *task, 1);
         } else if (spawned_task* const queued = queue_.pop()) {
@@ -282,32 +263,20 @@ void local_tasks::drain() noexcept {
         arrived = std::exchange(inbound_, fifo());
     }
     while (spawned_task* const task = arrived.pop()) {
-        if (task->shard == sent) adopt(*task);
+        if (task->shard == sent) {
+            adopt(*task);
+            sent_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a statistic
+        }
         queue_.push(*task);
     }
 }
 
 void local_tasks::adopt(spawned_task& task) noexcept {
     task.shard = adopted;
-    task.next_owned = first_;
-    if (first_ != nullptr) first_->previous_owned = &task;
-    first_ = &task;
-    task.is_owned = true;
-    ++alive_;
+    static_cast<void>(tasks_.add(task));  // the list is never closed
 }
 
-/// Removes a task from the list of tasks. Returns whether it was in the list; the caller then owns the list's
-/// reference.
-bool local_tasks::remove(spawned_task& task) noexcept {
-    if (!task.is_owned) return false;
-    (task.previous_owned != nullptr ? task.previous_owned->next_owned : first_) = task.next_owned;
-    if (task.next_owned != nullptr) task.next_owned->previous_owned = task.previous_owned;
-    task.is_owned = false;
-    --alive_;
-    // release: pairs with the acquire in load(). relaxed: one writer.
-    ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    return true;
-}
+bool local_tasks::remove(spawned_task& task) noexcept { return tasks_.remove(task); }
 
 void local_tasks::poll_some() noexcept {
     const inside_local guard(*this);

@@ -14,6 +14,7 @@
 
 #include "runtime/run_task.hpp"
 #include "runtime/spawned_task.hpp"
+#include "runtime/task_list.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -21,7 +22,7 @@ namespace eddy::inline v0_1::detail {
 /// time.
 ///
 ///     member                      access
-///     queue, list of tasks        the thread that polls or destroys the set
+///     queue                       the thread that polls or destroys the set; it also changes the list of tasks
 ///     inbound list, drivers,      any thread, under the lock
 ///     is_closed_
 ///
@@ -94,6 +95,7 @@ private:
 
     [[nodiscard]] bool send(spawned_task& task) noexcept;
     [[nodiscard]] bool is_polled() const noexcept;
+    [[nodiscard]] bool has_queued() noexcept;
     [[nodiscard]] local_driver& end_driver_for(const waker& wake);
     void wake_all_at_end(const waker* finder) noexcept;
     [[nodiscard]] waker take_driver() noexcept;
@@ -106,18 +108,15 @@ private:
 
     // ---- Any thread ----
     ref_count<> references_;
-    atomic<std::uint64_t> sent_{0};  // statistics; sent_ + begun_ - ended_ tasks are alive
-    atomic<std::uint64_t> begun_{0};
-    atomic<std::uint64_t> ended_{0};
+    atomic<std::uint64_t> sent_{0};  // a statistic: tasks in the inbound list that are not in tasks_ yet
+    task_list tasks_;
     spin_lock lock_;
     bool is_closed_ = false;
     fifo inbound_;
-    local_driver* drivers_ = nullptr;
+    waiter_list<> drivers_;
 
     // ---- The thread that polls the set ----
     fifo queue_;
-    spawned_task* first_ = nullptr;
-    std::size_t alive_ = 0;
     bool is_closing_ = false;
     end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.

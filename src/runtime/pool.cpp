@@ -96,14 +96,8 @@ result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_k
     return ok();
 }
 
-std::unique_ptr<const runtime_hooks> pool::used_hooks(const runtime_hooks& hooks) {
-    const bool any = hooks.thread_start || hooks.thread_stop || hooks.before_park || hooks.after_unpark ||
-                     hooks.task_spawn || hooks.task_terminate || hooks.before_task_poll || hooks.after_task_poll;
-    return any ? std::make_unique<const runtime_hooks>(guarded(hooks)) : nullptr;
-}
-
 pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
-    : hooks_(used_hooks(chosen.hooks_)),
+    : hooks_(has_any(chosen.hooks_) ? std::make_unique<const runtime_hooks>(guarded(chosen.hooks_)) : nullptr),
       on_uncaught_(chosen.on_uncaught_),
       on_unobserved_error_(chosen.on_unobserved_error_),
       shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
@@ -145,7 +139,7 @@ pool::~pool() {
 
 result<void> pool::start_threads() noexcept {
     for (const auto& each : workers_) {
-        auto started = start_thread(*each);
+        auto started = start_thread(*each, false);
         if (started) {
             threads_.push_back(std::move(*started));  // does not throw: the capacity is reserved
             continue;
@@ -158,29 +152,21 @@ result<void> pool::start_threads() noexcept {
     return {};
 }
 
-/// Returns the name with which the thread of a worker starts. Empty if the thread names itself in thread_begins().
-std::string pool::name_of(const worker& which) const {
-    return name_thread_ ? std::string() : thread_name_ + std::to_string(which.index());
-}
-
-/// The first call on the new thread of a worker.
-void pool::thread_begins() const noexcept {
-    if (name_thread_) sys::name_this_thread(name_thread_());
-    if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
-}
-
-result<sys::thread> pool::start_thread(worker& which) noexcept try {
-    std::string name = name_of(which);
-    retain();  // the thread's reference
-    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
-        thread_begins();
-        which.run();
+/// Starts a thread that runs a worker: one of the pool's own threads, or a late one, for a worker that is offered.
+result<sys::thread> pool::start_thread(worker& which, bool is_late) noexcept try {
+    // Without a name, the thread names itself below.
+    std::string name = name_thread_ ? std::string() : thread_name_ + std::to_string(which.index());
+    retain(1);  // the thread's reference
+    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which, is_late]() noexcept {
+        if (name_thread_) sys::name_this_thread(name_thread_());
+        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        is_late ? run_offered(which) : which.run();
         if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
         worker::leave_thread();
-        thread_has_left();
-        release();
+        is_late ? one_less(late_threads_) : thread_has_left();
+        release(1);
     });
-    if (!started) release();
+    if (!started) release(1);
     return started;
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
@@ -295,8 +281,7 @@ void pool::report(unread_failure failure, const std::source_location& where, std
 
 io_handle* pool::io_for_new_source() noexcept {
     if (workers_[0]->io() == nullptr) return nullptr;
-    const worker* const here = this_thread.worker;
-    const bool is_mine = here != nullptr && &here->owner() == this;
+    const worker* const here = worker_of(*this);
     const unsigned workers_per = workers_per_driver(*driver_.kind);
     const unsigned drivers = (size() + workers_per - 1) / workers_per;
     const auto driver = [&](unsigned i) { return workers_[i % drivers * workers_per]->io(); };
@@ -304,9 +289,9 @@ io_handle* pool::io_for_new_source() noexcept {
     // Mitzenmacher 1996) at a cost that does not depend on the number of workers.
     // relaxed: any number will do.
     const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
-    io_handle* best = is_mine ? here->io() : driver(start);
+    io_handle* best = here != nullptr ? here->io() : driver(start);
     std::size_t best_load = best->load();
-    if (is_mine) best_load -= std::min(best_load, best_load / 8 + clearly_more);
+    if (here != nullptr) best_load -= std::min(best_load, best_load / 8 + clearly_more);
     for (unsigned i = 1; i <= std::min(2u, drivers - 1); ++i) {
         io_handle* const other = driver(start + i);
         if (const std::size_t load = other->load(); other != best && load < best_load) {

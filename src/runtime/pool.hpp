@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -187,15 +188,14 @@ private:
     ~pool();
 
     [[nodiscard]] result<void> start_threads() noexcept;
-    [[nodiscard]] result<sys::thread> start_thread(worker& which) noexcept;
+    [[nodiscard]] result<sys::thread> start_thread(worker& which, bool is_late) noexcept;
     [[nodiscard]] bool start_late_thread(worker& which) noexcept;
+    void run_offered(worker& which) noexcept;
     void one_less(unsigned& counted) noexcept;
+    void notify_end(std::unique_lock<mutex> guard) noexcept;
     void forget_left(worker& which) noexcept;
     [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
                                                    std::size_t max_events) noexcept;
-    [[nodiscard]] std::string name_of(const worker& which) const;
-    void thread_begins() const noexcept;
-    [[nodiscard]] static std::unique_ptr<const runtime_hooks> used_hooks(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_has_left() noexcept;
     void after_end() noexcept;

@@ -5,9 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <string>
 #include <utility>
-#include <vector>
 
 // Workers that a blocking call hands over to another thread: see worker::offer().
 
@@ -95,15 +93,9 @@ void pool::forget_left(worker& which) noexcept {
 
 /// Decrements in_place_ or late_threads_, for which the close of the pool waits in addition to its workers.
 void pool::one_less(unsigned& counted) noexcept {
-    std::vector<waker> wakers;
-    {
-        const std::lock_guard guard(lock_);
-        --counted;
-        if (!is_closing()) return;
-        if (is_closed()) wakers.swap(closed_wakers_);
-        changed_.notify_all();
-    }
-    for (auto& each : wakers) std::move(each).wake();
+    std::unique_lock guard(lock_);
+    --counted;
+    if (is_closing()) notify_end(std::move(guard));
 }
 
 void pool::continue_without_blocking_threads(worker& which) noexcept {
@@ -120,34 +112,25 @@ void pool::continue_without_blocking_threads(worker& which) noexcept {
 }
 
 /// Starts a detached thread for an offered worker. Returns false if that fails.
-bool pool::start_late_thread(worker& which) noexcept try {
-    std::string name = name_of(which);
-    retain(1);  // the thread's reference
+bool pool::start_late_thread(worker& which) noexcept {
     {
         const std::lock_guard guard(lock_);
         ++late_threads_;
     }
-    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
-        thread_begins();
-        static_cast<void>(which.thread_comes());
-        if (which.accept_offer()) {
-            forget_left(which);
-            which.run();
-        }
-        if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
-        worker::leave_thread();
-        one_less(late_threads_);
-        release(1);
-    });
-    if (started) {
+    if (auto started = start_thread(which, true)) {
         started->detach();
         return true;
     }
     one_less(late_threads_);
-    release(1);
     return false;
-} catch (const std::bad_alloc&) {
-    return false;
+}
+
+/// Runs an offered worker, unless the poll that offered it has taken it back.
+void pool::run_offered(worker& which) noexcept {
+    static_cast<void>(which.thread_comes());
+    if (!which.accept_offer()) return;
+    forget_left(which);
+    which.run();
 }
 
 }  // namespace eddy::detail

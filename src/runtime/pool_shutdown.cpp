@@ -187,7 +187,6 @@ void pool::close_queues() noexcept {
 }
 
 void pool::workers_have_left(unsigned count) noexcept {
-    std::vector<waker> wakers;
     {
         const std::lock_guard guard(lock_);
         workers_out_ += count;
@@ -197,13 +196,18 @@ void pool::workers_have_left(unsigned count) noexcept {
         }
     }
     close_queues();
-    {
-        const std::lock_guard guard(lock_);
-        // release: pairs with the acquire in is_closing().
-        phase_.store(phase::closed, std::memory_order_release);
-        if (is_closed()) wakers.swap(closed_wakers_);
-        changed_.notify_all();
-    }
+    std::unique_lock guard(lock_);
+    // release: pairs with the acquire in is_closing().
+    phase_.store(phase::closed, std::memory_order_release);
+    notify_end(std::move(guard));
+}
+
+/// Tells the waiters that is_closed() may be true now.
+void pool::notify_end(std::unique_lock<mutex> guard) noexcept {
+    std::vector<waker> wakers;
+    if (is_closed()) wakers.swap(closed_wakers_);
+    changed_.notify_all();
+    guard.unlock();
     for (auto& each : wakers) std::move(each).wake();
 }
 

@@ -137,12 +137,6 @@ private:
     return here.end(task.root != nullptr ? advance_root(*task.root, task.outcome(), cx) : poll_future(task, cx));
 }
 
-/// Polls the cancellation once. `has_ended` means that the future can be destroyed.
-inline poll_end poll_cancel_once(spawned_task& task, context& cx) noexcept {
-    const polled_task here(task);
-    return here.end(poll_cancel(task, cx));
-}
-
 /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
 /// list if the task was listed.
 /// Preconditions: the future is destroyed.
@@ -207,9 +201,12 @@ template <class Runs>
         // SAFETY: the caller holds a reference to the task during the poll, so the borrowed waker needs none.
         const borrowed_waker waker(&spawned_task_waker, &task);
         context cx(waker.get());
-        const poll_end ended = poll_cancel_once(task, cx);
+        const poll_end ended = [&] {
+            const polled_task here(task);
+            return here.end(poll_cancel(task, cx));
+        }();
         if (ended != poll_end::has_ended) {
-            switch (state_of(task).transition_to_idle_cancelling(ended == poll_end::woke_itself)) {
+            switch (state_of(task).transition_to_idle(ended == poll_end::woke_itself, true)) {
             case task_state::idle_action::free: return task.ops().free_memory(task);
             case task_state::idle_action::submit: return runs.queue_again(task);
             default: return;

@@ -6,11 +6,13 @@
 
 #include <eddy/error.hpp>
 #include <eddy/task/spawn.hpp>
+#include <eddy/task/task_owner.hpp>
 
 #include "core/core_shared.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
+#include "runtime/uncaught.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
@@ -186,36 +188,32 @@ void scope_base::keep_foreign_waker(const waker& wake) {
 
 void scope_base::set_waker(const waker& wake) {
     if (pool_ == nullptr) return keep_core_waker(wake);
-    if (std::exchange(has_had_waker_, true)) {
-        // Takes the lock even if there are no children, because any thread may start one.
-        const guard locked(*this);
-        if (waker_.will_wake(wake)) return;
-    }
-    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
-    const guard locked(*this);
-    waker_.swap(copy);
+    static_cast<void>(keep_pool_waker(wake, false));
 }
 
 bool scope_base::wait_for_children(const waker& wake) {
-    if (pool_ != nullptr) return wait_for_pool_children(wake);
+    if (pool_ != nullptr) return keep_pool_waker(wake, true);
     waits_for_children_ = true;
     keep_core_waker(wake);
     return !has_children();
 }
 
-bool scope_base::wait_for_pool_children(const waker& wake) {
+/// Stores `wake` in a scope on the pool. If `for_children`, returns whether there are no children, and stores nothing
+/// then; otherwise returns false.
+bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
     if (std::exchange(has_had_waker_, true)) {
+        // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
-        if (locked.first() == nullptr) return true;
+        if (for_children && locked.first() == nullptr) return true;
         if (waker_.will_wake(wake)) {
-            waits_for_children_ = true;
+            waits_for_children_ |= for_children;
             return false;
         }
     }
-    waker copy = wake;  // as in set_waker()
+    waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
     const guard locked(*this);
-    if (locked.first() == nullptr) return true;
-    waits_for_children_ = true;
+    if (for_children && locked.first() == nullptr) return true;
+    waits_for_children_ |= for_children;
     waker_.swap(copy);
     return false;
 }
@@ -278,4 +276,21 @@ void scope_base::destroy_children() noexcept {
     waiting.child_has_ended.wait(lock, [this] { return guard(*this).first() == nullptr; });
 }
 
+void report_background_failure(unread_failure&& failure, const std::source_location& where) noexcept {
+    report_failure_here(std::move(failure), where);
+}
+
 }  // namespace eddy::detail
+
+namespace eddy::inline v0_1 {
+
+task_owner::~task_owner() {
+    if (!base_.may_be_destroyed_here()) {
+        detail::fatal_misuse(
+            "a task_owner was destroyed on another thread than that of the event loop of its tasks: await its close() "
+            "in that loop before");
+    }
+    base_.destroy_children();
+}
+
+}  // namespace eddy

@@ -43,13 +43,8 @@ bool is_mine(const spawned_task& task) noexcept {
 // the code that polls the task.
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
-void submit(task_state::wake_action action, spawned_task& task) noexcept {
-    if (action == task_state::wake_action::submit) task.owner->schedule(task);
-    if (action == task_state::wake_action::free) task.ops().free_memory(task);
-}
-
-/// Same as submit(), for a task of which is_mine() is true. A worker queues its tasks without the pool.
-[[gnu::always_inline]] inline void submit_here(task_state::wake_action action, spawned_task& task) noexcept {
+/// Does what a change of the task's state requires. A worker queues its tasks without the pool.
+[[gnu::always_inline]] inline void submit(task_state::wake_action action, spawned_task& task) noexcept {
     if (action == task_state::wake_action::submit) {
         worker* const here = this_thread.worker;
         const bool is_of_worker = here != nullptr && this_thread.worker_owner == task.owner;
@@ -66,7 +61,7 @@ struct task_waker {
     static void wake_by_ref(void* data) noexcept {
         spawned_task& task = task_of(data);
         if (is_mine(task)) {
-            if (!polled_task::wakes_itself(task)) submit_here(state_of(task).wake_by_ref(), task);
+            if (!polled_task::wakes_itself(task)) submit(state_of(task).wake_by_ref(), task);
             return;
         }
         const owner_guard guard;
@@ -74,7 +69,7 @@ struct task_waker {
     }
     static void wake(void* data) noexcept {
         spawned_task& task = task_of(data);
-        if (is_mine(task)) return submit_here(state_of(task).wake_and_release(), task);
+        if (is_mine(task)) return submit(state_of(task).wake_and_release(), task);
         const owner_guard guard;
         submit(state_of(task).wake_and_release(), task);
     }

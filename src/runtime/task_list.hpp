@@ -39,6 +39,10 @@ public:
         return true;
     }
 
+    /// Returns whether the list is empty.
+    /// Preconditions: no other thread changes the list.
+    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+
     /// Makes later calls of add() fail.
     void close() noexcept {
         const std::lock_guard guard(lock_);

@@ -107,19 +107,14 @@ public:
 
     /// Ends a run after a poll that was not ready. On `submit` the caller must queue the task again; `notified` and its
     /// reference are kept. On `cancel` the task is still running and must be cancelled. `has_woken_itself`: the task
-    /// was woken by its own poll, and that wake-up is not in the word yet.
-    idle_action transition_to_idle(bool has_woken_itself = false) noexcept {
-        return change([has_woken_itself](std::uint64_t now) {
+    /// was woken by its own poll, and that wake-up is not in the word yet. `is_cancelling`: the poll was one of
+    /// poll_cancel(), so `cancel` is not returned.
+    idle_action transition_to_idle(bool has_woken_itself = false, bool is_cancelling = false) noexcept {
+        return change([has_woken_itself, is_cancelling](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
-            if ((now & cancelled) != 0) return step{now, idle_action::cancel};
+            if ((now & cancelled) != 0 && !is_cancelling) return step{now, idle_action::cancel};
             return leave_running(has_woken_itself ? now | notified : now);
         });
-    }
-
-    /// Same as transition_to_idle(), for a task whose poll_cancel() was not ready. Never returns `cancel`.
-    idle_action transition_to_idle_cancelling(bool has_woken_itself = false) noexcept {
-        return change(
-            [has_woken_itself](std::uint64_t now) { return leave_running(has_woken_itself ? now | notified : now); });
     }
 
     /// Completes the task after the future was destroyed and the output stored. Gives up `count` references: the list's

@@ -355,7 +355,7 @@ void worker::look_if_due() noexcept {
     last_look_ = now;
     if (!place_->shares_driver()) return look_at_driver(std::chrono::nanoseconds::zero());
     // If another worker waits in the driver, it gets the events.
-    static_cast<void>(io_->turn_for_stalled_owner());
+    static_cast<void>(io_->turn_for_busy_owner());
     static_cast<void>(time_->fire());
 }
 
@@ -551,7 +551,7 @@ void worker::service_stalled(worker& stuck) noexcept {
     if (queue_.is_empty()) {
         if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
     }
-    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_stalled_owner());
+    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_busy_owner());
     static_cast<void>(stuck.time_->fire());
 }
 

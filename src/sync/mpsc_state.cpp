@@ -1,48 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/mpsc_state.hpp>
 
-#include <mutex>
 #include <source_location>
 
 #include <eddy/error.hpp>
 
-#include "sync/wake_list.hpp"
-
 namespace eddy::inline v0_1::detail {
-
-// ---- Tasks that wait for the receiver to close ----
-
-bool close_waiters::poll(waiter& entry, const waker& wake) noexcept {
-    {
-        const std::lock_guard guard(lock_);
-        if (is_closed_) return true;
-        if (entry.is_listed && entry.wake.will_wake(wake)) return false;
-    }
-    waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
-    const std::lock_guard guard(lock_);
-    if (is_closed_) return true;
-    entry.wake.swap(kept);
-    if (!entry.is_listed) waiters_.push_back(entry);
-    return false;
-}
-
-void close_waiters::leave(waiter& entry) noexcept {
-    waker dropped;
-    const std::lock_guard guard(lock_);
-    waiters_.remove(entry);
-    dropped = std::move(entry.wake);
-}
-
-void close_waiters::close() noexcept {
-    bool is_more = true;
-    while (is_more) {
-        wake_list woken;
-        const std::lock_guard guard(lock_);
-        is_closed_ = true;
-        while (!waiters_.is_empty() && !woken.is_full()) woken.push(std::move(waiters_.pop_front()->wake));
-        is_more = !waiters_.is_empty();
-    }
-}
 
 // ---- Bounded ----
 

@@ -39,13 +39,13 @@ void woken_queue::wake(woken_node& node) noexcept {
     // longer uses `next_woken`.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) != 0) return;
     woken_queue& queue = *node.queue;
-    switch (queue.push(node)) {
-    case pushed::quietly: return;
+    switch (queue.woken_.push(node)) {
+    case list::pushed::quietly: return;
     // SAFETY: the caller's reference keeps the node alive, and the node keeps the queue alive, even if the owner is
     // destroyed meanwhile.
-    case pushed::owner_sleeps: return queue.wake_owner();
+    case list::pushed::owner_is_parked: return queue.wake_owner();
     // The owner has removed the node after `queued` was set, and so has left its reference to this thread.
-    case pushed::refused: return drop_reference(node);
+    case list::pushed::refused: return drop_reference(node);
     }
 }
 
@@ -65,21 +65,9 @@ void woken_queue::drop_reference(woken_node& node) noexcept {
 
 // ---- The queue ----
 
-woken_queue::pushed woken_queue::push(woken_node& node) noexcept {
-    // relaxed: only a guess; the exchange validates it.
-    woken_node* head = head_.load(std::memory_order_relaxed);
-    do {
-        if (head == closed()) return pushed::refused;
-        node.next_woken = head == asleep() ? nullptr : head;
-        // release: pairs with the acquire in take() and close(), which read `next_woken`. Not acquire: wake_owner()
-        // explains why the lock is enough.
-    } while (!head_.compare_exchange_weak(head, &node, std::memory_order_release, std::memory_order_relaxed));
-    return head == asleep() ? pushed::owner_sleeps : pushed::quietly;
-}
-
 void woken_queue::wake_owner() noexcept {
-    // The lock makes the waker visible that the owner stored before it set `asleep`. If this thread took the lock
-    // first, then its push would have happened before the exchange in fall_asleep(), which would have failed.
+    // The lock makes the waker visible that the owner stored before it parked. If this thread took the lock
+    // first, then its push would have happened before mark_parked(), which would have failed.
     // The waker may be a newer one. Then the owner gets a spurious wake-up. If there is no waker, another pusher has
     // taken it, and the poll that it causes also finds this push.
     waker taken;
@@ -90,14 +78,7 @@ void woken_queue::wake_owner() noexcept {
     std::move(taken).wake();
 }
 
-woken_node* woken_queue::take() noexcept {
-    // relaxed: saves the read-modify-write if the queue is empty. A push that is missed makes fall_asleep() fail or
-    // wakes the owner.
-    woken_node* const seen = head_.load(std::memory_order_relaxed);
-    if (seen == nullptr || seen == asleep()) return nullptr;
-    // acquire: pairs with the release in push().
-    return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
-}
+woken_node* woken_queue::take() noexcept { return woken_.has_nodes() ? woken_.take() : nullptr; }
 
 bool woken_queue::fall_asleep(const waker& wake) noexcept {
     bool is_kept = false;
@@ -110,34 +91,15 @@ bool woken_queue::fall_asleep(const waker& wake) noexcept {
         const std::lock_guard guard(lock_);
         owner_.swap(replaced);
     }
-    woken_node* expected = nullptr;
-    // relaxed: the lock orders the waker for wake_owner(), and a thread that finds the mark reads nothing else. take()
-    // follows a failure. After a poll without a push the head is `asleep` already.
-    return head_.compare_exchange_strong(expected, asleep(), std::memory_order_relaxed) || expected == asleep();
+    return woken_.mark_parked();
 }
 
 woken_node* woken_queue::close() noexcept {
-    // acquire: pairs with the release in push(). Not release: a refused push reads the mark only, and the node's word
-    // orders everything else.
-    woken_node* const newest = head_.exchange(closed(), std::memory_order_acquire);
+    woken_node* const oldest = woken_.close();
     waker dropped;
-    {
-        const std::lock_guard guard(lock_);
-        dropped = std::move(owner_);
-    }
-    return oldest_first(newest);
-}
-
-woken_node* woken_queue::oldest_first(woken_node* newest) noexcept {
-    if (newest == asleep()) return nullptr;
-    woken_node* reversed = nullptr;
-    while (newest != nullptr) {
-        woken_node* const next = newest->next_woken;
-        newest->next_woken = reversed;
-        reversed = newest;
-        newest = next;
-    }
-    return reversed;
+    const std::lock_guard guard(lock_);
+    dropped = std::move(owner_);
+    return oldest;
 }
 
 // ---- The owner's side ----
@@ -153,6 +115,17 @@ void woken_set::swap(woken_set& other) noexcept {
 }
 
 void woken_set::hold(woken_node& node, bool at_front) noexcept {
+    link(node, at_front);
+    append_to_poll(node);
+}
+
+void woken_set::hold_unqueued(woken_node& node) noexcept {
+    // relaxed: no other thread has access to the node yet.
+    node.word.store(woken_node::one_reference, std::memory_order_relaxed);
+    link(node, false);
+}
+
+void woken_set::link(woken_node& node, bool at_front) noexcept {
     node.queue = queue_;
     queue_->add_reference();
     node.is_held = true;
@@ -161,7 +134,6 @@ void woken_set::hold(woken_node& node, bool at_front) noexcept {
     (node.previous != nullptr ? node.previous->next : first_) = &node;
     (node.next != nullptr ? node.next->previous : last_) = &node;
     ++size_;
-    append_to_poll(node);
 }
 
 void woken_set::take_out(woken_node& node) noexcept {
@@ -218,6 +190,12 @@ bool woken_set::fetch(const waker& wake) noexcept {
     }
     append_all(oldest);
     return true;
+}
+
+bool woken_set::fetch() noexcept {
+    woken_node* const oldest = queue_ == nullptr ? nullptr : queue_->take();
+    if (oldest != nullptr) append_all(oldest);
+    return oldest != nullptr;
 }
 
 void woken_set::queue_all() noexcept {

@@ -202,7 +202,7 @@ bool ws_state::poll_ping(context& cx) {
     for (;;) {
         if (!ping_timer_) {
             const auto deadline = time::saturating_add(time::clock::now(), ping_interval_);
-            ping_timer_.reset(pool_make<time::sleep_future>(deadline));
+            ping_timer_.reset(pool_new<time::sleep_future>(deadline));
         }
         if (!ping_timer_->poll(cx)) return false;
         ping_timer_.reset();
@@ -263,7 +263,7 @@ bool ws_state::poll_late(context& cx, waiting_task waiter) {
     if (!is_late_) {
         if (!close_timer_) {
             const auto deadline = time::saturating_add(time::clock::now(), close_timeout_);
-            close_timer_.reset(pool_make<time::sleep_future>(deadline));
+            close_timer_.reset(pool_new<time::sleep_future>(deadline));
         }
         // Wakes all tasks: two of them may wait for the timer, which stores one waker.
         io_wait_context<direction::write> both(*waiters_, cx, waiter);

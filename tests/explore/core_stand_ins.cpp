@@ -60,7 +60,7 @@ std::optional<std::chrono::steady_clock::time_point> io_handle::linger_deadline(
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
 void io_handle::set_alarm(std::chrono::nanoseconds) noexcept { std::abort(); }
 result<std::size_t> io_handle::poll_events(max_wait) noexcept { std::abort(); }
-std::optional<result<std::size_t>> io_handle::turn_for_stalled_owner() noexcept { std::abort(); }
+std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept { std::abort(); }
 void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Tasks that other threads send to an event loop: none is lost, each sender's order is kept, and the loop is always
 // woken.
-#include "core/inbound_list.hpp"
+#include <eddy/detail/inbound_list.hpp>
+
+#include <eddy/detail/core_task.hpp>
 
 #include <gtest/gtest.h>
 
@@ -37,7 +39,7 @@ struct loop {
 
     bool send(item& sent) {
         const auto pushed = inbound.push(sent);
-        if (pushed == List::pushed::loop_is_parked) {
+        if (pushed == List::pushed::owner_is_parked) {
             check(is_set_up.read(), "the loop's writes before its wait are visible to the waking thread");
             wake_up.set();
         }
@@ -123,7 +125,7 @@ void senders_and_a_loop_that_closes() {
         check(is_taken[i] == is_handed_over[i], "an item is handed over if it was not refused");
 }
 
-using eddy::detail::inbound_list;
+using inbound_list = eddy::detail::inbound_list<inbound_node, &inbound_node::next_inbound>;
 
 TEST(ExploreInboundList, PushedTasksArriveAndWakeLoop) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, senders_and_a_loop<inbound_list>));
@@ -162,7 +164,7 @@ public:
             if (head == &closed_mark_) return pushed::refused;
             node.next_inbound = head == &parked_mark_ ? nullptr : head;
         } while (!head_.compare_exchange_weak(head, &node, Choice::push, std::memory_order_relaxed));
-        return Choice::tells_of_parking && head == &parked_mark_ ? pushed::loop_is_parked : pushed::quietly;
+        return Choice::tells_of_parking && head == &parked_mark_ ? pushed::owner_is_parked : pushed::quietly;
     }
 
     inbound_node* take() noexcept {

@@ -33,7 +33,8 @@
 //     try_ of another future         leaf_awaiter              as above; an error ends the awaiting coroutine
 //     try_ of a std::expected        expected_awaiter          not polled
 //
-// With EDDY_CHECKS each of them is inside a checked_awaiter.
+// Each of them has take(), which returns the output or throws. The class `resuming` adds await_resume(). With
+// EDDY_CHECKS there is a checked_awaiter in between.
 //
 // An awaiter occupies space in the coroutine frame for as long as a connection waits, so every word counts. For the
 // same reason await_suspend() takes its handle by reference: GCC keeps a copy of a by-value parameter in the frame.
@@ -50,11 +51,12 @@ concept keeps_output = requires(F& future, context& cx) {
 
 /// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
 /// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
+/// If `LeavesOutput`, the future keeps its output until take().
 /// Lifetime: the future must outlive this object.
 template <class F, bool LeavesOutput>
 class polled {
     using output = typename F::output_type;
-    using answer = poll_result<output>;
+    using answer = std::conditional_t<LeavesOutput, poll_result<void>, poll_result<output>>;
 
 public:
     explicit polled(F& future) noexcept : future_(&future) { std::construct_at(std::addressof(answer_), not_ready); }
@@ -72,17 +74,21 @@ public:
     [[nodiscard]] F& future() noexcept { return *future_; }
     [[nodiscard]] bool has_value() const noexcept { return !has_thrown() && answer_.is_ready(); }
     /// Returns the value.
-    /// Preconditions: has_value().
+    /// Preconditions: has_value(), and not LeavesOutput.
     [[nodiscard]] decltype(auto) value() noexcept { return *answer_; }
 
     /// Polls the future. Returns whether there is an outcome now.
     /// Preconditions: there was none.
     bool poll(context& cx) noexcept {
         try {
-            // A placement new, because construct_at() would add a move. The old result is "not ready", which needs no
-            // destructor call.
-            ::new (static_cast<void*>(std::addressof(answer_))) answer(future_->poll(cx));
-            return answer_.is_ready();
+            if constexpr (LeavesOutput) {
+                return future_->poll_end(cx);
+            } else {
+                // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
+                // no destructor call.
+                ::new (static_cast<void*>(std::addressof(answer_))) answer(future_->poll(cx));
+                return answer_.is_ready();
+            }
         } catch (...) {
             std::construct_at(std::addressof(error_), std::current_exception());
             future_ = nullptr;
@@ -92,16 +98,18 @@ public:
 
     /// Returns the value, or throws the exception. `awaited_at` is for the text of misuse.
     output take(std::source_location awaited_at) {
-        if (has_value()) [[likely]] {
-            if constexpr (std::is_void_v<output>) {
-                return;
-            } else {
+        if (has_thrown()) [[unlikely]]
+            std::rethrow_exception(error_);
+        if constexpr (LeavesOutput) {
+            return future_->take_output(awaited_at);
+        } else {
+            if (!answer_.is_ready()) [[unlikely]]
+                throw_resumed_too_early(awaited_at);
+            if constexpr (!std::is_void_v<output>) {
                 return by_parts(*answer_,
                                 [](auto&&... parts) { return output(std::forward<decltype(parts)>(parts)...); });
             }
         }
-        if (!has_thrown()) throw_resumed_too_early(awaited_at);
-        std::rethrow_exception(error_);
     }
 
 private:
@@ -110,43 +118,6 @@ private:
     F* future_;  // null: the future has thrown. A separate flag would cost a word per await.
     union {
         answer answer_;
-        std::exception_ptr error_;
-    };
-};
-
-/// Same as above, for a future that keeps its output until take().
-template <class F>
-class polled<F, true> {
-public:
-    explicit polled(F& future) noexcept : future_(&future) {}
-    polled(const polled&) = delete;
-    polled& operator=(const polled&) = delete;
-    ~polled() {
-        if (future_ == nullptr) [[unlikely]]
-            destroy_exception(error_);
-    }
-
-    [[nodiscard]] F& future() noexcept { return *future_; }
-
-    bool poll(context& cx) noexcept {
-        try {
-            return future_->poll_end(cx);
-        } catch (...) {
-            std::construct_at(std::addressof(error_), std::current_exception());
-            future_ = nullptr;
-            return true;
-        }
-    }
-
-    typename F::output_type take(std::source_location awaited_at) {
-        if (future_ == nullptr) [[unlikely]]
-            std::rethrow_exception(error_);
-        return future_->take_output(awaited_at);
-    }
-
-private:
-    F* future_;  // null: the future has thrown
-    union {
         std::exception_ptr error_;
     };
 };
@@ -244,12 +215,7 @@ public:
 
     bool await_ready() { return start_child(awaiting_, *child_, outcome_); }
     void await_suspend(const auto&) const noexcept {}
-    T await_resume() { return outcome_.take(source_location_of(awaiting_.where)); }
-    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] T await_resume()
-        requires must_be_used<T>
-    {
-        return outcome_.take(source_location_of(awaiting_.where));
-    }
+    T take() { return outcome_.take(source_location_of(awaiting_.where)); }
 
 protected:
     frame& awaiting_;
@@ -276,24 +242,13 @@ public:
         if (this->outcome_.frame_is != slot_base::fate::running)
             end_with_error<Out, Checks>(this->awaiting_, std::move(this->outcome_.value()), true);
     }
-    awaited_type await_resume() {
-        throw_if_rethrown();
+    awaited_type take() {
+        if (this->outcome_.has_value()) throw_if_rethrown<Out>(this->outcome_.value());
         if constexpr (std::is_void_v<awaited_type>) {
-            static_cast<void>(this->outcome_.take(source_location_of(this->awaiting_.where)));
+            static_cast<void>(base::take());
         } else {
-            return *this->outcome_.take(source_location_of(this->awaiting_.where));
+            return *base::take();
         }
-    }
-    [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
-        requires must_be_used<awaited_type>
-    {
-        throw_if_rethrown();
-        return *this->outcome_.take(source_location_of(this->awaiting_.where));
-    }
-
-private:
-    void throw_if_rethrown() {
-        if (this->outcome_.has_value()) detail::throw_if_rethrown<Out>(this->outcome_.value());
     }
 };
 
@@ -334,12 +289,17 @@ public:
         wait_for(awaiting_, *this);
     }
 
-    awaited_type await_resume() { return take(); }
-    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] awaited_type
-    await_resume()
-        requires must_be_used<awaited_type>
-    {
-        return take();
+    awaited_type take() {
+        if constexpr (!tries) {
+            return polled_.take(source_location_of(awaiting_.where));
+        } else {
+            if (polled_.has_value()) throw_if_rethrown<Out>(polled_.value());
+            if constexpr (std::is_void_v<awaited_type>) {
+                static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
+            } else {
+                return awaited_type(*polled_.take(source_location_of(awaiting_.where)));
+            }
+        }
     }
 
 protected:
@@ -362,27 +322,12 @@ protected:
     [[nodiscard]] const F& awaited_future() noexcept { return polled_.future(); }
 
 private:
-    awaited_type take() {
-        if constexpr (!tries) {
-            return polled_.take(source_location_of(awaiting_.where));
-        } else if constexpr (std::is_void_v<awaited_type>) {
-            throw_if_rethrown();
-            static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
-        } else {
-            throw_if_rethrown();
-            return awaited_type(*polled_.take(source_location_of(awaiting_.where)));
-        }
-    }
-
     bool failed() noexcept {
         if constexpr (tries) {
             return polled_.has_value() && ends_coroutine<Out>(polled_.value());
         } else {
             return false;
         }
-    }
-    void throw_if_rethrown() {
-        if (polled_.has_value()) detail::throw_if_rethrown<Out>(polled_.value());
     }
 
     bool poll(context& cx) noexcept {
@@ -430,7 +375,7 @@ public:
 
     bool await_ready() { return future_.poll(*awaiting_.root->active).is_ready(); }
     void await_suspend(const auto&) noexcept { wait_for(awaiting_, *this); }
-    void await_resume() const noexcept {}
+    void take() const noexcept {}
 
 private:
     frame& awaiting_;
@@ -452,15 +397,9 @@ public:
 
     bool await_ready() const noexcept { return !ends_coroutine<Out>(outcome_); }
     void await_suspend(const auto&) noexcept { end_with_error<Out, Checks>(awaiting_, static_cast<In>(outcome_)); }
-    awaited_type await_resume() {
+    awaited_type take() {
         throw_if_rethrown<Out>(outcome_);
         if constexpr (!std::is_void_v<awaited_type>) return *static_cast<In>(outcome_);
-    }
-    [[nodiscard("this discards an error: write co_await try_(...) once more")]] awaited_type await_resume()
-        requires must_be_used<awaited_type>
-    {
-        throw_if_rethrown<Out>(outcome_);
-        return *static_cast<In>(outcome_);
     }
 
 private:

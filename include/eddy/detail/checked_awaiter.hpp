@@ -70,16 +70,9 @@ public:
             records_.begin(this->awaited_future(), awaiting_here_, awaiting_here_.root->active->waker());
         A::await_suspend(coroutine);
     }
-    decltype(auto) await_resume() {
+    decltype(auto) take() {
         end();
-        return A::await_resume();
-    }
-    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
-    await_resume()
-        requires must_be_used<typename A::awaited_type>
-    {
-        end();
-        return A::await_resume();
+        return A::take();
     }
 
 private:
@@ -116,8 +109,23 @@ private:
     [[no_unique_address]] records records_;
 };
 
+/// The awaiter that the compiler uses. It warns if an output is not used that may be an error.
+template <class A>
+class resuming : public A {
+public:
+    using A::A;
+
+    decltype(auto) await_resume() { return A::take(); }
+    [[nodiscard("this discards an error: write co_await try_(...), or store the result and check it")]] decltype(auto)
+    await_resume()
+        requires must_be_used<typename A::awaited_type>
+    {
+        return A::take();
+    }
+};
+
 /// The awaiter `A`, with checks if they are enabled.
 template <class A, bool Checks>
-using maybe_checked = std::conditional_t<Checks, checked_awaiter<A>, A>;
+using maybe_checked = resuming<std::conditional_t<Checks, checked_awaiter<A>, A>>;
 
 }  // namespace eddy::detail

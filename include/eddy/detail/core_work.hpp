@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <source_location>
@@ -210,24 +211,29 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     return outcome.take(where);
 }
 
-/// Calls `f`, awaits the future that it returns, if any, and puts the outcome into the promise.
+/// Calls `f`, awaits the future that it returns, if any, and sends the outcome.
 template <class T, class F>
-task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
+task<void> fulfil(typename answer_channel<T>::sender answer, F f, core_handle& handle) {
     using made = work_result_t<F>;
+    using outcome = std::expected<T, std::exception_ptr>;
+    const auto send = [&](auto&&... value) {
+        static_cast<void>(answer.send(outcome(std::forward<decltype(value)>(value)...)));
+    };
     try {
         if constexpr (future<made> && std::is_void_v<T>) {
             co_await call_with(f, handle);
-            promise.keep();
+            send();
         } else if constexpr (future<made>) {
-            promise.keep(co_await call_with(f, handle));
+            auto output = co_await call_with(f, handle);
+            send(std::in_place, std::move(output));
         } else if constexpr (std::is_void_v<T>) {
             call_with(f, handle);
-            promise.keep();
+            send();
         } else {
-            promise.keep(call_with(f, handle));
+            send(std::in_place, call_with(f, handle));
         }
     } catch (...) {
-        promise.fail(std::current_exception());
+        send(std::unexpect, std::current_exception());
     }
     co_return;
 }
@@ -240,14 +246,13 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) 
     static_assert(is_callable, "eddy: call takes a callable (of core_handle& or of nothing)");
     if constexpr (is_callable) {
         using value = typename outcome_of<work_result_t<work>>::type;
-        loop_promise<value> promise;
-        auto answer = promise.answer();
-        auto job = [promise = std::move(promise), work = work(std::forward<F>(f))](core_handle& handle) mutable {
-            return fulfil<value>(std::move(promise), std::move(work), handle);
+        auto [sender, receiver] = answer_channel<value>::channel();
+        auto job = [answer = std::move(sender), work = work(std::forward<F>(f))](core_handle& handle) mutable {
+            return fulfil<value>(std::move(answer), std::move(work), handle);
         };
-        // If the event loop is closed, the job is destroyed, and its promise reports runtime_shutdown.
+        // If the event loop is closed, the job is destroyed, and the answer is runtime_shutdown.
         static_cast<void>(remote.spawn(std::move(job), where));
-        return core_answer<value>(std::move(answer), remote);
+        return core_answer<value>(std::move(receiver), remote);
     }
 }
 

@@ -112,54 +112,42 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 /// blocks do not stay in an incomplete batch.
 EDDY_API void flush_freed_blocks() noexcept;
 
-/// Creates an object in a block of the pool. Free it with pool_delete().
+/// Whether pool_new() creates objects of type `T` in the pool: whether the pool aligns its blocks sufficiently.
+template <class T>
+inline constexpr bool is_pooled = alignof(T) <= size_class_step || (alignof(T) == 128 && sizeof(T) % 128 == 0);
+
+/// Creates an object in a block of the pool, or on the heap if `T` needs a larger alignment. Free it with
+/// pool_delete().
 /// Errors: throws std::bad_alloc, or what the constructor throws.
 template <class T, class... Args>
 [[nodiscard, gnu::always_inline]] inline T* pool_new(Args&&... args) {
-    constexpr std::size_t size = (sizeof(T) + alignof(T) - 1) / alignof(T) * alignof(T);
-    constexpr bool aligned = alignof(T) <= size_class_step || (alignof(T) == 128 && size % 128 == 0);
-    static_assert(aligned,
-                  "eddy: spawned work must not be aligned to more than 16 bytes: keep such a member on the heap");
-    void* const block = allocate_block(size);
-    try {
-        return ::new (block) T(static_cast<Args&&>(args)...);
-    } catch (...) {
-        free_block_of(block, size);
-        throw;
+    if constexpr (!is_pooled<T>) {
+        return new T(static_cast<Args&&>(args)...);
+    } else {
+        void* const block = allocate_block(sizeof(T));
+        try {
+            return ::new (block) T(static_cast<Args&&>(args)...);
+        } catch (...) {
+            free_block_of(block, sizeof(T));
+            throw;
+        }
     }
 }
 
 /// Destroys an object that pool_new<T>() has created. Callable on any thread.
 template <class T>
 void pool_delete(T* object) noexcept {
-    object->~T();
-    free_block_of(object, sizeof(T));
-}
-
-/// Creates an object in a block of the pool, or on the heap if `T` needs a larger alignment. Free it with
-/// pool_destroy().
-template <class T, class... Args>
-[[nodiscard]] T* pool_make(Args&&... args) {
-    if constexpr (alignof(T) <= size_class_step) {
-        return pool_new<T>(static_cast<Args&&>(args)...);
-    } else {
-        return new T(static_cast<Args&&>(args)...);
-    }
-}
-
-/// Destroys an object that pool_make<T>() has created. Callable on any thread.
-template <class T>
-void pool_destroy(T* object) noexcept {
-    if constexpr (alignof(T) <= size_class_step) {
-        pool_delete(object);
-    } else {
+    if constexpr (!is_pooled<T>) {
         delete object;
+    } else {
+        object->~T();
+        free_block_of(object, sizeof(T));
     }
 }
 
-/// A deleter for objects that pool_make() has created.
+/// A deleter for objects that pool_new() has created.
 struct pool_destroyer {
-    void operator()(auto* object) const noexcept { pool_destroy(object); }
+    void operator()(auto* object) const noexcept { pool_delete(object); }
 };
 template <class T>
 using pool_box = std::unique_ptr<T, pool_destroyer>;

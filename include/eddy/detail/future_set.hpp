@@ -30,7 +30,7 @@ struct future_node : woken_node {
 
     static void free(woken_node& node) noexcept {
         // SAFETY: a queue with this free function contains only nodes that push() of the same type has made.
-        pool_destroy(&static_cast<future_node&>(node));
+        pool_delete(&static_cast<future_node&>(node));
     }
 };
 
@@ -76,7 +76,7 @@ public:
     node& push(F&& future, bool at_front = false) {
         if (is_empty()) is_ending_ = false;  // the set was cleared during poll_cancel()
         woken_.open(&node::free);
-        pool_box<node> made(pool_make<node>());
+        pool_box<node> made(pool_new<node>());
         std::construct_at(&made->future, std::move(future));
         woken_.hold(*made, at_front);
         return *made.release();

@@ -65,7 +65,7 @@ struct work_ops {
     void (*fail)(Task& task, std::exception_ptr thrown) noexcept;
     /// Frees the memory of the task. No other function is called afterwards.
     void (*free_memory)(Task& task) noexcept;
-    /// Returns the name of the task. On an event loop, the pointer is null for a task without a join handle.
+    /// Returns the name of the task. On an event loop, the pointer may be null for a task without a join handle.
     std::string_view (*name)(const Task& task) noexcept;
 };
 

@@ -9,6 +9,7 @@
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spawned_task.hpp>
+#include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/join_handle.hpp>
@@ -41,12 +42,7 @@ using local_share = ref_ptr<local_tasks, counts_by_functions>;
 
 /// A future that polls a local set, and is woken when one of the set's tasks is woken. While it waits, it is in the
 /// set's list of drivers, and the set's lock guards it.
-struct local_driver {
-    waker wake;
-    local_driver* previous = nullptr;
-    local_driver* next = nullptr;
-    bool is_listed = false;
-};
+using local_driver = waiter;
 
 /// Removes a driver from the list. Wakes the remaining drivers if tasks are queued.
 EDDY_API void leave(local_tasks& tasks, local_driver& driver) noexcept;

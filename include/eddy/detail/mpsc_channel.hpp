@@ -182,12 +182,12 @@ class unbounded_channel : public unbounded_state {
 public:
     using value_type = T;
 
-    unbounded_channel() : unbounded_channel(pool_make<node>()) {}
+    unbounded_channel() : unbounded_channel(pool_new<node>()) {}
     unbounded_channel(const unbounded_channel&) = delete;
     unbounded_channel& operator=(const unbounded_channel&) = delete;
     ~unbounded_channel() {
         clear();
-        pool_destroy(first_);
+        pool_delete(first_);
     }
 
     // ---- The senders' side ----
@@ -220,7 +220,7 @@ public:
         // SAFETY: as in peek().
         auto* const next = static_cast<node*>(next_of(*first_));
         dropper_.drop(next->value);
-        pool_destroy(std::exchange(first_, next));
+        pool_delete(std::exchange(first_, next));
     }
     void drop_value() noexcept { drop_front(); }
     void release_permits(std::size_t) noexcept {}
@@ -262,7 +262,7 @@ private:
     explicit unbounded_channel(node* first) noexcept : unbounded_state(*first), first_(first) {}
 
     static node* make_with(T&& value) {
-        pool_box<node> fresh(pool_make<node>());
+        pool_box<node> fresh(pool_new<node>());
         std::construct_at(&fresh->value, std::move(value));
         return fresh.release();
     }
@@ -271,7 +271,7 @@ private:
         node* one;
         ~unsent() {
             std::destroy_at(&one->value);
-            pool_destroy(one);
+            pool_delete(one);
         }
     };
 

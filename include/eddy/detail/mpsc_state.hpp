@@ -8,10 +8,9 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/semaphore_state.hpp>
-#include <eddy/detail/spin_lock.hpp>
-#include <eddy/detail/waiter_list.hpp>
 #include <eddy/future/waker.hpp>
 
 // The states of the channels with many senders and one receiver, without the values.
@@ -52,6 +51,7 @@ enum class nothing : std::uint8_t {
 [[noreturn, gnu::cold]] EDDY_API void throw_used_permit(std::source_location where);
 
 /// Counts the owners of a channel's memory: the receiver, all senders together, and each weak sender have one share.
+/// Also tells the senders that the receiver is closed or gone.
 /// Thread safety: any thread.
 class mpsc_shares {
 public:
@@ -85,28 +85,29 @@ public:
     // relaxed: the count may be stale. It publishes no other data.
     [[nodiscard]] std::size_t weak() const noexcept { return weak_.load(std::memory_order_relaxed); }
 
+    /// The name of the future of closed(), for messages.
+    static constexpr const char* name_of_closed = "a sender's closed()";
+    /// Returns whether the receiver is gone. Otherwise `wake` will be woken when it is.
+    [[nodiscard]] bool poll_receivers_gone(notify_waiter& one, const waker& wake) noexcept {
+        // acquire: pairs with the release in end_receiver().
+        return receiver_gone_.poll_until(one, wake, [&] { return is_gone_.load(std::memory_order_acquire); });
+    }
+    void stop_waiting_for_receivers_gone(notify_waiter& one) noexcept { receiver_gone_.leave(one); }
+
+protected:
+    /// Wakes the futures of closed().
+    void end_receiver() noexcept {
+        // release: pairs with the acquire in poll_receivers_gone().
+        is_gone_.store(true, std::memory_order_release);
+        receiver_gone_.notify_waiters();
+    }
+
 private:
     ref_count<std::size_t> senders_;
     atomic<std::size_t> weak_{0};
     ref_count<std::size_t> shares_{2};
-};
-
-/// The senders that wait until the receiver is closed.
-/// Thread safety: any thread.
-class EDDY_API close_waiters {
-public:
-    /// Returns true if the receiver is closed. Otherwise adds `entry` to the list and keeps a clone of `wake` to wake
-    /// it.
-    [[nodiscard]] bool poll(waiter& entry, const waker& wake) noexcept;
-    /// Removes `entry` from the list.
-    void leave(waiter& entry) noexcept;
-    /// Marks the receiver as closed and wakes all waiters.
-    void close() noexcept;
-
-private:
-    spin_lock lock_;
-    bool is_closed_ = false;
-    waiter_list<> waiters_;
+    atomic<bool> is_gone_{false};
+    notify_state receiver_gone_;
 };
 
 /// The state of the bounded channel: the word of a semaphore. A permit is the right to send one value. `mark` says that
@@ -181,7 +182,7 @@ public:
     /// Closes the channel. Permits that were already handed out can still be used.
     void close_receiver() noexcept {
         base::close();
-        closing_.close();
+        end_receiver();
         wake_if_ended();  // the waiting task may be the caller's own, in another future
     }
 
@@ -193,7 +194,6 @@ public:
 
     /// Returns the capacity of the channel.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    close_waiters& closing() noexcept { return closing_; }
 
 private:
     static constexpr word tail_one = word{1} << extra_shift;
@@ -208,7 +208,6 @@ private:
 
     const std::size_t capacity_;
     waker rx_waker_;
-    close_waiters closing_;
 };
 
 /// A link of the unbounded channel's list. The derived class has the value.
@@ -282,11 +281,9 @@ public:
 
     void close_receiver() noexcept {
         close();
-        closing_.close();
+        end_receiver();
         wake_if_ended();
     }
-
-    close_waiters& closing() noexcept { return closing_; }
 
 private:
     // SAFETY: the word is made in push() from the address of a node, whose alignment keeps the bits `mark` and `closed`
@@ -302,7 +299,6 @@ private:
 
     atomic<word> last_;
     waker rx_waker_;
-    close_waiters closing_;
 };
 
 }  // namespace eddy::detail

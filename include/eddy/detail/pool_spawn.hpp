@@ -37,26 +37,20 @@ EDDY_API void check_may_block(const pool& shared, const char* what, std::source_
 /// Errors: also throws `nested_runtime` if `awaited` cannot become idle before the calling task has ended.
 EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
 
-/// Options of a spawned task.
-struct spawn_settings {
-    bool is_background = false;  ///< the runtime can be idle while this task exists
-
-    spawn_settings() noexcept = default;
-};
-
 /// The join handle that spawn() returns for the work `W`.
 template <class W>
 using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t<W>>,
                                            marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
 
 /// Spawns `work` on `runs`, a pool or a local_tasks, and returns its join handle. If check_spawned() has rejected the
-/// work, returns a placeholder. `name` is empty or one std::string.
+/// work, returns a placeholder. If `is_background`, the runtime can be idle while the task exists. `name` is empty or
+/// one std::string.
 template <class Runs, class W, class... Name>
-auto spawn_on(Runs& runs, W&& work, std::source_location where, spawn_settings chosen = {}, Name... name) {
+auto spawn_on(Runs& runs, W&& work, std::source_location where, bool is_background = false, Name... name) {
     if constexpr (check_spawned<W>()) {
         using cell = task_cell<spawned_output, std::decay_t<W>, Name...>;
         cell& made = *pool_new<cell>(owner_of(runs), where, std::forward<W>(work), std::move(name)...);
-        made.is_background = chosen.is_background;
+        made.is_background = is_background;
         start(runs, made);
         return join_handle_for<W>(made);
     } else {

@@ -7,7 +7,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The future of closed() of watch and broadcast senders: ready when there are no receivers. `State` is the state that
+/// The future of closed() of the senders of a channel: ready when there are no receivers. `State` is the state that
 /// the ends of the channel share. `State::name_of_closed` is the name of the future in messages.
 /// Cancel safety: safe.
 /// Lifetime: the state must outlive this future.

@@ -6,6 +6,7 @@
 #include <expected>
 #include <optional>
 #include <source_location>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -132,7 +133,7 @@ private:
     /// Returns whether there are children, or a thread still has the lock.
     [[nodiscard]] bool has_children() const noexcept { return !children_.is_empty(); }
     [[nodiscard]] bool wait_for_children(const waker& wake);
-    [[nodiscard]] bool wait_for_pool_children(const waker& wake);
+    [[nodiscard]] bool keep_pool_waker(const waker& wake, bool for_children);
     void keep_core_waker(const waker& wake);
     [[gnu::noinline]] void keep_foreign_waker(const waker& wake);
     [[nodiscard]] bool is_polled_here(const scope_link& child) const noexcept;
@@ -176,114 +177,95 @@ private:
     std::optional<bound_deadline> bound_;
 };
 
-/// A child on the pool. The worker polls the coroutine frames directly, unless the child inherits a deadline: the
-/// deadline must be put into effect before each poll.
-template <class W>
-class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
-    using output = work_output_t<W>;
-    using base = spawned_output<output>;
-
+/// The header of a child on an event loop, with its outcome.
+template <class T>
+class core_child_output : public core_task {
 public:
-    template <class G>
-    pool_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
-        : base(operations, runs, where, false), scope_link(its), work_(std::forward<G>(work), where) {
-        if (its.deadline() == no_deadline) this->root = work_.take_root();
-    }
+    using header = core_task;
 
-private:
-    // SAFETY: only pool_child passes `operations` to the base, so `task` is a pool_child.
-    static pool_child& of(spawned_task& task) noexcept { return static_cast<pool_child&>(task); }
-    static bool poll(spawned_task& task, context& cx) {
-        auto& me = of(task);
-        const inherited_deadline here(me.scope);
-        return me.work_.poll(me.outcome_, cx);
-    }
-    static bool poll_cancel(spawned_task& task, context& cx) {
-        auto& me = of(task);
-        if (me.scope.is_being_destroyed()) return true;
-        const inherited_deadline here(me.scope);
-        if (task.root == nullptr) return me.work_.poll_cancel(cx);
-        if (!cancel_root(*task.root, cx)) return false;
-        task.root = nullptr;
-        return true;
-    }
-    static void destroy_future(spawned_task& task) noexcept {
-        auto& me = of(task);
-        me.work_.destroy();
-        pass_failure<output>(me.outcome_, me.scope);
-        me.outcome_.discard();
-        me.scope.pool_child_ended(me);
-    }
-    static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
-        // Null means that the task was cancelled, which is not a failure.
-        if (thrown != nullptr) base::fail(task, std::move(thrown));
-    }
-    static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr spawned_ops operations{base::joins,
-                                            {&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed},
-                                            &base::failure_in,
-                                            &base::destroy_output};
+    using core_task::core_task;
 
-    stored_work<W> work_;
+protected:
+    template <class Child>
+    static constexpr core_task_ops operations_of{Child::operations()};
+    static std::string_view unnamed(const core_task&) noexcept { return {}; }
+
+    slot<T> outcome_;
 };
 
-/// A child on an event loop. The loop polls the coroutine frames directly, unless the child inherits a deadline (see
-/// pool_child), or has an output: the loop's own result slot is for coroutines without one.
-template <class W>
-class core_child final : public core_task, public scope_link {
+/// A child of a scope. `Output` is the header with the outcome: spawned_output on the pool, core_child_output on an
+/// event loop. The executor polls the coroutine frames directly, with two exceptions. A child that inherits a deadline
+/// must put it into effect before each poll. On an event loop, the loop's own result slot is for coroutines without an
+/// output.
+template <template <class> class Output, class W>
+class scope_child final : public Output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;
+    using base = Output<output>;
+    using header = typename base::header;
+    static constexpr bool is_on_core = std::is_same_v<header, core_task>;
+    friend base;
 
 public:
-    template <class G>
-    core_child(scope_base& its, core_shared& loop, std::source_location where, G&& work)
-        : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {
-        if (std::is_void_v<output> && its.deadline() == no_deadline) this->root = work_.take_root();
+    template <class Runs, class G>
+    scope_child(scope_base& its, Runs& runs, std::source_location where, G&& work)
+        : base(base::template operations_of<scope_child>, runs, where, false),
+          scope_link(its),
+          work_(std::forward<G>(work), where) {
+        if ((!is_on_core || std::is_void_v<output>) && its.deadline() == no_deadline) this->root = work_.take_root();
     }
 
 private:
-    /// Marks the child as being polled, so that an attempt to destroy it is detected as misuse.
+    /// The context of a poll: the inherited deadline, and the mark that detects an attempt to destroy the child.
     class while_polled {
     public:
-        explicit while_polled(scope_link& child) noexcept : child_(child) { child_.is_polled = true; }
+        explicit while_polled(scope_child& child) noexcept : child_(child), deadline_(child.scope) {
+            child_.is_polled = true;
+        }
         while_polled(const while_polled&) = delete;
         while_polled& operator=(const while_polled&) = delete;
         ~while_polled() { child_.is_polled = false; }
 
     private:
-        scope_link& child_;
+        scope_child& child_;
+        inherited_deadline deadline_;
     };
 
-    // SAFETY: only core_child passes `operations` to the base, so `task` is a core_child.
-    static core_child& of(core_task& task) noexcept { return static_cast<core_child&>(task); }
-    static bool poll(core_task& task, context& cx) {
+    // SAFETY: only scope_child passes the operations below to the base, so `task` is a scope_child.
+    static scope_child& of(header& task) noexcept { return static_cast<scope_child&>(task); }
+    static bool poll(header& task, context& cx) {
         auto& me = of(task);
         const while_polled here(me);
-        const inherited_deadline deadline(me.scope);
         return me.work_.poll(me.outcome_, cx);
     }
-    static bool poll_cancel(core_task& task, context& cx) {
+    static bool poll_cancel(header& task, context& cx) {
         auto& me = of(task);
+        if (me.scope.is_being_destroyed()) return true;
         const while_polled here(me);
-        const inherited_deadline deadline(me.scope);
         if (task.root == nullptr) return me.work_.poll_cancel(cx);
         if (!cancel_root(*task.root, cx)) return false;
         task.root = nullptr;
         return true;
     }
-    static void destroy_future(core_task& task) noexcept {
+    static void destroy_future(header& task) noexcept {
         auto& me = of(task);
         me.work_.destroy();
         pass_failure<output>(me.outcome_, me.scope);
         me.outcome_.discard();  // before the next call, after which objects that it refers to may be destroyed
-        me.scope.core_child_ended(me);
+        if constexpr (is_on_core) {
+            me.scope.core_child_ended(me);
+        } else {
+            me.scope.pool_child_ended(me);
+        }
     }
-    static void fail(core_task& task, std::exception_ptr thrown) noexcept {
-        of(task).outcome_.set_exception(std::move(thrown));
+    static void fail(header& task, std::exception_ptr thrown) noexcept {
+        // Null means that the task was cancelled, which is not a failure.
+        if (thrown != nullptr) of(task).outcome_.set_exception(std::move(thrown));
     }
-    static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
-    static constexpr core_task_ops operations{{&poll, &poll_cancel, &destroy_future, &fail, &free_memory, nullptr}};
+    static void free_memory(header& task) noexcept { pool_delete(&of(task)); }
+    static constexpr work_ops<header> operations() noexcept {
+        return {&poll, &poll_cancel, &destroy_future, &fail, &free_memory, &base::unnamed};
+    }
 
-    slot<output> outcome_;
     stored_work<W> work_;
 };
 
@@ -291,10 +273,11 @@ template <class W>
 void scope_base::spawn(W&& work, std::source_location where) {
     using plain = std::decay_t<W>;
     if (pool_ != nullptr) {
-        auto& made = *pool_new<pool_child<plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
+        auto& made =
+            *pool_new<scope_child<spawned_output, plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
         start_pool_child(made, made);
     } else {
-        auto& made = *pool_new<core_child<plain>>(*this, *core_, where, std::forward<W>(work));
+        auto& made = *pool_new<scope_child<core_child_output, plain>>(*this, *core_, where, std::forward<W>(work));
         start_core_child(made, made);
     }
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/spawned_task.hpp>
@@ -14,11 +15,6 @@
 // The typed part of a task that has a join handle: its outcome, its name and its work, in one block with the header.
 
 namespace eddy::inline v0_1::detail {
-
-/// The name type of tasks without a name. It takes no space.
-struct no_name {
-    no_name() noexcept = default;
-};
 
 /// The work in a cell. A coroutine is stored as `root` of the task's header, and the executor polls and destroys its
 /// frames.
@@ -48,12 +44,12 @@ public:
 ///     core_output       an event loop
 ///
 /// An `Output` has three members: `header`, the type that the operations take; the function `fail`; and
-/// `operations_of<Cell>`, the table of operations. `Name` is std::string for a named task.
-template <template <class> class Output, class W, class Name = no_name>
+/// `operations_of<Cell>`, the table of operations. `Name` is std::string for a named task; the default takes no space.
+template <template <class> class Output, class W, class Name = std::monostate>
 class task_cell final : public Output<work_output_t<W>> {
     using base = Output<work_output_t<W>>;
     using header = typename base::header;
-    static constexpr bool is_named = !std::is_same_v<Name, no_name>;
+    static constexpr bool is_named = !std::is_same_v<Name, std::monostate>;
     friend base;
 
 public:

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/inbound_list.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/future/waker.hpp>
@@ -28,19 +29,11 @@
 //                                                               the owner's reference
 //     1..  refs    add_reference()          -                   the references to the block
 //
-// The queue's head is one word, as in core/inbound_list.hpp:
-//
-//     head     meaning                                      left by
-//     null     no node was woken, the owner is awake        push: to node      the owner: to asleep or closed
-//     asleep   no node was woken, the owner waits           push: to node, and the pusher wakes the owner
-//     node     a list of nodes, newest first                push: to node      the owner: takes all, to null or closed
-//     closed   permanent: the owner is gone                 -
-//
-// So a wake-up costs two read-modify-writes for any number of futures, and a batch of wake-ups wakes the owner once.
-// Departures from futures-rs: the queue is Treiber's stack (IBM RJ 5118, 1986), taken as a whole and reversed, instead
-// of Vyukov's queue. So the owner never finds a half-finished push, and one exchange closes the queue. A later push is
-// rejected, so a wake-up does not have to count references to the queue. Also, a node that is queued while the owner
-// polls wakes no task.
+// The queue is an inbound_list, whose owner is parked while the task that polls the set waits. So a wake-up costs two
+// read-modify-writes for any number of futures, and a batch of wake-ups wakes the owner once. Departures from
+// futures-rs: the queue is an inbound_list, instead of Vyukov's queue. So the owner never finds a half-finished push,
+// and one exchange closes the queue. A later push is rejected, so a wake-up does not have to count references to the
+// queue. Also, a node that is queued while the owner polls wakes no task.
 
 namespace eddy::inline v0_1::detail {
 
@@ -103,6 +96,9 @@ public:
     /// Preconditions: the caller has a reference to the node.
     static void wake(woken_node& node) noexcept;
 
+    /// Wakes the waker that fall_asleep() has stored, if there is one.
+    void wake_owner() noexcept;
+
     /// Add or give up a reference to a node. The last one frees its block.
     static void add_reference(woken_node& node) noexcept;
     static void drop_reference(woken_node& node) noexcept;
@@ -114,23 +110,13 @@ public:
     }
 
 private:
-    enum class pushed : std::uint8_t { quietly, owner_sleeps, refused };
+    using list = inbound_list<woken_node, &woken_node::next_woken>;
 
-    [[nodiscard]] pushed push(woken_node& node) noexcept;
-    void wake_owner() noexcept;
-    [[nodiscard]] woken_node* oldest_first(woken_node* newest) noexcept;
-
-    // Marks of the head. Their addresses differ from the address of every node in a set.
-    [[nodiscard]] woken_node* asleep() noexcept { return &asleep_mark_; }
-    [[nodiscard]] woken_node* closed() noexcept { return &closed_mark_; }
-
-    atomic<woken_node*> head_{nullptr};
+    list woken_;
     ref_count<std::size_t> references_;
     spin_lock lock_;  // guards `owner_`
     waker owner_;
     const free_node free_;
-    woken_node asleep_mark_;
-    woken_node closed_mark_;
 };
 
 /// The owner's side. The set can be moved; its nodes cannot.
@@ -162,6 +148,8 @@ public:
 
     /// Adds a new node at the end or the beginning of the set, and queues it to be polled.
     void hold(woken_node& node, bool at_front = false) noexcept;
+    /// Adds a new node at the end of the set. Only a waker queues it.
+    void hold_unqueued(woken_node& node) noexcept;
 
     /// Removes a node from the set. Destroy its future afterwards, and then give up its reference.
     void take_out(woken_node& node) noexcept;
@@ -172,11 +160,18 @@ public:
     /// Takes the nodes that were woken since the last call. Returns false if there are none: then the next push wakes
     /// `wake`.
     [[nodiscard]] bool fetch(const waker& wake) noexcept;
+    /// Same as above, but stores no waker.
+    [[nodiscard]] bool fetch() noexcept;
+    /// Wakes the waker that fetch() has stored, if there is one.
+    void wake_owner() noexcept {
+        if (queue_ != nullptr) queue_->wake_owner();
+    }
 
     /// Queues all nodes, so that each is polled once.
     void queue_all() noexcept;
 
 private:
+    void link(woken_node& node, bool at_front) noexcept;
     void append_to_poll(woken_node& node) noexcept;
     void append_all(woken_node* oldest) noexcept;
     void forget_given_up() noexcept;

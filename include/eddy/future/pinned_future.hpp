@@ -29,7 +29,7 @@ public:
     using output_type = output_t<F>;
 
     /// Moves `inner` to its fixed address.
-    explicit pinned_future(F&& inner) : inner_(detail::pool_make<F>(std::move(inner))) {}
+    explicit pinned_future(F&& inner) : inner_(detail::pool_new<F>(std::move(inner))) {}
 
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {

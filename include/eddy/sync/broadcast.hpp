@@ -31,7 +31,7 @@ template <class T>
 struct broadcast_value : broadcast_item {
     explicit broadcast_value(T&& given) : broadcast_item(1), value(std::move(given)) {}
 
-    static broadcast_value* make(T&& given) { return pool_make<broadcast_value>(std::move(given)); }
+    static broadcast_value* make(T&& given) { return pool_new<broadcast_value>(std::move(given)); }
     /// Releases `shares` shares of `item`, which may be null. Destroys the item with its last share.
     static void drop(broadcast_item* item, std::uint32_t shares) noexcept {
         if (item != nullptr && item->drop(shares)) destroy(item);
@@ -39,7 +39,7 @@ struct broadcast_value : broadcast_item {
     static void destroy(broadcast_item* item) noexcept {
         // SAFETY: every broadcast_item of a channel of T is a broadcast_value<T>: make() created it. The caller holds
         // the last share, so no other thread uses it.
-        pool_destroy(static_cast<broadcast_value*>(item));
+        pool_delete(static_cast<broadcast_value*>(item));
     }
 
     T value;

@@ -12,7 +12,7 @@
 #include <eddy/detail/acquisition.hpp>
 #include <eddy/detail/mpsc_channel.hpp>
 #include <eddy/detail/mpsc_state.hpp>
-#include <eddy/detail/wait_record.hpp>
+#include <eddy/detail/receivers_gone_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
@@ -23,37 +23,6 @@
 #include <eddy/time/sleep.hpp>
 
 namespace eddy::inline v0_1::sync {
-
-/// The future that a sender's `closed` returns: ready when the receiver is closed or gone. Moving it after its first
-/// poll terminates the program.
-/// Cancel safety: safe.
-/// Thread safety: one thread at a time.
-/// Lifetime: the sender must outlive it.
-class [[nodiscard("co_await it")]] mpsc_closed_future : public future_ops<mpsc_closed_future> {
-public:
-    using output_type = void;
-
-    /// For use by the channels.
-    explicit mpsc_closed_future(eddy::detail::close_waiters& waiters) noexcept : waiters_(&waiters) {}
-    mpsc_closed_future(mpsc_closed_future&& other) noexcept : waiters_(other.waiters_) {
-        if (other.record_.has_waited()) eddy::detail::fatal_moved("a sender's closed()", other.record_.polled_at());
-    }
-    mpsc_closed_future& operator=(mpsc_closed_future&&) = delete;
-    ~mpsc_closed_future() {
-        if (record_.has_waited()) waiters_->leave(waiter_);
-    }
-
-    poll_result<void> poll(context& cx) noexcept {
-        record_.wait(cx);
-        if (!waiters_->poll(waiter_, cx.waker())) return not_ready;
-        return poll_result<void>::ready();
-    }
-
-private:
-    eddy::detail::close_waiters* waiters_;
-    eddy::detail::waiter waiter_;
-    eddy::detail::wait_record record_;
-};
 
 /// A channel from many tasks or threads to one receiver. `channel(32)` has a capacity of 32 values: senders wait while
 /// the channel is full. The senders of `unbounded_channel()` never wait; the channel allocates as much memory as its
@@ -99,7 +68,7 @@ public:
     struct unbounded_ends;
     using receiver = mpsc_receiver<bounded>;
     using unbounded_receiver = mpsc_receiver<unbounded>;
-    using closed_future = mpsc_closed_future;
+    using closed_future = eddy::detail::receivers_gone_future<eddy::detail::mpsc_shares>;
 
     /// The largest capacity of a bounded channel.
     static constexpr std::size_t max_capacity = eddy::detail::bounded_state::max_capacity;
@@ -303,7 +272,7 @@ public:
     /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
-        return closed_future(at("closed()", where)->closing());
+        return closed_future(*at("closed()", where));
     }
     /// Returns true if the receiver is closed or gone, or this sender was moved from.
     [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_->is_closed(); }
@@ -594,7 +563,7 @@ public:
     /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
-        return closed_future(at("closed()", where)->closing());
+        return closed_future(*at("closed()", where));
     }
     /// Returns true if the receiver is closed or gone, or this sender was moved from or closed.
     [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_->is_closed(); }

@@ -107,8 +107,8 @@ struct oneshot_channel : oneshot_state {
     /// The reference that each end holds.
     using share = std::unique_ptr<oneshot_channel, leave_it>;
 
-    static oneshot_channel* make() { return pool_make<oneshot_channel>(); }
-    static void destroy(oneshot_channel* channel) noexcept { pool_destroy(channel); }
+    static oneshot_channel* make() { return pool_new<oneshot_channel>(); }
+    static void destroy(oneshot_channel* channel) noexcept { pool_delete(channel); }
 
     std::optional<stored_t<T>> value;
 };

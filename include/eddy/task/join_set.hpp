@@ -6,32 +6,29 @@
 
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
+#include <eddy/detail/woken_set.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/basic_join_set.hpp>
 
 namespace eddy::inline v0_1::detail {
 
 struct join_entry;
-struct join_ready_list;
 
 /// The part of a join_set that does not depend on the output type. Each task has an entry, whose waker is registered
-/// with the task. When the task ends, the waker moves the entry to a list of ended tasks, so that they are found
-/// without checking the rest. After Tokio's IdleNotifiedSet.
+/// with the task. When the task ends, the waker queues the entry, so that ended tasks are found without checking the
+/// rest.
 /// Thread safety: not synchronized; distinct objects may be used on different threads. The wakers of its entries are
 /// used on any thread, also after its destruction.
 class EDDY_API join_list {
 public:
     join_list() noexcept = default;
     join_list(join_list&& other) noexcept
-        : ended_(std::exchange(other.ended_, nullptr)),
-          spare_(std::exchange(other.spare_, nullptr)),
-          first_(std::exchange(other.first_, nullptr)),
-          size_(std::exchange(other.size_, 0)) {}
+        : entries_(std::move(other.entries_)), spare_(std::exchange(other.spare_, nullptr)) {}
     join_list& operator=(join_list&& other) noexcept;
     /// Aborts and detaches all tasks.
     ~join_list();
 
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
     /// Allocates the memory for one add().
     /// Errors: throws std::bad_alloc.
@@ -52,12 +49,10 @@ public:
 
 private:
     void release_all(bool with_abort) noexcept;
-    void unlink(join_entry& entry) noexcept;
+    joinable* remove(join_entry& entry) noexcept;
 
-    join_ready_list* ended_ = nullptr;  // reference-counted: this object and each entry hold a reference
-    join_entry* spare_ = nullptr;       // allocated by reserve() for the next add()
-    join_entry* first_ = nullptr;       // the list of all tasks, ended or not
-    std::size_t size_ = 0;
+    woken_set entries_;
+    join_entry* spare_ = nullptr;  // allocated by reserve() for the next add()
 };
 
 }  // namespace eddy::detail

@@ -26,8 +26,8 @@ struct spawn_target {
                                                          std::source_location where);
 
 template <class W>
-auto spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
-    if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, chosen);
+auto spawn_here(spawn_target target, W&& work, std::source_location where, bool is_background) {
+    if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, is_background);
     return spawn_on_core(*target.core, std::forward<W>(work), where);
 }
 
@@ -47,7 +47,7 @@ auto spawn_here(spawn_target target, W&& work, std::source_location where, spawn
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
     const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
-    return detail::spawn_here(target, std::forward<W>(work), where, {});
+    return detail::spawn_here(target, std::forward<W>(work), where, false);
 }
 
 /// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
@@ -56,11 +56,9 @@ auto spawn(W&& work, std::source_location where = std::source_location::current(
 /// the main task. For tasks that refer to an object, use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
-    detail::spawn_settings chosen;
-    chosen.is_background = true;
     const auto target = detail::current_spawn_target(
         "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
-    return detail::spawn_here(target, std::forward<W>(work), where, chosen);
+    return detail::spawn_here(target, std::forward<W>(work), where, true);
 }
 
 // Lvalue overload: reports the misuse with one static_assert.

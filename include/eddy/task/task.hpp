@@ -76,11 +76,9 @@ public:
 
     /// Runs the chain until it has to wait. Throws the exception of the coroutine; throws `misuse` after the end.
     poll_result<T> poll(context& cx) {
-        if (frame_ == nullptr) detail::throw_ended_task(cx.where());
         const std::source_location awaited_at = cx.where();  // the awaits in the chain change it
         detail::slot<T> outcome;
-        if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
-        frame_ = nullptr;
+        if (!poll_into(*this, outcome, cx)) return not_ready;
         if constexpr (std::is_void_v<T>) {
             outcome.take(awaited_at);
             return poll_result<void>::ready();

@@ -40,7 +40,7 @@ public:
     /// Sets whether the task is a background task: a runtime is idle although the task is alive, so eddy::run and
     /// similar functions cancel it and do not wait for it. An event loop ignores the setting. The default is false.
     task_builder& background(bool is_background) noexcept {
-        settings_.is_background = is_background;
+        is_background_ = is_background;
         return *this;
     }
 
@@ -49,29 +49,29 @@ public:
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         const detail::spawn_target target =
             detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
-        if (target.pool != nullptr) return on(*target.pool, std::forward<W>(work), where, settings_);
+        if (target.pool != nullptr) return on(*target.pool, std::forward<W>(work), where, is_background_);
         return on_core(*target.core, std::forward<W>(work), where);
     }
 
     /// Spawns a task on the given runtime.
     template <class W>
     auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
-        return on(detail::runtime_access::get(runtime), std::forward<W>(work), where, settings_);
+        return on(detail::runtime_access::get(runtime), std::forward<W>(work), where, is_background_);
     }
 
     /// Spawns a task that stays on this thread; see eddy::spawn_local.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
         const detail::local_target target = detail::current_local_target(where);
-        if (target.set != nullptr) return on(*target.set, std::forward<W>(work), where, {});
+        if (target.set != nullptr) return on(*target.set, std::forward<W>(work), where, false);
         return on_core(*target.core, std::forward<W>(work), where);
     }
 
 private:
     template <class Runs, class W>
-    auto on(Runs& runs, W&& work, std::source_location where, detail::spawn_settings chosen) const {
-        if (name_.empty()) return detail::spawn_on(runs, std::forward<W>(work), where, chosen);
-        return detail::spawn_on(runs, std::forward<W>(work), where, chosen, name_);
+    auto on(Runs& runs, W&& work, std::source_location where, bool is_background) const {
+        if (name_.empty()) return detail::spawn_on(runs, std::forward<W>(work), where, is_background);
+        return detail::spawn_on(runs, std::forward<W>(work), where, is_background, name_);
     }
     template <class W>
     auto on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
@@ -80,7 +80,7 @@ private:
     }
 
     std::string name_;
-    detail::spawn_settings settings_;
+    bool is_background_ = false;
 };
 
 }  // namespace eddy

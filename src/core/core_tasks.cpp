@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+#include "core/core_shared.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <eddy/detail/core_spawn.hpp>
+
+#include "runtime/run_task.hpp"
+#include "runtime/runtime_context.hpp"
+
+// The part of an event loop that starts, polls and ends its tasks.
+
+namespace eddy::inline v0_1::detail {
+
+// While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
+// queue.
+constexpr unsigned core_child_fairness = 2;
+
+void core_shared::adopt(core_task& task) noexcept {
+    live_.push(task);
+    queue_.push(task);
+    if (looks_at_spawns_) [[unlikely]]
+        look_at_spawn(task);
+}
+
+void core_shared::adopt(core_joined& task) noexcept {
+    live_.push(task);
+    queue_.push(task);
+    if (looks_at_spawns_) [[unlikely]]
+        return look_at_spawn(task);
+    number_task(task.id);
+}
+
+void core_shared::destroy(core_task& task) noexcept {
+    const without_task_locals unbound;
+    finish(task);
+}
+
+/// Removes the next task; returns null if there is none. Alternates between the two queues. Otherwise children that
+/// start more children (newest first) would overtake all tasks that were queued before.
+inline core_task* core_shared::pop_queued() noexcept {
+    if (children_.is_empty()) return queue_.pop();
+    const bool takes_child = queue_.is_empty() || ++child_streak_ % core_child_fairness != 0;
+    return takes_child ? children_.pop() : queue_.pop();
+}
+
+/// The waker, context and result slot with which a loop polls its tasks. Created once for many polls, which saves a
+/// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
+class core_shared::poller {
+public:
+    poller() noexcept : waker_(&core_waker, nullptr), context_(waker_.get()) {}
+
+    [[nodiscard]] context& prepare(core_task& task) noexcept {
+        ++polls_;
+        // SAFETY: the loop keeps the task alive during the poll, so the borrowed waker needs no reference.
+        waker_.point_to(&task);
+        context_.restore_budget();
+        return context_;
+    }
+
+    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
+
+    /// The result slot of a task<void>. Empty between polls.
+    [[nodiscard]] slot<void>& outcome() noexcept { return outcome_; }
+    void forget_outcome() noexcept {
+        std::destroy_at(&outcome_);
+        std::construct_at(&outcome_);
+    }
+
+private:
+    borrowed_waker waker_;
+    context context_;
+    std::uint64_t polls_ = 0;
+    slot<void> outcome_;
+};
+
+/// Adds the owner half of the reference count to the remote half, and frees the task if there are no references.
+inline void core_shared::merge(core_task& task) noexcept {
+    // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
+    if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
+        task.ops().free_memory(task);
+    } else {
+        merge_references(task);
+    }
+}
+
+/// Polls up to `limit` queued tasks, or until `stop`.
+void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
+    poller with;
+    core_task* next = nullptr;
+    if (observes_ != nullptr) [[unlikely]] {
+        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
+    } else {
+        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
+    }
+    polls_ += with.polls();
+}
+
+/// Polls the tasks that are queued now, but not those that are queued meanwhile.
+void core_shared::run_queued() noexcept {
+    poller with;
+    while (core_task* const child = children_.pop()) queue_.push(*child);
+    const core_task* const last = queue_.back();
+    for (bool more = last != nullptr; more;) {
+        core_task& task = *queue_.pop();
+        more = &task != last;
+        observes_ != nullptr ? run_observed(task, with) : run_task(task, with);
+    }
+    polls_ += with.polls();
+}
+
+// Forced inlining keeps the members of the poller in registers, which saves a tenth of the cost of a poll.
+[[gnu::always_inline]] inline void core_shared::run_task(core_task& task, poller& with) noexcept {
+    if (task.is_cancelled) [[unlikely]]
+        return run_cancelled(task, with);
+    task.state = core_task::phase::waiting;
+    context& cx = with.prepare(task);
+    if (task.root == nullptr) return poll_future(task, cx);
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
+    if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
+}
+
+namespace {
+
+/// Returns the number of a task, or 0 if it has none.
+task_id id_of(const core_task& task) noexcept {
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    return task.is_joined ? static_cast<const core_joined&>(task).id : 0;
+}
+
+/// Marks a task with a join handle as the one whose future the event loop of this thread polls, cancels or destroys.
+class current_loop_task {
+public:
+    explicit current_loop_task(const core_task& task) noexcept : outer_(this_thread.loop_task) {
+        // SAFETY: is_joined is set only by the constructor of core_joined.
+        if (task.is_joined) this_thread.loop_task = static_cast<const core_joined*>(&task);
+    }
+    current_loop_task(const current_loop_task&) = delete;
+    current_loop_task& operator=(const current_loop_task&) = delete;
+    ~current_loop_task() { this_thread.loop_task = outer_; }
+
+private:
+    const core_joined* const outer_;  // not null if a task destroys another event loop
+};
+
+}  // namespace
+
+/// Runs a task, calls the hooks, and measures the poll.
+void core_shared::run_observed(core_task& task, poller& with) noexcept {
+    if (task.is_cancelled) return run_cancelled(task, with);
+    const task_id id = id_of(task);  // the task may be freed by the poll
+    const runtime_hooks& hooks = observes_->hooks;
+    if (id != 0 && hooks.before_task_poll) hooks.before_task_poll(id);
+    if (observes_->counts_poll_times) {
+        const auto began = std::chrono::steady_clock::now();
+        run_task(task, with);
+        const auto taken = std::chrono::steady_clock::now() - began;
+        observes_->poll_times.add(duration_histogram::bucket_of(taken), 1);
+    } else {
+        run_task(task, with);
+    }
+    if (id != 0 && hooks.after_task_poll) hooks.after_task_poll(id);
+}
+
+/// The part of adopt() for a loop that has hooks or cancels all tasks.
+[[gnu::cold]] void core_shared::look_at_spawn(core_task& task) noexcept {
+    if (is_ending_) task.is_cancelled = true;
+    if (!task.is_joined) return;
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    auto& joined = static_cast<core_joined&>(task);
+    number_task(joined.id);
+    if (observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(joined.id);
+}
+
+/// Removes a task from the list of those whose futures exist.
+[[gnu::always_inline]] inline void core_shared::remove(core_task& task) noexcept {
+    live_.remove(task);
+    const bool in_queue = task.state == core_task::phase::queued;
+    task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
+    if (in_queue) task.is_cancelled = true;  // for run_task()
+}
+
+/// Completes a task whose future was destroyed. Merges the reference counts unless the task is still queued; then the
+/// merge happens when it is removed from the queue.
+[[gnu::always_inline]] inline void core_shared::complete(core_task& task) noexcept {
+    if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
+        if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
+    }
+    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
+    if (task.is_joined && task.ops().complete(task)) return;
+    if (task.state == core_task::phase::ended) merge(task);
+}
+
+/// Polls a task whose future is not a coroutine.
+void core_shared::poll_future(core_task& task, context& cx) noexcept {
+    bool has_ended = false;
+    {
+        const current_loop_task here(task);
+        has_ended = eddy::detail::poll_future(task, cx);
+    }
+    if (!has_ended) return;
+    // SAFETY: is_joined is set only by the constructor of core_joined.
+    if (task.is_joined) static_cast<core_joined&>(task).has_ended = true;
+    finish(task);
+}
+
+/// Polls a coroutine that has a join handle.
+[[gnu::always_inline]] inline void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
+    // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
+    __builtin_prefetch(&task.join_word, 1);
+    this_thread.loop_task = &task;
+    task.has_ended = advance_root(*task.root, task.outcome, cx);
+    this_thread.loop_task = nullptr;
+    if (!task.has_ended) return;
+    task.root = nullptr;  // the coroutine frames have destroyed themselves
+    remove(task);
+    complete(task);
+}
+
+/// Polls the cancellation of an aborted task, and destroys the task once that has finished. Or merges a task that has
+/// ended while it was queued.
+void core_shared::run_cancelled(core_task& task, poller& with) noexcept {
+    if (std::exchange(task.state, core_task::phase::waiting) == core_task::phase::ended_in_queue) {
+        task.state = core_task::phase::ended;
+        return merge(task);
+    }
+    {
+        const current_loop_task here(task);
+        if (!poll_cancel(task, with.prepare(task))) return;
+    }
+    finish(task);
+}
+
+/// Ends a coroutine without a join handle, whose frames have destroyed themselves.
+void core_shared::finish_frames(core_task& task, poller& with) noexcept {
+    task.root = nullptr;
+    if (with.outcome().has_exception()) [[unlikely]]
+        task.ops().fail(task, std::move(with.outcome().exception()));
+    with.forget_outcome();
+    remove(task);
+    task.ops().destroy_future(task);
+    if (task.state == core_task::phase::ended) merge(task);
+}
+
+/// Destroys the future of a task that has ended or whose loop closes, and completes the task.
+void core_shared::finish(core_task& task) noexcept {
+    remove(task);
+    {
+        const current_loop_task here(task);
+        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+        task.ops().destroy_future(task);
+    }
+    complete(task);
+}
+
+void core_shared::merge_references(core_task& task) noexcept {
+    task.is_merged = true;
+    retain();  // for the remaining references, which access the loop through the task
+    // The extra reference keeps the count above zero until the release below, which frees the task if it was the
+    // only one. acq_rel: pairs with drop_remote().
+    task.remote.fetch_add(core_task::merged + core_task::one_ref * (std::int64_t{task.local_refs} + 1),
+                          std::memory_order_acq_rel);
+    release_core_task(task);
+}
+
+/// Destroys all tasks of a loop that closes.
+void core_shared::destroy_tasks() noexcept {
+    while (core_task* const task = live_.front()) finish(*task);
+    while (core_task* const task = pop_queued()) merge(*task);  // all queued tasks have ended
+}
+
+}  // namespace eddy::detail
