@@ -212,7 +212,7 @@ cross_processor() { # cross_processor PROCESSOR
     local name=$1 failed=0 log=$top/build/$1.log libraries=$cache/processors/$1 emulator=qemu-${triplet%%-*}
     cd "$top"
     mkdir -p build
-    step 'packages' apt-get install -y -qq --no-install-recommends "g++-$triplet" qemu-user-static
+    step 'packages' apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "g++-$triplet" qemu-user-static
     step 'libraries' make_libraries "$1" "$libraries"
     step 'emulator' register_emulator "$emulator"
     step 'build' build_for_processor "$1" "$libraries"
@@ -260,7 +260,7 @@ cross_windows() {
     cd "$top"
     mkdir -p build
     : >"$skipped"
-    step 'packages' apt-get install -y -qq --no-install-recommends g++-mingw-w64-x86-64-posix googletest lld-19 wine64
+    step 'packages' apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends g++-mingw-w64-x86-64-posix googletest lld-19 wine64
     step 'GoogleTest' build_googletest_for_windows
     step 'build' build_for_windows
     export WINEPREFIX=$cache/windows/wine EDDY_TEST_LIMIT=${EDDY_TEST_LIMIT:-300}
