@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 SQUID = """
 http_port 127.0.0.1:{port}
@@ -39,8 +40,9 @@ Timeout 60
 PidFile "{folder}/tinyproxy.pid"
 LogFile "{folder}/tinyproxy.log"
 MaxClients 100
-BasicAuth user pass%word
+BasicAuth user {password}
 """
+PASSWORDS = {"squid": "pass%w@rd:/", "tinyproxy": "password"}  # tinyproxy permits no special characters
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 HELPERS = ["/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth"]
 limit = 60  # seconds, for each thing that this program waits for
@@ -75,12 +77,13 @@ def wait_for(port, process):
 
 
 def start_proxy(name, folder):
-    """Starts a proxy with the user "user" and the password "pass%word". Returns it with its port."""
+    """Starts a proxy that requires the user "user" and a password. Returns it with its port."""
     port = free_port()
     config = folder / f"{name}.conf"
     helper = next((each for each in HELPERS if os.path.exists(each)), None)
-    config.write_text({"squid": SQUID, "tinyproxy": TINYPROXY}[name].format(port=port, folder=folder, helper=helper))
-    (folder / "users").write_text("user:" + openssl("passwd", "-apr1", "pass%word"))
+    text = {"squid": SQUID, "tinyproxy": TINYPROXY}[name]
+    config.write_text(text.format(port=port, folder=folder, helper=helper, password=PASSWORDS[name]))
+    (folder / "users").write_text("user:" + openssl("passwd", "-apr1", PASSWORDS[name]))
     options = {"squid": ["-N", "-f", str(config)], "tinyproxy": ["-d", "-c", str(config)]}[name]
     with open(folder / f"{name}.out", "w") as out:
         process = subprocess.Popen([shutil.which(name, path=PATH), *options], stdout=out, stderr=out)
@@ -113,10 +116,10 @@ def run(name, examples, folder, http, https):
         def ask(proxy, *arguments, **more):
             variables = {"all_proxy": proxy} | more
             return fetch(examples, folder / "certificate.pem", variables, *arguments)
-        url = f"http://user:pass%25word@127.0.0.1:{port}"
+        url = f"http://user:{urllib.parse.quote(PASSWORDS[name], safe='')}@127.0.0.1:{port}"
         ok = r"200 OK(, .*)?\n"
         check("http", ask(url, http + "/notes", http + "/count/3"), "{}\n1\n2\n3\n", ok + ok)
-        check("https", ask(url, https + "/", https + "/"), "hello over HTTP/2\n" * 2, f"(HTTP/2 {ok}){{2}}")
+        check("https", ask(url, https + "/hello", https + "/hello"), "hello over HTTP/2\n" * 2, f"(HTTP/2 {ok}){{2}}")
         check("HTTP/2 without TLS", ask(url, "--http2", http + "/count/3"), "1\n2\n3\n", f"HTTP/2 {ok}")
         wrong = url.replace("user", "other")
         refused = ask(wrong, http + "/notes")
