@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: MIT Fetches URLs, and writes their bodies to standard output as they arrive. Follows
-// redirects. Supports https if eddy::http is built with eddy::tls. Status lines and errors are written to standard
-// error. Over TLS, the server chooses HTTP/1.1 or HTTP/2. With --http2, all URLs are requested with HTTP/2, also
-// without TLS.
+// SPDX-License-Identifier: MIT
+// Fetches URLs, and writes their bodies to standard output as they arrive. Follows redirects. Supports https if
+// eddy::http is built with eddy::tls. Uses the proxies of the environment, such as http_proxy. Status lines and errors
+// are written to standard error. Over TLS, the server chooses HTTP/1.1 or HTTP/2. With --http2, all URLs are requested
+// with HTTP/2, also without TLS.
 //     $ ./fetch http://127.0.0.1:8080/notes http://127.0.0.1:8080/count/5
 //     200 OK, application/json
 //     {"monday":"buy tea"}

@@ -93,9 +93,9 @@ void excluded_hosts::add_block(std::string_view element) {
     const auto digits = element.substr(element.find('/') + 1);
     const auto address = parse_address(element.substr(0, element.find('/')));
     unsigned prefix = 0;
-    const auto* const last = digits.data() + digits.size();
-    const auto [end, error] = std::from_chars(digits.data(), last, prefix);
-    if (!address || error != std::errc() || end != last || prefix > bits_of(*address)) return;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
+    const bool is_number = error == std::errc() && end == digits.data() + digits.size();
+    if (!address || !is_number || prefix > bits_of(*address)) return;
     blocks_.emplace_back(*address, prefix, std::nullopt);
 }
 

@@ -33,11 +33,11 @@ std::string http_proxy(const lookup& variable) {
 
 http::proxies proxies_from(const lookup& variable) {
     const auto for_all = first_of(variable, {"all_proxy", "ALL_PROXY"});
-    auto for_http = http_proxy(variable);
-    auto for_https = first_of(variable, {"https_proxy", "HTTPS_PROXY"});
+    const auto for_http = http_proxy(variable);
+    const auto for_https = first_of(variable, {"https_proxy", "HTTPS_PROXY"});
     http::proxies made;
-    made.for_http(for_http.empty() ? for_all : std::move(for_http));
-    made.for_https(for_https.empty() ? for_all : std::move(for_https));
+    made.for_http(for_http.empty() ? for_all : for_http);
+    made.for_https(for_https.empty() ? for_all : for_https);
     made.except(first_of(variable, {"no_proxy", "NO_PROXY"}));
     proxies_access::exclude_loopback(made);
     return made;

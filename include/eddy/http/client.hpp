@@ -78,7 +78,8 @@ public:
         timeout_ = limit;
         return *this;
     }
-    /// Limits the time of the connection attempt to each address. 10 seconds by default.
+    /// Limits the time of the connection attempt to each address, and that of a proxy's response to CONNECT. 10 seconds
+    /// by default.
     client_options& connect_timeout(std::chrono::nanoseconds limit) noexcept {
         connect_timeout_ = limit;
         return *this;
@@ -93,8 +94,8 @@ public:
         max_redirects_ = most;
         return *this;
     }
-    /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop. 8 by default. With
-    /// 0, each request uses a new connection, also with HTTP/2.
+    /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop, and to a proxy that
+    /// forwards requests. 8 by default. With 0, each request uses a new connection, also with HTTP/2.
     client_options& max_idle(std::size_t most) noexcept {
         max_idle_ = most;
         return *this;
@@ -105,7 +106,7 @@ public:
         idle_timeout_ = limit;
         return *this;
     }
-    /// Sets the maximum number of bytes of the head of a response. 64 KiB by default.
+    /// Sets the maximum number of bytes of the head of a response, also of a proxy. 64 KiB by default.
     client_options& header_limit(std::size_t bytes) noexcept {
         header_limit_ = bytes;
         return *this;

@@ -29,10 +29,12 @@ public:
     [[nodiscard]] static proxies none() { return {}; }
 
     /// Returns the proxies in the variables http_proxy, https_proxy, all_proxy (for both schemes, unless they have
-    /// their own variable) and no_proxy (see except()), or the same in upper case. An empty variable is treated as
-    /// unset. Requests to localhost and to loopback addresses never use these proxies. If the variable REQUEST_METHOD
-    /// is set, HTTP_PROXY is ignored: in a CGI program, it contains the field Proxy of a request ("httpoxy"). Thread
-    /// safety: calls getenv(3). No other thread may change the environment at the same time, for example by setenv(3).
+    /// their own variable) and no_proxy (see except()), or the same in upper case if the former is not set. An
+    /// empty variable is treated as unset. Requests to localhost and to loopback addresses never use these proxies. If
+    /// the variable REQUEST_METHOD is set, HTTP_PROXY is ignored: in a CGI program, it contains the field Proxy of a
+    /// request ("httpoxy").
+    /// Thread safety: calls getenv(3). No other thread may change the environment at the same time, for example by
+    /// setenv(3).
     [[nodiscard]] static proxies from_environment();
 
     /// Sets the URL of the proxy for http URLs, for https URLs, or for both.
