@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "support/http2_peer.hpp"
+#include "support/http_proxy.hpp"
 #include "support/http_server.hpp"
 
 namespace {
@@ -87,6 +88,30 @@ TEST(Http2Client, RequestsShareOneConnection) {
         EXPECT_EQ(co_await text_of(web.get(url + "/away")), "200 hello");
     });
     EXPECT_EQ(report.accepted, 1U);
+}
+
+TEST(Http2Client, RequestsShareTunnelOfProxy) {
+    support::http_proxy proxy;
+    std::string port;
+    const auto report = serve_during([&](std::string url) -> task<void> {
+        port = url.substr(url.rfind(':'));
+        const auto ask = [&](std::string address) -> task<void> {
+            const http::client web(known().decompressed_limit(0).proxies(http::proxies::none().for_all(address)));
+            for (int i = 0; i < 3; ++i) {
+                http::request asked(http::method::get);
+                asked.headers.add("Proxy-Authorization", "not for a server");
+                asked.headers.add("Authorization", "secret");
+                EXPECT_EQ(co_await text_of(web.send("http://one.test" + port + "/fields", std::move(asked))),
+                          "200 GET Host=one.test" + port + " authorization=secret user-agent=eddy");
+            }
+        };
+        const auto with_user = [&](std::string address) { return ask("http://a:b@" + address); };
+        co_await proxy.during(with_user);
+    });
+    EXPECT_EQ(report.accepted, 1U);
+    ASSERT_EQ(proxy.heads.size(), 1U);
+    EXPECT_EQ(proxy.heads[0], "CONNECT one.test" + port + " HTTP/1.1\r\nHost: one.test" + port +
+                                  "\r\nUser-Agent: eddy\r\nProxy-Authorization: Basic YTpi\r\n\r\n");
 }
 
 TEST(Http2Client, RequestsWaitForFreeStream) {
