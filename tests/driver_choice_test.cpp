@@ -29,6 +29,7 @@
 
 #include <support/deny_io_uring.hpp>
 #include <support/environment.hpp>
+#include <support/limit.hpp>
 #include <support/net.hpp>
 #include <support/system.hpp>
 
@@ -554,7 +555,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
 }
 
 [[noreturn]] void lose_the_ring_of_a_core() {
-    ::alarm(20);
+    ::alarm(support::operation_seconds());
     {
         support::connection pair;
         auto loop = eddy::core::builder().driver(driver_kind::io_uring).build().value();
@@ -570,7 +571,7 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
 }
 
 [[noreturn]] void lose_the_ring_of_a_worker() {
-    ::alarm(20);
+    ::alarm(support::operation_seconds());
     support::connection pair;
     const auto pool = eddy::runtime::builder().worker_threads(1).driver(driver_kind::io_uring).build().value();
     const auto on_the_worker = [&]() -> eddy::task<void> {

@@ -36,6 +36,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/failing_allocations.hpp"
+#include "support/limit.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 
@@ -50,7 +51,7 @@ void fail_each(const char* what, const std::function<void()>& f) {
     for (long nth = 0; nth < 60; ++nth) {
         const pid_t child = ::fork();
         if (child == 0) {
-            ::alarm(20);
+            ::alarm(support::operation_seconds());
             allocations_left = nth;
             int code = 0;
             try {

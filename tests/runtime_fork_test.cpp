@@ -23,6 +23,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/gate.hpp"
+#include "support/limit.hpp"
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
@@ -38,7 +39,7 @@ using support::text_of_misuse;
 template <class Fn>
 bool is_true_in_child(Fn f) {
     return support::is_true_in_child([&] {
-        ::alarm(20);
+        ::alarm(support::operation_seconds());
         return f();
     });
 }

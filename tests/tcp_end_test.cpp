@@ -33,6 +33,7 @@
 
 #include "support/conversation.hpp"
 #include "support/driver.hpp"
+#include "support/limit.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
@@ -167,7 +168,7 @@ TEST(TcpEnd, ForkedChildCanDestroyOldLoopNextToANewOne) {
     ASSERT_EQ(loop->run(read_some(pair.stream)), "x");
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(20);
+        ::alarm(support::operation_seconds());
         int code = 1;
         try {
             eddy::core mine;
@@ -198,7 +199,7 @@ TEST(TcpEnd, ForkedChildCanUseANewLoopAfterDestroyingTheOld) {
     ASSERT_EQ(loop->run(read_some(pair.stream)), "x");
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(20);
+        ::alarm(support::operation_seconds());
         {
             const auto dropped = std::move(pair.stream);
         }

@@ -33,6 +33,7 @@
 
 #include <support/conversation.hpp>
 #include <support/executors.hpp>
+#include <support/limit.hpp>
 #include <support/net.hpp>
 #include <support/polling.hpp>
 #include <support/ring_faults.hpp>
@@ -565,7 +566,7 @@ TEST_F(UringRing, ForkedChildLeavesTheRingToItsParent) {
             EXPECT_EQ(written, 4u);
         }
         EXPECT_TRUE(support::is_true_in_child([&] {
-            ::alarm(20);
+            ::alarm(support::operation_seconds());
             for (std::size_t i = 0; i < pairs.size(); i += 2) auto gone = std::move(pairs[i].stream);
             return true;
         }));

@@ -22,6 +22,7 @@
 
 #include <eddy/result.hpp>
 
+#include "support/limit.hpp"
 #include "support/process_state.hpp"
 #include "support/repeated.hpp"
 
@@ -166,7 +167,7 @@ template <class Fn>
 bool is_true_in_child(Fn f) {
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(20);
+        ::alarm(operation_seconds());
         bool is_well = false;
         try {
             is_well = f();

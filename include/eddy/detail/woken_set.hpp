@@ -7,6 +7,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/inbound_list.hpp>
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
@@ -106,7 +107,7 @@ public:
     /// Add or give up a reference to the queue. The last one frees it.
     void add_reference() noexcept { references_.add(); }
     void release() noexcept {
-        if (references_.drop()) delete this;
+        if (references_.drop()) pool_delete(this);
     }
 
 private:
@@ -143,7 +144,7 @@ public:
 
     /// Makes the queue. Call it before hold().
     void open(woken_queue::free_node free) {
-        if (queue_ == nullptr) queue_ = new woken_queue(free);
+        if (queue_ == nullptr) queue_ = pool_new<woken_queue>(free);
     }
 
     /// Adds a new node at the end or the beginning of the set, and queues it to be polled.
