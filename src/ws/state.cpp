@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t read_size = 16 * 1024;
 
 /// The number of bytes that are compressed or decompressed for one unit of the coop budget.
-constexpr std::size_t bytes_per_unit = 16 * 1024;
+constexpr std::size_t bytes_per_unit = 4 * 1024;
 
 /// A send waits while this many bytes or more are unsent.
 constexpr std::size_t most_unsent = 64 * 1024;
