@@ -173,6 +173,10 @@ TEST(Http2Attack, FloodsEndConnection) {
     const std::string padding("\x03\0\0\0", 4);
     EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, padding), 3000)), calm);
     EXPECT_EQ(end_after(say_path, flood(frame(0x77, 0, 0), 3000)), calm);
+    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0)), 3000)), calm);
+    const std::uint8_t whole = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
+    const std::string later = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 5, get_fields);
+    EXPECT_EQ(end_after(say_body, later + flood(frame(NGHTTP2_HEADERS, whole, 3, get_fields), 3000)), calm);
 }
 
 TEST(Http2Attack, ContinuationFloodEndsConnection) {
@@ -261,6 +265,55 @@ TEST(Http2Attack, ShutdownEndsAlthoughClientKeepsSending) {
     end.cancel();
     const auto answers = answers_to_flood(preface, http::serve_options().shutdown(end), 20);
     EXPECT_EQ(goaway_in(answers), std::uint32_t{NGHTTP2_NO_ERROR});
+}
+
+/// The connection of a client that sends 16 KiB of WINDOW_UPDATE in each read. Counts the reads between two turns of
+/// another task.
+class full_reads {
+public:
+    explicit full_reads(int& reads) : reads_(&reads) {
+        while (next_.size() < 16 * 1024) next_ += frame(NGHTTP2_WINDOW_UPDATE, 0, 0, number(1));
+        next_.insert(0, preface);
+    }
+
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        const auto count = std::min(into.size(), next_.size() - at_);
+        std::ranges::copy(std::as_bytes(std::span(next_).subspan(at_, count)), into.begin());
+        at_ += count;
+        if (at_ == next_.size()) at_ = preface.size();
+        if (count > 1000) ++*reads_;
+        return eddy::ok(count);
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        return eddy::ok(from.size());
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+private:
+    std::string next_;
+    std::size_t at_ = 0;
+    int* reads_;
+};
+
+TEST(Http2Attack, SmallFramesLeaveTimeForOtherTasks) {
+    eddy::test::run_paused([]() -> task<void> {
+        int reads = 0;
+        int most = 0;
+        const auto other = [&]() -> task<result<void>> {
+            for (int i = 0; i < 50; ++i) {
+                reads = 0;
+                co_await eddy::yield_now();
+                most = std::max(most, reads);
+            }
+            co_return eddy::ok();
+        };
+        auto ended = eddy::race(http::serve_connection(full_reads(reads), say_path), other());
+        static_cast<void>(co_await ended);
+        EXPECT_GE(most, 1);
+        EXPECT_LE(most, 16);
+    });
 }
 
 TEST(Http2Attack, HeadThatIsNotCompletedEndsConnection) {

@@ -25,6 +25,8 @@ namespace {
 
 constexpr std::int32_t stream_window = 256 * 1024;
 constexpr std::int32_t connection_window = 1 << 20;
+constexpr std::size_t bytes_per_unit = 2 * 1024;        // of blocks of fields, for one unit of the coop budget
+constexpr std::size_t frame_cost = 64;                  // a frame takes as long as this many bytes of a block of fields
 constexpr std::size_t fields_factor = 4;                // fields of this many times `header_limit` reset their stream
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
@@ -105,13 +107,23 @@ result<void> http2_connection::outcome() const {
 
 void http2_connection::turn(context& cx) {
     for (bool moves = true; moves && !closes_;) {
-        moves = receive_frames(cx, [this](std::span<const std::byte> bytes) { feed(bytes); });
+        moves = pay_for_frames(cx) && receive_frames(cx, [this](std::span<const std::byte> bytes) { feed(bytes); });
         if (run_handlers(cx)) moves = true;
         take_notes();
         collect();
         if (send(cx)) moves = true;
         closes_ = is_broken_ || is_over();
     }
+}
+
+/// Takes coop budget for the received frames. Returns false if there is not enough. A read takes one unit, but its 16
+/// KiB may contain a thousand frames.
+bool http2_connection::pay_for_frames(context& cx) noexcept {
+    while (unpaid_ >= bytes_per_unit) {
+        if (!cx.consume_budget()) return false;
+        unpaid_ -= bytes_per_unit;
+    }
+    return true;
 }
 
 /// Gives bytes to nghttp2, frame by frame.
@@ -279,6 +291,8 @@ http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcep
 }
 
 void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
+    unpaid_ += frame_cost;
+    if (frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION) unpaid_ += frame.length;
     const bool needs_stream = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_DATA;
     // RFC 9113, section 5.1: a frame on a stream that the client has ended is an error. Frames on a stream that the
     // server has reset are valid, because the client may not know that yet.
@@ -287,6 +301,9 @@ void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     if (frame.type == NGHTTP2_HEADERS) {
         block_size_ = frame.length;
         fields_size_ = 0;
+        // nghttp2 ignores a request with an identifier of the past.
+        const bool is_new = frame.stream > nghttp2_session_get_last_proc_stream_id(session_.get());
+        if (!is_new && exchange_of(frame.stream) == nullptr) take_token(frames_allowed_);
     } else if (frame.type == NGHTTP2_CONTINUATION) {
         block_size_ += frame.length;
         take_token(frames_allowed_);
@@ -357,6 +374,7 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
     case NGHTTP2_SETTINGS:
         if (!is_ack) take_token(frames_allowed_);
         break;
+    case NGHTTP2_GOAWAY: take_token(frames_allowed_); break;
     case NGHTTP2_RST_STREAM: take_token(resets_allowed_); break;
     default: break;
     }

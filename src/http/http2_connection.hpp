@@ -159,6 +159,7 @@ private:
 
     // The parts of a turn:
     void turn(context& cx);
+    [[nodiscard]] bool pay_for_frames(context& cx) noexcept;
     void feed(std::span<const std::byte> bytes);
     void begin_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
@@ -220,6 +221,7 @@ private:
     http2_frames frames_;          // of the received bytes
     std::size_t block_size_ = 0;   // bytes of the current block of fields
     std::size_t fields_size_ = 0;  // bytes of its fields, decoded
+    std::size_t unpaid_ = 0;       // see pay_for_frames()
     // The streams that the client has ended and that were closed last. nghttp2 could remember closed streams, too, but
     // that takes 240 bytes for each.
     std::array<std::int32_t, 8> ended_{};
