@@ -11,8 +11,8 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 
-#include "core/pause_briefly.hpp"
 #include "runtime/runtime_context.hpp"
+#include "sys/pause_briefly.hpp"
 #include "task/counted_waker.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -44,7 +44,8 @@ public:
     void await_and_lower() noexcept {
         // Spins first, because work on other threads often ends sooner than a park and a wake-up would take.
         // acquire: pairs with the release in raise().
-        for (int spins = 0; spins < spin_limit && !raised_.load(std::memory_order_acquire); ++spins) pause_briefly();
+        for (int spins = 0; spins < spin_limit && !raised_.load(std::memory_order_acquire); ++spins)
+            sys::pause_briefly();
         std::unique_lock guard(lock_);
         is_parked_ = true;
         condition_.wait(guard, [this] { return raised_.load(std::memory_order_relaxed); });  // relaxed: under the lock

@@ -12,6 +12,7 @@
 #include <optional>
 #include <random>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/core_thread.hpp>
+#include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/runtime.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/task/abort_on_drop.hpp>
@@ -226,6 +228,87 @@ TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
         loop.run(main());
     }
     EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoined, JoinOfTheNextTaskKeepsTheOrderOfTasks) {
+    std::string order;
+    const auto log = [&](char name) -> task<void> {
+        order += name;
+        co_return;
+    };
+    const auto log_and_spawn = [&](char name, char next) -> task<void> {
+        order += name;
+        eddy::spawn(log(next)).detach();
+        co_return;
+    };
+    const auto main = [&]() -> task<void> {
+        auto first = eddy::spawn(log_and_spawn('a', 'b'));
+        static_cast<void>(co_await first);
+        order += '1';
+        auto second = eddy::spawn(log('c'));
+        static_cast<void>(co_await second);
+        order += '2';
+    };
+    eddy::core loop;
+    loop.run(main());
+    EXPECT_EQ(order, "ab1c2");
+}
+
+TEST_F(CoreJoined, TaskThatIsJoinedAtOnceHasItsOwnId) {
+    const auto child = []() -> task<eddy::task_id> { co_return eddy::current_task_id().value(); };
+    const auto parent = [&]() -> task<void> {
+        const auto mine = eddy::current_task_id();
+        for (int i = 0; i < 300; ++i) {
+            auto handle = eddy::spawn(child());
+            const auto id = handle.id();
+            const auto seen = co_await handle;
+            EXPECT_EQ(seen.value(), id);
+            EXPECT_EQ(eddy::current_task_id(), mine);
+        }
+    };
+    const auto main = [&]() -> task<void> {
+        auto handle = eddy::spawn(parent());
+        const auto joined = co_await handle;
+        EXPECT_TRUE(joined.has_value());
+    };
+    eddy::core loop;
+    loop.run(main());
+}
+
+task<int> depth(int levels) {
+    if (levels == 0) co_return 0;
+    auto handle = eddy::spawn(depth(levels - 1));
+    const auto below = co_await handle;
+    co_return below.value() + 1;
+}
+
+TEST_F(CoreJoined, ChainOfJoinsDoesNotOverflowTheStack) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(depth(20'000)), 20'000);
+}
+
+TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
+    int ends = 0;
+    std::optional<eddy::abort_handle> aborts;
+    const auto child = [&]() -> task<void> {
+        aborts->abort();
+        co_return;
+    };
+    const auto parent = [&]() -> task<void> {
+        auto handle = eddy::spawn(child());
+        static_cast<void>(co_await handle);
+        ++ends;
+        co_await eddy::pending<void>();
+    };
+    const auto main = [&]() -> task<void> {
+        auto handle = eddy::spawn(parent());
+        aborts.emplace(handle.abort_handle());
+        const auto joined = co_await handle;
+        EXPECT_TRUE(joined.error().is_cancelled());
+    };
+    eddy::core loop;
+    loop.run(main());
+    EXPECT_LE(ends, 1);
 }
 
 TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {

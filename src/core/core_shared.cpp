@@ -293,7 +293,7 @@ void core_shared::close() noexcept {
     on_unobserved_error_ = nullptr;
     destroy_tasks();  // the destructors of the handlers or of wakers may have spawned tasks
     this_thread.running_loop = outer;
-    return_references(cached_references_);
+    static_cast<void>(references_.drop(cached_references_.take_all()));
     buffers_.reset();
 }
 

@@ -60,20 +60,12 @@ public:
     core_shared& operator=(const core_shared&) = delete;
 
     // ---- Any thread ----
-    /// Takes or releases one reference. While the loop runs on this thread, it is one of the references that the loop
-    /// has cached: each scope takes one, and an atomic operation costs as much as the rest of that.
-    void retain() noexcept {
-        if (!is_running()) return references_.add();
-        if (cached_references_ == 0) {
-            references_.add(references_at_once);
-            cached_references_ = references_at_once;
-        }
-        --cached_references_;
-    }
+    /// Takes or releases one reference. While the loop runs on this thread, it is one of the cached references, because
+    /// each scope takes one.
+    void retain() noexcept { is_running() ? cached_references_.take(references_) : references_.add(); }
     void release() noexcept {
         if (is_running()) {
-            // Never the last reference: the owner of the loop has one.
-            if (++cached_references_ == 2 * references_at_once) return_references(references_at_once);
+            cached_references_.put_back(references_);
         } else if (references_.drop()) {
             delete this;
         }
@@ -126,6 +118,18 @@ public:
         } else {
             std::move(wakes).wake();
         }
+    }
+    /// Returns whether `task` is the next one that the loop will poll.
+    [[nodiscard]] bool is_next(const core_task& task) const noexcept {
+        return queue_.front() == &task && children_.is_empty();
+    }
+    /// Polls the next task while `joiner` is being polled, if that is possible. Returns whether it has polled it.
+    [[nodiscard]] bool run_within(core_task& next, const core_task& joiner) noexcept;
+    /// Returns whether a task that is being polled may go on. If other tasks are queued, it is queued behind them.
+    [[nodiscard]] bool continues(core_task& task) noexcept {
+        if (!has_queued()) return true;
+        if (task.state == core_task::phase::waiting) schedule(task);
+        return false;
     }
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
@@ -196,14 +200,6 @@ private:
     void merge(core_task& task) noexcept;
     void merge_references(core_task& task) noexcept;
     void destroy_tasks() noexcept;
-    /// Returns cached references to the shared count.
-    void return_references(std::uint32_t count) noexcept {
-        cached_references_ -= count;
-        static_cast<void>(references_.drop(count));
-    }
-
-    // The number of references that the loop takes from the shared count, or returns to it, at a time.
-    static constexpr std::uint32_t references_at_once = 1024;
 
     // ---- Any thread ----
     inbound_list<inbound_node, &inbound_node::next_inbound> inbound_;
@@ -220,8 +216,10 @@ private:
     task_queue queue_;
     task_stack children_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned child_streak_ = 0;
-    std::uint32_t cached_references_ = 0;  // see retain()
+    cached_references cached_references_;
     bool wakes_children_ = false;
+    unsigned within_depth_ = 0;       // the number of nested calls of run_within()
+    unsigned polls_within_left_ = 0;  // how many calls may follow; 0 outside of run_some()
     live_list live_;
     bool is_closed_ = false;
     bool is_ending_ = false;        // cancel_all() was called

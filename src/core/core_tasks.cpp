@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include <eddy/detail/await_record.hpp>
 #include <eddy/detail/core_spawn.hpp>
 
 #include "runtime/run_task.hpp"
@@ -16,6 +17,12 @@ namespace eddy::inline v0_1::detail {
 // While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
 // queue.
 constexpr unsigned core_child_fairness = 2;
+
+// Maximum depth of tasks that run inside the polls of their joiners, to limit the use of the native stack.
+constexpr unsigned most_within = 4;
+
+// Maximum number of such polls before the loop looks at its driver and its inbound list.
+constexpr unsigned most_polls_within = 128;
 
 void core_shared::adopt(core_task& task) noexcept {
     live_.push(task);
@@ -89,12 +96,35 @@ inline void core_shared::merge(core_task& task) noexcept {
 void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
     poller with;
     core_task* next = nullptr;
+    polls_within_left_ = most_polls_within;
     if (observes_ != nullptr) [[unlikely]] {
         for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
     } else {
         for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
     }
+    polls_within_left_ = 0;
     polls_ += with.polls();
+}
+
+bool core_shared::run_within(core_task& next, const core_task& joiner) noexcept {
+    if (next.is_cancelled || polls_within_left_ == 0 || within_depth_ == most_within) return false;
+    // The next task may destroy a scope. So the joiner must not be a child, which would be destroyed while it is
+    // polled. The hooks of a loop are called for one task at a time.
+    if (joiner.ops().is_child || observes_ != nullptr) return false;
+    // With records of awaits, the joiner suspends first, so that there is a record of its await while the next task
+    // runs. relaxed: as in check_not_awaited().
+    if (has_await_records.load(std::memory_order_relaxed)) return false;
+    static_cast<void>(queue_.pop());
+    --polls_within_left_;
+    ++within_depth_;
+    ++polls_;
+    // There are no task-local values to hide: they are bound in polls of futures that are not the joiner's own frames.
+    const core_joined* const outer = this_thread.loop_task;
+    poller with;
+    run_task(next, with);
+    this_thread.loop_task = outer;
+    --within_depth_;
+    return true;
 }
 
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.

@@ -18,6 +18,8 @@ public:
     task_queue& operator=(const task_queue&) = delete;
 
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+    /// Returns the oldest task, or null if the queue is empty.
+    [[nodiscard]] core_task* front() const noexcept { return first_; }
     /// Returns the task that was pushed last, or null if the queue is empty.
     [[nodiscard]] core_task* back() const noexcept { return first_ == nullptr ? nullptr : last_; }
 

@@ -47,13 +47,14 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
         // another thread is needed only if the waiting jobs outnumber the woken and starting threads. Otherwise threads
         // would be woken for nothing. A woken thread does not count as idle, so a steady stream of jobs would start
         // more and more threads.
-        const std::size_t waiting = queue_.size() + 1;
+        const std::size_t waiting = queued_ + 1;
         if (idle_ != nullptr) {
             if (waiting > woken_count_) sleeper = pop_idle();
         } else if (waiting > woken_count_ + starting_ && has_room()) {
             if (const auto started = start_thread(); !started && threads_ == 0) return started;
         }
         queue_.push(job);
+        ++queued_;
         ++jobs_;
     }
     // Wakes the thread after the unlock, so that it does not block on the lock.
@@ -65,11 +66,12 @@ result<void> blocking_pool::submit(blocking_job& job) noexcept {
 
 void blocking_pool::shutdown() noexcept {
     if (is_in_child()) return;
-    blocking_queue cancelled;
+    queue cancelled;
     {
         const std::lock_guard guard(lock_);
         is_shut_down_ = true;
         cancelled = std::exchange(queue_, {});
+        queued_ = 0;
         while (idle_ != nullptr) {
             if (worker* const sleeper = pop_idle()) sleeper->woken.wake();
         }
@@ -102,7 +104,7 @@ bool blocking_pool::join_until(time_point deadline) noexcept {
 blocking_pool::counts blocking_pool::count() const noexcept {
     if (is_in_child()) return {};
     const std::lock_guard guard(lock_);
-    return {.threads = threads_, .idle = idle_count_, .queued = queue_.size(), .jobs = jobs_};
+    return {.threads = threads_, .idle = idle_count_, .queued = queued_, .jobs = jobs_};
 }
 
 bool blocking_pool::leave_for_long() noexcept {
@@ -110,7 +112,7 @@ bool blocking_pool::leave_for_long() noexcept {
     --threads_;
     // A job submitted after the current one may rely on this thread, so a replacement is started. If that fails and
     // there is no other thread, this one must stay.
-    const bool is_needed = idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room();
+    const bool is_needed = idle_ == nullptr && queued_ > woken_count_ + starting_ && has_room();
     if (!is_needed || start_thread() || threads_ != 0) return true;
     ++threads_;
     return false;
@@ -158,6 +160,7 @@ void blocking_pool::work(worker& self) noexcept {
     --starting_;
     do {
         while (blocking_job* const job = queue_.pop()) {
+            --queued_;
             guard.unlock();
             job->run(*job);
             guard.lock();

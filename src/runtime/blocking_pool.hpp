@@ -15,39 +15,11 @@
 #include <eddy/result.hpp>
 
 #include "runtime/blocking.hpp"
+#include "runtime/fifo.hpp"
 #include "sys/thread.hpp"
 #include "sys/thread_signal.hpp"
 
 namespace eddy::inline v0_1::detail {
-
-/// A FIFO queue of jobs. Does not own them.
-/// Thread safety: none; protected by the pool's lock.
-class blocking_queue {
-public:
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
-
-    void push(blocking_job& job) noexcept {
-        job.next = nullptr;
-        (first_ == nullptr ? first_ : last_->next) = &job;
-        last_ = &job;
-        ++size_;
-    }
-
-    /// Removes the oldest job. Returns null if the queue is empty.
-    blocking_job* pop() noexcept {
-        blocking_job* const job = first_;
-        if (job == nullptr) return nullptr;
-        first_ = job->next;
-        --size_;
-        return job;
-    }
-
-private:
-    blocking_job* first_ = nullptr;
-    blocking_job* last_ = nullptr;  // not valid while first_ is null
-    std::size_t size_ = 0;
-};
 
 /// A pool of threads for blocking work. Threads are started on demand up to a limit, and end after an idle time.
 ///
@@ -160,7 +132,9 @@ private:
 
     mutable mutex lock_;
     condition_variable one_ended_;
-    blocking_queue queue_;
+    using queue = fifo<blocking_job, &blocking_job::next>;
+    queue queue_;
+    std::size_t queued_ = 0;   // the number of jobs in it
     worker* idle_ = nullptr;   // last in, first out
     worker* ended_ = nullptr;  // not joined yet
     worker* spare_ = nullptr;  // objects without a thread

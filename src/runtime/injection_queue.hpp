@@ -3,10 +3,11 @@
 
 #include <cstddef>
 #include <mutex>
-#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>
+
+#include "runtime/fifo.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -27,9 +28,7 @@ public:
     [[nodiscard]] bool push(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
         if (is_closed_) return false;
-        task.next_queued = nullptr;
-        (first_ == nullptr ? first_ : last_->next_queued) = &task;
-        last_ = &task;
+        tasks_.push(task);
         // release: pairs with the acquire in size(). relaxed: written under the lock only.
         size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
         return true;
@@ -38,19 +37,15 @@ public:
     /// Removes up to `most` tasks and calls `take` with each, oldest first, without the lock.
     template <class Take>
     void pop(std::size_t most, Take take) noexcept {
-        spawned_task* taken = nullptr;
-        std::size_t count = 0;
+        queue taken;
         {
             const std::lock_guard guard(lock_);
-            taken = first_;
-            while (count < most && first_ != nullptr) {
-                first_ = first_->next_queued;
-                ++count;
-            }
+            std::size_t count = 0;
+            for (; count < most && !tasks_.is_empty(); ++count) taken.push(*tasks_.pop());
             // release, and relaxed for the load: as in push().
             size_.store(size_.load(std::memory_order_relaxed) - count, std::memory_order_release);
         }
-        for (; count > 0; --count) take(*std::exchange(taken, taken->next_queued));
+        while (spawned_task* const task = taken.pop()) take(*task);
     }
 
     /// Makes later calls of push() fail. Queued tasks stay in the queue.
@@ -60,10 +55,11 @@ public:
     }
 
 private:
+    using queue = fifo<spawned_task, &spawned_task::next_queued>;
+
     atomic<std::size_t> size_{0};
     mutex lock_;
-    spawned_task* first_ = nullptr;
-    spawned_task* last_ = nullptr;
+    queue tasks_;
     bool is_closed_ = false;
 };
 

@@ -30,7 +30,7 @@ joinable* join_fifo::take_ended(const context* cx) {
     joinable* const task = tasks_[first_];
     if (cx == nullptr) {
         if (!task->join->is_finished(*task)) return nullptr;
-    } else if (!task->join->poll_join(*task, cx->waker(), cx->where())) {
+    } else if (!task->join->poll_join(*task, cx->waker(), cx->where(), nullptr)) {
         if (!waiting_.will_wake(cx->waker())) waiting_ = cx->waker();
         return nullptr;
     }

@@ -19,7 +19,7 @@ struct join_entry : woken_node {
     /// Returns whether the task has ended. If not, its end will queue the entry.
     bool watch() noexcept {
         const borrowed_waker borrowed = make_waker();
-        return task->join->poll_join(*task, borrowed.get(), std::source_location());
+        return task->join->poll_join(*task, borrowed.get(), std::source_location(), nullptr);
     }
 };
 

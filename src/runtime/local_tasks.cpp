@@ -131,18 +131,18 @@ void local_tasks::leave(local_driver& driver) noexcept {
 
 bool local_tasks::has_queued() noexcept {
     const std::lock_guard guard(lock_);
-    return inbound_.first != nullptr || queue_.first != nullptr;
+    return !inbound_.is_empty() || !queue_.is_empty();
 }
 
 bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
     {
         const std::lock_guard guard(lock_);
-        if (inbound_.first != nullptr) return false;
+        if (!inbound_.is_empty()) return false;
         if (driver.is_listed && driver.wake.will_wake(wake)) return true;
     }
     waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
     const std::lock_guard guard(lock_);
-    if (inbound_.first != nullptr) return false;
+    if (!inbound_.is_empty()) return false;
     driver.wake.swap(copy);
     if (!driver.is_listed) drivers_.push_back(driver);
     return true;
@@ -165,7 +165,7 @@ void local_tasks::drive(local_driver& driver, context& cx) noexcept {
     if (is_polled()) return;  // called by one of the set's own tasks; the set is being driven
     poll_some();
     if (tasks_.is_empty()) wake_all_at_end(nullptr);
-    if (queue_.first != nullptr || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
+    if (!queue_.is_empty() || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
 }
 
 bool local_tasks::drive_to_end(context& cx) {
@@ -181,7 +181,7 @@ bool local_tasks::drive_to_end(context& cx) {
         // Wakes the other futures that wait for the end. This one is ready, unless more tasks have been sent meanwhile.
         wake_all_at_end(&cx.waker());
         if (!has_queued()) return true;
-    } else if (queue_.first == nullptr && wait(end_driver_for(cx.waker()), cx.waker())) {
+    } else if (queue_.is_empty() && wait(end_driver_for(cx.waker()), cx.waker())) {
         return false;
     }
     // Other drivers are woken as well, because this future may be dropped before its next poll.
@@ -247,7 +247,7 @@ void local_tasks::close() noexcept {
             give_up_task(*this, *queued);
         } else {
             const std::lock_guard locked(lock_);
-            is_open = inbound_.first != nullptr;
+            is_open = !inbound_.is_empty();
             is_closed_ = !is_open;
         }
     }
@@ -257,10 +257,10 @@ void local_tasks::close() noexcept {
 
 /// Moves the tasks of the inbound list to the queue.
 void local_tasks::drain() noexcept {
-    fifo arrived;
+    queue arrived;
     {
         const std::lock_guard guard(lock_);
-        arrived = std::exchange(inbound_, fifo());
+        arrived = std::exchange(inbound_, queue());
     }
     while (spawned_task* const task = arrived.pop()) {
         if (task->shard == sent) {

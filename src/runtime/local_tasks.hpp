@@ -12,6 +12,7 @@
 #include <eddy/detail/ref_count.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
+#include "runtime/fifo.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/spawned_task.hpp"
 #include "runtime/task_list.hpp"
@@ -68,24 +69,7 @@ public:
 private:
     friend class inside_local;
 
-    /// A queue of tasks, linked by `next_queued`.
-    struct fifo {
-        spawned_task* first = nullptr;
-        spawned_task* last = nullptr;
-
-        void push(spawned_task& task) noexcept {
-            task.next_queued = nullptr;
-            (last != nullptr ? last->next_queued : first) = &task;
-            last = &task;
-        }
-        [[nodiscard]] spawned_task* pop() noexcept {
-            spawned_task* const oldest = first;
-            if (oldest == nullptr) return nullptr;
-            first = oldest->next_queued;
-            if (first == nullptr) last = nullptr;
-            return oldest;
-        }
-    };
+    using queue = fifo<spawned_task, &spawned_task::next_queued>;
 
     /// The driver of a future that waits until no task is left. The set owns and reuses these objects, because such a
     /// future does not report its destruction.
@@ -112,11 +96,11 @@ private:
     task_list tasks_;
     spin_lock lock_;
     bool is_closed_ = false;
-    fifo inbound_;
+    queue inbound_;
     waiter_list<> drivers_;
 
     // ---- The thread that polls the set ----
-    fifo queue_;
+    queue queue_;
     bool is_closing_ = false;
     end_driver end_;  // the first of the drivers that wait until no task is left
     /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.

@@ -179,13 +179,13 @@ void pool::release(std::uint32_t count) noexcept {
 }
 
 void pool::retain() noexcept {
-    if (worker* const here = worker_of(*this)) return here->retain_pool();
+    if (worker* const here = worker_of(*this)) return here->pool_references().take(references_);
     retain(1);
 }
 
 void pool::release() noexcept {
     // The thread of a worker holds a reference, so this never releases the last one.
-    if (worker* const here = worker_of(*this)) return here->release_pool();
+    if (worker* const here = worker_of(*this)) return here->pool_references().put_back(references_);
     release(1);
 }
 

@@ -52,7 +52,7 @@ public:
     /// Errors: bad_worker_count, not_enough_memory, and what the driver or the start of a thread reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
-    /// Takes or releases one reference. A worker of this pool uses its cached references. See worker::retain_pool().
+    /// Takes or releases one reference. A worker of this pool uses its cached references.
     void retain() noexcept;
     void release() noexcept;
     /// Takes or releases `count` references directly in the shared count.
@@ -154,19 +154,15 @@ public:
     /// Waits until the pool is closed, and joins the threads. Threads that still run at `deadline` are detached.
     void wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept;
     void detach_threads() noexcept;
-    /// Returns whether no task (except background tasks) and no blocking work is alive.
-    [[nodiscard]] bool is_idle() noexcept;
-    /// Returns whether this thread runs blocking work of the pool, or a block_in_place of one of its tasks.
-    [[nodiscard]] bool does_blocking_work_here() const noexcept;
     /// Returns whether the work on this thread keeps the pool from being idle.
     [[nodiscard]] bool keeps_busy_here() const noexcept;
-    /// Blocks until the pool is idle or closed.
+    /// Blocks until the pool is closed, or idle: no task (except background tasks) and no blocking work is alive.
     void wait_until_idle() noexcept;
     /// Begins the shutdown as soon as the pool is idle.
     void close_when_idle() noexcept;
     /// Returns whether the pool is closed. If not, `wake` is woken when it is.
     [[nodiscard]] bool poll_closed(const waker& wake);
-    /// Counts the beginning or the end of blocking work, for is_idle().
+    /// Counts the beginning or the end of blocking work, for alive().
     void count_blocking(bool begins) noexcept;
 
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_.kind; }

@@ -41,12 +41,6 @@ std::uint64_t pool::alive(bool with_background) const noexcept {
     return begun - ended;
 }
 
-bool pool::is_idle() noexcept { return alive(false) == 0; }
-
-bool pool::does_blocking_work_here() const noexcept {
-    return this_thread.in_place_of == this || this_thread.blocking_work_of == this;
-}
-
 bool pool::keeps_busy_here() const noexcept {
     if (worker_of(*this) != nullptr || this_thread.blocking_work_of == this || this_thread.ends_worker_of == this)
         return true;
@@ -85,7 +79,8 @@ void pool::wait_until_idle() noexcept {
     notify_on_each_end();
     std::unique_lock guard(lock_);
     // relaxed: `closed` is stored under lock_.
-    changed_.wait(guard, [this] { return is_idle() || phase_.load(std::memory_order_relaxed) == phase::closed; });
+    changed_.wait(guard,
+                  [this] { return alive(false) == 0 || phase_.load(std::memory_order_relaxed) == phase::closed; });
 }
 
 void pool::close_when_idle() noexcept {
@@ -146,7 +141,8 @@ void pool::end_blocking(std::chrono::steady_clock::time_point deadline) noexcept
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     if (is_in_child()) return;
     // If the caller is blocking work of this pool, it does not wait for itself.
-    const std::uint64_t self = does_blocking_work_here() ? 1 : 0;
+    const bool works_here = this_thread.in_place_of == this || this_thread.blocking_work_of == this;
+    const std::uint64_t self = works_here ? 1 : 0;
     // seq_cst: see after_end().
     caller_of_cancel_.store(self, std::memory_order_seq_cst);
     // Closes the lists first, because a task that is added after the loop below would not be cancelled.

@@ -138,7 +138,7 @@ void release(spawned_task& task, std::uint64_t count) noexcept {
 
 // ---- Join handles ----
 
-bool poll_join(joinable& joined, const waker& wake, std::source_location where) {
+bool poll_join(joinable& joined, const waker& wake, std::source_location where, const frame*) {
     spawned_task& task = task_of(joined);
     if (state_of(task).is_complete()) return true;
     const borrowed_waker own(&spawned_task_waker, &task);

@@ -9,11 +9,11 @@
 #include <eddy/detail/random.hpp>
 #include <eddy/error.hpp>
 
-#include "core/pause_briefly.hpp"
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
+#include "sys/pause_briefly.hpp"
 #include "sys/thread.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -41,9 +41,6 @@ constexpr auto longest_pause = std::chrono::milliseconds(10);
 
 // The value of a watchdog role that no worker holds.
 constexpr int vacant = -1;
-
-// The number of pool references that a worker takes from the shared count, or returns to it, at a time.
-constexpr std::uint32_t references_at_once = 1024;
 
 // Estimated time from the wake-up of another worker to its first poll.
 constexpr std::uint64_t wake_up_cost_ns = 20'000;
@@ -128,22 +125,8 @@ void worker::run() noexcept {
     if (io_ != nullptr) io_->retire_ring();
     flush_freed_blocks();
     leave_thread();
-    pool_.release(std::exchange(pool_references_, 0));
+    pool_.release(pool_references_.take_all());
     pool_.workers_have_left(1);
-}
-
-void worker::retain_pool() noexcept {
-    if (pool_references_ == 0) {
-        pool_.retain(references_at_once);
-        pool_references_ = references_at_once;
-    }
-    --pool_references_;
-}
-
-void worker::release_pool() noexcept {
-    if (++pool_references_ < 2 * references_at_once) return;
-    pool_references_ -= references_at_once;
-    pool_.release(references_at_once);
 }
 
 void worker::give_up_queue() noexcept {
@@ -273,7 +256,7 @@ spawned_task* worker::search() noexcept {
     // The last wake-up came soon after the park, so the next task will probably arrive before a wake-up would take
     // effect. A thread that injects it sees a searching worker and makes no system call.
     for (unsigned spins = std::exchange(spins_, 0); found == nullptr && spins > 0; --spins) {
-        pause_briefly();
+        sys::pause_briefly();
         if (!pool_.injected().is_empty()) found = next_injected();
     }
     return found;

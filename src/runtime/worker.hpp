@@ -118,10 +118,8 @@ public:
         std::move(parent).wake();
         wakes_children_ = false;
     }
-    /// Takes a pool reference from the references that the worker has cached, or returns one to them. With the cache
-    /// the shared reference count changes rarely.
-    void retain_pool() noexcept;
-    void release_pool() noexcept;
+    /// References to the pool. With them, the shared reference count changes rarely.
+    [[nodiscard]] cached_references& pool_references() noexcept { return pool_references_; }
     /// Makes the calling thread the one that runs the worker.
     void enter_thread() noexcept;
     /// Makes the calling thread run no worker.
@@ -219,8 +217,8 @@ private:
     std::uint64_t seed_;     // of the generator of the thread that runs the worker next
     std::uint64_t polls_when_woken_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // moving average. The initial value makes three queued tasks wake a worker
-    std::uint32_t pool_references_ = 0;    // cached references, see retain_pool()
-    unsigned spins_ = 0;                   // how often to check for injected tasks before the next park
+    cached_references pool_references_;
+    unsigned spins_ = 0;  // how often to check for injected tasks before the next park
     bool is_searching_ = false;
     bool is_parking_ = false;
     bool wakes_children_ = false;

@@ -313,6 +313,27 @@ TEST_F(ExploreCoreJoined, HandleOnLoopRacesWithAbortElsewhere) {
     }
 }
 
+/// Joins a task that is next in the queue, so that it runs inside the poll of this coroutine. Another thread aborts it.
+eddy::task<void> join_next(small_loop& loop, unsigned polls, std::optional<explore::thread>& third) {
+    auto joined = spawn(loop, work(polls));
+    third.emplace([aborts = joined.abort_handle()] { aborts.abort(); });
+    const auto ended = co_await joined;
+    check(ended.has_value() ? ended->value == 7 : ended.error().is_cancelled(), "a value, or cancelled");
+}
+
+TEST_F(ExploreCoreJoined, TaskInsidePollOfItsJoinerRacesWithAbortElsewhere) {
+    for (const unsigned polls : {1u, 0u}) {
+        ASSERT_TRUE(holds(bounds, [&] {
+            small_loop loop;
+            std::optional<explore::thread> third;
+            eddy::detail::spawn_on_core(loop.get(), join_next(loop, polls, third), std::source_location::current())
+                .detach();
+            loop.run();
+            loop.end();
+        })) << polls;
+    }
+}
+
 class ExploreCoreJoinedStress : public ExploreCoreJoined {};
 
 TEST_F(ExploreCoreJoinedStress, RandomExecutionsPass) {
@@ -337,8 +358,9 @@ struct as_it_is {
 
     static leaves publish(core_joined& task, bool may_part) { return task.publish(may_part); }
     static leaves leave(core_joined& task) { return task.leave(); }
-    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where) {
-        return core_joined::poll_join(task, wake, where);
+    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where,
+                          const eddy::detail::frame*) {
+        return core_joined::poll_join(task, wake, where, nullptr);
     }
     static void abort(joinable& task) { core_joined::abort(task); }
     static void add_reference(joinable& task) { core_joined::add_reference(task); }
@@ -464,7 +486,7 @@ struct aborts_unsaid : as_it_is {  // the handle does not mark the word as share
     }
 };
 struct polls_over_a_waker : as_it_is {
-    static bool poll_join(joinable& joined, const eddy::waker& wake, std::source_location) {
+    static bool poll_join(joinable& joined, const eddy::waker& wake, std::source_location, const eddy::detail::frame*) {
         core_joined& task = core_joined::of(joined);
         if (core_joined::is_finished(task)) return true;
         task.join_waker = wake;
@@ -472,8 +494,9 @@ struct polls_over_a_waker : as_it_is {
     }
 };
 struct polls_blindly : as_it_is {
-    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where) {
-        return core_joined::is_finished(task) || (core_joined::poll_join(task, wake, where), false);
+    static bool poll_join(joinable& task, const eddy::waker& wake, std::source_location where,
+                          const eddy::detail::frame*) {
+        return core_joined::is_finished(task) || (core_joined::poll_join(task, wake, where, nullptr), false);
     }
 };
 struct leaves_unsaid : as_it_is {

@@ -386,7 +386,7 @@ TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
 // ---- Copies with one mistake each fail ----
 
 /// Broken: compares the stored waker before it takes the waker slot back.
-bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_location) {
+bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_location, const eddy::detail::frame*) {
     if (state_of(task).is_complete()) return true;
     if (state_of(task).has_join_waker()) {
         if (task.join_waker.will_wake(wake)) return false;
@@ -399,7 +399,7 @@ bool compares_first(spawned_task& task, const eddy::waker& wake, std::source_loc
 }
 
 /// Broken: does not check whether the task has completed meanwhile.
-bool publishes_blindly(spawned_task& task, const eddy::waker& wake, std::source_location) {
+bool publishes_blindly(spawned_task& task, const eddy::waker& wake, std::source_location, const eddy::detail::frame*) {
     if (state_of(task).is_complete()) return true;
     if (state_of(task).has_join_waker() && !state_of(task).take_join_waker_back()) return true;
     task.join_waker = wake;
@@ -416,7 +416,7 @@ void joiner_polls_twice() {
     auto [task, handle] = spawn(executor, listener(said, 1));
     explore::thread worker([&] { executor.run(); });
     const eddy::waker waker = joiner.waker();
-    for (int i = 0; i < 2 && !PollJoin(*task, waker, std::source_location()); ++i) {
+    for (int i = 0; i < 2 && !PollJoin(*task, waker, std::source_location(), nullptr); ++i) {
     }
     handle.detach();
 }
@@ -430,7 +430,7 @@ void joiner_sleeps() {
     auto [task, handle] = spawn(executor, listener(said, 1));
     explore::thread worker([&] { executor.run(); });
     const eddy::waker waker = joiner.waker();
-    while (!PollJoin(*task, waker, std::source_location())) joiner.sleep();
+    while (!PollJoin(*task, waker, std::source_location(), nullptr)) joiner.sleep();
     handle.detach();
 }
 

@@ -42,11 +42,12 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::inline v0_1::detail {
 
-/// A future that keeps its output elsewhere until it is taken. `poll_end(cx)` returns what poll() would answer, without
-/// the output. After it has returned true, `take_output(where)` is called once.
+/// A future that keeps its output elsewhere until it is taken. `poll_end(cx, root)` returns what poll() would answer,
+/// without the output; `root` is the root of the awaiting coroutine. After it has returned true, `take_output(where)`
+/// is called once.
 template <class F>
-concept keeps_output = requires(F& future, context& cx) {
-    { future.poll_end(cx) } -> std::same_as<bool>;
+concept keeps_output = requires(F& future, context& cx, const frame* root) {
+    { future.poll_end(cx, root) } -> std::same_as<bool>;
 };
 
 /// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
@@ -77,12 +78,12 @@ public:
     /// Preconditions: has_value(), and not LeavesOutput.
     [[nodiscard]] decltype(auto) value() noexcept { return *answer_; }
 
-    /// Polls the future. Returns whether there is an outcome now.
+    /// Polls the future, which a coroutine on the stack of `root` awaits. Returns whether there is an outcome now.
     /// Preconditions: there was none.
-    bool poll(context& cx) noexcept {
+    bool poll(context& cx, [[maybe_unused]] const frame* root) noexcept {
         try {
             if constexpr (LeavesOutput) {
-                return future_->poll_end(cx);
+                return future_->poll_end(cx, root);
             } else {
                 // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
                 // no destructor call.
@@ -332,7 +333,7 @@ private:
 
     bool poll(context& cx) noexcept {
         await_call_site::set(cx, awaiting_.where);
-        return polled_.poll(cx);
+        return polled_.poll(cx, awaiting_.root);
     }
 
     leaf_answer poll_again(context& cx) noexcept {

@@ -75,7 +75,7 @@ struct EDDY_API core_joined : core_task, joinable {
     static const core_joined& of(const joinable& task) noexcept { return static_cast<const core_joined&>(task); }
 
     // The parts of join_ops that do not depend on the type.
-    static bool poll_join(joinable& task, const waker& wake, std::source_location where);
+    static bool poll_join(joinable& task, const waker& wake, std::source_location where, const frame* root);
     static void drop_handle(joinable& task) noexcept;
     static void abort(joinable& task) noexcept;
     static bool is_finished(const joinable& task) noexcept;

@@ -47,8 +47,12 @@ struct outcome_ops {
 
 /// The operations of an event loop's task. Those of the outcome are null for a task without a join handle.
 struct EDDY_API core_task_ops : inbound_ops, work_ops<core_task>, outcome_ops {
-    explicit constexpr core_task_ops(const work_ops<core_task>& work, const outcome_ops& outcome = {}) noexcept
-        : inbound_ops{&task_arrives}, work_ops(work), outcome_ops(outcome) {}
+    /// Whether the task is a child of a scope, which destroys it if the scope is destroyed.
+    bool is_child;
+
+    explicit constexpr core_task_ops(const work_ops<core_task>& work, const outcome_ops& outcome = {},
+                                     bool is_of_scope = false) noexcept
+        : inbound_ops{&task_arrives}, work_ops(work), outcome_ops(outcome), is_child(is_of_scope) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;

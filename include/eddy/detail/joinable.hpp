@@ -16,6 +16,7 @@ class context;
 
 namespace eddy::inline v0_1::detail {
 
+struct frame;
 struct joinable;
 
 /// The operations of a task that its join handle and abort handles use. Implemented by tasks of an event loop, of a
@@ -23,9 +24,10 @@ struct joinable;
 /// Thread safety: any thread.
 struct join_ops {
     /// Returns whether the task has ended. Otherwise wakes `wake` when it ends; `wake` replaces the waker of earlier
-    /// calls. Called by the join handle only.
+    /// calls. Called by the join handle only. `root` is not null if a coroutine awaits the handle directly: the root of
+    /// its virtual stack. If that is the task of `wake`, the task may be run by this call.
     /// Errors: throws `misuse`, with the source location `where`, if `wake` is the waker of the task itself.
-    bool (*poll_join)(joinable& task, const waker& wake, std::source_location where);
+    bool (*poll_join)(joinable& task, const waker& wake, std::source_location where, const frame* root);
     /// Drops the join handle and its reference. Destroys the output if it was not taken.
     void (*drop_handle)(joinable& task) noexcept;
     /// Returns the result slot of the task. A null exception_ptr in it means that the task was cancelled.

@@ -187,7 +187,7 @@ public:
 
 protected:
     template <class Child>
-    static constexpr core_task_ops operations_of{Child::operations()};
+    static constexpr core_task_ops operations_of{Child::operations(), {}, true};
     static std::string_view unnamed(const core_task&) noexcept { return {}; }
 
     slot<T> outcome_;

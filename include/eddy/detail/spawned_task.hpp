@@ -68,7 +68,7 @@ struct spawned_task : joinable {
 };
 
 // The operations of join_ops that do not depend on the output's type.
-EDDY_API bool poll_join(joinable& task, const waker& wake, std::source_location where);
+EDDY_API bool poll_join(joinable& task, const waker& wake, std::source_location where, const frame* root);
 EDDY_API void drop_join_handle(joinable& task) noexcept;
 EDDY_API void abort_task(joinable& task) noexcept;
 EDDY_API bool is_task_finished(const joinable& task) noexcept;

@@ -12,12 +12,13 @@
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/error_trail.hpp>
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
 #ifdef EDDY_NO_THREADS
-#include <eddy/detail/main_loop.hpp>
+#include <eddy/runtime/core.hpp>
 #else
 #include <eddy/runtime/runtime.hpp>
 #endif
@@ -31,7 +32,17 @@ EDDY_API void print_error(const std::string& text) noexcept;
 
 /// Runs the tasks of run().
 #ifdef EDDY_NO_THREADS
-using main_executor = main_loop;
+class main_executor {
+public:
+    template <class F>
+    auto block_on(F&& main, std::source_location where) {
+        return loop_.run(std::forward<F>(main), where);
+    }
+    void wait_until_idle() { loop_.run_until_idle(); }
+
+private:
+    core loop_;
+};
 #else
 using main_executor = runtime;
 #endif

@@ -160,11 +160,12 @@ public:
         return take<poll_result<output_type>>(cx.where(), std::in_place);
     }
 
-    /// For use by co_await: the two parts of poll(). The output stays in the task until it is taken.
-    [[nodiscard]] bool poll_end(context& cx) {
+    /// For use by co_await: the two parts of poll(). The output stays in the task until it is taken. `root` is the root
+    /// of the coroutine that awaits this handle, if one does.
+    [[nodiscard]] bool poll_end(context& cx, const detail::frame* root = nullptr) {
         if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
         if (!cx.consume_budget()) return false;
-        if (task_->join->poll_join(*task_, cx.waker(), cx.where())) return true;
+        if (task_->join->poll_join(*task_, cx.waker(), cx.where(), root)) return true;
         cx.refund_budget();
         return false;
     }

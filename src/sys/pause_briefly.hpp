@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-namespace eddy::inline v0_1::detail {
+namespace eddy::inline v0_1::sys {
 
 /// Pauses in a spin loop: gives the sibling hardware thread more resources and saves power. Takes about 10 to 50 ns.
 inline void pause_briefly() noexcept {
@@ -12,4 +12,4 @@ inline void pause_briefly() noexcept {
 #endif
 }
 
-}  // namespace eddy::detail
+}  // namespace eddy::sys
