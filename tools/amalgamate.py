@@ -25,7 +25,7 @@ conditions = {
     "EDDY_NO_THREADS": False,
 }
 # Headers of other systems, of builds without threads, and of the tests. All other headers between #if and #endif are required on Linux.
-absent = {"driver/afd.hpp", "driver/kqueue.hpp", "eddy/detail/main_loop.hpp", "explore/types.hpp"}
+absent = {"driver/afd.hpp", "driver/kqueue.hpp", "explore/types.hpp"}
 
 include = re.compile(r'#include (?:"(?P<private>[^"]+)"|<(?P<public>eddy/[^>]+)>)')
 

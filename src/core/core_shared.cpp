@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_answer.hpp>

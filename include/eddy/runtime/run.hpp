@@ -17,9 +17,8 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/result.hpp>
-#ifdef EDDY_NO_THREADS
 #include <eddy/runtime/core.hpp>
-#else
+#ifndef EDDY_NO_THREADS
 #include <eddy/runtime/runtime.hpp>
 #endif
 
