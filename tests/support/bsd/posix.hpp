@@ -4,6 +4,7 @@
 // Functions of Linux that tests call, where macOS or a BSD lacks them. The folder posix/ contains headers with the
 // names of the system's headers, which include this one after the system's.
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include <cstddef>
