@@ -9,11 +9,11 @@ namespace eddy::inline v0_1::detail {
 /// send to an event loop, or of the woken futures of a set. The list and the state of the owner are in one word, so
 /// neither a fence nor a second flag is needed. It is Treiber's stack (IBM RJ 5118, 1986), reversed when it is taken.
 ///
-///     head     meaning                                   transitions
-///     null     empty, the owner is awake                 push: to node                          owner: to parked,
-///     closed parked   empty, the owner waits or is about to     push: to node, the pusher wakes it     owner: to null,
-///     closed node     a list, newest first                      push: to node                          owner: to null,
-///     closed closed   the owner is gone                         none
+///     head     meaning                                   a push makes it           the owner makes it
+///     null     empty, the owner is awake                 node                      parked, closed
+///     parked   empty, the owner waits or is about to     node, and wakes the owner null, closed
+///     node     a list, newest first                      node                      null, closed
+///     closed   the owner is gone                         -                         -
 ///
 /// So a batch of pushes costs one wake-up, and a push while the owner is awake costs none.
 ///
