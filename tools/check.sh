@@ -444,7 +444,7 @@ check_clients() {
     command -v gnutls-serv >/dev/null || need gnutls-bin
     command -v tinyproxy >/dev/null || need tinyproxy-bin
     check_tls_scanners
-    need wrk apache2-utils prometheus chromium
+    need wrk apache2-utils prometheus chromium haproxy nginx-light squid
     local driver status=0
     python3 tests/clients/rolling_restart.py build/release/examples || status=$?
     ((status == 0 || status == 77)) || die "requests fail while replicas behind HAProxy restart; see above"
