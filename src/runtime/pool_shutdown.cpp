@@ -158,8 +158,8 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
 
 void pool::begin_shutdown() noexcept {
     if (is_in_child()) return;
-    // Closes the lists first: once is_closing() is true, workers destroy tasks, and a task that such a destructor spawns
-    // must be cancelled at once.
+    // Closes the lists first: once is_closing() is true, workers destroy tasks, and a task that such a destructor
+    // spawns must be cancelled at once.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     phase expected = phase::open;
     // release: pairs with the acquire in is_closing(). The acquire half has no partner.
