@@ -2,19 +2,20 @@
 # ./dev cross SYSTEM...: builds and tests the tree inside other systems, with their compilers, standard libraries, and
 # liburing, or on drivers of other systems.
 #
-# kqueue is this system, with a kqueue(2) made of epoll: tests/support/kqueue/kqueue.cpp, or libkqueue if EDDY_LIBKQUEUE is
-# the folder of its sources (https://github.com/mheily/libkqueue, commit f966089).
+# kqueue is the system on which the command runs, with an emulation of kqueue(2): tests/support/kqueue/kqueue.cpp, or
+# libkqueue if EDDY_LIBKQUEUE is the folder of its sources (https://github.com/mheily/libkqueue, commit f966089).
 #
 # macos, freebsd, netbsd and openbsd: Zig's compiler compiles and links the library, the tests and the examples for them.
 # Nothing is run.
 #
 # arm64 and s390x are other processors: Debian's cross compiler, the libraries of that processor from Debian's packages, and
-# qemu-user, which emulates the processor and passes system calls to this kernel. s390x is big-endian.
+# qemu-user, which emulates the processor and passes system calls to the kernel of this machine. s390x is big-endian.
 #
 # deb12 and deb13 are two fresh systems each, Debian 12 or 13: one in which the Debian packages are built, and one in which
 # they are installed and used.
 #
-# windows is MinGW's GCC for Windows, and wine, which runs its programs on this kernel. Nothing is run on Windows itself.
+# windows is MinGW's GCC for Windows, and wine, which runs its programs on the kernel of this machine. Nothing is run on
+# Windows itself.
 #
 # Each other system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
 # shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
@@ -27,18 +28,23 @@ die() { say "$*"; exit 1; }
 
 usage() {
     cat <<'END'
-./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
-./dev cross deb12...       builds the Debian packages in Debian 12 (deb13: Debian 13), and installs and uses them in a fresh
-                           system; needs root and debootstrap
-./dev cross kqueue         builds and tests here, on the kqueue driver over an emulation of kqueue(2): libkqueue, if
-                           $EDDY_LIBKQUEUE is a folder with its sources; else our own
-./dev cross arm64...       builds the tests for arm64 or s390x, and runs them with qemu-user; needs root
-./dev cross windows        builds the library and its tests for Windows with MinGW, and runs them with wine; needs root
-./dev cross macos...       compiles and links the library, the tests and the examples for macos, freebsd, netbsd or openbsd with
-                           Zig's compiler, and runs nothing
+./dev cross SYSTEM...      builds and tests for one or more of these systems:
 
-The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
-or from the mirror that apt uses on this system.
+./dev cross debian12 debian13 debian-testing
+                           builds and tests inside these systems; needs root and debootstrap
+./dev cross deb12 deb13    builds the Debian packages in Debian 12 or 13, and installs and uses them in a fresh system; needs
+                           root and debootstrap
+./dev cross kqueue         builds and runs the tests on this system, on the kqueue driver over an emulation of kqueue(2):
+                           libkqueue if $EDDY_LIBKQUEUE is a folder with its sources, otherwise tests/support/kqueue
+./dev cross arm64 s390x    builds the tests for these processors, and runs them with qemu-user; needs root
+./dev cross windows        builds the library and a part of the tests for Windows with MinGW, and runs them with wine; needs
+                           root
+./dev cross macos freebsd netbsd openbsd
+                           compiles and links the library, the tests and the examples for these systems with Zig's compiler,
+                           which is installed from PyPI, and runs nothing
+
+The root folders of the Debian systems are in $EDDY_CACHE/roots (by default ~/.cache/eddy/roots). Their packages are
+downloaded from $EDDY_DEBIAN_MIRROR, or from the mirror that apt uses on this system.
 END
 }
 
