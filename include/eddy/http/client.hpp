@@ -37,7 +37,7 @@ enum class phase : unsigned char {
     tls,      ///< performing the TLS handshake
     send,     ///< sending the request
     receive,  ///< waiting for the head of the response
-    proxy,    ///< connecting to a proxy, or asking it for a connection to the server
+    proxy,    ///< looking up or connecting to a proxy, or asking it for a connection to the server
 };
 
 /// The error of a request. `try_` converts it to its error code.
@@ -119,13 +119,14 @@ public:
         return *this;
     }
     /// Sets whether https requests may use HTTP/2. The server chooses the version, by ALPN. Then all requests to a host
-    /// share one connection. On by default.
+    /// share one connection. On by default. No effect if eddy was built without nghttp2.
     client_options& http2(bool enabled) noexcept {
         http2_ = enabled;
         return *this;
     }
     /// Sets whether the client knows that all servers have HTTP/2. Then it uses HTTP/2 also without TLS, and never
-    /// HTTP/1.1. Off by default. No effect after http2(false).
+    /// HTTP/1.1. If the server or this build has no HTTP/2, requests fail; see send(). Off by default. No effect after
+    /// http2(false).
     client_options& prior_knowledge(bool known) noexcept {
         prior_knowledge_ = known;
         return *this;
@@ -137,8 +138,8 @@ public:
         ping_interval_ = interval;
         return *this;
     }
-    /// Sets the proxies. The default is proxies::from_environment(), which the constructor of the client calls. See
-    /// there for when that is not thread-safe.
+    /// Sets the proxies. The default is proxies::from_environment(), which the constructor of the client calls. While
+    /// it runs, no other thread may change the environment.
     client_options& proxies(http::proxies chosen) {
         proxies_ = std::move(chosen);
         return *this;

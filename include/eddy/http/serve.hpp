@@ -217,7 +217,7 @@ private:
 namespace eddy::inline v0_1::http {
 
 /// Serves HTTP/1.1, HTTP/1.0 and HTTP/2 on a listener: calls the service for each request, and sends its responses.
-/// With HTTP/1.1, a connection has one request after the other. With HTTP/2, the requests of a connection run at the
+/// With HTTP/1.1, a connection has one request at a time. With HTTP/2, the requests of a connection run at the
 /// same time, in the task of the connection. HTTP/2 needs a build with nghttp2, and a client that has prior knowledge
 /// or chooses it by ALPN (see serve_connection()). Returns a net::serve_report.
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().shutdown(token)));
