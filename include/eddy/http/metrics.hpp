@@ -20,7 +20,8 @@ namespace eddy::inline v0_1::http {
 ///
 /// - `http_requests_total{code="200"}`: requests by the status of their response. The code 499 stands for a request
 ///   that was cancelled, for example because the connection has ended. HTTP/1.1 requests that the server has refused
-///   are included.
+///   are included. An error or an exception of the service is counted as 500, or as 413 for http::errc::body_too_large,
+///   also if the client gets 400 or 408 because the body of its request could not be received.
 /// - `http_request_duration_seconds`: a histogram of the time from the call of the service to its response, without the
 ///   time for sending it.
 /// - `http_requests_in_progress`: calls of the service that have not ended.
