@@ -20,8 +20,9 @@ public:
     /// Errors: errc::bad_url.
     [[nodiscard]] static result<url> parse(std::string_view text);
 
-    /// Resolves `reference` relative to this URL. It is an absolute URL, "//host/path", "/path", "path" or "?query". If
-    /// it is empty or only a fragment, returns this URL. Errors: errc::bad_url.
+    /// Resolves `reference` relative to this URL. It is an absolute URL, "//host/path", "/path", "path" or "?query".
+    /// Returns this URL if it is empty, or only a fragment.
+    /// Errors: errc::bad_url.
     [[nodiscard]] result<url> resolve(std::string_view reference) const;
 
     /// Returns whether the scheme is "https".
