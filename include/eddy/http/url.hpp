@@ -21,7 +21,7 @@ public:
     [[nodiscard]] static result<url> parse(std::string_view text);
 
     /// Resolves `reference` relative to this URL. It is an absolute URL, "//host/path", "/path", "path" or "?query".
-    /// Returns this URL if it is empty, or only a fragment.
+    /// Returns this URL if `reference` is empty, or only a fragment.
     /// Errors: errc::bad_url.
     [[nodiscard]] result<url> resolve(std::string_view reference) const;
 
