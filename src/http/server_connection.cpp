@@ -52,21 +52,29 @@ task<result<http::response>> with_result(task<http::response> answer) { co_retur
 }  // namespace
 
 poll_result<result<http::response>> service_answer::poll(context& cx) {
-    output_type answer = std::unexpected(std::error_code());
-    if (!poll_into(cx, answer)) return not_ready;
-    return answer;
+    slot<http::response> answer;
+    std::optional<std::error_code> failure;
+    if (!poll_into(cx, answer, failure)) return not_ready;
+    if (failure) return output_type(std::unexpect, *failure);
+    return output_type(std::move(answer.value()));
 }
 
-bool service_answer::poll_into(context& cx, output_type& into) {
-    const auto poll_one = [&]<class T>(task<T>& work) {
-        const std::source_location awaited_at = cx.where();  // the awaits of the service change it
-        slot<T> outcome;
+bool service_answer::poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure) {
+    const std::source_location awaited_at = cx.where();  // the awaits of the service change it
+    const auto poll_one = [&]<class T>(task<T>& work, slot<T>& outcome) {
         if (!eddy::poll_into(work, outcome, cx)) return false;
         if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
-        into = std::move(outcome.value());
         return true;
     };
-    return is_plain_ ? poll_one(plain_) : poll_one(fallible_);
+    if (is_plain_) return poll_one(plain_, into);
+    slot<output_type> outcome;
+    if (!poll_one(fallible_, outcome)) return false;
+    if (auto& answer = outcome.value()) {
+        into.set_value(*std::move(answer));
+    } else {
+        failure = answer.error();
+    }
+    return true;
 }
 
 poll_result<void> service_answer::poll_cancel(context& cx) {
@@ -242,29 +250,32 @@ public:
 
         request_name name;
         name.set(head.method, head.target);
-        result<http::response> answer = std::unexpected(std::error_code());
+        slot<http::response> outcome;
+        std::optional<std::error_code> error;
         std::exception_ptr thrown;
         try {
             auto working = server_->answer.start(take_request(std::move(head), of));
-            co_await answering(*this, working, of.incoming.get(), answer);
-            if (answer) check(*answer, of);
+            co_await answering(*this, working, of.incoming.get(), outcome, error);
+            if (!error) check(outcome.value(), of);
         } catch (...) {
             thrown = std::current_exception();
         }
-        const auto failure = thrown || answer ? std::error_code() : answer.error();
-        if (thrown || !answer) {
+        const auto failure = thrown ? std::error_code() : error.value_or(std::error_code());
+        if (thrown || error) {
             const bool body_has_failed = of.incoming && of.incoming->failure;
-            answer = http::response(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
+            static_cast<void>(outcome.discard());
+            outcome.set_value(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
             of.context.keeps_alive = false;
         }
         if ((thrown || failure) && connection_) connection_->state().set_failed_work(name.text());
-        if (answer->upgrade) co_return co_await switch_protocols(*std::move(answer));
+        http::response& answer = outcome.value();
+        if (answer.upgrade) co_return co_await switch_protocols(std::move(answer));
         bool can_continue = true;
-        const auto rest = write(*answer, of);
+        const auto rest = write(answer, of);
         bool body_has_thrown = false;
         if (!is_complete(rest, of)) {
             try {
-                can_continue = co_await send_rest(*answer, rest, of);
+                can_continue = co_await send_rest(answer, rest, of);
             } catch (...) {
                 thrown = std::current_exception();
                 body_has_thrown = true;
@@ -397,12 +408,12 @@ private:
     public:
         using output_type = void;
 
-        answering(server_connection& on, service_answer& work, incoming_body* body,
-                  result<http::response>& into) noexcept
-            : on_(on), work_(work), body_(body), into_(into) {}
+        answering(server_connection& on, service_answer& work, incoming_body* body, slot<http::response>& into,
+                  std::optional<std::error_code>& failure) noexcept
+            : on_(on), work_(work), body_(body), into_(into), failure_(failure) {}
 
         poll_result<void> poll(context& cx) {
-            if (work_.poll_into(cx, into_)) return poll_result<void>::ready();
+            if (work_.poll_into(cx, into_, failure_)) return poll_result<void>::ready();
             flush(cx);
             return not_ready;
         }
@@ -419,7 +430,8 @@ private:
         server_connection& on_;
         service_answer& work_;
         incoming_body* body_;  // null if there is none
-        result<http::response>& into_;
+        slot<http::response>& into_;
+        std::optional<std::error_code>& failure_;
     };
 
     [[nodiscard]] bool shuts_down() const noexcept {

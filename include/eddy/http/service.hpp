@@ -4,10 +4,13 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
+#include <eddy/detail/slot.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/http/request.hpp>
@@ -43,8 +46,9 @@ public:
 
     poll_result<output_type> poll(context& cx);
     poll_result<void> poll_cancel(context& cx);
-    /// Same as poll(), but stores the output in `into`, which saves moves. Returns whether there is an output.
-    [[nodiscard]] bool poll_into(context& cx, output_type& into);
+    /// Same as poll(), but stores the response in `into`, or the error in `failure`, which saves moves of the response.
+    /// Returns whether the task has ended.
+    [[nodiscard]] bool poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure);
 
     [[nodiscard]] task<result<http::response>> as_task() &&;
 
