@@ -38,19 +38,20 @@ eddy::bytes body::bytes_of(std::string&& content) {
 body body::from_source(std::unique_ptr<detail::body_source> source, std::optional<std::uint64_t> size) noexcept {
     body made;
     made.source_ = std::move(source);
-    made.size_ = size;
+    made.size_ = size.value_or(unknown);
     return made;
 }
 
 poll_result<result<std::size_t>> body::poll_read(context& cx, std::span<std::byte> into) {
-    if (source_ && size_ != 0U) {
-        if (size_) into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), *size_)));
+    if (source_ && size_ != 0) {
+        const bool is_known = size_ != unknown;
+        if (is_known) into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_)));
         auto count = source_->poll_read(cx, into);
         if (!count || !*count) return count;
-        if (**count == 0 && !into.empty() && size_) {
+        if (**count == 0 && !into.empty() && is_known) {
             return result<std::size_t>(std::unexpect, make_error_code(errc::body_too_short));
         }
-        if (size_) *size_ -= **count;
+        if (is_known) size_ -= **count;
         return count;
     }
     if (source_ && source_->may_have_trailers()) return source_->poll_read(cx, into);  // no bytes, but the end
@@ -72,7 +73,7 @@ task<result<eddy::bytes>> body::read_all(std::size_t limit) {
         size_ = 0;
         co_return std::exchange(content_, {});
     }
-    if (size_ && *size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
+    if (size_ != unknown && size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
     const auto append = [](bytes_mut& all, std::span<const std::byte> more) { all.put(more); };
     auto all = co_await collect<bytes_mut>(*this, limit, append);
     if (!all) co_return std::unexpected(all.error());
@@ -85,7 +86,7 @@ task<result<std::string>> body::read_text(std::size_t limit) {
         if (!all) co_return std::unexpected(all.error());
         co_return std::string(all->text());
     }
-    if (size_ && *size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
+    if (size_ != unknown && size_ > limit) co_return std::unexpected(make_error_code(errc::body_too_large));
     const auto append = [](std::string& all, std::span<const std::byte> more) {
         // SAFETY: bytes may be read as char. Their owner is the scratch buffer of collect().
         all.append(reinterpret_cast<const char*>(more.data()), more.size());

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -91,15 +92,14 @@ public:
     body(const char* content) : body(std::string_view(content)) {}
     /// Moving leaves `other` empty.
     body(body&& other) noexcept
-        : content_(std::move(other.content_)), source_(std::move(other.source_)), size_(other.size_) {
-        other.size_ = 0;
-    }
+        : content_(std::move(other.content_)),
+          source_(std::move(other.source_)),
+          size_(std::exchange(other.size_, 0)) {}
     body& operator=(body&& other) noexcept {
         if (this == &other) return *this;
         content_ = std::move(other.content_);
         source_ = std::move(other.source_);
-        size_ = other.size_;
-        other.size_ = 0;
+        size_ = std::exchange(other.size_, 0);
         return *this;
     }
     ~body() = default;
@@ -136,10 +136,12 @@ public:
     /// For use by the library.
     [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
     /// For use by the library: returns whether the last byte was read and no trailer fields can follow.
-    [[nodiscard]] bool has_ended() const noexcept { return size_ == 0U && !(source_ && source_->may_have_trailers()); }
+    [[nodiscard]] bool has_ended() const noexcept { return size_ == 0 && !(source_ && source_->may_have_trailers()); }
 
     /// Returns the number of remaining bytes, or nullopt if it is unknown.
-    [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }
+    [[nodiscard]] std::optional<std::uint64_t> size() const noexcept {
+        return size_ == unknown ? std::nullopt : std::optional(size_);
+    }
     /// Returns the remaining bytes if the body is in memory, otherwise null.
     [[nodiscard]] const eddy::bytes* in_memory() const noexcept { return source_ ? nullptr : &content_; }
 
@@ -157,11 +159,14 @@ public:
     [[nodiscard]] task<result<std::string>> read_text(std::size_t limit = default_body_limit);
 
 private:
+    // Not an optional: moving one stalls if its parts were just written (see detail/by_parts.hpp).
+    static constexpr auto unknown = std::numeric_limits<std::uint64_t>::max();
+
     static eddy::bytes bytes_of(std::string&& content);
 
     eddy::bytes content_;
     std::unique_ptr<detail::body_source> source_;
-    std::optional<std::uint64_t> size_ = 0;
+    std::uint64_t size_ = 0;  // the number of remaining bytes, or `unknown`
 };
 
 }  // namespace eddy::http
