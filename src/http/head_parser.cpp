@@ -112,9 +112,9 @@ std::string_view take_line(std::string_view& text) noexcept {
 
 /// Parses the lines of the fields, in one pass. Sets `left` to the number of bytes after the empty line.
 /// Preconditions: `lines` ends with an empty line.
-std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, message_head& into,
+std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, http::headers& into,
                                    special_fields& special, std::size_t& left) {
-    header_access::keep_text(into.headers, lines, 8);
+    header_access::keep_text(into, lines, 8);
     const char* const end = lines.data() + lines.size();
     // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
     // is followed by another character, because `lines` ends with CR LF.
@@ -133,8 +133,8 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
         const char* value_end = at;
         while (value_end != value_begin && is_space(value_end[-1])) --value_end;
         const std::string_view value(value_begin, value_end);
-        if (into.headers.size() == limits.fields) return status::request_header_fields_too_large;
-        header_access::add_part(into.headers, lines, name, value);
+        if (into.size() == limits.fields) return status::request_header_fields_too_large;
+        header_access::add_part(into, lines, name, value);
         special.note(name, value);
     }
     left = static_cast<std::size_t>(end - at) - 2;
@@ -170,20 +170,21 @@ std::optional<status> parse_codings(std::string_view text) noexcept {
     return status::not_implemented;
 }
 
-std::optional<status> parse_framing(const special_fields& special, message_head& into) noexcept {
+std::optional<status> parse_framing(const special_fields& special, http::version version, body_framing& into) noexcept {
     if (special.lengths > 1 || special.codings > 1) return status::bad_request;
     if (special.codings == 1) {
-        if (special.lengths != 0 || into.version == http::version::http_1_0) return status::bad_request;
+        if (special.lengths != 0 || version == http::version::http_1_0) return status::bad_request;
         if (const auto refused = parse_codings(special.coding)) return refused;
-        into.framing.is = body_framing::kind::chunked;
+        into.is = body_framing::kind::chunked;
     } else if (special.lengths == 1) {
-        if (const auto refused = parse_length(special.length, into.framing.length)) return refused;
-        into.framing.is = body_framing::kind::length;
+        if (const auto refused = parse_length(special.length, into.length)) return refused;
+        into.is = body_framing::kind::length;
     }
     return std::nullopt;
 }
 
-void parse_connection(const special_fields& special, message_head& into) noexcept {
+/// Sets `into.keeps_alive`, for a head of a request or a response.
+void parse_connection(const special_fields& special, auto& into) noexcept {
     into.keeps_alive = into.version == http::version::http_1_1;
     if (!special.has_connection) return;
     if (into.headers.has_token("Connection", "keep-alive")) into.keeps_alive = true;
@@ -254,10 +255,10 @@ std::optional<status> parse_request_head(std::string_view head, const head_limit
 
     special_fields special;
     std::size_t left = 0;
-    if (const auto refused = parse_fields(head, limits, into, special, left)) return refused;
+    if (const auto refused = parse_fields(head, limits, into.headers, special, left)) return refused;
     into.size = size - left;
     if (const auto refused = check_host(special, into)) return refused;
-    if (const auto refused = parse_framing(special, into)) return refused;
+    if (const auto refused = parse_framing(special, into.version, into.framing)) return refused;
     if (const auto refused = parse_expectation(special, into)) return refused;
     parse_connection(special, into);
     return parse_target(line.substr(name_end + 1, target_end - name_end - 1), into);
@@ -290,14 +291,15 @@ bool parse_tunnel_head(std::string_view head, const head_limits& limits, respons
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;
     std::size_t left = 0;
-    return !parse_fields(head, limits, into, special, left);
+    return !parse_fields(head, limits, into.headers, special, left);
 }
 
 bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;
     std::size_t left = 0;
-    if (parse_fields(head, limits, into, special, left) || parse_framing(special, into)) return false;
+    if (parse_fields(head, limits, into.headers, special, left)) return false;
+    if (parse_framing(special, into.version, into.framing)) return false;
     parse_connection(special, into);
     if (has_no_body(into.status, asked)) {
         into.framing = {};

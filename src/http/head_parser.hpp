@@ -64,23 +64,27 @@ struct body_framing {
     body_framing(kind which, std::uint64_t size) noexcept : is(which), length(size) {}
 };
 
-/// The head of a message.
+/// The properties of a message that follow from its head.
 struct message_head {
-    http::version version = http::version::http_1_1;
-    http::headers headers;
     body_framing framing;
     bool keeps_alive = true;  // the connection may be used for another message
 
-    message_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    message_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
-struct request_head : message_head {
-    http::method method = http::method::get;
-    std::string target;  // in origin form, or "*"
+/// The head of a request. It is the request itself, without a body, so that nothing is moved when the head is complete.
+/// The target is in origin form, or "*".
+struct request_head : http::request, message_head {
     bool expects_continue = false;
     std::size_t size = 0;  // of the head, in bytes
+
+    request_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 struct response_head : message_head {
+    http::version version = http::version::http_1_1;
+    http::headers headers;
     int status = 0;
+
+    response_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
 /// Parses a head. Returns nullopt, or the status with which the server refuses the request.

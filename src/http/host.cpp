@@ -19,10 +19,9 @@ bool is_address_character(char c) noexcept { return hex_value(c) >= 0 || c == ':
 /// empty, which means the default port.
 bool parse_port(std::string_view text, std::optional<std::uint16_t>& port) noexcept {
     if (text.empty()) return true;
-    if (!std::ranges::all_of(text, is_digit)) return false;
-    std::uint16_t number = 0;
+    std::uint16_t number = 0;  // of an unsigned number, from_chars() accepts only digits
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number == 0) return false;
+    if (error != std::errc() || end != text.data() + text.size() || number == 0) return false;
     port = number;
     return true;
 }

@@ -254,7 +254,9 @@ public:
         std::optional<std::error_code> error;
         std::exception_ptr thrown;
         try {
-            auto working = server_->answer.start(take_request(std::move(head), of));
+            head.peer = peer_;
+            add_body(head, of);
+            auto working = server_->answer.start(std::move(head));
             co_await answering(*this, working, of.incoming.get(), outcome, error);
             if (!error) check(outcome.value(), of);
         } catch (...) {
@@ -377,29 +379,20 @@ private:
         return std::nullopt;
     }
 
-    /// Makes the request of a head, with the body that follows it.
-    http::request take_request(request_head&& head, request_state& of) {
-        http::request made(head.method, std::move(head.target));
-        made.version = head.version;
-        made.headers = std::move(head.headers);
-        made.peer = peer_;
-        take_body(head, made, of);
-        return made;
-    }
-
-    void take_body(const request_head& head, http::request& into, request_state& of) {
+    /// Adds the body that follows a head.
+    void add_body(request_head& head, request_state& of) {
         using kind = body_framing::kind;
         if (head.framing.is == kind::none) return;
         if (head.framing.is == kind::length && head.framing.length <= stream_.in().size()) {
             const auto size = static_cast<std::size_t>(head.framing.length);
-            if (size != 0) into.body = http::body(stream_.in().substr(0, size));
+            if (size != 0) head.body = http::body(stream_.in().substr(0, size));
             stream_.consume(size);
             return;
         }
         of.incoming = std::make_shared<incoming_body>(stream_, head.framing, server_->options.body_limit(),
                                                       head.expects_continue);
         const auto size = head.framing.is == kind::length ? std::optional(head.framing.length) : std::nullopt;
-        into.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
+        head.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
     }
 
     /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
