@@ -54,10 +54,11 @@ task<result<void>> run_server(std::string where, std::string certificate, std::s
     auto builder = tls::server_builder(std::move(identity));
     const auto config = co_await try_(builder.alpn(http::alpn_protocols()).build());
     const auto options = http::serve_options().shutdown(end);
-    const auto handler = [=](net::tcp_stream tcp, net::serve_connection connection) -> task<result<void>> {
+    const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer,
+                             net::serve_connection connection) -> task<result<void>> {
         auto accepted = co_await tls::accept(std::move(tcp), config);
         if (!accepted) co_return eddy::ok();  // a client without TLS, or one that refuses the certificate
-        co_return co_await http::serve_connection(*std::move(accepted), app, options, std::move(connection));
+        co_return co_await http::serve_connection(*std::move(accepted), app, options, std::move(connection), peer);
     };
     auto connections = net::serve_options().idle_timeout(60s).shutdown(end).drain(5s);
     // docs: end

@@ -42,6 +42,9 @@ struct secure_site {
         app.get("/version", [](const http::request& asked) -> task<http::response> {
             co_return http::response::text(asked.version == http::version::http_2 ? "2" : "1.1");
         });
+        app.get("/peer", [](const http::request& asked) -> task<http::response> {
+            co_return http::response::text(asked.peer ? asked.peer->ip().to_string() : "unknown");
+        });
     }
     http::client_options options() const {
         return http::client_options().tls(world.client().build().value()).timeout(20s);
@@ -61,11 +64,12 @@ private:
         const std::string url = "https://localhost:" + std::to_string(listener.local_addr().value().port());
         const auto config = world.server().alpn(std::move(offered)).build().value();
         const http::service service(app);
-        const auto handler = [this, service, config](net::tcp_stream tcp,
+        const auto handler = [this, service, config](net::tcp_stream tcp, net::socket_addr from,
                                                      net::serve_connection c) -> task<result<void>> {
             ++connections;
             auto stream = co_await try_(tls::accept(std::move(tcp), config));
-            co_return co_await http::serve_connection(std::move(stream), service, http::serve_options(), std::move(c));
+            co_return co_await http::serve_connection(std::move(stream), service, http::serve_options(), std::move(c),
+                                                      from);
         };
         const auto options = net::serve_options().on_error([](const auto&) {});  // refused handshakes
         auto server = eddy::spawn(net::serve(std::move(listener), handler, options));
@@ -95,6 +99,16 @@ TEST(Http2Tls, FirstRequestsShareConnectionThatServerMadeHttp2) {
         const auto all = co_await eddy::join_all(many(web, url + "/version", 10));
         for (const auto& each : all) EXPECT_EQ(each, "2");
         EXPECT_EQ(site.connections, 1U);
+    });
+}
+
+TEST(Http2Tls, RequestsHaveTheAddressThatTheServerPasses) {
+    secure_site site;
+    site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+        for (const bool is_http2 : {true, false}) {
+            const http::client web(site.options().http2(is_http2));
+            EXPECT_EQ(co_await text_of(web, url + "/peer"), "127.0.0.1");
+        }
     });
 }
 

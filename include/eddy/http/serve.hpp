@@ -260,25 +260,28 @@ template <class L, class F>
 
 /// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has
 /// negotiated a protocol (see alpn_protocols()), serves that protocol; otherwise the first bytes of the client decide.
-///     const auto handler = [app, config](net::tcp_stream tcp, net::serve_connection c) -> task<result<void>> {
+///     const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer, net::serve_connection c) ->
+///     task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
-///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c));
+///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c),
+///         peer);
 ///     };
 /// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
 /// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
 /// net::serve() closes the connection when it is idle for too long, or at a shutdown. Without `connection`, this
-/// function closes an idle connection when the token of shutdown() is cancelled. request::peer is empty.
+/// function closes an idle connection when the token of shutdown() is cancelled. `peer` becomes request::peer.
 /// Errors: those of the service; see serve().
 /// Cancel safety: safe. The connection is closed, even in the middle of a response.
 /// Cost: see serve().
 template <class S>
 [[nodiscard]] task<result<void>> serve_connection(S stream, const service& answer,
                                                   serve_options options = serve_options(),
-                                                  std::optional<net::serve_connection> connection = std::nullopt) {
+                                                  std::optional<net::serve_connection> connection = std::nullopt,
+                                                  std::optional<net::socket_addr> peer = std::nullopt) {
     auto server = std::make_shared<const detail::http_server>(answer, std::move(options));
     const auto protocol = detail::protocol_of(stream);
     detail::kept_io_t<S> kept(std::move(stream));
-    return detail::serve_http(io::boxed_stream(std::move(kept)), protocol, std::move(server), std::nullopt,
+    return detail::serve_http(io::boxed_stream(std::move(kept)), protocol, std::move(server), peer,
                               std::move(connection));
 }
 
