@@ -37,6 +37,7 @@
 #include "support/system.hpp"
 #include "support/tcp_bytes.hpp"
 #include "support/watched.hpp"
+#include "sys/read_hup.hpp"
 
 namespace {
 
@@ -547,6 +548,19 @@ TEST(AsyncFdLevel, EndOfStreamAndWritabilityAreReported) {
         EXPECT_EQ(::shutdown(ends.far(), SHUT_WR), 0);
         const auto ended = co_await watched.wait_readable();
         EXPECT_TRUE(ended && ended->is_read_closed());
+    }(pair));
+}
+
+// The peer will not send urgent data either. On poll(2), a task that continued to wait kept the loop busy.
+TEST(AsyncFdLevel, EndOfStreamEndsWaitForUrgentData) {
+    if (eddy::sys::read_hup == 0) GTEST_SKIP() << "this system does not report the end of a stream for POLLPRI";
+    eddy::core loop;
+    const plain_pair pair;
+    loop.run([](const plain_pair& ends) -> eddy::task<void> {
+        async_fd<eddy::io::fd_view> watched(eddy::io::fd_view(ends.near()), interest::readable | interest::priority);
+        EXPECT_EQ(::shutdown(ends.far(), SHUT_WR), 0);
+        const auto ended = co_await eddy::time::timeout(20s, watched.wait(interest::priority));
+        EXPECT_TRUE(ended && *ended && (*ended)->is_read_closed());
     }(pair));
 }
 

@@ -13,7 +13,7 @@ result<io::ready> ready_now(int fd, io::interest wanted) noexcept {
     pollfd one{fd, 0, 0};
     if (wanted.is_readable()) one.events |= POLLIN | sys::read_hup;
     if (wanted.is_writable()) one.events |= POLLOUT;
-    if (wanted.is_priority()) one.events |= POLLPRI;
+    if (wanted.is_priority()) one.events |= POLLPRI | sys::read_hup;
     while (::poll(&one, 1, 0) < 0) {
         if (errno != EINTR) return std::unexpected(std::error_code(errno, std::system_category()));
     }
