@@ -260,11 +260,10 @@ template <class L, class F>
 
 /// Serves one connection. `stream` is any reader and writer, for example a TLS stream, or std::ref of one. If TLS has
 /// negotiated a protocol (see alpn_protocols()), serves that protocol; otherwise the first bytes of the client decide.
-///     const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer, net::serve_connection c) ->
-///     task<result<void>> {
+///     const auto handler = [=](net::tcp_stream tcp, net::socket_addr peer,
+///                              net::serve_connection connection) -> task<result<void>> {
 ///         auto stream = co_await try_(tls::accept(std::move(tcp), config));
-///         co_return co_await http::serve_connection(std::move(stream), app, http::serve_options(), std::move(c),
-///         peer);
+///         co_return co_await http::serve_connection(std::move(stream), app, options, std::move(connection), peer);
 ///     };
 /// Of the options that are also in net::serve_options, only shutdown() is used. Set the others, for example
 /// idle_timeout(), in the options of the net::serve() that accepts the connections. With `connection`, that
