@@ -3,11 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 #include <optional>
-#include <utility>
 
-#include <eddy/detail/atomic.hpp>
+#include "sys/thread_signal.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -16,30 +14,23 @@ namespace eddy::inline v0_1::detail {
 class parker {
 public:
     /// Waits for an unpark(), or for at most `limit`.
-    void park(std::optional<std::chrono::nanoseconds> limit) {
-        std::unique_lock guard(lock_);
-        if (!limit) {
-            woken_.wait(guard, [this] { return is_due_; });
-        } else if (*limit > std::chrono::nanoseconds::zero()) {
-            // The wait is limited, so that the sum with the current time cannot overflow. The caller checks the time
-            // again anyway.
-            woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)),
-                            [this] { return is_due_; });
-        }
-        is_due_ = false;
+    void park(std::optional<std::chrono::nanoseconds> limit) noexcept {
+        auto deadline = sys::thread_signal::time_point::max();
+        // The wait is limited, so that the sum with the current time cannot overflow. The caller checks the time again
+        // anyway.
+        if (limit) deadline = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(*limit, longest);
+        if (!limit || *limit > std::chrono::nanoseconds::zero()) static_cast<void>(due_.wait_until(deadline));
+        due_.reset();
     }
 
     void unpark() noexcept {
-        // Notifies under the lock, because the parked thread may destroy this object as soon as it can take the lock.
-        std::lock_guard guard(lock_);
-        is_due_ = true;
-        woken_.notify_one();
+        if (due_.set()) due_.wake();
     }
 
 private:
-    mutex lock_;
-    condition_variable woken_;
-    bool is_due_ = false;
+    static constexpr std::chrono::hours longest{24};
+
+    sys::thread_signal due_;
 };
 
 }  // namespace eddy::detail

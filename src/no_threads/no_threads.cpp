@@ -8,6 +8,7 @@
 #include <eddy/error.hpp>
 
 #include "runtime/blocking.hpp"
+#include "sys/word_wait.hpp"
 
 // What the library does instead of using another thread, in a build without threads.
 
@@ -38,6 +39,16 @@ void wait_without_threads() noexcept {
         "(EDDY_NO_THREADS): await the future on an event loop, inside core.run() or eddy::run()");
 }
 
-void sleep_without_threads(std::chrono::nanoseconds time) noexcept { std::this_thread::sleep_for(time); }
-
 }  // namespace eddy::detail
+
+namespace eddy::inline v0_1::sys {
+
+bool sleep_on(const sleep_word&, std::uint32_t, std::chrono::steady_clock::time_point deadline) noexcept {
+    if (deadline == std::chrono::steady_clock::time_point::max()) detail::wait_without_threads();
+    std::this_thread::sleep_until(deadline);
+    return false;
+}
+
+void wake_sleeper(const sleep_word&) noexcept {}
+
+}  // namespace eddy::sys

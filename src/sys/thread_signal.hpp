@@ -25,10 +25,10 @@ class thread_signal {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// Clears the signal. Preconditions: no thread may call set() at the same time.
+    /// Clears the signal. What was written before each set() that it clears is visible afterwards.
     void reset() noexcept {
-        // relaxed: see the precondition.
-        state_.store(clear, std::memory_order_relaxed);
+        // acquire: pairs with the release in set(), which may have come after the wait.
+        state_.exchange(clear, std::memory_order_acquire);
     }
 
     [[nodiscard]] bool is_set() const noexcept {
@@ -44,7 +44,7 @@ public:
     }
 
     /// Ends the sleep of the owner. If the owner does not sleep any more, its next sleep_on() may end early, which
-    /// wait_until() expects. Lifetime: the memory of this object must still exist.
+    /// wait_until() expects. Lifetime: does not access the object, which the owner may have destroyed after set().
     void wake() noexcept { wake_sleeper(state_); }
 
     /// Waits until the signal is set. Returns false if it is not set at `deadline`.
@@ -53,9 +53,9 @@ public:
         // acquire: on failure, pairs with the release in set(). Success needs no order.
         if (!state_.compare_exchange_strong(state, sleeping, std::memory_order_acquire)) return true;
         for (;;) {
-            sleep_on(state_, sleeping, deadline);
+            const bool is_over = !sleep_on(state_, sleeping, deadline);
             if (is_set()) return true;
-            if (std::chrono::steady_clock::now() < deadline) continue;
+            if (!is_over) continue;
             state = sleeping;
             // As above. A failure means that the signal was set at the last moment.
             return !state_.compare_exchange_strong(state, clear, std::memory_order_acquire);
@@ -67,7 +67,7 @@ private:
     static constexpr std::uint32_t sleeping = 1;
     static constexpr std::uint32_t signaled = 2;
 
-    std::atomic<std::uint32_t> state_{clear};
+    sleep_word state_{clear};
 };
 
 }  // namespace eddy::sys

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "core/sleeping_place.hpp"
 #include "explore/explore.hpp"
 #include "runtime/runtime_context.hpp"
+#include "sys/word_wait.hpp"
 
 namespace {
 
@@ -111,38 +113,36 @@ TEST(ExploreParker, ParkWithoutUnparkEndsByTimeoutOnly) {
 
 // ---- Copies with one mistake each fail ----
 
-template <bool NotifiesLate, bool ForgetsToNotify, bool IsEdge>
+/// thread_signal as a parker.
+template <std::memory_order Publishes, bool ForgetsToWake, bool IsEdge>
 class changed_parker {
 public:
     void park(std::optional<std::chrono::nanoseconds>) {
-        std::unique_lock guard(lock_);
-        if constexpr (IsEdge) {
-            woken_.wait(guard);  // misses an earlier unpark()
-        } else {
-            woken_.wait(guard, [this] { return is_due_; });
+        std::uint32_t state = 0;
+        if constexpr (IsEdge) word_.store(state, std::memory_order_relaxed);  // misses an earlier unpark()
+        if (word_.compare_exchange_strong(state, 1, std::memory_order_acquire)) {
+            while (word_.load(std::memory_order_acquire) == 1)
+                static_cast<void>(eddy::sys::sleep_on(word_, 1, std::chrono::steady_clock::time_point::max()));
         }
-        is_due_ = false;
+        word_.exchange(0, std::memory_order_acquire);
     }
 
     void unpark() noexcept {
-        std::unique_lock guard(lock_);
-        is_due_ = true;
-        if (NotifiesLate) guard.unlock();
-        if (!ForgetsToNotify) woken_.notify_one();
+        const bool is_asleep = word_.exchange(2, Publishes) == 1;
+        if (is_asleep && !ForgetsToWake) eddy::sys::wake_sleeper(word_);
     }
 
 private:
-    eddy::detail::mutex lock_;
-    eddy::detail::condition_variable woken_;
-    bool is_due_ = false;
+    eddy::sys::sleep_word word_{0};
 };
 
 TEST(ExploreParker, BrokenParkersFail) {
-    EXPECT_TRUE(holds(park_and_destroy<changed_parker<false, false, false>>));
-    EXPECT_TRUE(fails(park_and_destroy<changed_parker<true, false, false>>,
-                      "condition 1 is destroyed without synchronization"));
-    EXPECT_TRUE(fails(look_and_park<changed_parker<false, true, false>>, "a lost wake-up"));
-    EXPECT_TRUE(fails(look_and_park<changed_parker<false, false, true>>, "a lost wake-up"));
+    constexpr auto release = std::memory_order_release;
+    EXPECT_TRUE(holds(park_and_destroy<changed_parker<release, false, false>>));
+    EXPECT_TRUE(holds(park_orders<changed_parker<release, false, false>>));
+    EXPECT_TRUE(fails(park_orders<changed_parker<std::memory_order_relaxed, false, false>>, "a data race"));
+    EXPECT_TRUE(fails(look_and_park<changed_parker<release, true, false>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(look_and_park<changed_parker<release, false, true>>, "a lost wake-up"));
 }
 
 // ---- A worker that another thread takes over ----

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Stubs for functions that the explored sources call in parts of the library that are not explored.
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -12,6 +15,7 @@
 #include "io/scheduled_io.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
+#include "sys/word_wait.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -34,3 +38,32 @@ void free_block_of_library(void* block, std::size_t size) noexcept {
 }
 
 }  // namespace eddy::detail
+
+// Sleeping on a word, as in sys/bsd/word_wait.cpp, with one entry for all words. A model has no clock: the explorer
+// chooses whether the deadline passes. The lock orders more than futex(2), but only for a thread that really sleeps.
+namespace eddy::inline v0_1::sys {
+namespace {
+
+constinit explore::mutex lock_of_words;
+constinit explore::condition_variable word_changed;
+
+}  // namespace
+
+bool sleep_on(const sleep_word& word, std::uint32_t value, std::chrono::steady_clock::time_point deadline) noexcept {
+    std::unique_lock guard(lock_of_words);
+    // relaxed: the lock orders the load and the notification.
+    if (word.load(std::memory_order_relaxed) != value) return true;
+    if (deadline != std::chrono::steady_clock::time_point::max())
+        return word_changed.wait_for(guard, deadline) == std::cv_status::no_timeout;
+    word_changed.wait(guard);
+    return true;
+}
+
+void wake_sleeper(const sleep_word&) noexcept {
+    {
+        const std::lock_guard guard(lock_of_words);
+    }
+    word_changed.notify_all();
+}
+
+}  // namespace eddy::sys

@@ -155,7 +155,9 @@ private:
 /// time out at any moment.
 class condition_variable {
 public:
-    condition_variable() noexcept { detail::construct(index_, detail::kind::condition, this, sizeof(*this)); }
+    constexpr condition_variable() noexcept {
+        if (!std::is_constant_evaluated()) detail::construct(index_, detail::kind::condition, this, sizeof(*this));
+    }
     condition_variable(const condition_variable&) = delete;
     condition_variable& operator=(const condition_variable&) = delete;
     ~condition_variable() { detail::destroy(index_, detail::kind::condition, this); }

@@ -3,9 +3,7 @@
 
 #include <atomic>
 #include <mutex>
-#ifdef EDDY_NO_THREADS
-#include <chrono>
-#else
+#ifndef EDDY_NO_THREADS
 #include <condition_variable>
 #include <thread>
 #endif
@@ -24,7 +22,6 @@ namespace eddy::inline v0_1::detail {
 #ifdef EDDY_NO_THREADS
 /// Reports a wait that cannot end, and ends the process.
 [[noreturn]] EDDY_API void wait_without_threads() noexcept;
-EDDY_API void sleep_without_threads(std::chrono::nanoseconds time) noexcept;
 #endif
 
 #ifdef EDDY_EXPLORE
@@ -56,9 +53,6 @@ public:
     void wait(auto&) noexcept { wait_without_threads(); }
     void wait(auto&, auto is_true) {
         if (!is_true()) wait_without_threads();
-    }
-    void wait_for(auto&, std::chrono::nanoseconds limit, auto is_true) {
-        if (!is_true()) sleep_without_threads(limit);
     }
 };
 inline void yield_thread() noexcept {}

@@ -24,23 +24,21 @@ entry& entry_of(const void* word) {
 
 }  // namespace
 
-void sleep_on(const std::atomic<std::uint32_t>& word, std::uint32_t value,
-              std::chrono::steady_clock::time_point deadline) noexcept {
+bool sleep_on(const sleep_word& word, std::uint32_t value, std::chrono::steady_clock::time_point deadline) noexcept {
     // std::condition_variable may convert the deadline to another clock, which overflows far in the past.
-    if (deadline <= std::chrono::steady_clock::now()) return;
+    if (deadline <= std::chrono::steady_clock::now()) return false;
     entry& shared = entry_of(&word);
     std::unique_lock guard(shared.lock);
     // acquire: the caller may use what was written before the change of the word. The lock orders this load and the
     // notification: if it reads the old value, wake_sleeper() takes the lock later.
-    if (word.load(std::memory_order_acquire) != value) return;
-    if (deadline == std::chrono::steady_clock::time_point::max()) {
-        shared.changed.wait(guard);
-    } else {
-        shared.changed.wait_until(guard, deadline);
-    }
+    if (word.load(std::memory_order_acquire) != value) return true;
+    if (deadline != std::chrono::steady_clock::time_point::max())
+        return shared.changed.wait_until(guard, deadline) == std::cv_status::no_timeout;
+    shared.changed.wait(guard);
+    return true;
 }
 
-void wake_sleeper(const std::atomic<std::uint32_t>& word) noexcept {
+void wake_sleeper(const sleep_word& word) noexcept {
     entry& shared = entry_of(&word);
     {
         const std::lock_guard guard(shared.lock);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 // futex(2).
@@ -13,13 +14,12 @@
 namespace eddy::inline v0_1::sys {
 namespace {
 
-using word_type = std::atomic<std::uint32_t>;
-static_assert(sizeof(word_type) == sizeof(std::uint32_t) && word_type::is_always_lock_free,
+static_assert(sizeof(sleep_word) == sizeof(std::uint32_t) && sleep_word::is_always_lock_free,
               "the kernel reads the atomic as a plain 32-bit word");
 
 }  // namespace
 
-void sleep_on(const word_type& word, std::uint32_t value, std::chrono::steady_clock::time_point deadline) noexcept {
+bool sleep_on(const sleep_word& word, std::uint32_t value, std::chrono::steady_clock::time_point deadline) noexcept {
     using std::chrono::steady_clock;
     // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, which is steady_clock in libstdc++ and libc++.
     timespec until{};
@@ -31,11 +31,12 @@ void sleep_on(const word_type& word, std::uint32_t value, std::chrono::steady_cl
         until.tv_sec = static_cast<std::time_t>(seconds.count());
         until.tv_nsec = static_cast<long>(std::chrono::nanoseconds(since_boot - seconds).count());
     }
-    // The result does not matter: a different value, a signal and the deadline end the wait as a wake-up does.
-    ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, value, is_limited ? &until : nullptr, nullptr,
-              FUTEX_BITSET_MATCH_ANY);
+    // A different value and a signal end the wait as a wake-up does.
+    return ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, value, is_limited ? &until : nullptr, nullptr,
+                     FUTEX_BITSET_MATCH_ANY) == 0 ||
+           errno != ETIMEDOUT;
 }
 
-void wake_sleeper(const word_type& word) noexcept { ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1); }
+void wake_sleeper(const sleep_word& word) noexcept { ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1); }
 
 }  // namespace eddy::sys
