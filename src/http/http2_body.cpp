@@ -32,6 +32,13 @@ http2_mailbox::bodies http2_mailbox::take() noexcept {
     return std::exchange(read_, {});
 }
 
+void http2_mailbox::end() noexcept {
+    bodies dropped;  // destroyed after the lock was released
+    const std::lock_guard guard(lock_);
+    has_ended_ = true;
+    dropped.swap(read_);
+}
+
 bool http2_body::append(std::string_view data) {
     waker reader;
     {
@@ -128,7 +135,7 @@ time::time_point http2_body::waits_since() const noexcept {
 /// Adds this body to the list of bodies whose news() the connection reads next. The caller wakes `to_wake` after it has
 /// released the lock.
 void http2_body::note(waker& to_wake) {
-    if (is_detached_ || is_noted_) return;
+    if (is_detached_ || is_noted_ || mailbox_->has_ended_) return;
     mailbox_->read_.push_back(shared_from_this());
     is_noted_ = true;
     to_wake = std::exchange(mailbox_->connection_, waker());

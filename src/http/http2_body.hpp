@@ -48,6 +48,9 @@ public:
     [[nodiscard]] bool end_turn(const waker& connection);
     /// Returns the bodies that were read since the last call.
     [[nodiscard]] bodies take() noexcept;
+    /// Call this at the end of the connection. Later reads are not reported: a body in the list would keep itself
+    /// alive, because it owns the mailbox.
+    void end() noexcept;
 
 protected:
     friend http2_body;
@@ -55,6 +58,7 @@ protected:
     mutable mutex lock_;  // guards also the members of all bodies
     bodies read_;
     waker connection_;
+    bool has_ended_ = false;
 };
 
 /// The body of a request, or of a response to a client, while it is received. The connection and the http::body share

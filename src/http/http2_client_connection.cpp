@@ -244,6 +244,7 @@ void http2_client_connection::end_calls() noexcept {
         if (one->incoming) one->incoming->finish(why);
         link_->close(*one);
     }
+    link_->end();
 }
 
 // ---- Calls ----

@@ -59,6 +59,7 @@ http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<cons
 http2_connection::~http2_connection() {
     for (const auto& one : exchanges_)
         if (one->incoming) static_cast<void>(one->incoming->detach());
+    if (mailbox_) mailbox_->end();
 }
 
 poll_result<bool> http2_connection::poll(context& cx) {
