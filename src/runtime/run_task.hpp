@@ -50,10 +50,7 @@ template <class Task>
 [[nodiscard]] bool poll_cancel(Task& task, context& cx) noexcept {
     try {
         if (task.ops().poll_cancel != nullptr) return task.ops().poll_cancel(task, cx);
-        if (task.root == nullptr) return true;
-        if (!cancel_root(*task.root, cx)) return false;
-        task.root = nullptr;
-        return true;
+        return cancel_root(task.root, cx);
     } catch (...) {
         return true;  // no graceful end is possible; the caller destroys the future
     }

@@ -115,15 +115,14 @@ public:
     }
 
     /// Polls the stack. Returns true if it has ended.
-    bool run(slot_base& outcome, context& cx) noexcept { return forget_if(run_begun_root(*root_, outcome, cx)); }
-    bool cancel(context& cx) { return forget_if(cancel_root(*root_, cx)); }
+    bool run(slot_base& outcome, context& cx) noexcept {
+        if (!run_begun_root(*root_, outcome, cx)) return false;
+        root_ = nullptr;
+        return true;
+    }
+    bool cancel(context& cx) { return cancel_root(root_, cx); }
 
 private:
-    bool forget_if(bool has_ended) noexcept {
-        if (has_ended) root_ = nullptr;
-        return has_ended;
-    }
-
     frame* root_;
 };
 
@@ -181,7 +180,9 @@ void end_move_in_poll(const frame& moved, const char* what) noexcept {
     fatal_misuse(std::string(what) + " was moved while it runs: its own poll cannot move it", moved.active->where());
 }
 
-bool cancel_root(frame& root, context& cx) {
+bool cancel_root(frame*& owned, context& cx) {
+    if (owned == nullptr) return true;
+    frame& root = *owned;
     if (!root.has_begun()) begin_root(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
     if (leaf* const waits_for = root.waits_for; waits_for != nullptr && waits_for->ask != nullptr) {
@@ -189,6 +190,7 @@ bool cancel_root(frame& root, context& cx) {
         if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
     destroy_stack(root);
+    owned = nullptr;
     return true;
 }
 

@@ -119,7 +119,9 @@ private:
     static work_task& of(core_task& self) noexcept { return static_cast<work_task&>(self); }
     static bool poll(core_task& self, context& cx) {
         slot<void> ended;
-        return of(self).work_.poll(ended, cx);
+        if (!of(self).work_.poll(self.root, ended, cx)) return false;
+        if (ended.has_exception()) report_thrown(self, std::move(ended.exception()));
+        return true;
     }
     // The shutdown of a loop destroys a task without a join handle and does not wait for it.
     static bool poll_cancel(core_task&, context&) { return true; }

@@ -241,10 +241,7 @@ private:
         auto& me = of(task);
         if (me.scope.is_being_destroyed()) return true;
         const while_polled here(me);
-        if (task.root == nullptr) return me.work_.poll_cancel(cx);
-        if (!cancel_root(*task.root, cx)) return false;
-        task.root = nullptr;
-        return true;
+        return task.root == nullptr ? me.work_.poll_cancel(cx) : cancel_root(task.root, cx);
     }
     static void destroy_future(header& task) noexcept {
         auto& me = of(task);

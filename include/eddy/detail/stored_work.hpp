@@ -6,6 +6,7 @@
 #include <source_location>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/false_warnings.hpp>
@@ -112,18 +113,17 @@ public:
     stored_work(task<T>&& given, std::source_location where) : root_(enter_frame(given, where)) { begin_root(*root_); }
 
     [[nodiscard]] frame* take_root() noexcept { return std::exchange(root_, nullptr); }
-    bool poll(slot<T>& outcome, context& cx) { return forget_if(run_root(*root_, outcome, cx)); }
-    bool poll_cancel(context& cx) { return forget_if(cancel_root(*root_, cx)); }
+    bool poll(slot<T>& outcome, context& cx) {
+        if (!run_root(*root_, outcome, cx)) return false;
+        root_ = nullptr;
+        return true;
+    }
+    bool poll_cancel(context& cx) { return cancel_root(root_, cx); }
     void destroy() noexcept {
         if (root_ != nullptr) destroy_root(*root_);
     }
 
 private:
-    bool forget_if(bool frames_are_destroyed) noexcept {
-        if (frames_are_destroyed) root_ = nullptr;
-        return frames_are_destroyed;
-    }
-
     frame* root_;
 };
 
@@ -131,8 +131,8 @@ private:
 template <class W>
     requires(!future<W>)
 class stored_work<W> {
-    using made = called_t<W>;
-    static constexpr bool makes_future = future<std::remove_cvref_t<made>>;
+    using made = std::remove_cvref_t<called_t<W>>;
+    static constexpr bool makes_future = future<made>;
 
 public:
     using output = work_output_t<W>;
@@ -140,32 +140,34 @@ public:
     template <class G>
     explicit stored_work(G&& given, std::source_location) : work_(std::in_place, std::forward<G>(given)) {}
 
-    [[nodiscard]] static frame* take_root() noexcept { return nullptr; }
-
+    /// Null before the first poll.
+    [[nodiscard]] frame* take_root() noexcept {
+        if constexpr (makes_future) return future_ ? future_->take_root() : nullptr;
+        return nullptr;
+    }
     bool poll(slot<output>& outcome, context& cx) {
         if constexpr (makes_future) {
-            if (!future_) future_.emplace(std::invoke(*work_));
-            return keep_answer<output>(outcome, future_->poll(cx));
+            if (!future_) future_.emplace(std::invoke(*work_), cx.where());
+            return future_->poll(outcome, cx);
         } else {
             outcome.set_result_of([&]() -> decltype(auto) { return std::invoke(*work_); });
             return true;
         }
     }
     bool poll_cancel(context& cx) {
-        if constexpr (makes_future) {
-            return poll_cancel_child(future_ ? &*future_ : nullptr, cx);
-        } else {
-            return true;
-        }
+        if constexpr (makes_future) return !future_ || future_->poll_cancel(cx);
+        return true;
     }
     void destroy() noexcept {
-        future_.reset();
+        if constexpr (makes_future) {
+            if (future_) future_->destroy();
+        }
         work_.reset();
     }
 
 private:
     std::optional<W> work_;
-    std::optional<std::conditional_t<makes_future, stored_t<made>, std::monostate>> future_;  // may refer to `work_`
+    std::conditional_t<makes_future, std::optional<stored_work<made>>, std::monostate> future_;  // may refer to `work_`
 };
 
 }  // namespace eddy::detail

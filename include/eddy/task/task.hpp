@@ -94,10 +94,7 @@ public:
 
     /// Cancels the chain gracefully: calls poll_cancel() of the innermost future, then destroys the coroutine frames.
     poll_result<void> poll_cancel(context& cx) {
-        if (frame_ != nullptr) {
-            if (!detail::cancel_root(*frame_, cx)) return not_ready;
-            frame_ = nullptr;
-        }
+        if (!detail::cancel_root(frame_, cx)) return not_ready;
         return poll_result<void>::ready();
     }
 
