@@ -159,7 +159,7 @@ bool aborts_late_task(served_state& state) {
 }
 
 TEST(NetServeState, ConnectionThatBecomesIdleInDrainIsAborted) {
-    const auto all = std::make_shared<idle_connections>();
+    const auto all = std::make_shared<idle_connections>(std::nullopt);
     served_state state(all);
     EXPECT_FALSE(aborts_late_task(state));
     all->begin_drain();
@@ -170,7 +170,7 @@ TEST(NetServeState, ConnectionThatBecomesIdleInDrainIsAborted) {
 }
 
 TEST(NetServeState, ConnectionIdleBeforeDrainIsAborted) {
-    const auto all = std::make_shared<idle_connections>();
+    const auto all = std::make_shared<idle_connections>(std::nullopt);
     served_state state(all);
     state.begin_idle();
     all->begin_drain();
@@ -178,23 +178,39 @@ TEST(NetServeState, ConnectionIdleBeforeDrainIsAborted) {
 }
 
 TEST(NetServeState, OnlyConnectionsBeyondTheIdleLimitAreAborted) {
-    const auto all = std::make_shared<idle_connections>();
+    const auto all = std::make_shared<idle_connections>(1h);
     served_state first(all);
     served_state second(all);
     served_state third(all);
     for (auto* const each : {&first, &second, &third}) each->begin_idle();
-    second.begin_idle();  // it keeps its place
     second.end_idle();
-    EXPECT_TRUE(all->abort_late(1h, eddy::waker()));
+    const auto now = eddy::time::clock::now();
+    EXPECT_GT(all->abort_late(now), now);
     EXPECT_FALSE(aborts_late_task(first));
-    EXPECT_FALSE(all->abort_late(0s, eddy::waker()));
+    EXPECT_EQ(all->abort_late(now + 2h), now + 3h) << "the next look is at the second connection";
     EXPECT_TRUE(aborts_late_task(first));
     EXPECT_FALSE(aborts_late_task(second));
     EXPECT_TRUE(aborts_late_task(third));
 }
 
+TEST(NetServeState, IdleTimeBeginsAfterTheLastRequest) {
+    const auto all = std::make_shared<idle_connections>(1h);
+    served_state state(all);
+    EXPECT_FALSE(aborts_late_task(state));
+    state.begin_idle();
+    const auto now = eddy::time::clock::now();
+    state.end_idle();
+    EXPECT_EQ(all->abort_late(now + 2h), now + 3h) << "it is busy";
+    state.begin_idle();  // at about `now`
+    state.begin_idle();  // it stays idle since then
+    EXPECT_EQ(all->abort_late(now + 30min), now + 3h) << "too early for a look";
+    EXPECT_FALSE(aborts_late_task(state));
+    EXPECT_EQ(all->abort_late(now + 3h), std::nullopt);
+    EXPECT_TRUE(aborts_late_task(state));
+}
+
 TEST(NetServeState, FailedWorkOfAnUnknownTaskIsDropped) {
-    const auto all = std::make_shared<idle_connections>();
+    const auto all = std::make_shared<idle_connections>(std::nullopt);
     served_state state(all);
     state.set_failed_work("GET /early");
     eddy::core().run([&]() -> eddy::task<void> {

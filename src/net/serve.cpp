@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -73,28 +74,35 @@ void report_failed_accept(const std::error_code& error, const std::source_locati
 
 // ---- Idle connections ----
 
-/// Marks the connection as aborted. The caller aborts the returned task after it has released the lock.
-/// Preconditions: the lock is held.
-std::optional<abort_handle> served_state::take_to_abort() noexcept {
-    is_aborted_ = true;
-    leave_list();
-    return std::exchange(task_, std::nullopt);
+namespace {
+
+time::time_point now_here() noexcept {
+    // Read for each connection or request, so this is a cheap clock, which may be a few milliseconds ahead.
+    const time_driver* const driver = this_thread.executor.time;
+    return driver != nullptr ? driver->coarse_now() : time::clock::now();
 }
 
-/// Preconditions: the lock is held.
-void served_state::leave_list() noexcept {
-    if (!std::exchange(is_idle_, false)) return;
-    (previous_ == nullptr ? all_->first_ : previous_->next_) = next_;
-    (next_ == nullptr ? all_->last_ : next_->previous_) = previous_;
-    previous_ = nullptr;
-    next_ = nullptr;
+}  // namespace
+
+served_state::served_state(std::shared_ptr<idle_connections> all) : all_(std::move(all)) {
+    idle_connections::entries made;  // allocated before the lock is taken
+    const auto first_look = all_->limit_ ? time::saturating_add(now_here(), *all_->limit_) : time::time_point::max();
+    made.emplace(first_look, idle_connections::entry{this, std::nullopt});
+    const std::lock_guard guard(all_->lock_);
+    entry_ = all_->connections_.insert(made.extract(made.begin()));
+}
+
+served_state::~served_state() {
+    idle_connections::entries gone;  // freed after the lock is released
+    const std::lock_guard guard(all_->lock_);
+    if (!is_aborted_) gone.insert(all_->connections_.extract(entry_));
 }
 
 void served_state::set_task(abort_handle&& task) noexcept {
     {
         const std::lock_guard guard(all_->lock_);
         if (!is_aborted_) {
-            task_.emplace(std::move(task));
+            entry_->second.task.emplace(std::move(task));
             return;
         }
     }
@@ -102,32 +110,86 @@ void served_state::set_task(abort_handle&& task) noexcept {
 }
 
 void served_state::begin_idle() noexcept {
-    // Called for each request, so this reads a cheap clock, which may be a few milliseconds ahead.
-    const time_driver* const driver = this_thread.executor.time;
-    const auto now = driver != nullptr ? driver->coarse_now() : time::clock::now();
-    std::optional<abort_handle> aborted;
-    waker woken;
+    // relaxed: only the connection itself changes it, and it does one thing at a time.
+    if (idle_since_.load(std::memory_order_relaxed) != busy) return;
+    // seq_cst, here and in begin_drain(): each of the two stores, and then loads what the other one stores. At least
+    // one of them sees the store of the other.
+    idle_since_.store(now_here().time_since_epoch().count(), std::memory_order_seq_cst);
+    if (!all_->drains_.load(std::memory_order_seq_cst)) return;
+    idle_connections::entries aborted;
     {
         const std::lock_guard guard(all_->lock_);
-        if (all_->drains_) {
-            aborted = take_to_abort();
-        } else if (!std::exchange(is_idle_, true)) {
-            idle_since_ = now;
-            previous_ = std::exchange(all_->last_, this);
-            (previous_ == nullptr ? all_->first_ : previous_->next_) = this;
-            if (previous_ == nullptr) woken = std::exchange(all_->waker_, waker());
+        if (!is_aborted_) all_->take_to_abort(entry_, aborted);
+    }
+    idle_connections::abort_all(aborted);
+}
+
+void served_state::end_idle() noexcept {
+    // relaxed: it publishes nothing. A look at this moment may still abort the connection.
+    idle_since_.store(busy, std::memory_order_relaxed);
+}
+
+/// Removes a connection from the list. The caller aborts its task after it has released the lock.
+/// Preconditions: the lock is held.
+void idle_connections::take_to_abort(entries::iterator which, entries& into) noexcept {
+    which->second.of->is_aborted_ = true;
+    into.insert(connections_.extract(which));
+}
+
+void idle_connections::abort_all(entries& taken) noexcept {
+    for (auto& [time, one] : taken) {
+        if (one.task) one.task->abort();  // otherwise set_task() aborts it
+    }
+}
+
+void idle_connections::begin_drain() noexcept {
+    entries aborted;
+    drains_.store(true, std::memory_order_seq_cst);  // see begin_idle()
+    {
+        const std::lock_guard guard(lock_);
+        for (auto at = connections_.begin(); at != connections_.end();) {
+            const auto one = at++;
+            const bool is_idle = one->second.of->idle_since_.load(std::memory_order_seq_cst) != served_state::busy;
+            if (is_idle) take_to_abort(one, aborted);
         }
     }
-    if (aborted) aborted->abort();
-    std::move(woken).wake();
+    abort_all(aborted);
+}
+
+std::optional<time::time_point> idle_connections::abort_late(time::time_point now) noexcept {
+    entries aborted;
+    std::optional<time::time_point> next;
+    {
+        const std::lock_guard guard(lock_);
+        while (!connections_.empty()) {
+            const auto first = connections_.begin();
+            next = first->first;
+            if (*next > now) break;
+            next.reset();
+            // relaxed: a connection that becomes idle or busy at this moment is looked at again later.
+            const auto since = first->second.of->idle_since_.load(std::memory_order_relaxed);
+            const auto began = since == served_state::busy ? now : time::time_point(time::duration(since));
+            const auto late_at = time::saturating_add(began, *limit_);
+            if (since != served_state::busy && late_at <= now) {
+                take_to_abort(first, aborted);
+                continue;
+            }
+            auto moved = connections_.extract(first);
+            moved.key() = std::max(late_at, now + time::duration(1));
+            served_state& of = *moved.mapped().of;
+            of.entry_ = connections_.insert(std::move(moved));
+        }
+    }
+    abort_all(aborted);
+    return next;
 }
 
 void served_state::set_failed_work(std::string&& work) {
     std::list<std::pair<task_id, std::string>> added;  // allocated before the lock is taken
     added.emplace_back(task_id(), std::move(work));
     const std::lock_guard guard(all_->lock_);
-    if (!task_) return;  // the task has failed before set_task(), on another thread
-    added.front().first = task_->id();
+    if (is_aborted_ || !entry_->second.task) return;  // or it has failed before set_task(), on another thread
+    added.front().first = entry_->second.task->id();
     all_->failed_work_.splice(all_->failed_work_.end(), added);
 }
 
@@ -138,43 +200,6 @@ std::string idle_connections::take_failed_work(task_id of) noexcept {
     if (found == failed_work_.end()) return {};
     taken.splice(taken.end(), failed_work_, found);
     return std::move(taken.front().second);
-}
-
-void served_state::end_idle() noexcept {
-    const std::lock_guard guard(all_->lock_);
-    leave_list();
-}
-
-void idle_connections::begin_drain() noexcept {
-    for (;;) {
-        std::optional<abort_handle> aborted;
-        {
-            const std::lock_guard guard(lock_);
-            drains_ = true;
-            if (first_ == nullptr) return;
-            aborted = first_->take_to_abort();
-        }
-        if (aborted) aborted->abort();
-    }
-}
-
-std::optional<time::time_point> idle_connections::abort_late(time::duration limit, const waker& wake) {
-    const auto now = time::clock::now();
-    waker next = wake;
-    for (;;) {
-        std::optional<abort_handle> aborted;
-        {
-            const std::lock_guard guard(lock_);
-            if (first_ == nullptr) {
-                std::swap(waker_, next);
-                return std::nullopt;
-            }
-            if (now < time::saturating_add(first_->idle_since_, limit))
-                return time::saturating_add(first_->idle_since_, limit);
-            aborted = first_->take_to_abort();
-        }
-        if (aborted) aborted->abort();
-    }
 }
 
 }  // namespace eddy::detail

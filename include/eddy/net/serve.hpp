@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -16,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/export.hpp>
@@ -181,20 +183,24 @@ EDDY_API void report_connection(unread_failure&& failure, const std::string& wor
 EDDY_API void report_failed_accept(const std::error_code& error, const std::source_location& where,
                                    const unobserved_error_handler& handler) noexcept;
 
-/// The idle connections of one server, in the order in which they became idle.
+/// The connections of one server that were not aborted. Each says without a lock when it is idle, because a server does
+/// that twice for each request. A connection is looked at when it can have reached the idle limit, which is about once
+/// in that time.
 /// Thread safety: any thread.
 class EDDY_API idle_connections {
 public:
-    idle_connections() noexcept = default;
+    /// Without a limit, idle connections are aborted only by begin_drain().
+    explicit idle_connections(std::optional<time::duration> limit) noexcept : limit_(limit) {}
     idle_connections(const idle_connections&) = delete;
     idle_connections& operator=(const idle_connections&) = delete;
     ~idle_connections() = default;
 
     /// Aborts the connections that are idle now, and those that become idle later.
     void begin_drain() noexcept;
-    /// Aborts the connections that have been idle for `limit`. Returns the time at which the next connection reaches
-    /// the limit. If no connection is idle, wakes `wake` when a connection becomes idle.
-    [[nodiscard]] std::optional<time::time_point> abort_late(time::duration limit, const waker& wake);
+    /// Aborts the connections that have been idle for the limit at the time `now`. Returns when to call it again, or
+    /// nullopt if there are no connections.
+    /// Preconditions: there is a limit.
+    [[nodiscard]] std::optional<time::time_point> abort_late(time::time_point now) noexcept;
 
     /// Removes and returns the description of what the task of a connection did when it failed; empty if there is none.
     [[nodiscard]] std::string take_failed_work(task_id of) noexcept;
@@ -202,11 +208,20 @@ public:
 private:
     friend served_state;
 
+    struct entry {
+        served_state* of;
+        std::optional<abort_handle> task;  // empty before served_state::set_task()
+    };
+    using entries = std::multimap<time::time_point, entry>;  // by the time of the next look
+
+    void take_to_abort(entries::iterator which, entries& into) noexcept;
+    static void abort_all(entries& taken) noexcept;
+
+    const std::optional<time::duration> limit_;
+    atomic<bool> drains_{false};
     spin_lock lock_;
-    served_state* first_ = nullptr;
-    served_state* last_ = nullptr;
-    bool drains_ = false;
-    waker waker_;
+    // Guarded by the lock:
+    entries connections_;
     std::list<std::pair<task_id, std::string>> failed_work_;  // of connections that have not been reported
 };
 
@@ -214,10 +229,10 @@ private:
 /// Thread safety: any thread.
 class EDDY_API served_state {
 public:
-    explicit served_state(std::shared_ptr<idle_connections> all) noexcept : all_(std::move(all)) {}
+    explicit served_state(std::shared_ptr<idle_connections> all);
     served_state(const served_state&) = delete;
     served_state& operator=(const served_state&) = delete;
-    ~served_state() { end_idle(); }
+    ~served_state();
 
     /// Sets the task of the connection. The task may already run.
     void set_task(abort_handle&& task) noexcept;
@@ -229,17 +244,14 @@ public:
 private:
     friend idle_connections;
 
-    [[nodiscard]] std::optional<abort_handle> take_to_abort() noexcept;
-    void leave_list() noexcept;
+    /// The value of idle_since_ while the connection is not idle.
+    static constexpr time::duration::rep busy = std::numeric_limits<time::duration::rep>::min();
 
     const std::shared_ptr<idle_connections> all_;
+    atomic<time::duration::rep> idle_since_{busy};  // since the epoch of time::clock
     // Guarded by the lock of all_:
-    std::optional<abort_handle> task_;
-    served_state* previous_ = nullptr;
-    served_state* next_ = nullptr;
-    time::time_point idle_since_;
-    bool is_idle_ = false;
-    bool is_aborted_ = false;
+    idle_connections::entries::iterator entry_;
+    bool is_aborted_ = false;  // it has no entry then
 };
 
 /// The parameters of a handler.
@@ -322,7 +334,9 @@ public:
           options_(std::move(options)),
           where_(where) {
         if constexpr (shares_state) {
-            idle_ = std::make_shared<detail::idle_connections>();
+            const auto limit = options_.idle_timeout();
+            idle_ = std::make_shared<detail::idle_connections>(limit ? std::optional(time::round_up(*limit))
+                                                                     : std::nullopt);
         } else if (options_.idle_timeout()) {
             throw misuse(
                 "serve_options::idle_timeout needs a handler that takes a serve_connection, and says with it when the "
@@ -405,7 +419,7 @@ private:
         for (;;) {
             if (idle_timer_ && !idle_timer_->poll(cx)) return;
             idle_timer_.reset();
-            const auto next = idle_->abort_late(time::round_up(*options_.idle_timeout()), cx.waker());
+            const auto next = idle_->abort_late(time::clock::now());
             if (!next) return;
             idle_timer_.emplace(*next, where_);
         }
