@@ -91,7 +91,7 @@ TEST(HttpHeaders, ParsedListGrowsAndCanBeChanged) {
     }
     eddy::detail::request_head parsed;
     const auto refused = eddy::detail::parse_request_head(head + "Empty:\r\n\r\n", {}, parsed);
-    ASSERT_EQ(refused, std::nullopt);
+    ASSERT_EQ(refused, eddy::detail::accepted);
     auto& all = parsed.headers;
     EXPECT_EQ(listed(all), expected + "Empty=;");
     const auto copy = all;
@@ -360,7 +360,7 @@ TEST(HttpHead, ValueIsCheckedAtEachPosition) {
                     "GET / HTTP/1.1\r\nHost: a\r\nX: " + value + "\r\nY: z\r\n\r\n", {}, parsed);
                 const bool is_space = byte == ' ' || byte == '\t';
                 const bool is_valid = is_space || (byte > 0x20 && byte != 0x7f);
-                ASSERT_EQ(refused.has_value(), !is_valid) << size << ' ' << at << ' ' << byte;
+                ASSERT_EQ(refused != eddy::detail::accepted, !is_valid) << size << ' ' << at << ' ' << byte;
                 if (!is_valid) continue;
                 if (is_space && at == 0) value.erase(0, 1);
                 if (is_space && at != 0 && at == size - 1) value.pop_back();
@@ -377,7 +377,7 @@ TEST(HttpHead, NamesOfFramingFieldsAreFoundInAnyCase) {
         eddy::detail::request_head parsed;
         const auto refused =
             eddy::detail::parse_request_head("POST / HTTP/1.1\r\nhOST: a\r\n" + lines + "\r\n", {}, parsed);
-        EXPECT_EQ(refused, std::nullopt) << lines;
+        EXPECT_EQ(refused, eddy::detail::accepted) << lines;
         return parsed.framing.is;
     };
     EXPECT_EQ(framing_of("cONTENT-lENGTH: 3\r\n"), kind::length);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "http/characters.hpp"
@@ -52,16 +53,19 @@ namespace {
 template <std::size_t Size>
 bool is_named(std::string_view name, const char (&lower_case)[Size]) noexcept {
     // In a token, only an upper-case letter becomes another letter by this bit, and no other character becomes '-'.
-    constexpr std::uint64_t lower_bits = 0x2020202020202020;
     constexpr std::size_t size = Size - 1;
-    constexpr std::size_t step = std::min<std::size_t>(size, 8);
+    // Each word is read by one instruction: a word that is composed of parts in memory would wait for them.
+    using word_type = std::conditional_t<size >= 8, std::uint64_t, std::uint32_t>;
+    constexpr std::size_t step = sizeof(word_type);
+    static_assert(size >= step);
+    constexpr auto lower_bits = static_cast<word_type>(0x2020202020202020);
     const auto word_of = [](const char* text) {
-        std::uint64_t word = 0;
+        word_type word = 0;
         std::memcpy(&word, text, step);
         return word;
     };
     // The last two words may overlap.
-    std::uint64_t differences = 0;
+    word_type differences = 0;
     for (std::size_t at = 0; at < size; at += step) {
         const std::size_t begin = std::min(at, size - step);
         differences |= ((word_of(name.data() + begin) | lower_bits) ^ (word_of(lower_case + begin) | lower_bits));
@@ -69,34 +73,42 @@ bool is_named(std::string_view name, const char (&lower_case)[Size]) noexcept {
     return differences == 0;
 }
 
+/// A field that delimits a body or controls the connection: its last value, and how often it occurs. The parts are
+/// small, because special_fields is set to zero for each head.
+struct special_field {
+    const char* text = nullptr;
+    std::uint32_t size = 0;
+    std::uint32_t count = 0;
+
+    [[nodiscard]] std::string_view value() const noexcept { return {text, size}; }
+    void note(std::string_view value) noexcept {
+        text = value.data();
+        size = static_cast<std::uint32_t>(value.size());
+        ++count;
+    }
+};
+
 /// The header fields that delimit a body or control the connection. Filled while the fields are parsed.
 struct special_fields {
-    std::size_t hosts = 0;
-    std::string_view host;
-    std::size_t lengths = 0;
-    std::string_view length;
-    std::size_t codings = 0;
-    std::string_view coding;
-    std::size_t expectations = 0;
-    std::string_view expectation;
+    special_field host;
+    special_field length;
+    special_field coding;
+    special_field expectation;
     bool has_connection = false;
 
     void note(std::string_view name, std::string_view value) noexcept {
-        switch (name.size()) {
-        case 4: return keep(is_named(name, "host"), value, hosts, host);
-        case 6: return keep(is_named(name, "expect"), value, expectations, expectation);
-        case 10: has_connection = has_connection || is_named(name, "connection"); return;
-        case 14: return keep(is_named(name, "content-length"), value, lengths, length);
-        case 17: return keep(is_named(name, "transfer-encoding"), value, codings, coding);
-        default: break;
+        // Not a switch: its table of addresses is rarely in a cache.
+        if (name.size() == 4) {
+            if (is_named(name, "host")) host.note(value);
+        } else if (name.size() == 6) {
+            if (is_named(name, "expect")) expectation.note(value);
+        } else if (name.size() == 10) {
+            if (is_named(name, "connection")) has_connection = true;
+        } else if (name.size() == 14) {
+            if (is_named(name, "content-length")) length.note(value);
+        } else if (name.size() == 17) {
+            if (is_named(name, "transfer-encoding")) coding.note(value);
         }
-    }
-
-private:
-    static void keep(bool is_wanted, std::string_view value, std::size_t& count, std::string_view& into) noexcept {
-        if (!is_wanted) return;
-        ++count;
-        into = value;
     }
 };
 
@@ -112,8 +124,8 @@ std::string_view take_line(std::string_view& text) noexcept {
 
 /// Parses the lines of the fields, in one pass. Sets `left` to the number of bytes after the empty line.
 /// Preconditions: `lines` ends with an empty line.
-std::optional<status> parse_fields(std::string_view lines, const head_limits& limits, http::headers& into,
-                                   special_fields& special, std::size_t& left) {
+status parse_fields(std::string_view lines, const head_limits& limits, http::headers& into, special_fields& special,
+                    std::size_t& left) {
     header_access::keep_text(into, lines, 8);
     const char* const end = lines.data() + lines.size();
     // SAFETY: each inner loop ends at a CR at the latest, because names, white space and values contain no CR. Each CR
@@ -138,30 +150,30 @@ std::optional<status> parse_fields(std::string_view lines, const head_limits& li
         special.note(name, value);
     }
     left = static_cast<std::size_t>(end - at) - 2;
-    return std::nullopt;
+    return accepted;
 }
 
-std::optional<status> parse_version(std::string_view text, http::version& into) noexcept {
+status parse_version(std::string_view text, http::version& into) noexcept {
     if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
         return status::bad_request;
     if (text[5] != '1' || text[7] > '1') return status::http_version_not_supported;
     into = text[7] == '0' ? http::version::http_1_0 : http::version::http_1_1;
-    return std::nullopt;
+    return accepted;
 }
 
 /// Parses Content-Length: digits only, so no sign, no list, no space.
-std::optional<status> parse_length(std::string_view text, std::uint64_t& into) noexcept {
+status parse_length(std::string_view text, std::uint64_t& into) noexcept {
     if (text.empty() || !std::ranges::all_of(text, is_digit)) return status::bad_request;
     constexpr std::size_t digits = 18;  // a longer number may overflow, and no body is that large
     if (text.size() > digits) return status::content_too_large;
     into = 0;
     for (const char c : text) into = into * 10 + static_cast<std::uint64_t>(c - '0');
-    return std::nullopt;
+    return accepted;
 }
 
 /// Accepts only "chunked". Other codings are not implemented. "chunked" in another position than the last is an error.
-std::optional<status> parse_codings(std::string_view text) noexcept {
-    if (equal_names(text, "chunked")) return std::nullopt;
+status parse_codings(std::string_view text) noexcept {
+    if (equal_names(text, "chunked")) return accepted;
     if (text.empty()) return status::bad_request;
     while (!text.empty()) {
         if (equal_names(trim(take_part(text, ',')), "chunked")) return status::bad_request;
@@ -170,17 +182,18 @@ std::optional<status> parse_codings(std::string_view text) noexcept {
     return status::not_implemented;
 }
 
-std::optional<status> parse_framing(const special_fields& special, http::version version, body_framing& into) noexcept {
-    if (special.lengths > 1 || special.codings > 1) return status::bad_request;
-    if (special.codings == 1) {
-        if (special.lengths != 0 || version == http::version::http_1_0) return status::bad_request;
-        if (const auto refused = parse_codings(special.coding)) return refused;
+status parse_framing(const special_fields& special, http::version version, body_framing& into) noexcept {
+    if (special.length.count > 1 || special.coding.count > 1) return status::bad_request;
+    if (special.coding.count == 1) {
+        if (special.length.count != 0 || version == http::version::http_1_0) return status::bad_request;
+        if (const status refused = parse_codings(special.coding.value()); refused != accepted) return refused;
         into.is = body_framing::kind::chunked;
-    } else if (special.lengths == 1) {
-        if (const auto refused = parse_length(special.length, into.length)) return refused;
+    } else if (special.length.count == 1) {
+        if (const status refused = parse_length(special.length.value(), into.length); refused != accepted)
+            return refused;
         into.is = body_framing::kind::length;
     }
-    return std::nullopt;
+    return accepted;
 }
 
 /// Sets `into.keeps_alive`, for a head of a request or a response.
@@ -207,34 +220,34 @@ bool to_origin_form(std::string_view target, request_head& into) {
     return true;
 }
 
-std::optional<status> parse_target(std::string_view target, request_head& into) {
+status parse_target(std::string_view target, request_head& into) {
     if (target.empty() || !std::ranges::all_of(target, is_target_character)) return status::bad_request;
     if (target.front() == '/' || (target == "*" && into.method == http::method::options)) {
         into.target = target;
-        return std::nullopt;
+        return accepted;
     }
     if (!to_origin_form(target, into)) return status::bad_request;
-    return std::nullopt;
+    return accepted;
 }
 
-std::optional<status> check_host(const special_fields& special, const request_head& head) noexcept {
-    if (special.hosts > 1 || (special.hosts == 0 && head.version == http::version::http_1_1))
+status check_host(const special_fields& special, const request_head& head) noexcept {
+    if (special.host.count > 1 || (special.host.count == 0 && head.version == http::version::http_1_1))
         return status::bad_request;
-    if (special.hosts == 1 && !parse_host(special.host)) return status::bad_request;
-    return std::nullopt;
+    if (special.host.count == 1 && !parse_host(special.host.value())) return status::bad_request;
+    return accepted;
 }
 
-std::optional<status> parse_expectation(const special_fields& special, request_head& into) noexcept {
-    if (special.expectations == 0 || into.version == http::version::http_1_0) return std::nullopt;
-    if (special.expectations > 1 || !equal_names(special.expectation, "100-continue"))
+status parse_expectation(const special_fields& special, request_head& into) noexcept {
+    if (special.expectation.count == 0 || into.version == http::version::http_1_0) return accepted;
+    if (special.expectation.count > 1 || !equal_names(special.expectation.value(), "100-continue"))
         return status::expectation_failed;
     into.expects_continue = true;
-    return std::nullopt;
+    return accepted;
 }
 
 }  // namespace
 
-std::optional<status> parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
+status parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
     constexpr std::string_view usual_end = " HTTP/1.1";
     const auto size = head.size();
     const auto line = take_line(head);
@@ -246,7 +259,8 @@ std::optional<status> parse_request_head(std::string_view head, const head_limit
     const auto method = http::method_of(name);
     if (!method && !is_token(name)) return status::bad_request;
     if (!is_usual) {
-        if (const auto refused = parse_version(line.substr(target_end + 1), into.version)) return refused;
+        if (const status refused = parse_version(line.substr(target_end + 1), into.version); refused != accepted)
+            return refused;
     } else {
         into.version = http::version::http_1_1;
     }
@@ -255,11 +269,12 @@ std::optional<status> parse_request_head(std::string_view head, const head_limit
 
     special_fields special;
     std::size_t left = 0;
-    if (const auto refused = parse_fields(head, limits, into.headers, special, left)) return refused;
+    if (const status refused = parse_fields(head, limits, into.headers, special, left); refused != accepted)
+        return refused;
     into.size = size - left;
-    if (const auto refused = check_host(special, into)) return refused;
-    if (const auto refused = parse_framing(special, into.version, into.framing)) return refused;
-    if (const auto refused = parse_expectation(special, into)) return refused;
+    if (const status refused = check_host(special, into); refused != accepted) return refused;
+    if (const status refused = parse_framing(special, into.version, into.framing); refused != accepted) return refused;
+    if (const status refused = parse_expectation(special, into); refused != accepted) return refused;
     parse_connection(special, into);
     return parse_target(line.substr(name_end + 1, target_end - name_end - 1), into);
 }
@@ -269,7 +284,7 @@ namespace {
 bool parse_status_line(std::string_view line, response_head& into) noexcept {
     // Before the reason phrase there is a space, which some servers omit together with the phrase.
     if (line.size() < 12 || line[8] != ' ' || (line.size() > 12 && line[12] != ' ')) return false;
-    if (parse_version(line.substr(0, 8), into.version)) return false;
+    if (parse_version(line.substr(0, 8), into.version) != accepted) return false;
     const auto digits = line.substr(9, 3);
     if (!std::ranges::all_of(digits, is_digit) || digits[0] == '0') return false;
     into.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
@@ -291,15 +306,15 @@ bool parse_tunnel_head(std::string_view head, const head_limits& limits, respons
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;
     std::size_t left = 0;
-    return !parse_fields(head, limits, into.headers, special, left);
+    return parse_fields(head, limits, into.headers, special, left) == accepted;
 }
 
 bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
     special_fields special;
     std::size_t left = 0;
-    if (parse_fields(head, limits, into.headers, special, left)) return false;
-    if (parse_framing(special, into.version, into.framing)) return false;
+    if (parse_fields(head, limits, into.headers, special, left) != accepted) return false;
+    if (parse_framing(special, into.version, into.framing) != accepted) return false;
     parse_connection(special, into);
     if (has_no_body(into.status, asked)) {
         into.framing = {};

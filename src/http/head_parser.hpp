@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -77,7 +76,7 @@ struct request_head : http::request, message_head {
     bool expects_continue = false;
     std::size_t size = 0;  // of the head, in bytes
 
-    request_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    request_head() : request(http::method::get, std::string()) {}
 };
 struct response_head : message_head {
     http::version version = http::version::http_1_1;
@@ -87,10 +86,13 @@ struct response_head : message_head {
     response_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// Parses a head. Returns nullopt, or the status with which the server refuses the request.
+/// The result of parse_request_head() for a head that is not refused. There is no std::optional of a status, because
+/// its two parts are written one after the other, and a move that reads them together then waits for both.
+inline constexpr http::status accepted{0};
+
+/// Parses a head. Returns `accepted`, or the status with which the server refuses the request.
 /// Preconditions: `head` ends with an empty line, which may also belong to bytes after the head.
-[[nodiscard]] std::optional<http::status> parse_request_head(std::string_view head, const head_limits& limits,
-                                                             request_head& into);
+[[nodiscard]] http::status parse_request_head(std::string_view head, const head_limits& limits, request_head& into);
 /// The limits of the client for the responses of a server: the number of fields, and that of interim responses, such as
 /// "100 Continue", before the response itself.
 inline constexpr std::size_t most_response_fields = 1000;

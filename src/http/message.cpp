@@ -50,14 +50,14 @@ std::string_view request::param(std::string_view name, std::source_location wher
                  where);
 }
 
-response response::text(std::string content, http::status outcome) {
-    response made(outcome, http::body(std::move(content)));
+response response::text(http::body content, http::status outcome) {
+    response made(outcome, std::move(content));
     detail::header_access::add_checked(made.headers, "Content-Type", "text/plain; charset=utf-8");
     return made;
 }
 
-response response::json(std::string content, http::status outcome) {
-    response made(outcome, http::body(std::move(content)));
+response response::json(http::body content, http::status outcome) {
+    response made(outcome, std::move(content));
     detail::header_access::add_checked(made.headers, "Content-Type", "application/json");
     return made;
 }

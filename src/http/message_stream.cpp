@@ -18,7 +18,6 @@
 namespace eddy::inline v0_1::detail {
 namespace {
 
-constexpr std::size_t read_size = 16 * 1024;
 constexpr std::size_t most_spare = 16 * 1024;   // larger buffers are freed
 constexpr std::size_t most_unsent = 64 * 1024;  // with more unsent bytes, a body waits for the connection
 
@@ -105,41 +104,13 @@ void message_stream::consume(std::size_t count) noexcept {
     begin = 0;
 }
 
-template <class S>
-poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
-    // Reads into the stack and not into a buffer of the connection, so that a waiting connection owns no large buffer.
-    std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
-    auto count = stream.poll_read(cx, scratch);
-    if (!count || !*count) return count;
+void message_stream::keep(std::span<const std::byte> received) {
     auto& [in, begin, out, sent] = buffers();
     if (begin != 0) in.erase(0, std::exchange(begin, 0));
-    in.append(text_of(std::span(scratch).first(**count)));
-    return count;
+    in.append(text_of(received));
 }
 
 poll_result<result<std::size_t>> message_stream::poll_fill(context& cx) { return poll_fill_from(stream_, cx); }
-poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
-    return poll_fill_from(stream_.inner(), cx);
-}
-
-poll_result<result<void>> message_stream::poll_flush(context& cx) {
-    if (buffers_) {
-        auto& [in, begin, out, sent] = *buffers_;
-        while (sent != out.size()) {
-            auto count = stream_.poll_write(cx, bytes_of(std::string_view(out).substr(sent)));
-            if (!count) return not_ready;
-            if (!*count) return result<void>(std::unexpect, count->error());
-            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-            sent += **count;
-            needs_flush_ = true;
-        }
-        out.clear();
-        sent = 0;
-    }
-    auto flushed = stream_.poll_flush(cx);
-    if (flushed) needs_flush_ = false;
-    return flushed;
-}
 
 poll_result<result<std::size_t>> message_stream::poll_body(context& cx, body_decoder& decoder,
                                                            std::span<std::byte> into) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -8,7 +9,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/io/boxed.hpp>
@@ -28,6 +31,10 @@ struct message_buffers {
 };
 
 /// A connection of a server or a client, with two buffers: received bytes that were not parsed yet, and bytes to send.
+///
+/// The functions that a server calls for each request are inlined: a system call empties the processor's stack of
+/// return addresses, so that each return after it costs about 10 ns.
+///
 /// Thread safety: one thread at a time.
 class message_stream {
 public:
@@ -92,8 +99,12 @@ public:
     [[nodiscard]] io::boxed_stream release();
 
 private:
+    static constexpr std::size_t read_size = 16 * 1024;
+
     template <class S>
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
+    /// Appends bytes to in().
+    void keep(std::span<const std::byte> received);
     poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into);
     /// Receives and discards all bytes. Returns whether the connection has ended or failed.
     bool poll_discard(context& cx);
@@ -106,5 +117,39 @@ private:
     bool needs_flush_ = false;                  // bytes were written since the connection was flushed
     std::error_code body_failure_;
 };
+
+template <class S>
+[[gnu::always_inline]] inline poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
+    // Reads into the stack and not into a buffer of the connection, so that a waiting connection owns no large buffer.
+    std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+    const auto count = stream.poll_read(cx, scratch);
+    if (!count) return not_ready;
+    if (!*count) return result<std::size_t>(std::unexpect, count->error());
+    keep(std::span(scratch).first(**count));
+    return eddy::ok(**count);  // a copy of `count` would stall (see eddy/detail/by_parts.hpp)
+}
+
+[[gnu::always_inline]] inline poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
+    return poll_fill_from(stream_.inner(), cx);
+}
+
+[[gnu::always_inline]] inline poll_result<result<void>> message_stream::poll_flush(context& cx) {
+    if (buffers_) {
+        auto& [in, begin, out, sent] = *buffers_;
+        while (sent != out.size()) {
+            auto count = stream_.poll_write(cx, std::as_bytes(std::span(out)).subspan(sent));
+            if (!count) return not_ready;
+            if (!*count) return result<void>(std::unexpect, count->error());
+            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+            sent += **count;
+            needs_flush_ = true;
+        }
+        out.clear();
+        sent = 0;
+    }
+    auto flushed = stream_.poll_flush(cx);
+    if (flushed) needs_flush_ = false;
+    return flushed;
+}
 
 }  // namespace eddy::detail

@@ -159,10 +159,10 @@ private:
     std::shared_ptr<incoming_body> from_;
 };
 
-/// Returns the status with which the server refuses a head, or nullopt for a complete head.
-std::optional<status> refusal_of(head_scanner::outcome outcome) noexcept {
+/// Returns the status with which the server refuses a head, or `accepted` for a complete head.
+status refusal_of(head_scanner::outcome outcome) noexcept {
     switch (outcome) {
-    case head_scanner::outcome::complete: return std::nullopt;
+    case head_scanner::outcome::complete: return accepted;
     case head_scanner::outcome::incomplete: return status::request_timeout;
     case head_scanner::outcome::line_too_long: return status::uri_too_long;
     case head_scanner::outcome::too_large: return status::request_header_fields_too_large;
@@ -205,7 +205,7 @@ public:
 
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
     /// Returns whether bytes were received: false at the end of the connection, after an error, and at a shutdown.
-    poll_result<bool> poll_first_bytes(context& cx) {
+    [[gnu::always_inline]] poll_result<bool> poll_first_bytes(context& cx) {  // see message_stream
         if (stream_.has_unsent()) {
             const auto flushed = stream_.poll_flush(cx);
             if (!flushed) return not_ready;
@@ -236,10 +236,10 @@ public:
                 outcome = *rest;
             }
             if (std::exchange(may_be_http2_, false) && is_preface(stream_.in())) co_return next_step::http2;
-            auto refused = refusal_of(outcome);
-            if (!refused) refused = parse(scanner, head);
-            if (refused) {
-                co_await refuse(*refused, head.method);
+            status refused = refusal_of(outcome);
+            if (refused == accepted) refused = parse(scanner, head);
+            if (refused != accepted) {
+                co_await refuse(refused, head.method);
                 co_return next_step::close;
             }
         }
@@ -359,24 +359,24 @@ private:
         const auto received = stream_.in();
         const bool is_possible = !may_be_http2_ && received.size() <= most &&
                                  received.size() <= server_->options.header_limit() && received.ends_with("\r\n\r\n");
-        if (is_possible && !parse(received, into)) return true;
+        if (is_possible && parse(received, into) == accepted) return true;
         into = request_head();
         return false;
     }
 
-    /// Parses and consumes the head that `scanner` has found. Returns nullopt, or the status with which the server
+    /// Parses and consumes the head that `scanner` has found. Returns `accepted`, or the status with which the server
     /// refuses the request.
-    std::optional<status> parse(const head_scanner& scanner, request_head& into) {
+    status parse(const head_scanner& scanner, request_head& into) {
         const auto text = stream_.in().substr(scanner.begin(), scanner.end() - scanner.begin());
-        const auto refused = parse(text, into);
-        if (!refused) stream_.consume(scanner.begin());
+        const status refused = parse(text, into);
+        if (refused == accepted) stream_.consume(scanner.begin());
         return refused;
     }
-    std::optional<status> parse(std::string_view text, request_head& into) {
-        if (const auto refused = parse_request_head(text, limits(), into)) return refused;
+    status parse(std::string_view text, request_head& into) {
+        if (const status refused = parse_request_head(text, limits(), into); refused != accepted) return refused;
         if (into.framing.length > server_->options.body_limit()) return status::content_too_large;
         stream_.consume(into.size);
-        return std::nullopt;
+        return accepted;
     }
 
     /// Adds the body that follows a head.

@@ -478,18 +478,22 @@ std::optional<result<std::size_t>> io_handle::turn_for_busy_owner() noexcept {
 
 void io_handle::set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set_alarm(delay); }
 
+/// Passes an event to its source. Not inlined: the loop around it needs so many registers that `what` would be stored
+/// as a byte and loaded as a word, which stalls.
+[[gnu::noinline]] void io_handle::dispatch(source_key key, io::ready what) noexcept {
+    // SAFETY: the key is a source that add_source() or watch_stream() has passed to the driver. It stays allocated
+    // until the next release_pending(), which only the holder of the driver lock calls.
+    auto& source = *static_cast<scheduled_io*>(key);
+    if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
+    source.set_readiness(what);
+    source.wake(what);
+}
+
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
     // A thread that misses the flag is woken: see close_driver_lock().
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
-    const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) {
-        // SAFETY: the key is a source that add_source() or watch_stream() has passed to the driver. It stays
-        // allocated until the next release_pending(), which only the holder of the driver lock calls.
-        auto& source = *static_cast<scheduled_io*>(key);
-        if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
-        source.set_readiness(what);
-        source.wake(what);
-    });
+    const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) { dispatch(key, what); });
     if (!turned) return std::unexpected(turned.error());
     if (turned->was_woken) has_pending_wake_ = true;
     if (turned->events != 0) count(ready_events_, turned->events);

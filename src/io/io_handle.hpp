@@ -136,6 +136,7 @@ public:
     /// driver.
     [[nodiscard]] bool try_lock_driver() noexcept { return !is_in_child() && driver_lock_.try_lock_for_owner(); }
     result<std::size_t> poll_events(max_wait timeout) noexcept;
+    void dispatch(source_key key, io::ready what) noexcept;
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
     void unlock_driver() noexcept { driver_lock_.unlock(); }
 

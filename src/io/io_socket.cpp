@@ -143,10 +143,11 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
 // ---- Transfers ----
 
 /// Polls `call` with the transport of the socket. `room` is the number of bytes that the transfer can move: fewer mean
-/// that the next call would block. 0 if the number says nothing.
+/// that the next call would block. 0 if the number says nothing. It is inlined, as poll_call() is: a system call
+/// empties the processor's stack of return addresses, so that each return after it is predicted wrongly.
 template <class Call>
-auto io_socket::poll_transfer(direction way, context& cx, const wait_record* future, std::size_t room, const Call& call,
-                              registers_as what) {
+[[gnu::always_inline]] inline auto io_socket::poll_transfer(direction way, context& cx, const wait_record* future,
+                                                            std::size_t room, const Call& call, registers_as what) {
     const auto poll_by = [&](auto by) {
         return poll_call(
             way, cx, future, [&] { return call(by); },

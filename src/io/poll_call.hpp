@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
+#include <utility>
 
+#include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/io_socket.hpp>
 
 #include "io/current_io.hpp"
@@ -67,8 +69,9 @@ inline io::ready_event io_socket::part_of(direction way, const io::ready_event& 
 /// Makes the call until its result is not "would block". Clears only readiness that was seen before the call, and only
 /// if the result is "would block", or `is_drained(result)` says that the call has taken everything.
 template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, const wait_record* future, const Call& call,
-                          const IsDrained& is_drained, registers_as what) -> poll_result<decltype(call())> {
+[[gnu::always_inline]] inline auto io_socket::poll_call(direction way, context& cx, const wait_record* future,
+                                                        const Call& call, const IsDrained& is_drained,
+                                                        registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
         // Budget is consumed in each iteration: a closed socket stays ready, and if the call would block nevertheless,
@@ -107,7 +110,9 @@ auto io_socket::poll_call(direction way, context& cx, const wait_record* future,
         if (!blocked) {
             if (!answer) check_not_empty(cx.where());
             charge(cx, moved_by(answer));
-            return answer;
+            return by_parts(answer, [](auto&&... parts) {
+                return poll_result<answer_type>(std::in_place, std::forward<decltype(parts)>(parts)...);
+            });
         }
         if (!can_wait) {
             if (auto registered = ensure_registered(cx, what); !registered) {

@@ -83,7 +83,7 @@ inline std::string requests_in(std::string_view all, std::size_t step, const htt
         eddy::detail::request_head head;
         const auto bytes = from.window().substr(scan.begin(), scan.end() - scan.begin());
         const auto refused = eddy::detail::parse_request_head(bytes, limits.head, head);
-        if (refused) return text + std::to_string(eddy::http::to_int(*refused));
+        if (refused != eddy::detail::accepted) return text + std::to_string(eddy::http::to_int(refused));
         from.consume(scan.end());
         text.append(eddy::http::to_string(head.method)).append(" ").append(head.target);
         text += head.version == eddy::http::version::http_1_1 ? " 1.1 " : " 1.0 ";

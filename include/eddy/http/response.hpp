@@ -44,8 +44,8 @@ public:
     /// Makes a response with a Content-Type. Use text() for plain text in UTF-8, json() for the text of a JSON value,
     /// and of_type() for other types, for example "text/html".
     /// Errors: of_type() throws `misuse` if the type contains control characters.
-    [[nodiscard]] static response text(std::string content, http::status outcome = http::status::ok);
-    [[nodiscard]] static response json(std::string content, http::status outcome = http::status::ok);
+    [[nodiscard]] static response text(http::body content, http::status outcome = http::status::ok);
+    [[nodiscard]] static response json(http::body content, http::status outcome = http::status::ok);
     [[nodiscard]] static response of_type(std::string_view type, http::body content,
                                           http::status outcome = http::status::ok);
     /// Makes a response that redirects the client to the URL `to`. With the status 303, the default, the client

@@ -37,12 +37,16 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into)
         requires async_read<S>
     {
-        return limited(cx, direction::read, inner_.poll_read(cx, into));
+        auto answer = inner_.poll_read(cx, into);
+        limit(cx, direction::read, answer);
+        return answer;
     }
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx)
         requires async_buf_read<S>
     {
-        return limited(cx, direction::read, inner_.poll_fill_buf(cx));
+        auto answer = inner_.poll_fill_buf(cx);
+        limit(cx, direction::read, answer);
+        return answer;
     }
     void consume(std::size_t count)
         requires async_buf_read<S>
@@ -52,22 +56,30 @@ public:
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from)
         requires async_write<S>
     {
-        return limited(cx, direction::write, inner_.poll_write(cx, from));
+        auto answer = inner_.poll_write(cx, from);
+        limit(cx, direction::write, answer);
+        return answer;
     }
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, std::span<const std::span<const std::byte>> from)
         requires vectored_write<S>
     {
-        return limited(cx, direction::write, inner_.poll_write_vectored(cx, from));
+        auto answer = inner_.poll_write_vectored(cx, from);
+        limit(cx, direction::write, answer);
+        return answer;
     }
     poll_result<result<void>> poll_flush(context& cx)
         requires async_write<S>
     {
-        return limited(cx, direction::write, inner_.poll_flush(cx));
+        auto answer = inner_.poll_flush(cx);
+        limit(cx, direction::write, answer);
+        return answer;
     }
     poll_result<result<void>> poll_shutdown(context& cx)
         requires async_write<S>
     {
-        return limited(cx, direction::write, inner_.poll_shutdown(cx));
+        auto answer = inner_.poll_shutdown(cx);
+        limit(cx, direction::write, answer);
+        return answer;
     }
 
     /// Returns the inner object.
@@ -76,16 +88,16 @@ public:
     [[nodiscard]] S into_inner() && { return std::move(inner_); }
 
 private:
-    /// Records the progress if the operation has ended. Otherwise fails if the limit has passed.
+    /// Records the progress if the operation has ended. Otherwise replaces its answer if the limit has passed. The
+    /// answer is changed in place, because a move of it would stall (see detail/by_parts.hpp).
     template <class T>
-    poll_result<result<T>> limited(context& cx, direction waits, poll_result<result<T>>&& answer) {
+    void limit(context& cx, direction waits, poll_result<result<T>>& answer) {
         if (answer) {
             timer_.touch(waits);
         } else if (timer_.poll_late(cx, waits)) {
             timer_.stop();
-            return result<T>(std::unexpect, make_error_code(errc::timed_out));
+            answer = result<T>(std::unexpect, make_error_code(errc::timed_out));
         }
-        return std::move(answer);
     }
 
     S inner_;
