@@ -244,8 +244,9 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     task.has_ended = advance_root(*task.root, task.outcome, cx);
     this_thread.loop_task = nullptr;
     if (!task.has_ended) return;
-    task.root = nullptr;                                  // the coroutine frames have destroyed themselves
-    if (task.ops().poll != nullptr) return finish(task);  // the cell still has the callable that has made the frames
+    task.root = nullptr;  // the coroutine frames have destroyed themselves
+    if (task.ops().poll != nullptr) [[unlikely]]
+        return finish(task);  // the cell still has the callable that has made the frames
     remove(task);
     complete(task);
 }
