@@ -99,7 +99,7 @@ void http2_client_connection::take_news() {
         if (link_->is_dropped(*one)) {
             drop(*one);
         } else if (one->id == 0) {
-            waiting_.push_back(std::move(one));
+            add_waiting(std::move(one));
         } else {
             one->since = now();
             nghttp2_session_resume_data(session(), one->id);
@@ -114,9 +114,8 @@ void http2_client_connection::open_streams() {
     const auto most = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     const std::size_t permitted = has_settings_ ? most : std::min(most, first_streams);
     while (!waiting_.empty() && open_.size() < permitted) {
-        auto one = std::move(waiting_.front());
+        open_stream(waiting_.front());  // if it throws, the call remains in the list, and fails with the connection
         waiting_.pop_front();
-        open_stream(std::move(one));
     }
 }
 
@@ -220,10 +219,16 @@ void http2_client_connection::begin_close() noexcept {
 
 /// Fails the calls that the server has not seen.
 void http2_client_connection::fail_waiting(std::error_code why) noexcept {
-    for (const auto& one : std::exchange(waiting_, {})) {
-        link_->fail(*one, why, repeat::always);
-        link_->close(*one);
+    while (!waiting_.empty()) {
+        fail_unsent(*waiting_.front(), why);
+        waiting_.pop_front();
     }
+}
+
+/// Fails a call that the server has not seen.
+void http2_client_connection::fail_unsent(call& one, std::error_code why) noexcept {
+    link_->fail(one, why, repeat::always);
+    link_->close(one);
 }
 
 /// Ends all calls, because the connection has ended.
@@ -235,8 +240,8 @@ void http2_client_connection::end_calls() noexcept {
     if (!is_broken_ && is_over()) why = make_error_code(http::errc::bad_message);
     if (broken_by_) why = broken_by_;
     if (goaway_ != NGHTTP2_NO_ERROR) why = {static_cast<int>(goaway_), http::http2_category()};
-    while (auto one = link_->take_call()) {
-        if (one->id == 0 && !link_->is_dropped(*one)) waiting_.push_back(std::move(one));
+    while (const auto one = link_->take_call()) {
+        if (one->id == 0) fail_unsent(*one, why);
     }
     fail_waiting(why);
     for (const auto& one : std::exchange(open_, {})) {
@@ -264,25 +269,35 @@ std::shared_ptr<http2_call> http2_client_connection::remove(std::int32_t stream)
     return taken;
 }
 
-void http2_client_connection::open_stream(std::shared_ptr<call> one) {
+/// Adds a call that waits for a stream. If there is no memory for that, the call fails.
+void http2_client_connection::add_waiting(std::shared_ptr<call> one) {
+    try {
+        waiting_.push_back(one);
+    } catch (...) {
+        fail_unsent(*one, std::make_error_code(std::errc::not_enough_memory));
+        throw;
+    }
+}
+
+void http2_client_connection::open_stream(const std::shared_ptr<call>& one) {
     const http2_request_fields fields(*one);
     nghttp2_data_provider provider{};
     provider.source.ptr = one.get();
     provider.read_callback = &read_http2_request_part;
-    open_.reserve(open_.size() + 1);
+    open_.push_back(one);
     const auto id = nghttp2_submit_request(session(), nullptr, fields.data(), fields.size(),
                                            fields.has_body() ? &provider : nullptr, nullptr);
-    if (id == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
-    if (id < 0) {  // all stream identifiers were used
-        link_->set_open(false);
-        is_closing_ = true;
-        link_->fail(*one, make_error_code(http::errc::bad_message), repeat::always);
-        link_->close(*one);
+    if (id >= 0) {
+        one->id = id;
+        one->begun = one->since = now();
         return;
     }
-    one->id = id;
-    one->begun = one->since = now();
-    open_.push_back(std::move(one));
+    open_.pop_back();
+    if (id == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+    // All stream identifiers were used.
+    link_->set_open(false);
+    is_closing_ = true;
+    fail_unsent(*one, make_error_code(http::errc::bad_message));
 }
 
 void http2_client_connection::reset(call& one, std::uint32_t why) noexcept {

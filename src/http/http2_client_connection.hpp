@@ -77,7 +77,8 @@ private:
     int append_part(call& one, std::span<const std::uint8_t> frame_head, std::size_t count);
 
     // Calls:
-    void open_stream(std::shared_ptr<call> one);
+    void add_waiting(std::shared_ptr<call> one);
+    void open_stream(const std::shared_ptr<call>& one);
     void head_received(call& one, bool has_body);
     void refuse(call& one, std::error_code why) noexcept;
     void drop(call& one);
@@ -89,6 +90,7 @@ private:
     void begin_close() noexcept;
     void end_calls() noexcept;
     void fail_waiting(std::error_code why) noexcept;
+    void fail_unsent(call& one, std::error_code why) noexcept;
     void send_ping();
     [[nodiscard]] bool poll_timer(context& cx);
     [[nodiscard]] time::time_point check_deadlines();

@@ -80,7 +80,7 @@ constexpr std::size_t most_spare = 32 * 1024;  // more memory is freed
 }  // namespace
 
 struct tls_engine::state {
-    explicit state(ssl_owner connection) noexcept : ssl(std::move(connection)), waiters(new io_wait_list) {}
+    explicit state(ssl_owner connection) : ssl(std::move(connection)), waiters(new io_wait_list) {}
     state(const state&) = delete;
     state& operator=(const state&) = delete;
     ~state() {

@@ -10,6 +10,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -391,12 +392,17 @@ public:
 private:
     void accept_all(context& cx) {
         if (!listener_ || is_shutdown_requested(cx)) return;
-        while (connections_.len() < options_.max_connections() && cx.consume_budget()) {
-            auto answer = listener_->poll_accept(cx);
-            if (!answer) return cx.refund_budget();
-            if (!*answer) return refused(answer->error(), cx);
-            ++report_.accepted;
-            start(*std::move(*answer));
+        try {
+            while (connections_.len() < options_.max_connections() && cx.consume_budget()) {
+                auto answer = listener_->poll_accept(cx);
+                if (!answer) return cx.refund_budget();
+                if (!*answer) return refused(answer->error(), cx);
+                start(*std::move(*answer));
+                ++report_.accepted;
+            }
+        } catch (const std::bad_alloc&) {
+            // The connection was closed. The other connections may free memory.
+            refused(std::make_error_code(std::errc::not_enough_memory), cx);
         }
     }
 
@@ -411,7 +417,14 @@ private:
 
     /// Spawns a background task, so that `run` waits for the connections only if it waits for the task of this future.
     abort_handle insert(work&& connection) {
-        return connections_.insert(spawn_background(std::move(connection), where_));
+        auto spawned = spawn_background(std::move(connection), where_);
+        auto aborts = spawned.abort_handle(where_);
+        try {
+            return connections_.insert(std::move(spawned));
+        } catch (...) {
+            aborts.abort();  // serve() would not wait for its end
+            throw;
+        }
     }
 
     void abort_idle(context& cx) {

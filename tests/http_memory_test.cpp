@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// HTTP requests of which one allocation fails. A separate executable, since it replaces operator new.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "support/failing_allocations.hpp"
+#include "support/http_server.hpp"
+#ifdef EDDY_TEST_HTTPS
+#include "support/tls_pair.hpp"
+#endif
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::task;
+using support::allocations_left;
+using support::no_limit;
+using support::one_has_failed;
+namespace http = eddy::http;
+namespace io = eddy::io;
+
+http::router make_app() {
+    http::router app;
+    app.get("/hello", [](http::request) -> task<http::response> { co_return http::response::text("hello"); });
+    app.post("/echo", [](http::request asked) -> task<http::response> {
+        co_return http::response(http::status::ok, std::move(asked.body));
+    });
+    return app;
+}
+
+task<std::string> text_of(task<std::expected<http::response, http::client_error>> asking) {
+    auto answer = co_await std::move(asking);
+    if (!answer) co_return answer.error().message();
+    const auto text = co_await answer->body.read_text();
+    co_return text ? *text : text.error().message();
+}
+
+http::request streamed_request() {
+    http::request asked(http::method::post, "/");
+    asked.body = http::body::from_reader(io::cursor<std::string>(std::string(50'000, 'x')));
+    return asked;
+}
+
+/// Sends a request while the n-th allocation fails, and then further requests. Returns whether an allocation has
+/// failed.
+task<bool> request_with_failure(long nth, http::client_options options, bool is_upload, std::string url) {
+    const http::client web(options);
+    const auto before = eddy::time::clock::now();
+    std::string got = "bad_alloc";
+    bool has_failed = true;
+    try {
+        auto asking = is_upload ? web.send(url + "/echo", streamed_request()) : web.get(url + "/hello");
+        auto reading = text_of(std::move(asking));
+        allocations_left = nth;
+        got = co_await std::move(reading);
+        has_failed = allocations_left == one_has_failed;
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+    }
+    allocations_left = no_limit;
+    EXPECT_LT(eddy::time::clock::now() - before, options.timeout()) << nth << ": " << got;
+    const std::string complete = is_upload ? std::string(50'000, 'x') : "hello";
+    EXPECT_TRUE(has_failed || got == complete) << got.substr(0, 100);
+    const http::client other(std::move(options));
+    const auto later = co_await text_of(other.get(url + "/hello"));
+    EXPECT_EQ(later, "hello") << "after allocation " << nth << " has failed: " << got;
+    co_return has_failed;
+}
+
+void fail_each_allocation(const http::client_options& options, bool is_upload) {
+    for (long nth = 0;; ++nth) {
+        bool has_failed = false;
+        eddy::core loop;
+        const auto script = [&](eddy::net::socket_addr at, const auto&) -> task<void> {
+            has_failed = co_await request_with_failure(nth, options, is_upload, "http://" + at.to_string());
+        };
+        auto silent = http::serve_options().on_error([](const auto&) {});
+        static_cast<void>(loop.run(support::serve_http_during(make_app(), std::move(silent), script)));
+        if (!has_failed || testing::Test::HasFailure()) break;
+    }
+}
+
+TEST(HttpMemory, FailedAllocationEndsRequestAndNotServer) {
+    for (const bool is_upload : {false, true}) fail_each_allocation(http::client_options().timeout(20s), is_upload);
+}
+
+#ifdef EDDY_TEST_HTTP2
+TEST(HttpMemory, FailedAllocationEndsRequestOfHttp2) {
+    const auto options = http::client_options().timeout(20s).prior_knowledge(true);
+    for (const bool is_upload : {false, true}) fail_each_allocation(options, is_upload);
+}
+#endif
+
+#ifdef EDDY_TEST_HTTPS
+TEST(TlsMemory, FailedAllocationEndsHandshake) {
+    const support::tls_world world;
+    const auto client = world.client().build().value();
+    const auto server = world.server().build().value();
+    for (long nth = 0;; ++nth) {
+        eddy::core loop;
+        bool has_failed = true;
+        try {
+            allocations_left = nth;
+            const auto ends = support::shake_hands(loop, client, server);
+            has_failed = allocations_left == one_has_failed;
+            EXPECT_TRUE(has_failed || (ends.client && ends.server));
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+        }
+        allocations_left = no_limit;
+        if (!has_failed) break;
+    }
+}
+#endif
+
+}  // namespace
