@@ -252,8 +252,12 @@ check_clang() {
     run_tests clang -LE explore
 }
 
-# The tests with the label `asan`, on one driver. With --all, all tests on both.
-check_asan() { check_with_sanitizer asan; }
+# The tests with the label `asan`, on one driver, and those with the label `asan_on_epoll` on epoll, too. With --all, all
+# tests on both.
+check_asan() {
+    check_with_sanitizer asan
+    ((all)) || [[ $(one_driver asan) == epoll ]] || run_tests asan -L '^asan_on_epoll$' --driver epoll
+}
 
 # The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan; }

@@ -159,9 +159,9 @@ void handle(int signal, void (*handler)(int) noexcept, int flags) {
 }
 
 /// Stores the name of the running test, and restarts the timer for each test.
-class watchdog : public testing::EmptyTestEventListener {
+class test_listener : public testing::EmptyTestEventListener {
 public:
-    watchdog() {
+    test_listener() {
         sigevent event{};
         event.sigev_notify = SIGEV_SIGNAL;
         event.sigev_signo = time_limit_signal();
@@ -215,7 +215,7 @@ void watch_tests() {
     }
 #endif
     // GoogleTest owns the listener.
-    testing::UnitTest::GetInstance()->listeners().Append(new watchdog);
+    testing::UnitTest::GetInstance()->listeners().Append(new test_listener);
 }
 
 }  // namespace support
