@@ -175,7 +175,7 @@ std::optional<time::time_point> idle_connections::abort_late(time::time_point no
                 continue;
             }
             auto moved = connections_.extract(first);
-            moved.key() = std::max(late_at, now + time::duration(1));
+            moved.key() = std::max(late_at, now + time::duration(1));  // later than `now`, so that the loop ends
             served_state& of = *moved.mapped().of;
             of.entry_ = connections_.insert(std::move(moved));
         }

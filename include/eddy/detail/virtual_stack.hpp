@@ -186,8 +186,9 @@ inline void begin_root(frame& root) noexcept {
     return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome);
 }
 
-/// Cancels the stack under `owned`: calls the leaf's poll_cancel() first, if it has one. Returns true when all frames
-/// are destroyed; `owned` is null then. If it is null already, does nothing. Errors: throws what poll_cancel() throws.
+/// Cancels the stack under `owned`: calls the leaf's poll_cancel() first, if it has one. When all frames are destroyed,
+/// sets `owned` to null and returns true. If it is null already, only returns true.
+/// Errors: throws what poll_cancel() throws.
 [[nodiscard]] EDDY_API bool cancel_root(frame*& owned, context& cx);
 
 /// Destroys the frames of the stack in a loop, starting with the innermost.

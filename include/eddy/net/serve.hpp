@@ -185,8 +185,8 @@ EDDY_API void report_failed_accept(const std::error_code& error, const std::sour
                                    const unobserved_error_handler& handler) noexcept;
 
 /// The connections of one server that were not aborted. Each says without a lock when it is idle, because a server does
-/// that twice for each request. A connection is looked at when it can have reached the idle limit, which is about once
-/// in that time.
+/// that twice for each request. The list is ordered by the time at which a connection can have reached the idle limit.
+/// abort_late() looks at it then: it aborts the connection, or moves it to its next such time.
 /// Thread safety: any thread.
 class EDDY_API idle_connections {
 public:
