@@ -4,15 +4,18 @@
 #include <cstddef>
 #include <exception>
 #include <expected>
+#include <new>
 #include <optional>
 #include <source_location>
+#include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/select.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
-#include <eddy/stream/for_each.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/spawn.hpp>
@@ -49,11 +52,61 @@ task<> answer_buffered(const S& inner, buffered_call<S> call) {
     if (answer) static_cast<void>(call.to.send(*std::move(answer)));
 }
 
+/// The future of the task of a buffer(). It is ready when there are no callers and no calls.
+/// Thread safety: one thread at a time.
+template <class S>
+class buffer_driver {
+public:
+    using output_type = void;
+
+    buffer_driver(const S& inner, typename sync::mpsc<buffered_call<S>>::receiver& calls, std::size_t concurrent)
+        : inner_(inner), calls_(calls), concurrent_(concurrent) {}
+    buffer_driver(const buffer_driver&) = delete;
+    buffer_driver& operator=(const buffer_driver&) = delete;
+    ~buffer_driver() { calls_.close(); }  // before the calls are destroyed: see buffered_service::send()
+
+    poll_result<void> poll(context& cx) {
+        for (;;) {
+            take_calls(cx);
+            if (running_.is_empty()) break;
+            if (!running_.poll_next(cx)) return not_ready;
+        }
+        if (!has_ended_) return not_ready;
+        return poll_result<void>::ready();
+    }
+    poll_result<void> poll_cancel(context& cx) {
+        calls_.close();
+        return running_.poll_cancel(cx);
+    }
+
+private:
+    void take_calls(context& cx) {
+        while (!has_ended_ && running_.size() < concurrent_) {
+            auto call = calls_.poll_recv(cx);
+            if (!call) return;
+            if (!*call) {
+                has_ended_ = true;
+                return;
+            }
+            try {
+                running_.push(answer_buffered<S>(inner_, **std::move(call)));
+            } catch (
+                const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): only this call fails, see buffered_service
+            }
+        }
+    }
+
+    const S& inner_;
+    typename sync::mpsc<buffered_call<S>>::receiver& calls_;
+    const std::size_t concurrent_;
+    bool has_ended_ = false;
+    futures_unordered<task<>> running_;
+};
+
 template <class S>
 task<> run_buffer(S inner, typename sync::mpsc<buffered_call<S>>::receiver calls, std::size_t concurrent) {
-    auto answer = [&inner](buffered_call<S> call) { return answer_buffered<S>(inner, std::move(call)); };
-    auto all = std::move(calls).for_each_concurrent(concurrent, answer);
-    static_cast<void>(co_await all);
+    buffer_driver<S> all(inner, calls, concurrent);
+    co_await all;
 }
 
 template <class S>
@@ -92,6 +145,8 @@ private:
             if (!sent) co_return std::unexpected(make_error_code(errc::channel_closed));
         }
         auto answer = co_await std::move(ends.receiver);
+        if (!answer && !calls.is_closed())  // the task continues: it had no memory for this call
+            co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
         if (!answer) co_return std::unexpected(make_error_code(errc::channel_closed));
         if (!*answer) std::rethrow_exception(answer->error());
         co_return **std::move(answer);
@@ -111,8 +166,9 @@ namespace eddy::inline v0_1::proto {
 /// The layer spawns the task when it is put around a service. The task ends after the last copy of the returned service
 /// is destroyed and the last call has ended. The copies may be destroyed while calls wait. A call that is dropped is
 /// cancelled if it runs, and is otherwise not started. An exception of the service is thrown to the caller.
-/// Errors: a call returns errc::channel_closed if the task was aborted, for example by a shutdown. Throws `misuse` if
-/// `room` or `concurrent` is 0, or if spawn() is not possible on this thread.
+/// Errors: a call returns errc::channel_closed if the task was aborted, for example by a shutdown, and
+/// std::errc::not_enough_memory if the task could not begin it. Throws `misuse` if `room` or `concurrent` is 0, or if
+/// spawn() is not possible on this thread.
 /// Cost: for each call, a oneshot channel, and a future in the task.
 [[nodiscard]] inline auto buffer(std::size_t room, std::size_t concurrent = 1,
                                  std::source_location where = std::source_location::current()) {

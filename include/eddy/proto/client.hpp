@@ -8,6 +8,7 @@
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <source_location>
 #include <system_error>
@@ -76,14 +77,18 @@ struct client_call {
 template <class Call>
 class calls_in_order {
 public:
+    explicit calls_in_order(std::size_t) {}
+
+    /// Adds a call, which send_last() sends.
+    /// Errors: throws std::bad_alloc; then `call` is unchanged.
+    void add(Call& call) { calls_.push_back(std::move(call)); }
     template <class Sink>
-    void send(Sink& io, Call&& call) {
-        auto sent = io.start_send(std::move(call.request));
-        if (sent) {
-            calls_.emplace_back(std::move(call));
-        } else {
-            static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
-        }
+    void send_last(Sink& io, const Call&) {
+        Call& last = calls_.back();
+        auto sent = io.start_send(std::move(last.request));
+        if (sent) return;
+        static_cast<void>(last.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
+        calls_.pop_back();
     }
     /// Passes an answer to its call. Returns false if no call waits for an answer.
     template <class Item>
@@ -103,67 +108,74 @@ private:
 };
 
 /// The calls that were sent and not answered, by their numbers, which are 1, 2, ... The permit is owned by the caller,
-/// so a dropped call does not count as in flight. send() removes dropped calls when there are many entries.
+/// so a dropped call does not count as in flight. add() removes dropped calls when there are many entries.
 template <class Call>
 class calls_by_number {
 public:
-    explicit calls_by_number(std::size_t limit) noexcept : limit_(limit) {}
+    explicit calls_by_number(std::size_t limit) : limit_(limit) {}
 
-    template <class Sink>
-    void send(Sink& io, Call&& call) {
+    /// Adds a call, which send_last() sends.
+    /// Errors: throws std::bad_alloc; then `call` is unchanged.
+    void add(Call& call) {
         if (calls_.size() >= 2 * limit_) {
-            std::erase_if(calls_, [](const auto& entry) { return entry.second.is_closed(); });
+            std::erase_if(calls_, [](const auto& entry) { return entry.second->is_closed(); });
         }
-        auto sent = io.start_send(proto::numbered(++last_, std::move(call.request)));
-        if (sent) {
-            calls_.emplace(last_, std::move(call.to));
-        } else {
-            static_cast<void>(call.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
-        }
+        // Two steps, because try_emplace() may fail after it has constructed the value.
+        const auto entry = calls_.try_emplace(last_ + 1).first;
+        entry->second.emplace(std::move(call.to));
+        ++last_;
+    }
+    template <class Sink>
+    void send_last(Sink& io, Call& call) {
+        auto sent = io.start_send(proto::numbered(last_, std::move(call.request)));
+        if (sent) return;
+        const auto entry = calls_.find(last_);
+        static_cast<void>(entry->second->send(std::unexpected(convert_error<std::error_code>(sent.error()))));
+        calls_.erase(entry);
     }
     template <class Item>
     [[nodiscard]] bool answer(Item&& item) {
         const auto found = calls_.find(item.id);
-        // A number that was used belongs to a dropped call that send() has removed.
+        // A number that was used belongs to a dropped call that add() has removed.
         if (found == calls_.end()) return item.id != 0 && item.id <= last_;
-        static_cast<void>(found->second.send(std::move(item.body)));
+        static_cast<void>(found->second->send(std::move(item.body)));
         calls_.erase(found);
         return true;
     }
     void end(const std::error_code& error) {
-        for (auto& entry : calls_) static_cast<void>(entry.second.send(std::unexpected(error)));
+        for (auto& entry : calls_) static_cast<void>(entry.second->send(std::unexpected(error)));
         calls_.clear();
     }
 
 private:
     std::size_t limit_;
     std::uint64_t last_ = 0;
-    std::unordered_map<std::uint64_t, typename Call::reply::sender> calls_;
+    std::unordered_map<std::uint64_t, std::optional<typename Call::reply::sender>> calls_;  // never nullopt
 };
 
-/// The future of the task of a client's connection. It is ready when there are no handles, or when the connection has
-/// ended.
+/// The connection of a client.
 /// Thread safety: one thread at a time.
 template <class F, class Call, class Calls>
-class client_driver {
+class client_connection {
 public:
-    using output_type = void;
-
-    client_driver(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state,
-                  Calls sent)
-        : io_(std::move(io)), calls_(std::move(calls)), state_(std::move(state)), sent_(std::move(sent)) {}
-    client_driver(client_driver&&) noexcept = default;
-    client_driver& operator=(client_driver&&) = delete;
-    ~client_driver() {
-        if (state_) fail(errc::connection_closed);  // moved from otherwise
+    client_connection(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state)
+        : io_(std::move(io)), calls_(std::move(calls)), state_(std::move(state)), sent_(state_->limit) {}
+    client_connection(const client_connection&) = delete;
+    client_connection& operator=(const client_connection&) = delete;
+    ~client_connection() {
+        if (state_) fail(make_error_code(errc::connection_closed));
     }
 
     poll_result<void> poll(context& cx) {
-        if (!has_ended_) advance(cx);
-        if (!has_ended_) return not_ready;
-        if (state_) {  // no handle is left: flush and close the connection
-            if (!io_.poll_close(cx).is_ready()) return not_ready;
-            state_.reset();
+        try {
+            if (!has_ended_) advance(cx);
+            if (!has_ended_) return not_ready;
+            if (state_) {  // no handle is left: flush and close the connection
+                if (!io_.poll_close(cx).is_ready()) return not_ready;
+                state_.reset();
+            }
+        } catch (const std::bad_alloc&) {
+            if (state_) fail(no_memory());
         }
         return poll_result<void>::ready();
     }
@@ -214,9 +226,22 @@ private:
     }
     void send(Call&& call) {
         if (call.to.is_closed()) return;  // the call was dropped
-        sent_.send(io_, std::move(call));
+        if (!keep(call, [&] { sent_.add(call); })) return;
+        sent_.send_last(io_, call);
         unflushed_ = true;
     }
+    /// Calls `add`, which moves from `call`. If it fails, only this call fails. Returns whether `add` was successful.
+    template <class Fn>
+    static bool keep(Call& call, Fn add) {
+        try {
+            add();
+            return true;
+        } catch (const std::bad_alloc&) {
+            static_cast<void>(call.to.send(std::unexpected(no_memory())));
+            return false;
+        }
+    }
+    static std::error_code no_memory() noexcept { return std::make_error_code(std::errc::not_enough_memory); }
 
     /// Moves calls that cannot be sent yet from the queue to `unsent_`. There, dropped calls are removed when there are
     /// many entries; the queue would keep them as long as the peer does not read.
@@ -230,7 +255,7 @@ private:
             }
             if (unsent_.size() >= 2 * state_->limit)
                 std::erase_if(unsent_, [](const Call& each) { return each.to.is_closed(); });
-            unsent_.push_back(**std::move(call));
+            keep(**call, [&] { unsent_.push_back(**std::move(call)); });
         }
     }
 
@@ -252,6 +277,22 @@ private:
     Calls sent_;
     bool unflushed_ = false;
     bool has_ended_ = false;
+};
+
+/// The future of the task of a client's connection. It is ready when there are no handles, or when the connection has
+/// ended. The containers of the connection allocate when they are moved, so the connection is not moved.
+/// Thread safety: one thread at a time.
+template <class C>
+class client_driver {
+public:
+    using output_type = void;
+
+    explicit client_driver(std::unique_ptr<C> connection) noexcept : connection_(std::move(connection)) {}
+
+    poll_result<void> poll(context& cx) { return connection_->poll(cx); }
+
+private:
+    std::unique_ptr<C> connection_;
 };
 
 /// The handle of a client.
@@ -276,18 +317,10 @@ public:
         if (max_in_flight == 0) throw misuse("a client needs at least one call in flight: pass at least 1", where);
         auto state = std::make_shared<client_state>(max_in_flight, where);
         auto ends = sync::mpsc<call_type>::unbounded_channel();
-        calls sent = [&] {
-            if constexpr (Numbered) {
-                return calls(max_in_flight);
-            } else {
-                return calls();
-            }
-        }();
         shared_ = std::make_shared<shared>(state, std::move(ends.sender));
-        using driver = client_driver<std::remove_cvref_t<F>, call_type, calls>;
-        spawn_background(driver(std::forward<F>(io), std::move(ends.receiver), std::move(state), std::move(sent)),
-                         where)
-            .detach();
+        using connection = client_connection<std::remove_cvref_t<F>, call_type, calls>;
+        auto made = std::make_unique<connection>(std::forward<F>(io), std::move(ends.receiver), std::move(state));
+        spawn_background(client_driver(std::move(made)), where).detach();
     }
 
     task<result<Response>> operator()(Request request) const {
@@ -349,10 +382,10 @@ namespace eddy::inline v0_1::proto {
 /// arguments.
 ///
 /// Errors: a call returns the error of the connection. If the peer or the runtime has ended the connection, that is
-/// errc::connection_closed. If the peer has sent an answer without a call, it is errc::unexpected_answer. All waiting
-/// calls and all later ones return the same error. The service may have executed a call that failed. An error of the
-/// encoder affects only its call. The constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not
-/// possible on this thread.
+/// errc::connection_closed. If the peer has sent an answer without a call, it is errc::unexpected_answer. If the codec
+/// or the stream throws std::bad_alloc, it is std::errc::not_enough_memory. All waiting calls and all later ones return
+/// the same error. The service may have executed a call that failed. An error of the encoder affects only its call. The
+/// constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
 /// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
 /// arrives; until then the call counts as in flight.
 /// Thread safety: calls on any thread; assignment and destruction need exclusive access.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <source_location>
 #include <system_error>
@@ -87,11 +88,16 @@ public:
         idle_.pop_back();
         return newest;
     }
-    /// Keeps `connection` if fewer than max_idle() are kept. Otherwise leaves it to the caller, which closes it.
+    /// Keeps `connection` if fewer than max_idle() are kept, and if there is memory for it. Otherwise leaves it to the
+    /// caller, which closes it.
     void give_back(Connection&& connection) {
         const auto now = time::clock::now();
         const std::lock_guard guard(lock_);
-        if (idle_.size() < options_.max_idle()) idle_.emplace_back(std::move(connection), now);
+        if (idle_.size() >= options_.max_idle()) return;
+        try {
+            idle_.emplace_back(std::move(connection), now);
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the caller closes the connection
+        }
     }
     [[nodiscard]] std::size_t size() {
         const std::lock_guard guard(lock_);
