@@ -16,9 +16,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "support/http_server.hpp"
 
@@ -59,14 +62,18 @@ task<http::response> switch_to_exclaim(http::request asked) {
     co_return std::move(answer);
 }
 
-/// Serves on a free port while `script(port)` runs. Returns the number of failed connections.
+/// Serves on a free port while `script(port)` runs. Returns the reported errors.
 template <class Script>
-std::uint64_t serve_during(http::service app, Script script) {
+std::vector<std::string> serve_during(http::service app, Script script) {
     eddy::core loop;
+    std::vector<std::string> errors;
     const auto play = [&](net::socket_addr at, const auto&) { return script(std::to_string(at.port())); };
-    auto options = http::serve_options().on_error([](const auto&) {});
-    return loop.run(support::serve_http_during(std::move(app), std::move(options), play)).failed;
+    auto options = http::serve_options().on_error([&](const auto& error) { errors.push_back(error.message); });
+    const auto report = loop.run(support::serve_http_during(std::move(app), std::move(options), play));
+    EXPECT_EQ(report.failed, errors.size());
+    return errors;
 }
+const std::vector<std::string> no_errors;
 
 http::request asking_for(std::string_view protocol) {
     http::request asked(http::method::get, "/");
@@ -88,7 +95,7 @@ TEST(HttpUpgrade, ClientAndServerSwitchProtocols) {
         got = (co_await read_word(*outcome->stream)).value();
         got += (co_await read_word(*outcome->stream)).value();
     };
-    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), no_errors);
     EXPECT_EQ(got, "hello!world!");
 }
 
@@ -102,7 +109,7 @@ TEST(HttpUpgrade, BytesAfterRequestBelongToNewProtocol) {
         (co_await client.shutdown()).value();
         got = co_await receive_all(client);
     };
-    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), no_errors);
     EXPECT_EQ(got,
               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: exclaim\r\nX-Volume: loud\r\nConnection: Upgrade\r\n\r\n"
               "so! early! ");
@@ -118,22 +125,29 @@ TEST(HttpUpgrade, RefusalIsAResponse) {
         const auto text = co_await outcome->response.body.read_text();
         EXPECT_EQ(text.value_or(""), "no\n");
     };
-    EXPECT_EQ(serve_during(switch_to_exclaim, script), 0U);
+    EXPECT_EQ(serve_during(switch_to_exclaim, script), no_errors);
 }
 
-TEST(HttpUpgrade, ErrorOfNewProtocolIsReported) {
-    const auto app = [](http::request) -> task<http::response> {
-        co_return http::switch_protocols("fail", [](http::upgraded_connection) -> task<result<void>> {
+TEST(HttpUpgrade, ErrorOfNewProtocolIsReportedWithTheRequest) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        const bool throws = asked.path() == "/throw";
+        const auto fail = [throws](http::upgraded_connection) -> task<result<void>> {
+            if (throws) throw std::runtime_error("broken");
             co_return std::unexpected(make_error_code(std::errc::io_error));
-        });
+        };
+        co_return http::switch_protocols("fail", fail);
     };
     const auto script = [&](std::string port) -> task<void> {
-        auto outcome = co_await http::upgrade("http://127.0.0.1:" + port + "/", asking_for("fail"));
-        EXPECT_TRUE(outcome.has_value() && outcome->stream.has_value());
-        if (!outcome || !outcome->stream) co_return;
-        EXPECT_EQ((co_await read_word(*outcome->stream)).value_or("error"), "");
+        for (const char* const path : {"/fail?key=secret", "/throw"}) {
+            auto outcome = co_await http::upgrade("http://127.0.0.1:" + port + path, asking_for("fail"));
+            EXPECT_TRUE(outcome.has_value() && outcome->stream.has_value());
+            if (!outcome || !outcome->stream) co_return;
+            EXPECT_EQ((co_await read_word(*outcome->stream)).value_or("error"), "");
+        }
     };
-    EXPECT_EQ(serve_during(app, script), 1U);
+    const std::vector<std::string> expected{"GET /fail: " + std::make_error_code(std::errc::io_error).message(),
+                                            "GET /throw: broken"};
+    EXPECT_EQ(serve_during(app, script), expected);
 }
 
 TEST(HttpUpgrade, Http10AndUnreadBodyGet500) {
@@ -147,7 +161,7 @@ TEST(HttpUpgrade, Http10AndUnreadBodyGet500) {
             (co_await client.shutdown()).value();
             got = co_await receive_all(client);
         };
-        EXPECT_EQ(serve_during(switch_to_exclaim, script), 1U);
+        EXPECT_EQ(serve_during(switch_to_exclaim, script).size(), 1U);
         EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
     }
 }

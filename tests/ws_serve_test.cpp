@@ -214,7 +214,10 @@ TEST(WsServe, FailureOfHandlerClosesWith1011) {
             EXPECT_EQ(socket->peer_close()->code, ws::close_code::internal_error);
         }
     };
-    EXPECT_EQ(serve_during(app, script).failed, 2U);
+    const auto outcome = serve_during(app, script);
+    EXPECT_EQ(outcome.failed, 2U);
+    const auto why = std::make_error_code(std::errc::no_space_on_device).message();
+    EXPECT_EQ(outcome.errors, "GET /error: " + why + ";GET /throw: broken;");
 }
 
 TEST(WsServe, BadPeerIsNotAnErrorOfTheHandler) {

@@ -271,7 +271,7 @@ public:
         }
         if ((thrown || failure) && connection_) connection_->state().set_failed_work(name.text());
         http::response& answer = outcome.value();
-        if (answer.upgrade) co_return co_await switch_protocols(std::move(answer));
+        if (answer.upgrade) co_return co_await switch_protocols(std::move(answer), name);
         bool can_continue = true;
         const auto rest = write(answer, of);
         bool body_has_thrown = false;
@@ -302,9 +302,18 @@ public:
 
     /// Returns the protocol that follows after answer_one() has returned `close`, or null if the connection ends.
     [[nodiscard]] std::shared_ptr<http_upgrade> take_upgrade() noexcept { return std::move(upgrade_); }
-    /// Returns the connection, for that protocol.
-    [[nodiscard]] http::upgraded_connection release() {
-        return {stream_.release(), options().connections().shutdown()};
+    /// Passes the connection to that protocol.
+    /// Errors: those of the protocol.
+    task<result<void>> serve_upgraded(http_upgrade& next) {
+        try {
+            auto serving = next.run(http::upgraded_connection(stream_.release(), options().connections().shutdown()));
+            auto outcome = co_await std::move(serving);
+            if (!outcome && connection_) connection_->state().set_failed_work(std::move(next.asked));
+            co_return outcome;
+        } catch (...) {
+            if (connection_) connection_->state().set_failed_work(std::move(next.asked));
+            throw;
+        }
     }
 
 private:
@@ -448,8 +457,9 @@ private:
     }
 
     /// Sends a response 101. Returns `close`, because HTTP ends.
-    task<result<next_step>> switch_protocols(http::response answer) {
+    task<result<next_step>> switch_protocols(http::response answer, const request_name& name) {
         write_switching_head(stream_.out(), answer);
+        if (connection_) answer.upgrade->asked = name.text();
         const auto flushed = co_await stream_.flush();
         if (flushed) upgrade_ = std::move(answer.upgrade);
         co_return next_step::close;
@@ -567,7 +577,7 @@ task<result<void>> serve_requests(server_connection connection) {
         if (*next == next_step::http2) break;
         const auto upgrade = connection.take_upgrade();
         if (!upgrade) co_return ok();
-        co_return co_await upgrade->run(connection.release());
+        co_return co_await connection.serve_upgraded(*upgrade);
     }
     co_return co_await std::move(connection).serve_as_http2();
 }

@@ -46,6 +46,8 @@ public:
     virtual ~http_upgrade() = default;
 
     [[nodiscard]] virtual task<result<void>> run(http::upgraded_connection connection) = 0;
+
+    std::string asked;  ///< the request, for the report of an error: "GET /path". Set by the server
 };
 
 [[nodiscard]] inline task<result<void>> as_result_task(task<result<void>> work) { return work; }
