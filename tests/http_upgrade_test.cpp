@@ -150,19 +150,54 @@ TEST(HttpUpgrade, ErrorOfNewProtocolIsReportedWithTheRequest) {
     EXPECT_EQ(serve_during(app, script), expected);
 }
 
-TEST(HttpUpgrade, Http10AndUnreadBodyGet500) {
-    for (const char* const request :
-         {"GET / HTTP/1.0\r\nUpgrade: exclaim\r\n\r\n",
-          "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: exclaim\r\nContent-Length: 1000\r\n\r\n"}) {
-        std::string got;
-        const auto script = [&](std::string port) -> task<void> {
-            auto client = (co_await net::tcp_stream::connect("127.0.0.1:" + port)).value();
-            (co_await client.write_all(std::string(request))).value();
-            (co_await client.shutdown()).value();
-            got = co_await receive_all(client);
-        };
-        EXPECT_EQ(serve_during(switch_to_exclaim, script).size(), 1U);
-        EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+/// Sends a request to a service that always switches to "exclaim". Returns the response, and the reported errors.
+std::pair<std::string, std::vector<std::string>> answer_to(std::string request) {
+    std::string got;
+    const auto always = [](http::request) -> task<http::response> {
+        co_return http::switch_protocols("exclaim", exclaim);
+    };
+    const auto script = [&](std::string port) -> task<void> {
+        auto client = (co_await net::tcp_stream::connect("127.0.0.1:" + port)).value();
+        (co_await client.write_all(request)).value();
+        (co_await client.shutdown()).value();
+        got = co_await receive_all(client);
+    };
+    auto errors = serve_during(always, script);
+    return {std::move(got), std::move(errors)};
+}
+
+TEST(HttpUpgrade, UnreadBodyGets500) {
+    const auto [got, errors] = answer_to(
+        "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: exclaim\r\nConnection: Upgrade\r\nContent-Length: 1000\r\n\r\n");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_TRUE(errors[0].starts_with("POST /: switch_protocols() needs a request whose body was read to its end"))
+        << errors[0];
+}
+
+TEST(HttpUpgrade, ClientThatDoesNotAskForProtocolGets426) {
+    const std::string begin = "GET / HTTP/1.1\r\nHost: a\r\n";
+    for (const std::string& request : {
+             begin + "\r\n",
+             begin + "Upgrade: whisper\r\nConnection: Upgrade\r\n\r\n",
+             begin + "Upgrade: exclaim\r\n\r\n",
+             begin + "Upgrade: exclaim\r\nConnection: keep-alive\r\n\r\n",
+             begin + "Connection: Upgrade\r\n\r\n",
+             begin + "Upgrade: exclaim/2\r\nConnection: Upgrade\r\n\r\n",
+             std::string("GET / HTTP/1.0\r\nUpgrade: exclaim\r\nConnection: Upgrade\r\n\r\n"),
+         }) {
+        const auto [got, errors] = answer_to(request);
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 426 Upgrade Required\r\n")) << request << got;
+        EXPECT_TRUE(got.contains("\r\nUpgrade: exclaim\r\n")) << got;
+        EXPECT_TRUE(got.contains("\r\nConnection: Upgrade")) << got;
+        EXPECT_EQ(errors, no_errors);
+    }
+    for (const char* const fields :
+         {"upgrade: a, EXCLAIM\r\nconnection: keep-alive, upgrade\r\n",
+          "Upgrade: a\r\nUpgrade: exclaim\r\nConnection: close\r\nConnection: Upgrade\r\n"}) {
+        const auto [got, errors] = answer_to(begin + fields + "\r\nhi ");
+        EXPECT_TRUE(got.starts_with("HTTP/1.1 101 ") && got.ends_with("\r\n\r\nhi! ")) << got;
+        EXPECT_EQ(errors, no_errors);
     }
 }
 

@@ -95,6 +95,7 @@ struct special_fields {
     special_field coding;
     special_field expectation;
     bool has_connection = false;
+    bool has_upgrade = false;
 
     void note(std::string_view name, std::string_view value) noexcept {
         // Not a switch: its table of addresses is rarely in a cache.
@@ -102,6 +103,8 @@ struct special_fields {
             if (is_named(name, "host")) host.note(value);
         } else if (name.size() == 6) {
             if (is_named(name, "expect")) expectation.note(value);
+        } else if (name.size() == 7) {
+            if (is_named(name, "upgrade")) has_upgrade = true;
         } else if (name.size() == 10) {
             if (is_named(name, "connection")) has_connection = true;
         } else if (name.size() == 14) {
@@ -276,6 +279,9 @@ status parse_request_head(std::string_view head, const head_limits& limits, requ
     if (const status refused = parse_framing(special, into.version, into.framing); refused != accepted) return refused;
     if (const status refused = parse_expectation(special, into); refused != accepted) return refused;
     parse_connection(special, into);
+    // RFC 9110, section 7.8: a server ignores Upgrade in a request of HTTP/1.0.
+    into.asks_for_upgrade = special.has_upgrade && special.has_connection && into.version == http::version::http_1_1 &&
+                            into.headers.has_token("Connection", "Upgrade");
     return parse_target(line.substr(name_end + 1, target_end - name_end - 1), into);
 }
 

@@ -74,7 +74,8 @@ struct message_head {
 /// The target is in origin form, or "*".
 struct request_head : http::request, message_head {
     bool expects_continue = false;
-    std::size_t size = 0;  // of the head, in bytes
+    bool asks_for_upgrade = false;  // it has the field Upgrade, and "Connection: Upgrade"
+    std::size_t size = 0;           // of the head, in bytes
 
     request_head() : request(http::method::get, std::string()) {}
 };

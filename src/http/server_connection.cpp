@@ -25,6 +25,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "http/body_decoder.hpp"
+#include "http/characters.hpp"
 #include "http/counters.hpp"
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
@@ -174,6 +175,7 @@ status refusal_of(head_scanner::outcome outcome) noexcept {
 /// The state of a request on which its response depends.
 struct request_state {
     response_context context;
+    std::string upgrade;  // the values of the request's field Upgrade, if the client asks for an upgrade
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
 
     request_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -248,6 +250,8 @@ public:
         of.context.version = head.version;
         of.context.keeps_alive = head.keeps_alive && !is_last;
 
+        if (head.asks_for_upgrade) add_upgrade(head, of);
+
         request_name name;
         name.set(head.method, head.target);
         slot<http::response> outcome;
@@ -258,7 +262,7 @@ public:
             add_body(head, of);
             auto working = server_->answer.start(std::move(head));
             co_await answering(*this, working, of.incoming.get(), outcome, error);
-            if (!error) check(outcome.value(), of);
+            if (!error) check(outcome, of);
         } catch (...) {
             thrown = std::current_exception();
         }
@@ -404,6 +408,11 @@ private:
         head.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
     }
 
+    static void add_upgrade(const request_head& head, request_state& of) {
+        for (const auto& [field, value] : head.headers)
+            if (http::equal_names(field, "Upgrade")) of.upgrade.append(of.upgrade.empty() ? "" : ",").append(value);
+    }
+
     /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
     /// before.
     class answering : public future_ops<answering> {
@@ -441,10 +450,30 @@ private:
         return token && token->is_cancelled();
     }
 
-    /// Throws `misuse` if the response cannot be sent.
-    static void check(const http::response& answer, const request_state& of) {
+    /// Returns whether the client has asked for this protocol, or for all of them if `protocol` is a list.
+    static bool asks_for(std::string_view protocol, const request_state& of) noexcept {
+        while (!protocol.empty()) {
+            const auto wanted = trim(take_part(protocol, ','));
+            bool is_found = false;
+            for (std::string_view list = of.upgrade; !list.empty() && !is_found;)
+                is_found = http::equal_names(trim(take_part(list, ',')), wanted);
+            if (!is_found) return false;
+        }
+        return true;
+    }
+
+    /// Replaces a response 101 for which the client has not asked. Throws `misuse` if the response cannot be sent.
+    static void check(slot<http::response>& outcome, const request_state& of) {
+        const http::response& answer = outcome.value();
         if (!answer.upgrade) {
             check_status(answer.status);
+            return;
+        }
+        const auto protocol = answer.headers.get("Upgrade").value_or("");
+        if (!asks_for(protocol, of)) {
+            auto refusal = upgrade_required(protocol);
+            static_cast<void>(outcome.discard());
+            outcome.set_value(std::move(refusal));
             return;
         }
         bool was_read = true;
@@ -452,8 +481,7 @@ private:
             const std::lock_guard guard(of.incoming->lock);
             was_read = of.incoming->decoder.is_finished();
         }
-        if (of.context.version != http::version::http_1_1 || !was_read)
-            throw misuse("switch_protocols() needs a request of HTTP/1.1 whose body was read to its end");
+        if (!was_read) throw misuse("switch_protocols() needs a request whose body was read to its end");
     }
 
     /// Sends a response 101. Returns `close`, because HTTP ends.

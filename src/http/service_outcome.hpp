@@ -12,6 +12,7 @@
 #include <eddy/http/error.hpp>
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
+#include <eddy/http/response.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/serve.hpp>
 
@@ -40,6 +41,15 @@ inline http::status status_of_service(const std::error_code& failure) noexcept {
 inline void check_status(http::status code) {
     if (to_int(code) < 200 || to_int(code) > 999)
         throw misuse("the service returned a response with an invalid status: use one from 200 to 999");
+}
+
+/// Returns the response to a request whose service has answered with switch_protocols(), although the client has not
+/// asked for this protocol. A server must not send 101 then (RFC 9110, section 7.8).
+inline http::response upgrade_required(std::string_view protocol) {
+    auto text = "this resource needs the protocol " + std::string(protocol) + ": send it in the field Upgrade\n";
+    auto answer = http::response::text(std::move(text), http::status::upgrade_required);
+    answer.headers.add("Upgrade", protocol);
+    return answer;
 }
 
 /// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
