@@ -273,7 +273,8 @@ public:
             outcome.set_value(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
             of.context.keeps_alive = false;
         }
-        if ((thrown || failure) && connection_) connection_->state().set_failed_work(name.text());
+        const bool is_reported = thrown || (failure && !is_of_client(failure, of));
+        if (is_reported && connection_) connection_->state().set_failed_work(name.text());
         http::response& answer = outcome.value();
         if (answer.upgrade) co_return co_await switch_protocols(std::move(answer), name);
         bool can_continue = true;
@@ -288,13 +289,12 @@ public:
             }
         }
         const auto body_failure = stream_.body_failure();
-        if (body_has_thrown || body_failure) {
-            if (connection_) connection_->state().set_failed_work(name.text());
-            co_await end_incomplete(rest, of);
-        }
+        const bool body_is_reported = body_has_thrown || (body_failure && !is_of_client(body_failure, of));
+        if (body_is_reported && connection_) connection_->state().set_failed_work(name.text());
+        if (body_has_thrown || body_failure) co_await end_incomplete(rest, of);
         if (thrown) std::rethrow_exception(thrown);
-        if (failure) co_return std::unexpected(failure);
-        if (body_failure) co_return std::unexpected(body_failure);
+        if (is_reported) co_return std::unexpected(failure);
+        if (body_is_reported) co_return std::unexpected(body_failure);
         co_return can_continue ? next_step::request : next_step::close;
     }
 
@@ -411,6 +411,12 @@ private:
     static void add_upgrade(const request_head& head, request_state& of) {
         for (const auto& [field, value] : head.headers)
             if (http::equal_names(field, "Upgrade")) of.upgrade.append(of.upgrade.empty() ? "" : ",").append(value);
+    }
+
+    /// Returns whether an error is that of the request's body: the client has disconnected, was too slow, or has sent
+    /// something invalid or too large. It is not reported, even if the service has passed it on.
+    static bool is_of_client(const std::error_code& failure, const request_state& of) noexcept {
+        return of.incoming && failure == of.incoming->failure;
     }
 
     /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
