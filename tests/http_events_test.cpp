@@ -204,23 +204,71 @@ TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
     EXPECT_TRUE(samples.contains("eddy_polls_total")) << text;
 }
 
+TEST(HttpMetrics, StatusIsThatOfTheResponse) {
+    const http::metrics counters;
+    http::router app;
+    app.post("/", [](http::request asked) -> task<eddy::result<http::response>> {
+        co_return http::response::text(co_await eddy::try_(asked.body.read_text(5)));
+    });
+    app.get("/bad", [](http::request) -> task<http::response> { co_return http::response(http::status(1000)); });
+    app.get("/upgrade", [](http::request) -> task<http::response> {
+        co_return http::switch_protocols("a", [](http::upgraded_connection) -> task<void> { co_return; });
+    });
+    const auto options = http::serve_options().metrics(counters).io_timeout(1s).body_limit(10);
+    const std::string sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ";
+    const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const auto ask = [&](std::string request, bool ends) {
+        std::string all;
+        const auto play = [&](io::duplex_stream client) -> task<void> {
+            static_cast<void>(co_await io::write_all(client, request));
+            if (ends) static_cast<void>(co_await io::shutdown(client));
+            all = co_await receive(client, "no such end");
+        };
+        try {
+            serve_while(app, options, play);
+        } catch (const eddy::misuse&) {
+            EXPECT_TRUE(request.contains("/bad"));
+        }
+        return all.empty() ? "none" : all.substr(9, 3);
+    };
+    EXPECT_EQ(ask(sized + "2\r\n\r\nx", true), "400");
+    EXPECT_EQ(ask(chunked + "2;x=y\r\n", false), "400");
+    EXPECT_EQ(ask(sized + "2\r\n\r\nx", false), "408");
+    EXPECT_EQ(ask(sized + "7\r\n\r\nxxxxxxx", true), "413");
+    EXPECT_EQ(ask(chunked + "c\r\nxxxxxxxxxxxx\r\n", false), "413");
+    EXPECT_EQ(ask("GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n", true), "426");
+    static_cast<void>(ask("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n", true));  // the exception may end the join earlier
+    const auto samples = samples_in(counters.text());
+    for (const auto& [code, count] :
+         std::map<std::string, double>{{"400", 2}, {"408", 1}, {"413", 2}, {"426", 1}, {"500", 1}}) {
+        const auto name = "http_requests_total{code=\"" + code + "\"}";
+        EXPECT_EQ(samples.contains(name) ? samples.at(name) : 0, count) << name;
+    }
+    EXPECT_EQ(samples.at("http_requests_in_progress"), 0);
+    EXPECT_EQ(samples.at("http_request_duration_seconds_count"), 7);
+}
+
 TEST(HttpMetrics, CancelledRequestsAndRuntimesAreCounted) {
     eddy::runtime runtime = eddy::runtime::builder().worker_threads(2).build().value();
     const http::metrics counters;
-    const auto counted = eddy::detail::counted_service(
-        [](http::request) -> task<http::response> {
-            co_await eddy::pending<void>();
-            co_return http::response();
-        },
-        counters.shared());
-    const auto text = runtime.block_on([](http::service app, http::metrics of) -> task<std::string> {
+    eddy::sync::notify begun;
+    const http::service app = [&begun](http::request) -> task<http::response> {
+        begun.notify_one();
+        co_await eddy::pending<void>();
+        co_return http::response();
+    };
+    const auto script = [&]() -> task<std::string> {
         {
-            auto call = app(http::request(http::method::get, "/"));
-            auto limited = eddy::time::timeout(0ms, std::move(call));
-            static_cast<void>(co_await limited);
+            auto [near, far] = io::duplex(4096);
+            static_cast<void>(co_await io::write_all(near, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+            auto serving = http::serve_connection(std::move(far), app, http::serve_options().metrics(counters));
+            auto first = eddy::select(std::move(serving), begun.notified());
+            const auto ended = co_await first;
+            EXPECT_EQ(ended.index(), 1U);
         }
-        co_return of.text();
-    }(counted, counters));
+        co_return counters.text();
+    };
+    const auto text = runtime.block_on(script());
     const auto samples = samples_in(text);
     EXPECT_EQ(samples.at("http_requests_total{code=\"499\"}"), 1) << text;
     EXPECT_EQ(samples.at("http_requests_in_progress"), 0);

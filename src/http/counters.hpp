@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/http/status.hpp>
+#include <eddy/time/clock.hpp>
 
 namespace eddy::inline v0_1::detail {
 
@@ -52,6 +54,33 @@ private:
     counter connections_{0};
     counter accepted_{0};
 };
+
+/// Counts a call of a service. The destructor counts it with `code`: by default, as a request that was cancelled.
+class counted_call {
+public:
+    static constexpr http::status cancelled{499};  // as nginx reports it
+
+    explicit counted_call(http_counters& in) noexcept : in_(in) { in.begin_request(); }
+    counted_call(const counted_call&) = delete;
+    counted_call& operator=(const counted_call&) = delete;
+    ~counted_call() {
+        in_.end_request();
+        in_.count(code, time::clock::now() - start_);
+    }
+
+    http::status code = cancelled;
+
+private:
+    http_counters& in_;
+    time::time_point start_ = time::clock::now();
+};
+
+/// Ends a call whose response has the status `code`. Does nothing without a call.
+inline void end_call(std::optional<counted_call>& call, http::status code) noexcept {
+    if (!call) return;
+    call->code = code;
+    call.reset();
+}
 
 /// Counts a connection during its lifetime.
 class counted_connection {

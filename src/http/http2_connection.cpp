@@ -446,6 +446,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     one.length = head->length();
     if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
     if (refused) {
+        if (const auto& counters = server_->options.counters()) counters->count(*refused);
         respond(one, http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
         return;
     }
@@ -511,6 +512,7 @@ poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context&
         }
         one.answering.reset();
     }
+    one.counted.reset();
     return poll_result<void>::ready();
 }
 
@@ -519,7 +521,10 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
     result<http::response> answer = std::unexpected(std::error_code());
     std::exception_ptr thrown;
     try {
-        if (!one.answering) one.answering.emplace(server_->answer.start(std::move(one.asked)));
+        if (!one.answering) {
+            if (const auto& counters = server_->options.counters()) one.counted.emplace(*counters);
+            one.answering.emplace(server_->answer.start(std::move(one.asked)));
+        }
         auto ready = one.answering->poll(cx);
         if (!ready) return false;
         answer = *std::move(ready);
@@ -537,6 +542,7 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
         fail(one, failure, std::move(thrown));
     }
+    end_call(one.counted, answer->status);
     respond(one, *std::move(answer));
     return true;
 }

@@ -28,6 +28,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "http/counters.hpp"
 #include "http/http2_allowance.hpp"
 #include "http/http2_body.hpp"
 #include "http/http2_frames.hpp"
@@ -79,6 +80,7 @@ struct http2_exchange {
     std::unique_ptr<http2_head> head;     // null after the phase `head`
     http::request asked;
     std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
+    std::optional<counted_call> counted;   // while the service runs, with serve_options::metrics()
     std::optional<service_answer> answering;
     http::response answer;
     std::size_t sent = 0;    // of a body in memory

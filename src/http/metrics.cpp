@@ -13,15 +13,11 @@
 #include <eddy/runtime/core_handle.hpp>
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
-#include <eddy/time/clock.hpp>
 
 #include "http/counters.hpp"
-#include "http/service_outcome.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
-
-constexpr http::status cancelled{499};  // as nginx reports it
 
 /// Writes the text format of Prometheus: for each metric the lines HELP and TYPE, then its samples.
 class metrics_text {
@@ -88,38 +84,6 @@ void append_core(std::string& text, const core_metrics& of) {
     append_io(to, of.io());
 }
 
-/// Counts a call of a service. Its destructor counts the call as cancelled, unless end() was called.
-class counted_call {
-public:
-    explicit counted_call(http_counters& in) noexcept : in_(in) { in.begin_request(); }
-    counted_call(const counted_call&) = delete;
-    counted_call& operator=(const counted_call&) = delete;
-    ~counted_call() {
-        in_.end_request();
-        in_.count(code, time::clock::now() - start_);
-    }
-
-    http::status code = cancelled;
-
-private:
-    http_counters& in_;
-    time::time_point start_ = time::clock::now();
-};
-
-task<result<http::response>> count_call(http::service inner, std::shared_ptr<http_counters> counters,
-                                        http::request asked) {
-    counted_call call(*counters);
-    try {
-        auto work = inner.start(std::move(asked));
-        auto answer = co_await work;
-        call.code = answer ? answer->status : status_of_service(answer.error());
-        co_return answer;
-    } catch (...) {
-        call.code = http::status::internal_server_error;
-        throw;
-    }
-}
-
 }  // namespace
 
 void http_counters::count(http::status code) noexcept {
@@ -155,13 +119,6 @@ void http_counters::append_to(std::string& text) const {
     to.begin("http_requests_in_progress", "gauge", "Requests whose service runs.").sample(load(requests_));
     to.begin("http_connections", "gauge", "Connections.").sample(load(connections_));
     to.begin("http_connections_total", "counter", "Connections since the start.").sample(load(accepted_));
-}
-
-http::service counted_service(const http::service& inner, std::shared_ptr<http_counters> counters) {
-    if (!counters) return inner;
-    return [inner, counters = std::move(counters)](http::request asked) {
-        return count_call(inner, counters, std::move(asked));
-    };
 }
 
 }  // namespace eddy::detail

@@ -175,6 +175,7 @@ status refusal_of(head_scanner::outcome outcome) noexcept {
 /// The state of a request on which its response depends.
 struct request_state {
     response_context context;
+    std::optional<counted_call> counted;  // while the service runs, with serve_options::metrics()
     std::string upgrade;  // the values of the request's field Upgrade, if the client asks for an upgrade
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
 
@@ -260,6 +261,7 @@ public:
         try {
             head.peer = peer_;
             add_body(head, of);
+            if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
             auto working = server_->answer.start(std::move(head));
             co_await answering(*this, working, of.incoming.get(), outcome, error);
             if (!error) check(outcome, of);
@@ -276,6 +278,7 @@ public:
         const bool is_reported = thrown || (failure && !is_of_client(failure, of));
         if (is_reported && connection_) connection_->state().set_failed_work(name.text());
         http::response& answer = outcome.value();
+        end_call(of.counted, answer.status);
         if (answer.upgrade) co_return co_await switch_protocols(std::move(answer), name);
         bool can_continue = true;
         const auto rest = write(answer, of);

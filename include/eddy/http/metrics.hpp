@@ -18,10 +18,9 @@ namespace eddy::inline v0_1::http {
 ///     app.get("/metrics", counters.endpoint());
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().metrics(counters)));
 ///
-/// - `http_requests_total{code="200"}`: requests by the status of their response. The code 499 stands for a request
-///   that was cancelled, for example because the connection has ended. HTTP/1.1 requests that the server has refused
-///   are included. An error or an exception of the service is counted as 500, or as 413 for http::errc::body_too_large,
-///   also if the client gets 400 or 408 because the body of its request could not be received.
+/// - `http_requests_total{code="200"}`: requests by the status that the client gets. The code 499 stands for a request
+///   that was cancelled, for example because the connection has ended. Requests that the server has refused are
+///   included.
 /// - `http_request_duration_seconds`: a histogram of the time from the call of the service to its response, without the
 ///   time for sending it.
 /// - `http_requests_in_progress`: calls of the service that have not ended.
@@ -29,8 +28,7 @@ namespace eddy::inline v0_1::http {
 /// - `eddy_...`: the counters of the runtime or event loop that runs the endpoint: see runtime_metrics, core_metrics.
 ///
 /// Thread safety: any thread. Copies share the counters, and moving is copying.
-/// Cost: some relaxed atomic operations, and a coroutine frame, for each request; a coroutine frame for each
-/// connection.
+/// Cost: some relaxed atomic operations for each request; a coroutine frame for each connection.
 class EDDY_API metrics {
 public:
     /// Makes counters with the value 0.
@@ -53,11 +51,3 @@ private:
 };
 
 }  // namespace eddy::http
-
-namespace eddy::inline v0_1::detail {
-
-/// Returns a service that counts the calls of `inner`, or `inner` without counters.
-[[nodiscard]] EDDY_API http::service counted_service(const http::service& inner,
-                                                     std::shared_ptr<http_counters> counters);
-
-}  // namespace eddy::detail

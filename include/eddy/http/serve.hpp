@@ -165,7 +165,7 @@ struct http_server {
     http::serve_options options;
 
     http_server(const http::service& callable, http::serve_options&& chosen)
-        : answer(counted_service(callable, chosen.counters())), options(std::move(chosen)) {}
+        : answer(callable), options(std::move(chosen)) {}
 };
 
 /// The protocol of a connection: the first bytes of the client decide, or TLS has negotiated it.
