@@ -24,6 +24,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "support/http_proxy.hpp"
 #include "support/http_server.hpp"
@@ -255,6 +256,40 @@ TEST(WsServe, ShutdownClosesWith1001) {
     EXPECT_EQ(outcome.failed, 0U);
     ASSERT_TRUE(frame.has_value());
     EXPECT_EQ(frame->code, ws::close_code::going_away);
+}
+
+TEST(WsServe, ShutdownClosesWith1001WhileHandlerDoesSomethingElse) {
+    eddy::sync::notify leave;
+    http::router app;
+    app.get("/wait", ws::service([&](ws::connection) -> task<void> { co_await leave.notified(); }));
+    app.get("/split", ws::service([&](ws::connection socket) -> task<void> {
+                auto halves = std::move(socket).split();
+                auto receiving = eddy::spawn([](ws::receiver from) -> task<bool> {
+                    const auto got = co_await from.receive();
+                    co_return got.has_value();
+                }(std::move(halves.receiver)));
+                co_await leave.notified();
+                const auto received = co_await receiving;
+                EXPECT_TRUE(received && !*received);
+            }));
+    const auto script = [&](std::string to, cancellation_token end) -> task<void> {
+        std::vector<ws::connection> sockets;
+        for (const char* const path : {"/wait", "/split"}) {
+            auto socket = co_await ws::connect("ws://" + to + path);
+            EXPECT_TRUE(socket.has_value());
+            if (socket) sockets.push_back(*std::move(socket));
+        }
+        end.cancel();
+        for (auto& socket : sockets) {
+            EXPECT_EQ((co_await socket.receive()).error(), ws::errc::closed);
+            const auto frame = socket.peer_close();
+            EXPECT_TRUE(frame && frame->code == ws::close_code::going_away);
+        }
+        leave.notify_waiters();
+    };
+    const auto outcome = serve_during(app, script);
+    EXPECT_EQ(outcome.failed, 0U);
+    EXPECT_EQ(outcome.aborted, 0U);
 }
 
 TEST(WsServe, ShutdownDoesNotWaitForSilentClient) {

@@ -17,9 +17,10 @@
 namespace eddy::inline v0_1::detail {
 
 /// The tasks of a TLS stream or a WebSocket that wait for the connection below: the task that reads and the task that
-/// writes. Each task may wait for each direction of the connection, because a read may have to write, for example the
-/// answer to a key update of TLS. The connection stores one waker per direction, so it gets a waker of this object,
-/// which wakes all tasks that wait for that direction.
+/// writes; and with a WebSocket of a server, its session, which sends a Close frame at a shutdown. Each task may wait
+/// for each direction of the connection, because a read may have to write, for example the answer to a key update of
+/// TLS. The connection stores one waker per direction, so it gets a waker of this object, which wakes all tasks that
+/// wait for that direction.
 ///
 ///     tasks_[t]       the last waker of the task
 ///     waits_[d]       a bit for each task that waits for the direction
@@ -28,7 +29,7 @@ namespace eddy::inline v0_1::detail {
 /// Lifetime: reference-counted: the connection may keep its wakers longer than the stream exists.
 class io_wait_list {
 public:
-    enum class task : std::uint8_t { reader, writer };
+    enum class task : std::uint8_t { reader, writer, session };
     enum class direction : std::uint8_t { read, write };
 
     io_wait_list() noexcept = default;
@@ -55,11 +56,11 @@ public:
     /// Wakes the tasks that wait for this direction, and removes them.
     template <direction Way>
     void wake() noexcept {
-        std::array<waker, 2> woken;
+        std::array<waker, tasks.size()> woken;
         {
             const std::lock_guard guard(lock_);
             const auto waiting = std::exchange(waits_[index(Way)], std::uint8_t{0});
-            for (const auto waiter : {task::reader, task::writer}) {
+            for (const auto waiter : tasks) {
                 if ((waiting & bit(waiter)) != 0) woken[index(waiter)] = tasks_[index(waiter)];
             }
         }
@@ -68,9 +69,9 @@ public:
 
     /// Drops the wakers. Called when the stream is destroyed.
     void clear() noexcept {
-        std::array<waker, 2> dropped;
+        std::array<waker, tasks.size()> dropped;
         const std::lock_guard guard(lock_);
-        for (const auto waiter : {task::reader, task::writer}) dropped[index(waiter)].swap(tasks_[index(waiter)]);
+        for (const auto waiter : tasks) dropped[index(waiter)].swap(tasks_[index(waiter)]);
         waits_ = {};
     }
 
@@ -80,6 +81,8 @@ public:
     }
 
 private:
+    static constexpr std::array tasks = {task::reader, task::writer, task::session};
+
     ~io_wait_list() = default;
 
     template <class E>
@@ -92,7 +95,7 @@ private:
     spin_lock lock_;
     std::array<std::uint8_t, 2> waits_{};
     ref_count<> references_;
-    std::array<waker, 2> tasks_;
+    std::array<waker, tasks.size()> tasks_;
 };
 
 /// A context whose waker wakes all tasks that wait for one direction of the connection below.

@@ -74,7 +74,8 @@ std::string_view select_protocol(const http::headers& asked, const ws::options& 
     return {};
 }
 
-/// Polls the handler. At the shutdown of the server, begins to close the connection.
+/// Polls the handler. At the shutdown of the server, begins to close the connection, and sends the Close frame. The
+/// handler may not notice that, because it does something else.
 class handler_future : public future_ops<handler_future> {
 public:
     using output_type = result<void>;
@@ -88,8 +89,11 @@ public:
         if (told_ && told_->poll(cx)) {
             told_.reset();
             state_.start_close(ws::close_code::going_away, "");
+            is_closing_ = true;
         }
-        return work_.poll(cx);
+        auto ended = work_.poll(cx);
+        if (!ended && is_closing_) state_.poll_close_frame(cx);
+        return ended;
     }
     poll_result<void> poll_cancel(context& cx) { return work_.poll_cancel(cx); }
 
@@ -97,6 +101,7 @@ private:
     task<result<void>>& work_;
     ws_state& state_;
     std::optional<sync::cancellation_token::owned_cancelled_future> told_;
+    bool is_closing_ = false;
 };
 
 /// A WebSocket of a server: calls the handler, and then closes the connection.

@@ -258,6 +258,11 @@ void ws_state::start_close(ws::close_code code, std::string_view reason) {
     wakes_all_ = true;  // a task that receives sends the Close frame, and discards messages from now on
 }
 
+void ws_state::poll_close_frame(context& cx) {
+    const access turn(*this);
+    if (!is_detached_ && !engine_.has_failed()) static_cast<void>(poll_send(cx, waiting_task::session));
+}
+
 bool ws_state::poll_late(context& cx, waiting_task waiter) {
     if (!engine_.has_closed()) return false;
     if (!is_late_) {

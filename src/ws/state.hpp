@@ -34,9 +34,10 @@ namespace eddy::inline v0_1::detail {
 ///     writer            poll_ready(), flush     no             yes            -
 ///     writer            poll_closed()           yes            yes            -
 ///     server            start_close()           no             no             -
+///     session           poll_close_frame()      no             yes            -
 ///     writer            poll_session_end()      yes            yes            -
 ///
-/// Both tasks may wait for either direction of the connection, which stores one waker for each. So both get wakers of
+/// All tasks may wait for either direction of the connection, which stores one waker for each. So they get wakers of
 /// waiters_, which wakes all tasks that wait for the direction. A task that changes what another one waits for (the
 /// WebSocket is over, or a Close frame is to be sent) wakes it, too. After our Close frame, each of them waits for
 /// close_timer_, too.
@@ -59,6 +60,8 @@ public:
     poll_result<result<void>> poll_closed(context& cx);
     [[nodiscard]] std::optional<ws::close_frame> peer_close();
 
+    /// Sends the Close frame of start_close(), for a handler that neither sends nor receives.
+    void poll_close_frame(context& cx);
     /// For a server whose handler has ended: sends a Close frame, unless one was sent. From now on, the functions
     /// above return ws::errc::closed. The handler may have moved parts of the connection into other tasks, which are
     /// woken if they wait.

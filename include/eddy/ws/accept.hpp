@@ -94,8 +94,8 @@ namespace eddy::inline v0_1::ws {
 ///
 /// When `handler` has ended, the connection is closed: with close_code::normal, or internal_error if it returned an
 /// error of its own or threw. Errors of the connection that receive() and send() have returned are not errors of the
-/// handler. At the shutdown of the server, the client gets the code going_away. Then receive() returns
-/// ws::errc::closed, or errc::timed_out if the client does not answer.
+/// handler. At the shutdown of the server, the client gets the code going_away, even if the handler neither sends nor
+/// receives. Then receive() returns ws::errc::closed, or errc::timed_out if the client does not answer.
 ///
 /// The request needs HTTP/1.1.
 /// Errors: errors and exceptions of `handler` are those of the service; see http::serve().
