@@ -475,7 +475,8 @@ TEST(HttpRouter, SelectsByPathAndMethod) {
     EXPECT_EQ(routed(app, method::get, "/files"), "404 ");
     EXPECT_EQ(routed(app, method::get, "/users/"), "404 ");
     EXPECT_EQ(routed(app, method::get, "/nothing"), "404 ");
-    EXPECT_EQ(routed(app, method::options, "*"), "404 ");
+    EXPECT_EQ(routed(app, method::options, "*"), "204 GET, PUT, OPTIONS, HEAD");
+    EXPECT_EQ(routed(app, method::options, "/users"), "405 GET, HEAD");
     EXPECT_EQ(routed(app, method::delete_, "/users/7"), "405 GET, PUT, HEAD");
     EXPECT_EQ(routed(app, method::put, "/users/me"), "405 GET, HEAD");
     EXPECT_EQ(routed(app, method::get, "/users/%4"), "400 ");
@@ -513,6 +514,8 @@ TEST(HttpRouter, AnyAnswersMethodsWithoutARoute) {
     EXPECT_EQ(routed(app, method::delete_, "/a"), "any");
     EXPECT_EQ(routed(app, method::head, "/c/d"), "rest path=c/d");
     EXPECT_EQ(routed(app, method::get, "/b"), "405 PUT");
+    EXPECT_EQ(routed(app, method::options, "*"), "204 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+    EXPECT_EQ(routed(http::router(), method::options, "*"), "204 OPTIONS");
     EXPECT_THROW(app.any("/a", says("x")), eddy::misuse);
 }
 

@@ -2,6 +2,7 @@
 #include <eddy/http/router.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -102,21 +103,33 @@ std::optional<std::vector<std::string>> split_path(std::string_view path) {
 
 http::response refusal(http::status why) { return http::response::text(std::string(http::reason_of(why)) + "\n", why); }
 
-http::response method_not_allowed(const path_node& at) {
-    std::string allowed;
-    const auto append = [&](http::method each) {
-        allowed.append(allowed.empty() ? "" : ", ").append(http::to_string(each));
-    };
-    bool has_get = false;
-    bool has_head = false;
-    for (const auto& each : at.routes) {
-        append(*each.method);
-        has_get = has_get || each.method == http::method::get;
-        has_head = has_head || each.method == http::method::head;
+/// Methods, in the order in which they were added.
+class method_list {
+public:
+    void add(http::method one) {
+        if (!contains(one)) methods_.push_back(one);
     }
-    if (has_get && !has_head) append(http::method::head);
+    /// Returns the value of the field Allow. A route for GET also answers HEAD.
+    [[nodiscard]] std::string text() const {
+        std::string all;
+        for (const auto each : methods_) all.append(all.empty() ? "" : ", ").append(http::to_string(each));
+        if (contains(http::method::get) && !contains(http::method::head)) all.append(", HEAD");
+        return all;
+    }
+
+private:
+    [[nodiscard]] bool contains(http::method one) const noexcept {
+        return std::ranges::find(methods_, one) != methods_.end();
+    }
+
+    std::vector<http::method> methods_;
+};
+
+http::response method_not_allowed(const path_node& at) {
+    method_list allowed;
+    for (const auto& each : at.routes) allowed.add(*each.method);
     auto answer = refusal(http::status::method_not_allowed);
-    answer.headers.add("Allow", allowed);
+    answer.headers.add("Allow", allowed.text());
     return answer;
 }
 
@@ -151,10 +164,15 @@ public:
         if (std::ranges::find(at->routes, what, &route::method) != at->routes.end())
             throw misuse("the router has a route for this method and path already", where);
         at->routes.push_back(std::move(made));
+        if (what) {
+            methods_.add(*what);
+        } else {
+            for (const auto each : all_methods) methods_.add(each);
+        }
     }
 
     [[nodiscard]] task<result<http::response>> call(http::request asked) const {
-        if (!asked.target.starts_with('/')) return refuse(refusal(http::status::not_found));  // "OPTIONS *"
+        if (!asked.target.starts_with('/')) return refuse(server_options());  // "OPTIONS *"
         const auto parts = split_path(asked.path());
         if (!parts) return refuse(refusal(http::status::bad_request));
         match found;
@@ -167,6 +185,19 @@ public:
     }
 
 private:
+    static constexpr std::array all_methods = {http::method::get,     http::method::head,  http::method::post,
+                                               http::method::put,     http::method::patch, http::method::delete_,
+                                               http::method::options, http::method::trace};
+
+    /// Returns the response to "OPTIONS *", which concerns the whole server (RFC 9110, section 9.3.7).
+    [[nodiscard]] http::response server_options() const {
+        auto allowed = methods_;
+        allowed.add(http::method::options);
+        http::response answer(http::status::no_content);
+        answer.headers.add("Allow", allowed.text());
+        return answer;
+    }
+
     static path_node& child(path_node& at, std::string_view part, bool is_last, std::vector<std::string>& names,
                             const std::source_location& where) {
         if (part.starts_with(':') || part.starts_with('*') || part.starts_with('<'))
@@ -186,6 +217,7 @@ private:
     }
 
     path_node root_;
+    method_list methods_;  // of all routes
 };
 
 }  // namespace eddy::detail
