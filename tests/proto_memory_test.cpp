@@ -36,7 +36,6 @@ using eddy::io::duplex;
 using eddy::io::duplex_stream;
 using support::allocations_left;
 using support::no_limit;
-using support::one_has_failed;
 
 // Longer than the buffer of a std::string, and than the buffer of the connection. So texts and queues allocate.
 const std::string long_text(50, 'x');
@@ -113,18 +112,26 @@ void expect_complete(const std::vector<std::string>& answers) {
     for (const auto& each : answers) EXPECT_EQ(each, long_text + long_text);
 }
 
-/// Runs `script(nth)` on an event loop, for nth = 0, 1, ..., until it returns that no allocation has failed.
+/// Runs `script(nth)` on an event loop, for nth = 0, 1, ..., until it returns that no allocation has failed. In a
+/// second round, the allocations after the failed one fail, too.
 template <class Script>
 void fail_each(Script script) {
-    for (long nth = 0;; ++nth) {
-        SCOPED_TRACE("allocation " + std::to_string(nth));
-        eddy::core loop;
-        const bool has_failed = loop.run([&]() -> task<bool> { co_return co_await script(nth); });
-        allocations_left = no_limit;
-        EXPECT_TRUE(has_failed || nth > 0) << "no allocation could fail";
-        if (!has_failed || ::testing::Test::HasFailure()) break;
+    for (const bool stays_short : {false, true}) {
+        for (long nth = 0;; ++nth) {
+            SCOPED_TRACE("allocation " + std::to_string(nth) + (stays_short ? " and later ones" : ""));
+            eddy::core loop;
+            support::memory_stays_short = stays_short;
+            const bool has_failed = loop.run([&]() -> task<bool> { co_return co_await script(nth); });
+            allocations_left = no_limit;
+            support::memory_stays_short = false;
+            EXPECT_TRUE(has_failed || nth > 0) << "no allocation could fail";
+            if (!has_failed || ::testing::Test::HasFailure()) break;
+        }
     }
 }
+
+/// Returns whether an allocation has failed, or could have. Ends the shortage.
+bool end_shortage() { return std::exchange(allocations_left, no_limit) <= 0; }
 
 /// Calls `make()` while the allocation `nth` fails. Then calls the service that it has returned, several times at the
 /// same time. Returns whether an allocation has failed.
@@ -137,8 +144,7 @@ task<bool> call_with_failure(long nth, Make make) {
         const auto service = make();
         auto calling = outcomes_of(service);
         answers = co_await std::move(calling);
-        has_failed = allocations_left == one_has_failed;
-        allocations_left = no_limit;
+        has_failed = end_shortage();
         if (!has_failed) expect_complete(answers);
     } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
     }
@@ -185,7 +191,7 @@ TYPED_TEST(ProtoMemory, SpawnOfServerFailsWithBadAlloc) {
         try {
             allocations_left = nth;
             eddy::spawn_background(TypeParam::serve(std::move(server_end))).detach();
-            has_failed = allocations_left == one_has_failed;
+            has_failed = end_shortage();
         } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
         }
         allocations_left = no_limit;
@@ -230,7 +236,7 @@ TEST(ProtoMemoryPool, ConnectionThatCannotBeKeptIsClosed) {
             auto leased = co_await std::move(getting);
             EXPECT_TRUE(leased.has_value());
             if (leased) leased->give_back();
-            has_failed = allocations_left == one_has_failed;
+            has_failed = end_shortage();
         } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
         }
         allocations_left = no_limit;
