@@ -90,8 +90,8 @@ private:
             }
             try {
                 running_.push(answer_buffered<S>(inner_, **std::move(call)));
-            } catch (
-                const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): only this call fails, see buffered_service
+            } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch)
+                // Only this call fails: see buffered_service::send().
             }
         }
     }
