@@ -428,6 +428,16 @@ TEST(HttpHead, FramingFieldsOfServiceAreIgnored) {
     EXPECT_EQ(head_of(wrong), "HTTP/1.1 200 OK;X: y;Content-Length: 2;;");
 }
 
+TEST(HttpHead, UpgradeRequiredHasConnectionOption) {
+    http::response answer(http::status::upgrade_required);
+    EXPECT_EQ(head_of(answer), "HTTP/1.1 426 Upgrade Required;Content-Length: 0;;");
+    answer.headers.add("Upgrade", "a");
+    EXPECT_EQ(head_of(answer), "HTTP/1.1 426 Upgrade Required;Upgrade: a;Content-Length: 0;Connection: Upgrade;;");
+    answer.headers.add("Connection", "close");
+    EXPECT_EQ(head_of(answer),
+              "HTTP/1.1 426 Upgrade Required;Upgrade: a;Content-Length: 0;Connection: Upgrade, close;;");
+}
+
 TEST(HttpHead, DateHasFixedFormat) {
     const auto date = eddy::detail::current_date();
     ASSERT_EQ(date.size(), 29U);

@@ -137,7 +137,8 @@ body_framing write_response_head(std::string& out, const http::response& from, r
                    from.status != http::status::no_content && from.status != http::status::not_modified) {
             to.put_length(*from.body.size());
         }
-        if (from.status == http::status::upgrade_required) {  // it has the field Upgrade, see RFC 9110, section 7.8
+        if (from.status == http::status::upgrade_required && from.headers.contains("Upgrade")) {
+            // RFC 9110, section 7.8: a sender of Upgrade also sends this option.
             to.put("Connection: Upgrade").put(context.keeps_alive ? "\r\n" : ", close\r\n");
         } else if (!context.keeps_alive) {
             to.put("Connection: close\r\n");
