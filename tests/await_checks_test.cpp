@@ -127,9 +127,9 @@ TEST(AwaitReportsDeathTest, OnlyAwaitsThatTheCompilerDiscardsAreReported) {
     detail::frame root;
     root.root = &root;
     root.outcome = &outcome;
-    root.active = nullptr;
+    root.at = detail::stack_position::resumes(root);
     detail::check_abandoned_await(root, site, 0);  // the task is cancelled
-    root.active = &polls;
+    root.at = detail::stack_position::polled(polls);
     outcome.frame_is = detail::slot_base::fate::ended;
     detail::check_abandoned_await(root, site, 0);  // `try_` ends the coroutine
     outcome.frame_is = detail::slot_base::fate::running;

@@ -21,6 +21,7 @@
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/scope.hpp>
+#include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
 
 #include "support/stress.hpp"
@@ -118,6 +119,50 @@ TEST(CoreTask, WakerCopiedOnAnotherThreadOutlivesTheTask) {
     std::thread([last = std::move(copy)] { last.wake_by_ref(); }).join();
     loop.turn(0ms);
     EXPECT_EQ(polls, 1);
+}
+
+TEST(CoreTask, DetachedCoroutineLeavesItsMemoryToItsWakers) {
+    // The references that other threads have dropped are counted separately from those that the loop's thread has.
+    enum class references : unsigned char { none, here, there, dropped_here, dropped_there };
+    for (const references left :
+         {references::none, references::here, references::there, references::dropped_here, references::dropped_there}) {
+        eddy::core loop;
+        stage seen;
+        const auto work = [&]() -> eddy::task<int> {
+            auto future = seen.future();
+            co_await future;
+            co_return 1;
+        };
+        loop.run(eddy::poll_fn([&](eddy::context&) {
+            static_cast<void>(eddy::spawn(work));
+            return eddy::poll_result<void>::ready();
+        }));
+        loop.turn(0ms);
+        eddy::waker last;
+        const auto copy_there = [&] { std::thread([&] { last = seen.waker; }).join(); };
+        switch (left) {
+        case references::none: break;
+        case references::here: last = seen.waker; break;
+        case references::there: copy_there(); break;
+        case references::dropped_here:
+            copy_there();
+            last = eddy::waker();
+            break;
+        case references::dropped_there:
+            last = seen.waker;
+            std::thread([&] { last = eddy::waker(); }).join();
+            break;
+        }
+        seen.may_end = true;
+        std::exchange(seen.waker, eddy::waker()).wake();
+        loop.turn(0ms);
+        EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+        const eddy::waker copy = last;
+        last.wake_by_ref();
+        std::thread([mine = std::move(last)] { mine.wake_by_ref(); }).join();
+        loop.turn(0ms);
+        EXPECT_EQ(seen.polls, 2);
+    }
 }
 
 TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {

@@ -4,6 +4,7 @@
 #include <eddy/future/boxed_future.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
+#include <eddy/future/yield_now.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>
@@ -13,7 +14,9 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "support/polling.hpp"
@@ -435,6 +438,82 @@ TEST(Task, ExceptionAfterTheFirstAwaitPropagates) {
     EXPECT_THROW(output_of(parent()), std::runtime_error);  // in the first poll
 }
 
+/// Follows a script, has no output, and can be cancelled. If the script says so, throws an exception that owns `kept`.
+class scripted_end {
+public:
+    using output_type = void;
+
+    explicit scripted_end(script& steps, std::shared_ptr<int> kept = nullptr) noexcept
+        : steps_(steps), kept_(std::move(kept)) {}
+
+    eddy::poll_result<void> poll(eddy::context& cx) {
+        if (steps_.now == plan::throws) throw std::move(kept_);
+        if (steps_.now == plan::ready) return eddy::poll_result<void>::ready();
+        steps_.waker = cx.waker();
+        return eddy::not_ready;
+    }
+    eddy::poll_result<void> poll_cancel(eddy::context&) {
+        ++steps_.cancel_polls;
+        return eddy::poll_result<void>::ready();
+    }
+
+private:
+    script& steps_;
+    std::shared_ptr<int> kept_;
+};
+
+TEST(Task, ExceptionOfFutureWithoutOutputIsThrownOnce) {
+    enum class end : unsigned char { continues, is_cancelled, is_dropped };
+    const auto exception = std::make_shared<int>(0);
+    const auto body = [&](script& first, script& second, int& caught) -> task<> {
+        {
+            scripted_end throwing(first, exception);
+            try {
+                co_await throwing;
+            } catch (const std::shared_ptr<int>&) {
+                ++caught;
+            }
+        }
+        co_await scripted_end(second);
+    };
+    for (const bool waits_first : {false, true}) {
+        for (const end how : {end::continues, end::is_cancelled, end::is_dropped}) {
+            script first;
+            script second;
+            int caught = 0;
+            by_hand hand(body(first, second, caught));
+            if (waits_first) assert_pending(hand.poll());
+            first.change(plan::throws);
+            assert_pending(hand.poll());
+            EXPECT_EQ(caught, 1);
+            EXPECT_EQ(exception.use_count(), 1) << "the awaiter still has the exception";
+            if (how == end::is_cancelled) assert_ready(hand.poll_cancel());
+            second.change(plan::ready);
+            if (how == end::continues) assert_ready(hand.poll());
+            EXPECT_EQ(first.cancel_polls, 0);
+            EXPECT_EQ(second.cancel_polls, how == end::is_cancelled ? 1 : 0);
+        }
+    }
+    EXPECT_EQ(exception.use_count(), 1);
+}
+
+TEST(Task, ExceptionOfFutureWithoutOutputPropagates) {
+    const auto exception = std::make_shared<int>(0);
+    const auto child = [&](script& steps) -> task<> { co_await scripted_end(steps, exception); };
+    const auto parent = [&](script& steps) -> task<> { co_await child(steps); };
+    for (const bool waits_first : {false, true}) {
+        script steps;
+        by_hand hand(parent(steps));
+        if (waits_first) assert_pending(hand.poll());
+        steps.change(plan::throws);
+        EXPECT_THROW(assert_ready(hand.poll()), std::shared_ptr<int>);
+    }
+    EXPECT_EQ(exception.use_count(), 1);
+}
+
+// Each await of a task that waits uses this memory.
+static_assert(sizeof(eddy::detail::leaf_awaiter<scripted_end, void, false>) == 3 * sizeof(void*));
+
 struct throws_when_destroyed {
     throws_when_destroyed() {}
     ~throws_when_destroyed() noexcept(false) { throw std::runtime_error("destructor"); }
@@ -529,6 +608,80 @@ TEST(Task, PollCancelOfAnUnstartedTaskDestroysIt) {
     by_hand hand(keep(shared));
     assert_ready(hand.poll_cancel());
     EXPECT_EQ(shared.use_count(), 1);
+}
+
+// ---- Where a task waits ----
+
+/// A chain of `depth` coroutines below this one. The innermost one awaits the script, or if there is none, any wake-up.
+task<int> chain(int depth, script* steps, int& alive) {
+    local l(alive);
+    if (depth > 0) {
+        const int below = co_await chain(depth - 1, steps, alive);
+        co_return below + 1;
+    }
+    if (steps == nullptr) {
+        co_await eddy::yield_now();
+    } else {
+        static_cast<void>(co_await cancellable_scripted(*steps));
+    }
+    co_return 0;
+}
+
+/// The depth of the chain, and whether it awaits a script. A poll starts 16 nested coroutines natively. The loop at the
+/// root starts those below.
+class WaitingTask : public testing::TestWithParam<std::tuple<int, bool>> {
+protected:
+    task<int> make() { return chain(depth, awaits_script ? &steps : nullptr, alive); }
+
+    const int depth = std::get<0>(GetParam());
+    const bool awaits_script = std::get<1>(GetParam());
+    script steps;
+    int alive = 0;
+};
+INSTANTIATE_TEST_SUITE_P(Depths, WaitingTask, testing::Combine(testing::Values(0, 1, 16, 17, 40), testing::Bool()));
+
+TEST_P(WaitingTask, ContinuesInItsInnermostCoroutine) {
+    by_hand hand(make());
+    assert_pending(hand.poll());
+    EXPECT_EQ(alive, depth + 1);
+    steps.change(plan::ready);
+    EXPECT_EQ(assert_ready(hand.poll()), depth);
+    EXPECT_EQ(alive, 0);
+}
+
+TEST_P(WaitingTask, DestroysAllItsCoroutines) {
+    {
+        by_hand hand(make());
+        assert_pending(hand.poll());
+        EXPECT_EQ(alive, depth + 1);
+    }
+    EXPECT_EQ(alive, 0);
+}
+
+TEST_P(WaitingTask, IsCancelledBeforeItIsDestroyed) {
+    by_hand hand(make());
+    assert_pending(hand.poll());
+    if (awaits_script) {
+        steps.may_end = false;
+        assert_pending(hand.poll_cancel());
+        EXPECT_EQ(alive, depth + 1);
+        steps.may_end = true;
+    }
+    assert_ready(hand.poll_cancel());
+    EXPECT_EQ(steps.cancel_polls, awaits_script ? 2 : 0);
+    EXPECT_EQ(alive, 0);
+}
+
+TEST_P(WaitingTask, IsAwaitedByAnotherTask) {
+    by_hand hand(awaits(started(make())));
+    if (awaits_script) {
+        assert_pending(hand.poll());
+        EXPECT_EQ(alive, depth + 1);
+        steps.change(plan::ready);
+        EXPECT_TRUE(hand.is_woken());
+    }
+    EXPECT_EQ(assert_ready(hand.poll()), depth);
+    EXPECT_EQ(alive, 0);
 }
 
 // ---- Moving ----

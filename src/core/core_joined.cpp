@@ -74,7 +74,10 @@ bool core_joined::complete_task(core_task& task) noexcept {
     // The usual cases first, without a call.
     if (me.has_ended && !me.outcome.has_exception() && me.ops().has_error == nullptr) {
         if (me.part()) return true;
-        if (me.is_detached() && me.ops().discard == nullptr) return false;
+        if (me.state == phase::ended && me.is_detached() && me.ops().discard == nullptr) {
+            me.ops().free_memory(me);
+            return true;
+        }
     }
     return me.complete_counted();
 }
@@ -156,10 +159,15 @@ void core_joined::drop_handle(joinable& joined) noexcept {
         --task.local_refs;
         return;
     }
-    const leaves left = task.leave();
-    if (left == leaves::all) return task.drop_parted();
-    if (left == leaves::outcome) task.drop_outcome();
-    release(joined);
+    task.leave_and_release();
+}
+
+/// The part of drop_handle() for all other cases.
+void core_joined::leave_and_release() noexcept {
+    const leaves left = leave();
+    if (left == leaves::all) return drop_parted();
+    if (left == leaves::outcome) drop_outcome();
+    release(*this);
 }
 
 /// Destroys a parted task.

@@ -79,7 +79,6 @@ public:
     // ---- The loop's thread ----
     /// Takes over a new task and queues it.
     void adopt(core_task& task) noexcept;
-    void adopt(core_joined& task) noexcept;
     /// Queues a task in state `waiting`.
     void schedule(core_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
     /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
@@ -196,7 +195,7 @@ private:
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
     void remove(core_task& task) noexcept;
-    void complete(core_task& task) noexcept;
+    void complete(core_task& task, bool is_joined) noexcept;
     void merge(core_task& task) noexcept;
     void merge_references(core_task& task) noexcept;
     void destroy_tasks() noexcept;

@@ -24,19 +24,15 @@ constexpr unsigned most_within = 4;
 // Maximum number of such polls before the loop looks at its driver and its inbound list.
 constexpr unsigned most_polls_within = 128;
 
+// SAFETY: is_joined, which the caller has checked, is set only by the constructor of core_joined.
+static core_joined& joined(core_task& task) noexcept { return static_cast<core_joined&>(task); }
+
 void core_shared::adopt(core_task& task) noexcept {
     live_.push(task);
     queue_.push(task);
     if (looks_at_spawns_) [[unlikely]]
-        look_at_spawn(task);
-}
-
-void core_shared::adopt(core_joined& task) noexcept {
-    live_.push(task);
-    queue_.push(task);
-    if (looks_at_spawns_) [[unlikely]]
         return look_at_spawn(task);
-    number_task(task.id);
+    if (task.is_joined) number_task(joined(task).id);
 }
 
 void core_shared::destroy(core_task& task) noexcept {
@@ -147,25 +143,20 @@ void core_shared::run_queued() noexcept {
     task.state = core_task::phase::waiting;
     context& cx = with.prepare(task);
     if (task.root == nullptr) return poll_future(task, cx);
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
+    if (task.is_joined) return poll_joined(joined(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
 }
 
 namespace {
 
 /// Returns the number of a task, or 0 if it has none.
-task_id id_of(const core_task& task) noexcept {
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    return task.is_joined ? static_cast<const core_joined&>(task).id : 0;
-}
+task_id id_of(core_task& task) noexcept { return task.is_joined ? joined(task).id : 0; }
 
 /// Marks a task with a join handle as the one whose future the event loop of this thread polls, cancels or destroys.
 class current_loop_task {
 public:
-    explicit current_loop_task(const core_task& task) noexcept : outer_(this_thread.loop_task) {
-        // SAFETY: is_joined is set only by the constructor of core_joined.
-        if (task.is_joined) this_thread.loop_task = static_cast<const core_joined*>(&task);
+    explicit current_loop_task(core_task& task) noexcept : outer_(this_thread.loop_task) {
+        if (task.is_joined) this_thread.loop_task = &joined(task);
     }
     current_loop_task(const current_loop_task&) = delete;
     current_loop_task& operator=(const current_loop_task&) = delete;
@@ -197,11 +188,9 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
 /// The part of adopt() for a loop that has hooks or cancels all tasks.
 [[gnu::cold]] void core_shared::look_at_spawn(core_task& task) noexcept {
     if (is_ending_) task.is_cancelled = true;
-    if (!task.is_joined) return;
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    auto& joined = static_cast<core_joined&>(task);
-    number_task(joined.id);
-    if (observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(joined.id);
+    if (task.is_joined) number_task(joined(task).id);
+    const task_id id = id_of(task);
+    if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
 /// Removes a task from the list of those whose futures exist.
@@ -214,12 +203,12 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
 
 /// Completes a task whose future was destroyed. Merges the reference counts unless the task is still queued; then the
 /// merge happens when it is removed from the queue.
-[[gnu::always_inline]] inline void core_shared::complete(core_task& task) noexcept {
+[[gnu::always_inline]] inline void core_shared::complete(core_task& task, bool is_joined) noexcept {
     if (observes_ != nullptr && observes_->hooks.task_terminate) [[unlikely]] {
         if (const task_id id = id_of(task); id != 0) observes_->hooks.task_terminate(id);
     }
-    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
-    if (task.is_joined && task.ops().complete(task)) return;
+    // If complete() returns true, the memory belongs to the join handle, or is freed.
+    if (is_joined && task.ops().complete(task)) return;
     if (task.state == core_task::phase::ended) merge(task);
 }
 
@@ -231,8 +220,7 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
         has_ended = eddy::detail::poll_future(task, cx);
     }
     if (!has_ended) return;
-    // SAFETY: is_joined is set only by the constructor of core_joined.
-    if (task.is_joined) static_cast<core_joined&>(task).has_ended = true;
+    if (task.is_joined) joined(task).has_ended = true;
     finish(task);
 }
 
@@ -248,7 +236,7 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     if (task.ops().poll != nullptr) [[unlikely]]
         return finish(task);  // the cell still has the callable that has made the frames
     remove(task);
-    complete(task);
+    complete(task, true);
 }
 
 /// Polls the cancellation of an aborted task, and destroys the task once that has finished. Or merges a task that has
@@ -284,7 +272,7 @@ void core_shared::finish(core_task& task) noexcept {
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
         task.ops().destroy_future(task);
     }
-    complete(task);
+    complete(task, task.is_joined);
 }
 
 void core_shared::merge_references(core_task& task) noexcept {

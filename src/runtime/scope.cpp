@@ -221,7 +221,7 @@ bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
 /// Returns whether the child, a task of an event loop, is being polled.
 bool scope_base::is_polled_here(const scope_link& child) const noexcept {
     const frame* const root = child.task.cored->root;
-    return child.is_polled || (root != nullptr && root->active != nullptr);
+    return child.is_polled || (root != nullptr && root->at.is_polled());
 }
 
 /// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Skips

@@ -28,7 +28,7 @@ bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
     if (!root.has_begun()) {
         if (root.where != nullptr && is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
-    } else if (root.active != nullptr) {
+    } else if (root.at.is_polled()) {
         throw misuse(
             "a task or generator was polled from inside its own poll, or on two threads at the same time: only one "
             "task may await it");
@@ -39,14 +39,15 @@ bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
     return advance_root(root, outcome, cx);
 }
 
-bool leave_root(frame& root, slot_base& outcome) noexcept {
+bool leave_root(frame& root, slot_base& outcome, context& cx) noexcept {
     if (outcome.frame_is == slot_base::fate::ended) {
         root.handle().destroy();
         return true;
     }
-    if (root.waits_for == nullptr) return resume_from(root, root.current);
-    root.active = nullptr;
-    return false;
+    if (!root.at.must_start()) return false;
+    frame& started = root.at.innermost();
+    root.at = stack_position::polled(cx);
+    return resume_from(root, &started, cx);
 }
 
 namespace {
@@ -80,23 +81,26 @@ void destroy_frame(frame& ended) noexcept {
 /// Marks a root as being polled.
 class while_active {
 public:
-    while_active(frame& root, context& cx) noexcept : root_(root) { root.active = &cx; }
+    while_active(frame& root, context& cx) noexcept : root_(root), was_(root.at) {
+        root.at = stack_position::polled(cx);
+    }
     while_active(const while_active&) = delete;
     while_active& operator=(const while_active&) = delete;
-    ~while_active() { root_.active = nullptr; }
+    ~while_active() { root_.at = was_; }
 
 private:
     frame& root_;
+    const stack_position was_;
 };
 
 /// Same as destroy_root(), for a task that may be awaited.
 void destroy_stack(frame& root) noexcept {
     if (!root.has_begun()) return root.handle().destroy();
-    if (root.active != nullptr) {
+    if (root.at.is_polled()) {
         fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future",
-                     root.active->where());
+                     root.at.polled_by().where());
     }
-    frame* current = root.current;
+    frame* current = &root.at.innermost();
     while (current != nullptr) {
         frame* const parent = current->awaited_by();
         destroy_frame(*current);
@@ -130,10 +134,10 @@ private:
 class stack_awaiter : leaf {
 public:
     stack_awaiter(frame& awaiting, begun_stack& awaited) noexcept
-        : leaf{&stack_awaiter::answer}, awaiting_(awaiting), awaited_(awaited) {}
+        : leaf{&stack_awaiter::answer, awaiting}, awaited_(awaited) {}
 
-    bool await_ready() noexcept { return poll(*awaiting_.root->active); }
-    void await_suspend(const auto&) noexcept { wait_for(awaiting_, *this); }
+    bool await_ready() noexcept { return poll(waiter.polled_by()); }
+    void await_suspend(const auto&) noexcept { wait_for(*this); }
     void await_resume() const noexcept {}
 
 private:
@@ -144,11 +148,10 @@ private:
         return has_ended ? leaf_answer::ready : leaf_answer::not_ready;
     }
     bool poll(context& cx) noexcept {
-        await_call_site::set(cx, awaiting_.where);
-        return awaited_.run(*awaiting_.outcome, cx);
+        context_access::set_call_site(cx, waiter.where);
+        return awaited_.run(*waiter.outcome, cx);
     }
 
-    frame& awaiting_;
     begun_stack& awaited_;
 };
 
@@ -170,24 +173,26 @@ continuation continue_stack(begun_stack begun) { co_await begun; }
 }  // namespace
 
 frame* continue_in_new_frame(frame& begun, std::source_location where) {
-    if (begun.active != nullptr) end_move_in_poll(begun, "a task");
+    if (begun.is_polled()) end_move_in_poll(begun, "a task");
     frame& made = *continue_stack(begun_stack(begun)).made;
     made.where = call_site_of(where);
     return &made;
 }
 
 void end_move_in_poll(const frame& moved, const char* what) noexcept {
-    fatal_misuse(std::string(what) + " was moved while it runs: its own poll cannot move it", moved.active->where());
+    fatal_misuse(std::string(what) + " was moved while it runs: its own poll cannot move it",
+                 moved.polled_by().where());
 }
 
 bool cancel_root(frame*& owned, context& cx) {
     if (owned == nullptr) return true;
     frame& root = *owned;
     if (!root.has_begun()) begin_root(root);
-    if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
-    if (leaf* const waits_for = root.waits_for; waits_for != nullptr && waits_for->ask != nullptr) {
+    if (root.at.is_polled()) throw misuse("a task was cancelled from inside its own poll");
+    if (root.at.is_waiting()) {
+        leaf& waits_for = root.at.waits_for();
         const while_active guard(root, cx);
-        if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
+        if (waits_for.ask(waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
     destroy_stack(root);
     owned = nullptr;
@@ -196,7 +201,7 @@ bool cancel_root(frame*& owned, context& cx) {
 
 void destroy_root(frame& root) noexcept {
     // destroy_stack() reports a task that runs: that says more than that it is awaited.
-    if (root.active == nullptr) check_not_awaited(&root, "a task (an eddy::task or eddy::boxed_future)");
+    if (!root.is_polled()) check_not_awaited(&root, "a task (an eddy::task or eddy::boxed_future)");
     destroy_stack(root);
 }
 
@@ -222,9 +227,10 @@ void end_miscompiled(call_site coroutine) noexcept {
 }
 
 void check_abandoned_await(const frame& awaiting, call_site where, int unwinding) noexcept {
-    // An await is also abandoned in three correct cases: `active` is null, because the coroutine is cancelled while it
-    // waits; `ended` is set, because `try_` ends the coroutine with an error; or an exception leaves the await.
-    if (awaiting.root->active == nullptr || awaiting.outcome->frame_is == slot_base::fate::ended) return;
+    // An await is also abandoned in three correct cases: the root is not polled, because the coroutine is cancelled
+    // while it waits; `ended` is set, because `try_` ends the coroutine with an error; or an exception leaves the
+    // await.
+    if (!awaiting.root->at.is_polled() || awaiting.outcome->frame_is == slot_base::fate::ended) return;
     if (std::uncaught_exceptions() > unwinding) return;
     fatal_misuse(
         "a co_await was evaluated, but its output was discarded: the compiler has evaluated both branches of a "
@@ -234,7 +240,7 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
 }
 
 void check_exception_in_poll(const frame& thrower) noexcept {
-    if (thrower.root->active == nullptr) end_throwing_destructor(thrower.where);
+    if (!thrower.root->at.is_polled()) end_throwing_destructor(thrower.where);
 }
 
 void throw_lambda_is_gone(std::source_location where) {

@@ -50,79 +50,6 @@ concept keeps_output = requires(F& future, context& cx, const frame* root) {
     { future.poll_end(cx, root) } -> std::same_as<bool>;
 };
 
-/// Polls a future in place, and keeps its outcome: the result of its poll(), or an exception. The result is constructed
-/// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
-/// If `LeavesOutput`, the future keeps its output until take().
-/// Lifetime: the future must outlive this object.
-template <class F, bool LeavesOutput>
-class polled {
-    using output = typename F::output_type;
-    using answer = std::conditional_t<LeavesOutput, poll_result<void>, poll_result<output>>;
-
-public:
-    explicit polled(F& future) noexcept : future_(&future) { std::construct_at(std::addressof(answer_), not_ready); }
-    polled(const polled&) = delete;
-    polled& operator=(const polled&) = delete;
-    ~polled() {
-        if (has_thrown()) [[unlikely]]
-            destroy_exception(error_);
-        else
-            std::destroy_at(std::addressof(answer_));
-    }
-
-    /// Returns the future.
-    /// Preconditions: it has not thrown.
-    [[nodiscard]] F& future() noexcept { return *future_; }
-    [[nodiscard]] bool has_value() const noexcept { return !has_thrown() && answer_.is_ready(); }
-    /// Returns the value.
-    /// Preconditions: has_value(), and not LeavesOutput.
-    [[nodiscard]] decltype(auto) value() noexcept { return *answer_; }
-
-    /// Polls the future, which a coroutine on the stack of `root` awaits. Returns whether there is an outcome now.
-    /// Preconditions: there was none.
-    bool poll(context& cx, [[maybe_unused]] const frame* root) noexcept {
-        try {
-            if constexpr (LeavesOutput) {
-                return future_->poll_end(cx, root);
-            } else {
-                // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
-                // no destructor call.
-                ::new (static_cast<void*>(std::addressof(answer_))) answer(future_->poll(cx));
-                return answer_.is_ready();
-            }
-        } catch (...) {
-            std::construct_at(std::addressof(error_), std::current_exception());
-            future_ = nullptr;
-            return true;
-        }
-    }
-
-    /// Returns the value, or throws the exception. `awaited_at` is for the text of misuse.
-    output take(std::source_location awaited_at) {
-        if (has_thrown()) [[unlikely]]
-            std::rethrow_exception(error_);
-        if constexpr (LeavesOutput) {
-            return future_->take_output(awaited_at);
-        } else {
-            if (!answer_.is_ready()) [[unlikely]]
-                throw_resumed_too_early(awaited_at);
-            if constexpr (!std::is_void_v<output>) {
-                return by_parts(*answer_,
-                                [](auto&&... parts) { return output(std::forward<decltype(parts)>(parts)...); });
-            }
-        }
-    }
-
-private:
-    [[nodiscard]] bool has_thrown() const noexcept { return future_ == nullptr; }
-
-    F* future_;  // null: the future has thrown. A separate flag would cost a word per await.
-    union {
-        answer answer_;
-        std::exception_ptr error_;
-    };
-};
-
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1 {
@@ -255,56 +182,70 @@ public:
 
 // ---- Awaiting any other future: it is polled in place ----
 
-/// The type of the value of a co_await of an `Output`, or of a `try_` of it.
-template <class Output, bool Tries>
-struct value_of_await {
-    using type = Output;
-};
+/// The type of the value of a `try_` of an `Output`.
 template <class Output>
-struct value_of_await<Output, true> {
-    using type = typename Output::value_type;
+struct value_of_try : std::type_identity<typename Output::value_type> {};
+
+/// The result of a poll of an `F`, unless it has no output or keeps it.
+template <class F, bool Tries>
+struct awaited_result {};
+template <class F, bool Tries>
+    requires(!std::is_void_v<typename F::output_type> && (Tries || !keeps_output<F>))
+struct awaited_result<F, Tries> {
+    poll_result<typename F::output_type> result = not_ready;
 };
 
-/// Polls a future in place and keeps its outcome until await_resume().
+/// Polls a future in place and keeps its outcome until await_resume(): the result of its poll(), or an exception. The
+/// result is constructed here, and moved only once, by take(): a move of a std::string is a branch and six stores.
+/// Two members have a second meaning, because a flag would cost a word per await. `ask` is null if the future has
+/// thrown. `future_` is null if a future without output has ended.
 /// `Out` is the awaiting coroutine's output for `try_`, and void for a plain await.
 /// Lifetime: refers to the future, which lives in the awaiting coroutine's frame or outlives it.
 template <class F, class Out, bool Checks>
-class leaf_awaiter : protected leaf {
+class leaf_awaiter : protected leaf, awaited_result<F, !std::is_void_v<Out>> {
 public:
     using future_type = F;
     using output = typename F::output_type;
     static constexpr bool tries = !std::is_void_v<Out>;
-    using awaited_type = typename value_of_await<output, tries>::type;
+    using awaited_type = typename std::conditional_t<tries, value_of_try<output>, std::type_identity<output>>::type;
 
-    leaf_awaiter(frame& awaiting, F& future) noexcept
-        : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), polled_(future) {}
+    leaf_awaiter(frame& awaiting, F& future) noexcept : leaf{&leaf_awaiter::answer, awaiting}, future_(&future) {}
     leaf_awaiter(const leaf_awaiter&) = delete;
     leaf_awaiter& operator=(const leaf_awaiter&) = delete;
+    ~leaf_awaiter() {
+        if (has_thrown()) [[unlikely]]
+            destroy_exception(error_);
+    }
 
-    bool await_ready() noexcept { return poll(*awaiting_.root->active) && !failed(); }
+    bool await_ready() noexcept { return poll(waiter.polled_by()) && !failed(); }
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out, Checks>(awaiting_, std::move(polled_.value()));
+            if (failed()) return end_with_error<Out, Checks>(waiter, *std::move(this->result));
         }
-        wait_for(awaiting_, *this);
+        wait_for(*this);
     }
 
     awaited_type take() {
-        if constexpr (!tries) {
-            return polled_.take(source_location_of(awaiting_.where));
+        if (has_thrown()) [[unlikely]]
+            std::rethrow_exception(error_);
+        const auto awaited_at = source_location_of(waiter.where);  // for the text of misuse
+        if constexpr (leaves_output) {
+            return future_->take_output(awaited_at);
         } else {
-            if (polled_.has_value()) throw_if_rethrown<Out>(polled_.value());
-            if constexpr (std::is_void_v<awaited_type>) {
-                static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
-            } else {
-                return awaited_type(*polled_.take(source_location_of(awaiting_.where)));
+            if (!has_ended()) [[unlikely]]
+                throw_resumed_too_early(awaited_at);
+            if constexpr (tries) throw_if_rethrown<Out>(*this->result);
+            if constexpr (tries && !std::is_void_v<awaited_type>) {
+                return awaited_type(*take_result());
+            } else if constexpr (!std::is_void_v<awaited_type>) {
+                return take_result();
             }
         }
     }
 
 protected:
-    static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
+    static leaf_answer answer(leaf& self, context& cx, leaf_request what) {
         // SAFETY: only this class's constructor, or checked_awaiter's, installs this function, in its own base.
         auto& me = static_cast<leaf_awaiter&>(self);
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
@@ -312,35 +253,60 @@ protected:
 
     /// Returns whether there is an output that is not an error.
     [[nodiscard]] bool has_succeeded() noexcept {
-        if constexpr (is_expected<output>) {
-            return polled_.has_value() && polled_.value().has_value();
-        } else {
-            return polled_.has_value();
-        }
+        if constexpr (is_expected<output> && has_result) return has_ended() && (*this->result).has_value();
+        return has_ended();
     }
     /// Returns the future.
-    /// Preconditions: it has not thrown.
-    [[nodiscard]] const F& awaited_future() noexcept { return polled_.future(); }
+    /// Preconditions: it has neither thrown nor ended without output.
+    [[nodiscard]] const F& awaited_future() noexcept { return *future_; }
 
 private:
+    static constexpr bool leaves_output = keeps_output<F> && !tries;
+    static constexpr bool has_result = !leaves_output && !std::is_void_v<output>;
+
+    [[nodiscard]] bool has_thrown() const noexcept { return ask == nullptr; }
+    /// Returns whether there is a result.
+    [[nodiscard]] bool has_ended() const noexcept {
+        if constexpr (has_result) return this->result.is_ready();
+        return !has_thrown() && future_ == nullptr;
+    }
     bool failed() noexcept {
-        if constexpr (tries) {
-            return polled_.has_value() && ends_coroutine<Out>(polled_.value());
-        } else {
-            return false;
-        }
+        if constexpr (tries) return has_ended() && ends_coroutine<Out>(*this->result);
+        return false;
+    }
+    output take_result() {
+        return by_parts(*this->result, [](auto&&... parts) { return output(std::forward<decltype(parts)>(parts)...); });
     }
 
+    /// Polls the future. Returns whether there is an outcome now.
+    /// Preconditions: there was none.
     bool poll(context& cx) noexcept {
-        await_call_site::set(cx, awaiting_.where);
-        return polled_.poll(cx, awaiting_.root);
+        context_access::set_call_site(cx, waiter.where);
+        try {
+            if constexpr (leaves_output) {
+                return future_->poll_end(cx, waiter.root);
+            } else if constexpr (has_result) {
+                // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
+                // no destructor call.
+                ::new (static_cast<void*>(std::addressof(this->result))) poll_result<output>(future_->poll(cx));
+                return this->result.is_ready();
+            } else {
+                if (!future_->poll(cx).is_ready()) return false;
+                future_ = nullptr;
+            }
+        } catch (...) {
+            if constexpr (has_result) std::construct_at(std::addressof(this->result), not_ready);
+            std::construct_at(std::addressof(error_), std::current_exception());
+            ask = nullptr;
+        }
+        return true;
     }
 
     leaf_answer poll_again(context& cx) noexcept {
         if (!poll(cx)) return leaf_answer::not_ready;
         if constexpr (tries) {
             if (failed()) {
-                end_with_error<Out, Checks>(awaiting_, std::move(polled_.value()));
+                end_with_error<Out, Checks>(waiter, *std::move(this->result));
                 return leaf_answer::ended;
             }
         }
@@ -349,13 +315,15 @@ private:
 
     leaf_answer cancel(context& cx) {
         if constexpr (cancellable_future<F>) {
-            if (!polled_.future().poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
+            if (!future_->poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
         }
         return leaf_answer::ready;
     }
 
-    frame& awaiting_;
-    polled<F, keeps_output<F> && !tries> polled_;
+    union {
+        F* future_;
+        std::exception_ptr error_;
+    };
 };
 
 /// A future that is ready as soon as its task is woken, for any reason. Its class declares
@@ -365,17 +333,17 @@ concept ends_when_woken = F::ends_when_woken;
 
 /// Awaits a future that ends when its task is woken and has no output. The future is polled only once.
 template <class F>
-class wake_awaiter : leaf {
+class wake_awaiter {
 public:
     static_assert(std::is_void_v<typename F::output_type>);
     using awaited_type = void;
 
-    wake_awaiter(frame& awaiting, F& future) noexcept : leaf{nullptr}, awaiting_(awaiting), future_(future) {}
+    wake_awaiter(frame& awaiting, F& future) noexcept : awaiting_(awaiting), future_(future) {}
     wake_awaiter(const wake_awaiter&) = delete;
     wake_awaiter& operator=(const wake_awaiter&) = delete;
 
-    bool await_ready() { return future_.poll(*awaiting_.root->active).is_ready(); }
-    void await_suspend(const auto&) noexcept { wait_for(awaiting_, *this); }
+    bool await_ready() { return future_.poll(awaiting_.polled_by()).is_ready(); }
+    void await_suspend(const auto&) noexcept { wait_for_wake(awaiting_); }
     void take() const noexcept {}
 
 private:
@@ -429,7 +397,7 @@ struct in_name_of_caller {
 /// Returns the location of the code that awaits or polls a coroutine.
 /// Preconditions: the coroutine is being polled.
 inline call_site caller_of(const frame& coroutine) noexcept {
-    return coroutine.is_root() ? call_site_of(coroutine.active->where()) : coroutine.parent->where;
+    return coroutine.is_root() ? call_site_of(coroutine.polled_by().where()) : coroutine.parent->where;
 }
 
 // ---- Dispatch ----

@@ -67,7 +67,7 @@ public:
 
     void await_suspend(const auto& coroutine) noexcept {
         if constexpr (is_recorded)
-            records_.begin(this->awaited_future(), awaiting_here_, awaiting_here_.root->active->waker());
+            records_.begin(this->awaited_future(), awaiting_here_, awaiting_here_.polled_by().waker());
         A::await_suspend(coroutine);
     }
     decltype(auto) take() {
@@ -94,10 +94,10 @@ private:
         auto& me = static_cast<checked_awaiter&>(self);
         if (what != leaf_request::poll) {
             me.records_.before_cancel();
-            return A::ask(self, cx, what);
+            return A::answer(self, cx, what);
         }
         me.records_.before_poll(cx.waker());
-        const leaf_answer answer = A::ask(self, cx, what);  // may end the coroutine, which destroys this object
+        const leaf_answer answer = A::answer(self, cx, what);  // may end the coroutine, which destroys this object
         if (answer == leaf_answer::not_ready) me.records_.after_poll(me.awaited_future(), cx.waker());
         return answer;
     }

@@ -102,7 +102,9 @@ private:
     bool complete_counted() noexcept;
     bool part() noexcept;
     void drop_outcome() noexcept;
-    void drop_parted() noexcept;
+    // Not inlined in drop_handle(), whose usual cases need no saved registers.
+    [[gnu::noinline]] void leave_and_release() noexcept;
+    [[gnu::noinline]] void drop_parted() noexcept;
     /// Returns whether the outcome is an exception or an error.
     [[nodiscard]] bool has_failed() noexcept {
         return outcome.has_exception() || (ops().has_error != nullptr && ops().has_error(*this));

@@ -165,7 +165,7 @@ private:
         // Lifetime: poll_one() may free the node. The borrowed waker refers to the node, and is not used after that.
         const borrowed_waker waker = one.make_waker();
         context its(waker.get(), cx.budget());
-        await_call_site::set(its, call_site_of(cx.where()));
+        context_access::set_call_site(its, call_site_of(cx.where()));
         const struct give_back {
             context& to;
             context& from;

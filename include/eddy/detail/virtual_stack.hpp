@@ -16,8 +16,9 @@
 // The virtual stack: a chain of coroutine frames that await each other, polled as one future.
 //
 //     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)       parent links point to the left
-//                         │  current ─────────────────────────^
-//                         └─ leaf ──> the future that `current` awaits: it is polled in place, in current's frame
+//                         │                                  ^
+//                         └─ at: a leaf ── waiter ───────────┘
+//                            the future that `current` awaits: it is polled in place, in current's frame
 //
 // A poll first polls the leaf. If the leaf is ready, `current` is resumed directly: O(1) for a chain of any length.
 // Coroutines are resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is
@@ -44,32 +45,67 @@ enum class leaf_request : unsigned char {
     cancel,  ///< call poll_cancel(); answer `ready` if the future has none
 };
 
+struct frame;
+
 /// A future that a coroutine awaits in place.
 struct leaf {
-    /// Polls or cancels the future. Null if the future is ready after any wake-up, so that no poll is needed. Throws
-    /// only what the future's poll_cancel() throws. An exception of its poll() is stored for the coroutine.
+    /// Polls or cancels the future. Throws only what the future's poll_cancel() throws. An exception of its poll() is
+    /// stored for the coroutine.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
+    frame& waiter;  ///< the coroutine
 };
 
-/// Counts the nested children that a poll has started natively. The count is in the context.
-struct native_stack {
+/// Where a virtual stack is. It is one word, because each task has one. The two lowest bits, which are 0 in an address,
+/// say what the word points to:
+///
+///     polled   0   the context of the poll that is in progress
+///     waits    1   the leaf that the innermost frame awaits
+///     resumes  2   the innermost frame, which any wake-up resumes
+///     starts   3   the innermost frame, which the poll in progress must start
+class stack_position {
+public:
+    static stack_position polled(context& by) noexcept { return {&by, 0}; }
+    static stack_position waits(leaf& on) noexcept { return {&on, 1}; }
+    static stack_position resumes(frame& innermost) noexcept { return {&innermost, 2}; }
+    static stack_position starts(frame& innermost) noexcept { return {&innermost, 3}; }
+
+    [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 0; }
+    [[nodiscard]] bool must_start() const noexcept { return (word_ & kinds) == 3; }
+    [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
+    // Preconditions: is_polled(); is_waiting(); not is_polled().
+    [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(0); }
+    [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
+    [[nodiscard]] frame& innermost() const noexcept {
+        return is_waiting() ? waits_for().waiter : *pointer<frame>(word_ & kinds);
+    }
+
+private:
+    static constexpr std::uintptr_t kinds = 3;
+
+    stack_position(void* to, std::uintptr_t kind) noexcept : word_(reinterpret_cast<std::uintptr_t>(to) + kind) {}
+    // SAFETY: the constructor has stored an address of this type, with this kind.
+    template <class T>
+    [[nodiscard]] T* pointer(std::uintptr_t kind) const noexcept {
+        return reinterpret_cast<T*>(word_ - kind);  // NOLINT(performance-no-int-to-ptr)
+    }
+
+    std::uintptr_t word_;
+};
+
+/// Changes a context: the number of nested children that a poll has started natively, and the call site of the current
+/// co_await, for error messages of the futures that it polls.
+struct context_access {
     /// The maximum depth. At this depth, the loop at the root starts the child instead.
     static constexpr std::uint32_t limit = 16;
 
     [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ == limit; }
     static void enter(context& cx) noexcept { ++cx.depth_; }
     static void leave(context& cx) noexcept { --cx.depth_; }
-};
-
-/// Sets the call site of the current co_await in a context, for error messages of the futures that it polls.
-struct await_call_site {
-    static void set(context& cx, call_site where) noexcept { cx.where_ = where; }
+    static void set_call_site(context& cx, call_site where) noexcept { cx.where_ = where; }
 };
 
 /// Ends the process with a message: the compiler has misplaced the promise of the coroutine at that location.
 [[noreturn]] EDDY_API void end_miscompiled(call_site coroutine) noexcept;
-
-struct frame;
 
 /// Called for an exception that leaves the coroutine. Ends the process with a message if the coroutine is not being
 /// polled, but destroyed: the destructor of a local variable has thrown.
@@ -80,14 +116,11 @@ EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
 struct EDDY_API frame {
     frame* root = nullptr;  ///< null until the coroutine is started, or of_closure()
     union {
-        frame* parent;    ///< the coroutine that awaits this one; not at the root
-        context* active;  ///< at the root only: not null while the root is being polled
+        frame* parent;      ///< the coroutine that awaits this one; not at the root
+        stack_position at;  ///< at the root only
     };
     slot_base* outcome;
     call_site where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
-    // Used at the root only:
-    frame* current;
-    leaf* waits_for;
 
     frame() noexcept {}  // NOLINT: see above
     /// Constructs the frame of a coroutine that is a lambda. `closure` is null if the lambda has no captures.
@@ -107,6 +140,9 @@ struct EDDY_API frame {
     [[nodiscard]] frame* awaited_by() const noexcept { return is_root() ? nullptr : parent; }
     /// Returns whether the coroutine was started.
     [[nodiscard]] bool has_begun() const noexcept { return reinterpret_cast<std::uintptr_t>(root) > 1; }
+    /// For a root: returns whether its virtual stack is being polled.
+    [[nodiscard]] bool is_polled() const noexcept { return has_begun() && at.is_polled(); }
+    [[nodiscard]] context& polled_by() const noexcept { return root->at.polled_by(); }
 
     [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {
         // SAFETY: each promise type derives from `frame` only, at offset 0, and adds no size or alignment (checked in
@@ -142,48 +178,46 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     child.parent = &parent;
     child.root = &root;
     child.outcome = &outcome;
-    context& cx = *root.active;
-    if (native_stack::is_full(cx)) [[unlikely]] {
-        root.current = &child;  // without a leaf, so run_root() resumes it
+    context& cx = root.at.polled_by();
+    if (context_access::is_full(cx)) [[unlikely]] {
+        root.at = stack_position::starts(child);
         return false;
     }
-    native_stack::enter(cx);
+    context_access::enter(cx);
     child.handle().resume();
-    native_stack::leave(cx);
+    context_access::leave(cx);
     if (outcome.frame_is == slot_base::fate::running) return false;
     if (outcome.frame_is == slot_base::fate::ended) [[unlikely]]
         child.handle().destroy();
     return true;
 }
 
-/// Records that `awaiting` waits for `on`. The caller is about to suspend `awaiting`.
-inline void wait_for(frame& awaiting, leaf& on) noexcept {
-    awaiting.root->current = &awaiting;
-    awaiting.root->waits_for = &on;
-}
+/// Records that a coroutine waits for `on`. The caller is about to suspend it.
+inline void wait_for(leaf& on) noexcept { on.waiter.root->at = stack_position::waits(on); }
+
+/// Same as wait_for(), for a coroutine that any wake-up resumes.
+inline void wait_for_wake(frame& awaiting) noexcept { awaiting.root->at = stack_position::resumes(awaiting); }
 
 /// Makes a new coroutine frame the root of a virtual stack.
 inline void begin_root(frame& root) noexcept {
     root.root = &root;
-    root.current = &root;
-    root.waits_for = nullptr;
-    root.active = nullptr;
+    root.at = stack_position::resumes(root);
 }
 
 /// The part of run_root() for a root that was started before.
 [[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);
 
 /// The part of run_root() for a root that has not run to its end in its first resume.
-[[nodiscard]] EDDY_API bool leave_root(frame& root, slot_base& outcome) noexcept;
+[[nodiscard]] EDDY_API bool leave_root(frame& root, slot_base& outcome, context& cx) noexcept;
 
 /// Polls the stack under `root`. Returns true if the root has ended: `outcome` is filled, and the frames are destroyed.
 [[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
     if (root.root != nullptr) return run_begun_root(root, outcome, cx);
-    begin_root(root);
-    root.active = &cx;
+    root.root = &root;
+    root.at = stack_position::polled(cx);
     root.outcome = &outcome;
     root.handle().resume();
-    return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome);
+    return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome, cx);
 }
 
 /// Cancels the stack under `owned`: calls the leaf's poll_cancel() first, if it has one. When all frames are destroyed,

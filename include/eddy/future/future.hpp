@@ -179,8 +179,7 @@ private:
 };
 
 namespace detail {
-struct native_stack;
-struct await_call_site;
+struct context_access;
 }  // namespace detail
 
 /// The argument of a poll: the waker to keep, and the coop budget of this poll.
@@ -226,8 +225,7 @@ public:
     void restore_budget(std::uint32_t budget = default_budget) noexcept { budget_ = budget; }
 
 private:
-    friend struct detail::native_stack;
-    friend struct detail::await_call_site;
+    friend struct detail::context_access;
 
     const eddy::waker* waker_;
     detail::call_site where_ = nullptr;

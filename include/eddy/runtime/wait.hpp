@@ -58,7 +58,7 @@ auto wait(F&& future, std::source_location where = std::source_location::current
         const waker waker = place.waker();
         for (;;) {
             context cx(waker);
-            detail::await_call_site::set(cx, detail::call_site_of(where));
+            detail::context_access::set_call_site(cx, detail::call_site_of(where));
             if (auto answer = waited.poll(cx)) return *std::move(answer);
             place.park();
         }

@@ -104,7 +104,7 @@ private:
     explicit async_generator(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]]
+        if (frame_ != nullptr && frame_->is_polled()) [[unlikely]]
             detail::end_move_in_poll(*frame_, "a generator");
         return std::exchange(frame_, nullptr);
     }
@@ -147,15 +147,12 @@ elements_of(async_generator<T>&&) -> elements_of<T>;
 
 namespace detail {
 
-/// The leaf of a coroutine frame that has yielded and waits for the request for the next item. Never written to.
-inline leaf yielded{nullptr};
-
-/// Suspends the generator after it has yielded an item.
+/// Suspends the generator after it has yielded an item. The request for the next item resumes it.
 struct yield_awaiter {
     frame& yielding;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(const auto&) const noexcept { wait_for(yielding, yielded); }
+    void await_suspend(const auto&) const noexcept { wait_for_wake(yielding); }
     void await_resume() const noexcept {}
 };
 

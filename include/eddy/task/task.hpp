@@ -110,7 +110,7 @@ private:
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->has_begun() && frame_->active != nullptr) [[unlikely]]
+        if (frame_ != nullptr && frame_->is_polled()) [[unlikely]]
             detail::end_move_in_poll(*frame_, "a task");
         return std::exchange(frame_, nullptr);
     }
@@ -243,6 +243,7 @@ public:
 };
 
 static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == alignof(frame));
+static_assert(sizeof(frame) == 4 * sizeof(void*), "each coroutine has one");
 
 }  // namespace detail
 

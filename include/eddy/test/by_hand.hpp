@@ -94,7 +94,7 @@ public:
                                                     std::source_location where = std::source_location::current()) {
         seen_ = wakes();
         context cx(waker_, budget);
-        detail::await_call_site::set(cx, detail::call_site_of(where));
+        detail::context_access::set_call_site(cx, detail::call_site_of(where));
         return future_->poll(cx);
     }
 
