@@ -234,7 +234,9 @@ TEST(DriverLockStress, TwoThreadsTickWhileSourcesChange) {
                 if (!kept) kept.emplace(attach(reactor, source));
                 by_hand reader(kept->readiness(interest::readable));
                 source.add();
-                if (!reader.poll()) {
+                // The wake-up may belong to the event of an earlier round: the driver sets the readiness before it
+                // wakes, and this thread may have cleared it in between.
+                while (!reader.poll()) {
                     while (!reader.is_woken()) std::this_thread::yield();
                 }
                 const auto seen = assert_ready(reader.poll()).value();
