@@ -10,6 +10,7 @@ if HAProxy or h2load is missing.
 """
 
 import argparse
+import csv
 import json
 import pathlib
 import re
@@ -99,11 +100,19 @@ class replicas:
         line = next(s for s in self.ask("show servers state replicas").splitlines() if s.endswith(str(port)) or f" {port} " in s)
         return line.split()[5] == "2"
 
+    def sessions(self, replica):
+        """Returns the number of requests that the replica has not answered yet."""
+        rows = csv.DictReader(self.ask("show stat").removeprefix("# ").splitlines())
+        return next(int(row["scur"]) for row in rows if (row["pxname"], row["svname"]) == ("replicas", replica))
+
     def restart(self, port, drains):
-        """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops to send it requests."""
-        name = "replicas/" + "abc"[self.ports.index(port)]
+        """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops to send it requests. A POST
+        that has not arrived at the SIGTERM would fail, so the last of them must be answered before."""
+        replica = "abc"[self.ports.index(port)]
+        name = "replicas/" + replica
         if drains:
             self.ask(f"set server {name} state drain")
+            wait_until(f"{name} has answered all requests", lambda: self.sessions(replica) == 0)
         self.servers[port].terminate()
         status = self.servers[port].wait(limit)
         if status != 0:
