@@ -282,9 +282,9 @@ def normal_client(port, context):
 
 
 def memory_of(pid):
-    """Returns the size of a process in KiB."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s*(\d+)", status)[1])
+    """Returns the size of a process in KiB, or 0 if it has ended."""
+    size = re.search(r"VmRSS:\s*(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+    return int(size[1]) if size else 0
 
 
 class report:
