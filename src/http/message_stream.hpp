@@ -147,9 +147,11 @@ template <class S>
         out.clear();
         sent = 0;
     }
-    auto flushed = stream_.poll_flush(cx);
-    if (flushed) needs_flush_ = false;
-    return flushed;
+    const auto flushed = stream_.poll_flush(cx);
+    if (!flushed) return not_ready;
+    needs_flush_ = false;
+    if (!*flushed) return result<void>(std::unexpect, flushed->error());
+    return eddy::ok();  // as above
 }
 
 }  // namespace eddy::detail
