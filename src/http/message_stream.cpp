@@ -77,7 +77,7 @@ thread_local std::unique_ptr<message_buffers> spare;
 
 }  // namespace
 
-message_stream::message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit)
+message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
     : stream_(io::idle_timeout(std::move(below), limit)) {}
 
 message_buffers& message_stream::buffers() {
@@ -242,7 +242,7 @@ task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
 
 io::boxed_stream message_stream::release() {
     std::string received(in());
-    auto below = std::move(stream_).into_inner();
+    auto below = std::move(stream_).into_inner().into_box();
     if (received.empty()) return below;
     return prefixed_stream(std::move(received), std::move(below));
 }

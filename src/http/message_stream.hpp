@@ -14,6 +14,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
+#include <eddy/http/transport.hpp>
 #include <eddy/io/boxed.hpp>
 #include <eddy/io/idle_timeout.hpp>
 #include <eddy/result.hpp>
@@ -39,7 +40,7 @@ struct message_buffers {
 class message_stream {
 public:
     /// An operation that waits without progress for `limit` fails with errc::timed_out.
-    message_stream(io::boxed_stream&& below, std::chrono::nanoseconds limit);
+    message_stream(http_transport&& below, std::chrono::nanoseconds limit);
 
     /// Returns the received bytes that were not consumed.
     [[nodiscard]] std::string_view in() const noexcept {
@@ -112,7 +113,7 @@ private:
 
     [[nodiscard]] message_buffers& buffers();
 
-    io::idle_stream<io::boxed_stream> stream_;
+    io::idle_stream<http_transport> stream_;
     std::unique_ptr<message_buffers> buffers_;  // null before the first use, and while the connection is idle
     bool needs_flush_ = false;                  // bytes were written since the connection was flushed
     std::error_code body_failure_;

@@ -621,7 +621,7 @@ task<result<void>> serve_requests(server_connection connection) {
 
 task<result<void>> counted(counted_connection, task<result<void>> serving) { co_return co_await std::move(serving); }
 
-task<result<void>> serve_any(io::boxed_stream stream, http_protocol protocol, std::shared_ptr<const http_server> server,
+task<result<void>> serve_any(http_transport stream, http_protocol protocol, std::shared_ptr<const http_server> server,
                              std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
     message_stream messages(std::move(stream), server->options.io_timeout());
     if (protocol == http_protocol::http_2)
@@ -633,9 +633,8 @@ task<result<void>> serve_any(io::boxed_stream stream, http_protocol protocol, st
 
 }  // namespace
 
-task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
-                              std::shared_ptr<const http_server> server, std::optional<net::socket_addr> peer,
-                              std::optional<net::serve_connection> connection) {
+task<result<void>> serve_http(http_transport stream, http_protocol protocol, std::shared_ptr<const http_server> server,
+                              std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
     const auto counters = server->options.counters();
     auto serving = serve_any(std::move(stream), protocol, std::move(server), peer, std::move(connection));
     if (!counters) return serving;

@@ -22,8 +22,8 @@
 #include <eddy/http/metrics.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>
+#include <eddy/http/transport.hpp>
 #include <eddy/io/borrowed.hpp>
-#include <eddy/io/boxed.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
@@ -188,7 +188,7 @@ http_protocol protocol_of(const std::reference_wrapper<S>& stream) {
 }
 
 /// Serves one connection. It is compiled once for all types of connections.
-[[nodiscard]] EDDY_API task<result<void>> serve_http(io::boxed_stream stream, http_protocol protocol,
+[[nodiscard]] EDDY_API task<result<void>> serve_http(http_transport stream, http_protocol protocol,
                                                      std::shared_ptr<const http_server> server,
                                                      std::optional<net::socket_addr> peer,
                                                      std::optional<net::serve_connection> connection);
@@ -205,7 +205,7 @@ public:
         std::optional<net::socket_addr> address;
         if constexpr (std::same_as<Peer, net::socket_addr>) address = peer;
         const auto protocol = protocol_of(stream);
-        return serve_http(io::boxed_stream(std::move(stream)), protocol, server_, address, std::move(connection));
+        return serve_http(make_http_transport(std::move(stream)), protocol, server_, address, std::move(connection));
     }
 
 private:
@@ -281,7 +281,7 @@ template <class S>
     auto server = std::make_shared<const detail::http_server>(answer, std::move(options));
     const auto protocol = detail::protocol_of(stream);
     detail::kept_io_t<S> kept(std::move(stream));
-    return detail::serve_http(io::boxed_stream(std::move(kept)), protocol, std::move(server), peer,
+    return detail::serve_http(detail::make_http_transport(std::move(kept)), protocol, std::move(server), peer,
                               std::move(connection));
 }
 

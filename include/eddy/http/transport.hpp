@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include <eddy/future/future.hpp>
+#include <eddy/io/boxed.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::inline v0_1::detail {
+
+/// The connection below HTTP: a TCP connection, or any other stream in a box. The TCP connection, which is the usual
+/// case, needs no allocation and no virtual calls.
+/// Thread safety: that of the stream.
+class http_transport {
+public:
+    http_transport(io::boxed_stream&& other) noexcept : stream_(std::move(other)) {}
+    http_transport(net::tcp_stream&& tcp) noexcept : stream_(std::move(tcp)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_read(cx, into);
+        return other().poll_read(cx, into);
+    }
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_write(cx, from);
+        return other().poll_write(cx, from);
+    }
+    poll_result<result<void>> poll_flush(context& cx) {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_flush(cx);
+        return other().poll_flush(cx);
+    }
+    poll_result<result<void>> poll_shutdown(context& cx) {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_shutdown(cx);
+        return other().poll_shutdown(cx);
+    }
+
+    /// Moves the stream to a box.
+    [[nodiscard]] io::boxed_stream into_box() && {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return std::move(*tcp);
+        return std::move(other());
+    }
+
+private:
+    [[nodiscard]] io::boxed_stream& other() noexcept { return *std::get_if<io::boxed_stream>(&stream_); }
+
+    std::variant<net::tcp_stream, io::boxed_stream> stream_;
+};
+
+/// Makes the connection below HTTP from any stream.
+template <class S>
+[[nodiscard]] http_transport make_http_transport(S&& stream) {
+    if constexpr (std::same_as<S, net::tcp_stream>) {
+        return std::move(stream);
+    } else {
+        return io::boxed_stream(std::move(stream));
+    }
+}
+
+}  // namespace eddy::detail
