@@ -528,7 +528,7 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         auto ready = one.answering->poll(cx);
         if (!ready) return false;
         answer = *std::move(ready);
-        if (answer && answer->upgrade) {  // HTTP/2 has no field Upgrade, also not in a response
+        if (answer && answer->upgrade) {  // HTTP/2 has no field Upgrade, so 426 is not possible
             answer = http::response::text("this resource needs HTTP/1.1\n", http::status::bad_request);
         }
         if (answer) check_status(answer->status);

@@ -152,7 +152,7 @@ template <class S>
     if (!flushed) return not_ready;
     needs_flush_ = false;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
-    return eddy::ok();  // as above
+    return eddy::ok();  // a copy of `flushed` would stall, as in poll_fill_from()
 }
 
 }  // namespace eddy::detail

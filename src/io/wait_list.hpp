@@ -17,10 +17,10 @@
 namespace eddy::inline v0_1::detail {
 
 /// The tasks of a TLS stream or a WebSocket that wait for the connection below: the task that reads and the task that
-/// writes; and with a WebSocket of a server, its session, which sends a Close frame at a shutdown. Each task may wait
-/// for each direction of the connection, because a read may have to write, for example the answer to a key update of
-/// TLS. The connection stores one waker per direction, so it gets a waker of this object, which wakes all tasks that
-/// wait for that direction.
+/// writes. A WebSocket of a server also has a session, which sends a Close frame at a shutdown. Each task may wait for
+/// each direction of the connection, because a read may have to write, for example the answer to a key update of TLS.
+/// The connection stores one waker per direction, so it gets a waker of this object, which wakes all tasks that wait
+/// for that direction.
 ///
 ///     tasks_[t]       the last waker of the task
 ///     waits_[d]       a bit for each task that waits for the direction

@@ -25,7 +25,7 @@ inline frame* end_frame(frame& ended) noexcept {
 /// Resumes `current` and then the frames that become ready. Returns true if the root has ended; its coroutine frame is
 /// destroyed then.
 /// Preconditions: `current` is not null, and the root is marked as polled by `cx`.
-// Forced inlining, here and below, saves the registers that a call would save in each poll of a task.
+// Always inlined, as is advance_root(): a call would save and restore registers in each poll of a task.
 [[gnu::always_inline]] inline bool resume_from(frame& root, frame* current, context& cx) noexcept {
     do {
         // Reads the members before resume(), because a coroutine frame that runs to its end is destroyed when resume()

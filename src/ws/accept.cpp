@@ -74,8 +74,8 @@ std::string_view select_protocol(const http::headers& asked, const ws::options& 
     return {};
 }
 
-/// Polls the handler. At the shutdown of the server, begins to close the connection, and sends the Close frame. The
-/// handler may not notice that, because it does something else.
+/// Polls the handler. At the shutdown of the server, begins to close the connection. Also sends the Close frame,
+/// because the handler may neither send nor receive.
 class handler_future : public future_ops<handler_future> {
 public:
     using output_type = result<void>;

@@ -33,14 +33,14 @@ namespace eddy::inline v0_1::detail {
 ///     reader            poll_receive()          yes            yes            ping_timer_
 ///     writer            poll_ready(), flush     no             yes            -
 ///     writer            poll_closed()           yes            yes            -
-///     server            start_close()           no             no             -
+///     any               start_close()           no             no             -
 ///     session           poll_close_frame()      no             yes            -
 ///     writer            poll_session_end()      yes            yes            -
 ///
-/// All tasks may wait for either direction of the connection, which stores one waker for each. So they get wakers of
-/// waiters_, which wakes all tasks that wait for the direction. A task that changes what another one waits for (the
-/// WebSocket is over, or a Close frame is to be sent) wakes it, too. After our Close frame, each of them waits for
-/// close_timer_, too.
+/// Several tasks may wait for one direction of the connection, which stores one waker for each direction. So they pass
+/// wakers of waiters_ to the connection. Such a waker wakes all tasks that wait for the direction. A task that changes
+/// what another one waits for (the WebSocket is over, or a Close frame is to be sent) wakes it, too. After our Close
+/// frame, the reader and the writer also wait for close_timer_.
 ///
 /// Thread safety: any thread, under lock_. The lock is held during system calls, which do not wait.
 class ws_state {
@@ -60,7 +60,8 @@ public:
     poll_result<result<void>> poll_closed(context& cx);
     [[nodiscard]] std::optional<ws::close_frame> peer_close();
 
-    /// Sends the Close frame of start_close(), for a handler that neither sends nor receives.
+    /// Sends the Close frame of start_close(), for a handler that neither sends nor receives. Call it in each poll of
+    /// the session until the handler has ended.
     void poll_close_frame(context& cx);
     /// For a server whose handler has ended: sends a Close frame, unless one was sent. From now on, the functions
     /// above return ws::errc::closed. The handler may have moved parts of the connection into other tasks, which are

@@ -106,8 +106,8 @@ class replicas:
         return next(int(row["scur"]) for row in rows if (row["pxname"], row["svname"]) == ("replicas", replica))
 
     def restart(self, port, drains):
-        """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops to send it requests. A POST
-        that has not arrived at the SIGTERM would fail, so the last of them must be answered before."""
+        """Ends a replica with SIGTERM, and starts it again. With `drains`, HAProxy first stops sending requests to the
+        replica, and the replica answers the earlier ones: a POST that arrives after the SIGTERM may fail."""
         replica = "abc"[self.ports.index(port)]
         name = "replicas/" + replica
         if drains:

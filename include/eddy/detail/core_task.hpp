@@ -34,8 +34,8 @@ struct inbound_node {
 
 /// The operations of a task with a join handle on its outcome.
 struct outcome_ops {
-    /// Passes the outcome to the join handle after the future was destroyed. It may also pass on or free the memory of
-    /// a task that is not queued, and then returns true.
+    /// Passes the outcome to the join handle after the future was destroyed. Returns true if it has also freed the
+    /// memory, or has passed it to the join handle. It does so only if the task is not queued.
     bool (*complete)(core_task& self) noexcept = nullptr;
     /// Passes the exception or the error that no code has read to the handler of the event loop.
     void (*report)(core_task& self) noexcept = nullptr;

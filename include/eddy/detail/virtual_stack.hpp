@@ -17,8 +17,8 @@
 //
 //     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)       parent links point to the left
 //                         │                                  ^
-//                         └─ at: a leaf ── waiter ───────────┘
-//                            the future that `current` awaits: it is polled in place, in current's frame
+//                         └─ at ──> leaf ── waiter ──────────┘
+//                                   the future that `current` awaits: it is polled in place, in current's frame
 //
 // A poll first polls the leaf. If the leaf is ready, `current` is resumed directly: O(1) for a chain of any length.
 // Coroutines are resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is
@@ -52,11 +52,11 @@ struct leaf {
     /// Polls or cancels the future. Throws only what the future's poll_cancel() throws. An exception of its poll() is
     /// stored for the coroutine.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
-    frame& waiter;  ///< the coroutine
+    frame& waiter;  ///< the coroutine that awaits the future
 };
 
-/// Where a virtual stack is. It is one word, because each task has one. The two lowest bits, which are 0 in an address,
-/// say what the word points to:
+/// The position of a virtual stack: what happens at the next poll, or the poll that is in progress. Each task stores
+/// one, so it is a single word. The two lowest bits, which are 0 in an address, say what the word points to:
 ///
 ///     polled   0   the context of the poll that is in progress
 ///     waits    1   the leaf that the innermost frame awaits
@@ -72,9 +72,14 @@ public:
     [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 0; }
     [[nodiscard]] bool must_start() const noexcept { return (word_ & kinds) == 3; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
-    // Preconditions: is_polled(); is_waiting(); not is_polled().
+    /// Returns the context of the poll that is in progress.
+    /// Preconditions: is_polled().
     [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(0); }
+    /// Returns the leaf.
+    /// Preconditions: is_waiting().
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
+    /// Returns the innermost frame.
+    /// Preconditions: not is_polled().
     [[nodiscard]] frame& innermost() const noexcept {
         return is_waiting() ? waits_for().waiter : *pointer<frame>(word_ & kinds);
     }
@@ -142,6 +147,8 @@ struct EDDY_API frame {
     [[nodiscard]] bool has_begun() const noexcept { return reinterpret_cast<std::uintptr_t>(root) > 1; }
     /// For a root: returns whether its virtual stack is being polled.
     [[nodiscard]] bool is_polled() const noexcept { return has_begun() && at.is_polled(); }
+    /// Returns the context of the poll that is in progress.
+    /// Preconditions: has_begun(), and the virtual stack is being polled.
     [[nodiscard]] context& polled_by() const noexcept { return root->at.polled_by(); }
 
     [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {

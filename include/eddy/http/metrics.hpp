@@ -18,9 +18,8 @@ namespace eddy::inline v0_1::http {
 ///     app.get("/metrics", counters.endpoint());
 ///     co_await try_(http::serve(std::move(listener), app, http::serve_options().metrics(counters)));
 ///
-/// - `http_requests_total{code="200"}`: requests by the status that the client gets. The code 499 stands for a request
-///   that was cancelled, for example because the connection has ended. Requests that the server has refused are
-///   included.
+/// - `http_requests_total{code="200"}`: requests by the status that the client gets. Requests that the server refuses
+///   are included. The code 499 stands for a request that was cancelled, for example because the connection has ended.
 /// - `http_request_duration_seconds`: a histogram of the time from the call of the service to its response, without the
 ///   time for sending it.
 /// - `http_requests_in_progress`: calls of the service that have not ended.

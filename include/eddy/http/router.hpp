@@ -28,7 +28,7 @@ namespace eddy::inline v0_1::http {
 /// The router answers 404 if no route has the path. It answers 405, with the methods of the path in Allow, if the
 /// routes of the path have other methods. HEAD uses the route for GET, unless it has its own. A path with an invalid
 /// "%", with "%00", or with a part "." or ".." (also in the form "%2e") gets 400. `app.any("/{path...}", not_found)`
-/// replaces the answer 404. "OPTIONS *" gets 204, with the methods of all routes in Allow.
+/// replaces the answer 404. "OPTIONS *" gets 204, with OPTIONS and the methods of all routes in Allow.
 /// Thread safety: build it on one thread; call it on any.
 /// Lifetime: owns the services. Copies share the routes, and moving is copying; add routes before the first copy.
 /// Cost: each part of the path is compared with the literal parts that the routes have at its position.

@@ -14,8 +14,8 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The connection below HTTP: a TCP connection, or any other stream in a box. The TCP connection, which is the usual
-/// case, needs no allocation and no virtual calls.
+/// The connection below HTTP: a TCP connection, or any other stream in a box. A server passes its TCP connections
+/// without a box, so they need no allocation and no virtual calls. A client passes a box.
 /// Thread safety: that of the stream.
 class http_transport {
 public:

@@ -76,10 +76,10 @@ namespace eddy::inline v0_1::http {
 /// headers of the response. For WebSockets, use ws::accept().
 ///     co_return http::switch_protocols("echo", [](http::upgraded_connection c) { return echo(std::move(c.stream)); });
 ///
-/// A server must not switch to a protocol for which the client has not asked. So if the request has no field Upgrade
-/// with this protocol, no "Connection: Upgrade", or is HTTP/1.0, the client gets 426 Upgrade Required instead, which
-/// names the protocol. With HTTP/2 it gets 400. `next` is not called then, and nothing is reported.
-/// Errors: the server answers 500 if the body of the request was not read to its end. It reports a `misuse`, same as
+/// A server must not switch to a protocol for which the client has not asked. So the client gets 426 Upgrade Required
+/// instead, with the name of the protocol, if its request is HTTP/1.0, has no field Upgrade with this protocol, or has
+/// no "Connection: Upgrade". With HTTP/2 the client gets 400. `next` is not called then, and nothing is reported.
+/// Errors: the server answers 500 if the body of the request was not read to its end, and reports a `misuse`, same as
 /// an exception of the service. Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse`
 /// if `protocol` contains control characters.
 /// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see

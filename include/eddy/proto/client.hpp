@@ -82,6 +82,7 @@ public:
     /// Adds a call, which send_last() sends.
     /// Errors: throws std::bad_alloc; then `call` is unchanged.
     void add(Call& call) { calls_.push_back(std::move(call)); }
+    /// Sends the request of the call that was added last. If the encoder fails, only this call fails.
     template <class Sink>
     void send_last(Sink& io, const Call&) {
         Call& last = calls_.back();
@@ -125,6 +126,7 @@ public:
         entry->second.emplace(std::move(call.to));
         ++last_;
     }
+    /// Sends the request of the call that was added last. If the encoder fails, only this call fails.
     template <class Sink>
     void send_last(Sink& io, Call& call) {
         auto sent = io.start_send(proto::numbered(last_, std::move(call.request)));
@@ -153,7 +155,7 @@ private:
     std::unordered_map<std::uint64_t, std::optional<typename Call::reply::sender>> calls_;  // never nullopt
 };
 
-/// The connection of a client.
+/// The connection of a client: sends the requests, and passes the answers to their calls.
 /// Thread safety: one thread at a time.
 template <class F, class Call, class Calls>
 class client_connection {
@@ -384,8 +386,9 @@ namespace eddy::inline v0_1::proto {
 /// Errors: a call returns the error of the connection. If the peer or the runtime has ended the connection, that is
 /// errc::connection_closed. If the peer has sent an answer without a call, it is errc::unexpected_answer. If the codec
 /// or the stream throws std::bad_alloc, it is std::errc::not_enough_memory. All waiting calls and all later ones return
-/// the same error. The service may have executed a call that failed. An error of the encoder affects only its call. The
-/// constructor throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
+/// the same error. The service may have executed a call that failed. An error of the encoder affects only its call. If
+/// the connection has no memory for a call, this call alone fails, with std::errc::not_enough_memory. The constructor
+/// throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
 /// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
 /// arrives; until then the call counts as in flight.
 /// Thread safety: calls on any thread; assignment and destruction need exclusive access.
