@@ -68,8 +68,9 @@ private:
 /// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
 /// Workers can share a driver: see shared_wait.
 /// Thread safety: unpark(), unpark_within(), end_job() and wakers on any thread, other functions on the thread that
-/// parks here. Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this
-/// object, and sleep futures can keep the time driver alive longer than the loop.
+/// parks here.
+/// Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this object, and
+/// sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
@@ -114,8 +115,8 @@ public:
     }
 
     /// Ends the wait in progress, or the next one, now or at the latest after `delay`. With a driver that has timers
-    /// for it, no thread runs if the wait ends earlier for another reason. Preconditions: io_handle::make_alarm() has
-    /// succeeded.
+    /// for it, no thread runs if the wait ends earlier for another reason.
+    /// Preconditions: io_handle::make_alarm() has succeeded.
     void unpark_within(std::chrono::nanoseconds delay) noexcept {
         const bool waits_in_driver = !shares_driver_ || shared_wait_.is_in_driver();
         if (io_.get() != nullptr && waits_in_driver) {

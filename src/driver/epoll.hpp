@@ -108,8 +108,9 @@ public:
     /// Preconditions: make_alarm() has succeeded. The caller is about to run a tick, and is the only thread that does:
     /// an alarm that expires during another thread's tick is lost.
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
-    /// Ends the tick that runs once `delay` is over, or an earlier one, or the next one. Any thread, also after
-    /// close(). Preconditions: make_alarm() has succeeded.
+    /// Ends the tick that runs once `delay` is over, or an earlier one, or the next one.
+    /// Thread safety: any thread, also after close().
+    /// Preconditions: make_alarm() has succeeded.
     void wake_within(std::chrono::nanoseconds delay) noexcept;
 
     /// Closes all descriptors. See driver_like.

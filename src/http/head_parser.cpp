@@ -116,7 +116,8 @@ struct special_fields {
 };
 
 /// Removes the next line, and returns it without CR LF. A CR that is not followed by LF also ends the line, and stays
-/// in it, which makes the line invalid. Preconditions: `text` ends with an empty line.
+/// in it, which makes the line invalid.
+/// Preconditions: `text` ends with an empty line.
 std::string_view take_line(std::string_view& text) noexcept {
     const auto end = text.find('\r');
     const bool is_end = text[end + 1] == '\n';

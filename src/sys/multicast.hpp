@@ -6,7 +6,8 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
-/// Multicast groups of a UDP socket: ip(7) and ipv6(7). Errors: what setsockopt(2) and getsockopt(2) report.
+/// Multicast groups of a UDP socket: ip(7) and ipv6(7).
+/// Errors: what setsockopt(2) and getsockopt(2) report.
 namespace eddy::inline v0_1::sys {
 
 [[nodiscard]] result<void> join_multicast(int fd, const net::ipv4_addr& group,

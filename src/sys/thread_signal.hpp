@@ -44,7 +44,8 @@ public:
     }
 
     /// Ends the sleep of the owner. If the owner does not sleep any more, its next sleep_on() may end early, which
-    /// wait_until() expects. Lifetime: does not access the object, which the owner may have destroyed after set().
+    /// wait_until() expects.
+    /// Lifetime: does not access the object, which the owner may have destroyed after set().
     void wake() noexcept { wake_sleeper(state_); }
 
     /// Waits until the signal is set. Returns false if it is not set at `deadline`.

@@ -98,7 +98,8 @@ public:
     /// Returns whether no further message will be received: the closing handshake is complete, or the connection
     /// failed.
     [[nodiscard]] bool is_over() const noexcept { return has_peer_closed_ || failure_; }
-    /// Returns the reason: ws::errc::closed, or why the connection failed. Preconditions: is_over().
+    /// Returns the reason: ws::errc::closed, or why the connection failed.
+    /// Preconditions: is_over().
     [[nodiscard]] std::error_code reason() const noexcept {
         return failure_ ? failure_ : make_error_code(ws::errc::closed);
     }

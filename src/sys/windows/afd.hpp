@@ -54,7 +54,8 @@ struct afd_operation {
 [[nodiscard]] result<HANDLE> base_socket(int fd) noexcept;
 
 /// Starts to poll the socket. A completion arrives at the port, also if the operation has completed immediately. After
-/// an error none arrives. Errors: what NtDeviceIoControlFile() reports.
+/// an error none arrives.
+/// Errors: what NtDeviceIoControlFile() reports.
 [[nodiscard]] result<void> start_poll(HANDLE device, HANDLE socket, ULONG events, afd_operation& into) noexcept;
 
 /// Makes the operation complete soon. It may nevertheless report events.
