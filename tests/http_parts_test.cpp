@@ -433,6 +433,8 @@ TEST(HttpHead, UpgradeRequiredHasConnectionOption) {
     EXPECT_EQ(head_of(answer), "HTTP/1.1 426 Upgrade Required;Content-Length: 0;;");
     answer.headers.add("Upgrade", "a");
     EXPECT_EQ(head_of(answer), "HTTP/1.1 426 Upgrade Required;Upgrade: a;Content-Length: 0;Connection: Upgrade;;");
+    EXPECT_EQ(head_of(answer, http::method::get, http::version::http_1_0),
+              "HTTP/1.1 426 Upgrade Required;Upgrade: a;Content-Length: 0;Connection: Upgrade, keep-alive;;");
     answer.headers.add("Connection", "close");
     EXPECT_EQ(head_of(answer),
               "HTTP/1.1 426 Upgrade Required;Upgrade: a;Content-Length: 0;Connection: Upgrade, close;;");
@@ -487,6 +489,8 @@ TEST(HttpRouter, SelectsByPathAndMethod) {
     EXPECT_EQ(routed(app, method::get, "/nothing"), "404 ");
     EXPECT_EQ(routed(app, method::options, "*"), "204 GET, PUT, OPTIONS, HEAD");
     EXPECT_EQ(routed(app, method::options, "/users"), "405 GET, HEAD");
+    EXPECT_EQ(routed(app, method::options, "users"), "404 ");
+    EXPECT_EQ(routed(app, method::get, "*"), "404 ");
     EXPECT_EQ(routed(app, method::delete_, "/users/7"), "405 GET, PUT, HEAD");
     EXPECT_EQ(routed(app, method::put, "/users/me"), "405 GET, HEAD");
     EXPECT_EQ(routed(app, method::get, "/users/%4"), "400 ");

@@ -150,11 +150,11 @@ TEST(HttpUpgrade, ErrorOfNewProtocolIsReportedWithTheRequest) {
     EXPECT_EQ(serve_during(app, script), expected);
 }
 
-/// Sends a request to a service that always switches to "exclaim". Returns the response, and the reported errors.
-std::pair<std::string, std::vector<std::string>> answer_to(std::string request) {
+/// Sends a request to a service that always switches to `protocol`. Returns the response, and the reported errors.
+std::pair<std::string, std::vector<std::string>> answer_to(std::string request, std::string protocol = "exclaim") {
     std::string got;
-    const auto always = [](http::request) -> task<http::response> {
-        co_return http::switch_protocols("exclaim", exclaim);
+    const auto always = [&](http::request) -> task<http::response> {
+        co_return http::switch_protocols(protocol, exclaim);
     };
     const auto script = [&](std::string port) -> task<void> {
         auto client = (co_await net::tcp_stream::connect("127.0.0.1:" + port)).value();
@@ -173,6 +173,13 @@ TEST(HttpUpgrade, UnreadBodyGets500) {
     ASSERT_EQ(errors.size(), 1U);
     EXPECT_TRUE(errors[0].starts_with("POST /: switch_protocols() needs a request whose body was read to its end"))
         << errors[0];
+}
+
+TEST(HttpUpgrade, ProtocolWithoutNameGets500) {
+    const auto [got, errors] = answer_to("GET / HTTP/1.0\r\n\r\nhi ", "");
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 500 ")) << got;
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_TRUE(errors[0].starts_with("GET /: switch_protocols() needs the name of a protocol")) << errors[0];
 }
 
 TEST(HttpUpgrade, ClientThatDoesNotAskForProtocolGets426) {

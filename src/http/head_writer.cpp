@@ -139,7 +139,13 @@ body_framing write_response_head(std::string& out, const http::response& from, r
         }
         if (from.status == http::status::upgrade_required && from.headers.contains("Upgrade")) {
             // RFC 9110, section 7.8: a sender of Upgrade also sends this option.
-            to.put("Connection: Upgrade").put(context.keeps_alive ? "\r\n" : ", close\r\n");
+            to.put("Connection: Upgrade");
+            if (!context.keeps_alive) {
+                to.put(", close");
+            } else if (context.version == http::version::http_1_0) {
+                to.put(", keep-alive");
+            }
+            to.put("\r\n");
         } else if (!context.keeps_alive) {
             to.put("Connection: close\r\n");
         } else if (context.version == http::version::http_1_0) {

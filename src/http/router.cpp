@@ -172,7 +172,8 @@ public:
     }
 
     [[nodiscard]] task<result<http::response>> call(http::request asked) const {
-        if (!asked.target.starts_with('/')) return refuse(server_options());  // "OPTIONS *"
+        if (asked.method == http::method::options && asked.target == "*") return refuse(server_options());
+        if (!asked.target.starts_with('/')) return refuse(refusal(http::status::not_found));
         const auto parts = split_path(asked.path());
         if (!parts) return refuse(refusal(http::status::bad_request));
         match found;

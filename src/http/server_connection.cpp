@@ -479,6 +479,7 @@ private:
             return;
         }
         const auto protocol = answer.headers.get("Upgrade").value_or("");
+        if (protocol.empty()) throw misuse("switch_protocols() needs the name of a protocol");
         if (!asks_for(protocol, of)) {
             auto refusal = upgrade_required(protocol);
             static_cast<void>(outcome.discard());
