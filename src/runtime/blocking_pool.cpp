@@ -79,11 +79,6 @@ void blocking_pool::shutdown() noexcept {
     while (blocking_job* const job = cancelled.pop()) job->cancel(*job);
 }
 
-bool blocking_pool::is_shut_down() const noexcept {
-    const std::lock_guard guard(lock_);
-    return is_shut_down_;
-}
-
 bool blocking_pool::join_until(time_point deadline) noexcept {
     if (is_in_child()) return true;
     const std::size_t self = this_thread.blocking_thread_of == this ? 1 : 0;

@@ -83,7 +83,6 @@ public:
     /// Refuses new jobs, cancels queued jobs and ends idle threads. Busy threads end after their job. Does not wait.
     /// Later calls do nothing.
     void shutdown() noexcept;
-    [[nodiscard]] bool is_shut_down() const noexcept;
 
     /// Waits until all threads have ended, and joins them. Returns false if some still run at `deadline`; those are
     /// detached and keep the pool alive. A thread of the pool does not wait for itself. The destructors of a thread's

@@ -72,14 +72,9 @@ public:
     [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 0; }
     [[nodiscard]] bool must_start() const noexcept { return (word_ & kinds) == 3; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
-    /// Returns the context of the poll that is in progress.
-    /// Preconditions: is_polled().
+    // Preconditions of the three functions below: is_polled(); is_waiting(); not is_polled().
     [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(0); }
-    /// Returns the leaf.
-    /// Preconditions: is_waiting().
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
-    /// Returns the innermost frame.
-    /// Preconditions: not is_polled().
     [[nodiscard]] frame& innermost() const noexcept {
         return is_waiting() ? waits_for().waiter : *pointer<frame>(word_ & kinds);
     }

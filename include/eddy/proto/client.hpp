@@ -158,13 +158,13 @@ private:
 /// The connection of a client: sends the requests, and passes the answers to their calls.
 /// Thread safety: one thread at a time.
 template <class F, class Call, class Calls>
-class client_connection {
+class proto_connection {
 public:
-    client_connection(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state)
+    proto_connection(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state)
         : io_(std::move(io)), calls_(std::move(calls)), state_(std::move(state)), sent_(state_->limit) {}
-    client_connection(const client_connection&) = delete;
-    client_connection& operator=(const client_connection&) = delete;
-    ~client_connection() {
+    proto_connection(const proto_connection&) = delete;
+    proto_connection& operator=(const proto_connection&) = delete;
+    ~proto_connection() {
         if (state_) fail(make_error_code(errc::connection_closed));
     }
 
@@ -320,7 +320,7 @@ public:
         auto state = std::make_shared<client_state>(max_in_flight, where);
         auto ends = sync::mpsc<call_type>::unbounded_channel();
         shared_ = std::make_shared<shared>(state, std::move(ends.sender));
-        using connection = client_connection<std::remove_cvref_t<F>, call_type, calls>;
+        using connection = proto_connection<std::remove_cvref_t<F>, call_type, calls>;
         auto made = std::make_unique<connection>(std::forward<F>(io), std::move(ends.receiver), std::move(state));
         spawn_background(client_driver(std::move(made)), where).detach();
     }
