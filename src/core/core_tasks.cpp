@@ -25,14 +25,14 @@ constexpr unsigned most_within = 4;
 constexpr unsigned most_polls_within = 128;
 
 // SAFETY: is_joined, which the caller has checked, is set only by the constructor of core_joined.
-static core_joined& joined(core_task& task) noexcept { return static_cast<core_joined&>(task); }
+static core_joined& as_joined(core_task& task) noexcept { return static_cast<core_joined&>(task); }
 
 void core_shared::adopt(core_task& task) noexcept {
     live_.push(task);
     queue_.push(task);
     if (looks_at_spawns_) [[unlikely]]
         return look_at_spawn(task);
-    if (task.is_joined) number_task(joined(task).id);
+    if (task.is_joined) number_task(as_joined(task).id);
 }
 
 void core_shared::destroy(core_task& task) noexcept {
@@ -143,20 +143,20 @@ void core_shared::run_queued() noexcept {
     task.state = core_task::phase::waiting;
     context& cx = with.prepare(task);
     if (task.root == nullptr) return poll_future(task, cx);
-    if (task.is_joined) return poll_joined(joined(task), cx);
+    if (task.is_joined) return poll_joined(as_joined(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
 }
 
 namespace {
 
 /// Returns the number of a task, or 0 if it has none.
-task_id id_of(core_task& task) noexcept { return task.is_joined ? joined(task).id : 0; }
+task_id id_of(core_task& task) noexcept { return task.is_joined ? as_joined(task).id : 0; }
 
 /// Marks a task with a join handle as the one whose future the event loop of this thread polls, cancels or destroys.
 class current_loop_task {
 public:
     explicit current_loop_task(core_task& task) noexcept : outer_(this_thread.loop_task) {
-        if (task.is_joined) this_thread.loop_task = &joined(task);
+        if (task.is_joined) this_thread.loop_task = &as_joined(task);
     }
     current_loop_task(const current_loop_task&) = delete;
     current_loop_task& operator=(const current_loop_task&) = delete;
@@ -188,7 +188,7 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
 /// The part of adopt() for a loop that has hooks or cancels all tasks.
 [[gnu::cold]] void core_shared::look_at_spawn(core_task& task) noexcept {
     if (is_ending_) task.is_cancelled = true;
-    if (task.is_joined) number_task(joined(task).id);
+    if (task.is_joined) number_task(as_joined(task).id);
     const task_id id = id_of(task);
     if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
@@ -220,7 +220,7 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
         has_ended = eddy::detail::poll_future(task, cx);
     }
     if (!has_ended) return;
-    if (task.is_joined) joined(task).has_ended = true;
+    if (task.is_joined) as_joined(task).has_ended = true;
     finish(task);
 }
 

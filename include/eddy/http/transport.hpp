@@ -53,11 +53,11 @@ private:
 
 /// Makes the connection below HTTP from any stream.
 template <class S>
-[[nodiscard]] http_transport make_http_transport(S&& stream) {
+[[nodiscard]] http_transport make_http_transport(S stream) {
     if constexpr (std::same_as<S, net::tcp_stream>) {
-        return std::move(stream);
+        return http_transport(std::move(stream));
     } else {
-        return io::boxed_stream(std::move(stream));
+        return http_transport(io::boxed_stream(std::move(stream)));
     }
 }
 
