@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include <eddy/future/poll_fn.hpp>
@@ -75,6 +76,11 @@ private:
 /// so a request usually needs no allocation for buffers.
 thread_local std::unique_ptr<message_buffers> spare;
 
+/// Locks the body that another task receives, if there is one.
+std::unique_lock<mutex> lock_incoming(received_body* incoming) {
+    return incoming != nullptr ? std::unique_lock(incoming->lock) : std::unique_lock<mutex>();
+}
+
 }  // namespace
 
 message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
@@ -139,16 +145,19 @@ task<result<std::size_t>> message_stream::fill() {
     co_return co_await poll_fn([this](context& cx) { return poll_fill(cx); });
 }
 
-poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::body& from, std::span<std::byte> into) {
-    auto count = from.poll_read(cx, into);
+poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::body& from, std::span<std::byte> into,
+                                                            received_body* incoming) {
+    auto count = from.poll_read(cx, into);  // without the lock: `from` may be the incoming body
     if (count) {
         if (!*count) body_failure_ = count->error();
         return count;
     }
+    const auto guard = lock_incoming(incoming);
     // Sends the collected bytes while the reader waits.
     const auto flushed = poll_flush(cx);
     if (flushed && !*flushed) return failed(flushed->error());
-    if (!from.ends_with_peer()) return not_ready;
+    // Until the incoming body is complete, the task that reads it notices the end of the connection.
+    if (!from.ends_with_peer() || (incoming != nullptr && !incoming->decoder.is_finished())) return not_ready;
     // The next requests are kept, up to a limit. With more of them, only a failed write shows that the peer is gone.
     while (in().size() < most_unsent) {
         const auto received = poll_fill_idle(cx);
@@ -176,7 +185,7 @@ task<result<void>> message_stream::send_bytes(std::span<const std::byte> content
     co_return co_await flush();
 }
 
-task<result<void>> message_stream::send_body(http::body& from, body_framing framing) {
+task<result<void>> message_stream::send_body(http::body& from, body_framing framing, received_body* incoming) {
     using kind = body_framing::kind;
     if (framing.is == kind::none) co_return co_await flush();
     if (const auto* const content = from.in_memory(); content != nullptr && framing.is == kind::length) {
@@ -185,21 +194,35 @@ task<result<void>> message_stream::send_body(http::body& from, body_framing fram
     const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
     const std::span piece(scratch.get(), read_size);
     for (;;) {
-        auto next = poll_fn([&](context& cx) { return poll_piece(cx, from, piece); });
+        auto next = poll_fn([&](context& cx) { return poll_piece(cx, from, piece, incoming); });
         const auto count = co_await next;
         if (!count) co_return std::unexpected(count.error());
         if (*count == 0) break;
-        if (framing.is == kind::chunked) {
-            append_chunk(out(), piece.first(*count));
-        } else {
-            out().append(text_of(piece.first(*count)));
-        }
-        if (out().size() < most_unsent) continue;
-        const auto flushed = co_await flush();
+        if (!append_piece(piece.first(*count), framing, incoming)) continue;
+        const auto flushed = co_await poll_fn([&](context& cx) { return poll_flush_locked(cx, incoming); });
         if (!flushed) co_return flushed;
     }
-    if (framing.is == kind::chunked) append_last_chunk(out(), trailers_to_send(from));
-    co_return co_await flush();
+    if (framing.is == kind::chunked) {
+        const auto trailers = trailers_to_send(from);  // without the lock, as in poll_piece()
+        const auto guard = lock_incoming(incoming);
+        append_last_chunk(out(), trailers);
+    }
+    co_return co_await poll_fn([&](context& cx) { return poll_flush_locked(cx, incoming); });
+}
+
+bool message_stream::append_piece(std::span<const std::byte> piece, body_framing framing, received_body* incoming) {
+    const auto guard = lock_incoming(incoming);
+    if (framing.is == body_framing::kind::chunked) {
+        append_chunk(out(), piece);
+    } else {
+        out().append(text_of(piece));
+    }
+    return out().size() >= most_unsent;
+}
+
+poll_result<result<void>> message_stream::poll_flush_locked(context& cx, received_body* incoming) {
+    const auto guard = lock_incoming(incoming);
+    return poll_flush(cx);
 }
 
 task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
@@ -29,6 +31,14 @@ struct message_buffers {
     std::size_t begin = 0;  // index in `in` of the first byte that was not consumed
     std::string out;
     std::size_t sent = 0;  // number of bytes of `out` that were sent
+};
+
+/// A body that another task may receive on a connection while the connection's task sends a response.
+struct received_body {
+    mutex lock;  // guards the members, and the message_stream until the body is detached
+    body_decoder decoder;
+
+    received_body(const body_framing& framing, std::uint64_t limit) noexcept : decoder(framing, limit) {}
 };
 
 /// A connection of a server or a client, with two buffers: received bytes that were not parsed yet, and bytes to send.
@@ -80,9 +90,10 @@ public:
     task<result<std::size_t>> fill();
 
     /// Sends out() and then a body. If the body's reader fails, body_failure() returns its error. Close the connection
-    /// then, because the message is incomplete.
+    /// then, because the message is incomplete. If another task may receive a body meanwhile, pass that as `incoming`:
+    /// its lock is held while this object is used, but not while `from` is read.
     /// Cancel safety: not safe. The message is incomplete.
-    task<result<void>> send_body(http::body& from, body_framing framing);
+    task<result<void>> send_body(http::body& from, body_framing framing, received_body* incoming = nullptr);
     [[nodiscard]] std::error_code body_failure() const noexcept { return body_failure_; }
 
     /// Receives and discards the rest of a body. Returns false if it has more than `limit` bytes, or after an error.
@@ -106,7 +117,11 @@ private:
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
     /// Appends bytes to in().
     void keep(std::span<const std::byte> received);
-    poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_piece(context& cx, http::body& from, std::span<std::byte> into,
+                                                received_body* incoming);
+    /// Appends data of a body to out(). Returns whether to flush it.
+    bool append_piece(std::span<const std::byte> piece, body_framing framing, received_body* incoming);
+    poll_result<result<void>> poll_flush_locked(context& cx, received_body* incoming);
     /// Receives and discards all bytes. Returns whether the connection has ended or failed.
     bool poll_discard(context& cx);
     task<result<void>> send_bytes(std::span<const std::byte> content);

@@ -97,16 +97,20 @@ constexpr auto close_limit = std::chrono::seconds(2);
 
 /// The state of a request's body while it is received. The connection and the http::body share it. The latter may
 /// outlive the connection.
-struct incoming_body {
-    mutex lock;              // another task may read the body
+struct incoming_body : received_body {
     message_stream* stream;  // null after detach()
-    body_decoder decoder;
     bool expects_continue;
+    bool has_response = false;  // the task of the connection sends the response, and what was collected before
     std::error_code failure;
     waker reader;  // of a reader that waits
 
     incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
-        : stream(&from), decoder(framing, limit), expects_continue(expects) {}
+        : received_body(framing, limit), stream(&from), expects_continue(expects) {}
+
+    [[nodiscard]] std::error_code get_failure() {
+        const std::lock_guard guard(lock);
+        return failure;
+    }
 
     /// Sends "100 Continue" if the client waits for it.
     void ask() {
@@ -135,8 +139,10 @@ struct incoming_body {
             if (!*count) failure = count->error();
         } else {
             reader = cx.waker();
-            const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
-            if (flushed && !*flushed) failure = flushed->error();
+            if (!has_response) {  // otherwise, this would replace the waker of the task that sends the response
+                const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
+                if (flushed && !*flushed) failure = flushed->error();
+            }
             if (failure) return result<std::size_t>(std::unexpect, failure);
         }
         return count;
@@ -270,9 +276,9 @@ public:
         }
         const auto failure = thrown ? std::error_code() : error.value_or(std::error_code());
         if (thrown || error) {
-            const bool body_has_failed = of.incoming && of.incoming->failure;
+            const auto failure_of_body = of.incoming ? of.incoming->get_failure() : std::error_code();
             static_cast<void>(outcome.discard());
-            outcome.set_value(body_has_failed ? status_of(of.incoming->failure) : status_of_service(failure));
+            outcome.set_value(failure_of_body ? status_of(failure_of_body) : status_of_service(failure));
             of.context.keeps_alive = false;
         }
         const bool is_reported = thrown || (failure && !is_of_client(failure, of));
@@ -419,7 +425,7 @@ private:
     /// Returns whether an error is that of the request's body: the client has disconnected, was too slow, or has sent
     /// something invalid or too large. It is not reported, even if the service has passed it on.
     static bool is_of_client(const std::error_code& failure, const request_state& of) noexcept {
-        return of.incoming && failure == of.incoming->failure;
+        return of.incoming && failure == of.incoming->get_failure();
     }
 
     /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
@@ -507,6 +513,9 @@ private:
     body_framing write(http::response& answer, request_state& of) {
         if (answer.status == status::reset_content) answer.body = http::body();
         if (shuts_down()) of.context.keeps_alive = false;
+        if (of.incoming && answer.body.in_memory() != nullptr) of.incoming->detach();
+        std::unique_lock<mutex> guard;
+        if (of.incoming) guard = std::unique_lock(of.incoming->lock);
         if (of.incoming) prepare_incoming(answer, of);
         const auto framing = write_response_head(stream_.out(), answer, of.context);
         const auto* const content = answer.body.in_memory();
@@ -515,14 +524,12 @@ private:
         return {};
     }
 
+    /// Preconditions: the lock of the incoming body is held.
     static void prepare_incoming(const http::response& answer, request_state& of) {
         incoming_body& incoming = *of.incoming;
+        incoming.has_response = true;
         const bool is_read = answer.body.in_memory() == nullptr;  // the body of the response may be that of the request
-        if (is_read) {
-            incoming.ask();
-        } else {
-            incoming.detach();
-        }
+        if (is_read) incoming.ask();
         if (incoming.expects_continue || incoming.failure) of.context.keeps_alive = false;
         // Too much of the body is unread, so the connection will be closed. The response announces that, so that the
         // client sends no further request on it.
@@ -539,7 +546,7 @@ private:
     /// Sends the rest of a response. Returns whether the connection can be used for another request.
     task<bool> send_rest(http::response& answer, body_framing rest, request_state& of) {
         if (rest.is != body_framing::kind::none) {
-            const auto sent = co_await stream_.send_body(answer.body, rest);
+            const auto sent = co_await stream_.send_body(answer.body, rest, of.incoming.get());
             if (!sent) co_return false;
         }
         auto* const incoming = of.incoming.get();
