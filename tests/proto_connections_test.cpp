@@ -36,6 +36,7 @@
 #include <eddy/time/sleep.hpp>
 
 #include "support/dice.hpp"
+#include "support/numbered_codec.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
@@ -55,6 +56,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using eddy::test::run_paused;
 using eddy::time::sleep;
+using support::numbered_codec;
 using support::plan;
 using support::script;
 using support::scripted;
@@ -62,29 +64,6 @@ using support::scripted;
 const auto io_error = std::make_error_code(std::errc::io_error);
 
 auto lines(duplex_stream stream) { return framed(std::move(stream), eddy::codec::lines_codec(1024)); }
-
-/// A codec for messages that consist of a number (4 bytes), a size (1 byte) and a text. A text that begins with '!'
-/// cannot be encoded.
-struct numbered_codec {
-    using message = proto::numbered<std::string>;
-
-    result<std::optional<message>> decode(eddy::bytes_mut& from) {
-        const auto bytes = from.chunk();
-        if (bytes.size() < 5 || bytes.size() < 5 + std::to_integer<std::size_t>(bytes[4]))
-            return std::optional<message>();
-        const auto id = from.get_u32();
-        const auto size = from.get_u8();
-        const auto text = from.split_to(size);
-        return std::optional(message(id, std::string(text.text())));
-    }
-    result<void> encode(const message& one, eddy::bytes_mut& into) {
-        if (one.body.starts_with('!')) return std::unexpected(io_error);
-        into.put_u32(static_cast<std::uint32_t>(one.id));
-        into.put_u8(static_cast<std::uint8_t>(one.body.size()));
-        into.put(one.body);
-        return {};
-    }
-};
 
 auto messages(duplex_stream stream) { return framed(std::move(stream), numbered_codec()); }
 

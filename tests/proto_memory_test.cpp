@@ -24,6 +24,7 @@
 #include <eddy/task/spawn.hpp>
 
 #include "support/failing_allocations.hpp"
+#include "support/numbered_codec.hpp"
 
 namespace {
 
@@ -36,33 +37,13 @@ using eddy::io::duplex;
 using eddy::io::duplex_stream;
 using support::allocations_left;
 using support::no_limit;
+using support::numbered_codec;
 
 // Longer than the buffer of a std::string, and than the buffer of the connection. So texts and queues allocate.
 const std::string long_text(50, 'x');
 constexpr std::size_t pipe_size = 64;
 
 auto lines(duplex_stream stream) { return framed(std::move(stream), eddy::codec::lines_codec(1024)); }
-
-/// A codec for messages that consist of a number (4 bytes), a size (1 byte) and a text.
-struct numbered_codec {
-    using message = proto::numbered<std::string>;
-
-    result<std::optional<message>> decode(eddy::bytes_mut& from) {
-        const auto bytes = from.chunk();
-        if (bytes.size() < 5 || bytes.size() < 5 + std::to_integer<std::size_t>(bytes[4]))
-            return std::optional<message>();
-        const auto id = from.get_u32();
-        const auto size = from.get_u8();
-        const auto text = from.split_to(size);
-        return std::optional(message(id, std::string(text.text())));
-    }
-    result<void> encode(const message& one, eddy::bytes_mut& into) {
-        into.put_u32(static_cast<std::uint32_t>(one.id));
-        into.put_u8(static_cast<std::uint8_t>(one.body.size()));
-        into.put(one.body);
-        return {};
-    }
-};
 
 auto messages(duplex_stream stream) { return framed(std::move(stream), numbered_codec()); }
 
