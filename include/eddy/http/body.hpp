@@ -77,8 +77,8 @@ inline constexpr std::size_t default_body_limit = 16 << 20;
 ///
 /// Errors of a received body: http::errc::bad_message, body_too_large, body_too_short and body_detached; those of the
 /// connection. errc::timed_out if the peer sends nothing for the io_timeout() of the server or client.
-/// Thread safety: one thread at a time. The body of a received request must not be read while the server writes the
-/// response, except by the response's own body.
+/// Thread safety: one thread at a time. A task of the service may read the body of a request, on any thread, while the
+/// server sends a response whose body has a reader. Later reads fail with http::errc::body_detached.
 /// Cost: the memory of the bytes; one allocation for a reader.
 class EDDY_API body {
 public:
