@@ -93,9 +93,10 @@ task<std::vector<std::string>> upload_often(net::socket_addr at) {
     co_return std::move(responses);
 }
 
-/// Serves `app` on the event loop or runtime `on` while a client uploads. All responses must be complete.
-template <class Runs>
-void expect_complete_responses(Runs run, const http::service& app) {
+/// Serves `app` in `run`, which runs a task on an event loop or on workers, while a client uploads. All responses must
+/// be complete.
+template <class Run>
+void expect_complete_responses(Run run, const http::service& app) {
     std::vector<std::string> responses;
     auto script = [&](net::socket_addr at, const auto&) -> task<void> {
         auto uploading = eddy::time::timeout(20s, upload_often(at));
@@ -120,25 +121,21 @@ task<http::response> answer_with_letters(http::request asked) {
     co_return std::move(answer);
 }
 
-void on_loop(auto work) {
+constexpr auto on_loop = [](auto work) {
     eddy::core loop;
     loop.run(std::move(work));
-}
-void on_workers(auto work) {
+};
+constexpr auto on_workers = [](auto work) {
     auto workers = eddy::runtime::builder().worker_threads(4).build().value();
     workers.block_on(std::move(work));
-}
+};
 
-TEST(HttpDuplex, EventsReportUploadOnEventLoop) {
-    expect_complete_responses([](auto work) { on_loop(std::move(work)); }, answer_with_events);
-}
+TEST(HttpDuplex, EventsReportUploadOnEventLoop) { expect_complete_responses(on_loop, answer_with_events); }
 
-TEST(HttpDuplex, EventsReportUploadOnWorkers) {
-    expect_complete_responses([](auto work) { on_workers(std::move(work)); }, answer_with_events);
-}
+TEST(HttpDuplex, EventsReportUploadOnWorkers) { expect_complete_responses(on_workers, answer_with_events); }
 
 TEST(HttpDuplex, UploadIsReadDuringStreamedResponseOnWorkers) {
-    expect_complete_responses([](auto work) { on_workers(std::move(work)); }, answer_with_letters);
+    expect_complete_responses(on_workers, answer_with_letters);
 }
 
 }  // namespace

@@ -513,10 +513,8 @@ private:
     body_framing write(http::response& answer, request_state& of) {
         if (answer.status == status::reset_content) answer.body = http::body();
         if (shuts_down()) of.context.keeps_alive = false;
-        if (of.incoming && answer.body.in_memory() != nullptr) of.incoming->detach();
         std::unique_lock<mutex> guard;
-        if (of.incoming) guard = std::unique_lock(of.incoming->lock);
-        if (of.incoming) prepare_incoming(answer, of);
+        if (of.incoming) guard = prepare_incoming(answer, of);
         const auto framing = write_response_head(stream_.out(), answer, of.context);
         const auto* const content = answer.body.in_memory();
         if (content == nullptr || content->size() >= most_collected) return framing;
@@ -524,17 +522,20 @@ private:
         return {};
     }
 
-    /// Preconditions: the lock of the incoming body is held.
-    static void prepare_incoming(const http::response& answer, request_state& of) {
+    /// Prepares the body of the request for the response. Returns its lock: another task may read it.
+    static std::unique_lock<mutex> prepare_incoming(const http::response& answer, request_state& of) {
         incoming_body& incoming = *of.incoming;
-        incoming.has_response = true;
         const bool is_read = answer.body.in_memory() == nullptr;  // the body of the response may be that of the request
+        if (!is_read) incoming.detach();
+        std::unique_lock guard(incoming.lock);
+        incoming.has_response = true;
         if (is_read) incoming.ask();
         if (incoming.expects_continue || incoming.failure) of.context.keeps_alive = false;
         // Too much of the body is unread, so the connection will be closed. The response announces that, so that the
         // client sends no further request on it.
         if (!is_read && incoming.decoder.left() > most_discarded) of.context.keeps_alive = false;
         incoming.expects_continue = false;
+        return guard;
     }
 
     /// Returns whether nothing is left to do for the request after write().

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -23,30 +24,30 @@ public:
     http_transport(net::tcp_stream&& tcp) noexcept : stream_(std::move(tcp)) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
-        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_read(cx, into);
-        return other().poll_read(cx, into);
+        return with([&](auto& stream) { return stream.poll_read(cx, into); });
     }
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
-        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_write(cx, from);
-        return other().poll_write(cx, from);
+        return with([&](auto& stream) { return stream.poll_write(cx, from); });
     }
     poll_result<result<void>> poll_flush(context& cx) {
-        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_flush(cx);
-        return other().poll_flush(cx);
+        return with([&](auto& stream) { return stream.poll_flush(cx); });
     }
     poll_result<result<void>> poll_shutdown(context& cx) {
-        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return tcp->poll_shutdown(cx);
-        return other().poll_shutdown(cx);
+        return with([&](auto& stream) { return stream.poll_shutdown(cx); });
     }
 
     /// Moves the stream to a box.
     [[nodiscard]] io::boxed_stream into_box() && {
-        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return std::move(*tcp);
-        return std::move(other());
+        return with([](auto& stream) { return io::boxed_stream(std::move(stream)); });
     }
 
 private:
-    [[nodiscard]] io::boxed_stream& other() noexcept { return *std::get_if<io::boxed_stream>(&stream_); }
+    /// Calls `use` with the stream. Not std::visit(), which is a call through a table.
+    template <class Fn>
+    std::invoke_result_t<Fn&, net::tcp_stream&> with(Fn use) {
+        if (auto* const tcp = std::get_if<net::tcp_stream>(&stream_)) return use(*tcp);
+        return use(*std::get_if<io::boxed_stream>(&stream_));
+    }
 
     std::variant<net::tcp_stream, io::boxed_stream> stream_;
 };
