@@ -28,29 +28,40 @@ namespace eddy::inline v0_1::detail {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/// A set of characters. It is a table, so contains() costs one load.
-class character_set {
-public:
-    /// Makes the set of the characters for which `contains(char)` returns true.
-    template <class Predicate>
-    explicit constexpr character_set(Predicate contains) noexcept {
-        for (unsigned c = 0; c < 256; ++c) all_[c] = contains(static_cast<char>(c));
-    }
-    [[nodiscard]] constexpr bool contains(char c) const noexcept { return all_[static_cast<unsigned char>(c)]; }
+/// Returns whether the target of a request may contain `c`: printable ASCII except "#".
+[[nodiscard]] constexpr bool is_target_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != '#'; }
 
-private:
-    std::array<bool, 256> all_{};
+/// The sets of characters, as bits of one table. So contains() costs one load, and the sets share their cache lines.
+enum character_bit : unsigned char { in_token = 1, in_value = 2, in_host = 4, in_target = 8 };
+
+inline constexpr std::array<unsigned char, 256> character_bits = [] {
+    std::array<unsigned char, 256> all{};
+    for (unsigned i = 0; i < all.size(); ++i) {
+        const auto c = static_cast<char>(i);
+        const bool is_name = is_digit(c) || is_letter(c);
+        if (is_name || std::string_view("!#$%&'*+-.^_`|~").contains(c)) all[i] |= in_token;
+        if ((i >= 0x20 && i != 0x7f) || c == '\t') all[i] |= in_value;
+        if (is_name || std::string_view("-._~!$&'()*+,;=%").contains(c)) all[i] |= in_host;
+        if (is_target_character(c)) all[i] |= in_target;
+    }
+    return all;
+}();
+
+template <character_bit Bit>
+struct character_set {
+    [[nodiscard]] static constexpr bool contains(char c) noexcept {
+        return (character_bits[static_cast<unsigned char>(c)] & Bit) != 0;
+    }
 };
 
 /// The characters of a token.
-inline constexpr character_set token_characters([](char c) {
-    return is_digit(c) || is_letter(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c);
-});
+inline constexpr character_set<in_token> token_characters;
 /// The characters of the value of a header field: no control character except tab.
-inline constexpr character_set value_characters([](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
-});
+inline constexpr character_set<in_value> value_characters;
+/// The characters of the name or the IPv4 address of a host.
+inline constexpr character_set<in_host> host_characters;
+/// The characters for which is_target_character() returns true.
+inline constexpr character_set<in_target> target_characters;
 
 /// Returns whether `text` is a token: the name of a header field, or a method.
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
@@ -103,9 +114,6 @@ template <class Predicate>
 [[nodiscard]] constexpr bool is_value(std::string_view text) noexcept {
     return std::ranges::all_of(text, [](char c) { return value_characters.contains(c); });
 }
-/// Returns whether the target of a request may contain `c`: printable ASCII except "#".
-[[nodiscard]] constexpr bool is_target_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != '#'; }
-
 [[nodiscard]] constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 /// Returns `text` without spaces and tabs at its ends.
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -224,21 +225,42 @@ bool to_origin_form(std::string_view target, request_head& into) {
     return true;
 }
 
+/// Sets the target to a part of the first line.
+void set_target(std::string_view target, request_head& into) {
+    // An assignment takes about 30 instructions more.
+    into.target.resize_and_overwrite(target.size(),
+                                     [target](char* text, std::size_t) { return target.copy(text, target.size()); });
+}
+
 status parse_target(std::string_view target, request_head& into) {
     if (target.empty() || !std::ranges::all_of(target, is_target_character)) return status::bad_request;
     if (target.front() == '/' || (target == "*" && into.method == http::method::options)) {
-        into.target = target;
+        set_target(target, into);
         return accepted;
     }
     if (!to_origin_form(target, into)) return status::bad_request;
     return accepted;
 }
 
+/// Returns true if the value of a Host field has the usual form, "host" or "host:port". For other values, parse_host()
+/// decides.
+/// Preconditions: the text is followed by a character that is neither a digit nor in host_characters.
+bool is_usual_host(std::string_view text) noexcept {
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (host_characters.contains(*at)) ++at;
+    if (at == end) return true;
+    if (*at != ':' || end - at > 6) return false;  // a port has at most five digits
+    std::uint32_t port = 0;
+    for (++at; is_digit(*at); ++at) port = port * 10 + static_cast<std::uint32_t>(*at - '0');
+    return at == end && port != 0 && port <= std::numeric_limits<std::uint16_t>::max();
+}
+
 status check_host(const special_fields& special, const request_head& head) noexcept {
     if (special.host.count > 1 || (special.host.count == 0 && head.version == http::version::http_1_1))
         return status::bad_request;
-    if (special.host.count == 1 && !parse_host(special.host.value())) return status::bad_request;
-    return accepted;
+    if (special.host.count == 0 || is_usual_host(special.host.value())) return accepted;
+    return parse_host(special.host.value()) ? accepted : status::bad_request;
 }
 
 status parse_expectation(const special_fields& special, request_head& into) noexcept {
@@ -249,27 +271,50 @@ status parse_expectation(const special_fields& special, request_head& into) noex
     return accepted;
 }
 
-}  // namespace
+/// Removes the first line, if it is that of most requests: "GET", a target in origin form, and "HTTP/1.1". Returns the
+/// target, or an empty view if parse_request_line() must parse the line.
+/// Preconditions: `head` ends with an empty line.
+std::string_view take_usual_line(std::string_view& head) noexcept {
+    constexpr std::string_view begin = "GET /";
+    constexpr std::string_view end = " HTTP/1.1\r\n";
+    constexpr std::size_t target_begin = begin.size() - 1;
+    if (!head.starts_with(begin)) return {};
+    std::size_t at = begin.size();
+    while (target_characters.contains(head[at])) ++at;  // ends at a CR at the latest
+    if (head.size() - at < end.size() || std::memcmp(head.data() + at, end.data(), end.size()) != 0) return {};
+    const std::string_view target(head.data() + target_begin, at - target_begin);
+    head.remove_prefix(at + end.size());
+    return target;
+}
 
-status parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
-    constexpr std::string_view usual_end = " HTTP/1.1";
-    const auto size = head.size();
-    const auto line = take_line(head);
-    const bool is_usual = line.ends_with(usual_end);
+/// Parses a first line, except the target, which it only finds.
+status parse_request_line(std::string_view line, request_head& into, std::string_view& target) {
     const auto name_end = line.find(' ');
-    const auto target_end = is_usual ? line.size() - usual_end.size() : line.rfind(' ');
+    const auto target_end = line.rfind(' ');
     if (name_end == target_end) return status::bad_request;  // no space, or one
     const auto name = line.substr(0, name_end);
     const auto method = http::method_of(name);
     if (!method && !is_token(name)) return status::bad_request;
-    if (!is_usual) {
-        if (const status refused = parse_version(line.substr(target_end + 1), into.version); refused != accepted)
-            return refused;
-    } else {
-        into.version = http::version::http_1_1;
-    }
+    if (const status refused = parse_version(line.substr(target_end + 1), into.version); refused != accepted)
+        return refused;
     if (!method) return status::not_implemented;
     into.method = *method;
+    target = line.substr(name_end + 1, target_end - name_end - 1);
+    return accepted;
+}
+
+}  // namespace
+
+status parse_request_head(std::string_view head, const head_limits& limits, request_head& into) {
+    const auto size = head.size();
+    auto target = take_usual_line(head);
+    const bool is_usual = !target.empty();
+    if (is_usual) {
+        into.method = http::method::get;
+        into.version = http::version::http_1_1;
+    } else if (const status refused = parse_request_line(take_line(head), into, target); refused != accepted) {
+        return refused;
+    }
 
     special_fields special;
     std::size_t left = 0;
@@ -283,7 +328,9 @@ status parse_request_head(std::string_view head, const head_limits& limits, requ
     // RFC 9110, section 7.8: a server ignores Upgrade in a request of HTTP/1.0.
     into.asks_for_upgrade = special.has_upgrade && special.has_connection && into.version == http::version::http_1_1 &&
                             into.headers.has_token("Connection", "Upgrade");
-    return parse_target(line.substr(name_end + 1, target_end - name_end - 1), into);
+    if (!is_usual) return parse_target(target, into);
+    set_target(target, into);
+    return accepted;
 }
 
 namespace {

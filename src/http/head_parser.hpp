@@ -77,7 +77,7 @@ struct request_head : http::request, message_head {
     bool asks_for_upgrade = false;  // it has the field Upgrade, and "Connection: Upgrade"
     std::size_t size = 0;           // of the head, in bytes
 
-    request_head() : request(http::method::get, std::string()) {}
+    request_head() noexcept : request(empty_target()) {}
 };
 struct response_head : message_head {
     http::version version = http::version::http_1_1;

@@ -9,9 +9,6 @@
 namespace eddy::inline v0_1::detail {
 namespace {
 
-constexpr character_set name_characters([](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("-._~!$&'()*+,;=%").contains(c);
-});
 bool is_address_character(char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; }
 
 /// Parses the text after the colon of "host:port". Returns whether it is valid. Leaves `port` empty if the text is
@@ -42,7 +39,7 @@ std::optional<host_parts> parse_host(std::string_view text) noexcept {
         text.remove_prefix(end + 1);
     } else {
         std::size_t size = 0;
-        while (size != text.size() && name_characters.contains(text[size])) ++size;
+        while (size != text.size() && host_characters.contains(text[size])) ++size;
         parts.host = text.substr(0, size);
         text.remove_prefix(parts.host.size());
     }

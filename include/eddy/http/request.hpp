@@ -40,6 +40,9 @@ std::optional<T> parse_number(std::string_view text) noexcept {
     return static_cast<T>(*number);
 }
 
+/// Selects the constructor of a request whose target is empty.
+struct empty_target {};
+
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1::http {
@@ -68,6 +71,8 @@ public:
     request() = default;
     explicit request(http::method what) : method(what) {}
     request(http::method what, std::string of) : method(what), target(std::move(of)) {}
+    /// For use by the library.
+    explicit request(detail::empty_target) noexcept : target() {}
 
     /// Returns the path of the target, not decoded: "/users/7".
     [[nodiscard]] std::string_view path() const noexcept;
