@@ -102,6 +102,36 @@ TEST(HttpHeaders, ParsedListGrowsAndCanBeChanged) {
     EXPECT_EQ(listed(copy), expected + "Empty=;");
 }
 
+TEST(HttpHeaders, FieldsOfTextResponseCanBeChanged) {
+    const auto made = [] { return http::response::text("x").headers; };
+    const std::string type = "Content-Type=text/plain; charset=utf-8;";
+    auto all = made();
+    EXPECT_EQ(listed(all), type);
+    all.add("A", *all.get("Content-Type"));
+    EXPECT_EQ(listed(all), type + "A=text/plain; charset=utf-8;");
+    all = made();
+    all.set("content-type", "text/html");
+    EXPECT_EQ(listed(all), "content-type=text/html;");
+    all = made();
+    EXPECT_EQ(all.remove("CONTENT-TYPE"), 1U);
+    EXPECT_EQ(listed(all), "");
+    all.add("B", "");
+    EXPECT_EQ(listed(all), "B=;");
+    all = made();
+    all.clear();
+    EXPECT_EQ(listed(all), "");
+    all.add("C", "1");
+    EXPECT_EQ(listed(all), "C=1;");
+    const auto from = http::response::text("x");
+    all = from.headers;  // a copy
+    all.set("D", "2");
+    EXPECT_EQ(listed(all), type + "D=2;");
+    EXPECT_EQ(listed(from.headers), type);
+    all = std::move(http::response::json("{}").headers);
+    EXPECT_EQ(listed(all), "Content-Type=application/json;");
+    EXPECT_EQ(listed(made()), type);
+}
+
 TEST(HttpHeaders, FindsTokensOfLists) {
     http::headers all;
     all.add("Connection", "a, Close ,b");

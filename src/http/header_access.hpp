@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include <eddy/http/headers.hpp>
@@ -18,6 +19,33 @@ struct header_access {
     }
     static void add_part(http::headers& into, std::string_view text, std::string_view name, std::string_view value) {
         into.add_part(text, name, value);
+    }
+
+    /// The memory of a list with one field, which is never changed and never freed. It has no room for another field,
+    /// so the list copies it before it adds one.
+    template <std::size_t NameSize, std::size_t ValueSize>
+    struct constant_field {
+        http::headers::field field;
+        char text[NameSize + ValueSize];
+
+        consteval constant_field(std::string_view name, std::string_view value) noexcept
+            : field{NameSize + ValueSize, NameSize, ValueSize, ValueSize}, text{} {
+            name.copy(text, NameSize);
+            value.copy(text + NameSize, ValueSize);
+        }
+    };
+    template <std::size_t NameSize, std::size_t ValueSize>
+    constant_field(const char (&)[NameSize], const char (&)[ValueSize]) -> constant_field<NameSize - 1, ValueSize - 1>;
+
+    /// Makes an empty list refer to `memory`. That takes about 150 instructions less than add_checked().
+    template <std::size_t NameSize, std::size_t ValueSize>
+    static void refer_to(http::headers& into, const constant_field<NameSize, ValueSize>& memory) noexcept {
+        // SAFETY: nothing is written to the memory of a list that is constant and full.
+        into.memory_ = const_cast<char*>(reinterpret_cast<const char*>(&memory));  // NOLINT
+        into.capacity_ = sizeof(http::headers::field) + NameSize + ValueSize;
+        into.count_ = 1;
+        into.text_size_ = NameSize + ValueSize;
+        into.is_constant_ = true;
     }
 };
 

@@ -104,6 +104,7 @@ headers::field* headers::find(std::string_view name) const noexcept {
 }
 
 std::size_t headers::remove(std::string_view name) noexcept {
+    // Constant memory is not written to, because it has one field.
     const auto gone = std::ranges::remove_if(fields(), fields() + count_,
                                              [&](const field& f) { return equal_names(name_of(f), name); });
     count_ -= static_cast<std::uint32_t>(gone.size());
@@ -111,6 +112,7 @@ std::size_t headers::remove(std::string_view name) noexcept {
 }
 
 void headers::clear() noexcept {
+    if (is_constant_) *this = headers();
     count_ = 0;
     text_size_ = 0;
 }

@@ -28,6 +28,14 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept { re
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1::http {
+namespace {
+
+using detail::header_access;
+
+constexpr header_access::constant_field text_type("Content-Type", "text/plain; charset=utf-8");
+constexpr header_access::constant_field json_type("Content-Type", "application/json");
+
+}  // namespace
 
 std::string_view request::path() const noexcept { return std::string_view(target).substr(0, target.find('?')); }
 
@@ -52,13 +60,13 @@ std::string_view request::param(std::string_view name, std::source_location wher
 
 response response::text(http::body content, http::status outcome) {
     response made(outcome, std::move(content));
-    detail::header_access::add_checked(made.headers, "Content-Type", "text/plain; charset=utf-8");
+    header_access::refer_to(made.headers, text_type);
     return made;
 }
 
 response response::json(http::body content, http::status outcome) {
     response made(outcome, std::move(content));
-    detail::header_access::add_checked(made.headers, "Content-Type", "application/json");
+    header_access::refer_to(made.headers, json_type);
     return made;
 }
 

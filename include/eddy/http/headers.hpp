@@ -52,7 +52,8 @@ public:
         : memory_(std::exchange(other.memory_, nullptr)),
           capacity_(std::exchange(other.capacity_, 0)),
           count_(std::exchange(other.count_, 0)),
-          text_size_(std::exchange(other.text_size_, 0)) {}
+          text_size_(std::exchange(other.text_size_, 0)),
+          is_constant_(std::exchange(other.is_constant_, false)) {}
     headers& operator=(const headers& other) { return *this = headers(other); }
     headers& operator=(headers&& other) noexcept {
         headers former(std::move(*this));
@@ -60,10 +61,11 @@ public:
         std::swap(capacity_, other.capacity_);
         std::swap(count_, other.count_);
         std::swap(text_size_, other.text_size_);
+        std::swap(is_constant_, other.is_constant_);
         return *this;
     }
     ~headers() {
-        if (memory_ != nullptr) detail::free_block_of(memory_, capacity_);
+        if (memory_ != nullptr && !is_constant_) detail::free_block_of(memory_, capacity_);
     }
 
     /// Appends a field.
@@ -149,6 +151,7 @@ private:
     std::uint32_t capacity_ = 0;
     std::uint32_t count_ = 0;
     std::uint32_t text_size_ = 0;  // including the texts of fields that were removed
+    bool is_constant_ = false;     // see detail::constant_field
 };
 
 /// Iterates over the fields.
