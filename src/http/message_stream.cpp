@@ -86,10 +86,7 @@ std::unique_lock<mutex> lock_incoming(received_body* incoming) {
 message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
     : stream_(io::idle_timeout(std::move(below), limit)) {}
 
-message_buffers& message_stream::buffers() {
-    if (!buffers_) buffers_ = spare ? std::move(spare) : std::make_unique<message_buffers>();
-    return *buffers_;
-}
+void message_stream::take_buffers() { buffers_ = spare ? std::move(spare) : std::make_unique<message_buffers>(); }
 
 void message_stream::release_buffers() noexcept {
     if (!buffers_ || !buffers_->in.empty() || !buffers_->out.empty()) return;

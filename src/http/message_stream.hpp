@@ -126,7 +126,11 @@ private:
     bool poll_discard(context& cx);
     task<result<void>> send_bytes(std::span<const std::byte> content);
 
-    [[nodiscard]] message_buffers& buffers();
+    [[nodiscard]] message_buffers& buffers() {
+        if (!buffers_) take_buffers();
+        return *buffers_;
+    }
+    void take_buffers();
 
     io::idle_stream<http_transport> stream_;
     std::unique_ptr<message_buffers> buffers_;  // null before the first use, and while the connection is idle

@@ -16,6 +16,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/http/serve.hpp>
@@ -193,6 +194,22 @@ struct request_state {
     }
 };
 
+/// A request and its response, from the parsed head to the end of the response.
+struct exchange {
+    request_head head;
+    request_state of;
+    request_name name;
+    std::optional<service_answer> working;  // the service; nullopt before it was called, and after it has ended
+    bool was_polled = false;                // answer_at_once() has polled the service in the present poll of the task
+    bool is_written = false;                // the head of the response was written, and maybe its body
+    body_framing rest;                      // after is_written: how the rest of the response is sent
+    slot<http::response> outcome;
+    std::optional<std::error_code> error;  // of the service
+    std::exception_ptr thrown;             // by the service
+
+    exchange() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
 /// The next step of a connection after a head or a request was handled.
 enum class next_step : unsigned char { close, request, http2 };
 
@@ -209,72 +226,50 @@ public:
           may_be_http2_(may_be_http2) {}
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
-    /// Returns whether a request, or a part of it, has been received.
-    [[nodiscard]] bool has_received() const noexcept { return !stream_.in().empty(); }
-
-    /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
-    /// Returns whether bytes were received: false at the end of the connection, after an error, and at a shutdown.
-    [[gnu::always_inline]] poll_result<bool> poll_first_bytes(context& cx) {  // see message_stream
-        if (stream_.has_unsent()) {
-            const auto flushed = stream_.poll_flush(cx);
-            if (!flushed) return not_ready;
-            if (!*flushed) return false;
+    /// Answers the requests that arrive, as long as nothing but the next request must be awaited. Returns true if
+    /// answer_one() must continue with a request, and false if the connection ends: at its end, after an error, and at
+    /// a shutdown.
+    ///
+    /// This is one function without a coroutine, so that a usual request costs neither a coroutine frame nor a
+    /// suspension of the connection's own coroutine.
+    [[gnu::always_inline]] poll_result<bool> poll_requests(context& cx) {  // see message_stream
+        for (;;) {
+            if (stream_.in().empty()) {
+                const auto has_received = poll_first_bytes(cx);
+                if (!has_received || !*has_received) return has_received;
+            }
+            if (!answer_at_once(cx)) return true;
         }
-        const auto count = stream_.poll_fill_idle(cx);
-        if (count) {
-            idle_.end();
-            return *count && **count != 0;
-        }
-        if (shuts_down_idle(cx)) return false;
-        stream_.release_buffers();
-        if (connection_) idle_.begin(connection_->state());
-        return not_ready;
     }
 
-    /// Receives the rest of the next head, and answers the request. All state of a request is in this coroutine frame,
-    /// so an idle connection has none of it.
+    /// Continues with the request with which poll_requests() has ended: receives the rest of its head, or waits for its
+    /// service, or for the connection. All state of a request is in this coroutine frame, so an idle connection has
+    /// none of it.
     /// Errors: those of the service.
-    task<result<next_step>> answer_one(bool is_last) {
-        request_head head;
-        if (!parse_at_once(head)) {
+    task<result<next_step>> answer_one() {
+        pool_box<exchange> current = std::move(begun_);
+        if (!current) {
+            current.reset(pool_new<exchange>());
+            request_head& head = current->head;
             head_scanner scanner;
-            auto outcome = scanner.scan(stream_.in(), server_->options.header_limit());
-            if (outcome == head_scanner::outcome::incomplete) {
+            auto found = scanner.scan(stream_.in(), server_->options.header_limit());
+            if (found == head_scanner::outcome::incomplete) {
                 const auto rest = co_await read_head(scanner);
                 if (!rest) co_return next_step::close;
-                outcome = *rest;
+                found = *rest;
             }
             if (std::exchange(may_be_http2_, false) && is_preface(stream_.in())) co_return next_step::http2;
-            status refused = refusal_of(outcome);
+            status refused = refusal_of(found);
             if (refused == accepted) refused = parse(scanner, head);
             if (refused != accepted) {
                 co_await refuse(refused, head.method);
                 co_return next_step::close;
             }
+            begin(*current);
         }
-        request_state of;
-        of.context.asked = head.method;
-        of.context.version = head.version;
-        of.context.keeps_alive = head.keeps_alive && !is_last;
-
-        if (head.asks_for_upgrade) add_upgrade(head, of);
-
-        request_name name;
-        name.set(head.method, head.target);
-        slot<http::response> outcome;
-        std::optional<std::error_code> error;
-        std::exception_ptr thrown;
-        try {
-            head.peer = peer_;
-            add_body(head, of);
-            if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
-            auto working = server_->answer.start(std::move(head));
-            co_await answering(*this, working, of.incoming.get(), outcome, error);
-            if (!error) check(outcome, of);
-        } catch (...) {
-            thrown = std::current_exception();
-        }
-        const auto failure = thrown ? std::error_code() : error.value_or(std::error_code());
+        auto& [head, of, name, working, was_polled, is_written, rest, outcome, error, thrown] = *current;
+        if (working) co_await answering(*this, *current);
+        const auto failure = error.value_or(std::error_code());
         if (thrown || error) {
             const auto failure_of_body = of.incoming ? of.incoming->get_failure() : std::error_code();
             static_cast<void>(outcome.discard());
@@ -284,12 +279,14 @@ public:
         const bool is_reported = thrown || (failure && !is_of_client(failure, of));
         if (is_reported && connection_) connection_->state().set_failed_work(name.text());
         http::response& answer = outcome.value();
-        end_call(of.counted, answer.status);
-        if (answer.upgrade) co_return co_await switch_protocols(std::move(answer), name);
+        if (answer.upgrade) {
+            end_call(of.counted, answer.status);
+            co_return co_await switch_protocols(std::move(answer), name);
+        }
+        if (!is_written) write(*current);
         bool can_continue = true;
-        const auto rest = write(answer, of);
         bool body_has_thrown = false;
-        if (!is_complete(rest, of)) {
+        if (!is_complete(*current)) {
             try {
                 can_continue = co_await send_rest(answer, rest, of);
             } catch (...) {
@@ -330,6 +327,73 @@ public:
     }
 
 private:
+    /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
+    /// Returns whether bytes were received: false at the end of the connection, after an error, and at a shutdown.
+    [[gnu::always_inline]] poll_result<bool> poll_first_bytes(context& cx) {
+        if (stream_.has_unsent()) {
+            const auto flushed = stream_.poll_flush(cx);
+            if (!flushed) return not_ready;
+            if (!*flushed) return false;
+        }
+        const auto count = stream_.poll_fill_idle(cx);
+        if (count) {
+            idle_.end();
+            return *count && **count != 0;
+        }
+        if (shuts_down_idle(cx)) return false;
+        stream_.release_buffers();
+        if (connection_) idle_.begin(connection_->state());
+        return not_ready;
+    }
+
+    /// Answers the next request if it was received completely, its service does not wait, and the response is short.
+    /// Otherwise returns false. Then begun_ is the request, unless its head must still be received or be refused.
+    bool answer_at_once(context& cx) {
+        pool_box<exchange> current(pool_new<exchange>());
+        if (!parse_at_once(current->head)) return false;
+        begin(*current);
+        if (current->working && !poll_service(*current, cx)) {
+            current->was_polled = true;
+        } else if (!current->thrown && !current->error && !current->outcome.value().upgrade) {
+            write(*current);
+            if (is_complete(*current)) return true;
+        }
+        begun_ = std::move(current);
+        return false;
+    }
+
+    /// Calls the service.
+    void begin(exchange& it) {
+        ++requests_;
+        request_head& head = it.head;
+        request_state& of = it.of;
+        of.context.asked = head.method;
+        of.context.version = head.version;
+        of.context.keeps_alive = head.keeps_alive && requests_ != server_->options.max_requests();
+        if (head.asks_for_upgrade) add_upgrade(head, of);
+        it.name.set(head.method, head.target);
+        try {
+            head.peer = peer_;
+            add_body(head, of);
+            if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
+            it.working.emplace(server_->answer.start(std::move(head)));
+        } catch (...) {
+            it.thrown = std::current_exception();
+        }
+    }
+
+    /// Polls the service. Returns whether it has ended.
+    static bool poll_service(exchange& it, context& cx) {
+        try {
+            if (!it.working->poll_into(cx, it.outcome, it.error)) return false;
+            if (!it.error) check(it.outcome, it.of);
+        } catch (...) {
+            it.thrown = std::current_exception();
+        }
+        it.working.reset();
+        return true;
+    }
+
     /// Returns whether the first head of a connection is the start of the HTTP/2 preface (RFC 9113, section 3.4).
     /// nghttp2 checks the rest of the preface.
     static bool is_preface(std::string_view received) noexcept {
@@ -374,16 +438,13 @@ private:
     }
 
     /// Parses and consumes the next head without a head_scanner, which would read all bytes once more. Returns false,
-    /// without an effect, if that is impossible: the head may be incomplete, or it must be refused.
+    /// and consumes nothing, if that is impossible: the head may be incomplete, or it must be refused.
     bool parse_at_once(request_head& into) {
         // The headers keep a copy of all received bytes, in one block of the frame pool.
         constexpr std::size_t most = 1536;
         const auto received = stream_.in();
-        const bool is_possible = !may_be_http2_ && received.size() <= most &&
-                                 received.size() <= server_->options.header_limit() && received.ends_with("\r\n\r\n");
-        if (is_possible && parse(received, into) == accepted) return true;
-        into = request_head();
-        return false;
+        return !may_be_http2_ && received.size() <= most && received.size() <= server_->options.header_limit() &&
+               received.ends_with("\r\n\r\n") && parse(received, into) == accepted;
     }
 
     /// Parses and consumes the head that `scanner` has found. Returns `accepted`, or the status with which the server
@@ -434,30 +495,25 @@ private:
     public:
         using output_type = void;
 
-        answering(server_connection& on, service_answer& work, incoming_body* body, slot<http::response>& into,
-                  std::optional<std::error_code>& failure) noexcept
-            : on_(on), work_(work), body_(body), into_(into), failure_(failure) {}
+        answering(server_connection& on, exchange& it) noexcept : on_(on), it_(it) {}
 
         poll_result<void> poll(context& cx) {
-            if (work_.poll_into(cx, into_, failure_)) return poll_result<void>::ready();
+            if (!std::exchange(it_.was_polled, false) && poll_service(it_, cx)) return poll_result<void>::ready();
             flush(cx);
             return not_ready;
         }
-        poll_result<void> poll_cancel(context& cx) { return work_.poll_cancel(cx); }
+        poll_result<void> poll_cancel(context& cx) { return it_.working->poll_cancel(cx); }
 
     private:
         void flush(context& cx) {
             std::unique_lock<mutex> guard;
-            if (body_ != nullptr) guard = std::unique_lock(body_->lock);
+            if (it_.of.incoming) guard = std::unique_lock(it_.of.incoming->lock);
             // An error of this flush is not lost: sending the response fails, too.
             if (on_.stream_.has_unsent()) static_cast<void>(on_.stream_.poll_flush(cx));
         }
 
         server_connection& on_;
-        service_answer& work_;
-        incoming_body* body_;  // null if there is none
-        slot<http::response>& into_;
-        std::optional<std::error_code>& failure_;
+        exchange& it_;
     };
 
     [[nodiscard]] bool shuts_down() const noexcept {
@@ -509,17 +565,21 @@ private:
         co_return next_step::close;
     }
 
-    /// Writes the head of a response, and its body if that is short and in memory. Returns how the rest is sent.
-    body_framing write(http::response& answer, request_state& of) {
+    /// Writes the head of the response, and its body if that is short and in memory.
+    void write(exchange& it) {
+        http::response& answer = it.outcome.value();
+        request_state& of = it.of;
+        it.is_written = true;
+        end_call(of.counted, answer.status);
         if (answer.status == status::reset_content) answer.body = http::body();
         if (shuts_down()) of.context.keeps_alive = false;
         std::unique_lock<mutex> guard;
         if (of.incoming) guard = prepare_incoming(answer, of);
-        const auto framing = write_response_head(stream_.out(), answer, of.context);
+        it.rest = write_response_head(stream_.out(), answer, of.context);
         const auto* const content = answer.body.in_memory();
-        if (content == nullptr || content->size() >= most_collected) return framing;
-        if (framing.is != body_framing::kind::none) stream_.out().append(content->text());
-        return {};
+        if (content == nullptr || content->size() >= most_collected) return;
+        if (it.rest.is != body_framing::kind::none) stream_.out().append(content->text());
+        it.rest = {};
     }
 
     /// Prepares the body of the request for the response. Returns its lock: another task may read it.
@@ -539,8 +599,8 @@ private:
     }
 
     /// Returns whether nothing is left to do for the request after write().
-    bool is_complete(const body_framing& rest, const request_state& of) const noexcept {
-        return rest.is == body_framing::kind::none && !of.incoming && of.context.keeps_alive &&
+    bool is_complete(const exchange& it) const noexcept {
+        return it.rest.is == body_framing::kind::none && !it.of.incoming && it.of.context.keeps_alive &&
                stream_.collected() <= most_collected;
     }
 
@@ -604,20 +664,30 @@ private:
     std::optional<net::serve_connection> connection_;
     idle_mark idle_;                          // declared after connection_, whose state it refers to
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
+    pool_box<exchange> begun_;                // see answer_at_once()
     std::shared_ptr<http_upgrade> upgrade_;   // see take_upgrade()
+    std::uint64_t requests_ = 0;              // for which the service was called
     bool may_be_http2_;                       // no head has been received
+};
+
+/// The future of server_connection::poll_requests().
+class answering_requests : public future_ops<answering_requests> {
+public:
+    using output_type = bool;
+
+    explicit answering_requests(server_connection& on) noexcept : on_(on) {}
+    [[gnu::always_inline]] poll_result<bool> poll(context& cx) { return on_.poll_requests(cx); }
+
+private:
+    server_connection& on_;
 };
 
 /// Serves requests until the connection ends. An idle connection waits in this coroutine frame.
 task<result<void>> serve_requests(server_connection connection) {
-    const auto most = connection.options().max_requests();
-    for (std::uint64_t number = 1;; ++number) {
-        if (!connection.has_received()) {
-            auto waiting = poll_fn([&connection](context& cx) { return connection.poll_first_bytes(cx); });
-            const bool has_received = co_await waiting;
-            if (!has_received) co_return ok();
-        }
-        const auto next = co_await connection.answer_one(number == most);
+    for (;;) {
+        const bool continues = co_await answering_requests(connection);
+        if (!continues) co_return ok();
+        const auto next = co_await connection.answer_one();
         if (!next) co_return std::unexpected(next.error());
         if (*next == next_step::request) continue;
         if (*next == next_step::http2) break;

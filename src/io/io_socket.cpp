@@ -282,8 +282,7 @@ result<void> io_socket::begin_to_watch_writing() const {
     return ok();
 }
 
-poll_result<result<void>> io_socket::poll_flush(context& cx, const wait_record* future) {
-    if (ring_connection() == nullptr) return ok();
+poll_result<result<void>> io_socket::poll_flush_ring(context& cx, const wait_record* future) {
     return poll_or_wait(*this, direction::write, cx, future, [&] { return send_pending_data(); });
 }
 

@@ -101,7 +101,10 @@ public:
     poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const wait_record* future);
 
     /// Waits until all written data has been passed to the kernel.
-    poll_result<result<void>> poll_flush(context& cx, const wait_record* future);
+    poll_result<result<void>> poll_flush(context& cx, const wait_record* future) {
+        if (!is_registered() || !is_stream_) return ok();
+        return poll_flush_ring(cx, future);
+    }
     /// Same as poll_flush(), then shuts down the writing side. Has no effect on a pipe.
     poll_result<result<void>> poll_shutdown(context& cx, const wait_record* future);
     /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
@@ -225,6 +228,7 @@ private:
     /// Returns null if this is not a ring connection.
     [[nodiscard]] stream_source* ring_connection() const noexcept;
 
+    poll_result<result<void>> poll_flush_ring(context& cx, const wait_record* future);
     result<void> shut_down_now() const noexcept;
     [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
     template <class Call>
