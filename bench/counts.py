@@ -45,6 +45,7 @@ CASES = [
     Case("await_opaque", 1_000, 51_000),
     Case("skynet", 10, 110, 111),  # an operation is one task, in the other trees too
     Case("skynet_scope", 10, 110, 111),
+    Case("skynet_scope_body", 10, 110, 111),
     Case("fib", 10, 110, 88),
     Case("fib_scope", 10, 110, 88),
     Case("timer_arm_cancel", 1_000, 21_000),

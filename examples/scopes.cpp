@@ -2,12 +2,16 @@
 // Scopes: children run in parallel and may refer to their parent's locals; the parent continues when all have ended.
 //     $ ./scopes
 //     1 + 2 + ... + 1000 = 500500
+//     1 + 2 + ... + 100000 = 5000050000
 //     a child has failed: Connection refused
 //     a child has thrown: no such table
 #include <eddy/prelude.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -36,6 +40,17 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
     });
     // All children have ended, so the sums need no lock and no join handle.
     co_return std::accumulate(sums.begin(), sums.end(), 0);
+}
+// docs: end
+
+// docs: halves
+/// Adds up the halves in parallel, if there are enough numbers. `numbers` belongs to the caller, who awaits the task.
+eddy::task<long> sum_of_halves(std::span<const int> numbers) {
+    if (numbers.size() < 1000) co_return std::accumulate(numbers.begin(), numbers.end(), 0L);
+    const std::size_t half = numbers.size() / 2;
+    const auto [left, right] =
+        co_await eddy::scope(sum_of_halves(numbers.first(half)), sum_of_halves(numbers.subspan(half)));
+    co_return left + right;
 }
 // docs: end
 
@@ -75,6 +90,9 @@ eddy::task<void> async_main() {
     std::vector<int> numbers(1000);
     std::iota(numbers.begin(), numbers.end(), 1);
     std::printf("1 + 2 + ... + 1000 = %d\n", co_await sum_in_parallel(numbers));
+    numbers.resize(100'000);
+    std::iota(numbers.begin(), numbers.end(), 1);
+    std::printf("1 + 2 + ... + 100000 = %ld\n", co_await sum_of_halves(numbers));
     co_await first_failure();
 }
 

@@ -165,6 +165,10 @@ TEST(OutOfMemory, LoopSurvivesEachFailedAllocation) {
         auto work = eddy::spawn([]() -> eddy::task<int> { co_return 1; });
         static_cast<void>(co_await work);
     });
+    on_loop("scope of known children", []() -> eddy::task<> {
+        const auto yield = []() -> eddy::task<> { co_await eddy::yield_now(); };
+        static_cast<void>(co_await eddy::scope(yield(), eddy::ready(), yield()));
+    });
     on_loop("scope", []() -> eddy::task<> {
         co_await eddy::scope([](auto& s) -> eddy::task<> {
             s.spawn(eddy::ready());
@@ -217,6 +221,10 @@ TEST(OutOfMemory, RuntimeSurvivesEachFailedAllocation) {
             s.spawn([]() -> eddy::task<> { co_return; });
             co_return;
         });
+    });
+    on_pool("scope of known children", []() -> eddy::task<> {
+        const auto yield = []() -> eddy::task<> { co_await eddy::yield_now(); };
+        static_cast<void>(co_await eddy::scope(yield(), eddy::ready(), yield()));
     });
     on_pool("scope that is cancelled", []() -> eddy::task<> {
         co_await eddy::scope([](auto& s) -> eddy::task<> {

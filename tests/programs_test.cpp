@@ -335,6 +335,7 @@ TEST(Programs, ScopesEndWithFirstFailure) {
     const auto ended = run({"scopes"});
     EXPECT_EQ(ended.out,
               "1 + 2 + ... + 1000 = 500500\n"
+              "1 + 2 + ... + 100000 = 5000050000\n"
               "a child has failed: Connection refused\n"
               "a child has thrown: no such table\n");
     EXPECT_EQ(ended.err, "");

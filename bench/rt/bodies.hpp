@@ -56,13 +56,16 @@ inline constexpr std::uint64_t many_timers = 100'000;
 /// joins their handles.
 [[nodiscard]] eddy::task<std::uint64_t> spawned_skynet(std::uint64_t first, std::uint64_t size);
 
-/// Like spawned_skynet(), but the children of a node are in a scope.
+/// Like spawned_skynet(), but the children of a node are those of a scope_all().
 [[nodiscard]] eddy::task<std::uint64_t> scoped_skynet(std::uint64_t first, std::uint64_t size);
+
+/// Like scoped_skynet(), but the body of a scope spawns the children.
+[[nodiscard]] eddy::task<std::uint64_t> skynet_of_bodies(std::uint64_t first, std::uint64_t size);
 
 /// Returns the n-th Fibonacci number. Spawns a task for one summand, and awaits the other summand as a child.
 [[nodiscard]] eddy::task<std::uint64_t> spawned_fib(std::uint64_t n);
 
-/// Like spawned_fib(), but the spawned task is in a scope.
+/// Like spawned_fib(), but the two summands are the children of a scope.
 [[nodiscard]] eddy::task<std::uint64_t> scoped_fib(std::uint64_t n);
 
 }  // namespace bench::rt

@@ -58,6 +58,7 @@ constexpr std::array cases{
     counted_case{"skynet", &skynet_often<&rt::spawned_skynet>},
     counted_case{"fib", &fib_often<&rt::spawned_fib>},
     counted_case{"skynet_scope", &skynet_often<&rt::scoped_skynet>},
+    counted_case{"skynet_scope_body", &skynet_often<&rt::skynet_of_bodies>},
     counted_case{"fib_scope", &fib_often<&rt::scoped_fib>},
     counted_case{"timer_arm_cancel", &rt::arm_and_drop},
     counted_case{"timer_arm_cancel_live", &arm_and_drop_beside_others},

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include <eddy/task/scope.hpp>
 
@@ -9,6 +13,22 @@
 #include "tree.hpp"
 
 namespace bench::rt {
+
+eddy::task<std::uint64_t> scoped_skynet(std::uint64_t first, std::uint64_t size) {
+    if (size == 1) co_return opaque(first);
+    const std::uint64_t part = size / 10;
+    const auto make_children = [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array{scoped_skynet(first + I * part, part)...};
+    };
+    const auto sums = co_await eddy::scope_all(make_children(std::make_index_sequence<10>()));
+    co_return std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
+}
+
+eddy::task<std::uint64_t> scoped_fib(std::uint64_t n) {
+    if (n < 2) co_return opaque(n);
+    const auto [first, second] = co_await eddy::scope(scoped_fib(n - 1), scoped_fib(n - 2));
+    co_return first + second;
+}
 
 namespace {
 
@@ -29,35 +49,10 @@ eddy::task<void> skynet_node(std::uint64_t& sum, std::uint64_t first, std::uint6
 
 }  // namespace
 
-eddy::task<std::uint64_t> scoped_skynet(std::uint64_t first, std::uint64_t size) {
+eddy::task<std::uint64_t> skynet_of_bodies(std::uint64_t first, std::uint64_t size) {
     std::uint64_t sum = 0;
     co_await skynet_node(sum, first, size);
     co_return sum;
-}
-
-namespace {
-
-eddy::task<void> fib(std::uint64_t& number, std::uint64_t n) {
-    if (n < 2) {
-        number = opaque(n);
-        co_return;
-    }
-    std::uint64_t first = 0;
-    std::uint64_t second = 0;
-    auto spawn_child = [&](auto& s) -> eddy::task<void> {
-        s.spawn(fib(first, n - 1));
-        co_await fib(second, n - 2);
-    };
-    co_await eddy::scope(spawn_child);
-    number = first + second;
-}
-
-}  // namespace
-
-eddy::task<std::uint64_t> scoped_fib(std::uint64_t n) {
-    std::uint64_t number = 0;
-    co_await fib(number, n);
-    co_return number;
 }
 
 void skynet_scope(flavour where) { measure_skynet<executor>("skynet_scope", where, &scoped_skynet); }

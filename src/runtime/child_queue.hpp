@@ -76,6 +76,12 @@ public:
         return item;
     }
 
+    /// Returns whether `item`, which is in the queue at most once, is the newest item. Another thread may take it.
+    [[nodiscard]] bool is_newest(const T* item) noexcept {
+        // relaxed, both loads: the owner wrote them itself.
+        return slot(bottom_.load(std::memory_order_relaxed) - 1).load(std::memory_order_relaxed) == item;
+    }
+
     /// Removes the oldest item. Returns null if the queue is empty, or if another thread has taken the item.
     [[nodiscard]] T* steal() noexcept {
         // seq_cst, both loads: see pop(). The load of bottom_ is also the acquire that pairs with push().

@@ -77,8 +77,11 @@ public:
     /// Like notify_one(), for a worker that has pushed to its own queue and will run the task itself. This is cheaper,
     /// but can miss a worker that is about to park. Then the next push wakes that worker, or the watchdog worker takes
     /// the task if this worker stalls.
-    void notify_if_useful() noexcept {
-        if (!idle_.all_awake() && !idle_.any_searching()) notify_one();
+    /// Returns whether it has called notify_one().
+    bool notify_if_useful() noexcept {
+        const bool is_useful = !idle_.all_awake() && !idle_.any_searching();
+        if (is_useful) notify_one();
+        return is_useful;
     }
     // See the functions and the policy in run_task.hpp.
     void complete(spawned_task& task, std::uint64_t references) noexcept;

@@ -54,6 +54,7 @@ private:
 bool pool::hand_over(worker& which) noexcept {
     // A worker that destroys the remaining tasks of a closing pool stays on its thread.
     if (which.is_ending() || is_in_child()) return false;
+    which.start_offered_children();
     {
         // The count changes before the worker is offered, so that the pool cannot become closed during this poll.
         const std::lock_guard guard(lock_);

@@ -53,6 +53,7 @@ public:
     explicit guard(scope_base& scope) noexcept : guard(scope, scope.pool_ != nullptr) {}
     guard(scope_base& scope, bool takes_lock) noexcept
         : children_(scope.children_),
+          taken_(scope.taken_),
           takes_lock_(takes_lock),
           first_(takes_lock_ ? children_.lock() : children_.get()) {}
     guard(const guard&) = delete;
@@ -61,6 +62,9 @@ public:
 
     /// Returns the newest child, null if there are none.
     [[nodiscard]] scope_link* first() const noexcept { return first_; }
+    /// Returns whether there are no children, and none that workers have taken.
+    [[nodiscard]] bool all_ended() const noexcept { return first_ == nullptr && taken_ == 0; }
+    void count_taken(int more) noexcept { taken_ += more; }
     void link(scope_link& child) noexcept {
         child.next = first_;
         if (first_ != nullptr) first_->previous = &child;
@@ -73,6 +77,7 @@ public:
 
 private:
     locked_head<scope_link>& children_;
+    int& taken_;
     const bool takes_lock_;
     scope_link* first_;
 };
@@ -88,27 +93,32 @@ void scope_base::bind(std::source_location where) {
     core_ = target.core;
     if (pool_ != nullptr) pool_->retain();
     if (core_ != nullptr) core_->retain();
-    if (this_thread.task_locals != nullptr) deadline_ = deadline_here();
+    had_task_locals_ = this_thread.task_locals != nullptr;
+    if (had_task_locals_) deadline_ = deadline_here();
 }
 
 bool scope_base::may_be_destroyed_here() const noexcept {
     return core_ == nullptr || !has_children() || core_->is_on_own_thread();
 }
 
-void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept {
+void scope_base::start_pool_child(spawned_task& task, scope_link& link, bool was_taken) noexcept {
+    pool& on = *pool_;  // the scope may be destroyed after the unlock if a worker has taken the child
     link.task.pooled = &task;
-    pool_->number(task);
+    on.number(task);
     bool is_listed = false;
     {
         // Adds the task to both lists under one lock. From here on the task may be destroyed by the thread that
         // destroys the scope or by the thread that closes the pool.
         guard locked(*this);
         locked.link(link);
-        is_listed = pool_->enlist(task);
+        if (was_taken) locked.count_taken(-1);
+        is_listed = on.enlist(task);
         if (is_cancelled()) static_cast<void>(state_of(task).transition_to_cancelled());
     }
-    pool_->launch_child(task, is_listed);
+    on.launch_child(task, is_listed);
 }
+
+void scope_base::note_taken() noexcept { guard(*this).count_taken(1); }
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
@@ -126,13 +136,14 @@ void scope_base::core_child_ended(scope_link& child) noexcept {
     core_->wake_scope_parent(std::move(waker_));
 }
 
-void scope_base::pool_child_ended(scope_link& child) noexcept {
+/// Removes a child whose future was destroyed; if null, one that was lost.
+void scope_base::pool_child_ended(scope_link* child) noexcept {
     waker parent;
     bool is_watched = false;
     {
         guard locked(*this);
-        locked.unlink(child);
-        if (locked.first() == nullptr && waits_for_children_) parent = std::move(waker_);
+        child != nullptr ? locked.unlink(*child) : locked.count_taken(-1);
+        if (locked.all_ended() && waits_for_children_) parent = std::move(waker_);
         is_watched = is_awaited_;
     }
     // After the unlock the scope may be destroyed. Only local variables are used below.
@@ -193,6 +204,7 @@ void scope_base::set_waker(const waker& wake) {
 
 bool scope_base::wait_for_children(const waker& wake) {
     if (pool_ != nullptr) return keep_pool_waker(wake, true);
+    if (!has_children()) return true;
     waits_for_children_ = true;
     keep_core_waker(wake);
     return !has_children();
@@ -204,7 +216,7 @@ bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
     if (std::exchange(has_had_waker_, true)) {
         // Takes the lock even if there are no children, because any thread may start one.
         const guard locked(*this);
-        if (for_children && locked.first() == nullptr) return true;
+        if (for_children && locked.all_ended()) return true;
         if (waker_.will_wake(wake)) {
             waits_for_children_ |= for_children;
             return false;
@@ -212,7 +224,7 @@ bool scope_base::keep_pool_waker(const waker& wake, bool for_children) {
     }
     waker copy = wake;  // cloned before the lock is taken; the previous one dropped after it: both may run user code
     const guard locked(*this);
-    if (for_children && locked.first() == nullptr) return true;
+    if (for_children && locked.all_ended()) return true;
     waits_for_children_ |= for_children;
     waker_.swap(copy);
     return false;
@@ -261,19 +273,19 @@ void scope_base::destroy_children() noexcept {
     while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
     {
         const guard locked(*this);
-        if (locked.first() == nullptr) return;
+        if (locked.all_ended()) return;
         is_awaited_ = true;
     }
     // The remaining children are being polled on other threads, which destroy them after the poll.
     const auto is_waiting = [](void* scope) noexcept {
         // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
         auto& self = *static_cast<scope_base*>(scope);
-        return guard(self).first() != nullptr;
+        return !guard(self).all_ended();
     };
     const pool::held_up here(*pool_, is_waiting, this);
     destroyers& waiting = waiting_destroyers();
     std::unique_lock lock(waiting.lock);
-    waiting.child_has_ended.wait(lock, [this] { return guard(*this).first() == nullptr; });
+    waiting.child_has_ended.wait(lock, [this] { return guard(*this).all_ended(); });
 }
 
 void report_background_failure(unread_failure&& failure, const std::source_location& where) noexcept {

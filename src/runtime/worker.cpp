@@ -8,6 +8,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/error.hpp>
+#include <eddy/task/scope_all.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
@@ -26,6 +27,9 @@ constexpr unsigned lifo_limit = 3;
 
 // One of this many polls checks the ring before the child queue.
 constexpr unsigned child_fairness = 2;
+
+// The limit of worker::offers_in_vain_.
+constexpr unsigned most_offers_in_vain = 10;
 
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
 constexpr auto look_interval = std::chrono::microseconds(20);
@@ -170,6 +174,37 @@ void worker::schedule_child(spawned_task& task) noexcept {
     if (!is_parking_ && children_.size() > 1) pool_.notify_if_useful();
 }
 
+bool worker::offer_child(offered_child& child) noexcept {
+    if (!offers_.push(&child)) return false;
+    if (offers_to_skip_ != 0) {
+        --offers_to_skip_;
+    } else if (pool_.notify_if_useful()) {
+        // Most offers are withdrawn if the children are short. Then only each 2nd, 4th, 8th ... offer wakes a worker.
+        offers_in_vain_ = std::min(offers_in_vain_ + 1, most_offers_in_vain);
+        offers_to_skip_ = (1u << offers_in_vain_) - 1;
+    }
+    return true;
+}
+
+bool worker::take_child_back(offered_child& child) noexcept {
+    if (offers_.is_newest(&child) && offers_.pop() != nullptr) return true;
+    offers_in_vain_ = offers_to_skip_ = 0;
+    return false;
+}
+
+void worker::start_offered_children() noexcept {
+    while (offered_child* const child = offers_.pop()) child->start(*child);
+}
+
+/// Takes a child of a scope from another worker.
+spawned_task* worker::steal_child(worker& victim) noexcept {
+    if (spawned_task* const task = victim.children_.steal()) return task;
+    offered_child* const child = victim.offers_.steal();
+    if (child == nullptr) return nullptr;
+    child->start(*child);  // puts the new task into `children_`
+    return children_.pop();
+}
+
 spawned_task* worker::next_local() noexcept {
     // relaxed: only this thread stores tasks here, and the exchange decides.
     if (lifo_.load(std::memory_order_relaxed) != nullptr) {
@@ -235,7 +270,7 @@ spawned_task* worker::steal() noexcept {
     for (unsigned i = 0; i < count; ++i) {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;
-        if (spawned_task* const task = victim.children_.steal()) {
+        if (spawned_task* const task = steal_child(victim)) {
             worker_counters::add(counters_.steals, 1);
             return task;
         }
@@ -530,7 +565,7 @@ void worker::watch_others(time_point now) noexcept {
 void worker::service_stalled(worker& stuck) noexcept {
     // acquire: pairs with the release in schedule(), which published the task.
     if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
-    if (spawned_task* const task = stuck.children_.steal()) schedule(*task);
+    if (spawned_task* const task = steal_child(stuck)) schedule(*task);
     if (queue_.is_empty()) {
         if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
     }

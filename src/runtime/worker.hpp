@@ -26,6 +26,7 @@
 namespace eddy::inline v0_1::detail {
 
 class pool;
+struct offered_child;
 
 #ifndef EDDY_RUN_QUEUE_CAPACITY
 #define EDDY_RUN_QUEUE_CAPACITY 256  // test builds use 4, to reach the full and the wrapping ring
@@ -54,7 +55,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 /// block_in_place can hand the worker over to another thread.
 ///
 ///     member                   access
-///     queue_, children_        the thread that runs the worker pushes and pops; other workers steal
+///     queue_, children_,       the thread that runs the worker pushes and pops; other workers steal
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
 ///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled; io_
 ///                              also the workers that share it
@@ -101,6 +102,13 @@ public:
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
     void schedule_child(spawned_task& task) noexcept;
+    /// Lets other workers take a child of the scope that is being polled; see known_scope.
+    [[nodiscard]] bool offer_child(offered_child& child) noexcept;
+    [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.size() >= enough_offers; }
+    /// Withdraws an offer if it is the newest one. Returns false if another worker has taken it.
+    [[nodiscard]] bool take_child_back(offered_child& child) noexcept;
+    /// Makes the offered children tasks, because this thread leaves the worker during the poll.
+    void start_offered_children() noexcept;
     /// Queues a task. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
@@ -137,7 +145,9 @@ public:
         return queue_.size() + children_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
     /// Returns whether the worker holds a task that another worker can steal. The LIFO slot does not count.
-    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
+    [[nodiscard]] bool has_queued() const noexcept {
+        return !queue_.is_empty() || !children_.is_empty() || !offers_.is_empty();
+    }
     void unpark() noexcept { place_->unpark(); }
     /// Makes a parked worker check soon whether a watchdog is needed. See the comment above become_watchdog().
     void call_as_watchdog() noexcept { place_->unpark_within(watchdog_interval / 2); }
@@ -149,6 +159,9 @@ public:
     void shut_drivers() noexcept;
 
 private:
+    /// A scope offers no children if there are this many offers of the scopes around it. Those have larger subtrees, so
+    /// they are enough for the other workers, and the children of this scope are polled without atomic operations.
+    static constexpr std::size_t enough_offers = 16;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};
 
@@ -161,6 +174,7 @@ private:
     [[nodiscard]] spawned_task* next_injected() noexcept;
     [[nodiscard]] spawned_task* search() noexcept;
     [[nodiscard]] spawned_task* steal() noexcept;
+    [[nodiscard]] spawned_task* steal_child(worker& victim) noexcept;
     void push_back(spawned_task& task) noexcept;
     [[nodiscard]] bool is_enough_for_two() const noexcept;
     [[nodiscard]] bool has_work() const noexcept;
@@ -198,6 +212,7 @@ private:
 
     ring queue_;
     child_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> children_;
+    child_queue<offered_child, EDDY_RUN_QUEUE_CAPACITY> offers_;  // of the scopes that are being polled on this thread
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
     const std::unique_ptr<poll_time_counters> poll_times_;  // null if the histogram is disabled
@@ -209,8 +224,10 @@ private:
 
     // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
-    unsigned polls_to_look_;      // polls until the next check whether a driver tick is due
-    unsigned polls_to_injected_;  // polls until the injection queue comes before the local queues
+    unsigned offers_in_vain_ = 0;  // wake-ups for offers since another worker took one
+    unsigned offers_to_skip_ = 0;  // offers that wake no worker
+    unsigned polls_to_look_;       // polls until the next check whether a driver tick is due
+    unsigned polls_to_injected_;   // polls until the injection queue comes before the local queues
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
     random_numbers random_;  // for stealing; separate from random_here, so that stealing does not change its sequence

@@ -24,6 +24,9 @@ void* find_task_local(const void* key) noexcept {
     return nullptr;
 }
 
+hidden_task_locals::hidden_task_locals() noexcept : outer_(std::exchange(this_thread.task_locals, nullptr)) {}
+hidden_task_locals::~hidden_task_locals() { this_thread.task_locals = outer_; }
+
 void throw_no_task_local(std::source_location where) {
     throw misuse(
         "this task_local has no value here: bind one around the code that uses it, `co_await name.scope(value, "

@@ -106,11 +106,32 @@ void steal_what_is_pushed_now() {
     all->check_all();
 }
 
+/// The owner takes back its items by their addresses, the newest first. An item that is not the newest is stolen.
+void take_back_while_one_steals() {
+    const auto all = std::make_unique<forks<child_queue>>();
+    check(all->push() && all->push(), "the queue has spare capacity");
+    {
+        explore::thread thief([&] {
+            all->steal();
+            all->steal();
+        });
+        for (item* const mine : {&all->items[1], &all->items[0]}) {
+            if (!all->queue.is_newest(mine)) continue;
+            if (item* const found = all->queue.pop()) {
+                check(found == mine, "the newest item is popped");
+                found->take();
+            }
+        }
+    }
+    check(all->items[0].is_taken && all->items[1].is_taken, "no item stays in the queue");
+}
+
 TEST(ExploreChildQueue, EachTaskIsTakenOnce) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 2, .early_reads = 1};
     EXPECT_TRUE(holds(chosen, pop_while_two_steal<child_queue>));
     EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<child_queue>));
     EXPECT_TRUE(holds(chosen, steal_what_is_pushed_now<child_queue>));
+    EXPECT_TRUE(holds(chosen, take_back_while_one_steals));
 }
 
 // ---- Copies of the queue with one mistake each fail ----

@@ -90,16 +90,24 @@ public:
     /// Returns whether this thread may destroy the children. Only an event loop's own thread may destroy its tasks.
     [[nodiscard]] bool may_be_destroyed_here() const noexcept;
 
+    /// Returns whether task-locals, among them deadlines, had values in bind().
+    [[nodiscard]] bool had_task_locals() const noexcept { return had_task_locals_; }
     /// Returns the deadline that was in effect in bind(), which the children inherit; `no_deadline` without one. It
     /// does not change while there are children.
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
 
-    /// Starts a child. If the scope is cancelled, the child is cancelled immediately.
+    /// Starts a child. If the scope is cancelled, the child is cancelled immediately. `was_taken`: see note_taken().
     template <class W>
-    void spawn(W&& work, std::source_location where);
+    void spawn(W&& work, std::source_location where, bool was_taken = false);
+
+    /// Records that a worker has taken a child: the scope ends only after the child was spawned and has ended, or was
+    /// lost. That worker may be faster than this call.
+    void note_taken() noexcept;
+    /// Records that the worker that has taken a child could not spawn it.
+    void lose_taken() noexcept { pool_child_ended(nullptr); }
 
     /// Unlinks a child whose future was destroyed. The scope may be gone when these functions return.
-    void pool_child_ended(scope_link& child) noexcept;
+    void pool_child_ended(scope_link* child) noexcept;
     void core_child_ended(scope_link& child) noexcept;
     /// Records the first failure and cancels all children. Later failures are dropped.
     void fail(scope_failure failure) noexcept;
@@ -118,6 +126,8 @@ public:
     void set_waker(const waker& wake);
     /// Returns whether there are no children. Otherwise stores `wake`, to wake it when there are none.
     [[nodiscard]] bool poll_empty(const waker& wake) { return !has_children() || wait_for_children(wake); }
+    /// Same as poll_empty(), also if workers may have taken children.
+    [[nodiscard]] bool wait_for_children(const waker& wake);
     /// Destroys the children that are not being polled, and blocks until those that are being polled have ended.
     void destroy_children() noexcept;
     /// Returns whether destroy_children() has begun. Children are destroyed without poll_cancel() from then on.
@@ -127,24 +137,27 @@ public:
         return is_being_destroyed_.load(std::memory_order_acquire);
     }
 
+protected:
+    pool* pool_ = nullptr;         // this scope has a reference
+    core_shared* core_ = nullptr;  // this scope has a reference
+
 private:
     class guard;
 
     /// Returns whether there are children, or a thread still has the lock.
     [[nodiscard]] bool has_children() const noexcept { return !children_.is_empty(); }
-    [[nodiscard]] bool wait_for_children(const waker& wake);
     [[nodiscard]] bool keep_pool_waker(const waker& wake, bool for_children);
     void keep_core_waker(const waker& wake);
     [[gnu::noinline]] void keep_foreign_waker(const waker& wake);
     [[nodiscard]] bool is_polled_here(const scope_link& child) const noexcept;
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
-    void start_pool_child(spawned_task& task, scope_link& link) noexcept;
+    void start_pool_child(spawned_task& task, scope_link& link, bool was_taken) noexcept;
     void start_core_child(core_task& task, scope_link& link) noexcept;
 
-    pool* pool_ = nullptr;         // this scope has a reference
-    core_shared* core_ = nullptr;  // this scope has a reference
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
     locked_head<scope_link> children_;
+    int taken_ = 0;  // children that workers have taken and not spawned yet; negative while note_taken() is late
+    bool had_task_locals_ = false;
     bool waits_for_children_ = false;
     bool is_awaited_ = false;     // destroy_children() waits
     bool has_had_waker_ = false;  // not guarded by the lock: only set_waker() and poll_empty() use it
@@ -251,7 +264,7 @@ private:
         if constexpr (is_on_core) {
             me.scope.core_child_ended(me);
         } else {
-            me.scope.pool_child_ended(me);
+            me.scope.pool_child_ended(&me);
         }
     }
     static void fail(header& task, std::exception_ptr thrown) noexcept {
@@ -267,12 +280,12 @@ private:
 };
 
 template <class W>
-void scope_base::spawn(W&& work, std::source_location where) {
+void scope_base::spawn(W&& work, std::source_location where, bool was_taken) {
     using plain = std::decay_t<W>;
     if (pool_ != nullptr) {
         auto& made =
             *pool_new<scope_child<spawned_output, plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
-        start_pool_child(made, made);
+        start_pool_child(made, made, was_taken);
     } else {
         auto& made = *pool_new<scope_child<core_child_output, plain>>(*this, *core_, where, std::forward<W>(work));
         start_core_child(made, made);

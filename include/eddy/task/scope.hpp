@@ -16,6 +16,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/task/scope_all.hpp>
 
 namespace eddy::inline v0_1 {
 
@@ -154,35 +155,13 @@ private:
     }
 
     poll_result<output_type> take() {
-        if (handle_.base_.has_failed()) return fail(handle_.base_.failure());
+        if (handle_.base_.has_failed()) return detail::fail_with<output_type>(handle_.base_.failure());
         if constexpr (std::is_void_v<output_type>) {
             outcome_.take(where_);
             return poll_result<void>::ready();
         } else {
             return outcome_.take(where_);
         }
-    }
-
-    /// Returns the failure as this scope's error if the error type allows that: unchanged, or converted from an error
-    /// code. Otherwise throws it.
-    poll_result<output_type> fail(detail::scope_failure& failure) {
-        if constexpr (detail::is_expected<output_type>) {
-            using error = typename output_type::error_type;
-            if constexpr (std::is_same_v<error, std::error_code>) {
-                if (failure.code) return output_type(std::unexpect, *failure.code);
-            }
-            try {
-                if (failure.thrown != nullptr) std::rethrow_exception(failure.thrown);
-            } catch (std::bad_expected_access<error>& e) {
-                return output_type(std::unexpect, std::move(e.error()));
-            } catch (...) {  // NOLINT(bugprone-empty-catch): handled below
-            }
-            if constexpr (detail::error_converts<std::error_code, error>) {
-                if (failure.code) return output_type(std::unexpect, convert_error<error>(*failure.code));
-            }
-        }
-        if (failure.code) throw std::system_error(*failure.code, "a child of a scope failed");
-        std::rethrow_exception(failure.thrown);
     }
 
     F f_;

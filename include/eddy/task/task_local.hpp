@@ -52,6 +52,18 @@ private:
     task_local_binding binding_;
 };
 
+/// Hides all values on this thread during its lifetime.
+class EDDY_API hidden_task_locals {
+public:
+    hidden_task_locals() noexcept;
+    hidden_task_locals(const hidden_task_locals&) = delete;
+    hidden_task_locals& operator=(const hidden_task_locals&) = delete;
+    ~hidden_task_locals();
+
+private:
+    task_local_binding* const outer_;
+};
+
 }  // namespace detail
 
 /// The future that task_local::scope() returns: polls a future with a value bound.

@@ -48,6 +48,7 @@ public:
         [[nodiscard]] result<void> submit(blocking_job&) noexcept { std::unreachable(); }
     };
     [[nodiscard]] no_blocking_pool& blocking() noexcept { std::unreachable(); }
+    [[nodiscard]] unsigned size() const noexcept { std::unreachable(); }
     void count_blocking(bool) noexcept { std::unreachable(); }
     [[nodiscard]] bool hand_over(worker&) noexcept { std::unreachable(); }
     void end_in_place(worker* = nullptr) noexcept { std::unreachable(); }
@@ -55,5 +56,7 @@ public:
     [[nodiscard]] runtime_metrics metrics() const { std::unreachable(); }
     [[nodiscard]] std::uint64_t id() const noexcept { std::unreachable(); }
 };
+
+[[nodiscard]] inline worker* worker_of(const pool&) noexcept { std::unreachable(); }
 
 }  // namespace eddy::detail

@@ -12,6 +12,7 @@ namespace eddy::inline v0_1::detail {
 class io_handle;
 class pool;
 class time_driver;
+struct offered_child;
 
 /// Replaces the worker of a pool in a build without threads; see runtime/pool.hpp. There is no worker.
 class worker {
@@ -20,6 +21,9 @@ public:
 
     void schedule_woken(spawned_task&) noexcept { std::unreachable(); }
     void wake_scope_parent(waker&&) noexcept { std::unreachable(); }
+    [[nodiscard]] bool offer_child(offered_child&) noexcept { std::unreachable(); }
+    [[nodiscard]] bool has_enough_offers() const noexcept { std::unreachable(); }
+    [[nodiscard]] bool take_child_back(offered_child&) noexcept { std::unreachable(); }
     [[nodiscard]] pool& owner() const noexcept { std::unreachable(); }
     [[nodiscard]] bool is_ending() const noexcept { std::unreachable(); }
     [[nodiscard]] bool accept_offer() noexcept { std::unreachable(); }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/task/scope_all.hpp>
+
+#include <cstdint>
+
+#include "runtime/pool.hpp"
+#include "runtime/runtime_context.hpp"
+#include "task/native_stack.hpp"
+
+namespace eddy::inline v0_1::detail {
+namespace {
+
+// The native stack that polls of children inside of each other may use. Deeper children are tasks.
+constexpr std::uintptr_t most_stack = 32 * 1024;
+
+}  // namespace
+
+runs_children known_scope::begin(std::source_location where) {
+    where_ = where;
+    // Outside of a worker and an event loop there is no entry, so that the difference is large.
+    const auto used = reinterpret_cast<std::uintptr_t>(this_thread.poll_entry) - native_stack_pointer();
+    const current_executor& here = this_thread.executor;
+    const bool is_here =
+        here.pool != nullptr ? worker_of(*here.pool) != nullptr : this_thread.running_loop == here.core;
+    if (used > most_stack || !is_here || this_thread.task_locals != nullptr) [[unlikely]]
+        bind(where);
+    if (used > most_stack || !is_here) return runs_children::tasks;
+    return here.pool != nullptr && here.pool->size() > 1 ? runs_children::poll_or_worker : runs_children::poll;
+}
+
+bool known_scope::offer(offered_child& child, bool follows_another) noexcept {
+    worker& here = *this_thread.worker;
+    if (!follows_another && here.has_enough_offers()) return false;
+    bind_for_tasks();
+    return here.offer_child(child);
+}
+
+bool known_scope::take_back(offered_child& child) noexcept {
+    // After a block_in_place this thread runs no worker any more, and the offered children were started.
+    if (this_thread.worker != nullptr && this_thread.worker->take_child_back(child)) return true;
+    note_taken();
+    return false;
+}
+
+}  // namespace eddy::detail
