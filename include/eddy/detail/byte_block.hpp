@@ -38,7 +38,10 @@ public:
 
     void retain(std::size_t count = 1) noexcept { references_.add(count); }
     void release(std::size_t count = 1) noexcept {
-        if (references_.drop(count)) destroy_(this);
+        if (!references_.drop(count)) return;
+        // The usual function is called directly: the target of an indirect call is rarely predicted.
+        if (destroy_ == &free_with_bytes) return free_with_bytes(this);
+        destroy_(this);
     }
 
     /// Returns whether the bytes are writable and the caller's `count` references are the only ones. If so, the
