@@ -31,6 +31,7 @@ check() {
     if (($#)); then
         run_stages "$@"
     else
+        (($(free_space) >= 8)) || say "$(free_space) GB of the disk are free; the whole check needs about 7"
         set -- "${stages[@]}" "${stages_beside[@]}"
         run_beside "${stages_beside[@]}"
         run_stages "${stages[@]}"
