@@ -190,7 +190,8 @@ public:
 ///         for (auto& each : parts) s.spawn(work_on(each));
 ///         co_return;
 ///     });
-/// The children run on any worker of the current runtime, or on the current event loop.
+/// The children run on any worker of the current runtime, or on the current event loop. If they are known beforehand
+/// and compute, the form scope(a, b, ...) is faster; see scope_all.hpp.
 ///
 /// Errors: the first failure of a child or of the body cancels the others. After they have ended, this failure is the
 /// failure of the scope. An exception is thrown. An error becomes the error of the body's `expected`: unchanged if the

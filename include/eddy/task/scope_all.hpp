@@ -199,6 +199,7 @@ class child_tuple {
 public:
     static constexpr bool have_errors = (is_expected<output_t<F>> && ...);
     static constexpr bool has_no_errors = (!is_expected<output_t<F>> && ...);
+    static constexpr bool are_marked = (is_marked<F> || ...);
     using output = std::conditional_t<have_errors, try_join_rule, join_rule>::template output<F...>;
 
     template <class... G>
@@ -287,6 +288,7 @@ template <class Kind, class F>
 class child_range {
 public:
     static constexpr bool have_errors = is_expected<output_t<F>>;
+    static constexpr bool are_marked = is_marked<F>;
     using output = typename output_of_all<typename Kind::values, output_t<F>>::type;
 
     template <class R>
@@ -342,7 +344,7 @@ poll_result<Output> fail_with(scope_failure& failure) {
 /// The future that scope(a, b, ...) and scope_all() return.
 template <class Children>
 class [[nodiscard("a scope does nothing until it is awaited")]] scope_children
-    : public future_ops<scope_children<Children>> {
+    : public future_ops<scope_children<Children>, Children::are_marked> {
 public:
     /// Future interface; see eddy::future.
     using output_type = typename Children::output;
@@ -443,21 +445,22 @@ constexpr bool check_children() {
 }  // namespace detail
 
 /// Runs up to sixteen futures as the children of a scope, and returns their outputs: a `joined` in the order of the
-/// arguments, with std::monostate for void. It is for parallel work, as in a divide-and-conquer algorithm:
+/// arguments, with std::monostate for void. It is for parallel computations, as in divide and conquer:
 ///     auto [left, right] = co_await eddy::scope(sum(first_half), sum(second_half));
-/// On a runtime, another worker may take each child but the first, the last child first. This task runs the others, one
-/// after the other. A child that has to wait becomes a task; so do all children outside of a runtime's workers and in
-/// very deep trees. Use `join` for futures that mostly wait.
+/// This task runs the children one after the other. On a runtime, other workers may take all but the first, and begin
+/// with the last one. A child that has to wait becomes a task. So does each child if the scope is not awaited on a
+/// worker or an event loop, or is very deep in a tree. Use `join` for futures that mostly wait.
 ///
-/// The children may borrow local variables of the coroutine that awaits the scope. They see its deadline, and none of
-/// its task-locals. `this_task` in a child is this task, or the child's own.
-/// Errors: the first exception of a child cancels the others, and is thrown after they have ended. If the outputs are
-/// expecteds, the output is an expected with a `joined` of the values; an error of a child cancels the others and is
-/// the output. Without a runtime on this thread, the scope throws `misuse`. Cancel safety: as for the other form of
-/// scope(). Thread safety: that of any future; see eddy::future. The children may be polled on other threads. Lifetime:
-/// the futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one. Cost: no allocation,
-/// and on a runtime with several workers one atomic read-modify-write for each child but the first. A block for each
-/// child that becomes a task.
+/// The children may borrow local variables of the coroutine that awaits the scope. They see its deadline, but not its
+/// task-locals. current_task_id() returns the number of this task in a child that is not a task itself.
+/// Errors: the first exception of a child cancels the others, and is thrown after they have ended. If the children
+/// return expecteds, so does the scope: with a `joined` of the values, or with the first error, which also cancels the
+/// other children. Without a runtime on this thread, the scope throws `misuse`.
+/// Cancel safety: as for the other form of scope().
+/// Thread safety: that of any future; see eddy::future. The children may be polled on other threads.
+/// Lifetime: the futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
+/// Cost: a child that ends in its first poll needs no allocation, and at most one atomic read-modify-write. Any other
+/// child needs one block.
 template <class F, class G, class... More>
     requires(!std::is_same_v<std::remove_cvref_t<G>, std::source_location>)
 [[nodiscard]] auto scope(F&& first, G&& second, More&&... more) {
@@ -477,7 +480,7 @@ template <class F, class G, class... More>
 /// range is ready immediately.
 ///     std::vector<image> small = co_await eddy::scope_all(std::move(shrinking));
 /// Errors, Cancel safety, Lifetime: the same as for scope(a, b, ...).
-/// Cost: as scope(a, b, ...). A vector for the children and one for the outputs, unless the range is a std::array.
+/// Cost: as scope(a, b, ...), and a vector for the children and one for the outputs, unless the range is a std::array.
 template <class R>
 [[nodiscard]] auto scope_all(R&& futures) {
     if constexpr (!detail::check_range<R>()) {
