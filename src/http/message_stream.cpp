@@ -90,7 +90,7 @@ void message_stream::take_buffers() { buffers_ = spare ? std::move(spare) : std:
 
 void message_stream::release_buffers() noexcept {
     if (!buffers_ || !buffers_->in.empty() || !buffers_->out.empty()) return;
-    const bool is_large = std::max(buffers_->in.capacity(), buffers_->out.capacity()) > most_spare;
+    const bool is_large = std::max(buffers_->kept.capacity(), buffers_->out.capacity()) > most_spare;
     if (is_large) {
         buffers_.reset();
     } else {
@@ -98,22 +98,22 @@ void message_stream::release_buffers() noexcept {
     }
 }
 
-void message_stream::consume(std::size_t count) noexcept {
-    if (count == 0) return;
-    auto& [in, begin, out, sent] = *buffers_;
-    begin += count;
-    if (begin != in.size()) return;
-    in.clear();
-    begin = 0;
-}
-
 void message_stream::keep(std::span<const std::byte> received) {
-    auto& [in, begin, out, sent] = buffers();
-    if (begin != 0) in.erase(0, std::exchange(begin, 0));
-    in.append(text_of(received));
+    message_buffers& all = buffers();
+    if (all.is_kept()) {
+        all.kept.erase(0, all.kept.size() - all.in.size());
+    } else {
+        all.kept.assign(all.in);
+    }
+    all.kept.append(text_of(received));
+    all.in = all.kept;
 }
 
 poll_result<result<std::size_t>> message_stream::poll_fill(context& cx) { return poll_fill_from(stream_, cx); }
+
+poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
+    return poll_fill_from(stream_.inner(), cx);
+}
 
 poll_result<result<std::size_t>> message_stream::poll_body(context& cx, body_decoder& decoder,
                                                            std::span<std::byte> into) {

@@ -27,10 +27,12 @@
 namespace eddy::inline v0_1::detail {
 
 struct message_buffers {
-    std::string in;
-    std::size_t begin = 0;  // index in `in` of the first byte that was not consumed
+    std::string_view in;  // the received bytes that were not consumed: the end of `kept`, or see poll_fill_first()
+    std::string kept;     // received bytes
     std::string out;
     std::size_t sent = 0;  // number of bytes of `out` that were sent
+
+    [[nodiscard]] bool is_kept() const noexcept { return in.data() + in.size() == kept.data() + kept.size(); }
 };
 
 /// A body that another task may receive on a connection while the connection's task sends a response.
@@ -53,10 +55,10 @@ public:
     message_stream(http_transport&& below, std::chrono::nanoseconds limit);
 
     /// Returns the received bytes that were not consumed.
-    [[nodiscard]] std::string_view in() const noexcept {
-        return buffers_ ? std::string_view(buffers_->in).substr(buffers_->begin) : std::string_view();
+    [[nodiscard]] std::string_view in() const noexcept { return buffers_ ? buffers_->in : std::string_view(); }
+    void consume(std::size_t count) noexcept {
+        if (count != 0) buffers_->in.remove_prefix(count);
     }
-    void consume(std::size_t count) noexcept;
     /// Returns the bytes to send. Append to them.
     [[nodiscard]] std::string& out() { return buffers().out; }
     /// Returns the number of bytes in out().
@@ -72,6 +74,12 @@ public:
     /// Same as poll_fill(), without a time limit.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_fill_idle(context& cx);
+    /// Same as poll_fill_idle(), but without a copy: in() refers to `scratch` until keep_received() copies the bytes
+    /// that were not consumed. Cancel safety: safe. Preconditions: in() is empty.
+    poll_result<result<std::size_t>> poll_fill_first(context& cx, std::span<std::byte> scratch);
+    void keep_received() {
+        if (buffers_ && !buffers_->in.empty() && !buffers_->is_kept()) keep({});
+    }
     /// Receives bytes into `into` instead of in(), without a time limit.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_receive_idle(context& cx, std::span<std::byte> into) {
@@ -110,9 +118,9 @@ public:
     /// be used afterwards.
     [[nodiscard]] io::boxed_stream release();
 
-private:
     static constexpr std::size_t read_size = 16 * 1024;
 
+private:
     template <class S>
     poll_result<result<std::size_t>> poll_fill_from(S& stream, context& cx);
     /// Appends bytes to in().
@@ -139,7 +147,7 @@ private:
 };
 
 template <class S>
-[[gnu::always_inline]] inline poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
+inline poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
     // Reads into the stack and not into a buffer of the connection, so that a waiting connection owns no large buffer.
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
     const auto count = stream.poll_read(cx, scratch);
@@ -149,13 +157,19 @@ template <class S>
     return eddy::ok(**count);  // a copy of `count` would stall (see eddy/detail/by_parts.hpp)
 }
 
-[[gnu::always_inline]] inline poll_result<result<std::size_t>> message_stream::poll_fill_idle(context& cx) {
-    return poll_fill_from(stream_.inner(), cx);
+[[gnu::always_inline]] inline poll_result<result<std::size_t>> message_stream::poll_fill_first(
+    context& cx, std::span<std::byte> scratch) {
+    const auto count = stream_.inner().poll_read(cx, scratch);
+    if (!count) return not_ready;
+    if (!*count) return result<std::size_t>(std::unexpect, count->error());
+    // SAFETY: bytes may be read as char.
+    buffers().in = {reinterpret_cast<const char*>(scratch.data()), **count};
+    return eddy::ok(**count);  // as in poll_fill_from()
 }
 
 [[gnu::always_inline]] inline poll_result<result<void>> message_stream::poll_flush(context& cx) {
     if (buffers_) {
-        auto& [in, begin, out, sent] = *buffers_;
+        auto& [in, kept, out, sent] = *buffers_;
         while (sent != out.size()) {
             auto count = stream_.poll_write(cx, std::as_bytes(std::span(out)).subspan(sent));
             if (!count) return not_ready;

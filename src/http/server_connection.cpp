@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -233,9 +235,11 @@ public:
     /// This is one function without a coroutine, so that a usual request costs neither a coroutine frame nor a
     /// suspension of the connection's own coroutine.
     [[gnu::always_inline]] poll_result<bool> poll_requests(context& cx) {  // see message_stream
+        // On the stack, so that a waiting connection owns no large buffer.
+        std::array<std::byte, message_stream::read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
         for (;;) {
             if (stream_.in().empty()) {
-                const auto has_received = poll_first_bytes(cx);
+                const auto has_received = poll_first_bytes(cx, scratch);
                 if (!has_received || !*has_received) return has_received;
             }
             if (!answer_at_once(cx)) return true;
@@ -329,13 +333,13 @@ public:
 private:
     /// Sends the collected responses, then waits for the next request. The connection is idle only if it must wait.
     /// Returns whether bytes were received: false at the end of the connection, after an error, and at a shutdown.
-    [[gnu::always_inline]] poll_result<bool> poll_first_bytes(context& cx) {
+    [[gnu::always_inline]] poll_result<bool> poll_first_bytes(context& cx, std::span<std::byte> scratch) {
         if (stream_.has_unsent()) {
             const auto flushed = stream_.poll_flush(cx);
             if (!flushed) return not_ready;
             if (!*flushed) return false;
         }
-        const auto count = stream_.poll_fill_idle(cx);
+        const auto count = stream_.poll_fill_first(cx, scratch);
         if (count) {
             idle_.end();
             return *count && **count != 0;
@@ -350,7 +354,10 @@ private:
     /// Otherwise returns false. Then begun_ is the request, unless its head must still be received or be refused.
     bool answer_at_once(context& cx) {
         pool_box<exchange> current(pool_new<exchange>());
-        if (!parse_at_once(current->head)) return false;
+        if (!parse_at_once(current->head)) {
+            stream_.keep_received();
+            return false;
+        }
         begin(*current);
         if (current->working && !poll_service(*current, cx)) {
             current->was_polled = true;
@@ -375,6 +382,7 @@ private:
         try {
             head.peer = peer_;
             add_body(head, of);
+            stream_.keep_received();
             if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
             it.working.emplace(server_->answer.start(std::move(head)));
         } catch (...) {
