@@ -39,6 +39,7 @@ CASES = [
     Case("spawn_join_one", 1_000, 11_000),
     Case("spawn_join_batch", 2, 12, 1_000),
     Case("chained_spawn", 2, 12, 1_000),
+    Case("pingpong_chan", 1_000, 21_000),  # an operation is a round trip
     Case("yield_1", 1_000, 101_000),
     Case("yield_1000", 10, 110, 1_000),
     Case("await_deep", 2, 22, 1_000),

@@ -24,6 +24,9 @@ inline constexpr std::uint64_t chain_length = 1000;
 /// Runs `count` chains of `chain_length` tasks, each of which spawns its successor and ends.
 [[nodiscard]] eddy::task<void> chains(std::uint64_t count);
 
+/// Makes `times` round trips between two tasks, over two channels of capacity 1.
+[[nodiscard]] eddy::task<void> round_trips_over_channels(std::uint64_t times);
+
 /// Yields `times` times.
 [[nodiscard]] eddy::task<void> yield_often(std::uint64_t times);
 

@@ -51,6 +51,7 @@ constexpr std::array cases{
     counted_case{"spawn_join_one", &rt::join_one_at_a_time},
     counted_case{"spawn_join_batch", &rt::join_in_batches},
     counted_case{"chained_spawn", &rt::chains},
+    counted_case{"pingpong_chan", &rt::round_trips_over_channels},
     counted_case{"yield_1", &rt::yield_often},
     counted_case{"yield_1000", &rt::yield_together},
     counted_case{"await_deep", &rt::descend_often},

@@ -4,6 +4,7 @@
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/oneshot.hpp>
 
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
 
@@ -31,7 +32,7 @@ constexpr std::uint64_t round_trips = 200'000;
 
 // ---- Two channels ----
 
-eddy::task<void> ask(channel::sender& to, channel::receiver& from, std::uint64_t times) {
+eddy::task<void> ask(const channel::sender& to, channel::receiver& from, std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
         const auto sent = co_await to.send(i);
         check(sent.has_value(), "the answering task receives");
@@ -80,6 +81,18 @@ eddy::task<void> answer_by_oneshots(questions::receiver from) {
 }
 
 }  // namespace
+
+eddy::task<void> round_trips_over_channels(std::uint64_t times) {
+    auto asked = channel::channel(1);
+    auto answered = channel::channel(1);
+    auto answerer = eddy::spawn(answer_by_channel(std::move(asked.receiver), std::move(answered.sender)));
+    {
+        const auto to = std::move(asked.sender);
+        auto from = std::move(answered.receiver);
+        co_await ask(to, from, times);
+    }
+    co_await answerer;
+}
 
 // ns per round trip over two channels of capacity 1.
 void pingpong_chan(flavour where) {

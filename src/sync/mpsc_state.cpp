@@ -17,25 +17,6 @@ nothing bounded_state::look(std::size_t head) const noexcept {
     return has_ended(now) ? nothing::ended : nothing::waits;
 }
 
-nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
-    // acquire, here and below: as in look().
-    word now = word_.load(std::memory_order_acquire);
-    // Take the waker slot back. If another thread has cleared the mark, it has claimed a position or ended the channel,
-    // and the checks below see that.
-    if ((now & mark) != 0) now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
-    for (bool is_stored = false;;) {
-        if (tail_of(now) != head) return nothing::claimed;
-        if (has_ended(now)) return nothing::ended;
-        if (!is_stored) rx_waker_ = wake;
-        is_stored = true;
-        // release: pairs with the acquire in try_claim(), use_permit() and wake_if_ended(), which take the waker slot
-        // over.
-        if (word_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
-            return nothing::waits;
-        }
-    }
-}
-
 /// Wakes the receiver if the channel has ended. Called whenever the last permit of a closed channel may have been
 /// returned, because the receiver may wait for that.
 void bounded_state::wake_if_ended() noexcept {
@@ -62,17 +43,17 @@ nothing unbounded_state::look(const mpsc_node& received) const noexcept {
 nothing unbounded_state::wait(const mpsc_node& received, const waker& wake) noexcept {
     // acquire, here and below: as in look().
     word now = last_.load(std::memory_order_acquire);
-    if ((now & mark) != 0) now = last_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
-    for (bool is_stored = false;;) {
+    if ((now & mark) != 0) [[unlikely]]
+        now = last_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
+    if (!is_last(now, received)) return nothing::claimed;
+    if ((now & closed) != 0) return nothing::ended;
+    rx_waker_ = wake;
+    // release: pairs with the acquire in push() and wake_if_ended(), which take the waker slot over.
+    while (!last_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
         if (!is_last(now, received)) return nothing::claimed;
         if ((now & closed) != 0) return nothing::ended;
-        if (!is_stored) rx_waker_ = wake;
-        is_stored = true;
-        // release: pairs with the acquire in push() and wake_if_ended(), which take the waker slot over.
-        if (last_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
-            return nothing::waits;
-        }
     }
+    return nothing::waits;
 }
 
 /// Wakes the receiver if it waits. Called after the channel was closed. If values are left in the list, the receiver

@@ -217,7 +217,7 @@ public:
             destroy_exception(error_);
     }
 
-    bool await_ready() noexcept { return poll(waiter.polled_by()) && !failed(); }
+    [[gnu::always_inline]] bool await_ready() noexcept { return poll(waiter.polled_by()) && !failed(); }
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
@@ -229,12 +229,11 @@ public:
     awaited_type take() {
         if (has_thrown()) [[unlikely]]
             std::rethrow_exception(error_);
-        const auto awaited_at = source_location_of(waiter.where);  // for the text of misuse
         if constexpr (leaves_output) {
-            return future_->take_output(awaited_at);
+            return future_->take_output(source_location_of(waiter.where));  // for the text of misuse
         } else {
             if (!has_ended()) [[unlikely]]
-                throw_resumed_too_early(awaited_at);
+                throw_resumed_too_early(source_location_of(waiter.where));
             if constexpr (tries) throw_if_rethrown<Out>(*this->result);
             if constexpr (tries && !std::is_void_v<awaited_type>) {
                 return awaited_type(*take_result());
@@ -280,7 +279,7 @@ private:
 
     /// Polls the future. Returns whether there is an outcome now.
     /// Preconditions: there was none.
-    bool poll(context& cx) noexcept {
+    [[gnu::always_inline]] bool poll(context& cx) noexcept {
         context_access::set_call_site(cx, waiter.where);
         try {
             if constexpr (leaves_output) {

@@ -28,7 +28,9 @@ decltype(auto) with_index(std::size_t which, Fn&& f) {
 
 // GCC copies a trivial optional, expected or variant as one block, with a wide load. If the parts of the object were
 // just written one by one, that load cannot be forwarded from the store buffer. It stalls until the stores have
-// retired: about 5 ns in each await of a channel. by_parts() avoids this: it constructs a new object from the parts.
+// retired: about 5 ns in each await of a channel. by_parts() avoids this: it constructs a new object from the parts. No
+// part may be a constant expression: GCC 12 evaluates a call of `make` with constants while it compiles, clears the
+// padding of the result, too, and then copies the object as one block.
 
 /// Whether GCC may copy an object that contains a `T` as one block.
 template <class T>
@@ -42,7 +44,9 @@ decltype(auto) by_parts(T& from, Make make) {
 template <class T, class Make>
     requires is_trivial_part<T>
 decltype(auto) by_parts(std::optional<T>& from, Make make) {
-    return from ? make(std::in_place, *std::move(from)) : make(std::nullopt);
+    if (!from) [[unlikely]]
+        return make((static_cast<void>(from.has_value()), std::nullopt));  // not a constant: see above
+    return make(std::in_place, *std::move(from));
 }
 template <class T, class E, class Make>
     requires(is_trivial_part<T> && is_trivial_part<E>)
@@ -50,7 +54,7 @@ decltype(auto) by_parts(std::expected<T, E>& from, Make make) {
     if (!from) [[unlikely]]
         return make(std::unexpect, std::move(from).error());
     if constexpr (std::is_void_v<T>) {
-        return make(std::in_place);
+        return make((static_cast<void>(from.has_value()), std::in_place));  // not a constant: see above
     } else {
         return make(std::in_place, *std::move(from));
     }

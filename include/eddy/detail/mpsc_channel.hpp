@@ -83,22 +83,22 @@ public:
             const std::uint8_t holds = front.holds.load(std::memory_order_acquire);
             if (holds == has_value) [[likely]]
                 return &front.value;
-            if (holds == empty) return nullptr;
+            if (std::is_nothrow_move_constructible_v<T> || holds == empty) return nullptr;
             free_slot(front);
             static_cast<void>(release(1));
         }
     }
-    /// Destroys the next value and releases its permit. To release several permits together, call drop_value() for each
-    /// value and then release_permits().
-    void drop_front() noexcept {
-        drop_value();
+    /// Destroys the next value, which peek() has returned, and releases its permit. To release several permits
+    /// together, call drop_value() for each value and then release_permits().
+    void drop_front(T& value) noexcept {
+        drop_value(value);
         static_cast<void>(release(1));
     }
     /// Destroys the next value, and keeps its permit.
-    void drop_value() noexcept {
-        slot& front = slots_[head_ & mask_];
-        dropper_.drop(front.value);
-        free_slot(front);
+    void drop_value(T& value) noexcept {
+        dropper_.drop(value);
+        // SAFETY: a value is the first member of its slot.
+        free_slot(reinterpret_cast<slot&>(value));
     }
     /// Releases the permits of `count` dropped values.
     void release_permits(std::size_t count) noexcept {
@@ -114,7 +114,7 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
 
     void clear() noexcept {
-        while (peek() != nullptr) drop_front();
+        while (T* const front = peek()) drop_front(*front);
     }
 
     // ---- Memory ----
@@ -214,15 +214,13 @@ public:
         auto* const next = static_cast<node*>(next_of(*first_));
         return next != nullptr ? &next->value : nullptr;
     }
-    /// Destroys the next value. Its node becomes the first node.
-    /// Preconditions: peek() has returned a value.
-    void drop_front() noexcept {
-        // SAFETY: as in peek().
-        auto* const next = static_cast<node*>(next_of(*first_));
-        dropper_.drop(next->value);
-        pool_delete(std::exchange(first_, next));
+    /// Destroys the next value, which peek() has returned. Its node becomes the first node.
+    void drop_front(T& value) noexcept {
+        dropper_.drop(value);
+        // SAFETY: as in peek(). The successor of the first node is the node of `value`.
+        pool_delete(std::exchange(first_, static_cast<node*>(next_of(*first_))));
     }
-    void drop_value() noexcept { drop_front(); }
+    void drop_value(T& value) noexcept { drop_front(value); }
     void release_permits(std::size_t) noexcept {}
 
     [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(*first_, wake); }
@@ -239,7 +237,7 @@ public:
     }
 
     void clear() noexcept {
-        while (peek() != nullptr) drop_front();
+        while (T* const front = peek()) drop_front(*front);
     }
 
     // ---- Memory ----
@@ -284,13 +282,14 @@ private:
 template <class Channel>
 class front_value {
 public:
-    explicit front_value(Channel& channel) noexcept : channel_(&channel) {}
+    front_value(Channel& channel, typename Channel::value_type& value) noexcept : channel_(channel), value_(value) {}
     front_value(const front_value&) = delete;
     front_value& operator=(const front_value&) = delete;
-    ~front_value() { channel_->drop_front(); }
+    ~front_value() { channel_.drop_front(value_); }
 
 private:
-    Channel* channel_;
+    Channel& channel_;
+    typename Channel::value_type& value_;
 };
 
 /// Counts the senders of a channel. The last sender closes the channel.

@@ -175,7 +175,24 @@ public:
     // ---- The receiver's side ----
 
     /// Stores `wake` if no value was claimed after position `head`. Returns `waits` if the waker was stored.
-    [[nodiscard]] nothing wait(std::size_t head, const waker& wake) noexcept;
+    [[nodiscard]] nothing wait(std::size_t head, const waker& wake) noexcept {
+        // acquire, here and below: as in look().
+        word now = word_.load(std::memory_order_acquire);
+        // Take the waker slot back. If another thread has cleared the mark, it has claimed a position or ended the
+        // channel, and the checks below see that.
+        if ((now & mark) != 0) [[unlikely]]
+            now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
+        if (tail_of(now) != head) return nothing::claimed;
+        if (has_ended(now)) return nothing::ended;
+        rx_waker_ = wake;
+        // release: pairs with the acquire in try_claim(), use_permit() and wake_if_ended(), which take the waker slot
+        // over.
+        while (!word_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
+            if (tail_of(now) != head) return nothing::claimed;
+            if (has_ended(now)) return nothing::ended;
+        }
+        return nothing::waits;
+    }
     /// Same as wait(), but stores nothing.
     [[nodiscard]] nothing look(std::size_t head) const noexcept;
 

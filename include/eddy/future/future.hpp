@@ -208,8 +208,7 @@ public:
             --budget_;
             return true;
         }
-        waker_->wake_by_ref();
-        return false;
+        return wake_without_budget();
     }
 
     /// Returns the unit that consume_budget() took. Call it if the operation was not ready.
@@ -226,6 +225,12 @@ public:
 
 private:
     friend struct detail::context_access;
+
+    // Not inlined, because consume_budget() is in many polls.
+    [[gnu::cold, gnu::noinline]] bool wake_without_budget() const noexcept {
+        waker_->wake_by_ref();
+        return false;
+    }
 
     const eddy::waker* waker_;
     detail::call_site where_ = nullptr;

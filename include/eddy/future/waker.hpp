@@ -43,7 +43,9 @@ public:
     }
     waker(waker&& other) noexcept : vtable_(std::exchange(other.vtable_, nullptr)), data_(other.data_) {}
     waker& operator=(const waker& other) noexcept {
-        if (!will_wake(other)) waker(other).swap(*this);
+        if (will_wake(other)) return *this;
+        void* const data = other.vtable_ != nullptr ? other.vtable_->clone(other.data_) : nullptr;
+        const waker replaced(std::exchange(vtable_, other.vtable_), std::exchange(data_, data));
         return *this;
     }
     waker& operator=(waker&& other) noexcept {

@@ -13,6 +13,13 @@
 
 namespace eddy::inline v0_1 {
 
+namespace detail {
+/// A stream that consumes a unit of the coop budget for each item. Its class declares
+/// `static constexpr bool consumes_budget = true`.
+template <class S>
+concept consumes_budget = S::consumes_budget;
+}  // namespace detail
+
 /// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
 /// the end of the stream.
 /// Cancel safety: that of the stream.
@@ -31,9 +38,13 @@ public:
         return detail::awaited_part_of<detail::direction::read>(*me.from_);
     }
 
-    poll_result<output_type> poll(context& cx) {
-        if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
-        return poll_within_budget(cx);
+    [[gnu::always_inline]] poll_result<output_type> poll(context& cx) {
+        if constexpr (detail::consumes_budget<S>) {
+            return from_->poll_next(cx);
+        } else {
+            if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
+            return poll_within_budget(cx);
+        }
     }
 
 private:

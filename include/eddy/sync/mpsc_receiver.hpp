@@ -37,6 +37,8 @@ public:
     /// The futures of recv() and recv_many().
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
+    /// For use by next().
+    static constexpr bool consumes_budget = true;
     /// For use by co_await: if several tasks wait, only one is woken.
     static constexpr const char* wakes_one_task = "a receiver of a sync::mpsc";
 
@@ -70,7 +72,7 @@ public:
         Channel& channel = at("try_recv()", where);
         for (;;) {
             if (item_type* const front = channel.peek()) {
-                const eddy::detail::front_value taken(channel);
+                const eddy::detail::front_value taken(channel, *front);
                 return std::expected<item_type, try_recv_error>(std::in_place, std::move(*front));
             }
             switch (channel.look_for_more()) {
@@ -93,20 +95,13 @@ public:
 
     /// Same as recv() and recv_many(), for a hand-written `poll` function. Only the waker of the latest poll is woken.
     /// The channel keeps a copy of that waker until it is woken or replaced.
-    poll_result<std::optional<item_type>> poll_recv(context& cx) {
+    [[gnu::always_inline]] poll_result<std::optional<item_type>> poll_recv(context& cx) {
         Channel& channel = at("recv()", cx);
         if (!cx.consume_budget()) return not_ready;
-        item_type* front = channel.peek();
-        if (front == nullptr) {
-            const auto found = poll_front(channel, cx);
-            if (!found) return not_ready;
-            if (*found == nullptr) return std::optional<item_type>();
-            front = *found;
-        }
-        const eddy::detail::front_value taken(channel);
-        return poll_result<std::optional<item_type>>(std::move(*front));
+        if (item_type* const front = channel.peek()) return take_front(channel, *front);
+        return poll_empty(channel, cx);
     }
-    poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_recv(cx); }
+    [[gnu::always_inline]] poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_recv(cx); }
     poll_result<std::size_t> poll_recv_many(context& cx, std::vector<item_type>& into, std::size_t limit) {
         Channel& channel = at("recv_many()", cx);
         if (limit == 0) return std::size_t{0};
@@ -167,6 +162,23 @@ private:
         return *channel_;
     }
 
+    static poll_result<std::optional<item_type>> take_front(Channel& channel, item_type& front) {
+        const eddy::detail::front_value taken(channel, front);
+        return poll_result<std::optional<item_type>>(std::move(front));
+    }
+    /// The part of poll_recv() for a channel without a published value.
+    [[gnu::noinline]] static poll_result<std::optional<item_type>> poll_empty(Channel& channel, context& cx) {
+        // The usual case first, without a call.
+        if (channel.wait_for_more(cx.waker()) != eddy::detail::nothing::waits) return poll_claimed(channel, cx);
+        cx.refund_budget();
+        return not_ready;
+    }
+    [[gnu::noinline]] static poll_result<std::optional<item_type>> poll_claimed(Channel& channel, context& cx) {
+        const auto found = poll_front(channel, cx);
+        if (!found) return not_ready;
+        if (*found == nullptr) return std::optional<item_type>();
+        return take_front(channel, **found);
+    }
     /// Returns the next value, or null at the end of the channel. If it returns not_ready, the waker is stored and the
     /// consumed budget is refunded.
     [[gnu::noinline]] static poll_result<item_type*> poll_front(Channel& channel, context& cx) {
@@ -194,7 +206,7 @@ private:
         } taken{channel};
         for (item_type* front = &first; front != nullptr && taken.count < limit; front = channel.peek()) {
             into.push_back(std::move(*front));
-            channel.drop_value();
+            channel.drop_value(*front);
             ++taken.count;
         }
         return taken.count;
