@@ -17,9 +17,9 @@ struct joined;
 
 // ---- Implementation ----
 
-// There is one specialization for each size, since a structured binding takes
-// members from one class only, not from its bases. The constructors take references: GCC 12 at -O2 warns, in users'
-// builds, that a by-value parameter which is moved on may be uninitialized.
+// There is one specialization for each size, since a structured binding takes members from one class only, not from its
+// bases. The constructors take references: GCC 12 at -O2 warns, in users' builds, that a by-value parameter which is
+// moved on may be uninitialized.
 
 namespace detail {
 
@@ -31,6 +31,8 @@ auto& pick(T&... members) noexcept {
 
 }  // namespace detail
 
+// The macros are not part of the reference.
+/// @cond
 // clang-format off
 
 // Writes EACH(type, name) for each member of a size, with COMMA() in between.
@@ -117,5 +119,6 @@ EDDY_JOINED(16);
 #undef EDDY_JOINED
 
 // clang-format on
+/// @endcond
 
 }  // namespace eddy
