@@ -8,13 +8,18 @@
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test.hpp>
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "support/failing_allocations.hpp"
 #include "support/http_server.hpp"
@@ -94,6 +99,89 @@ void fail_each_allocation(const http::client_options& options, bool is_upload) {
 
 TEST(HttpMemory, FailedAllocationEndsRequestAndNotServer) {
     for (const bool is_upload : {false, true}) fail_each_allocation(http::client_options().timeout(20s), is_upload);
+}
+
+/// What a client receives from a server of which the n-th allocation fails.
+struct served {
+    std::string received;
+    std::string counters;  // http::metrics::text()
+    bool has_failed = false;
+};
+
+/// Sends each of `parts` when the server waits, and receives until the connection ends. Counts only the allocations of
+/// the server.
+served serve_with_failure(long nth, const http::service& app, const std::vector<std::string>& parts) {
+    served got;
+    long left = nth;
+    const auto script = [&]() -> task<void> {
+        const http::metrics counters;
+        auto [near, far] = io::duplex(64 * 1024);
+        const auto options = http::serve_options().http2(false).metrics(counters);
+        std::optional<task<eddy::result<void>>> serving(http::serve_connection(std::move(far), app, options));
+        std::size_t sent = 0;
+        auto playing = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            allocations_left = left;
+            bool has_ended = true;
+            try {
+                has_ended = serving->poll(cx).is_ready();
+            } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+            }
+            left = std::exchange(allocations_left, no_limit);
+            if (has_ended) return eddy::poll_result<void>::ready();
+            if (sent != parts.size()) {
+                EXPECT_TRUE(near.poll_write(cx, std::as_bytes(std::span(parts[sent++]))).is_ready());
+                if (sent == parts.size()) {
+                    EXPECT_TRUE(near.poll_shutdown(cx).is_ready());
+                }
+            }
+            return eddy::not_ready;
+        });
+        co_await std::move(playing);
+        serving.reset();
+        got.counters = counters.text();
+        got.received = co_await support::receive_all(near);
+    };
+    eddy::test::run_paused(script);
+    got.has_failed = left == one_has_failed;
+    return got;
+}
+
+std::string request_of_hello() { return "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"; }
+
+TEST(HttpMemory, ResponseAfterFailedAllocationIsCounted) {
+    const http::service app(make_app());
+    const std::string body(200, 'x');
+    const std::string upload = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n" + body;
+    for (const std::string& first : {request_of_hello(), upload}) {
+        for (long nth = 0;; ++nth) {
+            const auto got = serve_with_failure(nth, app, {first + request_of_hello()});
+            EXPECT_EQ(got.received.contains("HTTP/1.1 500"), got.counters.contains("code=\"500\"")) << nth;
+            if (!got.has_failed) break;
+        }
+    }
+}
+
+/// Answers after it has tried to read the body.
+task<http::response> ignore_failed_body(http::request asked) {
+    std::string text = "failed";
+    try {
+        auto read = co_await asked.body.read_text();
+        if (read) text = *std::move(read);
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+    }
+    co_return http::response::text(std::move(text));
+}
+
+TEST(HttpMemory, ConnectionIsNotUsedAfterFailedAllocationInBody) {
+    const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
+    for (long nth = 0;; ++nth) {
+        const auto got = serve_with_failure(nth, ignore_failed_body, {head, std::string(20, 'x') + request_of_hello()});
+        if (!got.has_failed) break;
+        // If bytes of the body were lost, the rest of the connection must not be taken for requests.
+        if (!got.received.contains("failed") || got.received.contains("Connection: close")) continue;
+        EXPECT_EQ(got.received.find("HTTP/1.1 200", 1), got.received.rfind("HTTP/1.1 200")) << nth;
+        EXPECT_NE(got.received.rfind("HTTP/1.1 200"), 0U) << nth << ": " << got.received;
+    }
 }
 
 #ifdef EDDY_TEST_HTTP2

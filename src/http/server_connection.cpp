@@ -136,7 +136,14 @@ struct incoming_body : received_body {
         if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
         if (failure) return result<std::size_t>(std::unexpect, failure);
         ask();
-        auto count = stream->poll_body(cx, decoder, into);
+        poll_result<result<std::size_t>> count = not_ready;
+        try {
+            count = stream->poll_body(cx, decoder, into);
+        } catch (...) {
+            // Received bytes may be lost, so what follows on the connection must not be taken for requests.
+            failure = std::make_error_code(std::errc::io_error);
+            throw;
+        }
         if (count) {
             reader = waker();
             if (!*count) failure = count->error();
@@ -380,10 +387,10 @@ private:
         if (head.asks_for_upgrade) add_upgrade(head, of);
         it.name.set(head.method, head.target);
         try {
+            if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
             head.peer = peer_;
             add_body(head, of);
             stream_.keep_received();
-            if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
             it.working.emplace(server_->answer.start(std::move(head)));
         } catch (...) {
             it.thrown = std::current_exception();
