@@ -8,33 +8,6 @@
 
 namespace eddy::inline v0_1::detail {
 
-namespace {
-
-/// Stores the waker of `joiner`, a task of the same loop. Returns false: the joiner must wait.
-[[gnu::always_inline]] inline bool keep_joiner(core_joined& task, core_task& joiner) noexcept {
-    core_shared::keep_waker_of(joiner, task.join_waker);
-    // relaxed, both: only the loop, which runs on this thread, also reads the field or changes the word.
-    const std::uint8_t word = task.join_word.load(std::memory_order_relaxed);
-    task.join_word.store(word | core_joined::has_waker, std::memory_order_relaxed);
-    return false;
-}
-
-/// The wait of `joiner`, a coroutine that polls no other future now, for the first task in the queue of the loop. The
-/// joiner does not suspend before that task runs. The tasks run in the same order as otherwise:
-///
-///     the task is polled, inside the poll of the joiner ── not ready, or no such poll is possible ──> the joiner waits
-///      v
-///     the task has ended ── other tasks are queued ──> the joiner is queued behind them
-///      v
-///     the joiner continues: it would be the next task
-[[gnu::noinline]] bool run_or_wait(core_joined& task, core_task& joiner) noexcept {
-    core_shared& loop = *task.shared;
-    if (!loop.run_within(task, joiner) || !core_joined::is_finished(task)) return keep_joiner(task, joiner);
-    return loop.continues(joiner);
-}
-
-}  // namespace
-
 bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where, const frame* root) {
     core_joined& task = of(joined);
     // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
@@ -44,8 +17,8 @@ bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_loc
     core_task* const joiner = (word & has_waker) == 0 ? task.shared->task_of(wake) : nullptr;
     if (joiner == nullptr || joiner == &task) return task.wait_for_end(word, wake, where);
     // The comparison of the roots: if the joiner polls other futures too, a task must not access them meanwhile.
-    if (task.shared->is_next(task) && joiner->root == root) return run_or_wait(task, *joiner);
-    return keep_joiner(task, *joiner);
+    if (task.shared->is_next(task) && joiner->root == root) return task.shared->run_or_wait(task, *joiner);
+    return core_shared::keep_joiner(task, *joiner);
 }
 
 bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source_location where) {

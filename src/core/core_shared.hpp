@@ -122,14 +122,17 @@ public:
     [[nodiscard]] bool is_next(const core_task& task) const noexcept {
         return queue_.front() == &task && children_.is_empty();
     }
-    /// Polls the next task while `joiner` is being polled, if that is possible. Returns whether it has polled it.
-    [[nodiscard]] bool run_within(core_task& next, const core_task& joiner) noexcept;
-    /// Returns whether a task that is being polled may go on. If other tasks are queued, it is queued behind them.
-    [[nodiscard]] bool continues(core_task& task) noexcept {
-        if (!has_queued()) return true;
-        if (task.state == core_task::phase::waiting) schedule(task);
-        return false;
-    }
+    /// Stores the waker of `joiner`, a task of the same loop, in `task`. Returns false: the joiner must wait.
+    static bool keep_joiner(core_joined& task, core_task& joiner) noexcept;
+    /// The wait of `joiner`, a coroutine that polls no other future now, for the first task in the queue. The joiner
+    /// does not suspend before that task runs. The tasks run in the same order as otherwise:
+    ///
+    ///     the task is polled, inside the poll of the joiner ── not ready, or no such poll is possible ──> the joiner
+    ///      v                                                                                               waits
+    ///     the task has ended ── other tasks are queued ──> the joiner is queued behind them
+    ///      v
+    ///     the joiner continues, and this returns true: it would be the next task
+    [[nodiscard]] bool run_or_wait(core_joined& next, core_task& joiner) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
     /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.
@@ -180,7 +183,7 @@ private:
     void drain_inbound() noexcept;
     void arrive(inbound_node& node) noexcept;
     void run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline);
-    void run_some(std::size_t limit, const bool& stop) noexcept;
+    void run_some(std::size_t left, const bool& stop) noexcept;
     void run_queued() noexcept;
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     [[nodiscard]] core_task* pop_queued() noexcept;
@@ -217,8 +220,8 @@ private:
     unsigned child_streak_ = 0;
     cached_references cached_references_;
     bool wakes_children_ = false;
-    unsigned within_depth_ = 0;       // the number of nested calls of run_within()
-    unsigned polls_within_left_ = 0;  // how many calls may follow; 0 outside of run_some()
+    unsigned within_depth_ = 0;          // the number of nested polls in run_or_wait()
+    std::size_t* polls_left_ = nullptr;  // the counter of run_some(), which includes the current poll; else null
     live_list live_;
     bool is_closed_ = false;
     bool is_ending_ = false;        // cancel_all() was called

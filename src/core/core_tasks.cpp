@@ -21,9 +21,6 @@ constexpr unsigned core_child_fairness = 2;
 // Maximum depth of tasks that run inside the polls of their joiners, to limit the use of the native stack.
 constexpr unsigned most_within = 4;
 
-// Maximum number of such polls before the loop looks at its driver and its inbound list.
-constexpr unsigned most_polls_within = 128;
-
 // SAFETY: is_joined, which the caller has checked, is set only by the constructor of core_joined.
 static core_joined& as_joined(core_task& task) noexcept { return static_cast<core_joined&>(task); }
 
@@ -88,39 +85,53 @@ inline void core_shared::merge(core_task& task) noexcept {
     }
 }
 
-/// Polls up to `limit` queued tasks, or until `stop`.
-void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
+/// Polls up to `left` queued tasks, or until `stop`. Those in run_or_wait() count, too.
+void core_shared::run_some(std::size_t left, const bool& stop) noexcept {
     poller with;
     core_task* next = nullptr;
-    polls_within_left_ = most_polls_within;
+    polls_left_ = &left;
     if (observes_ != nullptr) [[unlikely]] {
-        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
+        for (; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
     } else {
-        for (std::size_t left = limit; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
+        for (; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
     }
-    polls_within_left_ = 0;
+    polls_left_ = nullptr;
     polls_ += with.polls();
 }
 
-bool core_shared::run_within(core_task& next, const core_task& joiner) noexcept {
-    if (next.is_cancelled || polls_within_left_ == 0 || within_depth_ == most_within) return false;
+bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
+    keep_waker_of(joiner, task.join_waker);
+    // relaxed, both: only the loop, which runs on this thread, also reads the field or changes the word.
+    const std::uint8_t word = task.join_word.load(std::memory_order_relaxed);
+    task.join_word.store(word | core_joined::has_waker, std::memory_order_relaxed);
+    return false;
+}
+
+bool core_shared::run_or_wait(core_joined& next, core_task& joiner) noexcept {
     // The next task may destroy a scope. So the joiner must not be a child, which would be destroyed while it is
-    // polled. The hooks of a loop are called for one task at a time.
-    if (joiner.ops().is_child || observes_ != nullptr) return false;
-    // With records of awaits, the joiner suspends first, so that there is a record of its await while the next task
-    // runs. relaxed: as in check_not_awaited().
-    if (has_await_records.load(std::memory_order_relaxed)) return false;
+    // polled. The hooks of a loop are called for one task at a time. With records of awaits, the joiner suspends first,
+    // so that there is a record of its await while the next task runs. relaxed: as in check_not_awaited().
+    if (next.is_cancelled || next.root == nullptr || polls_left_ == nullptr || *polls_left_ == 1 ||
+        within_depth_ == most_within || joiner.ops().is_child || observes_ != nullptr ||
+        has_await_records.load(std::memory_order_relaxed))
+        return keep_joiner(next, joiner);
     static_cast<void>(queue_.pop());
-    --polls_within_left_;
+    --*polls_left_;
     ++within_depth_;
     ++polls_;
     // There are no task-local values to hide: they are bound in polls of futures that are not the joiner's own frames.
     const core_joined* const outer = this_thread.loop_task;
-    poller with;
-    run_task(next, with);
+    // SAFETY: as in poller::prepare().
+    const borrowed_waker waker(&core_waker, static_cast<core_task*>(&next));
+    context cx(waker.get());
+    next.state = core_task::phase::waiting;
+    poll_joined(next, cx);
     this_thread.loop_task = outer;
     --within_depth_;
-    return true;
+    if (!core_joined::is_finished(next)) return keep_joiner(next, joiner);
+    if (!has_queued()) return true;
+    if (joiner.state == core_task::phase::waiting) schedule(joiner);
+    return false;
 }
 
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.
