@@ -14,6 +14,7 @@
 #include <eddy/task/join_queue.hpp>  // many tasks, joined in the order of their spawns
 #include <eddy/task/join_set.hpp>    // many tasks, joined as they end
 #include <eddy/task/scope.hpp>       // child tasks that may use their parent's locals
+#include <eddy/task/scope_all.hpp>   // parallel computations that return their outputs
 
 #include <eddy/task/local_set.hpp>         // tasks that never run at the same time: local_set, spawn_local
 #include <eddy/task/print_awaits.hpp>      // where tasks wait, for programs that hang
