@@ -393,6 +393,8 @@ private:
             stream_.keep_received();
             it.working.emplace(server_->answer.start(std::move(head)));
         } catch (...) {
+            // SAFETY: in() may still refer to the stack of poll_requests(). Until close_gracefully() discards these
+            // bytes, only their number is used.
             it.thrown = std::current_exception();
         }
     }
