@@ -250,6 +250,32 @@ TEST_P(ScopeAll, ChildMayWaitAfterBlockingCall) {
     on.run(main());
 }
 
+TEST_P(ScopeAllOnWorkers, ManyChildrenFollowBlockingCall) {
+    const unsigned workers = GetParam();
+    const auto main = [&]() -> task<void> {
+        support::tally arrived;
+        const auto meet = [&]() -> task<void> {
+            arrived.add();
+            EXPECT_TRUE(arrived.wait_for(workers));
+            co_return;
+        };
+        std::vector<eddy::join_handle<void>> others;
+        for (unsigned i = 0; i < workers; ++i) others.push_back(eddy::spawn(meet()));
+        // The others occupy all workers. So this thread has lost its worker when the call returns.
+        const auto block = [&]() -> task<int> {
+            EXPECT_TRUE(eddy::block_in_place([&] { return arrived.wait_for(workers); }));
+            co_return 0;
+        };
+        std::vector<task<int>> children;  // more than a worker offers at a time
+        children.push_back(block());
+        for (int i = 1; i < 300; ++i) children.push_back(later(i, i % 2));
+        const std::vector<int> outputs = co_await eddy::scope_all(std::move(children));
+        EXPECT_EQ(outputs.back(), 299);
+        for (auto& other : others) static_cast<void>(co_await other);
+    };
+    on.run(main());
+}
+
 TEST_P(ScopeAll, ChildrenThatWaitRunConcurrently) {
     async_gate first;
     async_gate second;
@@ -495,6 +521,20 @@ TEST_P(ScopeAll, EndOfRuntimeDestroysChildren) {
         ends.run(main());
     }
     EXPECT_EQ(living.alive(), 0);
+}
+
+TEST(ScopeAllOutside, ShutdownOfRuntimeIsAnError) {
+    auto runtime = eddy::runtime::builder().worker_threads(2).build().value();
+    const auto entered = runtime.enter();
+    std::move(runtime).shutdown_background();
+    try {
+        static_cast<void>(eddy::wait(eddy::scope(later(1), later(2))));
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), eddy::errc::runtime_shutdown);
+    }
+    const auto outcome = eddy::wait(eddy::scope(number_or({}, 1, 0), number_or({}, 2, 0)));
+    EXPECT_EQ(outcome.error(), eddy::errc::runtime_shutdown);
 }
 
 // ---- Misuse ----

@@ -29,10 +29,10 @@ runs_children known_scope::begin(std::source_location where) {
 }
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {
-    worker& here = *this_thread.worker;
-    if (!follows_another && here.has_enough_offers()) return false;
+    worker* const here = this_thread.worker;  // null after a block_in_place of a child
+    if (here == nullptr || (!follows_another && here->has_enough_offers())) return false;
     bind_for_tasks();
-    return here.offer_child(child);
+    return here->offer_child(child);
 }
 
 bool known_scope::take_back(offered_child& child) noexcept {

@@ -117,8 +117,14 @@ public:
         }
     }
 
+    /// Fails the scope if the child has no outcome, because a shutdown of the runtime has destroyed its task.
+    /// Preconditions: all children have ended.
+    void fail_if_destroyed() noexcept {
+        if (outcome_.is_empty()) scope_->fail({nullptr, make_error_code(errc::runtime_shutdown)});
+    }
+
     /// Returns the outcome.
-    /// Preconditions: all children have ended, and none has failed.
+    /// Preconditions: all children have ended, and the scope has not failed.
     [[nodiscard]] slot<output>& outcome() noexcept { return outcome_; }
 
 private:
@@ -371,7 +377,10 @@ public:
                 "a scope was awaited after it had ended: await it once; to do the work again, make another scope",
                 cx.where());
         if (stage_ == stage::fresh) start(cx);
-        if (stage_ == stage::tasks && !scope_.wait_for_children(cx.waker())) return not_ready;
+        if (stage_ == stage::tasks) {
+            if (!scope_.wait_for_children(cx.waker())) return not_ready;
+            if (!scope_.has_failed()) children_.for_each([](auto& child) { child.fail_if_destroyed(); });
+        }
         stage_ = stage::ended;
         if (scope_.has_failed()) return detail::fail_with<output_type>(scope_.failure());
         if constexpr (Children::have_errors) {
@@ -455,7 +464,8 @@ constexpr bool check_children() {
 /// task-locals. current_task_id() returns the number of this task in a child that is not a task itself.
 /// Errors: the first exception of a child cancels the others, and is thrown after they have ended. If the children
 /// return expecteds, so does the scope: with a `joined` of the values, or with the first error, which also cancels the
-/// other children. Without a runtime on this thread, the scope throws `misuse`.
+/// other children. If a shutdown of the runtime destroys a child, the error is errc::runtime_shutdown. Without a
+/// runtime on this thread, the scope throws `misuse`.
 /// Cancel safety: as for the other form of scope().
 /// Thread safety: that of any future; see eddy::future. The children may be polled on other threads.
 /// Lifetime: the futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
