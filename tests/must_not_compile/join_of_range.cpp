@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is a range of futures: pass it to join_all(), try_join_all() or select_all()
+// expect-error: eddy: this is a range of futures: pass it to join_all(), scope_all() or select_all()
 #include <utility>
 #include <vector>
 

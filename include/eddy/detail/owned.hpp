@@ -82,7 +82,7 @@ constexpr bool check_futures() {
                   "eddy: this is a function, not a future: call it, for example f(work()); a lambda with captures must "
                   "outlive its future");
     constexpr bool no_ranges = !no_streams || !no_callables || (!is_only_range<F> && ...);
-    static_assert(no_ranges, "eddy: this is a range of futures: pass it to join_all(), try_join_all() or select_all()");
+    static_assert(no_ranges, "eddy: this is a range of futures: pass it to join_all(), scope_all() or select_all()");
     constexpr bool kinds = no_streams && no_callables && no_ranges;
     constexpr bool given = !kinds || (!std::is_lvalue_reference_v<F> && ...);
     static_assert(given, "eddy: this takes ownership of its futures: write std::move(f), or std::ref(f) to keep it");

@@ -208,7 +208,9 @@ template <class F>
 [[nodiscard]] auto scope(F&& f, std::source_location where = std::source_location::current()) {
     using plain = std::decay_t<F>;
     constexpr bool is_callable = std::is_invocable_v<plain&, scope_handle&>;
-    static_assert(is_callable, "eddy: scope takes a callable like [&](auto& s) -> eddy::task<T>");
+    static_assert(is_callable,
+                  "eddy: scope takes a callable like [&](auto& s) -> eddy::task<T>, or two futures or more; scope_all "
+                  "takes a range of futures");
     if constexpr (is_callable) {
         constexpr bool makes_future = future<std::remove_cvref_t<std::invoke_result_t<plain&, scope_handle&>>>;
         static_assert(makes_future, "eddy: the body of a scope must make a future: [&](auto& s) -> eddy::task<T>");
