@@ -44,7 +44,7 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
 // docs: end
 
 // docs: halves
-/// Adds up the halves in parallel, if there are enough numbers. `numbers` belongs to the caller, who awaits the task.
+/// Adds up the halves in parallel, if there are enough numbers. The numbers must outlive the task.
 eddy::task<long> sum_of_halves(std::span<const int> numbers) {
     if (numbers.size() < 1000) co_return std::accumulate(numbers.begin(), numbers.end(), 0L);
     const std::size_t half = numbers.size() / 2;

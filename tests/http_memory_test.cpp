@@ -101,7 +101,7 @@ TEST(HttpMemory, FailedAllocationEndsRequestAndNotServer) {
     for (const bool is_upload : {false, true}) fail_each_allocation(http::client_options().timeout(20s), is_upload);
 }
 
-/// What a client receives from a server of which the n-th allocation fails.
+/// The bytes that a client receives from a server whose n-th allocation fails, and the server's counters.
 struct served {
     std::string received;
     std::string counters;  // http::metrics::text()
@@ -177,7 +177,7 @@ TEST(HttpMemory, ConnectionIsNotUsedAfterFailedAllocationInBody) {
     for (long nth = 0;; ++nth) {
         const auto got = serve_with_failure(nth, ignore_failed_body, {head, std::string(20, 'x') + request_of_hello()});
         if (!got.has_failed) break;
-        // If bytes of the body were lost, the rest of the connection must not be taken for requests.
+        // If bytes of the body were lost, the following bytes must not be parsed as requests.
         if (!got.received.contains("failed") || got.received.contains("Connection: close")) continue;
         EXPECT_EQ(got.received.find("HTTP/1.1 200", 1), got.received.rfind("HTTP/1.1 200")) << nth;
         EXPECT_NE(got.received.rfind("HTTP/1.1 200"), 0U) << nth << ": " << got.received;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scopes whose children are given: scope(a, b, ...) and scope_all().
+// Scopes whose children are passed as arguments: scope(a, b, ...) and scope_all().
 #include <eddy/task/scope_all.hpp>
 
 #include <gtest/gtest.h>
@@ -185,7 +185,7 @@ TEST_P(ScopeAll, WorksAsMainFutureAndInsideOtherFutures) {
     on.run(main());
 }
 
-// ---- Who runs the children ----
+// ---- Execution of the children ----
 
 TEST_P(ScopeAllOnWorkers, ChildrenRunInParallel) {
     const auto main = [&]() -> task<void> {

@@ -124,14 +124,15 @@ public:
     }
     /// Stores the waker of `joiner`, a task of the same loop, in `task`. Returns false: the joiner must wait.
     static bool keep_joiner(core_joined& task, core_task& joiner) noexcept;
-    /// The wait of `joiner`, a coroutine that polls no other future now, for the first task in the queue. The joiner
-    /// does not suspend before that task runs. The tasks run in the same order as otherwise:
+    /// Makes `joiner`, a coroutine that polls no other future now, wait for `next`, the first task in the queue. Polls
+    /// that task first, inside the poll of the joiner. Returns true if the joiner may continue without a suspension.
+    /// The tasks run in the same order as otherwise:
     ///
-    ///     the task is polled, inside the poll of the joiner ── not ready, or no such poll is possible ──> the joiner
-    ///      v                                                                                               waits
-    ///     the task has ended ── other tasks are queued ──> the joiner is queued behind them
+    ///     `next` is polled ── not ready, or no such poll is possible ──> the joiner waits; returns false
     ///      v
-    ///     the joiner continues, and this returns true: it would be the next task
+    ///     `next` has ended ── other tasks are queued ──> the joiner is queued behind them; returns false
+    ///      v
+    ///     the joiner would be the next task, and continues; returns true
     [[nodiscard]] bool run_or_wait(core_joined& next, core_task& joiner) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
@@ -221,7 +222,7 @@ private:
     cached_references cached_references_;
     bool wakes_children_ = false;
     unsigned within_depth_ = 0;          // the number of nested polls in run_or_wait()
-    std::size_t* polls_left_ = nullptr;  // the counter of run_some(), which includes the current poll; else null
+    std::size_t* polls_left_ = nullptr;  // the counter of run_some(), which includes the current poll; or null
     live_list live_;
     bool is_closed_ = false;
     bool is_ending_ = false;        // cancel_all() was called

@@ -85,7 +85,7 @@ inline void core_shared::merge(core_task& task) noexcept {
     }
 }
 
-/// Polls up to `left` queued tasks, or until `stop`. Those in run_or_wait() count, too.
+/// Polls up to `left` queued tasks, or until `stop`. Polls in run_or_wait() count, too.
 void core_shared::run_some(std::size_t left, const bool& stop) noexcept {
     poller with;
     core_task* next = nullptr;

@@ -31,7 +31,7 @@ namespace eddy::inline v0_1::detail {
 /// Returns whether the target of a request may contain `c`: printable ASCII except "#".
 [[nodiscard]] constexpr bool is_target_character(char c) noexcept { return c > 0x20 && c < 0x7f && c != '#'; }
 
-/// The sets of characters, as bits of one table. So contains() costs one load, and the sets share their cache lines.
+/// The sets of characters. Each is a bit in one table, so contains() costs one load, and the sets share cache lines.
 enum character_bit : unsigned char { in_token = 1, in_value = 2, in_host = 4, in_target = 8 };
 
 inline constexpr std::array<unsigned char, 256> character_bits = [] {
@@ -47,6 +47,7 @@ inline constexpr std::array<unsigned char, 256> character_bits = [] {
     return all;
 }();
 
+/// The set of the characters that have `Bit` in the table.
 template <character_bit Bit>
 struct character_set {
     [[nodiscard]] static constexpr bool contains(char c) noexcept {

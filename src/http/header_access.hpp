@@ -21,8 +21,8 @@ struct header_access {
         into.add_part(text, name, value);
     }
 
-    /// The memory of a list with one field, which is never changed and never freed. It has no room for another field,
-    /// so the list copies it before it adds one. The text is the line of the field: "Content-Type: text/plain\r\n".
+    /// The memory of a list with one field. It is never changed or freed. It has no spare capacity, so the list copies
+    /// it before it adds a field. The text is the line of the field: "Content-Type: text/plain\r\n".
     template <std::size_t NameSize, std::size_t ValueSize>
     struct constant_field {
         static constexpr std::size_t line_size = NameSize + 2 + ValueSize + 2;

@@ -104,7 +104,7 @@ headers::field* headers::find(std::string_view name) const noexcept {
 }
 
 std::size_t headers::remove(std::string_view name) noexcept {
-    // Constant memory is not written to, because it has one field.
+    // This does not write to constant memory, which has only one field, so that no other field is moved.
     const auto gone = std::ranges::remove_if(fields(), fields() + count_,
                                              [&](const field& f) { return equal_names(name_of(f), name); });
     count_ -= static_cast<std::uint32_t>(gone.size());

@@ -105,7 +105,7 @@ void message_stream::keep(std::span<const std::byte> received) {
     } else {
         all.kept.assign(all.in);
     }
-    all.in = all.kept;  // append() may throw
+    all.in = all.kept;  // because append() may throw
     all.kept.append(text_of(received));
     all.in = all.kept;
 }

@@ -32,6 +32,7 @@ struct message_buffers {
     std::string out;
     std::size_t sent = 0;  // number of bytes of `out` that were sent
 
+    /// Returns whether `in` is the end of `kept`.
     [[nodiscard]] bool is_kept() const noexcept { return in.data() + in.size() == kept.data() + kept.size(); }
 };
 
@@ -74,9 +75,11 @@ public:
     /// Same as poll_fill(), without a time limit.
     /// Cancel safety: safe.
     poll_result<result<std::size_t>> poll_fill_idle(context& cx);
-    /// Same as poll_fill_idle(), but without a copy: in() refers to `scratch` until keep_received() copies the bytes
-    /// that were not consumed. Cancel safety: safe. Preconditions: in() is empty.
+    /// Same as poll_fill_idle(), but without a copy: in() refers to `scratch` until keep_received() is called.
+    /// Cancel safety: safe.
+    /// Preconditions: in() is empty.
     poll_result<result<std::size_t>> poll_fill_first(context& cx, std::span<std::byte> scratch);
+    /// Copies the bytes of in() to a buffer of this object if they are not there yet.
     void keep_received() {
         if (buffers_ && !buffers_->in.empty() && !buffers_->is_kept()) keep({});
     }

@@ -140,7 +140,7 @@ struct incoming_body : received_body {
         try {
             count = stream->poll_body(cx, decoder, into);
         } catch (...) {
-            // Received bytes may be lost, so what follows on the connection must not be taken for requests.
+            // Received bytes may be lost, so the following bytes must not be parsed as requests.
             failure = std::make_error_code(std::errc::io_error);
             throw;
         }
@@ -209,7 +209,7 @@ struct exchange {
     request_state of;
     request_name name;
     std::optional<service_answer> working;  // the service; nullopt before it was called, and after it has ended
-    bool was_polled = false;                // answer_at_once() has polled the service in the present poll of the task
+    bool was_polled = false;                // answer_at_once() has polled the service in the current poll of the task
     bool is_written = false;                // the head of the response was written, and maybe its body
     body_framing rest;                      // after is_written: how the rest of the response is sent
     slot<http::response> outcome;
@@ -235,9 +235,9 @@ public:
           may_be_http2_(may_be_http2) {}
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
-    /// Answers the requests that arrive, as long as nothing but the next request must be awaited. Returns true if
-    /// answer_one() must continue with a request, and false if the connection ends: at its end, after an error, and at
-    /// a shutdown.
+    /// Waits for requests and answers them, as long as answer_at_once() can do so. Returns true if answer_one() must
+    /// continue with a request. Returns false if the connection must be closed: the client has ended it, an error has
+    /// occurred, or the server shuts down.
     ///
     /// This is one function without a coroutine, so that a usual request costs neither a coroutine frame nor a
     /// suspension of the connection's own coroutine.
@@ -253,9 +253,9 @@ public:
         }
     }
 
-    /// Continues with the request with which poll_requests() has ended: receives the rest of its head, or waits for its
-    /// service, or for the connection. All state of a request is in this coroutine frame, so an idle connection has
-    /// none of it.
+    /// Continues with the request at which poll_requests() has ended: receives the rest of its head, waits for its
+    /// service, and sends the rest of its response. This coroutine owns all state of the request, so an idle connection
+    /// has none of it.
     /// Errors: those of the service.
     task<result<next_step>> answer_one() {
         pool_box<exchange> current = std::move(begun_);
@@ -358,7 +358,8 @@ private:
     }
 
     /// Answers the next request if it was received completely, its service does not wait, and the response is short.
-    /// Otherwise returns false. Then begun_ is the request, unless its head must still be received or be refused.
+    /// Otherwise returns false, and answer_one() must continue: with begun_ if the service was called, otherwise with
+    /// the head, which is incomplete or may have to be refused.
     bool answer_at_once(context& cx) {
         pool_box<exchange> current(pool_new<exchange>());
         if (!parse_at_once(current->head)) {
@@ -393,8 +394,8 @@ private:
             stream_.keep_received();
             it.working.emplace(server_->answer.start(std::move(head)));
         } catch (...) {
-            // SAFETY: in() may still refer to the stack of poll_requests(). Until close_gracefully() discards these
-            // bytes, only their number is used.
+            // SAFETY: in() may still refer to the stack of poll_requests(). Only the number of these bytes is used
+            // until close_gracefully() discards them.
             it.thrown = std::current_exception();
         }
     }
@@ -683,7 +684,7 @@ private:
     std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
     pool_box<exchange> begun_;                // see answer_at_once()
     std::shared_ptr<http_upgrade> upgrade_;   // see take_upgrade()
-    std::uint64_t requests_ = 0;              // for which the service was called
+    std::uint64_t requests_ = 0;              // number of requests for which the service was called
     bool may_be_http2_;                       // no head has been received
 };
 

@@ -76,7 +76,8 @@ public:
         return item;
     }
 
-    /// Returns whether `item`, which is in the queue at most once, is the newest item. Another thread may take it.
+    /// Returns whether `item` is the newest item. Another thread may have taken it, or take it later: call pop().
+    /// Preconditions: called by the owner.
     [[nodiscard]] bool is_newest(const T* item) noexcept {
         // relaxed, both loads: the owner wrote them itself.
         return slot(bottom_.load(std::memory_order_relaxed) - 1).load(std::memory_order_relaxed) == item;

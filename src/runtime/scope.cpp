@@ -62,7 +62,7 @@ public:
 
     /// Returns the newest child, null if there are none.
     [[nodiscard]] scope_link* first() const noexcept { return first_; }
-    /// Returns whether there are no children, and none that workers have taken.
+    /// Returns whether there are no children, and none that workers have taken and not spawned yet.
     [[nodiscard]] bool all_ended() const noexcept { return first_ == nullptr && taken_ == 0; }
     void count_taken(int more) noexcept { taken_ += more; }
     void link(scope_link& child) noexcept {
@@ -136,7 +136,7 @@ void scope_base::core_child_ended(scope_link& child) noexcept {
     core_->wake_scope_parent(std::move(waker_));
 }
 
-/// Removes a child whose future was destroyed; if null, one that was lost.
+/// Removes a child whose future was destroyed. Null is a child that could not be spawned.
 void scope_base::pool_child_ended(scope_link* child) noexcept {
     waker parent;
     bool is_watched = false;

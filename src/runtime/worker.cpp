@@ -28,7 +28,7 @@ constexpr unsigned lifo_limit = 3;
 // One of this many polls checks the ring before the child queue.
 constexpr unsigned child_fairness = 2;
 
-// The limit of worker::offers_in_vain_.
+// Maximum of worker::offers_in_vain_: each 1,024th offer still wakes a worker.
 constexpr unsigned most_offers_in_vain = 10;
 
 // Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
@@ -179,7 +179,8 @@ bool worker::offer_child(offered_child& child) noexcept {
     if (offers_to_skip_ != 0) {
         --offers_to_skip_;
     } else if (pool_.notify_if_useful()) {
-        // Most offers are withdrawn if the children are short. Then only each 2nd, 4th, 8th ... offer wakes a worker.
+        // Short children are mostly taken back before a worker wakes up. So as long as no offer is taken, only each
+        // 2nd, then each 4th, 8th ... offer wakes a worker.
         offers_in_vain_ = std::min(offers_in_vain_ + 1, most_offers_in_vain);
         offers_to_skip_ = (1u << offers_in_vain_) - 1;
     }

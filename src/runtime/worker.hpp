@@ -56,6 +56,7 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///
 ///     member                   access
 ///     queue_, children_,       the thread that runs the worker pushes and pops; other workers steal
+///     offers_
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
 ///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled; io_
 ///                              also the workers that share it
@@ -102,12 +103,14 @@ public:
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
     void schedule_child(spawned_task& task) noexcept;
-    /// Lets other workers take a child of the scope that is being polled; see known_scope.
+    /// Lets other workers take a child of the scope that is being polled; see known_scope. Returns false if the queue
+    /// of offers is full.
     [[nodiscard]] bool offer_child(offered_child& child) noexcept;
     [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.size() >= enough_offers; }
-    /// Withdraws an offer if it is the newest one. Returns false if another worker has taken it.
+    /// Withdraws the newest offer if it is that of `child`. Otherwise another worker has taken the child, and the
+    /// result is false.
     [[nodiscard]] bool take_child_back(offered_child& child) noexcept;
-    /// Makes the offered children tasks, because this thread leaves the worker during the poll.
+    /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
     void start_offered_children() noexcept;
     /// Queues a task. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
@@ -159,8 +162,9 @@ public:
     void shut_drivers() noexcept;
 
 private:
-    /// A scope offers no children if there are this many offers of the scopes around it. Those have larger subtrees, so
-    /// they are enough for the other workers, and the children of this scope are polled without atomic operations.
+    /// If there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
+    /// larger subtrees, so they are enough for the other workers. The scope polls its children without atomic
+    /// operations.
     static constexpr std::size_t enough_offers = 16;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};
@@ -225,7 +229,7 @@ private:
     // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
     unsigned offers_in_vain_ = 0;  // wake-ups for offers since another worker took one
-    unsigned offers_to_skip_ = 0;  // offers that wake no worker
+    unsigned offers_to_skip_ = 0;  // number of further offers that wake no worker
     unsigned polls_to_look_;       // polls until the next check whether a driver tick is due
     unsigned polls_to_injected_;   // polls until the injection queue comes before the local queues
     unsigned lifo_streak_ = 0;

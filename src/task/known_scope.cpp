@@ -10,14 +10,14 @@
 namespace eddy::inline v0_1::detail {
 namespace {
 
-// The native stack that polls of children inside of each other may use. Deeper children are tasks.
+// Maximum number of bytes of the native stack that nested polls of children use. Deeper children are tasks.
 constexpr std::uintptr_t most_stack = 32 * 1024;
 
 }  // namespace
 
 runs_children known_scope::begin(std::source_location where) {
     where_ = where;
-    // Outside of a worker and an event loop there is no entry, so that the difference is large.
+    // Outside of a worker and an event loop, poll_entry is null, so the difference is large.
     const auto used = reinterpret_cast<std::uintptr_t>(this_thread.poll_entry) - native_stack_pointer();
     const current_executor& here = this_thread.executor;
     const bool is_here =
@@ -29,14 +29,15 @@ runs_children known_scope::begin(std::source_location where) {
 }
 
 bool known_scope::offer(offered_child& child, bool follows_another) noexcept {
-    worker* const here = this_thread.worker;  // null after a block_in_place of a child
+    worker* const here = this_thread.worker;  // may be null after a child has called block_in_place
     if (here == nullptr || (!follows_another && here->has_enough_offers())) return false;
     bind_for_tasks();
     return here->offer_child(child);
 }
 
 bool known_scope::take_back(offered_child& child) noexcept {
-    // After a block_in_place this thread runs no worker any more, and the offered children were started.
+    // After a child has called block_in_place, this thread may run no worker any more. Then the hand-over has made the
+    // offered children tasks.
     if (this_thread.worker != nullptr && this_thread.worker->take_child_back(child)) return true;
     note_taken();
     return false;

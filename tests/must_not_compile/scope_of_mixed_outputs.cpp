@@ -1,4 +1,4 @@
-// The children of a scope return expecteds, or none does.
+// Either all children of a scope return a std::expected, or none does.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: some children of this scope return a std::expected, and some do not: return it from all

@@ -29,8 +29,8 @@ decltype(auto) with_index(std::size_t which, Fn&& f) {
 // GCC copies a trivial optional, expected or variant as one block, with a wide load. If the parts of the object were
 // just written one by one, that load cannot be forwarded from the store buffer. It stalls until the stores have
 // retired: about 5 ns in each await of a channel. by_parts() avoids this: it constructs a new object from the parts. No
-// part may be a constant expression: GCC 12 evaluates a call of `make` with constants while it compiles, clears the
-// padding of the result, too, and then copies the object as one block.
+// part may be a constant expression: GCC 12 evaluates a call of `make` with constants at compile time, which also
+// clears the padding of the result, and then copies the object as one block.
 
 /// Whether GCC may copy an object that contains a `T` as one block.
 template <class T>

@@ -39,7 +39,7 @@ public:
     void retain(std::size_t count = 1) noexcept { references_.add(count); }
     void release(std::size_t count = 1) noexcept {
         if (!references_.drop(count)) return;
-        // The usual function is called directly: the target of an indirect call is rarely predicted.
+        // Calls the usual function directly, because the target of an indirect call is often mispredicted here.
         if (destroy_ == &free_with_bytes) return free_with_bytes(this);
         destroy_(this);
     }

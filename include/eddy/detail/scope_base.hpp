@@ -90,7 +90,7 @@ public:
     /// Returns whether this thread may destroy the children. Only an event loop's own thread may destroy its tasks.
     [[nodiscard]] bool may_be_destroyed_here() const noexcept;
 
-    /// Returns whether task-locals, among them deadlines, had values in bind().
+    /// Returns whether a task-local had a value in bind(). A deadline is a task-local, too.
     [[nodiscard]] bool had_task_locals() const noexcept { return had_task_locals_; }
     /// Returns the deadline that was in effect in bind(), which the children inherit; `no_deadline` without one. It
     /// does not change while there are children.
@@ -100,13 +100,14 @@ public:
     template <class W>
     void spawn(W&& work, std::source_location where, bool was_taken = false);
 
-    /// Records that a worker has taken a child: the scope ends only after the child was spawned and has ended, or was
-    /// lost. That worker may be faster than this call.
+    /// Records that a worker has taken a child. The scope then waits until that worker has called spawn() with
+    /// `was_taken` and the child has ended, or until it has called lose_taken(). Both may also come before this call.
     void note_taken() noexcept;
     /// Records that the worker that has taken a child could not spawn it.
     void lose_taken() noexcept { pool_child_ended(nullptr); }
 
-    /// Unlinks a child whose future was destroyed. The scope may be gone when these functions return.
+    /// Unlinks a child whose future was destroyed. Null is a child that could not be spawned. The scope may be gone
+    /// when these functions return.
     void pool_child_ended(scope_link* child) noexcept;
     void core_child_ended(scope_link& child) noexcept;
     /// Records the first failure and cancels all children. Later failures are dropped.
@@ -126,7 +127,7 @@ public:
     void set_waker(const waker& wake);
     /// Returns whether there are no children. Otherwise stores `wake`, to wake it when there are none.
     [[nodiscard]] bool poll_empty(const waker& wake) { return !has_children() || wait_for_children(wake); }
-    /// Same as poll_empty(), also if workers may have taken children.
+    /// Same as poll_empty(), but also waits for children that workers have taken and not spawned yet.
     [[nodiscard]] bool wait_for_children(const waker& wake);
     /// Destroys the children that are not being polled, and blocks until those that are being polled have ended.
     void destroy_children() noexcept;
@@ -156,7 +157,7 @@ private:
 
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
     locked_head<scope_link> children_;
-    int taken_ = 0;  // children that workers have taken and not spawned yet; negative while note_taken() is late
+    int taken_ = 0;  // children that were taken and not spawned yet; negative if spawn() came before note_taken()
     bool had_task_locals_ = false;
     bool waits_for_children_ = false;
     bool is_awaited_ = false;     // destroy_children() waits

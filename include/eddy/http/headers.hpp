@@ -146,12 +146,13 @@ private:
     void append(const field& added) noexcept { std::construct_at(fields() + count_++, added); }
     void append_copy(std::string_view name, std::string_view value) noexcept;
 
-    // One block of the frame pool. The array of fields grows from its beginning, and the texts grow from its end.
+    // One block of the frame pool, or constant memory. The array of fields grows from its beginning, and the texts grow
+    // from its end.
     char* memory_ = nullptr;
     std::uint32_t capacity_ = 0;
     std::uint32_t count_ = 0;
     std::uint32_t text_size_ = 0;  // including the texts of fields that were removed
-    bool is_constant_ = false;     // see detail::constant_field
+    bool is_constant_ = false;     // see detail::header_access
 };
 
 /// Iterates over the fields.

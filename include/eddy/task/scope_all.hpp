@@ -29,14 +29,20 @@
 #include <eddy/future/joined.hpp>
 #include <eddy/task/task_local.hpp>
 
-// Scopes whose children are given. scope.hpp has those whose body starts the children.
+// Scopes whose children are passed as arguments. scope.hpp has the scopes whose body starts the children. The states of
+// a child:
 //
-//     fresh ── first poll ──> offered ── the poll, or another worker, takes it ──> ended
-//                                  │ the poll finds it not ready, or a worker has taken it ──> a task ──> ended
+//     fresh ── first poll of the scope ──> offered ── taken back and polled by that poll ──> ready: ended
+//                                             │                     └ not ready ──> a task ──> ended
+//                                             └ taken by another worker ──────────────┘
 //
-// The poll runs the children one after the other. Meanwhile the last ones are offered to the other workers of the pool,
-// so most children of a tree are polled like an awaited coroutine, without a task of their own. A child that has to
-// wait becomes a task. So the scope polls each child once, and then waits for tasks only.
+// The first poll of the scope polls the children one after the other. Meanwhile, the other workers of the pool may take
+// the children that were offered and not polled yet, the last one first. Most children of a tree are not taken. Such a
+// child is polled like an awaited coroutine, without a task. If it is not ready, it becomes a task. So the scope polls
+// each child at most once, and then waits for tasks only.
+//
+// The first child is not offered. A scope offers no children on an event loop, on the only worker of a runtime, and on
+// a worker with enough offers.
 //
 // Source: "lazy task creation" (Mohr, Kranz and Halstead, 1990), in the form of Cilk's work stealing.
 
@@ -44,37 +50,39 @@ EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::inline v0_1 {
 namespace detail {
 
-/// A child of such a scope before a task runs it.
+/// A child of such a scope that no task runs yet.
 struct offered_child {
-    /// Makes the child a task. Called by the worker that has taken the child, once.
+    /// Makes the child a task. Called at most once: by the worker that has taken the child, or by the worker that has
+    /// offered it, if that worker is handed over to another thread.
     void (*start)(offered_child& self) noexcept;
 };
 
-/// Who runs the children of such a scope.
+/// How the children of such a scope run.
 enum class runs_children : unsigned char {
     tasks,           ///< a task for each child
-    poll,            ///< the poll that begins the scope
-    poll_or_worker,  ///< that poll, or the worker that takes a child which was offered
+    poll,            ///< in the first poll of the scope
+    poll_or_worker,  ///< in that poll, or on the worker that takes the child
 };
 
 /// The part of such a scope that does not depend on its children's types.
 class EDDY_API known_scope : public scope_base {
 public:
-    /// Returns who runs the children. `where` is the co_await.
+    /// Returns how the children run. `where` is the co_await.
     /// Errors: throws `misuse` if there is no executor.
     [[nodiscard]] runs_children begin(std::source_location where);
     [[nodiscard]] const std::source_location& where() const noexcept { return where_; }
-    /// Binds the scope, if it is not bound; see scope_base::bind(). Most scopes have no tasks and need no binding.
+    /// Binds the scope, if it is not bound; see scope_base::bind(). Most scopes start no tasks and need no binding.
     void bind_for_tasks() {
         if (!is_bound()) bind(where_);
     }
 
-    /// Lets other workers take the child. Returns false if they have enough to take, unless the child `follows_another`
-    /// that was offered just before; or if there is no room.
-    /// Preconditions, here and below: begin() has returned poll_or_worker, and the poll that called it goes on.
+    /// Lets other workers take the child. Returns false, without an effect, if the worker's queue of offers is full or
+    /// contains enough offers. Pass `follows_another` if a child of the same scope was offered just before: the second
+    /// condition then does not count.
+    /// Preconditions, here and below: begin() has returned poll_or_worker, and the poll that called it has not ended.
     [[nodiscard]] bool offer(offered_child& child, bool follows_another) noexcept;
-    /// Withdraws the offer of a child. The children must be withdrawn in reverse order. Returns false if a worker has
-    /// taken it.
+    /// Withdraws the offer of a child. Call it for the newest offer first. Returns false if a worker has taken the
+    /// child, or if the child was made a task by a hand-over.
     [[nodiscard]] bool take_back(offered_child& child) noexcept;
 
 private:
@@ -96,14 +104,15 @@ public:
     void enter(known_scope& its) noexcept { scope_ = &its; }
     bool offer(bool follows_another) noexcept { return is_offered_ = scope_->offer(*this, follows_another); }
 
-    /// Polls the child once, unless a worker has taken it. If it has to wait, it becomes a task. Returns whether it has
-    /// ended.
+    /// Polls the child once, unless a worker has taken it or the scope is cancelled. A child that is not ready becomes
+    /// a task. Returns whether the scope need not wait for the child: it has ended, or will not be started.
     bool run_unless_taken(context& cx) noexcept {
         if (is_offered_ && !scope_->take_back(*this)) return false;
         return scope_->is_cancelled() || advance(cx) || start_task(false);
     }
 
-    /// Makes the child a task. `was_taken`: by another worker. Returns whether it has ended, for want of memory.
+    /// Makes the child a task. `was_taken`: the child was offered, and was not taken back. If no memory is left, the
+    /// child fails instead. Returns whether it has failed.
     bool start_task(bool was_taken) noexcept {
         try {
             scope_->bind_for_tasks();
@@ -128,7 +137,7 @@ public:
     [[nodiscard]] slot<output>& outcome() noexcept { return outcome_; }
 
 private:
-    /// The future of the task.
+    /// The future of the child's task.
     class rest {
     public:
         using output_type = void;
@@ -154,12 +163,12 @@ private:
         known_child* of_;
     };
 
-    // SAFETY: only the constructors pass this function, in their own base.
+    // SAFETY: only the constructors of this class store the function, so `self` is the base of a known_child.
     static void start_taken(offered_child& self) noexcept {
         static_cast<void>(static_cast<known_child&>(self).start_task(true));
     }
 
-    /// Polls the work. Returns whether it has ended; it is destroyed then.
+    /// Polls the work, and destroys it if it has ended. Returns whether it has ended.
     bool advance(context& cx) noexcept {
         try {
             if constexpr (requires { poll_into(*work_, outcome_, cx); }) {
@@ -185,7 +194,7 @@ private:
     slot<output> outcome_;
 };
 
-/// Moves the value of a child out; std::monostate for void.
+/// Moves the value of a child out. Returns std::monostate for void.
 template <class T>
 auto take_value(slot<T>& outcome, std::source_location where) {
     if constexpr (std::is_void_v<T>) {
@@ -199,7 +208,7 @@ auto take_value(slot<T>& outcome, std::source_location where) {
     }
 }
 
-/// The children of scope().
+/// The children of scope(a, b, ...).
 template <class... F>
 class child_tuple {
 public:
@@ -216,7 +225,8 @@ public:
     void for_each(const Fn& f) {
         std::apply([&](auto&... child) { (f(child), ...); }, children_);
     }
-    /// Same as for_each(). Before that, offers the children from the last to the second, until that fails.
+    /// Same as for_each(), but first offers the children, from the last to the second. Stops when offer() returns
+    /// false.
     template <class Fn>
     void offer_and_run(const Fn& f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -304,7 +314,8 @@ public:
     void for_each(const Fn& f) {
         for (auto& child : children_) f(child);
     }
-    /// Same as for_each(). Before each child, offers more of the later ones, from the last one, until that fails.
+    /// Same as for_each(), but before each call of `f`, offers later children that were not offered yet, from the last
+    /// one to the next one. Stops when offer() returns false.
     template <class Fn>
     void offer_and_run(const Fn& f) {
         std::size_t offered = children_.size();
@@ -403,7 +414,7 @@ public:
 private:
     enum class stage : unsigned char { fresh, tasks, ended };
 
-    /// Starts the children, and runs those that no other worker takes.
+    /// Starts the children, and polls the ones that no other worker takes.
     void start(context& cx) {
         const auto who = scope_.begin(cx.where());
         stage_ = stage::tasks;
@@ -456,9 +467,10 @@ constexpr bool check_children() {
 /// Runs up to sixteen futures as the children of a scope, and returns their outputs: a `joined` in the order of the
 /// arguments, with std::monostate for void. It is for parallel computations, as in divide and conquer:
 ///     auto [left, right] = co_await eddy::scope(sum(first_half), sum(second_half));
-/// This task runs the children one after the other. On a runtime, other workers may take all but the first, and begin
-/// with the last one. A child that has to wait becomes a task. So does each child if the scope is not awaited on a
-/// worker or an event loop, or is very deep in a tree. Use `join` for futures that mostly wait.
+/// This task runs the children one after the other. On a runtime with several workers, other workers may take all but
+/// the first child, beginning with the last one. A child that has to wait becomes a task. If the scope is not awaited
+/// on a worker or an event loop, or is nested very deeply, each child is a task. Use `join` for futures that mostly
+/// wait.
 ///
 /// The children may borrow local variables of the coroutine that awaits the scope. They see its deadline, but not its
 /// task-locals. current_task_id() returns the number of this task in a child that is not a task itself.
@@ -469,8 +481,8 @@ constexpr bool check_children() {
 /// Cancel safety: as for the other form of scope().
 /// Thread safety: that of any future; see eddy::future. The children may be polled on other threads.
 /// Lifetime: the futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
-/// Cost: a child that ends in its first poll needs no allocation, and at most one atomic read-modify-write. Any other
-/// child needs one block.
+/// Cost: a child that ends in a poll by this task needs no allocation. If it was offered to other workers, it costs one
+/// or two atomic read-modify-write operations. Any other child needs one block.
 template <class F, class G, class... More>
     requires(!std::is_same_v<std::remove_cvref_t<G>, std::source_location>)
 [[nodiscard]] auto scope(F&& first, G&& second, More&&... more) {
@@ -486,11 +498,12 @@ template <class F, class G, class... More>
 }
 
 /// Same as scope(a, b, ...) for a range of futures of one type. The output is a std::vector of the outputs in the order
-/// of the range, or a std::array for a std::array; if the futures return expecteds, an expected with that. An empty
-/// range is ready immediately.
+/// of the range, or a std::array for a std::array. If the futures return expecteds, the output is an expected of that
+/// container. The scope of an empty range is ready immediately.
 ///     std::vector<image> small = co_await eddy::scope_all(std::move(shrinking));
 /// Errors, Cancel safety, Lifetime: the same as for scope(a, b, ...).
-/// Cost: as scope(a, b, ...), and a vector for the children and one for the outputs, unless the range is a std::array.
+/// Cost: the same as for scope(a, b, ...). Unless the range is a std::array, there are also two vectors: the children,
+/// and the outputs.
 template <class R>
 [[nodiscard]] auto scope_all(R&& futures) {
     if constexpr (!detail::check_range<R>()) {
