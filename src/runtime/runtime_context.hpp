@@ -48,9 +48,11 @@ struct current_executor {
 ///     executor                       as `worker` and `running_loop`, and       spawn(), sockets, sleeps
 ///                                    enter_guard, blocking work
 ///     local_set                      inside_local, local_enter_guard           spawn_local()
-///     task_locals                    task_local, without_task_locals           task_local
+///     task_locals                    task_local, without_task_locals,          task_local, scopes
+///                                    hidden_task_locals
 ///     stops_other_loops              as `running_loop`, and wait()             the check for waits that never end
-///     poll_entry                     as `worker` and `running_loop`            the check for futures on the stack
+///     poll_entry                     as `worker` and `running_loop`            the check for futures on the stack;
+///                                                                              known_scope
 ///     innermost_guard                enter_guard                               its own check of the order
 ///     ..._of, is_in_blocking_call    block_in_place, blocking threads          shutdown; the checks whether a thread
 ///                                                                              may block

@@ -83,6 +83,7 @@ public:
             const std::uint8_t holds = front.holds.load(std::memory_order_acquire);
             if (holds == has_value) [[likely]]
                 return &front.value;
+            // Only a move that throws leaves a hole.
             if (std::is_nothrow_move_constructible_v<T> || holds == empty) return nullptr;
             free_slot(front);
             static_cast<void>(release(1));
