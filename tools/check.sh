@@ -25,8 +25,8 @@ check() {
     rm -rf "$results" build/*/tests/failed.txt
     mkdir -p "$results"
     need "${test_packages[@]}"
-    need "${check_packages[@]}" >build/packages.log 2>&1 &
-    packages=$!
+    rm -f build/packages.done
+    { (need "${check_packages[@]}") >build/packages.log 2>&1 || true; touch build/packages.done; } &
 
     if (($#)); then
         run_stages "$@"
@@ -100,9 +100,9 @@ summary() {
     return "$failed"
 }
 
-# Works also in a subshell, which cannot `wait` for the process.
+# Works also in a subshell, which cannot `wait` for the process. Its number may belong to another process when it has ended.
 wait_for_packages() {
-    tail --pid="$packages" -f /dev/null
+    until [[ -e build/packages.done ]]; do sleep 0.1; done
     cat build/packages.log >&2
     : >build/packages.log
 }

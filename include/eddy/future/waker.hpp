@@ -42,6 +42,7 @@ public:
         if (vtable_ != nullptr) data_ = vtable_->clone(other.data_);
     }
     waker(waker&& other) noexcept : vtable_(std::exchange(other.vtable_, nullptr)), data_(other.data_) {}
+    // NOLINTNEXTLINE(bugprone-unhandled-self-assignment): a waker will wake the same task as itself
     waker& operator=(const waker& other) noexcept {
         if (will_wake(other)) return *this;
         void* const data = other.vtable_ != nullptr ? other.vtable_->clone(other.data_) : nullptr;
