@@ -100,7 +100,8 @@ summary() {
     return "$failed"
 }
 
-# Works also in a subshell, which cannot `wait` for the process. Its number may belong to another process when it has ended.
+# Works also in a subshell, which cannot `wait` for the process. When the process has ended, another one may have its
+# number.
 wait_for_packages() {
     until [[ -e build/packages.done ]]; do sleep 0.1; done
     cat build/packages.log >&2
