@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <expected>
 #include <memory>
 #include <optional>
 #include <source_location>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 
