@@ -20,6 +20,7 @@
 #include <functional>
 #include <future>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -543,6 +544,46 @@ TEST(HttpClient, FailedRequestBodyEndsRequest) {
             }
         },
         http::serve_options().on_error([](const auto&) {}));
+}
+
+/// A reader that gives some bytes, then waits, and throws once `fails` is set.
+class throwing_reader {
+public:
+    explicit throwing_reader(const bool& fails) noexcept : fails_(fails) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        if (fails_) throw std::runtime_error("broken");
+        if (std::exchange(has_read_, true)) return eddy::not_ready;
+        std::ranges::fill(into.first(10), std::byte{'x'});
+        return eddy::ok(std::size_t{10});
+    }
+
+private:
+    const bool& fails_;
+    bool has_read_ = false;
+};
+
+TEST(HttpClient, ExceptionOfRequestBodyEndsResponseBody) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        bool fails = false;
+        http::request echoed(http::method::post, "");
+        echoed.body = http::body::from_reader(throwing_reader(fails));
+        auto response = (co_await web.send(url + "/echo", std::move(echoed))).value();
+        fails = true;
+        std::string thrown;
+        try {
+            static_cast<void>(co_await response.body.read_text());
+        } catch (const std::runtime_error& error) {
+            thrown = error.what();
+        }
+        EXPECT_EQ(thrown, "broken");
+        for (int i = 0; i < 2; ++i) {
+            const auto text = co_await response.body.read_text();
+            EXPECT_TRUE(!text && text.error() == std::errc::io_error) << i;
+        }
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+    });
 }
 
 TEST(HttpClient, BodyThatFailedStaysFailed) {

@@ -6,12 +6,14 @@
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <new>
@@ -184,7 +186,97 @@ TEST(HttpMemory, ConnectionIsNotUsedAfterFailedAllocationInBody) {
     }
 }
 
+/// Reads from a body once while all allocations fail. Returns the text that was read, "bad_alloc", or the error.
+task<std::string> read_without_memory(http::body& from) {
+    std::string text(100, ' ');
+    auto reading = eddy::poll_fn([&](eddy::context& cx) {
+        allocations_left = 0;
+        const auto allow = [] { allocations_left = no_limit; };
+        try {
+            auto count = from.poll_read(cx, std::as_writable_bytes(std::span(text)));
+            allow();
+            return count;
+        } catch (...) {
+            allow();
+            throw;
+        }
+    });
+    try {
+        const auto count = co_await std::move(reading);
+        if (!count) co_return count.error().message();
+        text.resize(*count);
+    } catch (const std::bad_alloc&) {
+        text = "bad_alloc";
+    }
+    co_return text;
+}
+
+task<std::string> read_rest(http::body& from) {
+    const auto text = co_await from.read_text();
+    co_return text ? *text : text.error().message();
+}
+
+/// Answers one request on each of `count` connections with `response`.
+task<void> answer_with(eddy::net::tcp_listener& listener, int count, std::string response) {
+    for (; count != 0; --count) {
+        auto [peer, address] = (co_await listener.accept()).value();
+        std::string head;
+        while (!head.ends_with("\r\n\r\n")) {
+            std::array<std::byte, 1> one{};
+            if ((co_await peer.read(one)).value_or(0) == 0) break;
+            head += static_cast<char>(one[0]);
+        }
+        (co_await peer.write_all(response)).value();
+        co_await support::receive_all(peer);  // until the client closes the connection
+    }
+}
+
+TEST(HttpMemory, ResponseIsNotReadOnAfterFailedAllocation) {
+    eddy::core loop;
+    const auto script = []() -> task<void> {
+        auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string();
+        auto asking = [](std::string to) -> task<void> {
+            const http::client web;
+            for (int i = 0; i < 2; ++i) {
+                auto answer = (co_await web.get(to)).value();
+                EXPECT_EQ(co_await read_without_memory(answer.body), "hello");
+                EXPECT_EQ(co_await read_without_memory(answer.body), "bad_alloc");  // no memory for the trailer field
+                EXPECT_EQ(co_await read_rest(answer.body),
+                          std::make_error_code(std::errc::not_enough_memory).message());
+            }
+        };
+        auto both = eddy::join(asking(url), answer_with(listener, 2,
+                                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                                        "5\r\nhello\r\n0\r\nSum: 12345678901234567890\r\n\r\n"));
+        co_await std::move(both);
+    };
+    loop.run(script());
+}
+
 #ifdef EDDY_TEST_HTTP2
+TEST(HttpMemory, FailedAllocationLosesNoBytesOfHttp2Body) {
+    eddy::core loop;
+    eddy::sync::notify go_on;
+    const auto parts = [&]() -> eddy::async_generator<std::string> {
+        co_yield "first ";
+        co_await go_on.notified();
+        co_yield "second";
+    };
+    const auto app = [&](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(io::stream_reader(parts())));
+    };
+    const auto read = [&](std::string url) -> task<void> {
+        const http::client web(http::client_options().prior_knowledge(true));
+        auto answer = (co_await web.get(std::move(url))).value();
+        EXPECT_EQ(co_await read_without_memory(answer.body), "bad_alloc");
+        go_on.notify_one();
+        EXPECT_EQ(co_await read_rest(answer.body), "first second");
+    };
+    const auto script = [&](eddy::net::socket_addr at, const auto&) { return read("http://" + at.to_string()); };
+    loop.run(support::serve_http_during(app, http::serve_options(), script));
+}
+
 TEST(HttpMemory, FailedAllocationEndsRequestOfHttp2) {
     const auto options = http::client_options().timeout(20s).prior_knowledge(true);
     for (const bool is_upload : {false, true}) fail_each_allocation(options, is_upload);

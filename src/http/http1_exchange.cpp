@@ -136,18 +136,27 @@ std::optional<http::request> http1_exchange::take_request() {
 poll_result<result<std::size_t>> http1_exchange::poll_read(context& cx, std::span<std::byte> into) {
     if (failure_) return result<std::size_t>(std::unexpect, failure_);
     if (!connection_) return eddy::ok(std::size_t{0});
-    poll_send(cx);
-    auto count = connection_->stream.poll_body(cx, *decoder_, into);
-    if (count && *count) {
-        if (decoder_->is_finished()) end();
-        return count;
+    poll_result<result<std::size_t>> count = not_ready;
+    try {
+        poll_send(cx);
+        count = connection_->stream.poll_body(cx, *decoder_, into);
+        if (count && *count && decoder_->is_finished()) end();
+    } catch (...) {
+        fail(error_of_exception());  // received bytes may be lost
+        throw;
     }
+    if (count && *count) return count;
     // If reading the body of the request has failed, the server waits for the rest and does not answer.
-    failure_ = count ? count->error() : connection_->stream.body_failure();
-    if (!failure_) return not_ready;
+    const auto failure = count ? count->error() : connection_->stream.body_failure();
+    if (!failure) return not_ready;
+    fail(failure);
+    return result<std::size_t>(std::unexpect, failure);
+}
+
+void http1_exchange::fail(std::error_code why) noexcept {
+    failure_ = why;
     sending_.reset();
     connection_.reset();
-    return result<std::size_t>(std::unexpect, failure_);
 }
 
 void http1_exchange::end() {

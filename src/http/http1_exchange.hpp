@@ -51,6 +51,8 @@ private:
     result<bool> parse_head();
     [[nodiscard]] std::error_code better_reason(std::error_code reason) const noexcept;
     void end();
+    /// Closes the connection. Later reads of the body return `why`.
+    void fail(std::error_code why) noexcept;
 
     std::unique_ptr<client_connection> connection_;  // null after the end
     std::shared_ptr<http_client> pool_;

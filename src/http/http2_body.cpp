@@ -160,9 +160,9 @@ poll_result<result<std::size_t>> http2_body::try_read(std::span<std::byte> into,
     if (is_detached_) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
     if (into.empty() || (unread() == 0 && is_complete_)) return eddy::ok(std::size_t{0});
     if (unread() == 0) return not_ready;
+    note(connection);  // before the copy, because it may throw
     const auto count = copy_to(into);
     consumed_ += count;
-    note(connection);
     return eddy::ok(count);
 }
 
@@ -170,9 +170,10 @@ poll_result<result<std::size_t>> http2_body::try_read(std::span<std::byte> into,
 void http2_body::wait(waker& mine, waker& connection) {
     if (reader_.is_noop()) waits_since_ = time::clock::now();
     reader_.swap(mine);
-    if (!std::exchange(expects_continue_, false)) return;
+    if (!expects_continue_) return;
+    note(connection);  // first, because it may throw
+    expects_continue_ = false;
     asks_ = true;
-    note(connection);
 }
 
 poll_result<result<std::size_t>> http2_body::poll_read(context& cx, std::span<std::byte> into) {

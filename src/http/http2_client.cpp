@@ -14,6 +14,7 @@
 #include <eddy/time/timeout.hpp>
 
 #include "http/http2_client_connection.hpp"
+#include "http/message_stream.hpp"
 #include "http/trailers.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -104,19 +105,25 @@ private:
             auto& memory = call_->next.memory;
             if (!memory) memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
             has_read_ = true;
-            const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
-            if (!count) return;
-            if (!*count) {
-                send_error_ = count->error();
-                link().drop(call_);
-                is_sending_ = false;
-                return;
+            try {
+                const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
+                if (!count) return;
+                if (!*count) return end_sending(count->error());
+                const bool is_last = **count == 0 || sent_.has_ended();
+                if (is_last) call_->trailers = trailers_to_send(sent_);
+                link().fill(call_, **count, is_last);
+                is_sending_ = !is_last;
+            } catch (...) {
+                end_sending(error_of_exception());
+                throw;
             }
-            const bool is_last = **count == 0 || sent_.has_ended();
-            if (is_last) call_->trailers = trailers_to_send(sent_);
-            link().fill(call_, **count, is_last);
-            is_sending_ = !is_last;
         }
+    }
+    /// Resets the stream, because the body of the request is incomplete.
+    void end_sending(std::error_code why) {
+        send_error_ = why;
+        link().drop(call_);
+        is_sending_ = false;
     }
 
     const std::shared_ptr<http2_handle> on_;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <eddy/future/poll_fn.hpp>
@@ -82,6 +83,16 @@ std::unique_lock<mutex> lock_incoming(received_body* incoming) {
 }
 
 }  // namespace
+
+std::error_code error_of_exception() noexcept {
+    try {
+        throw;
+    } catch (const std::bad_alloc&) {
+        return std::make_error_code(std::errc::not_enough_memory);
+    } catch (...) {
+        return std::make_error_code(std::errc::io_error);
+    }
+}
 
 message_stream::message_stream(http_transport&& below, std::chrono::nanoseconds limit)
     : stream_(io::idle_timeout(std::move(below), limit)) {}

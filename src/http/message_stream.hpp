@@ -44,6 +44,10 @@ struct received_body {
     received_body(const body_framing& framing, std::uint64_t limit) noexcept : decoder(framing, limit) {}
 };
 
+/// Returns an error code for the exception that is handled now. A body whose reader has thrown fails with this code
+/// when it is read again, because bytes may be lost.
+[[nodiscard]] std::error_code error_of_exception() noexcept;
+
 /// A connection of a server or a client, with two buffers: received bytes that were not parsed yet, and bytes to send.
 ///
 /// The functions that a server calls for each request are inlined: a system call empties the processor's stack of

@@ -141,7 +141,7 @@ struct incoming_body : received_body {
             count = stream->poll_body(cx, decoder, into);
         } catch (...) {
             // Received bytes may be lost, so the following bytes must not be parsed as requests.
-            failure = std::make_error_code(std::errc::io_error);
+            failure = error_of_exception();
             throw;
         }
         if (count) {
