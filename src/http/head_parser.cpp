@@ -209,7 +209,8 @@ void parse_connection(const special_fields& special, auto& into) noexcept {
     if (into.headers.has_token("Connection", "close")) into.keeps_alive = false;
 }
 
-/// Converts "http://host/path" to "/path", and replaces the Host field (RFC 9112, section 3.2.2).
+/// Converts "http://host/path" to "/path", and replaces the Host field (RFC 9112, section 3.2.2). For OPTIONS, a URL
+/// without a path and a query means the server itself, "*" (section 3.2.4).
 bool to_origin_form(std::string_view target, request_head& into) {
     const auto colon = target.find("://");
     if (colon == std::string_view::npos) return false;
@@ -220,7 +221,11 @@ bool to_origin_form(std::string_view target, request_head& into) {
     const auto parts = parse_host(authority);
     if (!parts || parts->host.empty()) return false;
     const auto path = target.substr(authority.size());
-    into.target = path.starts_with('/') ? std::string(path) : '/' + std::string(path);
+    if (path.empty() && into.method == http::method::options) {
+        into.target = "*";
+    } else {
+        into.target = path.starts_with('/') ? std::string(path) : '/' + std::string(path);
+    }
     into.headers.set("Host", authority);
     return true;
 }
