@@ -720,6 +720,47 @@ TEST(HttpServer, ServiceExceptionBecomes500AndIsRethrown) {
     EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
 }
 
+/// A stream whose next write throws if `fails` is set.
+class throwing_stream {
+public:
+    throwing_stream(io::duplex_stream&& below, bool& fails) noexcept : below_(std::move(below)), fails_(&fails) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        return below_.poll_read(cx, into);
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        if (std::exchange(*fails_, false)) throw std::runtime_error("broken");
+        return below_.poll_write(cx, from);
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context& cx) { return below_.poll_flush(cx); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context& cx) { return below_.poll_shutdown(cx); }
+
+private:
+    io::duplex_stream below_;
+    bool* fails_;
+};
+
+TEST(HttpServer, FlushThatThrowsWhileServiceWaitsBecomes500) {
+    bool fails = false;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        if (asked.path() == "/b") {
+            fails = true;
+            co_await eddy::time::sleep(1s);
+        }
+        co_return http::response(http::status::ok, std::string(asked.path()));
+    };
+    std::string answer;
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        client one(std::move(near));
+        throwing_stream stream(std::move(far), fails);
+        auto serving = eddy::spawn(http::serve_connection(std::move(stream), app, http::serve_options()));
+        answer = co_await one.exchange(get("/a") + get("/b") + get("/c"));
+        const auto ended = co_await serving;
+        EXPECT_TRUE(!ended && ended.error().what().contains("broken"));
+    });
+    EXPECT_EQ(statuses(answer), "200,500");
+}
+
 /// A reader that yields some bytes and then fails.
 class failing_reader {
 public:

@@ -517,7 +517,13 @@ private:
 
         poll_result<void> poll(context& cx) {
             if (!std::exchange(it_.was_polled, false) && poll_service(it_, cx)) return poll_result<void>::ready();
-            flush(cx);
+            try {
+                flush(cx);
+            } catch (...) {  // as if the service had thrown
+                it_.thrown = std::current_exception();
+                it_.working.reset();
+                return poll_result<void>::ready();
+            }
             return not_ready;
         }
         poll_result<void> poll_cancel(context& cx) { return it_.working->poll_cancel(cx); }
