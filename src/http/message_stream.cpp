@@ -234,16 +234,16 @@ poll_result<result<void>> message_stream::poll_flush_locked(context& cx, receive
     return poll_flush(cx);
 }
 
-task<bool> message_stream::discard_body(body_decoder& decoder, std::size_t limit) {
+task<result<void>> message_stream::discard_body(body_decoder& decoder, std::size_t limit) {
     const auto scratch = std::make_unique_for_overwrite<std::byte[]>(read_size);
     for (std::size_t all = 0; !decoder.is_finished();) {
         auto next = poll_fn([&](context& cx) { return poll_body(cx, decoder, std::span(scratch.get(), read_size)); });
         const auto count = co_await next;
-        if (!count) co_return false;
+        if (!count) co_return std::unexpected(count.error());
         all += *count;
-        if (all > limit) co_return false;
+        if (all > limit) co_return std::unexpected(make_error_code(http::errc::body_too_large));
     }
-    co_return true;
+    co_return ok();
 }
 
 bool message_stream::poll_discard(context& cx) {

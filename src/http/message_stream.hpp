@@ -111,9 +111,10 @@ public:
     task<result<void>> send_body(http::body& from, body_framing framing, received_body* incoming = nullptr);
     [[nodiscard]] std::error_code body_failure() const noexcept { return body_failure_; }
 
-    /// Receives and discards the rest of a body. Returns false if it has more than `limit` bytes, or after an error.
+    /// Receives and discards the rest of a body.
+    /// Errors: body_too_large if there are more than `limit` bytes; those of poll_body().
     /// Cancel safety: not safe. Bytes that were received are lost.
-    task<bool> discard_body(body_decoder& decoder, std::size_t limit);
+    task<result<void>> discard_body(body_decoder& decoder, std::size_t limit);
     /// Sends out() and ends the writing direction. Then reads until the peer closes the connection or `limit` has
     /// passed. A connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
     /// Cancel safety: safe. The connection is closed.

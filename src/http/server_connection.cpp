@@ -98,6 +98,8 @@ constexpr std::size_t most_collected = 64 * 1024;   // bytes of responses that a
 constexpr std::size_t most_discarded = 256 * 1024;  // bytes of a body that the service has not read
 constexpr auto close_limit = std::chrono::seconds(2);
 
+void append_continue(std::string& out) { out.append("HTTP/1.1 100 Continue\r\n\r\n"); }
+
 /// The state of a request's body while it is received. The connection and the http::body share it. The latter may
 /// outlive the connection.
 struct incoming_body : received_body {
@@ -117,7 +119,7 @@ struct incoming_body : received_body {
 
     /// Sends "100 Continue" if the client waits for it.
     void ask() {
-        if (std::exchange(expects_continue, false)) stream->out().append("HTTP/1.1 100 Continue\r\n\r\n");
+        if (std::exchange(expects_continue, false)) append_continue(stream->out());
     }
 
     /// Ends the use of the connection: reading the body fails from now on.
@@ -289,6 +291,7 @@ public:
         }
         const bool is_reported = thrown || (failure && !is_of_client(failure, of));
         if (is_reported && connection_) connection_->state().set_failed_work(name.text());
+        if (outcome.value().upgrade && of.incoming) co_await end_incoming(*current);
         http::response& answer = outcome.value();
         if (answer.upgrade) {
             end_call(of.counted, answer.status);
@@ -566,18 +569,33 @@ private:
         }
         const auto protocol = answer.headers.get("Upgrade").value_or("");
         if (protocol.empty()) throw misuse("switch_protocols() needs the name of a protocol");
-        if (!asks_for(protocol, of)) {
-            auto refusal = upgrade_required(protocol);
-            static_cast<void>(outcome.discard());
-            outcome.set_value(std::move(refusal));
-            return;
+        if (asks_for(protocol, of)) return;
+        auto refusal = upgrade_required(protocol);
+        static_cast<void>(outcome.discard());
+        outcome.set_value(std::move(refusal));
+    }
+
+    /// Receives the part of a body that the service has not read, because the new protocol begins after it. Replaces
+    /// the response 101 if that fails.
+    task<void> end_incoming(exchange& it) {
+        incoming_body& incoming = *it.of.incoming;
+        incoming.detach();
+        auto failure = incoming.failure;
+        if (!failure && !incoming.decoder.is_finished()) {
+            // RFC 9110, section 7.8: a client that waits for the response 100 gets it before the response 101.
+            if (std::exchange(incoming.expects_continue, false)) append_continue(stream_.out());
+            const auto flushed = co_await stream_.flush();
+            if (flushed) {
+                const auto discarded = co_await stream_.discard_body(incoming.decoder, most_discarded);
+                if (!discarded) failure = discarded.error();
+            } else {
+                failure = flushed.error();
+            }
         }
-        bool was_read = true;
-        if (of.incoming) {
-            const std::lock_guard guard(of.incoming->lock);
-            was_read = of.incoming->decoder.is_finished();
-        }
-        if (!was_read) throw misuse("switch_protocols() needs a request whose body was read to its end");
+        if (!failure) co_return;
+        incoming.failure = failure;  // for write(): the connection is closed
+        static_cast<void>(it.outcome.discard());
+        it.outcome.set_value(status_of(failure));
     }
 
     /// Sends a response 101. Returns `close`, because HTTP ends.
@@ -646,9 +664,9 @@ private:
             if (!flushed) co_return false;
         }
         if (was_read) co_return true;
-        const bool discarded = co_await stream_.discard_body(incoming->decoder, most_discarded);
+        const auto discarded = co_await stream_.discard_body(incoming->decoder, most_discarded);
         if (!discarded) co_await end(false);
-        co_return discarded;
+        co_return discarded.has_value();
     }
 
     /// Sends the collected bytes and closes the connection.

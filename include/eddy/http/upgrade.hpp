@@ -79,12 +79,15 @@ namespace eddy::inline v0_1::http {
 /// A server must not switch to a protocol for which the client has not asked. So the client gets 426 Upgrade Required
 /// instead, with the name of the protocol, if its request is HTTP/1.0, has no field Upgrade with this protocol, or has
 /// no "Connection: Upgrade". With HTTP/2 the client gets 400. `next` is not called then, and nothing is reported.
-/// Errors: the server answers 500 if the body of the request was not read to its end, or if `protocol` is empty, and
-/// reports a `misuse`, same as an exception of the service. Errors and exceptions of `next` are those of the service;
-/// see serve(). Throws `misuse` if `protocol` contains control characters.
-/// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
-/// net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled.
-/// Cost: one allocation.
+///
+/// The server discards the part of the request's body that the service has not read, because the new protocol begins
+/// after the body. The client gets 413, 400 or 408 instead of 101 if that part has more than 256 KiB, or if it cannot
+/// be received.
+/// Errors: the server answers 500 if `protocol` is empty, and reports a `misuse`, same as an exception of the service.
+/// Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse` if `protocol` contains
+/// control characters. Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task,
+/// see net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled. Cost: one
+/// allocation.
 template <class F>
 [[nodiscard]] response switch_protocols(std::string_view protocol, F next) {
     using outcome = std::invoke_result_t<F&, upgraded_connection>;
