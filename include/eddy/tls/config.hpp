@@ -141,8 +141,9 @@ public:
     server_builder& min_version(version oldest) noexcept;
     /// Limits the time of a handshake, including the wait for max_handshakes(). 10 seconds by default.
     server_builder& handshake_timeout(std::chrono::nanoseconds limit) noexcept;
-    /// Limits how many handshakes are in progress, and so the memory and processor time that clients can use before
-    /// their handshake is complete. Further handshakes wait. 1,000 by default. 0 is treated as 1.
+    /// Limits how many threads of a runtime compute handshakes at the same time, so that other threads have time for
+    /// established connections. Further handshakes wait. A handshake that waits for its client does not count: limit
+    /// those by net::serve_options::max_connections() and handshake_timeout(). 1,000 by default. 0 is treated as 1.
     server_builder& max_handshakes(std::size_t most) noexcept;
     /// Appends the secrets of all connections to this file, in the format of SSLKEYLOGFILE. They decrypt recorded
     /// connections. build() creates a missing file, which only its owner can access.

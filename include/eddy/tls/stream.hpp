@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <source_location>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@
 #include <eddy/io/write.hpp>
 #include <eddy/io/write_all.hpp>
 #include <eddy/result.hpp>
+#include <eddy/sync/semaphore.hpp>
 #include <eddy/task/task.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
@@ -181,8 +183,8 @@ template <class S>
     co_return std::move(made);
 }
 
-/// Performs the handshake of a server over the connection `below`, and returns the TLS stream. Waits first while
-/// server_builder::max_handshakes() are in progress.
+/// Performs the handshake of a server over the connection `below`, and returns the TLS stream. Its computations wait
+/// while other threads compute server_builder::max_handshakes() others.
 /// Errors: openssl_category(), also if the client refuses the server's certificate; certificate_category() for a
 /// refused client certificate; errc::timed_out. errc::tls_truncated if the connection ends during the handshake; errors
 /// of `below`.
@@ -192,12 +194,18 @@ template <class S>
 [[nodiscard]] task<result<stream<S>>> accept(S below, server_config config) {
     static_assert(detail::check_reader<S>() && detail::check_writer<S>());
     const auto deadline = time::deadline_after(detail::tls_access::handshake_timeout(config));
-    auto permit = co_await time::timeout_at(deadline, detail::tls_access::handshakes(config).acquire());
-    if (!permit) co_return std::unexpected(make_error_code(errc::timed_out));
     auto engine = detail::tls_engine::accept(config);
     if (!engine) co_return std::unexpected(engine.error());
     stream<S> made(std::move(below), *std::move(engine));
-    auto handshake = poll_fn([&made](context& cx) { return made.poll_handshake(cx); });
+    std::optional<sync::semaphore::acquire_future> turn;
+    auto handshake = poll_fn([&](context& cx) -> poll_result<result<void>> {
+        if (!turn) turn.emplace(detail::tls_access::handshakes(config).acquire());
+        // Each poll returns its permit. So a handshake that waits for its client does not prevent others.
+        const auto permit = turn->poll(cx);
+        if (!permit) return not_ready;
+        turn.reset();
+        return made.poll_handshake(cx);
+    });
     auto ended = co_await time::timeout_at(deadline, std::ref(handshake));
     if (!ended) co_return std::unexpected(make_error_code(errc::timed_out));
     if (!*ended) co_return std::unexpected(ended->error());
