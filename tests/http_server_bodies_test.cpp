@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// The bodies of requests and responses in the server of eddy::http, over connections in memory.
+#include <eddy/http.hpp>
+
+#include <eddy/future.hpp>
+#include <eddy/io.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test.hpp>
+#include <eddy/time.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "support/http_conversation.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using client = support::text_client;
+using support::answers;
+using support::close_field;
+using support::converse;
+using support::get;
+using support::ok;
+using support::post;
+using support::say_body;
+using support::say_path;
+using support::stream_body;
+namespace http = eddy::http;
+namespace io = eddy::io;
+
+TEST(HttpServer, StreamsBodiesOfUnknownSizeInChunks) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body::from_reader(io::cursor(std::string("hello"))));
+    };
+    EXPECT_EQ(answers(app, get("/") + get("/")),
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    EXPECT_EQ(answers(app, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+              "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
+}
+
+TEST(HttpServer, ReceivesLargeBodies) {
+    const std::string large(1'000'000, 'x');
+    const auto size = [](http::request asked) -> task<result<http::response>> {
+        const auto all = co_await try_(asked.body.read_all());
+        co_return http::response(http::status::ok, std::to_string(all.size()));
+    };
+    EXPECT_EQ(answers(size, post(large) + get("/")), ok("1000000") + ok("0"));
+    std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int i = 0; i < 1000; ++i) chunked += "3e8\r\n" + std::string(1000, 'y') + "\r\n";
+    EXPECT_EQ(answers(size, chunked + "0\r\nX: y\r\n\r\n" + get("/")), ok("1000000") + ok("0"));
+}
+
+TEST(HttpServer, StreamsRequestBodyIntoResponse) {
+    const std::string large(300'000, 'x');
+    EXPECT_TRUE(answers(stream_body, post(large) + post("y")) == ok(large) + ok("y"));
+    EXPECT_EQ(
+        answers(stream_body, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+}
+
+TEST(HttpServer, ServiceReadsBodyBeforeItIsComplete) {
+    const auto app = [](http::request asked) -> task<result<http::response>> {
+        std::array<std::byte, 1> first{};
+        static_cast<void>(co_await try_(io::read(asked.body, first)));
+        co_return http::response(http::status::ok, "first");
+    };
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx"));
+        EXPECT_EQ(co_await one.receive("first"), ok("first"));
+        EXPECT_TRUE(co_await one.send("yz" + get("/")));  // the rest is discarded
+        EXPECT_EQ(co_await one.receive("first"), ok("first"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
+    const std::string expects = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for (const http::service& app : {http::service(say_body), http::service(stream_body)}) {
+        const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+            EXPECT_TRUE(co_await one.send(expects));
+            EXPECT_EQ(co_await one.receive(go_on), go_on);
+            EXPECT_TRUE(co_await one.send("hi"));
+            const auto answer = co_await one.receive("hi");
+            EXPECT_TRUE(answer.ends_with("\r\n\r\nhi")) << answer;
+        });
+        EXPECT_TRUE(outcome.has_value());
+    }
+    EXPECT_EQ(answers(say_path, expects), ok("/", close_field));  // the service does not read the body
+    EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
+}
+
+TEST(HttpServer, KeepsConnectionAfterBodyOfExpectContinue) {
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto outcome = converse(stream_body, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(
+            co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+        EXPECT_EQ(co_await one.receive(go_on), go_on);
+        EXPECT_TRUE(co_await one.send("hi"));
+        EXPECT_EQ(co_await one.receive("hi"), ok("hi"));
+        EXPECT_EQ(co_await one.exchange(get("/")), ok(""));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpServer, DiscardsUnreadBodies) {
+    EXPECT_EQ(answers(say_path, post(std::string(100'000, 'x')) + get("/b")), ok("/") + ok("/b"));
+    // A body that is too long to discard ends the connection. The response says so.
+    EXPECT_EQ(answers(say_path, post(std::string(1'000'000, 'x')) + get("/b")), ok("/", close_field));
+}
+
+/// Answers with 50,000 bytes, does not read the body of the request, and closes the connection.
+task<http::response> say_much(http::request) {
+    http::response answer(http::status::ok, std::string(50'000, 'x'));
+    answer.headers.add("Connection", "close");
+    co_return answer;
+}
+
+TEST(HttpServer, LastResponseReachesClientThatHasEndedItsSide) {
+    const std::string expected = ok(std::string(50'000, 'x'), close_field);
+    for (const auto& request : {get("/") + get("/"), post(std::string(300, 'y'))}) {
+        std::string got;
+        const auto script = [&](client& one) -> task<void> { got = co_await one.exchange(request); };
+        EXPECT_TRUE(converse(say_much, http::serve_options(), script, 100).has_value());
+        EXPECT_TRUE(got == expected) << got.size();
+    }
+}
+
+TEST(HttpServer, LastResponseReachesSlowClient) {
+    std::string got;
+    const auto script = [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"));
+        for (int i = 0; i < 50; ++i) {
+            got += co_await one.receive_some(1000);
+            co_await eddy::time::sleep(1s);
+        }
+        got += co_await one.receive_all();
+    };
+    EXPECT_TRUE(converse(say_much, http::serve_options(), script, 1000).has_value());
+    EXPECT_EQ(std::ranges::count(got, 'x'), 50'000);
+}
+
+TEST(HttpServer, ReadingBodyAfterResponseFails) {
+    std::optional<http::request> kept;
+    const auto app = [&kept](http::request asked) -> task<http::response> {
+        kept = std::move(asked);
+        co_return http::response(http::status::ok);
+    };
+    EXPECT_EQ(answers(app, post(std::string(100'000, 'x'))), ok(""));
+    ASSERT_TRUE(kept.has_value());
+    eddy::core loop;
+    EXPECT_EQ(loop.run(kept->body.read_all()).error(), http::errc::body_detached);
+}
+
+TEST(HttpServer, ResetContentHasNoBody) {
+    const std::string expected = "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n";
+    const auto app = [](http::request asked) -> task<http::response> {
+        http::body content("ignored");
+        if (asked.path() == "/stream") content = http::body::from_reader(io::cursor(std::string("ignored")));
+        co_return http::response(http::status::reset_content, std::move(content));
+    };
+    EXPECT_EQ(answers(app, get("/") + get("/stream") + get("/")), expected + expected + expected);
+}
+
+TEST(HttpServer, BodyReadByAnotherTaskIsDetachedAfterResponse) {
+    std::optional<eddy::join_handle<result<eddy::bytes>>> reading;
+    const auto app = [&reading](http::request asked) -> task<http::response> {
+        const auto read = [](http::body from) -> task<result<eddy::bytes>> { co_return co_await from.read_all(); };
+        if (asked.method == http::method::post) reading = eddy::spawn(read(std::move(asked.body)));
+        co_await eddy::yield_now();  // lets the spawned task wait for the body
+        co_return http::response(http::status::ok, "x");
+    };
+    const auto outcome = converse(app, http::serve_options(), [&](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"));
+        EXPECT_EQ(co_await one.receive("\r\n\r\nx"), ok("x"));
+        const auto ended = co_await eddy::time::timeout(1s, std::move(*reading));
+        EXPECT_TRUE(ended && ended->value().error() == http::errc::body_detached);
+        EXPECT_TRUE(co_await one.send("bc" + get("/")));
+        EXPECT_EQ(co_await one.receive("\r\n\r\nx"), ok("x"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+}  // namespace
