@@ -7,7 +7,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +32,7 @@
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
 #include "http/http2.hpp"
+#include "http/incoming_body.hpp"
 #include "http/message_stream.hpp"
 #include "http/service_outcome.hpp"
 
@@ -51,132 +51,11 @@ namespace eddy::inline v0_1::detail {
 
 namespace {
 
-task<result<http::response>> with_result(task<http::response> answer) { co_return co_await std::move(answer); }
-
-}  // namespace
-
-poll_result<result<http::response>> service_answer::poll(context& cx) {
-    slot<http::response> answer;
-    std::optional<std::error_code> failure;
-    if (!poll_into(cx, answer, failure)) return not_ready;
-    if (failure) return output_type(std::unexpect, *failure);
-    return output_type(std::move(answer.value()));
-}
-
-bool service_answer::poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure) {
-    const std::source_location awaited_at = cx.where();  // the awaits of the service change it
-    const auto poll_one = [&]<class T>(task<T>& work, slot<T>& outcome) {
-        if (!eddy::poll_into(work, outcome, cx)) return false;
-        if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
-        return true;
-    };
-    if (is_plain_) return poll_one(plain_, into);
-    slot<output_type> outcome;
-    if (!poll_one(fallible_, outcome)) return false;
-    if (auto& answer = outcome.value()) {
-        into.set_value(*std::move(answer));
-    } else {
-        failure = answer.error();
-    }
-    return true;
-}
-
-poll_result<void> service_answer::poll_cancel(context& cx) {
-    return is_plain_ ? plain_.poll_cancel(cx) : fallible_.poll_cancel(cx);
-}
-
-task<result<http::response>> service_answer::as_task() && {
-    if (is_plain_) return with_result(std::move(plain_));
-    return std::move(fallible_);
-}
-
-namespace {
-
 using http::status;
 
 constexpr std::size_t most_collected = 64 * 1024;   // bytes of responses that are collected before they are sent
 constexpr std::size_t most_discarded = 256 * 1024;  // bytes of a body that the service has not read
 constexpr auto close_limit = std::chrono::seconds(2);
-
-void append_continue(std::string& out) { out.append("HTTP/1.1 100 Continue\r\n\r\n"); }
-
-/// The state of a request's body while it is received. The connection and the http::body share it. The latter may
-/// outlive the connection.
-struct incoming_body : received_body {
-    message_stream* stream;  // null after detach()
-    bool expects_continue;
-    bool has_response = false;  // the task of the connection sends the response, and what was collected before
-    std::error_code failure;
-    waker reader;  // of a reader that waits
-
-    incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
-        : received_body(framing, limit), stream(&from), expects_continue(expects) {}
-
-    [[nodiscard]] std::error_code get_failure() {
-        const std::lock_guard guard(lock);
-        return failure;
-    }
-
-    /// Sends "100 Continue" if the client waits for it.
-    void ask() {
-        if (std::exchange(expects_continue, false)) append_continue(stream->out());
-    }
-
-    /// Ends the use of the connection: reading the body fails from now on.
-    void detach() noexcept {
-        waker waiting;
-        {
-            const std::lock_guard guard(lock);
-            stream = nullptr;
-            waiting = std::exchange(reader, waker());
-        }
-        std::move(waiting).wake();
-    }
-
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
-        const std::lock_guard guard(lock);
-        if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
-        if (failure) return result<std::size_t>(std::unexpect, failure);
-        ask();
-        poll_result<result<std::size_t>> count = not_ready;
-        try {
-            count = stream->poll_body(cx, decoder, into);
-        } catch (...) {
-            // Received bytes may be lost, so the following bytes must not be parsed as requests.
-            failure = error_of_exception();
-            throw;
-        }
-        if (count) {
-            reader = waker();
-            if (!*count) failure = count->error();
-        } else {
-            reader = cx.waker();
-            if (!has_response) {  // otherwise, this would replace the waker of the task that sends the response
-                const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
-                if (flushed && !*flushed) failure = flushed->error();
-            }
-            if (failure) return result<std::size_t>(std::unexpect, failure);
-        }
-        return count;
-    }
-
-    [[nodiscard]] http::headers trailers() {
-        const std::lock_guard guard(lock);
-        return decoder.trailers();
-    }
-};
-
-class incoming_source final : public body_source {
-public:
-    explicit incoming_source(std::shared_ptr<incoming_body> from) noexcept : from_(std::move(from)) {}
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
-        return from_->poll_read(cx, into);
-    }
-    http::headers make_trailers() override { return from_->trailers(); }
-
-private:
-    std::shared_ptr<incoming_body> from_;
-};
 
 /// Returns the status with which the server refuses a head, or `accepted` for a complete head.
 status refusal_of(head_scanner::outcome outcome) noexcept {
@@ -496,7 +375,7 @@ private:
         of.incoming = std::make_shared<incoming_body>(stream_, head.framing, server_->options.body_limit(),
                                                       head.expects_continue);
         const auto size = head.framing.is == kind::length ? std::optional(head.framing.length) : std::nullopt;
-        head.body = http::body::from_source(std::make_unique<incoming_source>(of.incoming), size);
+        head.body = make_incoming_body(of.incoming, size);
     }
 
     static void add_upgrade(const request_head& head, request_state& of) {

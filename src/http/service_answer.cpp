@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/http/service.hpp>
+
+#include <optional>
+#include <source_location>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/slot.hpp>
+#include <eddy/future/future_ops.hpp>
+
+namespace eddy::inline v0_1::detail {
+
+namespace {
+
+task<result<http::response>> with_result(task<http::response> answer) { co_return co_await std::move(answer); }
+
+}  // namespace
+
+poll_result<result<http::response>> service_answer::poll(context& cx) {
+    slot<http::response> answer;
+    std::optional<std::error_code> failure;
+    if (!poll_into(cx, answer, failure)) return not_ready;
+    if (failure) return output_type(std::unexpect, *failure);
+    return output_type(std::move(answer.value()));
+}
+
+bool service_answer::poll_into(context& cx, slot<http::response>& into, std::optional<std::error_code>& failure) {
+    const std::source_location awaited_at = cx.where();  // the awaits of the service change it
+    const auto poll_one = [&]<class T>(task<T>& work, slot<T>& outcome) {
+        if (!eddy::poll_into(work, outcome, cx)) return false;
+        if (!outcome.has_value()) static_cast<void>(outcome.take(awaited_at));  // throws
+        return true;
+    };
+    if (is_plain_) return poll_one(plain_, into);
+    slot<output_type> outcome;
+    if (!poll_one(fallible_, outcome)) return false;
+    if (auto& answer = outcome.value()) {
+        into.set_value(*std::move(answer));
+    } else {
+        failure = answer.error();
+    }
+    return true;
+}
+
+poll_result<void> service_answer::poll_cancel(context& cx) {
+    return is_plain_ ? plain_.poll_cancel(cx) : fallible_.poll_cancel(cx);
+}
+
+task<result<http::response>> service_answer::as_task() && {
+    if (is_plain_) return with_result(std::move(plain_));
+    return std::move(fallible_);
+}
+
+}  // namespace eddy::detail
