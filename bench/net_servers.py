@@ -67,6 +67,8 @@ class Case:
 
 C100 = Case("C100", "100 connections, 64 B", ("--connections", 100))
 C1000 = Case("C1000", "1,000 connections, 64 B", ("--connections", 1000))
+P16 = Case("P16", "100 connections, 64 B, 16 requests in flight on each", ("--connections", 100, "--depth", 16))
+BIG = Case("BIG", "100 connections, 16 KiB", ("--connections", 100, "--size", 16 * 1024))
 CHURN = Case("CHURN", "connect, one echo of 64 B, close; 64 at a time", ("--connections", 64, "--churn"))
 LOAD80 = Case("LOAD80", "100 connections, 64 B, at 80 % of the slowest server's C100 rate", ("--connections", 100),
               is_open=True)
@@ -77,12 +79,12 @@ ONE_THREAD = [
     LOAD80,  # directly after C100, which sets its rate, because the machine changes its speed
     C1000,
     Case("C10000", "10,000 connections, 64 B, 100 active at a time", ("--connections", 10_000, "--active", 100)),
-    Case("P16", "100 connections, 64 B, 16 requests in flight on each", ("--connections", 100, "--depth", 16)),
-    Case("BIG", "100 connections, 16 KiB", ("--connections", 100, "--size", 16 * 1024)),
+    P16,
+    BIG,
     CHURN,
     Case("STORM", "1,000 new clients at the same time, while 100 are busy", ("--connections", 100), ("--storm", 1000)),
 ]
-TWO_THREADS = [Case(one.name, one.what, one.arguments, threads=2) for one in (C100, C1000, CHURN)]
+TWO_THREADS = [Case(one.name, one.what, one.arguments, threads=2) for one in (C100, C1000, P16, BIG, CHURN)]
 IDLE = "IDLE"
 NAMES = [one.name for one in ONE_THREAD] + [IDLE]
 

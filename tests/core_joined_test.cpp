@@ -25,6 +25,7 @@
 #include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/runtime.hpp>
 #include <eddy/runtime/wait.hpp>
+#include <eddy/sync/oneshot.hpp>
 #include <eddy/task/abort_on_drop.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task.hpp>
@@ -309,6 +310,70 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayAbortItsJoiner) {
     eddy::core loop;
     loop.run(main());
     EXPECT_LE(ends, 1);
+}
+
+TEST_F(CoreJoined, TaskThatIsJoinedAtOnceLeavesTheBudgetAndTheWakerOfItsJoiner) {
+    const auto budget = [] {
+        return eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<std::uint32_t> { return cx.budget(); });
+    };
+    const auto spend = []() -> task<std::uint32_t> {
+        const auto had = co_await eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<std::uint32_t> {
+            const std::uint32_t all = cx.budget();
+            while (cx.budget() > 1) EXPECT_TRUE(cx.consume_budget());
+            return all;
+        });
+        co_return had;
+    };
+    const auto parent = [&]() -> task<void> {
+        auto [sender, receiver] = eddy::sync::oneshot<int>::channel();
+        for (std::uint32_t joins = 1; joins <= 3; ++joins) {
+            auto handle = eddy::spawn(spend());
+            const auto had = co_await handle;
+            EXPECT_EQ(had.value(), eddy::context::default_budget);
+            const auto left = co_await budget();
+            EXPECT_GE(left, eddy::context::default_budget - joins);  // one unit for each join, or a new budget
+        }
+        eddy::spawn([sent = std::move(sender)]() mutable -> task<void> {
+            EXPECT_TRUE(sent.send(7).has_value());
+            co_return;
+        }).detach();
+        const auto received = co_await receiver;  // waits: the loop must wake this task
+        EXPECT_EQ(received, 7);
+    };
+    eddy::core loop;
+    const auto main = [&]() -> task<bool> {
+        auto handle = eddy::spawn(parent());
+        const auto joined = co_await handle;
+        co_return joined.has_value();
+    };
+    EXPECT_TRUE(loop.run(main()));
+}
+
+TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
+    std::vector<eddy::abort_handle> aborts;
+    std::optional<join_handle<life>> handle;
+    const auto child = [&]() -> task<life> {
+        aborts.push_back(handle->abort_handle());
+        co_return living.begin_life();
+    };
+    const auto main = [&]() -> task<void> {
+        for (std::size_t i = 0; i < 3; ++i) {
+            handle.emplace(eddy::spawn(child()));
+            const auto id = handle->id();
+            const auto joined = co_await *handle;
+            EXPECT_TRUE(joined.has_value());
+            EXPECT_EQ(aborts.at(i).id(), id);
+            EXPECT_TRUE(aborts.at(i).is_finished());
+            aborts.at(i).abort();
+        }
+    };
+    {
+        eddy::core loop;
+        loop.run(main());
+        EXPECT_EQ(aborts.size(), 3u);
+    }
+    std::thread([all = std::move(aborts)]() mutable { all.clear(); }).join();  // the last references
+    EXPECT_EQ(living.alive(), 0);
 }
 
 TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {

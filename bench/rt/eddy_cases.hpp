@@ -13,6 +13,7 @@ void spawn_join_one(flavour where);
 void spawn_join_batch(flavour where);
 void spawn_remote(flavour where);
 void chained_spawn(flavour where);
+void chained_spawn_ref(flavour where);
 void yield_1(flavour where);
 void yield_1000(flavour where);
 void pingpong_chan(flavour where);

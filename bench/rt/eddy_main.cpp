@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
         bench_case{"spawn_join_batch", runs_on::both, &rt::spawn_join_batch},
         bench_case{"spawn_remote", runs_on::both, &rt::spawn_remote},
         bench_case{"chained_spawn", runs_on::both, &rt::chained_spawn},
+        bench_case{"chained_spawn_ref", runs_on::both, &rt::chained_spawn_ref},
         bench_case{"yield_1", runs_on::both, &rt::yield_1},
         bench_case{"yield_1000", runs_on::both, &rt::yield_1000},
         bench_case{"pingpong_chan", runs_on::both, &rt::pingpong_chan},

@@ -8,19 +8,6 @@
 
 namespace eddy::inline v0_1::detail {
 
-bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where, const frame* root) {
-    core_joined& task = of(joined);
-    // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
-    const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
-    if ((word & complete) != 0) return true;
-    // The usual case, without a call: the first wait of a task of the same loop.
-    core_task* const joiner = (word & has_waker) == 0 ? task.shared->task_of(wake) : nullptr;
-    if (joiner == nullptr || joiner == &task) return task.wait_for_end(word, wake, where);
-    // The comparison of the roots: if the joiner polls other futures too, a task must not access them meanwhile.
-    if (task.shared->is_next(task) && joiner->root == root) return task.shared->run_or_wait(task, *joiner);
-    return core_shared::keep_joiner(task, *joiner);
-}
-
 bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source_location where) {
     const borrowed_waker own(&core_waker, static_cast<core_task*>(this));
     if (wake.will_wake(own.get())) [[unlikely]]
@@ -44,24 +31,13 @@ bool core_joined::wait_for_end(std::uint8_t word, const waker& wake, std::source
 bool core_joined::complete_task(core_task& task) noexcept {
     // SAFETY: only objects of this class have this operation.
     auto& me = static_cast<core_joined&>(task);
-    // The usual cases first, without a call.
-    if (me.has_ended && !me.outcome.has_exception() && me.ops().has_error == nullptr) {
-        if (me.part()) return true;
-        if (me.state == phase::ended && me.is_detached() && me.ops().discard == nullptr) {
-            me.ops().free_memory(me);
-            return true;
-        }
-    }
-    return me.complete_counted();
-}
-
-/// The part of complete_task() for a task that may stay reference-counted.
-bool core_joined::complete_counted() noexcept {
-    if (!has_ended) ops().fail(*this, nullptr);
+    // The usual case first.
+    if (me.has_ended && !me.outcome.has_exception() && me.ops().has_error == nullptr && me.part()) return true;
+    if (!me.has_ended) me.ops().fail(me, nullptr);
     // A task with an exception or an error stays reference-counted and so keeps the event loop's shared state alive: if
     // the handle is dropped without taking the outcome, the event loop's handler reports it.
-    const leaves left = publish(!has_failed());
-    if (left == leaves::outcome) drop_outcome();
+    const leaves left = me.publish(!me.has_failed());
+    if (left == leaves::outcome) me.drop_outcome();
     return left == leaves::all;
 }
 
@@ -125,7 +101,10 @@ void core_joined::drop_handle(joinable& joined) noexcept {
     core_joined& task = of(joined);
     // acquire: as in settled_word().
     const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
-    if (word == (complete | parted)) return task.drop_parted();
+    if (word == (complete | parted)) {
+        if (task.ops().discard == nullptr) return task.ops().free_memory(task);
+        return task.drop_parted();
+    }
     if (word == 0 && task.shared->is_running()) {
         // The task continues without a handle. relaxed: as in leave().
         task.join_word.store(gone, std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_answer.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
@@ -55,7 +56,7 @@ public:
 private:
     core_shared* const checked_;
     const executor_scope executor_{{.core = checked_, .time = checked_->time_.get()}};
-    const without_task_locals unbound_;
+    const hidden_task_locals unbound_;
     const bool stopped_before_ = this_thread.stops_other_loops;  // inside wait()
 };
 
@@ -284,7 +285,7 @@ void core_shared::close() noexcept {
     // counts, as inside a run.
     core_shared* const outer = std::exchange(this_thread.running_loop, this);
     const executor_scope executor({.core = this, .time = time_.get()});
-    const without_task_locals unbound;
+    const hidden_task_locals unbound;
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     destroy_tasks();
     time_->shutdown();

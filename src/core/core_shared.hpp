@@ -79,6 +79,7 @@ public:
     // ---- The loop's thread ----
     /// Takes over a new task and queues it.
     void adopt(core_task& task) noexcept;
+    void adopt(core_joined& task) noexcept;
     /// Queues a task in state `waiting`.
     void schedule(core_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
     /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
@@ -124,16 +125,19 @@ public:
     }
     /// Stores the waker of `joiner`, a task of the same loop, in `task`. Returns false: the joiner must wait.
     static bool keep_joiner(core_joined& task, core_task& joiner) noexcept;
-    /// Makes `joiner`, a coroutine that polls no other future now, wait for `next`, the first task in the queue. Polls
-    /// that task first, inside the poll of the joiner. Returns true if the joiner may continue without a suspension.
-    /// The tasks run in the same order as otherwise:
+    /// Whether poll_within() may poll `next`: it is the next task of the loop, and waits for no leaf. `by` and `root`
+    /// are the waker of the joiner, and the root of the coroutine that awaits, or null.
+    [[nodiscard]] bool may_poll_within(const core_joined& next, const waker& by, const frame* root) const noexcept;
+    /// Makes the task that is being polled wait for `next`, the first task in the queue. Polls that task first, inside
+    /// of the current poll. Returns true if the joiner may continue without a suspension. The tasks run in the same
+    /// order as otherwise:
     ///
-    ///     `next` is polled ── not ready, or no such poll is possible ──> the joiner waits; returns false
+    ///     `next` is polled ── not ready ──> the joiner waits; returns false
     ///      v
     ///     `next` has ended ── other tasks are queued ──> the joiner is queued behind them; returns false
     ///      v
     ///     the joiner would be the next task, and continues; returns true
-    [[nodiscard]] bool run_or_wait(core_joined& next, core_task& joiner) noexcept;
+    [[nodiscard]] bool poll_within(core_joined& next) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
     /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.
@@ -184,7 +188,7 @@ private:
     void drain_inbound() noexcept;
     void arrive(inbound_node& node) noexcept;
     void run_to_end(std::optional<std::chrono::steady_clock::time_point> deadline);
-    void run_some(std::size_t left, const bool& stop) noexcept;
+    void run_some(std::size_t most, const bool& stop) noexcept;
     void run_queued() noexcept;
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !children_.is_empty(); }
     [[nodiscard]] core_task* pop_queued() noexcept;
@@ -195,10 +199,12 @@ private:
     void call_after_unpark() noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
     void poll_joined(core_joined& task, context& cx) noexcept;
+    template <class EndNow>
+    void end_joined(core_joined& task, EndNow end_now) noexcept;
     void run_cancelled(core_task& task, poller& with) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
-    void remove(core_task& task) noexcept;
+    bool remove(core_task& task) noexcept;
     void complete(core_task& task, bool is_joined) noexcept;
     void merge(core_task& task) noexcept;
     void merge_references(core_task& task) noexcept;
@@ -221,8 +227,7 @@ private:
     unsigned child_streak_ = 0;
     cached_references cached_references_;
     bool wakes_children_ = false;
-    unsigned within_depth_ = 0;          // the number of nested polls in run_or_wait()
-    std::size_t* polls_left_ = nullptr;  // the counter of run_some(), which includes the current poll; or null
+    poller* poller_ = nullptr;  // that of run_some(), unless hooks observe the polls
     live_list live_;
     bool is_closed_ = false;
     bool is_ending_ = false;        // cancel_all() was called

@@ -6,6 +6,7 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
@@ -28,12 +29,19 @@ void core_shared::adopt(core_task& task) noexcept {
     live_.push(task);
     queue_.push(task);
     if (looks_at_spawns_) [[unlikely]]
+        look_at_spawn(task);
+}
+
+void core_shared::adopt(core_joined& task) noexcept {
+    live_.push(task);
+    queue_.push(task);
+    if (looks_at_spawns_) [[unlikely]]
         return look_at_spawn(task);
-    if (task.is_joined) number_task(as_joined(task).id);
+    number_task(task.id);
 }
 
 void core_shared::destroy(core_task& task) noexcept {
-    const without_task_locals unbound;
+    const hidden_task_locals unbound;
     finish(task);
 }
 
@@ -49,7 +57,8 @@ inline core_task* core_shared::pop_queued() noexcept {
 /// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
-    poller() noexcept : waker_(&core_waker, nullptr), context_(waker_.get()) {}
+    explicit poller(std::size_t most = 0) noexcept
+        : left_(most), waker_(&core_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard]] context& prepare(core_task& task) noexcept {
         ++polls_;
@@ -58,8 +67,37 @@ public:
         context_.restore_budget();
         return context_;
     }
-
     [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
+
+    /// The number of polls that are left for run_some(), including the current one.
+    [[nodiscard]] std::size_t left() const noexcept { return left_; }
+    void take_one() noexcept { --left_; }
+
+    /// Whether the current poll, with the waker `by`, is that of a coroutine with the root `root`, which polls no other
+    /// future now, and may contain the poll of another task.
+    [[nodiscard]] bool may_poll_within(const waker& by, const frame* root) const noexcept {
+        return &by == &waker_.get() && root != nullptr && polled().root == root && left_ > 1 && depth_ < most_within;
+    }
+    /// The task that is being polled.
+    [[nodiscard]] core_task& polled() const noexcept {
+        // SAFETY: prepare() has set the data of the waker.
+        return *static_cast<core_task*>(borrowed_waker::data_of(waker_.get()));
+    }
+    /// Begins and ends a poll of `inner` inside of the current poll. begin_within() returns the coop budget that is
+    /// left for the outer one.
+    [[nodiscard]] std::uint32_t begin_within(core_task& inner) noexcept {
+        --left_;
+        ++depth_;
+        const std::uint32_t left = context_.budget();
+        static_cast<void>(prepare(inner));
+        return left;
+    }
+    void end_within(core_task& outer, std::uint32_t budget) noexcept {
+        --depth_;
+        waker_.point_to(&outer);
+        context_.restore_budget(budget);
+    }
+    [[nodiscard]] context& cx() noexcept { return context_; }
 
     /// The result slot of a task<void>. Empty between polls.
     [[nodiscard]] slot<void>& outcome() noexcept { return outcome_; }
@@ -69,6 +107,8 @@ public:
     }
 
 private:
+    std::size_t left_;
+    unsigned depth_ = 0;  // the number of nested polls
     borrowed_waker waker_;
     context context_;
     std::uint64_t polls_ = 0;
@@ -85,53 +125,18 @@ inline void core_shared::merge(core_task& task) noexcept {
     }
 }
 
-/// Polls up to `left` queued tasks, or until `stop`. Polls in run_or_wait() count, too.
-void core_shared::run_some(std::size_t left, const bool& stop) noexcept {
-    poller with;
+/// Polls up to `most` queued tasks, or until `stop`. Polls of poll_within() count, too.
+void core_shared::run_some(std::size_t most, const bool& stop) noexcept {
+    poller with(most);
     core_task* next = nullptr;
-    polls_left_ = &left;
     if (observes_ != nullptr) [[unlikely]] {
-        for (; left > 0 && !stop && (next = pop_queued()); --left) run_observed(*next, with);
+        for (; with.left() > 0 && !stop && (next = pop_queued()); with.take_one()) run_observed(*next, with);
     } else {
-        for (; left > 0 && !stop && (next = pop_queued()); --left) run_task(*next, with);
+        poller_ = &with;
+        for (; with.left() > 0 && !stop && (next = pop_queued()); with.take_one()) run_task(*next, with);
+        poller_ = nullptr;
     }
-    polls_left_ = nullptr;
     polls_ += with.polls();
-}
-
-bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
-    keep_waker_of(joiner, task.join_waker);
-    // relaxed, both: only the loop, which runs on this thread, also reads the field or changes the word.
-    const std::uint8_t word = task.join_word.load(std::memory_order_relaxed);
-    task.join_word.store(word | core_joined::has_waker, std::memory_order_relaxed);
-    return false;
-}
-
-bool core_shared::run_or_wait(core_joined& next, core_task& joiner) noexcept {
-    // The next task may destroy a scope. So the joiner must not be a child, which would be destroyed while it is
-    // polled. The hooks of a loop are called for one task at a time. With records of awaits, the joiner suspends first,
-    // so that there is a record of its await while the next task runs. relaxed: as in check_not_awaited().
-    if (next.is_cancelled || next.root == nullptr || polls_left_ == nullptr || *polls_left_ == 1 ||
-        within_depth_ == most_within || joiner.ops().is_child || observes_ != nullptr ||
-        has_await_records.load(std::memory_order_relaxed))
-        return keep_joiner(next, joiner);
-    static_cast<void>(queue_.pop());
-    --*polls_left_;
-    ++within_depth_;
-    ++polls_;
-    // There are no task-local values to hide: they are bound in polls of futures that are not the joiner's own frames.
-    const core_joined* const outer = this_thread.loop_task;
-    // SAFETY: as in poller::prepare().
-    const borrowed_waker waker(&core_waker, static_cast<core_task*>(&next));
-    context cx(waker.get());
-    next.state = core_task::phase::waiting;
-    poll_joined(next, cx);
-    this_thread.loop_task = outer;
-    --within_depth_;
-    if (!core_joined::is_finished(next)) return keep_joiner(next, joiner);
-    if (!has_queued()) return true;
-    if (joiner.state == core_task::phase::waiting) schedule(joiner);
-    return false;
 }
 
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.
@@ -204,12 +209,16 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
     if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
-/// Removes a task from the list of those whose futures exist.
-[[gnu::always_inline]] inline void core_shared::remove(core_task& task) noexcept {
+/// Removes a task from the list of those whose futures exist. Returns true if the task is not in a queue any more.
+[[gnu::always_inline]] inline bool core_shared::remove(core_task& task) noexcept {
     live_.remove(task);
-    const bool in_queue = task.state == core_task::phase::queued;
-    task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
-    if (in_queue) task.is_cancelled = true;  // for run_task()
+    if (task.state != core_task::phase::queued) {
+        task.state = core_task::phase::ended;
+        return true;
+    }
+    task.state = core_task::phase::ended_in_queue;
+    task.is_cancelled = true;  // for run_task()
+    return false;
 }
 
 /// Completes a task whose future was destroyed. Merges the reference counts unless the task is still queued; then the
@@ -235,6 +244,15 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     finish(task);
 }
 
+/// Ends a coroutine that has a join handle and whose frames have destroyed themselves. Calls `end_now` first if the
+/// task is in no queue and leaves nothing to destroy or to report. If that returns true, the task has been completed.
+template <class EndNow>
+[[gnu::always_inline]] inline void core_shared::end_joined(core_joined& task, EndNow end_now) noexcept {
+    task.root = nullptr;
+    if (!task.ops().ends_plainly || observes_ != nullptr) return finish(task);
+    if (!remove(task) || !end_now()) complete(task, true);
+}
+
 /// Polls a coroutine that has a join handle.
 [[gnu::always_inline]] inline void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
     // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
@@ -242,12 +260,59 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     this_thread.loop_task = &task;
     task.has_ended = advance_root(*task.root, task.outcome, cx);
     this_thread.loop_task = nullptr;
-    if (!task.has_ended) return;
-    task.root = nullptr;  // the coroutine frames have destroyed themselves
-    if (task.ops().poll != nullptr) [[unlikely]]
-        return finish(task);  // the cell still has the callable that has made the frames
-    remove(task);
-    complete(task, true);
+    if (task.has_ended) end_joined(task, [&] { return task.free_unneeded(); });
+}
+
+bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
+    keep_waker_of(joiner, task.join_waker);
+    // relaxed, both: only the loop, which runs on this thread, also reads the field or changes the word.
+    const std::uint8_t word = task.join_word.load(std::memory_order_relaxed);
+    task.join_word.store(word | core_joined::has_waker, std::memory_order_relaxed);
+    return false;
+}
+
+bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where, const frame* root) {
+    // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
+    const std::uint8_t word = of(joined).join_word.load(std::memory_order_acquire);
+    return (word & complete) != 0 || of(joined).join_unfinished(word, wake, where, root);
+}
+
+bool core_joined::join_unfinished(std::uint8_t word, const waker& wake, std::source_location where, const frame* root) {
+    if ((word & has_waker) == 0) {
+        // The usual cases: the first wait of a task of the same loop.
+        if (shared->may_poll_within(*this, wake, root)) return shared->poll_within(*this);
+        core_task* const joiner = shared->task_of(wake);
+        if (joiner != nullptr && joiner != this) return core_shared::keep_joiner(*this, *joiner);
+    }
+    return wait_for_end(word, wake, where);
+}
+
+[[gnu::always_inline]] inline bool core_shared::may_poll_within(const core_joined& next, const waker& by,
+                                                                const frame* root) const noexcept {
+    // The next task may destroy a scope. So the joiner must not be a child, which would be destroyed while it is
+    // polled. The hooks of a loop are called for one task at a time, so there is no poller then. With records of
+    // awaits, the joiner suspends first, so that there is a record of its await while the next task runs. relaxed: as
+    // in check_not_awaited().
+    return is_running() && poller_ != nullptr && poller_->may_poll_within(by, root) && is_next(next) &&
+           !next.is_cancelled && next.root != nullptr && next.root->at.is_to_resume(*next.root) &&
+           !poller_->polled().ops().is_child && !has_await_records.load(std::memory_order_relaxed);
+}
+
+[[gnu::always_inline]] inline bool core_shared::poll_within(core_joined& next) noexcept {
+    core_task& joiner = poller_->polled();
+    static_cast<void>(queue_.pop());
+    next.state = core_task::phase::waiting;
+    const std::uint32_t budget = poller_->begin_within(next);
+    // There are no task-local values to hide: they are bound in polls of futures that are not the joiner's own frames.
+    const core_joined* const outer = std::exchange(this_thread.loop_task, &next);
+    next.has_ended = resume_root(*next.root, next.outcome, poller_->cx());
+    this_thread.loop_task = outer;
+    poller_->end_within(joiner, budget);
+    if (!next.has_ended) return keep_joiner(next, joiner);
+    end_joined(next, [&] { return next.part_within(); });
+    if (!has_queued()) return true;
+    if (joiner.state == core_task::phase::waiting) schedule(joiner);
+    return false;
 }
 
 /// Polls the cancellation of an aborted task, and destroys the task once that has finished. Or merges a task that has
@@ -270,14 +335,14 @@ void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     if (with.outcome().has_exception()) [[unlikely]]
         task.ops().fail(task, std::move(with.outcome().exception()));
     with.forget_outcome();
-    remove(task);
+    const bool is_queued = !remove(task);
     task.ops().destroy_future(task);
-    if (task.state == core_task::phase::ended) merge(task);
+    if (!is_queued) merge(task);
 }
 
 /// Destroys the future of a task that has ended or whose loop closes, and completes the task.
 void core_shared::finish(core_task& task) noexcept {
-    remove(task);
+    static_cast<void>(remove(task));
     {
         const current_loop_task here(task);
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));

@@ -6,6 +6,7 @@
 
 #include <eddy/error.hpp>
 #include <eddy/task/local_set.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include "runtime/run_task.hpp"
 #include "runtime/runtime_context.hpp"
@@ -237,7 +238,7 @@ void local_tasks::close() noexcept {
         polled_task::fatal_misuse_here("a local_set was destroyed by one of its own tasks, or by what they called");
     is_closing_ = true;
     const inside_local guard(*this);
-    const without_task_locals unbound;
+    const hidden_task_locals unbound;
     for (bool is_open = true; is_open;) {
         drain();
         if (spawned_task* const task = tasks_.pop()) {
@@ -280,7 +281,7 @@ bool local_tasks::remove(spawned_task& task) noexcept { return tasks_.remove(tas
 
 void local_tasks::poll_some() noexcept {
     const inside_local guard(*this);
-    const without_task_locals unbound;
+    const hidden_task_locals unbound;
     drain();
     for (unsigned i = 0; i < polls_in_a_row; ++i) {
         spawned_task* next = queue_.pop();

@@ -9,6 +9,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
+#include <eddy/task/task_local.hpp>
 
 #include "runtime/runtime_context.hpp"
 #include "runtime/spawned_task.hpp"
@@ -170,7 +171,7 @@ template <class Owner>
 void destroy_task(Owner& owner, spawned_task& task, std::uint64_t references) noexcept {
     {
         const polled_task here(task);
-        const without_task_locals unbound;  // this thread may be inside the poll of another task
+        const hidden_task_locals unbound;  // this thread may be inside the poll of another task
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
         task.ops().destroy_future(task);
     }

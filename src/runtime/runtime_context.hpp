@@ -48,8 +48,7 @@ struct current_executor {
 ///     executor                       as `worker` and `running_loop`, and       spawn(), sockets, sleeps
 ///                                    enter_guard, blocking work
 ///     local_set                      inside_local, local_enter_guard           spawn_local()
-///     task_locals                    task_local, without_task_locals,          task_local, scopes
-///                                    hidden_task_locals
+///     task_locals                    task_local, hidden_task_locals            task_local, scopes
 ///     stops_other_loops              as `running_loop`, and wait()             the check for waits that never end
 ///     poll_entry                     as `worker` and `running_loop`            the check for futures on the stack;
 ///                                                                              known_scope
@@ -160,18 +159,6 @@ public:
 
 private:
     const current_executor outer_;
-};
-
-/// Hides all task_local values until the end of the scope. For code that polls or destroys other tasks inside a poll.
-class without_task_locals {
-public:
-    without_task_locals() noexcept : outer_(std::exchange(this_thread.task_locals, nullptr)) {}
-    without_task_locals(const without_task_locals&) = delete;
-    without_task_locals& operator=(const without_task_locals&) = delete;
-    ~without_task_locals() { this_thread.task_locals = outer_; }
-
-private:
-    task_local_binding* const outer_;
 };
 
 }  // namespace eddy::detail

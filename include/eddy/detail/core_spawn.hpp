@@ -87,6 +87,23 @@ struct EDDY_API core_joined : core_task, joinable {
 
     /// The operation `complete` of the event loop's tasks.
     static bool complete_task(core_task& task) noexcept;
+    // The usual cases of complete_task(), for a task that is in no queue. Return false, and do nothing, in other cases.
+    /// Frees a task without references.
+    [[nodiscard]] bool free_unneeded() noexcept {
+        if (!is_detached() || outcome.has_exception()) return false;
+        ops().free_memory(*this);
+        return true;
+    }
+    /// Passes the task to its handle, which is being awaited on the loop's thread.
+    [[nodiscard]] bool part_within() noexcept {
+        // No other thread uses the handle, and abort handles would have set `is_shared`. So no atomic read-modify-write
+        // is necessary. acquire: as in part(). relaxed, twice: only this thread has changed the word.
+        if (join_word.load(std::memory_order_relaxed) != 0 || local_refs != 1 ||
+            remote.load(std::memory_order_acquire) != 0 || outcome.has_exception())
+            return false;
+        join_word.store(complete | parted, std::memory_order_relaxed);
+        return true;
+    }
     /// Sets `complete` and wakes the joining task. Called by the event loop once the outcome is in place. If it returns
     /// leaves::all, the handle may have freed the task already.
     [[nodiscard]] leaves publish(bool may_part) noexcept;
@@ -98,8 +115,9 @@ struct EDDY_API core_joined : core_task, joinable {
 private:
     /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: a join of
     /// a task that has ended would save the registers that this part needs.
-    [[gnu::noinline]] bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
-    bool complete_counted() noexcept;
+    [[gnu::noinline]] bool join_unfinished(std::uint8_t word, const waker& wake, std::source_location where,
+                                           const frame* root);
+    bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
     bool part() noexcept;
     void drop_outcome() noexcept;
     // Not inlined in drop_handle(), whose usual cases need no saved registers.

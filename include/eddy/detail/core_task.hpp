@@ -49,10 +49,16 @@ struct outcome_ops {
 struct EDDY_API core_task_ops : inbound_ops, work_ops<core_task>, outcome_ops {
     /// Whether the task is a child of a scope, which destroys it if the scope is destroyed.
     bool is_child;
+    /// Whether a coroutine that has returned leaves nothing to destroy or to report.
+    bool ends_plainly;
 
     explicit constexpr core_task_ops(const work_ops<core_task>& work, const outcome_ops& outcome = {},
                                      bool is_of_scope = false) noexcept
-        : inbound_ops{&task_arrives}, work_ops(work), outcome_ops(outcome), is_child(is_of_scope) {}
+        : inbound_ops{&task_arrives},
+          work_ops(work),
+          outcome_ops(outcome),
+          is_child(is_of_scope),
+          ends_plainly(poll == nullptr && has_error == nullptr && discard == nullptr) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;

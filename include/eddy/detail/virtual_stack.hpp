@@ -72,6 +72,9 @@ public:
     [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 0; }
     [[nodiscard]] bool must_start() const noexcept { return (word_ & kinds) == 3; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
+    [[nodiscard]] bool is_to_resume(const frame& innermost) const noexcept {
+        return word_ == reinterpret_cast<std::uintptr_t>(&innermost) + 2;
+    }
     // Preconditions of the three functions below: is_polled(); is_waiting(); not is_polled().
     [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(0); }
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
@@ -209,17 +212,23 @@ inline void begin_root(frame& root) noexcept {
 /// The part of run_root() for a root that was started before.
 [[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);
 
-/// The part of run_root() for a root that has not run to its end in its first resume.
+/// The part of resume_root() for a root that has not run to its end.
 [[nodiscard]] EDDY_API bool leave_root(frame& root, slot_base& outcome, context& cx) noexcept;
 
-/// Polls the stack under `root`. Returns true if the root has ended: `outcome` is filled, and the frames are destroyed.
-[[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.root != nullptr) return run_begun_root(root, outcome, cx);
-    root.root = &root;
+/// Polls a stack whose innermost frame is the root and waits for no leaf: a new one, for example. Returns true if the
+/// root has ended: `outcome` is filled, and the frames are destroyed.
+[[nodiscard]] inline bool resume_root(frame& root, slot_base& outcome, context& cx) {
     root.at = stack_position::polled(cx);
     root.outcome = &outcome;
     root.handle().resume();
     return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome, cx);
+}
+
+/// Polls the stack under `root`. Returns what resume_root() returns.
+[[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
+    if (root.root != nullptr) return run_begun_root(root, outcome, cx);
+    root.root = &root;
+    return resume_root(root, outcome, cx);
 }
 
 /// Cancels the stack under `owned`: calls the leaf's poll_cancel() first, if it has one. When all frames are destroyed,

@@ -11,6 +11,7 @@ void spawn_join_one(flavour where);
 void spawn_join_batch(flavour where);
 void spawn_remote(flavour where);
 void chained_spawn(flavour where);
+void chained_spawn_ref(flavour where);
 void pingpong_chan(flavour where);
 void skynet(flavour where);
 void fib30(flavour where);

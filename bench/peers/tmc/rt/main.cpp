@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
         bench_case{"spawn_join_batch", runs_on::both, &peer::spawn_join_batch},
         bench_case{"spawn_remote", runs_on::both, &peer::spawn_remote},
         bench_case{"chained_spawn", runs_on::both, &peer::chained_spawn},
+        bench_case{"chained_spawn_ref", runs_on::both, &peer::chained_spawn_ref},
         bench_case{"pingpong_chan", runs_on::both, &peer::pingpong_chan},
         bench_case{"skynet", runs_on::both, &peer::skynet},
         bench_case{"fib30", runs_on::both, &peer::fib30},
