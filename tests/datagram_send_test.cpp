@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include <support/conversation.hpp>
 #include <support/driver.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 #include <support/system.hpp>
 #include <support/temp_dir.hpp>
 #ifdef __linux__

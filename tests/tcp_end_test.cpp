@@ -31,10 +31,10 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
 
-#include "support/conversation.hpp"
 #include "support/driver.hpp"
 #include "support/limit.hpp"
 #include "support/net.hpp"
+#include "support/poll_once.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
 #ifdef __linux__

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <support/conversation.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 
 // recv_many and send_many of udp_socket.
 

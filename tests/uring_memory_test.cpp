@@ -24,6 +24,7 @@
 #include <support/conversation.hpp>
 #include <support/more_descriptors.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 #include <support/ring_faults.hpp>
 #include <support/sanitizers.hpp>
 #include <support/stress.hpp>

@@ -26,6 +26,7 @@
 
 #include <support/conversation.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 #include <support/ring_faults.hpp>
 #include <support/runtime.hpp>
 #include <support/stress.hpp>

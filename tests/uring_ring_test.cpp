@@ -35,6 +35,7 @@
 #include <support/executors.hpp>
 #include <support/limit.hpp>
 #include <support/net.hpp>
+#include <support/poll_once.hpp>
 #include <support/polling.hpp>
 #include <support/ring_faults.hpp>
 #include <support/ring_parts.hpp>

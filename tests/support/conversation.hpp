@@ -20,20 +20,12 @@
 #include "byte_pattern.hpp"
 #include "dice.hpp"
 #include "net.hpp"
+#include "poll_once.hpp"
 
 // Two ends of a connection that exchange byte patterns through all operations of a stream, and compare each byte. An
 // error or a wrong byte throws an exception.
 
 namespace support {
-
-/// Polls `operation` once and returns its output. If the operation is pending, drops it and returns nullopt.
-template <class F>
-eddy::task<std::optional<eddy::output_t<F>>> once(F operation) {
-    auto either = eddy::select(std::move(operation), eddy::yield_now());
-    auto first = co_await either;
-    if (first.index() == 1) co_return std::nullopt;
-    co_return std::get<0>(std::move(first));
-}
 
 /// Writes `size` bytes of the pattern, and then ends the stream.
 inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std::uint64_t size, std::uint64_t seed) {

@@ -258,14 +258,6 @@ private:
     }
 };
 
-// A socket that is bound but does not listen. It stays bound until the process ends, so that no other socket can use
-// its port. Otherwise even the connecting socket could be assigned this port, and would then connect to itself.
-inline const raw_socket port_without_listener = [] {
-    raw_socket made;
-    made.bind(0);
-    return made;
-}();
-
 /// Returns whether connections to the address are refused.
 inline bool refuses(const eddy::net::socket_addr& at) {
     try {
@@ -277,7 +269,7 @@ inline bool refuses(const eddy::net::socket_addr& at) {
 }
 
 /// Returns an address without a listener.
-inline eddy::net::socket_addr closed_addr() { return port_without_listener.addr(); }
+eddy::net::socket_addr closed_addr();
 
 /// A listener that does not answer because its queue is full. A connect stays pending until drain(), and then until the
 /// kernel repeats the SYN, at most one second later.
@@ -331,33 +323,17 @@ inline std::chrono::nanoseconds clock_time(clockid_t which) {
 inline std::chrono::nanoseconds cpu_time() { return detail::clock_time(CLOCK_PROCESS_CPUTIME_ID); }
 inline std::chrono::nanoseconds thread_cpu_time() { return detail::clock_time(CLOCK_THREAD_CPUTIME_ID); }
 
+// The following coroutines are defined in coroutines.cpp, because GCC compiles an inline coroutine, and all that it
+// calls, in each translation unit, even if nothing calls it.
+
 /// Returns the result of one read of at most 64 bytes: the bytes, or the error as text.
-inline eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await stream.read(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return text_of(std::span(into).first(*count));
-}
+eddy::task<std::string> read_some(eddy::net::tcp_stream& stream);
 
 /// Writes until the socket accepts no more bytes, first in large and then in small pieces. Returns the number of
 /// accepted bytes.
-inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
-    const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
-    const std::vector<std::byte> small(100, std::byte{'s'});
-    std::size_t accepted = 0;
-    pollfd room{stream.native_handle(), POLLOUT, 0};
-    do {
-        co_await eddy::yield_now();
-        while (const auto count = stream.try_write(large)) accepted += *count;
-    } while (::poll(&room, 1, 20) == 1);  // sent data that reaches the peer frees capacity
-    while (const auto count = stream.try_write(small)) accepted += *count;
-    co_return accepted;
-}
+eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream);
 
 /// Reads once from the stream and then calls fill(). The read registers the stream with the driver.
-inline eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream) {
-    static_cast<void>(co_await read_some(stream));
-    co_return co_await fill(stream);
-}
+eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream);
 
 }  // namespace support
