@@ -18,12 +18,10 @@
 #include <cstddef>
 #include <fstream>
 #include <functional>
-#include <future>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -125,28 +123,6 @@ TEST(HttpClient, LaterRequestsUseSameConnection) {
         EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
     });
     EXPECT_EQ(report.accepted, 1U);
-}
-
-TEST(HttpClient, EachEventLoopHasItsOwnConnections) {
-    site served;
-    net::serve_report report;
-    std::promise<std::string> url;
-    eddy::sync::notify end;
-    std::jthread server([&] {
-        report = serve_during(served.app, [&](std::string at) -> task<void> {
-            url.set_value(std::move(at));
-            co_await end.notified();
-        });
-    });
-    const auto page = url.get_future().get() + "/hello";
-    const http::client web;
-    eddy::core first;
-    eddy::core second;
-    for (eddy::core* const loop : {&first, &second, &first, &second})
-        EXPECT_EQ(loop->run(text_of(web.get(page))), "200 hello");
-    end.notify_one();
-    server.join();
-    EXPECT_EQ(report.accepted, 2U);
 }
 
 TEST(HttpClient, BodyOutlivesClientOfGetFunction) {

@@ -254,37 +254,6 @@ TEST(HttpServe, AbortClosesConnectionsInMiddleOfRequest) {
     }());
 }
 
-TEST(HttpServe, StressServesManyConnectionsOnSeveralThreads) {
-    eddy::runtime pool(eddy::runtime::builder().worker_threads(2).build().value());
-    const auto all = pool.block_on([]() -> task<std::uint64_t> {
-        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
-        const auto address = listener.local_addr().value();
-        const cancellation_token end;
-        auto server = eddy::spawn(http::serve(std::move(listener), say_path, http::serve_options().shutdown(end)));
-        const auto talk = [](net::socket_addr to) -> task<std::uint64_t> {
-            auto client = (co_await net::tcp_stream::connect(to)).value();
-            std::uint64_t answers = 0;
-            for (int i = 0; i < 20; ++i) {
-                (co_await client.write_all(get("/x"))).value();
-                std::string answer;
-                while (!answer.ends_with("\r\n\r\n/x") && answer.find("error") == std::string::npos)
-                    answer += co_await receive(client, 1);
-                if (answer.starts_with("HTTP/1.1 200 OK")) ++answers;
-            }
-            co_return answers;
-        };
-        eddy::join_set<std::uint64_t> clients;
-        for (int i = 0; i < 20; ++i) clients.spawn(talk(address));
-        std::uint64_t sum = 0;
-        while (auto one = co_await clients.join_next()) sum += one->value();
-        end.cancel();
-        const auto report = co_await std::move(server);
-        EXPECT_EQ(report.value().value().accepted, 20U);
-        co_return sum;
-    }());
-    EXPECT_EQ(all, 400U);
-}
-
 #ifdef EDDY_TEST_HTTP_EXAMPLES
 
 using support::addr_in;

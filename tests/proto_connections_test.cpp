@@ -27,19 +27,14 @@
 #include <eddy/io/read_to_end.hpp>
 #include <eddy/io/write.hpp>
 #include <eddy/io/write_all.hpp>
-#include <eddy/runtime/runtime.hpp>
 #include <eddy/sync/cancellation_token.hpp>
-#include <eddy/task/join_set.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/dice.hpp"
 #include "support/numbered_codec.hpp"
-#include "support/runtimes.hpp"
 #include "support/scripted.hpp"
-#include "support/stress.hpp"
 
 namespace {
 
@@ -264,52 +259,9 @@ TEST(ProtoMultiplexed, EncoderErrorEndsConnectionAfterEarlierAnswers) {
 
 // ---- Clients ----
 
-/// Makes many calls from many tasks and checks the answers.
-template <class Client>
-task<int> call_often(Client client, int tasks, int calls) {
-    eddy::join_set<int> all;
-    for (int t = 0; t < tasks; ++t) {
-        all.spawn([client, t, calls]() -> task<int> {
-            int right = 0;
-            for (int i = 0; i < calls; ++i) {
-                const auto text = std::to_string(t) + "." + std::to_string(i);
-                const auto answer = co_await client(text);
-                if (answer && *answer == text + "!") ++right;
-            }
-            co_return right;
-        });
-    }
-    int right = 0;
-    while (auto ended = co_await all.join_next()) right += **ended;
-    co_return right;
-}
-
 task<result<std::string>> add_mark(std::string text) {
     for (auto n = text.size() % 3; n > 0; --n) co_await eddy::yield_now();
     co_return text + "!";
-}
-
-// The buffers have a few bytes, and the server accepts fewer calls than the client makes. So both sides must read while
-// they cannot write.
-TEST(ProtoClient, ManyTasksCallOverOneConnection) {
-    support::on_pools([]() -> task<> {
-        const auto options = proto::connection_options().max_in_flight(3);
-        auto first = duplex(16);
-        auto second = duplex(16);
-        auto pipelined = eddy::spawn(proto::pipelined(lines(std::move(first.first)), add_mark, options));
-        auto multiplexed = eddy::spawn(proto::multiplexed(messages(std::move(second.first)), add_mark, options));
-        {
-            const line_client a(lines(std::move(first.second)), 8);
-            const message_client b(messages(std::move(second.second)), 8);
-            const auto [right_a, right_b] = co_await eddy::join(call_often(a, 12, 20), call_often(b, 12, 20));
-            EXPECT_EQ(right_a, 240);
-            EXPECT_EQ(right_b, 240);
-        }
-        // The last handle is gone, so the connections end.
-        const auto ended_a = co_await pipelined;
-        const auto ended_b = co_await multiplexed;
-        EXPECT_TRUE(*ended_a && *ended_b);
-    });
 }
 
 TEST(ProtoClient, TypesAreDeducedFromTheCodec) {
@@ -353,55 +305,6 @@ TEST(ProtoClient, DroppedCallDoesNotDisturbOthers) {
         auto second = duplex(64);
         co_await check_dropped_calls(message_client(messages(std::move(second.first)), 3),
                                      proto::multiplexed(messages(std::move(second.second)), double_slowly));
-    });
-}
-
-task<> yield_often(std::size_t times) {
-    for (; times > 0; --times) co_await eddy::yield_now();
-}
-
-/// Makes calls, and drops some of them at random moments. Returns the number of wrong answers.
-template <class Client>
-task<int> call_and_drop(Client client, std::uint64_t seed, std::uint64_t rounds) {
-    support::dice dice(seed);
-    int wrong = 0;
-    for (std::uint64_t i = 0; i < rounds; ++i) {
-        const auto text = std::to_string(seed) + "." + std::to_string(i);
-        auto call = client(text);
-        const auto ended = co_await eddy::select_biased(std::move(call), yield_often(dice.below(12)));
-        if (ended.index() == 0 && std::get<0>(ended) != text + "!") ++wrong;
-    }
-    const auto last = co_await client("last");
-    co_return last == "last!" ? wrong : wrong + 1;
-}
-
-template <class Client>
-task<int> call_and_drop_on_threads(Client client) {
-    eddy::join_set<int> all;
-    for (unsigned i = 1; i <= 4; ++i) all.spawn(call_and_drop(client, support::seed() + i, support::rounds(5000)));
-    int wrong = 0;
-    while (auto ended = co_await all.join_next()) wrong += **ended;
-    co_return wrong;
-}
-
-TEST(ProtoClientStress, CallsDroppedAtAnyMomentDoNotDisturbOthers) {
-    support::on_pools([]() -> task<> {
-        auto first = duplex(64);
-        auto second = duplex(64);
-        auto pipelined = eddy::spawn(proto::pipelined(lines(std::move(first.first)), add_mark));
-        auto multiplexed = eddy::spawn(proto::multiplexed(messages(std::move(second.first)), add_mark));
-        {
-            const line_client a(lines(std::move(first.second)), 3);
-            const message_client b(messages(std::move(second.second)), 3);
-            const auto [wrong_a, wrong_b] =
-                co_await eddy::join(call_and_drop_on_threads(a), call_and_drop_on_threads(b));
-            EXPECT_TRUE(wrong_a == 0 && wrong_b == 0);
-        }
-        const auto ended_a = co_await pipelined;
-        const auto ended_b = co_await multiplexed;
-        EXPECT_TRUE(*ended_a) << ended_a->error().message();
-        // A dropped multiplexed call is not waited for. So the server may find the connection closed when it answers.
-        EXPECT_TRUE(*ended_b || ended_b->error() == std::errc::broken_pipe) << ended_b->error().message();
     });
 }
 

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <expected>
@@ -22,7 +21,6 @@
 #include <eddy/future/join.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/yield_now.hpp>
-#include <eddy/runtime/runtime.hpp>
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/task/join_set.hpp>
 #include <eddy/task/spawn.hpp>
@@ -31,7 +29,6 @@
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 
 namespace {
@@ -249,29 +246,6 @@ TEST(ProtoConcurrencyLimit, ZeroIsMisuse) {
     EXPECT_THROW(static_cast<void>(proto::concurrency_limit(0)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(proto::rate_limit(0, 1s)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(proto::buffer(0)), eddy::misuse);
-}
-
-TEST(ProtoConcurrencyLimit, LimitHoldsOnSeveralThreads) {
-    support::on_pools([]() -> task<> {
-        std::atomic<int> running = 0;
-        std::atomic<int> most = 0;
-        const auto counted = [&](int n) -> task<result<int>> {
-            const int now = ++running;
-            int seen = most.load();
-            while (now > seen && !most.compare_exchange_weak(seen, now)) {
-            }
-            for (int i = 0; i < n % 4; ++i) co_await eddy::yield_now();
-            --running;
-            co_return n;
-        };
-        const auto limited = counted | proto::concurrency_limit(3);
-        eddy::join_set<result<int>> all;
-        for (int i = 0; i < 500; ++i) all.spawn(limited(i));
-        int sum = 0;
-        while (auto ended = co_await all.join_next()) sum += (**ended).value_or(-1000000);
-        EXPECT_EQ(sum, 500 * 499 / 2);
-        EXPECT_LE(most.load(), 3);
-    });
 }
 
 // ---- rate_limit ----
@@ -564,25 +538,6 @@ TEST(ProtoBuffer, ServiceMayBeDestroyedWhileCallsWait) {
         EXPECT_EQ(sum, 3);
         co_await sleep(1ms);
         EXPECT_EQ(alive.use_count(), 1);  // the task has ended
-    });
-}
-
-TEST(ProtoBuffer, ServesSeveralThreads) {
-    support::on_pools([]() -> task<> {
-        int calls = 0;  // needs no lock, because the buffer runs one call at a time
-        const auto counted = [&](int n) -> task<result<int>> {
-            const int before = calls;
-            co_await eddy::yield_now();
-            calls = before + 1;
-            co_return n;
-        };
-        const auto queued = counted | proto::buffer(8);
-        eddy::join_set<result<int>> all;
-        for (int i = 0; i < 300; ++i) all.spawn(queued(1));
-        int sum = 0;
-        while (auto ended = co_await all.join_next()) sum += (**ended).value_or(-1000);
-        EXPECT_EQ(sum, 300);
-        EXPECT_EQ(calls, 300);
     });
 }
 

@@ -16,14 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include <eddy/future/yield_now.hpp>
 #include <eddy/proto/limits.hpp>
-#include <eddy/task/join_set.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/test/run_paused.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 
 namespace {
@@ -167,35 +164,6 @@ TEST(ProtoPool, CopyKeepsAWaitingGetAlive) {
     pool.emplace(other.pool());
     EXPECT_EQ(assert_ready_ok(get.poll())->id(), 1);
     EXPECT_TRUE(from.made == 1 && other.made == 0);
-}
-
-TEST(ProtoPool, SeveralThreadsShareConnections) {
-    support::on_pools([]() -> task<> {
-        const proto::pool pool([]() -> task<result<std::string>> { co_return std::string("x"); },
-                               proto::pool_options().max(3));
-        eddy::join_set<std::size_t> all;
-        for (int i = 0; i < 300; ++i) {
-            all.spawn([&pool]() -> task<std::size_t> {
-                auto one = co_await pool.get();
-                co_await eddy::yield_now();
-                (*one)->push_back('x');  // needs no lock: one task at a time uses the connection
-                one->give_back();
-                co_return 1;
-            });
-        }
-        std::size_t count = 0;
-        while (auto ended = co_await all.join_next()) count += **ended;
-        EXPECT_EQ(count, 300u);
-        EXPECT_LE(pool.idle(), 3u);
-        std::size_t uses = 0;
-        std::vector<eddy::proto::leased<std::string>> kept;
-        for (std::size_t i = pool.idle(); i > 0; --i) {
-            auto one = co_await pool.get();
-            uses += (*one)->size() - 1;
-            kept.push_back(*std::move(one));
-        }
-        EXPECT_EQ(uses, 300u);
-    });
 }
 
 // ---- balance ----

@@ -211,7 +211,7 @@ build_with_zig() {
 
 # The tests that run on another processor: not the groups that start other programs, and not the models of interleavings.
 # qemu-user has no io_uring.
-processor_tests=(--driver epoll -L '^(allocations|asio|bad_alloc|codec|core|driver|fuzz|http|http2|http_parts|interop|io|io_memory|kqueue_driver|kqueue_poll|memory|mini_redis_parts|net|net_faults|net_threads|proto|runtime|stream|support|sync|sync_threads|time|tls|ws|ws_parts)$')
+processor_tests=(--driver epoll -L '^(allocations|asio|bad_alloc|codec|core|driver|fuzz|http|http2|http_parts|http_threads|interop|io|io_memory|kqueue_driver|kqueue_poll|memory|mini_redis_parts|net|net_faults|net_threads|proto|proto_threads|runtime|runtime_parts|stream|support|sync|sync_threads|time|tls|ws|ws_parts)$')
 
 # Builds and runs these tests for another processor.
 cross_processor() { # cross_processor PROCESSOR
