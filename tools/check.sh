@@ -176,7 +176,7 @@ names_of_the_system() {
 # All tests with GCC -O0, on both drivers, except the next stage. The groups that the stages asan and tsan run on io_uring run
 # only on epoll here. With --all, on both.
 check_test() {
-    local omitted='explore|with_both_sanitizers'
+    local omitted='explore|with_both_sanitizers|only_with_all'
     ((!all)) || omitted=explore
     build dev
     run_tests dev -LE "$omitted"

@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -22,6 +24,7 @@
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
 #include "runtime/runtime_context.hpp"
+#include "support/stress.hpp"
 
 namespace {
 
@@ -211,22 +214,6 @@ TEST_F(ExploreCoreJoined, HandleCallsRaceWithEndOfTaskAndLoop) {
     }
 }
 
-TEST_F(ExploreCoreJoined, LongHandleCallsRaceWithEndOfTaskAndLoop) {
-    for (const char* const letters : {"pqp", "pah", "hpa", "pca", "ahq", "cpq"}) {
-        for (const bool ends : {true, false}) {
-            ASSERT_TRUE(holds({.preemptions = 3, .stale_reads = 1, .spurious_failures = 1},
-                              [&] {
-                                  small_loop loop;
-                                  user owner(spawn(loop, work(ends ? 1 : 0)));
-                                  explore::thread elsewhere([&] { end_elsewhere(loop); });
-                                  owner.play(letters);
-                                  owner.drop();
-                              }))
-                << letters << (ends ? ", ends" : ", is destroyed with the loop");
-        }
-    }
-}
-
 TEST_F(ExploreCoreJoined, AbortWakesParkedEventLoop) {
     for (const char* const letters : {"a", "pa", "ap", "ha"}) {
         ASSERT_TRUE(holds(bounds, [&] {
@@ -335,6 +322,26 @@ TEST_F(ExploreCoreJoined, TaskInsidePollOfItsJoinerRacesWithAbortElsewhere) {
 }
 
 class ExploreCoreJoinedStress : public ExploreCoreJoined {};
+
+// One of the programs, since each takes two seconds; all of them in a soak.
+TEST_F(ExploreCoreJoinedStress, LongHandleCallsRaceWithEndOfTaskAndLoop) {
+    const std::array programs{"pqp", "pah", "hpa", "pca", "ahq", "cpq"};
+    const auto count = support::rounds(programs.size());
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const char* const letters = programs[(support::seed() + i) % programs.size()];
+        for (const bool ends : {true, false}) {
+            ASSERT_TRUE(holds({.preemptions = 3, .stale_reads = 1, .spurious_failures = 1},
+                              [&] {
+                                  small_loop loop;
+                                  user owner(spawn(loop, work(ends ? 1 : 0)));
+                                  explore::thread elsewhere([&] { end_elsewhere(loop); });
+                                  owner.play(letters);
+                                  owner.drop();
+                              }))
+                << letters << (ends ? ", ends" : ", is destroyed with the loop");
+        }
+    }
+}
 
 TEST_F(ExploreCoreJoinedStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), [] {
