@@ -13,7 +13,10 @@
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/task/task.hpp>
 #include <support/net.hpp>
+
+#ifndef EDDY_NO_THREADS
 #include <support/runtime.hpp>
+#endif
 
 namespace support {
 namespace {
@@ -59,6 +62,8 @@ eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream) {
 
 // ---- runtime.hpp ----
 
+#ifndef EDDY_NO_THREADS
+
 eddy::task<void> nothing() { co_return; }
 
 eddy::task<int> number(int value) {
@@ -75,5 +80,7 @@ eddy::task<void> begin_and_hold(tally& begun, last_words words) {
 void wait_until_closing(const eddy::handle& handle) {
     EXPECT_TRUE(comes_true([&] { return handle.spawn(hold(0)).is_finished(); }));
 }
+
+#endif
 
 }  // namespace support
