@@ -137,7 +137,8 @@ public:
     ///     `next` has ended ── other tasks are queued ──> the joiner is queued behind them; returns false
     ///      v
     ///     the joiner would be the next task, and continues; returns true
-    [[nodiscard]] bool poll_within(core_joined& next) noexcept;
+    // Not inlined, for the reason of core_joined::wait_for_end().
+    [[nodiscard, gnu::noinline]] bool poll_within(core_joined& next) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
     /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.

@@ -273,18 +273,16 @@ bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
 
 bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where, const frame* root) {
     // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
-    const std::uint8_t word = of(joined).join_word.load(std::memory_order_acquire);
-    return (word & complete) != 0 || of(joined).join_unfinished(word, wake, where, root);
-}
-
-bool core_joined::join_unfinished(std::uint8_t word, const waker& wake, std::source_location where, const frame* root) {
+    core_joined& task = of(joined);
+    const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
+    if ((word & complete) != 0) return true;
     if ((word & has_waker) == 0) {
         // The usual cases: the first wait of a task of the same loop.
-        if (shared->may_poll_within(*this, wake, root)) return shared->poll_within(*this);
-        core_task* const joiner = shared->task_of(wake);
-        if (joiner != nullptr && joiner != this) return core_shared::keep_joiner(*this, *joiner);
+        if (task.shared->may_poll_within(task, wake, root)) return task.shared->poll_within(task);
+        core_task* const joiner = task.shared->task_of(wake);
+        if (joiner != nullptr && joiner != &task) return core_shared::keep_joiner(task, *joiner);
     }
-    return wait_for_end(word, wake, where);
+    return task.wait_for_end(word, wake, where);
 }
 
 [[gnu::always_inline]] inline bool core_shared::may_poll_within(const core_joined& next, const waker& by,
@@ -293,12 +291,12 @@ bool core_joined::join_unfinished(std::uint8_t word, const waker& wake, std::sou
     // polled. The hooks of a loop are called for one task at a time, so there is no poller then. With records of
     // awaits, the joiner suspends first, so that there is a record of its await while the next task runs. relaxed: as
     // in check_not_awaited().
-    return is_running() && poller_ != nullptr && poller_->may_poll_within(by, root) && is_next(next) &&
+    return is_running() && is_next(next) && poller_ != nullptr && poller_->may_poll_within(by, root) &&
            !next.is_cancelled && next.root != nullptr && next.root->at.is_to_resume(*next.root) &&
            !poller_->polled().ops().is_child && !has_await_records.load(std::memory_order_relaxed);
 }
 
-[[gnu::always_inline]] inline bool core_shared::poll_within(core_joined& next) noexcept {
+bool core_shared::poll_within(core_joined& next) noexcept {
     core_task& joiner = poller_->polled();
     static_cast<void>(queue_.pop());
     next.state = core_task::phase::waiting;

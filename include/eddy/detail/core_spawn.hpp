@@ -113,11 +113,9 @@ struct EDDY_API core_joined : core_task, joinable {
     void report(unread_failure failure) noexcept;
 
 private:
-    /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: a join of
-    /// a task that has ended would save the registers that this part needs.
-    [[gnu::noinline]] bool join_unfinished(std::uint8_t word, const waker& wake, std::source_location where,
-                                           const frame* root);
-    bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
+    /// The part of poll_join() for a task that had not ended when `join_word` was `word`. Not inlined there: the usual
+    /// cases would save the registers that this part needs.
+    [[gnu::noinline]] bool wait_for_end(std::uint8_t word, const waker& wake, std::source_location where);
     bool part() noexcept;
     void drop_outcome() noexcept;
     // Not inlined in drop_handle(), whose usual cases need no saved registers.
