@@ -22,13 +22,17 @@ struct state_word {
     eddy::detail::atomic<std::uint64_t> bits;
 };
 
-/// The task_state of a new task, together with the state word that it refers to.
+/// The task_state of a new background task in the last list, together with the state word that it refers to.
 class owned_state : state_word, public task_state {
     using task = eddy::detail::spawned_task;
 
 public:
+    static constexpr std::size_t last_list = most_lists - 1;
+
     explicit owned_state(bool has_handle)
-        : state_word{has_handle ? task::new_with_handle : task::new_without_handle}, task_state(bits) {}
+        : state_word{(has_handle ? task::new_with_handle : task::new_without_handle) | background |
+                     last_list * list_one},
+          task_state(bits) {}
 };
 
 /// Releases all references and returns their number.
@@ -129,6 +133,8 @@ INSTANTIATE_TEST_SUITE_P(, TaskState, testing::ValuesIn(rows),
                          [](const auto& chosen) { return std::string(chosen.param.name); });
 
 TEST_P(TaskState, CountsReferences) { EXPECT_EQ(references(word), GetParam().references); }
+
+TEST_P(TaskState, KeepsTheIndexOfTheList) { EXPECT_EQ(word.list(), owned_state::last_list); }
 
 TEST_P(TaskState, ReportsCompletion) { EXPECT_EQ(word.is_complete(), GetParam().is_complete); }
 

@@ -18,11 +18,6 @@ namespace {
 /// Maximum number of polls in one poll of the set. Then the driving task yields.
 constexpr unsigned polls_in_a_row = 61;
 
-// Values of `shard` in the tasks of a local set. A task that was sent is adopted when it is taken from the inbound
-// list.
-constexpr std::uint32_t sent = 0;
-constexpr std::uint32_t adopted = 1;
-
 }  // namespace
 
 // ---- inside_local ----
@@ -63,7 +58,6 @@ void local_tasks::start(spawned_task& task) noexcept {
         adopt(task);
         return queue_.push(task);
     }
-    task.shard = sent;
     // relaxed: a statistic. Counted before send(), and so before the task can end.
     sent_.fetch_add(1, std::memory_order_relaxed);
     if (this_thread.polled_local_set != this && send(task)) return;
@@ -264,7 +258,7 @@ void local_tasks::drain() noexcept {
         arrived = std::exchange(inbound_, queue());
     }
     while (spawned_task* const task = arrived.pop()) {
-        if (task->shard == sent) {
+        if (!task_list::was_added(*task)) {
             adopt(*task);
             sent_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a statistic
         }
@@ -273,7 +267,6 @@ void local_tasks::drain() noexcept {
 }
 
 void local_tasks::adopt(spawned_task& task) noexcept {
-    task.shard = adopted;
     static_cast<void>(tasks_.add(task));  // the list is never closed
 }
 

@@ -201,7 +201,8 @@ void pool::start(spawned_task& task) noexcept {
 void pool::number(spawned_task& task) noexcept {
     const worker* const here = worker_of(*this);
     number_task(task.id);
-    task.shard = here != nullptr ? here->index() : size() + static_cast<unsigned>(task.id % lists_for_others);
+    static_assert(most_workers + lists_for_others <= task_state::most_lists);
+    task.add_constant((here != nullptr ? here->index() : size() + task.id % lists_for_others) * task_state::list_one);
     if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
         hooks_->task_spawn(task.id);
 }
@@ -256,7 +257,7 @@ void pool::wake_watchdog() noexcept {
 [[gnu::always_inline]] inline bool pool::remove(spawned_task& task) noexcept {
     if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
         hooks_->task_terminate(task.id);
-    return !is_in_child() && lists_[task.shard].remove(task);
+    return !is_in_child() && list_of(task).remove(task);
 }
 
 void pool::complete(spawned_task& task, std::uint64_t references) noexcept {

@@ -65,9 +65,8 @@ public:
     // The three steps of start(), for a scope. The scope calls enlist() under its own lock, and links the task there.
     /// Sets the task's id and the list it will belong to.
     void number(spawned_task& task) noexcept;
-    /// Adds the task to the list of all tasks. Returns false if the pool is closing. Takes a spin lock and calls no
-    /// user code.
-    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && lists_[task.shard].add(task); }
+    /// Adds the task to the list of all tasks, under a spin lock. Returns false if the pool is closing.
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && list_of(task).add(task); }
     /// Queues the task as a child of a scope, or destroys it if it is not listed.
     void launch_child(spawned_task& task, bool is_listed) noexcept;
     /// Queues a task that was woken, with the reference that goes with `notified`.
@@ -195,6 +194,7 @@ private:
     void forget_left(worker& which) noexcept;
     [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind,
                                                    std::size_t max_events) noexcept;
+    [[nodiscard]] task_list& list_of(spawned_task& task) noexcept { return lists_[state_of(task).list()]; }
     void refuse(spawned_task& task) noexcept;
     void thread_has_left() noexcept;
     void after_end() noexcept;

@@ -51,7 +51,7 @@ template <class Task>
 [[nodiscard]] bool poll_cancel(Task& task, context& cx) noexcept {
     try {
         if (task.ops().poll_cancel != nullptr) return task.ops().poll_cancel(task, cx);
-        return cancel_root(task.root, cx);
+        return cancel_root(root_of(task), cx);
     } catch (...) {
         return true;  // no graceful end is possible; the caller destroys the future
     }
@@ -132,7 +132,8 @@ private:
 /// Preconditions, here and below: the caller has the task's running bit, and `cx` has the task's waker.
 [[gnu::always_inline]] inline poll_end poll_once(spawned_task& task, context& cx) noexcept {
     const polled_task here(task);
-    return here.end(task.root != nullptr ? advance_root(*task.root, task.outcome(), cx) : poll_future(task, cx));
+    frame* const root = root_of(task);
+    return here.end(root != nullptr ? advance_root(*root, task.outcome(), cx) : poll_future(task, cx));
 }
 
 /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
@@ -172,7 +173,7 @@ void destroy_task(Owner& owner, spawned_task& task, std::uint64_t references) no
     {
         const polled_task here(task);
         const hidden_task_locals unbound;  // this thread may be inside the poll of another task
-        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+        if (root_of(task) != nullptr) destroy_root(*std::exchange(root_of(task), nullptr));
         task.ops().destroy_future(task);
     }
     task.ops().fail(task, nullptr);
@@ -226,7 +227,6 @@ void run_task(Runs& runs, spawned_task& task) noexcept {
     }
     const poll_end ended = runs.poll(task);
     if (ended == poll_end::has_ended) {
-        task.root = nullptr;  // the coroutine frames have destroyed themselves
         task.ops().destroy_future(task);
         return runs.owner().complete(task, 1);
     }

@@ -9,6 +9,8 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
+#include "runtime/task_state.hpp"
+
 namespace eddy::inline v0_1::detail {
 
 /// A list of tasks whose futures exist. Shutdown destroys the tasks of all lists. The list also counts its tasks. Each
@@ -21,27 +23,28 @@ public:
     [[nodiscard]] bool add(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
         if (is_closed_) return false;
-        task.previous_owned = nullptr;
-        task.next_owned = first_;
-        if (first_ != nullptr) first_->previous_owned = &task;
-        first_ = &task;
-        task.is_owned = true;
+        task.previous = &ring_;
+        task.next = ring_.next;
+        ring_.next = ring_.next->previous = &task;
         count(spawned_);
-        if (!task.is_background) count(foreground_spawned_);
+        if (!task_state::is_background(task)) count(foreground_spawned_);
         return true;
     }
 
     /// Removes a task that has ended. Returns whether it was in the list; the caller then owns the list's reference.
     bool remove(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
-        if (!task.is_owned) return false;
+        if (task.previous == nullptr) return false;
         take_out(task);
         return true;
     }
 
     /// Returns whether the list is empty.
     /// Preconditions: no other thread changes the list.
-    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+    [[nodiscard]] bool is_empty() const noexcept { return ring_.next == &ring_; }
+
+    /// Returns whether the task is, or was, in a list, which no other thread changes meanwhile.
+    [[nodiscard]] static bool was_added(const spawned_task& task) noexcept { return task.next != nullptr; }
 
     /// Makes later calls of add() fail.
     void close() noexcept {
@@ -56,17 +59,16 @@ public:
     /// Removes some task and passes the list's reference to the caller. Returns null if the list is empty.
     [[nodiscard]] spawned_task* pop() noexcept {
         const std::lock_guard guard(lock_);
-        if (first_ == nullptr) return nullptr;
-        spawned_task& task = *first_;
-        take_out(task);
-        return &task;
+        spawned_task* const task = task_at(ring_.next);
+        if (task != nullptr) take_out(*task);
+        return task;
     }
 
     /// Calls `visit` with each task under the lock. `visit` must not call this list, not even indirectly.
     template <class Visit>
     void for_each(Visit visit) noexcept {
         const std::lock_guard guard(lock_);
-        for (spawned_task* task = first_; task != nullptr; task = task->next_owned) visit(*task);
+        for (spawned_task* task = task_at(ring_.next); task != nullptr; task = task_at(task->next)) visit(*task);
     }
 
     // Counters. acquire: pairs with the release in count(). pool::alive() reads the ended counters first, and must then
@@ -89,16 +91,21 @@ private:
     }
 
     void take_out(spawned_task& task) noexcept {
-        (task.previous_owned != nullptr ? task.previous_owned->next_owned : first_) = task.next_owned;
-        if (task.next_owned != nullptr) task.next_owned->previous_owned = task.previous_owned;
-        task.is_owned = false;
+        task.previous->next = task.next;
+        task.next->previous = task.previous;
+        task.previous = nullptr;
         count(ended_);
-        if (!task.is_background) count(foreground_ended_);
+        if (!task_state::is_background(task)) count(foreground_ended_);
+    }
+
+    // SAFETY: all other links of the ring are spawned tasks.
+    [[nodiscard]] spawned_task* task_at(task_link* link) const noexcept {
+        return link == &ring_ ? nullptr : static_cast<spawned_task*>(link);
     }
 
     spin_lock lock_;
     bool is_closed_ = false;
-    spawned_task* first_ = nullptr;
+    task_link ring_{&ring_, &ring_};  // `previous` is null in a task that is in no list
     atomic<std::uint64_t> spawned_{0};
     atomic<std::uint64_t> ended_{0};
     atomic<std::uint64_t> foreground_spawned_{0};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
@@ -9,8 +10,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The life cycle of a task that may run on any thread, in one atomic word: spawned_task::state. The model is Tokio's
-/// task state.
+/// The life cycle of a task that may run on any thread, in one atomic word: spawned_task::state. The model is Tokio's.
 ///
 ///               woken: submit              a worker takes it
 ///     idle ----------------> notified ------------------> running ---------> complete
@@ -27,12 +27,15 @@ namespace eddy::inline v0_1::detail {
 ///                         before `complete`               task is completed, else by the completing thread
 ///     5    join_waker     the handle                      the field of that name: owned by the handle while clear, by
 ///                                                         the completing thread while set
-///     6..  references     see below                       the memory
+///     6    background     spawn, constant                 whether the runtime can be idle while the task exists
+///     7..  list           the owner's start, constant     the index of the owner's list that contains the task
+///     23.. references     see below                       the memory
 ///
 /// References: one for the list of all tasks, until the task is complete; one that belongs to `notified`, and passes
 /// from the waker to the queue to the worker, until the run ends; one for the join handle; one for each waker.
 ///
-/// Each change is one read-modify-write, so the word has a single history. All changes are acq_rel: the thread that
+/// Each change is one read-modify-write, except for the constant bits of a task that no other thread has access to. So
+/// the word has a single history. All changes are acq_rel: the thread that
 /// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
 /// states. The exception is add_reference(), which is relaxed.
 /// Thread safety: any thread.
@@ -44,9 +47,12 @@ public:
     static constexpr std::uint64_t cancelled = 8;
     static constexpr std::uint64_t join_interest = 16;
     static constexpr std::uint64_t join_waker = 32;
-    static constexpr std::uint64_t ref_one = 64;
-    static_assert((running | complete | notified | cancelled | join_interest | join_waker) == ref_one - 1,
-                  "the flags fill the bits below the count");
+    static constexpr std::uint64_t background = spawned_task::background;
+    static constexpr std::uint64_t list_one = 128;
+    static constexpr std::uint64_t most_lists = 65'536;
+    static constexpr std::uint64_t ref_one = list_one * most_lists;
+    static_assert((running | complete | notified | cancelled | join_interest | join_waker | background) == list_one - 1,
+                  "the flags fill the bits below the index of the list");
 
     enum class [[nodiscard]] run_action { poll, cancel, drop_reference, free };
     enum class [[nodiscard]] idle_action { none, submit, cancel, free };
@@ -147,6 +153,15 @@ public:
         return word_.load(std::memory_order_acquire) / ref_one == count;
     }
 
+    // ---- The constant bits. relaxed: they were set before the task was published, so each value has them ----
+
+    [[nodiscard]] static bool is_background(const spawned_task& task) noexcept {
+        return (task.state.load(std::memory_order_relaxed) & background) != 0;
+    }
+    [[nodiscard]] std::size_t list() const noexcept {
+        return word_.load(std::memory_order_relaxed) / list_one % most_lists;
+    }
+
     // ---- Wakers, any thread ----
 
     /// Adds a reference.
@@ -158,8 +173,7 @@ public:
 
     /// Gives up `count` references. Returns true if they were the last: then the caller must free the memory.
     [[nodiscard]] bool release(std::uint64_t count = 1) noexcept {
-        // release: publishes the caller's accesses. acquire: the last owner sees all of them before it frees the
-        // memory.
+        // release: publishes the caller's accesses. acquire: the last owner sees all of them before it frees the task.
         const std::uint64_t before = word_.fetch_sub(count * ref_one, std::memory_order_acq_rel);
         EDDY_ASSERT(before >= count * ref_one, "task_state: a reference was dropped twice");
         return before < (count + 1) * ref_one;
@@ -168,8 +182,7 @@ public:
     /// Wakes the task. On `submit` the caller must queue it; the queue has a new reference.
     wake_action wake_by_ref() noexcept {
         return change([](std::uint64_t now) {
-            // This is a read-modify-write even if nothing changes: the next run must see what was done before this
-            // wake.
+            // A read-modify-write even if nothing changes: the next run must see what was done before this wake.
             if ((now & (complete | notified)) != 0) return step{now, wake_action::none};
             if ((now & running) != 0) return step{now | notified, wake_action::none};
             return step{(now | notified) + ref_one, wake_action::submit};
@@ -237,8 +250,7 @@ public:
         });
     }
 
-    /// Takes the field back to change it. Returns false if the task is complete: then the completing thread owns the
-    /// field.
+    /// Takes the field back to change it. Returns false if the task is complete: the completing thread owns it then.
     [[nodiscard]] bool take_join_waker_back() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now, false};

@@ -315,7 +315,6 @@ bool worker::has_work() const noexcept {
 // Forced inlining: see run_task.hpp.
 [[gnu::always_inline]] inline poll_end worker::poll(spawned_task& task) noexcept {
     worker_counters::add(counters_.polls, 1);
-    __builtin_prefetch(&task.shard, 1);  // written at the end of the task; not in the cache line that a poll uses
     const runtime_hooks* const hooks = pool_.hooks();
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]

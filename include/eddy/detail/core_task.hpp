@@ -64,12 +64,6 @@ private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
-/// The links of a list of tasks that is a ring.
-struct task_link {
-    task_link* previous;
-    task_link* next;
-};
-
 /// A task of an event loop (`core`): the header in front of its future. The local half is plain memory, used by the
 /// loop's thread while the event loop runs. The remote half is one atomic word for all other threads. So wake-ups and
 /// references on the loop's thread need no atomic operations.
@@ -130,6 +124,9 @@ struct core_task : inbound_node, task_link {
         return static_cast<const core_task_ops&>(*inbound);
     }
 };
+
+/// Returns the `root` of a task.
+[[nodiscard]] inline frame*& root_of(core_task& task) noexcept { return task.root; }
 
 /// The operation `fail` of tasks without a join handle: passes the exception to the handler of the event loop.
 EDDY_API void report_thrown(core_task& task, std::exception_ptr thrown) noexcept;

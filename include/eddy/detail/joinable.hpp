@@ -47,6 +47,12 @@ struct joinable {
     const join_ops* join;
 };
 
+/// The links of a list of tasks that is a ring.
+struct task_link {
+    task_link* previous;
+    task_link* next;
+};
+
 /// Throws misuse for a task that awaits its own join handle.
 [[noreturn, gnu::cold]] EDDY_API void throw_joins_itself(std::source_location where);
 

@@ -50,7 +50,7 @@ auto spawn_on(Runs& runs, W&& work, std::source_location where, bool is_backgrou
     if constexpr (check_spawned<W>()) {
         using cell = task_cell<spawned_output, std::decay_t<W>, Name...>;
         cell& made = *pool_new<cell>(owner_of(runs), where, std::forward<W>(work), std::move(name)...);
-        made.is_background = is_background;
+        if (is_background) made.add_constant(spawned_task::background);
         start(runs, made);
         return join_handle_for<W>(made);
     } else {

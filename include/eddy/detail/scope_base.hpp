@@ -225,7 +225,8 @@ public:
         : base(base::template operations_of<scope_child>, runs, where, false),
           scope_link(its),
           work_(std::forward<G>(work), where) {
-        if ((!is_on_core || std::is_void_v<output>) && its.deadline() == no_deadline) this->root = work_.take_root();
+        if ((!is_on_core || std::is_void_v<output>) && its.deadline() == no_deadline)
+            root_of(*this) = work_.take_root();
     }
 
 private:
@@ -255,7 +256,7 @@ private:
         auto& me = of(task);
         if (me.scope.is_being_destroyed()) return true;
         const while_polled here(me);
-        return task.root == nullptr ? me.work_.poll_cancel(cx) : cancel_root(task.root, cx);
+        return root_of(task) == nullptr ? me.work_.poll_cancel(cx) : cancel_root(root_of(task), cx);
     }
     static void destroy_future(header& task) noexcept {
         auto& me = of(task);

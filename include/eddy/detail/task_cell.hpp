@@ -16,7 +16,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The work in a cell. A coroutine is stored as `root` of the task's header, and the executor polls and destroys its
+/// The work in a cell. A coroutine is stored as the root of the task's header, and the executor polls and destroys its
 /// frames. So is a coroutine that a callable makes in the first poll. A system call in its frames is then three calls
 /// nearer to the loop: a system call empties the processor's stack of return addresses, so that each return after it
 /// costs about 10 ns.
@@ -69,14 +69,14 @@ public:
     task_cell(Runs& runs, std::source_location where, G&& work, Name name = Name())
         : base(base::template operations_of<task_cell>, runs, where),
           name_(std::move(name)),
-          work_(this->root, std::forward<G>(work), where) {}
+          work_(root_of(*this), std::forward<G>(work), where) {}
 
 private:
     // SAFETY, here and in name_of(): only task_cell passes the operations below to the base, so `task` is a task_cell.
     static task_cell& of(header& task) noexcept { return static_cast<task_cell&>(task); }
 
-    static bool poll(header& task, context& cx) { return of(task).work_.poll(task.root, of(task).outcome_, cx); }
-    static bool poll_cancel(header& task, context& cx) { return of(task).work_.poll_cancel(task.root, cx); }
+    static bool poll(header& task, context& cx) { return of(task).work_.poll(root_of(task), of(task).outcome_, cx); }
+    static bool poll_cancel(header& task, context& cx) { return of(task).work_.poll_cancel(root_of(task), cx); }
     static void destroy_future(header& task) noexcept { of(task).work_.destroy(); }
     static void free_memory(header& task) noexcept { pool_delete(&of(task)); }
     static std::string_view name_of(const header& task) noexcept {
@@ -105,10 +105,14 @@ class spawned_output : public spawned_task {
 public:
     using header = spawned_task;
 
-    using spawned_task::spawned_task;
-    /// A task with a join handle.
-    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where) noexcept
-        : spawned_task(operations, runs, where, true) {}
+    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where,
+                   bool has_handle = true) noexcept
+        : spawned_task(operations, runs, where, has_handle) {
+        // SAFETY: this word is a part of the empty slot in which no object exists: the memory of an output or an
+        // exception, or padding before it.
+        static_assert(sizeof(spawned_output) >= sizeof(spawned_task) + sizeof(slot<T>), "not in padding of the header");
+        ::new (root_word()) frame*(nullptr);
+    }
 
     // SAFETY, here and in outcome_of(): only classes that derive from spawned_output<T> have these functions in their
     // tables of operations, so `task` is one. The caller has a reference to it.
