@@ -125,7 +125,6 @@ TEST(AwaitReportsDeathTest, OnlyAwaitsThatTheCompilerDiscardsAreReported) {
     eddy::context polls(nothing);
     detail::slot_base outcome;
     detail::frame root;
-    root.root = &root;
     root.outcome = &outcome;
     root.at = detail::stack_position::resumes(root);
     detail::check_abandoned_await(root, site, 0);  // the task is cancelled

@@ -75,6 +75,7 @@ void await_record::begin(const awaited_ref& to, const frame& awaiting, call_site
     if (is_listed_) return;
     to_ = to;
     awaiting_ = &awaiting;
+    root_ = &awaiting.root();
     where_ = awaiting.where;
     library_ = library;
     is_first_ = is_first;
@@ -210,10 +211,11 @@ void await_record::print() {
         const std::lock_guard guard(some.lock);
         for (const await_record* one = some.first; one != nullptr; one = one->next_) {
             if (!one->is_first_) continue;
-            // The coroutines that await this one are suspended, so their frames do not change.
+            // The coroutines that await this one are suspended, so their frames do not change, except for the position
+            // of the stack at the root.
             const frame* at = one->awaiting_;
             while (at != nullptr && is_in_library(at->where, one->library_, "detail/await_record.hpp"))
-                at = at->awaited_by();
+                at = at == one->root_ ? nullptr : awaiting_of(*at->outcome);
             const std::source_location where = source_location_of(at != nullptr ? at->where : one->where_);
             ++counts[place(at == nullptr, where.file_name(), where.line(), where.function_name())];
         }

@@ -52,7 +52,7 @@ std::string error_trail::text() const {
 void error_trail::note(const frame& ended, call_site where, bool from_child) noexcept {
     const std::lock_guard guard(trails_lock);
     error_trail* to = first_trail;
-    while (to != nullptr && to->root_ != ended.root) to = to->next_;
+    while (to != nullptr && to->root_ != &ended.root()) to = to->next_;
     if (to == nullptr) return;
     if (!from_child || to->awaiting_ != &ended) to->size_ = 0;  // a new error
     if (to->size_ < to->places_.size()) to->places_[to->size_++] = where;

@@ -31,13 +31,13 @@ inline frame* end_frame(frame& ended) noexcept {
         // Reads the members before resume(), because a coroutine frame that runs to its end is destroyed when resume()
         // returns.
         slot_base* const outcome = current->outcome;
-        frame* const awaiting = current == &root ? nullptr : current->parent;
+        frame* const awaiting = current == &root ? nullptr : awaiting_of(*outcome);
         current->handle().resume();
         if (outcome->frame_is != slot_base::fate::running) {
             if (outcome->frame_is == slot_base::fate::ended) current->handle().destroy();
             if (awaiting == nullptr) return true;
             current = unwind(outcome, awaiting);
-        } else if (root.at.must_start()) {
+        } else if (context_access::takes_start(cx)) {
             current = &root.at.innermost();  // a child that start_child() did not start: the native stack was full
             root.at = stack_position::polled(cx);
         } else {

@@ -25,7 +25,7 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
 }
 
 bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
-    if (!root.has_begun()) {
+    if (!root.at.has_begun()) {
         if (root.where != nullptr && is_gone_from_stack(root.where)) throw_lambda_is_gone(cx.where());
         begin_root(root);
     } else if (root.at.is_polled()) {
@@ -44,7 +44,7 @@ bool leave_root(frame& root, slot_base& outcome, context& cx) noexcept {
         root.handle().destroy();
         return true;
     }
-    if (!root.at.must_start()) return false;
+    if (!context_access::takes_start(cx)) return false;
     frame& started = root.at.innermost();
     root.at = stack_position::polled(cx);
     return resume_from(root, &started, cx);
@@ -95,7 +95,7 @@ private:
 
 /// Same as destroy_root(), for a task that may be awaited.
 void destroy_stack(frame& root) noexcept {
-    if (!root.has_begun()) return root.handle().destroy();
+    if (!root.at.has_begun()) return root.handle().destroy();
     if (root.at.is_polled()) {
         fatal_misuse("a task was destroyed while it runs: it, or something it called, destroyed its own future",
                      root.at.polled_by().where());
@@ -173,7 +173,7 @@ continuation continue_stack(begun_stack begun) { co_await begun; }
 }  // namespace
 
 frame* continue_in_new_frame(frame& begun, std::source_location where) {
-    if (begun.is_polled()) end_move_in_poll(begun, "a task");
+    if (begun.at.is_polled()) end_move_in_poll(begun, "a task");
     frame& made = *continue_stack(begun_stack(begun)).made;
     made.where = call_site_of(where);
     return &made;
@@ -187,7 +187,7 @@ void end_move_in_poll(const frame& moved, const char* what) noexcept {
 bool cancel_root(frame*& owned, context& cx) {
     if (owned == nullptr) return true;
     frame& root = *owned;
-    if (!root.has_begun()) begin_root(root);
+    if (!root.at.has_begun()) begin_root(root);
     if (root.at.is_polled()) throw misuse("a task was cancelled from inside its own poll");
     if (root.at.is_waiting()) {
         leaf& waits_for = root.at.waits_for();
@@ -201,7 +201,7 @@ bool cancel_root(frame*& owned, context& cx) {
 
 void destroy_root(frame& root) noexcept {
     // destroy_stack() reports a task that runs: that says more than that it is awaited.
-    if (!root.is_polled()) check_not_awaited(&root, "a task (an eddy::task or eddy::boxed_future)");
+    if (!root.at.is_polled()) check_not_awaited(&root, "a task (an eddy::task or eddy::boxed_future)");
     destroy_stack(root);
 }
 
@@ -230,7 +230,7 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
     // An await is also abandoned in three correct cases: the root is not polled, because the coroutine is cancelled
     // while it waits; `ended` is set, because `try_` ends the coroutine with an error; or an exception leaves the
     // await.
-    if (!awaiting.root->at.is_polled() || awaiting.outcome->frame_is == slot_base::fate::ended) return;
+    if (!awaiting.root().at.is_polled() || awaiting.outcome->frame_is == slot_base::fate::ended) return;
     if (std::uncaught_exceptions() > unwinding) return;
     fatal_misuse(
         "a co_await was evaluated, but its output was discarded: the compiler has evaluated both branches of a "
@@ -240,7 +240,7 @@ void check_abandoned_await(const frame& awaiting, call_site where, int unwinding
 }
 
 void check_exception_in_poll(const frame& thrower) noexcept {
-    if (!thrower.root->at.is_polled()) end_throwing_destructor(thrower.where);
+    if (!thrower.root().at.is_polled()) end_throwing_destructor(thrower.where);
 }
 
 void throw_lambda_is_gone(std::source_location where) {

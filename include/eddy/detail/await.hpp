@@ -118,7 +118,7 @@ void end_with_error(frame& awaiting, Outcome&& outcome, bool from_child = false)
 }
 
 /// Ends `awaiting` if the outcome of an awaited task is an error, and returns whether it did. `try_` of a task stores
-/// this function in its result slot, a propagating_slot.
+/// this function in its result slot.
 template <class Out, class In, bool Checks = false>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     // SAFETY: only try_task_awaiter<Out, In, Checks> installs this function, in its own slot<In>.
@@ -132,29 +132,28 @@ bool propagate_error(slot_base& from, frame& awaiting) noexcept {
 
 /// Awaits a task by resuming its frame, which writes its outcome into this awaiter's result slot.
 /// Lifetime: the awaiter lives in the frame of `awaiting`. It owns no frame: the virtual stack destroys `child`.
-template <class T, class Slot = slot<T>>
+template <class T, bool Tries = false>
 class task_awaiter {
 public:
     using awaited_type = T;
 
-    task_awaiter(frame& awaiting, frame* child) noexcept : awaiting_(awaiting), child_(child) {}
+    task_awaiter(frame& awaiting, frame* child) noexcept : child_(child), outcome_(awaiting) {}
     task_awaiter(const task_awaiter&) = delete;
     task_awaiter& operator=(const task_awaiter&) = delete;
 
-    bool await_ready() { return start_child(awaiting_, *child_, outcome_); }
+    bool await_ready() { return start_child(outcome_.awaiting(), *child_, outcome_); }
     void await_suspend(const auto&) const noexcept {}
-    T take() { return outcome_.take(source_location_of(awaiting_.where)); }
+    T take() { return outcome_.take(source_location_of(outcome_.awaiting().where)); }
 
 protected:
-    frame& awaiting_;
     frame* child_;
-    Slot outcome_;
+    awaited_slot<T, Tries> outcome_;
 };
 
 /// Same as task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
 template <class Out, class In, bool Checks>
-class try_task_awaiter : task_awaiter<In, propagating_slot<In>> {
-    using base = task_awaiter<In, propagating_slot<In>>;
+class try_task_awaiter : task_awaiter<In, true> {
+    using base = task_awaiter<In, true>;
 
 public:
     using awaited_type = typename In::value_type;
@@ -163,12 +162,12 @@ public:
 
     bool await_ready() {
         this->outcome_.set_propagation(&propagate_error<Out, In, Checks>);
-        if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
+        if (!start_child(this->outcome_.awaiting(), *this->child_, this->outcome_)) return false;
         return !this->outcome_.has_value() || !ends_coroutine<Out>(this->outcome_.value());
     }
     void await_suspend(const auto&) noexcept {
         if (this->outcome_.frame_is != slot_base::fate::running)
-            end_with_error<Out, Checks>(this->awaiting_, std::move(this->outcome_.value()), true);
+            end_with_error<Out, Checks>(this->outcome_.awaiting(), std::move(this->outcome_.value()), true);
     }
     awaited_type take() {
         if (this->outcome_.has_value()) throw_if_rethrown<Out>(this->outcome_.value());
@@ -283,7 +282,7 @@ private:
         context_access::set_call_site(cx, waiter.where);
         try {
             if constexpr (leaves_output) {
-                return future_->poll_end(cx, waiter.root);
+                return future_->poll_end(cx, &waiter.root());
             } else if constexpr (has_result) {
                 // A placement new, because construct_at() would add a move. The old result is "not ready", which needs
                 // no destructor call.
@@ -337,16 +336,16 @@ public:
     static_assert(std::is_void_v<typename F::output_type>);
     using awaited_type = void;
 
-    wake_awaiter(frame& awaiting, F& future) noexcept : awaiting_(awaiting), future_(future) {}
+    wake_awaiter(frame& awaiting, F& future) noexcept : root_(awaiting.root()), future_(future) {}
     wake_awaiter(const wake_awaiter&) = delete;
     wake_awaiter& operator=(const wake_awaiter&) = delete;
 
-    bool await_ready() { return future_.poll(awaiting_.polled_by()).is_ready(); }
-    void await_suspend(const auto&) noexcept { wait_for_wake(awaiting_); }
+    bool await_ready() { return future_.poll(root_.at.polled_by()).is_ready(); }
+    void await_suspend(const auto& coroutine) noexcept { root_.at = stack_position::resumes(coroutine.promise()); }
     void take() const noexcept {}
 
 private:
-    frame& awaiting_;
+    frame& root_;
     F& future_;
 };
 
@@ -396,7 +395,7 @@ struct in_name_of_caller {
 /// Returns the location of the code that awaits or polls a coroutine.
 /// Preconditions: the coroutine is being polled.
 inline call_site caller_of(const frame& coroutine) noexcept {
-    return coroutine.is_root() ? call_site_of(coroutine.polled_by().where()) : coroutine.parent->where;
+    return coroutine.is_root() ? call_site_of(coroutine.polled_by().where()) : awaiting_of(*coroutine.outcome)->where;
 }
 
 // ---- Dispatch ----

@@ -178,6 +178,7 @@ private:
     awaited_ref to_;
     const void* key_ = nullptr;  // the address of the object, or of this record if there is none
     const frame* awaiting_ = nullptr;
+    const frame* root_ = nullptr;
     call_site where_ = nullptr;
     call_site library_ = nullptr;
     waker task_;

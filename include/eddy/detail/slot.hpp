@@ -143,7 +143,7 @@ struct slot_base : outcome_state {
     using propagation = bool (*)(slot_base& slot, frame& awaiting) noexcept;
 
     fate frame_is = fate::running;
-    bool propagates = false;  ///< whether this is the slot of `try_`: a propagating_slot whose function is set
+    bool propagates = false;  ///< whether this is the slot of `try_`: an awaited_slot with a propagation that is set
 };
 
 /// A result slot for an outcome of type `T`.
@@ -151,30 +151,37 @@ template <class T>
 struct slot : kept<T, slot_base> {};
 static_assert(sizeof(slot<void*>) == 2 * sizeof(void*), "the fields of slot_base share a word with the state");
 
-/// The memory before a slot of a given alignment. The last element is the function.
-template <std::size_t Alignment>
-struct aligned_propagation {
-    static_assert(Alignment % sizeof(slot_base::propagation) == 0);
-    static constexpr std::size_t count = Alignment / sizeof(slot_base::propagation);
-
-    slot_base::propagation before_slot[count];
+/// The memory before a result slot of a given alignment. Its last words are the propagation, which only `try_` has, and
+/// the frame that awaits the coroutine. The functions below find them without the type of the outcome.
+template <std::size_t Alignment, std::size_t Words>
+struct before_slot {
+    static constexpr std::size_t count =
+        (Words * sizeof(void*) + Alignment - 1) / Alignment * Alignment / sizeof(void*);
+    union {
+        frame* awaiting;
+        slot_base::propagation propagation;
+    } words[count];
 };
 
-/// Returns the propagation of a slot.
+// SAFETY, both: the caller knows that the slot is in an awaited_slot, with these words directly before it: the size of
+// the first base is a multiple of the slot's alignment, and slot_base is at the begin of the slot.
+[[nodiscard]] inline frame* awaiting_of(const slot_base& slot) noexcept {
+    return reinterpret_cast<frame* const*>(&slot)[-1];
+}
 /// Preconditions: slot.propagates.
 [[nodiscard]] inline slot_base::propagation propagation_of(const slot_base& slot) noexcept {
-    // SAFETY: only propagating_slot sets `propagates`, and its function is directly before its slot: the size of the
-    // first base is a multiple of the slot's alignment, and slot_base is at the begin of the slot.
-    return reinterpret_cast<const slot_base::propagation*>(&slot)[-1];
+    return reinterpret_cast<const slot_base::propagation*>(&slot)[-2];
 }
 
-/// A result slot with a propagation. The function is directly before the slot, where propagation_of() finds it without
-/// the type of the outcome. So other slots have no space for it.
-template <class T>
-class propagating_slot : aligned_propagation<alignof(slot<T>)>, public slot<T> {
+/// The result slot of an await of a coroutine.
+template <class T, bool Tries = false>
+class awaited_slot : before_slot<alignof(slot<T>), Tries ? 2 : 1>, public slot<T> {
 public:
+    explicit awaited_slot(frame& awaiting) noexcept { this->words[this->count - 1].awaiting = &awaiting; }
+
+    [[nodiscard]] frame& awaiting() const noexcept { return *this->words[this->count - 1].awaiting; }
     void set_propagation(slot_base::propagation function) noexcept {
-        this->before_slot[this->count - 1] = function;
+        this->words[this->count - 2].propagation = function;
         this->propagates = true;
     }
 };

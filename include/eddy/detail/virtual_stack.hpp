@@ -15,10 +15,13 @@
 
 // The virtual stack: a chain of coroutine frames that await each other, polled as one future.
 //
-//     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)       parent links point to the left
+//     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)
 //                         │                                  ^
 //                         └─ at ──> leaf ── waiter ──────────┘
 //                                   the future that `current` awaits: it is polled in place, in current's frame
+//
+// The result slot of each frame but the root is in an awaiter of the frame to the left, behind a pointer to that frame
+// (awaited_slot). `at` of these frames refers to the root.
 //
 // A poll first polls the leaf. If the leaf is ready, `current` is resumed directly: O(1) for a chain of any length.
 // Coroutines are resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is
@@ -55,32 +58,37 @@ struct leaf {
     frame& waiter;  ///< the coroutine that awaits the future
 };
 
-/// The position of a virtual stack: what happens at the next poll, or the poll that is in progress. Each task stores
-/// one, so it is a single word. The two lowest bits, which are 0 in an address, say what the word points to:
+/// The position of a virtual stack, in its root: what happens at the next poll, or the poll that is in progress. In the
+/// other frames: the root. Each coroutine stores one, so it is a single word. The two lowest bits, which are 0 in an
+/// address, say what the word points to:
 ///
-///     polled   0   the context of the poll that is in progress
-///     waits    1   the leaf that the innermost frame awaits
-///     resumes  2   the innermost frame, which any wake-up resumes
-///     starts   3   the innermost frame, which the poll in progress must start
+///     below    0   the root, which is another frame. Null before the start of the coroutine
+///     waits    1   the leaf that the innermost frame awaits. Null before the start of a lambda with captures
+///     resumes  2   the innermost frame, which any wake-up resumes, or which the poll in progress starts
+///     polled   3   the context of the poll that is in progress
 class stack_position {
 public:
-    static stack_position polled(context& by) noexcept { return {&by, 0}; }
+    static stack_position not_begun(bool of_closure) noexcept { return {nullptr, of_closure ? 1U : 0U}; }
+    static stack_position below(frame& root) noexcept { return {&root, 0}; }
     static stack_position waits(leaf& on) noexcept { return {&on, 1}; }
     static stack_position resumes(frame& innermost) noexcept { return {&innermost, 2}; }
-    static stack_position starts(frame& innermost) noexcept { return {&innermost, 3}; }
+    static stack_position polled(context& by) noexcept { return {&by, 3}; }
 
-    [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 0; }
-    [[nodiscard]] bool must_start() const noexcept { return (word_ & kinds) == 3; }
+    [[nodiscard]] bool is_fresh() const noexcept { return word_ == 0; }
+    [[nodiscard]] bool has_begun() const noexcept { return word_ > 1; }
+    [[nodiscard]] bool is_of_closure() const noexcept { return word_ == 1; }
+    // Preconditions of these functions: has_begun().
+    [[nodiscard]] bool is_of_root() const noexcept { return (word_ & kinds) != 0; }
     [[nodiscard]] bool is_waiting() const noexcept { return (word_ & kinds) == 1; }
+    [[nodiscard]] bool is_polled() const noexcept { return (word_ & kinds) == 3; }
     [[nodiscard]] bool is_to_resume(const frame& innermost) const noexcept {
         return word_ == reinterpret_cast<std::uintptr_t>(&innermost) + 2;
     }
-    // Preconditions of the three functions below: is_polled(); is_waiting(); not is_polled().
-    [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(0); }
+    // Preconditions of the functions below: not is_of_root(); is_waiting(); is_polled(); is_of_root(), not is_polled().
+    [[nodiscard]] frame& root() const noexcept { return *pointer<frame>(0); }
     [[nodiscard]] leaf& waits_for() const noexcept { return *pointer<leaf>(1); }
-    [[nodiscard]] frame& innermost() const noexcept {
-        return is_waiting() ? waits_for().waiter : *pointer<frame>(word_ & kinds);
-    }
+    [[nodiscard]] context& polled_by() const noexcept { return *pointer<context>(3); }
+    [[nodiscard]] frame& innermost() const noexcept { return is_waiting() ? waits_for().waiter : *pointer<frame>(2); }
 
 private:
     static constexpr std::uintptr_t kinds = 3;
@@ -98,12 +106,17 @@ private:
 /// Changes a context: the number of nested children that a poll has started natively, and the call site of the current
 /// co_await, for error messages of the futures that it polls.
 struct context_access {
-    /// The maximum depth. At this depth, the loop at the root starts the child instead.
+    /// The maximum depth. At this depth, the loop at the root starts the child instead, if `start` is added.
     static constexpr std::uint32_t limit = 16;
+    static constexpr std::uint32_t start = 1024;
 
-    [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ == limit; }
+    [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ >= limit; }
     static void enter(context& cx) noexcept { ++cx.depth_; }
     static void leave(context& cx) noexcept { --cx.depth_; }
+    static void request_start(context& cx) noexcept { cx.depth_ += start; }
+    [[nodiscard]] static bool takes_start(context& cx) noexcept {
+        return cx.depth_ >= start && (cx.depth_ -= start, true);
+    }
     static void set_call_site(context& cx, call_site where) noexcept { cx.where_ = where; }
 };
 
@@ -114,40 +127,44 @@ struct context_access {
 /// polled, but destroyed: the destructor of a local variable has thrown.
 EDDY_API void check_exception_in_poll(const frame& thrower) noexcept;
 
+/// The awaiter of the final suspend point, which never suspends. GCC stores it in each coroutine frame, behind all
+/// variables, where one byte would cost a word. In GCC, an array of no elements has the size 0.
+struct final_awaiter {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+    struct nothing {
+        char bytes[0];
+    } none[1];  // NOLINT: with a direct member `bytes`, GCC would warn about each coroutine
+#pragma GCC diagnostic pop
+    static constexpr bool await_ready() noexcept { return true; }
+    static constexpr void await_suspend(const auto&) noexcept {}
+    static constexpr void await_resume() noexcept {}
+};
+
 /// The base of every promise: a coroutine frame as an element of a virtual stack.
-/// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
+/// Cost: only `at` is initialized by the constructor, because each store would be a cost of every coroutine call.
 struct EDDY_API frame {
-    frame* root = nullptr;  ///< null until the coroutine is started, or of_closure()
-    union {
-        frame* parent;      ///< the coroutine that awaits this one; not at the root
-        stack_position at;  ///< at the root only
-    };
+    stack_position at;
     slot_base* outcome;
     call_site where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
 
-    frame() noexcept {}  // NOLINT: see above
-    /// Constructs the frame of a coroutine that is a lambda. `closure` is null if the lambda has no captures.
+    frame() noexcept : at(stack_position::not_begun(false)) {}  // NOLINT: see above
+    /// Constructs the frame of a coroutine that is a lambda. `closure` is null if the lambda has no captures. `where`
+    /// is its address until the coroutine starts.
     explicit frame(const void* closure) noexcept  // NOLINT: see above
-        : root(closure != nullptr ? of_closure() : nullptr), where(closure) {}
+        : at(stack_position::not_begun(closure != nullptr)), where(closure) {}
 
-    /// The value of `root` if the coroutine is a lambda with captures and has not started. `where` is the address of
-    /// the lambda then.
-    [[nodiscard]] static frame* of_closure() noexcept {
-        // SAFETY: a mark that is compared and never dereferenced.
-        return reinterpret_cast<frame*>(std::uintptr_t{1});  // NOLINT(performance-no-int-to-ptr)
-    }
     /// Returns whether the coroutine is the root of its virtual stack.
-    /// Preconditions: has_begun(), here and below.
-    [[nodiscard]] bool is_root() const noexcept { return root == this; }
+    /// Preconditions: the coroutine has begun, here and below.
+    [[nodiscard]] bool is_root() const noexcept { return at.is_of_root(); }
+    /// Returns the root of the virtual stack.
+    [[nodiscard]] frame& root() noexcept { return is_root() ? *this : at.root(); }
+    [[nodiscard]] const frame& root() const noexcept { return is_root() ? *this : at.root(); }
     /// Returns the coroutine that awaits this one; null at the root.
-    [[nodiscard]] frame* awaited_by() const noexcept { return is_root() ? nullptr : parent; }
-    /// Returns whether the coroutine was started.
-    [[nodiscard]] bool has_begun() const noexcept { return reinterpret_cast<std::uintptr_t>(root) > 1; }
-    /// For a root: returns whether its virtual stack is being polled.
-    [[nodiscard]] bool is_polled() const noexcept { return has_begun() && at.is_polled(); }
+    [[nodiscard]] frame* awaited_by() const noexcept { return is_root() ? nullptr : awaiting_of(*outcome); }
     /// Returns the context of the poll that is in progress.
-    /// Preconditions: has_begun(), and the virtual stack is being polled.
-    [[nodiscard]] context& polled_by() const noexcept { return root->at.polled_by(); }
+    /// Preconditions: the virtual stack is being polled.
+    [[nodiscard]] context& polled_by() const noexcept { return (is_root() ? at : at.root().at).polled_by(); }
 
     [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {
         // SAFETY: each promise type derives from `frame` only, at offset 0, and adds no size or alignment (checked in
@@ -170,22 +187,22 @@ struct EDDY_API frame {
     std::suspend_always initial_suspend() const noexcept { return {}; }
 #endif
 
-    std::suspend_never final_suspend() const noexcept {
+    final_awaiter final_suspend() const noexcept {
         outcome->frame_is = slot_base::fate::gone;
         return {};
     }
 };
 
-/// Starts `child`, which `parent` awaits. Returns true if it has ended; its coroutine frame is destroyed then. Returns
-/// false if it waits, or if the loop at the root must start it.
+/// Starts `child`, which `parent` awaits; `outcome` is the awaited_slot. Returns true if it has ended; its coroutine
+/// frame is destroyed then. Returns false if it waits, or if the loop at the root must start it.
 inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
-    frame& root = *parent.root;
-    child.parent = &parent;
-    child.root = &root;
+    frame& root = parent.root();
+    child.at = stack_position::below(root);
     child.outcome = &outcome;
     context& cx = root.at.polled_by();
     if (context_access::is_full(cx)) [[unlikely]] {
-        root.at = stack_position::starts(child);
+        context_access::request_start(cx);
+        root.at = stack_position::resumes(child);
         return false;
     }
     context_access::enter(cx);
@@ -198,16 +215,10 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
 }
 
 /// Records that a coroutine waits for `on`. The caller is about to suspend it.
-inline void wait_for(leaf& on) noexcept { on.waiter.root->at = stack_position::waits(on); }
-
-/// Same as wait_for(), for a coroutine that any wake-up resumes.
-inline void wait_for_wake(frame& awaiting) noexcept { awaiting.root->at = stack_position::resumes(awaiting); }
+inline void wait_for(leaf& on) noexcept { on.waiter.root().at = stack_position::waits(on); }
 
 /// Makes a new coroutine frame the root of a virtual stack.
-inline void begin_root(frame& root) noexcept {
-    root.root = &root;
-    root.at = stack_position::resumes(root);
-}
+inline void begin_root(frame& root) noexcept { root.at = stack_position::resumes(root); }
 
 /// The part of run_root() for a root that was started before.
 [[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);
@@ -226,8 +237,7 @@ inline void begin_root(frame& root) noexcept {
 
 /// Polls the stack under `root`. Returns what resume_root() returns.
 [[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.root != nullptr) return run_begun_root(root, outcome, cx);
-    root.root = &root;
+    if (!root.at.is_fresh()) return run_begun_root(root, outcome, cx);
     return resume_root(root, outcome, cx);
 }
 

@@ -104,7 +104,7 @@ private:
     explicit async_generator(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->is_polled()) [[unlikely]]
+        if (frame_ != nullptr && frame_->at.is_polled()) [[unlikely]]
             detail::end_move_in_poll(*frame_, "a generator");
         return std::exchange(frame_, nullptr);
     }
@@ -129,7 +129,7 @@ private:
     /// Returns the coroutine frame, which has not started and joins the virtual stack of the yielding generator. Null
     /// if the generator has ended.
     detail::frame* enter(std::source_location where) {
-        if (of_.frame_ != nullptr && of_.frame_->root != nullptr)
+        if (of_.frame_ != nullptr && of_.frame_->at.has_begun())
             throw misuse(
                 "elements_of was given a generator that has begun: loop over the rest, `while (auto item = co_await "
                 "g.next()) co_yield ...`",
@@ -152,7 +152,7 @@ struct yield_awaiter {
     frame& yielding;
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(const auto&) const noexcept { wait_for_wake(yielding); }
+    void await_suspend(const auto&) const noexcept { yielding.root().at = stack_position::resumes(yielding); }
     void await_resume() const noexcept {}
 };
 
@@ -161,18 +161,18 @@ struct yield_awaiter {
 template <class T>
 class elements_awaiter {
 public:
-    elements_awaiter(frame& yielding, frame* inner) noexcept : yielding_(yielding), inner_(inner) {}
+    elements_awaiter(frame& yielding, frame* inner) noexcept : inner_(inner), outcome_(yielding) {}
     elements_awaiter(const elements_awaiter&) = delete;
     elements_awaiter& operator=(const elements_awaiter&) = delete;
 
     bool await_ready() {
         if (inner_ == nullptr) return true;
         if constexpr (is_expected<T>) outcome_.set_propagation(&propagate_error<T, T>);
-        return start_child(yielding_, *inner_, outcome_) && !outcome_.has_value();
+        return start_child(outcome_.awaiting(), *inner_, outcome_) && !outcome_.has_value();
     }
     void await_suspend(const auto&) noexcept {
         if constexpr (is_expected<T>) {
-            if (outcome_.has_value()) end_with_error<T>(yielding_, std::move(outcome_.value()));
+            if (outcome_.has_value()) end_with_error<T>(outcome_.awaiting(), std::move(outcome_.value()));
         }
     }
     void await_resume() {
@@ -180,9 +180,8 @@ public:
     }
 
 private:
-    frame& yielding_;
     frame* inner_;
-    std::conditional_t<is_expected<T>, propagating_slot<T>, slot<T>> outcome_;
+    awaited_slot<T, is_expected<T>> outcome_;
 };
 
 /// The promise of an async_generator.
@@ -201,7 +200,7 @@ public:
     yield_awaiter yield_value(U&& item) {
         // SAFETY: the root's result slot belongs to the poll that runs this coroutine, and is a slot<T>. A generator's
         // coroutine frame is a root, or is below one through elements_of, which accepts only generators of the same T.
-        static_cast<slot<T>&>(*root->outcome).set_value(std::forward<U>(item));
+        static_cast<slot<T>&>(*root().outcome).set_value(std::forward<U>(item));
         return yield_awaiter{*this};
     }
 

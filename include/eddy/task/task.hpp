@@ -110,7 +110,7 @@ private:
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
     [[nodiscard]] detail::frame* release() noexcept {
-        if (frame_ != nullptr && frame_->is_polled()) [[unlikely]]
+        if (frame_ != nullptr && frame_->at.is_polled()) [[unlikely]]
             detail::end_move_in_poll(*frame_, "a task");
         return std::exchange(frame_, nullptr);
     }
@@ -211,7 +211,7 @@ public:
 
     /// Reports a missing co_return. A coroutine that reaches its end without one has undefined behavior; code from GCC,
     /// which does not warn about it, comes here without a value.
-    std::suspend_never final_suspend(call_site coroutine = EDDY_HERE) noexcept {
+    final_awaiter final_suspend(call_site coroutine = EDDY_HERE) noexcept {
         if (this->destination().is_empty()) [[unlikely]]
             this->destination().set_exception(missing_co_return(coroutine));
         return frame::final_suspend();
@@ -243,7 +243,7 @@ public:
 };
 
 static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == alignof(frame));
-static_assert(sizeof(frame) == 4 * sizeof(void*), "each coroutine has one");
+static_assert(sizeof(frame) == 3 * sizeof(void*), "each coroutine has one");
 
 }  // namespace detail
 
@@ -254,8 +254,8 @@ template <class T>
 inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
     if (used.frame_ == nullptr) [[unlikely]]
         detail::throw_ended_task(where);
-    if (used.frame_->root != nullptr) [[unlikely]] {
-        if (used.frame_->has_begun()) {
+    if (!used.frame_->at.is_fresh()) [[unlikely]] {
+        if (used.frame_->at.has_begun()) {
             used.frame_ = detail::continue_in_new_frame(*std::exchange(used.frame_, nullptr), where);
         } else if (detail::is_on_stack_of_poll(used.frame_->where)) {
             detail::throw_lambda_is_gone(where);
@@ -269,8 +269,8 @@ inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
 template <class T>
 inline void forget_closure(task<T>& made, const void* closure) noexcept {
     detail::frame* const frame = made.frame_;
-    if (frame != nullptr && frame->root == detail::frame::of_closure() && frame->where == closure)
-        frame->root = nullptr;
+    if (frame != nullptr && frame->at.is_of_closure() && frame->where == closure)
+        frame->at = detail::stack_position::not_begun(false);
 }
 
 /// For the library: same as poll(), but stores the outcome in `outcome`, where it stays. Returns whether the task has
