@@ -21,8 +21,7 @@ constexpr std::size_t most_work = 512;
 
 /// A blocking pool that is created on first use, and again in a forked child, which has no threads of the parent.
 /// Thread safety: any thread.
-/// Lifetime: the pool is never destroyed, because destructors that run at process exit may submit jobs. Its threads are
-/// not joined.
+/// Lifetime: never destroyed, because destructors that run at process exit may submit jobs. No thread is joined.
 class process_pool {
 public:
     explicit constexpr process_pool(std::size_t most_threads) noexcept : most_threads_(most_threads) {}

@@ -24,8 +24,7 @@ struct blocking_job {
 // Cost: that of blocking_pool::submit() after the first call.
 
 /// Runs a name lookup.
-/// Errors: those of sys::thread::start() if no thread can be started; not_enough_memory. The caller then still owns the
-/// job.
+/// Errors: those of sys::thread::start() if no thread can be started; not_enough_memory. The caller keeps the job then.
 [[nodiscard]] result<void> submit_lookup(blocking_job& job) noexcept;
 
 /// Runs blocking work of an event loop, which has no blocking threads.

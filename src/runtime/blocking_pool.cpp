@@ -161,8 +161,7 @@ void blocking_pool::work(worker& self) noexcept {
             guard.lock();
         }
     } while (!is_shut_down_ && wait_for_job(self, guard));
-    // Decremented under the same lock as the last check of the queue, so a job submitted later does not rely on this
-    // thread.
+    // Decremented under the same lock as the last check of the queue, so later jobs do not rely on this thread.
     --threads_;
 }
 

@@ -40,8 +40,7 @@ public:
         // below: see above.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst))) return std::nullopt;
         const std::lock_guard guard(lock_);
-        // Checks again under the lock, which protects all changes of `awake`. So two concurrent pushers wake one
-        // worker.
+        // Checks again under the lock, which protects all changes of `awake`: two pushers at a time wake one worker.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst)) || sleepers_.empty()) return std::nullopt;
         // seq_cst: precedes the load of the roles in pool::wake_watchdog() on the woken worker, see awake().
         word_.fetch_add(awake_one + searching_one, std::memory_order_seq_cst);

@@ -16,8 +16,7 @@
 namespace eddy::inline v0_1 {
 namespace detail {
 
-/// A std::system_error whose what() does not append the text of the code, which would repeat that the task was
-/// cancelled.
+/// A std::system_error whose what() does not append the text of the code, which would repeat the cancellation.
 class task_was_cancelled final : public std::system_error {
 public:
     explicit task_was_cancelled(const std::string& text)

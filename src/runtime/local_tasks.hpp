@@ -19,8 +19,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The implementation of a local set. The task that polls the set polls the set's tasks, so only one of them runs at a
-/// time.
+/// The implementation of a local set. The task that polls the set polls the set's tasks, one at a time.
 ///
 ///     member                      access
 ///     queue                       the thread that polls or destroys the set; it also changes the list of tasks

@@ -27,8 +27,7 @@ struct core_joined;
 struct task_local_binding;
 
 /// The executor that spawn(), new sockets and sleeps use on a thread: the event loop that runs there, the pool of the
-/// thread's worker, or the runtime that was entered, whichever is innermost. At most one of `core` and `pool` is not
-/// null.
+/// thread's worker, or the runtime that was entered, whichever is innermost. `core` or `pool` is null, or both.
 struct current_executor {
     core_shared* core = nullptr;
     class pool* pool = nullptr;

@@ -23,8 +23,7 @@ namespace {
 /// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.
 class process_owner final : public task_owner {
 public:
-    // Called for a task that is aborted before it runs. The task's job is queued already and will see that the task is
-    // cancelled.
+    // Called for a task that is aborted before it runs. The task's job is queued already and will see the cancellation.
     void schedule(spawned_task& task) noexcept override { release(task); }
 };
 
@@ -161,8 +160,7 @@ in_place_scope::in_place_scope(std::source_location where) {
     if (owner.hand_over(*here)) {
         handed_ = here;
         worker::leave_thread();
-        // The rest of this poll runs on no worker, but still belongs to the runtime, or to another runtime that was
-        // entered.
+        // The rest of this poll runs on no worker, but belongs to this runtime, or to another that was entered.
         this_thread.executor = entered;
         if (entered.time == &here->time()) this_thread.executor.time = &owner.any_time_driver();
     } else if (here->is_ending()) {

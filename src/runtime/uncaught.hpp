@@ -24,8 +24,7 @@ void pass_on(unread_failure& failure, const std::source_location& where, std::st
 
 class task_owner;
 
-/// Passes a failure to the handler of the runtime or event loop that runs on this thread, or prints it if there is
-/// none.
+/// Passes a failure to the handler of the runtime or event loop of this thread, or prints it if there is none.
 void report_failure_here(unread_failure failure, const std::source_location& where,
                          std::string_view name = {}) noexcept;
 

@@ -88,8 +88,7 @@ public:
     [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
     /// Takes over the worker if it is offered. Returns true for exactly one thread per offer.
     [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
-    /// Returns whether a thread that will call accept_offer() was already requested. If not, the caller must request
-    /// one.
+    /// Returns whether a thread that will call accept_offer() was requested. If not, the caller must request one.
     [[nodiscard]] bool has_thread_coming() noexcept {
         // seq_cst: the load of the first pair above.
         return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
@@ -163,8 +162,7 @@ public:
 
 private:
     /// If there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
-    /// larger subtrees, so they are enough for the other workers. The scope polls its children without atomic
-    /// operations.
+    /// larger subtrees, so they are enough for the other workers. The scope then uses no atomic operations.
     static constexpr std::size_t enough_offers = 16;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};

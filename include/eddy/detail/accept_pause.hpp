@@ -13,8 +13,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// Delays accepting for 50 ms after the process has run out of descriptors or memory, so that an accept loop does not
-/// spin.
+/// Delays accepting for 50 ms after the process has run out of descriptors or memory, so that accept loops do not spin.
 /// Thread safety: one thread at a time.
 class EDDY_API accept_pause {
 public:

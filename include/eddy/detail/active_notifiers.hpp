@@ -8,8 +8,7 @@ namespace eddy::inline v0_1::detail {
 
 /// Tracks active notifiers: notifiers that release the lock of an object between two batches. The object's destructor
 /// waits until they are done. The exception is a notifier whose own thread runs the destructor, from one of the wakers
-/// that it woke: the notifier cannot end before the destructor. It is marked instead, and must not access the object
-/// again.
+/// that it woke: the notifier cannot end before the destructor. It is marked instead, and no longer uses the object.
 /// Thread safety: all calls are under the object's lock.
 class EDDY_API active_notifiers {
 public:

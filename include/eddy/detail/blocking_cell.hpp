@@ -53,8 +53,7 @@ private:
 /// Returns the task owner for blocking work of `runs`.
 [[nodiscard]] EDDY_API task_owner& blocking_owner(pool* runs) noexcept;
 
-/// Queues the task for a blocking thread of `runs`. If no thread is available, the task ends and its function is not
-/// called.
+/// Queues the task for a blocking thread of `runs`. If no thread is available, the task ends without a call.
 EDDY_API void start_blocking(spawned_task& task, pool* runs) noexcept;
 
 /// Rejects, with a static_assert, arguments that are not blocking work.

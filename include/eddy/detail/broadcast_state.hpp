@@ -109,8 +109,7 @@ public:
         read_later later;
         return take(next, later);
     }
-    /// Same as take(), but if the channel is empty, wakes `wake` when a value may have arrived or the channel is
-    /// closed.
+    /// Same as take(), but if the channel is empty, wakes `wake` when it may have a value or is closed.
     template <class Read>
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
         // Returned by name, so that it is constructed in the caller's object: a block copy would stall (by_parts.hpp).

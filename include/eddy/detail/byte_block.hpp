@@ -22,8 +22,7 @@ public:
     /// Cost: one allocation.
     [[nodiscard]] static byte_block* make(std::size_t capacity);
 
-    /// Returns a block with one reference, whose bytes are those of `owner`. It stores `owner` until the last reference
-    /// is dropped.
+    /// Returns a block with one reference and the bytes of `owner`. The last reference destroys `owner`.
     template <class Owner>
     [[nodiscard]] static byte_block* adopt(Owner owner);
 

@@ -9,8 +9,7 @@
 #include <eddy/future/future.hpp>
 
 // How combinators call user-provided functions. If a value has a member `into_parts() &&` that returns a std::tuple
-// (for example net::accepted) and the function does not accept the value itself, the parts are passed as separate
-// arguments.
+// (for example net::accepted) and the function does not accept the value itself, the parts become the arguments.
 
 namespace eddy::inline v0_1::detail {
 

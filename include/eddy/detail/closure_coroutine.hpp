@@ -28,8 +28,7 @@ constexpr std::string_view type_in_text() noexcept {
     return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
 }
 
-/// Returns whether a type name ends with the name of a closure: "(lambda at FILE:LINE)" of Clang, "<lambda(...)>" of
-/// GCC.
+/// Returns whether a type name ends with the name of a closure: "(lambda at FILE:LINE)" (Clang), "<lambda(...)>" (GCC).
 constexpr bool is_name_of_closure(std::string_view name) noexcept {
     if (name.starts_with("(lambda at ")) return true;
     if (!name.ends_with('>')) return false;
@@ -45,8 +44,7 @@ constexpr bool is_name_of_closure(std::string_view name) noexcept {
 template <class C>
 concept closure_type = std::is_class_v<C> && is_name_of_closure(type_in_text<C>());
 
-/// Returns the address of a lambda; null if it has no captures. (The body of this function is compiled when the type is
-/// complete.)
+/// Returns the address of a lambda; null if it has no captures. (The type is complete when this function is compiled.)
 template <class C>
 [[nodiscard]] const void* captures_of(const C& closure) noexcept {
     if constexpr (std::is_empty_v<C>) {
@@ -61,8 +59,7 @@ template <class C>
 [[nodiscard]] EDDY_API bool is_on_stack_of_poll(const void* object) noexcept;
 
 /// Returns whether the lambda `object`, whose coroutine starts now, was on the native stack of this thread and has been
-/// destroyed. A lambda that still exists is in a coroutine frame, on the heap, or on the stack of a caller of the
-/// executor.
+/// destroyed. Lambdas that still exist are in a coroutine frame, on the heap, or on the stack of the executor's caller.
 [[nodiscard]] EDDY_API bool is_gone_from_stack(const void* object) noexcept;
 
 /// Throws misuse for a coroutine whose lambda is_on_stack_of_poll().

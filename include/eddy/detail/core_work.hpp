@@ -171,8 +171,7 @@ private:
     W work_;
 };
 
-/// Sends work to an event loop. Returns false, and destroys the work, if the event loop is closed. Callable on any
-/// thread.
+/// Sends work to an event loop, on any thread. Returns false, and destroys the work, if the event loop is closed.
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
     using job = work_job<std::decay_t<W>>;

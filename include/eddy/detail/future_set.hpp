@@ -46,11 +46,9 @@ auto requeue_on_exception(context& its, Fn&& poll) {
     }
 }
 
-/// A set of futures of one type. Only woken futures are polled. `F` may also be an index of a future that is stored
-/// elsewhere.
+/// A set of futures of one type. Only woken futures are polled. `F` may also be the index of a future.
 /// Thread safety: one thread at a time; the wakers of the futures on any thread.
-/// Preconditions: the poll of a future must not move, clear or destroy its set. Otherwise the set may be moved at any
-/// time.
+/// Preconditions: the poll of a future must not move, clear or destroy its set. The set may be moved at other times.
 template <class F>
 class future_set {
 public:

@@ -131,8 +131,7 @@ private:
         }
     }
 
-    /// Cancels and destroys all children except `winner`, which keeps its output. Returns whether no child is running
-    /// any more.
+    /// Cancels and destroys all children except `winner`, which keeps its output. Returns whether all have ended.
     template <std::size_t... I>
     bool end_all_but(std::size_t winner, context& cx, std::index_sequence<I...> each) {
         if (winner == all) return true;

@@ -17,8 +17,7 @@ namespace eddy::inline v0_1::detail {
 /// The common base of the guards of mutex and rwlock: access to the value, and permits that the destructor releases.
 /// `Owner` is a pointer, or an owning pointer, to the object whose release() takes the permits back. `Count` is
 /// std::size_t or one_permit.
-/// Thread safety: not synchronized; distinct objects may be used on different threads; it may be destroyed on any
-/// thread.
+/// Thread safety: not synchronized; distinct objects may be used, and objects destroyed, on different threads.
 template <class T, class Owner, class Count>
 class held_lock {
 public:

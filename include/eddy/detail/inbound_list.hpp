@@ -65,8 +65,7 @@ public:
 
     /// Refuses later pushes. Removes all nodes and returns them, oldest first.
     [[nodiscard]] Node* close() noexcept {
-        // acquire: pairs with the release in push(). The release half has no partner: a refused push reads the mark
-        // only.
+        // acquire: pairs with the release in push(). The release half has no partner: a refused push only reads it.
         return oldest_first(head_.exchange(closed(), std::memory_order_acq_rel));
     }
 

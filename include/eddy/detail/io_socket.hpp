@@ -71,16 +71,14 @@ public:
         return fd_;
     }
 
-    /// Sets the reactor that the socket registers with. By default, it is the current reactor of the thread that polls
-    /// first.
+    /// Sets the reactor that the socket registers with. The default is the current reactor in the first poll.
     void bind_to(const reactor_handle& reactor) noexcept;
 
     /// Deregisters, and returns the descriptor, which the caller owns from then on.
     [[nodiscard]] int release() noexcept;
 
     // ---- Operations that wait ----
-    // `future` is the record of the caller, so that leave() can remove its waker. Null if the caller will not call
-    // leave().
+    // `future` is the record of the caller, so that leave() can remove its waker. Null without such a call.
     poll_result<result<std::size_t>> poll_read(context& cx, const wait_record* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, const wait_record* future,
                                                         std::span<const std::span<std::byte>> into);
@@ -89,8 +87,7 @@ public:
     poll_result<result<std::size_t>> poll_peek(context& cx, const wait_record* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, const wait_record* future,
                                                 std::span<const std::byte> from);
-    /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes ownership of `lease`, which is empty
-    /// then.
+    /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes over `lease`, which is empty then.
     poll_result<result<std::size_t>> poll_write_leased(context& cx, const wait_record* future, io::leased_buffer& lease,
                                                        std::span<const std::byte> from);
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, const wait_record* future,

@@ -108,8 +108,7 @@ struct empty_outputs {
 };
 
 /// The branch of a function whose futures may have an empty output. The handler gets the first empty output. If the
-/// next future also has an empty output in its first poll, the branch rests until the next round. Otherwise the loop
-/// would spin.
+/// next future also has an empty output in its first poll, the branch rests until the next round, or it would spin.
 template <class F>
 class made_round {
 public:

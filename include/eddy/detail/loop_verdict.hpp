@@ -97,8 +97,7 @@ struct loop_result<Value, Error, First, Others...>
 template <class Result>
 using loop_value_t = std::conditional_t<std::is_same_v<typename Result::value, goes_on>, void, typename Result::value>;
 
-/// The policy of a loop: converts an outcome of a handler to the output of the loop, or to nullopt if the loop
-/// continues.
+/// The policy of a loop: converts an outcome of a handler to the loop's output, or to nullopt if the loop continues.
 template <class... Outcome>
 struct loop_verdict {
     using joint = loop_result<goes_on, goes_on, Outcome...>;

@@ -176,8 +176,7 @@ private:
     value_dropper<T> dropper_;
 };
 
-/// A linked list of nodes from the frame pool. Each node holds one value, except the first node, whose value has been
-/// received.
+/// A linked list of nodes from the frame pool. Each node holds one value, except the first, whose value was received.
 template <class T>
 class unbounded_channel : public unbounded_state {
 public:

@@ -185,8 +185,7 @@ public:
         if (tail_of(now) != head) return nothing::claimed;
         if (has_ended(now)) return nothing::ended;
         rx_waker_ = wake;
-        // release: pairs with the acquire in try_claim(), use_permit() and wake_if_ended(), which take the waker slot
-        // over.
+        // release: pairs with the acquire in try_claim(), use_permit() and wake_if_ended(), which take the waker.
         while (!word_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
             if (tail_of(now) != head) return nothing::claimed;
             if (has_ended(now)) return nothing::ended;

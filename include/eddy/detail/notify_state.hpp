@@ -117,8 +117,7 @@ struct notify_waiter : waiter {
 
     notify_waiter() noexcept = default;
     explicit notify_waiter(std::uint64_t calls_before) noexcept : stage(stages::fresh), calls(calls_before) {}
-    /// For the move constructor of a future; `what` is the future's name. Aborts with a message if `other` already
-    /// waits.
+    /// For the move constructor of a future; `what` is the future's name. Aborts with a message if `other` waits.
     notify_waiter(const notify_waiter& other, const char* what) noexcept : stage(other.stage), calls(other.calls) {
         if (other.stage == stages::waiting) fatal_moved(what, other.polled_at);
     }
@@ -169,8 +168,7 @@ public:
     /// Returns a new waiter that is started, as by begin(one).
     [[nodiscard]] notify_waiter begin() const noexcept { return notify_waiter(calls_until_now()); }
 
-    /// Returns whether `one` was notified. If not, adds it to the waiters and keeps a clone of `*wake`, if `wake` is
-    /// not null.
+    /// Returns whether `one` was notified. If not, adds it to the waiters, with a clone of `*wake` if that exists.
     [[nodiscard]] bool poll(notify_waiter& one, const waker* wake) noexcept {
         switch (one.stage) {
         case notify_waiter::stages::ended: return true;

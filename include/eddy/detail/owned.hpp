@@ -131,8 +131,7 @@ auto poll_then_end(const Poll& poll, const End& end) {
     }
 }
 
-/// Calls the child's poll_cancel(), if there is a child and it has that function. Returns true when the child may be
-/// destroyed.
+/// Calls the child's poll_cancel(), if there is a child with that function. Returns whether the child may be destroyed.
 template <class F>
 bool poll_cancel_child(F* child, context& cx) {
     if constexpr (cancellable_future<F>) {

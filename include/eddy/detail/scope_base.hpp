@@ -74,8 +74,7 @@ scope_failure failure_of(const E& error) noexcept {
 /// A spin lock guards the list, the failure and the waker. It is not taken if the children are tasks of an event loop:
 /// then all calls are on that loop's thread. The lock and the head of the list are one word, so the scope sees without
 /// the lock that all children have ended (has_children()).
-/// Lifetime: a child's last access to the scope is the unlock in pool_child_ended(). The scope may be destroyed after
-/// it.
+/// Lifetime: a child's last access to the scope is the unlock in pool_child_ended(). Then it may be destroyed.
 class EDDY_API scope_base {
 public:
     scope_base() noexcept = default;
@@ -209,8 +208,7 @@ protected:
 
 /// A child of a scope. `Output` is the header with the outcome: spawned_output on the pool, core_child_output on an
 /// event loop. The executor polls the coroutine frames directly, with two exceptions. A child that inherits a deadline
-/// must put it into effect before each poll. On an event loop, the loop's own result slot is for coroutines without an
-/// output.
+/// must put it into effect before each poll. On an event loop, the loop's own result slot has no memory for an output.
 template <template <class> class Output, class W>
 class scope_child final : public Output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;

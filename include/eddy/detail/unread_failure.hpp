@@ -47,8 +47,7 @@ private:
     EDDY_API static void destroy_error(unread_error* error) noexcept;
 };
 
-/// Describes an error that has a code. Returns an empty failure for errc::runtime_shutdown, which is not a failure of
-/// the task.
+/// Describes an error that has a code. errc::runtime_shutdown is not a failure of the task: returns an empty failure.
 [[nodiscard]] EDDY_API unread_failure describe_code(const std::error_code& code);
 /// Describes an error that has a text.
 [[nodiscard]] EDDY_API unread_failure describe_text(std::string&& text);

@@ -32,8 +32,7 @@ public:
 
     /// Records a poll that was not ready.
     void wait(const context& cx) noexcept {
-        // SAFETY: a call site is the address of a compiler's record, which contains pointers. So the two lowest bits
-        // are 0.
+        // SAFETY: a call site is the address of a compiler's record of pointers, so the two lowest bits are 0.
         bits_ = reinterpret_cast<std::uintptr_t>(call_site_of(cx.where())) | waited;
     }
     /// Records the end of the future.

@@ -8,8 +8,7 @@
 namespace eddy::inline v0_1::detail {
 
 /// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. All members are guarded by
-/// the lock of the object that the future waits for. If that object hands data to its waiters, it derives its own type
-/// of entry.
+/// the lock of the object that the future waits for. If that object hands data to its waiters, it derives a class.
 /// Lifetime: must not be moved or destroyed while it is in a list.
 struct waiter {
     eddy::waker wake;

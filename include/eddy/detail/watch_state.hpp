@@ -105,8 +105,7 @@ public:
     void tell_receivers() noexcept { changes_.notify_waiters(); }
 
     /// Returns `value` if the version is not `seen`, and stores the version in `seen`; `closed` if there will be no new
-    /// version. Otherwise returns `none`; `wake` will be woken when there may be a new version, or the senders may be
-    /// gone.
+    /// version. Otherwise returns `none`; `wake` is woken when there may be a new version, or no senders.
     [[nodiscard]] news poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_news(notify_waiter& one) noexcept { changes_.leave(one); }
     /// The name of the future of closed(), for messages.
@@ -120,8 +119,7 @@ public:
 
     void add_sender() noexcept { add(senders_); }
     void add_receiver() noexcept { add(receivers_); }
-    /// Drop a sender or a receiver. Return true if it was the last end of the channel: the caller must destroy the
-    /// channel.
+    /// Drop a sender or a receiver. Return true if the caller must destroy the channel: it has dropped the last end.
     [[nodiscard]] bool drop_sender() noexcept;
     [[nodiscard]] bool drop_receiver() noexcept;
 

@@ -158,8 +158,7 @@ public:
     /// Returns the next node to be polled and clears its `queued` bit; null if fetch() must be called for more.
     [[nodiscard]] woken_node* next_to_poll() noexcept;
 
-    /// Takes the nodes that were woken since the last call. Returns false if there are none: then the next push wakes
-    /// `wake`.
+    /// Takes the nodes that were woken since the last call. False if there are none: then the next push wakes `wake`.
     [[nodiscard]] bool fetch(const waker& wake) noexcept;
     /// Same as above, but stores no waker.
     [[nodiscard]] bool fetch() noexcept;
