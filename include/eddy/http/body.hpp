@@ -79,8 +79,9 @@ inline constexpr std::size_t default_body_limit = 16 << 20;
 /// connection. errc::timed_out if the peer sends nothing for the io_timeout() of the server or client. If a read
 /// throws, bytes may be lost: later reads of an HTTP/1.1 body fail, with std::errc::not_enough_memory after
 /// std::bad_alloc, and otherwise with std::errc::io_error. A read of an HTTP/2 body that throws std::bad_alloc loses no
-/// bytes; repeat it. Thread safety: one thread at a time. A task of the service may read the body of a request, on any
-/// thread, while the server sends a response whose body has a reader. Later reads fail with http::errc::body_detached.
+/// bytes; repeat it.
+/// Thread safety: one thread at a time. A task of the service may read the body of a request, on any thread, while the
+/// server sends a response whose body has a reader. Later reads fail with http::errc::body_detached.
 /// Cost: the memory of the bytes; one allocation for a reader.
 class EDDY_API body {
 public:

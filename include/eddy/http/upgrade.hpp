@@ -85,9 +85,10 @@ namespace eddy::inline v0_1::http {
 /// be received.
 /// Errors: the server answers 500 if `protocol` is empty, and reports a `misuse`, same as an exception of the service.
 /// Errors and exceptions of `next` are those of the service; see serve(). Throws `misuse` if `protocol` contains
-/// control characters. Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task,
-/// see net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled. Cost: one
-/// allocation.
+/// control characters.
+/// Lifetime: owns `next` until its task has ended. A shutdown of the server waits for that task, see
+/// net::serve_options::drain(). The task can end itself when upgraded_connection::shutdown is cancelled.
+/// Cost: one allocation.
 template <class F>
 [[nodiscard]] response switch_protocols(std::string_view protocol, F next) {
     using outcome = std::invoke_result_t<F&, upgraded_connection>;
