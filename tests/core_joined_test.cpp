@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/ready.hpp>
 #include <eddy/future/yield_now.hpp>
@@ -373,6 +374,29 @@ TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMaySplitAbortHandlesOffItsHandle) {
         EXPECT_EQ(aborts.size(), 3u);
     }
     std::thread([all = std::move(aborts)]() mutable { all.clear(); }).join();  // the last references
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoined, TaskThatIsJoinedAtOnceMayMoveItsHandle) {
+    std::optional<join_handle<life>> handle;
+    std::optional<join_handle<life>> moved;
+    const auto child = [&]() -> task<life> {
+        moved.emplace(std::move(*handle));
+        co_return living.begin_life();
+    };
+    const auto main = [&]() -> task<bool> {
+        handle.emplace(eddy::spawn(child()));
+        try {
+            static_cast<void>(co_await *handle);
+        } catch (const eddy::misuse&) {
+            co_return true;
+        }
+        co_return false;
+    };
+    eddy::core loop;
+    EXPECT_TRUE(loop.run(main()));
+    EXPECT_TRUE(moved.value().is_finished());
+    moved.reset();
     EXPECT_EQ(living.alive(), 0);
 }
 

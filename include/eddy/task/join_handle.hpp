@@ -210,6 +210,9 @@ private:
     /// for the text of misuse.
     template <class Result, class... First>
     Result take(std::source_location where, First... first) {
+        // An event loop may have run the task in poll_end(), and the task may have moved or detached this handle.
+        if (task_ == nullptr) [[unlikely]]
+            detail::throw_empty_handle("a join handle was awaited", where);
         // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
         // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
