@@ -103,6 +103,21 @@ TEST(HttpServer, SendsContinueWhenServiceReadsBody) {
     EXPECT_EQ(answers(say_body, expects + "hi"), ok("hi"));       // the client does not wait for "100 Continue"
 }
 
+TEST(HttpServer, SilentClientIsTimedOutWhileTheBodyOfItsRequestIsRead) {
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for (const http::service& app : {http::service(say_body), http::service(stream_body)}) {
+        static_cast<void>(converse(app, http::serve_options().io_timeout(5s), [&](client& one) -> task<void> {
+            const auto begin = eddy::time::clock::now();
+            EXPECT_TRUE(
+                co_await one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+            EXPECT_EQ(co_await one.receive(go_on), go_on);
+            co_await eddy::time::sleep(20ms);  // the connection is polled again when the client waits for more
+            static_cast<void>(co_await one.receive_all());
+            EXPECT_LT(eddy::time::clock::now() - begin, 6s);
+        }));
+    }
+}
+
 TEST(HttpServer, KeepsConnectionAfterBodyOfExpectContinue) {
     const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     const auto outcome = converse(stream_body, http::serve_options(), [&](client& one) -> task<void> {

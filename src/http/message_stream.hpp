@@ -176,6 +176,8 @@ inline poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream
 }
 
 [[gnu::always_inline]] inline poll_result<result<void>> message_stream::poll_flush(context& cx) {
+    // A flush of nothing would count as progress of the connection: a silent peer would get more time at each poll.
+    if (!has_unsent()) return eddy::ok();
     if (buffers_) {
         auto& [in, kept, out, sent] = *buffers_;
         while (sent != out.size()) {
