@@ -64,6 +64,10 @@ def stop(process: subprocess.Popen) -> int:
         raise BenchError(f"{Path(process.args[0]).name} did not end within 5 s after SIGTERM") from None
 
 
+# How long a server may take until it listens: under valgrind, beside other work.
+START_SECONDS = 60
+
+
 def line_from(pipe, seconds: float, name: str) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -79,7 +83,7 @@ class Server:
         self.name = Path(command[0]).name
         self.process = start(command, processor, stdout=subprocess.PIPE)
         try:
-            line = line_from(self.process.stdout, 10, self.name)
+            line = line_from(self.process.stdout, START_SECONDS, self.name)
             found = re.match(r"listening on .*:(\d+)$", line.strip())
             if not found:
                 raise BenchError(f"{self.name} should print 'listening on ADDRESS:PORT', but printed {line!r}")
@@ -140,7 +144,7 @@ def why_no_server(command: list) -> str:
     starts."""
     with start(command, None, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            if line_from(process.stdout, 10, process.args[0]).startswith("listening on "):
+            if line_from(process.stdout, START_SECONDS, process.args[0]).startswith("listening on "):
                 stop(process)
                 return ""
         except BenchError as error:
