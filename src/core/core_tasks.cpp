@@ -272,8 +272,8 @@ bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
 }
 
 bool core_joined::poll_join(joinable& joined, const waker& wake, std::source_location where, const frame* root) {
-    // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
     core_joined& task = of(joined);
+    // acquire: pairs with the release in publish() and part(). If `complete` is set, the outcome is visible.
     const std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return true;
     if ((word & has_waker) == 0) {

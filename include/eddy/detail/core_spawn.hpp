@@ -87,14 +87,16 @@ struct EDDY_API core_joined : core_task, joinable {
 
     /// The operation `complete` of the event loop's tasks.
     static bool complete_task(core_task& task) noexcept;
-    // The usual cases of complete_task(), for a task that is in no queue. Return false, and do nothing, in other cases.
+
+    // The usual cases of complete_task(), for a task that has returned and is in no queue. In other cases, these
+    // functions do nothing and return false.
     /// Frees a task without references.
     [[nodiscard]] bool free_unneeded() noexcept {
         if (!is_detached() || outcome.has_exception()) return false;
         ops().free_memory(*this);
         return true;
     }
-    /// Passes the task to its handle, which is being awaited on the loop's thread.
+    /// Passes the task to its handle, which a task of the same loop is awaiting on the loop's thread.
     [[nodiscard]] bool part_within() noexcept {
         // No other thread uses the handle, and abort handles would have set `is_shared`. So no atomic read-modify-write
         // is necessary. acquire: as in part(). relaxed, twice: only this thread has changed the word.
