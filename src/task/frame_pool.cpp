@@ -20,8 +20,9 @@ constexpr std::size_t batch_size = 32;
 // keeps the resident set small.
 constexpr std::size_t carve_count = 8;
 
-// Chunks are allocated in regions of this many bytes.
-constexpr std::size_t region_size = 16 * chunk_size;
+// Chunks are allocated in regions of these sizes in bytes. Each region of a heap is twice as large as the previous one.
+constexpr std::size_t first_region = 16 * chunk_size;
+constexpr std::size_t largest_region = 16 * first_region;
 
 /// The heap of one thread.
 /// Thread safety: the owning thread; `returned` on any thread.
@@ -30,9 +31,10 @@ struct owned_heap : frame_heap {
     // Per size class, the unused part of the newest chunk.
     std::byte* fresh[size_class_count] = {};
     std::byte* fresh_end[size_class_count] = {};
-    // The unused part of the newest region.
+    // The unused part of the newest region, and the size of the next one.
     std::byte* region = nullptr;
     std::byte* region_end = nullptr;
+    std::size_t next_region = first_region;
     // Blocks freed on other threads. Only the owner removes blocks, and always all of them, so there is no ABA problem.
     atomic<free_block*> returned{nullptr};
     // Blocks of one other heap that this thread has freed and not yet returned.
@@ -106,8 +108,9 @@ void take_returned(owned_heap& heap) noexcept {
 std::byte* next_chunk(owned_heap& heap) {
     if (heap.region == heap.region_end) {
         // SAFETY: raw memory of the right size and alignment, which this heap owns and never frees.
-        heap.region = static_cast<std::byte*>(::operator new(region_size, std::align_val_t(chunk_size)));
-        heap.region_end = heap.region + region_size;
+        heap.region = static_cast<std::byte*>(::operator new(heap.next_region, std::align_val_t(chunk_size)));
+        heap.region_end = heap.region + heap.next_region;
+        heap.next_region = std::min(2 * heap.next_region, largest_region);
     }
     return std::exchange(heap.region, heap.region + chunk_size);
 }
@@ -116,7 +119,9 @@ std::byte* next_chunk(owned_heap& heap) {
 void add_chunk(owned_heap& heap, std::size_t size_class) {
     std::byte* const memory = next_chunk(heap);
     ::new (memory) chunk_header{&heap, size_class};
-    heap.fresh[size_class] = memory + sizeof(chunk_header);
+    // Aligns each block to the largest power of two, up to 128, of which its size is a multiple.
+    const std::size_t size = size_class * size_class_step;
+    heap.fresh[size_class] = memory + std::min(size & (~size + 1), most_aligned);
     heap.fresh_end[size_class] = memory + chunk_size;
 }
 

@@ -35,6 +35,7 @@ struct free_block {
 // Sizes in bytes.
 inline constexpr std::size_t chunk_size = 64 * 1024;
 inline constexpr std::size_t size_class_step = 16;
+inline constexpr std::size_t most_aligned = 128;
 inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are allocated by operator new
 inline constexpr std::size_t largest_pooled = (size_class_count - 1) * size_class_step;
 
@@ -44,7 +45,7 @@ struct frame_heap {
 };
 
 /// The first bytes of each chunk.
-struct alignas(128) chunk_header {
+struct alignas(size_class_step) chunk_header {
     frame_heap* owner;
     std::size_t size_class;
 };
