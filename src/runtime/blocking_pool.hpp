@@ -107,6 +107,7 @@ private:
         sys::thread thread;
         sys::thread_signal woken;  // another thread has taken this worker off the idle list
         worker* next = nullptr;    // link of one of the three lists
+        bool expects_job = false;  // the last wait was short
     };
 
     explicit blocking_pool(settings&& chosen) noexcept;
