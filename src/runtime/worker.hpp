@@ -163,7 +163,7 @@ public:
 private:
     /// If there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
     /// larger subtrees, so they are enough for the other workers. The scope then uses no atomic operations.
-    static constexpr std::size_t enough_offers = 16;
+    static constexpr std::size_t enough_offers = 4;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};
 
