@@ -81,7 +81,10 @@ public:
     void adopt(core_task& task) noexcept;
     void adopt(core_joined& task) noexcept;
     /// Queues a task in state `waiting`.
-    void schedule(core_task& task) noexcept { wakes_children_ ? children_.push(task) : queue_.push(task); }
+    void schedule(core_task& task) noexcept {
+        task.state = core_task::phase::queued;
+        wakes_children_ ? children_.push(task) : queue_.push(task);
+    }
     /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
     /// few of its nodes are alive at a time.
     void adopt_child(core_task& task) noexcept {
@@ -205,7 +208,7 @@ private:
     void run_cancelled(core_task& task, poller& with) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
-    bool remove(core_task& task) noexcept;
+    bool mark_ended(core_task& task) noexcept;
     void complete(core_task& task, bool is_joined) noexcept;
     void merge(core_task& task) noexcept;
     void merge_references(core_task& task) noexcept;

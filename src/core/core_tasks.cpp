@@ -57,21 +57,21 @@ inline core_task* core_shared::pop_queued() noexcept {
 /// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
-    explicit poller(std::size_t most = 0) noexcept
+    explicit poller(std::size_t most) noexcept
         : left_(most), waker_(&core_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard]] context& prepare(core_task& task) noexcept {
-        ++polls_;
         // SAFETY: the loop keeps the task alive during the poll, so the borrowed waker needs no reference.
         waker_.point_to(&task);
         context_.restore_budget();
         return context_;
     }
-    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
 
     /// The number of polls that are left for run_some(), including the current one.
     [[nodiscard]] std::size_t left() const noexcept { return left_; }
     void take_one() noexcept { --left_; }
+    /// Does not count the current poll, because there was none.
+    void give_one_back() noexcept { ++left_; }
 
     /// Whether the current poll, with the waker `by`, is that of a coroutine with the root `root`, which polls no other
     /// future now, and may contain the poll of another task.
@@ -111,7 +111,6 @@ private:
     unsigned depth_ = 0;  // the number of nested polls
     borrowed_waker waker_;
     context context_;
-    std::uint64_t polls_ = 0;
     slot<void> outcome_;
 };
 
@@ -136,20 +135,22 @@ void core_shared::run_some(std::size_t most, const bool& stop) noexcept {
         for (; with.left() > 0 && !stop && (next = pop_queued()); with.take_one()) run_task(*next, with);
         poller_ = nullptr;
     }
-    polls_ += with.polls();
+    polls_ += most - with.left();
 }
 
 /// Polls the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
-    poller with;
+    constexpr std::size_t most = ~std::size_t{0};
+    poller with(most);
     while (core_task* const child = children_.pop()) queue_.push(*child);
     const core_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
         core_task& task = *queue_.pop();
         more = &task != last;
         observes_ != nullptr ? run_observed(task, with) : run_task(task, with);
+        with.take_one();
     }
-    polls_ += with.polls();
+    polls_ += most - with.left();
 }
 
 // Forced inlining keeps the members of the poller in registers, which saves a tenth of the cost of a poll.
@@ -209,9 +210,8 @@ void core_shared::run_observed(core_task& task, poller& with) noexcept {
     if (id != 0 && observes_ != nullptr && observes_->hooks.task_spawn) observes_->hooks.task_spawn(id);
 }
 
-/// Removes a task from the list of those whose futures exist. Returns true if the task is not in a queue any more.
-[[gnu::always_inline]] inline bool core_shared::remove(core_task& task) noexcept {
-    live_.remove(task);
+/// Marks a task whose future does not exist any more. Returns true if the task is not in a queue any more.
+[[gnu::always_inline]] inline bool core_shared::mark_ended(core_task& task) noexcept {
     if (task.state != core_task::phase::queued) {
         task.state = core_task::phase::ended;
         return true;
@@ -248,9 +248,15 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
 /// task is in no queue and leaves nothing to destroy or to report. If that returns true, the task has been completed.
 template <class EndNow>
 [[gnu::always_inline]] inline void core_shared::end_joined(core_joined& task, EndNow end_now) noexcept {
-    task.root = nullptr;
-    if (!task.ops().ends_plainly || observes_ != nullptr) return finish(task);
-    if (!remove(task) || !end_now()) complete(task, true);
+    if (!task.ops().ends_plainly || observes_ != nullptr) {
+        task.forget_frames();
+        return finish(task);
+    }
+    live_.remove(task);
+    if (task.state == core_task::phase::waiting && end_now()) return;
+    task.forget_frames();
+    static_cast<void>(mark_ended(task));
+    complete(task, true);
 }
 
 /// Polls a coroutine that has a join handle.
@@ -258,9 +264,9 @@ template <class EndNow>
     // The end of the task writes join_word. Its cache line loads while the coroutine frames run.
     __builtin_prefetch(&task.join_word, 1);
     this_thread.loop_task = &task;
-    task.has_ended = advance_root(*task.root, task.outcome, cx);
+    const bool has_ended = advance_root(*task.root, task.outcome, cx);
     this_thread.loop_task = nullptr;
-    if (task.has_ended) end_joined(task, [&] { return task.free_unneeded(); });
+    if (has_ended) end_joined(task, [&] { return task.free_unneeded(); });
 }
 
 bool core_shared::keep_joiner(core_joined& task, core_task& joiner) noexcept {
@@ -303,10 +309,10 @@ bool core_shared::poll_within(core_joined& next) noexcept {
     const std::uint32_t budget = poller_->begin_within(next);
     // There are no task-local values to hide: they are bound in polls of futures that are not the joiner's own frames.
     const core_joined* const outer = std::exchange(this_thread.loop_task, &next);
-    next.has_ended = resume_root(*next.root, next.outcome, poller_->cx());
+    const bool has_ended = resume_root(*next.root, next.outcome, poller_->cx());
     this_thread.loop_task = outer;
     poller_->end_within(joiner, budget);
-    if (!next.has_ended) return keep_joiner(next, joiner);
+    if (!has_ended) return keep_joiner(next, joiner);
     end_joined(next, [&] { return next.part_within(); });
     if (!has_queued()) return true;
     if (joiner.state == core_task::phase::waiting) schedule(joiner);
@@ -318,6 +324,7 @@ bool core_shared::poll_within(core_joined& next) noexcept {
 void core_shared::run_cancelled(core_task& task, poller& with) noexcept {
     if (std::exchange(task.state, core_task::phase::waiting) == core_task::phase::ended_in_queue) {
         task.state = core_task::phase::ended;
+        with.give_one_back();
         return merge(task);
     }
     {
@@ -333,14 +340,16 @@ void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     if (with.outcome().has_exception()) [[unlikely]]
         task.ops().fail(task, std::move(with.outcome().exception()));
     with.forget_outcome();
-    const bool is_queued = !remove(task);
+    live_.remove(task);
+    const bool is_queued = !mark_ended(task);
     task.ops().destroy_future(task);
     if (!is_queued) merge(task);
 }
 
 /// Destroys the future of a task that has ended or whose loop closes, and completes the task.
 void core_shared::finish(core_task& task) noexcept {
-    static_cast<void>(remove(task));
+    live_.remove(task);
+    static_cast<void>(mark_ended(task));
     {
         const current_loop_task here(task);
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));

@@ -24,9 +24,8 @@ public:
     [[nodiscard]] core_task* back() const noexcept { return first_ == nullptr ? nullptr : last_; }
 
     /// Appends a task.
-    /// Preconditions: the task is in state `waiting`.
+    /// Preconditions: the task is in state `queued`, but in no queue.
     void push(core_task& task) noexcept {
-        task.state = core_task::phase::queued;
         task.next_queued = nullptr;
         (first_ == nullptr ? first_ : last_->next_queued) = &task;
         last_ = &task;
@@ -61,9 +60,8 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
 
     /// Adds a task.
-    /// Preconditions: the task is in state `waiting`.
+    /// Preconditions: as for task_queue::push().
     void push(core_task& task) noexcept {
-        task.state = core_task::phase::queued;
         task.next_queued = first_;
         first_ = &task;
     }

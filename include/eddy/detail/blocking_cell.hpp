@@ -24,7 +24,7 @@ class blocking_cell final : public spawned_output<std::decay_t<std::invoke_resul
 public:
     template <class G>
     blocking_cell(task_owner& runs, std::source_location where, G&& f)
-        : base(operations, runs, where, true), f_(std::in_place, std::forward<G>(f)) {}
+        : base(operations, runs, where), f_(std::in_place, std::forward<G>(f)) {}
 
 private:
     // SAFETY: only tasks of this class use the `operations` below.

@@ -67,8 +67,8 @@ struct EDDY_API core_joined : core_task, joinable {
     bool has_ended = false;  ///< the future has returned or thrown; false if it was cancelled
 
     core_joined(const core_task_ops& operations, const join_ops& joins, core_shared& loop, std::source_location where,
-                slot_base& result) noexcept
-        : core_task(operations, loop, where, true), joinable{&joins}, outcome(result) {}
+                frame* first, slot_base& result) noexcept
+        : core_task(operations, loop, where, first, true), joinable{&joins}, outcome(result) {}
 
     // SAFETY: only objects of this class use join_ops that call these functions.
     static core_joined& of(joinable& task) noexcept { return static_cast<core_joined&>(task); }
@@ -88,8 +88,14 @@ struct EDDY_API core_joined : core_task, joinable {
     /// The operation `complete` of the event loop's tasks.
     static bool complete_task(core_task& task) noexcept;
 
-    // The usual cases of complete_task(), for a task that has returned and is in no queue. In other cases, these
-    // functions do nothing and return false.
+    /// Records that the coroutine frames have destroyed themselves.
+    void forget_frames() noexcept {
+        root = nullptr;
+        has_ended = true;
+    }
+
+    // The usual cases of complete_task(), for a task that has returned and is in no queue. They do not need the state
+    // and the fields that forget_frames() sets. In other cases, these functions do nothing and return false.
     /// Frees a task without references.
     [[nodiscard]] bool free_unneeded() noexcept {
         if (!is_detached() || outcome.has_exception()) return false;
@@ -154,8 +160,8 @@ class core_output : public core_joined {
 public:
     using header = core_task;
 
-    core_output(const cell_ops& operations, core_shared& loop, std::source_location where) noexcept
-        : core_joined(operations.task, operations.join, loop, where, outcome_) {}
+    core_output(const cell_ops& operations, core_shared& loop, std::source_location where, frame* first) noexcept
+        : core_joined(operations.task, operations.join, loop, where, first, outcome_) {}
 
     // SAFETY: only classes that derive from core_output<T> have the functions below in their tables of operations.
     static core_output& of(core_task& task) noexcept { return static_cast<core_output&>(task); }

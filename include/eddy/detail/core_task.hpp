@@ -99,21 +99,22 @@ struct core_task : inbound_node, task_link {
     static constexpr std::int64_t one_ref = 8;
 
     // The fields that a wake-up and a poll access are first.
-    frame* root = nullptr;   ///< a coroutine's outermost frame, which the event loop polls directly; else null
+    frame* root;             ///< a coroutine's outermost frame, which the event loop polls directly; else null
     core_shared* shared;     ///< kept alive by the `core`; after the merge by a reference that the task holds
     core_task* next_queued;  ///< set by the queue, as the links are by the list of live tasks
     std::int32_t local_refs;
-    enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
+    enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::queued;
     bool is_merged = false;
     bool is_cancelled = false;
     bool is_joined;  ///< whether the object is a core_joined
     atomic<std::int64_t> remote{0};
     std::source_location spawned_at;
 
-    /// A join handle has a reference.
-    core_task(const core_task_ops& operations, core_shared& loop, std::source_location where,
+    /// A new task, which the caller queues. A join handle has a reference.
+    core_task(const core_task_ops& operations, core_shared& loop, std::source_location where, frame* first = nullptr,
               bool has_handle = false) noexcept  // NOLINT(cppcoreguidelines-pro-type-member-init): see above
         : inbound_node{nullptr, &operations},
+          root(first),
           shared(&loop),
           local_refs(has_handle ? 1 : 0),
           is_joined(has_handle),

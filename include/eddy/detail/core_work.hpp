@@ -103,7 +103,8 @@ class work_task : public core_task {
 public:
     template <class G>
     work_task(core_shared& loop, std::source_location where, G&& work)
-        : core_task(table, loop, where), work_(root, bind(loop, std::forward<G>(work)), where) {}
+        : core_task(table, loop, where, cell_work<stored>::first_root(work, where)),
+          work_(bind(loop, std::forward<G>(work)), where) {}
 
 private:
     template <class G>

@@ -220,7 +220,7 @@ class scope_child final : public Output<work_output_t<W>>, public scope_link {
 public:
     template <class Runs, class G>
     scope_child(scope_base& its, Runs& runs, std::source_location where, G&& work)
-        : base(base::template operations_of<scope_child>, runs, where, false),
+        : base(base::template operations_of<scope_child>, runs, where, nullptr, false),
           scope_link(its),
           work_(std::forward<G>(work), where) {
         if ((!is_on_core || std::is_void_v<output>) && its.deadline() == no_deadline)

@@ -25,8 +25,10 @@ class cell_work : public stored_work<W> {
 public:
     static constexpr bool is_coroutine = false;
 
-    template <class G>
-    cell_work(frame*&, G&& given, std::source_location where) : stored_work<W>(std::forward<G>(given), where) {}
+    using stored_work<W>::stored_work;
+
+    /// Returns the root of a coroutine, which the constructor of the header stores, as a new one; else null.
+    static frame* first_root(const auto&, std::source_location) noexcept { return nullptr; }
 
     bool poll(frame*& root, slot<work_output_t<W>>& outcome, context& cx) {
         if (stored_work<W>::poll(outcome, cx)) return true;
@@ -42,9 +44,11 @@ class cell_work<task<T>> {
 public:
     static constexpr bool is_coroutine = true;
 
-    cell_work(frame*& root, task<T>&& given, std::source_location where) {
-        root = enter_frame(given, where);
+    cell_work(const task<T>&, std::source_location) noexcept {}
+    static frame* first_root(task<T>& given, std::source_location where) {
+        frame* const root = enter_frame(given, where);
         begin_root(*root);
+        return root;
     }
     void destroy() noexcept {}
 };
@@ -67,9 +71,9 @@ public:
     /// `runs` is the executor.
     template <class Runs, class G>
     task_cell(Runs& runs, std::source_location where, G&& work, Name name = Name())
-        : base(base::template operations_of<task_cell>, runs, where),
+        : base(base::template operations_of<task_cell>, runs, where, cell_work<W>::first_root(work, where)),
           name_(std::move(name)),
-          work_(root_of(*this), std::forward<G>(work), where) {}
+          work_(std::forward<G>(work), where) {}
 
 private:
     // SAFETY, here and in name_of(): only task_cell passes the operations below to the base, so `task` is a task_cell.
@@ -105,13 +109,13 @@ class spawned_output : public spawned_task {
 public:
     using header = spawned_task;
 
-    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where,
+    spawned_output(const spawned_ops& operations, task_owner& runs, std::source_location where, frame* root = nullptr,
                    bool has_handle = true) noexcept
         : spawned_task(operations, runs, where, has_handle) {
         // SAFETY: this word is a part of the empty slot in which no object exists: the memory of an output or an
         // exception, or padding before it.
         static_assert(sizeof(spawned_output) >= sizeof(spawned_task) + sizeof(slot<T>), "not in padding of the header");
-        ::new (root_word()) frame*(nullptr);
+        ::new (root_word()) frame*(root);
     }
 
     // SAFETY, here and in outcome_of(): only classes that derive from spawned_output<T> have these functions in their

@@ -148,7 +148,7 @@ public:
     /// Detaches the task, if there is one.
     ~join_handle() {
         detail::check_not_awaited(this, "a join_handle");
-        detach();
+        if (task_ != nullptr) task_->join->drop_handle(*task_);
     }
 
     /// For use by co_await.

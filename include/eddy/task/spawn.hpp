@@ -9,6 +9,7 @@
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/join_handle.hpp>
 
 namespace eddy::inline v0_1 {
@@ -26,9 +27,13 @@ struct spawn_target {
                                                          std::source_location where);
 
 template <class W>
-auto spawn_here(spawn_target target, W&& work, std::source_location where, bool is_background) {
-    if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, is_background);
-    return spawn_on_core(*target.core, std::forward<W>(work), where);
+auto spawn_here(W&& work, std::source_location where, bool is_background) {
+    if (core_shared* const loop = this_thread.executor.core) return spawn_on_core(*loop, std::forward<W>(work), where);
+    const spawn_target target =
+        is_background ? current_spawn_target("spawn_background",
+                                             "use task_builder().background(true).spawn_on() with a handle", where)
+                      : current_spawn_target("spawn", "use handle::spawn", where);
+    return spawn_on(*target.pool, std::forward<W>(work), where, is_background);
 }
 
 }  // namespace detail
@@ -46,8 +51,7 @@ auto spawn_here(spawn_target target, W&& work, std::source_location where, bool 
 /// Cost: one block from the frame pool; no system call unless it wakes a parked worker.
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
-    const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
-    return detail::spawn_here(target, std::forward<W>(work), where, false);
+    return detail::spawn_here(std::forward<W>(work), where, false);
 }
 
 /// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
@@ -56,9 +60,7 @@ auto spawn(W&& work, std::source_location where = std::source_location::current(
 /// the main task. For tasks that refer to an object, use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
-    const auto target = detail::current_spawn_target(
-        "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
-    return detail::spawn_here(target, std::forward<W>(work), where, true);
+    return detail::spawn_here(std::forward<W>(work), where, true);
 }
 
 // Lvalue overload: reports the misuse with one static_assert.

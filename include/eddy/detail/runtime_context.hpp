@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <eddy/detail/export.hpp>
+
+namespace eddy::inline v0_1 {
+class enter_guard;
+}
+
+namespace eddy::inline v0_1::detail {
+
+class blocking_pool;
+class core_shared;
+class local_tasks;
+class polled_task;
+class pool;
+class task_owner;
+class time_driver;
+class worker;
+struct core_joined;
+struct task_local_binding;
+
+/// The executor that spawn(), new sockets and sleeps use on a thread: the event loop that runs there, the pool of the
+/// thread's worker, or the runtime that was entered, whichever is innermost. `core` or `pool` is null, or both.
+struct current_executor {
+    core_shared* core = nullptr;
+    class pool* pool = nullptr;
+    time_driver* time = nullptr;  ///< null if sleeps are not possible, for example in blocking work
+};
+
+/// The state of a thread: which executor, worker and task it runs. All code of the library that asks "where am I" reads
+/// this object.
+///
+///     fields                         set by                                    read by
+///     worker_owner, running_loop,    the code that runs a worker, a loop or    wakers: whether a task is woken on the
+///     polled_local_set               a local set                               thread that runs its executor
+///     polled                         polled_task                               wakers; the task's id; misuse checks
+///     loop_task                      the event loop                            the task's id and name
+///     worker                         worker::enter_thread(), leave_thread();   pool, sockets, scopes
+///                                    hidden by in_place_scope
+///     executor                       as `worker` and `running_loop`, and       spawn(), sockets, sleeps
+///                                    enter_guard, blocking work
+///     local_set                      inside_local, local_enter_guard           spawn_local()
+///     task_locals                    task_local, hidden_task_locals            task_local, scopes
+///     stops_other_loops              as `running_loop`, and wait()             the check for waits that never end
+///     poll_entry                     as `worker` and `running_loop`            the check for futures on the stack;
+///                                                                              known_scope
+///     innermost_guard                enter_guard                               its own check of the order
+///     ..._of, is_in_blocking_call    block_in_place, blocking threads          shutdown; the checks whether a thread
+///                                                                              may block
+///
+/// Nesting: the classes that set a field restore its previous value, so executors may nest, for example an event loop
+/// inside block_in_place. A worker's fields are the exception: a thread runs one worker, and leaves it before the
+/// thread runs anything else.
+/// Lifetime: constant initialization and a trivial destructor. So the object can be used while thread-locals of the
+/// program are destroyed: their destructors may spawn and wake.
+/// Fork: a child has the context of the thread that called fork(2). The pool and the event loop check whether they are
+/// copies of a parent's.
+/// Thread safety: one thread.
+///
+/// Separate thread-locals: the caches of memory (frame_pool, buffer_pool, TLS records), some of which have destructors;
+/// the random numbers of `select`, which templates use; the range of the native stack (native_stack.hpp).
+struct runtime_context {
+    // ---- Read by wakers and polls: first, to be in one cache line ----
+    /// The pool of `worker`, as the owner of its tasks. A separate field, so that a waker compares one pointer.
+    const task_owner* worker_owner = nullptr;
+    /// The innermost local set whose tasks are being polled, or null. The set outlives the poll, and a wake-up of its
+    /// tasks on this thread needs no lock.
+    const task_owner* polled_local_set = nullptr;
+    /// The event loop that runs now, or null.
+    core_shared* running_loop = nullptr;
+    /// The innermost polled_task, or null.
+    const polled_task* polled = nullptr;
+    /// The task with a join handle that the event loop polls or destroys now, or null.
+    const core_joined* loop_task = nullptr;
+    /// The worker that this thread runs, or null.
+    class worker* worker = nullptr;
+
+    current_executor executor;
+    /// The local set that spawn_local() uses: the innermost one that is polled or was entered; null if there is none.
+    local_tasks* local_set = nullptr;
+    /// The task_local values that are bound, innermost first.
+    task_local_binding* task_locals = nullptr;
+    /// An address on the native stack: all frames of the polls that an event loop or a worker makes here are below it.
+    /// Null outside of polls.
+    const void* poll_entry = nullptr;
+    /// True inside run() and run_until_idle() of an event loop, and inside wait(): until they return, no other event
+    /// loop of this thread runs.
+    bool stops_other_loops = false;
+    enter_guard* innermost_guard = nullptr;
+    /// The next id for number_task(). A multiple of task_ids_at_once if none are left.
+    std::uint64_t next_task_id = 0;
+
+    // ---- Blocking work ----
+    /// The pool whose task this thread polls after it has handed its worker over (block_in_place); else null.
+    const pool* in_place_of = nullptr;
+    /// The pool whose remaining tasks this worker thread destroys, while it is inside a block_in_place (`worker` is
+    /// null then); else null.
+    const pool* ends_worker_of = nullptr;
+    /// The pool whose blocking work this thread runs; else null.
+    const pool* blocking_work_of = nullptr;
+    /// The blocking pool that this thread belongs to; else null.
+    const blocking_pool* blocking_thread_of = nullptr;
+    /// True while this thread is inside the function passed to block_in_place, where it may block.
+    bool is_in_blocking_call = false;
+
+    /// Returns whether this thread is in the part of a poll that follows a block_in_place. The pool may have closed by
+    /// then and its timers are gone. In this case the task is cancelled at the end of the poll.
+    [[nodiscard]] bool is_in_rest_of_poll() const noexcept { return in_place_of != nullptr && !is_in_blocking_call; }
+    /// Returns whether this thread runs tasks of an event loop or a runtime, so that it must not block. The rest of a
+    /// poll counts, whether or not another thread runs the worker by then.
+    [[nodiscard]] bool runs_tasks() const noexcept {
+        return worker != nullptr || is_in_rest_of_poll() || running_loop != nullptr;
+    }
+};
+static_assert(std::is_trivially_destructible_v<runtime_context>, "thread-locals that are destroyed later may use it");
+
+EDDY_API inline constinit thread_local runtime_context this_thread{};
+
+}  // namespace eddy::detail
