@@ -9,9 +9,9 @@
 #endif
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "sys/pause_briefly.hpp"
 #include "task/counted_waker.hpp"
 

@@ -9,13 +9,13 @@
 
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/runtime/core_answer.hpp>
 #include <eddy/task/task_local.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 
@@ -33,7 +33,7 @@ atomic<std::uint64_t> next_core_id{1};
 
 /// Marks the loop as running on this thread. Hides the task-local values of the code that runs the loop, because the
 /// loop's tasks are not part of it.
-class core_shared::entered {
+class core_shared::entered : immovable {
 public:
     entered(core_shared& loop, std::source_location where, ends when) : checked_((check_entry(loop, where), &loop)) {
         loop.run_at_ = where;
@@ -42,8 +42,6 @@ public:
         this_thread.stops_other_loops = when == ends::with_work;
         if (loop.random_) std::swap(random_here, *loop.random_);
     }
-    entered(const entered&) = delete;
-    entered& operator=(const entered&) = delete;
     ~entered() {
         // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io_ != nullptr) checked_->io_->flush_ring();

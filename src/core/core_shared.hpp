@@ -13,6 +13,7 @@
 #include <eddy/detail/inbound_list.hpp>
 #include <eddy/detail/random.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/core.hpp>
 
@@ -20,7 +21,6 @@
 #include "core/task_queue.hpp"
 #include "io/buffer_pool.hpp"
 #include "io/io_handle.hpp"
-#include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -33,7 +33,7 @@ extern const waker_vtable core_waker;
 /// The implementation of an event loop (`core`), at a stable address.
 /// Thread safety: used only on the event loop's thread, except where a section says "any thread".
 /// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
-class core_shared {
+class core_shared : immovable {
 public:
     /// The hooks and the histogram that observe the tasks of the loop.
     struct observer {
@@ -56,8 +56,6 @@ public:
     };
 
     explicit core_shared(settings&& chosen);
-    core_shared(const core_shared&) = delete;
-    core_shared& operator=(const core_shared&) = delete;
 
     // ---- Any thread ----
     /// Takes or releases one reference. While the loop runs on this thread, it is one of the cached references, because

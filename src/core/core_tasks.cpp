@@ -6,10 +6,10 @@
 
 #include <eddy/detail/await_record.hpp>
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/task_local.hpp>
 
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 
 // The part of an event loop that starts, polls and ends its tasks.
 
@@ -57,8 +57,7 @@ inline core_task* core_shared::pop_queued() noexcept {
 /// construction in each poll. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
-    explicit poller(std::size_t most) noexcept
-        : left_(most), waker_(&core_waker, nullptr), context_(waker_.get()) {}
+    explicit poller(std::size_t most) noexcept : left_(most), waker_(&core_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard]] context& prepare(core_task& task) noexcept {
         // SAFETY: the loop keeps the task alive during the poll, so the borrowed waker needs no reference.
@@ -70,7 +69,7 @@ public:
     /// The number of polls that are left for run_some(), including the current one.
     [[nodiscard]] std::size_t left() const noexcept { return left_; }
     void take_one() noexcept { --left_; }
-    /// Does not count the current poll, because there was none.
+    /// Takes the current poll back: the task was not polled.
     void give_one_back() noexcept { ++left_; }
 
     /// Whether the current poll, with the waker `by`, is that of a coroutine with the root `root`, which polls no other
@@ -170,13 +169,11 @@ namespace {
 task_id id_of(core_task& task) noexcept { return task.is_joined ? as_joined(task).id : 0; }
 
 /// Marks a task with a join handle as the one whose future the event loop of this thread polls, cancels or destroys.
-class current_loop_task {
+class current_loop_task : immovable {
 public:
     explicit current_loop_task(core_task& task) noexcept : outer_(this_thread.loop_task) {
         if (task.is_joined) this_thread.loop_task = &as_joined(task);
     }
-    current_loop_task(const current_loop_task&) = delete;
-    current_loop_task& operator=(const current_loop_task&) = delete;
     ~current_loop_task() { this_thread.loop_task = outer_; }
 
 private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/core_shared.hpp"
 
-#include "runtime/runtime_context.hpp"
+#include <eddy/detail/runtime_context.hpp>
 
 // The wakers of the tasks of an event loop, and the references that they hold.
 

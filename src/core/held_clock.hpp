@@ -10,13 +10,11 @@ namespace eddy::inline v0_1::detail {
 /// a held_clock as a member if it runs on another thread and a task of the loop may wait for it. Does nothing without
 /// an event loop.
 /// Thread safety: the destructor may run on any thread. Destroy it after the job has woken its waiters.
-class held_clock {
+class held_clock : immovable {
 public:
     held_clock() noexcept {
         if (core_shared* const loop = this_thread.running_loop) place_ = loop->place().begin_job();
     }
-    held_clock(const held_clock&) = delete;
-    held_clock& operator=(const held_clock&) = delete;
     ~held_clock() {
         if (place_ != nullptr) place_->end_job();
     }

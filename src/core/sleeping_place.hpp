@@ -8,13 +8,13 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/result.hpp>
 
 #include "core/parker.hpp"
 #include "core/shared_wait.hpp"
 #include "io/io_handle.hpp"
-#include "runtime/runtime_context.hpp"
 #include "task/counted_waker.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -71,7 +71,7 @@ private:
 /// parks here.
 /// Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this object, and
 /// sleep futures can keep the time driver alive longer than the loop.
-class sleeping_place {
+class sleeping_place : immovable {
 public:
     /// Creates a place with one reference. Its owner is this thread. Retains `io`, which may be null.
     /// `shares_driver`: other places have the same driver.
@@ -79,8 +79,6 @@ public:
         : io_(io), shares_driver_(shares_driver), owner_(this_thread_mark()) {
         if (io != nullptr) io->retain();
     }
-    sleeping_place(const sleeping_place&) = delete;
-    sleeping_place& operator=(const sleeping_place&) = delete;
 
     void retain() noexcept { references_.add(); }
     void release() noexcept {

@@ -11,12 +11,8 @@ namespace eddy::inline v0_1::detail {
 /// A FIFO queue of tasks to poll.
 /// Thread safety: used only on the event loop's thread.
 /// Lifetime: does not own the tasks. A queued task must not be freed.
-class task_queue {
+class task_queue : immovable {
 public:
-    task_queue() noexcept = default;
-    task_queue(const task_queue&) = delete;
-    task_queue& operator=(const task_queue&) = delete;
-
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
     /// Returns the oldest task, or null if the queue is empty.
     [[nodiscard]] core_task* front() const noexcept { return first_; }
@@ -77,12 +73,8 @@ private:
 
 /// A list of the tasks of a loop whose futures exist.
 /// Thread safety: used only on the event loop's thread.
-class live_list {
+class live_list : immovable {
 public:
-    live_list() noexcept = default;
-    live_list(const live_list&) = delete;
-    live_list& operator=(const live_list&) = delete;
-
     [[nodiscard]] core_task* front() const noexcept { return task_at(ring_.next); }
     [[nodiscard]] core_task* after(const core_task& task) const noexcept { return task_at(task.next); }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -44,14 +44,12 @@ namespace eddy::inline v0_1::detail {
 /// Thread safety: see driver_like. rearm() may be called on any thread.
 /// Lifetime: does not move, because sources refer to it.
 /// Cost: one system call for each start of an operation, and one for each tick.
-class afd_driver final : public rearming_driver {
+class afd_driver final : public rearming_driver, immovable {
 public:
     /// Creates a driver. One tick reports at most `events_per_tick` sources.
     /// Errors: what CreateIoCompletionPort() reports; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<afd_driver>> make(std::size_t events_per_tick) noexcept;
-    afd_driver(const afd_driver&) = delete;
-    afd_driver& operator=(const afd_driver&) = delete;
     ~afd_driver();
 
     /// Watches the socket `fd`.

@@ -38,14 +38,12 @@ namespace eddy::inline v0_1::detail {
 ///  - The kernel accepts regular files, which epoll refuses. The driver refuses them.
 ///
 /// Thread safety: see driver_like.
-class kqueue_driver {
+class kqueue_driver : immovable {
 public:
     /// Creates a kqueue of which one tick fetches at most `events_per_tick` events. Further events stay in the kernel.
     /// Errors: what kqueue(2) and kevent(2) report; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<kqueue_driver>> make(std::size_t events_per_tick) noexcept;
-    kqueue_driver(const kqueue_driver&) = delete;
-    kqueue_driver& operator=(const kqueue_driver&) = delete;
     ~kqueue_driver();
 
     /// Watches `fd`.

@@ -38,14 +38,12 @@ namespace eddy::inline v0_1::detail {
 /// Lifetime: does not move, because sources refer to it.
 /// Cost: a tick takes time in proportion to the number of watched descriptors. If a tick sleeps, watch() and rearm() on
 /// another thread interrupt it.
-class poll_driver final : public rearming_driver {
+class poll_driver final : public rearming_driver, immovable {
 public:
     /// Creates a driver. One tick reports at most `events_per_tick` sources.
     /// Errors: what pipe(2) reports; std::errc::not_enough_memory.
     /// Preconditions: `events_per_tick` is not 0.
     [[nodiscard]] static result<std::unique_ptr<poll_driver>> make(std::size_t events_per_tick) noexcept;
-    poll_driver(const poll_driver&) = delete;
-    poll_driver& operator=(const poll_driver&) = delete;
 
     /// Watches `fd`.
     /// Errors: file_exists if it is watched already; operation_not_permitted for a regular file or a directory;

@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "sys/fd.hpp"
 
 namespace eddy::inline v0_1::detail {

@@ -28,7 +28,7 @@ struct ring_completion {
 /// Thread safety: open() and close() may run on any thread. From enable() on, the ring belongs to the thread that has
 /// called it (SINGLE_ISSUER). The kernel runs deferred work of operations only while that thread is in enter()
 /// (DEFER_TASKRUN).
-class ring {
+class ring : immovable {
 public:
     /// The sizes of the two queues, in entries. The kernel rounds them up to powers of two.
     struct sizes {
@@ -36,9 +36,6 @@ public:
         unsigned completions;
     };
 
-    ring() noexcept = default;
-    ring(const ring&) = delete;
-    ring& operator=(const ring&) = delete;
     ~ring() { close(); }
 
     /// Creates the ring in disabled state.

@@ -55,13 +55,11 @@ struct ring_tick {
 ///  - A receive without a buffer (ENOBUFS) ends even if there is nothing to read.
 ///  - A multishot operation may end at any time.
 ///  - The kernel runs deferred work of this thread only in enter(), about 20 operations per call.
-class uring {
+class uring : immovable {
 public:
     /// Creates a ring for `owner`.
     /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
     [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& owner) noexcept;
-    uring(const uring&) = delete;
-    uring& operator=(const uring&) = delete;
     ~uring();
 
     /// Makes this thread the owner of the ring. Only the owner may call the functions below.

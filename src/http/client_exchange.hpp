@@ -28,11 +28,8 @@ enum class repeat : unsigned char {
 ///
 /// The body of the response owns the exchange.
 /// Thread safety: one thread at a time.
-class client_exchange : public std::enable_shared_from_this<client_exchange> {
+class client_exchange : public std::enable_shared_from_this<client_exchange>, immovable {
 public:
-    client_exchange() = default;
-    client_exchange(const client_exchange&) = delete;
-    client_exchange& operator=(const client_exchange&) = delete;
     virtual ~client_exchange() = default;
 
     /// Waits for the head of the response.

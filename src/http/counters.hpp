@@ -56,13 +56,11 @@ private:
 };
 
 /// Counts a call of a service. The destructor counts it with `code`: by default, as a request that was cancelled.
-class counted_call {
+class counted_call : immovable {
 public:
     static constexpr http::status cancelled{499};  // as nginx reports it
 
     explicit counted_call(http_counters& in) noexcept : in_(in) { in.begin_request(); }
-    counted_call(const counted_call&) = delete;
-    counted_call& operator=(const counted_call&) = delete;
     ~counted_call() {
         in_.end_request();
         in_.count(code, time::clock::now() - start_);

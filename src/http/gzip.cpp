@@ -39,13 +39,11 @@ void set_output(z_stream& of, std::span<std::byte> to) noexcept {
 
 result<std::size_t> read_error(std::error_code why) { return std::unexpected(why); }
 
-class deflater {
+class deflater : immovable {
 public:
     explicit deflater(int level) {
         check_made(::deflateInit2(&stream, level, Z_DEFLATED, gzip_format, 8, Z_DEFAULT_STRATEGY));
     }
-    deflater(const deflater&) = delete;
-    deflater& operator=(const deflater&) = delete;
     ~deflater() { ::deflateEnd(&stream); }
 
     z_stream stream{};
@@ -127,13 +125,11 @@ private:
     bool is_unflushed_ = false;  // zlib may hold back bytes that it was given
 };
 
-class decompressing_source final : public body_source {
+class decompressing_source final : public body_source, immovable {
 public:
     decompressing_source(http::body&& from, std::uint64_t limit) : from_(std::move(from)), left_(limit) {
         check_made(::inflateInit2(&stream_, gzip_format));
     }
-    decompressing_source(const decompressing_source&) = delete;
-    decompressing_source& operator=(const decompressing_source&) = delete;
     ~decompressing_source() override { ::inflateEnd(&stream_); }
 
     http::headers make_trailers() override { return from_.trailers(); }

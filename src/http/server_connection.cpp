@@ -70,15 +70,13 @@ status refusal_of(head_scanner::outcome outcome) noexcept {
 }
 
 /// The state of a request on which its response depends.
-struct request_state {
+struct request_state : immovable {
     response_context context;
     std::optional<counted_call> counted;  // while the service runs, with serve_options::metrics()
     std::string upgrade;  // the values of the request's field Upgrade, if the client asks for an upgrade
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
 
     request_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-    request_state(const request_state&) = delete;
-    request_state& operator=(const request_state&) = delete;
     ~request_state() {
         if (incoming) incoming->detach();
     }

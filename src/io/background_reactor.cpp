@@ -11,17 +11,17 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
 #include "io/io_handle.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1 {
 namespace detail {
 
 /// A thread that runs the ticks of a driver. Reference-counted: the thread itself, the background_reactor, and the
 /// futures that wait for the thread's end have one reference each.
-class background_thread {
+class background_thread : immovable {
 public:
     /// Starts the thread. The caller gets a reference.
     /// Errors: what std::thread reports; not_enough_memory.
@@ -39,8 +39,6 @@ public:
     } catch (const std::bad_alloc&) {
         return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
-    background_thread(const background_thread&) = delete;
-    background_thread& operator=(const background_thread&) = delete;
 
     void retain() noexcept { references_.add(); }
     void release() noexcept {

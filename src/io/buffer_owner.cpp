@@ -4,9 +4,8 @@
 #include <new>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/io/leased_buffer.hpp>
-
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1::detail {
 

@@ -18,11 +18,8 @@ namespace eddy::inline v0_1::detail {
 ///
 /// Thread safety: give_back() on any thread; the other members on the owner thread, unless they say otherwise.
 /// Lifetime: a leased buffer keeps its buffer owner alive, also after close().
-class buffer_owner {
+class buffer_owner : immovable {
 public:
-    buffer_owner(const buffer_owner&) = delete;
-    buffer_owner& operator=(const buffer_owner&) = delete;
-
     /// Returns a leased buffer. `buffer` is the first byte of the buffer, not of its data. Callable on any thread.
     void give_back(std::byte* buffer) noexcept;
 

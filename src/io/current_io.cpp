@@ -2,12 +2,12 @@
 #include "io/current_io.hpp"
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
 #include "core/core_shared.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/worker.hpp"
 
 namespace eddy::inline v0_1::detail {

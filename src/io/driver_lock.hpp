@@ -4,8 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
-
-#include "runtime/runtime_context.hpp"
+#include <eddy/detail/runtime_context.hpp>
 
 namespace eddy::inline v0_1::detail {
 

@@ -9,6 +9,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runtime/reactor.hpp>
@@ -19,7 +20,6 @@
 #include "io/ring_host.hpp"
 #include "io/scheduled_io.hpp"
 #include "io/stream_source.hpp"
-#include "runtime/runtime_context.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -44,15 +44,13 @@ namespace eddy::inline v0_1::detail {
 ///
 /// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
 /// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
-class io_handle {
+class io_handle : immovable {
 public:
     /// Creates a driver, and for io_uring also a ring. The caller gets a reference. A tick fetches at most `max_events`
     /// events from the readiness driver.
     /// Errors: what readiness_driver::make() and uring::make() report; not_enough_memory.
     [[nodiscard]] static result<io_handle*> make(driver_kind kind,
                                                  std::size_t max_events = default_events_per_tick) noexcept;
-    io_handle(const io_handle&) = delete;
-    io_handle& operator=(const io_handle&) = delete;
 
     /// Sets the event loop of this thread that runs the ticks. Call it before the first tick.
     void belong_to(const core_shared& loop) noexcept {

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/result.hpp>
 
 #include "driver/locked_memory.hpp"
 #include "driver/uring.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1::detail {
 

@@ -67,13 +67,11 @@ struct source_link {
 ///
 /// Thread safety: the driver's side and the tasks' side may be used on any thread.
 /// Lifetime: reference counted.
-class alignas(128) scheduled_io : public source_link {
+class alignas(128) scheduled_io : public source_link, immovable {
 public:
     scheduled_io() noexcept = default;
     /// Creates the base of a stream_source, with two references: that of its socket and that of the registration set.
     explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
-    scheduled_io(const scheduled_io&) = delete;
-    scheduled_io& operator=(const scheduled_io&) = delete;
 
     /// Adds a reference.
     void retain() noexcept { references_.add(); }

@@ -74,8 +74,6 @@ public:
     enum class brings : bool { bytes, connections };
 
     explicit stream_source(int fd, brings what = brings::bytes) noexcept;
-    stream_source(const stream_source&) = delete;
-    stream_source& operator=(const stream_source&) = delete;
     ~stream_source();
 
     /// SAFETY: the caller has checked scheduled_io::is_stream().

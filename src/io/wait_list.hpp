@@ -27,14 +27,10 @@ namespace eddy::inline v0_1::detail {
 ///
 /// Thread safety: any thread.
 /// Lifetime: reference-counted: the connection may keep its wakers longer than the stream exists.
-class io_wait_list {
+class io_wait_list : immovable {
 public:
     enum class task : std::uint8_t { reader, writer, session };
     enum class direction : std::uint8_t { read, write };
-
-    io_wait_list() noexcept = default;
-    io_wait_list(const io_wait_list&) = delete;
-    io_wait_list& operator=(const io_wait_list&) = delete;
 
     /// Adds the task to those that wake<way>() wakes. Call it before the connection is polled.
     void add(task waiter, direction way, const waker& wake) {
@@ -100,7 +96,7 @@ private:
 
 /// A context whose waker wakes all tasks that wait for one direction of the connection below.
 template <io_wait_list::direction Way>
-class io_wait_context {
+class io_wait_context : immovable {
 public:
     io_wait_context(io_wait_list& waiters, context& cx, io_wait_list::task waiter)
         : outer_(cx),
@@ -108,8 +104,6 @@ public:
           inner_(waker_.get(), cx.budget()) {
         waiters.add(waiter, Way, cx.waker());
     }
-    io_wait_context(const io_wait_context&) = delete;
-    io_wait_context& operator=(const io_wait_context&) = delete;
     ~io_wait_context() { outer_.restore_budget(inner_.budget()); }
 
     context& get() noexcept { return inner_; }

@@ -8,9 +8,10 @@
 #include <string>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
+
 #include "io/accept.hpp"
 #include "runtime/hook.hpp"
-#include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::inline v0_1::detail {

@@ -4,9 +4,9 @@
 #include <new>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "sys/pause_briefly.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -14,8 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// If the last wait of a thread was shorter than this, the next one does not sleep for this time. A processor that sleeps
-// may take 20 us to wake up, which would be most of the time of jobs that follow each other.
+// If the last wait of a thread was shorter than this, the next one does not sleep for this time. A processor that
+// sleeps may take 20 us to wake up, which would be most of the time of jobs that follow each other.
 constexpr auto short_wait = 50us;
 // Time between two yields of such a wait. The thread that will submit the job may need the same processor.
 constexpr auto yield_interval = 10us;

@@ -30,7 +30,8 @@ namespace eddy::inline v0_1::detail {
 ///
 /// submit() takes an idle thread off the idle list under the lock before it wakes the thread. So a thread whose
 /// keep_alive has passed cannot miss a wake-up that was meant for it. The thread that became idle last is woken first,
-/// because its caches are warm. So surplus threads reach their keep_alive and end.
+/// because its caches are warm. So surplus threads reach their keep_alive and end. A thread that got its last job soon
+/// after the previous one does not sleep at once.
 ///
 /// In a forked child there are no threads, and the lock is never released if another thread held it at the fork. There
 /// the pool accepts no jobs and waits for nothing, and its memory is not freed.
@@ -38,7 +39,7 @@ namespace eddy::inline v0_1::detail {
 /// Thread safety: any thread, including a thread of the pool whose thread-locals are being destroyed.
 /// Lifetime: reference-counted. Each thread holds a reference, so the owner need not wait for a thread that hangs. Call
 /// shutdown() before the last owner releases its reference, or idle threads remain until their keep_alive has passed.
-class blocking_pool {
+class blocking_pool : immovable {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -66,8 +67,6 @@ public:
     using share = std::unique_ptr<blocking_pool, releasing>;
 
     [[nodiscard]] static share make(settings chosen) { return share(new blocking_pool(std::move(chosen))); }
-    blocking_pool(const blocking_pool&) = delete;
-    blocking_pool& operator=(const blocking_pool&) = delete;
 
     void retain() noexcept { references_.add(); }
     void release() noexcept {

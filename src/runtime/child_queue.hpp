@@ -25,14 +25,10 @@ namespace eddy::inline v0_1::detail {
 ///
 /// Thread safety: push() and pop() on the owner's thread; size(), is_empty() and steal() on any.
 template <class T, std::size_t Capacity>
-class child_queue {
+class child_queue : immovable {
     static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "the capacity must be a power of two");
 
 public:
-    child_queue() noexcept = default;
-    child_queue(const child_queue&) = delete;
-    child_queue& operator=(const child_queue&) = delete;
-
     /// Returns the number of items. May be out of date.
     [[nodiscard]] std::size_t size() const noexcept {
         // acquire: keeps the order of the two loads. No item is read.

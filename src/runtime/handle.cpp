@@ -5,12 +5,12 @@
 #include <utility>
 
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_builder.hpp>
 
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1 {
 

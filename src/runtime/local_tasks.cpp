@@ -4,12 +4,12 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/local_set.hpp>
 #include <eddy/task/task_local.hpp>
 
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::inline v0_1::detail {

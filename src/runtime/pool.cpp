@@ -9,12 +9,12 @@
 #include <thread>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
 #include "driver/choose.hpp"
 #include "runtime/hook.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::inline v0_1::detail {

@@ -18,12 +18,12 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/pool_spawn.hpp>
 #include <eddy/detail/ref_count.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/runtime/runtime.hpp>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/idle_workers.hpp"
 #include "runtime/injection_queue.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/spawned_task.hpp"
 #include "runtime/task_list.hpp"
 #include "runtime/worker.hpp"
@@ -251,11 +251,9 @@ private:
 /// nothing unless the thread runs a worker of the pool or polls after it has handed its worker over. The thread counts
 /// as waiting while `is_waiting(argument)` returns true; this is called under the pool's lock.
 /// Lifetime: lives on the stack of the waiting thread. `argument` must outlive it.
-class pool::held_up {
+class pool::held_up : detail::immovable {
 public:
     held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept;
-    held_up(const held_up&) = delete;
-    held_up& operator=(const held_up&) = delete;
     ~held_up();
 
 private:

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/pool.hpp"
-#include "runtime/runtime_context.hpp"
 
 #include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
+
+#include <eddy/detail/runtime_context.hpp>
 
 // Workers that a blocking call hands over to another thread: see worker::offer().
 
@@ -13,7 +14,7 @@ namespace eddy::inline v0_1::detail {
 namespace {
 
 /// The job that makes a thread of the blocking pool run an offered worker.
-class handed_worker final : public blocking_job {
+class handed_worker final : public blocking_job, immovable {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
@@ -21,8 +22,6 @@ public:
         // thread may already run it.
         pool_.retain(1);
     }
-    handed_worker(const handed_worker&) = delete;
-    handed_worker& operator=(const handed_worker&) = delete;
     ~handed_worker() { pool_.release(1); }
 
 private:

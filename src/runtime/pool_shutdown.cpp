@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/runtime_context.hpp>
+
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 
 // The detection of an idle pool, and the end of a pool.
 

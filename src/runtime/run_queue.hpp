@@ -25,13 +25,11 @@ namespace eddy::inline v0_1::detail {
 ///
 /// Thread safety: push(), room() and pop() on the owner's thread, steal_into() on a thief's, size() on any.
 template <class T, std::size_t Capacity>
-class run_queue {
+class run_queue : immovable {
     static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "the capacity must be a power of two");
 
 public:
     explicit run_queue(std::uint64_t first_index = 0) noexcept : head_(first_index), tail_(first_index) {}
-    run_queue(const run_queue&) = delete;
-    run_queue& operator=(const run_queue&) = delete;
 
     /// Returns the number of items. Exact on the owner's thread while no thief is active.
     [[nodiscard]] std::size_t size() const noexcept {

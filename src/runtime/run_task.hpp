@@ -6,12 +6,12 @@
 #include <string>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/task/task_local.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "runtime/spawned_task.hpp"
 #include "task/poll_root.hpp"
 
@@ -69,12 +69,10 @@ enum class poll_end : unsigned char {
 /// Marks a task as being polled or destroyed on this thread. Objects nest: a task can destroy other tasks in its poll.
 /// Lifetime: lives on the stack, during the poll.
 /// Thread safety: one thread.
-class polled_task {
+class polled_task : immovable {
 public:
     explicit polled_task(const spawned_task& task) noexcept
         : task_(task), outer_(std::exchange(this_thread.polled, this)) {}
-    polled_task(const polled_task&) = delete;
-    polled_task& operator=(const polled_task&) = delete;
     ~polled_task() { this_thread.polled = outer_; }
 
     /// Returns the innermost task of a pool or a local set. Null outside of their tasks.

@@ -4,13 +4,13 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
 #include "driver/choose.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1 {
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/task/task_owner.hpp>
@@ -11,7 +12,6 @@
 #include "core/core_shared.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -48,7 +48,7 @@ void wake_parent(waker&& parent) noexcept {
 
 /// Locks a scope, and has the head of its list of children meanwhile. On an event loop, where one thread uses the
 /// scope, it takes no lock.
-class scope_base::guard {
+class scope_base::guard : immovable {
 public:
     explicit guard(scope_base& scope) noexcept : guard(scope, scope.pool_ != nullptr) {}
     guard(scope_base& scope, bool takes_lock) noexcept
@@ -56,8 +56,6 @@ public:
           taken_(scope.taken_),
           takes_lock_(takes_lock),
           first_(takes_lock_ ? children_.lock() : children_.get()) {}
-    guard(const guard&) = delete;
-    guard& operator=(const guard&) = delete;
     ~guard() { takes_lock_ ? children_.unlock(first_) : children_.set(first_); }
 
     /// Returns the newest child, null if there are none.

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
 #include "core/held_clock.hpp"
@@ -14,7 +15,6 @@
 #include "runtime/no_thread.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -55,7 +55,7 @@ void end_without_call(spawned_task& task, std::exception_ptr thrown, pool* owner
 
 /// The job of a task of blocking work.
 /// Lifetime: owns two references to the task, those of the queue and of the list. Holds a reference to the pool.
-class task_job final : public blocking_job {
+class task_job final : public blocking_job, immovable {
 public:
     task_job(spawned_task& task, pool* counted) noexcept
         : blocking_job(&run_it, &cancel_it), task_(task), pool_(counted) {
@@ -63,8 +63,6 @@ public:
         pool_->retain();
         pool_->count_blocking(true);
     }
-    task_job(const task_job&) = delete;
-    task_job& operator=(const task_job&) = delete;
     ~task_job() {
         if (pool_ == nullptr) return;
         pool_->count_blocking(false);

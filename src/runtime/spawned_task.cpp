@@ -6,10 +6,10 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker.hpp"
 #include "sys/fork.hpp"

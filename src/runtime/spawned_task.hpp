@@ -14,12 +14,8 @@
 namespace eddy::inline v0_1::detail {
 
 /// The scheduler of tasks that can be woken on any thread: the pool, or a local set.
-class task_owner {
+class task_owner : immovable {
 public:
-    task_owner() noexcept = default;
-    task_owner(const task_owner&) = delete;
-    task_owner& operator=(const task_owner&) = delete;
-
     /// Queues a woken task. The queue takes over the reference of the `notified` bit.
     /// Thread safety: any thread.
     virtual void schedule(spawned_task& task) noexcept = 0;
@@ -35,11 +31,9 @@ protected:
 /// accesses the task's word. Before an owner is freed, it waits until each announcement has ended
 /// (await_wakers_outside()).
 /// Cost: two atomic additions, normally without contention.
-class owner_guard {
+class owner_guard : immovable {
 public:
     owner_guard() noexcept;
-    owner_guard(const owner_guard&) = delete;
-    owner_guard& operator=(const owner_guard&) = delete;
     ~owner_guard();
 
 private:
@@ -55,11 +49,8 @@ void forget_wakers_in_children() noexcept;
 /// Aborts several tasks: add() marks each task under the lock of the list that contains it, and the destructor queues
 /// them after the lock is released. It does not allocate: a task that must be queued is in no queue yet, so
 /// `next_queued` can link the batch.
-class abort_batch {
+class abort_batch : immovable {
 public:
-    abort_batch() noexcept = default;
-    abort_batch(const abort_batch&) = delete;
-    abort_batch& operator=(const abort_batch&) = delete;
     /// Queues the tasks that must run in order to be cancelled.
     ~abort_batch();
 

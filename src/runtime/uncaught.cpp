@@ -6,10 +6,10 @@
 #include <utility>
 
 #include <eddy/detail/core_loop.hpp>
+#include <eddy/detail/runtime_context.hpp>
 
 #include "runtime/hook.hpp"
 #include "runtime/pool.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace eddy::inline v0_1 {
 namespace {

@@ -7,13 +7,13 @@
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/random.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/task/scope_all.hpp>
 
 #include "driver/tick_error.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "sys/pause_briefly.hpp"
 #include "sys/thread.hpp"
 

@@ -64,15 +64,13 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///     counters_                written by the thread that runs the worker, read by any thread
 ///
 /// Thread safety: as the sections of the class say.
-class alignas(128) worker {
+class alignas(128) worker : immovable {
 public:
     using io_share = std::unique_ptr<io_handle, releasing>;
 
     /// `io` is null if the pool has no I/O. `shares_io`: other workers have the same driver. `seed` selects the random
     /// sequence of the worker.
     worker(pool& owner, unsigned index, io_share io, bool shares_io, std::uint64_t seed, bool counts_poll_times);
-    worker(const worker&) = delete;
-    worker& operator=(const worker&) = delete;
     ~worker();
 
     /// Runs tasks until the pool closes, or until another thread has taken over the worker.
@@ -162,7 +160,8 @@ public:
 
 private:
     /// If there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
-    /// larger subtrees, so they are enough for the other workers. The scope then uses no atomic operations.
+    /// larger subtrees, so they are enough for the other workers, and each taken one is soon replaced. The scope then
+    /// uses no atomic operations.
     static constexpr std::size_t enough_offers = 4;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};

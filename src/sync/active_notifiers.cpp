@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/active_notifiers.hpp>
 
+#include <eddy/detail/runtime_context.hpp>
+
 #ifndef EDDY_EXPLORE
-#include "runtime/runtime_context.hpp"
 #endif
 
 namespace eddy::inline v0_1::detail {

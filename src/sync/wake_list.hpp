@@ -13,13 +13,11 @@ namespace eddy::inline v0_1::detail {
 /// Collects wakers under a lock, to wake them after it is released: a waker may run user code that takes the same lock.
 /// The capacity is fixed, so that push() never allocates. The storage is uninitialized, because usually only one waker
 /// is used.
-class wake_list {
+class wake_list : immovable {
 public:
     static constexpr std::size_t capacity = 32;
 
     wake_list() noexcept {}  // NOLINT(modernize-use-equals-default): no waker is constructed
-    wake_list(const wake_list&) = delete;
-    wake_list& operator=(const wake_list&) = delete;
     ~wake_list() { wake_all(); }
 
     [[nodiscard]] bool is_full() const noexcept { return count_ == capacity; }

@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
+#include <eddy/detail/runtime_context.hpp>
+
 #include "runtime/pool.hpp"
-#include "runtime/runtime_context.hpp"
 #include "task/native_stack.hpp"
 
 namespace eddy::inline v0_1::detail {

@@ -6,9 +6,9 @@
 
 #include <eddy/detail/checked_awaiter.hpp>
 #include <eddy/detail/closure_coroutine.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "sys/stack.hpp"
 
 namespace eddy::inline v0_1::detail {

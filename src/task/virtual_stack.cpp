@@ -79,13 +79,11 @@ void destroy_frame(frame& ended) noexcept {
 }
 
 /// Marks a root as being polled.
-class while_active {
+class while_active : immovable {
 public:
     while_active(frame& root, context& cx) noexcept : root_(root), was_(root.at) {
         root.at = stack_position::polled(cx);
     }
-    while_active(const while_active&) = delete;
-    while_active& operator=(const while_active&) = delete;
     ~while_active() { root_.at = was_; }
 
 private:

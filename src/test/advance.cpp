@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/test/advance.hpp>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "time/time_driver.hpp"
 
 namespace eddy::inline v0_1::test {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/time/clock.hpp>
 
-#include "runtime/runtime_context.hpp"
+#include <eddy/detail/runtime_context.hpp>
+
 #include "time/time_driver.hpp"
 
 namespace eddy::inline v0_1::time {

@@ -3,7 +3,8 @@
 
 #include <utility>
 
-#include "runtime/runtime_context.hpp"
+#include <eddy/detail/runtime_context.hpp>
+
 #include "time/time_driver.hpp"
 
 namespace eddy::inline v0_1::time {

@@ -5,10 +5,10 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
-#include "runtime/runtime_context.hpp"
 #include "sync/wake_list.hpp"
 #include "sys/coarse_clock.hpp"
 

@@ -28,11 +28,9 @@
 namespace eddy::inline v0_1::detail {
 
 /// An intrusive FIFO list of entries. Each entry can be removed at any time.
-class entry_list {
+class entry_list : immovable {
 public:
     entry_list() noexcept { head_.prev = head_.next = &head_; }
-    entry_list(const entry_list&) = delete;
-    entry_list& operator=(const entry_list&) = delete;
 
     [[nodiscard]] bool is_empty() const noexcept { return head_.next == &head_; }
 

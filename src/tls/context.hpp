@@ -39,13 +39,10 @@ private:
 
 /// The state of a client_config, which its copies share.
 /// Thread safety: any thread.
-class tls_client_context {
+class tls_client_context : immovable {
 public:
     tls_client_context(ssl_context_owner context, std::unique_ptr<key_log> log, bool verifies,
                        std::chrono::nanoseconds handshake_timeout) noexcept;
-    tls_client_context(const tls_client_context&) = delete;
-    tls_client_context& operator=(const tls_client_context&) = delete;
-    ~tls_client_context() = default;
 
     [[nodiscard]] SSL_CTX& context() const noexcept { return *context_; }
     [[nodiscard]] const key_log* log() const noexcept { return log_.get(); }

@@ -55,13 +55,11 @@ constexpr std::size_t chunk_size = 17 * 1024;
 
 /// A buffer for one receive, which the streams of a thread share. A TLS stream over another TLS stream borrows a second
 /// one.
-class borrowed_chunk {
+class borrowed_chunk : immovable {
 public:
     borrowed_chunk() : bytes_(std::move(kept)) {
         if (!bytes_) bytes_ = std::make_unique_for_overwrite<std::byte[]>(chunk_size);
     }
-    borrowed_chunk(const borrowed_chunk&) = delete;
-    borrowed_chunk& operator=(const borrowed_chunk&) = delete;
     ~borrowed_chunk() { kept = std::move(bytes_); }
 
     [[nodiscard]] std::span<std::byte> span() const noexcept { return {bytes_.get(), chunk_size}; }
@@ -79,10 +77,8 @@ constexpr std::size_t most_spare = 32 * 1024;  // more memory is freed
 
 }  // namespace
 
-struct tls_engine::state {
+struct tls_engine::state : immovable {
     explicit state(ssl_owner connection) : ssl(std::move(connection)), waiters(new io_wait_list) {}
-    state(const state&) = delete;
-    state& operator=(const state&) = delete;
     ~state() {
         set_host(*ssl, nullptr);
         waiters->clear();
@@ -141,10 +137,8 @@ struct tls_engine::state {
     void keep_renewed_session();
 
     /// Calls keep_input() at the end of a call.
-    struct input_keeper {
+    struct input_keeper : immovable {
         explicit input_keeper(state& of) noexcept : self(of) {}
-        input_keeper(const input_keeper&) = delete;
-        input_keeper& operator=(const input_keeper&) = delete;
         ~input_keeper() { self.keep_input(); }
 
         state& self;

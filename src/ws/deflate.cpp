@@ -44,12 +44,10 @@ void check_made(int code) {
 
 }  // namespace
 
-struct ws_inflater::state {
+struct ws_inflater::state : immovable {
     z_stream stream{};
 
     state() { check_made(::inflateInit2(&stream, -15)); }
-    state(const state&) = delete;
-    state& operator=(const state&) = delete;
     ~state() { ::inflateEnd(&stream); }
 };
 
@@ -85,14 +83,12 @@ ws_inflater::outcome ws_inflater::finish(std::string& to, std::size_t limit) {
     return ended;
 }
 
-struct ws_deflater::state {
+struct ws_deflater::state : immovable {
     z_stream stream{};
 
     explicit state(int window_bits) {
         check_made(::deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -window_bits, 8, Z_DEFAULT_STRATEGY));
     }
-    state(const state&) = delete;
-    state& operator=(const state&) = delete;
     ~state() { ::deflateEnd(&stream); }
 };
 

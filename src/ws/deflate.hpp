@@ -22,13 +22,11 @@ struct deflate_parameters {
 
 /// Decompresses the messages of a connection.
 /// Errors: throws std::bad_alloc.
-class ws_inflater {
+class ws_inflater : immovable {
 public:
     enum class [[nodiscard]] outcome : unsigned char { ok, invalid, too_large };
 
     explicit ws_inflater(bool has_takeover);
-    ws_inflater(const ws_inflater&) = delete;
-    ws_inflater& operator=(const ws_inflater&) = delete;
     ~ws_inflater();
 
     /// Decompresses a part of a message and appends the result to `to`. `too_large`: `to` would have more than `limit`
@@ -45,11 +43,9 @@ private:
 
 /// Compresses the messages of a connection.
 /// Errors: throws std::bad_alloc.
-class ws_deflater {
+class ws_deflater : immovable {
 public:
     ws_deflater(bool has_takeover, int window_bits);
-    ws_deflater(const ws_deflater&) = delete;
-    ws_deflater& operator=(const ws_deflater&) = delete;
     ~ws_deflater();
 
     /// Returns a compressed message.

@@ -37,11 +37,9 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 
 /// Holds the lock of a connection. Wakes the other tasks after it has released the lock, because that may run
 /// user-provided code.
-class ws_state::access {
+class ws_state::access : immovable {
 public:
     explicit access(ws_state& to) : of_(to), guard_(to.lock_) {}
-    access(const access&) = delete;
-    access& operator=(const access&) = delete;
     ~access() {
         const bool wakes = std::exchange(of_.wakes_all_, false);
         guard_.unlock();

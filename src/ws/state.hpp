@@ -43,11 +43,9 @@ namespace eddy::inline v0_1::detail {
 /// frame, the reader and the writer also wait for close_timer_.
 ///
 /// Thread safety: any thread, under lock_. The lock is held during system calls, which do not wait.
-class ws_state {
+class ws_state : immovable {
 public:
     ws_state(io::boxed_stream&& stream, const ws_parameters& with, std::string&& protocol);
-    ws_state(const ws_state&) = delete;
-    ws_state& operator=(const ws_state&) = delete;
     ~ws_state();
 
     /// See ws::receiving and ws::sending.

@@ -6,9 +6,10 @@
 
 #include <cstddef>
 
+#include <eddy/detail/runtime_context.hpp>
+
 #include "explore/explore.hpp"
 #include "io/buffer_pool.hpp"
-#include "runtime/runtime_context.hpp"
 
 namespace {
 

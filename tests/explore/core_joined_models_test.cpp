@@ -18,12 +18,12 @@
 #include <vector>
 
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/task/join_handle.hpp>
 
 #include "core/core_shared.hpp"
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "support/stress.hpp"
 
 namespace {

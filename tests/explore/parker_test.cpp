@@ -12,12 +12,12 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/future/waker.hpp>
 
 #include "core/sleeping_place.hpp"
 #include "explore/explore.hpp"
-#include "runtime/runtime_context.hpp"
 #include "sys/word_wait.hpp"
 
 namespace {

@@ -8,13 +8,13 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/detail/unread_failure.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
 
 #include "explore/explore.hpp"
 #include "runtime/run_task.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/spawned_task.hpp"
 
 namespace explore {

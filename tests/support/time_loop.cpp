@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "runtime/runtime_context.hpp"
+#include <eddy/detail/runtime_context.hpp>
 
 namespace support {
 namespace {

@@ -10,15 +10,12 @@ namespace eddy::inline v0_1::detail {
 /// waits until they are done. The exception is a notifier whose own thread runs the destructor, from one of the wakers
 /// that it woke: the notifier cannot end before the destructor. It is marked instead, and no longer uses the object.
 /// Thread safety: all calls are under the object's lock.
-class EDDY_API active_notifiers {
+class EDDY_API active_notifiers : immovable {
 public:
     /// An active notifier. Lives on the notifier's stack.
-    class active_notifier {
+    class active_notifier : immovable {
     public:
         active_notifier() noexcept;
-        active_notifier(const active_notifier&) = delete;
-        active_notifier& operator=(const active_notifier&) = delete;
-        ~active_notifier() = default;
 
         /// Returns whether a waker that this notifier has woken has destroyed the object. Needs no lock, because only
         /// the notifier's own thread sets the flag.
@@ -30,11 +27,6 @@ public:
         active_notifier* next_ = nullptr;
         bool is_object_gone_ = false;
     };
-
-    active_notifiers() noexcept = default;
-    active_notifiers(const active_notifiers&) = delete;
-    active_notifiers& operator=(const active_notifiers&) = delete;
-    ~active_notifiers() = default;
 
     /// Adds an active notifier.
     void add(active_notifier& one) noexcept;

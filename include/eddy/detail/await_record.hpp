@@ -128,11 +128,8 @@ EDDY_API extern std::atomic<bool> has_await_records;
 /// The record of one object of an await, or of an await that has no object.
 /// Thread safety: not synchronized; distinct records may be used on different threads.
 /// Lifetime: it is in the table from begin() until end() or the destructor, and must not be moved.
-class EDDY_API await_record {
+class EDDY_API await_record : immovable {
 public:
-    await_record() noexcept = default;
-    await_record(const await_record&) = delete;
-    await_record& operator=(const await_record&) = delete;
     ~await_record() {
         if (is_listed_) remove(reason::destroyed);
     }

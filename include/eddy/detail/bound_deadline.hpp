@@ -21,13 +21,10 @@ inline constexpr auto no_deadline = std::chrono::steady_clock::time_point::max()
 
 /// Binds a deadline on this thread during its lifetime: for the length of one poll.
 /// Lifetime: must be a local variable of the polling function.
-class bound_deadline {
+class bound_deadline : immovable {
 public:
     explicit bound_deadline(std::chrono::steady_clock::time_point deadline) noexcept
         : deadline_(deadline), bound_(deadline_key(), &deadline_) {}
-    bound_deadline(const bound_deadline&) = delete;
-    bound_deadline& operator=(const bound_deadline&) = delete;
-    ~bound_deadline() = default;
 
 private:
     std::chrono::steady_clock::time_point deadline_;

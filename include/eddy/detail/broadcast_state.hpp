@@ -59,7 +59,7 @@ struct broadcast_waiter : waiter {
 /// The part of a broadcast channel that does not depend on the value type.
 /// Thread safety: any thread.
 /// Lifetime: counted; the caller that drops the last reference destroys it.
-class EDDY_API broadcast_state {
+class EDDY_API broadcast_state : immovable {
 public:
     using position = std::uint64_t;
     static constexpr std::size_t max_capacity = std::size_t{1} << 31;
@@ -80,8 +80,6 @@ public:
     /// Creates a channel with one sender and one receiver.
     /// Preconditions: `capacity` is a power of two.
     explicit broadcast_state(std::size_t capacity);
-    broadcast_state(const broadcast_state&) = delete;
-    broadcast_state& operator=(const broadcast_state&) = delete;
 
     /// Sends `item` to all receivers and sets its share count. Never waits.
     [[nodiscard]] sent send(broadcast_item& item) noexcept;

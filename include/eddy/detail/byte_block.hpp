@@ -15,7 +15,7 @@ namespace eddy::inline v0_1::detail {
 /// belong to an adopted object.
 /// Thread safety: the reference count is atomic. Access to the bytes is coordinated by the windows: `bytes` only reads,
 /// and no two `bytes_mut` share a byte.
-class EDDY_API byte_block {
+class EDDY_API byte_block : immovable {
 public:
     /// Returns a block of `capacity` bytes with one reference.
     /// Errors: throws std::bad_alloc or std::length_error.
@@ -25,9 +25,6 @@ public:
     /// Returns a block with one reference and the bytes of `owner`. The last reference destroys `owner`.
     template <class Owner>
     [[nodiscard]] static byte_block* adopt(Owner owner);
-
-    byte_block(const byte_block&) = delete;
-    byte_block& operator=(const byte_block&) = delete;
 
     [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
     [[nodiscard]] std::byte* end() const noexcept { return begin_ + capacity_; }

@@ -16,13 +16,11 @@ struct frame;
 /// `co_await try_(...)` that it has ended, and each further `co_await try_(...)` up to the root. Only coroutines that
 /// are compiled with EDDY_CHECKS report their errors.
 /// Thread safety: the root may be polled on any thread. The destructor and text() are called after the root has ended.
-class EDDY_API error_trail {
+class EDDY_API error_trail : immovable {
 public:
     /// Collects the errors of the virtual stack with the root `root`. With null, it collects nothing. `header` is any
     /// location in this file.
     error_trail(const frame* root, call_site header) noexcept;
-    error_trail(const error_trail&) = delete;
-    error_trail& operator=(const error_trail&) = delete;
     ~error_trail();
 
     /// Returns one line for each location, innermost first: "\n  at main.cpp:12 in fetch()". Empty if the locations are

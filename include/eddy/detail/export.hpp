@@ -15,3 +15,14 @@
 // A shared build of eddy hides all symbols by default (src/CMakeLists.txt). EDDY_API exports the symbols that programs
 // link with: classes with compiled members, functions, and variables that the library and the program share.
 #define EDDY_API [[gnu::visibility("default")]]
+
+namespace eddy::inline v0_1::detail {
+
+/// A base of classes that are neither copied nor moved.
+struct immovable {
+    immovable() = default;
+    immovable(const immovable&) = delete;
+    immovable& operator=(const immovable&) = delete;
+};
+
+}  // namespace eddy::detail

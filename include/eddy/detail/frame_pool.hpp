@@ -35,7 +35,7 @@ struct free_block {
 // Sizes in bytes.
 inline constexpr std::size_t chunk_size = 64 * 1024;
 inline constexpr std::size_t size_class_step = 16;
-inline constexpr std::size_t most_aligned = 128;
+inline constexpr std::size_t most_aligned = 128;      // the largest alignment of a block
 inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are allocated by operator new
 inline constexpr std::size_t largest_pooled = (size_class_count - 1) * size_class_step;
 
@@ -45,10 +45,11 @@ struct frame_heap {
 };
 
 /// The first bytes of each chunk.
-struct alignas(size_class_step) chunk_header {
+struct chunk_header {
     frame_heap* owner;
     std::size_t size_class;
 };
+static_assert(sizeof(chunk_header) <= size_class_step, "a chunk begins with its header and, 16 bytes later, a block");
 
 /// The calling thread's heap; null before its first allocation and during thread exit.
 EDDY_API inline constinit thread_local frame_heap* this_thread_heap = nullptr;

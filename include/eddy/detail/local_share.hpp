@@ -61,11 +61,9 @@ EDDY_API void cancel_all(local_tasks& tasks) noexcept;
 
 /// Makes the set the current local set of this thread during its lifetime: while its tasks, or the future of
 /// run_until(), are polled or destroyed.
-class EDDY_API inside_local {
+class EDDY_API inside_local : immovable {
 public:
     explicit inside_local(local_tasks& tasks) noexcept;
-    inside_local(const inside_local&) = delete;
-    inside_local& operator=(const inside_local&) = delete;
     ~inside_local();
 
 private:

@@ -53,8 +53,6 @@ public:
 
     explicit bounded_channel(std::size_t capacity)
         : bounded_state(capacity), mask_(std::bit_ceil(capacity) - 1), slots_(new slot[mask_ + 1]) {}
-    bounded_channel(const bounded_channel&) = delete;
-    bounded_channel& operator=(const bounded_channel&) = delete;
     /// Destroys the values that were sent after the receiver was closed.
     ~bounded_channel() { clear(); }
 
@@ -128,11 +126,9 @@ private:
     static constexpr std::uint8_t has_value = 1;
     static constexpr std::uint8_t hole = 2;
 
-    struct slot {
+    struct slot : detail::immovable {
         slot() noexcept {}  // NOLINT(modernize-use-equals-default): `value` is constructed when it is sent
         ~slot() {}          // NOLINT(modernize-use-equals-default): `value` is destroyed when it is received
-        slot(const slot&) = delete;
-        slot& operator=(const slot&) = delete;
 
         union {
             T value;
@@ -183,8 +179,6 @@ public:
     using value_type = T;
 
     unbounded_channel() : unbounded_channel(pool_new<node>()) {}
-    unbounded_channel(const unbounded_channel&) = delete;
-    unbounded_channel& operator=(const unbounded_channel&) = delete;
     ~unbounded_channel() {
         clear();
         pool_delete(first_);
@@ -246,11 +240,9 @@ public:
     static void destroy(unbounded_channel* channel) noexcept { pool_delete(channel); }
 
 private:
-    struct node : mpsc_node {
+    struct node : mpsc_node, detail::immovable {
         node() noexcept {}  // NOLINT(modernize-use-equals-default): `value` is constructed when it is sent
         ~node() {}          // NOLINT(modernize-use-equals-default): `value` is destroyed when it is received
-        node(const node&) = delete;
-        node& operator=(const node&) = delete;
 
         union {
             T value;
@@ -280,11 +272,9 @@ private:
 
 /// Destroys the front value of a channel at the end of the scope, also if moving the value out throws.
 template <class Channel>
-class front_value {
+class front_value : immovable {
 public:
     front_value(Channel& channel, typename Channel::value_type& value) noexcept : channel_(channel), value_(value) {}
-    front_value(const front_value&) = delete;
-    front_value& operator=(const front_value&) = delete;
     ~front_value() { channel_.drop_front(value_); }
 
 private:

@@ -53,12 +53,8 @@ enum class nothing : std::uint8_t {
 /// Counts the owners of a channel's memory: the receiver, all senders together, and each weak sender have one share.
 /// Also tells the senders that the receiver is closed or gone.
 /// Thread safety: any thread.
-class mpsc_shares {
+class mpsc_shares : immovable {
 public:
-    mpsc_shares() noexcept = default;
-    mpsc_shares(const mpsc_shares&) = delete;
-    mpsc_shares& operator=(const mpsc_shares&) = delete;
-
     /// Adds a sender for a caller that owns one.
     void add_sender() noexcept { senders_.add(); }
     /// Adds a sender, unless there are none. Returns false in that case.

@@ -131,11 +131,8 @@ struct notify_waiter : waiter {
 /// A list of waiters that can be notified one by one or all together.
 /// Thread safety: any thread. Calls for the same notify_waiter must not overlap.
 /// Cost: one atomic read-modify-write to notify without waiters; otherwise a lock.
-class EDDY_API notify_state {
+class EDDY_API notify_state : immovable {
 public:
-    notify_state() noexcept = default;
-    notify_state(const notify_state&) = delete;
-    notify_state& operator=(const notify_state&) = delete;
     /// Waits until active notifiers on other threads are done. Returns false if there are waiters; then the caller must
     /// report misuse.
     [[nodiscard]] bool may_be_destroyed() noexcept;

@@ -75,11 +75,8 @@ scope_failure failure_of(const E& error) noexcept {
 /// then all calls are on that loop's thread. The lock and the head of the list are one word, so the scope sees without
 /// the lock that all children have ended (has_children()).
 /// Lifetime: a child's last access to the scope is the unlock in pool_child_ended(). Then it may be destroyed.
-class EDDY_API scope_base {
+class EDDY_API scope_base : immovable {
 public:
-    scope_base() noexcept = default;
-    scope_base(const scope_base&) = delete;
-    scope_base& operator=(const scope_base&) = delete;
     ~scope_base();
 
     /// Binds the scope to the runtime or event loop in which spawn() would start a task now.
@@ -229,13 +226,11 @@ public:
 
 private:
     /// The context of a poll: the inherited deadline, and the mark that detects an attempt to destroy the child.
-    class while_polled {
+    class while_polled : immovable {
     public:
         explicit while_polled(scope_child& child) noexcept : child_(child), deadline_(child.scope) {
             child_.is_polled = true;
         }
-        while_polled(const while_polled&) = delete;
-        while_polled& operator=(const while_polled&) = delete;
         ~while_polled() { child_.is_polled = false; }
 
     private:

@@ -48,7 +48,7 @@ struct permit_waiter : waiter {
 /// A semaphore whose word has `PermitBits` bits for permits. The derived class may use the remaining bits.
 /// Thread safety: any thread.
 template <unsigned PermitBits>
-class EDDY_API semaphore_state {
+class EDDY_API semaphore_state : immovable {
 public:
     using word = std::uint64_t;
 
@@ -63,8 +63,6 @@ public:
     [[nodiscard]] static constexpr std::size_t permits(word now) noexcept { return (now / one) & max_permits; }
 
     explicit semaphore_state(std::size_t permits) noexcept : word_(permits * one) {}
-    semaphore_state(const semaphore_state&) = delete;
-    semaphore_state& operator=(const semaphore_state&) = delete;
     /// Aborts if there are waiters.
     ~semaphore_state() {
         // relaxed: the destroying thread is the last user, and already synchronizes with the other users.

@@ -30,12 +30,10 @@ constexpr bool check_growing() {
 /// kept with keep().
 /// Lifetime: refers to the container, which must not be changed otherwise meanwhile.
 template <class C>
-class spare_bytes {
+class spare_bytes : immovable {
 public:
     /// Appends `size` zero bytes to the container.
     spare_bytes(C& into, std::size_t size) : into_(into), size_(into.size()) { into.resize(size_ + size); }
-    spare_bytes(const spare_bytes&) = delete;
-    spare_bytes& operator=(const spare_bytes&) = delete;
     ~spare_bytes() { into_.resize(size_); }  // never grows the container, so it does not throw
 
     /// Returns the bytes that are not kept yet.

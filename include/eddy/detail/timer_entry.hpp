@@ -47,13 +47,10 @@ struct wheel_entry : wheel_links {
 /// the driver's owner, which is given up only after shutdown(). So a timeout that does not fire, the most frequent
 /// case, does not change the reference count.
 /// Thread safety: the owner may be on a different thread in each call. The driver may fire concurrently.
-class EDDY_API timer_entry : wheel_entry {
+class EDDY_API timer_entry : wheel_entry, immovable {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    timer_entry() noexcept = default;
-    timer_entry(const timer_entry&) = delete;
-    timer_entry& operator=(const timer_entry&) = delete;
     ~timer_entry() {
         if (driver_ != nullptr) disarm();
     }

@@ -10,16 +10,11 @@ namespace eddy::inline v0_1::detail {
 /// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. All members are guarded by
 /// the lock of the object that the future waits for. If that object hands data to its waiters, it derives a class.
 /// Lifetime: must not be moved or destroyed while it is in a list.
-struct waiter {
+struct waiter : immovable {
     eddy::waker wake;
     waiter* previous;  // valid while `is_listed`
     waiter* next;      // valid while `is_listed`
     bool is_listed = false;
-
-    waiter() noexcept = default;
-    waiter(const waiter&) = delete;
-    waiter& operator=(const waiter&) = delete;
-    ~waiter() = default;
 };
 
 /// An intrusive FIFO list of waiters. `W` derives from waiter.

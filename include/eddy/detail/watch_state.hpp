@@ -20,12 +20,8 @@ namespace eddy::inline v0_1::detail {
 ///     word   bit 0: held by a writer    bit 1: threads are blocked    the rest: the number of readers
 ///
 /// Thread safety: any thread.
-class EDDY_API value_lock {
+class EDDY_API value_lock : immovable {
 public:
-    value_lock() noexcept = default;
-    value_lock(const value_lock&) = delete;
-    value_lock& operator=(const value_lock&) = delete;
-
     /// Takes the lock for writing. `where` is the call site for the warning after a long wait.
     void lock(call_site where = nullptr) noexcept {
         word now = 0;
@@ -77,15 +73,13 @@ namespace eddy::inline v0_1::detail {
 
 /// The state that the senders and receivers of a watch channel share.
 /// Thread safety: any thread.
-class EDDY_API watch_state {
+class EDDY_API watch_state : immovable {
 public:
     using version_type = std::uint64_t;
     enum class news { none, value, closed };
 
     /// Constructs the state for one sender and one receiver. `version` is the initial version, which only tests set.
     explicit watch_state(version_type version) noexcept : word_(version * one_version) {}
-    watch_state(const watch_state&) = delete;
-    watch_state& operator=(const watch_state&) = delete;
 
     /// Returns the lock of the value.
     [[nodiscard]] value_lock& lock() noexcept { return lock_; }

@@ -41,14 +41,12 @@ namespace eddy::inline v0_1::detail {
 class woken_queue;
 
 /// The untyped part of a future's node.
-struct EDDY_API woken_node {
+struct EDDY_API woken_node : immovable {
     static constexpr std::size_t queued = 1;
     static constexpr std::size_t one_reference = 2;
 
     /// Makes a node with the owner's reference, and queued, because a new future must be polled once.
     woken_node() noexcept = default;
-    woken_node(const woken_node&) = delete;
-    woken_node& operator=(const woken_node&) = delete;
 
     /// Returns a waker of the node's future for the duration of a poll. It uses the owner's reference.
     [[nodiscard]] borrowed_waker make_waker() noexcept;
@@ -70,15 +68,12 @@ struct EDDY_API woken_node {
 
 /// The queue that the wakers of all futures of a set share.
 /// Lifetime: reference counted. The set has a reference, and each node's block.
-class EDDY_API woken_queue {
+class EDDY_API woken_queue : immovable {
 public:
     using free_node = void (*)(woken_node& node) noexcept;
 
     /// `free` frees the block of a node.
     explicit woken_queue(free_node free) noexcept : free_(free) {}
-    woken_queue(const woken_queue&) = delete;
-    woken_queue& operator=(const woken_queue&) = delete;
-    ~woken_queue() = default;
 
     // ---- The owner ----
 

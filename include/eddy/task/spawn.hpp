@@ -26,6 +26,7 @@ struct spawn_target {
 [[nodiscard]] EDDY_API spawn_target current_spawn_target(const char* what, const char* instead,
                                                          std::source_location where);
 
+/// Spawns a task on the executor of this thread. Throws `misuse` if there is none.
 template <class W>
 auto spawn_here(W&& work, std::source_location where, bool is_background) {
     if (core_shared* const loop = this_thread.executor.core) return spawn_on_core(*loop, std::forward<W>(work), where);

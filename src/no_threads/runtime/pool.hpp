@@ -8,10 +8,10 @@
 #include <utility>
 
 #include <eddy/detail/pool_spawn.hpp>
+#include <eddy/detail/runtime_context.hpp>
 #include <eddy/runtime/runtime_metrics.hpp>
 
 #include "runtime/blocking.hpp"
-#include "runtime/runtime_context.hpp"
 #include "runtime/spawned_task.hpp"
 #include "runtime/worker.hpp"
 
@@ -32,11 +32,9 @@ public:
     void schedule(spawned_task&) noexcept override { std::unreachable(); }
     void destroy(spawned_task&, std::uint64_t) noexcept { std::unreachable(); }
     void report(unread_failure, const std::source_location&, std::string_view) noexcept { std::unreachable(); }
-    class held_up {
+    class held_up : detail::immovable {
     public:
         held_up(pool&, bool (*)(void*) noexcept, void*) noexcept { std::unreachable(); }
-        held_up(const held_up&) = delete;
-        held_up& operator=(const held_up&) = delete;
         ~held_up() {}  // not trivial, as that of the pool: a guard
     };
 
