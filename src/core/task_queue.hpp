@@ -22,7 +22,6 @@ public:
     /// Appends a task.
     /// Preconditions: the task is in state `queued`, but in no queue.
     void push(core_task& task) noexcept {
-        task.next_queued = nullptr;
         (first_ == nullptr ? first_ : last_->next_queued) = &task;
         last_ = &task;
     }
@@ -31,7 +30,7 @@ public:
     [[nodiscard]] core_task* pop() noexcept {
         core_task* const next = first_;
         if (next == nullptr) return nullptr;
-        first_ = next->next_queued;
+        first_ = next == last_ ? nullptr : next->next_queued;
         if (first_ != nullptr) fetch_ahead();
         return next;
     }
@@ -41,11 +40,11 @@ private:
     /// popped task. Tasks are scattered in memory. Without this, each one would cost two cache misses in sequence.
     void fetch_ahead() const noexcept {
         __builtin_prefetch(first_->root);
-        __builtin_prefetch(first_->next_queued, 1);
+        if (first_ != last_) __builtin_prefetch(first_->next_queued, 1);
     }
 
     core_task* first_ = nullptr;
-    core_task* last_ = nullptr;
+    core_task* last_ = nullptr;  // its `next_queued` is not set
 };
 
 /// A LIFO queue of tasks to poll.

@@ -28,8 +28,11 @@ struct inbound_ops {
 /// A message to an event loop from another thread: a task that was woken, or a job to start.
 /// Lifetime: a task is kept alive by a reference that the inbound list holds; a job is owned by the list.
 struct inbound_node {
-    inbound_node* next_inbound = nullptr;
-    const inbound_ops* inbound = nullptr;
+    inbound_node* next_inbound;  ///< set by the inbound list
+    const inbound_ops* inbound;
+
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see above
+    explicit inbound_node(const inbound_ops* operations = nullptr) noexcept : inbound(operations) {}
 };
 
 /// The operations of a task with a join handle on its outcome.
@@ -113,7 +116,7 @@ struct core_task : inbound_node, task_link {
     /// A new task, which the caller queues. A join handle has a reference.
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where, frame* first = nullptr,
               bool has_handle = false) noexcept  // NOLINT(cppcoreguidelines-pro-type-member-init): see above
-        : inbound_node{nullptr, &operations},
+        : inbound_node(&operations),
           root(first),
           shared(&loop),
           local_refs(has_handle ? 1 : 0),

@@ -152,7 +152,7 @@ class work_job : public inbound_node {
 public:
     template <class G>
     work_job(std::source_location where, G&& work)
-        : inbound_node{nullptr, &operations}, where_(where), work_(std::forward<G>(work)) {}
+        : inbound_node(&operations), where_(where), work_(std::forward<G>(work)) {}
 
 private:
     static void arrive(inbound_node& self, core_shared& loop, bool is_open) noexcept {
