@@ -220,6 +220,33 @@ TEST_P(ScopeAllOnWorkers, ManyChildrenOfOneRangeRunInParallel) {
     on.run(main());
 }
 
+TEST_P(ScopeAllOnWorkers, ChildrenAreOfferedOnceOuterOffersAreTaken) {
+    support::tally begun;
+    support::tally taken;
+    support::tally arrived;
+    const auto first = [&]() -> task<void> {
+        begun.add();
+        EXPECT_TRUE(taken.wait_for(8));
+        co_return;
+    };
+    const auto meet = [&]() -> task<void> {
+        arrived.add();
+        EXPECT_TRUE(arrived.wait_for(2));
+        co_return;
+    };
+    // Begins while its worker has enough offers: each of the other workers has taken at most one.
+    const auto inner = [&]() -> task<void> { co_await eddy::scope(first(), meet(), meet()); };
+    const auto outer = [&]() -> task<void> {
+        EXPECT_TRUE(begun.wait_for(1));
+        taken.add();
+        co_return;
+    };
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope(inner(), outer(), outer(), outer(), outer(), outer(), outer(), outer(), outer());
+    };
+    on.run(main());
+}
+
 TEST_P(ScopeAllOnWorkers, BlockingCallInChildLetsOthersRun) {
     support::tally arrived;
     const auto meet = [&]() -> task<bool> {

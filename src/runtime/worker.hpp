@@ -159,7 +159,7 @@ public:
     void shut_drivers() noexcept;
 
 private:
-    /// If there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
+    /// While there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
     /// larger subtrees, so they are enough for the other workers, and each taken one is soon replaced. The scope then
     /// uses no atomic operations.
     static constexpr std::size_t enough_offers = 4;

@@ -42,7 +42,7 @@
 // each child at most once, and then waits for tasks only.
 //
 // The first child is not offered. A scope offers no children on an event loop, on the only worker of a runtime, and on
-// a worker with enough offers.
+// a worker with enough offers. The latter is checked again before each child is polled.
 //
 // Source: "lazy task creation" (Mohr, Kranz and Halstead, 1990), in the form of Cilk's work stealing.
 
@@ -225,14 +225,14 @@ public:
     void for_each(const Fn& f) {
         std::apply([&](auto&... child) { (f(child), ...); }, children_);
     }
-    /// Same as for_each(), but first offers the children, from the last to the second. Stops when offer() returns
-    /// false.
+    /// Same as for_each(), but before each call of `f`, offers later children that were not offered yet, from the last
+    /// one to the next one. Stops when offer() returns false.
     template <class Fn>
     void offer_and_run(const Fn& f) {
+        std::size_t offered = sizeof...(F);
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            static_cast<void>((std::get<sizeof...(I) - I>(children_).offer(I != 0) && ...));
-        }(std::make_index_sequence<sizeof...(F) - 1>());
-        for_each(f);
+            ((offer_after<I>(offered), f(std::get<I>(children_))), ...);
+        }(std::index_sequence_for<F...>());
     }
     /// Constructs the output from `in_place` and the values.
     template <class... Args>
@@ -245,6 +245,23 @@ public:
     }
 
 private:
+    /// Offers the children behind the one with the index `I`. `offered` is the index of the first one that was offered.
+    template <std::size_t I>
+    void offer_after(std::size_t& offered) noexcept {
+        bool more = false;
+        [&]<std::size_t... J>(std::index_sequence<J...>) {
+            static_cast<void>((offer_unless_done<sizeof...(F) - 1 - J>(offered, more) && ...));
+        }(std::make_index_sequence<sizeof...(F) - 1 - I>());
+    }
+    /// Returns false if the child with the index `I` was not offered and cannot be offered now.
+    template <std::size_t I>
+    bool offer_unless_done(std::size_t& offered, bool& more) noexcept {
+        if (I >= offered) return true;
+        if (!std::get<I>(children_).offer(std::exchange(more, true))) return false;
+        offered = I;
+        return true;
+    }
+
     std::tuple<known_child<F>...> children_;
 };
 
