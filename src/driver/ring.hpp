@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <system_error>
 
+#include <eddy/detail/export.hpp>
+
 #include "driver/driver.hpp"
 #include "driver/uring_abi.hpp"
 #include "sys/fork.hpp"

@@ -49,7 +49,7 @@ void forget_wakers_in_children() noexcept;
 /// Aborts several tasks: add() marks each task under the lock of the list that contains it, and the destructor queues
 /// them after the lock is released. It does not allocate: a task that must be queued is in no queue yet, so
 /// `next_queued` can link the batch.
-class abort_batch : immovable {
+class abort_batch {
 public:
     /// Queues the tasks that must run in order to be cancelled.
     ~abort_batch();

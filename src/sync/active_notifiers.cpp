@@ -3,9 +3,6 @@
 
 #include <eddy/detail/runtime_context.hpp>
 
-#ifndef EDDY_EXPLORE
-#endif
-
 namespace eddy::inline v0_1::detail {
 namespace {
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include <eddy/detail/export.hpp>
+
 // Compression of messages by zlib (RFC 7692). The two classes hide zlib's header.
 
 namespace eddy::inline v0_1::detail {
