@@ -190,9 +190,11 @@ bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) n
     self.woken.reset();
     self.next = std::exchange(idle_, &self);
     ++idle_count_;
+    const bool spins = self.expects_job && spinner_ == nullptr;
+    if (spins) spinner_ = &self;
     guard.unlock();
     const auto began = std::chrono::steady_clock::now();
-    if (self.expects_job) spin(self.woken, began);
+    if (spins) spin(self.woken, began);
     const bool is_woken = self.woken.wait_until(later(began, settings_.keep_alive));
     self.expects_job = is_woken && std::chrono::steady_clock::now() < began + short_wait;
     guard.lock();
@@ -205,12 +207,13 @@ bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) n
     return true;
 }
 
-/// Removes the worker that became idle last, and signals it. Returns it if it sleeps; the caller must wake it then.
+/// Removes the worker that spins, or else the one that became idle last, and signals it. Returns it if it sleeps; the
+/// caller must wake it then.
 blocking_pool::worker* blocking_pool::pop_idle() noexcept {
-    worker& last = *idle_;
-    remove_idle(last);
+    worker& next = spinner_ != nullptr ? *spinner_ : *idle_;
+    remove_idle(next);
     ++woken_count_;
-    return last.woken.set() ? &last : nullptr;
+    return next.woken.set() ? &next : nullptr;
 }
 
 /// Removes a worker from the idle list. A thread stops being idle only here, so idle_count_ matches the list.
@@ -218,6 +221,7 @@ void blocking_pool::remove_idle(worker& self) noexcept {
     worker** link = &idle_;
     while (*link != &self) link = &(*link)->next;
     *link = std::exchange(self.next, nullptr);
+    if (spinner_ == &self) spinner_ = nullptr;
     --idle_count_;
 }
 

@@ -31,7 +31,7 @@ namespace eddy::inline v0_1::detail {
 /// submit() takes an idle thread off the idle list under the lock before it wakes the thread. So a thread whose
 /// keep_alive has passed cannot miss a wake-up that was meant for it. The thread that became idle last is woken first,
 /// because its caches are warm. So surplus threads reach their keep_alive and end. A thread that got its last job soon
-/// after the previous one does not sleep at once.
+/// after the previous one spins before it sleeps, and gets the next job. Only one thread does so at a time.
 ///
 /// In a forked child there are no threads, and the lock is never released if another thread held it at the fork. There
 /// the pool accepts no jobs and waits for nothing, and its memory is not freed.
@@ -133,10 +133,11 @@ private:
     condition_variable one_ended_;
     using queue = fifo<blocking_job, &blocking_job::next>;
     queue queue_;
-    std::size_t queued_ = 0;   // the number of jobs in it
-    worker* idle_ = nullptr;   // last in, first out
-    worker* ended_ = nullptr;  // not joined yet
-    worker* spare_ = nullptr;  // objects without a thread
+    std::size_t queued_ = 0;     // the number of jobs in it
+    worker* idle_ = nullptr;     // last in, first out
+    worker* spinner_ = nullptr;  // the idle worker that spins, or has spun and sleeps now; or null
+    worker* ended_ = nullptr;    // not joined yet
+    worker* spare_ = nullptr;    // objects without a thread
     std::size_t idle_count_ = 0;
     std::size_t woken_count_ = 0;  // threads taken off the idle list that have not checked the queue since
     std::size_t starting_ = 0;     // new threads that have not checked the queue yet

@@ -378,7 +378,8 @@ template <class Choice>
 class changed_cell final : public core_joined {
 public:
     changed_cell(core_shared& loop, work&& task)
-        : core_joined(operations, joins, loop, std::source_location::current(), kept_), work_(std::move(task)) {}
+        : core_joined(operations, joins, loop, std::source_location::current(), nullptr, kept_),
+          work_(std::move(task)) {}
 
 private:
     // SAFETY: only tasks of this class have these operations.
