@@ -30,8 +30,12 @@ public:
     [[nodiscard]] core_task* pop() noexcept {
         core_task* const next = first_;
         if (next == nullptr) return nullptr;
-        first_ = next == last_ ? nullptr : next->next_queued;
-        if (first_ != nullptr) fetch_ahead();
+        if (next == last_) {
+            first_ = nullptr;
+        } else {
+            first_ = next->next_queued;
+            fetch_ahead();
+        }
         return next;
     }
 
