@@ -6,17 +6,24 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <new>
 #include <random>
 #include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "support/emulated.hpp"
 #include "support/stress.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -194,6 +201,25 @@ TEST(FramePool, ShortLivedThreadsReuseTheSameMemory) {
     const auto after_the_first = chunks.size();
     for (int i = 0; i < 1000; ++i) on_another_thread(work);
     EXPECT_EQ(chunks.size(), after_the_first);
+}
+
+TEST(FramePool, RegionsAreSmallerIfMemoryIsScarce) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    if (support::is_emulated()) GTEST_SKIP() << "qemu-user ignores RLIMIT_AS";
+    EXPECT_TRUE(support::is_true_in_child([] {
+        constexpr std::size_t mib = std::size_t{1024} * 1024;
+        std::size_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const rlim_t limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + 24 * mib;
+        const rlimit lower{limit, limit};
+        ::setrlimit(RLIMIT_AS, &lower);
+        std::size_t allocated = 0;
+        try {
+            for (;; allocated += 1024) static_cast<void>(allocate_block(1024));
+        } catch (const std::bad_alloc&) {
+            return allocated > 18 * mib;  // regions of 1, 2, 4 and 8 MiB have 15 MiB
+        }
+    }));
 }
 
 /// Allocates and frees a block when its thread ends. If the object was constructed before the thread's pool, the object

@@ -20,7 +20,8 @@ constexpr std::size_t batch_size = 32;
 // keeps the resident set small.
 constexpr std::size_t carve_count = 8;
 
-// Chunks are allocated in regions of these sizes in bytes. Each region of a heap is twice as large as the previous one.
+// Chunks are allocated in regions of these sizes in bytes. Each region of a heap is twice as large as the previous one,
+// if there is enough memory.
 constexpr std::size_t first_region = 16 * chunk_size;
 constexpr std::size_t largest_region = 16 * first_region;
 
@@ -108,9 +109,13 @@ void take_returned(owned_heap& heap) noexcept {
 std::byte* next_chunk(owned_heap& heap) {
     if (heap.region == heap.region_end) {
         // SAFETY: raw memory of the right size and alignment, which this heap owns and never frees.
-        heap.region = static_cast<std::byte*>(::operator new(heap.next_region, std::align_val_t(chunk_size)));
-        heap.region_end = heap.region + heap.next_region;
-        heap.next_region = std::min(2 * heap.next_region, largest_region);
+        constexpr auto alignment = std::align_val_t(chunk_size);
+        std::size_t size = heap.next_region;
+        void* memory = size > first_region ? ::operator new(size, alignment, std::nothrow) : nullptr;
+        if (memory == nullptr) memory = ::operator new(size = first_region, alignment);
+        heap.region = static_cast<std::byte*>(memory);
+        heap.region_end = heap.region + size;
+        heap.next_region = std::min(2 * size, largest_region);
     }
     return std::exchange(heap.region, heap.region + chunk_size);
 }
