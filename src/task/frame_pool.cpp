@@ -46,11 +46,6 @@ struct owned_heap : frame_heap {
     owned_heap* next_abandoned = nullptr;
 };
 
-chunk_header* chunk_of(void* block) noexcept {
-    // SAFETY: each block of the pool is part of a chunk, which is aligned to its size and begins with its header.
-    return reinterpret_cast<chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
-}
-
 // Heaps whose threads have ended. Constant-initialized and never destroyed, because threads may end after the
 // destructors of static objects have run.
 constinit sys::static_mutex<mutex> abandoned_lock;
@@ -97,7 +92,7 @@ void take_returned(owned_heap& heap) noexcept {
     free_block* block = heap.returned.exchange(nullptr, std::memory_order_acquire);
     while (block != nullptr) {
         free_block* const next = block->next;
-        const std::size_t size_class = chunk_of(block)->size_class;
+        const std::size_t size_class = info_of(block).size_class;
         block->next = heap.free[size_class];
         heap.free[size_class] = block;
         block = next;
@@ -123,11 +118,9 @@ std::byte* next_chunk(owned_heap& heap) {
 /// Allocates a new chunk for a size class. carve() then takes blocks from this chunk.
 void add_chunk(owned_heap& heap, std::size_t size_class) {
     std::byte* const memory = next_chunk(heap);
-    ::new (memory) chunk_header{&heap, size_class};
-    // Aligns each block to the largest power of two, up to 128, of which its size is a multiple.
-    const std::size_t size = size_class * size_class_step;
-    heap.fresh[size_class] = memory + std::min(size & (~size + 1), most_aligned);
-    heap.fresh_end[size_class] = memory + chunk_size;
+    auto* const info = ::new (&info_of(memory)) chunk_info{&heap, size_class};
+    heap.fresh[size_class] = memory;
+    heap.fresh_end[size_class] = reinterpret_cast<std::byte*>(info);
 }
 
 /// Adds some blocks of the newest chunk to the free list of a size class.
@@ -191,7 +184,7 @@ void free_block_elsewhere(void* block) noexcept {
     // SAFETY: the caller gives up the block, which is large enough for a free_block. The owner of each chunk and
     // this_thread_heap are owned_heap objects, which are never freed.
     auto* const freed = static_cast<free_block*>(block);
-    auto* const owner = static_cast<owned_heap*>(chunk_of(block)->owner);
+    auto* const owner = static_cast<owned_heap*>(info_of(block).owner);
     auto* const heap = static_cast<owned_heap*>(this_thread_heap);
     if (heap == nullptr) {
         return_to_owner(*owner, freed, freed);

@@ -10,8 +10,8 @@
 
 // A memory pool for coroutine frames, tasks and other small objects: one heap per thread, one free list per size class.
 //
-// A heap divides 64 KiB chunks, aligned to their size, into memory blocks of one size class. The header of a chunk
-// contains a pointer to its heap, so a free finds the owner by masking the block's address. On the owner thread an
+// A heap divides 64 KiB chunks, aligned to their size, into memory blocks of one size class. The last bytes of a chunk
+// contain a pointer to its heap, so a free finds the owner by masking the block's address. On the owner thread an
 // allocation is a pop from a plain list, and a free is a push. A block freed on another thread returns through the
 // owner's lock-free list, in batches. When a thread exits, its heap is kept for the next thread that needs one.
 //
@@ -35,7 +35,6 @@ struct free_block {
 // Sizes in bytes.
 inline constexpr std::size_t chunk_size = 64 * 1024;
 inline constexpr std::size_t size_class_step = 16;
-inline constexpr std::size_t most_aligned = 128;      // the largest alignment of a block
 inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are allocated by operator new
 inline constexpr std::size_t largest_pooled = (size_class_count - 1) * size_class_step;
 
@@ -44,12 +43,18 @@ struct frame_heap {
     free_block* free[size_class_count] = {};
 };
 
-/// The first bytes of each chunk.
-struct chunk_header {
+/// The last bytes of each chunk. So the first block is aligned like the chunk.
+struct chunk_info {
     frame_heap* owner;
     std::size_t size_class;
 };
-static_assert(sizeof(chunk_header) <= size_class_step, "a chunk begins with its header and, 16 bytes later, a block");
+
+/// Returns the information about the chunk of a block.
+[[nodiscard]] inline chunk_info& info_of(const void* block) noexcept {
+    // SAFETY: each block of the pool is part of a chunk, which is aligned to its size and ends with this object. Chunks
+    // are never freed.
+    return reinterpret_cast<chunk_info*>((reinterpret_cast<std::uintptr_t>(block) | (chunk_size - 1)) + 1)[-1];
+}
 
 /// The calling thread's heap; null before its first allocation and during thread exit.
 EDDY_API inline constinit thread_local frame_heap* this_thread_heap = nullptr;
@@ -93,12 +98,8 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
         ::operator delete(block, std::align_val_t(128));
         return;
     }
-    // SAFETY: blocks of these size classes are always inside a chunk, which is aligned to its size and begins with the
-    // header. Chunks are never freed, and the header never changes.
-    const auto* chunk =
-        reinterpret_cast<const chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
     frame_heap* const heap = this_thread_heap;
-    if (chunk->owner == heap) [[likely]] {
+    if (info_of(block).owner == heap) [[likely]] {
         // SAFETY: the caller has given the block up, and each block is large enough for a free_block.
         auto* const freed = static_cast<free_block*>(block);
         freed->next = heap->free[size_class];
