@@ -8,8 +8,8 @@ namespace eddy::inline v0_1::detail::signal_number {
 
 inline constexpr int interrupt = SIGINT;
 inline constexpr int terminate = SIGTERM;
-#if defined(_WIN32)
-// Windows does not raise these. The numbers are those of Linux.
+#ifndef SIGHUP
+// Windows does not have these. The numbers are those of Linux.
 inline constexpr int hangup = 1;
 inline constexpr int quit = 3;
 inline constexpr int user_defined1 = 10;
