@@ -31,7 +31,7 @@ struct inbound_node {
     inbound_node* next_inbound;  ///< set by the inbound list
     const inbound_ops* inbound;
 
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see above
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): each push sets `next_inbound`
     explicit inbound_node(const inbound_ops* operations = nullptr) noexcept : inbound(operations) {}
 };
 

@@ -18,7 +18,8 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// A base of classes that are neither copied nor moved.
+/// A base of classes that are neither copied nor moved. Do not use it if the first member derives from it, too: the
+/// class would become larger. A class nested in a class with this base must write `detail::immovable`.
 struct immovable {
     immovable() = default;
     immovable(const immovable&) = delete;

@@ -27,7 +27,7 @@ public:
 
     using stored_work<W>::stored_work;
 
-    /// Returns the root of a coroutine, which the constructor of the header stores, as a new one; else null.
+    /// Takes over the frames of a coroutine, and returns their root for the header. Returns null for other work.
     static frame* first_root(const auto&, std::source_location) noexcept { return nullptr; }
 
     bool poll(frame*& root, slot<work_output_t<W>>& outcome, context& cx) {
