@@ -146,6 +146,26 @@ TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
     EXPECT_LE(most, 5u) << text;
 }
 
+TEST(RuntimeSchedule, TasksThatOneTickWakesRunInTheOrderOfTheirEvents) {
+    const auto rt = support::make_runtime(1);
+    std::vector<int> order;  // used only by the one worker
+    const auto sleeper = [&](int me, steady_clock::time_point until) -> eddy::task<void> {
+        co_await eddy::time::sleep_until(until);
+        order.push_back(me);
+    };
+    auto all = rt.spawn([&]() -> eddy::task<void> {
+        const auto first = steady_clock::now() + 5ms;
+        std::vector<eddy::join_handle<void>> sleepers;
+        for (int i = 0; i < 4; ++i) sleepers.push_back(eddy::spawn(sleeper(i, first + i * 2ms)));
+        for (int i = 0; i < 4; ++i) co_await eddy::yield_now();  // all timers are armed
+        while (steady_clock::now() < first + 10ms) {             // the worker is busy until all timers are over
+        }
+        for (auto& each : sleepers) static_cast<void>(co_await each);
+    }());
+    EXPECT_TRUE(eddy::wait(all).has_value());
+    EXPECT_EQ(order, (std::vector{0, 1, 2, 3}));
+}
+
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
     // Workers do not steal from the LIFO slot. But the watchdog worker checks every 2 ms and empties the LIFO slot of a
     // stalled worker. With another, idle worker, the woken task was measured to start 2.1 ms after its wake-up.

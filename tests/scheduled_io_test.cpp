@@ -54,12 +54,6 @@ readiness_future readiness_of(scheduled_io& source, interest wanted) {
 
 shared_source make_source() { return shared_source(eddy::detail::pool_new<scheduled_io>()); }
 
-/// Reports one event, as a driver does.
-void report(scheduled_io& source, ready what) {
-    source.set_readiness(what);
-    source.wake(what);
-}
-
 eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, direction way, const wake_counter& reader,
                                                    const wait_record* owner = nullptr) {
     const eddy::waker waker = reader.waker();
@@ -97,7 +91,7 @@ TEST(ScheduledIo, TickOverflowKeepsTheShutdownBit) {
     EXPECT_EQ(readiness_word::pack(false, readiness_word::tick_mask + 1, ready::all),
               readiness_word::pack(false, 0, ready::all));
     const auto source = make_source();
-    for (int i = 0; i < 0x8000 + 5; ++i) source->set_readiness(ready::readable);
+    for (int i = 0; i < 0x8000 + 5; ++i) source->report(ready::readable);
     const auto seen = source->look(ready::all);
     EXPECT_FALSE(seen.is_shutdown);
     EXPECT_EQ(seen.tick, 5);
@@ -108,16 +102,16 @@ TEST(ScheduledIo, TickOverflowKeepsTheShutdownBit) {
 
 TEST(ScheduledIo, ClearRemovesTheSeenReadiness) {
     const auto source = make_source();
-    source->set_readiness(ready::readable | ready::writable);
+    source->report(ready::readable | ready::writable);
     source->clear_readiness(source->look(ready::readable));
     EXPECT_EQ(source->look(ready::all).ready, ready::writable);
 }
 
 TEST(ScheduledIo, EventAfterTheCallPreventsClear) {
     const auto source = make_source();
-    source->set_readiness(ready::readable);
+    source->report(ready::readable);
     const auto seen = source->look(ready::readable);
-    source->set_readiness(ready::readable);  // after the call that would have blocked
+    source->report(ready::readable);  // after the call that would have blocked
     source->clear_readiness(seen);
     EXPECT_EQ(source->look(ready::readable).ready, ready::readable);
     source->clear_readiness(source->look(ready::readable));
@@ -126,9 +120,9 @@ TEST(ScheduledIo, EventAfterTheCallPreventsClear) {
 
 TEST(ScheduledIo, EventOfTheOtherDirectionPreventsClear) {
     const auto source = make_source();
-    source->set_readiness(ready::readable);
+    source->report(ready::readable);
     const auto seen = source->look(ready::readable);
-    source->set_readiness(ready::writable);
+    source->report(ready::writable);
     source->clear_readiness(seen);
     EXPECT_EQ(source->look(ready::all).ready, ready::readable | ready::writable);
 }
@@ -136,18 +130,18 @@ TEST(ScheduledIo, EventOfTheOtherDirectionPreventsClear) {
 TEST(ScheduledIo, TicksOfTwoSourcesAreIndependent) {
     const auto quiet = make_source();
     const auto busy = make_source();
-    quiet->set_readiness(ready::readable);
+    quiet->report(ready::readable);
     const auto old = quiet->look(ready::readable);
-    quiet->set_readiness(ready::readable);
+    quiet->report(ready::readable);
     // A tick that both sources shared would now have wrapped around to the value in `old`.
-    for (int i = 0; i < 0x8000 - 1; ++i) busy->set_readiness(ready::readable);
+    for (int i = 0; i < 0x8000 - 1; ++i) busy->report(ready::readable);
     quiet->clear_readiness(old);
     EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
 }
 
 TEST(ScheduledIo, ClearReadinessKeepsClosedStates) {
     const auto source = make_source();
-    source->set_readiness(ready::all);
+    source->report(ready::all);
     source->clear_readiness(source->look(ready::all));
     EXPECT_EQ(source->look(ready::all).ready, ready::read_closed | ready::write_closed);
 }
@@ -161,11 +155,11 @@ TEST(ScheduledIo, LastPollOwnsTheWakerSlot) {
     assert_pending(poll_slot(*source, direction::read, first));
     assert_pending(poll_slot(*source, direction::read, second));
     EXPECT_EQ(first.wakers(), 0u);
-    report(*source, ready::readable);
+    source->report(ready::readable);
     EXPECT_EQ(first.wakes(), 0u);
     EXPECT_EQ(second.wakes(), 1u);
     EXPECT_EQ(second.wakers(), 0u);
-    report(*source, ready::readable);
+    source->report(ready::readable);
     EXPECT_EQ(second.wakes(), 1u);
 }
 
@@ -175,10 +169,10 @@ TEST(ScheduledIo, DirectionsHaveSeparateWakerSlots) {
     const wake_counter writer;
     assert_pending(poll_slot(*source, direction::read, reader));
     assert_pending(poll_slot(*source, direction::write, writer));
-    report(*source, ready::writable);
+    source->report(ready::writable);
     EXPECT_EQ(reader.wakes(), 0u);
     EXPECT_EQ(writer.wakes(), 1u);
-    report(*source, ready::readable);
+    source->report(ready::readable);
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
@@ -189,7 +183,7 @@ TEST(ScheduledIo, ErrorsAndHangUpsWakeBothDirections) {
         const wake_counter writer;
         assert_pending(poll_slot(*source, direction::read, reader));
         assert_pending(poll_slot(*source, direction::write, writer));
-        report(*source, what);
+        source->report(what);
         EXPECT_EQ(reader.wakes(), 1u);
         EXPECT_EQ(writer.wakes(), 1u);
     }
@@ -201,7 +195,7 @@ TEST(ScheduledIo, ReadClosedWakesOnlyReaders) {
     const wake_counter writer;
     assert_pending(poll_slot(*source, direction::read, reader));
     assert_pending(poll_slot(*source, direction::write, writer));
-    report(*source, ready::read_closed);
+    source->report(ready::read_closed);
     EXPECT_EQ(reader.wakes(), 1u);
     EXPECT_EQ(writer.wakes(), 0u);
 }
@@ -228,7 +222,7 @@ TEST(ScheduledIo, AllWaitersAreWoken) {
         waiters.emplace_back(readiness_of(*source, interest::readable));
         assert_pending(waiters.back().poll());
     }
-    report(*source, ready::readable);
+    source->report(ready::readable);
     for (auto& one : waiters) {
         EXPECT_EQ(one.wakes(), 1u);
         EXPECT_EQ(one.wakers(), 0u);
@@ -243,9 +237,9 @@ TEST(ScheduledIo, OnlyWaitersWithMatchingInterestAreWoken) {
         waiters.emplace_back(readiness_of(*source, i % 2 == 0 ? interest::readable : interest::writable));
         assert_pending(waiters.back().poll());
     }
-    report(*source, ready::writable);
+    source->report(ready::writable);
     for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), i % 2 == 0 ? 0u : 1u) << i;
-    report(*source, ready::readable);
+    source->report(ready::readable);
     for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), 1u) << i;
 }
 
@@ -260,7 +254,7 @@ TEST(ScheduledIo, DroppedWaitersAreUnlinkedAtAnyPosition) {
         waiters[gone].drop();
         EXPECT_EQ(waiters[gone].wakers(), 0u);
     }
-    report(*source, ready::readable);
+    source->report(ready::readable);
     for (const int there : {1, 2, 4, 5}) EXPECT_EQ(waiters[there].wakes(), 1u);
     for (const int gone : {0, 3, 6}) EXPECT_EQ(waiters[gone].wakes(), 0u);
 }
@@ -275,7 +269,7 @@ TEST(ScheduledIo, RepolledWaiterIsListedOnceWithTheLastWaker) {
         eddy::context cx(waker);
         assert_pending(future.poll(cx));
     }
-    report(*source, ready::readable);
+    source->report(ready::readable);
     EXPECT_EQ(first.wakes(), 0u);
     EXPECT_EQ(second.wakes(), 1u);
 }
@@ -284,14 +278,14 @@ TEST(ScheduledIo, ReadinessRemainsIfTheWokenWaiterIsDropped) {
     const auto source = make_source();
     by_hand first(readiness_of(*source, interest::readable));
     assert_pending(first.poll());
-    report(*source, ready::readable);
+    source->report(ready::readable);
     first.drop();  // woken, not polled
     EXPECT_EQ(assert_ready(by_hand(readiness_of(*source, interest::readable)).poll()).value().ready, ready::readable);
 }
 
 TEST(ScheduledIo, ReadinessConsumesCoopBudget) {
     const auto source = make_source();
-    source->set_readiness(ready::readable);
+    source->report(ready::readable);
     by_hand one(readiness_of(*source, interest::readable));
     assert_pending(one.poll(0));
     EXPECT_EQ(one.wakes(), 1u);
@@ -313,7 +307,7 @@ TEST(ScheduledIo, ClearWakersDropsTheStoredWakers) {
 
 TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     const auto source = make_source();
-    source->set_readiness(ready::readable);
+    source->report(ready::readable);
     const auto old = source->look(ready::readable);
     source->clear_readiness(old);
     by_hand reader(readiness_of(*source, interest::readable));
@@ -328,7 +322,7 @@ TEST(ScheduledIo, ShutdownWakesAllWaitersPermanently) {
     EXPECT_EQ(writer.wakes(), 1u);
     source->clear_readiness(old);
     source->clear_readiness(source->look(ready::all));
-    source->set_readiness(ready::writable);
+    source->report(ready::writable);
     source->clear_readiness(source->look(ready::all));
     EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
     EXPECT_TRUE(assert_ready(poll_slot(*source, direction::write, writer)).is_shutdown);
@@ -351,7 +345,7 @@ TEST(ScheduledIoStress, EventBetweenSetAndClearIsNotLost) {
         support::handover_rounds rounds(200'000);
         for (std::uint64_t i = 1; rounds.next(); ++i) {
             there.fetch_add(1);
-            report(*source, ready::readable);
+            source->report(ready::readable);
             while (taken.load() != i) std::this_thread::yield();
         }
         is_over = true;
@@ -397,7 +391,7 @@ TEST(ScheduledIoStress, WaitersAreAddedAndDroppedDuringEvents) {
     }
     start.arrive_and_wait();
     while (running != 0) {
-        report(*source, ready::readable | ready::writable);
+        source->report(ready::readable | ready::writable);
         std::this_thread::yield();  // the waiters may need this processor
     }
     for (auto& thread : waiters) thread.join();

@@ -149,7 +149,7 @@ TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     stream_source& first = support::add_to(*io, first_pair);
     stream_source& full = support::add_to(*io, full_pair);
     stream_source& spare = support::add_to(*io, spare_pair);
-    ASSERT_EQ(spare.take(*io).what, stream_source::received::nothing);
+    ASSERT_EQ(spare.take(*io, 0).what, stream_source::received::nothing);
     for (int i = 0; i < 8; ++i) turn();  // all submissions have been accepted
     support::fill_socket(full.fd());
 

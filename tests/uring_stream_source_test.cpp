@@ -58,7 +58,7 @@ class call_in_turn {
 public:
     call_in_turn(io_handle& owner, std::function<void()> f)
         : owner_(owner), stream_(add_to(owner, pair_)), calls_(std::move(f)) {
-        EXPECT_EQ(stream_.take(owner).what, stream_source::received::nothing);
+        EXPECT_EQ(stream_.take(owner, 0).what, stream_source::received::nothing);
     }
     call_in_turn(const call_in_turn&) = delete;
     call_in_turn& operator=(const call_in_turn&) = delete;
@@ -153,7 +153,7 @@ TEST_F(UringStreamSource, SendBufferGrowsOnceAndThenReusesSentBytes) {
 // socket.
 TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
     stream_source& stream = add();
-    on_other_thread([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io, 0).what, stream_source::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
     ASSERT_TRUE(stream.stop_receiving(*io)) << "from now on the caller receives the bytes";
     EXPECT_FALSE(begins(stream));
@@ -165,10 +165,10 @@ TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
 TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     stream_source& stream = add();
     stream.read_itself();
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     ASSERT_TRUE(stream.take_wanted().receive);
-    const auto what = stream.take(*io).what;
+    const auto what = stream.take(*io, 0).what;
     EXPECT_FALSE(what == stream_source::received::read_it_yourself && begins(stream));
     io->close_stream(stream);
 }
@@ -179,11 +179,11 @@ TEST_F(UringStreamSource, ReadinessBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();
     ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
     on_other_thread([&] { stream.request_receive(*io); });
     pair.peer.send("late");
     ASSERT_EQ(io->turn_for_busy_owner().value().value(), 1u);
-    EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    EXPECT_EQ(stream.take(*io, 0).what, stream_source::received::read_it_yourself);
     EXPECT_FALSE(begins(stream)) << "and there is no other reader";
     io->close_stream(stream);
 }
@@ -223,6 +223,39 @@ TEST_F(UringStreamSource, FlushSendsAfterOtherThreadReleasesDriver) {
     io->close_stream(stream);
 }
 
+// The read that takes the last chunk with all of its bytes ends the readability. The next chunk starts it again.
+TEST_F(UringStreamSource, StreamIsReadableWhileBytesAreLeft) {
+    stream_source& stream = add();
+    const auto receive = [&] {
+        pair.peer.send("four");
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
+        EXPECT_TRUE(io->turn(1s).has_value());
+    };
+    const auto take = [&](std::size_t room) { return stream.take(*io, room).chunk; };
+    const auto is_readable = [&] { return stream.look(eddy::io::ready::readable).ready.is_readable(); };
+    ASSERT_EQ(take(0), nullptr);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    receive();
+    auto* chunk = take(3);
+    ASSERT_NE(chunk, nullptr);
+    EXPECT_TRUE(is_readable()) << "a byte will be put back";
+    stream.put_back(*chunk);
+    chunk = take(4);
+    ASSERT_NE(chunk, nullptr);
+    EXPECT_FALSE(is_readable());
+    chunk->give_back();
+    receive();
+    receive();
+    EXPECT_TRUE(is_readable());
+    for (const bool another_is_left : {true, false}) {
+        chunk = take(4);
+        ASSERT_NE(chunk, nullptr);
+        EXPECT_EQ(is_readable(), another_is_left);
+        chunk->give_back();
+    }
+    io->close_stream(stream);
+}
+
 // Another loop's ring has sent data and received a reset, which the system reports once. Before that loop reports the
 // reset, the end of the stream is read.
 TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
@@ -233,11 +266,11 @@ TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
     stream_source::taken first;
     call_in_turn reads(*sender, [&] {
         for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
-        first = stream.take(*io);
+        first = stream.take(*io, 0);
     });
     stream_source& spare = add_to(*sender, spare_pair);
-    ASSERT_EQ(spare.take(*sender).what, received::nothing);
-    ASSERT_EQ(stream.take(*io).what, received::nothing);
+    ASSERT_EQ(spare.take(*sender, 0).what, received::nothing);
+    ASSERT_EQ(stream.take(*io, 0).what, received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     ASSERT_TRUE(sender->turn(0ms).has_value());
     reads.arm();
@@ -248,7 +281,7 @@ TEST_F(UringStreamSource, ResetReportedToOtherLoopIsNotReadAsEnd) {
     raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->turn(0ms).has_value());
-    if (first.what == received::nothing) first = stream.take(*io);
+    if (first.what == received::nothing) first = stream.take(*io, 0);
     EXPECT_EQ(first.what, received::error) << "the reader mistakes a part of the data for all of it";
     EXPECT_EQ(first.error, std::errc::connection_reset);
     io->close_stream(stream);
@@ -340,7 +373,7 @@ TEST_F(UringStreamSource, SenderKeepsStreamWithReceiveInFlight) {
     stream_source& stream = add();
     const int number = stream.fd();
     eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     support::fill_socket(number);
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
@@ -364,7 +397,7 @@ TEST_F(UringStreamSource, UnwatchableStreamIsClosedWithUnsentData) {
         const int number = stream.fd();
         eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
         if (is_received_for) {
-            ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+            ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
             ASSERT_TRUE(io->turn(0ms).has_value());
         }
         support::fill_socket(number);
@@ -423,7 +456,7 @@ TEST_F(UringStreamSource, WriteReportsThatSocketCannotBeWatched) {
 // before it would be cut off.
 TEST_F(UringStreamSource, StopWithFullQueueListsTheStreamOnce) {
     stream_source& stream = add();
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
     EXPECT_FALSE(stream.wants_stop_again()) << "the stream is in a list already";
@@ -447,14 +480,14 @@ TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
         const eddy::waker waker = calls.waker();
         eddy::context cx(waker);
         const auto seen = stream.look(eddy::io::ready::all);
-        ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+        ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
         stream.clear_blocked(seen);
         ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
         const auto before = std::chrono::steady_clock::now();
         ASSERT_TRUE(io->turn(10s).has_value());
         EXPECT_TRUE(is_told);
         EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "the tick waited although it had woken a task";
-        const auto taken = stream.take(*io);
+        const auto taken = stream.take(*io, 0);
         EXPECT_EQ(taken.what, stream_source::received::error);
         EXPECT_EQ(taken.error, std::errc::file_exists);
     });
@@ -499,7 +532,7 @@ protected:
         io.reset(*made);
         turn();
         listener = *io->add_stream(::dup(listening.fd()), stream_source::brings::connections);
-        ASSERT_EQ(listener->take(*io).what, stream_source::received::nothing);
+        ASSERT_EQ(listener->take(*io, 0).what, stream_source::received::nothing);
         turn();
     }
     void TearDown() override { close_listener(); }
@@ -519,7 +552,7 @@ protected:
 // destroys a listener and then the stream. The destruction of the listener delivers the end of the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     stream_source& stream = add_to(*io, pair);
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_EQ(stream.take(*io, 0).what, stream_source::received::nothing);
     turn();
     const std::string large(16 * 1024, 'x');
     const auto send_large = [&] {

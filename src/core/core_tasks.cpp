@@ -15,8 +15,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-// While both queues hold tasks, one of this many polls takes a task from the run queue, the others from the child
-// queue.
+// While both queues hold tasks, one of this many polls takes one from the run queue, the others from the child queue.
 constexpr unsigned core_child_fairness = 2;
 
 // Maximum depth of tasks that run inside the polls of their joiners, to limit the use of the native stack.

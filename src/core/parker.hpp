@@ -16,8 +16,7 @@ public:
     /// Waits for an unpark(), or for at most `limit`.
     void park(std::optional<std::chrono::nanoseconds> limit) noexcept {
         auto deadline = sys::thread_signal::time_point::max();
-        // The wait is limited, so that the sum with the current time cannot overflow. The caller checks the time again
-        // anyway.
+        // The wait is limited, so that the sum with the current time cannot overflow. The caller checks the time again.
         if (limit) deadline = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(*limit, longest);
         if (!limit || *limit > std::chrono::nanoseconds::zero()) static_cast<void>(due_.wait_until(deadline));
         due_.reset();

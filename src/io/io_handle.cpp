@@ -485,8 +485,7 @@ void io_handle::set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set
     // until the next release_pending(), which only the holder of the driver lock calls.
     auto& source = *static_cast<scheduled_io*>(key);
     if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
-    source.set_readiness(what);
-    source.wake(what);
+    source.report(what);
 }
 
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {

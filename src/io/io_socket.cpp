@@ -123,7 +123,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
         // is writable. Watch for it only after a send has blocked (forget()), or when a task waits for it.
         auto added = io.add_source(fd_, all_but_writable);
-        if (added) (*added)->set_readiness(io::ready::writable);
+        if (added) (*added)->report(io::ready::writable);
         return added;
     }();
     if (source) {

@@ -51,12 +51,6 @@ inline not_ready_t once_more(context& cx) noexcept {
     return not_ready;
 }
 
-/// Returns whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
-/// urgent data.
-[[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
-    return !(seen - (io::ready::readable | io::ready::writable)).is_empty();
-}
-
 inline constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 /// Returns the part of `seen` that an operation in one direction may clear. `seen` was loaded before the call. A

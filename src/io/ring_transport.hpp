@@ -37,7 +37,6 @@ public:
                 chunk->give_back();
             } else {
                 stream().put_back(*chunk);
-                is_drained_ = false;
             }
             return count;
         };
@@ -70,7 +69,7 @@ public:
             stream().put_back(*chunk);
             return stream().peek(into);
         };
-        return take(copy, [&] { return directly().peek(into); }, into.size());
+        return take(copy, [&] { return directly().peek(into); }, into.size(), 0);
     }
     [[nodiscard]] result<std::size_t> write(std::span<const std::byte> from) const noexcept {
         return stream().write(socket_.registered_with(), ring_here(), std::span(&from, 1));
@@ -109,17 +108,22 @@ private:
     /// stream.
     template <class FromChunk, class Directly>
     auto take(const FromChunk& from_chunk, const Directly& directly, std::size_t room) -> decltype(directly()) {
+        return take(from_chunk, directly, room, room);
+    }
+    /// `removes`: the number of bytes that from_chunk() removes if the chunk has them.
+    template <class FromChunk, class Directly>
+    auto take(const FromChunk& from_chunk, const Directly& directly, std::size_t room, std::size_t removes)
+        -> decltype(directly()) {
         using answer_type = decltype(directly());
         io_handle& io = socket_.registered_with();
-        const auto taken = stream().take(io);
-        is_drained_ = taken.was_last;
+        const auto taken = stream().take(io, removes);
         switch (taken.what) {
         case stream_source::received::chunk: return from_chunk(taken.chunk);
         case stream_source::received::end: return from_chunk(nullptr);
         case stream_source::received::error: return answer_type(std::unexpect, taken.error);
         case stream_source::received::read_it_yourself: {
             auto answer = directly();
-            is_drained_ = taken.was_last && answer && moved_by(answer) < room;
+            is_drained_ = taken.drains_if_short && answer && moved_by(answer) < room;
             if (answer && room != 0) stream().has_read(moved_by(answer));
             if (answer && moved_by(answer) == 0 && room != 0) {
                 if (const auto reset = stream().has_read_end()) return answer_type(std::unexpect, reset);
@@ -133,7 +137,7 @@ private:
     }
 
     const io_socket& socket_;
-    bool is_drained_ = false;  // the last read has found everything that was there
+    bool is_drained_ = false;  // the last recv(2) has found everything that was there
 };
 
 static_assert(socket_transport<ring_transport>);

@@ -32,21 +32,29 @@ void scheduled_io::release(std::uint32_t count) noexcept {
     }
 }
 
+/// Changes the word. The caller holds the lock.
+void scheduled_io::store(bool is_shutdown, std::uint16_t tick, io::ready now) noexcept {
+    // release: pairs with the acquire in look(). Also if readiness is cleared: the rest was set by another thread, and
+    // look() synchronizes only with the store that it reads.
+    word_.store(readiness_word::pack(is_shutdown, tick, now), std::memory_order_release);
+}
+
 void scheduled_io::set_readiness(io::ready what) noexcept {
-    // relaxed: only the value is used.
-    std::uint32_t word = word_.load(std::memory_order_relaxed);
-    std::uint32_t changed = 0;
-    do {
-        const auto tick = static_cast<std::uint16_t>(readiness_word::tick(word) + 1);
-        changed = readiness_word::pack(readiness_word::is_shutdown(word), tick, readiness_word::ready(word) | what);
-        // release: pairs with the acquire in look().
-    } while (!word_.compare_exchange_weak(word, changed, std::memory_order_release, std::memory_order_relaxed));
+    const auto now = look(io::ready::all);
+    store(now.is_shutdown, static_cast<std::uint16_t>(now.tick + 1), now.ready | what);
+}
+
+void scheduled_io::report(io::ready what) noexcept {
+    std::unique_lock guard(lock_);
+    set_readiness(what);
+    wake_unlocked(std::move(guard), what);
 }
 
 void scheduled_io::shut_down() noexcept {
-    // release: as in set_readiness().
-    word_.fetch_or(readiness_word::shutdown_bit, std::memory_order_release);
-    wake(io::ready::all);
+    std::unique_lock guard(lock_);
+    const auto now = look(io::ready::all);
+    store(true, now.tick, now.ready);
+    wake_unlocked(std::move(guard), io::ready::all);
 }
 
 void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
@@ -56,17 +64,20 @@ void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
 void scheduled_io::clear_blocked(io::ready_event seen) noexcept { clear(seen, seen.ready); }
 
 void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
-    // relaxed: only the value is used.
-    std::uint32_t word = word_.load(std::memory_order_relaxed);
-    std::uint32_t changed = 0;
-    do {
-        if (readiness_word::tick(word) != seen.tick) return;  // a newer event; keep it
-        changed =
-            readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - over);
-        // relaxed: nothing is published. The caller has learned from a system call that the condition has ended.
-    } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
+    {
+        const std::lock_guard guard(lock_);
+        const auto now = look(io::ready::all);
+        if (now.tick != seen.tick) return;  // a newer event; keep it
+        store(now.is_shutdown, now.tick, now.ready - over);
+    }
     if (is_rearmed_) [[unlikely]]
         static_cast<rearmed_io&>(*this).rearm(over);
+}
+
+void scheduled_io::clear_readable() noexcept {
+    const auto now = look(io::ready::all);
+    if (may_cut_short(now.ready)) return;
+    store(now.is_shutdown, now.tick, now.ready - io::ready::readable);
 }
 
 poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const wait_record* owner) {
@@ -118,8 +129,6 @@ void scheduled_io::unlink(io_waiter& waiter) noexcept {
     std::lock_guard guard(lock_);
     waiters_.remove(waiter);
 }
-
-void scheduled_io::wake(io::ready what) noexcept { wake_unlocked(std::unique_lock(lock_), what); }
 
 void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept {
     eddy::waker reader = take_slot(direction::read, what);

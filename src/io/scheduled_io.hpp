@@ -42,6 +42,12 @@ struct readiness_word {
     }
 };
 
+/// Returns whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
+/// urgent data.
+[[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
+    return !(seen - (io::ready::readable | io::ready::writable)).is_empty();
+}
+
 /// A link of the driver's registration set. `next` is null while the source is not in a list.
 struct source_link {
     source_link* previous = nullptr;
@@ -51,8 +57,8 @@ struct source_link {
 /// The state that a registration shares with its driver.
 ///
 ///     field                   access                                         guarded by
-///     word_                   driver: sets readiness, tick + 1, shutdown     itself; each change
-///                             tasks: clear the readiness that they saw       a read-modify-write
+///     word_                   driver: sets readiness, tick + 1, shutdown     lock_ for changes;
+///                             tasks: clear the readiness that they saw       look() needs no lock
 ///     waker slots,            tasks: store and remove their waker            lock_
 ///     waiters_                driver: takes wakers out, wakes them unlocked
 ///     list links              the driver's registration set                  the set's lock
@@ -60,7 +66,7 @@ struct source_link {
 ///     references_             registration: 1; registration set: 1           itself
 ///
 /// No wake-up is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
-/// word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
+/// word and takes the wakers, both under the lock. The second one to lock sees what the other one did.
 ///
 /// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Other
 /// processors have cache lines of 128 bytes.
@@ -83,11 +89,9 @@ public:
 
     // ---- The driver's side ----
 
-    /// Adds `what` to the readiness and increments the tick.
-    void set_readiness(io::ready what) noexcept;
-    /// Wakes the tasks that wait for any of `what`. It may run user-provided wakers, so the caller must not hold a
-    /// lock.
-    void wake(io::ready what) noexcept;
+    /// Adds `what` to the readiness, increments the tick, and wakes the tasks that wait for any of it. It may run
+    /// user-provided wakers, so the caller must not hold a lock.
+    void report(io::ready what) noexcept;
     /// Shuts the source down permanently. Pending and later waits end immediately.
     void shut_down() noexcept;
 
@@ -95,7 +99,7 @@ public:
 
     /// Returns the present readiness, limited to `mask`. The result is empty and not shut down if nothing is ready.
     [[nodiscard]] io::ready_event look(io::ready mask) const noexcept {
-        // acquire: pairs with the release in set_readiness() and shut_down().
+        // acquire: pairs with the release in store().
         io::ready_event seen = readiness_word::unpack(word_.load(std::memory_order_acquire));
         seen.ready &= mask;
         return seen;
@@ -137,6 +141,7 @@ private:
         // one. Nothing is read through the pointer.
         atomic<const wait_record*> owner{nullptr};
     };
+    void store(bool is_shutdown, std::uint16_t tick, io::ready now) noexcept;
     void clear(io::ready_event seen, io::ready over) noexcept;
     eddy::waker take_slot(direction way, io::ready what) noexcept;
     void wake_waiters(io::ready what) noexcept;
@@ -151,7 +156,12 @@ protected:
         eddy::waker writer;
     };
     [[nodiscard]] wakers take_wakers() noexcept;
-    /// The second half of wake(). Releases `held`, the lock of this object, before it wakes anything.
+    // For both, the caller holds the lock.
+    /// The first half of report(): changes the word.
+    void set_readiness(io::ready what) noexcept;
+    /// Clears `readable`, unless something else was reported that ends or shortens a read without a further event.
+    void clear_readable() noexcept;
+    /// The second half of report(). Releases `held`, the lock of this object, before it wakes anything.
     void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
 
     spin_lock lock_;

@@ -89,10 +89,12 @@ void stream_source::request_service(io_handle& owner, std::unique_lock<spin_lock
 
 // ---- Reading ----
 
-stream_source::taken stream_source::take(io_handle& owner) noexcept {
+stream_source::taken stream_source::take(io_handle& owner, std::size_t room) noexcept {
     std::unique_lock guard(lock_);
     if (received_chunk* const chunk = pop_oldest()) {
-        return {received::chunk, chunk, {}, newest_ == nullptr && end_ == 0 && has(receives)};
+        const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
+        if (is_last && chunk->size() <= room) clear_readable();
+        return {received::chunk, chunk, {}};
     }
     if (end_ == end_of_stream) {
         const auto reset = reset_of_send();

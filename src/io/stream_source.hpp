@@ -92,13 +92,13 @@ public:
         received what = received::nothing;
         received_chunk* chunk = nullptr;  ///< owned by the caller
         std::error_code error{};
-        /// Whether take() would find no further chunk now. "readable" is reported when one arrives. For
-        /// read_it_yourself: whether a short read has drained the socket.
-        bool was_last = false;
+        /// For read_it_yourself: whether a short read has drained the socket.
+        bool drains_if_short = false;
     };
-    /// Takes the next chunk. `nothing`: there is none yet, and "readable" is reported when that has changed.
-    /// `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
-    [[nodiscard]] taken take(io_handle& owner) noexcept;
+    /// Takes the next chunk. If it is the last one that has arrived, and the caller has `room` for all of its bytes,
+    /// the stream is no longer readable. `nothing`: there is none yet, and "readable" is reported when that has
+    /// changed. `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
+    [[nodiscard]] taken take(io_handle& owner, std::size_t room) noexcept;
     /// Returns whether take() would return a chunk. Only the reader takes chunks, so a true result stays valid until
     /// the next take().
     [[nodiscard]] bool has_chunk() noexcept;

@@ -44,8 +44,7 @@ blocking_pool::blocking_pool(settings&& chosen) noexcept
     : settings_(std::move(chosen)), is_joined_(settings_.is_joined) {}
 
 blocking_pool::~blocking_pool() {
-    // Detaches the threads that have ended and are not joined. They cannot be joined here, because this thread may be
-    // one of them.
+    // Detaches the threads that have ended and are not joined. They cannot be joined here: this thread may be one.
     for (worker* one = ended_; one != nullptr; one = one->next) one->thread.detach();
     for (worker* list : {ended_, spare_}) {
         while (worker* const one = list) {

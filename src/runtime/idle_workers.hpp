@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
+#include <bit>
 #include <cstdint>
-#include <mutex>
+#include <memory>
 #include <optional>
-#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 
 namespace eddy::inline v0_1::detail {
 
 /// Tracks which workers are parked and how many search for tasks, so that a push wakes a worker only if that helps.
-/// Source: Tokio's runtime::scheduler::multi_thread::idle.
+/// Source: Tokio's runtime::scheduler::multi_thread::idle, with a set of bits instead of a list under a lock.
 ///
-///     word_  bits 0..15   searching   workers that have no task and check the queues of other workers
-///            bits 16..31  awake       workers that are not in sleepers_, including the searching ones
+///     word_    bits 0..15   searching   workers that have no task and check the queues of other workers
+///              bits 16..31  awake       workers that are not parked, including the searching ones
+///     parked_  a bit per worker
 ///
 ///     a thread that pushes a task                  a worker that parks
-///     1. puts the task into a queue                1. leaves `awake` with a read-modify-write on the word
+///     1. puts the task into a queue                1. sets its bit, then leaves `awake` with a read-modify-write
 ///     2. reads the word with a read-modify-write;  2. if no worker searches now, checks all queues again: an earlier
 ///        wakes a worker if none is searching          pusher may have seen a searching or awake worker and woken none
 ///
@@ -26,35 +26,36 @@ namespace eddy::inline v0_1::detail {
 /// first, the worker synchronizes with it and finds the task. Otherwise the pusher sees the parked worker and wakes it.
 /// A searching worker takes the place of a wake-up: the last one checks all queues after transition_from_searching().
 /// For this, acq_rel would be enough. The changes of the word are seq_cst because of awake().
-/// There are no fences, because TSan does not model them.
+///
+/// A worker counts as awake before its bit is cleared, by a pusher or by itself. So there are at least as many bits as
+/// threads that will clear one, and a pusher always finds one. If it takes that of a worker which wakes up by itself,
+/// that worker takes its own count back.
 ///
 /// Thread safety: any thread.
 class idle_workers {
 public:
-    explicit idle_workers(unsigned count) : count_(count), word_(count * awake_one) { sleepers_.reserve(count); }
+    explicit idle_workers(unsigned count)
+        : count_(count), word_(count * awake_one), parked_(new atomic<std::uint64_t>[words()] {}) {}
 
     /// Returns a parked worker for the caller to unpark, if a push needs one. The worker counts as awake and searching
     /// from now on. Call this after the push.
     [[nodiscard]] std::optional<unsigned> worker_to_notify() noexcept {
-        // Adds 0: a read-modify-write, which is ordered with the one in transition_to_parked(). seq_cst, here and
-        // below: see above.
-        if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst))) return std::nullopt;
-        const std::lock_guard guard(lock_);
-        // Checks again under the lock, which protects all changes of `awake`: two pushers at a time wake one worker.
-        if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst)) || sleepers_.empty()) return std::nullopt;
-        // seq_cst: precedes the load of the roles in pool::wake_watchdog() on the woken worker, see awake().
-        word_.fetch_add(awake_one + searching_one, std::memory_order_seq_cst);
-        const unsigned worker = sleepers_.back();
-        sleepers_.pop_back();
-        return worker;
+        // Adds 0: a read-modify-write, ordered with the one in transition_to_parked(). seq_cst: see above.
+        std::uint32_t word = word_.fetch_add(0, std::memory_order_seq_cst);
+        do {
+            if (!should_wake(word)) return std::nullopt;
+            // seq_cst: precedes the load of the roles in wake_watchdog() on the woken worker, see awake().
+        } while (!word_.compare_exchange_weak(word, word + awake_one + searching_one, std::memory_order_seq_cst));
+        for (;;) {
+            if (const auto worker = any_sleeper(); worker && leaves_parked(*worker)) return worker;
+        }
     }
 
     /// Records that the worker parks. Returns true if no worker searches now: the caller must check all queues again.
     /// This also applies if the worker was not searching: a running worker may have pushed tasks while all workers were
     /// awake, and so has woken none.
     [[nodiscard]] bool transition_to_parked(unsigned worker, bool is_searching) noexcept {
-        const std::lock_guard guard(lock_);
-        sleepers_.push_back(worker);
+        parked_[worker / 64].fetch_or(bit_of(worker), std::memory_order_relaxed);  // relaxed: the word publishes it
         const std::uint32_t mine = is_searching ? searching_one : 0;
         // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in become_watchdog().
         return searching(word_.fetch_sub(awake_one + mine, std::memory_order_seq_cst)) == mine;
@@ -81,25 +82,27 @@ public:
     /// Records that a parked worker runs again because of its own events. Returns false if it was notified before, and
     /// so counts as searching.
     [[nodiscard]] bool unpark_itself(unsigned worker) noexcept {
-        const std::lock_guard guard(lock_);
-        const auto found = std::find(sleepers_.begin(), sleepers_.end(), worker);
-        if (found == sleepers_.end()) return false;
-        *found = sleepers_.back();
-        sleepers_.pop_back();
         // seq_cst: precedes the load of the roles in pool::wake_watchdog(), see awake().
         word_.fetch_add(awake_one, std::memory_order_seq_cst);
-        return true;
+        if (leaves_parked(worker)) return true;
+        word_.fetch_sub(awake_one, std::memory_order_seq_cst);
+        return false;
     }
 
     [[nodiscard]] bool is_parked(unsigned worker) const noexcept {
-        const std::lock_guard guard(lock_);
-        return std::find(sleepers_.begin(), sleepers_.end(), worker) != sleepers_.end();
+        // Adds no bit: a read-modify-write sees the last value, even if the wake-up did not order memory. acquire:
+        // pairs with leaves_parked() of the pusher that has woken the worker.
+        return (parked_[worker / 64].fetch_or(0, std::memory_order_acquire) & bit_of(worker)) != 0;
     }
 
-    /// Returns some parked worker. It stays parked.
+    /// Returns the first parked worker. It stays parked.
     [[nodiscard]] std::optional<unsigned> any_sleeper() const noexcept {
-        const std::lock_guard guard(lock_);
-        return sleepers_.empty() ? std::nullopt : std::optional(sleepers_.front());
+        for (unsigned i = 0; i < words(); ++i) {
+            const auto bits =
+                parked_[i].load(std::memory_order_relaxed);  // relaxed: the word has told that there is one
+            if (bits != 0) return i * 64 + static_cast<unsigned>(std::countr_zero(bits));
+        }
+        return std::nullopt;
     }
 
     /// Returns the number of workers that are not parked. May be out of date.
@@ -109,7 +112,7 @@ public:
         // pool::wake_watchdog(). If both loads read the old values, the worker would run unwatched.
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
-    [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }
+    [[nodiscard]] bool all_awake() const noexcept { return awake() >= count_; }
     [[nodiscard]] bool any_searching() const noexcept {
         // relaxed: a hint for notify_if_useful(), which may miss a wake-up.
         return searching(word_.load(std::memory_order_relaxed)) != 0;
@@ -123,11 +126,17 @@ private:
     [[nodiscard]] bool should_wake(std::uint32_t word) const noexcept {
         return searching(word) == 0 && word / awake_one < count_;
     }
+    [[nodiscard]] static std::uint64_t bit_of(unsigned worker) noexcept { return std::uint64_t{1} << worker % 64; }
+    [[nodiscard]] unsigned words() const noexcept { return (count_ + 63) / 64; }
+    /// Clears the bit of the worker. Returns false if another thread has cleared it.
+    bool leaves_parked(unsigned worker) noexcept {
+        // acq_rel: a pusher publishes its push and its change of the word to is_parked() and to unpark_itself().
+        return (parked_[worker / 64].fetch_and(~bit_of(worker), std::memory_order_acq_rel) & bit_of(worker)) != 0;
+    }
 
     const std::uint32_t count_;
     atomic<std::uint32_t> word_;
-    mutable mutex lock_;
-    std::vector<unsigned> sleepers_;
+    const std::unique_ptr<atomic<std::uint64_t>[]> parked_;
 };
 
 }  // namespace eddy::detail

@@ -148,10 +148,13 @@ void worker::schedule(spawned_task& task) noexcept {
         if (!is_parking_) pool_.notify_if_useful();
         return;
     }
-    // release: pairs with the acquire in service_stalled() and give_up_queue(), which read the task.
-    // acquire: not needed, because the thread that runs the worker has stored `former` itself; an exchange costs the
-    // same with it.
-    spawned_task* const former = lifo_.exchange(&task, std::memory_order_acq_rel);
+    // relaxed: only this thread stores tasks here, so an empty slot stays empty. release: pairs with the acquire in
+    // service_stalled() and give_up_queue(), which read the task.
+    if (lifo_.load(std::memory_order_relaxed) == nullptr) return lifo_.store(&task, std::memory_order_release);
+    if (is_parking_) return push_back(task);  // the tasks that a tick has woken run in its order
+    // An exchange, because the watchdog worker may take the task in between. acquire: not needed, because the thread
+    // that runs the worker has stored `former` itself.
+    spawned_task* const former = lifo_.exchange(&task, std::memory_order_release);
     // A single task stays here. To wake another worker for it would probably take longer than to run it.
     if (former != nullptr) push_back(*former);
 }

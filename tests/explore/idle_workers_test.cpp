@@ -4,12 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <source_location>
 #include <utility>
@@ -25,7 +23,6 @@ namespace {
 using eddy::detail::atomic;
 using eddy::detail::idle_workers;
 using eddy::detail::injection_queue;
-using eddy::detail::mutex;
 using eddy::detail::run_queue;
 using eddy::detail::spawned_task;
 using explore::check;
@@ -88,6 +85,12 @@ public:
         notify_one();
     }
 
+    /// Lets a parked worker wake up without a notification, as an event of its driver does.
+    void wake_by_event(unsigned worker) {
+        workers[worker].has_event.store(true, std::memory_order_relaxed);
+        workers[worker].place.set();
+    }
+
     void close() {
         is_closing.store(true, std::memory_order_release);
         for (auto& one : workers) one.place.set(true);  // orders memory, as a kernel's wake-up does
@@ -102,6 +105,7 @@ private:
     struct worker {
         run_queue<job, 4> queue;
         explore::event place{false};  // does not order memory: the idle word and the queues must do this
+        atomic<bool> has_event{false};
         bool is_searching = false;
     };
 
@@ -139,6 +143,10 @@ private:
         if (was_last && has_queued_work()) notify_one();
         while (!is_closing.load(std::memory_order_acquire)) {
             me.place.wait();
+            if (me.has_event.exchange(false, std::memory_order_relaxed)) {
+                me.is_searching = !idle.unpark_itself(self);
+                break;
+            }
             if (!idle.is_parked(self)) {
                 me.is_searching = true;
                 break;
@@ -181,6 +189,20 @@ void tasks_from_outside() {
     pool->close();
 }
 
+/// A worker wakes up by itself, while a task is injected for which it may be notified.
+template <class Idle>
+void worker_that_wakes_by_itself() {
+    no_owner owner;
+    const auto pool = std::make_unique<small_pool<Idle, 2>>();
+    explore::thread first([&] { pool->run(0); });
+    explore::thread second([&] { pool->run(1); });
+    job<Idle, 2> one(owner, [](small_pool<Idle, 2>& all, unsigned) { all.done.set(true); });
+    pool->wake_by_event(0);
+    pool->inject(one);
+    pool->done.wait();
+    pool->close();
+}
+
 /// A task pushes a child task and blocks until the child has run, so the other worker must steal the child.
 template <class Idle>
 void task_that_needs_the_other_worker() {
@@ -213,6 +235,10 @@ TEST(ExploreIdleWorkers, InjectedTaskIsRunByOneOfTwoWorkers) {
 
 TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
+}
+
+TEST(ExploreIdleWorkers, WorkerMayWakeByItselfWhileItIsNotified) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, worker_that_wakes_by_itself<idle_workers>));
 }
 
 /// The last watchdog worker resigns because no worker runs, while a worker starts to run and looks for a watchdog
@@ -252,6 +278,7 @@ TEST(ExploreIdleWorkersStress, RandomExecutionsPass) {
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 1, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 2, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), task_that_needs_the_other_worker<idle_workers>));
+    EXPECT_TRUE(holds(explore::by_chance(), worker_that_wakes_by_itself<idle_workers>));
 }
 
 // ---- Copies of the idle word with one mistake each fail ----
@@ -261,27 +288,32 @@ struct as_it_is {
     static constexpr bool reads_by_modifying = true;
     static constexpr bool asks_a_searcher_only = false;
     static constexpr bool looks_again = true;
-    static constexpr bool looks_under_the_lock = true;
+    static constexpr bool counts_before_clearing = true;
 };
 
 template <class Choice>
 class changed_idle {
 public:
-    explicit changed_idle(unsigned count) : count_(count), word_(count * awake_one) { sleepers_.reserve(count); }
+    explicit changed_idle(unsigned count) : count_(count), word_(count * awake_one) {}
 
     std::optional<unsigned> worker_to_notify() {
-        if (!should_wake(read())) return std::nullopt;
-        const std::lock_guard guard(lock_);
-        if (Choice::looks_under_the_lock && (!should_wake(read()) || sleepers_.empty())) return std::nullopt;
-        word_.fetch_add(awake_one + searching_one, Choice::order);
-        const unsigned worker = sleepers_.back();
-        sleepers_.pop_back();
-        return worker;
+        std::uint32_t word = read();
+        if (!Choice::counts_before_clearing) {
+            if (!should_wake(word)) return std::nullopt;
+            const auto worker = clear_any();
+            if (worker) word_.fetch_add(awake_one + searching_one, Choice::order);
+            return worker;
+        }
+        do {
+            if (!should_wake(word)) return std::nullopt;
+        } while (!word_.compare_exchange_weak(word, word + awake_one + searching_one, Choice::order));
+        for (;;) {
+            if (const auto worker = clear_any()) return worker;
+        }
     }
 
     bool transition_to_parked(unsigned worker, bool is_searching) {
-        const std::lock_guard guard(lock_);
-        sleepers_.push_back(worker);
+        parked_.fetch_or(1u << worker, std::memory_order_relaxed);
         const std::uint32_t mine = is_searching ? searching_one : 0;
         const std::uint32_t before = word_.fetch_sub(awake_one + mine, Choice::order);
         if (!Choice::looks_again || (Choice::asks_a_searcher_only && !is_searching)) return false;
@@ -294,12 +326,25 @@ public:
         return true;
     }
 
-    bool transition_from_searching() { return searching(word_.fetch_sub(searching_one, Choice::order)) == 1; }
-
-    bool is_parked(unsigned worker) {
-        const std::lock_guard guard(lock_);
-        return std::find(sleepers_.begin(), sleepers_.end(), worker) != sleepers_.end();
+    bool transition_from_searching() {
+        const auto before = searching(word_.fetch_sub(searching_one, Choice::order));
+        check(before != 0, "a searching worker is counted");
+        return before == 1;
     }
+
+    bool unpark_itself(unsigned worker) {
+        if (!Choice::counts_before_clearing) {
+            if (!leaves_parked(worker)) return false;
+            word_.fetch_add(awake_one, Choice::order);
+            return true;
+        }
+        word_.fetch_add(awake_one, Choice::order);
+        if (leaves_parked(worker)) return true;
+        word_.fetch_sub(awake_one, Choice::order);
+        return false;
+    }
+
+    bool is_parked(unsigned worker) { return (parked_.fetch_or(0, std::memory_order_acquire) & (1u << worker)) != 0; }
 
 private:
     static constexpr std::uint32_t searching_one = 1;
@@ -310,11 +355,19 @@ private:
     }
     static std::uint32_t searching(std::uint32_t word) { return word % awake_one; }
     bool should_wake(std::uint32_t word) const { return searching(word) == 0 && word / awake_one < count_; }
+    bool leaves_parked(unsigned worker) {
+        return (parked_.fetch_and(~(1u << worker), std::memory_order_acq_rel) & (1u << worker)) != 0;
+    }
+    std::optional<unsigned> clear_any() {
+        for (unsigned i = 0; i < count_; ++i) {
+            if (leaves_parked(i)) return i;
+        }
+        return std::nullopt;
+    }
 
     const std::uint32_t count_;
     atomic<std::uint32_t> word_;
-    mutex lock_;
-    std::vector<unsigned> sleepers_;
+    atomic<std::uint32_t> parked_{0};
 };
 
 /// Each push and each park is a read-modify-write, but with relaxed order, so it publishes no other data.
@@ -329,6 +382,10 @@ struct look_without_modifying : as_it_is {
 struct only_searchers_look_again : as_it_is {
     static constexpr bool asks_a_searcher_only = true;
 };
+/// The worker whose bit was cleared may run, and stop to search, before the pusher has counted it.
+struct clear_first : as_it_is {
+    static constexpr bool counts_before_clearing = false;
+};
 struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
@@ -336,6 +393,7 @@ struct nobody_looks_again : as_it_is {
 TEST(ExploreIdleWorkers, CorrectCopyPasses) {
     EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
+    EXPECT_TRUE(holds({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<as_it_is>>));
 }
 
 TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
@@ -346,6 +404,8 @@ TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
 TEST(ExploreIdleWorkers, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<nobody_looks_again>, 2, 1>, "a lost wake-up"));
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<only_searchers_look_again>, 1, 2>, "a lost wake-up"));
+    EXPECT_TRUE(fails({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<clear_first>>,
+                      "a searching worker is counted"));
     EXPECT_TRUE(fails({.stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<only_searchers_look_again>>,
                       "a lost wake-up"));
 }

@@ -165,7 +165,7 @@ TEST_F(ExploreLifoSlotStress, RandomExecutionsPass) {
 // ---- Copies with one mistake each fail ----
 
 struct as_it_is {
-    static constexpr std::memory_order put = std::memory_order_acq_rel;
+    static constexpr std::memory_order put = std::memory_order_release;
     static constexpr std::memory_order take = std::memory_order_acquire;
     static constexpr bool puts_by_exchange = true;
     static constexpr bool takes_by_exchange = true;
@@ -177,6 +177,7 @@ template <class Choice>
 class changed_worker {
 public:
     void schedule(job& task) {
+        if (lifo_.load(std::memory_order_relaxed) == nullptr) return lifo_.store(&task, Choice::put);
         job* former = nullptr;
         if (Choice::puts_by_exchange) {
             former = lifo_.exchange(&task, Choice::put);

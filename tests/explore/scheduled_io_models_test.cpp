@@ -48,12 +48,6 @@ private:
 };
 
 template <class Io>
-void report(Io& source, ready what) {
-    source.set_readiness(what);
-    source.wake(what);
-}
-
-template <class Io>
 ready_event wait_ready(Io& source, direction way, sleeping_task& self) {
     for (;;) {
         const eddy::waker waker = self.waker();
@@ -87,7 +81,7 @@ void edges_and_a_reader() {
     explore::thread driver([&] {
         for (int i = 0; i < 2; ++i) {
             socket.arrive();
-            report(source, ready::readable);
+            source.report(ready::readable);
         }
     });
     read_until(source, socket, 2, reader);
@@ -101,9 +95,9 @@ void edges_of_both_directions() {
     Io source;
     kernel_socket incoming;
     explore::thread driver([&] {
-        report(source, ready::writable);
+        source.report(ready::writable);
         incoming.arrive();
-        report(source, ready::readable);
+        source.report(ready::readable);
     });
     explore::thread writing([&] {
         const ready_event seen = wait_ready(source, direction::write, writer);
@@ -120,7 +114,25 @@ void report_publishes() {
     int errors = 0;
     explore::thread driver([&] {
         errors = 1;
-        report(source, ready::error);
+        source.report(ready::error);
+    });
+    static_cast<void>(wait_ready(source, direction::read, reader));
+    check(errors == 1, "writes before the report are visible");
+}
+
+/// A task that finds the source ready sees them also if another task has changed the word since.
+template <class Io>
+void clear_keeps_publishing() {
+    sleeping_task reader(false);
+    Io source;
+    int errors = 0;
+    explore::thread driver([&] {
+        errors = 1;
+        source.report(ready::error | ready::writable);
+    });
+    explore::thread writing([&] {
+        const ready_event seen = source.look(ready::writable);
+        if (!seen.ready.is_empty()) source.clear_blocked(seen);
     });
     static_cast<void>(wait_ready(source, direction::read, reader));
     check(errors == 1, "writes before the report are visible");
@@ -136,15 +148,16 @@ TEST(ExploreScheduledIo, EventsOfBothDirectionsAreKept) {
 
 TEST(ExploreScheduledIo, ReadinessPublishesEarlierWrites) {
     EXPECT_TRUE(holds(thorough, report_publishes<scheduled_io>));
+    EXPECT_TRUE(holds(thorough, clear_keeps_publishing<scheduled_io>));
 }
 
 TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
     EXPECT_TRUE(holds({.preemptions = 100, .stale_reads = 100}, [] {
         scheduled_io source;
-        source.set_readiness(ready::readable);
+        source.report(ready::readable);
         const ready_event old = source.look(ready::all);
-        explore::thread driver([&] { source.set_readiness(ready::readable); });
-        explore::thread other_thread([&] { source.set_readiness(ready::writable); });
+        explore::thread driver([&] { source.report(ready::readable); });
+        explore::thread other_thread([&] { source.report(ready::writable); });
         source.clear_blocked(old);
         driver.join();
         other_thread.join();
@@ -157,7 +170,7 @@ TEST(ExploreScheduledIo, ShutdownWakesWaiterAndIsNeverCleared) {
         sleeping_task self(false);
         scheduled_io source;
         explore::thread driver([&] {
-            report(source, ready::readable);
+            source.report(ready::readable);
             source.shut_down();
         });
         for (;;) {
@@ -173,7 +186,7 @@ TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
         sleeping_task given_up(false);
         sleeping_task reader(false);
         scheduled_io source;
-        explore::thread driver([&] { report(source, ready::readable); });
+        explore::thread driver([&] { source.report(ready::readable); });
         explore::thread other([&] {
             // Polls once; then the operation is dropped.
             const wait_record given_up_record;
@@ -192,7 +205,7 @@ TEST(ExploreScheduledIo, DroppedOperationFreesItsWakerSlot) {
         sleeping_task self(false);
         {
             scheduled_io source;
-            explore::thread driver([&] { report(source, ready::readable); });
+            explore::thread driver([&] { source.report(ready::readable); });
             const wait_record record;
             const eddy::waker waker = self.waker();
             context cx(waker);
@@ -208,7 +221,7 @@ TEST(ExploreScheduledIo, WaiterIsWokenOrUnlinked) {
         sleeping_task dropped_task(false);
         sleeping_task self(false);
         scheduled_io source;
-        explore::thread driver([&] { report(source, ready::readable); });
+        explore::thread driver([&] { source.report(ready::readable); });
         // SAFETY: this thread owns the node and unlinks it before it deletes it, as readiness_future does.
         auto* const dropped = new io_waiter(interest::readable);
         {
@@ -235,7 +248,7 @@ TEST(ExploreScheduledIo, LastReferenceFreesSource) {
         auto* const source = eddy::detail::pool_new<scheduled_io>();
         source->retain();
         explore::thread driver([=] {
-            report(*source, ready::readable);
+            source->report(ready::readable);
             source->release();
         });
         static_cast<void>(source->look(ready::all));
@@ -252,10 +265,11 @@ TEST(ExploreScheduledIoStress, RandomExecutionsPass) {
 
 struct as_it_is {
     static constexpr std::memory_order set = std::memory_order_release;
+    static constexpr std::memory_order clear = std::memory_order_release;
     static constexpr std::memory_order look = std::memory_order_acquire;
     static constexpr bool clears_by_tick = true;
     static constexpr bool counts_ticks = true;
-    static constexpr bool clears_by_compare_exchange = true;
+    static constexpr bool clears_under_the_lock = true;
     static constexpr bool looks_again_under_the_lock = true;
     static constexpr bool sets_before_it_wakes = true;
 };
@@ -263,29 +277,32 @@ struct as_it_is {
 template <class Choice>
 class changed_io {
 public:
-    void set_readiness(ready what) {
+    void report(ready what) {
         if (!Choice::sets_before_it_wakes) wake_slot();
-        std::uint32_t word = word_.load(std::memory_order_relaxed);
-        std::uint32_t changed = 0;
-        do {
+        {
+            std::lock_guard guard(lock_);
+            const std::uint32_t word = word_.load(std::memory_order_relaxed);
             const unsigned step = Choice::counts_ticks ? 1 : 0;
-            changed = readiness_word::pack(false, static_cast<std::uint16_t>(readiness_word::tick(word) + step),
-                                           readiness_word::ready(word) | what);
-        } while (!word_.compare_exchange_weak(word, changed, Choice::set, std::memory_order_relaxed));
-    }
-
-    void wake(ready) {
+            word_.store(readiness_word::pack(false, static_cast<std::uint16_t>(readiness_word::tick(word) + step),
+                                             readiness_word::ready(word) | what),
+                        Choice::set);
+        }
         if (Choice::sets_before_it_wakes) wake_slot();
     }
 
     void clear_blocked(ready_event seen) {
-        std::uint32_t word = word_.load(std::memory_order_relaxed);
-        std::uint32_t changed = 0;
-        do {
-            if (Choice::clears_by_tick && readiness_word::tick(word) != seen.tick) return;
-            changed = readiness_word::pack(false, readiness_word::tick(word), readiness_word::ready(word) - seen.ready);
-            if (!Choice::clears_by_compare_exchange) return word_.store(changed, std::memory_order_relaxed);
-        } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
+        std::unique_lock guard(lock_, std::defer_lock);
+        if (Choice::clears_under_the_lock) guard.lock();
+        const std::uint32_t word = word_.load(std::memory_order_relaxed);
+        if (Choice::clears_by_tick && readiness_word::tick(word) != seen.tick) return;
+        word_.store(readiness_word::pack(false, readiness_word::tick(word), readiness_word::ready(word) - seen.ready),
+                    Choice::clear);
+    }
+
+    ready_event look(ready mask) {
+        ready_event seen = readiness_word::unpack(word_.load(Choice::look));
+        seen.ready &= mask;
+        return seen;
     }
 
     eddy::poll_result<ready_event> poll_ready(direction, context& cx, const void*) {
@@ -301,11 +318,6 @@ public:
     }
 
 private:
-    ready_event look(ready mask) {
-        ready_event seen = readiness_word::unpack(word_.load(Choice::look));
-        seen.ready &= mask;
-        return seen;
-    }
     void wake_slot() {
         eddy::waker taken;
         {
@@ -326,8 +338,8 @@ struct clear_without_tick : as_it_is {
 struct tick_that_stands_still : as_it_is {
     static constexpr bool counts_ticks = false;
 };
-struct clear_by_store : as_it_is {
-    static constexpr bool clears_by_compare_exchange = false;
+struct clear_without_lock : as_it_is {
+    static constexpr bool clears_under_the_lock = false;
 };
 struct one_look_only : as_it_is {
     static constexpr bool looks_again_under_the_lock = false;
@@ -338,6 +350,9 @@ struct wakes_before_it_sets : as_it_is {
 struct relaxed_set : as_it_is {
     static constexpr std::memory_order set = std::memory_order_relaxed;
 };
+struct relaxed_clear : as_it_is {
+    static constexpr std::memory_order clear = std::memory_order_relaxed;
+};
 struct relaxed_look : as_it_is {
     static constexpr std::memory_order look = std::memory_order_relaxed;
 };
@@ -345,12 +360,13 @@ struct relaxed_look : as_it_is {
 TEST(ExploreScheduledIo, CorrectCopyPasses) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_and_a_reader<changed_io<as_it_is>>));
     EXPECT_TRUE(holds(report_publishes<changed_io<as_it_is>>));
+    EXPECT_TRUE(holds(clear_keeps_publishing<changed_io<as_it_is>>));
 }
 
 TEST(ExploreScheduledIo, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_without_tick>>, "a lost wake-up"));
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<tick_that_stands_still>>, "a lost wake-up"));
-    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_by_store>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_without_lock>>, "a lost wake-up"));
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<one_look_only>>, "a lost wake-up"));
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<wakes_before_it_sets>>, "a lost wake-up"));
 }
@@ -358,6 +374,7 @@ TEST(ExploreScheduledIo, BrokenTransitionsFail) {
 TEST(ExploreScheduledIo, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_set>>, "a data race"));
     EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_look>>, "a data race"));
+    EXPECT_TRUE(fails(clear_keeps_publishing<changed_io<relaxed_clear>>, "a data race"));
 }
 
 }  // namespace

@@ -24,8 +24,7 @@ struct socket_access {
     };
 };
 
-/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. There are no objects
-/// of this type.
+/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. No objects exist.
 template <direction Way>
 struct EDDY_API socket_part {
     static constexpr const char* wakes_one_task =

@@ -14,8 +14,7 @@ namespace eddy::inline v0_1::detail {
 class core_shared;
 class pool;
 
-// The functions of the pool that the templates of runtime.hpp, handle.hpp and spawn.hpp call. The class is in
-// src/runtime.
+// The functions of the pool (src/runtime) that the templates of runtime.hpp, handle.hpp and spawn.hpp call.
 
 /// Adds or gives up a reference to the pool. The last release() frees it.
 EDDY_API void retain(pool& shared) noexcept;

@@ -36,8 +36,7 @@ struct current_executor {
     time_driver* time = nullptr;  ///< null if sleeps are not possible, for example in blocking work
 };
 
-/// The state of a thread: which executor, worker and task it runs. All code of the library that asks "where am I" reads
-/// this object.
+/// The state of a thread: which executor, worker and task it runs. All code that asks "where am I" reads this object.
 ///
 ///     fields                         set by                                    read by
 ///     worker_owner, running_loop,    the code that runs a worker, a loop or    wakers: whether a task is woken on the

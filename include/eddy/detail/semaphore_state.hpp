@@ -94,8 +94,7 @@ public:
 
     /// Takes `count` permits, or appends `entry` to the list with a clone of `wake`.
     [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& entry, const waker& wake) noexcept;
-    /// Returns the outcome of a waiter that acquire_or_wait() has appended. Unless the outcome is `not_yet`, the waiter
-    /// is in no list.
+    /// Returns the outcome of a waiter that acquire_or_wait() has appended. Unless it is `not_yet`, it is in no list.
     [[nodiscard]] acquired poll_again(permit_waiter& entry, const waker& wake) noexcept;
     /// Removes a waiter that acquire_or_wait() has appended. Permits that were assigned to it are released. Returns
     /// true if it had been assigned its permits.
