@@ -120,7 +120,7 @@ private:
         switch (taken.what) {
         case stream_source::received::chunk: return from_chunk(taken.chunk);
         case stream_source::received::end: return from_chunk(nullptr);
-        case stream_source::received::error: return answer_type(std::unexpect, taken.error);
+        case stream_source::received::error: return answer_type(std::unexpect, taken.error, std::generic_category());
         case stream_source::received::read_it_yourself: {
             auto answer = directly();
             is_drained_ = taken.drains_if_short && answer && moved_by(answer) < room;

@@ -94,24 +94,24 @@ stream_source::taken stream_source::take(io_handle& owner, std::size_t room) noe
     if (received_chunk* const chunk = pop_oldest()) {
         const bool is_last = newest_ == nullptr && end_ == 0 && has(receives);
         if (is_last && chunk->size() <= room) clear_readable();
-        return {received::chunk, chunk, {}};
+        return {received::chunk, chunk};
     }
     if (end_ == end_of_stream) {
         const auto reset = reset_of_send();
         if (reset == would_block()) return {};
-        return {reset ? received::error : received::end, nullptr, reset};
+        return {reset ? received::error : received::end, nullptr, reset.value()};
     }
     if (end_ != 0) {
         const int error = std::exchange(end_, std::uint8_t{0});
         if (!is_temporary(error)) end_ = end_of_stream;
-        return {received::error, nullptr, system_error(error)};
+        return {received::error, nullptr, error};
     }
     if (has(receives)) return {};
     if (has(reads_itself) || has(more_wait)) {
         // Take the request back, so that the ring does not read as well. The wake-up of this task may be the only
         // report that the epoll gives of these bytes.
         clear(wants_receive);
-        return {received::read_it_yourself, nullptr, {}, has(in_large_transfer_mode)};
+        return {received::read_it_yourself, nullptr, 0, has(in_large_transfer_mode)};
     }
     if (!has(wants_receive)) begin_or_request(owner, std::move(guard));
     return {};

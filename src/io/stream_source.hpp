@@ -91,7 +91,7 @@ public:
     struct taken {
         received what = received::nothing;
         received_chunk* chunk = nullptr;  ///< owned by the caller
-        std::error_code error{};
+        int error = 0;  ///< an errno. Not an error_code, whose default constructor calls a function of libstdc++
         /// For read_it_yourself: whether a short read has drained the socket.
         bool drains_if_short = false;
     };
