@@ -47,8 +47,7 @@ void core_joined::drop_outcome() noexcept {
     if (ops().discard != nullptr) ops().discard(*this);
 }
 
-/// Sets `complete` and `parted`, and wakes the joining task, if the handle has the only reference. Returns whether it
-/// has done so.
+/// If the handle has the only reference, sets `complete` and `parted`, wakes the joining task, and returns true.
 [[gnu::always_inline]] inline bool core_joined::part() noexcept {
     // Only the handle can create another reference then. acquire: pairs with the release in drop_remote(), so that the
     // handle gets the task after all uses by other threads.
@@ -135,8 +134,7 @@ core_joined::leaves core_joined::leave() noexcept {
         if ((word & parting) != 0) static_cast<void>(settled_word());  // it is parted then
         return leaves::all;
     }
-    // A shared task is counted and will not be parted. This check precedes the use of `shared`, which is null after
-    // share_again().
+    // A shared task is counted and will not be parted. Precedes the use of `shared`, which share_again() clears.
     if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
     if (shared->is_running()) {
         if ((word & complete) != 0) return leaves::outcome;

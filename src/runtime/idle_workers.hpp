@@ -27,9 +27,9 @@ namespace eddy::inline v0_1::detail {
 /// A searching worker takes the place of a wake-up: the last one checks all queues after transition_from_searching().
 /// For this, acq_rel would be enough. The changes of the word are seq_cst because of awake().
 ///
-/// A worker counts as awake before its bit is cleared, by a pusher or by itself. So there are at least as many bits as
-/// threads that will clear one, and a pusher always finds one. If it takes that of a worker which wakes up by itself,
-/// that worker takes its own count back.
+/// A worker counts as awake before its bit is cleared, by a pusher or by itself. So while `awake` is less than the
+/// number of workers, there is a bit. A pusher and a worker that wakes up by itself may both have counted for the same
+/// bit. The one that does not get it takes its count back.
 ///
 /// Thread safety: any thread.
 class idle_workers {
@@ -41,14 +41,19 @@ public:
     /// from now on. Call this after the push.
     [[nodiscard]] std::optional<unsigned> worker_to_notify() noexcept {
         // Adds 0: a read-modify-write, ordered with the one in transition_to_parked(). seq_cst: see above.
+        constexpr std::uint32_t claim = awake_one + searching_one;
         std::uint32_t word = word_.fetch_add(0, std::memory_order_seq_cst);
-        do {
-            if (!should_wake(word)) return std::nullopt;
+        while (should_wake(word)) {
             // seq_cst: precedes the load of the roles in wake_watchdog() on the woken worker, see awake().
-        } while (!word_.compare_exchange_weak(word, word + awake_one + searching_one, std::memory_order_seq_cst));
-        for (;;) {
-            if (const auto worker = any_sleeper(); worker && leaves_parked(*worker)) return worker;
+            if (!word_.compare_exchange_weak(word, word + claim, std::memory_order_seq_cst)) continue;
+            while (const auto worker = any_sleeper()) {
+                if (leaves_parked(*worker)) return worker;
+            }
+            // The last parked worker has woken up by itself. Checks again, for workers that have parked meanwhile, and
+            // for pushers that have woken none, because they saw a searching worker.
+            word = word_.fetch_sub(claim, std::memory_order_seq_cst) - claim;
         }
+        return std::nullopt;
     }
 
     /// Records that the worker parks. Returns true if no worker searches now: the caller must check all queues again.

@@ -419,8 +419,7 @@ void worker::park() noexcept {
         // The clock decides, and not the end of a wait, because the worker's own events may end a wait earlier.
         if (is_watchdog() && watch_if_due(now)) {
             stop_being_watchdog();
-            // A worker that began to run before this store saw a watchdog and woke no other worker. become_watchdog()
-            // checks for it.
+            // A worker that began to run before this store has woken no watchdog. become_watchdog() checks for it.
             continue;
         }
         if (!has_work()) {

@@ -241,6 +241,24 @@ TEST(ExploreIdleWorkers, WorkerMayWakeByItselfWhileItIsNotified) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, worker_that_wakes_by_itself<idle_workers>));
 }
 
+/// The only worker wakes up by itself while a thread notifies it. Its next task waits until that thread has returned.
+template <class Idle>
+void worker_that_waits_for_the_pusher() {
+    Idle idle(1);
+    static_cast<void>(idle.transition_to_parked(0, false));
+    explore::event has_returned{false};
+    explore::thread worker([&] {
+        if (!idle.unpark_itself(0)) static_cast<void>(idle.transition_from_searching());
+        has_returned.wait();
+    });
+    static_cast<void>(idle.worker_to_notify());
+    has_returned.set(true);
+}
+
+TEST(ExploreIdleWorkers, PusherDoesNotWaitForWorkerThatWakesByItself) {
+    EXPECT_TRUE(holds({.preemptions = 2}, worker_that_waits_for_the_pusher<idle_workers>));
+}
+
 /// The last watchdog worker resigns because no worker runs, while a worker starts to run and looks for a watchdog
 /// worker (worker.cpp). In the end there must be a watchdog worker. Both workers are parked at first; the driver wakes
 /// the second one.
@@ -289,6 +307,7 @@ struct as_it_is {
     static constexpr bool asks_a_searcher_only = false;
     static constexpr bool looks_again = true;
     static constexpr bool counts_before_clearing = true;
+    static constexpr bool takes_claim_back = true;
 };
 
 template <class Choice>
@@ -304,12 +323,15 @@ public:
             if (worker) word_.fetch_add(awake_one + searching_one, Choice::order);
             return worker;
         }
-        do {
-            if (!should_wake(word)) return std::nullopt;
-        } while (!word_.compare_exchange_weak(word, word + awake_one + searching_one, Choice::order));
-        for (;;) {
-            if (const auto worker = clear_any()) return worker;
+        constexpr std::uint32_t claim = awake_one + searching_one;
+        while (should_wake(word)) {
+            if (!word_.compare_exchange_weak(word, word + claim, Choice::order)) continue;
+            while (!Choice::takes_claim_back || parked_.load(std::memory_order_relaxed) != 0) {
+                if (const auto worker = clear_any()) return worker;
+            }
+            word = word_.fetch_sub(claim, Choice::order) - claim;
         }
+        return std::nullopt;
     }
 
     bool transition_to_parked(unsigned worker, bool is_searching) {
@@ -386,6 +408,10 @@ struct only_searchers_look_again : as_it_is {
 struct clear_first : as_it_is {
     static constexpr bool counts_before_clearing = false;
 };
+/// The last parked worker may wake up by itself and never park again.
+struct insists_on_a_bit : as_it_is {
+    static constexpr bool takes_claim_back = false;
+};
 struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
@@ -404,6 +430,7 @@ TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
 TEST(ExploreIdleWorkers, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<nobody_looks_again>, 2, 1>, "a lost wake-up"));
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<only_searchers_look_again>, 1, 2>, "a lost wake-up"));
+    EXPECT_TRUE(fails(worker_that_waits_for_the_pusher<changed_idle<insists_on_a_bit>>, ""));
     EXPECT_TRUE(fails({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<clear_first>>,
                       "a searching worker is counted"));
     EXPECT_TRUE(fails({.stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<only_searchers_look_again>>,

@@ -133,8 +133,7 @@ struct notify_waiter : waiter {
 /// Cost: one atomic read-modify-write to notify without waiters; otherwise a lock.
 class EDDY_API notify_state : immovable {
 public:
-    /// Waits until active notifiers on other threads are done. Returns false if there are waiters; then the caller must
-    /// report misuse.
+    /// Waits until active notifiers on other threads are done. Returns false if there are waiters: a misuse.
     [[nodiscard]] bool may_be_destroyed() noexcept;
     /// Ends the program with `text` and the location of an await, after may_be_destroyed() has returned false.
     [[noreturn]] void destroyed_too_early(const char* text) const noexcept;
