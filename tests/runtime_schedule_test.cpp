@@ -153,7 +153,7 @@ TEST(RuntimeSchedule, TasksThatOneTickWakesRunInTheOrderOfTheirEvents) {
         co_await eddy::time::sleep_until(until);
         order.push_back(me);
     };
-    auto all = rt.spawn([&]() -> eddy::task<void> {
+    const auto busy = [&]() -> eddy::task<void> {
         const auto first = steady_clock::now() + 5ms;
         std::vector<eddy::join_handle<void>> sleepers;
         for (int i = 0; i < 4; ++i) sleepers.push_back(eddy::spawn(sleeper(i, first + i * 2ms)));
@@ -161,7 +161,8 @@ TEST(RuntimeSchedule, TasksThatOneTickWakesRunInTheOrderOfTheirEvents) {
         while (steady_clock::now() < first + 10ms) {             // the worker is busy until all timers are over
         }
         for (auto& each : sleepers) static_cast<void>(co_await each);
-    }());
+    };
+    auto all = rt.spawn(busy());
     EXPECT_TRUE(eddy::wait(all).has_value());
     EXPECT_EQ(order, (std::vector{0, 1, 2, 3}));
 }
