@@ -134,7 +134,7 @@ core_joined::leaves core_joined::leave() noexcept {
         if ((word & parting) != 0) static_cast<void>(settled_word());  // it is parted then
         return leaves::all;
     }
-    // A shared task is counted and will not be parted. Precedes the use of `shared`, which share_again() clears.
+    // A shared task is counted and will not be parted. Checked first: share_again() has cleared `shared`.
     if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
     if (shared->is_running()) {
         if ((word & complete) != 0) return leaves::outcome;

@@ -40,8 +40,8 @@ public:
     /// Returns a parked worker for the caller to unpark, if a push needs one. The worker counts as awake and searching
     /// from now on. Call this after the push.
     [[nodiscard]] std::optional<unsigned> worker_to_notify() noexcept {
-        // Adds 0: a read-modify-write, ordered with the one in transition_to_parked(). seq_cst: see above.
         constexpr std::uint32_t claim = awake_one + searching_one;
+        // Adds 0: a read-modify-write, ordered with the one in transition_to_parked(). seq_cst: see above.
         std::uint32_t word = word_.fetch_add(0, std::memory_order_seq_cst);
         while (should_wake(word)) {
             // seq_cst: precedes the load of the roles in wake_watchdog() on the woken worker, see awake().
@@ -103,8 +103,7 @@ public:
     /// Returns the first parked worker. It stays parked.
     [[nodiscard]] std::optional<unsigned> any_sleeper() const noexcept {
         for (unsigned i = 0; i < words(); ++i) {
-            const auto bits =
-                parked_[i].load(std::memory_order_relaxed);  // relaxed: the word has told that there is one
+            const auto bits = parked_[i].load(std::memory_order_relaxed);  // relaxed: leaves_parked() decides
             if (bits != 0) return i * 64 + static_cast<unsigned>(std::countr_zero(bits));
         }
         return std::nullopt;

@@ -24,7 +24,7 @@ struct socket_access {
     };
 };
 
-/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. No objects exist.
+/// Stands for the part of an io_socket that stores the waker of a direction; see await_record.hpp. It has no objects.
 template <direction Way>
 struct EDDY_API socket_part {
     static constexpr const char* wakes_one_task =

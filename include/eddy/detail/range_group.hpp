@@ -35,7 +35,7 @@ public:
     explicit child_polls(std::size_t count) noexcept : count_(count) {}
 
     /// Calls `poll_child(number, context&)` for the selected children. If all are selected, the first is number
-    /// `first`, and children that have ended are included. A child whose exception passes through is polled later.
+    /// `first`, and children that have ended are included. A child whose exception passes through is polled again.
     template <class Fn>
     outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
         return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);
