@@ -203,6 +203,25 @@ void worker_that_wakes_by_itself() {
     pool->close();
 }
 
+/// The only worker wakes up by itself, and may park again, while two threads inject tasks. If one of them has counted
+/// the worker as searching and then finds it awake, the other one may have relied on that count.
+template <class Idle>
+void two_pushers_and_a_worker_that_wakes_by_itself() {
+    using job = ::job<Idle, 1>;
+    using pool = small_pool<Idle, 1>;
+    no_owner owner;
+    const auto only = std::make_unique<pool>();
+    job one(owner, [](pool& all, unsigned) { all.done.set(true); });
+    job other(owner, [](pool& all, unsigned) { all.other_has_run.set(true); });
+    explore::thread worker([&] { only->run(0); });
+    explore::thread pusher([&] { only->inject(other); });
+    only->wake_by_event(0);
+    only->inject(one);
+    only->done.wait();
+    only->other_has_run.wait();
+    only->close();
+}
+
 /// A task pushes a child task and blocks until the child has run, so the other worker must steal the child.
 template <class Idle>
 void task_that_needs_the_other_worker() {
@@ -239,6 +258,11 @@ TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
 
 TEST(ExploreIdleWorkers, WorkerMayWakeByItselfWhileItIsNotified) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, worker_that_wakes_by_itself<idle_workers>));
+}
+
+TEST(ExploreIdleWorkers, WorkerMayWakeByItselfBetweenTwoPushers) {
+    EXPECT_TRUE(
+        holds({.preemptions = 3, .stale_reads = 1}, two_pushers_and_a_worker_that_wakes_by_itself<idle_workers>));
 }
 
 /// The only worker wakes up by itself while a thread notifies it. Its next task waits until that thread has returned.
@@ -308,6 +332,7 @@ struct as_it_is {
     static constexpr bool looks_again = true;
     static constexpr bool counts_before_clearing = true;
     static constexpr bool takes_claim_back = true;
+    static constexpr bool checks_after_claim = true;
 };
 
 template <class Choice>
@@ -330,6 +355,7 @@ public:
                 if (const auto worker = clear_any()) return worker;
             }
             word = word_.fetch_sub(claim, Choice::order) - claim;
+            if (!Choice::checks_after_claim) break;
         }
         return std::nullopt;
     }
@@ -412,6 +438,10 @@ struct clear_first : as_it_is {
 struct insists_on_a_bit : as_it_is {
     static constexpr bool takes_claim_back = false;
 };
+/// Another pusher may have woken no worker because of the claim.
+struct claim_is_not_checked : as_it_is {
+    static constexpr bool checks_after_claim = false;
+};
 struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
@@ -420,6 +450,7 @@ TEST(ExploreIdleWorkers, CorrectCopyPasses) {
     EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
     EXPECT_TRUE(holds({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<as_it_is>>));
+    EXPECT_TRUE(holds({.preemptions = 2}, two_pushers_and_a_worker_that_wakes_by_itself<changed_idle<as_it_is>>));
 }
 
 TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
@@ -431,6 +462,9 @@ TEST(ExploreIdleWorkers, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<nobody_looks_again>, 2, 1>, "a lost wake-up"));
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<only_searchers_look_again>, 1, 2>, "a lost wake-up"));
     EXPECT_TRUE(fails(worker_that_waits_for_the_pusher<changed_idle<insists_on_a_bit>>, ""));
+    EXPECT_TRUE(fails({.preemptions = 4},
+                      two_pushers_and_a_worker_that_wakes_by_itself<changed_idle<claim_is_not_checked>>,
+                      "a lost wake-up"));
     EXPECT_TRUE(fails({.preemptions = 2}, worker_that_wakes_by_itself<changed_idle<clear_first>>,
                       "a searching worker is counted"));
     EXPECT_TRUE(fails({.stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<only_searchers_look_again>>,
