@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from rt_targets import best_limit
+
 top = Path(__file__).resolve().parent.parent
 page = top / "docs" / "benchmarks.md"
 folder = top / "docs" / "benchmarks"
@@ -90,18 +92,9 @@ def missed():
                 if row[at + 3] == "missed":
                     found.append([f"rt: {row[0]}, x Tokio", row[at], f"<= {row[at + 2]}"])
                 if row[best + 2] == "missed":
-                    found.append([f"rt: {row[0]}, x {row[best + 1]}, the best peer", row[best], "<= 1"])
-        elif "ratio" in header and row_has(rows, "missed"):
-            at = header.index("ratio")
-            found += [[f"rt: {row[0]}, x {header[3]}", row[at], f"<= {row[at + 1]}"] for row in rows[1:] if "missed" in row]
-        elif row_has(rows, "missed"):
-            at = next(i for i, cell in enumerate(header) if "/" in cell)
-            found += [[f"rt: {row[0]}, x {header[2].split(',')[0]}", row[at], f"<= {row[-2]}"] for row in rows[1:] if "missed" in row]
+                    limit = f"<= {best_limit(row[0]):g}"
+                    found.append([f"rt: {row[0]}, x {row[best + 1]}, the best peer", row[best], limit])
     return found
-
-
-def row_has(rows, text):
-    return any(text in row for row in rows[1:])
 
 
 # ---- Drawing ----
