@@ -68,8 +68,8 @@ struct source_link {
 /// No wake-up is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
 /// word and takes the wakers, both under the lock. The second one to lock sees what the other one did.
 ///
-/// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Other
-/// processors have cache lines of 128 bytes.
+/// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Some
+/// other processors have cache lines of 128 bytes.
 ///
 /// Thread safety: the driver's side and the tasks' side may be used on any thread.
 /// Lifetime: reference counted.
@@ -119,7 +119,8 @@ public:
     /// none.
     [[nodiscard]] const wait_record* owner() const noexcept;
 
-    /// Same as poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.
+    /// Same as poll_ready(), but stores the waker in an entry of the list of waiters. Any number of futures may wait
+    /// this way.
     [[nodiscard]] poll_result<io::ready_event> poll_waiter(io_waiter& waiter, context& cx);
     /// Removes `waiter` from the list, if it is in it.
     void unlink(io_waiter& waiter) noexcept;
@@ -130,7 +131,7 @@ public:
     /// Call it after a system call that failed with EAGAIN.
     void clear_blocked(io::ready_event seen) noexcept;
 
-    /// Drops all wakers when the registration is gone.
+    /// Drops the wakers of both slots when the registration is gone. Entries of the list of waiters keep theirs.
     void clear_wakers() noexcept;
 
 private:

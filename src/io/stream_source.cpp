@@ -427,8 +427,8 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     }
     push_newest(chunk);
     const bool is_enough = (enters_large_transfer_mode(chunk.size()) || queued_ >= most_unread) && !has(stops);
-    // A reference for the caller, since a waker may destroy the stream. The waker may also destroy a listener. This
-    // dispatches all completions, which may include the last one of this receive.
+    // A reference for the caller, because a waker may destroy the stream. A waker may also destroy a listener of this
+    // ring. stop_now() then dispatches all completions, which may include the last one of this receive.
     if (is_enough) retain();
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);

@@ -128,13 +128,14 @@ public:
     // ---- Writing: any thread, one at a time ----
 
     /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null.
-    /// Errors: operation_would_block; the error of an earlier send; what send(2) reports.
+    /// Errors: operation_would_block; the error of an earlier send; what send(2) reports; what watch_stream() reports,
+    /// since the task would not be woken.
     [[nodiscard]] result<std::size_t> write(io_handle& owner, uring* ring, send_list from) noexcept;
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
     [[nodiscard]] result<std::size_t> write_leased(io_handle& owner, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Returns whether everything was passed to the kernel. If not, "writable" is reported once the rest was passed to
-    /// it. Sends bytes that are queued for the end of the tick.
+    /// it. Sends bytes that are queued for the next tick.
     /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
     [[nodiscard]] result<bool> flush(io_handle& owner) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
@@ -153,7 +154,7 @@ public:
     /// The next step of the caller of end(): close the descriptor; cancel the receive first; or wait for a send.
     enum class end_action { close, cancel_first, wait_for_send };
     /// Prepares the stream for its destruction: drops the wakers and the received data, and sends bytes that are
-    /// queued for the end of the tick. `close` means that no operation is in flight, or that the operations belong to
+    /// queued for the next tick. `close` means that no operation is in flight, or that the operations belong to
     /// the parent process (`is_copy_in_child`: this is a forked child).
     [[nodiscard]] end_action end(bool is_copy_in_child) noexcept;
     /// Leaves the descriptor to the driver, which closes it later. Call this after end(). Returns true if nothing is in

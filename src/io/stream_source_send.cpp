@@ -25,7 +25,7 @@ result<std::size_t> stream_source::write(io_handle& owner, uring* ring, send_lis
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
     if (send_error_ != 0 || slot_ != nullptr) return append(owner, from, size, std::move(guard));
-    // Allocates under the lock. Only the ring's owner, which usually is this thread, also takes the lock.
+    // Allocates under the lock. Only the reader and the ring's owner also take it, which usually run on this thread.
     send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, owner, size) : nullptr;
     if (slot == nullptr) {
         guard.unlock();

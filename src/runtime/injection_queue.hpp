@@ -11,7 +11,7 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// The tasks of a pool that are in no worker's ring: those from other threads, and those that found a ring full. FIFO.
+/// The tasks of a pool that are in no worker's run queue: those from other threads, and those that did not fit. FIFO.
 /// The queue owns one reference of each task.
 /// Thread safety: any thread.
 class injection_queue {

@@ -21,7 +21,7 @@ namespace eddy::inline v0_1::detail {
 ///     bit  name           set by                          what it guards
 ///     0    running        the worker, or shutdown         the future: a lock on it
 ///     1    complete       the `running` owner, permanent  the output: owned by the join handle from then on
-///     2    notified       any waker                       a pending wake-up: queued, or checked when the run ends
+///     2    notified       wakers, abort, shutdown         a pending wake-up: queued, or checked when the run ends
 ///     3    cancelled      abort or shutdown, permanent    requests the `running` owner to destroy the future
 ///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set when the
 ///                         before `complete`               task is completed, else by the completing thread
@@ -97,8 +97,8 @@ public:
 
     // ---- The thread that took the task from a queue, and with it the reference that belongs to `notified` ----
 
-    /// Begins a run. `drop_reference` and `free` mean that the task was shut down meanwhile; on `free` the caller must
-    /// free the memory.
+    /// Begins a run. `drop_reference` and `free` mean that the task was shut down meanwhile, and that the
+    /// queue's reference was released. On `free` the caller must free the memory.
     run_action transition_to_running() noexcept {
         return change([](std::uint64_t now) {
             EDDY_ASSERT((now & notified) != 0, "task_state: a task was queued without a wake-up");

@@ -468,11 +468,11 @@ void worker::note_busy_period(time_point now) noexcept {
 // be woken. With one role, two workers with sockets would wake each other at each event, which took a fifth of the
 // processor time at 100 connections.
 //
-// If both roles are vacant, a worker that starts to run sets the alarm of a parked worker. That worker wakes up half an
-// interval later, and parks again at once if no worker runs any more, as after most timers in an idle pool. Otherwise
-// it becomes the watchdog, and its first check follows after the other half. So a worker that stalls before that
-// wake-up is serviced within one interval of its start, and any other one within two intervals, as by a watchdog that
-// was there before: a check finds that the worker has made progress, and the next one that it has not.
+// If both roles are vacant, a worker that starts to run calls a parked worker. If that worker waits in a driver, an
+// alarm wakes it half an interval later. Otherwise it is unparked at once. If no worker runs any more, it parks again;
+// this is usual after a timer in an idle pool. Otherwise it becomes the watchdog and makes its first check half an
+// interval later. A worker that stalls before this wake-up is serviced within one interval of its start. Any other
+// stalled worker is serviced within two intervals: one check sees progress, the next one does not.
 
 /// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
 void worker::become_watchdog(time_point now) noexcept {

@@ -58,9 +58,8 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///     queue_, children_,       the thread that runs the worker pushes and pops; other workers steal
 ///     offers_
 ///     lifo_                    the thread that runs the worker; the watchdog worker, if this worker is stalled
-///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled; io_
-///                              also the workers that share it
-///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
+///     io_, time_               the thread that runs the worker, the watchdog worker while this one is stalled, and for
+///                              io_ the workers that share it; protected by the driver lock, time_ by its own lock
 ///     counters_                written by the thread that runs the worker, read by any thread
 ///
 /// Thread safety: as the sections of the class say.
@@ -109,7 +108,9 @@ public:
     [[nodiscard]] bool take_child_back(offered_child& child) noexcept;
     /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
     void start_offered_children() noexcept;
-    /// Queues a task. It runs next (LIFO slot), because its data is likely in the cache.
+    /// Queues a woken task in the LIFO slot, so that it runs next while its data is in the cache. The former task of
+    /// the slot goes to the end of the run queue. If the slot is disabled, or occupied during a driver tick, `task`
+    /// goes there.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
     // The functions that run_task() and cancel_task() call.
