@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 // The LIFO slot is used at most this many times in a row. The tasks of such a sequence share one coop budget.
 constexpr unsigned lifo_limit = 3;
 
-// One of this many polls checks the ring before the child queue.
+// One of this many polls checks the run queue before the child queue.
 constexpr unsigned child_fairness = 2;
 
 // Maximum of worker::offers_in_vain_: each 1,024th offer still wakes a worker.

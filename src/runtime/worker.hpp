@@ -38,7 +38,7 @@ struct offered_child;
 struct worker_counters {
     atomic<std::uint64_t> polls{0};
     atomic<std::uint64_t> steals{0};     ///< tasks taken from other workers
-    atomic<std::uint64_t> overflows{0};  ///< tasks that did not fit into the ring
+    atomic<std::uint64_t> overflows{0};  ///< tasks that did not fit into the run queue
     atomic<std::uint64_t> parks{0};
     atomic<std::uint64_t> busy_ns{0};  ///< time between parks, in nanoseconds, up to the last park
 
