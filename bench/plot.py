@@ -65,9 +65,13 @@ def net_ratios():
     return found
 
 
+def rt_table():
+    return next(rows for _, rows in tables(section("rt: tasks, timers and wake-ups")))
+
+
 def rt_ratios():
     """Returns [(case, ratio, least, greatest)]: eddy relative to Tokio."""
-    rows = next(rows for _, rows in tables(section("rt: tasks, timers and wake-ups")) if "eddy/tokio" in rows[0])
+    rows = rt_table()
     column = rows[0].index("eddy/tokio")
     return [(row[0], number(row[column]), *map(number, row[column + 1].split("-")))
             for row in rows[1:] if row[column] != "-" and number(row[column]) > 0]
@@ -84,16 +88,14 @@ def missed():
     for _, rows in tables(section("net: echo servers")):
         if rows[0][:1] == ["what"]:
             found += [["net: " + row[0], row[1], row[2]] for row in rows[1:] if row[3] == "missed"]
-    for _, rows in tables(section("rt: tasks, timers and wake-ups")):
-        header = rows[0]
-        if "eddy/tokio" in header:
-            at, best = header.index("eddy/tokio"), header.index("eddy/best")
-            for row in rows[1:]:
-                if row[at + 3] == "missed":
-                    found.append([f"rt: {row[0]}, x Tokio", row[at], f"<= {row[at + 2]}"])
-                if row[best + 2] == "missed":
-                    limit = f"<= {best_limit(row[0]):g}"
-                    found.append([f"rt: {row[0]}, x {row[best + 1]}, the best peer", row[best], limit])
+    header, *rows = rt_table()
+    at, best = header.index("eddy/tokio"), header.index("eddy/best")
+    for row in rows:
+        if row[at + 3] == "missed":
+            found.append([f"rt: {row[0]}, x Tokio", row[at], f"<= {row[at + 2]}"])
+        if row[best + 2] == "missed":
+            limit = f"<= {best_limit(row[0]):g}"
+            found.append([f"rt: {row[0]}, x {row[best + 1]}, the best peer", row[best], limit])
     return found
 
 

@@ -90,7 +90,7 @@ public:
     void report(unread_failure failure, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Calls a parked worker as the watchdog if there is none. A worker that starts to run calls this.
     void wake_watchdog() noexcept;
-    /// Adds a task to the injection queue. For threads that are not workers, and for tasks that did not fit.
+    /// Adds a task to the injection queue: one from another thread, or one that did not fit into a run queue.
     void inject(spawned_task& task) noexcept;
     /// Consumes a queue's reference to a task of a closing pool. Destroys the task if that has not happened yet.
     void give_up(spawned_task& task) noexcept;
