@@ -52,8 +52,10 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     wants_stop     task: posts                 owner                       the operation is to end
 ///     stops          owner: with a cancel        the last completion         no second cancel is submitted
 ///     posted         the thread that posts       owner                       in the list, which has a reference
-///     reads_itself   owner: no buffers, or       owner; for a listener,      the task calls recv(2) or accept(2)
-///                    accepting has failed        task                        first
+///     reads_itself   owner: no buffers, or       owner: receives again;      the task calls recv(2) or accept(2)
+///                    accepting has failed; the   task: has accepted, or      first
+///                    thread whose request the    small reads
+///                    ring refused
 ///     in_large_transfer_mode
 ///                    owner: large chunks         task: small reads           the task calls recv(2) when the epoll
 ///                                                                            reports bytes

@@ -26,8 +26,8 @@ namespace eddy::inline v0_1::detail {
 ///     inbound list, drivers,      any thread, under the lock
 ///     is_closed_
 ///
-/// A driver (local_driver) is a future that polls the set. A task that is woken inside the set's poll goes into the
-/// queue. A task that is woken or spawned elsewhere goes into the inbound list, and all drivers are woken. One driver
+/// A local driver is a future that polls the set. A task that is woken inside the set's poll goes into the
+/// queue. A task that is woken or spawned elsewhere goes into the inbound list, and all local drivers are woken. One
 /// would not be enough, because its task may no longer poll it.
 ///
 /// Thread safety: as the sections of the class say.

@@ -24,7 +24,7 @@ protected:
     ~task_owner() = default;
 };
 
-/// Prevents the destruction of every task_owner while it exists. For threads that wake tasks and are not workers.
+/// Prevents the destruction of every task_owner while it exists. Used by threads that wake tasks and are not workers.
 ///
 /// Without it there is a race. A thread sets a task's `notified` bit. Before it calls schedule() of the owner, a
 /// shutdown destroys the task, and with its last task also the owner. So a wake from outside announces itself before it
