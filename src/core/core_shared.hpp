@@ -97,15 +97,15 @@ public:
         wake(std::move(parent));
         wakes_children_ = false;
     }
-    /// Returns the task that `wake` wakes if it is one of this loop, and the loop's thread counts its references now.
-    /// Otherwise returns null.
+    /// Returns the task of this loop that `wake` wakes, if its references may be counted in `local_refs` now. Otherwise
+    /// returns null.
     [[nodiscard]] core_task* task_of(const waker& wake) const noexcept {
         if (!borrowed_waker::is_of(core_waker, wake)) return nullptr;
         // SAFETY: the data of a core_waker is a core_task.
         auto* const task = static_cast<core_task*>(borrowed_waker::data_of(wake));
         return task->shared == this && !task->is_merged && is_running() ? task : nullptr;
     }
-    /// Stores the waker of such a task in `kept`, which is a no-op waker before.
+    /// Stores the waker of a task that task_of() returned in `kept`, which is empty before.
     static void keep_waker_of(core_task& task, waker& kept) noexcept {
         ++task.local_refs;
         borrowed_waker(&core_waker, &task).give_to(kept);
@@ -129,9 +129,9 @@ public:
     /// Whether poll_within() may poll `next`: it is the next task of the loop, and waits for no leaf. `by` and `root`
     /// are the waker of the joiner, and the root of the coroutine that awaits, or null.
     [[nodiscard]] bool may_poll_within(const core_joined& next, const waker& by, const frame* root) const noexcept;
-    /// Makes the task that is being polled wait for `next`, the first task in the queue. Polls that task first, inside
-    /// of the current poll. Returns true if the joiner may continue without a suspension. The tasks run in the same
-    /// order as otherwise:
+    /// Polls `next`, the first task in the queue, inside of the current poll, which is that of its joiner. Returns true
+    /// if the joiner may continue without a suspension; otherwise it waits for `next`, or is queued. The tasks run in
+    /// the same order as otherwise:
     ///
     ///     `next` is polled ── not ready ──> the joiner waits; returns false
     ///      v

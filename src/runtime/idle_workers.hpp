@@ -24,12 +24,12 @@ namespace eddy::inline v0_1::detail {
 ///
 /// Step 2 of the pusher and step 1 of the worker modify the same word, so one precedes the other. If the pusher is
 /// first, the worker synchronizes with it and finds the task. Otherwise the pusher sees the parked worker and wakes it.
-/// A searching worker takes the place of a wake-up: the last one checks all queues after transition_from_searching().
+/// While a worker searches, no wake-up is necessary: the last one checks all queues after transition_from_searching().
 /// For this, acq_rel would be enough. The changes of the word are seq_cst because of awake().
 ///
 /// A worker counts as awake before its bit is cleared, by a pusher or by itself. So while `awake` is less than the
 /// number of workers, there is a bit. A pusher and a worker that wakes up by itself may both have counted for the same
-/// bit. The one that does not get it takes its count back.
+/// bit. The one that has not cleared it subtracts its count.
 ///
 /// Thread safety: any thread.
 class idle_workers {

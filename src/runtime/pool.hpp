@@ -38,7 +38,7 @@ namespace eddy::inline v0_1::detail {
 ///
 ///     closing   New tasks are refused. Each worker leaves its loop, destroys the tasks that it finds in the lists, and
 ///               empties its queues. The last worker empties the injection queue and shuts the drivers down.
-///     closed    No thread of the pool runs. All tasks have ended.
+///     closed    All workers have left run(). Polls that have handed their worker over may still run.
 ///
 /// In a forked child the pool is a copy without threads. A lock that another thread held at the fork is never released
 /// there. So in a child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the
@@ -65,11 +65,11 @@ public:
     // The three steps of start(), for a scope. The scope calls enlist() under its own lock, and links the task there.
     /// Sets the task's id and the list it will belong to.
     void number(spawned_task& task) noexcept;
-    /// Adds the task to the list of all tasks, under a spin lock. Returns false if the pool is closing.
+    /// Adds the task to its task list, under the list's spin lock. Returns false if the pool is closing.
     [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && list_of(task).add(task); }
     /// Queues the task as a child of a scope, or destroys it if it is not listed.
     void launch_child(spawned_task& task, bool is_listed) noexcept;
-    /// Queues a task that was woken, with the reference that goes with `notified`.
+    /// Queues a task that was woken. The queue takes over the reference of `notified`.
     void schedule(spawned_task& task) noexcept override;
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
@@ -133,9 +133,9 @@ public:
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
     // ---- I/O and time ----
-    /// Returns the driver in which this thread should register a new socket. A worker gets its driver, unless that has
-    /// clearly more sources than others. Other threads get the driver with the least sources of a sample.
-    /// Returns null if there is no I/O.
+    /// Returns the driver in which this thread should register a new socket. For a worker, this is its own driver,
+    /// unless that has many more sources than another one. Other threads get the driver with the least sources of a
+    /// sample. Returns null if there is no I/O.
     [[nodiscard]] io_handle* io_for_new_source() noexcept;
     /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
     [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }

@@ -103,8 +103,8 @@ public:
     /// of offers is full.
     [[nodiscard]] bool offer_child(offered_child& child) noexcept;
     [[nodiscard]] bool has_enough_offers() const noexcept { return offers_.size() >= enough_offers; }
-    /// Withdraws the newest offer if it is that of `child`. Otherwise another worker has taken the child, and the
-    /// result is false.
+    /// Withdraws the newest offer if it is that of `child`. Returns false if the child was taken, or
+    /// was made a task by start_offered_children().
     [[nodiscard]] bool take_child_back(offered_child& child) noexcept;
     /// Makes the offered children tasks. Called before this thread hands the worker over during a poll.
     void start_offered_children() noexcept;
@@ -162,7 +162,7 @@ public:
 private:
     /// While there are this many offers of outer scopes, a scope offers no children. The children of outer scopes have
     /// larger subtrees, so they are enough for the other workers, and each taken one is soon replaced. The scope then
-    /// uses no atomic operations.
+    /// needs no read-modify-write.
     static constexpr std::size_t enough_offers = 4;
     /// The interval at which the first watchdog worker checks the other workers.
     static constexpr std::chrono::milliseconds watchdog_interval{2};

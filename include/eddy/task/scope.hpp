@@ -19,7 +19,7 @@
 namespace eddy::inline v0_1 {
 
 /// A handle to a scope, which the body receives: spawns children.
-/// Thread safety: any thread.
+/// Thread safety: any thread of a pool; on an event loop, only its thread.
 /// Lifetime: valid until the scope ends. Children may use it to spawn more children.
 class scope_handle {
 public:
@@ -35,7 +35,7 @@ public:
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
     }
 
-    // Lvalue overload: reports the misuse with one static_assert.
+    // Overload with arguments for the work: reports the misuse with one static_assert.
     auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 
     /// Cancels all children, the present ones and later ones. The body continues.

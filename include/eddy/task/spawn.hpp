@@ -37,7 +37,7 @@ auto spawn_on_this_pool(W&& work, std::source_location where, bool is_background
 }
 
 /// Spawns a task on the executor of this thread. Throws `misuse` if there is none.
-// Inlined with the spawn on an event loop, which is short: a call would cost 8 % of a task that does nothing.
+// Inlined with the spawn on an event loop, which is short: a call would cost 7 % of a task that does nothing.
 template <class W>
 [[gnu::always_inline]] inline auto spawn_here(W&& work, std::source_location where, bool is_background) {
     if (core_shared* const loop = this_thread.executor.core) return spawn_on_core(*loop, std::forward<W>(work), where);
@@ -62,16 +62,16 @@ template <class W>
     return detail::spawn_here(std::forward<W>(work), where, false);
 }
 
-/// Same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
-/// wait for the task, and cancel it.
-/// Lifetime: as for spawn(). The task is destroyed after the main task has ended, so it must not refer to objects of
-/// the main task. For tasks that refer to an object, use task_owner.
+/// Same as spawn(), but `eddy::run` and similar functions do not wait for the task, and cancel it. An event loop
+/// (`core`) makes no difference between spawn() and this function. Lifetime: as for spawn(). The task is destroyed
+/// after the main task has ended, so it must not refer to objects of the main task. For tasks that refer to an object,
+/// use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
     return detail::spawn_here(std::forward<W>(work), where, true);
 }
 
-// Lvalue overload: reports the misuse with one static_assert.
+// Overload with arguments for the work: reports the misuse with one static_assert.
 auto spawn(auto&& work, detail::argument_of_work auto&&, auto&&...) { return detail::refuse_arguments(work); }
 auto spawn_background(auto&& work, detail::argument_of_work auto&&, auto&&...) {
     return detail::refuse_arguments(work);
