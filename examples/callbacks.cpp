@@ -69,6 +69,7 @@ eddy::task<eddy::result<void>> talk() {
     const int first = co_await eddy::try_(ask(21));
     std::printf("the library answered %d\n", first);
 
+    // GCC 12: write T(x), not T{x}, in an await. It destroys an aggregate twice; see docs/compilers.md.
     const int second = co_await eddy::from_awaitable(library_awaitable(7));
     std::printf("the awaitable answered %d\n", second);
 

@@ -461,8 +461,8 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         constexpr bool is_only_stream = stream<F> && !is_future;
         static_assert(!is_only_stream, "eddy: this is a stream, not a future: await its next()");
         static_assert(is_future || is_only_stream,
-                      "eddy: this cannot be awaited: it is not a future, which needs output_type and "
-                      "poll_result<output_type> poll(context&); a plain result goes through try_");
+                      "eddy: this cannot be awaited: it is not a future (output_type, poll_result<output_type> "
+                      "poll(context&)); await a plain result by try_, another library's awaitable by from_awaitable");
         if constexpr (ends_when_woken<F>) {
             return maybe_checked<wake_awaiter<std::remove_reference_t<A>>, Checks>(awaiting, awaited);
         } else if constexpr (is_future) {
