@@ -129,6 +129,11 @@ TEST(CompletionDeathTest, PointerThatIsTakenBackTwiceIsReported) {
                  "from_raw\\(\\) was called twice with the same pointer.*interop_test.cpp:|heap-use-after-free");
 }
 
+TEST(CompletionDeathTest, NullPointerIsReported) {
+    EXPECT_DEATH(static_cast<void>(completion<int>::handler::from_raw(nullptr)),
+                 "pointer that into_raw\\(\\) did not return.*interop_test.cpp:");
+}
+
 TEST(Completion, OneOfManyThreadsCompletesTheFuture) {
     for (int round = 0; round < 50; ++round) {
         auto [done, future] = completion<int>::make();
@@ -268,6 +273,23 @@ TEST(FromAwaitable, TaskContinuesOnItsOwnExecutor) {
     }(threads));
 }
 
+/// A value without a default constructor, whose move constructor may throw.
+struct plain_number {
+    explicit plain_number(int number) : value(number) {}
+    plain_number(plain_number&& other) noexcept(false) : value(other.value) {}
+    int value;
+};
+struct number_awaitable {
+    [[nodiscard]] bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    [[nodiscard]] plain_number await_resume() const { return plain_number(3); }
+};
+
+TEST(FromAwaitable, OutputNeedsNoDefaultConstructor) {
+    by_hand hand(eddy::from_awaitable(number_awaitable()));
+    EXPECT_EQ(assert_ready(hand.poll()).value, 3);
+}
+
 // ---- as_awaitable ----
 
 /// A coroutine type of another library. The coroutine starts immediately and stores its result.
@@ -361,6 +383,26 @@ TEST(AsAwaitable, DestroyedCoroutineCancelsTheFuture) {
     }
     loop.run_until_idle();
     EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(AsAwaitable, ExceptionOfSpawnIsThrownInTheCoroutine) {
+    eddy::core loop;
+    const auto executor = loop.handle();
+    std::jthread([&executor] {
+        auto foreign = sleep_and_add(executor, 1);
+        ASSERT_TRUE(foreign.handle.done());
+        EXPECT_THROW(static_cast<void>(foreign.take()), eddy::wrong_thread);
+    }).join();
+}
+
+TEST(AsAwaitable, ExecutorThatHasEndedEndsTheAwait) {
+    auto runtime = eddy::runtime_builder().worker_threads(1).build();
+    ASSERT_TRUE(runtime.has_value());
+    const auto executor = runtime->handle();
+    std::move(*runtime).shutdown_timeout(10s);
+    auto foreign = sleep_and_add(executor, 1);
+    ASSERT_TRUE(foreign.handle.done());
+    EXPECT_THROW(static_cast<void>(foreign.take()), std::system_error);
 }
 
 TEST(AsAwaitable, ExecutorThatEndsEndsTheAwait) {

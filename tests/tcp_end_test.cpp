@@ -21,6 +21,7 @@
 
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/write.hpp>
+#include <eddy/io/write_all.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/runtime/core.hpp>

@@ -27,10 +27,12 @@ namespace detail {
 
 /// The state that a task shares with the coroutine that waits for it.
 ///
-///     phase       meaning                            changed by
-///     waiting     the coroutine is suspended         -
-///     complete    the outcome is set                 the task, which then resumes the coroutine
-///     abandoned   the coroutine was destroyed        the awaiter's destructor
+///     phase       meaning                                     changed by
+///     starting    the task is being spawned                   -
+///     waiting     the coroutine is suspended                  await_suspend()
+///     complete    the outcome is set                          the task, which then resumes the coroutine
+///     dropped     the task was destroyed before `waiting`     the task; await_suspend() resumes the coroutine, or
+///     throws abandoned   the coroutine was destroyed                 the awaiter's destructor
 template <class T>
 class coroutine_wait {
 public:
@@ -39,7 +41,25 @@ public:
     /// Called by the task, after it has set the outcome.
     void complete() {
         // acq_rel: release publishes the outcome, and pairs with the acquire in abandon().
-        if (phase_.exchange(phase::complete, std::memory_order_acq_rel) == phase::waiting) waiting_.resume();
+        const phase before = phase_.exchange(phase::complete, std::memory_order_acq_rel);
+        if (before == phase::starting || before == phase::waiting) waiting_.resume();
+    }
+    /// Called instead of complete() if the task is destroyed early. Does not resume the coroutine while the task is
+    /// being spawned: spawn() may throw then, and the exception must leave a coroutine that still exists.
+    void drop() {
+        phase before = phase::starting;
+        // release: publishes the outcome to begin_waiting(). relaxed for failures: complete() decides.
+        if (phase_.compare_exchange_strong(before, phase::dropped, std::memory_order_release,
+                                           std::memory_order_relaxed))
+            return;
+        complete();
+    }
+    /// Called after the task was spawned. Returns false if the task was dropped and the coroutine must continue.
+    [[nodiscard]] bool begin_waiting() noexcept {
+        phase before = phase::starting;
+        // acquire: pairs with the release in drop().
+        return phase_.compare_exchange_strong(before, phase::waiting, std::memory_order_acquire) ||
+               before != phase::dropped;
     }
     /// Called by the awaiter's destructor.
     void abandon() noexcept { phase_.exchange(phase::abandoned, std::memory_order_acq_rel); }
@@ -47,10 +67,10 @@ public:
     kept<T> outcome;
 
 private:
-    enum class phase : unsigned char { waiting, complete, abandoned };
+    enum class phase : unsigned char { starting, waiting, complete, dropped, abandoned };
 
     std::coroutine_handle<> waiting_;
-    std::atomic<phase> phase_{phase::waiting};
+    std::atomic<phase> phase_{phase::starting};
 };
 
 /// The task's reference to the wait. If the task is destroyed early, the coroutine gets an error.
@@ -64,7 +84,7 @@ public:
         if (!wait_) return;
         wait_->outcome.set_exception(std::make_exception_ptr(
             std::system_error(make_error_code(errc::task_cancelled), "the executor dropped the awaited future")));
-        wait_->complete();
+        wait_->drop();
     }
 
     [[nodiscard]] kept<T>& outcome() const noexcept { return wait_->outcome; }
@@ -119,16 +139,18 @@ public:
 
     /// Awaiter interface.
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        wait_ = std::make_shared<detail::coroutine_wait<output>>(waiting);
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<> waiting) {
+        const auto wait = std::make_shared<detail::coroutine_wait<output>>(waiting);
+        wait_ = wait;
         auto ends = sync::oneshot<>::channel();
         alive_.emplace(std::move(ends.sender));
         auto work = detail::run_for_coroutine<F>(std::move(future_), std::move(ends.receiver),
-                                                 detail::wait_guard<output>(wait_));
+                                                 detail::wait_guard<output>(wait));
         // The task may resume the coroutine before spawn() returns, which destroys this object: only locals from here.
         const E executor = executor_;
         const std::source_location where = where_;
         static_cast<void>(executor.spawn(std::move(work), where));
+        return wait->begin_waiting();
     }
     output await_resume() { return wait_->outcome.take(where_); }
 
@@ -145,13 +167,12 @@ private:
 /// The await spawns the future as a task on `executor`: a handle, a core_handle or a core_remote. The coroutine is
 /// resumed by that task, on a thread of the executor; code that follows must not block.
 ///
-/// Errors: throws the exception of the future; throws std::system_error with errc::task_cancelled if the executor shuts
-/// down before the future has ended.
-/// Cancel safety: if the coroutine is destroyed while it waits, the future is cancelled. Do not destroy the coroutine
-/// while a thread of the executor resumes it.
-/// Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the coroutine was
-/// destroyed, the cancellation of the future, which other threads carry out.
-/// Cost: one allocation, and those of spawn().
+/// Errors: throws the exception of the future, or of the executor's spawn(); throws std::system_error with
+/// errc::task_cancelled if the executor shuts down before the future has ended. Cancel safety: if the coroutine is
+/// destroyed while it waits, the future is cancelled. Do not destroy the coroutine while a thread of the executor
+/// resumes it. Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the
+/// coroutine was destroyed, the cancellation of the future, which other threads carry out. Cost: one allocation, and
+/// those of spawn().
 template <class E, class F>
 [[nodiscard]] auto as_awaitable(const E& executor, F&& future,
                                 std::source_location where = std::source_location::current()) {

@@ -109,8 +109,8 @@ public:
         // SAFETY: the caller passes what into_raw() returned, which is a block that is not deleted yet.
         const std::unique_ptr<raw_block> owned(static_cast<raw_block*>(raw));
         // relaxed: the exchange publishes nothing. It is atomic for the reason in raw_handler.
-        if (owned->is.exchange(raw_block::state::taken_back, std::memory_order_relaxed) != raw_block::state::passed_out)
-            [[unlikely]]
+        if (raw == nullptr || owned->is.exchange(raw_block::state::taken_back, std::memory_order_relaxed) !=
+                                  raw_block::state::passed_out) [[unlikely]]
             detail::fatal_misuse(
                 "completion::handler::from_raw() was called twice with the same pointer, or with a "
                 "pointer that into_raw() did not return: a callback that is called more than once "

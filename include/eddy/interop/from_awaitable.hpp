@@ -75,18 +75,19 @@ using awaited_outcome = std::expected<stored_t<T>, std::exception_ptr>;
 template <class A, class T>
 detached_coroutine await_and_send(A awaitable, typename sync::oneshot<awaited_outcome<T>>::sender done) {
     using as = typename unwrapped_awaitable<A>::type;
-    awaited_outcome<T> outcome;
+    std::optional<awaited_outcome<T>> outcome;
     try {
         if constexpr (std::is_void_v<T>) {
             co_await static_cast<as>(awaitable);
+            outcome.emplace();
         } else {
             T value = co_await static_cast<as>(awaitable);
-            outcome.emplace(std::move(value));
+            outcome.emplace(std::in_place, std::move(value));
         }
     } catch (...) {
-        outcome = std::unexpected(std::current_exception());
+        outcome.emplace(std::unexpect, std::current_exception());
     }
-    static_cast<void>(done.send(std::move(outcome)));  // an error: the future is gone
+    static_cast<void>(done.send(*std::move(outcome)));  // an error: the future is gone
 }
 
 }  // namespace detail
