@@ -27,12 +27,12 @@ namespace detail {
 
 /// The state that a task shares with the coroutine that waits for it.
 ///
-///     phase       meaning                                     changed by
-///     starting    the task is being spawned                   -
-///     waiting     the coroutine is suspended                  await_suspend()
-///     complete    the outcome is set                          the task, which then resumes the coroutine
-///     dropped     the task was destroyed before `waiting`     the task; await_suspend() resumes the coroutine, or
-///     throws abandoned   the coroutine was destroyed                 the awaiter's destructor
+///     phase       meaning                                  changed by
+///     starting    the task is being spawned                -
+///     waiting     the coroutine is suspended               await_suspend()
+///     complete    the outcome is set                       the task, which then resumes the coroutine
+///     dropped     the task was destroyed before `waiting`  the task; await_suspend() returns false or throws
+///     abandoned   the coroutine was destroyed              the awaiter's destructor
 template <class T>
 class coroutine_wait {
 public:
@@ -168,12 +168,13 @@ private:
 /// The await spawns the future as a task on `executor`: a handle, a core_handle or a core_remote. The coroutine is
 /// resumed by that task, on a thread of the executor; code that follows must not block.
 ///
-/// Errors: throws the exception of the future, or of the executor's spawn(); throws std::system_error with
-/// errc::task_cancelled if the executor shuts down before the future has ended. Cancel safety: if the coroutine is
-/// destroyed while it waits, the future is cancelled. Do not destroy the coroutine while a thread of the executor
-/// resumes it. Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the
-/// coroutine was destroyed, the cancellation of the future, which other threads carry out. Cost: one allocation, and
-/// those of spawn().
+/// Errors: throws the exception of the future, or of the executor's spawn(). Throws std::system_error with
+/// errc::task_cancelled if the executor shuts down before the future has ended.
+/// Cancel safety: if the coroutine is destroyed while it waits, the future is cancelled. Do not destroy the coroutine
+/// while a thread of the executor resumes it.
+/// Lifetime: the future is moved in. What it refers to must outlive the coroutine's wait and, after the coroutine was
+/// destroyed, the cancellation of the future, which other threads carry out.
+/// Cost: one allocation, and those of spawn().
 template <class E, class F>
 [[nodiscard]] auto as_awaitable(const E& executor, F&& future,
                                 std::source_location where = std::source_location::current()) {

@@ -63,9 +63,9 @@ template <class W>
 }
 
 /// Same as spawn(), but `eddy::run` and similar functions do not wait for the task, and cancel it. An event loop
-/// (`core`) makes no difference between spawn() and this function. Lifetime: as for spawn(). The task is destroyed
-/// after the main task has ended, so it must not refer to objects of the main task. For tasks that refer to an object,
-/// use task_owner.
+/// (`core`) makes no difference between spawn() and this function.
+/// Lifetime: as for spawn(). The task is destroyed after the main task has ended, so it must not refer to objects of
+/// the main task. For tasks that refer to an object, use task_owner.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
     return detail::spawn_here(std::forward<W>(work), where, true);
