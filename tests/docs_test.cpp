@@ -301,7 +301,7 @@ TEST(Docs, CheatSheetCombinatorsReturnOutputs) {
 TEST(Docs, CheatSheetChannelsDeliverValues) {
     eddy::test::run_paused([]() -> task<void> {
         // docs: channels
-        auto [jobs, worker] = sync::mpsc<int>::channel(8);  // copies of the sender, one receiver
+        auto [jobs, worker] = sync::mpsc<int>::channel(8);  // one receiver; copies of `jobs` send, too
         auto sent = co_await jobs.send(1);                  // waits while the channel is full
         auto received = co_await worker.recv();             // optional<int>; nullopt: all senders are gone
 

@@ -139,7 +139,7 @@ public:
 
     /// Awaiter interface.
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    // Not inlined: Clang up to 17 may keep its locals in the coroutine frame, which may be destroyed meanwhile.
+    // Not inlined: older versions of Clang then keep the locals in the coroutine frame, which may be destroyed.
     [[nodiscard, gnu::noinline]] bool await_suspend(std::coroutine_handle<> waiting) {
         const auto wait = std::make_shared<detail::coroutine_wait<output>>(waiting);
         wait_ = wait;
