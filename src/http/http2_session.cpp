@@ -64,7 +64,7 @@ bool http2_session::send(context& cx) {
         is_broken_ = true;
         broken_by_ = flushed->error();
     }
-    return !is_broken_ && nghttp2_session_want_write(session_.get()) != 0;
+    return !is_broken_ && (skips_read_ || nghttp2_session_want_write(session_.get()) != 0);
 }
 
 bool http2_session::is_over() const noexcept {

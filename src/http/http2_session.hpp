@@ -68,11 +68,12 @@ protected:
     http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self);
     ~http2_session() = default;
 
-    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any.
+    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any. Reads nothing while too many frames
+    /// wait to be sent; then the next send() that succeeds requires another turn.
     template <class Feed>
     [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
-        if (is_broken_ || stream_.collected() >= most_frames || nghttp2_session_want_read(session_.get()) == 0)
-            return false;
+        skips_read_ = stream_.collected() >= most_frames;
+        if (is_broken_ || skips_read_ || nghttp2_session_want_read(session_.get()) == 0) return false;
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written by the read
         std::array<std::byte, frames_read> bytes;
         const auto count = stream_.poll_receive_idle(cx, bytes);
@@ -88,7 +89,8 @@ protected:
     /// Gives bytes to nghttp2. Returns false if they violate the protocol; the session then ends.
     [[nodiscard]] bool give(std::span<const std::byte> bytes);
     void collect();
-    /// Writes the collected bytes. Returns whether there is more to collect.
+    /// Writes the collected bytes. Returns whether another turn is needed: there is more to collect, or
+    /// receive_frames() has read nothing because of these bytes, so that no read will wake the task.
     [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool is_over() const noexcept;
     void terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
@@ -103,6 +105,7 @@ protected:
     std::exception_ptr in_callback_;
     std::error_code broken_by_;  // the error of the connection below, if it has failed
     bool is_broken_ = false;     // the connection below has ended or failed
+    bool skips_read_ = false;    // see receive_frames()
 };
 
 /// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent

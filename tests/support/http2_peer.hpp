@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <eddy/io.hpp>
-#include <eddy/net.hpp>
 #include <eddy/task.hpp>
 
 namespace support {
@@ -49,7 +48,7 @@ public:
         std::uint32_t code() const { return number(payload.substr(payload.size() - 4)); }
     };
 
-    explicit http2_peer(eddy::net::tcp_stream below) : stream_(std::move(below)) {}
+    explicit http2_peer(eddy::io::boxed_stream below) : stream_(std::move(below)) {}
 
     /// Receives the preface, and sends settings.
     eddy::task<void> begin(std::string own_settings = "") {
@@ -79,7 +78,7 @@ public:
         text += static_cast<char>(kind);
         text += static_cast<char>(flags);
         text += bytes_of(stream) + payload;
-        static_cast<void>(co_await stream_.write_all(text));
+        static_cast<void>(co_await eddy::io::write_all(stream_, text));
     }
     /// Answers 200 with a body.
     eddy::task<void> answer(std::uint32_t stream, std::string body) {
@@ -107,11 +106,11 @@ private:
     }
     eddy::task<std::string> exactly(std::size_t size) {
         std::string text(size, '\0');
-        const auto got = co_await stream_.read_exact(std::as_writable_bytes(std::span(text)));
+        const auto got = co_await eddy::io::read_exact(stream_, std::as_writable_bytes(std::span(text)));
         co_return got ? text : std::string();
     }
 
-    eddy::net::tcp_stream stream_;
+    eddy::io::boxed_stream stream_;
     int windows_ = 0;
     int pings_ = 0;
 };
