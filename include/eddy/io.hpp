@@ -53,6 +53,7 @@
 
 // Low-level I/O: descriptors of any kind
 #include <eddy/io/async_fd.hpp>
+#include <eddy/io/event_source.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/io/poll_evented.hpp>

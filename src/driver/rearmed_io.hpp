@@ -22,7 +22,7 @@ protected:
 /// io_handle, which owns the driver.
 class rearmed_io final : public scheduled_io {
 public:
-    rearmed_io(int fd, rearming_driver& driver) noexcept : driver_(&driver), watched_fd_(fd) { is_rearmed_ = true; }
+    rearmed_io(int fd, rearming_driver& driver) noexcept : driver_(&driver), watched_fd_(fd) { form_ = form::rearmed; }
 
     /// Tells the driver that a task has cleared the conditions `cleared`.
     void rearm(io::ready cleared) noexcept { driver_->rearm(watched_fd_, static_cast<scheduled_io*>(this), cleared); }

@@ -131,7 +131,12 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
         const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
                                                                      stream_source::never_again) != std::uint8_t{0};
         // In a forked child the epoll is shared with the parent, whose registrations must stay.
-        if (is_watched && !is_in_child() && !driver_is_closed_) unwatched = driver_.unwatch(fd);
+        if (source.is_composite()) {
+            unwatched = unwatch_all(composite_io::of(source));
+        } else {
+            if (is_watched && may_use_driver()) unwatched = driver_.unwatch(fd);
+            count(deregistered_, 1);
+        }
         if (source.next != nullptr) {  // else shut_down() has already unlinked it
             unlink(source);
             if (is_watched) {
@@ -144,7 +149,6 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
                 references += 1;
             }
         }
-        count(deregistered_, 1);
         is_awaited_last = wakes_when_idle_ && set_.next == &set_;
     }
     source.release(references);
@@ -152,6 +156,68 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     const bool turns_here = holds_driver_lock() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
     if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
     return unwatched;
+}
+
+result<void> io_handle::watch_again(scheduled_io& source, int fd, io::interest wanted) noexcept {
+    const std::lock_guard guard(lock_);
+    if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
+    return driver_.watch_again(fd, &source, wanted);
+}
+
+// ---- Sources that add their descriptors themselves ----
+
+result<composite_io*> io_handle::add_composite() noexcept try {
+    if (is_in_child()) return std::unexpected(shutdown_error());
+    auto* const source = pool_new<composite_io>(driver_.rearming());
+    {
+        const std::lock_guard guard(lock_);
+        if (!is_shut_down()) {
+            source->retain();  // the set's reference
+            link(set_, *source);
+            return source;
+        }
+    }
+    source->release();
+    return std::unexpected(shutdown_error());
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> io_handle::add_part(composite_io& source, int fd, io::interest wanted) noexcept try {
+    const std::lock_guard guard(lock_);
+    if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
+    source.reserve_one();
+    // SAFETY: the key must be a scheduled_io*, since poll_events() casts it back to that type.
+    if (auto watched = driver_.watch(fd, static_cast<scheduled_io*>(&source), wanted); !watched) return watched;
+    source.add(fd);
+    count(registered_, 1);
+    return ok();
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<void> io_handle::change_part(composite_io& source, int fd, io::interest wanted) noexcept {
+    if (!source.has(fd)) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    return watch_again(source, fd, wanted);
+}
+
+result<void> io_handle::remove_part(composite_io& source, int fd) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!source.has(fd)) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    source.remove(fd);
+    count(deregistered_, 1);
+    return may_use_driver() ? driver_.unwatch(fd) : ok();
+}
+
+/// Removes all descriptors of the source from the driver. The caller holds the lock.
+result<void> io_handle::unwatch_all(composite_io& source) noexcept {
+    result<void> answer = ok();
+    for (const int fd : source.take_all()) {
+        count(deregistered_, 1);
+        if (!may_use_driver()) continue;
+        if (auto unwatched = driver_.unwatch(fd); !unwatched && answer) answer = unwatched;
+    }
+    return answer;
 }
 
 void io_handle::release_pending() noexcept {

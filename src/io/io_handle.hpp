@@ -15,6 +15,7 @@
 #include <eddy/runtime/reactor.hpp>
 
 #include "driver/readiness_driver.hpp"
+#include "io/composite_io.hpp"
 #include "io/driver_lock.hpp"
 #include "io/posted_streams.hpp"
 #include "io/ring_host.hpp"
@@ -76,6 +77,22 @@ public:
     /// Deregisters `fd`, which must still be open, and releases the caller's reference. Drops the wakers of the
     /// source.
     result<void> remove_source(scheduled_io& source, int fd) noexcept;
+
+    /// Changes what a registered descriptor is watched for.
+    /// Errors: runtime_shutdown; what epoll_ctl(2) reports.
+    result<void> watch_again(scheduled_io& source, int fd, io::interest wanted) noexcept;
+
+    // ---- Sources that add their descriptors themselves ----
+
+    /// Registers a source without descriptors. The caller gets a reference. remove_source() removes all descriptors;
+    /// its `fd` is then not used.
+    /// Errors: runtime_shutdown; not_enough_memory.
+    [[nodiscard]] result<composite_io*> add_composite() noexcept;
+    /// Add, change and remove a descriptor of the source.
+    /// Errors: those of add_source() and remove_source(); no_such_file_or_directory if it was not added.
+    result<void> add_part(composite_io& source, int fd, io::interest wanted) noexcept;
+    result<void> change_part(composite_io& source, int fd, io::interest wanted) noexcept;
+    result<void> remove_part(composite_io& source, int fd) noexcept;
 
     // ---- Ring connections ----
 
@@ -196,6 +213,8 @@ private:
     void close_driver_lock() noexcept;
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
+    [[nodiscard]] bool may_use_driver() const noexcept { return !is_in_child() && !driver_is_closed_; }
+    result<void> unwatch_all(composite_io& source) noexcept;
     void close_gone(stream_source& stream) noexcept;
     void prepare_ring() noexcept;
     void give_up_ring() noexcept;

@@ -28,6 +28,13 @@ poll_result<result<ready_event>> as_result(const poll_result<ready_event>& seen)
     return result<ready_event>(*seen);
 }
 
+/// epoll_ctl(2) refuses regular files and directories, which are always ready.
+std::error_code explain(std::error_code refused) noexcept {
+    if (refused == std::errc::operation_not_permitted) return make_error_code(errc::regular_file);
+    if (refused == std::errc::file_exists) return make_error_code(errc::already_registered);
+    return refused;
+}
+
 result<void> check_nonblocking(int fd) noexcept {
     const auto nonblocking = sys::is_nonblocking(fd);
     if (!nonblocking) return std::unexpected(nonblocking.error());
@@ -36,6 +43,23 @@ result<void> check_nonblocking(int fd) noexcept {
 }
 
 }  // namespace
+
+// ---- registry ----
+
+result<void> registry::add(int fd, token name, interest wanted) const noexcept {
+    if (name.source_ != source_) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (auto checked = check_nonblocking(fd); !checked) return checked;
+    const auto added = io_->add_part(*source_, fd, wanted);
+    if (!added) return std::unexpected(explain(added.error()));
+    return ok();
+}
+
+result<void> registry::modify(int fd, token name, interest wanted) const noexcept {
+    if (name.source_ != source_) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    return io_->change_part(*source_, fd, wanted);
+}
+
+result<void> registry::remove(int fd) const noexcept { return io_->remove_part(*source_, fd); }
 
 // ---- readiness_future ----
 
@@ -89,13 +113,38 @@ result<registration> registration::attach_nonblocking(int fd, interest wanted, d
     const auto source = io.add_source(fd, wanted);
     if (!source) {
         io.release();
-        // epoll_ctl(2) refuses regular files and directories, which are always ready.
-        if (source.error() == std::errc::operation_not_permitted)
-            return std::unexpected(make_error_code(errc::regular_file));
-        if (source.error() == std::errc::file_exists) return std::unexpected(make_error_code(errc::already_registered));
-        return std::unexpected(source.error());
+        return std::unexpected(explain(source.error()));
     }
     return registration(io, **source, fd);
+}
+
+result<registration> registration::begin_at_current(std::source_location where) {
+    const auto io = detail::current_io(where);
+    if (!io) return std::unexpected(io.error());
+    return begin(**io);
+}
+
+result<registration> registration::begin_at(const reactor_handle& with) {
+    return begin(*detail::reactor_access::get(with));
+}
+
+result<registration> registration::begin(detail::io_handle& io) noexcept {
+    const auto source = io.add_composite();
+    if (!source) return std::unexpected(source.error());
+    io.retain();
+    return registration(io, **source, -1);
+}
+
+registration::parts registration::parts_of(std::source_location where) const {
+    auto& of = detail::composite_io::of(source(where));
+    return {registry(*io_, of), token(of)};
+}
+
+result<void> registration::change_interest(int fd, interest wanted, std::source_location where) const {
+    auto& of = source(where);
+    if (fd != fd_)
+        throw misuse("registration::reregister() was called with another source than the registered one", where);
+    return io_->watch_again(of, fd, wanted);
 }
 
 poll_result<result<ready_event>> registration::poll_read_ready(context& cx) const {

@@ -9,6 +9,7 @@
 #include "sync/wake_list.hpp"
 
 #include "driver/rearmed_io.hpp"
+#include "io/composite_io.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
@@ -25,7 +26,9 @@ void scheduled_io::release(std::uint32_t count) noexcept {
     if (!references_.drop(count)) return;
     if (is_stream_) {
         free_stream(*this);
-    } else if (is_rearmed_) {
+    } else if (form_ == form::composite) {
+        pool_delete(static_cast<composite_io*>(this));
+    } else if (form_ == form::rearmed) {
         pool_delete(static_cast<rearmed_io*>(this));
     } else {
         pool_delete(this);
@@ -70,8 +73,10 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
         if (now.tick != seen.tick) return;  // a newer event; keep it
         store(now.is_shutdown, now.tick, now.ready - over);
     }
-    if (is_rearmed_) [[unlikely]]
-        static_cast<rearmed_io&>(*this).rearm(over);
+    if (form_ == form::plain) [[likely]]
+        return;
+    if (form_ == form::rearmed) return static_cast<rearmed_io&>(*this).rearm(over);
+    static_cast<composite_io&>(*this).rearm(over);
 }
 
 void scheduled_io::clear_readable() noexcept {

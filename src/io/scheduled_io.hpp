@@ -86,6 +86,8 @@ public:
 
     /// Returns whether this is a stream_source: a connection or listener that is registered with io_uring.
     [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
+    /// Returns whether this is a composite_io: a source with descriptors of its own choice.
+    [[nodiscard]] bool is_composite() const noexcept { return form_ == form::composite; }
 
     // ---- The driver's side ----
 
@@ -171,7 +173,9 @@ private:
     const bool is_stream_ = false;
 
 protected:
-    bool is_rearmed_ = false;  // this is a rearmed_io
+    /// The class of this object, if it is not a stream_source.
+    enum class form : std::uint8_t { plain, rearmed, composite };
+    form form_ = form::plain;
 
 public:
     bool is_watched_for_writing = false;  // a datagram socket is also watched for writing

@@ -18,7 +18,8 @@ template <io_source S>
 class async_fd;
 
 /// Owns a source and its registration: the base of a user-defined socket type. A source is any object with a
-/// `native_handle()`. It is registered immediately, by the constructor or by make().
+/// `native_handle()`, or one that registers itself (event_source). It is registered immediately, by the constructor or
+/// by make().
 ///
 ///     io::poll_evented<counter> events(counter{}, io::interest::readable);
 ///     auto seen = co_await try_(events.registration().readiness(io::interest::readable));
@@ -26,7 +27,7 @@ class async_fd;
 /// Preconditions: the descriptor is in non-blocking mode.
 /// Thread safety: that of `registration`.
 /// Lifetime: deregisters the source before it destroys it.
-template <io_source S>
+template <registrable S>
 class poll_evented {
 public:
     /// Registers `source` with reactor_handle::current().
@@ -51,10 +52,11 @@ public:
 
     /// Moves the source and its registration.
     poll_evented(poll_evented&&) noexcept = default;
+    ~poll_evented() { deregister(); }
     /// Deregisters the old source before it is destroyed.
     poll_evented& operator=(poll_evented&& other) noexcept {
         if (this == &other) return *this;
-        static_cast<void>(registration_.deregister());
+        deregister();
         source_ = std::move(other.source_);
         registration_ = std::move(other.registration_);
         return *this;
@@ -65,6 +67,11 @@ public:
     [[nodiscard]] const S& source() const noexcept { return source_; }
     /// Returns the registration.
     [[nodiscard]] const io::registration& registration() const noexcept { return registration_; }
+
+    /// Changes the interest; see registration::reregister().
+    result<void> reregister(interest wanted, std::source_location where = std::source_location::current()) {
+        return registration_.reregister(source_, wanted, where);
+    }
 
     /// Calls `operation(source)`, which returns a `result`, each time the source may be readable, until the error is
     /// not operation_would_block.
@@ -82,14 +89,15 @@ public:
 
     /// Deregisters the source and returns it.
     [[nodiscard]] S into_inner() && {
-        static_cast<void>(registration_.deregister());
+        deregister();
         return std::move(source_);
     }
     // Lvalue overload: reports the misuse with one static_assert.
     auto into_inner(auto&&... a) & { return eddy::detail::refuse_lvalue(a...); }
 
 private:
-    friend class async_fd<S>;
+    template <io_source T>
+    friend class async_fd;
     poll_evented(S&& source, io::registration&& attached) noexcept
         : source_(std::move(source)), registration_(std::move(attached)) {}
 
@@ -97,6 +105,13 @@ private:
         auto made = make(std::move(source), wanted, where);
         if (!made) throw std::system_error(made.error(), "eddy::io::poll_evented");
         return std::move(*made);
+    }
+
+    void deregister() noexcept {
+        if constexpr (event_source<S>)
+            static_cast<void>(registration_.deregister(source_));
+        else
+            static_cast<void>(registration_.deregister());
     }
 
     using poll_ready = poll_result<result<ready_event>> (io::registration::*)(context&) const;

@@ -13,6 +13,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
+#include <eddy/io/event_source.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/readiness.hpp>
 #include <eddy/io/ready_event.hpp>
@@ -29,11 +30,15 @@ namespace eddy::inline v0_1::detail {
 
 namespace eddy::inline v0_1::io {
 
-/// An object that can be registered with a reactor: any object that has a descriptor.
+/// An object that has a descriptor, which can be registered with a reactor.
 template <class S>
 concept io_source = requires(const S& source) {
     { source.native_handle() } -> std::convertible_to<int>;
 };
+
+/// An object that can be registered with a reactor: one that has a descriptor, or one that registers itself.
+template <class S>
+concept registrable = io_source<S> || event_source<S>;
 
 /// A descriptor that another object owns, as a source.
 /// Thread safety: a plain value.
@@ -88,14 +93,30 @@ public:
     /// io_disabled; runtime_shutdown. After an error, nothing is registered. Throws `misuse` if there is no reactor.
     /// Cost: one block of 128 bytes and two system calls.
     template <io_source S>
+        requires(!event_source<S>)
     [[nodiscard]] static result<registration> attach(const S& source, interest wanted,
                                                      std::source_location where = std::source_location::current()) {
         return attach_to_current(source.native_handle(), wanted, where);
     }
     /// Same as above, with the reactor `with`.
     template <io_source S>
+        requires(!event_source<S>)
     [[nodiscard]] static result<registration> attach(const S& source, interest wanted, const reactor_handle& with) {
         return attach_to(source.native_handle(), wanted, with);
+    }
+    /// Same as above, for a source that registers itself: calls `source.register_with()`. If that fails, the
+    /// descriptors that it has added are removed again.
+    /// Errors: those of register_with(); io_disabled; runtime_shutdown; not_enough_memory. Throws `misuse` if there is
+    /// no reactor.
+    /// Cost: two blocks of memory, and the system calls of register_with().
+    template <event_source S>
+    [[nodiscard]] static result<registration> attach(S& source, interest wanted,
+                                                     std::source_location where = std::source_location::current()) {
+        return registered(begin_at_current(where), source, wanted);
+    }
+    template <event_source S>
+    [[nodiscard]] static result<registration> attach(S& source, interest wanted, const reactor_handle& with) {
+        return registered(begin_at(with), source, wanted);
     }
 
     /// Moves the registration. The assignment swaps both registrations.
@@ -148,11 +169,41 @@ public:
         return answer;
     }
 
+    /// Changes the interest of `source`, which must be the registered one. Its present readiness is reported again.
+    /// Readiness that was reported before stays until a caller clears it.
+    /// Errors: those of epoll_ctl(2) or kevent(2), or those of `source.reregister()`; runtime_shutdown.
+    template <registrable S>
+    result<void> reregister(S& source, interest wanted,
+                            std::source_location where = std::source_location::current()) const {
+        if constexpr (event_source<S>) {
+            const parts of = parts_of(where);
+            return source.reregister(of.with, of.name, wanted);
+        } else {
+            return change_interest(source.native_handle(), wanted, where);
+        }
+    }
+
     /// Removes the source from the reactor. Does not wake tasks that still wait. A second call does nothing.
     /// Errors: bad_file_descriptor if the descriptor was closed before. The registration is released nevertheless.
     result<void> deregister() noexcept;
+    /// Same as above, for a source that registers itself: calls `source.deregister()`, and then removes the descriptors
+    /// that are left.
+    /// Errors: those of `source.deregister()`.
+    template <event_source S>
+    result<void> deregister(S& source) {
+        if (source_ == nullptr) return ok();
+        auto answer = source.deregister(parts_of(std::source_location::current()).with);
+        static_cast<void>(deregister());
+        return answer;
+    }
 
 private:
+    /// What the functions of an event_source get.
+    struct parts {
+        registry with;
+        token name;
+    };
+
     registration(detail::io_handle& io, detail::scheduled_io& source, int fd) noexcept
         : io_(&io), source_(&source), fd_(fd) {}
 
@@ -160,6 +211,22 @@ private:
     static result<registration> attach_to(int fd, interest wanted, const reactor_handle& with);
     /// Registers a descriptor that is known to be non-blocking. Takes ownership of the caller's reference to `io`.
     static result<registration> attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept;
+
+    /// Make a registration without descriptors, for a source that registers itself.
+    static result<registration> begin_at_current(std::source_location where);
+    static result<registration> begin_at(const reactor_handle& with);
+    static result<registration> begin(detail::io_handle& io) noexcept;
+    template <class S>
+    static result<registration> registered(result<registration> made, S& source, interest wanted) {
+        if (!made) return made;
+        const parts of = made->parts_of(std::source_location::current());
+        if (auto added = source.register_with(of.with, of.name, wanted); !added) return std::unexpected(added.error());
+        return made;
+    }
+    /// Throws `misuse` if this was deregistered or moved from.
+    /// Preconditions: the source registers itself.
+    [[nodiscard]] parts parts_of(std::source_location where) const;
+    result<void> change_interest(int fd, interest wanted, std::source_location where) const;
 
     /// Implements poll_read_ready() and poll_write_ready().
     [[nodiscard]] poll_result<result<ready_event>> poll_ready(detail::direction way, context& cx) const;
@@ -170,7 +237,7 @@ private:
 
     detail::io_handle* io_;  // owns a reference
     detail::scheduled_io* source_;
-    int fd_;
+    int fd_;  // -1 if the source registers itself
 };
 
 }  // namespace eddy::io
