@@ -21,6 +21,17 @@ void spawn_by_handle(benchmark::State& state) {
 }
 BENCHMARK(spawn_by_handle);
 
+// Same as above, through a remote on the loop's own thread.
+void spawn_by_remote_here(benchmark::State& state) {
+    eddy::core core;
+    const auto remote = core.remote();
+    while (state.KeepRunningBatch(batch)) {
+        for (int i = 0; i < batch; ++i) static_cast<void>(remote.spawn([] { return nothing(); }));
+        core.run_until_idle();
+    }
+}
+BENCHMARK(spawn_by_remote_here);
+
 // ns per task that is sent by a remote to the event loop of another thread, polled once, and ends.
 void spawn_by_remote(benchmark::State& state) {
     const eddy::core_thread loop;

@@ -677,6 +677,21 @@ server.serve_forever()
     EXPECT_EQ(missing.code, 1);
 }
 
+TEST(HttpPeers, EventLoopClientUsesLoopInThreeWays) {
+    process server({"web_server", "127.0.0.1:0"});
+    const std::string url = "http://" + support::addr_in(server.line()).to_string() + "/notes";
+    const auto got = support::run({"event_loop_client", url});
+    EXPECT_EQ(got.out,
+              "one request: 200 OK, 3 bytes\na kept loop: 200 OK and 200 OK, over the same connection\n"
+              "a loop on its own thread: 200 OK\n");
+    EXPECT_EQ(got.code, 0) << got.err;
+    server.signal(SIGINT);
+    EXPECT_EQ(server.wait().out, "served 3 connections\n");
+    const auto gone = support::run({"event_loop_client", url});
+    EXPECT_TRUE(gone.err.starts_with("event_loop_client: cannot connect to ")) << gone.err;
+    EXPECT_EQ(gone.code, 1);
+}
+
 TEST(HttpPeers, FetchReadsFromWebServer) {
     process server({"web_server", "127.0.0.1:0"});
     const std::string url = "http://" + support::addr_in(server.line()).to_string();
