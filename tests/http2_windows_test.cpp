@@ -10,11 +10,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "http/http2_client.hpp"
 #include "support/http2_client.hpp"
@@ -23,7 +26,9 @@
 namespace {
 
 using namespace std::chrono_literals;
+using eddy::result;
 using eddy::task;
+using eddy::try_;
 using support::http2_client;
 using peer = support::http2_peer;
 namespace http = eddy::http;
@@ -94,6 +99,150 @@ TEST(Http2Windows, ClientReadsAgainAfterFullOutputWasSent) {
         auto both = eddy::join(serve(std::move(far)), ask(std::move(near)));
         const auto [served, text] = co_await both;
         EXPECT_EQ(text, "early");
+    });
+}
+
+// ---- Receive windows ----
+
+/// Uploads `size` bytes over a connection on which a round trip takes 20 ms. Returns the last window for a stream that
+/// the server has announced.
+std::uint32_t window_after_upload(std::size_t size, const http::service& app, http::serve_options options) {
+    std::uint32_t window = 0;
+    options.body_limit(1 << 30);
+    const auto talk = [&](io::duplex_stream near) -> task<void> {
+        http2_client one(std::move(near));
+        const auto id = one.ask("POST", "/", {}, std::string(size, 'a'));
+        bool continues = true;
+        while (continues && !one.at(id).closed) {
+            co_await time::sleep(20ms);
+            continues = co_await one.step();
+        }
+        EXPECT_EQ(one.at(id).status, "200");
+        window = nghttp2_session_get_remote_settings(one.session(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+        co_await one.close();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        auto both = eddy::join(http::serve_connection(std::move(far), app, options), talk(std::move(near)));
+        static_cast<void>(co_await both);
+    });
+    return window;
+}
+
+task<result<http::response>> discard(http::request asked) {
+    static_cast<void>(co_await try_(asked.body.read_all(1 << 30)));
+    co_return http::response(http::status::ok);
+}
+
+constexpr std::size_t upload_size = 4 << 20;
+constexpr std::uint32_t first_window = 256 * 1024;
+
+TEST(Http2Windows, GrowWhileTheyLimitTheSpeed) {
+    EXPECT_GT(window_after_upload(upload_size, discard, http::serve_options()), 2 * first_window);
+}
+
+TEST(Http2Windows, OfShortBodiesStay) {
+    EXPECT_EQ(window_after_upload(first_window / 2, discard, http::serve_options()), first_window);
+}
+
+TEST(Http2Windows, StayIfTheServiceIsSlow) {
+    const auto read_slowly = [](http::request asked) -> task<result<http::response>> {
+        std::array<std::byte, 32 * 1024> part{};
+        for (;;) {
+            const auto count = co_await try_(io::read(asked.body, part));
+            if (count == 0) co_return http::response(http::status::ok);
+            co_await time::sleep(100ms);
+        }
+    };
+    EXPECT_EQ(window_after_upload(upload_size, read_slowly, http::serve_options()), first_window);
+}
+
+TEST(Http2Windows, GrowUpToTheLimits) {
+    EXPECT_EQ(window_after_upload(upload_size, discard, http::serve_options().window_limit(0)), 2 * first_window);
+    EXPECT_EQ(window_after_upload(upload_size, discard, http::serve_options().window_limit(1536 << 10)), 768U << 10);
+    // Half of the memory is left for other connections.
+    const auto limited = http::serve_options().window_memory_limit(2 << 20);
+    EXPECT_LE(window_after_upload(upload_size, discard, limited), 1U << 20);
+    // A connection gives its part back when it ends.
+    EXPECT_EQ(window_after_upload(upload_size, discard, limited), window_after_upload(upload_size, discard, limited));
+}
+
+// ---- Memory of responses ----
+
+constexpr std::size_t part_of_memory = 256 * 1024;
+
+/// A client that never opens a window, but receives the heads of responses.
+task<int> ask_without_window(io::duplex_stream near, int requests, bool opens_at_end) {
+    const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+    http2_client one(std::move(near), no_window);
+    std::vector<std::int32_t> all;
+    for (int i = 0; i < requests; ++i) all.push_back(one.ask("GET", "/"));
+    int refused = 0;
+    for (const auto id : all) {
+        while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
+        if (one.at(id).status == "503") ++refused;
+    }
+    if (opens_at_end) {
+        const nghttp2_settings_entry window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
+        nghttp2_submit_settings(one.session(), NGHTTP2_FLAG_NONE, &window, 1);
+        for (const auto id : all) static_cast<void>(co_await one.finish(id));
+    }
+    co_await one.close();
+    co_return refused;
+}
+
+/// Returns how many of 8 requests of a client without a window are refused.
+int refused_of_8(const http::service& app, const http::serve_options& options) {
+    return eddy::test::run_paused([&]() -> task<int> {
+        auto [near, far] = io::duplex(64 * 1024);
+        auto both = eddy::join(http::serve_connection(std::move(far), app, options),
+                               ask_without_window(std::move(near), 8, true));
+        const auto [outcome, refused] = co_await both;
+        EXPECT_TRUE(outcome.has_value());
+        co_return refused;
+    });
+}
+
+task<http::response> large_response(http::request) {
+    co_return http::response(http::status::ok, std::string(part_of_memory, 'a'));
+}
+
+TEST(Http2Windows, ResponsesAboveTheMemoryLimitGet503) {
+    const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    // The third response of a connection would leave less for others than the connection has.
+    EXPECT_EQ(refused_of_8(large_response, options), 6);
+    EXPECT_EQ(refused_of_8(large_response, options), 6);  // the memory was given back
+    EXPECT_EQ(refused_of_8(large_response, http::serve_options()), 0);
+}
+
+TEST(Http2Windows, SharedBodiesDoNotCountAsMemory) {
+    const eddy::bytes cached(std::string(part_of_memory, 'a'));
+    const auto app = [cached](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, http::body(cached));
+    };
+    EXPECT_EQ(refused_of_8(app, http::serve_options().response_memory_limit(4 * part_of_memory)), 0);
+}
+
+TEST(Http2Windows, ConnectionsShareTheMemoryOfResponses) {
+    const auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    eddy::test::run_paused([&]() -> task<void> {
+        auto first = io::duplex(64 * 1024);
+        auto second = io::duplex(64 * 1024);
+        const auto ask_both = [&]() -> task<void> {
+            const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+            http2_client one(std::move(first.first), no_window);
+            for (const char* status : {"200", "200", "503"}) {
+                const auto id = one.ask("GET", "/");
+                while (one.at(id).status.empty()) EXPECT_TRUE(co_await one.step());
+                EXPECT_EQ(one.at(id).status, status);
+            }
+            const int refused = co_await ask_without_window(std::move(second.first), 2, false);
+            EXPECT_EQ(refused, 1);
+            co_await one.close();
+        };
+        auto all = eddy::join(http::serve_connection(std::move(first.second), large_response, options),
+                              http::serve_connection(std::move(second.second), large_response, options), ask_both());
+        static_cast<void>(co_await all);
     });
 }
 

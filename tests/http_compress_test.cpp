@@ -96,6 +96,22 @@ TEST(HttpCompress, BodiesInMemoryAreCompressed) {
     });
 }
 
+TEST(HttpCompress, BodyNamesTheMemoryThatItNeeds) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto text = numbers(300'000);
+        const auto app = [&](http::request) -> task<http::response> {
+            auto answer = http::response::of_type("text/plain", std::string(text));
+            co_return answer;
+        };
+        const auto plain = co_await compressed(app, asking(""));
+        EXPECT_EQ(plain.body.held_bytes(), text.size());
+        const auto streamed = co_await compressed(app, asking("gzip"));
+        EXPECT_GT(streamed.body.held_bytes(), text.size() + 200'000);  // and the state of zlib
+        auto small = co_await compressed(always("text/plain", numbers(10'000)), asking("gzip"));
+        EXPECT_EQ(small.body.held_bytes(), small.body.size());
+    });
+}
+
 TEST(HttpCompress, AcceptEncodingDecides) {
     const std::vector<std::pair<std::string, bool>> cases = {
         {"", false},

@@ -144,6 +144,22 @@ task<http::response> say_much(http::request) {
     co_return answer;
 }
 
+TEST(HttpServer, ResponseAboveTheMemoryLimitGets503) {
+    const eddy::bytes cached(std::string(100'000, 'x'));
+    const auto app = [&](http::request asked) -> task<http::response> {
+        if (asked.path() == "/cached") co_return http::response(http::status::ok, http::body(cached));
+        co_return http::response(http::status::ok, std::string(100'000, 'x'));
+    };
+    const auto options = http::serve_options().response_memory_limit(99'999);
+    const std::string refused = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    EXPECT_EQ(answers(app, get("/") + get("/"), options), refused + refused);
+    // The memory of a body that the program keeps belongs to no response.
+    EXPECT_TRUE(answers(app, get("/cached"), options) == ok(std::string(cached.text())));
+    const auto enough = http::serve_options().response_memory_limit(100'000);
+    EXPECT_TRUE(answers(app, get("/") + get("/"), enough) ==
+                ok(std::string(cached.text())) + ok(std::string(cached.text())));
+}
+
 TEST(HttpServer, LastResponseReachesClientThatHasEndedItsSide) {
     const std::string expected = ok(std::string(50'000, 'x'), close_field);
     for (const auto& request : {get("/") + get("/"), post(std::string(300, 'y'))}) {

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int gzip_format = 15 + 16;  // a window of 32 KiB, and the header of gzip
 constexpr std::size_t input_size = 16 * 1024;
+constexpr std::size_t state_size = 256 * 1024;  // of zlib's compressor, with memLevel 8 (zconf.h)
 // With less room, zlib may write the marker of a flush again and again (zlib.h, deflate()).
 constexpr std::size_t least_room = 32;
 
@@ -82,6 +83,7 @@ public:
     }
 
     [[nodiscard]] bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
+    [[nodiscard]] std::size_t held_bytes() const noexcept override { return state_size + from_.held_bytes(); }
 
 private:
     void begin_work(std::size_t bytes, int flush) noexcept {
@@ -206,6 +208,7 @@ std::string gzip_text(std::string_view content, int level) {
         ::deflate(&zlib.stream, Z_FINISH);  // one call is enough, because the room is
         return room - zlib.stream.avail_out;
     });
+    text.shrink_to_fit();  // the body keeps the memory until it was sent
     return text;
 }
 

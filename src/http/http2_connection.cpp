@@ -23,13 +23,20 @@ poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel
 
 namespace {
 
-constexpr std::int32_t stream_window = 256 * 1024;
-constexpr std::int32_t connection_window = 1 << 20;
+constexpr std::size_t stream_window = 256 * 1024;
+constexpr std::size_t connection_window = 1 << 20;
+constexpr std::size_t largest_window = (1U << 31) - 1;  // RFC 9113, section 6.9.1
+constexpr std::size_t least_held = 4 * 1024;            // smaller responses are not counted
+// PING has 8 bytes, so that its answer can be told apart.
+constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
 constexpr std::size_t bytes_per_unit = 2 * 1024;        // of blocks of fields, for one unit of the coop budget
 constexpr std::size_t frame_cost = 64;                  // a frame takes as long as this many bytes of a block of fields
 constexpr std::size_t fields_factor = 4;                // fields of this many times `header_limit` reset their stream
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
+
+/// Returns the window of a connection for a window of its streams.
+std::size_t connection_window_for(std::size_t of_stream) noexcept { return std::max(connection_window, 2 * of_stream); }
 
 }  // namespace
 
@@ -41,16 +48,18 @@ http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<cons
     : http2_session(std::move(stream), role::server, http2_server_settings(), this),
       server_(std::move(server)),
       peer_(peer),
-      connection_(std::move(connection)) {
+      connection_(std::move(connection)),
+      window_(stream_window, std::clamp(server_->options.window_limit(), connection_window, largest_window) / 2) {
     const auto& options = server_->options;
     const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
     const std::array<nghttp2_settings_entry, 3> settings = {{
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams()},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(stream_window)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(most_bytes)},
     }};
     if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
-        nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, connection_window) != 0)
+        nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
+                                              static_cast<std::int32_t>(connection_window)) != 0)
         throw std::bad_alloc();
     if (const auto& token = options.connections().shutdown())
         told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
@@ -159,10 +168,38 @@ void http2_connection::take_notes() {
     if (!mailbox_) return;
     for (const auto& body : mailbox_->take()) {
         const auto news = body->news();
-        if (news.consumed != 0) nghttp2_session_consume(session_.get(), body->stream(), news.consumed);
+        if (news.consumed != 0) consume(body->stream(), news.consumed);
         const auto* const one = exchange_of(body->stream());
         if (news.asks && one != nullptr && !one->has_answer) submit_continue(body->stream());
     }
+}
+
+/// Enlarges the windows by bytes that a service has read.
+void http2_connection::consume(std::int32_t stream, std::size_t bytes) noexcept {
+    nghttp2_session_consume(session_.get(), stream, bytes);
+    if (window_.consumed(bytes)) send_probe();
+}
+
+void http2_connection::send_probe() noexcept {
+    nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, window_probe.data());
+}
+
+/// Makes the windows larger if they limit the speed.
+void http2_connection::probe_answered() noexcept {
+    if (window_.answered()) send_probe();
+    const auto wanted = window_.wanted();
+    if (wanted == window_.size()) return;
+    const auto& options = server_->options;
+    const auto whole = connection_window_for(wanted);
+    const auto added = whole - connection_window_for(window_.size());
+    auto* const memory = options.memory();
+    if (!enlarged_.take(memory != nullptr ? &memory->windows : nullptr, added, enlarged_.count(),
+                        options.window_memory_limit()))
+        return;
+    const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(wanted)};
+    if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, &setting, 1) != 0) return;
+    nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(whole));
+    window_.grow(wanted);
 }
 
 /// Prepares to wait. Returns true if there is something to do immediately.
@@ -371,8 +408,13 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         if (!ends_stream && frame.hd.length == frame.data.padlen) take_token(frames_allowed_);
         break;
     case NGHTTP2_PING:
-        if (!is_ack) take_token(frames_allowed_);
-        if (is_ack && drains_) end_drain();
+        if (!is_ack) {
+            take_token(frames_allowed_);
+        } else if (std::ranges::equal(frame.ping.opaque_data, window_probe)) {
+            probe_answered();
+        } else if (drains_) {
+            end_drain();
+        }
         break;
     case NGHTTP2_SETTINGS:
         if (!is_ack) take_token(frames_allowed_);
@@ -464,7 +506,7 @@ void http2_connection::head_received(exchange& one, bool has_body) {
 void http2_connection::start(exchange& one) {
     std::string whole;
     if (one.incoming && one.incoming->take_complete(whole)) {
-        nghttp2_session_consume(session_.get(), one.id, whole.size());
+        consume(one.id, whole.size());
         one.incoming.reset();
         one.asked.body = http::body(std::move(whole));
     } else if (one.incoming) {
@@ -475,6 +517,7 @@ void http2_connection::start(exchange& one) {
 }
 
 void http2_connection::remove(exchange& one) noexcept {
+    response_bytes_ -= one.held.count();
     const auto index = one.index;
     if (index + 1 != exchanges_.size()) {
         std::swap(exchanges_[index], exchanges_.back());
@@ -542,8 +585,22 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
         fail(one, failure, std::move(thrown));
     }
+    if (!hold(one, answer->body)) answer = http::response(http::status::service_unavailable);
     end_call(one.counted, answer->status);
     respond(one, *std::move(answer));
+    return true;
+}
+
+/// Counts the memory of a response. Returns false if there is not enough.
+bool http2_connection::hold(exchange& one, const http::body& body) noexcept {
+    const auto size = body.held_bytes() + (body.in_memory() == nullptr ? http2_part::capacity : 0);
+    if (size < least_held) return true;
+    const auto& options = server_->options;
+    auto* const memory = options.memory();
+    if (!one.held.take(memory != nullptr ? &memory->responses : nullptr, size, response_bytes_,
+                       options.response_memory_limit()))
+        return false;
+    response_bytes_ += size;
     return true;
 }
 

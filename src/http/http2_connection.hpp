@@ -34,7 +34,9 @@
 #include "http/http2_frames.hpp"
 #include "http/http2_head.hpp"
 #include "http/http2_session.hpp"
+#include "http/http2_window.hpp"
 #include "http/message_stream.hpp"
+#include "http/server_memory.hpp"
 #include "http/service_outcome.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -82,6 +84,7 @@ struct http2_exchange {
     std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
     std::optional<counted_call> counted;   // while the service runs, with serve_options::metrics()
     std::optional<service_answer> answering;
+    held_share held;  // of the response
     http::response answer;
     std::size_t sent = 0;    // of a body in memory
     http2_part next;         // of a body that is a reader
@@ -134,7 +137,8 @@ private:
 /// In `closing`, the services that still run are cancelled.
 ///
 /// Back-pressure: nothing is read while 64 KiB of frames wait to be written. Answers to PING and SETTINGS are such
-/// frames. The unread bodies of all requests together have at most the window of the connection.
+/// frames. The unread bodies of all requests together have at most the window of the connection. See http2_window for
+/// its size, and shared_bytes for the responses.
 /// Limits that nghttp2 does not have: see http2_allowance and http2_head. A service that is being cancelled still
 /// counts as a request, so a client that resets streams quickly cannot have more requests at a time.
 class http2_connection final : public http2_session {
@@ -166,6 +170,9 @@ private:
     void begin_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
+    void consume(std::int32_t stream, std::size_t bytes) noexcept;
+    void send_probe() noexcept;
+    void probe_answered() noexcept;
     [[nodiscard]] bool wait(context& cx);
     [[nodiscard]] bool poll_timer(context& cx);
 
@@ -186,6 +193,7 @@ private:
     poll_result<http2_exchange*> poll_exchange(exchange& one, context& cx);
     poll_result<void> poll_cancel_exchange(exchange& one, context& cx);
     [[nodiscard]] bool poll_service(exchange& one, context& cx);
+    [[nodiscard]] bool hold(exchange& one, const http::body& body) noexcept;
     void respond(exchange& one, http::response&& answer);
     [[nodiscard]] bool poll_parts(exchange& one, context& cx);
     void reset(const exchange& one, std::uint32_t why) noexcept;
@@ -220,10 +228,13 @@ private:
     time::time_point drain_until_ = time::time_point::max();
     std::optional<time::time_point> now_;  // of this turn
     std::uint64_t requests_ = 0;
-    http2_frames frames_;          // of the received bytes
-    std::size_t block_size_ = 0;   // bytes of the current block of fields
-    std::size_t fields_size_ = 0;  // bytes of its fields, decoded
-    std::size_t unpaid_ = 0;       // see pay_for_frames()
+    http2_window window_;
+    held_share enlarged_;             // of window_, and of the connection's window
+    std::size_t response_bytes_ = 0;  // the sum of exchange::held
+    http2_frames frames_;             // of the received bytes
+    std::size_t block_size_ = 0;      // bytes of the current block of fields
+    std::size_t fields_size_ = 0;     // bytes of its fields, decoded
+    std::size_t unpaid_ = 0;          // see pay_for_frames()
     // The streams that the client has ended and that were closed last. nghttp2 could remember closed streams, too, but
     // that takes 240 bytes for each.
     std::array<std::int32_t, 8> ended_{};

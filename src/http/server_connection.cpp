@@ -34,6 +34,7 @@
 #include "http/http2.hpp"
 #include "http/incoming_body.hpp"
 #include "http/message_stream.hpp"
+#include "http/server_memory.hpp"
 #include "http/service_outcome.hpp"
 
 // One connection of a server.
@@ -75,6 +76,7 @@ struct request_state : immovable {
     std::optional<counted_call> counted;  // while the service runs, with serve_options::metrics()
     std::string upgrade;  // the values of the request's field Upgrade, if the client asks for an upgrade
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
+    held_share held;                          // of the response
 
     request_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     ~request_state() {
@@ -486,9 +488,13 @@ private:
 
     /// Writes the head of the response, and its body if that is short and in memory.
     void write(exchange& it) {
-        http::response& answer = it.outcome.value();
         request_state& of = it.of;
         it.is_written = true;
+        if (!hold(it)) {
+            static_cast<void>(it.outcome.discard());
+            it.outcome.set_value(status::service_unavailable);
+        }
+        http::response& answer = it.outcome.value();
         end_call(of.counted, answer.status);
         if (answer.status == status::reset_content) answer.body = http::body();
         if (shuts_down()) of.context.keeps_alive = false;
@@ -499,6 +505,15 @@ private:
         if (content == nullptr || content->size() >= most_collected) return;
         if (it.rest.is != body_framing::kind::none) stream_.out().append(content->text());
         it.rest = {};
+    }
+
+    /// Counts the memory of a response, unless write() copies its body. Returns false if there is not enough.
+    bool hold(exchange& it) const noexcept {
+        const auto size = it.outcome.value().body.held_bytes();
+        if (size < most_collected) return true;
+        auto* const memory = options().memory();
+        return it.of.held.take(memory != nullptr ? &memory->responses : nullptr, size, 0,
+                               options().response_memory_limit());
     }
 
     /// Prepares the body of the request for the response. Returns its lock: another task may read it.

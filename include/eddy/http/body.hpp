@@ -36,6 +36,8 @@ public:
     [[nodiscard]] virtual bool ends_with_peer() const noexcept { return false; }
     /// Returns whether trailer fields may follow after all announced bytes. A reader must then wait for the end.
     [[nodiscard]] virtual bool may_have_trailers() const noexcept { return false; }
+    /// Returns the memory that the source needs until its end, in bytes, if that is more than a small buffer.
+    [[nodiscard]] virtual std::size_t held_bytes() const noexcept { return 0; }
     /// Returns the trailer fields. They are valid until the next call.
     [[nodiscard]] const http::headers& trailers() { return trailers_ = make_trailers(); }
 
@@ -138,6 +140,12 @@ public:
 
     /// For use by the library.
     [[nodiscard]] bool ends_with_peer() const noexcept { return source_ && source_->ends_with_peer(); }
+    /// For use by the library: returns the memory that the body needs until its end, in bytes. Memory that the program
+    /// shares with other bodies does not count.
+    [[nodiscard]] std::size_t held_bytes() const noexcept {
+        if (source_) return source_->held_bytes();
+        return content_.is_unique() ? content_.size() : 0;
+    }
     /// For use by the library: returns whether the last byte was read and no trailer fields can follow.
     [[nodiscard]] bool has_ended() const noexcept { return size_ == 0 && !(source_ && source_->may_have_trailers()); }
 
@@ -185,6 +193,7 @@ public:
         return from_.poll_read(cx, into);
     }
     bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
+    std::size_t held_bytes() const noexcept override { return from_.held_bytes(); }
     http::headers make_trailers() override { return make_(); }
 
 private:

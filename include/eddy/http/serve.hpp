@@ -31,6 +31,15 @@
 #include <eddy/task/task.hpp>
 #include <eddy/task/unobserved_error.hpp>
 
+namespace eddy::inline v0_1::detail {
+
+struct server_memory;
+
+/// Returns the counters of memory that several connections share.
+[[nodiscard]] EDDY_API std::shared_ptr<server_memory> make_server_memory();
+
+}  // namespace eddy::detail
+
 namespace eddy::inline v0_1::http {
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).body_limit(10 << 20)`.
@@ -101,6 +110,16 @@ public:
         body_limit_ = bytes;
         return *this;
     }
+    /// Sets the maximum number of bytes that responses keep in memory until they are sent, for all connections
+    /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
+    /// such as a copy of `bytes` in a cache, do not count. A connection may also have no more than is left for the
+    /// others, so that a few clients that do not read cannot use up the limit. If a response does not fit, it is
+    /// discarded, and the client gets 503. 512 MiB by default. All servers and connections with copies of these options
+    /// have the limit together.
+    serve_options& response_memory_limit(std::size_t bytes) noexcept {
+        response_memory_limit_ = bytes;
+        return *this;
+    }
     /// Sets the maximum number of requests of a connection. The server closes the connection after the last one.
     /// Unlimited by default. 0 is treated as 1.
     serve_options& max_requests(std::uint64_t most) noexcept {
@@ -120,6 +139,22 @@ public:
         return *this;
     }
 
+    /// Sets the maximum receive window of an HTTP/2 connection: the number of bytes of bodies that may arrive before
+    /// the services have read them. Half of it is the maximum for one request. A connection begins with 1 MiB, and 256
+    /// KiB for a request. It enlarges the windows if they limit the speed, because a round trip takes long. 16 MiB by
+    /// default. Values below 1 MiB are treated as 1 MiB.
+    serve_options& window_limit(std::size_t bytes) noexcept {
+        window_limit_ = bytes;
+        return *this;
+    }
+    /// Sets the maximum number of bytes by which the receive windows of all HTTP/2 connections together are enlarged.
+    /// 256 MiB by default. With 0, a connection keeps its 1 MiB. All servers and connections with copies of these
+    /// options have the limit together.
+    serve_options& window_memory_limit(std::size_t bytes) noexcept {
+        window_memory_limit_ = bytes;
+        return *this;
+    }
+
     /// Counts connections and requests in `counters`. By default, they are not counted.
     serve_options& metrics(const http::metrics& counters) {
         counters_ = counters.shared();
@@ -134,7 +169,12 @@ public:
     [[nodiscard]] std::size_t max_headers() const noexcept { return max_headers_; }
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
     [[nodiscard]] std::uint64_t max_requests() const noexcept { return max_requests_; }
+    [[nodiscard]] std::size_t response_memory_limit() const noexcept { return response_memory_limit_; }
     [[nodiscard]] bool http2() const noexcept { return http2_; }
+    [[nodiscard]] std::size_t window_limit() const noexcept { return window_limit_; }
+    [[nodiscard]] std::size_t window_memory_limit() const noexcept { return window_memory_limit_; }
+    /// For use by the library: returns the counters of these limits. Null in options that were moved from.
+    [[nodiscard]] detail::server_memory* memory() const noexcept { return memory_.get(); }
     [[nodiscard]] const std::shared_ptr<detail::http_counters>& counters() const noexcept { return counters_; }
     [[nodiscard]] std::uint32_t max_streams() const noexcept { return max_streams_; }
 
@@ -147,7 +187,11 @@ private:
     std::uint64_t body_limit_ = 2 << 20;
     std::uint64_t max_requests_ = std::numeric_limits<std::uint64_t>::max();
     std::uint32_t max_streams_ = 100;
+    std::size_t response_memory_limit_ = 512 << 20;
+    std::size_t window_limit_ = 16 << 20;
+    std::size_t window_memory_limit_ = 256 << 20;
     bool http2_ = true;
+    std::shared_ptr<detail::server_memory> memory_ = detail::make_server_memory();
     std::shared_ptr<detail::http_counters> counters_;  // null without metrics()
 };
 

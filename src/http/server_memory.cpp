@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "http/server_memory.hpp"
+
+#include <memory>
+
+#include <eddy/http/serve.hpp>
+
+namespace eddy::inline v0_1::detail {
+
+std::shared_ptr<server_memory> make_server_memory() { return std::make_shared<server_memory>(); }
+
+}  // namespace eddy::detail
