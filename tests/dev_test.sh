@@ -31,6 +31,11 @@ is_refused 'unknown option --here' amalgamate --here
 is_refused 'cannot write to /dev/null/eddy: Not a directory' amalgamate /dev/null/eddy
 is_refused 'unknown stage tests; the stages are: lists test' check tests
 is_refused 'unknown preset ubsan; the presets are dev, asan and tsan' soak ubsan
+is_refused 'unknown option or preset ubsan' soak layers ubsan
+is_refused '--seconds needs a number' soak layers --seconds
+is_refused '--seed needs a number' soak layers --seed now
+is_refused 'unknown driver iouring; the drivers are epoll, io_uring and both' soak layers --driver iouring
+is_refused 'unknown driver ; the drivers' soak layers --driver
 is_refused 'unknown target line; the targets are:' fuzz line
 is_refused 'unknown system plan9; the systems are:' cross plan9
 EDDY_JOBS=all is_refused 'EDDY_JOBS=all: the number of parallel build jobs' test

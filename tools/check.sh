@@ -4,9 +4,9 @@
 # The stages that CI runs. The ones that fail most often come first.
 stages=(lists test explore asan tsan)
 # These run beside the others, at a lower priority: both wait often, for example for a linker or for a test's time limit.
-stages_beside=(docs format headers compilers package counts tidy)
+stages_beside=(docs format headers compilers package counts layers tidy)
 # The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
-all_stages=(lists test explore docs format headers compilers gcc clang asan tsan shared package abi counts tidy no_threads fuzz soak cross clients)
+all_stages=(lists test explore docs format headers compilers gcc clang asan tsan shared package abi counts layers tidy no_threads fuzz soak cross clients)
 
 all=0 # 1 with --all
 
@@ -137,12 +137,13 @@ check_lists() {
         [[ $file != tests/must_not_compile/* ]] || folder=tests/must_not_compile
         [[ $file != tests/explore/* ]] || folder=tests/explore
         [[ $file != tests/fuzz/* ]] || folder=tests
+        [[ $file != tests/soak/* ]] || folder=tests/soak
         [[ $file != bench/peers/tmc/* ]] || folder=bench/peers/tmc
         grep -qE "^ *${file#"$folder"/}\$" "$folder/CMakeLists.txt" ||
             { say "$file is not listed in $folder/CMakeLists.txt" && forgotten=1; }
     done < <(
         find include -name '*.hpp'
-        find src examples bench tests/explore tests/must_not_compile -name '*.cpp'
+        find src examples bench tests/explore tests/must_not_compile tests/soak -name '*.cpp'
         find tests/fuzz -name '*.cpp' ! -name fuzzer.cpp
         find tests -maxdepth 1 -name '*_test.cpp'
     )
@@ -409,6 +410,10 @@ check_counts() {
     python3 bench/run.py counts
 }
 
+# A short soak of everything above the sockets, with the library of the stage counts. Other stages run at the same time, so
+# an operation may take longer.
+check_layers() { soak_layers --seconds 45 --stall 10 release; }
+
 # clang-tidy on all public headers and sources, in five batches: that takes a tenth of the time of separate files.
 # This does not find unused using declarations, so unused_using_declarations does. With --all, each file separately.
 check_tidy() {
@@ -442,8 +447,13 @@ unused_using_declarations() {
 # Only with --all. Runs each fuzzer for 60 s.
 check_fuzz() { fuzz; }
 
-# Only with --all. The stress tests at full length, with GCC.
-check_soak() { soak; }
+# Only with --all. The stress tests at full length, with GCC, and the soak of everything above the sockets with both
+# sanitizers.
+check_soak() {
+    soak
+    soak_layers --seconds 600 --stall 10 asan
+    soak_layers --seconds 600 --stall 10 tsan
+}
 
 # Only with --all. The tests inside other systems, with their compilers and liburing, and the Debian packages.
 check_cross() { cross debian13 debian-testing deb12 deb13; }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// TLS: bytes in both directions at the same time, several exchanges on a connection, and each kind of end.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <eddy/io.hpp>
+#include <eddy/net.hpp>
+#include <eddy/tls.hpp>
+
+#include "bodies.hpp"
+#include "client.hpp"
+#include "drops.hpp"
+#include "server.hpp"
+
+namespace soak {
+namespace {
+
+using eddy::result;
+using eddy::task;
+namespace io = eddy::io;
+namespace net = eddy::net;
+namespace tls = eddy::tls;
+using tls_stream = tls::stream<net::tcp_stream>;
+
+/// The announcement of an exchange.
+struct exchange_head {
+    std::uint64_t id = 0;
+    std::uint64_t up = 0;    // bytes to the server
+    std::uint64_t down = 0;  // bytes to the client
+    std::uint64_t is_last = 0;
+
+    exchange_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    using encoded = std::array<std::byte, 32>;
+    [[nodiscard]] encoded encode() const {
+        return std::bit_cast<encoded>(std::array<std::uint64_t, 4>{id, up, down, is_last});
+    }
+    static exchange_head decode(const encoded& from) {
+        const auto fields = std::bit_cast<std::array<std::uint64_t, 4>>(from);
+        exchange_head made;
+        made.id = fields[0];
+        made.up = fields[1];
+        made.down = fields[2];
+        made.is_last = fields[3];
+        return made;
+    }
+};
+
+constexpr std::uint64_t other_direction = 0x5bd1e995;  // so that the bytes of the two directions differ
+
+template <class R>
+task<result<void>> receive_part(R& from, std::uint64_t key, std::uint64_t size, pace how,
+                                std::shared_ptr<operation> of) {
+    comparison with(key, size, std::move(of));
+    std::vector<std::byte> memory(20'000);
+    while (!with.is_whole()) {
+        co_await eddy::poll_fn([&how](eddy::context& cx) -> eddy::poll_result<void> {
+            return how.poll(cx) ? eddy::poll_result<void>::ready() : eddy::poll_result<void>(eddy::not_ready);
+        });
+        const auto most = std::min<std::uint64_t>(how.piece(memory.size()), size - with.position());
+        auto count = co_await io::read(from, std::span(memory).first(static_cast<std::size_t>(most)));
+        if (!count) co_return std::unexpected(count.error());
+        if (*count == 0) co_return std::unexpected(make_error_code(eddy::errc::unexpected_eof));
+        with.take(std::span(memory).first(*count));
+    }
+    co_return result<void>();
+}
+
+/// Sends and receives at the same time.
+template <class R, class W>
+task<result<void>> exchange_bytes(R& from, std::uint64_t in_key, std::uint64_t in, W& to, std::uint64_t out_key,
+                                  std::uint64_t out, unsigned pauses, std::shared_ptr<operation> of) {
+    pace writing(mix(out_key, 1), pauses, of);
+    pace reading(mix(in_key, 2), pauses, of);
+    auto both = co_await eddy::join(write_pattern(to, out_key, out, std::move(writing)),
+                                    receive_part(from, in_key, in, std::move(reading), of));
+    auto& [sent, received] = both;
+    if (!received) co_return received;
+    co_return sent;
+}
+
+// ---- The server ----
+
+task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_state> state) {
+    auto halves = io::split(std::move(stream));
+    auto& [reader, writer] = halves;
+    for (;;) {
+        exchange_head::encoded encoded;
+        std::size_t have = 0;
+        while (have < encoded.size()) {
+            auto count = co_await io::read(reader, std::span(encoded).subspan(have));
+            if (!count) co_return result<void>();  // the client has dropped the connection
+            if (*count == 0 && have != 0) co_return result<void>();
+            if (*count == 0) {  // the client has ended its direction
+                co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
+                co_return result<void>();
+            }
+            have += *count;
+        }
+        const auto head = exchange_head::decode(encoded);
+        auto mine = std::make_shared<operation>(
+            layer::tls, "server", head.id, std::to_string(head.up) + " up, " + std::to_string(head.down) + " down");
+        state->ledger.add(*mine);
+        auto ended = co_await exchange_bytes(reader, head.id, head.up, writer, head.id ^ other_direction, head.down,
+                                             state->plan.traffic.pauses_one_in, mine);
+        if (!ended) co_return result<void>();
+        if (head.is_last == 0) continue;
+        // The client must read the end, and not an error.
+        mine->doing("shuts down");
+        auto end = co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
+        if (!end) co_return result<void>();
+        std::array<std::byte, 16> rest;
+        static_cast<void>(co_await io::read(reader, std::span(rest)));
+        co_return result<void>();
+    }
+}
+
+class tls_handler {
+public:
+    explicit tls_handler(std::shared_ptr<server_state> state) : state_(std::move(state)) {}
+    task<result<void>> operator()(net::tcp_stream tcp) const { return accept(std::move(tcp), state_); }
+
+private:
+    static task<result<void>> accept(net::tcp_stream tcp, std::shared_ptr<server_state> state) {
+        auto stream = co_await tls::accept(std::move(tcp), state->tls);
+        if (!stream) co_return result<void>();  // the client has dropped it
+        co_return co_await serve_exchanges(*std::move(stream), std::move(state));
+    }
+
+    std::shared_ptr<server_state> state_;
+};
+
+// ---- The client ----
+
+/// Connects, makes some exchanges, and ends the connection.
+task<outcome> use_connection(std::shared_ptr<client_state> state, std::uint64_t seed, std::shared_ptr<operation> of,
+                             excuses having) {
+    support::dice random(seed);
+    of->doing("connects");
+    auto tcp = co_await net::tcp_stream::connect(state->address(layer::tls));
+    if (!tcp) co_return judge(*of, having, tcp.error(), "connect");
+    of->doing("makes the handshake");
+    auto stream = co_await tls::connect(*std::move(tcp), state->tls, "localhost");
+    if (!stream) co_return judge(*of, having, stream.error(), "handshake");
+    auto halves = io::split(*std::move(stream));
+    auto& [reader, writer] = halves;
+    const auto count = random.between(1, 4);
+    for (std::size_t i = 1; i <= count; ++i) {
+        exchange_head head;
+        head.id = mix(of->id(), i);
+        head.up = any_size(random, state->plan.traffic.most_bytes);
+        head.down = any_size(random, state->plan.traffic.most_bytes);
+        head.is_last = i == count && random.one_in(2) ? 1 : 0;
+        of->doing("exchanges bytes");
+        const auto encoded = head.encode();
+        auto announced = co_await io::write_all(writer, std::span<const std::byte>(encoded));
+        if (!announced) co_return judge(*of, having, announced.error(), "write");
+        auto ended = co_await exchange_bytes(reader, head.id ^ other_direction, head.down, writer, head.id, head.up,
+                                             state->plan.traffic.pauses_one_in, of);
+        if (!ended) co_return judge(*of, having, ended.error(), "exchange");
+        if (head.is_last == 0) continue;
+        std::array<std::byte, 16> rest;
+        of->doing("waits for the end of the server");
+        auto end = co_await io::read(reader, std::span(rest));
+        if (!end) co_return judge(*of, having, end.error(), "read the end");
+        if (*end != 0) watch::get().fail(*of, "bytes after the end");
+    }
+    if (random.one_in(4)) co_return outcome::done;  // without a close_notify
+    of->doing("shuts down");
+    auto shut = co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
+    if (!shut) co_return judge(*of, having, shut.error(), "shutdown");
+    std::array<std::byte, 16> rest;
+    auto end = co_await io::read(reader, std::span(rest));
+    if (!end) co_return judge(*of, having, end.error(), "read after shutdown");
+    if (*end != 0) watch::get().fail(*of, "bytes after the end");
+    co_return outcome::done;
+}
+
+}  // namespace
+
+task<served> serve_tls(net::tcp_listener from, std::shared_ptr<server_state> state, generation now) {
+    const tls_handler handler(std::move(state));
+    auto options = options_of(now);
+    auto report = co_await net::serve(std::move(from), handler, std::move(options));
+    co_return report;
+}
+
+task<void> run_tls_session(std::shared_ptr<client_state> state, unsigned number) {
+    support::dice random(mix(state->plan.seed, 100, number));
+    for (std::uint64_t i = 0; !state->is_over; ++i) {
+        const auto seed = mix(state->plan.seed, 1'000'000 + number, i);
+        auto of = std::make_shared<operation>(layer::tls, "client", seed, "a connection");
+        const excuses having(*state);
+        const drop_plan plan(random, state->plan.traffic.drops_one_in);
+        auto ended = co_await run_or_drop(use_connection(state, seed, of, having), plan);
+        of->end(ended.value_or(outcome::dropped));
+        if (ended == outcome::excused) co_await eddy::time::sleep(std::chrono::milliseconds(5));
+    }
+}
+
+}  // namespace soak
