@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -14,6 +15,7 @@
 
 #include <eddy/future/join.hpp>
 #include <eddy/future/try.hpp>
+#include <eddy/io.hpp>
 #include <eddy/net/serve.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/runtime/core.hpp>
@@ -142,6 +144,42 @@ TEST(CloseGracefully, ResetByThePeerIsAnError) {
     const auto ended = within(core, close_gracefully(std::move(pair.stream), support::operation_limit()));
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error(), std::errc::connection_reset);
+}
+
+TEST(CloseGracefully, AnyStreamAndAnyTwoHalvesAreAccepted) {
+    for (const bool in_halves : {false, true}) {
+        eddy::core core;
+        auto [near, far] = eddy::io::duplex(1000);
+        const auto serve = [=](eddy::io::duplex_stream end) -> eddy::task<eddy::result<void>> {
+            eddy::io::boxed_stream stream(std::move(end));
+            if (!in_halves) co_return co_await close_gracefully(std::move(stream), support::operation_limit());
+            auto [reader, writer] = eddy::io::split(std::move(stream));
+            co_return co_await close_gracefully(std::move(reader), std::move(writer), support::operation_limit());
+        };
+        const auto send = [](eddy::io::duplex_stream peer) -> eddy::task<eddy::result<std::size_t>> {
+            co_await eddy::try_(eddy::io::write_all(peer, std::string(100'000, 'x')));
+            std::array<std::byte, 1> end{};
+            co_return co_await eddy::io::read(peer, end);
+        };
+        auto both = eddy::join(serve(std::move(near)), send(std::move(far)));
+        const auto [ended, read] = within(core, std::move(both));
+        EXPECT_TRUE(ended) << ended.error().message();
+        EXPECT_EQ(read, 0U);
+    }
+}
+
+/// A connection whose peer sends without an end.
+struct endless_input : eddy::io::empty {
+    static eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        return eddy::ok(into.size());
+    }
+};
+
+TEST(CloseGracefully, PeerThatSendsWithoutAnEndIsCutOff) {
+    eddy::core core;
+    const auto ended = within(core, close_gracefully(endless_input(), 1h));
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error(), std::errc::message_size);
 }
 
 TEST(CloseGracefully, HandlerOfServeMayCloseGracefully) {

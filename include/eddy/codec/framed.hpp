@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <functional>
 #include <optional>
 #include <source_location>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -15,12 +17,16 @@
 #include <eddy/codec/framed_read.hpp>
 #include <eddy/codec/framed_write.hpp>
 #include <eddy/codec/split_framed.hpp>
+#include <eddy/detail/graceful_end.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/io/borrowed.hpp>
+#include <eddy/result.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream/next.hpp>
 #include <eddy/stream/stream_ops.hpp>
+#include <eddy/task/task.hpp>
 
 namespace eddy::inline v0_1::codec {
 
@@ -32,7 +38,8 @@ namespace eddy::inline v0_1::codec {
 ///
 /// `stream` is any reader and writer. It is moved in, or passed as std::ref(stream). send() writes a frame immediately.
 /// feed() collects frames, up to the backpressure boundary, for one flush(). close() flushes and shuts down the write
-/// side of the connection. The destructor does not flush.
+/// side of the connection. close_gracefully() ends the connection if the peer may still send something. The destructor
+/// does not flush.
 ///
 /// At the end of the bytes the stream ends. If it is polled again, it reads again, because a file may have grown.
 /// Errors: the stream yields errors of the reader and of the decoder as items. It ends after an error of the reader,
@@ -102,6 +109,18 @@ public:
         }
     }
 
+    /// Ends the connection so that the peer can read all frames that were sent, even if it is still sending: does what
+    /// close() does, and at the same time reads and discards until the peer has ended its direction. Then destroy this
+    /// object. See net::close_gracefully().
+    /// Errors: those of net::close_gracefully(). An error of the codec is one of these or is converted to
+    /// std::error_code.
+    /// Cancel safety: safe. What was received is lost.
+    /// Lifetime: borrows this object.
+    [[nodiscard]] task<result<void>> close_gracefully(std::chrono::nanoseconds limit) {
+        const auto end = [this](context& cx) { return poll_end(cx); };
+        return detail::end_gracefully(io_, end, limit);
+    }
+
     /// Returns or sets the number of unwritten bytes from which the sink accepts no further frame. 8 KiB by default.
     [[nodiscard]] std::size_t backpressure_boundary() const noexcept { return out_.boundary(); }
     void set_backpressure_boundary(std::size_t bytes) noexcept { out_.set_boundary(bytes); }
@@ -152,6 +171,14 @@ public:
 private:
     template <class, class>
     friend class framed;
+
+    /// Same as poll_close(), with an error code.
+    poll_result<result<void>> poll_end(context& cx) {
+        const auto closed = poll_close(cx);
+        if (!closed) return not_ready;
+        if (!*closed) return result<void>(std::unexpect, convert_error<std::error_code>(closed->error()));
+        return ok();
+    }
 
     framed(S&& io, C&& with, detail::frame_reader&& in, bytes_mut&& out, std::size_t boundary)
         : io_(std::move(io)), codec_(std::move(with)), in_(std::move(in)), out_(std::move(out), boundary) {
