@@ -2,6 +2,8 @@
 // TLS with OpenSSL itself: its programs as peers, and its functions for rare behavior of a peer.
 #include <eddy/tls.hpp>
 
+#include <eddy/bytes.hpp>
+#include <eddy/codec.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
@@ -11,7 +13,9 @@
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <fstream>
 #include <memory>
@@ -122,6 +126,51 @@ TEST(TlsPeer, ConnectsToOpensslServer) {
     }
 }
 
+/// How a client ends a connection on which it has only sent.
+enum class ending { stream, framed };
+
+task<result<void>> only_send(net::socket_addr to, tls::client_config config, std::string text, ending how) {
+    auto tcp = co_await try_(net::tcp_stream::connect(to));
+    auto peer = co_await try_(tls::connect(std::move(tcp), config, "localhost"));
+    const auto limit = std::chrono::seconds(20);
+    if (how == ending::framed) {
+        eddy::codec::framed out(std::move(peer), eddy::codec::bytes_codec());
+        co_await try_(out.feed(eddy::bytes(std::move(text))));
+        co_return co_await out.close_gracefully(limit);
+    }
+    co_await try_(peer.write_all(text));
+    co_return co_await net::close_gracefully(std::move(peer), limit);
+}
+
+TEST(TlsPeer, GracefulCloseLosesNothingToTicketsOfOpenssl) {
+    const tls_world world;
+    const files paths(world);
+    const std::string text(1'000'000, '\x01');
+    for (const char* const version : versions) {
+        for (const ending how : {ending::stream, ending::framed, ending::stream}) {
+            // The input of the server is a FIFO that it opens itself: at the end of its input it would end.
+            const support::temp_dir folder;
+            const std::string fifo = folder / "input";
+            support::process server({"/bin/sh", "-c",
+                                     "mkfifo " + fifo +
+                                         " && exec openssl s_server -accept 127.0.0.1:0 -naccept 1 -cert " +
+                                         paths.chain + " -key " + paths.key + " " + version + " <>" + fifo});
+            std::string line = server.line();
+            for (int tries = 0; tries < 20 && !line.starts_with("ACCEPT "); ++tries) line = server.line();
+            ASSERT_TRUE(line.starts_with("ACCEPT ")) << line;
+            const auto address = net::socket_addr::parse(line.substr(7));
+            ASSERT_TRUE(address.has_value()) << line;
+            std::string got;
+            std::thread reader([&] { got = server.wait().out; });
+            eddy::core loop;
+            const auto ended = loop.run(only_send(*address, *world.client().build(), text, how));
+            reader.join();
+            EXPECT_TRUE(ended.has_value()) << ended.error().message();
+            EXPECT_EQ(std::ranges::count(got, '\x01'), 1'000'000);
+        }
+    }
+}
+
 #ifdef EDDY_TEST_TLS_EXAMPLE
 TEST(TlsPeer, TlsEchoExampleEchoes) {
     const support::temp_dir folder;
@@ -192,44 +241,39 @@ int write_text(SSL* to, const char* text) {
     return SSL_write(to, text, static_cast<int>(std::char_traits<char>::length(text)));
 }
 
-TEST(TlsPeer, AnswersAKeyUpdateWhileARequestIsAwaited) {
+TEST(TlsPeer, AnswersAKeyUpdateBeforeItsNextData) {
     const tls_world world;
     eddy::core loop;
-    const bool finished =
-        loop.run([](const tls_world& certificates) -> task<result<bool>> {
-                auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
-                raw_client client(TLS1_3_VERSION);
-                auto handshake = eddy::join(tls::accept(std::move(server_end), *certificates.server().build()),
-                                            client.run(client_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
-                auto [accepted, shaken] = co_await handshake;
-                auto server = co_await try_(std::move(accepted));
-                co_await try_(shaken);
+    const auto received = loop.run([](const tls_world& certificates) -> task<result<std::string>> {
+        auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+        raw_client client(TLS1_3_VERSION);
+        auto handshake = eddy::join(tls::accept(std::move(server_end), *certificates.server().build()),
+                                    client.run(client_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+        auto [accepted, shaken] = co_await handshake;
+        auto server = co_await try_(std::move(accepted));
+        co_await try_(shaken);
 
-                // While the server waits for a request on the idle connection, the client asks for new keys.
-                std::array<std::byte, 100> into{};
-                auto request = server.read(into);
-                const auto ask_for_keys = [](raw_client& from, eddy::io::duplex_stream& below) -> task<result<bool>> {
-                    SSL_key_update(from.get(), SSL_KEY_UPDATE_REQUESTED);
-                    co_await try_(from.run(below, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
-                    // The server answers the key update although it writes no data. SSL_read() processes the answer and
-                    // finds no data.
-                    std::array<std::byte, 1000> answer{};
-                    const auto count = co_await try_(eddy::io::read(below, answer));
-                    BIO_write(SSL_get_rbio(from.get()), answer.data(), static_cast<int>(count));
-                    char none = 0;
-                    const int outcome = SSL_read(from.get(), &none, 1);
-                    const bool is_fine = outcome <= 0 && SSL_get_error(from.get(), outcome) == SSL_ERROR_WANT_READ;
-                    co_await try_(from.run(below, [](SSL* ssl) { return write_text(ssl, "request"); }));
-                    co_return is_fine;
-                };
-                auto both = eddy::join(std::ref(request), ask_for_keys(client, client_end));
-                auto [received, is_fine] = co_await both;
-                const auto count = co_await try_(received);
-                const auto answered = co_await try_(is_fine);
-                co_return answered&& count == 7;
-            }(world))
-            .value_or(false);
-    EXPECT_TRUE(finished);
+        // While the server waits for a request on the idle connection, the client asks for new keys.
+        std::array<std::byte, 100> into{};
+        auto request = server.read(into);
+        const auto ask = [](raw_client& from, eddy::io::duplex_stream& below) -> task<result<int>> {
+            SSL_key_update(from.get(), SSL_KEY_UPDATE_REQUESTED);
+            co_await try_(from.run(below, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+            co_return co_await from.run(below, [](SSL* ssl) { return write_text(ssl, "request"); });
+        };
+        auto both = eddy::join(std::ref(request), ask(client, client_end));
+        auto [count, asked] = co_await both;
+        co_await try_(asked);
+        EXPECT_EQ(count, result<std::size_t>(7));
+        // RFC 8446, section 4.6.3: the answer to the key update comes before the next data.
+        co_await try_(server.write_all(std::string("answer")));
+        std::string answer(6, ' ');
+        const auto size =
+            co_await try_(client.run(client_end, [&](SSL* ssl) { return SSL_read(ssl, answer.data(), 6); }));
+        EXPECT_EQ(size, 6);
+        co_return std::move(answer);
+    }(world));
+    EXPECT_EQ(received.value_or("nothing"), "answer");
 }
 
 TEST(TlsPeer, RefusesRenegotiation) {
@@ -284,9 +328,8 @@ TEST(TlsPeer, ResumesWithTicketsThatTheServerRenews) {
     ASSERT_EQ(SSL_CTX_use_certificate_chain_file(context.get(), paths.chain.c_str()), 1);
     ASSERT_EQ(SSL_CTX_use_PrivateKey_file(context.get(), paths.key.c_str(), SSL_FILETYPE_PEM), 1);
     SSL_CTX_set_session_ticket_cb(context.get(), nullptr, renew, nullptr);
-    const auto config = *world.client().build();
     eddy::core loop;
-    const auto connect = [&](int version) -> task<result<bool>> {
+    const auto connect = [&](const tls::client_config& config, int version, bool ends) -> task<result<bool>> {
         auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
         raw_peer server(context.get(), version);
         SSL_set_accept_state(server.get());
@@ -298,13 +341,48 @@ TEST(TlsPeer, ResumesWithTicketsThatTheServerRenews) {
         co_await try_(server.run(server_end, [](SSL* ssl) { return write_text(ssl, "x"); }));
         std::array<std::byte, 1> into{};
         co_await try_(client.read(into));  // with TLS 1.3, the ticket is before the data
-        co_await try_(client.shutdown());
+        if (ends) co_await try_(client.shutdown());
         co_return client.was_resumed();
     };
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        EXPECT_EQ(loop.run(connect(version)), result<bool>(false));
-        for (int i = 0; i < 3; ++i) EXPECT_EQ(loop.run(connect(version)), result<bool>(true)) << i;
+        for (const bool ends : {true, false}) {  // a connection that is dropped does not spoil its session
+            const auto config = *world.client().build();
+            EXPECT_EQ(loop.run(connect(config, version, ends)), result<bool>(false));
+            for (int i = 0; i < 3; ++i) EXPECT_EQ(loop.run(connect(config, version, ends)), result<bool>(true)) << i;
+        }
     }
+}
+
+TEST(TlsPeer, SessionOfAConnectionThatFailedIsNotResumed) {
+    const tls_world world;
+    const files paths(world);
+    const eddy::detail::ssl_context_owner context(SSL_CTX_new(TLS_server_method()));
+    ASSERT_EQ(SSL_CTX_use_certificate_chain_file(context.get(), paths.chain.c_str()), 1);
+    ASSERT_EQ(SSL_CTX_use_PrivateKey_file(context.get(), paths.key.c_str(), SSL_FILETYPE_PEM), 1);
+    const auto config = *world.client().build();
+    eddy::core loop;
+    const auto connect = [&](bool fails) -> task<result<bool>> {
+        auto [client_end, server_end] = eddy::io::duplex(64 * 1024);
+        raw_peer server(context.get(), TLS1_2_VERSION);
+        SSL_set_accept_state(server.get());
+        auto handshake = eddy::join(tls::connect(std::move(client_end), config, "localhost"),
+                                    server.run(server_end, [](SSL* ssl) { return SSL_do_handshake(ssl); }));
+        auto [connected, shaken] = co_await handshake;
+        auto client = co_await try_(std::move(connected));
+        co_await try_(shaken);
+        std::array<std::byte, 1> into{};
+        if (fails) {
+            const std::string garbage = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
+            co_await try_(eddy::io::write_all(server_end, std::as_bytes(std::span(garbage))));
+            const auto failed = co_await client.read(into);
+            EXPECT_EQ(failed.error().category(), tls::openssl_category());
+        }
+        co_return client.was_resumed();
+    };
+    EXPECT_EQ(loop.run(connect(false)), result<bool>(false));
+    EXPECT_EQ(loop.run(connect(true)), result<bool>(true));
+    EXPECT_EQ(loop.run(connect(false)), result<bool>(false));
+    EXPECT_EQ(loop.run(connect(false)), result<bool>(true));
 }
 
 }  // namespace

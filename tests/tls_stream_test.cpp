@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/tls.hpp>
 
+#include <eddy/codec.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/net.hpp>
@@ -358,13 +359,15 @@ TEST_F(Tls, ServerSendsItsTicketsWithTheFirstAnswer) {
     }(std::move(here), std::move(server_end), world));
 }
 
-TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsBeforeItWaits) {
+TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsWithItsEnd) {
     auto [here, there] = eddy::io::duplex(64 * 1024);
     int writes = 0;
     counted_end server_end(std::move(there), writes);
-    loop.run([&writes](auto client_end, counted_end counted, const tls_world& certificates) -> task<void> {
-        by_hand connecting(tls::connect(std::move(client_end), *certificates.client().build(), "localhost"));
-        by_hand accepting(tls::accept(std::move(counted), *certificates.server().build()));
+    const auto config = *world.client().build();
+    const auto server_config = *world.server().build();
+    loop.run([&](auto client_end, counted_end counted) -> task<void> {
+        by_hand connecting(tls::connect(std::move(client_end), config, "localhost"));
+        by_hand accepting(tls::accept(std::move(counted), server_config));
         assert_pending(connecting.poll());
         assert_pending(accepting.poll());
         auto client = assert_ready(connecting.poll());
@@ -372,9 +375,164 @@ TEST_F(Tls, ServerThatOnlyReadsSendsItsTicketsBeforeItWaits) {
         EXPECT_EQ(writes, 1);
         by_hand reading(read_some(*server));
         assert_pending(reading.poll());
+        EXPECT_EQ(writes, 1);
+        const auto sent = co_await send(*client, "data");
+        EXPECT_TRUE(sent.has_value());
+        EXPECT_EQ(assert_ready(reading.poll()), result<std::size_t>(4));
+        EXPECT_EQ(writes, 1);
+        const auto ended = co_await server->shutdown();
+        EXPECT_TRUE(ended.has_value());
         EXPECT_EQ(writes, 2);
-        co_return;
-    }(std::move(here), std::move(server_end), world));
+        const auto end = co_await read_some(*client);
+        EXPECT_EQ(end, result<std::size_t>(0));
+    }(std::move(here), std::move(server_end)));
+    auto second = shake_hands(loop, config, server_config);
+    ASSERT_TRUE(second.client.has_value());
+    EXPECT_TRUE(second.client->was_resumed());
+}
+
+using tcp_tls = tls::stream<eddy::net::tcp_stream>;
+
+/// Both ends of a TLS connection over TCP.
+struct tcp_pair {
+    tcp_tls client;
+    tcp_tls server;
+
+    tcp_pair(tcp_tls&& one, tcp_tls&& other) : client(std::move(one)), server(std::move(other)) {}
+};
+
+task<result<tcp_pair>> connect_by_tcp(tls::client_config client_config, tls::server_config server_config) {
+    namespace net = eddy::net;
+    auto listener = co_await try_(net::tcp_listener::bind("127.0.0.1:0"));
+    const auto address = co_await try_(listener.local_addr());
+    auto connection = co_await try_(net::tcp_stream::connect(address));
+    auto accepted = co_await try_(listener.accept());
+    auto handshake = eddy::join(tls::connect(std::move(connection), client_config, "localhost"),
+                                tls::accept(std::move(accepted.stream), server_config));
+    auto [mine, theirs] = co_await handshake;
+    auto client = co_await try_(std::move(mine));
+    auto server = co_await try_(std::move(theirs));
+    co_return tcp_pair(std::move(client), std::move(server));
+}
+
+/// Sends a text and close_notify, and closes the connection without reading anything.
+task<result<void>> only_send(tcp_tls client, std::string text) {
+    co_await try_(client.write_all(text));
+    co_return co_await client.shutdown();
+}
+
+template <class S>
+task<result<std::string>> read_to_end(S& from) {
+    std::string text;
+    co_await try_(eddy::io::read_to_string(from, text));
+    co_return std::move(text);
+}
+
+TEST_F(Tls, DataOfAClientThatOnlySendsArrives) {
+    const auto client = *world.client().build();
+    const auto server = *world.server().build();
+    const std::string text(1'000'000, 'x');
+    for (int round = 0; round < 10; ++round) {
+        auto pair = loop.run(connect_by_tcp(client, server));
+        ASSERT_TRUE(pair.has_value()) << pair.error().message();
+        auto [sent, received] =
+            loop.run(eddy::join(only_send(std::move(pair->client), text), read_to_end(pair->server)));
+        EXPECT_TRUE(sent.has_value()) << sent.error().message();
+        ASSERT_TRUE(received.has_value()) << received.error().message();
+        EXPECT_EQ(received->size(), text.size());
+        EXPECT_TRUE(loop.run(pair->server.shutdown()).has_value());
+    }
+}
+
+TEST_F(Tls, ClientThatClosesItsSocketIsTruncationAndNotAReset) {
+    for (const bool has_answer : {false, true}) {
+        auto pair = loop.run(connect_by_tcp(*world.client().build(), *world.server().build()));
+        ASSERT_TRUE(pair.has_value()) << pair.error().message();
+        EXPECT_TRUE(loop.run(send(pair->client, "question")).has_value());
+        EXPECT_EQ(loop.run(receive(pair->server, 8)).value_or("nothing"), "question");
+        if (has_answer) {
+            EXPECT_TRUE(loop.run(send(pair->server, "answer")).has_value());
+            EXPECT_EQ(loop.run(receive(pair->client, 6)).value_or("nothing"), "answer");
+        }
+        {
+            const auto gone = std::move(pair->client);
+        }
+        EXPECT_EQ(loop.run(read_some(pair->server)).error(), eddy::errc::tls_truncated);
+    }
+}
+
+TEST_F(Tls, GracefulCloseWaitsForTheEndOfThePeer) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 1000);
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto answer = [](tls_stream& server) -> task<result<std::string>> {
+        co_await try_(server.write_all(std::string(100'000, 'y')));  // is discarded
+        co_return co_await read_to_end(server);
+    };
+    const auto ask = [](tls_stream client) -> task<result<void>> {
+        co_await try_(client.write_all(std::string(500, 'x')));
+        co_return co_await eddy::net::close_gracefully(std::move(client), 10s);
+    };
+    auto serve = [&answer](tls_stream server) -> task<result<std::string>> {
+        auto got = co_await answer(server);
+        co_await try_(server.shutdown());
+        co_return got;
+    };
+    auto [closed, received] = loop.run(eddy::join(ask(*std::move(pair.client)), serve(*std::move(pair.server))));
+    EXPECT_TRUE(closed.has_value()) << closed.error().message();
+    EXPECT_EQ(received.value_or("nothing"), std::string(500, 'x'));
+}
+
+TEST_F(Tls, GracefulCloseAcceptsAPeerWithoutCloseNotify) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    exchange(pair);
+    auto ending = eddy::poll_fn([&](eddy::context& cx) { return pair.server->inner().poll_shutdown(cx); });
+    EXPECT_TRUE(loop.run(std::move(ending)).has_value());
+    EXPECT_TRUE(loop.run(eddy::net::close_gracefully(*std::move(pair.client), 10s)).has_value());
+}
+
+TEST_F(Tls, GracefulCloseIsLimitedInBothDirections) {
+    for (const bool peer_reads : {false, true}) {
+        auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 1000);
+        ASSERT_TRUE(pair.client && pair.server);
+        loop.run([](tls_stream client, tls_stream& server, bool reads) -> task<void> {
+            eddy::test::pause();
+            // Without a reader, neither these bytes nor close_notify can be sent.
+            const auto count = co_await client.write(bytes_of(std::string(5000, 'x')));
+            EXPECT_TRUE(count.has_value());
+            const auto start = eddy::time::clock::now();
+            auto closing = eddy::net::close_gracefully(std::move(client), 3s);
+            const auto read = [&server, reads]() -> task<result<std::string>> {
+                if (!reads) co_return "";
+                co_return co_await read_to_end(server);
+            };
+            auto both = eddy::join(std::move(closing), read());
+            auto [closed, got] = co_await both;
+            EXPECT_EQ(closed.error(), eddy::errc::timed_out);
+            EXPECT_EQ(got.value_or("nothing").size(), reads ? 5000U : 0U);
+            EXPECT_EQ(eddy::time::clock::now() - start, 3s);
+            eddy::test::resume();
+        }(*std::move(pair.client), *pair.server, peer_reads));
+    }
+}
+
+TEST_F(Tls, FramedConnectionIsClosedGracefully) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build());
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto talk = [](tls_stream client) -> task<result<void>> {
+        eddy::codec::framed lines(std::move(client), eddy::codec::lines_codec());
+        co_await try_(lines.feed(std::string("first")));
+        co_await try_(lines.feed(std::string("second")));
+        co_return co_await lines.close_gracefully(10s);
+    };
+    const auto serve = [](tls_stream server) -> task<result<std::string>> {
+        co_await try_(server.write_all(std::string("unread")));
+        auto got = co_await read_to_end(server);
+        co_await try_(server.shutdown());
+        co_return got;
+    };
+    auto [closed, received] = loop.run(eddy::join(talk(*std::move(pair.client)), serve(*std::move(pair.server))));
+    EXPECT_TRUE(closed.has_value()) << closed.error().message();
+    EXPECT_EQ(received.value_or("nothing"), "first\nsecond\n");
 }
 
 TEST_F(Tls, EndDuringTheHandshakeIsTruncation) {
@@ -555,6 +713,33 @@ TEST_F(Tls, EmptyHostIsRefused) {
     EXPECT_EQ(pair.client.error(), std::errc::invalid_argument);
 }
 
+TEST_F(Tls, HostWithAnEmptyLabelIsRefused) {
+    // OpenSSL reads ".example.net" as "any host below example.net", and a name only up to a NUL.
+    const auto wild = world.authority().issue({"DNS:*.example.net", "DNS:www.example.net"});
+    const auto server = *tls::server_builder(world.identity_of(wild)).handshake_timeout(1ms).build();
+    using namespace std::string_literals;
+    for (const auto& host : {".example.net"s, "..example.net"s, "www..example.net"s, "www.example.net.."s, "."s, ".."s,
+                             "www.example.net\0.example.org"s}) {
+        auto pair = shake_hands(loop, *world.client().build(), server, host);
+        EXPECT_EQ(pair.client.error(), std::errc::invalid_argument) << host;
+    }
+}
+
+TEST_F(Tls, CommonNameIsNotAHostName) {
+    support::certificate_authority::options named;
+    named.common_name = "localhost";
+    const auto issued = world.authority().issue({}, named);
+    auto pair = shake_hands(loop, *world.client().build(), *tls::server_config::make(world.identity_of(issued)));
+    EXPECT_EQ(pair.client.error(), std::error_code(X509_V_ERR_HOSTNAME_MISMATCH, tls::certificate_category()));
+}
+
+TEST_F(Tls, ForgedSignatureIsAnErrorOfTheCertificate) {
+    const support::certificate_authority twin;  // the same name, another key
+    const auto forged = twin.issue({"DNS:localhost"});
+    auto pair = shake_hands(loop, *world.client().build(), *tls::server_config::make(world.identity_of(forged)));
+    EXPECT_EQ(pair.client.error(), std::error_code(X509_V_ERR_CERT_SIGNATURE_FAILURE, tls::certificate_category()));
+}
+
 TEST_F(Tls, ServerRequiresClientCertificate) {
     const support::certificate_authority clients("authority of clients");
     const auto mine = clients.issue({"DNS:client"});
@@ -680,6 +865,16 @@ TEST_F(Tls, SecondConnectionResumesTheSession) {
     auto third = shake_hands(loop, client, server);
     exchange(third);
     EXPECT_TRUE(third.client->was_resumed());
+}
+
+TEST_F(Tls, SessionOfADroppedConnectionIsResumed) {
+    const auto server = *world.server().build();
+    const auto client = *world.client().build();
+    for (const bool is_resumed : {false, true, true, true}) {
+        auto pair = shake_hands(loop, client, server);
+        exchange(pair);  // the client's stream is destroyed without shutdown()
+        EXPECT_EQ(pair.client->was_resumed(), is_resumed);
+    }
 }
 
 TEST_F(Tls, SessionsAreNotSharedBetweenHosts) {

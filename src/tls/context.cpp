@@ -176,7 +176,7 @@ tls_client_context::tls_client_context(ssl_context_owner context, std::unique_pt
     if (log_) SSL_CTX_set_keylog_callback(context_.get(), log_client_key);
 }
 
-void tls_client_context::keep_session(const std::string& host, ssl_session_owner session) {
+void tls_client_context::keep_session(const std::string& host, ssl_session_owner session) noexcept try {
     const std::lock_guard guard(lock_);
     if (sessions_.size() >= most_hosts && !sessions_.contains(host)) sessions_.erase(sessions_.begin());
     auto& of_host = sessions_[host];
@@ -185,12 +185,19 @@ void tls_client_context::keep_session(const std::string& host, ssl_session_owner
     });
     if (of_host.size() >= sessions_per_host) of_host.erase(of_host.begin());
     of_host.push_back(std::move(session));
+} catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next connection makes a full handshake
 }
 
 ssl_session_owner tls_client_context::take_session(const std::string& host) {
     const std::lock_guard guard(lock_);
     const auto found = sessions_.find(host);
-    if (found == sessions_.end() || found->second.empty()) return nullptr;
+    if (found == sessions_.end()) return nullptr;
+    // A session may have been marked since it was kept: its connection has ended with a fatal alert.
+    std::erase_if(found->second, [](const auto& each) { return SSL_SESSION_is_resumable(each.get()) == 0; });
+    if (found->second.empty()) {
+        sessions_.erase(found);
+        return nullptr;
+    }
     auto& newest = found->second.back();
     if (SSL_SESSION_get_protocol_version(newest.get()) < TLS1_3_VERSION) {
         SSL_SESSION_up_ref(newest.get());

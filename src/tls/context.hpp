@@ -50,8 +50,9 @@ public:
     [[nodiscard]] std::chrono::nanoseconds handshake_timeout() const noexcept { return handshake_timeout_; }
 
     /// Keeps a session that the server `host` has offered. Removes sessions that cannot be resumed any more. At the
-    /// limits, removes the oldest session of the host, or all sessions of another host.
-    void keep_session(const std::string& host, ssl_session_owner session);
+    /// limits, removes the oldest session of the host, or all sessions of another host. Drops the session if there is
+    /// no memory: OpenSSL calls this function, and an exception must not pass through C.
+    void keep_session(const std::string& host, ssl_session_owner session) noexcept;
     /// Returns a session for `host`, or null. A session of TLS 1.3 is returned once, so that observers cannot link two
     /// connections by it.
     [[nodiscard]] ssl_session_owner take_session(const std::string& host);

@@ -27,11 +27,16 @@
 //     poll_read()   SSL_read <- BIO <- input   <- below.poll_read()
 //     poll_write()  SSL_write -> BIO -> output -> below.poll_write()
 //
-// A read may have to write, and vice versa: OpenSSL answers a key update while it reads. So each call sends as much
-// output as the connection accepts. A call that waits for input has sent all output, or also waits until it can send
-// the rest. The exception is output for which no peer waits: answers to key updates, and the tickets of a server with
-// TLS 1.3. A read or a handshake that has its result leaves them to the next call. So tickets are usually sent together
-// with the first answer, by one system call.
+// A read may have to write, and vice versa: versions of OpenSSL answer a key update while they read. So each call sends
+// as much output as the connection accepts. A call that waits for input has sent all output, or also waits until it can
+// send the rest. The exceptions are outputs for which no peer waits. A read that has its result leaves answers to key
+// updates to the next call. And the tickets of a server with TLS 1.3 wait for the first output after the handshake:
+// usually they are sent together with the first answer, by one system call.
+//
+// A server must not send its tickets earlier. A client that only sends closes its socket without reading them, or
+// before they arrive. Its system answers such bytes with a reset, and discards what it had not sent yet: the server
+// would lose the end of the data. OpenSSL makes the tickets after it has received the last message of the client's
+// handshake. So, other than in Go, they cannot be sent together with the server's part of the handshake.
 //
 // The connection may fail while it sends. The input that it has received before can still be read. Often that ends with
 // an alert: the reason why the peer has closed the connection.
@@ -81,6 +86,9 @@ struct tls_engine::state : immovable {
     explicit state(ssl_owner connection) : ssl(std::move(connection)), waiters(new io_wait_list) {}
     ~state() {
         set_host(*ssl, nullptr);
+        // Otherwise OpenSSL marks the session as not resumable, because no close_notify was sent. TLS has not required
+        // that since version 1.1 (RFC 5246, section 7.2.1). After a fatal alert the session is already marked.
+        SSL_set_shutdown(ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         waiters->clear();
     }
 
@@ -105,6 +113,7 @@ struct tls_engine::state : immovable {
     std::unique_ptr<std::byte[]> rest;  // keeps the input between two calls
     std::vector<std::byte> output;      // encrypted and not sent
     std::size_t sent = 0;               // of `output`
+    std::size_t tickets = 0;            // size of the output if it consists of a server's tickets only
     std::error_code send_failure;       // of the connection: no more output is sent
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
@@ -113,6 +122,9 @@ struct tls_engine::state : immovable {
     [[nodiscard]] bool may_send_later(bool is_read) const noexcept {
         return is_read || (server != nullptr && SSL_version(ssl.get()) == TLS1_3_VERSION);
     }
+
+    /// Returns whether a read leaves the output to a later call: there is none, or only tickets.
+    [[nodiscard]] bool may_keep_output() const noexcept { return unsent() == tickets; }
 
     /// Returns whether a read can do nothing before it has received something. Then OpenSSL need not be called to find
     /// that out.
@@ -133,6 +145,7 @@ struct tls_engine::state : immovable {
                                       std::span<std::byte> into);
     void keep_input() noexcept;
     void release_output() noexcept;
+    void keep_tickets();
     std::error_code failure_of(int kind) noexcept;
     void keep_renewed_session();
 
@@ -146,6 +159,13 @@ struct tls_engine::state : immovable {
 };
 
 namespace {
+
+/// Returns whether `name` consists of labels that are not empty. OpenSSL would accept any host below ".example.org" for
+/// that name, and would read a name only up to a NUL.
+bool has_all_labels(std::string_view name) noexcept {
+    return !name.empty() && !name.starts_with('.') && !name.ends_with('.') && !name.contains("..") &&
+           !name.contains('\0');
+}
 
 // ---- The BIO ----
 
@@ -221,8 +241,16 @@ void tls_engine::state::release_output() noexcept {
     output = {};
 }
 
+/// Leaves the output of a server's handshake to the next output. The server may wait for long before it sends any, so
+/// the tickets get no more memory than they need.
+void tls_engine::state::keep_tickets() {
+    output.shrink_to_fit();
+    tickets = unsent();
+}
+
 /// Sends the output. Returns ready when no output is left.
 poll_result<result<void>> tls_engine::state::send(tls_transport& below, context& cx, waiting_task waiter) {
+    tickets = 0;
     while (unsent() != 0 && !send_failure) {
         io_wait_context<direction::write> inner(*waiters, cx, waiter);
         const auto count = below.poll_write(inner.get(), std::span(output).subspan(sent));
@@ -313,14 +341,15 @@ void tls_engine::state::keep_input() noexcept {
 
 /// Returns the error of a call of OpenSSL that failed with SSL_get_error() == `kind`.
 std::error_code tls_engine::state::failure_of(int kind) noexcept {
+    // First of all the result of the verification. The queue may begin with an error that it has caused, for example
+    // one of the signature of a certificate.
+    const long why = SSL_get_verify_mode(ssl.get()) != SSL_VERIFY_NONE ? SSL_get_verify_result(ssl.get()) : X509_V_OK;
+    if (why != X509_V_OK) {
+        clear_openssl_errors();
+        return {static_cast<int>(why), tls::certificate_category()};
+    }
     const unsigned long first = ERR_peek_error();
     const int reason = ERR_GET_LIB(first) == ERR_LIB_SSL ? ERR_GET_REASON(first) : 0;
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        if (const long why = SSL_get_verify_result(ssl.get()); why != X509_V_OK) {
-            clear_openssl_errors();
-            return {static_cast<int>(why), tls::certificate_category()};
-        }
-    }
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || (kind == SSL_ERROR_SYSCALL && first == 0 && has_ended)) {
         clear_openssl_errors();
         return make_error_code(errc::tls_truncated);
@@ -348,7 +377,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
             }
         }
         if (is_read && needs_input()) {
-            static_cast<void>(send(below, cx, waiter));  // an error is returned by the next call that writes
+            // An error is returned by the next call that writes.
+            if (!may_keep_output()) static_cast<void>(send(below, cx, waiter));
         } else {
             clear_openssl_errors();
             std::size_t count = 0;
@@ -361,7 +391,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
             // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a
             // result, the next call that sends returns an error of the connection. A read continues, because data or
             // an alert may have been received.
-            const auto all_sent = send(below, cx, waiter);
+            poll_result<result<void>> all_sent = ok();
+            if (!is_read || !may_keep_output()) all_sent = send(below, cx, waiter);
             if (failed) return answer(std::unexpect, failure = failed);
             if (kind == SSL_ERROR_NONE) return answer(count);
             if (kind == SSL_ERROR_ZERO_RETURN) return answer(std::size_t{0});
@@ -410,8 +441,9 @@ result<tls_engine> tls_engine::connect(const tls::client_config& config, const s
         // The final period of an absolute name ("example.org.") is for the look-up. Certificates do not have it, and
         // RFC 6066, section 3, forbids it in the message.
         const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
-        SSL_set_hostflags(&connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        if (name.empty() || (client->verifies() && SSL_set1_host(&connection, name.c_str()) != 1) ||
+        // RFC 9110, section 4.3.4: the common name of the subject is not a host name, even if there is no other name.
+        SSL_set_hostflags(&connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+        if (!has_all_labels(name) || (client->verifies() && SSL_set1_host(&connection, name.c_str()) != 1) ||
             SSL_set_tlsext_host_name(&connection, name.c_str()) != 1) {
             clear_openssl_errors();
             return std::unexpected(std::make_error_code(std::errc::invalid_argument));
@@ -449,8 +481,10 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
         if (!*done) return result<void>(std::unexpect, done->error());
         if (state_->client) state_->keep_renewed_session();
     }
-    // A server leaves its tickets to the next call. The client may have closed the connection after its request.
-    if (state_->may_send_later(false)) return ok();
+    if (state_->may_send_later(false)) {
+        state_->keep_tickets();
+        return ok();
+    }
     return state_->send_or_explain(below, cx, waiting_task::reader);
 }
 
@@ -484,8 +518,11 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
     if (!state_->failure && !state_->send_failure) {
         if (!std::exchange(state_->is_closed, true)) {
             clear_openssl_errors();
-            SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
-            clear_openssl_errors();
+            const int outcome = SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
+            if (outcome < 0) {
+                state_->failure = state_->failure_of(SSL_get_error(state_->ssl.get(), outcome));
+                return result<void>(std::unexpect, state_->failure);
+            }
         }
         const auto sent = state_->send(below, cx, waiting_task::writer);
         if (!sent || !*sent) return sent;

@@ -70,6 +70,7 @@ std::error_code take_openssl_error(std::errc otherwise) noexcept {
     const unsigned long number = ERR_get_error();
     ERR_clear_error();
     if (number == 0) return std::make_error_code(otherwise);
+    if (ERR_GET_REASON(number) == ERR_R_MALLOC_FAILURE) return std::make_error_code(std::errc::not_enough_memory);
     if (ERR_SYSTEM_ERROR(number)) return {ERR_GET_REASON(number), std::generic_category()};
     // Without the bit for system errors, a number has 31 bits.
     return {static_cast<int>(number), tls::openssl_category()};

@@ -105,7 +105,7 @@ certificate_authority::certificate_authority(const std::string& name)
 certificate certificate_authority::issue(const std::vector<std::string>& names, const options& how) const {
     std::string alternatives;
     for (const auto& each : names) alternatives += (alternatives.empty() ? "" : ",") + each;
-    return make("test certificate", name_, &own_, alternatives, how.is_expired ? -3600 : 3600 * 24);
+    return make(how.common_name, name_, &own_, alternatives, how.is_expired ? -3600 : 3600 * 24);
 }
 
 }  // namespace support

@@ -30,6 +30,7 @@ public:
     /// The properties of an issued certificate that a test can change.
     struct options {
         bool is_expired = false;
+        std::string common_name = "test certificate";
 
         options() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     };

@@ -46,8 +46,10 @@ namespace eddy::inline v0_1::tls {
 /// may also use the stream itself. Neither misses a wake-up, although a read may have to write, and a write may have to
 /// read.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
-/// connection without close_notify: await shutdown() first, or the peer reports truncation.
-/// Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not empty.
+/// connection without close_notify: await shutdown() first, or the peer reports truncation. The session can still be
+/// resumed. A client that only sends must end with net::close_gracefully(), because it has not read the server's
+/// tickets. Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not
+/// empty. A server with TLS 1.3 keeps its session tickets, about 500 bytes, until its first write, flush or shutdown.
 template <class S>
 class stream {
 public:
@@ -109,7 +111,8 @@ public:
     [[nodiscard]] auto flush() {
         return poll_fn([this](context& cx) { return poll_flush(cx); });
     }
-    /// Sends all bytes and close_notify, then ends the writing direction. Does not wait for the peer's close_notify.
+    /// Sends all bytes and close_notify, then ends the writing direction. Does not wait for the peer's close_notify. If
+    /// the stream is destroyed next, bytes that the peer sends may reset the connection: see net::close_gracefully().
     /// Cancel safety: safe. Call it again to continue.
     [[nodiscard]] auto shutdown() {
         return poll_fn([this](context& cx) { return poll_shutdown(cx); });
@@ -166,8 +169,8 @@ private:
 ///     auto tcp = co_await try_(net::tcp_stream::connect("example.org", 443));
 ///     auto peer = co_await try_(tls::connect(std::move(tcp), config, "example.org"));
 /// Errors: certificate_category() if the certificate is refused; openssl_category(); errc::timed_out.
-/// errc::tls_truncated if the connection ends during the handshake. std::errc::invalid_argument for an empty or invalid
-/// `host`; errors of `below`.
+/// errc::tls_truncated if the connection ends during the handshake. std::errc::invalid_argument for an empty `host`, or
+/// one with an empty label; errors of `below`.
 /// Cancel safety: safe. The connection is closed.
 /// Lifetime: `below` is moved into the task, and then into the TLS stream.
 template <class S>
