@@ -37,6 +37,9 @@ struct secure_site {
     support::tls_world world;
     http::router app;
     unsigned connections = 0;
+    unsigned resumed = 0;  // of these
+    eddy::sync::cancellation_token end;
+    std::chrono::nanoseconds idle_limit = 60s;
 
     secure_site() {
         app.get("/version", [](const http::request& asked) -> task<http::response> {
@@ -68,10 +71,12 @@ private:
                                                      net::serve_connection c) -> task<result<void>> {
             ++connections;
             auto stream = co_await try_(tls::accept(std::move(tcp), config));
+            if (stream.was_resumed()) ++resumed;
             co_return co_await http::serve_connection(std::move(stream), service, http::serve_options(), std::move(c),
                                                       from);
         };
-        const auto options = net::serve_options().on_error([](const auto&) {});  // refused handshakes
+        const auto options = net::serve_options().idle_timeout(idle_limit).shutdown(end).on_error([](const auto&) {
+        });  // refused handshakes
         auto server = eddy::spawn(net::serve(std::move(listener), handler, options));
         co_await run(url);
         server.abort();
@@ -235,6 +240,78 @@ TEST(Http2Tls, EventsArriveOneByOneUntilTheClientLeaves) {
         next.notify_one();  // with HTTP/1.1 over TLS, a failed write may be the first sign of the end
         co_await ended.notified();
     });
+}
+
+// ---- The end of a connection ----
+
+enum class cause { client, idle_timeout, shutdown };
+
+task<result<tls::stream<net::tcp_stream>>> open(const secure_site& site, std::string url, std::string protocol) {
+    auto tcp = co_await try_(net::tcp_stream::connect(url.substr(url.find("localhost"))));
+    const auto config = site.world.client().alpn({protocol}).build().value();
+    co_return co_await tls::connect(std::move(tcp), config, "localhost");
+}
+
+/// Makes a connection busy and idle again: over HTTP/1.1 by a request, over HTTP/2 by the settings.
+task<result<void>> use(tls::stream<net::tcp_stream>& stream, std::string protocol) {
+    const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+    const std::string request = protocol == "h2" ? "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings
+                                                 : "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    co_await try_(stream.write_all(request));
+    std::array<std::byte, 1> first{};
+    co_return co_await stream.read_exact(first);
+}
+
+task<result<void>> read_to_end(tls::stream<net::tcp_stream>& from) {
+    std::array<std::byte, 1000> some{};
+    for (;;) {
+        const auto count = co_await try_(from.read(some));
+        if (count == 0) co_return eddy::ok();  // close_notify
+    }
+}
+
+TEST(Http2Tls, IdleConnectionsEndWithCloseNotify) {
+    for (const std::string protocol : {"http/1.1", "h2"}) {
+        for (const cause why : {cause::client, cause::idle_timeout, cause::shutdown}) {
+            secure_site site;
+            if (why == cause::idle_timeout) site.idle_limit = 20ms;
+            site.serve_during(http::alpn_protocols(), [&](std::string url) -> task<void> {
+                auto stream = co_await open(site, url, protocol);
+                EXPECT_TRUE(stream.has_value());
+                if (!stream) co_return;
+                if (why != cause::idle_timeout) {  // it may elapse before a request
+                    const auto used = co_await use(*stream, protocol);
+                    EXPECT_TRUE(used.has_value()) << used.error().message();
+                }
+                if (why == cause::client) {
+                    const auto ended = co_await stream->shutdown();
+                    EXPECT_TRUE(ended.has_value());
+                }
+                if (why == cause::shutdown) site.end.cancel();
+                const auto ended = co_await read_to_end(*stream);
+                EXPECT_TRUE(ended.has_value())
+                    << protocol << ", cause " << static_cast<int>(why) << ": " << ended.error().message();
+            });
+        }
+    }
+}
+
+TEST(Http2Tls, ClientResumesSessionsOfClosedConnections) {
+    for (const bool is_kept : {false, true}) {
+        secure_site site;
+        site.serve_during({"http/1.1"}, [&](std::string url) -> task<void> {
+            // Each request needs a connection of its own: the header forbids to keep it, or the client keeps none.
+            const http::client web(is_kept ? site.options().max_idle(0) : site.options());
+            for (int i = 0; i < 3; ++i) {
+                http::request asked;
+                if (!is_kept) asked.headers.add("Connection", "close");
+                auto got = co_await web.send(url + "/version", std::move(asked));
+                EXPECT_TRUE(got.has_value()) << got.error().message();
+            }
+            EXPECT_EQ(site.connections, 3U);
+            EXPECT_EQ(site.resumed, 2U);
+        });
+    }
 }
 
 }  // namespace

@@ -397,9 +397,10 @@ TEST(WsServe, TalksThroughProxy) {
 }
 
 #ifdef EDDY_TEST_WSS
-TEST(WsServe, TalksOverTls) {
+TEST(WsServe, TalksOverTlsAndResumesSessions) {
     const support::tls_world world;
     eddy::core loop;
+    int resumed = 0;
     const auto both = [&]() -> task<std::string> {
         auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
         auto listener = std::move(bound).value();
@@ -407,20 +408,23 @@ TEST(WsServe, TalksOverTls) {
         const auto config = *world.server().build();
         const http::service app = echo_service();
         const cancellation_token end;
-        const auto handler = [app, config](net::tcp_stream tcp) -> task<result<void>> {
+        const auto handler = [app, config, &resumed](net::tcp_stream tcp) -> task<result<void>> {
             auto stream = co_await try_(eddy::tls::accept(std::move(tcp), config));
+            if (stream.was_resumed()) ++resumed;
             co_return co_await http::serve_connection(std::move(stream), app);
         };
         const auto play = [&]() -> task<std::string> {
             const auto options = ws::options().client(http::client_options().tls(*world.client().build()));
-            auto socket = co_await ws::connect("wss://localhost:" + port + "/echo", options);
             std::string got;
-            if (socket) {
-                static_cast<void>(co_await socket->send("secret"));
-                got = (co_await socket->receive())->text();
-                static_cast<void>(co_await socket->close());
-            } else {
-                got = socket.error().message();
+            for (int i = 0; i < 3; ++i) {
+                auto socket = co_await ws::connect("wss://localhost:" + port + "/echo", options);
+                if (socket) {
+                    static_cast<void>(co_await socket->send("secret"));
+                    got += (co_await socket->receive())->text();
+                    static_cast<void>(co_await socket->close());
+                } else {
+                    got = socket.error().message();
+                }
             }
             end.cancel();
             co_return got;
@@ -429,7 +433,8 @@ TEST(WsServe, TalksOverTls) {
         auto [report, got] = co_await joined;
         co_return got;
     };
-    EXPECT_EQ(loop.run(both()), "secret");
+    EXPECT_EQ(loop.run(both()), "secretsecretsecret");
+    EXPECT_EQ(resumed, 2);
 }
 #endif
 

@@ -33,13 +33,14 @@ std::unique_ptr<client_connection> http_client::take(const std::string& origin) 
 
 void http_client::put(const std::string& origin, std::unique_ptr<client_connection> connection) {
     expired old;
-    if (options_.max_idle() == 0) return;
+    if (options_.max_idle() == 0) return connection->end();
     connection->stream.release_buffers();
     const std::lock_guard guard(lock_);
     old = remove_expired();
     auto& list = all_[origin].idle;
     list.push_back({std::move(connection), time::clock::now()});
     if (list.size() <= options_.max_idle()) return;
+    list.front().connection->end();
     old.idle.push_back(std::move(list.front()));
     list.erase(list.begin());
 }

@@ -28,6 +28,14 @@ struct client_connection {
 
     client_connection(io::boxed_stream&& below, std::chrono::nanoseconds limit, std::string to)
         : stream(std::move(below), limit), address(std::move(to)) {}
+
+    /// Ends the connection in order, as far as that needs no wait. It is destroyed next.
+    /// Preconditions: the thread runs the event loop of the connection; the last request was sent completely.
+    void end() noexcept {
+        const waker none = waker::noop();
+        context cx(none);
+        stream.end_writing(cx);
+    }
 };
 
 /// The state that all copies of a client share: the options, and the connections by origin and event loop. Requests

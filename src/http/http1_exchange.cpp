@@ -166,6 +166,7 @@ void http1_exchange::end() {
     if (is_usable) {
         pool_->put(origin_, std::move(connection_));
     } else {
+        if (is_sent()) connection_->end();
         connection_.reset();
     }
 }

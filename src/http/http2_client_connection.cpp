@@ -70,6 +70,7 @@ poll_result<bool> http2_client_connection::poll(context& cx) {
     } while (!closes_ && wait(cx));
     if (!closes_) return not_ready;
     end_calls();
+    if (is_broken_ && !broken_by_) stream_.end_writing(cx);  // the server has ended its direction in order
     return !is_broken_;
 }
 

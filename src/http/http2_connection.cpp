@@ -85,6 +85,7 @@ poll_result<bool> http2_connection::poll(context& cx) {
     end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
+    if (is_broken_ && !broken_by_) stream_.end_writing(cx);  // the client has ended its direction in order
     return !is_broken_;
 }
 
@@ -102,7 +103,7 @@ poll_result<void> http2_connection::poll_cancel(context& cx) {
     try {
         end_drain();
         collect();
-        static_cast<void>(stream_.poll_flush(cx));  // as far as the connection accepts it now
+        stream_.end_writing(cx);
     } catch (...) {
         is_broken_ = true;  // no memory for GOAWAY
     }

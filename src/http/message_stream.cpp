@@ -285,4 +285,11 @@ task<void> message_stream::close() {
     static_cast<void>(co_await poll_fn([this](context& cx) { return stream_.poll_shutdown(cx); }));
 }
 
+void message_stream::end_writing(context& cx) noexcept try {
+    const auto flushed = poll_flush(cx);
+    if (!flushed || !*flushed || stream_.inner().ends_by_destructor()) return;
+    static_cast<void>(stream_.poll_shutdown(cx));
+} catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory, so the connection ends without close_notify
+}
+
 }  // namespace eddy::detail

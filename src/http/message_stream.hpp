@@ -121,6 +121,10 @@ public:
     task<void> close_gracefully(std::chrono::nanoseconds limit);
     /// Sends out() and ends the writing direction.
     task<void> close();
+    /// Same as close() for a connection that is destroyed next, as far as that needs no wait. A TLS connection then
+    /// sends close_notify (RFC 8446, section 6.1). The last message must be complete: after close_notify, the peer
+    /// takes the end of the connection for the end of a body without a length.
+    void end_writing(context& cx) noexcept;
 
     /// Returns the connection, for another protocol. A read of it returns the bytes of in() first. This object must not
     /// be used afterwards.

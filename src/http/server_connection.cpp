@@ -128,11 +128,14 @@ public:
         for (;;) {
             if (stream_.in().empty()) {
                 const auto has_received = poll_first_bytes(cx, scratch);
+                if (has_received && !*has_received) stream_.end_writing(cx);
                 if (!has_received || !*has_received) return has_received;
             }
             if (!answer_at_once(cx)) return true;
         }
     }
+    /// Ends a connection that waits in poll_requests(), so between two messages.
+    void end_idle(context& cx) noexcept { stream_.end_writing(cx); }
 
     /// Continues with the request at which poll_requests() has ended: receives the rest of its head, waits for its
     /// service, and sends the rest of its response. This coroutine owns all state of the request, so an idle connection
@@ -611,6 +614,11 @@ public:
 
     explicit answering_requests(server_connection& on) noexcept : on_(on) {}
     [[gnu::always_inline]] poll_result<bool> poll(context& cx) { return on_.poll_requests(cx); }
+    /// net::serve() aborts connections that have been idle for too long, and idle ones at a shutdown.
+    poll_result<void> poll_cancel(context& cx) {
+        on_.end_idle(cx);
+        return poll_result<void>::ready();
+    }
 
 private:
     server_connection& on_;

@@ -296,10 +296,16 @@ poll_result<void> ws_state::poll_end(context& cx) {
     if (engine_.role() == ws_role::server && !engine_.has_failed()) return done;
     for (;;) {
         const auto read = poll_read(cx, waiting_task::writer);
-        if (read == read_outcome::over) return done;
+        if (read == read_outcome::over) break;
         if (read == read_outcome::pending) return not_ready;
         if (!cx.consume_budget()) return not_ready;
     }
+    if (!ends_first && !send_error_) {
+        // A client answers the end of a TLS connection with close_notify, as far as that needs no wait.
+        io_wait_context<direction::write> below(*waiters_, cx, waiting_task::writer);
+        static_cast<void>(stream_->poll_shutdown(below.get()));
+    }
+    return done;
 }
 
 poll_result<result<void>> ws_state::poll_handshake(context& cx) {
