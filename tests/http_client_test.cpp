@@ -453,9 +453,10 @@ TEST(HttpClient, ErrorsHavePhaseAndAddress) {
         EXPECT_EQ(bad.error().phase(), http::phase::url);
         EXPECT_EQ(bad.error().where(), "nothing");
         EXPECT_EQ(bad.error().code(), http::errc::bad_url);
-        const auto unknown = co_await http::get("http://a..b/");  // an empty label: no name server is asked
+        const std::string label(64, 'a');  // too long: no name server is asked
+        const auto unknown = co_await http::get("http://" + label + "/");
         EXPECT_EQ(unknown.error().phase(), http::phase::resolve);
-        EXPECT_EQ(unknown.error().where(), "a..b");
+        EXPECT_EQ(unknown.error().where(), label);
     }());
 }
 

@@ -161,13 +161,15 @@ def chunks():
     last = b"0\r\n\r\n"
     for size in ["3", "03", "0003", "0" * 15 + "3"]:
         yield f"chunk size {size}", chunked(size.encode() + b"\r\nabc\r\n" + last), then(says("abc"))
+    for size in ["3;", "3;a", "3;a=b", "3 ;a", "3\t; a = b", '3;a="b"', '3;a="b\\"c;";d', "3;" + "a" * 100, "3;;", "3;\u00e9", "3;\t"]:
+        yield f"chunk size {size!r}", chunked(size.encode() + b"\r\nabc\r\n" + last), then(says("abc"))
     for size in ["a", "A", "0a"]:
         yield f"chunk size {size}", chunked(size.encode() + b"\r\n0123456789\r\n" + last), then(says("0123456789"))
     for end in ["0", "00", "0" * 16]:
         yield f"last chunk {end}", chunked(b"3\r\nabc\r\n" + end.encode() + b"\r\n\r\n"), then(says("abc"))
     refused = 'POST /a 1.1 " 400'
-    for size in ["", " 3", "\t3", "3 ", "3\t", "+3", "-3", "0x3", "0X3", "x3", "3x", "g", "3h", "3,", "3.", "3;", "3;a", "3;a=b", "3 ;a",
-                 '3;a="b"', '3;a="\r\n', "3;\n", "3;a\n", "3;\r", "3;" + "a" * 100, "3\0", "\x003", "3\x0b", "3_0", "0_3", "0" * 16 + "3",
+    for size in ["", " 3", "\t3", "3 ", "3\t", "+3", "-3", "0x3", "0X3", "x3", "3x", "g", "3h", "3,", "3.", "3 a", "3; \0",
+                 '3;a="', '3;a="\\"', '3;a="\r\n', "3;\n", "3;a\n", "3;\r", "3;a\rb", "3;\x7f", "3;" + "a" * 5000, "3\0", "\x003", "3\x0b", "3_0", "0_3", "0" * 16 + "3",
                  "10000000000000003", "fffffffffffffffff", "\u0663", "3\xa0", "3 3", "3/", "3:", "3@", "3G", "3`", "-0", "3\\"]:
         yield f"chunk size {size!r}", chunked(size.encode() + b"\r\nabc\r\n" + last), refused
     for size in ["fffffffffffffffd", "7fffffffffffffff", "8000000000000000", "ffffffff", "3e9"]:
@@ -178,7 +180,7 @@ def chunks():
         yield f"chunk end, {text}", chunked(data + last), behind
     yield "chunk end, too long", chunked(b"5\r\nabc\r\n" + last), 'POST /a 1.1 "abc\r\n 400'.replace("\r\n", "\\r\\n")
     for byte in range(256):
-        if bytes([byte]) in b"0123456789abcdefABCDEF":
+        if bytes([byte]) in b"0123456789abcdefABCDEF;":
             continue
         yield f"byte {byte:02x} behind a chunk size", chunked(b"3" + bytes([byte]) + b"\r\nabc\r\n" + last), refused
     end = b"3\r\nabc\r\n0"
@@ -186,7 +188,13 @@ def chunks():
         yield f"trailer {text}", chunked(end + b"\r\n" + text.encode() + b"\r\n\r\n"), then(says("abc"))
     for text in ["X y", " X: y", "X : y", ": y", "X: y\nZ: w", "X: y\r", "X: y\0", "X: y\r\n z", "X\0: y", "GET /x HTTP/1.1"]:
         yield f"trailer {text!r}", chunked(end + b"\r\n" + text.encode() + b"\r\n\r\n"), behind
-    for text in [";a", " ", ";a=b", "x", "\t", "\0", ";\n"]:
+    for text in [";a", ";a=b"]:
+        yield f"last chunk 0{text!r}", chunked(end + text.encode() + b"\r\n\r\n"), then(says("abc"))
+    for byte in range(256):  # in an extension: everything but control bytes
+        extension = b";a" + bytes([byte]) + b"b"
+        expected = then(says("abc")) if byte == 9 or byte >= 0x20 and byte not in (0x22, 0x7f) else refused
+        yield f"byte {byte:02x} in a chunk extension", chunked(b"3" + extension + b"\r\nabc\r\n" + last), expected
+    for text in [" ", "x", "\t", "\0", ";\n"]:
         yield f"last chunk 0{text!r}", chunked(end + text.encode() + b"\r\n\r\n"), behind
 
 
@@ -212,9 +220,9 @@ def request_lines():
     for target in ["/", "/a?b", "/a%20b", "//a", "/a/../b", "/%00", "/;a=b", "/a?b?c", "/[]", "/\\a", "/a|b", "/%zz", "/{}", '/"']:
         yield f"target {target}", line(f"GET {target} HTTP/1.1"), then(says("", "GET", target))
     for target in ["a", "*", "/a b", "/a\tb", "/a\0", "/a#b", "/a\x7f", "/\x80", "/\xff", "http:", "http:/a", "http://", "http:///a",
-                   "ftp://a/", "://a", "http://a b/", "?a", "a:80", "http://a:b/", "http://[/", "http://a:99999/", "/a\x0b", "http://u@a/"]:
+                   "ftp://a/", "://a", "http://a b/", "?a", "a:80", "http://a:b/", "http://[/", "http://[:]/", "http://a%z/", "/a\x0b", "http://u@a/"]:
         yield f"target {target!r}", line(f"GET {target} HTTP/1.1"), "400"
-    for target, path in {"http://a/b": "/b", "HTTP://A/b": "/b", "https://a": "/", "http://a?b": "/?b", "http://a:80/": "/"}.items():
+    for target, path in {"http://a/b": "/b", "HTTP://A/b": "/b", "https://a": "/", "http://a?b": "/?b", "http://a:80/": "/", "http://a:99999/": "/"}.items():
         yield f"target {target}", line(f"GET {target} HTTP/1.1"), then(says("", "GET", path))
     yield "two spaces before the target", line("GET  /a HTTP/1.1"), "400"
     yield "two spaces before the version", line("GET /a  HTTP/1.1"), "400"
@@ -234,10 +242,12 @@ def hosts():
     def host(*lines):
         return b"GET /a HTTP/1.1\r\n" + b"".join(b"Host: " + line.encode() + CRLF for line in lines) + CRLF + NEXT
 
-    for text in ["a", "a.b", "A:80", "127.0.0.1", "[::1]", "[::1]:80", "a:", "", "a_b", "a.", "xn--a", "a:65535"]:
+    for text in ["a", "a.b", "A:80", "127.0.0.1", "[::1]", "[::1]:80", "a:", "", "a_b", "a.", "xn--a", "a:65535", "a:0", "a:65536",
+                 "a:" + "9" * 40, "%41", "a%2eb:80", "a!$&'()*+,;=~", "[1:2:3:4:5:6:7:8]", "[::ffff:127.0.0.1]", "[1::]:0"]:
         yield f"host {text}", host(text), then(says("", "GET"))
-    for text in ["a b", "a/b", "a@b", "a:b", "a:80:80", "a:0", "a:65536", "a:-1", "a:+80", "[::1", "::1]", "[a]", "a\tb", "a#b", "a?b",
-                 "http://a", "a\\b", "a\x80", "[::1]a", "a:80a", "<a>", "a|b", '"a"', "a^b"]:
+    for text in ["a b", "a/b", "a@b", "a:b", "a:80:80", "a:-1", "a:+80", "[::1", "::1]", "[a]", "a\tb", "a#b", "a?b",
+                 "http://a", "a\\b", "a\x80", "[::1]a", "a:80a", "<a>", "a|b", '"a"', "a^b", "%zz", "a%", "a%4", "%", "%4z", "[:::1]", "[:]", "[1:2:3:4:5:6:7:8:9]", "[1:2:3:4:5:6:7]",
+                 "[1::2::3]", "[12345::]", "[::1.2.3]", "[::1%25lo]", "[]", "[::1]80", "[::g]"]:
         yield f"host {text!r}", host(text), "400"
     yield "no host", host(), "400"
     yield "two hosts", host("a", "b"), "400"

@@ -366,7 +366,8 @@ TEST(HttpDocs, ProxyForwardsRequestsExceptToExcludedHosts) {
         const auto web = client_behind_proxy(url);
         auto answer = (co_await web.get("http://one.test/")).value();
         EXPECT_EQ(co_await answer.body.read_text(), "one.test");
-        const auto excluded = co_await web.get("http://a..b.example.org/");  // an empty label: no name server is asked
+        const std::string label(64, 'a');  // too long: no name server is asked
+        const auto excluded = co_await web.get("http://" + label + ".example.org/");
         EXPECT_EQ(excluded.error().phase(), http::phase::resolve);
     });
 }

@@ -232,7 +232,7 @@ TEST(HttpMetrics, StatusIsThatOfTheResponse) {
         return all.empty() ? "none" : all.substr(9, 3);
     };
     EXPECT_EQ(ask(sized + "2\r\n\r\nx", true), "400");
-    EXPECT_EQ(ask(chunked + "2;x=y\r\n", false), "400");
+    EXPECT_EQ(ask(chunked + "2,x=y\r\n", false), "400");
     EXPECT_EQ(ask(sized + "2\r\n\r\nx", false), "408");
     EXPECT_EQ(ask(sized + "7\r\n\r\nxxxxxxx", true), "413");
     EXPECT_EQ(ask(chunked + "c\r\nxxxxxxxxxxxx\r\n", false), "413");

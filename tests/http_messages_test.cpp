@@ -69,6 +69,9 @@ constexpr message requests[] = {
     {"GET / HTTP/1.1\r\nHost: a:" END, R"(GET / 1.1 "")"},
     {"GET / HTTP/1.1\r\nHost: a:65535" END, R"(GET / 1.1 "")"},
     {"GET / HTTP/1.1\r\nHost: a:000080" END, R"(GET / 1.1 "")"},
+    {"GET / HTTP/1.1\r\nHost: a:0" END, R"(GET / 1.1 "")"},
+    {"GET / HTTP/1.1\r\nHost: a:99999" END, R"(GET / 1.1 "")"},
+    {"GET / HTTP/1.1\r\nHost: %41%2e:1" END, R"(GET / 1.1 "")"},
     {"GET / HTTP/1.1\r\nHost: a:80 \t" END, R"(GET / 1.1 "")"},
     {"GET / HTTP/1.1\r\nHost: :80" END, R"(GET / 1.1 "")"},
     {"GET / HTTP/1.1\r\nHost: [::1]" END, R"(GET / 1.1 "")"},
@@ -94,6 +97,8 @@ constexpr message requests[] = {
     {CHUNKED "0000000000000002\r\nhi\r\n0" END, R"(POST / 1.1 "hi")"},
     {CHUNKED "2\r\n\r\n\r\n0" END, "POST / 1.1 \"\r\n\""},
     {CHUNKED "0\r\nX: y" END, R"(POST / 1.1 "")"},
+    {CHUNKED "1;a=b\r\nx\r\n0;a" END, R"(POST / 1.1 "x")"},
+    {CHUNKED "1 \t;a = \"b\\\"c\"; d\r\nx\r\n0" END, R"(POST / 1.1 "x")"},
     {CHUNKED "2\r\nhi\r\n0\r\nX: y\r\nZ:" END, R"(POST / 1.1 "hi")"},
     {CHUNKED "0\r\nContent-Length: 7" END, R"(POST / 1.1 "")"},
     {POST "transfer-encoding:\tCHUNKED " END "1\r\nx\r\n0" END, R"(POST / 1.1 "x")"},
@@ -197,8 +202,12 @@ constexpr message requests[] = {
     {"GET / HTTP/1.1\r\nHost: a/b" END, "400"},
     {"GET / HTTP/1.1\r\nHost: u@a" END, "400"},
     {"GET / HTTP/1.1\r\nHost: a:b" END, "400"},
-    {"GET / HTTP/1.1\r\nHost: a:99999" END, "400"},
-    {"GET / HTTP/1.1\r\nHost: a:0" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: a:9x" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: a%zz" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: a%4" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: [:::1]" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: [:]" END, "400"},
+    {"GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7:8:9]" END, "400"},
     {"GET / HTTP/1.1\r\nHost: [::1" END, "400"},
     {"GET / HTTP/1.1\r\nHost: [a]" END, "400"},
     {"GET http://b/ HTTP/1.1" END, "400"},
@@ -244,8 +253,11 @@ constexpr message requests[] = {
     {CHUNKED "0x1\r\n", R"(POST / 1.1 " 400)"},
     {CHUNKED " 1\r\n", R"(POST / 1.1 " 400)"},
     {CHUNKED "1 \r\n", R"(POST / 1.1 " 400)"},
-    {CHUNKED "1;a=b\r\nx\r\n", R"(POST / 1.1 " 400)"},
-    {CHUNKED "0;a\r\n\r\n", R"(POST / 1.1 " 400)"},
+    {CHUNKED "1 a\r\nx\r\n", R"(POST / 1.1 " 400)"},
+    {CHUNKED "1;a\nx\r\n", R"(POST / 1.1 " 400)"},
+    {CHUNKED "1;a\rx\r\n", R"(POST / 1.1 " 400)"},
+    {CHUNKED "1;a=\"b\r\nx\r\n", R"(POST / 1.1 " 400)"},
+    {CHUNKED "0;\0\r\n\r\n"sv, R"(POST / 1.1 " 400)"},
     {CHUNKED "1\nx\r\n", R"(POST / 1.1 " 400)"},
     {CHUNKED "1\r\rx\r\n", R"(POST / 1.1 " 400)"},
     {CHUNKED "00000000000000001\r\nx\r\n", R"(POST / 1.1 " 400)"},
@@ -284,6 +296,17 @@ constexpr message responses[] = {
     {"HTTP/1.1 204 No Content" END, R"(204 "")"},
     {"HTTP/1.1 304 Not Modified\r\nContent-Length: 9" END, R"(304 "")"},
     {"HTTP/1.1 100 Continue" END, R"(100 "")"},
+    // Folded fields.
+    {"HTTP/1.1 204 No\r\nX: a=b;\r\n Path=/" END, R"(204 [a=b; Path=/] "")"},
+    {"HTTP/1.1 204 No\r\nX: a \t\r\n\t \tb" END, R"(204 [a b] "")"},
+    {"HTTP/1.1 204 No\r\nX:\r\n a\r\n b\r\n c\r\nX: d" END, R"(204 [a b c] [d] "")"},
+    {"HTTP/1.1 204 No\r\nX: a\r\n  \r\nX:\r\n \t" END, R"(204 [a] [] "")"},
+    {"HTTP/1.1 204 No\r\nX: a\r\n  \r\n b" END, R"(204 [a b] "")"},
+    {"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\nX: y" END "hi", R"(200 [y] "hi")"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END "2\r\nhi\r\n0\r\nY: a \r\n \tb\r\n\tc\r\nZ:\r\n d\r\n  " END,
+     R"(200 "hi" Y=a b c Z=d)"},
+    // Chunk extensions, and spaces after the size of a chunk.
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END "2;a\r\nhi\r\n1 \t\r\n!\r\n0 " END, R"(200 "hi!")"},
     {"HTTP/1.1 599 \x80" END "x", R"(599 "x" close)"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 3" END "hi", R"(200 "hi...)"},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END "5\r\nhe", R"(200 "he...)"},
@@ -299,7 +322,12 @@ constexpr message responses[] = {
     {"ICY 200 OK" END, "refused"},
     {"200 OK" END, "refused"},
     {"HTTP/1.1 200 OK\r\nX : y" END, "refused"},
-    {"HTTP/1.1 200 OK\r\nX: y\r\n z" END, "refused"},
+    {"HTTP/1.1 200 OK\r\n X: y" END, "refused"},
+    {"HTTP/1.1 200 OK\r\nX\r\n : y" END, "refused"},
+    {"HTTP/1.1 200 OK\r\nX: y\r\n z\0" END ""sv, "refused"},
+    {"HTTP/1.1 200 OK\r\nX: y\r\r\n z" END, "refused"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 0" END "hi", "refused"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END "0\r\n X: y" END, R"(200 " 400)"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2" END "hi", "refused"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked" END "0" END, "refused"},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip" END, "refused"},
@@ -359,9 +387,72 @@ TEST(HttpMessages, HeadLimitDoesNotDependOnPieces) {
     }
 }
 
+TEST(HttpMessages, FoldedResponseHasLimits) {
+    const std::string folded = "HTTP/1.1 204 No\r\nX: y\r\n " + std::string(20'000, ' ') + END;
+    EXPECT_EQ(support::response_in(folded, 1000), "refused");
+    const std::string trailer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END "0\r\nX: y";
+    std::string short_lines;
+    for (int i = 0; i < 20'000; ++i) short_lines += "\r\n ";
+    EXPECT_EQ(support::response_in(trailer + short_lines, 1000), R"(200 " 400)");
+    EXPECT_EQ(support::response_in(trailer + "\r\n" + std::string(20'000, ' '), 1000), R"(200 " 400)");
+    EXPECT_EQ(support::response_in(trailer + "\r\n" + std::string(8'000, ' ') + "z" END, 1000), R"(200 "" X=y z)");
+}
+
 TEST(HttpMessages, TrailersAboveSizeLimitAreRejected) {
     const std::string endless = CHUNKED "0\r\nX: " + std::string(20'000, 'x');
     EXPECT_EQ(support::requests_in(endless, 1000), R"(POST / 1.1 " 400)");
+    std::string many = CHUNKED "0\r\n";
+    for (int i = 0; i < 3'000; ++i) many += "X:\r\n";  // 3 bytes each, without CR
+    EXPECT_EQ(support::requests_in(many, 1000), R"(POST / 1.1 " 400)");
+}
+
+TEST(HttpMessages, LimitOfBodyIsThatOfAllChunks) {
+    support::http_limits limits;
+    limits.body = 10;
+    const std::string exact = CHUNKED "6\r\nabcdef\r\n4\r\nghij\r\n0" END;
+    const std::string more = CHUNKED "6\r\nabcdef\r\n6\r\nghijkl\r\n0" END;
+    for (std::size_t step = 1; step < more.size(); ++step) {
+        EXPECT_EQ(support::requests_in(exact, step, limits), R"(POST / 1.1 "abcdefghij")") << step;
+        EXPECT_EQ(support::requests_in(more, step, limits), R"(POST / 1.1 "abcdef 413)") << step;
+    }
+}
+
+/// Returns a body of `count` chunks of `size` bytes with extensions of `extension` bytes.
+std::string chunks_with_extensions(std::size_t count, std::size_t size, std::size_t extension) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string digits = size < 10 ? std::to_string(size) : "3e8";
+        all += digits + ';' + std::string(extension - 1, 'x') + "\r\n" + std::string(size, 'y') + "\r\n";
+    }
+    return all + "0\r\n\r\n";
+}
+
+TEST(HttpMessages, ChunkExtensionsHaveALimitForEachChunk) {
+    const std::string response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END;
+    for (const std::size_t step : {std::size_t{1}, std::size_t{1000}}) {
+        EXPECT_EQ(support::requests_in(CHUNKED + chunks_with_extensions(1, 1, 4096), step), R"(POST / 1.1 "y")");
+        EXPECT_EQ(support::requests_in(CHUNKED + chunks_with_extensions(1, 1, 4097), step), R"(POST / 1.1 " 400)");
+        EXPECT_EQ(support::response_in(response + chunks_with_extensions(1, 1, 4096), step), R"(200 "y")");
+        EXPECT_EQ(support::response_in(response + chunks_with_extensions(1, 1, 4097), step), R"(200 " 400)");
+        EXPECT_EQ(support::response_in(response + "1" + std::string(4097, ' ') + "\r\n", step), R"(200 " 400)");
+    }
+}
+
+TEST(HttpMessages, ChunkExtensionsHaveALimitForTheBody) {
+    support::http_limits limits;
+    limits.body = 1'000'000;
+    // Each chunk has 63 bytes of extensions more than data. 260 times 63 is 16,380.
+    const auto body_of = [](std::size_t size) { return '"' + std::string(size, 'y'); };
+    EXPECT_EQ(support::requests_in(CHUNKED + chunks_with_extensions(260, 1, 64), 1000, limits),
+              "POST / 1.1 " + body_of(260) + '"');
+    EXPECT_EQ(support::requests_in(CHUNKED + chunks_with_extensions(261, 1, 64), 1000, limits),
+              "POST / 1.1 " + body_of(260) + " 400");
+    const std::string response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked" END;
+    EXPECT_EQ(support::response_in(response + chunks_with_extensions(261, 1, 64), 1000),
+              "200 " + body_of(260) + " 400");
+    // A body with more data than extensions has no limit.
+    EXPECT_EQ(support::requests_in(CHUNKED + chunks_with_extensions(500, 1000, 1000), 1000, limits),
+              "POST / 1.1 " + body_of(500'000) + '"');
 }
 
 }  // namespace

@@ -191,6 +191,14 @@ TEST(HttpUrl, ParsesAndNormalizes) {
         {"http://:80/", "bad"},
         {"http://a:b/", "bad"},
         {"http://a:65536/", "bad"},
+        {"http://a:0/", "bad"},
+        {"https://.evil.com/", "bad"},
+        {"http://a..b/", "bad"},
+        {"http://a../", "bad"},
+        {"http://./", "bad"},
+        {"http://a%zz/", "bad"},
+        {"http://[:::1]/", "bad"},
+        {"http://a.b./", "http://a.b./"},
         {"http://u:p@a/", "bad"},
         {"http://[::1/", "bad"},
         {"http://[::ffff:127.0.0.1]/", "http://[::ffff:127.0.0.1]/"},
@@ -216,6 +224,7 @@ TEST(HttpUrl, ResolvesReferences) {
         {"//x/y", "http://x/y"},
         {"https://x/y", "https://x/y"},
         {"x:y", "bad"},
+        {"//.x/", "bad"},
         {"/x?u=http://y/", "http://a:81/x?u=http://y/"},
     };
     for (const auto& [reference, expected] : rows) {

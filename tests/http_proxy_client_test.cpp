@@ -153,9 +153,10 @@ TEST(HttpProxyClient, ErrorsNameServerAndProxy) {
     EXPECT_EQ(refused.error().phase(), http::phase::proxy);
     EXPECT_EQ(refused.error().code(), std::errc::connection_refused);
     EXPECT_EQ(refused.error().message(), "no connection through the proxy " + closed + ": Connection refused");
-    const auto unknown = loop.run(http::get("http://one.test/", with_proxy("http://a..b")));
+    const std::string label(64, 'a');  // too long: no name server is asked
+    const auto unknown = loop.run(http::get("http://one.test/", with_proxy("http://" + label)));
     EXPECT_EQ(unknown.error().phase(), http::phase::proxy);
-    EXPECT_EQ(unknown.error().where(), "a..b");
+    EXPECT_EQ(unknown.error().where(), label);
 }
 
 TEST(HttpProxyClient, WrongProxyIsErrorOfRequestsThatNeedIt) {

@@ -108,7 +108,7 @@ TEST(HttpServer, StatusTellsWhyBodyWasNotReceived) {
         return std::tuple(std::string(status), why, std::error_code());
     };
     EXPECT_EQ(failing_body(chunked + "b\r\n"), failure("413", http::errc::body_too_large));
-    EXPECT_EQ(failing_body(chunked + "2;x=y\r\n"), failure("400", http::errc::bad_message));
+    EXPECT_EQ(failing_body(chunked + "2,x=y\r\n"), failure("400", http::errc::bad_message));
     EXPECT_EQ(failing_body(chunked + "2\r\nx"), failure("400", http::errc::body_too_short));
     EXPECT_EQ(failing_body(sized), failure("400", http::errc::body_too_short));
     EXPECT_EQ(failing_body(sized, false), failure("408", make_error_code(eddy::errc::timed_out)));
@@ -152,7 +152,7 @@ TEST(HttpServer, BodyThatFailedEndsTheConnection) {
         co_return http::response(http::status::ok, text ? "complete" : "incomplete");
     };
     const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    EXPECT_EQ(answers(app, chunked + "2;x=y\r\nhi\r\n0\r\n\r\n" + get("/")), ok("incomplete", close_field));
+    EXPECT_EQ(answers(app, chunked + "2,x=y\r\nhi\r\n0\r\n\r\n" + get("/")), ok("incomplete", close_field));
 }
 
 TEST(HttpServer, SlowHeadGets408) {

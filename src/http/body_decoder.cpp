@@ -2,6 +2,7 @@
 #include "http/body_decoder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "http/characters.hpp"
 #include "http/header_access.hpp"
@@ -9,8 +10,16 @@
 
 namespace eddy::inline v0_1::detail {
 
-body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit, extensions found) noexcept
-    : limit_(limit), ignores_extensions_(found == extensions::ignored) {
+namespace {
+
+// The limits of chunk extensions. Without the second one, a peer could send kilobytes for each byte of data.
+constexpr std::uint16_t most_extension_bytes = 4096;  // of one chunk
+constexpr std::uint32_t most_excess = 16 * 1024;      // of the bytes of all extensions over those of the data
+
+}  // namespace
+
+body_decoder::body_decoder(const body_framing& framing, std::uint64_t limit, message of) noexcept
+    : limit_(limit), is_response_(of == message::response) {
     switch (framing.is) {
     case body_framing::kind::none: break;
     case body_framing::kind::chunked:
@@ -57,14 +66,16 @@ bool body_decoder::take(char c) {
     switch (state_) {
     case state::size_first:
     case state::size: return take_size(c);
-    case state::extension: return take_extension(c);
-    case state::size_lf: begin_chunk(); return c == '\n';
+    case state::size_space:
+    case state::extension:
+    case state::quoted:
+    case state::escaped: return take_extension(c);
+    case state::size_lf: return c == '\n' && begin_chunk();
     case state::data_cr: return expect('\r', state::data_lf);
     case state::data_lf: return expect('\n', state::size_first);
     case state::trailer:
         if (c == '\r') return expect('\r', state::end_lf);
-        state_ = state::name;
-        return token_characters.contains(c) && keep_trailer(c);
+        return begin_trailer(c);
     case state::name:
         if (c == ':') state_ = state::value;
         return (c == ':' || token_characters.contains(c)) && keep_trailer(c);
@@ -72,6 +83,11 @@ bool body_decoder::take(char c) {
         if (c == '\r') return expect('\r', state::value_lf);
         return value_characters.contains(c) && keep_trailer(c);
     case state::value_lf: return keep_trailer('\n') && expect('\n', state::trailer);
+    case state::fold:
+        if (is_space(c)) return count_trailer();
+        trailers_.push_back(' ');
+        state_ = state::value;
+        return take(c);
     case state::end_lf: return expect('\n', state::finished);
     case state::data:
     case state::until_end:
@@ -80,10 +96,24 @@ bool body_decoder::take(char c) {
     return false;
 }
 
+bool body_decoder::count_trailer() noexcept { return ++trailer_bytes_ <= max_trailer_bytes; }
+
 bool body_decoder::keep_trailer(char c) {
-    if (trailers_.size() == max_trailer_bytes) return false;
+    if (!count_trailer()) return false;
     trailers_.push_back(c);
     return true;
+}
+
+/// Takes the first character of a line of the trailers.
+bool body_decoder::begin_trailer(char c) {
+    if (is_response_ && is_space(c) && !trailers_.empty()) {  // RFC 9112, section 5.2
+        trailers_.pop_back();
+        while (is_space(trailers_.back())) trailers_.pop_back();  // ends at the colon at the latest
+        state_ = state::fold;
+        return count_trailer();
+    }
+    state_ = state::name;
+    return token_characters.contains(c) && keep_trailer(c);
 }
 
 http::headers body_decoder::trailers() const {
@@ -102,9 +132,9 @@ bool body_decoder::take_size(char c) noexcept {
         state_ = state::size_lf;
         return true;
     }
-    if (ignores_extensions_ && state_ == state::size && (c == ';' || is_space(c))) {
-        state_ = state::extension;
-        extension_bytes_ = 0;
+    if (state_ == state::size && (c == ';' || is_space(c))) {
+        state_ = c == ';' ? state::extension : state::size_space;
+        extension_bytes_ = 1;
         return true;
     }
     const int digit = hex_value(c);
@@ -120,19 +150,37 @@ bool body_decoder::take_size(char c) noexcept {
     return true;
 }
 
+/// Takes a character of the extensions of a chunk, or of the white space before them.
 bool body_decoder::take_extension(char c) noexcept {
-    constexpr std::uint16_t most_bytes = 4096;
     if (c == '\r') {
+        const bool ends_here = state_ == state::extension || (state_ == state::size_space && is_response_);
         state_ = state::size_lf;
+        return ends_here;
+    }
+    if (++extension_bytes_ > most_extension_bytes || !value_characters.contains(c)) return false;
+    switch (state_) {
+    case state::size_space:
+        if (c == ';') state_ = state::extension;
+        return c == ';' || is_space(c);
+    case state::extension:
+        if (c == '"') state_ = state::quoted;
+        return true;
+    case state::escaped: state_ = state::quoted; return true;
+    default:
+        if (c == '\\') state_ = state::escaped;
+        if (c == '"') state_ = state::extension;
         return true;
     }
-    return ++extension_bytes_ <= most_bytes && value_characters.contains(c);
 }
 
-void body_decoder::begin_chunk() noexcept {
+/// Begins the data of a chunk, or the trailers after the last chunk. Returns false if there were too many extensions.
+bool body_decoder::begin_chunk() noexcept {
+    excess_ += std::exchange(extension_bytes_, std::uint16_t{0});
+    excess_ -= static_cast<std::uint32_t>(std::min<std::uint64_t>(excess_, left_));
+    if (excess_ > most_excess) return false;
     if (left_ == 0) {
         state_ = state::trailer;
-        return;
+        return true;
     }
     state_ = state::data;
     if (left_ > limit_) {
@@ -140,6 +188,7 @@ void body_decoder::begin_chunk() noexcept {
     } else {
         limit_ -= left_;
     }
+    return true;
 }
 
 bool body_decoder::end_of_stream() noexcept {

@@ -15,15 +15,18 @@
 namespace eddy::inline v0_1::detail {
 
 /// Extracts the data of a body from the received bytes, in windows of any size, and the trailer fields.
-/// Chunk extensions of requests are refused: they are hardly used, and implementations disagree about where they end.
-/// Those of responses are ignored, as RFC 9112, section 7.1.1, demands.
+///
+/// Chunk extensions are ignored, as RFC 9112, section 7.1.1, demands. They end at the CR LF of the line, and a quoted
+/// value does not extend beyond it. Implementations that end them at another byte, for example at a bare LF, see other
+/// chunks. So extensions with control bytes, or with a quote that does not end, are refused.
 ///
 ///     size ──digit──> size ... ──CR──> size_lf ──LF──> data ──> data_cr ──CR──> data_lf ──LF──> size
 ///                                        │ size is 0                                           (next chunk)
 ///                                        └──> trailer ──CR──> end_lf ──LF──> finished
 ///                                                │ a token
 ///                                                └──> name ──":"──> value ──CR──> value_lf ──LF──> trailer
-/// An extension is skipped between `size` and `size_lf`.
+/// An extension is skipped between `size` and `size_lf`. In a response, a line that begins with white space continues
+/// the trailer field before it.
 class body_decoder {
 public:
     /// The result of next().
@@ -34,10 +37,12 @@ public:
         step(std::size_t count, std::string_view part) noexcept : consumed(count), data(part) {}
     };
 
-    enum class extensions : unsigned char { refused, ignored };
+    /// The kind of message. A response may also have spaces after the size of a chunk, which some servers send, and
+    /// folded trailer fields.
+    enum class message : unsigned char { request, response };
 
     /// Decodes a body of at most `limit` bytes.
-    body_decoder(const body_framing& framing, std::uint64_t limit, extensions = extensions::refused) noexcept;
+    body_decoder(const body_framing& framing, std::uint64_t limit, message = message::request) noexcept;
 
     /// Consumes bytes up to the end of the next part of the data. That part has at most `most` bytes.
     /// Errors: bad_message, body_too_large. Do not use the decoder after an error.
@@ -55,7 +60,10 @@ private:
     enum class state : unsigned char {
         size_first,
         size,
+        size_space,
         extension,
+        quoted,
+        escaped,
         size_lf,
         data,
         data_cr,
@@ -64,6 +72,7 @@ private:
         name,
         value,
         value_lf,
+        fold,
         end_lf,
         until_end,
         finished
@@ -72,17 +81,21 @@ private:
     [[nodiscard]] bool take(char c);
     [[nodiscard]] bool take_size(char c) noexcept;
     [[nodiscard]] bool take_extension(char c) noexcept;
-    void begin_chunk() noexcept;
+    [[nodiscard]] bool begin_chunk() noexcept;
+    [[nodiscard]] bool count_trailer() noexcept;
     [[nodiscard]] bool keep_trailer(char c);
+    [[nodiscard]] bool begin_trailer(char c);
 
     std::uint64_t left_ = 0;             // remaining bytes of the chunk, or of the body
     std::uint64_t limit_ = 0;            // number of further bytes that are permitted, if the body has no length
     std::string trailers_;               // a line for each trailer field, ended by LF
+    std::uint16_t trailer_bytes_ = 0;    // received ones, without the ends of lines
     std::uint16_t extension_bytes_ = 0;  // of the current chunk
+    std::uint32_t excess_ = 0;           // of the bytes of the former extensions over those of the data
     unsigned char size_digits_ = 0;
     bool is_chunked_ = false;
     bool is_too_large_ = false;
-    bool ignores_extensions_;
+    bool is_response_;
     state state_ = state::finished;
 };
 

@@ -41,7 +41,7 @@ inline constexpr std::array<unsigned char, 256> character_bits = [] {
         const bool is_name = is_digit(c) || is_letter(c);
         if (is_name || std::string_view("!#$%&'*+-.^_`|~").contains(c)) all[i] |= in_token;
         if ((i >= 0x20 && i != 0x7f) || c == '\t') all[i] |= in_value;
-        if (is_name || std::string_view("-._~!$&'()*+,;=%").contains(c)) all[i] |= in_host;
+        if (is_name || std::string_view("-._~!$&'()*+,;=").contains(c)) all[i] |= in_host;
         if (is_target_character(c)) all[i] |= in_target;
     }
     return all;
@@ -59,7 +59,7 @@ struct character_set {
 inline constexpr character_set<in_token> token_characters;
 /// The characters of the value of a header field: no control character except tab.
 inline constexpr character_set<in_value> value_characters;
-/// The characters of the name or the IPv4 address of a host.
+/// The characters of the name or the IPv4 address of a host, without "%", which begins a percent-encoded byte.
 inline constexpr character_set<in_host> host_characters;
 /// The characters for which is_target_character() returns true.
 inline constexpr character_set<in_target> target_characters;

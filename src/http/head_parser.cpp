@@ -218,7 +218,7 @@ bool to_origin_form(std::string_view target, request_head& into) {
     if (!equal_names(scheme, "http") && !equal_names(scheme, "https")) return false;
     target.remove_prefix(colon + 3);
     const auto authority = target.substr(0, target.find_first_of("/?"));
-    const auto parts = parse_host(authority);
+    const auto parts = split_host(authority);
     if (!parts || parts->host.empty()) return false;
     const auto path = target.substr(authority.size());
     if (path.empty() && into.method == http::method::options) {
@@ -247,7 +247,7 @@ status parse_target(std::string_view target, request_head& into) {
     return accepted;
 }
 
-/// Returns true if the value of a Host field has the usual form, "host" or "host:port". For other values, parse_host()
+/// Returns true if the value of a Host field has the usual form, "host" or "host:port". For other values, split_host()
 /// decides.
 /// Preconditions: the text is followed by a character that is neither a digit nor in host_characters.
 bool is_usual_host(std::string_view text) noexcept {
@@ -265,7 +265,7 @@ status check_host(const special_fields& special, const request_head& head) noexc
     if (special.host.count > 1 || (special.host.count == 0 && head.version == http::version::http_1_1))
         return status::bad_request;
     if (special.host.count == 0 || is_usual_host(special.host.value())) return accepted;
-    return parse_host(special.host.value()) ? accepted : status::bad_request;
+    return split_host(special.host.value()) ? accepted : status::bad_request;
 }
 
 status parse_expectation(const special_fields& special, request_head& into) noexcept {
@@ -350,6 +350,25 @@ bool parse_status_line(std::string_view line, response_head& into) noexcept {
     return is_value(line.substr(12));
 }
 
+/// Replaces each fold in the lines of the fields by a space, as a user agent must do (RFC 9112, section 5.2). Returns
+/// the lines, which are in `memory` if there are folds. White space before the first field is not a fold.
+std::string_view unfold(std::string_view lines, std::string& memory) {
+    if (!lines.contains("\r\n ") && !lines.contains("\r\n\t")) return lines;
+    memory.reserve(lines.size());
+    while (!lines.empty()) {
+        if (!lines.starts_with("\r\n") || lines.size() == 2 || !is_space(lines[2])) {
+            memory += lines.front();
+            lines.remove_prefix(1);
+            continue;
+        }
+        while (!memory.empty() && is_space(memory.back())) memory.pop_back();
+        memory += ' ';
+        lines.remove_prefix(2);
+        while (is_space(lines.front())) lines.remove_prefix(1);  // ends at the CR of the empty line at the latest
+    }
+    return memory;
+}
+
 bool has_no_body(int status, http::method asked) noexcept {
     return asked == http::method::head || status / 100 == 1 || status == 204 || status == 304;
 }
@@ -363,16 +382,18 @@ bool may_be_response(std::string_view text) noexcept {
 
 bool parse_tunnel_head(std::string_view head, const head_limits& limits, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
+    std::string unfolded;
     special_fields special;
     std::size_t left = 0;
-    return parse_fields(head, limits, into.headers, special, left) == accepted;
+    return parse_fields(unfold(head, unfolded), limits, into.headers, special, left) == accepted;
 }
 
 bool parse_response_head(std::string_view head, const head_limits& limits, http::method asked, response_head& into) {
     if (!parse_status_line(take_line(head), into)) return false;
+    std::string unfolded;  // `special` refers to it
     special_fields special;
     std::size_t left = 0;
-    if (parse_fields(head, limits, into.headers, special, left) != accepted) return false;
+    if (parse_fields(unfold(head, unfolded), limits, into.headers, special, left) != accepted) return false;
     if (parse_framing(special, into.version, into.framing) != accepted) return false;
     parse_connection(special, into);
     if (has_no_body(into.status, asked)) {

@@ -18,8 +18,8 @@
 // anyway. And it reports fragments of a head, although a connection of eddy has the whole head in one buffer.
 //
 // The parser refuses messages that two implementations could understand differently (request smuggling). These have a
-// bare LF, folded lines, white space before a colon, or control bytes. Or they have several or malformed Content-Length
-// or Transfer-Encoding fields, or both together.
+// bare LF, white space before a colon, or control bytes. Or they have several or malformed Content-Length or
+// Transfer-Encoding fields, or both together. Folded lines are refused in requests, and unfolded in responses.
 
 namespace eddy::inline v0_1::detail {
 

@@ -110,7 +110,7 @@ http::response http1_exchange::take_response() {
     answer.version = head_.version;
     answer.headers = std::move(head_.headers);
     if (head_.status == 101) return answer;  // the connection belongs to another protocol: see take_stream()
-    decoder_.emplace(head_.framing, std::numeric_limits<std::uint64_t>::max(), body_decoder::extensions::ignored);
+    decoder_.emplace(head_.framing, std::numeric_limits<std::uint64_t>::max(), body_decoder::message::response);
     const auto in = connection_->stream.in();
     if (head_.framing.is == kind::length && head_.framing.length <= in.size()) {
         const auto size = static_cast<std::size_t>(head_.framing.length);

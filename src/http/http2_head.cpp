@@ -73,7 +73,7 @@ void http2_head::add_host(std::string_view value) {
         if (headers_.get("Host") != value) refuse(http::status::bad_request);
         return;
     }
-    if (!parse_host(value)) return refuse(http::status::bad_request);
+    if (!split_host(value)) return refuse(http::status::bad_request);
     has_host_ = true;
     header_access::add_checked(headers_, "Host", value);
 }

@@ -47,7 +47,7 @@ result<proxy_server> parse_proxy(std::string_view text) {
         text.remove_prefix(at + 1);
     }
     const auto parts = parse_host(text);
-    if (!parts || parts->host.empty()) return bad();
+    if (!parts || !can_be_server(parts->host)) return bad();
     made.host = parts->host;
     made.port = parts->port.value_or(made.is_https ? 443 : 80);
     return made;

@@ -94,8 +94,9 @@ inline std::string requests_in(std::string_view all, std::size_t step, const htt
     }
 }
 
-/// Returns a description of the response in `all` to a request with the method `asked`: `200 "body"`, followed by
-/// " close" if the connection cannot be used again. Returns "refused" if the head of the response is not valid, and
+/// Returns a description of the response in `all` to a request with the method `asked`: `200 "body"`, with the values
+/// of fields "X" in brackets before the body. The trailer fields follow, and " close" if the connection cannot be used
+/// again. Returns "refused" if the head of the response is not valid, and
 /// "..." if the head is incomplete.
 inline std::string response_in(std::string_view all, std::size_t step,
                                eddy::http::method asked = eddy::http::method::get) {
@@ -114,8 +115,12 @@ inline std::string response_in(std::string_view all, std::size_t step,
     if (!eddy::detail::parse_response_head(bytes, limits.head, asked, head)) return "refused";
     from.consume(scan.end());
     std::string text = std::to_string(head.status) + ' ';
-    eddy::detail::body_decoder decoder(head.framing, limits.body);
-    if (append_body(text, from, decoder, 7) && !head.keeps_alive) text += " close";
+    for (const auto& [name, value] : head.headers)  // the values of fields "X" are shown
+        if (name == "X") text.append("[").append(value).append("] ");
+    eddy::detail::body_decoder decoder(head.framing, limits.body, eddy::detail::body_decoder::message::response);
+    if (!append_body(text, from, decoder, 7)) return text;
+    for (const auto& [name, value] : decoder.trailers()) text.append(" ").append(name).append("=").append(value);
+    if (!head.keeps_alive) text += " close";
     return text;
 }
 
