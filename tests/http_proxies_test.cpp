@@ -86,19 +86,59 @@ TEST(HttpProxies, ExcludedAddressesAndBlocks) {
         {"::/0", "2001:db8::1", true},
         {"2001:db8::/128", "2001:db8::", true},
         {"2001:db8::/128", "2001:db8::1", false},
+        {"[::1]/128", "::1", true},
+        {"[::1]/128", "::2", false},
+        {"[::]/64", "::1", true},
+        {"[::]/64", "0:0:0:1::1", false},
+        {"::ffff:127.0.0.0/104", "127.9.9.9", true},
+        {"::ffff:127.0.0.0/104", "::ffff:127.9.9.9", true},
+        {"::ffff:127.0.0.0/104", "128.0.0.1", false},
+        {"[::ffff:127.0.0.1]/128", "127.0.0.1", true},
+        {"[::ffff:127.0.0.1]/128", "127.0.0.2", false},
+        {"::ffff:0:0/96", "10.0.0.1", true},
+        {"::ffff:0:0/96", "::1", false},
+        {"::ffff:127.0.0.1", "127.0.0.1", true},
+        {"[::ffff:127.0.0.1]:80", "127.0.0.1", true},
+        {"127.0.0.0/8", "::ffff:127.9.9.9", true},
     };
     for (const auto& [list, host, is_excluded] : all)
         EXPECT_EQ(excludes(list, host), is_excluded) << list << " and " << host;
 }
 
-TEST(HttpProxies, InvalidElementsAreIgnored) {
-    for (const char* const list : {"", ",", " ", ".", "*.", ":80", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8x", "::/129",
-                                   "/8", "x/8", "10.0.0.0/-1", "[::1", "a:b", "a:99999", "http://a"}) {
+TEST(HttpProxies, InvalidElementsAreNotHosts) {
+    for (const char* const list :
+         {".",           "*.",           ":80",          "10.0.0.0/33",  "10.0.0.0/",
+          "10.0.0.0/8x", "::/129",       "/8",           "x/8",          "10.0.0.0/-1",
+          "[::1",        "a:b",          "a:99999",      "http://a",     "[::1/128",
+          "::1]/128",    "[::1]:80/128", "[10.0.0.0]/8", "10.0.0.0/8/8", "::ffff:127.0.0.0/129",
+          "*x",          "a*.org",       "**",           "..a",          "a..b",
+          "<local>",     "a%zz",         "[:::1]",       "1.2.3.4/8:80"}) {
+        EXPECT_EQ(excluded_hosts(list).invalid(), list);
+        EXPECT_EQ(excluded_hosts(std::string("A.org, ") + list + " ,b/x").invalid(), list);
         EXPECT_FALSE(excludes(list, "10.0.0.1")) << list;
         EXPECT_FALSE(excludes(list, "a")) << list;
         EXPECT_FALSE(excludes(list, "::1")) << list;
         EXPECT_TRUE(excludes(std::string(list) + ",a", "a")) << list;
     }
+}
+
+TEST(HttpProxies, EmptyElementsAreValid) {
+    for (const char* const list : {"", ",", " ", " , ,", ",a,", "A.Org., *.b ,.c,*", "[::1],::1,1.2.3.4:5"})
+        EXPECT_EQ(excluded_hosts(list).invalid(), "") << list;
+    EXPECT_EQ(excluded_hosts("a,B/C,d/e").invalid(), "B/C");  // as it was written
+}
+
+TEST(HttpProxies, InvalidElementIsAnErrorOfRequestsThroughProxy) {
+    const auto both = http::proxies::none().for_http("u:p@proxy:3128").except("x.org,10.0.0.0/33");
+    const eddy::detail::proxy_choice choice(both);
+    const auto select = [&](const char* url) { return choice.select(http::url::parse(url).value()); };
+    EXPECT_EQ(select("http://x.org/"), nullptr);   // excluded
+    EXPECT_EQ(select("https://y.org/"), nullptr);  // no proxy
+    const auto* const found = select("http://y.org/");
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->shown, "proxy:3128 (except \"10.0.0.0/33\")");
+    EXPECT_EQ(found->server.error(), http::errc::bad_exclusion);
+    EXPECT_EQ(found->server.error(), std::errc::invalid_argument);
 }
 
 /// Returns the parts of a proxy's URL as text, or the error.

@@ -271,6 +271,30 @@ TEST(HttpProxyClient, RefusalHasPhaseAddressAndStatus) {
     }
 }
 
+TEST(HttpProxyClient, FoldedFieldsOfProxyAreUnfolded) {
+    for (const char* const fold : {"\r\n ", "\r\n\t", "\r\n  \r\n "}) {
+        const auto error = refusal(std::string("HTTP/1.1 407 Why\r\nProxy-Authenticate: Basic") + fold +
+                                   "realm=x\r\nContent-Length: 0\r\n\r\n");
+        EXPECT_EQ(error.code(), http::errc::proxy_refused) << error.message();
+        EXPECT_TRUE(error.where().ends_with(" (status 407)")) << error.where();
+    }
+}
+
+TEST(HttpProxyClient, WrongExclusionIsErrorOfRequestsThatNeedProxy) {
+    eddy::core loop;
+    const auto closed = support::closed_addr().to_string();
+    const auto chosen = http::proxies::none().for_http(closed).except("10.0.0.0/33, localhost, u:p@x");
+    const http::client web(http::client_options().proxies(chosen));
+    const auto needs = loop.run(web.get("http://one.test/"));
+    EXPECT_EQ(needs.error().phase(), http::phase::proxy);
+    EXPECT_EQ(needs.error().code(), http::errc::bad_exclusion);
+    EXPECT_TRUE(needs.error().message().starts_with("no connection through the proxy " + closed +
+                                                    " (except \"10.0.0.0/33\"): the list of hosts without a proxy "))
+        << needs.error().message();
+    const auto excluded = loop.run(web.get("http://localhost:" + closed.substr(closed.find(':') + 1) + "/"));
+    EXPECT_EQ(excluded.error().phase(), http::phase::connect);
+}
+
 TEST(HttpProxyClient, EachValid2xxOpensTunnel) {
     std::string interim;
     for (int i = 0; i < 10; ++i) interim += "HTTP/1.1 102 Processing\r\nX: y\r\n\r\n";

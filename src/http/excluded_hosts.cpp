@@ -61,42 +61,58 @@ bool excluded_hosts::domain::contains(std::string_view host) const noexcept {
 
 excluded_hosts::excluded_hosts(std::string_view list) {
     std::string text(list);
-    std::ranges::transform(text, text.begin(), to_lower);
     std::ranges::replace_if(text, is_space, ',');
-    for (std::string_view rest = text; !rest.empty();) add(take_part(rest, ','));
+    for (std::string_view rest = text; !rest.empty();) {
+        const auto element = take_part(rest, ',');
+        std::string lower(element);
+        std::ranges::transform(lower, lower.begin(), to_lower);
+        if (!element.empty() && !add(lower) && invalid_.empty()) invalid_ = element;
+    }
 }
 
-void excluded_hosts::add(std::string_view element) {
+bool excluded_hosts::add(std::string_view element) {
     if (element == "*") {
         is_all_ = true;
-        return;
+        return true;
     }
-    if (element.find('/') != std::string_view::npos) return add_block(element);
+    if (element.contains('/')) return add_block(element);
     if (const auto address = parse_address(element)) {  // of IPv6, without brackets
         blocks_.emplace_back(*address, bits_of(*address), std::nullopt);
-        return;
+        return true;
     }
     const auto parts = parse_host(element);
-    if (!parts) return;
+    if (!parts) return false;
     if (const auto address = parse_address(parts->host)) {
         blocks_.emplace_back(*address, bits_of(*address), parts->port);
-        return;
+        return true;
     }
-    auto name = without_last_period(parts->host);
+    return add_domain(parts->host, parts->port);
+}
+
+bool excluded_hosts::add_domain(std::string_view name, std::optional<std::uint16_t> port) {
     const bool has_own_host = !name.starts_with("*.");
     if (!has_own_host) name.remove_prefix(1);
     if (name.starts_with('.')) name.remove_prefix(1);
-    if (!name.empty()) domains_.emplace_back(std::string(name), has_own_host, parts->port);
+    if (!can_be_server(name) || name.contains('*')) return false;
+    domains_.emplace_back(std::string(without_last_period(name)), has_own_host, port);
+    return true;
 }
 
-void excluded_hosts::add_block(std::string_view element) {
+bool excluded_hosts::add_block(std::string_view element) {
     const auto digits = element.substr(element.find('/') + 1);
-    const auto address = parse_address(element.substr(0, element.find('/')));
+    auto text = element.substr(0, element.find('/'));
+    const bool has_brackets = text.starts_with('[') && text.ends_with(']');
+    if (has_brackets) text = text.substr(1, text.size() - 2);
+    const auto written = net::ip_addr::parse(text);
     unsigned prefix = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
     const bool is_number = error == std::errc() && end == digits.data() + digits.size();
-    if (!address || !is_number || prefix > bits_of(*address)) return;
-    blocks_.emplace_back(*address, prefix, std::nullopt);
+    if (!written || !is_number || prefix > bits_of(*written) || (has_brackets && written->is_ipv4())) return false;
+    // A block of mapped addresses is a block of IPv4 addresses, without the 96 bits before them.
+    const auto address = *parse_address(text);
+    const unsigned mapped_bits = bits_of(*written) - bits_of(address);
+    blocks_.emplace_back(address, prefix - std::min(prefix, mapped_bits), std::nullopt);
+    return true;
 }
 
 bool excluded_hosts::contains(std::string_view host, std::uint16_t port) const noexcept {

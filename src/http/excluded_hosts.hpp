@@ -18,8 +18,11 @@ namespace eddy::inline v0_1::detail {
 /// Thread safety: after the constructor, any thread.
 class excluded_hosts {
 public:
-    /// Parses a list. Ignores elements that are not valid.
+    /// Parses a list. Ignores elements that are not valid, except that invalid() returns the first one.
     explicit excluded_hosts(std::string_view list);
+
+    /// Returns the first element that is not valid, or an empty string.
+    [[nodiscard]] const std::string& invalid() const noexcept { return invalid_; }
 
     /// Returns whether the list contains a host.
     /// Preconditions: `host` has no letters in upper case.
@@ -42,10 +45,13 @@ private:
         [[nodiscard]] bool contains(std::string_view host) const noexcept;
     };
 
-    void add(std::string_view element);
-    void add_block(std::string_view element);
+    /// Adds an element in lower case. Returns whether it is valid.
+    [[nodiscard]] bool add(std::string_view element);
+    [[nodiscard]] bool add_block(std::string_view element);
+    [[nodiscard]] bool add_domain(std::string_view name, std::optional<std::uint16_t> port);
 
     bool is_all_ = false;
+    std::string invalid_;
     std::vector<block> blocks_;
     std::vector<domain> domains_;
 };

@@ -15,7 +15,8 @@ namespace {
 
 void check_field(std::string_view name, std::string_view value, const std::source_location& where) {
     if (!detail::is_token(name))
-        throw misuse("the name of a header field must be a token: letters, digits, '-' and '_'", where);
+        throw misuse("the name of a header field must be a token: letters, digits and the characters !#$%&'*+-.^_`|~",
+                     where);
     if (!detail::is_value(value))
         throw misuse("the value of a header field must not contain CR, LF, NUL or other control characters", where);
 }

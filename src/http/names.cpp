@@ -38,8 +38,11 @@ const char* text_of(errc code) noexcept {
                "percent-encode special characters in the user name and the password";
     case errc::proxy_not_supported: return "only proxies with the scheme http or https are supported";
     case errc::proxy_refused:
-        return "the proxy does not connect to the server. Status 407 means that the URL of the proxy needs a user name "
-               "and a password";
+        return "the proxy does not connect to the server. If the status is 407, the URL of the proxy needs a user name "
+               "and a password; with another status, the proxy does not permit the server, or cannot connect to it";
+    case errc::bad_exclusion:
+        return "the list of hosts without a proxy (no_proxy) has an element that is not valid: write example.org, "
+               "*.example.org, 10.1.2.3, 10.0.0.0/8, ::1, fe80::/10, example.org:81, [::1]:81 or *";
     }
     return "unknown HTTP error";
 }
@@ -79,7 +82,8 @@ public:
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
         case errc::bad_url:
-        case errc::bad_proxy: return std::errc::invalid_argument;
+        case errc::bad_proxy:
+        case errc::bad_exclusion: return std::errc::invalid_argument;
         case errc::bad_message: return std::errc::bad_message;
         case errc::body_too_large:
         case errc::header_too_large: return std::errc::message_size;

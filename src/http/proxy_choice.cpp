@@ -8,9 +8,9 @@
 namespace eddy::inline v0_1::detail {
 namespace {
 
-std::optional<configured_proxy> configure(const std::string& url) {
+std::optional<configured_proxy> configure(const std::string& url, const excluded_hosts& excluded) {
     if (url.empty()) return std::nullopt;
-    return std::optional<configured_proxy>(std::in_place, url);
+    return std::optional<configured_proxy>(std::in_place, url, excluded);
 }
 
 /// Returns whether a host is this machine: a loopback address, or a name in the domain localhost (RFC 6761).
@@ -23,9 +23,9 @@ bool is_loopback(std::string_view host) noexcept {
 }  // namespace
 
 proxy_choice::proxy_choice(const http::proxies& from)
-    : for_http_(configure(from.for_http())),
-      for_https_(configure(from.for_https())),
-      excluded_(from.except()),
+    : excluded_(from.except()),
+      for_http_(configure(from.for_http(), excluded_)),
+      for_https_(configure(from.for_https(), excluded_)),
       excludes_loopback_(proxies_access::excludes_loopback(from)) {}
 
 const configured_proxy* proxy_choice::select(const http::url& to) const noexcept {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include <eddy/http/error.hpp>
 #include <eddy/http/proxies.hpp>
 #include <eddy/http/url.hpp>
 #include <eddy/result.hpp>
@@ -12,12 +15,17 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// A proxy in the settings of a client, or the error of its URL.
+/// A proxy in the settings of a client, or the error of the settings.
 struct configured_proxy {
-    std::string shown;  // its URL without user name and password
+    std::string shown;  // its URL without user name and password, and what is wrong in the list of excluded hosts
     result<proxy_server> server;
 
-    explicit configured_proxy(std::string_view url) : shown(proxy_without_password(url)), server(parse_proxy(url)) {}
+    configured_proxy(std::string_view url, const excluded_hosts& excluded)
+        : shown(proxy_without_password(url)), server(parse_proxy(url)) {
+        if (excluded.invalid().empty()) return;
+        shown.append(" (except \"").append(proxy_without_password(excluded.invalid())).append("\")");
+        server = std::unexpected(make_error_code(http::errc::bad_exclusion));
+    }
 };
 
 /// Chooses the proxy for each request of a client.
@@ -30,9 +38,9 @@ public:
     [[nodiscard]] const configured_proxy* select(const http::url& to) const noexcept;
 
 private:
+    excluded_hosts excluded_;
     std::optional<configured_proxy> for_http_;
     std::optional<configured_proxy> for_https_;
-    excluded_hosts excluded_;
     bool excludes_loopback_;
 };
 

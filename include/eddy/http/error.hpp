@@ -21,6 +21,7 @@ enum class errc {
     bad_proxy,            ///< the URL of a proxy is not valid; equals std::errc::invalid_argument
     proxy_not_supported,  ///< the URL of a proxy has another scheme than http or https; equals std::errc::not_supported
     proxy_refused,        ///< the proxy does not connect to the server; equals std::errc::connection_refused
+    bad_exclusion,        ///< an element of proxies::except() is not valid; equals std::errc::invalid_argument
 };
 
 /// Returns the error category of http::errc. Its name is "eddy.http".

@@ -58,11 +58,12 @@ public:
     ///     .example.org     the same
     ///     *.example.org    all hosts of the domain, but not example.org itself
     ///     10.1.2.3, ::1    an address, as it is written in the URL. Names are not looked up
-    ///     10.0.0.0/8       a block of addresses, also of IPv6
+    ///     10.0.0.0/8       a block of addresses, also of IPv6: fe80::/10 or [fe80::]/10
     ///     example.org:81   one port; [::1]:81 for IPv6
     ///     *                all hosts
     ///
-    /// The case of letters does not matter. Other elements are ignored.
+    /// The case of letters does not matter. Addresses of IPv4 that are mapped into IPv6 are equal to those of IPv4. An
+    /// element of another form is reported by the requests that would use a proxy: errc::bad_exclusion.
     proxies& except(std::string_view hosts) {
         if (!excluded_.empty()) excluded_ += ',';
         excluded_ += hosts;
