@@ -59,9 +59,12 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
         auto kept = shared.take(origin);
         if (!kept) co_return nullptr;
         // A server has nothing to send before a request. So readable input is the end of the connection, or an error
-        // response such as 408.
-        auto check =
-            poll_fn([&kept](context& cx) { return poll_result<bool>(!kept->stream.poll_fill_idle(cx).is_ready()); });
+        // response such as 408. The first check finds what the driver or TLS has received. The second one finds what
+        // is still in the socket, and was not reported because this thread was busy.
+        auto check = poll_fn([&kept](context& cx) {
+            const bool is_silent = !kept->stream.poll_fill_idle(cx).is_ready();
+            return poll_result<bool>(is_silent && kept->is_quiet());
+        });
         const bool is_open = co_await check;
         if (is_open) co_return std::move(kept);
     }

@@ -22,31 +22,36 @@ using way = client_destination::way;
 
 /// Opens a connection for requests to an http URL, or for TLS to an https URL.
 template <class S>
-task<result<opened_connection>> finish(S below, const http::client_options& options, const http::url& to,
+task<result<opened_connection>> finish(S below, int socket, const http::client_options& options, const http::url& to,
                                        client_protocols allowed, client_progress& at) {
-    if (!to.is_https())
-        co_return opened_connection(io::boxed_stream(std::move(below)), allowed == client_protocols::http2);
+    if (!to.is_https()) {
+        opened_connection plain(io::boxed_stream(std::move(below)), allowed == client_protocols::http2);
+        plain.socket = socket;
+        co_return std::move(plain);
+    }
     at.phase = http::phase::tls;
     auto secure = co_await try_(connect_tls(std::move(below), options, to.host(), allowed));
     if (allowed == client_protocols::http2 && !secure.is_http2)
         co_return std::unexpected(make_error_code(http::errc::no_http2));
+    secure.socket = socket;
     co_return std::move(secure);
 }
 
 task<result<opened_connection>> open_directly(const http::client_options& options, const http::url& to,
                                               client_protocols allowed, client_progress& at) {
     auto tcp = co_await try_(connect_tcp(to.host(), to.port(), http::phase::connect, options, at));
-    co_return co_await finish(std::move(tcp), options, to, allowed, at);
+    const int socket = tcp.native_handle();
+    co_return co_await finish(std::move(tcp), socket, options, to, allowed, at);
 }
 
 task<result<opened_connection>> open_through_proxy(const http::client_options& options, client_destination to,
                                                    client_protocols allowed, client_progress& at) {
     auto below = co_await try_(connect_to_proxy(to.proxy(), options, at));
-    if (to.is_forwarded()) co_return opened_connection(std::move(below), false);
+    if (to.is_forwarded()) co_return std::move(below);
     auto server = host_with_port(to.url().host(), to.url().port());
-    auto tunnel = co_await try_(open_tunnel(std::move(below), to.proxy(), std::move(server), options, at));
+    auto tunnel = co_await try_(open_tunnel(std::move(below.stream), to.proxy(), std::move(server), options, at));
     at.where = to.describe(at.where);
-    co_return co_await finish(std::move(tunnel), options, to.url(), allowed, at);
+    co_return co_await finish(std::move(tunnel), below.socket, options, to.url(), allowed, at);
 }
 
 }  // namespace
@@ -105,7 +110,8 @@ task<result<client_route>> connect_client(const http_client& client, client_dest
     if (opened.is_http2) {
         made.shared = start_http2(std::move(opened.stream), options, at.where);
     } else {
-        made.connection = std::make_unique<client_connection>(std::move(opened.stream), options.io_timeout(), at.where);
+        made.connection = std::make_unique<client_connection>(std::move(opened.stream), opened.socket,
+                                                              options.io_timeout(), at.where);
     }
     co_return made;
 }

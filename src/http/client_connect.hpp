@@ -87,10 +87,11 @@ private:
                                                         http::phase connecting, const http::client_options& options,
                                                         client_progress& at);
 
-/// A connection to a server, and whether it uses HTTP/2.
+/// A connection to a server or a proxy, and whether it uses HTTP/2.
 struct opened_connection {
     io::boxed_stream stream;
     bool is_http2;
+    int socket = -1;  // the descriptor of the TCP connection below all layers
 
     opened_connection(io::boxed_stream&& below, bool has_http2) : stream(std::move(below)), is_http2(has_http2) {}
 };

@@ -9,12 +9,6 @@
 #include "http/http2_client.hpp"
 
 namespace eddy::inline v0_1::detail {
-namespace {
-
-/// With more origins, those without a connection are removed.
-constexpr std::size_t most_origins = 1000;
-
-}  // namespace
 
 http_client::http_client(http::client_options&& chosen)
     : options_(std::move(chosen)),
@@ -26,6 +20,7 @@ std::unique_ptr<client_connection> http_client::take(const std::string& origin) 
     old = remove_expired();
     const auto found = all_.find(origin);
     if (found == all_.end() || found->second.idle.empty()) return nullptr;
+    found->second.last_use = time::clock::now();
     auto taken = std::move(found->second.idle.back().connection);
     found->second.idle.pop_back();
     return taken;
@@ -35,9 +30,10 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     expired old;
     if (options_.max_idle() == 0) return connection->end();
     connection->stream.release_buffers();
+    connection->begin_idle();
     const std::lock_guard guard(lock_);
     old = remove_expired();
-    auto& list = all_[origin].idle;
+    auto& list = entry(origin).idle;
     list.push_back({std::move(connection), time::clock::now()});
     if (list.size() <= options_.max_idle()) return;
     list.front().connection->end();
@@ -54,7 +50,7 @@ bool http_client::is_http1(const std::string& origin) {
 void http_client::set_http1(const std::string& origin) {
     std::shared_ptr<http2_handle> old;
     const std::lock_guard guard(lock_);
-    auto& here = all_[origin];
+    auto& here = entry(origin);
     here.is_http1 = true;
     old = std::move(here.shared);
 }
@@ -64,7 +60,10 @@ std::shared_ptr<http2_handle> http_client::shared(const std::string& origin) {
     const std::lock_guard guard(lock_);
     const auto found = all_.find(origin);
     if (found == all_.end() || !found->second.shared) return nullptr;
-    if (is_open(*found->second.shared)) return found->second.shared;
+    if (is_open(*found->second.shared)) {
+        found->second.last_use = time::clock::now();
+        return found->second.shared;
+    }
     old = std::move(found->second.shared);
     return nullptr;
 }
@@ -73,13 +72,13 @@ void http_client::set_shared(const std::string& origin, std::shared_ptr<http2_ha
     expired old;
     const std::lock_guard guard(lock_);
     old = remove_expired();
-    all_[origin].shared.swap(connection);
+    entry(origin).shared.swap(connection);
     old.shared.push_back(std::move(connection));
 }
 
 std::shared_ptr<sync::semaphore> http_client::connecting(const std::string& origin) {
     const std::lock_guard guard(lock_);
-    auto& permit = all_[origin].connecting;
+    auto& permit = entry(origin).connecting;
     if (!permit) permit = std::make_shared<sync::semaphore>(1);
     return permit;
 }
@@ -92,12 +91,19 @@ std::optional<http_client::failed_attempt> http_client::last_failure(const std::
 
 void http_client::set_failure(const std::string& origin, http::client_error why) {
     const std::lock_guard guard(lock_);
-    auto& last = all_[origin].failure;
+    auto& last = entry(origin).failure;
     last.emplace(last ? last->number + 1 : 1, std::move(why));
 }
 
-bool http_client::origin_state::is_needed() const noexcept {
-    return !idle.empty() || shared || (connecting && connecting.use_count() > 1);
+std::size_t http_client::origins() {
+    const std::lock_guard guard(lock_);
+    return all_.size();
+}
+
+http_client::origin_state& http_client::entry(const std::string& origin) {
+    auto& found = all_[origin];
+    found.last_use = time::clock::now();
+    return found;
 }
 
 http_client::expired http_client::remove_expired() {
@@ -110,8 +116,21 @@ http_client::expired http_client::remove_expired() {
         each.idle.erase(each.idle.begin(), first);
         if (each.shared && !is_open(*each.shared)) old.shared.push_back(std::move(each.shared));
     }
-    if (all_.size() > most_origins) std::erase_if(all_, [](const auto& each) { return !each.second.is_needed(); });
+    if (all_.size() > most_origins) remove_origins(old);
     return old;
+}
+
+void http_client::remove_origins(expired& old) {
+    std::erase_if(all_, [](const auto& each) { return !each.second.has_connection() && !each.second.is_awaited(); });
+    while (all_.size() > most_origins) {
+        const auto oldest = std::ranges::min_element(all_, {}, [](const auto& each) {
+            return std::pair(each.second.is_awaited(), each.second.last_use);  // those that are awaited last
+        });
+        if (oldest->second.is_awaited()) return;
+        std::ranges::move(oldest->second.idle, std::back_inserter(old.idle));
+        if (oldest->second.shared) old.shared.push_back(std::move(oldest->second.shared));
+        all_.erase(oldest);
+    }
 }
 
 }  // namespace eddy::detail

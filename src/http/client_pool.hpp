@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,18 +18,29 @@
 
 #include "http/message_stream.hpp"
 #include "http/proxy_choice.hpp"
+#include "sys/quiet_socket.hpp"
 
 namespace eddy::inline v0_1::detail {
 
 class http2_handle;
 
 /// A connection of a client, and the address of its peer.
-struct client_connection {
+class client_connection {
+public:
     message_stream stream;
-    std::string address;
+    const std::string address;
 
-    client_connection(io::boxed_stream&& below, std::chrono::nanoseconds limit, std::string to)
-        : stream(std::move(below), limit), address(std::move(to)) {}
+    /// `socket` is the descriptor of the TCP connection below all layers.
+    client_connection(io::boxed_stream&& below, int socket, std::chrono::nanoseconds limit, std::string to)
+        : stream(std::move(below), limit), address(std::move(to)), socket_(socket) {}
+
+    /// Marks the connection as idle. Call it when all received bytes were read.
+    void begin_idle() noexcept { received_ = sys::received_bytes(socket_); }
+    /// Returns whether the peer has neither sent anything nor closed the connection since begin_idle(). Does not wait
+    /// for the driver, which may not have noticed yet.
+    [[nodiscard]] bool is_quiet() const noexcept {
+        return sys::is_quiet(socket_) && sys::received_bytes(socket_) == received_;
+    }
 
     /// Ends the connection in order, as far as that needs no wait. It is destroyed next.
     /// Preconditions: the thread runs the event loop of the connection; the last request was sent completely.
@@ -36,14 +49,23 @@ struct client_connection {
         context cx(none);
         stream.end_writing(cx);
     }
+
+private:
+    int socket_;
+    std::uint64_t received_ = 0;
 };
 
 /// The state that all copies of a client share: the options, and the connections by origin and event loop. Requests
 /// that are forwarded by a proxy have the proxy as their origin.
+///
+/// The table has about most_origins entries. With more of them, take(), put() and set_shared() remove the origins
+/// without a connection, and then those that were used longest ago.
 /// Thread safety: any thread.
 class http_client {
 public:
     explicit http_client(http::client_options&& chosen);
+
+    static constexpr std::size_t most_origins = 1000;
 
     [[nodiscard]] const http::client_options& options() const noexcept { return options_; }
     [[nodiscard]] const proxy_choice& proxies() const noexcept { return proxies_; }
@@ -78,6 +100,9 @@ public:
     [[nodiscard]] std::optional<failed_attempt> last_failure(const std::string& origin);
     void set_failure(const std::string& origin, http::client_error why);
 
+    /// Returns the number of entries of the table, for tests.
+    [[nodiscard]] std::size_t origins();
+
 private:
     struct idle {
         std::unique_ptr<client_connection> connection;
@@ -90,9 +115,12 @@ private:
         std::shared_ptr<http2_handle> shared;
         std::shared_ptr<sync::semaphore> connecting;
         std::optional<failed_attempt> failure;
+        time::time_point last_use = time::clock::now();
 
         origin_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-        [[nodiscard]] bool is_needed() const noexcept;
+        [[nodiscard]] bool has_connection() const noexcept { return !idle.empty() || shared; }
+        /// Returns whether a request waits for the right to connect.
+        [[nodiscard]] bool is_awaited() const noexcept { return connecting && connecting.use_count() > 1; }
     };
     /// Connections that the caller closes without the lock.
     struct expired {
@@ -102,8 +130,11 @@ private:
         expired() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     };
 
-    /// Removes connections that have been idle for too long.
+    /// Returns the entry of an origin, which is made if there is none.
+    origin_state& entry(const std::string& origin);
+    /// Removes connections that have been idle for too long, and the origins above most_origins.
     [[nodiscard]] expired remove_expired();
+    void remove_origins(expired& old);
 
     const http::client_options options_;
     const proxy_choice proxies_;

@@ -78,13 +78,19 @@ task<result<int>> ask(message_stream& stream, std::string request, std::size_t h
 
 }  // namespace
 
-task<result<io::boxed_stream>> connect_to_proxy(const proxy_server& proxy, const http::client_options& options,
-                                                client_progress& at) {
+task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy, const http::client_options& options,
+                                                 client_progress& at) {
     at.phase = http::phase::proxy;
     auto tcp = co_await try_(connect_tcp(proxy.host, proxy.port, http::phase::proxy, options, at));
-    if (!proxy.is_https) co_return io::boxed_stream(std::move(tcp));
+    const int socket = tcp.native_handle();
+    if (!proxy.is_https) {
+        opened_connection plain(io::boxed_stream(std::move(tcp)), false);
+        plain.socket = socket;
+        co_return std::move(plain);
+    }
     auto secure = co_await try_(connect_tls(std::move(tcp), options, proxy.host, client_protocols::http1));
-    co_return std::move(secure.stream);
+    secure.socket = socket;
+    co_return std::move(secure);
 }
 
 task<result<io::boxed_stream>> open_tunnel(io::boxed_stream to_proxy, const proxy_server& proxy, std::string server,

@@ -15,8 +15,9 @@ namespace eddy::inline v0_1::detail {
 
 /// Connects to a proxy, with TLS if its URL requires that.
 /// Cancel safety: safe. The connection is closed.
-[[nodiscard]] task<result<io::boxed_stream>> connect_to_proxy(const proxy_server& proxy,
-                                                              const http::client_options& options, client_progress& at);
+[[nodiscard]] task<result<opened_connection>> connect_to_proxy(const proxy_server& proxy,
+                                                               const http::client_options& options,
+                                                               client_progress& at);
 
 /// Asks a proxy for a connection to a server by CONNECT (RFC 9110, section 9.3.6), and returns that connection. Bytes
 /// that arrive after the proxy's response are bytes of the server: the connection begins with them.

@@ -193,9 +193,11 @@ private:
 /// (Content-Type and so on). If the new URL has another scheme, host or port, the client removes Authorization and
 /// Cookie.
 ///
-/// If a kept connection is closed before a response begins, the client repeats the request on a new connection. It does
-/// so only for methods other than POST and PATCH, and only if the body is in memory. With HTTP/2, it also repeats any
-/// request that the server has not processed.
+/// Before a kept HTTP/1.1 connection is used again, the client looks at its socket. If the server has closed the
+/// connection, or has sent something, such as the response 408 or one that no request has asked for, the client closes
+/// the connection and uses another one. If a kept connection is closed before a response begins, the client repeats the
+/// request on a new connection. It does so only for methods other than POST and PATCH, and only if the body is in
+/// memory. With HTTP/2, it also repeats any request that the server has not processed.
 ///
 /// If eddy was built with zlib, the client asks for responses that are compressed with gzip, and decompresses their
 /// bodies while they are read. Such a response has neither Content-Encoding nor Content-Length, and its body has no
