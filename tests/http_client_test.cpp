@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "support/http_server.hpp"
+#include "support/net.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -72,7 +73,7 @@ struct site {
             const auto answer = [this, status](http::request) {
                 return counted(http::response::redirect("/echo?from=redirect", http::status(status)));
             };
-            app.get(path, answer).post(path, answer);
+            app.any(path, answer);
         }
         app.get("/loop", [this](http::request) { return counted(http::response::redirect("loop")); });
         app.get("/bad", [this](http::request) { return counted(http::response::redirect("ftp://a/")); });
@@ -245,6 +246,57 @@ TEST(HttpClient, FollowsRedirects) {
     EXPECT_EQ(report.accepted, 1U);
 }
 
+TEST(HttpClient, RedirectsKeepTheMethodExceptPost) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        const http::client web;
+        using enum http::method;
+        for (const auto method : {get, head, put, patch, delete_, options}) {
+            for (const int status : {301, 302, 303, 307, 308}) {
+                http::request asked(method, "");
+                if (method == put || method == patch) asked.body = "hi";
+                const bool becomes_get = status == 303 && method != head;
+                const auto name = std::string(to_string(becomes_get ? get : method));
+                auto answer = co_await web.send(url + "/" + std::to_string(status), std::move(asked));
+                EXPECT_EQ(answer.value().headers.get("X-Method"), name) << status;
+                const auto text = co_await answer->body.read_text();
+                EXPECT_EQ(text.value(), name == "PUT" || name == "PATCH" ? "hi" : "") << name << status;
+            }
+        }
+        http::request streamed(put, "");
+        streamed.body = http::body::from_reader(io::cursor<std::string>("hi"));
+        EXPECT_EQ((co_await web.send(url + "/302", std::move(streamed))).value().status, http::status::found);
+    });
+}
+
+TEST(HttpClient, FunctionDecidesWhetherRedirectIsFollowed) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        std::vector<std::string> seen;
+        const auto decide = [&](const http::url& to) {
+            seen.push_back(to.to_string());
+            return !to.target().starts_with("/echo");
+        };
+        const http::client web(http::client_options().max_redirects(2).may_follow(decide));
+        auto answer = (co_await web.get(url + "/302")).value();
+        EXPECT_EQ(answer.status, http::status::found);
+        EXPECT_EQ(answer.headers.get("Location"), "/echo?from=redirect");
+        EXPECT_TRUE((co_await answer.body.read_text()).has_value());
+        EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
+        EXPECT_EQ((co_await web.get(url + "/loop")).error().code(), http::errc::too_many_redirects);
+        EXPECT_EQ(seen, (std::vector<std::string>{url + "/echo?from=redirect", url + "/loop", url + "/loop"}));
+        const auto throws = [](const http::url&) -> bool { throw std::runtime_error("no"); };
+        const http::client strict(http::client_options().may_follow(throws));
+        bool has_thrown = false;
+        try {
+            static_cast<void>(co_await strict.get(url + "/302"));
+        } catch (const std::runtime_error&) {
+            has_thrown = true;
+        }
+        EXPECT_TRUE(has_thrown);
+    });
+}
+
 TEST(HttpClient, LimitsRedirects) {
     site served;
     serve_during(served.app, [&](std::string url) -> task<void> {
@@ -360,6 +412,93 @@ std::string answer_of(std::string said, http::client_options options = http::cli
     return answers_of({std::move(said)}, std::move(options)).front();
 }
 
+/// Answers the first request with `redirect`, and later ones, each on a connection of its own, with their method. Keeps
+/// all connections open.
+task<result<void>> redirect_and_hold(net::tcp_listener& listener, std::string redirect) {
+    std::vector<net::tcp_stream> open;
+    for (bool is_first = true;; is_first = false) {
+        open.push_back((co_await try_(listener.accept())).stream);
+        std::string head;
+        std::array<std::byte, 1000> some{};
+        while (!head.contains("\r\n\r\n")) {
+            const auto count = co_await try_(open.back().read(some));
+            if (count == 0) break;
+            head += support::text_of(std::span(some).first(count));
+        }
+        const auto method = head.substr(0, head.find(' '));
+        const auto last = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(method.size()) + "\r\n\r\n" + method;
+        co_await try_(open.back().write_all(is_first ? redirect : last));
+    }
+}
+
+TEST(HttpClient, RedirectIsFollowedBeforeItsBodyHasArrived) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        for (const std::string status : {"301", "302", "303", "307", "308"}) {
+            for (const std::string body : {"Content-Length: 5\r\n\r\n", "Content-Length: 5\r\n\r\nab",
+                                           "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "\r\nab"}) {
+                for (const bool is_post : {false, true}) {
+                    const http::client web(http::client_options().timeout(20s));
+                    auto asking = text_of(is_post ? web.post(url, "text/plain", "hi") : web.get(url));
+                    const std::string redirect = "HTTP/1.1 " + status + " Moved\r\nLocation: /to\r\n" + body;
+                    auto both = eddy::select_biased(std::move(asking), redirect_and_hold(listener, redirect));
+                    const auto ended = co_await both;
+                    EXPECT_EQ(std::get<0>(ended), is_post && status > "303" ? "200 POST" : "200 GET") << status << body;
+                }
+            }
+        }
+    }());
+}
+
+TEST(HttpClient, ConnectionOfRedirectIsUsedIfBodyHasArrived) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        const auto serve = [](net::tcp_listener& from) -> task<result<void>> {
+            auto [stream, peer] = co_await try_(from.accept());  // one connection
+            std::array<std::byte, 1000> some{};
+            for (const char* const answer : {"HTTP/1.1 302 Found\r\nLocation: /to\r\nContent-Length: 5\r\n\r\nmoved",
+                                             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"}) {
+                static_cast<void>(co_await try_(stream.read(some)));
+                co_await try_(stream.write_all(answer));
+            }
+            co_return eddy::ok();
+        };
+        const http::client web(http::client_options().timeout(20s));
+        auto both = eddy::join(serve(listener), text_of(web.get(url)));
+        const auto [served, text] = co_await both;
+        EXPECT_TRUE(served.has_value());
+        EXPECT_EQ(text, "200 hi");
+    }());
+}
+
+TEST(HttpClient, FoldedFieldsOfResponsesAreUnfolded) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        auto playing = play(listener, {"HTTP/1.1 103 Early Hints\r\nLink: a,\r\n\tb\r\n\r\n"
+                                       "HTTP/1.1 200 OK\r\nSet-Cookie: a=b;\r\n Path=/\r\nContent-Length: 2\r\n\r\nok",
+                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n"
+                                       "2\r\nok\r\n0\r\nSum: a\r\n \t b\r\n\r\n"});
+        const auto ask = [](std::string to) -> task<bool> {
+            auto first = (co_await http::get(to)).value();
+            EXPECT_EQ(first.headers.get("Set-Cookie"), "a=b; Path=/");
+            EXPECT_EQ((co_await first.body.read_text()).value(), "ok");
+            auto second = (co_await http::get(to)).value();
+            EXPECT_EQ((co_await second.body.read_text()).value(), "ok");
+            EXPECT_EQ(second.body.trailers().get("Sum"), "a b");
+            co_return true;
+        };
+        auto both = eddy::join(std::move(playing), ask(url));
+        const auto [played, asked] = co_await both;
+        EXPECT_TRUE(played.has_value() && asked);
+    }());
+}
+
 TEST(HttpClient, BodyWithoutLengthEndsWithConnection) {
     EXPECT_EQ(answer_of("HTTP/1.1 200 OK\r\n\r\nhello"), "200 hello");
     EXPECT_EQ(answer_of("HTTP/1.0 200 OK\r\n\r\nhello"), "200 hello");
@@ -460,6 +599,14 @@ TEST(HttpClient, ErrorsHavePhaseAndAddress) {
     }());
 }
 
+TEST(HttpClient, ErrorMessagesArePrintableAscii) {
+    const auto text = answer_of("HTTP/1.1 302 Found\r\nLocation: ftp://\xc3\xbc/\x9b[2J\tx\r\n\r\n");
+    EXPECT_TRUE(text.starts_with("cannot request ftp://%C3%BC/%9B[2J%09x: ")) << text;
+    const http::client_error error(http::phase::url, "http://a b\r\n\x1b", make_error_code(http::errc::bad_url));
+    EXPECT_TRUE(error.message().starts_with("cannot request http://a b%0D%0A%1B: ")) << error.message();
+    EXPECT_EQ(error.where(), "http://a b\r\n\x1b");
+}
+
 TEST(HttpClient, TimeoutErrorHasPhaseAndAddress) {
     eddy::core loop;
     loop.run([]() -> task<void> {
@@ -471,6 +618,83 @@ TEST(HttpClient, TimeoutErrorHasPhaseAndAddress) {
         EXPECT_EQ(late.error().code(), eddy::errc::timed_out);
     }());
 }
+
+/// Runs a request that times out. Returns its error, if it has taken at least `limit`.
+http::client_error late_error(std::string url, http::client_options options, std::chrono::nanoseconds limit,
+                              http::request asked = http::request(http::method::get, "")) {
+    eddy::core loop;
+    const http::client web(std::move(options));
+    const auto before = eddy::time::clock::now();
+    const auto answer = loop.run(web.send(std::move(url), std::move(asked)));
+    EXPECT_GE(eddy::time::clock::now() - before, limit);
+    EXPECT_FALSE(answer.has_value());
+    return answer.error();
+}
+
+TEST(HttpClient, ConnectHasTimeout) {
+    const support::full_listener silent;
+    const std::string url = "http://" + silent.addr().to_string() + "/";
+    const auto own = late_error(url, http::client_options().connect_timeout(30ms).timeout(1h), 30ms);
+    EXPECT_EQ(own.phase(), http::phase::connect);
+    EXPECT_EQ(own.code(), eddy::errc::timed_out);
+    const auto whole = late_error(url, http::client_options().connect_timeout(1h).timeout(30ms), 30ms);
+    EXPECT_EQ(whole.phase(), http::phase::connect);
+    EXPECT_EQ(whole.code(), eddy::errc::timed_out);
+}
+
+TEST(HttpClient, SendHasTimeout) {
+    const auto silent = support::raw_socket::listening();  // its connections are never read
+    const std::string url = "http://" + silent.addr().to_string() + "/";
+    const auto options = http::client_options().connect_timeout(1h).timeout(1h).io_timeout(100ms);
+    for (const bool is_streamed : {false, true}) {
+        std::string large(30'000'000, 'x');
+        http::request asked(http::method::post, "");
+        asked.body = is_streamed ? http::body::from_reader(io::cursor<std::string>(std::move(large)))
+                                 : http::body(std::move(large));
+        const auto late = late_error(url, options, 100ms, std::move(asked));
+        EXPECT_EQ(late.phase(), http::phase::send) << is_streamed;
+        EXPECT_EQ(late.code(), eddy::errc::timed_out) << late.message();
+    }
+}
+
+TEST(HttpClient, BodyOfResponseHasTimeout) {
+    eddy::core loop;
+    loop.run([]() -> task<void> {
+        auto listener = (co_await net::tcp_listener::bind("127.0.0.1:0")).value();
+        const std::string url = "http://" + listener.local_addr().value().to_string() + "/";
+        for (const char* const part :
+             {"Content-Length: 9\r\n\r\nhi", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n"}) {
+            const auto ask = [](std::string to) -> task<void> {
+                const http::client web(http::client_options().timeout(1h).io_timeout(30ms));
+                auto answer = (co_await web.get(to)).value();
+                std::array<std::byte, 10> some{};
+                EXPECT_EQ((co_await io::read(answer.body, some)).value(), 2U);
+                const auto before = eddy::time::clock::now();
+                EXPECT_EQ((co_await io::read(answer.body, some)).error(), eddy::errc::timed_out);
+                EXPECT_GE(eddy::time::clock::now() - before, 20ms);  // since the last byte, which came before
+                EXPECT_EQ((co_await io::read(answer.body, some)).error(), eddy::errc::timed_out);
+            };
+            const std::string begin = std::string("HTTP/1.1 200 OK\r\n") + part;
+            auto both = eddy::select_biased(ask(url), redirect_and_hold(listener, begin));
+            static_cast<void>(co_await both);
+        }
+    }());
+}
+
+#ifdef EDDY_TEST_HTTPS
+TEST(HttpClient, TlsHandshakeHasTimeout) {
+    const auto silent = support::raw_socket::listening();
+    const std::string url = "https://" + silent.addr().to_string() + "/";
+    const support::tls_world world;
+    const auto tls = world.client().handshake_timeout(30ms).build().value();
+    const auto own = late_error(url, http::client_options().tls(tls).timeout(1h), 30ms);
+    EXPECT_EQ(own.phase(), http::phase::tls);
+    EXPECT_EQ(own.code(), eddy::errc::timed_out);
+    const auto whole = late_error(url, http::client_options().tls(world.client().build().value()).timeout(30ms), 30ms);
+    EXPECT_EQ(whole.phase(), http::phase::tls);
+    EXPECT_EQ(whole.code(), eddy::errc::timed_out);
+}
+#endif
 
 /// A reader that gives some bytes and then fails.
 class failing_reader {

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "support/http_server.hpp"
+#include "support/net.hpp"
 
 namespace {
 
@@ -64,6 +65,72 @@ TEST(HttpServe, StressServesManyConnectionsOnSeveralThreads) {
         co_return sum;
     }());
     EXPECT_EQ(all, 400U);
+}
+
+/// Serves on a free port on a thread of its own. Returns the URL.
+class background_server {
+public:
+    explicit background_server(http::service app)
+        : thread_([this, app = std::move(app)] {
+              eddy::core loop;
+              const auto play = [&](net::socket_addr at, const cancellation_token&) -> task<void> {
+                  url_.set_value("http://" + at.to_string());
+                  co_await end_.notified();
+              };
+              loop.run(support::serve_http_during(app, http::serve_options(), play));
+          }) {}
+    background_server(const background_server&) = delete;
+    background_server& operator=(const background_server&) = delete;
+    ~background_server() { end_.notify_one(); }
+
+    [[nodiscard]] std::string url() { return url_.get_future().get(); }
+
+private:
+    std::promise<std::string> url_;
+    eddy::sync::notify end_;
+    std::jthread thread_;
+};
+
+TEST(HttpGet, OneOffReturnsStatusHeadersAndBody) {
+    http::router app;
+    app.get("/found", [](http::request asked) -> task<http::response> {
+        auto answer = http::response::text("hello");
+        answer.headers.add("X-Agent", asked.headers.get("User-Agent").value_or("none"));
+        co_return answer;
+    });
+    app.get("/chunked", [](http::request) -> task<http::response> {
+        auto parts = eddy::io::cursor<std::string>(std::string(100'000, 'x'));
+        co_return http::response(http::status::created, http::body::from_reader(std::move(parts)));
+    });
+    background_server server(app);
+    const auto url = server.url();
+
+    eddy::core core;
+    auto found = core.run(http::get(url + "/found"));
+    ASSERT_TRUE(found.has_value()) << found.error().message();
+    EXPECT_EQ(found->status, http::status::ok);
+    EXPECT_EQ(found->headers.get("Content-Type"), "text/plain; charset=utf-8");
+    EXPECT_EQ(found->headers.get("X-Agent"), "eddy");
+    EXPECT_EQ(core.run(found->body.read_text()).value(), "hello");
+
+    auto chunked = core.run(http::get(url + "/chunked"));
+    ASSERT_TRUE(chunked.has_value()) << chunked.error().message();
+    EXPECT_EQ(chunked->status, http::status::created);
+    EXPECT_EQ(chunked->headers.get("Transfer-Encoding"), "chunked");
+    EXPECT_EQ(core.run(chunked->body.read_text()).value(), std::string(100'000, 'x'));
+
+    auto missing = core.run(http::get(url + "/none"));  // a status is not an error
+    EXPECT_EQ(missing.value().status, http::status::not_found);
+}
+
+TEST(HttpGet, OneOffReportsRefusedConnection) {
+    const auto closed = support::closed_addr().to_string();
+    eddy::core core;
+    const auto refused = core.run(http::get("http://" + closed + "/"));
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().phase(), http::phase::connect);
+    EXPECT_EQ(refused.error().where(), closed);
+    EXPECT_EQ(refused.error().code(), std::errc::connection_refused);
 }
 
 TEST(HttpClient, EachEventLoopHasItsOwnConnections) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/http/client.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@
 #include "http/http1_exchange.hpp"
 #include "http/http2.hpp"
 #include "http/http2_client.hpp"
+#include "http/message_stream.hpp"
 
 namespace eddy::inline v0_1::http {
 
@@ -37,7 +40,7 @@ using detail::repeat;
 
 namespace {
 
-/// The maximum size of a redirect's body that is read so that its connection can be used again.
+/// The maximum size of a redirect's body that is discarded so that its connection can be used again.
 constexpr std::size_t most_discarded = 64 * 1024;
 
 /// The maximum number of times that a request is sent if servers do not process it.
@@ -210,8 +213,14 @@ bool is_redirect(status code) noexcept {
     }
 }
 
-bool repeats_request(status code) noexcept {
-    return code == status::temporary_redirect || code == status::permanent_redirect;
+/// Returns whether a request is repeated as it is after a redirect with the status `code`. Otherwise it becomes GET.
+bool repeats_request(status code, method what) noexcept {
+    switch (code) {
+    case status::moved_permanently:
+    case status::found: return what != method::post;
+    case status::see_other: return what == method::get || what == method::head;
+    default: return true;
+    }
 }
 
 /// Returns a Location with its spaces and non-ASCII characters percent-encoded, which many servers send as they are.
@@ -221,12 +230,10 @@ std::string encode_location(std::string_view location) {
 
 /// Changes a request for the redirect with the status `code` from one URL to another.
 void redirect(request& asked, status code, const url& from, const url& to) {
-    if (!repeats_request(code) && asked.method != method::head) {
-        if (asked.method != method::get) {
-            for (const char* const name : {"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"})
-                asked.headers.remove(name);
-            asked.body = body();
-        }
+    if (!repeats_request(code, asked.method)) {
+        for (const char* const name : {"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"})
+            asked.headers.remove(name);
+        asked.body = body();
         asked.method = method::get;
     }
     asked.headers.remove("Host");
@@ -235,7 +242,19 @@ void redirect(request& asked, status code, const url& from, const url& to) {
     asked.headers.remove("Cookie");
 }
 
-task<void> discard_body(response& from) { static_cast<void>(co_await from.body.read_all(most_discarded)); }
+/// Discards the part of a redirect's body that has arrived. If that is all of it, the connection can be used again.
+task<void> discard_arrived(body& from) {
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(detail::message_stream::read_size);
+    auto discarding = poll_fn([&, all = std::size_t{0}](context& cx) mutable {
+        while (all <= most_discarded) {
+            const auto count = from.poll_read(cx, {scratch.get(), detail::message_stream::read_size});
+            if (!count || !*count || **count == 0) break;
+            all += **count;
+        }
+        return poll_result<void>::ready();
+    });
+    co_await discarding;
+}
 
 /// Sends a request and follows redirects. Stores in `at` the current step, for errors.
 task<result<response>> follow(std::shared_ptr<http_client> shared, std::string where, request asked,
@@ -245,18 +264,21 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
     const auto most = shared->options().max_redirects();
     for (unsigned redirects = 0;; ++redirects) {
         asked.target = to.target();
+        const auto sent = asked.method;
         const bool is_repeatable = asked.body.in_memory() != nullptr;
         auto again = copy_of(asked);
         auto answer = co_await try_(send_safely(shared, to, std::move(asked), at));
         const auto location = answer.headers.get("Location");
         if (!is_redirect(answer.status) || !location || most == 0) co_return std::move(answer);
-        if (!is_repeatable && repeats_request(answer.status)) co_return std::move(answer);
+        if (!is_repeatable && repeats_request(answer.status, sent)) co_return std::move(answer);
         at.phase = phase::url;
         at.where = *location;
         if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
         auto next = co_await try_(to.resolve(encode_location(*location)));
+        const auto& may_follow = shared->options().may_follow();
+        if (may_follow && !may_follow(next)) co_return std::move(answer);
         redirect(again, answer.status, to, next);
-        co_await discard_body(answer);
+        co_await discard_arrived(answer.body);
         asked = std::move(again);
         to = std::move(next);
     }
@@ -316,7 +338,8 @@ std::string client_error::message() const {
         }
         return "no response from ";
     };
-    return std::string(what()) + where_ + ": " + code_.message();
+    const auto shown = detail::encode_bytes(where_, [](char c) { return c >= 0x20 && c < 0x7f; });
+    return std::string(what()) + shown + ": " + code_.message();
 }
 
 client::client(client_options options) : shared_(std::make_shared<http_client>(std::move(options))) {}

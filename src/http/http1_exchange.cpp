@@ -60,8 +60,10 @@ poll_result<result<void>> http1_exchange::poll_head(context& cx) {
         // A server may answer without receiving the whole request, so an error of sending does not end the exchange.
         auto count = connection_->stream.poll_fill_idle(cx);  // client_options::timeout() limits the wait
         if (!count) {
-            // If reading the body of the request has failed, the server waits for the rest and does not answer.
-            const auto failure = connection_->stream.body_failure();
+            // If reading the body of the request has failed, the server waits for the rest and does not answer. If the
+            // server has not received anything for io_timeout(), no more of the request will be sent.
+            auto failure = connection_->stream.body_failure();
+            if (!failure && send_error_ == errc::timed_out) failure = send_error_;
             if (failure) return result<void>(std::unexpect, failure);
             return not_ready;
         }

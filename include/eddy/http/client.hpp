@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ class http_client;
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1::http {
+
+class url;
 
 /// The steps of a request, for errors.
 enum class phase : unsigned char {
@@ -57,7 +60,8 @@ public:
     [[nodiscard]] std::error_code code() const noexcept { return code_; }
     /// Returns the reason, for conversions by `try_`.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return code_; }
-    /// Returns all parts as text: "cannot connect to 127.0.0.1:81: Connection refused".
+    /// Returns all parts as text: "cannot connect to 127.0.0.1:81: Connection refused". Bytes of where() that are not
+    /// printable ASCII are percent-encoded: a server may choose them by a redirect.
     [[nodiscard]] std::string message() const;
 
 private:
@@ -92,6 +96,15 @@ public:
     /// Sets how many redirects are followed. With 0, send() returns the redirect itself. 10 by default.
     client_options& max_redirects(unsigned most) noexcept {
         max_redirects_ = most;
+        return *this;
+    }
+    /// Sets a function that decides whether a redirect to a URL is followed. If it returns false, send() returns the
+    /// redirect itself. All redirects are followed by default. For example, to stay on the hosts of one domain:
+    ///     options.may_follow([](const http::url& to) { return to.host().ends_with(".example.org"); });
+    /// The function sees the host of the URL and not its addresses, and a name may resolve to any address. It must be
+    /// callable on several threads at the same time if the client is. Its exceptions end the request.
+    client_options& may_follow(std::function<bool(const url&)> decide) {
+        may_follow_ = std::move(decide);
         return *this;
     }
     /// Sets how many idle HTTP/1.1 connections are kept for each scheme, host, port and event loop, and to a proxy that
@@ -153,6 +166,7 @@ public:
     [[nodiscard]] std::chrono::nanoseconds connect_timeout() const noexcept { return connect_timeout_; }
     [[nodiscard]] std::chrono::nanoseconds io_timeout() const noexcept { return io_timeout_; }
     [[nodiscard]] unsigned max_redirects() const noexcept { return max_redirects_; }
+    [[nodiscard]] const std::function<bool(const url&)>& may_follow() const noexcept { return may_follow_; }
     [[nodiscard]] std::size_t max_idle() const noexcept { return max_idle_; }
     [[nodiscard]] std::chrono::nanoseconds idle_timeout() const noexcept { return idle_timeout_; }
     [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
@@ -170,6 +184,7 @@ private:
     std::chrono::nanoseconds idle_timeout_ = std::chrono::seconds(60);
     std::chrono::nanoseconds ping_interval_ = std::chrono::nanoseconds::zero();
     unsigned max_redirects_ = 10;
+    std::function<bool(const url&)> may_follow_;  // empty: all redirects are followed
     bool http2_ = true;
     bool prior_knowledge_ = false;
     std::size_t max_idle_ = 8;
@@ -187,11 +202,12 @@ private:
 /// The body of a response is received while it is read. When it was read to its end, its connection is used for later
 /// requests. Destroying the body earlier closes an HTTP/1.1 connection, and resets the stream of an HTTP/2 connection.
 ///
-/// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. After 307 or 308, the client
-/// repeats the request with its body; if the body is a reader, the client returns the redirect. After another status,
-/// the method becomes GET, or stays HEAD. A request whose method changes loses its body and the fields that describe it
-/// (Content-Type and so on). If the new URL has another scheme, host or port, the client removes Authorization and
-/// Cookie.
+/// A redirect is a response with the status 301, 302, 303, 307 or 308 and a Location. The client repeats the request
+/// with its method and its body; if the body is a reader, the client returns the redirect. But after 303 the method
+/// becomes GET, or stays HEAD, and after 301 and 302 POST becomes GET. A request whose method changes loses its body
+/// and the fields that describe it (Content-Type and so on). If the new URL has another scheme, host or port, the
+/// client removes Authorization and Cookie. The client does not wait for the body of a redirect. If it has not arrived,
+/// an HTTP/1.1 connection is closed.
 ///
 /// Before a kept HTTP/1.1 connection is used again, the client looks at its socket. If the server has closed the
 /// connection, or has sent something, such as the response 408 or one that no request has asked for, the client closes
