@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <system_error>
 
 #include <eddy/future/future.hpp>
 #include <eddy/future/waker.hpp>
@@ -23,6 +24,15 @@ std::size_t read(http2_body& from, std::size_t most) {
     eddy::context cx(none);
     const auto count = from.poll_read(cx, std::span(buffer).first(most));
     return count && *count ? **count : 0;
+}
+
+/// Returns the error of a read; none if it has not failed.
+std::error_code error_of_read(http2_body& from) {
+    std::array<std::byte, 16> buffer{};
+    const eddy::waker none;
+    eddy::context cx(none);
+    const auto count = from.poll_read(cx, buffer);
+    return count && !*count ? count->error() : std::error_code();
 }
 
 TEST(Http2Body, ReadBeforeTheEndOfTheConnectionKeepsNothingAlive) {
@@ -46,6 +56,31 @@ TEST(Http2Body, ReadAfterTheEndOfTheConnectionKeepsNothingAlive) {
     EXPECT_EQ(read(*body, 16), 3U);
     body.reset();
     EXPECT_TRUE(seen.expired());
+}
+
+TEST(Http2Body, ErrorFollowsReceivedBytes) {
+    const auto mailbox = std::make_shared<http2_mailbox>();
+    const auto body = std::make_shared<http2_body>(mailbox, 1, false);
+    EXPECT_TRUE(body->append("abc"));
+    body->finish(std::make_error_code(std::errc::io_error));
+    EXPECT_FALSE(body->append("d"));
+    EXPECT_EQ(read(*body, 2), 2U);
+    EXPECT_EQ(body->news().consumed, 2U);
+    EXPECT_EQ(read(*body, 2), 1U);
+    EXPECT_EQ(error_of_read(*body), std::errc::io_error);
+    EXPECT_EQ(body->detach(), 1U);  // the byte that news() has not reported
+    EXPECT_EQ(error_of_read(*body), std::errc::io_error);
+}
+
+TEST(Http2Body, BytesThatAreNeverReadAreReportedOnce) {
+    const auto mailbox = std::make_shared<http2_mailbox>();
+    const auto body = std::make_shared<http2_body>(mailbox, 1, false);
+    EXPECT_TRUE(body->append("abc"));
+    body->finish(std::make_error_code(std::errc::io_error));
+    EXPECT_EQ(read(*body, 1), 1U);
+    EXPECT_EQ(body->detach(), 3U);
+    EXPECT_EQ(body->detach(), 0U);
+    EXPECT_EQ(error_of_read(*body), std::errc::io_error);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -158,6 +159,58 @@ TEST(Http2Client, BodiesAreStreamedInBothDirections) {
         },
         http::serve_options().body_limit(10 << 20));
     EXPECT_EQ(report.accepted, 1U);
+}
+
+/// A reader that waits for some polls before each of its parts, so that the connection runs meanwhile.
+class slow_reader {
+public:
+    explicit slow_reader(std::vector<std::string> parts) : parts_(std::move(parts)) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        if (next_ == parts_.size()) return eddy::ok(std::size_t{0});
+        if (++polls_ % 5 != 0) {
+            cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        }
+        const auto& part = parts_[next_++];
+        std::ranges::copy(std::as_bytes(std::span(part)), into.begin());
+        return eddy::ok(part.size());
+    }
+
+private:
+    std::vector<std::string> parts_;
+    std::size_t next_ = 0;
+    unsigned polls_ = 0;
+};
+
+/// Not with a list in braces, for GCC 12.
+template <class... Text>
+http::request streamed_post(const Text&... parts) {
+    http::request made(http::method::post, "");
+    made.body = http::body::from_reader(slow_reader({std::string(parts)...}));
+    return made;
+}
+
+TEST(Http2Client, BodiesThatAreReadBeforeTheirStreamOpensArriveOnce) {
+    std::vector<std::string> received;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        received.push_back((co_await asked.body.read_text()).value());
+        co_return http::response::text(received.back());
+    };
+    const auto script = [](net::socket_addr at, const auto&) -> task<void> {
+        const std::string url = "http://" + at.to_string() + "/";
+        const http::client web(known());
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 ");  // the settings have arrived
+        std::vector<task<std::string>> posts;
+        for (int i = 0; i < 4; ++i)
+            posts.push_back(text_of(web.send(url, streamed_post(std::to_string(i), "begin", "middle", "end"))));
+        const auto all = co_await eddy::join_all(std::move(posts));
+        for (int i = 0; i < 4; ++i) EXPECT_EQ(all.at(i), "200 " + std::to_string(i) + "beginmiddleend");
+    };
+    eddy::core loop;
+    loop.run(support::serve_http_during(app, http::serve_options().max_streams(1), script));
+    std::ranges::sort(received);
+    EXPECT_EQ(received, std::vector<std::string>(
+                            {"", "0beginmiddleend", "1beginmiddleend", "2beginmiddleend", "3beginmiddleend"}));
 }
 
 TEST(Http2Client, SendsPermittedFields) {
@@ -374,6 +427,202 @@ TEST(Http2Client, ResetStreamIsErrorWithCode) {
     });
 }
 
+/// Reads until an error. Returns the bytes that were read before it, and sets `error`.
+task<std::string> read_to_error(http::body& from, std::error_code& error) {
+    std::string text;
+    std::array<std::byte, 10'000> some{};
+    for (;;) {
+        const auto count = co_await io::read(from, some);
+        if (!count) {
+            error = count.error();
+            co_return text;
+        }
+        if (*count == 0) co_return text + "(complete)";
+        text.append(reinterpret_cast<const char*>(some.data()), *count);
+    }
+}
+
+/// Answers the first request with `frames`, which arrive together, and ends the connection if `ends`. Checks what the
+/// client reads from the response after another request was answered, so after the end has arrived.
+void check_cut_response(std::string frames, bool ends, std::string text, std::error_code error) {
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        std::optional<peer> web = co_await accepted(listener);
+        co_await web->next(peer::headers);
+        co_await web->send_raw(frames);
+        if (ends) {
+            co_await web->end();
+            web = co_await accepted(listener);
+        }
+        const auto next = co_await web->next(peer::headers);
+        co_await web->answer(next.stream, "next");
+        co_await web->next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        auto cut = (co_await web.get(url)).value();
+        const http::client other(known());
+        EXPECT_EQ(co_await text_of((ends ? other : web).get(url)), "200 next");
+        std::error_code got;
+        EXPECT_TRUE(co_await read_to_error(cut.body, got) == text);
+        EXPECT_EQ(got, error);
+        EXPECT_EQ((co_await cut.body.read_text()).error(), error);
+    });
+}
+
+TEST(Http2Client, ReceivedBytesAreReadBeforeErrorOfStream) {
+    const std::string head = peer::frame_of(peer::headers, peer::end_headers, 1, peer::status_200);
+    const std::string part = peer::frame_of(peer::data, 0, 1, "partial");
+    for (const std::uint32_t code : {1, 2, 7, 8}) {
+        const auto reset = peer::frame_of(peer::rst_stream, 0, 1, peer::bytes_of(code));
+        const std::error_code error(static_cast<int>(code), http::http2_category());
+        check_cut_response(head + part + reset, false, "partial", error);
+        check_cut_response(head + reset, false, "", error);
+    }
+    const auto end = peer::frame_of(peer::rst_stream, 0, 1, peer::bytes_of(0));
+    check_cut_response(head + part + end, false, "partial", eddy::errc::unexpected_eof);
+}
+
+TEST(Http2Client, ReceivedBytesAreReadBeforeEndOfConnection) {
+    const std::string head = peer::frame_of(peer::headers, peer::end_headers, 1, peer::status_200);
+    const std::string part = peer::frame_of(peer::data, 0, 1, "partial");
+    check_cut_response(head + part, true, "partial", eddy::errc::unexpected_eof);
+    for (const std::uint32_t code : {0, 2}) {
+        const auto goaway = peer::frame_of(peer::goaway, 0, 0, peer::bytes_of(1) + peer::bytes_of(code));
+        const std::error_code error = code == 0 ? make_error_code(eddy::errc::unexpected_eof)
+                                                : std::error_code(static_cast<int>(code), http::http2_category());
+        check_cut_response(head + part + goaway, true, "partial", error);
+    }
+    std::string large = head;
+    for (int i = 0; i < 60; ++i) large += peer::frame_of(peer::data, 0, 1, std::string(10'000, 'x'));
+    check_cut_response(large, true, std::string(600'000, 'x'), eddy::errc::unexpected_eof);
+}
+
+TEST(Http2Client, ReceivedBytesAreReadAfterFailedWrite) {
+    eddy::sync::notify go_on;
+    eddy::sync::notify is_reset;
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        {
+            auto stream = (co_await listener.accept()).value().stream;
+            stream.set_zero_linger().value();
+            peer web{io::boxed_stream(std::move(stream))};
+            co_await web.begin();
+            co_await web.next(peer::headers);
+            co_await web.send(peer::headers, peer::end_headers, 1, std::string(peer::status_200));
+            co_await go_on.notified();
+            co_await web.send(peer::data, 0, 1, "partial");
+        }
+        is_reset.notify_one();
+        auto next = co_await accepted(listener);
+        co_await next.next(peer::headers);
+        co_await next.answer(1, "next");
+        co_await next.next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        auto cut = (co_await web.get(url)).value();
+        go_on.notify_one();
+        co_await is_reset.notified();
+        // The request is written to the connection that was reset, often before the bytes are read.
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 next");
+        std::error_code error;
+        EXPECT_EQ(co_await read_to_error(cut.body, error), "partial");
+        EXPECT_TRUE(error);
+    });
+}
+
+/// Answers with `frames` and resets the connection while the client sends a large body. Returns the response.
+std::string answer_and_reset(std::string frames) {
+    std::string got;
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto stream = (co_await listener.accept()).value().stream;
+        stream.set_zero_linger().value();
+        peer web{io::boxed_stream(std::move(stream))};
+        co_await web.begin(peer::setting(4, 1 << 24));
+        co_await web.send(peer::window_update, 0, 0, peer::bytes_of(1 << 24));
+        co_await web.next(peer::headers);
+        co_await web.next(peer::data);
+        co_await web.send_raw(std::move(frames));
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        got = co_await text_of(web.post(url, "a/b", std::string(16'000'000, 'x')));
+    });
+    return got;
+}
+
+TEST(Http2Client, ResponseBeforeResetOfConnectionIsReceived) {
+    const std::string head = peer::frame_of(peer::headers, peer::end_headers, 1, peer::status_200);
+    const std::string end = peer::frame_of(peer::data, peer::end_stream, 1, "too large");
+    const std::string stop = peer::frame_of(peer::rst_stream, 0, 1, peer::bytes_of(0));
+    const std::string goaway = peer::frame_of(peer::goaway, 0, 0, peer::bytes_of(1) + peer::bytes_of(0));
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(answer_and_reset(head + end), "200 too large");
+        EXPECT_EQ(answer_and_reset(head + end + stop), "200 too large");
+        EXPECT_EQ(answer_and_reset(head + end + stop + goaway), "200 too large");
+    }
+}
+
+TEST(Http2Client, UnreadBytesOfFailedResponsesDoNotBlockOthers) {
+    const std::string part(16'384, 'x');
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        for (std::uint32_t stream = 1; stream < 41; stream += 2) {  // 20 MiB: more than the connection's window
+            co_await web.next(peer::headers);
+            co_await web.send(peer::headers, peer::end_headers, stream, std::string(peer::status_200));
+            for (int i = 0; i < 64; ++i) co_await web.send(peer::data, 0, stream, part);
+            co_await web.send(peer::rst_stream, 0, stream, peer::bytes_of(2));
+        }
+        co_await web.next(peer::headers);
+        co_await web.answer(41, "last");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [&](std::string url) -> task<void> {
+        const http::client web(known());
+        std::vector<http::response> unread;
+        for (int i = 0; i < 20; ++i) unread.push_back((co_await web.get(url)).value());
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 last");
+        std::error_code error;
+        EXPECT_EQ((co_await read_to_error(unread.back().body, error)).size(), 64 * part.size());
+    });
+}
+
+TEST(Http2Client, RefusedStreamIsRepeatedIfNothingWasSent) {
+    // The server permits no data at first, so the client has read a part of the body and sent nothing.
+    const std::string no_window = peer::setting(4, 0);
+    const auto server = [&](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener, no_window);
+        co_await web.next(peer::headers);
+        co_await web.answer(1, "");  // the settings have arrived
+        for (std::uint32_t stream = 3; stream < 15; stream += 4) {
+            co_await web.next(peer::headers);
+            co_await web.send(peer::ping, 0, 0, "12345678");
+            co_await web.next(peer::ping);  // the client has had the time to read
+            co_await web.send(peer::rst_stream, 0, stream, peer::bytes_of(7));
+            EXPECT_EQ((co_await web.next(peer::headers)).stream, stream + 2);
+            co_await web.send(peer::window_update, 0, 0, peer::bytes_of(1 << 20));
+            co_await web.send(peer::window_update, 0, stream + 2, peer::bytes_of(1 << 20));
+            std::string body;
+            for (;;) {
+                const auto part = co_await web.next(peer::data);
+                body += part.payload;
+                if (part.is_end || (part.flags & peer::end_stream) != 0) break;
+            }
+            co_await web.answer(stream + 2, std::to_string(body.size()) + body.substr(0, 3));
+        }
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known().timeout(5s));
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 ");
+        for (std::size_t size = 3; size <= 100'000; size += 99'997) {
+            http::request sized(http::method::post, "");
+            sized.body = http::body::from_reader(io::cursor<std::string>("abc" + std::string(size - 3, 'x')), size);
+            EXPECT_EQ(co_await text_of(web.send(url, std::move(sized))), "200 " + std::to_string(size) + "abc");
+        }
+        EXPECT_EQ(co_await text_of(web.send(url, streamed_post("abc", "def"))), "200 6abc");
+    });
+}
+
 TEST(Http2Client, DroppedResponseResetsStream) {
     const auto server = [](net::tcp_listener& listener) -> task<void> {
         auto web = co_await accepted(listener);
@@ -440,6 +689,21 @@ TEST(Http2Client, UnreadResponseDoesNotBlockOthers) {
         std::vector<http::response> unread;
         for (int i = 0; i < 20; ++i) unread.push_back((co_await web.get(url)).value());
         EXPECT_EQ(co_await text_of(web.get(url)), "200 last");
+    });
+}
+
+TEST(Http2Client, SettingsThatOverflowWindowEndConnection) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        auto web = co_await accepted(listener);
+        co_await web.next(peer::headers);
+        co_await web.send(peer::window_update, 0, 1, peer::bytes_of(0x7fffffff - 65'535));  // the largest window
+        co_await web.send(peer::settings, 0, 0, peer::setting(4, 65'536));
+        EXPECT_EQ((co_await web.next(peer::goaway)).code(), 3U);
+        EXPECT_TRUE((co_await web.next(peer::goaway)).is_end);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        EXPECT_EQ((co_await web.get(url)).error().code(), http::errc::bad_message);
     });
 }
 

@@ -47,8 +47,8 @@ public:
     [[nodiscard]] virtual bool is_sent() const noexcept = 0;
     /// Returns whether the request may be sent again, after poll_head() has failed.
     [[nodiscard]] virtual repeat may_repeat() const noexcept = 0;
-    /// Returns the request, to send it again; nullopt if a part of its body was read. Do not use the exchange
-    /// afterwards.
+    /// Returns the request, to send it again; nullopt if a part of its body was read that cannot be sent again. Do not
+    /// use the exchange afterwards.
     [[nodiscard]] virtual std::optional<http::request> take_request() = 0;
 
 protected:

@@ -156,10 +156,11 @@ std::size_t http2_body::copy_to(std::span<std::byte> into) noexcept {
 
 /// Reads if it can be done now. The caller wakes `connection` after it has released the lock.
 poll_result<result<std::size_t>> http2_body::try_read(std::span<std::byte> into, waker& connection) {
-    if (failure_) return result<std::size_t>(std::unexpect, failure_);
+    const bool has_bytes = unread() != 0;  // an error follows the bytes that were received before it
+    if (failure_ && !has_bytes) return result<std::size_t>(std::unexpect, failure_);
     if (is_detached_) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
-    if (into.empty() || (unread() == 0 && is_complete_)) return eddy::ok(std::size_t{0});
-    if (unread() == 0) return not_ready;
+    if (into.empty() || (!has_bytes && is_complete_)) return eddy::ok(std::size_t{0});
+    if (!has_bytes) return not_ready;
     note(connection);  // before the copy, because it may throw
     const auto count = copy_to(into);
     consumed_ += count;

@@ -88,7 +88,8 @@ public:
     [[nodiscard]] bool append(std::string_view data);
     /// Appends a trailer field.
     void add_trailer(std::string_view name, std::string_view value);
-    /// Ends the body: completely, or with an error.
+    /// Ends the body: completely, or with an error. The reader gets the error after the bytes that were appended
+    /// before.
     void finish(std::error_code failure = {}) noexcept;
     /// Makes all later reads fail. Returns the number of bytes that news() has not reported as consumed, including the
     /// unread bytes.

@@ -12,22 +12,13 @@ bool http2_link::is_open() const noexcept {
     return is_open_;
 }
 
-/// Adds a call to those that the connection looks at next. The caller wakes `to_wake` after it has released the lock.
-void http2_link::note(const std::shared_ptr<http2_call>& call, waker& to_wake) noexcept {
-    if (call->is_noted || call->is_closed) return;
-    call->is_noted = true;
-    (last_noted_ != nullptr ? last_noted_->next_noted : noted_) = call;
-    last_noted_ = call.get();
-    to_wake = std::exchange(connection_, waker());
-}
-
 bool http2_link::submit(const std::shared_ptr<http2_call>& call) {
     waker connection;
     {
         const std::lock_guard guard(lock_);
         if (!is_open_) return false;
         call->was_kept = std::exchange(was_used_, true);
-        note(call, connection);
+        if (inbox_.submit(call)) connection = std::exchange(connection_, waker());
     }
     std::move(connection).wake();
     return true;
@@ -40,7 +31,7 @@ void http2_link::fill(const std::shared_ptr<http2_call>& call, std::size_t count
         call->next.begin = 0;
         call->next.end = count;
         call->next.is_last = is_last;
-        note(call, connection);
+        if (inbox_.change(call)) connection = std::exchange(connection_, waker());
     }
     std::move(connection).wake();
 }
@@ -48,7 +39,7 @@ void http2_link::fill(const std::shared_ptr<http2_call>& call, std::size_t count
 bool http2_link::wants_part(http2_call& call, const waker& mine) {
     waker copy = mine;
     const std::lock_guard guard(lock_);
-    if (call.is_closed) return false;
+    if (inbox_.is_closed(call)) return false;
     if (call.next.size() == 0) return !call.next.is_last;
     call.requester.swap(copy);
     return false;
@@ -67,14 +58,19 @@ bool http2_link::is_sent(const http2_call& call) const noexcept {
     return call.is_sent;
 }
 
+std::optional<http2_part> http2_link::take_unsent(http2_call& call) noexcept {
+    const std::lock_guard guard(lock_);
+    if (call.has_consumed) return std::nullopt;
+    return std::move(call.next);
+}
+
 void http2_link::drop(const std::shared_ptr<http2_call>& call) noexcept {
     waker connection;
     waker requester;
     {
         const std::lock_guard guard(lock_);
-        call->is_dropped = true;
         requester = std::exchange(call->requester, waker());
-        note(call, connection);
+        if (inbox_.drop(call)) connection = std::exchange(connection_, waker());
     }
     std::move(connection).wake();
 }
@@ -92,19 +88,14 @@ void http2_link::release() noexcept {
 bool http2_link::end_turn(const waker& connection) {
     waker copy = connection;
     const std::lock_guard guard(lock_);
-    if (!read_.empty() || noted_ || std::exchange(has_release_, false)) return false;
+    if (!read_.empty() || !inbox_.is_empty() || std::exchange(has_release_, false)) return false;
     connection_.swap(copy);
     return true;
 }
 
-std::shared_ptr<http2_call> http2_link::take_call() noexcept {
+call_inbox<std::shared_ptr<http2_call>>::item http2_link::take_call() noexcept {
     const std::lock_guard guard(lock_);
-    if (!noted_) return nullptr;
-    auto first = std::move(noted_);
-    noted_ = std::move(first->next_noted);
-    if (!noted_) last_noted_ = nullptr;
-    first->is_noted = false;
-    return first;
+    return inbox_.take();
 }
 
 bool http2_link::is_released() const noexcept {
@@ -119,7 +110,7 @@ void http2_link::set_open(bool is_open) noexcept {
 
 bool http2_link::try_close() noexcept {
     const std::lock_guard guard(lock_);
-    if (!noted_) is_open_ = false;
+    if (inbox_.is_empty()) is_open_ = false;
     return !is_open_;
 }
 
@@ -128,6 +119,7 @@ void http2_link::consume(http2_call& call, std::size_t count) noexcept {
     {
         const std::lock_guard guard(lock_);
         call.next.begin += count;
+        call.has_consumed |= count != 0;
         if (call.next.size() == 0) requester = std::exchange(call.requester, waker());
     }
     std::move(requester).wake();
@@ -136,11 +128,6 @@ void http2_link::consume(http2_call& call, std::size_t count) noexcept {
 std::pair<std::size_t, bool> http2_link::part_of(const http2_call& call) const noexcept {
     const std::lock_guard guard(lock_);
     return {call.next.size(), call.next.is_last};
-}
-
-bool http2_link::is_dropped(const http2_call& call) const noexcept {
-    const std::lock_guard guard(lock_);
-    return call.is_dropped;
 }
 
 void http2_link::set_sent(http2_call& call) noexcept {
@@ -174,7 +161,7 @@ void http2_link::close(http2_call& call) noexcept {
     waker requester;
     {
         const std::lock_guard guard(lock_);
-        call.is_closed = true;
+        inbox_.close(call);
         requester = std::exchange(call.requester, waker());
     }
     std::move(requester).wake();

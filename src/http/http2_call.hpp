@@ -13,6 +13,7 @@
 #include <eddy/http/headers.hpp>
 #include <eddy/http/request.hpp>
 
+#include "http/call_inbox.hpp"
 #include "http/client_exchange.hpp"
 #include "http/http2_body.hpp"
 
@@ -30,7 +31,7 @@ struct http2_answer {
 
 /// A request and its response on an HTTP/2 connection of a client. The task of the request and that of the connection
 /// share it: see http2_link.
-struct http2_call {
+struct http2_call : inbox_entry<std::shared_ptr<http2_call>> {
     http2_call() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     // Constant after submit():
@@ -60,11 +61,8 @@ struct http2_call {
     // Guarded by the lock of the link:
     http2_part next;
     waker requester;
-    bool is_noted = false;
-    std::shared_ptr<http2_call> next_noted;
-    bool is_dropped = false;
-    bool is_sent = false;    // the request was sent completely
-    bool is_closed = false;  // the connection does not use it any more
+    bool is_sent = false;       // the request was sent completely
+    bool has_consumed = false;  // the connection has taken bytes of a part
     std::optional<http2_answer> ready;
     std::error_code failure;
     repeat again = repeat::never;
@@ -72,7 +70,7 @@ struct http2_call {
 
 /// The connection between requests and the task of an HTTP/2 connection. Each side wakes the other through it.
 ///
-///     request ──submit, note, drop──> link ──wake──> connection
+///     request ──submit, fill, drop──> link ──wake──> connection
 ///        ^                                               │
 ///        └────────────wake──── http2_call <──────────────┘
 ///
@@ -96,6 +94,9 @@ public:
     /// Returns whether the response's head or a failure is there. Otherwise, `mine` is woken when that changes.
     [[nodiscard]] bool poll_ready(http2_call& call, const waker& mine);
     [[nodiscard]] bool is_sent(const http2_call& call) const noexcept;
+    /// Returns the part that was read and not sent, which may be empty; nullopt if an earlier byte was sent.
+    /// Preconditions: the call has failed.
+    [[nodiscard]] std::optional<http2_part> take_unsent(http2_call& call) noexcept;
     /// Ends the use of the call. The connection resets its stream, if that is still open.
     void drop(const std::shared_ptr<http2_call>& call) noexcept;
     /// Announces that there will be no more requests. The connection ends once its requests have ended.
@@ -105,8 +106,8 @@ public:
 
     /// Same as http2_mailbox::end_turn(), also for calls.
     [[nodiscard]] bool end_turn(const waker& connection);
-    /// Removes and returns a call that was submitted or has changed; null if there is none.
-    [[nodiscard]] std::shared_ptr<http2_call> take_call() noexcept;
+    /// Removes and returns a call that was submitted or has changed. See call_inbox::take().
+    [[nodiscard]] call_inbox<std::shared_ptr<http2_call>>::item take_call() noexcept;
     [[nodiscard]] bool is_released() const noexcept;
     /// Refuses requests from now on, or accepts them again.
     void set_open(bool is_open) noexcept;
@@ -116,7 +117,6 @@ public:
     void consume(http2_call& call, std::size_t count) noexcept;
     /// Returns the number of bytes in the part, and whether it is the last one.
     [[nodiscard]] std::pair<std::size_t, bool> part_of(const http2_call& call) const noexcept;
-    [[nodiscard]] bool is_dropped(const http2_call& call) const noexcept;
     void set_sent(http2_call& call) noexcept;
     /// Gives the head of the response to the request's task.
     void answer(http2_call& call) noexcept;
@@ -125,12 +125,9 @@ public:
     void close(http2_call& call) noexcept;
 
 private:
-    void note(const std::shared_ptr<http2_call>& call, waker& to_wake) noexcept;
-
     const std::string address_;
     // Guarded by the lock:
-    std::shared_ptr<http2_call> noted_;  // the first one of a list
-    http2_call* last_noted_ = nullptr;
+    call_inbox<std::shared_ptr<http2_call>> inbox_;
     bool is_open_ = true;
     bool is_released_ = false;
     bool has_release_ = false;  // the connection has not yet seen the release

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "http/http2_client.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
@@ -43,6 +45,29 @@ task<void> run_connection(std::unique_ptr<http2_client_connection> all) {
     static_cast<void>(co_await closing);
 }
 
+/// The body of a request of which a part was read and not sent: that part, and the rest.
+class unsent_source final : public body_source {
+public:
+    unsent_source(http2_part&& read, http::headers&& trailers, http::body&& rest) noexcept
+        : read_(std::move(read)), trailers_(std::move(trailers)), rest_(std::move(rest)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
+        const auto count = std::min(into.size(), read_.size());
+        if (count == 0) return read_.is_last ? result<std::size_t>(0) : rest_.poll_read(cx, into);
+        std::memcpy(into.data(), read_.memory.get() + read_.begin, count);
+        read_.begin += count;
+        return eddy::ok(count);
+    }
+    bool ends_with_peer() const noexcept override { return rest_.ends_with_peer(); }
+    bool may_have_trailers() const noexcept override { return true; }
+    http::headers make_trailers() override { return read_.is_last ? trailers_ : trailers_to_send(rest_); }
+
+private:
+    http2_part read_;
+    http::headers trailers_;  // if the part is the last one
+    http::body rest_;
+};
+
 /// One request and its response on an HTTP/2 connection.
 class http2_request_exchange final : public client_exchange {
 public:
@@ -80,9 +105,15 @@ public:
     repeat may_repeat() const noexcept override { return send_error_ ? repeat::never : call_->again; }
 
     std::optional<http::request> take_request() override {
-        if (has_read_) return std::nullopt;
+        if (!call_->is_streamed) return std::move(call_->asked);
+        auto read = link().take_unsent(*call_);
+        if (!read) return std::nullopt;
         auto taken = std::move(call_->asked);
-        if (call_->is_streamed) taken.body = std::move(sent_);
+        taken.body = std::move(sent_);
+        if (read->size() == 0 && !read->is_last) return taken;
+        auto unsent =
+            std::make_unique<unsent_source>(*std::move(read), std::move(call_->trailers), std::move(taken.body));
+        taken.body = http::body::from_source(std::move(unsent), call_->size);
         return taken;
     }
 
@@ -104,7 +135,6 @@ private:
             // SAFETY: the connection does not use the part while it is empty.
             auto& memory = call_->next.memory;
             if (!memory) memory = std::make_unique_for_overwrite<std::byte[]>(http2_part::capacity);
-            has_read_ = true;
             try {
                 const auto count = sent_.poll_read(cx, {memory.get(), http2_part::capacity});
                 if (!count) return;
@@ -130,7 +160,6 @@ private:
     const std::shared_ptr<http2_call> call_;
     http::body sent_;  // if it is a reader
     bool is_sending_;
-    bool has_read_ = false;
     std::error_code send_error_;
     std::shared_ptr<http2_body> incoming_;
 };

@@ -16,6 +16,9 @@ struct http2_client_callbacks {
         return on.guarded([&] { return function(on); });
     }
 
+    static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+        return guarded(user, [&](http2_client_connection& on) { return on.begin_frame(*head); });
+    }
     static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
         return guarded(user, [&](http2_client_connection& on) { return on.begin_head(frame->hd.stream_id); });
     }
@@ -71,6 +74,7 @@ namespace {
 struct settings_of_client : http2_settings {
     settings_of_client() {
         using all = http2_client_callbacks;
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &all::begin_frame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &all::begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, &all::header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &all::invalid_header);

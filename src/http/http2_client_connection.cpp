@@ -96,14 +96,16 @@ void http2_client_connection::received(std::span<const std::byte> bytes) {
 void http2_client_connection::take_news() {
     for (const auto& body : link_->take())
         nghttp2_session_consume_stream(session(), body->stream(), body->news().consumed);
-    while (auto one = link_->take_call()) {
-        if (link_->is_dropped(*one)) {
-            drop(*one);
-        } else if (one->id == 0) {
-            add_waiting(std::move(one));
-        } else {
-            one->since = now();
-            nghttp2_session_resume_data(session(), one->id);
+    for (auto next = link_->take_call(); next.call; next = link_->take_call()) {
+        auto& one = *next.call;
+        switch (next.news) {
+        case call_news::submitted: add_waiting(std::move(next.call)); break;
+        case call_news::dropped: drop(one); break;
+        case call_news::filled:
+            if (one.id == 0) break;  // it waits for its stream, which begins with the part
+            one.since = now();
+            nghttp2_session_resume_data(session(), one.id);
+            break;
         }
     }
     // The client sends these requests on another connection.
@@ -118,6 +120,19 @@ void http2_client_connection::open_streams() {
         open_stream(waiting_.front());  // if it throws, the call remains in the list, and fails with the connection
         waiting_.pop_front();
     }
+}
+
+/// Same as http2_session::send(). If the output is lost, accepts no further calls.
+bool http2_client_connection::send(context& cx) {
+    const bool moves = http2_session::send(cx);
+    if (!has_lost_output_ || lost_output_at_) return moves;
+    lost_output_at_ = time::clock::now();
+    is_closing_ = true;
+    link_->set_open(false);
+    fail_waiting({NGHTTP2_REFUSED_STREAM, http::http2_category()});
+    timer_.reset();
+    if (open_.empty()) is_broken_ = true;
+    return !is_broken_;  // the read may have been skipped because of the output
 }
 
 /// Prepares to wait. Returns true if there is something to do immediately.
@@ -182,13 +197,15 @@ time::time_point http2_client_connection::deadline_of(call& one, time::time_poin
     return next;
 }
 
+/// Returns the time at which the connection is broken, or at which PING is sent.
 time::time_point http2_client_connection::ping_deadline(time::time_point now) {
     constexpr auto never = time::time_point::max();
-    if (pinged_at_) {
-        const auto limit = time::saturating_add(*pinged_at_, time::round_up(ping_limit));
+    if (pinged_at_ || lost_output_at_) {
+        const auto since = lost_output_at_ ? std::max(*lost_output_at_, received_at_) : *pinged_at_;
+        const auto limit = time::saturating_add(since, time::round_up(ping_limit));
         if (limit > now) return limit;
         is_broken_ = closes_ = true;
-        broken_by_ = make_error_code(errc::timed_out);
+        if (!lost_output_at_) broken_by_ = make_error_code(errc::timed_out);
         return never;
     }
     if (open_.empty()) return never;
@@ -241,8 +258,8 @@ void http2_client_connection::end_calls() noexcept {
     if (!is_broken_ && is_over()) why = make_error_code(http::errc::bad_message);
     if (broken_by_) why = broken_by_;
     if (goaway_ != NGHTTP2_NO_ERROR) why = {static_cast<int>(goaway_), http::http2_category()};
-    while (const auto one = link_->take_call()) {
-        if (one->id == 0) fail_unsent(*one, why);
+    for (auto next = link_->take_call(); next.call; next = link_->take_call()) {
+        if (next.call->id == 0) fail_unsent(*next.call, why);
     }
     fail_waiting(why);
     for (const auto& one : std::exchange(open_, {})) {
@@ -340,6 +357,13 @@ std::error_code http2_client_connection::reason_of(const call& one, std::uint32_
 
 // ---- Callbacks ----
 
+int http2_client_connection::begin_frame(const nghttp2_frame_hd& head) {
+    if (head.type != NGHTTP2_SETTINGS) return 0;
+    begin_settings();
+    for (const auto& one : open_) add_window(one->id);
+    return 0;
+}
+
 int http2_client_connection::begin_head(std::int32_t stream) {
     auto* const one = find(stream);
     if (one == nullptr) return 0;
@@ -381,7 +405,10 @@ int http2_client_connection::add_field(std::int32_t stream, std::string_view nam
 int http2_client_connection::frame_received(const nghttp2_frame& frame) {
     const bool may_end = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
     const bool ends_stream = may_end && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) has_settings_ = true;
+    if (frame.hd.type == NGHTTP2_SETTINGS && (frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+        has_settings_ = true;
+        check_windows();
+    }
     if (frame.hd.type == NGHTTP2_GOAWAY) {
         goaway_ = frame.goaway.error_code;
         is_closing_ = true;

@@ -62,9 +62,11 @@ private:
     void received(std::span<const std::byte> bytes);
     void take_news();
     void open_streams();
+    [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool wait(context& cx);
 
     // Callbacks of nghttp2. They return 0 or an error of nghttp2.
+    int begin_frame(const nghttp2_frame_hd& head);
     int begin_head(std::int32_t stream);
     int add_field(std::int32_t stream, std::string_view name, std::string_view value);
     int frame_received(const nghttp2_frame& frame);
@@ -110,6 +112,7 @@ private:
     time::time_point received_at_;         // the last received bytes
     time::time_point idle_since_;
     std::optional<time::time_point> pinged_at_;
+    std::optional<time::time_point> lost_output_at_;  // see http2_session::send()
     std::uint32_t goaway_ = NGHTTP2_NO_ERROR;
     bool has_settings_ = false;
     bool is_suspect_ = false;  // requests got no answer: see "Liveness"

@@ -1,12 +1,35 @@
 // SPDX-License-Identifier: MIT
 #include "http/http2_session.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <new>
 #include <vector>
+
+#include <eddy/error.hpp>
 
 #include "http/characters.hpp"
 
 namespace eddy::inline v0_1::detail {
+
+namespace {
+
+constexpr int too_many_continuations = -905;  // NGHTTP2_ERR_TOO_MANY_CONTINUATIONS, which older versions do not have
+
+/// Removes the limits of newer versions of nghttp2 that http2_connection has itself. Templates, because older versions
+/// do not declare the functions.
+template <class Options>
+void remove_limits(Options* of) {
+    constexpr std::uint64_t unlimited = std::numeric_limits<std::uint32_t>::max();
+    if constexpr (requires { nghttp2_option_set_stream_reset_rate_limit(of, unlimited, unlimited); })
+        nghttp2_option_set_stream_reset_rate_limit(of, unlimited, unlimited);
+    if constexpr (requires { nghttp2_option_set_max_continuations(of, std::size_t{unlimited}); })
+        nghttp2_option_set_max_continuations(of, std::size_t{unlimited});
+}
+
+}  // namespace
 
 http2_settings::http2_settings() {
     if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
@@ -20,13 +43,15 @@ http2_settings::http2_settings() {
     nghttp2_option_set_no_closed_streams(options, 1);
 }
 
+void http2_settings::use_own_limits() { remove_limits(options); }
+
 http2_settings::~http2_settings() {
     nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
 }
 
 http2_session::http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self)
-    : stream_(std::move(stream)) {
+    : role_(what), stream_(std::move(stream)) {
     nghttp2_session* made = nullptr;
     const auto create = what == role::server ? &nghttp2_session_server_new2 : &nghttp2_session_client_new2;
     if (create(&made, settings.callbacks, self, settings.options) != 0) throw std::bad_alloc();
@@ -40,12 +65,13 @@ bool http2_session::give(std::span<const std::byte> bytes) {
     if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
     if (used == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
     if (used >= 0) return true;
-    terminate(used == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+    const bool is_flood = used == NGHTTP2_ERR_FLOODED || used == too_many_continuations;
+    terminate(is_flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
     return false;
 }
 
 void http2_session::collect() {
-    while (stream_.collected() < most_frames) {
+    while (!has_lost_output_ && stream_.collected() < most_frames) {
         const std::uint8_t* data = nullptr;
         const auto count = nghttp2_session_mem_send(session_.get(), &data);
         if (in_callback_) std::rethrow_exception(std::exchange(in_callback_, nullptr));
@@ -57,14 +83,33 @@ void http2_session::collect() {
 }
 
 bool http2_session::send(context& cx) {
-    if (is_broken_ || !stream_.has_unsent()) return false;
+    if (is_broken_ || has_lost_output_ || !stream_.has_unsent()) return false;
     const auto flushed = stream_.poll_flush(cx);
     if (!flushed) return false;
-    if (!*flushed) {
-        is_broken_ = true;
-        broken_by_ = flushed->error();
-    }
+    if (!*flushed) output_failed(flushed->error());
     return !is_broken_ && (skips_read_ || nghttp2_session_want_write(session_.get()) != 0);
+}
+
+void http2_session::output_failed(std::error_code why) noexcept {
+    broken_by_ = why;
+    has_lost_output_ = true;
+    stream_.discard_unsent();
+    if (role_ == role::server || why == errc::timed_out) is_broken_ = true;
+}
+
+void http2_session::begin_settings() noexcept {
+    initial_window_ = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    largest_window_ = 0;
+}
+
+void http2_session::add_window(std::int32_t stream) noexcept {
+    const std::int64_t size = nghttp2_session_get_stream_remote_window_size(session_.get(), stream);
+    largest_window_ = std::max(largest_window_, size);
+}
+
+void http2_session::check_windows() noexcept {
+    const std::int64_t size = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    if (largest_window_ + size - initial_window_ > NGHTTP2_MAX_WINDOW_SIZE) terminate(NGHTTP2_FLOW_CONTROL_ERROR);
 }
 
 bool http2_session::is_over() const noexcept {

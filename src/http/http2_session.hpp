@@ -34,6 +34,10 @@ struct http2_settings {
     http2_settings(const http2_settings&) = delete;
     http2_settings& operator=(const http2_settings&) = delete;
     ~http2_settings();
+
+    /// Removes the limits of nghttp2 for resets of streams, which gives no credit for complete requests, and for the
+    /// frames of one block of fields. Only http2_connection has such limits itself.
+    void use_own_limits();
 };
 
 /// The part of an HTTP/2 connection that servers and clients share: nghttp2's session, and the transfer of its frames.
@@ -91,21 +95,39 @@ protected:
     void collect();
     /// Writes the collected bytes. Returns whether another turn is needed: there is more to collect, or
     /// receive_frames() has read nothing because of these bytes, so that no read will wake the task.
+    ///
+    /// After a failed write, a server's connection is broken. That of a client has lost its output, and is broken at
+    /// the end of its input: the server may have answered before it has closed the connection.
     [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool is_over() const noexcept;
-    void terminate(std::uint32_t why) noexcept { nghttp2_session_terminate_session(session_.get(), why); }
+    void terminate(std::uint32_t why) noexcept {
+        nghttp2_session_terminate_session(session_.get(), why);
+        if (has_lost_output_) is_broken_ = true;  // GOAWAY cannot be sent
+    }
+    /// For each SETTINGS frame: call begin_settings() and add_window() for each open stream before nghttp2 gets the
+    /// frame, and check_windows() afterwards. If the frame makes a window too large, the connection ends (RFC 9113,
+    /// section 6.9.2). nghttp2 only resets the stream.
+    void begin_settings() noexcept;
+    void add_window(std::int32_t stream) noexcept;
+    void check_windows() noexcept;
     [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
+
+    void output_failed(std::error_code why) noexcept;
 
     struct session_deleter {
         void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
     };
 
+    const role role_;
     message_stream stream_;
     std::unique_ptr<nghttp2_session, session_deleter> session_;
     std::exception_ptr in_callback_;
-    std::error_code broken_by_;  // the error of the connection below, if it has failed
-    bool is_broken_ = false;     // the connection below has ended or failed
-    bool skips_read_ = false;    // see receive_frames()
+    std::error_code broken_by_;        // the error of the connection below, if it has failed
+    bool is_broken_ = false;           // the connection below has ended or failed
+    bool has_lost_output_ = false;     // see send()
+    bool skips_read_ = false;          // see receive_frames()
+    std::int64_t initial_window_ = 0;  // before the current SETTINGS frame
+    std::int64_t largest_window_ = 0;  // of the open streams at that time
 };
 
 /// For nghttp2's read callback: returns the size of the next DATA frame, and sets its flags. `left` bytes can be sent

@@ -70,6 +70,14 @@ public:
     [[nodiscard]] std::size_t collected() const noexcept { return buffers_ ? buffers_->out.size() : 0; }
     /// Returns whether bytes wait to be sent: in out(), or in a buffer of the connection itself.
     [[nodiscard]] bool has_unsent() const noexcept { return collected() != 0 || needs_flush_; }
+    /// Discards the bytes to send, after sending has failed.
+    void discard_unsent() noexcept {
+        if (buffers_) {
+            buffers_->out.clear();
+            buffers_->sent = 0;
+        }
+        needs_flush_ = false;
+    }
     /// Releases the buffers if both are empty. Call it when the connection becomes idle.
     void release_buffers() noexcept;
 

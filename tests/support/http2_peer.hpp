@@ -10,13 +10,14 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/future.hpp>
 #include <eddy/io.hpp>
 #include <eddy/task.hpp>
 
 namespace support {
 
-/// A server of HTTP/2 that sends and receives frames one by one. Heads of responses contain indexed fields only, so it
-/// needs no compression.
+/// A server of HTTP/2 that sends and receives frames one by one, on any stream. Heads of responses contain indexed
+/// fields only, so it needs no compression.
 class http2_peer {
 public:
     enum type : std::uint8_t {
@@ -74,11 +75,17 @@ public:
         }
     }
     eddy::task<void> send(std::uint8_t kind, std::uint8_t flags, std::uint32_t stream, std::string payload) {
-        std::string text = bytes_of(static_cast<std::uint32_t>(payload.size())).substr(1);
-        text += static_cast<char>(kind);
-        text += static_cast<char>(flags);
-        text += bytes_of(stream) + payload;
-        static_cast<void>(co_await eddy::io::write_all(stream_, text));
+        co_await send_raw(frame_of(kind, flags, stream, payload));
+    }
+    /// Sends bytes together, for example several frames.
+    eddy::task<void> send_raw(std::string bytes) { static_cast<void>(co_await eddy::io::write_all(stream_, bytes)); }
+    /// Ends the sending direction, and receives until the end of the connection.
+    eddy::task<void> end() {
+        static_cast<void>(co_await eddy::poll_fn([this](eddy::context& cx) { return stream_.poll_shutdown(cx); }));
+        for (;;) {
+            const auto got = co_await next(0xff);
+            if (got.is_end) co_return;
+        }
     }
     /// Answers 200 with a body.
     eddy::task<void> answer(std::uint32_t stream, std::string body) {
@@ -90,6 +97,12 @@ public:
     /// Returns how many PING frames were received.
     int pings() const noexcept { return pings_; }
 
+    static std::string frame_of(std::uint8_t kind, std::uint8_t flags, std::uint32_t stream, std::string_view payload) {
+        std::string text = bytes_of(static_cast<std::uint32_t>(payload.size())).substr(1);
+        text += static_cast<char>(kind);
+        text += static_cast<char>(flags);
+        return text.append(bytes_of(stream)).append(payload);
+    }
     static std::string bytes_of(std::uint32_t value) {
         std::string text;
         for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 0xff);
