@@ -5,6 +5,7 @@
 
 #include <eddy/future.hpp>
 #include <eddy/io.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
@@ -24,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/http2_client.hpp"
 #include "support/http_server.hpp"
 
 namespace {
@@ -124,9 +126,7 @@ TEST(Http2Attack, RapidResetEndsConnection) {
     for (std::uint32_t i = 1; i < 2500; i += 2)
         attack += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, i, get_fields) +
                   frame(NGHTTP2_RST_STREAM, 0, i, number(NGHTTP2_CANCEL));
-    // Some versions of nghttp2 have a limit of their own, which ends the connection with INTERNAL_ERROR.
-    const auto ended = end_after(app, attack);
-    EXPECT_TRUE(ended && *ended != NGHTTP2_NO_ERROR);
+    EXPECT_EQ(end_after(app, attack), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
     EXPECT_LE(most, 200);
 }
 
@@ -158,25 +158,128 @@ TEST(Http2Attack, RequestsThatResetTheirStreamsEndConnection) {
     EXPECT_EQ(end_after(say_body, attack), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
 }
 
+std::string flood(const std::string& one, int times = 3000) {
+    std::string all;
+    for (int i = 0; i < times; ++i) all += one;
+    return all;
+}
+
+constexpr std::uint8_t whole_request = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
+
 TEST(Http2Attack, FloodsEndConnection) {
-    const auto flood = [](const std::string& one, int times) {
-        std::string all;
-        for (int i = 0; i < times; ++i) all += one;
-        return all;
-    };
     const std::uint32_t calm = NGHTTP2_ENHANCE_YOUR_CALM;
     const std::string head = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
-    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PING, 0, 0, "12345678"), 3000)), calm);
-    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_SETTINGS, 0, 0), 3000)), calm);
-    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PRIORITY, 0, 1, number(0) + "x"), 3000)), calm);
-    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, 0, 1), 3000)), calm);
+    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PING, 0, 0, "12345678"))), calm);
+    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, "12345678"))), calm);
+    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_SETTINGS, 0, 0))), calm);
+    EXPECT_EQ(end_after(say_path, flood(frame(NGHTTP2_PRIORITY, 0, 1, number(0) + "x"))), calm);
+    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, 0, 1))), calm);
     const std::string padding("\x03\0\0\0", 4);
-    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, padding), 3000)), calm);
-    EXPECT_EQ(end_after(say_path, flood(frame(0x77, 0, 0), 3000)), calm);
-    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0)), 3000)), calm);
-    const std::uint8_t whole = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
-    const std::string later = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 5, get_fields);
-    EXPECT_EQ(end_after(say_body, later + flood(frame(NGHTTP2_HEADERS, whole, 3, get_fields), 3000)), calm);
+    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 1, padding))), calm);
+    EXPECT_EQ(end_after(say_path, flood(frame(0x77, 0, 0))), calm);
+    EXPECT_EQ(end_after(say_body, head + flood(frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0)))), calm);
+    // Frames on a stream that the server has reset, because the request has no path.
+    const std::string malformed = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, "\x82\x86");
+    const auto on_reset = [&](const std::string& one) { return std::vector<std::string>({malformed, flood(one)}); };
+    EXPECT_EQ(end_after(say_body, on_reset(frame(NGHTTP2_HEADERS, whole_request, 1, get_fields))), calm);
+    EXPECT_EQ(end_after(say_body, on_reset(frame(NGHTTP2_DATA, 0, 1, ""))), calm);
+    EXPECT_EQ(end_after(say_body, on_reset(frame(NGHTTP2_DATA, 0, 1, "x"))), calm);
+}
+
+TEST(Http2Attack, WindowFloodsEndConnection) {
+    const std::uint32_t calm = NGHTTP2_ENHANCE_YOUR_CALM;
+    const auto open_by_one = [](std::uint32_t stream) { return frame(NGHTTP2_WINDOW_UPDATE, 0, stream, number(1)); };
+    const std::string head = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
+    EXPECT_EQ(end_after(say_path, flood(open_by_one(0))), calm);
+    EXPECT_EQ(end_after(say_body, head + flood(open_by_one(1))), calm);
+    // Each frame makes the server send one byte of a large body.
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(1 << 20, 'x'));
+    };
+    const std::string no_window("\0\x04\0\0\0\0", 6);
+    std::vector<std::string> attack = {frame(NGHTTP2_SETTINGS, 0, 0, no_window)};
+    std::string round;
+    for (std::uint32_t stream = 1; stream < 200; stream += 2) {
+        attack[0] += frame(NGHTTP2_HEADERS, whole_request, stream, get_fields);
+        round += open_by_one(stream);
+    }
+    for (int i = 0; i < 30; ++i) attack.push_back(round);
+    EXPECT_EQ(end_after(app, attack), calm);
+}
+
+TEST(Http2Attack, ClientThatOpensItsWindowForEachPartIsServed) {
+    // A client that answers each DATA frame with two WINDOW_UPDATE frames, as some libraries do.
+    const auto app = [](http::request) -> task<http::response> {
+        const auto events = []() -> eddy::async_generator<std::string> {
+            for (int i = 0; i < 3000; ++i) {
+                co_yield "data: x\n\n";
+                co_await eddy::time::sleep(1us);
+            }
+        };
+        co_return http::response(http::status::ok, http::body::from_reader(io::stream_reader(events())));
+    };
+    const auto events = eddy::test::run_paused([&]() -> task<std::size_t> {
+        auto [near, far] = io::duplex(64 * 1024);
+        support::http2_client client(std::move(near));
+        const auto play = [&]() -> task<std::size_t> {
+            const auto id = client.ask("GET", "/");
+            std::size_t seen = 0;
+            while (!client.at(id).closed) {
+                const bool continues = co_await client.step();
+                if (!continues) break;
+                const auto size = client.at(id).body.size();
+                if (std::exchange(seen, size) == size) continue;
+                nghttp2_submit_window_update(client.session(), NGHTTP2_FLAG_NONE, 0, 1);
+                nghttp2_submit_window_update(client.session(), NGHTTP2_FLAG_NONE, id, 1);
+            }
+            co_await client.close();
+            co_return client.at(id).closed == 0U ? seen : 0;
+        };
+        auto both = eddy::join(http::serve_connection(std::move(far), app), play());
+        auto [served, seen] = co_await both;
+        EXPECT_TRUE(served.has_value());
+        co_return seen;
+    });
+    EXPECT_EQ(events, 3000 * 9U);
+}
+
+TEST(Http2Attack, ClientThatResetsThirdOfItsRequestsIsServed) {
+    std::vector<std::string> parts(120);
+    std::uint32_t stream = 1;
+    for (auto& part : parts) {
+        for (int i = 0; i < 10; ++i, stream += 6) {
+            for (const std::uint32_t more : {0, 2, 4})
+                part += frame(NGHTTP2_HEADERS, whole_request, stream + more, get_fields);
+            part += frame(NGHTTP2_RST_STREAM, 0, stream + 2, number(NGHTTP2_CANCEL));
+        }
+    }
+    parts.push_back(frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0)));
+    EXPECT_EQ(end_after(say_path, parts), std::nullopt);
+}
+
+TEST(Http2Attack, RequestsOnSkippedStreamsEndConnection) {
+    const auto ask = [](std::uint32_t stream) { return frame(NGHTTP2_HEADERS, whole_request, stream, get_fields); };
+    const std::uint32_t wrong = NGHTTP2_PROTOCOL_ERROR;
+    EXPECT_EQ(end_after(say_path, ask(5) + ask(3)), wrong);
+    EXPECT_EQ(end_after(say_path, ask(5) + ask(1)), wrong);
+    EXPECT_EQ(end_after(say_path, ask(1) + ask(3) + ask(9) + ask(11) + ask(7)), wrong);
+    EXPECT_EQ(end_after(say_path, ask(5) + frame(NGHTTP2_DATA, 0, 3, "x")), wrong);
+    // Streams are skipped, but not used later.
+    EXPECT_EQ(end_after(say_path, ask(5) + ask(11) + frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0))), std::nullopt);
+}
+
+TEST(Http2Attack, SettingsThatOverflowWindowEndConnection) {
+    const auto open = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
+    const auto largest = frame(NGHTTP2_WINDOW_UPDATE, 0, 1, number(0x7fffffff - 65'535));
+    const auto window = [](std::uint32_t size) {
+        return frame(NGHTTP2_SETTINGS, 0, 0, std::string("\0\x04", 2) + number(size));
+    };
+    const std::uint32_t overflow = NGHTTP2_FLOW_CONTROL_ERROR;
+    EXPECT_EQ(end_after(say_body, open + largest + window(65'536)), overflow);
+    EXPECT_EQ(end_after(say_body, open + window(0) + largest + window(65'535) + window(65'536)), overflow);
+    const auto end =
+        frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, "x") + frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0));
+    EXPECT_EQ(end_after(say_body, open + largest + window(0) + window(65'535) + end), std::nullopt);
 }
 
 TEST(Http2Attack, ContinuationFloodEndsConnection) {
@@ -187,10 +290,23 @@ TEST(Http2Attack, ContinuationFloodEndsConnection) {
         attack += frame(NGHTTP2_CONTINUATION, 0, 1, field);
         empty += frame(NGHTTP2_CONTINUATION, 0, 1);
     }
-    const auto ended = end_after(say_path, attack);
-    EXPECT_TRUE(ended && *ended != NGHTTP2_NO_ERROR);
-    const auto ended_empty = end_after(say_path, empty);
-    EXPECT_TRUE(ended_empty && *ended_empty != NGHTTP2_NO_ERROR);
+    EXPECT_EQ(end_after(say_path, attack), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+    EXPECT_EQ(end_after(say_path, empty), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+}
+
+TEST(Http2Attack, BlockOfManyContinuationsIsAccepted) {
+    std::string head = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, get_fields);
+    for (int i = 0; i < 100; ++i) head += frame(NGHTTP2_CONTINUATION, 0, 1, std::string("\x40\x01x\x01y", 5));
+    head += frame(NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1);
+    int fields = 0;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        fields = static_cast<int>(asked.headers.count("x"));
+        co_return http::response(http::status::ok);
+    };
+    EXPECT_EQ(end_after(app, head + frame(NGHTTP2_GOAWAY, 0, 0, number(0) + number(0)),
+                        http::serve_options().max_headers(200)),
+              std::nullopt);
+    EXPECT_EQ(fields, 100);
 }
 
 TEST(Http2Attack, HpackBombsEndConnection) {
@@ -216,14 +332,15 @@ TEST(Http2Attack, HpackBombsEndConnection) {
     EXPECT_EQ(end_after(say_body, trailers), std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
 }
 
-/// The connection of a client that sends `first` and then never stops to open the window of the connection.
-class window_flood {
+/// The connection of a client that sends `first` and then never stops to send requests, from stream 3 on.
+class request_flood {
 public:
-    window_flood(std::string first, std::string& answers) : first_(std::move(first)), answers_(&answers) {}
+    request_flood(std::string first, std::string& answers) : first_(std::move(first)), answers_(&answers) {}
 
     eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
         if (!cx.consume_budget()) return eddy::not_ready;
-        const auto text = std::exchange(first_, frame(NGHTTP2_WINDOW_UPDATE, 0, 0, number(1)));
+        auto text = std::exchange(first_, "");
+        if (text.empty()) text = frame(NGHTTP2_HEADERS, whole_request, stream_ += 2, get_fields);
         std::ranges::copy(std::as_bytes(std::span(text)), into.begin());
         return eddy::ok(text.size());
     }
@@ -236,10 +353,11 @@ public:
 
 private:
     std::string first_;
+    std::uint32_t stream_ = 1;
     std::string* answers_;
 };
 
-/// Serves a window_flood until it ends, or until `seconds` have passed. Returns the answers.
+/// Serves a request_flood until it ends, or until `seconds` have passed. Returns the answers.
 std::string answers_to_flood(std::string first, http::serve_options options, int seconds) {
     std::string answers;
     eddy::test::run_paused([&]() -> task<void> {
@@ -248,7 +366,7 @@ std::string answers_to_flood(std::string first, http::serve_options options, int
             ADD_FAILURE() << "the connection has not ended";
             co_return eddy::ok();
         };
-        auto ended = eddy::race(http::serve_connection(window_flood(first, answers), say_body, options), wait());
+        auto ended = eddy::race(http::serve_connection(request_flood(first, answers), say_body, options), wait());
         static_cast<void>(co_await ended);
     });
     return answers;
@@ -267,13 +385,13 @@ TEST(Http2Attack, ShutdownEndsAlthoughClientKeepsSending) {
     EXPECT_EQ(goaway_in(answers), std::uint32_t{NGHTTP2_NO_ERROR});
 }
 
-/// The connection of a client that sends 16 KiB of WINDOW_UPDATE in each read. Counts the reads between two turns of
-/// another task.
+/// The connection of a client that sends 16 KiB of DATA frames with one byte in each read. Counts the reads between two
+/// turns of another task.
 class full_reads {
 public:
     explicit full_reads(int& reads) : reads_(&reads) {
-        while (next_.size() < 16 * 1024) next_ += frame(NGHTTP2_WINDOW_UPDATE, 0, 0, number(1));
-        next_.insert(0, preface);
+        while (next_.size() < 16 * 1024) next_ += frame(NGHTTP2_DATA, 0, 1, "x");
+        next_.insert(0, first_);
     }
 
     eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
@@ -281,7 +399,7 @@ public:
         const auto count = std::min(into.size(), next_.size() - at_);
         std::ranges::copy(std::as_bytes(std::span(next_).subspan(at_, count)), into.begin());
         at_ += count;
-        if (at_ == next_.size()) at_ = preface.size();
+        if (at_ == next_.size()) at_ = first_.size();
         if (count > 1000) ++*reads_;
         return eddy::ok(count);
     }
@@ -292,6 +410,7 @@ public:
     eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
 
 private:
+    const std::string first_ = preface + frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
     std::string next_;
     std::size_t at_ = 0;
     int* reads_;
@@ -309,7 +428,7 @@ TEST(Http2Attack, SmallFramesLeaveTimeForOtherTasks) {
             }
             co_return eddy::ok();
         };
-        auto ended = eddy::race(http::serve_connection(full_reads(reads), say_path), other());
+        auto ended = eddy::race(http::serve_connection(full_reads(reads), say_body), other());
         static_cast<void>(co_await ended);
         EXPECT_GE(most, 1);
         EXPECT_LE(most, 16);

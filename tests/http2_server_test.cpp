@@ -591,6 +591,81 @@ TEST(Http2Server, ClientThatAcceptsNoDataIsReset) {
     converse(app, http::serve_options().io_timeout(5s), script, no_window).value();
 }
 
+TEST(Http2Server, ClientThatReadsNothingEndsConnection) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(200'000, 'x'));
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(4096);
+        http2_client one(std::move(near), {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20}});
+        one.ask("GET", "/");
+        co_await one.flush();
+        const auto begin = eddy::time::clock::now();
+        auto serving = http::serve_connection(std::move(far), app, http::serve_options().io_timeout(5s));
+        const auto served = co_await std::move(serving);
+        EXPECT_TRUE(served.has_value());  // the fault of the client
+        EXPECT_EQ(std::chrono::round<std::chrono::seconds>(eddy::time::clock::now() - begin), 5s);
+    });
+}
+
+TEST(Http2Server, EachSentPartRestartsTheTimeLimit) {
+    for (const bool is_streamed : {false, true}) {
+        const auto app = [&](http::request) -> task<http::response> {
+            std::string text(30'000, 'x');
+            if (!is_streamed) co_return http::response(http::status::ok, std::move(text));
+            co_return http::response(http::status::ok,
+                                     http::body::from_reader(io::cursor<std::string>(std::move(text))));
+        };
+        const auto script = [](http2_client& one) -> task<void> {
+            const auto id = one.ask("GET", "/");
+            const auto begin = eddy::time::clock::now();
+            co_await one.flush();
+            for (int i = 0; i < 3; ++i) {
+                co_await eddy::time::sleep(4s);
+                nghttp2_submit_window_update(one.session(), NGHTTP2_FLAG_NONE, id, 10'000);
+                co_await one.flush();
+            }
+            const auto got = co_await one.finish(id);
+            EXPECT_EQ(got.body.size(), 30'000U);
+            EXPECT_EQ(got.closed, 0U);
+            EXPECT_EQ(std::chrono::round<std::chrono::seconds>(eddy::time::clock::now() - begin), 12s);
+        };
+        const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+        converse(app, http::serve_options().io_timeout(5s), script, no_window).value();
+    }
+}
+
+TEST(Http2Server, StreamedResponseThatIsNotTakenIsReset) {
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok,
+                                 http::body::from_reader(io::cursor<std::string>(std::string(100'000, 'x'))));
+    };
+    const auto script = [](http2_client& one) -> task<void> {
+        const auto id = one.ask("GET", "/");
+        const auto begin = eddy::time::clock::now();
+        const auto got = co_await one.finish(id);
+        EXPECT_EQ(got.closed, std::uint32_t{NGHTTP2_CANCEL});
+        EXPECT_EQ(std::chrono::round<std::chrono::seconds>(eddy::time::clock::now() - begin), 5s);
+    };
+    const std::vector<nghttp2_settings_entry> no_window = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}};
+    converse(app, http::serve_options().io_timeout(5s), script, no_window).value();
+}
+
+TEST(Http2Server, BodyThatArrivesInTimeHasNoLimitInAll) {
+    const auto script = [](http2_client& one) -> task<void> {
+        const auto id = one.ask("POST", "/", no_fields, "0", true);
+        for (int i = 1; i < 6; ++i) {
+            co_await one.flush();
+            co_await eddy::time::sleep(4s);
+            one.send_more(id, std::to_string(i), i == 5);
+        }
+        const auto got = co_await one.finish(id);
+        EXPECT_EQ(got.status, "200");
+        EXPECT_EQ(got.body, "012345");
+    };
+    converse(say_body, http::serve_options().io_timeout(5s), script).value();
+}
+
 // ---- Shutdown ----
 
 TEST(Http2Server, ShutdownAnswersRequestsAndEndsConnection) {

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 #include <eddy/time/clock.hpp>
 
 namespace eddy::inline v0_1::detail {
 
-/// A token bucket that limits how often a client may cause useless work, such as answers to PING. nghttp2 limits the
-/// number of streams that a client resets in the same way, with the same numbers.
+/// A token bucket that limits how often a client may cause useless work, such as answers to PING.
 class http2_allowance {
 public:
     /// Takes a token. Returns false if there is none.
@@ -19,8 +19,10 @@ public:
         --left_;
         return true;
     }
-    /// Adds a token. Call it when the client has caused useful work.
-    void earn() noexcept { left_ = std::min(left_ + 1, most); }
+    /// Adds tokens. Call it when the client has caused useful work.
+    void earn(std::size_t tokens = 1) noexcept {
+        left_ += static_cast<int>(std::min(tokens, static_cast<std::size_t>(most - left_)));
+    }
 
 private:
     void refill() noexcept {

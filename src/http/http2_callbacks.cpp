@@ -86,6 +86,7 @@ namespace {
 struct settings_of_server : http2_settings {
     settings_of_server() {
         using all = http2_callbacks;
+        use_own_limits();
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &all::begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, &all::header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &all::invalid_header);

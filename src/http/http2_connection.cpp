@@ -31,6 +31,8 @@ constexpr std::size_t least_held = 4 * 1024;            // smaller responses are
 constexpr std::array<std::uint8_t, 8> window_probe = {'w', 'i', 'n', 'd', 'o', 'w', 0, 0};
 constexpr std::size_t bytes_per_unit = 2 * 1024;        // of blocks of fields, for one unit of the coop budget
 constexpr std::size_t frame_cost = 64;                  // a frame takes as long as this many bytes of a block of fields
+constexpr std::size_t bytes_per_token = 256;            // of sent data, see frames_allowed_
+constexpr std::size_t tokens_of_rest = 2;               // for sending all data that there is: the client may answer it
 constexpr std::size_t fields_factor = 4;                // fields of this many times `header_limit` reset their stream
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
@@ -333,27 +335,58 @@ http2_exchange* http2_connection::exchange_of(std::int32_t stream) const noexcep
 
 void http2_connection::begin_frame(const http2_frame_head& frame) noexcept {
     unpaid_ += frame_cost;
-    if (frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION) unpaid_ += frame.length;
-    const bool needs_stream = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_DATA;
+    switch (frame.type) {
+    case NGHTTP2_DATA:
+        check_stream(frame.stream);
+        // nghttp2 ignores data on streams that the server has reset.
+        if (frame.length < bytes_per_token && exchange_of(frame.stream) == nullptr) take_token(frames_allowed_);
+        break;
+    case NGHTTP2_HEADERS:
+        check_stream(frame.stream);
+        begin_block(frame);
+        break;
+    case NGHTTP2_CONTINUATION: continue_block(frame); break;
+    case NGHTTP2_SETTINGS:
+        begin_settings();
+        for (const auto& one : exchanges_) add_window(one->id);
+        break;
+    case NGHTTP2_RST_STREAM: break;  // see frame_received()
+    default: take_token(frames_allowed_); break;
+    }
+}
+
+/// Ends the connection if a frame of a request is on a stream that cannot have any more.
+void http2_connection::check_stream(std::int32_t stream) noexcept {
+    if (stream == 0) return;  // nghttp2 checks that
     // RFC 9113, section 5.1: a frame on a stream that the client has ended is an error. Frames on a stream that the
     // server has reset are valid, because the client may not know that yet.
-    if (needs_stream && frame.stream != 0 && std::ranges::find(ended_, frame.stream) != ended_.end())
-        terminate(NGHTTP2_STREAM_CLOSED);
-    if (frame.type == NGHTTP2_HEADERS) {
-        block_size_ = frame.length;
-        fields_size_ = 0;
-        // nghttp2 ignores a request with an identifier of the past.
-        const bool is_new = frame.stream > nghttp2_session_get_last_proc_stream_id(session_.get());
-        if (!is_new && exchange_of(frame.stream) == nullptr) take_token(frames_allowed_);
-    } else if (frame.type == NGHTTP2_CONTINUATION) {
-        block_size_ += frame.length;
-        take_token(frames_allowed_);
-        // A block of fields is smaller than the decoded fields (HPACK), unless the client pads it.
-        if (block_size_ > frames_read && (block_size_ - frames_read) / 2 > server_->options.header_limit())
-            terminate(NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (frame.type == NGHTTP2_PRIORITY || frame.type > NGHTTP2_CONTINUATION) {
-        take_token(frames_allowed_);  // types that nghttp2 ignores: PRIORITY in 1.70, not in 1.64
+    if (std::ranges::find(ended_, stream) != ended_.end()) terminate(NGHTTP2_STREAM_CLOSED);
+    // Section 5.1.1: a new stream has a higher identifier than all earlier ones.
+    const auto contains = [&](const auto& range) { return range.first <= stream && stream < range.second; };
+    if (std::ranges::any_of(skipped_, contains)) terminate(NGHTTP2_PROTOCOL_ERROR);
+}
+
+/// Begins a block of fields: that of a request, or of its trailers.
+void http2_connection::begin_block(const http2_frame_head& frame) noexcept {
+    unpaid_ += frame.length;
+    block_size_ = frame.length;
+    fields_size_ = 0;
+    if (frame.stream <= last_stream_) {
+        if (exchange_of(frame.stream) == nullptr) take_token(frames_allowed_);
+        return;
     }
+    // The identifiers of a client are odd.
+    if (frame.stream - last_stream_ > 2) skipped_[skipped_next_++ % skipped_.size()] = {last_stream_ + 1, frame.stream};
+    last_stream_ = frame.stream;
+}
+
+void http2_connection::continue_block(const http2_frame_head& frame) noexcept {
+    unpaid_ += frame.length;
+    block_size_ += frame.length;
+    take_token(frames_allowed_);
+    // A block of fields is smaller than the decoded fields (HPACK), unless the client pads it.
+    if (block_size_ > frames_read && (block_size_ - frames_read) / 2 > server_->options.header_limit())
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 int http2_connection::begin_head(std::int32_t stream) {
@@ -409,18 +442,17 @@ int http2_connection::frame_received(const nghttp2_frame& frame) {
         if (!ends_stream && frame.hd.length == frame.data.padlen) take_token(frames_allowed_);
         break;
     case NGHTTP2_PING:
-        if (!is_ack) {
-            take_token(frames_allowed_);
-        } else if (std::ranges::equal(frame.ping.opaque_data, window_probe)) {
+        if (!is_ack) break;
+        if (std::ranges::equal(frame.ping.opaque_data, window_probe)) {
             probe_answered();
         } else if (drains_) {
             end_drain();
         }
         break;
     case NGHTTP2_SETTINGS:
-        if (!is_ack) take_token(frames_allowed_);
+        take_token(frames_allowed_);
+        if (!is_ack) check_windows();
         break;
-    case NGHTTP2_GOAWAY: take_token(frames_allowed_); break;
     case NGHTTP2_RST_STREAM: take_token(resets_allowed_); break;
     default: break;
     }
@@ -673,6 +705,8 @@ std::ptrdiff_t http2_connection::size_of_part(const exchange& one, std::size_t m
 
 int http2_connection::append_part(exchange& one, std::span<const std::uint8_t> frame_head, std::size_t count) {
     if (stream_.collected() >= most_frames) return NGHTTP2_ERR_WOULDBLOCK;  // is called again
+    // A client that opens its windows by a few bytes each time gets small parts of a larger rest.
+    frames_allowed_.earn(count / bytes_per_token + (count == one.sendable() ? tokens_of_rest : 0));
     auto& out = stream_.out();
     // SAFETY: bytes may be read as char.
     out.append(reinterpret_cast<const char*>(frame_head.data()), frame_head.size());

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -168,6 +169,9 @@ private:
     [[nodiscard]] bool pay_for_frames(context& cx) noexcept;
     void feed(std::span<const std::byte> bytes);
     void begin_frame(const http2_frame_head& frame) noexcept;
+    void check_stream(std::int32_t stream) noexcept;
+    void begin_block(const http2_frame_head& frame) noexcept;
+    void continue_block(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
     void consume(std::int32_t stream, std::size_t bytes) noexcept;
@@ -239,7 +243,11 @@ private:
     // that takes 240 bytes for each.
     std::array<std::int32_t, 8> ended_{};
     std::size_t ended_next_ = 0;
-    http2_allowance frames_allowed_;  // frames that lead to nothing, such as PING; requests and DATA frames earn tokens
+    std::int32_t last_stream_ = 0;  // the highest stream that the client has opened
+    // The last ranges of streams that the client has skipped: from `first` to before `second`.
+    std::array<std::pair<std::int32_t, std::int32_t>, 8> skipped_{};
+    std::size_t skipped_next_ = 0;
+    http2_allowance frames_allowed_;  // frames that lead to nothing, such as PING; requests and data earn tokens
     http2_allowance resets_allowed_;  // resets of streams by either side; complete responses earn tokens
     std::error_code failure_;         // the first error of the service
     std::exception_ptr thrown_;       // or its first exception
