@@ -228,8 +228,8 @@ struct request_plan {
           is_streamed(!random.one_in(4)),
           has_size(random.one_in(2)),
           has_trailers(is_streamed && !has_size && random.one_in(2)),
-          up(what == shape::down ? 0 : any_size(random, like.most_bytes)),
-          down(what == shape::up ? 0 : any_size(random, like.most_bytes)),
+          up(what == shape::down ? 0 : any_size(random, like)),
+          down(what == shape::up ? 0 : any_size(random, like)),
           seed(of) {
         if (like.drops_one_in == 0) return;
         if (is_streamed && up != 0 && random.one_in(20)) fails_at = random.below(up);

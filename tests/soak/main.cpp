@@ -86,8 +86,11 @@ private:
 
 /// Returns the options that start the servers of an episode in another process.
 std::vector<std::string> server_options(const arguments& chosen, unsigned number) {
-    return {"soak_layers", "--server",    "--seed",  std::to_string(chosen.seed), "--episode", std::to_string(number),
-            "--driver",    chosen.driver, "--stall", std::to_string(chosen.stall)};
+    std::vector<std::string> made = {
+        "soak_layers", "--server",    "--seed",  std::to_string(chosen.seed), "--episode", std::to_string(number),
+        "--driver",    chosen.driver, "--stall", std::to_string(chosen.stall)};
+    if (chosen.keeps_going) made.emplace_back("--keep-going");
+    return made;
 }
 
 bool has_io_uring() { return eddy::core::builder().driver(eddy::driver_kind::io_uring).build().has_value(); }

@@ -41,11 +41,14 @@ void upload(episode& of, support::dice& random) {
 /// Large bodies in both directions on one HTTP/2 connection, with readers that pause.
 void exchange(episode& of, support::dice& random) {
     of.focus = "HTTP/2 bulk";
-    set_sessions(of, {random.one_in(3) ? layer::https2 : layer::http2}, static_cast<unsigned>(random.between(2, 10)));
-    of.has_server_process = random.one_in(3);
-    of.traffic.most_bytes = 8 << 20;
+    set_sessions(of, {random.one_in(3) ? layer::https2 : layer::http2}, static_cast<unsigned>(random.between(4, 16)));
+    of.shares_runtime = random.one_in(2);
+    if (of.shares_runtime && random.one_in(2)) of.client_workers = 0;
+    of.has_server_process = !of.shares_runtime && random.one_in(3);
+    of.traffic.most_bytes = 1 << random.between(17, 22);
+    of.traffic.has_large_bodies = true;
     of.traffic.drops_one_in = random.one_in(2) ? 0 : 8;
-    of.traffic.pauses_one_in = static_cast<unsigned>(random.between(10, 200));
+    of.traffic.pauses_one_in = random.one_in(3) ? 0 : static_cast<unsigned>(random.between(10, 200));
     of.traffic.uploads_percent = 10;
     of.traffic.both_percent = 80;
 }
@@ -75,7 +78,9 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
     return mixed;
 }
 
-std::size_t any_size(support::dice& random, std::size_t most) {
+std::size_t any_size(support::dice& random, const traffic& like, std::size_t most) {
+    most = std::min(most, like.most_bytes);
+    if (like.has_large_bodies) return random.between(0, most);
     const auto limit = std::size_t{1} << random.below(static_cast<std::size_t>(std::bit_width(most)) + 1);
     return std::min(most, random.below(limit + 1));
 }
@@ -91,13 +96,9 @@ episode::episode(std::uint64_t from, unsigned which, eddy::driver_kind on)
     server_end = static_cast<stop_kind>(random.below(5));
     if (random.one_in(2)) client_end = server_end = stop_kind::graceful;
     // The first episodes cover all kinds of traffic.
-    switch (which % 5) {
-    case 0: upload(*this, random); break;
-    case 1: mix_layers(*this, random); break;
-    case 2: exchange(*this, random); break;
-    case 3: stress_one(*this, random); break;
-    default: random.one_in(2) ? mix_layers(*this, random) : upload(*this, random); break;
-    }
+    constexpr std::array kinds = {upload, mix_layers, exchange, stress_one};
+    const auto kind = which % (kinds.size() + 1);
+    kinds.at(kind < kinds.size() ? kind : random.below(kinds.size()))(*this, random);
     if (shares_runtime) server_workers = client_workers;
 }
 

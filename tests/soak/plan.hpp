@@ -21,6 +21,7 @@ struct traffic {
     unsigned drops_one_in = 4;    // operations that the client drops; 0: none
     unsigned pauses_one_in = 50;  // pauses per read or write of a body; 0: none
     std::size_t most_bytes = 1 << 20;
+    bool has_large_bodies = false;  // else, each order of magnitude is as likely as the others
     unsigned uploads_percent = 30;  // requests that only upload
     unsigned both_percent = 40;     // requests that transfer in both directions
 
@@ -63,7 +64,7 @@ struct episode {
 /// Mixes numbers to a seed.
 [[nodiscard]] std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t c = 0) noexcept;
 
-/// Returns a size from 0 to `most`. Each order of magnitude is as likely as the others.
-[[nodiscard]] std::size_t any_size(support::dice& random, std::size_t most);
+/// Returns a size from 0 to `like.most_bytes` or `most`.
+[[nodiscard]] std::size_t any_size(support::dice& random, const traffic& like, std::size_t most = SIZE_MAX);
 
 }  // namespace soak

@@ -58,7 +58,7 @@ std::string server_process::read_line() {
     for (int each = std::fgetc(from_); each != '\n'; each = std::fgetc(from_)) {
         if (each == EOF) {
             watch::get().fail("the server process has ended");
-            throw std::runtime_error("the server process has ended");
+            std::_Exit(1);
         }
         line += static_cast<char>(each);
     }

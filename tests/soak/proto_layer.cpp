@@ -172,9 +172,9 @@ task<void> call_in_turn(std::shared_ptr<client_state> state, Client client, laye
     support::dice random(mix(state->plan.seed, 400, session));
     const auto count = random.between(5, 300);
     for (std::uint64_t i = 0; i < count && !state->is_over && !client.is_closed(); ++i) {
-        const auto size = any_size(random, std::min(most_payload - 1, state->plan.traffic.most_bytes));
+        const auto size = any_size(random, state->plan.traffic, most_payload - 1);
         const auto id = mix(state->plan.seed, 4'000'000 + session, i) / most_payload * most_payload + size;
-        const auto wants = any_size(random, std::min(most_payload, state->plan.traffic.most_bytes));
+        const auto wants = any_size(random, state->plan.traffic, most_payload);
         const drop_plan plan(random, state->plan.traffic.drops_one_in);
         auto mine = std::make_shared<operation>(of, "client", id, std::to_string(wants) + " bytes back");
         const excuses having(*state);

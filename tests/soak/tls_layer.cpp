@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+#include <chrono>
+#include <expected>
 #include <span>
 #include <utility>
 #include <vector>
@@ -22,23 +23,32 @@ namespace {
 
 using eddy::result;
 using eddy::task;
+using std::chrono_literals::operator""ms;
 namespace io = eddy::io;
 namespace net = eddy::net;
 namespace tls = eddy::tls;
 using tls_stream = tls::stream<net::tcp_stream>;
+
+/// What follows an exchange.
+enum class after : std::uint64_t {
+    next,       // another exchange
+    end,        // the server ends the connection
+    no_answer,  // the client only sends, and ends the connection
+    receipt,    // nothing is exchanged: the server says whether it has got all bytes of another connection
+};
 
 /// The announcement of an exchange.
 struct exchange_head {
     std::uint64_t id = 0;
     std::uint64_t up = 0;    // bytes to the server
     std::uint64_t down = 0;  // bytes to the client
-    std::uint64_t is_last = 0;
+    after then = after::next;
 
     exchange_head() {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     using encoded = std::array<std::byte, 32>;
     [[nodiscard]] encoded encode() const {
-        return std::bit_cast<encoded>(std::array<std::uint64_t, 4>{id, up, down, is_last});
+        return std::bit_cast<encoded>(std::array<std::uint64_t, 4>{id, up, down, static_cast<std::uint64_t>(then)});
     }
     static exchange_head decode(const encoded& from) {
         const auto fields = std::bit_cast<std::array<std::uint64_t, 4>>(from);
@@ -46,7 +56,7 @@ struct exchange_head {
         made.id = fields[0];
         made.up = fields[1];
         made.down = fields[2];
-        made.is_last = fields[3];
+        made.then = static_cast<after>(fields[3]);
         return made;
     }
 };
@@ -105,11 +115,29 @@ task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_sta
         const auto head = exchange_head::decode(encoded);
         auto mine = std::make_shared<operation>(
             layer::tls, "server", head.id, std::to_string(head.up) + " up, " + std::to_string(head.down) + " down");
+        if (head.then == after::receipt) {
+            mine->doing("waits for the other connection");
+            for (int i = 0; i < 2200 && !state->ledger.is_complete(head.id); ++i) co_await eddy::time::sleep(2ms);
+            if (!state->ledger.is_complete(head.id)) co_return result<void>();
+            auto said = co_await io::write_all(writer, std::span<const std::byte>(encoded));
+            if (!said) co_return result<void>();
+            static_cast<void>(
+                co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); }));
+            co_return result<void>();
+        }
         state->ledger.add(*mine);
         auto ended = co_await exchange_bytes(reader, head.id, head.up, writer, head.id ^ other_direction, head.down,
                                              state->plan.traffic.pauses_one_in, mine);
         if (!ended) co_return result<void>();
-        if (head.is_last == 0) continue;
+        if (head.then == after::next) continue;
+        if (head.then == after::no_answer) {
+            std::array<std::byte, 16> rest;
+            auto end = co_await io::read(reader, std::span(rest));
+            if (!end) co_return result<void>();
+            if (*end != 0) watch::get().fail(*mine, "bytes after the end");
+            state->ledger.complete(head.id);
+            co_return result<void>();
+        }
         // The client must read the end, and not an error.
         mine->doing("shuts down");
         auto end = co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
@@ -137,25 +165,67 @@ private:
 
 // ---- The client ----
 
+using connected = std::expected<tls_stream, outcome>;
+
+task<connected> connect_stream(std::shared_ptr<client_state> state, std::shared_ptr<operation> of, excuses having) {
+    of->doing("connects");
+    auto tcp = co_await net::tcp_stream::connect(state->address(layer::tls));
+    if (!tcp) co_return std::unexpected(judge(*of, having, tcp.error(), "connect"));
+    of->doing("makes the handshake");
+    auto stream = co_await tls::connect(*std::move(tcp), state->tls, "localhost");
+    if (!stream) co_return std::unexpected(judge(*of, having, stream.error(), "handshake"));
+    co_return connected(*std::move(stream));
+}
+
+/// Sends, ends the connection, and then asks the server on another connection whether all bytes have arrived.
+task<outcome> only_send(std::shared_ptr<client_state> state, std::uint64_t seed, std::shared_ptr<operation> of,
+                        excuses having) {
+    support::dice random(seed);
+    exchange_head head;
+    head.id = mix(of->id(), 0);
+    head.up = any_size(random, state->plan.traffic);
+    head.then = after::no_answer;
+    {
+        auto stream = co_await connect_stream(state, of, having);
+        if (!stream) co_return stream.error();
+        of->doing("sends");
+        const auto encoded = head.encode();
+        auto announced = co_await io::write_all(*stream, std::span<const std::byte>(encoded));
+        if (!announced) co_return judge(*of, having, announced.error(), "write");
+        pace how(mix(head.id, 1), state->plan.traffic.pauses_one_in, of);
+        auto sent = co_await write_pattern(*stream, head.id, head.up, std::move(how));
+        if (!sent) co_return judge(*of, having, sent.error(), "write");
+        of->doing("shuts down");
+        auto shut = co_await stream->shutdown();
+        if (!shut) co_return judge(*of, having, shut.error(), "shutdown");
+    }
+    head.then = after::receipt;
+    auto stream = co_await connect_stream(state, of, having);
+    if (!stream) co_return stream.error();
+    auto encoded = head.encode();
+    auto announced = co_await io::write_all(*stream, std::span<const std::byte>(encoded));
+    if (!announced) co_return judge(*of, having, announced.error(), "write");
+    of->doing("waits until the server has got all bytes");
+    auto receipt = co_await io::read_exact(*stream, std::span(encoded));
+    if (!receipt) co_return judge(*of, having, receipt.error(), "receipt");
+    co_return outcome::done;
+}
+
 /// Connects, makes some exchanges, and ends the connection.
 task<outcome> use_connection(std::shared_ptr<client_state> state, std::uint64_t seed, std::shared_ptr<operation> of,
                              excuses having) {
     support::dice random(seed);
-    of->doing("connects");
-    auto tcp = co_await net::tcp_stream::connect(state->address(layer::tls));
-    if (!tcp) co_return judge(*of, having, tcp.error(), "connect");
-    of->doing("makes the handshake");
-    auto stream = co_await tls::connect(*std::move(tcp), state->tls, "localhost");
-    if (!stream) co_return judge(*of, having, stream.error(), "handshake");
+    auto stream = co_await connect_stream(state, of, having);
+    if (!stream) co_return stream.error();
     auto halves = io::split(*std::move(stream));
     auto& [reader, writer] = halves;
     const auto count = random.between(1, 4);
     for (std::size_t i = 1; i <= count; ++i) {
         exchange_head head;
         head.id = mix(of->id(), i);
-        head.up = any_size(random, state->plan.traffic.most_bytes);
-        head.down = any_size(random, state->plan.traffic.most_bytes);
-        head.is_last = i == count && random.one_in(2) ? 1 : 0;
+        head.up = any_size(random, state->plan.traffic);
+        head.down = any_size(random, state->plan.traffic);
+        if (i == count && random.one_in(2)) head.then = after::end;
         of->doing("exchanges bytes");
         const auto encoded = head.encode();
         auto announced = co_await io::write_all(writer, std::span<const std::byte>(encoded));
@@ -163,7 +233,7 @@ task<outcome> use_connection(std::shared_ptr<client_state> state, std::uint64_t 
         auto ended = co_await exchange_bytes(reader, head.id ^ other_direction, head.down, writer, head.id, head.up,
                                              state->plan.traffic.pauses_one_in, of);
         if (!ended) co_return judge(*of, having, ended.error(), "exchange");
-        if (head.is_last == 0) continue;
+        if (head.then == after::next) continue;
         std::array<std::byte, 16> rest;
         of->doing("waits for the end of the server");
         auto end = co_await io::read(reader, std::span(rest));
@@ -197,7 +267,8 @@ task<void> run_tls_session(std::shared_ptr<client_state> state, unsigned number)
         auto of = std::make_shared<operation>(layer::tls, "client", seed, "a connection");
         const excuses having(*state);
         const drop_plan plan(random, state->plan.traffic.drops_one_in);
-        auto ended = co_await run_or_drop(use_connection(state, seed, of, having), plan);
+        auto work = random.one_in(4) ? only_send(state, seed, of, having) : use_connection(state, seed, of, having);
+        auto ended = co_await run_or_drop(std::move(work), plan);
         of->end(ended.value_or(outcome::dropped));
         if (ended == outcome::excused) co_await eddy::time::sleep(std::chrono::milliseconds(5));
     }

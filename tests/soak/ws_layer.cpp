@@ -95,17 +95,17 @@ private:
 struct ws_plan {
     std::uint64_t seed;
     std::size_t messages;
-    std::size_t most;
+    traffic like;
     bool is_compressed;
     bool has_halves;        // the server uses two halves
     bool sends_on_another;  // the client sends in a task of its own
     bool server_closes;
     std::uint64_t end;  // what the client does at its end
 
-    ws_plan(support::dice& random, const traffic& like, std::uint64_t of)
+    ws_plan(support::dice& random, const traffic& of_episode, std::uint64_t of)
         : seed(of),
           messages(random.between(1, 30)),
-          most(std::min(most_message, like.most_bytes)),
+          like(of_episode),
           is_compressed(random.one_in(2)),
           has_halves(random.one_in(2)),
           sends_on_another(random.one_in(2)),
@@ -115,7 +115,7 @@ struct ws_plan {
     [[nodiscard]] std::uint64_t key(std::size_t index) const noexcept { return mix(seed, index); }
     [[nodiscard]] ws::message message(std::size_t index) const {
         support::dice random(key(index));
-        const auto size = any_size(random, most);
+        const auto size = any_size(random, like, most_message);
         return make_message(key(index), size, random.one_in(2));
     }
 };
