@@ -5,6 +5,7 @@
 #include <bit>
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,7 +34,8 @@ using tls_stream = tls::stream<net::tcp_stream>;
 enum class after : std::uint64_t {
     next,       // another exchange
     end,        // the server ends the connection
-    no_answer,  // the client only sends, and ends the connection
+    no_answer,  // the client only sends, and closes the connection gracefully
+    no_output,  // the same, but the client does not wait for the server, which sends nothing at all
     receipt,    // nothing is exchanged: the server says whether it has got all bytes of another connection
 };
 
@@ -96,6 +98,14 @@ task<result<void>> exchange_bytes(R& from, std::uint64_t in_key, std::uint64_t i
 
 // ---- The server ----
 
+/// Receives the bytes of a client that only sends, and the end after them.
+template <class R>
+task<result<void>> receive_all(R& from, exchange_head head, unsigned pauses, std::shared_ptr<operation> of) {
+    comparison with(head.id, head.up, of);
+    auto ended = co_await read_and_compare(from, with, pace(mix(head.id, 2), pauses, of), 20'000);
+    co_return ended;
+}
+
 task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_state> state) {
     auto halves = io::split(std::move(stream));
     auto& [reader, writer] = halves;
@@ -126,18 +136,20 @@ task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_sta
             co_return result<void>();
         }
         state->ledger.add(*mine);
+        if (head.then == after::no_output || head.then == after::no_answer) {
+            auto got = co_await receive_all(reader, head, state->plan.traffic.pauses_one_in, mine);
+            if (!got) co_return result<void>();
+            state->ledger.complete(head.id);
+            if (head.then == after::no_output) co_return result<void>();
+            mine->doing("shuts down");
+            static_cast<void>(
+                co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); }));
+            co_return result<void>();
+        }
         auto ended = co_await exchange_bytes(reader, head.id, head.up, writer, head.id ^ other_direction, head.down,
                                              state->plan.traffic.pauses_one_in, mine);
         if (!ended) co_return result<void>();
         if (head.then == after::next) continue;
-        if (head.then == after::no_answer) {
-            std::array<std::byte, 16> rest;
-            auto end = co_await io::read(reader, std::span(rest));
-            if (!end) co_return result<void>();
-            if (*end != 0) watch::get().fail(*mine, "bytes after the end");
-            state->ledger.complete(head.id);
-            co_return result<void>();
-        }
         // The client must read the end, and not an error.
         mine->doing("shuts down");
         auto end = co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
@@ -184,7 +196,7 @@ task<outcome> only_send(std::shared_ptr<client_state> state, std::uint64_t seed,
     exchange_head head;
     head.id = mix(of->id(), 0);
     head.up = any_size(random, state->plan.traffic);
-    head.then = after::no_answer;
+    head.then = random.one_in(2) ? after::no_answer : after::no_output;
     {
         auto stream = co_await connect_stream(state, of, having);
         if (!stream) co_return stream.error();
@@ -195,9 +207,14 @@ task<outcome> only_send(std::shared_ptr<client_state> state, std::uint64_t seed,
         pace how(mix(head.id, 1), state->plan.traffic.pauses_one_in, of);
         auto sent = co_await write_pattern(*stream, head.id, head.up, std::move(how));
         if (!sent) co_return judge(*of, having, sent.error(), "write");
-        of->doing("shuts down");
-        auto shut = co_await stream->shutdown();
-        if (!shut) co_return judge(*of, having, shut.error(), "shutdown");
+        of->doing("closes");
+        std::optional<result<void>> closed;
+        if (head.then == after::no_output) {
+            closed.emplace(co_await stream->shutdown());
+        } else {
+            closed.emplace(co_await net::close_gracefully(*std::move(stream), std::chrono::seconds(20)));
+        }
+        if (!*closed) co_return judge(*of, having, closed->error(), "close");
     }
     head.then = after::receipt;
     auto stream = co_await connect_stream(state, of, having);
