@@ -3,7 +3,8 @@
 
 All servers echo. The clients are those of net/tls_load.cpp, and the tables those of the group `net`: see net_timing.py.
 A request of BULK has 16 KiB, the largest record. A request of FULL and RESUMED is a connection: a handshake, an echo of
-16 bytes, and the end. RELOAD counts failed handshakes while the server replaces its certificate every 10 ms.
+16 bytes, and the end. RELOAD counts failed handshakes while the server replaces its certificate every 10 ms. For
+UPLOAD1 and UPLOAD2, see uploads.py.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ import net
 import net_idle
 import net_timing
 import peers
+import uploads
 from net_servers import AGAIN, EDDY, IDLE, REFERENCE, Case, NetRun, own_servers, selected, startable, wanted_cases
 from processes import ONE_PROCESSOR, BenchError, Server, progress
 from tables import Outcome, Target
@@ -25,7 +27,7 @@ FULL = Case("FULL", "full handshakes, 16 at a time", ("--mode", "full", "--conne
 RESUMED = Case("RESUMED", "resumed sessions, 16 at a time", ("--mode", "resumed", "--connections", 16, "--size", 16))
 CASES = [ECHO, BULK, FULL, RESUMED]
 RELOAD = "RELOAD"
-NAMES = [*(one.name for one in CASES), IDLE, RELOAD]
+NAMES = [*(one.name for one in CASES), IDLE, RELOAD, *uploads.NAMES]
 
 ECHO_CPU = {REFERENCE: 1.05, ASIO: 0.9}  # processor time per request
 RATE = 0.95  # bytes or handshakes per second of processor time, as a ratio to the bare loop
@@ -51,6 +53,7 @@ def run(options) -> Outcome:
     outcome.targets += judge(results, idle)
     if RELOAD in net_run.wanted and net_run.has(EDDY):
         outcome.targets.append(count_failures(net_run))
+    uploads.run(net_run)
     return outcome
 
 

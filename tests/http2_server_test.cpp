@@ -239,11 +239,11 @@ TEST(Http2Server, WindowGrowsByWhatServiceReads) {
         co_return http::response(http::status::ok, std::to_string(all.size()));
     };
     converse(app, http::serve_options(), [&](http2_client& one) -> task<void> {
-        const auto id = one.ask("POST", "/", no_fields, std::string(1'000'000, 'x'));
+        const auto id = one.ask("POST", "/", no_fields, std::string(2'000'000, 'x'));
         while (nghttp2_session_get_stream_remote_window_size(one.session(), id) != 0) EXPECT_TRUE(co_await one.step());
         EXPECT_EQ((co_await eddy::time::timeout(1s, one.step())).has_value(), false) << "the window has grown";
         go.notify_one();
-        EXPECT_EQ((co_await one.finish(id)).body, "1000000");
+        EXPECT_EQ((co_await one.finish(id)).body, "2000000");
     }).value();
 }
 

@@ -23,8 +23,7 @@ poll_result<void> http2_work::poll_cancel(context& cx) { return on_->poll_cancel
 
 namespace {
 
-constexpr std::size_t stream_window = 256 * 1024;
-constexpr std::size_t connection_window = 1 << 20;
+constexpr std::size_t first_window = 1 << 20;           // of a stream; see also http2_window
 constexpr std::size_t largest_window = (1U << 31) - 1;  // RFC 9113, section 6.9.1
 constexpr std::size_t least_held = 4 * 1024;            // smaller responses are not counted
 // PING has 8 bytes, so that its answer can be told apart.
@@ -37,8 +36,9 @@ constexpr std::size_t fields_factor = 4;                // fields of this many t
 constexpr auto goaway_limit = std::chrono::seconds(2);  // for the client to close the connection
 constexpr auto drain_limit = std::chrono::seconds(1);   // for the answer to the PING that follows the first GOAWAY
 
-/// Returns the window of a connection for a window of its streams.
-std::size_t connection_window_for(std::size_t of_stream) noexcept { return std::max(connection_window, 2 * of_stream); }
+/// Returns the window of a connection for a window of its streams: a request whose body is not read leaves room for
+/// others.
+constexpr std::size_t connection_window(std::size_t of_stream) noexcept { return 2 * of_stream; }
 
 }  // namespace
 
@@ -51,17 +51,17 @@ http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<cons
       server_(std::move(server)),
       peer_(peer),
       connection_(std::move(connection)),
-      window_(stream_window, std::clamp(server_->options.window_limit(), connection_window, largest_window) / 2) {
+      window_(first_window, std::min(server_->options.window_limit(), largest_window) / 2) {
     const auto& options = server_->options;
     const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
     const std::array<nghttp2_settings_entry, 3> settings = {{
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams()},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(stream_window)},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(first_window)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(most_bytes)},
     }};
     if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
         nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
-                                              static_cast<std::int32_t>(connection_window)) != 0)
+                                              static_cast<std::int32_t>(connection_window(first_window))) != 0)
         throw std::bad_alloc();
     if (const auto& token = options.connections().shutdown())
         told_ = std::make_unique<cancelled_future>(token->cancelled_owned());
@@ -193,8 +193,8 @@ void http2_connection::probe_answered() noexcept {
     const auto wanted = window_.wanted();
     if (wanted == window_.size()) return;
     const auto& options = server_->options;
-    const auto whole = connection_window_for(wanted);
-    const auto added = whole - connection_window_for(window_.size());
+    const auto whole = connection_window(wanted);
+    const auto added = whole - connection_window(window_.size());
     auto* const memory = options.memory();
     if (!enlarged_.take(memory != nullptr ? &memory->windows : nullptr, added, enlarged_.count(),
                         options.window_memory_limit()))

@@ -140,15 +140,15 @@ public:
     }
 
     /// Sets the maximum receive window of an HTTP/2 connection: the number of bytes of bodies that may arrive before
-    /// the services have read them. Half of it is the maximum for one request. A connection begins with 1 MiB, and 256
-    /// KiB for a request. It enlarges the windows if they limit the speed, because a round trip takes long. 16 MiB by
-    /// default. Values below 1 MiB are treated as 1 MiB.
+    /// the services have read them. Half of it is the maximum for one request. A connection begins with 2 MiB, and 1
+    /// MiB for a request. It enlarges the windows if they limit the speed, because a round trip takes long. 16 MiB by
+    /// default. Values below 2 MiB are treated as 2 MiB.
     serve_options& window_limit(std::size_t bytes) noexcept {
         window_limit_ = bytes;
         return *this;
     }
     /// Sets the maximum number of bytes by which the receive windows of all HTTP/2 connections together are enlarged.
-    /// 256 MiB by default. With 0, a connection keeps its 1 MiB. All servers and connections with copies of these
+    /// 256 MiB by default. With 0, a connection keeps its 2 MiB. All servers and connections with copies of these
     /// options have the limit together.
     serve_options& window_memory_limit(std::size_t bytes) noexcept {
         window_memory_limit_ = bytes;
