@@ -21,7 +21,7 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 
-ws::options options() { return ws::options().message_limit(16 << 20).max_frames(1 << 20).compression(true); }
+ws::options options() { return ws::options().message_limit(16 << 20).compression(true); }
 
 // docs: echo
 task<result<void>> echo(ws::connection socket) {

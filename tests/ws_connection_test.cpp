@@ -531,6 +531,27 @@ TEST(WsConnection, DecompressionLeavesTimeForOtherTasks) {
     });
 }
 
+TEST(WsConnection, LargeMessageLeavesTimeForOtherTasks) {
+    eddy::test::run_paused([]() -> task<void> {
+        constexpr std::size_t size = 8 << 20;
+        ends both(64 * 1024, ws::options().compression(true).message_limit(size));
+        const eddy::bytes large(std::string(size, 'x'));
+        int turns = 0;  // of the other task
+        auto other = eddy::spawn([&]() -> task<void> {
+            for (;; ++turns) co_await eddy::yield_now();
+        });
+        const auto sent = co_await both.client.send(large);  // its compressed form has 8 KiB
+        sent.value();
+        const int turns_of_send = std::exchange(turns, 0);
+        const auto got = co_await both.server.receive();
+        EXPECT_TRUE(got->content() == large);
+        // A poll has a coop budget for 512 KiB.
+        EXPECT_GE(turns_of_send, 14);
+        EXPECT_GE(turns, 14);
+        other.abort();
+    });
+}
+
 TEST(WsConnection, SendWaitsForSlowPeer) {
     eddy::test::run_paused([]() -> task<void> {
         raw_client peer(1000);

@@ -291,18 +291,38 @@ TEST(WsEngine, TooLargeMessageIsRefusedByItsHead) {
     EXPECT_EQ(fits.sent, "");
 }
 
-TEST(WsEngine, TooManyFramesAreRefused) {
+TEST(WsEngine, HeadsOfTinyFramesAreLimited) {
     ws_parameters with;
-    with.max_frames = 3;
-    const auto message = [](std::size_t frames) {
-        std::string all = ws_frame(ws_text - ws_fin, "a");
-        for (std::size_t i = 2; i < frames; ++i) all += ws_frame(0, "");
-        return all + ws_frame(ws_ping, "p") + ws_frame(ws_more, "b");
+    with.overhead_limit = 100;
+    const auto message = [](std::size_t frames, std::size_t size) {
+        std::string all = ws_frame(ws_text - ws_fin, std::string(size, 'a'));
+        for (std::size_t i = 2; i < frames; ++i) all += ws_frame(0, std::string(size, 'a'));
+        return all + ws_frame(ws_ping, "p") + ws_frame(ws_more, std::string(size, 'a'));
     };
-    EXPECT_EQ(support::ws_receive(message(3), 100, with).received, std::string("text \"ab\" | ") + unexpected_end);
-    const auto refused = support::ws_receive(message(4), 100, with);
+    const auto text = [](std::size_t size) { return "text \"" + std::string(size, 'a') + "\" | " + unexpected_end; };
+    // The head of a masked frame has 6 bytes. It may exceed the payload by 100 bytes: in 20 frames with one byte each,
+    // and in any number of frames with 6 bytes.
+    EXPECT_EQ(support::ws_receive(message(20, 1), 100, with).received, text(20));
+    EXPECT_EQ(support::ws_receive(message(10'000, 6), 100, with).received, text(60'000));
+    const auto refused = support::ws_receive(message(21, 1), 100, with);
     EXPECT_EQ(refused.received, "the message has too many frames");
     EXPECT_EQ(refused.sent, "pong \"p\" | close 1008");
+    const auto empty = support::ws_receive(message(18, 0), 100, with);  // 17 heads have 102 bytes
+    EXPECT_EQ(empty.sent, "close 1008");
+    // The limit holds for each message.
+    EXPECT_EQ(support::ws_receive(message(20, 1) + ws_frame(ws_text, "b"), 100, with).sent, "pong \"p\"");
+}
+
+TEST(WsEngine, AutobahnFragmentsPassWithTheDefaultLimits) {
+    // 9.3 and 9.4: 4 MiB in fragments of 64 bytes and more. The size of the message needs an option.
+    ws_parameters with;
+    with.message_limit = 4 << 20;
+    std::string all = ws_frame(ws_binary - ws_fin, std::string(64, 'a'));
+    for (int i = 2; i < 65'536; ++i) all += ws_frame(0, std::string(64, 'a'));
+    all += ws_frame(ws_more, std::string(64, 'a'));
+    const auto outcome = support::ws_receive(all, 16 * 1024, with);
+    EXPECT_EQ(outcome.sent, "");
+    EXPECT_TRUE(outcome.received.starts_with("binary \"aaa"));
 }
 
 TEST(WsEngine, UnsentAnswersToPingsAreBounded) {
@@ -414,7 +434,7 @@ TEST(WsDeflate, ReadsTheExamplesOfRfc7692) {
 
 TEST(WsDeflate, BombStopsAtTheMessageLimit) {
     eddy::detail::ws_deflater deflater(true, 15);
-    const auto bomb = deflater.compress(std::string(64 << 20, '\0'));
+    const auto bomb = support::ws_compress(deflater, std::string(64 << 20, '\0'));
     EXPECT_LT(bomb.size(), 100'000U);
     auto with = compressing(ws_role::server);
     with.message_limit = 100'000;
@@ -423,7 +443,10 @@ TEST(WsDeflate, BombStopsAtTheMessageLimit) {
     EXPECT_EQ(outcome.sent, "close 1009");
     std::string content;
     eddy::detail::ws_inflater inflater(true);
-    EXPECT_EQ(inflater.add(bomb, content, 100'000), eddy::detail::ws_inflater::outcome::too_large);
+    std::string_view left = bomb;
+    EXPECT_EQ(inflater.add(left, content, 100'000), eddy::detail::ws_inflater::outcome::more);
+    EXPECT_LT(content.size(), eddy::detail::deflate_step + 16 * 1024);
+    EXPECT_EQ(inflater.add(left, content, 100'000), eddy::detail::ws_inflater::outcome::too_large);
     EXPECT_LE(content.size(), 100'001U);
 }
 
@@ -432,7 +455,7 @@ TEST(WsDeflate, LargestLimitIsNoLimit) {
     with.message_limit = std::numeric_limits<std::size_t>::max();
     eddy::detail::ws_deflater deflater(true, 15);
     const std::string text(100'000, 'x');
-    const auto all = ws_frame(ws_text | ws_rsv1, deflater.compress(text)) + ws_frame(ws_text, text);
+    const auto all = ws_frame(ws_text | ws_rsv1, support::ws_compress(deflater, text)) + ws_frame(ws_text, text);
     EXPECT_EQ(support::ws_receive(all, 1000, with).received,
               "text \"" + text + "\" | text \"" + text + "\" | " + unexpected_end);
 }
@@ -441,10 +464,77 @@ TEST(WsDeflate, ShortMessageKeepsLittleMemory) {
     eddy::detail::ws_deflater deflater(true, 15);
     eddy::detail::ws_inflater inflater(true);
     std::string content;
-    EXPECT_EQ(inflater.add(deflater.compress("hello"), content, 1 << 20), eddy::detail::ws_inflater::outcome::ok);
-    EXPECT_EQ(inflater.finish(content, 1 << 20), eddy::detail::ws_inflater::outcome::ok);
+    const auto compressed = support::ws_compress(deflater, "hello");
+    for (std::string_view part : {std::string_view(compressed), eddy::detail::ws_inflater::message_end})
+        EXPECT_EQ(inflater.add(part, content, 1 << 20), eddy::detail::ws_inflater::outcome::ok);
     EXPECT_EQ(content, "hello");
     EXPECT_LT(content.capacity(), 1024U);
+}
+
+TEST(WsDeflate, LargeMessagesTakeSmallSteps) {
+    // 10 MB of zeros arrive in one frame of 10 KB, and are sent back.
+    const std::size_t size = 10'000'000;
+    auto with = compressing(ws_role::server);
+    with.message_limit = size;
+    ws_engine server(with);
+    eddy::detail::ws_deflater deflater(true, 15);
+    const auto frame = ws_frame(ws_binary | ws_rsv1, support::ws_compress(deflater, std::string(size, '\0')));
+    std::string_view input = frame;
+    int steps = 0;
+    const auto take_step = [&] {
+        const auto work = server.take_work();
+        EXPECT_LE(work, 2 * eddy::detail::deflate_step);  // a step ends after this many bytes
+        ++steps;
+    };
+    for (; server.receive(input) == ws_engine::event::paused;) take_step();
+    EXPECT_GT(steps, 100);
+    const auto message = server.take_message();
+    EXPECT_TRUE(message.text() == std::string(size, '\0'));
+    take_step();
+    EXPECT_FALSE(server.send(message));
+    take_step();
+    for (steps = 0; server.is_compressing(); take_step()) {
+        EXPECT_EQ(server.unsent(), "");
+        server.compress_step();
+    }
+    EXPECT_GT(steps, 100);
+    auto other = compressing(ws_role::client);
+    other.message_limit = size;
+    const auto back = support::ws_receive(server.unsent(), 4096, other);
+    EXPECT_TRUE(back.received == "binary \"" + std::string(size, '\0') + "\" | " + unexpected_end);
+}
+
+TEST(WsDeflate, FramesAfterAnUnfinishedMessageFollowIt) {
+    const std::string text(300'000, 'a');
+    const auto with = compressing(ws_role::client);
+    ws_engine server(compressing(ws_role::server));
+    EXPECT_FALSE(server.send(ws::message(text)));
+    EXPECT_FALSE(server.ping("now"));  // may overtake the message
+    EXPECT_FALSE(server.send(ws::message("b")));
+    EXPECT_FALSE(server.send(ws::message(text)));
+    server.close(ws::close_code::normal, "");
+    EXPECT_FALSE(server.is_compressing());
+    const auto got = support::ws_receive(server.unsent(), 1000, with);
+    const auto large = "text \"" + text + "\" | ";
+    EXPECT_TRUE(got.received == large + "text \"b\" | " + large + "closed 1000");
+    EXPECT_EQ(got.sent, "pong \"now\" | close 1000");
+}
+
+TEST(WsDeflate, LimitsHoldForTheSumOfAllFrames) {
+    auto with = compressing(ws_role::server);
+    with.message_limit = 1000;
+    eddy::detail::ws_deflater deflater(true, 15);
+    const auto parts = [&](std::size_t size) {
+        const auto all = support::ws_compress(deflater, std::string(size, 'a'));
+        const auto half = all.size() / 2;
+        return ws_frame((ws_text | ws_rsv1) - ws_fin, all.substr(0, half)) + ws_frame(ws_more, all.substr(half));
+    };
+    std::string all = parts(1000);
+    EXPECT_EQ(support::ws_receive(all, 7, with).sent, "");
+    all += parts(1000);  // the limit holds for each message
+    EXPECT_EQ(support::ws_receive(all, 7, with).sent, "");
+    all += parts(1001);
+    EXPECT_EQ(support::ws_receive(all, 7, with).sent, "close 1009");
 }
 
 TEST(WsDeflate, EndlessInputWithoutOutputIsRefused) {
@@ -460,7 +550,7 @@ TEST(WsDeflate, InvalidDataGets1007) {
     const auto with = compressing(ws_role::server);
     EXPECT_EQ(support::ws_receive(ws_frame(ws_text | ws_rsv1, "\xff\xff\xff\xff"), 100, with).sent, "close 1007");
     eddy::detail::ws_deflater deflater(true, 15);
-    const auto bad_text = deflater.compress("abc\xff");
+    const auto bad_text = support::ws_compress(deflater, "abc\xff");
     const auto outcome = support::ws_receive(ws_frame(ws_text | ws_rsv1, bad_text), 100, with);
     EXPECT_EQ(outcome.received, invalid_text);
     EXPECT_EQ(outcome.sent, "close 1007");

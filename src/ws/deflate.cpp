@@ -2,16 +2,12 @@
 #include "ws/deflate.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <new>
 
 #include <zlib.h>
 
 namespace eddy::inline v0_1::detail {
 namespace {
-
-/// A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
-constexpr std::string_view flush_tail("\0\0\xff\xff", 4);
 
 // The bytes of output for one call of zlib. The first call for a part gets less memory. Most messages are short, and a
 // received message keeps the memory in which it was decompressed.
@@ -54,14 +50,17 @@ struct ws_inflater::state : immovable {
 ws_inflater::ws_inflater(bool has_takeover) : state_(std::make_unique<state>()), has_takeover_(has_takeover) {}
 ws_inflater::~ws_inflater() = default;
 
-ws_inflater::outcome ws_inflater::add(std::string_view from, std::string& to, std::size_t limit) {
+ws_inflater::outcome ws_inflater::add(std::string_view& from, std::string& to, std::size_t limit) {
     auto& stream = state_->stream;
-    set_input(stream, from);  // at most some KiB: see ws_engine
+    const auto before = to.size();
     for (auto room = std::clamp(4 * from.size(), least_output, output_size);; room = output_size) {
         if (to.size() > limit) return outcome::too_large;
+        if (to.size() - before >= deflate_step) return outcome::more;
         const auto left = limit - to.size();
         const auto most = left < room ? left + 1 : room;
+        set_input(stream, from);  // at most some KiB: see ws_engine
         const int code = append(stream, to, most, [](z_stream& of) { return ::inflate(&of, Z_SYNC_FLUSH); });
+        from.remove_prefix(from.size() - stream.avail_in);
         if (code == Z_STREAM_END) {
             // A block with BFINAL may be in a message (RFC 7692, section 7.2.3.4). The next block follows at the next
             // byte, and may refer to the former ones, so the window is kept.
@@ -71,16 +70,15 @@ ws_inflater::outcome ws_inflater::add(std::string_view from, std::string& to, st
         }
         // One call may write the byte above the limit, and then find invalid data. With less input, the same call would
         // not reach the invalid data. So the size decides.
+        if (code == Z_MEM_ERROR) throw std::bad_alloc();
         if (code != Z_OK && code != Z_BUF_ERROR) return to.size() > limit ? outcome::too_large : outcome::invalid;
         if (stream.avail_in == 0 && stream.avail_out != 0) break;
     }
     return to.size() > limit ? outcome::too_large : outcome::ok;
 }
 
-ws_inflater::outcome ws_inflater::finish(std::string& to, std::size_t limit) {
-    const auto ended = add(flush_tail, to, limit);
-    if (ended == outcome::ok && !has_takeover_) ::inflateReset(&state_->stream);
-    return ended;
+void ws_inflater::end_message() noexcept {
+    if (!has_takeover_) ::inflateReset(&state_->stream);
 }
 
 struct ws_deflater::state : immovable {
@@ -96,22 +94,19 @@ ws_deflater::ws_deflater(bool has_takeover, int window_bits)
     : state_(std::make_unique<state>(window_bits)), has_takeover_(has_takeover) {}
 ws_deflater::~ws_deflater() = default;
 
-std::string ws_deflater::compress(std::string_view from) {
-    constexpr std::size_t most = std::numeric_limits<uInt>::max() / 2;
+void ws_deflater::compress(std::string_view& from, std::string& to) {
     auto& stream = state_->stream;
-    std::string to;
+    const auto part = from.substr(0, deflate_step);
+    from.remove_prefix(part.size());
+    set_input(stream, part);
+    const int flush = from.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
     do {
-        const auto part = from.substr(0, most);
-        from.remove_prefix(part.size());
-        set_input(stream, part);
-        const int flush = from.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
-        do {
-            append(stream, to, output_size, [flush](z_stream& of) { return ::deflate(&of, flush); });
-        } while (stream.avail_out == 0);
-    } while (!from.empty());
-    if (to.ends_with(flush_tail)) to.resize(to.size() - flush_tail.size());
+        append(stream, to, output_size, [flush](z_stream& of) { return ::deflate(&of, flush); });
+    } while (stream.avail_out == 0);
+    if (!from.empty()) return;
+    // A message that was flushed ends with these bytes, which are not sent (RFC 7692, section 7.2.1).
+    if (to.ends_with(ws_inflater::message_end)) to.resize(to.size() - ws_inflater::message_end.size());
     if (!has_takeover_) ::deflateReset(&stream);
-    return to;
 }
 
 }  // namespace eddy::detail

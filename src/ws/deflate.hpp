@@ -22,20 +22,28 @@ struct deflate_parameters {
     deflate_parameters() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
+/// The number of bytes that one step of compression or decompression takes or makes.
+inline constexpr std::size_t deflate_step = 64 * 1024;
+
 /// Decompresses the messages of a connection.
-/// Errors: throws std::bad_alloc.
+/// Errors: throws std::bad_alloc; then nothing is lost, and the call can be repeated.
 class ws_inflater : immovable {
 public:
-    enum class [[nodiscard]] outcome : unsigned char { ok, invalid, too_large };
+    enum class [[nodiscard]] outcome : unsigned char { ok, more, invalid, too_large };
+
+    /// The end of each compressed message. It is not received.
+    static constexpr std::string_view message_end = std::string_view("\0\0\xff\xff", 4);
 
     explicit ws_inflater(bool has_takeover);
     ~ws_inflater();
 
-    /// Decompresses a part of a message and appends the result to `to`. `too_large`: `to` would have more than `limit`
-    /// bytes. Then no more than one byte above the limit was decompressed.
-    outcome add(std::string_view from, std::string& to, std::size_t limit);
-    /// Same as add(), for the end of the message.
-    outcome finish(std::string& to, std::size_t limit);
+    /// Decompresses a part of a message, removes it from the front of `from`, and appends the result to `to`. Pass
+    /// `message_end` last. `more`: deflate_step bytes were appended; call add() again, even if `from` is empty.
+    /// `too_large`: `to` would have more than `limit` bytes. Then no more than one byte above the limit was
+    /// decompressed.
+    outcome add(std::string_view& from, std::string& to, std::size_t limit);
+    /// Prepares for the next message.
+    void end_message() noexcept;
 
 private:
     struct state;
@@ -44,15 +52,17 @@ private:
 };
 
 /// Compresses the messages of a connection.
-/// Errors: throws std::bad_alloc.
+/// Errors: throws std::bad_alloc. Destroy the object then: the peer would not have the data that later messages refer
+/// to.
 class ws_deflater : immovable {
 public:
     ws_deflater(bool has_takeover, int window_bits);
     ~ws_deflater();
 
-    /// Returns a compressed message.
-    /// Preconditions: `from` is not empty.
-    [[nodiscard]] std::string compress(std::string_view from);
+    /// Compresses the next deflate_step bytes of a message, removes them from the front of `from`, and appends the
+    /// result to `to`, which must be empty at first. The message is complete when `from` is empty. Preconditions:
+    /// `from` is not empty.
+    void compress(std::string_view& from, std::string& to);
 
 private:
     struct state;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -59,19 +60,16 @@ ws_engine::ws_engine(const ws_parameters& with) : with_(with) {}
 
 ws_engine::event ws_engine::receive(std::string_view& input) {
     while (!is_over()) {
-        if (!is_in_payload_ && (!read_head(input) || !begin_frame())) break;
-        if (!read_payload(input)) break;
-        is_in_payload_ = false;
-        head_filled_ = 0;
-        if (is_control()) {
-            end_control();
-        } else if (is_final()) {
-            if (has_closed_) {
-                is_in_message_ = false;
-                continue;
-            }
+        if (has_message_) return event::message;
+        if (work_ >= deflate_step) return event::paused;
+        if (has_closed_ && (is_inflating_ || is_ending_)) {
+            discard_message();
+        } else if (is_inflating_) {
+            if (!inflate_step()) break;
+        } else if (is_ending_) {
             if (!end_message()) break;
-            return event::message;
+        } else if (!read_frame(input)) {
+            break;
         }
     }
     if (is_over()) input = {};
@@ -79,10 +77,15 @@ ws_engine::event ws_engine::receive(std::string_view& input) {
 }
 
 ws::message ws_engine::take_message() {
-    is_in_message_ = false;
-    auto content = std::exchange(content_, std::string());
-    if (is_text_) return ws::message(std::move(content));
-    return ws::message(bytes(std::move(content)));
+    has_message_ = is_in_message_ = false;
+    try {
+        auto content = std::exchange(content_, std::string());
+        if (is_text_) return ws::message(std::move(content));
+        return ws::message(bytes(std::move(content)));
+    } catch (const std::bad_alloc&) {
+        fail(std::make_error_code(std::errc::not_enough_memory));  // the message is lost
+        throw;
+    }
 }
 
 void ws_engine::end_of_input() noexcept {
@@ -94,6 +97,27 @@ std::size_t ws_engine::head_size() const noexcept {
     const unsigned length = head_[1] & 0x7fu;
     const std::size_t extended = length == 126 ? 2 : length == 127 ? 8 : 0;
     return 2 + extended + ((head_[1] & 0x80u) != 0 ? 4 : 0);
+}
+
+/// Reads the next part of a frame: up to the end of the frame, or up to the next bytes to decompress.
+bool ws_engine::read_frame(std::string_view& input) {
+    if (!is_in_payload_ && (!read_head(input) || !begin_frame())) return false;
+    if (!read_payload(input)) return false;
+    if (is_inflating_) return true;
+    if (is_control()) {
+        end_control();
+    } else if (is_final() && has_closed_) {
+        is_in_message_ = false;
+    } else if (is_final()) {
+        is_ending_ = true;
+        if (is_compressed_) {
+            to_inflate_ = ws_inflater::message_end;
+            is_inflating_ = true;
+        }
+    }
+    is_in_payload_ = false;
+    head_filled_ = 0;
+    return true;
 }
 
 bool ws_engine::read_head(std::string_view& input) {
@@ -130,13 +154,12 @@ bool ws_engine::check_first_bytes() {
         is_in_message_ = true;
         is_text_ = what == opcode::text;
         is_compressed_ = is_compressed;
-        frames_ = 0;
+        overhead_ = 0;
         wire_size_ = 0;
         utf8_ = utf8_checker();
         break;
     default: return refuse();
     }
-    if (++frames_ > with_.max_frames) return violate(ws::errc::too_many_frames, close_code::policy_violation);
     return true;
 }
 
@@ -163,25 +186,38 @@ bool ws_engine::begin_frame() {
     const std::uint64_t most = limit > std::numeric_limits<std::uint64_t>::max() - added ? limit : limit + added;
     if (size > most - wire_size_) return violate(ws::errc::message_too_large, close_code::message_too_large);
     wire_size_ += size;
+    overhead_ += head_filled_;
+    if (overhead_ > with_.overhead_limit && overhead_ - with_.overhead_limit > wire_size_)
+        return violate(ws::errc::too_many_frames, close_code::policy_violation);
     if (!is_compressed_ && content_.empty())
         content_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, most_reserved)));
     return true;
 }
 
+/// Reads bytes of the payload. They are removed from `input` after they were stored, in case there is no memory.
 bool ws_engine::read_payload(std::string_view& input) {
     while (remaining_ != 0) {
         if (input.empty()) return false;
-        const auto part = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size())));
+        auto part = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size())));
+        const bool is_part = !is_control() && !has_closed_;  // of a message
+        if (is_part && is_compressed_) part = part.substr(0, piece_size);
+        if (is_control()) {
+            add_control(part);
+        } else if (is_part && is_compressed_) {
+            add_compressed(part);
+        } else if (is_part && !add_plain(part)) {
+            return false;
+        }
         input.remove_prefix(part.size());
         remaining_ -= part.size();
-        if (is_control()) {
-            control_.append(part);
-            unmask(control_.data() + control_.size() - part.size(), part.size());
-        } else if (!has_closed_) {
-            if (!(is_compressed_ ? add_compressed(part) : add_plain(part))) return false;
-        }
+        if (is_inflating_) return true;
     }
     return true;
+}
+
+void ws_engine::add_control(std::string_view part) {
+    control_.append(part);
+    unmask(control_.data() + control_.size() - part.size(), part.size());
 }
 
 bool ws_engine::add_plain(std::string_view part) {
@@ -193,41 +229,46 @@ bool ws_engine::add_plain(std::string_view part) {
     return true;
 }
 
-bool ws_engine::add_compressed(std::string_view part) {
-    if (!inflater_) inflater_ = std::make_unique<ws_inflater>(with_.compression->has_peer_takeover);
-    std::array<char, piece_size> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by copy()
-    while (!part.empty()) {
-        const auto count = part.copy(piece.data(), piece.size());
-        part.remove_prefix(count);
-        unmask(piece.data(), count);
-        const auto before = content_.size();
-        const auto outcome = inflater_->add({piece.data(), count}, content_, with_.message_limit);
-        if (!check_inflated(outcome, before)) return false;
-    }
-    return true;
+void ws_engine::add_compressed(std::string_view part) {
+    piece_.assign(part);
+    unmask(piece_.data(), piece_.size());
+    to_inflate_ = piece_;
+    is_inflating_ = true;
 }
 
-bool ws_engine::check_inflated(ws_inflater::outcome outcome, std::size_t before) {
+/// Decompresses some bytes. Returns false if the connection has failed.
+bool ws_engine::inflate_step() {
+    if (!inflater_) inflater_ = std::make_unique<ws_inflater>(with_.compression->has_peer_takeover);
+    const auto before = content_.size();
+    const auto outcome = inflater_->add(to_inflate_, content_, with_.message_limit);
     work_ += content_.size() - before;
+    is_inflating_ = outcome == ws_inflater::outcome::more;
     // Checks the text first, so that the error does not depend on the pieces in which the frame arrives.
     if (is_text_ && !utf8_.add(std::string_view(content_).substr(before)))
         return violate(ws::errc::invalid_text, close_code::invalid_data);
     switch (outcome) {
     case ws_inflater::outcome::invalid: return violate(ws::errc::invalid_compression, close_code::invalid_data);
     case ws_inflater::outcome::too_large: return violate(ws::errc::message_too_large, close_code::message_too_large);
-    case ws_inflater::outcome::ok: break;
+    case ws_inflater::outcome::ok:
+    case ws_inflater::outcome::more: break;
     }
     return true;
 }
 
+/// Discards what was received of a message, because a Close frame was sent.
+void ws_engine::discard_message() noexcept {
+    is_inflating_ = false;
+    if (std::exchange(is_ending_, false)) is_in_message_ = false;
+}
+
 bool ws_engine::end_message() {
+    is_ending_ = false;
     if (is_compressed_) {
-        if (!inflater_) inflater_ = std::make_unique<ws_inflater>(with_.compression->has_peer_takeover);
-        const auto before = content_.size();
-        const auto outcome = inflater_->finish(content_, with_.message_limit);
-        if (!check_inflated(outcome, before)) return false;
+        inflater_->end_message();
+        piece_ = {};
     }
     if (is_text_ && !utf8_.is_complete()) return violate(ws::errc::invalid_text, close_code::invalid_data);
+    has_message_ = true;
     return true;
 }
 
@@ -268,15 +309,16 @@ void ws_engine::receive_close() {
         peer_code_ = static_cast<close_code>(code);
         peer_reason_ = reason;
     }
-    close(peer_code_, "");
-    has_peer_closed_ = true;
+    has_peer_closed_ = true;  // first, because close() may throw
     content_ = {};
+    close(peer_code_, "");
 }
 
 bool ws_engine::violate(ws::errc why, close_code code) {
-    close(code, "");
-    failure_ = make_error_code(why);
+    failure_ = make_error_code(why);  // first, because close() may throw
     content_ = {};
+    sending_.reset();
+    close(code, "");
     return false;
 }
 
@@ -285,6 +327,7 @@ void ws_engine::fail(std::error_code why) noexcept {
     failure_ = why;
     has_closed_ = true;
     content_ = {};
+    sending_.reset();
     out_ = {};
     sent_ = 0;
 }
@@ -325,16 +368,41 @@ void ws_engine::write_frame(opcode what, bool is_compressed, std::string_view pa
 std::error_code ws_engine::send(const ws::message& message) {
     if (has_closed_ || is_over()) return is_over() ? reason() : make_error_code(ws::errc::closed);
     if (message.is_text() && !is_utf8(message.text())) return make_error_code(ws::errc::invalid_text);
-    const auto kind = message.is_text() ? opcode::text : opcode::binary;
+    complete_sending();
     if (!with_.compression || message.text().size() < least_compressed) {
-        write_frame(kind, false, message.text());
+        write_frame(message.is_text() ? opcode::text : opcode::binary, false, message.text());
         return {};
     }
-    const auto& parameters = *with_.compression;
-    if (!deflater_) deflater_ = std::make_unique<ws_deflater>(parameters.has_own_takeover, parameters.own_window_bits);
-    work_ += message.text().size();
-    write_frame(kind, true, deflater_->compress(message.text()));
+    sending_ = message;
+    to_compress_ = sending_->text();
+    compress_step();
     return {};
+}
+
+void ws_engine::compress_step() {
+    try {
+        const auto& parameters = *with_.compression;
+        if (!deflater_)
+            deflater_ = std::make_unique<ws_deflater>(parameters.has_own_takeover, parameters.own_window_bits);
+        const auto before = to_compress_.size();
+        deflater_->compress(to_compress_, compressed_);
+        work_ += before - to_compress_.size();
+        if (!to_compress_.empty()) return;
+        write_frame(sending_->is_text() ? opcode::text : opcode::binary, true, compressed_);
+    } catch (...) {
+        // Later messages must not refer to this one, which the peer does not get.
+        deflater_.reset();
+        sending_.reset();
+        compressed_ = {};
+        throw;
+    }
+    sending_.reset();
+    compressed_ = {};
+}
+
+/// Compresses the rest of a message at once, because another message or a Close frame follows.
+void ws_engine::complete_sending() {
+    while (is_compressing()) compress_step();
 }
 
 std::error_code ws_engine::ping(std::string_view payload) {
@@ -358,6 +426,7 @@ void ws_engine::close(close_code code, std::string_view reason) {
         payload += static_cast<char>(number & 0xffu);
         payload += reason;
     }
+    complete_sending();
     answer_ping();  // a ping that waits comes first
     write_frame(opcode::close, false, payload);
     has_closed_ = true;

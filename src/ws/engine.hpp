@@ -27,7 +27,7 @@ enum class ws_role : unsigned char { server, client };
 struct ws_parameters {
     ws_role role = ws_role::server;
     std::size_t message_limit = 1 << 20;
-    std::size_t max_frames = 4096;
+    std::size_t overhead_limit = 64 * 1024;
     std::chrono::nanoseconds close_timeout = std::chrono::seconds(5);   // for ws_state
     std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);  // for ws_state
     std::optional<deflate_parameters> compression;                      // nullopt if none was negotiated
@@ -58,6 +58,12 @@ struct ws_parameters {
 /// Memory: the received message takes at most message_limit(), and what std::string adds. Of the bytes to send, answers
 /// to pings are at most most_answers. The states of zlib exist from the first compressed message on. A frame's
 /// announced size allocates at most most_reserved bytes before its content arrives.
+///
+/// Work: a few bytes can stand for a message of many megabytes, so messages are compressed and decompressed in steps of
+/// deflate_step bytes. Between two steps, the caller can let other tasks run.
+///
+/// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated.
+/// take_message() fails the connection, and send() drops the message.
 /// Thread safety: one thread at a time.
 class ws_engine {
 public:
@@ -65,9 +71,11 @@ public:
 
     // ---- Input ----
 
-    enum class [[nodiscard]] event : unsigned char { none, message };
+    enum class [[nodiscard]] event : unsigned char { none, message, paused };
 
-    /// Parses bytes, and removes them from the front of `input`, until a message is complete or nothing is left.
+    /// Parses bytes, and removes them from the front of `input`, until a message is complete (`message`), nothing is
+    /// left
+    /// (`none`), or a step of work was done (`paused`). Call it again after `paused`, even without input.
     event receive(std::string_view& input);
     /// Returns the message that receive() has reported.
     [[nodiscard]] ws::message take_message();
@@ -76,9 +84,13 @@ public:
 
     // ---- Output ----
 
-    /// Appends a message to the bytes to send.
+    /// Appends a message to the bytes to send, or begins to compress it.
     /// Errors: ws::errc::closed after a Close frame, invalid_text.
     std::error_code send(const ws::message& message);
+    /// Returns whether a message is being compressed. Then call compress_step() before unsent().
+    [[nodiscard]] bool is_compressing() const noexcept { return sending_.has_value(); }
+    /// Compresses the next bytes of the message.
+    void compress_step();
     /// Appends a ping.
     /// Preconditions: `payload` has at most 125 bytes.
     std::error_code ping(std::string_view payload);
@@ -126,13 +138,16 @@ private:
     [[nodiscard]] std::size_t head_size() const noexcept;
 
     /// The steps of receive(). They return false if the connection has failed, or if more input is needed.
+    bool read_frame(std::string_view& input);
     bool read_head(std::string_view& input);
     bool check_first_bytes();
     bool begin_frame();
     bool read_payload(std::string_view& input);
+    void add_control(std::string_view part);
     bool add_plain(std::string_view part);
-    bool add_compressed(std::string_view part);
-    bool check_inflated(ws_inflater::outcome outcome, std::size_t before);
+    void add_compressed(std::string_view part);
+    bool inflate_step();
+    void discard_message() noexcept;
     bool end_message();
     void end_control();
     void receive_close();
@@ -141,6 +156,7 @@ private:
     void unmask(char* data, std::size_t size) noexcept;
     void write_frame(opcode what, bool is_compressed, std::string_view payload);
     void answer_ping();
+    void complete_sending();
 
     const ws_parameters with_;
 
@@ -157,14 +173,23 @@ private:
     bool is_in_message_ = false;
     bool is_text_ = false;
     bool is_compressed_ = false;
-    std::size_t frames_ = 0;
+    std::uint64_t overhead_ = 0;   // size of the heads of its frames
     std::uint64_t wire_size_ = 0;  // size of the payloads of its frames
     std::string content_;
     utf8_checker utf8_;
+    std::string piece_;            // compressed bytes without their mask
+    std::string_view to_inflate_;  // the rest of piece_, or of ws_inflater::message_end
+    bool is_inflating_ = false;    // to_inflate_ is set, although it may be empty: see ws_inflater::add()
+    bool is_ending_ = false;       // the last frame was received
+    bool has_message_ = false;     // the message is complete: see take_message()
 
     std::string out_;
     std::size_t sent_ = 0;
     std::optional<std::string> ping_;  // the payload of the latest ping that was not answered yet
+
+    std::optional<ws::message> sending_;  // while it is compressed
+    std::string_view to_compress_;        // the rest of sending_
+    std::string compressed_;
 
     std::unique_ptr<ws_inflater> inflater_;
     std::unique_ptr<ws_deflater> deflater_;

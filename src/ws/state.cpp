@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <eddy/detail/utf8.hpp>
@@ -86,6 +87,10 @@ std::optional<ws::close_frame> ws_state::peer_close() {
 
 poll_result<result<void>> ws_state::poll_send(context& cx, waiting_task waiter) {
     if (send_error_) return failed(send_error_);
+    while (engine_.is_compressing()) {
+        if (!pay_for_compression(cx)) return not_ready;
+        engine_.compress_step();
+    }
     while (!engine_.unsent().empty()) {
         io_wait_context<direction::write> below(*waiters_, cx, waiter);
         const auto count = stream_->poll_write(below.get(), bytes_of(engine_.unsent()));
@@ -111,10 +116,11 @@ poll_result<result<void>> ws_state::poll_ready(context& cx) {
     if (is_detached_) return failed(make_error_code(ws::errc::closed));
     if (engine_.is_over()) return failed(returned(engine_.reason()));
     if (engine_.has_closed()) return failed(returned(make_error_code(ws::errc::closed)));
-    if (engine_.unsent().size() < most_unsent && !send_error_) return ok();
+    const auto has_room = [this] { return engine_.unsent().size() < most_unsent && !engine_.is_compressing(); };
+    if (has_room() && !send_error_) return ok();
     auto sent = poll_send(cx, waiting_task::writer);
     if (sent && !*sent) return failed(returned(sent->error()));
-    if (engine_.unsent().size() < most_unsent) return ok();
+    if (has_room()) return ok();
     return sent;
 }
 
@@ -146,19 +152,39 @@ poll_result<result<void>> ws_state::poll_flush(context& cx) {
 
 // ---- Receiving ----
 
-bool ws_state::parse() {
-    auto left = std::string_view(received_).substr(parsed_);
-    if (left.empty()) return false;
-    const bool was_over = engine_.is_over();
-    const auto got = engine_.receive(left);
-    parsed_ = received_.size() - left.size();
-    if (left.empty()) {
-        parsed_ = 0;
-        received_.clear();
-        spare = std::exchange(received_, {});  // a connection that waits has no buffer
+ws_state::parse_outcome ws_state::parse(context& cx) {
+    for (;;) {
+        switch (parse_some()) {
+        case ws_engine::event::none: return parse_outcome::nothing;
+        case ws_engine::event::message: return parse_outcome::message;
+        case ws_engine::event::paused: break;
+        }
+        if (!pay_for_compression(cx)) return parse_outcome::no_budget;
     }
+}
+
+ws_engine::event ws_state::parse_some() {
+    /// Removes the parsed bytes, even if there was no memory for the others.
+    struct rest {
+        ws_state& of;
+        std::string_view left;
+
+        explicit rest(ws_state& self) : of(self), left(std::string_view(self.received_).substr(self.parsed_)) {}
+        rest(const rest&) = delete;
+        rest& operator=(const rest&) = delete;
+        ~rest() {
+            of.parsed_ = of.received_.size() - left.size();
+            if (!left.empty() || of.received_.empty()) return;
+            of.parsed_ = 0;
+            of.received_.clear();
+            spare = std::exchange(of.received_, {});  // a connection that waits has no buffer
+        }
+    };
+    rest input(*this);
+    const bool was_over = engine_.is_over();
+    const auto got = engine_.receive(input.left);
     if (!was_over && engine_.is_over()) wakes_all_ = true;
-    return got == ws_engine::event::message;
+    return got;
 }
 
 // A peer can send 1 MiB in a message of 1 KiB. Without this, a task could process 128 such messages in one poll.
@@ -191,7 +217,11 @@ ws_state::read_outcome ws_state::poll_read(context& cx, waiting_task waiter) {
     awaits_pong_ = false;
     if (engine_.is_over()) return read_outcome::progress;  // discards the bytes
     if (received_.capacity() < spare.capacity()) received_ = std::exchange(spare, {});
-    received_.append(text_of(std::span(scratch).first(std::min(**count, scratch.size()))));
+    try {
+        received_.append(text_of(std::span(scratch).first(std::min(**count, scratch.size()))));
+    } catch (const std::bad_alloc&) {
+        fail(std::make_error_code(std::errc::not_enough_memory));  // these bytes are lost
+    }
     return read_outcome::progress;
 }
 
@@ -218,7 +248,9 @@ poll_result<result<ws::message>> ws_state::poll_receive(context& cx) {
     if (is_detached_) return outcome(std::unexpect, make_error_code(ws::errc::closed));
     if (!pay_for_compression(cx) || !cx.consume_budget()) return not_ready;
     for (;;) {
-        if (parse()) return outcome(engine_.take_message());
+        const auto parsed = parse(cx);
+        if (parsed == parse_outcome::message) return outcome(engine_.take_message());
+        if (parsed == parse_outcome::no_budget) return not_ready;
         // An error of sending is not lost: reading fails, too, once it has returned what the peer had sent before.
         const auto sent = poll_send(cx, waiting_task::reader);
         if (engine_.is_over()) {
@@ -318,7 +350,10 @@ poll_result<result<void>> ws_state::poll_handshake(context& cx) {
             if (engine_.has_failed()) return failed(returned(engine_.reason()));
             return ok();
         }
-        while (parse()) static_cast<void>(engine_.take_message());  // a message that arrived before close()
+        auto parsed = parse(cx);
+        for (; parsed == parse_outcome::message; parsed = parse(cx))
+            static_cast<void>(engine_.take_message());  // it arrived before close()
+        if (parsed == parse_outcome::no_budget) return not_ready;
         if (engine_.is_over() || poll_late(cx, waiting_task::writer)) continue;
         if (poll_read(cx, waiting_task::writer) == read_outcome::pending) return not_ready;
     }
@@ -349,7 +384,7 @@ ws_parameters parameters_of(const ws::options& from, ws_role role) {
     ws_parameters made;
     made.role = role;
     made.message_limit = from.message_limit();
-    made.max_frames = from.max_frames();
+    made.overhead_limit = from.overhead_limit();
     made.close_timeout = from.close_timeout();
     made.ping_interval = from.ping_interval();
     return made;

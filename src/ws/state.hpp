@@ -78,12 +78,15 @@ private:
     using waiting_task = io_wait_list::task;
     using direction = io_wait_list::direction;
     enum class [[nodiscard]] read_outcome : unsigned char { pending, progress, over };
+    enum class [[nodiscard]] parse_outcome : unsigned char { nothing, message, no_budget };
     class access;
 
-    /// Sends all bytes, as far as the connection accepts them. An error of the connection becomes send_error_.
+    /// Compresses and sends all bytes, as far as the connection accepts them. An error of the connection becomes
+    /// send_error_.
     poll_result<result<void>> poll_send(context& cx, waiting_task waiter);
-    /// Parses what was received. Returns whether there is a message.
-    bool parse();
+    /// Parses what was received. With `no_budget`, the task is woken.
+    parse_outcome parse(context& cx);
+    ws_engine::event parse_some();
     /// Takes coop budget for the bytes that were compressed and decompressed. Returns false if there is not enough.
     [[nodiscard]] bool pay_for_compression(context& cx) noexcept;
     /// Receives bytes and keeps them in received_.

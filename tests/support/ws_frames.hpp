@@ -105,16 +105,26 @@ struct ws_outcome {
     friend bool operator==(const ws_outcome&, const ws_outcome&) = default;
 };
 
+/// Compresses a message.
+inline std::string ws_compress(eddy::detail::ws_deflater& with, std::string_view message) {
+    std::string made;
+    while (!message.empty()) with.compress(message, made);
+    return made;
+}
+
 /// Passes `all` to a ws_engine in pieces of `step` bytes, and then the end of the connection.
 inline ws_outcome ws_receive(std::string_view all, std::size_t step, const eddy::detail::ws_parameters& with) {
+    using event = eddy::detail::ws_engine::event;
     eddy::detail::ws_engine engine(with);
     ws_outcome outcome;
     std::string sent;
     while (!all.empty()) {
         auto piece = all.substr(0, step);
         all.remove_prefix(piece.size());
-        while (!piece.empty()) {
-            if (engine.receive(piece) == eddy::detail::ws_engine::event::message) {
+        for (auto got = event::message; got != event::none;) {
+            got = engine.receive(piece);
+            static_cast<void>(engine.take_work());
+            if (got == event::message) {
                 const auto message = engine.take_message();
                 outcome.received.append(message.is_text() ? "text \"" : "binary \"").append(message.text());
                 outcome.received += "\" | ";

@@ -15,7 +15,7 @@ enum class errc {
     invalid_text,         ///< a text is not valid UTF-8; equals std::errc::bad_message
     invalid_compression,  ///< the peer's compressed data is invalid; equals std::errc::bad_message
     message_too_large,    ///< a message exceeds options::message_limit(); equals std::errc::message_size
-    too_many_frames,      ///< a message has more frames than options::max_frames(); equals std::errc::message_size
+    too_many_frames,      ///< a message exceeds options::overhead_limit(); equals std::errc::message_size
     upgrade_refused,      ///< the server answered the request of connect() with another status than 101
     bad_handshake,        ///< the server's response to connect() violates RFC 6455; equals std::errc::bad_message
     bad_url,              ///< the text is not a ws or wss URL; equals std::errc::invalid_argument

@@ -28,10 +28,11 @@ public:
         message_limit_ = bytes;
         return *this;
     }
-    /// Sets the maximum number of frames of a received message. A peer that sends more gets the close code 1008. 4096
-    /// by default.
-    options& max_frames(std::size_t most) noexcept {
-        max_frames_ = most;
+    /// Sets the number of bytes by which the heads of the frames of a received message may exceed its payload. It
+    /// limits messages in many tiny frames; frames of 14 bytes or more never reach it. A peer that sends more gets the
+    /// close code 1008. 64 KiB by default.
+    options& overhead_limit(std::size_t bytes) noexcept {
+        overhead_limit_ = bytes;
         return *this;
     }
     /// Sets how much time the peer has to receive the Close frame, to answer it, and to end the connection. Then
@@ -92,7 +93,7 @@ public:
 
     /// Returns the value of the option.
     [[nodiscard]] std::size_t message_limit() const noexcept { return message_limit_; }
-    [[nodiscard]] std::size_t max_frames() const noexcept { return max_frames_; }
+    [[nodiscard]] std::size_t overhead_limit() const noexcept { return overhead_limit_; }
     [[nodiscard]] std::chrono::nanoseconds close_timeout() const noexcept { return close_timeout_; }
     [[nodiscard]] std::chrono::nanoseconds ping_interval() const noexcept { return ping_interval_; }
     [[nodiscard]] bool compression() const noexcept { return compression_; }
@@ -104,7 +105,7 @@ public:
 
 private:
     std::size_t message_limit_ = 1 << 20;
-    std::size_t max_frames_ = 4096;
+    std::size_t overhead_limit_ = 64 * 1024;
     std::chrono::nanoseconds close_timeout_ = std::chrono::seconds(5);
     std::chrono::nanoseconds ping_interval_ = std::chrono::seconds(30);
     bool compression_ = false;
