@@ -512,8 +512,11 @@ private:
 
     /// Counts the memory of a response, unless write() copies its body. Returns false if there is not enough.
     bool hold(exchange& it) const noexcept {
-        const auto size = it.outcome.value().body.held_bytes();
-        if (size < most_collected) return true;
+        const auto& body = it.outcome.value().body;
+        if (const auto* const content = body.in_memory(); content != nullptr && content->size() < most_collected)
+            return true;
+        const auto size = body.held_bytes();
+        if (size == 0) return true;
         auto* const memory = options().memory();
         return it.of.held.take(memory != nullptr ? &memory->responses : nullptr, size, 0,
                                options().response_memory_limit());
