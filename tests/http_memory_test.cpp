@@ -45,6 +45,16 @@ http::router make_app() {
     app.post("/echo", [](http::request asked) -> task<http::response> {
         co_return http::response(http::status::ok, std::move(asked.body));
     });
+    app.any("/moved", [](http::request) -> task<http::response> { co_return http::response::redirect("/parts"); });
+    app.get("/parts", [](http::request) -> task<http::response> {
+        auto parts = http::body::from_reader(io::cursor<std::string>(std::string(50'000, 'x')));
+        const auto sum = [] {
+            http::headers fields;
+            fields.add("Sum", "12345678901234567890");
+            return fields;
+        };
+        co_return http::response(http::status::ok, std::move(parts).with_trailers(sum));
+    });
     return app;
 }
 
@@ -60,6 +70,39 @@ http::request streamed_request() {
     http::request asked(http::method::post, "/");
     asked.body = http::body::from_reader(io::cursor<std::string>(std::string(50'000, 'x')));
     return asked;
+}
+
+/// Posts to a redirect on a kept connection, and receives a body in chunks with a trailer field. Returns that field.
+task<std::string> sum_after_redirect(const http::client& web, std::string url) {
+    auto answer = co_await web.post(std::move(url), "text/plain", std::string(100, 'y'));
+    if (!answer) co_return answer.error().message();
+    if (answer->status != http::status::ok) co_return "failed";  // the server had no memory
+    const auto text = co_await answer->body.read_text();
+    if (!text) co_return text.error().message();
+    EXPECT_EQ(text->size(), 50'000U);
+    co_return std::string(answer->body.trailers().get("Sum").value_or("none"));
+}
+
+/// Does that while the n-th allocation fails. The client must be usable afterwards. Returns whether an allocation has
+/// failed.
+task<bool> redirect_with_failure(long nth, std::string url) {
+    const http::client web(http::client_options().timeout(20s));
+    const auto first = co_await text_of(web.get(url + "/hello"));
+    EXPECT_EQ(first, "hello");
+    std::string got = "bad_alloc";
+    bool has_failed = true;
+    try {
+        auto asking = sum_after_redirect(web, url + "/moved");
+        allocations_left = nth;
+        got = co_await std::move(asking);
+        has_failed = allocations_left == one_has_failed;
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+    }
+    allocations_left = no_limit;
+    EXPECT_TRUE(has_failed || got == "12345678901234567890") << got;
+    const auto later = co_await sum_after_redirect(web, url + "/moved");
+    EXPECT_EQ(later, "12345678901234567890") << "after allocation " << nth << " has failed: " << got;
+    co_return has_failed;
 }
 
 /// Sends a request while the n-th allocation fails, and then further requests. Returns whether an allocation has
@@ -104,6 +147,19 @@ void fail_each_allocation(const http::client_options& options, bool is_upload) {
 
 TEST(HttpMemory, FailedAllocationEndsRequestAndNotServer) {
     for (const bool is_upload : {false, true}) fail_each_allocation(http::client_options().timeout(20s), is_upload);
+}
+
+TEST(HttpMemory, ClientIsUsableAfterFailedAllocationInRedirect) {
+    for (long nth = 0;; ++nth) {
+        bool has_failed = false;
+        eddy::core loop;
+        const auto script = [&](eddy::net::socket_addr at, const auto&) -> task<void> {
+            has_failed = co_await redirect_with_failure(nth, "http://" + at.to_string());
+        };
+        auto silent = http::serve_options().on_error([](const auto&) {});
+        static_cast<void>(loop.run(support::serve_http_during(make_app(), std::move(silent), script)));
+        if (!has_failed || testing::Test::HasFailure()) break;
+    }
 }
 
 /// The bytes that a client receives from a server whose n-th allocation fails, and the server's counters.
