@@ -380,6 +380,28 @@ TEST(Http2Client, RequestsAfterGoawayAreRepeatedOnNewConnection) {
     });
 }
 
+TEST(Http2Client, EndOfStreamLetsWaitingRequestBegin) {
+    const auto server = [](net::tcp_listener& listener) -> task<void> {
+        constexpr char max_concurrent_streams = 3;
+        auto web = co_await accepted(listener, peer::setting(max_concurrent_streams, 1));
+        co_await web.next(peer::headers);
+        co_await web.answer(1, "settings");
+        EXPECT_EQ((co_await web.next(peer::headers)).stream, 3U);
+        co_await web.answer(3, "early");  // the body is larger than the window, so the client resets the stream
+        EXPECT_EQ((co_await web.next(peer::headers)).stream, 5U);
+        co_await web.answer(5, "next");
+        co_await web.next(peer::goaway);
+    };
+    play(server, [](std::string url) -> task<void> {
+        const http::client web(known());
+        EXPECT_EQ(co_await text_of(web.get(url)), "200 settings");
+        auto both = eddy::join(text_of(web.post(url, "a/b", std::string(100'000, 'x'))), text_of(web.get(url)));
+        const auto [early, next] = co_await both;
+        EXPECT_EQ(early, "200 early");
+        EXPECT_EQ(next, "200 next");
+    });
+}
+
 TEST(Http2Client, RefusedStreamIsRepeated) {
     const auto server = [](net::tcp_listener& listener) -> task<void> {
         auto web = co_await accepted(listener);

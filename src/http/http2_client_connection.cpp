@@ -81,6 +81,8 @@ void http2_client_connection::turn(context& cx) {
         open_streams();
         collect();
         if (send(cx)) moves = true;
+        // A stream may end when its last frame is collected. Then a call that waits for a stream can begin.
+        if (has_free_stream_ && !waiting_.empty()) moves = true;
         closes_ = is_broken_ || is_over();
     }
 }
@@ -114,6 +116,7 @@ void http2_client_connection::take_news() {
 
 /// Opens streams for waiting calls, as many as the server permits.
 void http2_client_connection::open_streams() {
+    has_free_stream_ = false;
     const auto most = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     const std::size_t permitted = has_settings_ ? most : std::min(most, first_streams);
     while (!waiting_.empty() && open_.size() < permitted) {
@@ -282,6 +285,7 @@ std::shared_ptr<http2_call> http2_client_connection::remove(std::int32_t stream)
     if (at == open_.end() || (*at)->id != stream) return nullptr;
     auto taken = std::move(*at);
     open_.erase(at);
+    has_free_stream_ = true;
     if (open_.empty()) idle_since_ = now();
     link_->close(*taken);
     return taken;

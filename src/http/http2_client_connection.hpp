@@ -115,8 +115,9 @@ private:
     std::optional<time::time_point> lost_output_at_;  // see http2_session::send()
     std::uint32_t goaway_ = NGHTTP2_NO_ERROR;
     bool has_settings_ = false;
-    bool is_suspect_ = false;  // requests got no answer: see "Liveness"
-    bool is_closing_ = false;  // the connection accepts no further requests
+    bool has_free_stream_ = false;  // a stream has ended since open_streams()
+    bool is_suspect_ = false;       // requests got no answer: see "Liveness"
+    bool is_closing_ = false;       // the connection accepts no further requests
     bool closes_ = false;
 };
 
