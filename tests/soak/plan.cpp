@@ -118,7 +118,8 @@ std::string episode::text() const {
                                : "") +
            ", restarts each " + std::to_string(restart_interval.count()) + " ms, bodies up to " +
            std::to_string(traffic.most_bytes) + " bytes, drops 1 in " + std::to_string(traffic.drops_one_in) +
-           ", pauses 1 in " + std::to_string(traffic.pauses_one_in);
+           ", pauses 1 in " + std::to_string(traffic.pauses_one_in) + ", at most " + std::to_string(max_streams) +
+           " streams";
 }
 
 }  // namespace soak
