@@ -494,6 +494,15 @@ TEST(Programs, OwnCodecContinuesAfterDamagedFrame) {
               "error: bytes remaining on stream: it ended in the middle of a frame\n");
 }
 
+TEST(Programs, BlobStoreStreamsBodiesBothWays) {
+    const auto ended = run({"blob_store"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out,
+              "put log: stored 5000000 bytes\n"
+              "get log: 5000000 bytes, all as they were sent\n"
+              "get nothing: No such file or directory\n");
+}
+
 TEST(Programs, RpcPrintsAnswersAndErrors) {
     const auto ended = run({"rpc"});
     EXPECT_EQ(ended.code, 0) << ended.err;

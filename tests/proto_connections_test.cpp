@@ -27,6 +27,7 @@
 #include <eddy/io/read_to_end.hpp>
 #include <eddy/io/write.hpp>
 #include <eddy/io/write_all.hpp>
+#include <eddy/stream/sources.hpp>
 #include <eddy/sync/cancellation_token.hpp>
 #include <eddy/task/spawn.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -405,6 +406,65 @@ task<> check_end(Client client, Peer& peer, std::function<task<>()> end, std::er
     const auto later = co_await client("later");
     EXPECT_EQ(later.error(), expected);
     EXPECT_TRUE(client.is_closed());
+}
+
+/// A connection on which nothing arrives. Sending fails at the flush, or before.
+template <class Item>
+class broken_sink {
+public:
+    using item_type = result<Item>;
+    using error_type = std::error_code;
+
+    explicit broken_sink(bool fails_at_flush) : fails_at_flush_(fails_at_flush) {}
+
+    static eddy::poll_result<std::optional<item_type>> poll_next(eddy::context&) { return eddy::not_ready; }
+    [[nodiscard]] eddy::poll_result<result<void>> poll_ready(eddy::context&) const {
+        if (fails_at_flush_) return result<void>();
+        return result<void>(std::unexpect, io_error);
+    }
+    static result<void> start_send(Item) { return {}; }
+    static eddy::poll_result<result<void>> poll_flush(eddy::context&) { return result<void>(std::unexpect, io_error); }
+    static eddy::poll_result<result<void>> poll_close(eddy::context&) { return result<void>(); }
+
+private:
+    bool fails_at_flush_;
+};
+
+TEST(ProtoClient, FailedWriteEndsCallWhilePeerIsSilent) {
+    run_paused([]() -> task<> {
+        for (const bool at_flush : {false, true}) {
+            const line_client one{broken_sink<std::string>(at_flush)};
+            const auto first = co_await one("a");
+            EXPECT_EQ(first.error(), io_error);
+            EXPECT_TRUE(one.is_closed());
+            const message_client other{broken_sink<proto::numbered<std::string>>(at_flush)};
+            const auto second = co_await other("a");
+            EXPECT_EQ(second.error(), io_error);
+            EXPECT_TRUE(other.is_closed());
+        }
+    });
+}
+
+TEST(ProtoPipelined, FailedFlushEndsServerWhileClientIsSilent) {
+    run_paused([]() -> task<> {
+        // The request comes first; then nothing arrives.
+        auto requests = eddy::streams::iter(std::vector<result<std::string>>{std::string("a")});
+        class connection : public broken_sink<std::string> {
+        public:
+            explicit connection(decltype(requests) from) : broken_sink(true), from_(std::move(from)) {}
+            eddy::poll_result<std::optional<result<std::string>>> poll_next(eddy::context& cx) {
+                auto next = from_.poll_next(cx);
+                if (next && !*next) return eddy::not_ready;
+                return next;
+            }
+
+        private:
+            decltype(requests) from_;
+        };
+        const auto service = [](std::string text) -> task<result<std::string>> { co_return text; };
+        const auto ended = co_await proto::pipelined(connection(std::move(requests)), service);
+        EXPECT_EQ(ended.error(), io_error);
+    });
 }
 
 TEST(ProtoClient, EndOfConnectionEndsAllCalls) {

@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace {
@@ -62,6 +64,43 @@ TEST(ServicesDocs, PipelinedServerAnswersPipelinedClient) {
         }
         serving.abort();
         static_cast<void>(co_await serving);
+    });
+}
+
+TEST(ServicesDocs, ServerAndClientInOneLineEach) {
+    eddy::core().run([]() -> eddy::task<void> {
+        const eddy::sync::cancellation_token token;
+        eddy::spawn_background([](eddy::sync::cancellation_token end) -> eddy::task<> {
+            const auto handler = [](std::string name) { return look_up(std::move(name)); };
+            const auto run = [&]() -> eddy::task<eddy::result<void>> {
+                // docs: one line
+                co_await try_(proto::tcp_server(my_codec()).address("127.0.0.1:0").shutdown(end).serve(handler));
+                // docs: end
+                co_return eddy::ok();
+            };
+            static_cast<void>(co_await run());
+        }(token))
+            .detach();
+        token.cancel();
+        co_return;
+    });
+}
+
+TEST(ServicesDocs, RefusedRequestGoesToOtherService) {
+    eddy::test::run_paused([]() -> eddy::task<void> {
+        using request_type = std::unique_ptr<std::string>;
+        const auto failing = [](request_type) -> eddy::task<eddy::result<std::string>> {
+            co_return std::unexpected(std::make_error_code(std::errc::io_error));
+        };
+        const auto second = [](request_type name) { return look_up(std::move(*name)); };
+        const auto first = failing | proto::circuit_breaker(proto::circuit_options().failures(1));
+        static_cast<void>(co_await first(std::make_unique<std::string>("x")));
+        auto request = std::make_unique<std::string>("eddy");
+        // docs: offer
+        auto answer = co_await proto::offer(first, request);
+        if (!answer && answer.error() == eddy::errc::circuit_open) answer = co_await proto::offer(second, request);
+        // docs: end
+        EXPECT_EQ(answer.value(), "hello, eddy");
     });
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <expected>
@@ -386,6 +387,35 @@ TEST(ProtoRetry, BudgetLimitsRetriesToPartOfCalls) {
     });
 }
 
+int withdraw_all(proto::retry_budget& budget) {
+    int count = 0;
+    while (count < 100 && budget.withdraw()) ++count;
+    return count;
+}
+
+// The window of 10 seconds has ten slots. Each of them is used and cleared, all around the ring.
+TEST(ProtoRetry, BudgetExpiresSlotBySlot) {
+    run_paused([]() -> task<> {
+        for (int seconds = 1; seconds <= 25; ++seconds) {
+            proto::retry_budget budget(1, 0, 10s);
+            for (int i = 0; i < seconds; ++i) {
+                if (i != 0) co_await sleep(1s);
+                budget.deposit();
+            }
+            EXPECT_EQ(withdraw_all(budget), std::min(seconds, 10)) << seconds;
+        }
+        for (int pause = 1; pause <= 12; ++pause) {
+            proto::retry_budget budget(1, 0, 10s);
+            for (int i = 0; i < 10; ++i) {
+                if (i != 0) co_await sleep(1s);
+                budget.deposit();
+            }
+            co_await sleep(std::chrono::seconds(pause));
+            EXPECT_EQ(withdraw_all(budget), std::max(10 - pause, 0)) << pause;
+        }
+    });
+}
+
 TEST(ProtoRetry, BudgetHasReserveForFewCalls) {
     run_paused([]() -> task<> {
         proto::retry_budget budget(0, 2, 10s);
@@ -465,6 +495,133 @@ TEST(ProtoCircuitBreaker, ErrorsOutsidePredicateDoNotCount) {
             const auto answer = co_await guarded(0);
             EXPECT_EQ(answer.error(), io_error);
         }
+    });
+}
+
+TEST(ProtoCircuitBreaker, CallFromBeforeProbeDoesNotOpenCircuit) {
+    run_paused([]() -> task<> {
+        auto scripts = numbered_scripts(4);
+        const auto guarded =
+            following(scripts) | proto::circuit_breaker(proto::circuit_options().failures(1).open_for(100ms));
+        by_hand before(guarded(0)), opens(guarded(1));
+        assert_pending(before.poll());
+        assert_pending(opens.poll());
+        scripts[1].change(plan::fails);
+        EXPECT_EQ(assert_ready_error(opens.poll()), io_error);
+        co_await sleep(100ms);
+        scripts[2].now = plan::ready;
+        by_hand probe(guarded(2));
+        EXPECT_EQ(assert_ready_ok(probe.poll()), 2);  // closes the circuit
+        scripts[0].change(plan::fails);
+        EXPECT_EQ(assert_ready_error(before.poll()), io_error);
+        scripts[3].now = plan::ready;
+        by_hand after(guarded(3));
+        EXPECT_EQ(assert_ready_ok(after.poll()), 3);
+    });
+}
+
+TEST(ProtoCircuitBreaker, CallFromBeforeOpeningDoesNotEndProbe) {
+    run_paused([]() -> task<> {
+        auto scripts = numbered_scripts(4);
+        const auto guarded =
+            following(scripts) | proto::circuit_breaker(proto::circuit_options().failures(1).open_for(100ms));
+        by_hand before(guarded(0)), opens(guarded(1));
+        assert_pending(before.poll());
+        assert_pending(opens.poll());
+        scripts[1].change(plan::fails);
+        EXPECT_EQ(assert_ready_error(opens.poll()), io_error);
+        co_await sleep(100ms);
+        by_hand probe(guarded(2));
+        assert_pending(probe.poll());
+        before.drop();  // a call without a verdict: not that of the probe
+        by_hand other(guarded(3));
+        EXPECT_EQ(assert_ready_error(other.poll()), errc::circuit_open);
+    });
+}
+
+// ---- offer ----
+
+/// A request that cannot be copied. It is empty after it was moved from.
+using owned_request = std::unique_ptr<int>;
+
+const auto take = [](owned_request request) -> task<result<int>> { co_return *request; };
+
+/// Offers a request that is refused, and then the same request to another service.
+template <class S>
+task<> check_refused(const S& refusing, errc expected) {
+    auto request = std::make_unique<int>(7);
+    const auto refused = co_await proto::offer(refusing, request);
+    EXPECT_EQ(refused.error(), expected);
+    EXPECT_TRUE(request);
+    if (!request) co_return;
+    const auto taken = co_await proto::offer(take, request);
+    EXPECT_EQ(*taken, 7);
+    EXPECT_FALSE(request);
+}
+
+TEST(ProtoOffer, RefusedRequestStaysWithCaller) {
+    run_paused([]() -> task<> {
+        const auto waiting = [](owned_request) -> task<result<int>> {
+            co_await sleep(1h);
+            co_return 1;
+        };
+        const auto failing = [](owned_request) -> task<result<int>> { co_return std::unexpected(io_error); };
+
+        const auto guarded = failing | proto::circuit_breaker(proto::circuit_options().failures(1));
+        const auto failed = co_await guarded(std::make_unique<int>(1));
+        EXPECT_EQ(failed.error(), io_error);
+        co_await check_refused(guarded, errc::circuit_open);
+        co_await check_refused(guarded | proto::timeout(1s) | proto::trace([](const auto&) {}), errc::circuit_open);
+        co_await check_refused(proto::boxed_service<owned_request, int>(guarded), errc::circuit_open);
+        co_await check_refused(proto::balance(std::vector(2, guarded)), errc::circuit_open);
+
+        const auto limited = waiting | proto::concurrency_limit(1);
+        auto running = eddy::spawn(limited(std::make_unique<int>(1)));
+        co_await sleep(1ms);
+        co_await check_refused(limited | proto::load_shed(), errc::overloaded);
+        co_await check_refused(limited | proto::map_response([](int n) { return n; }) | proto::recover([](auto e) {
+                                   return result<int>(std::unexpect, e);
+                               }) | proto::load_shed(),
+                               errc::overloaded);
+        running.abort();
+        static_cast<void>(co_await running);
+
+        const auto slow = take | proto::rate_limit(1, 1h);
+        const auto first = co_await slow(std::make_unique<int>(3));
+        EXPECT_EQ(*first, 3);
+        co_await check_refused(slow | proto::load_shed(), errc::overloaded);
+
+        const auto queued = waiting | proto::buffer(1);
+        auto a = eddy::spawn(queued(std::make_unique<int>(1)));
+        co_await sleep(1ms);
+        auto b = eddy::spawn(queued(std::make_unique<int>(1)));
+        co_await sleep(1ms);
+        co_await check_refused(queued | proto::load_shed(), errc::overloaded);
+        a.abort();
+        b.abort();
+        static_cast<void>(co_await a);
+        static_cast<void>(co_await b);
+    });
+}
+
+TEST(ProtoOffer, RequestIsTakenOnlyWithPermit) {
+    run_paused([]() -> task<> {
+        const auto limited = take | proto::concurrency_limit(1) | proto::timeout(1s);
+        const auto waiting = [](owned_request) -> task<result<int>> {
+            co_await sleep(1h);
+            co_return 1;
+        };
+        const auto one = waiting | proto::concurrency_limit(1);
+        auto running = eddy::spawn(one(std::make_unique<int>(1)));
+        co_await sleep(1ms);
+        auto request = std::make_unique<int>(7);
+        const auto late = co_await proto::offer(one | proto::timeout(1s), request);
+        EXPECT_EQ(late.error(), errc::timed_out);
+        EXPECT_TRUE(request);
+        const auto answer = co_await proto::offer(limited, request);
+        EXPECT_EQ(*answer, 7);
+        running.abort();
+        static_cast<void>(co_await running);
     });
 }
 

@@ -21,10 +21,12 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/duplex.hpp>
 #include <eddy/runtime/core.hpp>
+#include <eddy/stream/async_generator.hpp>
 #include <eddy/task/spawn.hpp>
 
 #include "support/failing_allocations.hpp"
 #include "support/numbered_codec.hpp"
+#include "support/streamed_codec.hpp"
 
 namespace {
 
@@ -178,6 +180,94 @@ TYPED_TEST(ProtoMemory, SpawnOfServerFailsWithBadAlloc) {
         allocations_left = no_limit;
         const auto answers = co_await outcomes_of(calls);
         if (!has_failed) expect_complete(answers);
+        co_return has_failed;
+    });
+}
+
+// ---- Streamed bodies ----
+
+using message = proto::message<std::string, std::string>;
+
+task<result<message>> echo(message request) { co_return message(request.head, std::move(request.body)); }
+
+eddy::async_generator<result<std::string>> produce() {
+    for (int i = 0; i < 20; ++i) co_yield long_text;
+}
+
+task<result<std::string>> read_all(proto::body<std::string> from) {
+    std::string all;
+    while (auto next = co_await from.next()) {
+        if (!*next) co_return std::unexpected(next->error());
+        all += **next;
+    }
+    co_return all;
+}
+
+/// Echoes a body. Returns it, "error" or "bad_alloc".
+template <class Client>
+task<std::string> echo_body(const Client& client) {
+    try {
+        auto calling = client(message(long_text, produce()));
+        auto answer = co_await std::move(calling);
+        if (!answer) co_return "error";
+        auto reading = read_all(std::move(answer->body));
+        auto all = co_await std::move(reading);
+        if (!all) co_return "error";
+        co_return *std::move(all);
+    } catch (const std::bad_alloc&) {
+        co_return "bad_alloc";
+    }
+}
+
+template <class Protocol>
+class ProtoMemoryBodies : public ::testing::Test {};
+struct pipelined_bodies {
+    using client = proto::pipelined_client<message, message>;
+    static auto connection(duplex_stream stream) { return framed(std::move(stream), support::streamed_codec<false>()); }
+    static auto serve(duplex_stream stream) { return proto::pipelined(connection(std::move(stream)), echo); }
+};
+struct multiplexed_bodies {
+    using client = proto::multiplexed_client<message, message>;
+    static auto connection(duplex_stream stream) { return framed(std::move(stream), support::streamed_codec<true>()); }
+    static auto serve(duplex_stream stream) { return proto::multiplexed(connection(std::move(stream)), echo); }
+};
+using body_protocols = ::testing::Types<pipelined_bodies, multiplexed_bodies>;
+TYPED_TEST_SUITE(ProtoMemoryBodies, body_protocols);
+
+TYPED_TEST(ProtoMemoryBodies, FailedAllocationEndsBodiesAndNoOtherConnection) {
+    using client = typename TypeParam::client;
+    std::string expected;
+    for (int i = 0; i < 20; ++i) expected += long_text;
+    fail_each([&expected](long nth) -> task<bool> {
+        auto [other_end, other_server_end] = duplex(pipe_size);
+        auto other_serving = eddy::spawn(TypeParam::serve(std::move(other_server_end)));
+        std::optional<client> other(TypeParam::connection(std::move(other_end)));
+        const auto before = co_await echo_body(*other);
+        EXPECT_EQ(before, expected);
+
+        auto [end, server_end] = duplex(pipe_size);
+        auto serving = eddy::spawn(TypeParam::serve(std::move(server_end)));
+        bool has_failed = true;
+        std::string got;
+        try {
+            allocations_left = nth;
+            const client calls(TypeParam::connection(std::move(end)));
+            auto calling = echo_body(calls);
+            got = co_await std::move(calling);
+            has_failed = end_shortage();
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
+        }
+        allocations_left = no_limit;
+        const bool is_valid = got == expected || got == "error" || got == "bad_alloc" || got.empty();
+        EXPECT_TRUE(has_failed ? is_valid : got == expected) << got;
+        const auto served = co_await serving;  // it ends, with or without an exception
+        EXPECT_TRUE(has_failed || (served && *served));
+
+        const auto after = co_await echo_body(*other);
+        EXPECT_EQ(after, expected);
+        other.reset();
+        const auto other_served = co_await other_serving;
+        EXPECT_TRUE(other_served && *other_served);
         co_return has_failed;
     });
 }

@@ -13,8 +13,13 @@
 #include <eddy/proto/retry.hpp>            // retries with a budget
 
 // Protocols
-#include <eddy/proto/client.hpp>  // pipelined_client, multiplexed_client
-#include <eddy/proto/server.hpp>  // pipelined, multiplexed
+#include <eddy/proto/client.hpp>   // pipelined_client, multiplexed_client
+#include <eddy/proto/message.hpp>  // messages with streamed bodies, and their frames
+#include <eddy/proto/server.hpp>   // pipelined, multiplexed
+
+// Servers and clients over TCP
+#include <eddy/proto/tcp_client.hpp>  // connects, and returns a client
+#include <eddy/proto/tcp_server.hpp>  // listens, and serves each connection
 
 // Several connections
 #include <eddy/proto/balance.hpp>  // passes calls to one of several services

@@ -65,7 +65,8 @@ public:
     compressing_service(S&& inner, http::compress_options options)
         : layered<compressing_service<S>, S>(std::move(inner)), options_(options) {}
 
-    task<result<http::response>> call(http::request asked, proto::when_full mode) const {
+    template <class Given>
+    task<result<http::response>> call(Given asked, proto::when_full mode) const {
         const compression_request what(asked);
         auto answer = co_await this->next(std::move(asked), mode);
         if (answer) compress_response(*answer, what, options_);

@@ -41,7 +41,10 @@ public:
         return call(std::move(request), proto::when_full::wait);
     }
     task<result<response_type>> call(request_type request, proto::when_full mode) const {
-        return pass_on(*state_, std::move(request), mode);
+        return pass_on<request_type>(*state_, std::move(request), mode);
+    }
+    task<result<response_type>> offer(request_type& request, proto::when_full mode) const {
+        return pass_on<request_type&>(*state_, request, mode);
     }
 
 private:
@@ -50,7 +53,8 @@ private:
 
     /// A static function that refers to the state only: this object may be destroyed during the call if a copy of it
     /// exists.
-    static task<result<response_type>> pass_on(state& all, request_type request, proto::when_full mode) {
+    template <class Given>
+    static task<result<response_type>> pass_on(state& all, Given request, proto::when_full mode) {
         const std::size_t selected = all.select();
         const counted_call counted(all.loads[selected]);
         co_return co_await call_service(all.services[selected], std::move(request), mode);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <source_location>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -122,27 +123,35 @@ public:
     explicit buffered_service(typename sync::mpsc<call_type>::sender calls) : calls_(std::move(calls)) {}
 
     task<result<response_type>> operator()(request_type request) const {
-        return send(calls_, std::move(request), proto::when_full::wait);
+        return send<request_type>(calls_, std::move(request), proto::when_full::wait);
     }
     task<result<response_type>> call(request_type request, proto::when_full mode) const {
-        return send(calls_, std::move(request), mode);
+        return send<request_type>(calls_, std::move(request), mode);
+    }
+    task<result<response_type>> offer(request_type& request, proto::when_full mode) const {
+        return send<request_type&>(calls_, request, mode);
     }
 
 private:
     /// Owns a sender, so the service may be destroyed during the call.
-    static task<result<response_type>> send(typename sync::mpsc<call_type>::sender calls, request_type request,
+    template <class Given>
+    static task<result<response_type>> send(typename sync::mpsc<call_type>::sender calls, Given request,
                                             proto::when_full mode) {
         auto ends = reply::channel();
         call_type outgoing(std::move(request), std::move(ends.sender));
         if (mode == proto::when_full::fail) {
-            const auto sent = calls.try_send(std::move(outgoing));
+            auto sent = calls.try_send(std::move(outgoing));
             if (!sent) {
                 const bool full = sent.error().is_full();
+                keep<Given>(request, sent.error().value);
                 co_return std::unexpected(make_error_code(full ? errc::overloaded : errc::channel_closed));
             }
         } else {
-            const auto sent = co_await calls.send(std::move(outgoing));
-            if (!sent) co_return std::unexpected(make_error_code(errc::channel_closed));
+            auto sent = co_await calls.send(std::move(outgoing));
+            if (!sent) {
+                keep<Given>(request, sent.error().value);
+                co_return std::unexpected(make_error_code(errc::channel_closed));
+            }
         }
         auto answer = co_await std::move(ends.receiver);
         if (!answer && !calls.is_closed())  // the task continues: it had no memory for this call
@@ -150,6 +159,12 @@ private:
         if (!answer) co_return std::unexpected(make_error_code(errc::channel_closed));
         if (!*answer) std::rethrow_exception(answer->error());
         co_return **std::move(answer);
+    }
+
+    /// Moves a request that was not sent back to the caller of offer().
+    template <class Given>
+    static void keep(request_type& request, call_type& unsent) {
+        if constexpr (std::is_reference_v<Given>) request = std::move(unsent.request);
     }
 
     typename sync::mpsc<call_type>::sender calls_;

@@ -147,7 +147,8 @@ public:
     circuit_service(S&& inner, std::shared_ptr<circuit> state)
         : layered<circuit_service<S>, S>(std::move(inner)), state_(std::move(state)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         auto admitted = state_->admit();
         if (!admitted) co_return std::unexpected(make_error_code(admitted.error()));
         try {

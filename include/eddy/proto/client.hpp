@@ -19,10 +19,12 @@
 #include <eddy/codec/framed.hpp>
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/false_warnings.hpp>
+#include <eddy/detail/proto_calls.hpp>
+#include <eddy/detail/proto_connection.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/try.hpp>
-#include <eddy/proto/server.hpp>
+#include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sync/mpsc.hpp>
@@ -36,132 +38,18 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::inline v0_1::detail {
 
-/// The state that the handles of a client share with the task of the connection.
-/// Thread safety: any thread.
-struct client_state {
-    explicit client_state(std::size_t most, const std::source_location& where) : permits(most, where), limit(most) {}
-
-    /// Ends the client: waiting and later calls fail with `error`.
-    void end(const std::error_code& error) {
-        {
-            const std::lock_guard guard(lock);
-            if (!reason) reason = error;
-        }
-        permits.close();
-    }
-    [[nodiscard]] std::error_code why() {
-        const std::lock_guard guard(lock);
-        return reason ? reason : make_error_code(errc::connection_closed);
-    }
-
-    sync::semaphore permits;  // one for each call without an answer
-    const std::size_t limit;
-    mutex lock;
-    std::error_code reason;  // guarded by lock
-};
-
-/// A call that is sent to the task of the connection.
-template <class Request, class Response>
-struct client_call {
-    using reply = sync::oneshot<result<Response>>;
-
-    client_call(Request&& what, typename reply::sender&& whom) : request(std::move(what)), to(std::move(whom)) {}
-
-    Request request;
-    typename reply::sender to;
-    // The permit of a pipelined call: kept until the answer arrives, even if the call was dropped.
-    std::optional<sync::semaphore::owned_permit> permit;
-};
-
-/// The calls that were sent and not answered, in their order.
-template <class Call>
-class calls_in_order {
-public:
-    explicit calls_in_order(std::size_t) {}
-
-    /// Adds a call, which send_last() sends.
-    /// Errors: throws std::bad_alloc; then `call` is unchanged.
-    void add(Call& call) { calls_.push_back(std::move(call)); }
-    /// Sends the request of the call that was added last. If the encoder fails, only this call fails.
-    template <class Sink>
-    void send_last(Sink& io, const Call&) {
-        Call& last = calls_.back();
-        auto sent = io.start_send(std::move(last.request));
-        if (sent) return;
-        static_cast<void>(last.to.send(std::unexpected(convert_error<std::error_code>(sent.error()))));
-        calls_.pop_back();
-    }
-    /// Passes an answer to its call. Returns false if no call waits for an answer.
-    template <class Item>
-    [[nodiscard]] bool answer(Item&& item) {
-        if (calls_.empty()) return false;
-        static_cast<void>(calls_.front().to.send(std::forward<Item>(item)));
-        calls_.pop_front();
-        return true;
-    }
-    void end(const std::error_code& error) {
-        for (Call& call : calls_) static_cast<void>(call.to.send(std::unexpected(error)));
-        calls_.clear();
-    }
-
-private:
-    std::deque<Call> calls_;
-};
-
-/// The calls that were sent and not answered, by their numbers, which are 1, 2, ... The permit is owned by the caller,
-/// so a dropped call does not count as in flight. add() removes dropped calls when there are many entries.
-template <class Call>
-class calls_by_number {
-public:
-    explicit calls_by_number(std::size_t limit) : limit_(limit) {}
-
-    /// Adds a call, which send_last() sends.
-    /// Errors: throws std::bad_alloc; then `call` is unchanged.
-    void add(Call& call) {
-        if (calls_.size() >= 2 * limit_) {
-            std::erase_if(calls_, [](const auto& entry) { return entry.second->is_closed(); });
-        }
-        // Two steps, because try_emplace() may fail after it has constructed the value.
-        const auto entry = calls_.try_emplace(last_ + 1).first;
-        entry->second.emplace(std::move(call.to));
-        ++last_;
-    }
-    /// Sends the request of the call that was added last. If the encoder fails, only this call fails.
-    template <class Sink>
-    void send_last(Sink& io, Call& call) {
-        auto sent = io.start_send(proto::numbered(last_, std::move(call.request)));
-        if (sent) return;
-        const auto entry = calls_.find(last_);
-        static_cast<void>(entry->second->send(std::unexpected(convert_error<std::error_code>(sent.error()))));
-        calls_.erase(entry);
-    }
-    template <class Item>
-    [[nodiscard]] bool answer(Item&& item) {
-        const auto found = calls_.find(item.id);
-        // A number that was used belongs to a dropped call that add() has removed.
-        if (found == calls_.end()) return item.id != 0 && item.id <= last_;
-        static_cast<void>(found->second->send(std::move(item.body)));
-        calls_.erase(found);
-        return true;
-    }
-    void end(const std::error_code& error) {
-        for (auto& entry : calls_) static_cast<void>(entry.second->send(std::unexpected(error)));
-        calls_.clear();
-    }
-
-private:
-    std::size_t limit_;
-    std::uint64_t last_ = 0;
-    std::unordered_map<std::uint64_t, std::optional<typename Call::reply::sender>> calls_;  // never nullopt
-};
-
-/// The connection of a client: sends the requests, and passes the answers to their calls.
+/// The connection of a client: sends the requests, and passes the answers to their calls. `Io` is a
+/// message_connection.
 /// Thread safety: one thread at a time.
-template <class F, class Call, class Calls>
+template <class Io, class Call, class Calls>
 class proto_connection {
 public:
+    template <class F>
     proto_connection(F&& io, typename sync::mpsc<Call>::unbounded_receiver calls, std::shared_ptr<client_state> state)
-        : io_(std::move(io)), calls_(std::move(calls)), state_(std::move(state)), sent_(state_->limit) {}
+        : io_(Io::make(std::forward<F>(io), state->limit)),
+          calls_(std::move(calls)),
+          state_(std::move(state)),
+          sent_(state_->limit) {}
     proto_connection(const proto_connection&) = delete;
     proto_connection& operator=(const proto_connection&) = delete;
     ~proto_connection() {
@@ -170,6 +58,8 @@ public:
 
     poll_result<void> poll(context& cx) {
         try {
+            if (Io::is_streamed && state_) cancel_dropped(cx);
+            drive_bodies(io_, cx);
             if (!has_ended_) advance(cx);
             if (!has_ended_) return not_ready;
             if (state_) {  // no handle is left: flush and close the connection
@@ -183,19 +73,24 @@ public:
     }
 
 private:
-    void advance(context& cx) {
-        send_calls(cx);
-        if (!has_ended_ && unflushed_) {
-            auto flushed = io_.poll_flush(cx);
-            if (flushed.is_ready()) {
-                unflushed_ = false;
-                if (!*flushed) fail(convert_error<std::error_code>(flushed->error()));
-            }
+    void cancel_dropped(context& cx) {
+        if constexpr (Io::is_streamed) {
+            while (state_->take_dropped(cx)) sent_.cancel_dropped(io_);
         }
+    }
+
+    void advance(context& cx) {
+        if (!write_error_) send_calls(cx);
+        if (!has_ended_ && !write_error_ && unflushed_) flush(cx);
         while (!has_ended_) {
             if (!cx.consume_budget()) return;  // a codec may never run out of items
             auto item = io_.poll_next(cx);
-            if (!item.is_ready()) return cx.refund_budget();
+            if (!item.is_ready()) {
+                cx.refund_budget();
+                // Only now: the answers that have arrived before are valid.
+                if (write_error_) fail(write_error_);
+                return;
+            }
             if (!*item) {
                 fail(errc::connection_closed);
             } else if (!**item) {
@@ -206,11 +101,21 @@ private:
         }
     }
 
+    void flush(context& cx) {
+        auto flushed = io_.poll_flush(cx);
+        if (!flushed.is_ready()) return;
+        unflushed_ = false;
+        if (!*flushed) write_error_ = convert_error<std::error_code>(flushed->error());
+    }
+
     void send_calls(context& cx) {
         for (;;) {
             auto ready = io_.poll_ready(cx);
             if (!ready.is_ready()) return keep_calls(cx);
-            if (!*ready) return fail(convert_error<std::error_code>(ready->error()));
+            if (!*ready) {
+                write_error_ = convert_error<std::error_code>(ready->error());
+                return;
+            }
             if (!unsent_.empty()) {
                 Call next = std::move(unsent_.front());
                 unsent_.pop_front();
@@ -228,7 +133,7 @@ private:
     }
     void send(Call&& call) {
         if (call.to.is_closed()) return;  // the call was dropped
-        if (!keep(call, [&] { sent_.add(call); })) return;
+        if (!keep(call, [&] { sent_.add(io_, call); })) return;
         sent_.send_last(io_, call);
         unflushed_ = true;
     }
@@ -272,11 +177,12 @@ private:
         while (auto call = calls_.try_recv()) static_cast<void>(call->to.send(std::unexpected(error)));
     }
 
-    F io_;
+    typename Io::type io_;
     typename sync::mpsc<Call>::unbounded_receiver calls_;
     std::deque<Call> unsent_;              // taken from the queue while the connection accepted no request
     std::shared_ptr<client_state> state_;  // null after fail()
     Calls sent_;
+    std::error_code write_error_;
     bool unflushed_ = false;
     bool has_ended_ = false;
 };
@@ -320,21 +226,26 @@ public:
         auto state = std::make_shared<client_state>(max_in_flight, where);
         auto ends = sync::mpsc<call_type>::unbounded_channel();
         shared_ = std::make_shared<shared>(state, std::move(ends.sender));
-        using connection = proto_connection<std::remove_cvref_t<F>, call_type, calls>;
+        using io_type = message_connection<std::remove_cvref_t<F>, Request, Numbered, proto_side::client>;
+        using connection = proto_connection<io_type, call_type, calls>;
         auto made = std::make_unique<connection>(std::forward<F>(io), std::move(ends.receiver), std::move(state));
         spawn_background(client_driver(std::move(made)), where).detach();
     }
 
     task<result<Response>> operator()(Request request) const {
-        return send(shared_, std::move(request), proto::when_full::wait);
+        return send<Request>(shared_, std::move(request), proto::when_full::wait);
     }
     task<result<Response>> call(Request request, proto::when_full mode) const {
-        return send(shared_, std::move(request), mode);
+        return send<Request>(shared_, std::move(request), mode);
+    }
+    task<result<Response>> offer(Request& request, proto::when_full mode) const {
+        return send<Request&>(shared_, request, mode);
     }
     [[nodiscard]] bool is_closed() const noexcept { return shared_->calls.is_closed(); }
 
 private:
-    static task<result<Response>> send(std::shared_ptr<shared> on, Request request, proto::when_full mode) {
+    template <class Given>
+    static task<result<Response>> send(std::shared_ptr<shared> on, Given request, proto::when_full mode) {
         const std::shared_ptr<sync::semaphore> permits(on->state, &on->state->permits);
         std::optional<sync::semaphore::owned_permit> permit;
         if (mode == proto::when_full::fail) {
@@ -348,12 +259,18 @@ private:
             if (taken) permit.emplace(*std::move(taken));
         }
         if (!permit) co_return std::unexpected(on->state->why());
+        std::optional<drop_guard> dropped;  // destroyed after the reply is closed
+        if constexpr (is_message<Request>) dropped.emplace(on->state);
         auto ends = call_type::reply::channel();
         call_type outgoing(std::move(request), std::move(ends.sender));
         if constexpr (!Numbered) outgoing.permit = std::move(permit);
-        const auto sent = on->calls.send(std::move(outgoing));
-        if (!sent) co_return std::unexpected(on->state->why());
+        auto sent = on->calls.send(std::move(outgoing));
+        if (!sent) {
+            if constexpr (std::is_reference_v<Given>) request = std::move(sent.error().value.request);
+            co_return std::unexpected(on->state->why());
+        }
         auto answer = co_await std::move(ends.receiver);
+        if (dropped) dropped->release();
         if (!answer) co_return std::unexpected(on->state->why());
         co_return *std::move(answer);
     }
@@ -361,11 +278,9 @@ private:
     std::shared_ptr<shared> shared_;
 };
 
-/// The body of a message: T of a numbered<T>.
-template <class T>
-struct body_of;
-template <class T>
-struct body_of<proto::numbered<T>> : std::type_identity<T> {};
+/// The type of the messages in numbered items: T of a numbered<T>, or the message of which T is a frame.
+template <class Item>
+using message_in_t = framed_message_t<typename body_of<Item>::type>;
 
 }  // namespace eddy::detail
 
@@ -384,22 +299,23 @@ namespace eddy::inline v0_1::proto {
 /// arguments.
 ///
 /// Errors: a call returns the error of the connection. If the peer or the runtime has ended the connection, that is
-/// errc::connection_closed. If the peer has sent an answer without a call, it is errc::unexpected_answer. If the codec
-/// or the stream throws std::bad_alloc, it is std::errc::not_enough_memory. All waiting calls and all later ones return
-/// the same error. The service may have executed a call that failed. An error of the encoder affects only its call. If
-/// the connection has no memory for a call, this call alone fails, with std::errc::not_enough_memory. The constructor
-/// throws `misuse` if `max_in_flight` is 0, or if spawn() is not possible on this thread.
-/// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
-/// arrives; until then the call counts as in flight.
-/// Thread safety: calls on any thread; assignment and destruction need exclusive access.
-/// Cost: for each call, a coroutine frame and two blocks of the frame pool.
+/// errc::connection_closed. If messages have streamed bodies, the end of the connection within one of them is
+/// errc::unexpected_eof, and a call returns the error that the service has sent. If the peer has sent an answer without
+/// a call, it is errc::unexpected_answer. If the codec or the stream throws std::bad_alloc, it is
+/// std::errc::not_enough_memory. All waiting calls and all later ones return the same error. The service may have
+/// executed a call that failed. An error of the encoder affects only its call. If the connection has no memory for a
+/// call, this call alone fails, with std::errc::not_enough_memory. The constructor throws `misuse` if `max_in_flight`
+/// is 0, or if spawn() is not possible on this thread. Cancel safety: a dropped call does not affect others. If its
+/// request was sent, its answer is discarded when it arrives; until then the call counts as in flight. If the body of
+/// its request is being sent, the body ends with an error at the server. Thread safety: calls on any thread; assignment
+/// and destruction need exclusive access. Cost: for each call, a coroutine frame and two blocks of the frame pool.
 template <class Request, class Response>
 class pipelined_client : public detail::client_handle<Request, Response, false> {
 public:
     /// Takes ownership of the connection: a stream of responses and a sink of requests, such as a codec::framed. Up to
     /// `max_in_flight` calls may be without an answer; further calls wait, in the order of their arrival.
     template <class F>
-        requires stream<F> && sink<F, Request>
+        requires stream<F> && detail::sends<F, Request, false>
     explicit pipelined_client(F connection, std::size_t max_in_flight = 64,
                               std::source_location where = std::source_location::current())
         : detail::client_handle<Request, Response, false>(std::move(connection), max_in_flight, where) {}
@@ -408,19 +324,20 @@ public:
 /// Deduces the types from the codec.
 template <class S, class C>
 pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {})
-    -> pipelined_client<detail::sent_or<void, C>, typename detail::decoded_by<C>::item_type::value_type>;
+    -> pipelined_client<detail::framed_message_t<detail::sent_or<void, C>>,
+                        detail::framed_message_t<typename detail::decoded_by<C>::item_type::value_type>>;
 
 /// The client side of a multiplexed protocol. It is used like pipelined_client, but answers may arrive in any order.
 /// The connection is a stream of `numbered<Response>` and a sink of `numbered<Request>`. The numbers are 1, 2 and so
-/// on. A dropped call does not count as in flight; its answer is discarded.
-/// Cancel safety: a dropped call does not affect others.
+/// on. A dropped call does not count as in flight; its answer is discarded. With streamed bodies, the server is told
+/// that the call was dropped, or that the body of a response was. Cancel safety: a dropped call does not affect others.
 /// Thread safety: that of pipelined_client.
 template <class Request, class Response>
 class multiplexed_client : public detail::client_handle<Request, Response, true> {
 public:
     /// Takes ownership of the connection; see pipelined_client.
     template <class F>
-        requires stream<F> && sink<F, numbered<Request>>
+        requires stream<F> && detail::sends<F, Request, true>
     explicit multiplexed_client(F connection, std::size_t max_in_flight = 64,
                                 std::source_location where = std::source_location::current())
         : detail::client_handle<Request, Response, true>(std::move(connection), max_in_flight, where) {}
@@ -429,8 +346,8 @@ public:
 /// Deduces the types from the codec.
 template <class S, class C>
 multiplexed_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {})
-    -> multiplexed_client<typename detail::body_of<detail::sent_or<void, C>>::type,
-                          typename detail::body_of<typename detail::decoded_by<C>::item_type::value_type>::type>;
+    -> multiplexed_client<detail::message_in_t<detail::sent_or<void, C>>,
+                          detail::message_in_t<typename detail::decoded_by<C>::item_type::value_type>>;
 
 }  // namespace eddy::proto
 EDDY_END_FALSE_UNINITIALIZED

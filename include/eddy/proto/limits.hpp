@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,8 @@ class timed_service : public layered<timed_service<S>, S> {
 public:
     timed_service(S&& inner, time::duration limit) : layered<timed_service<S>, S>(std::move(inner)), limit_(limit) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         auto answer = co_await with_deadline(limit_, this->next(std::move(request), mode));
         if (!answer) co_return std::unexpected(make_error_code(errc::timed_out));
         co_return *std::move(answer);
@@ -49,7 +51,8 @@ public:
     concurrency_limited_service(S&& inner, std::shared_ptr<sync::semaphore> permits)
         : layered<concurrency_limited_service<S>, S>(std::move(inner)), permits_(std::move(permits)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         std::optional<sync::semaphore::permit> permit;
         if (mode == proto::when_full::fail) {
             auto taken = permits_->try_acquire();
@@ -105,7 +108,8 @@ public:
     rate_limited_service(S&& inner, std::shared_ptr<recent_starts> starts)
         : layered<rate_limited_service<S>, S>(std::move(inner)), starts_(std::move(starts)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         if (mode == proto::when_full::fail) {
             if (starts_->try_start(time::clock::now())) co_return std::unexpected(make_error_code(errc::overloaded));
         } else {
@@ -126,8 +130,13 @@ public:
 
     explicit shedding_service(S&& inner) : layered<shedding_service<S>, S>(std::move(inner)) {}
 
-    auto call(proto::request_t<S>&& request, proto::when_full) const {
-        return this->next(std::move(request), proto::when_full::fail);
+    template <class Given>
+    auto call(Given request, proto::when_full) const {
+        if constexpr (std::is_reference_v<Given>) {
+            return this->next(std::move(request), proto::when_full::fail);
+        } else {
+            return this->start(std::move(request), proto::when_full::fail);
+        }
     }
 };
 

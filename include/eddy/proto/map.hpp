@@ -46,7 +46,8 @@ class request_mapped_service
 public:
     request_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
 
-    task<result<proto::response_t<S>>> call(typename base::request_type request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         proto::request_t<S> mapped = std::invoke(fn_, std::move(request));
         co_return co_await this->next(std::move(mapped), mode);
     }
@@ -73,7 +74,8 @@ class response_mapped_service
 public:
     response_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
 
-    task<result<response>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<response>> call(Given request, proto::when_full mode) const {
         auto answer = co_await this->next(std::move(request), mode);
         if (!answer) co_return result<response>(std::unexpect, answer.error());
         if constexpr (std::is_void_v<decltype(apply(answer))>) {
@@ -102,7 +104,8 @@ public:
     recovering_service(S&& inner, Fn fn)
         : layered<recovering_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         auto answer = co_await this->next(std::move(request), mode);
         if (!answer) answer = flatten<result<proto::response_t<S>>>(std::invoke(fn_, answer.error()));
         co_return answer;
@@ -136,7 +139,8 @@ class traced_service : public layered<traced_service<S, Fn>, S> {
 public:
     traced_service(S&& inner, Fn fn) : layered<traced_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         call_observer<Fn> seen(fn_);
         try {
             auto answer = co_await this->next(std::move(request), mode);
@@ -158,7 +162,7 @@ private:
 namespace eddy::inline v0_1::proto {
 
 /// Returns a layer that converts each request with `fn`. The type of the parameter of `fn` is the request type of the
-/// new service.
+/// new service. The layer takes its request also if a layer inside of it refuses the call: see offer().
 template <class Fn>
 [[nodiscard]] auto map_request(Fn fn) {
     return layer([fn = std::move(fn)]<class S>(S inner) {

@@ -145,7 +145,8 @@ public:
     retrying_service(S&& inner, proto::retry_policy policy)
         : layered<retrying_service<S>, S>(std::move(inner)), policy_(std::move(policy)) {}
 
-    task<result<proto::response_t<S>>> call(proto::request_t<S> request, proto::when_full mode) const {
+    template <class Given>
+    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
         proto::retry_budget budget = policy_.budget();
         budget.deposit();
         time::backoff delays = policy_.delays();

@@ -17,12 +17,14 @@
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/proto_connection.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
 #include <eddy/future/future_ops.hpp>
 #include <eddy/future/futures_ordered.hpp>
 #include <eddy/future/futures_unordered.hpp>
 #include <eddy/future/try.hpp>
+#include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
 #include <eddy/sync/cancellation_token.hpp>
@@ -31,18 +33,6 @@
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::inline v0_1::proto {
-
-/// A request or a response of a multiplexed protocol. The client chooses the number of a request, and the response has
-/// the same number.
-/// Thread safety: that of T; a value type.
-template <class T>
-struct numbered {
-    std::uint64_t id;  ///< the number
-    T body;            ///< the request or the response
-
-    /// Makes a message.
-    numbered(std::uint64_t number, T content) : id(number), body(std::move(content)) {}
-};
 
 /// The options of pipelined() and multiplexed(): `connection_options().max_in_flight(100).shutdown(token)`.
 /// Thread safety: one thread at a time.
@@ -117,14 +107,17 @@ class [[nodiscard("a connection is not served until the future is awaited")]] se
         decltype(start_call(std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
     using response = proto::response_t<S>;
     using call_set = std::conditional_t<Numbered, futures_unordered<numbered_call<call>>, futures_ordered<call>>;
+    using connection = message_connection<typename held_connection<Io>::type, response, Numbered, proto_side::server>;
+    using sent_type = typename connection::sent;
 
 public:
     using output_type = result<void>;
-    using sent_type = std::conditional_t<Numbered, proto::numbered<response>, response>;
 
     template <class F, class G>
     served_calls(F&& io, G&& service, const proto::connection_options& options)
-        : io_(std::forward<F>(io)), service_(std::forward<G>(service)), limit_(options.max_in_flight()) {
+        : io_(connection::make(std::forward<F>(io), options.max_in_flight())),
+          service_(std::forward<G>(service)),
+          limit_(options.max_in_flight()) {
         if (options.shutdown()) told_.emplace(options.shutdown()->cancelled_owned());
     }
 
@@ -147,6 +140,7 @@ public:
 private:
     poll_result<output_type> advance(context& cx) {
         if (told_ && told_->poll(cx).is_ready()) stop_reading();
+        drive_bodies(io_, cx);
         for (;;) {
             const bool is_full = !take_requests(cx);
             take_answers(cx);
@@ -208,14 +202,22 @@ private:
         while (!calls_.is_empty()) {
             auto ended = calls_.poll_next(cx);
             if (!ended.is_ready()) return;
-            result<response>& answer = answer_of(**ended);
-            if (!answer) {
-                fail(answer.error());
-            } else if constexpr (Numbered) {
-                answers_.emplace_back((**ended).id, *std::move(answer));
+            if constexpr (connection::is_streamed) {  // errors are sent, too
+                answers_.push_back(**std::move(ended));
             } else {
-                answers_.push_back(*std::move(answer));
+                keep_answer(**ended);
             }
+        }
+    }
+    template <class Ended>
+    void keep_answer(Ended& ended) {
+        result<response>& answer = answer_of(ended);
+        if (!answer) {
+            fail(answer.error());
+        } else if constexpr (Numbered) {
+            answers_.emplace_back(ended.id, *std::move(answer));
+        } else {
+            answers_.push_back(*std::move(answer));
         }
     }
     static result<response>& answer_of(result<response>& ended) noexcept { return ended; }
@@ -252,7 +254,7 @@ private:
         told_.reset();
     }
 
-    typename held_connection<Io>::type io_;
+    typename connection::type io_;
     S service_;  // outlives the calls, which refer to it
     std::size_t limit_;
     std::optional<sync::cancellation_token::owned_cancelled_future> told_;
@@ -272,16 +274,25 @@ auto serve_calls(F&& io, S&& service, const proto::connection_options& options) 
     static_assert(serves, "eddy: this is not a service: see eddy::proto::service");
     if constexpr (serves) {
         using stored = std::remove_cvref_t<F>;
-        using connection = std::remove_reference_t<typename held_connection<stored>::type>;
+        using connection = typename held_connection<stored>::type;
+        using response = proto::response_t<kept>;
         constexpr bool marked = is_fragile<S>;
-        using future_type = served_calls<stored, kept, Numbered, marked>;
-        constexpr bool reads = stream<connection>;
-        constexpr bool writes = sink<connection, typename future_type::sent_type>;
+        constexpr bool reads = stream<std::remove_reference_t<connection>>;
+        constexpr bool matches = !has_frames<connection>() || is_message<response>;
+        constexpr bool writes = [] {
+            if constexpr (matches)
+                return message_connection<connection, response, Numbered, proto_side::server>::writes;
+            return true;
+        }();
         static_assert(reads, "eddy: the connection must be a stream of requests, for example a codec::framed");
+        static_assert(matches,
+                      "eddy: the codec has frames of messages with streamed bodies, so the service returns a "
+                      "proto::message");
         static_assert(writes,
                       "eddy: the connection must be a sink of the responses of the service: its codec encodes the "
                       "response type, or numbered<Response> for multiplexed()");
-        return make_if < reads && writes, future_type > (std::forward<F>(io), std::forward<S>(service), options);
+        return make_if < reads && matches && writes, served_calls < stored, kept, Numbered,
+               marked >> (std::forward<F>(io), std::forward<S>(service), options);
     } else {
         return broken_future();
     }
@@ -299,17 +310,22 @@ namespace eddy::inline v0_1::proto {
 ///     auto service = answer | proto::timeout(1s) | proto::recover(error_response);
 ///     co_await try_(proto::pipelined(codec::framed(std::move(stream), my_codec()), service));
 ///
-/// `connection` is a stream of requests and a sink of responses: a codec::framed. The calls run in the task that awaits
+/// `connection` is a stream of requests and a sink of responses: a codec::framed. If its codec has frames, requests and
+/// responses are messages with streamed bodies: see message. The calls run in the task that awaits
 /// this future. Responses that are ready at the same time are sent with one flush. A client that does not read delays
 /// only its own requests.
 ///
 /// Errors: those of the connection. An error of the stream ends the connection after the requests before it were
 /// answered. An error of the service, or of the encoder of a response, cannot be sent. It ends the connection after the
-/// responses before it, and drops the calls after it. Use recover() to turn errors into responses. An exception of the
-/// service drops all calls immediately, and passes through.
+/// responses before it, and drops the calls after it. Use recover() to turn errors into responses. With streamed
+/// bodies, the client gets the error instead, and the connection continues. An exception of the service drops all calls
+/// immediately, and passes through. A frame that does not fit is std::errc::protocol_error, and the end of the
+/// connection within a body is errc::unexpected_eof.
 /// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were
 /// read are lost. To stop without loss, use connection_options::shutdown().
-/// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards.
+/// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards, for example to
+/// call its close_gracefully(), as tcp_server() does: a client that is still sending may otherwise be reset before it
+/// has read the last responses.
 /// Cost: for each request, the future of the service and a block of the frame pool.
 template <class F, class S>
 [[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
@@ -318,7 +334,8 @@ template <class F, class S>
 
 /// Same as pipelined(), for a protocol whose messages have numbers. The connection is a stream of `numbered<Request>`
 /// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, in any order. An error of the service
-/// ends the connection and drops all other calls, so use recover().
+/// ends the connection and drops all other calls, so use recover(). With streamed bodies, requests beyond twice the
+/// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop.
 /// Cancel safety: that of pipelined().
 template <class F, class S>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {

@@ -97,6 +97,10 @@ namespace eddy::inline v0_1::detail {
 template <class S>
 concept sheds_calls =
     requires(const S& inner, proto::request_t<S>&& request) { inner.call(std::move(request), proto::when_full::fail); };
+/// Whether the service leaves a request that it refuses to its caller.
+template <class S>
+concept takes_offers =
+    requires(const S& inner, proto::request_t<S>& request) { inner.offer(request, proto::when_full::fail); };
 /// Returns whether a call with `when_full::fail` can differ from a call without it.
 template <class S>
 constexpr bool has_limit() {
@@ -119,11 +123,14 @@ task<result<T>> call_in_frame(F work) {
     }
 }
 
-/// Calls a service. Returns a future of a result<T>, which may refer to `request` and to the service.
+/// Calls a service. Returns a future of a result<T>, which may refer to `request` and to the service. Moves from
+/// `request` when a service takes it; layers that refuse the call leave it unchanged.
 template <class S>
 auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
     using output = result<proto::response_t<S>>;
-    if constexpr (sheds_calls<S>) {
+    if constexpr (takes_offers<S>) {
+        return inner.offer(request, mode);
+    } else if constexpr (sheds_calls<S>) {
         return inner.call(std::move(request), mode);
     } else if constexpr (using call = service_call_t<S>; std::is_same_v<output_t<call>, output> && !is_marked<call>) {
         return std::invoke(inner, std::move(request));
@@ -140,14 +147,17 @@ task<result<proto::response_t<S>>> owning_call(const S& inner, proto::request_t<
 /// Same as call_service(), but the future owns the request.
 template <class S>
 auto start_call(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
-    if constexpr (sheds_calls<S> || !std::is_reference_v<service_argument_t<S>>) {
+    if constexpr (sheds_calls<S>) {
+        return inner.call(std::move(request), mode);
+    } else if constexpr (!std::is_reference_v<service_argument_t<S>>) {
         return call_service(inner, std::move(request), mode);
     } else {
         return owning_call(inner, std::move(request), mode);
     }
 }
 
-/// The base of a layer around the service `S`: `Self` has a function call(request, when_full), which returns a task.
+/// The base of a layer around the service `S`. `Self` has a function `call<Given>(Given request, when_full)`, which
+/// returns a task. `Given` is `Request`, or `Request&` if the caller keeps the request until a service takes it.
 template <class Self, class S, class Request = proto::request_t<S>, class Response = proto::response_t<S>>
 class layered {
 public:
@@ -156,8 +166,10 @@ public:
     static constexpr bool has_limit = eddy::detail::has_limit<S>();
 
     task<result<Response>> operator()(Request request) const {
-        // SAFETY: Self derives from layered<Self>, so *this is the base of a Self.
-        return static_cast<const Self&>(*this).call(std::move(request), proto::when_full::wait);
+        return self().call(std::move(request), proto::when_full::wait);
+    }
+    task<result<Response>> offer(Request& request, proto::when_full mode) const {
+        return self().template call<Request&>(request, mode);
     }
 
 protected:
@@ -167,8 +179,15 @@ protected:
     auto next(proto::request_t<S>&& request, proto::when_full mode) const {
         return call_service(inner_, std::move(request), mode);
     }
+    /// Same as next(), but the future owns the request.
+    auto start(proto::request_t<S>&& request, proto::when_full mode) const {
+        return start_call(inner_, std::move(request), mode);
+    }
 
 private:
+    // SAFETY: Self derives from layered<Self>, so *this is the base of a Self.
+    const Self& self() const noexcept { return static_cast<const Self&>(*this); }
+
     S inner_;
 };
 
@@ -181,7 +200,8 @@ namespace eddy::inline v0_1::proto {
 ///
 ///     auto logged = proto::layer([](auto inner) { return logging_service(std::move(inner)); });
 ///
-/// To support load_shed() outside of your service class, give the class a member `call(request, when_full)`.
+/// To support load_shed() outside of your service class, give the class a member `call(request, when_full)`. To support
+/// offer(), give it a member `offer(Request&, when_full)` as well.
 /// Thread safety: a plain value. A service with layers may be called on several threads at the same time, if the
 /// service and the functions in its layers may.
 template <class Fn>
@@ -239,6 +259,7 @@ class boxed_service {
         base& operator=(const base&) = delete;
         virtual ~base() = default;
         virtual task<result<Response>> call(Request request, when_full mode) const = 0;
+        virtual task<result<Response>> offer(Request& request, when_full mode) const = 0;
     };
     template <class S>
     struct model final : base {
@@ -249,6 +270,13 @@ class boxed_service {
                 return detail::start_call(inner, std::move(request), mode);
             } else {
                 return detail::owning_call(inner, std::move(request), mode);
+            }
+        }
+        task<result<Response>> offer(Request& request, when_full mode) const override {
+            if constexpr (detail::takes_offers<S>) {
+                return inner.offer(request, mode);
+            } else {
+                return call(std::move(request), mode);
             }
         }
         S inner;
@@ -274,9 +302,29 @@ public:
     task<result<Response>> call(Request request, when_full mode) const {
         return inner_->call(std::move(request), mode);
     }
+    task<result<Response>> offer(Request& request, when_full mode) const { return inner_->offer(request, mode); }
 
 private:
     std::shared_ptr<const base> inner_;
 };
+
+/// Calls a service, and leaves `request` unchanged if a layer refuses the call: with errc::overloaded from a limit of
+/// the service, with errc::circuit_open, or because a buffer() or a client has ended. So a request that cannot be
+/// copied, such as one with a streamed body, can be passed to another service, or offered again later. When a service
+/// takes the request, it is moved from.
+///
+///     auto answer = co_await proto::offer(first, request);
+///     if (!answer && answer.error() == errc::circuit_open) answer = co_await proto::offer(second, request);
+///
+/// A call with `handler(std::move(request))` gives the request away in any case. With `when_full::fail`, the call does
+/// not wait for limits, as inside of load_shed().
+/// Errors: those of the service.
+/// Cancel safety: that of the service. A call that is dropped while it waits for a permit of a limit, or of a client,
+/// has not taken the request.
+/// Lifetime: `request` and the service must outlive the future.
+template <service S>
+[[nodiscard]] auto offer(const S& to, request_t<S>& request, when_full mode = when_full::wait) {
+    return detail::call_service(to, std::move(request), mode);
+}
 
 }  // namespace eddy::proto

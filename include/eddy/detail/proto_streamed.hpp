@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/outcome.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
+#include <eddy/proto/message.hpp>
+#include <eddy/result.hpp>
+
+// What pipelined and multiplexed connections with streamed bodies have in common.
+
+namespace eddy::inline v0_1::detail {
+
+enum class proto_side : unsigned char { client, server };
+
+/// The types of a connection of frames whose owner sends messages of the type `Out`. A service may fail, so responses
+/// are results.
+template <class Io, class Out, proto_side Side>
+struct streamed_types {
+    using in = framed_message_t<typename std::remove_reference_t<Io>::item_type::value_type>;
+    using out = Out;
+    using received = std::conditional_t<Side == proto_side::client, result<in>, in>;
+    using sent = std::conditional_t<Side == proto_side::client, out, result<out>>;
+    using in_head = proto::head_frame<typename in::head_type>;
+    using in_chunk = proto::chunk_frame<typename in::chunk_type>;
+    using out_head = proto::head_frame<typename out::head_type>;
+    using out_chunk = proto::chunk_frame<typename out::chunk_type>;
+};
+
+/// Converts the answer of a sink of frames.
+template <class Answer>
+poll_result<result<void>> as_result(Answer answer) {
+    if (!answer) return not_ready;
+    return flatten<result<void>>(*std::move(answer));
+}
+
+/// A body that a connection sends: a stream of its frames. `credit` is the number of chunks that the peer permits.
+/// Thread safety: one thread at a time.
+template <class Frame, class Chunk>
+class sent_body {
+public:
+    using item_type = Frame;
+
+    static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
+    sent_body(proto::body<Chunk> chunks, std::uint64_t credit) noexcept : chunks_(std::move(chunks)), credit_(credit) {}
+
+    void add_credit(std::uint32_t chunks) noexcept {
+        credit_ = credit_ < unlimited - chunks ? credit_ + chunks : unlimited;
+        std::exchange(waiting_, waker()).wake();
+    }
+    /// Says that there will be no more credit. If the body needs credit, it fails with errc::connection_closed.
+    void end_credit() noexcept {
+        is_credit_final_ = true;
+        std::exchange(waiting_, waker()).wake();
+    }
+    /// Destroys the rest of the body and ends it with an error.
+    void stop(const std::error_code& error) {
+        stopped_ = error;
+        chunks_ = proto::body<Chunk>();
+    }
+    /// Says that the last frame could not be encoded. Returns false if no other frame can replace it.
+    [[nodiscard]] bool refuse(const std::error_code& error) {
+        if (has_ended_) return false;
+        stop(error);
+        return true;
+    }
+
+    poll_result<std::optional<Frame>> poll_next(context& cx) {
+        if (has_ended_) return std::optional<Frame>();
+        if (stopped_) return last(proto::error_frame(stopped_));
+        if (credit_ == 0) {
+            if (is_credit_final_) return last(proto::error_frame(make_error_code(errc::connection_closed)));
+            waiting_ = cx.waker();
+            return not_ready;
+        }
+        auto next = chunks_.poll_next(cx);
+        if (!next) return not_ready;
+        if (!*next) return last(proto::end_frame());
+        if (!**next) return last(proto::error_frame((**next).error()));
+        if (credit_ != unlimited) --credit_;
+        return std::optional<Frame>(std::in_place, proto::chunk_frame<Chunk>(***std::move(next)));
+    }
+
+private:
+    template <class T>
+    std::optional<Frame> last(T frame) {
+        has_ended_ = true;
+        return std::optional<Frame>(std::in_place, std::move(frame));
+    }
+
+    proto::body<Chunk> chunks_;
+    std::uint64_t credit_;
+    std::error_code stopped_;
+    waker waiting_;  // while there is no credit
+    bool is_credit_final_ = false;
+    bool has_ended_ = false;
+};
+
+}  // namespace eddy::detail
