@@ -292,6 +292,23 @@ TEST(HttpCompress, DecompressionStopsAtLimit) {
     });
 }
 
+TEST(HttpCompress, DecompressionLeavesTimeForOtherTasks) {
+    eddy::test::run_paused([]() -> task<void> {
+        constexpr std::size_t size = 16 << 20;
+        // 16 KiB, which one read of the input returns.
+        http::body bomb(eddy::detail::gzip_text(std::string(size, 'x'), 9));
+        auto all = http::body::from_source(eddy::detail::gunzip_source(std::move(bomb), size), std::nullopt);
+        int turns = 0;
+        auto other = eddy::spawn([&]() -> task<void> {
+            for (;; ++turns) co_await eddy::yield_now();
+        });
+        const auto text = co_await all.read_text();
+        EXPECT_EQ(text->size(), size);
+        EXPECT_GE(turns, 7);  // a poll has a coop budget for 2 MiB
+        other.abort();
+    });
+}
+
 TEST(HttpCompress, ClientDecompressesWhatItAskedFor) {
     eddy::core loop;
     const auto app = [](const http::request& asked) -> task<http::response> {

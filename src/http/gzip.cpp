@@ -147,12 +147,12 @@ public:
 private:
     poll_result<result<std::size_t>> poll_inflate(context& cx, std::span<std::byte> into) {
         for (;;) {
+            if (!cx.consume_budget()) return not_ready;  // a few bytes of input may become many megabytes
             if (stream_.avail_in != 0 || may_have_output_) {
                 const auto count = inflate_some(into);
                 if (!count || *count != 0) return count;
                 continue;
             }
-            if (!cx.consume_budget()) return not_ready;
             auto count = from_.poll_read(cx, input_);
             if (!count || !*count) return count;
             if (**count == 0) {
