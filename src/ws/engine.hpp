@@ -65,7 +65,7 @@ struct ws_parameters {
 /// Errors: functions that are not noexcept throw std::bad_alloc. receive() loses nothing then, and can be repeated.
 /// take_message() fails the connection, and send() drops the message.
 /// Thread safety: one thread at a time.
-class ws_engine {
+class ws_engine : immovable {  // to_inflate_ and to_compress_ refer to its own strings
 public:
     explicit ws_engine(const ws_parameters& with);
 
