@@ -174,11 +174,14 @@ public:
     /// Removes the calls that were dropped, and ends their exchanges.
     template <class Sink>
     void cancel_dropped(Sink& io) {
-        std::erase_if(calls_, [&io](const auto& entry) {
-            if (!entry.second->is_closed()) return false;
-            if constexpr (requires { io.cancel(entry.first); }) io.cancel(entry.first);
-            return true;
-        });
+        for (auto entry = calls_.begin(); entry != calls_.end();) {
+            if (!entry->second->is_closed()) {
+                ++entry;
+                continue;
+            }
+            if constexpr (requires { io.cancel(entry->first); }) io.cancel(entry->first);
+            entry = calls_.erase(entry);
+        }
     }
     template <class Item>
     [[nodiscard]] bool answer(Item&& item) {
