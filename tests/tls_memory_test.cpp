@@ -215,7 +215,7 @@ TEST_F(TlsMemory, FailedAllocationEndsOneHandshake) {
 TEST_F(TlsMemory, FailedAllocationOfOpensslEndsOneHandshake) {
     ASSERT_TRUE(openssl_can_fail);
     EXPECT_FALSE(handshake_with_failure(*this, [] {}));  // loads what OpenSSL loads once
-    for (long nth = 0;; nth += 23) {
+    for (long nth = 0;; nth += 61) {
         const bool has_failed = handshake_with_failure(*this, [nth] { openssl_left = nth; });
         if (!has_failed || HasFailure()) break;
     }

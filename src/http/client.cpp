@@ -12,7 +12,6 @@
 #include <eddy/error.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/url.hpp>
-#include <eddy/runtime/core_handle.hpp>
 #include <eddy/sync/semaphore.hpp>
 #include <eddy/time/timeout.hpp>
 
@@ -78,8 +77,7 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
 std::string pool_key(const client_destination& to) {
     std::string key = (to.url().is_https() ? "s" : "p") + to.url().authority();
     if (to.is_forwarded()) key = "f" + detail::host_with_port(to.proxy().host, to.proxy().port);
-    if (const auto loop = core_handle::try_current()) key += "/" + std::to_string(loop->id());
-    return key;
+    return key + detail::pool_key_of_loop();
 }
 
 /// Returns a kept connection to the origin, or an empty route.

@@ -4,11 +4,20 @@
 #include <algorithm>
 #include <iterator>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include <eddy/runtime/core_handle.hpp>
 
 #include "http/http2_client.hpp"
 
 namespace eddy::inline v0_1::detail {
+
+std::string pool_key_of_loop() {
+    const auto loop = core_handle::try_current();
+    return loop ? "/" + std::to_string(loop->id()) : std::string();
+}
 
 http_client::http_client(http::client_options&& chosen)
     : options_(std::move(chosen)),
@@ -36,8 +45,7 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     auto& list = entry(origin).idle;
     list.push_back({std::move(connection), time::clock::now()});
     if (list.size() <= options_.max_idle()) return;
-    list.front().connection->end();
-    old.idle.push_back(std::move(list.front()));
+    old.here.push_back(std::move(list.front()));
     list.erase(list.begin());
 }
 
@@ -106,13 +114,19 @@ http_client::origin_state& http_client::entry(const std::string& origin) {
     return found;
 }
 
+void http_client::expired::take(std::string_view key, std::span<idle> all) {
+    if (all.empty()) return;
+    const bool is_here = key.substr(std::min(key.find('/'), key.size())) == pool_key_of_loop();
+    std::ranges::move(all, std::back_inserter(is_here ? here : elsewhere));
+}
+
 http_client::expired http_client::remove_expired() {
     expired old;
     const auto now = time::clock::now();
     const auto is_fresh = [&](const idle& each) { return now - each.since < options_.idle_timeout(); };
-    for (auto& [name, each] : all_) {
+    for (auto& [key, each] : all_) {
         const auto first = std::ranges::find_if(each.idle, is_fresh);
-        std::move(each.idle.begin(), first, std::back_inserter(old.idle));
+        old.take(key, {each.idle.begin(), first});
         each.idle.erase(each.idle.begin(), first);
         if (each.shared && !is_open(*each.shared)) old.shared.push_back(std::move(each.shared));
     }
@@ -127,7 +141,7 @@ void http_client::remove_origins(expired& old) {
             return std::pair(each.second.is_awaited(), each.second.last_use);  // those that are awaited last
         });
         if (oldest->second.is_awaited()) return;
-        std::ranges::move(oldest->second.idle, std::back_inserter(old.idle));
+        old.take(oldest->first, oldest->second.idle);
         if (oldest->second.shared) old.shared.push_back(std::move(oldest->second.shared));
         all_.erase(oldest);
     }

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -54,6 +56,10 @@ private:
     int socket_;
     std::uint64_t received_ = 0;
 };
+
+/// Returns the end of the keys of connections that belong to the current event loop: "/" and its number, or an empty
+/// text on the workers of a pool, which share their connections.
+[[nodiscard]] std::string pool_key_of_loop();
 
 /// The state that all copies of a client share: the options, and the connections by origin and event loop. Requests
 /// that are forwarded by a proxy have the proxy as their origin.
@@ -122,12 +128,21 @@ private:
         /// Returns whether a request waits for the right to connect.
         [[nodiscard]] bool is_awaited() const noexcept { return connecting && connecting.use_count() > 1; }
     };
-    /// Connections that the caller closes without the lock.
+    /// Connections that the caller closes without the lock, by destroying this object.
     struct expired {
-        idle_list idle;
+        idle_list here;       // of this event loop
+        idle_list elsewhere;  // of other loops: this thread must not send close_notify on them
         std::vector<std::shared_ptr<http2_handle>> shared;
 
         expired() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+        expired(expired&&) = default;
+        expired& operator=(expired&&) = default;
+        ~expired() {
+            for (const auto& each : here) each.connection->end();
+        }
+
+        /// Takes connections of the origin `key`.
+        void take(std::string_view key, std::span<idle> all);
     };
 
     /// Returns the entry of an origin, which is made if there is none.

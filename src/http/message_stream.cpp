@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include <eddy/detail/graceful_end.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/http/error.hpp>
 #include <eddy/time/timeout.hpp>
@@ -246,8 +247,10 @@ task<result<void>> message_stream::discard_body(body_decoder& decoder, std::size
     co_return ok();
 }
 
-bool message_stream::poll_discard(context& cx) {
+bool message_stream::poll_discard(context& cx, std::size_t& discarded) {
     for (;;) {
+        discarded += in().size();
+        if (discarded > input_discarder::most) return true;
         consume(in().size());
         const auto count = poll_fill_idle(cx);
         if (!count) return false;
@@ -257,17 +260,19 @@ bool message_stream::poll_discard(context& cx) {
 
 task<void> message_stream::close_gracefully(std::chrono::nanoseconds limit) {
     bool has_ended = false;
+    std::size_t discarded = 0;
     auto sending = poll_fn([&](context& cx) -> poll_result<result<void>> {
         // Receives and sends at the same time, because the peer may not read before it has sent everything.
-        has_ended = has_ended || poll_discard(cx);
+        has_ended = has_ended || poll_discard(cx, discarded);
         auto flushed = poll_flush(cx);
         if (!flushed || !*flushed) return flushed;
         return stream_.poll_shutdown(cx);
     });
     const auto sent = co_await sending;
     if (!sent || has_ended) co_return;
-    auto rest = poll_fn(
-        [this](context& cx) { return poll_discard(cx) ? poll_result<void>::ready() : poll_result<void>(not_ready); });
+    auto rest = poll_fn([&](context& cx) {
+        return poll_discard(cx, discarded) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+    });
     auto waiting = time::timeout(limit, std::move(rest));
     static_cast<void>(co_await waiting);
 }

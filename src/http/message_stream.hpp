@@ -123,9 +123,9 @@ public:
     /// Errors: body_too_large if there are more than `limit` bytes; those of poll_body().
     /// Cancel safety: not safe. Bytes that were received are lost.
     task<result<void>> discard_body(body_decoder& decoder, std::size_t limit);
-    /// Sends out() and ends the writing direction. Then reads until the peer closes the connection or `limit` has
-    /// passed. A connection that is destroyed with unread bytes is reset, and the peer may then lose the last message.
-    /// Cancel safety: safe. The connection is closed.
+    /// Sends out() and ends the writing direction. Then reads until the peer closes the connection, `limit` has passed,
+    /// or too many bytes have arrived (see input_discarder). A connection that is destroyed with unread bytes is reset,
+    /// and the peer may then lose the last message. Cancel safety: safe. The connection is closed.
     task<void> close_gracefully(std::chrono::nanoseconds limit);
     /// Sends out() and ends the writing direction.
     task<void> close();
@@ -150,8 +150,9 @@ private:
     /// Appends data of a body to out(). Returns whether to flush it.
     bool append_piece(std::span<const std::byte> piece, body_framing framing, received_body* incoming);
     poll_result<result<void>> poll_flush_locked(context& cx, received_body* incoming);
-    /// Receives and discards all bytes. Returns whether the connection has ended or failed.
-    bool poll_discard(context& cx);
+    /// Receives and discards all bytes. Returns whether the connection has ended or failed, or has sent too many bytes.
+    /// `discarded` is their number.
+    bool poll_discard(context& cx, std::size_t& discarded);
     task<result<void>> send_bytes(std::span<const std::byte> content);
 
     [[nodiscard]] message_buffers& buffers() {
