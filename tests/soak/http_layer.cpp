@@ -222,7 +222,7 @@ struct request_plan {
     std::optional<std::uint64_t> leaves_at;  // the client drops the body of the response
     std::uint64_t seed;
 
-    request_plan(support::dice& random, const traffic& like, std::uint64_t of)
+    request_plan(support::dice& random, const traffic& like, layer on, std::uint64_t of)
         : what(shape_of(random, like)),
           is_post(!random.one_in(5)),
           is_streamed(!random.one_in(4)),
@@ -231,9 +231,10 @@ struct request_plan {
           up(what == shape::down ? 0 : any_size(random, like)),
           down(what == shape::up ? 0 : any_size(random, like)),
           seed(of) {
-        // An HTTP/1.1 server that discards a larger rest of a body closes the connection, perhaps during the next
-        // request. If it knows the size, it announces that.
-        if (what == shape::early && is_streamed && !has_size) up = std::min<std::uint64_t>(up, 200'000);
+        // An HTTP/1.1 server closes the connection after such a response if more of the request is left, perhaps during
+        // the next request.
+        const bool is_1 = on == layer::http1 || on == layer::https1;
+        if (what == shape::early && is_1) up = std::min<std::uint64_t>(up, 200'000);
         if (like.drops_one_in == 0) return;
         if (is_streamed && up != 0 && random.one_in(20)) fails_at = random.below(up);
         if (what != shape::echo && down != 0 && random.one_in(20)) cut = random.below(down);
@@ -392,7 +393,7 @@ task<void> run_http_session(std::shared_ptr<client_state> state, std::shared_ptr
     const bool is_secure = of == layer::https1 || of == layer::https2;
     const auto base = (is_secure ? "https://" : "http://") + state->address(of).to_string();
     for (std::uint64_t i = 0; !state->is_over; ++i) {
-        const request_plan asked(random, state->plan.traffic, mix(state->plan.seed, 2'000'000 + session, i));
+        const request_plan asked(random, state->plan.traffic, of, mix(state->plan.seed, 2'000'000 + session, i));
         const drop_plan plan(random, state->plan.traffic.drops_one_in);
         auto url = base + asked.target() + (is_secure ? "&tls=1" : "");
         auto mine = std::make_shared<operation>(
