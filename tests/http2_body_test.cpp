@@ -70,6 +70,7 @@ TEST(Http2Body, ErrorFollowsReceivedBytes) {
     EXPECT_EQ(error_of_read(*body), std::errc::io_error);
     EXPECT_EQ(body->detach(), 1U);  // the byte that news() has not reported
     EXPECT_EQ(error_of_read(*body), std::errc::io_error);
+    mailbox->end();  // it has the body in its list, and the body owns it
 }
 
 TEST(Http2Body, BytesThatAreNeverReadAreReportedOnce) {
@@ -81,6 +82,7 @@ TEST(Http2Body, BytesThatAreNeverReadAreReportedOnce) {
     EXPECT_EQ(body->detach(), 3U);
     EXPECT_EQ(body->detach(), 0U);
     EXPECT_EQ(error_of_read(*body), std::errc::io_error);
+    mailbox->end();  // it has the body in its list, and the body owns it
 }
 
 }  // namespace
