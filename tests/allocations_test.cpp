@@ -49,6 +49,7 @@
 #include <eddy/time/try_timeout.hpp>
 
 #include "support/emulated.hpp"
+#include "support/net.hpp"
 #include "support/system.hpp"
 
 #ifndef EDDY_POOL_IS_MALLOC  // else each block of the frame pool is a heap allocation
@@ -58,19 +59,24 @@ namespace {
 thread_local std::size_t allocations = 0;  // of this thread
 thread_local std::ptrdiff_t live = 0;      // blocks allocated by this thread, minus blocks freed by it
 std::atomic<std::size_t> all_allocations = 0;
+std::atomic<std::ptrdiff_t> all_live = 0;
 
 void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
     ++live;
-    // relaxed: a counter; it publishes no other data.
+    // relaxed: counters; they publish no other data.
     all_allocations.fetch_add(1, std::memory_order_relaxed);
+    all_live.fetch_add(1, std::memory_order_relaxed);
     void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (block == nullptr) throw std::bad_alloc();
     return block;
 }
 
 void release(void* block) noexcept {
-    if (block != nullptr) --live;
+    if (block != nullptr) {
+        --live;
+        all_live.fetch_sub(1, std::memory_order_relaxed);
+    }
     std::free(block);
 }
 
@@ -359,6 +365,24 @@ TEST(Allocations, DroppedRegistrationsAreReleasedInNextTick) {
     const std::size_t before = allocations;
     rounds(20'000);
     EXPECT_EQ(allocations, before) << "the memory of sources removed in the same tick was not reused";
+}
+
+// A thread without an event loop receives into buffers of its own pool.
+TEST(Allocations, EndedThreadLeavesNoReceiveBuffers) {
+    const auto receive_in_threads = [](int count) {
+        for (int i = 0; i < count; ++i) {
+            support::connection pair;
+            pair.peer.send("some bytes");
+            std::thread([&] {
+                const auto received = eddy::wait(pair.stream.receive());
+                EXPECT_EQ(received.value().size(), 10u);
+            }).join();
+        }
+    };
+    receive_in_threads(2);
+    const std::ptrdiff_t before = all_live;
+    receive_in_threads(10);
+    EXPECT_LT(all_live - before, 10) << "each ended thread has left memory";
 }
 
 TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {

@@ -359,10 +359,12 @@ TEST(FramedWrite, CloseFlushesAndShutsDown) {
     EXPECT_TRUE(lines.inner().is_shut_down());
 }
 
-TEST(FramedWrite, MapCodecKeepsTheWriteBuffer) {
+TEST(FramedWrite, MapCodecKeepsWriteBufferAndBoundary) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
+    lines.set_backpressure_boundary(100);
     ASSERT_TRUE(finish(lines.feed("hello")));
     auto numbers = std::move(lines).map_codec([](codec::lines_codec) { return number_codec(); });
+    EXPECT_EQ(numbers.backpressure_boundary(), 100u);
     ASSERT_TRUE(finish(numbers.send(1u)));
     EXPECT_EQ(std::move(numbers).into_inner().got(), "hello\n" + number(1));
 }
@@ -512,6 +514,14 @@ TEST(Framed, PartsAndMapCodecKeepBothBuffers) {
     EXPECT_EQ(finish(numbers.next()).value().value(), 4u);
     ASSERT_TRUE(finish(numbers.flush()));
     EXPECT_EQ(support::shown(finish(peer.next()).value()), "answer\n");
+}
+
+TEST(Framed, MapCodecKeepsTheBackpressureBoundary) {
+    auto [near, far] = io::duplex(64);
+    codec::framed lines(std::move(near), codec::lines_codec());
+    lines.set_backpressure_boundary(100);
+    const auto numbers = std::move(lines).map_codec([](codec::lines_codec) { return number_codec(); });
+    EXPECT_EQ(numbers.backpressure_boundary(), 100u);
 }
 
 TEST(Framed, MapCodecDecodesWhatTheFirstCodecLeft) {

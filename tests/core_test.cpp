@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -481,23 +482,29 @@ TEST(Core, OneshotSentOnAnotherThreadWakesTheSleepingLoop) {
 }
 
 TEST(Core, TurnAcceptsEveryDuration) {
-    eddy::core loop;
-    loop.turn(0ns);
-    loop.turn(1ns);
-    loop.turn(-1ns);
-    loop.turn(999us);
-    loop.turn(std::chrono::nanoseconds::min());
-    for (const std::chrono::nanoseconds long_time :
-         {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
-        int ticks = 0;
-        const pid_t loop_thread = ::gettid();
-        std::thread other([&, remote = loop.remote()] {
-            support::wait_until_asleep(loop_thread);
-            remote.spawn(count_up(ticks));
-        });
-        loop.turn(long_time);
-        other.join();
-        EXPECT_EQ(ticks, 1);
+    for (const bool with_io : {true, false}) {
+        auto loop = eddy::core::builder().enable_io(with_io).build().value();
+        const auto before = std::chrono::steady_clock::now();
+        for (const auto past : {0ns, -1ns, std::chrono::nanoseconds::min()}) loop.turn(past);
+        EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
+        for (const auto shortly : {1ns, std::chrono::nanoseconds(999us)}) {
+            const auto begin = std::chrono::steady_clock::now();
+            loop.turn(shortly);
+            EXPECT_GE(std::chrono::steady_clock::now() - begin, shortly);
+        }
+        for (const std::chrono::nanoseconds long_time :
+             {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
+            int ticks = 0;
+            std::atomic<bool> has_returned = false;
+            std::thread other([&, remote = loop.remote(), loop_thread = ::gettid()] {
+                while (!support::is_asleep(loop_thread) && !has_returned) std::this_thread::yield();
+                remote.spawn(count_up(ticks));
+            });
+            loop.turn(long_time);
+            has_returned = true;
+            other.join();
+            EXPECT_EQ(ticks, 1) << "the loop did not sleep until the other thread has woken it";
+        }
     }
 }
 

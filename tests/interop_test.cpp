@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -351,6 +352,39 @@ TEST(AsAwaitable, RunsOnARuntime) {
     EXPECT_EQ(*eddy::wait(future), 20);
     std::move(*runtime).shutdown_timeout(10s);  // the coroutine has been resumed, and may not have returned yet
     EXPECT_EQ(foreign.take(), 20);
+}
+
+/// An executor that runs each task to its end inside spawn().
+struct runs_inside_spawn {
+    static void spawn(task<void> work, std::source_location) { eddy::wait(std::move(work)); }
+};
+
+TEST(AsAwaitable, TaskThatEndsInsideSpawnResumesOnce) {
+    int resumed = 0;
+    auto foreign = [](int& count) -> plain_coroutine<int> {
+        auto first = eddy::as_awaitable(runs_inside_spawn(), eddy::ready(20));
+        const int value = co_await first;
+        ++count;
+        auto second = eddy::as_awaitable(runs_inside_spawn(), eddy::ready(3));
+        const int more = co_await second;
+        ++count;
+        co_return value + more;
+    }(resumed);
+    EXPECT_EQ(resumed, 2);
+    ASSERT_TRUE(foreign.handle.done());
+    EXPECT_EQ(foreign.take(), 23);
+}
+
+TEST(AsAwaitable, ExceptionInsideSpawnIsThrownInTheCoroutine) {
+    auto foreign = []() -> plain_coroutine<int> {
+        auto work = eddy::as_awaitable(runs_inside_spawn(), []() -> task<int> {
+            throw std::runtime_error("no answer");
+            co_return 0;
+        }());
+        co_return co_await work;
+    }();
+    ASSERT_TRUE(foreign.handle.done());
+    EXPECT_THROW(static_cast<void>(foreign.take()), std::runtime_error);
 }
 
 TEST(AsAwaitable, ExceptionIsThrownInTheCoroutine) {

@@ -6,6 +6,7 @@
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
+#include <net/if.h>
 
 #include <array>
 #include <cerrno>
@@ -46,6 +47,13 @@ public:
     tcp_listener listener;
     std::vector<raw_socket> clients;
 };
+
+TEST(NetFaults, InterfaceNamesAreTerminated) {
+    for (std::size_t size = 1; size <= 2 * IF_NAMESIZE; ++size) {
+        EXPECT_FALSE(socket_addr::parse("[fe80::1%" + std::string(size, 'x') + "]:80").has_value()) << size;
+        ASSERT_EQ(support::unterminated_names(), 0u) << "a name of " << size << " bytes";
+    }
+}
 
 TEST(NetFaults, AcceptRetriesAfterAbortedConnections) {
     for (const int error : connection_errors) {

@@ -2,12 +2,16 @@
 // Allocations that fail with bad_alloc. A separate executable, since it replaces operator new.
 #include <gtest/gtest.h>
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <new>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,6 +23,7 @@
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io.hpp>
 #include <eddy/net/lookup_host.hpp>
+#include <eddy/net/tcp_listener.hpp>
 #include <eddy/runtime/core.hpp>
 #include <eddy/runtime/core_thread.hpp>
 #include <eddy/runtime/handle.hpp>
@@ -35,9 +40,11 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "support/driver.hpp"
 #include "support/failing_allocations.hpp"
 #include "support/limit.hpp"
 #include "support/net.hpp"
+#include "support/no_memory.hpp"
 #include "support/runtime.hpp"
 
 namespace {
@@ -246,6 +253,81 @@ TEST(OutOfMemory, RuntimeSurvivesEachFailedAllocation) {
         eddy::block_in_place([] {});
         co_return;
     });
+}
+
+// A worker takes a child of a scope from another worker, and has no memory to make it a task.
+TEST(OutOfMemory, ScopeFailsIfTheWorkerThatTookAChildHasNoMemory) {
+    thread_local std::optional<support::no_memory> shortage;
+    std::atomic<bool> is_short = false;  // from now on, the next worker that wakes up has no memory until it parks
+    std::atomic<bool> has_parked = false;
+    std::atomic<bool> has_run = false;
+    const auto rt = eddy::runtime::builder()
+                        .worker_threads(2)
+                        .enable_io(false)
+                        .on_thread_unpark([&] {
+                            if (is_short.exchange(false)) shortage.emplace();
+                        })
+                        .on_thread_park([&] {
+                            if (shortage) shortage.reset();
+                            has_parked = true;
+                        })
+                        .on_thread_stop([&] { shortage.reset(); })
+                        .build()
+                        .value();
+    const auto first = [&]() -> eddy::task<int> {
+        // The scope's own worker, which must not take the second child before the other worker has seen it.
+        EXPECT_TRUE(support::comes_true([&] { return has_parked || has_run; }));
+        co_return 1;
+    };
+    const auto second = [&]() -> eddy::task<int> {
+        has_run = true;
+        co_return 2;
+    };
+    const auto fails = [&]() -> eddy::task<bool> {
+        EXPECT_TRUE(support::comes_true([&] { return has_parked.load(); }));  // the other worker
+        has_run = false;
+        has_parked = false;
+        is_short = true;
+        try {
+            const auto both = co_await eddy::scope(first(), second());
+            EXPECT_EQ(both.second, 2);
+        } catch (const std::bad_alloc&) {
+            co_return true;
+        }
+        co_return false;
+    };
+    // If the other worker was awake, it has memory, and the child runs.
+    auto has_failed = rt.spawn([&]() -> eddy::task<bool> {
+        for (int round = 0; round < 1000; ++round) {
+            const bool failed = co_await fails();
+            if (failed) co_return true;
+        }
+        co_return false;
+    });
+    EXPECT_TRUE(rt.block_on(std::move(has_failed)).value()) << "the tested situation did not occur";
+}
+
+// The ring accepts a connection, and the loop has no memory for it.
+TEST(OutOfMemory, ConnectionThatTheLoopCannotKeepIsReset) {
+    if (!support::has_ring()) GTEST_SKIP() << "only a ring accepts connections before a task takes them";
+    eddy::core loop;
+    auto listener = loop.run(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto at = listener.local_addr().value();
+    const auto accepts = [](eddy::net::tcp_listener from) -> eddy::task<> {
+        for (;;) static_cast<void>(co_await from.accept());
+    };
+    loop.handle().spawn(accepts(std::move(listener))).value();
+    for (int i = 0; i < 3; ++i) loop.turn(std::chrono::milliseconds(1));  // the ring waits for a connection
+    const auto before = support::fd_count();
+    const auto peer = support::raw_socket::connected(at);
+    {
+        const support::no_memory here;
+        loop.turn(std::chrono::seconds(10));
+    }
+    char byte = 0;
+    EXPECT_EQ(::recv(peer.fd(), &byte, 1, 0), -1);
+    EXPECT_EQ(errno, ECONNRESET);
+    EXPECT_EQ(support::fd_count(), before + 1) << "the connection's descriptor is still open";
 }
 
 }  // namespace

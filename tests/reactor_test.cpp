@@ -111,13 +111,28 @@ TEST(Reactor, TurnWithoutEventsReturnsAfterTheTimeout) {
 
 TEST(Reactor, TurnAcceptsEveryDuration) {
     eddy::reactor reactor;
-    for (const std::chrono::nanoseconds wait :
-         {0ns, 1ns, std::chrono::nanoseconds(999us), -1ns, std::chrono::nanoseconds::min()}) {
-        EXPECT_EQ(reactor.turn(wait).value().events, 0u);
+    const auto before = std::chrono::steady_clock::now();
+    for (const auto past : {0ns, -1ns, std::chrono::nanoseconds::min()}) {
+        EXPECT_EQ(reactor.turn(past).value().events, 0u);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
+    for (const auto shortly : {1ns, std::chrono::nanoseconds(999us)}) {
+        const auto begin = std::chrono::steady_clock::now();
+        EXPECT_EQ(reactor.turn(shortly).value().events, 0u);
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, shortly);
     }
     for (const std::chrono::nanoseconds wait : {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
-        reactor.handle().wake();
+        std::atomic<bool> is_woken = false;
+        std::atomic<bool> has_returned = false;
+        std::thread other([&, handle = reactor.handle(), turning = ::gettid()] {
+            while (!support::is_asleep(turning) && !has_returned) std::this_thread::yield();
+            is_woken = true;
+            handle.wake();
+        });
         EXPECT_EQ(reactor.turn(wait).value().events, 0u);
+        EXPECT_TRUE(is_woken) << "the tick ended before its limit, and before it was woken";
+        has_returned = true;
+        other.join();
     }
 }
 

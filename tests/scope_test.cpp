@@ -58,6 +58,13 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(, ScopeOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
 
+/// For tests in which one thread runs all tasks.
+class ScopeOnOneThread : public testing::TestWithParam<unsigned> {
+protected:
+    executor on{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(, ScopeOnOneThread, testing::Values(0u, 1u), support::name_of_executor);
+
 task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
     for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
     ++to;
@@ -238,6 +245,24 @@ TEST_P(Scope, NestsThousandDeepInChildren) {
     std::atomic<int> count = 0;
     on.run(nested_in_children(count, 1000));
     EXPECT_EQ(count, 1001);
+}
+
+TEST_P(ScopeOnOneThread, NestedChildrenDoNotStarveQueuedTasks) {
+    std::atomic<int> count = 0;
+    int begun = 0;
+    const auto other = [&]() -> task<void> {
+        for (int i = 0; i < 2; ++i) co_await eddy::yield_now();
+        begun = count;
+    };
+    const auto main = [&]() -> task<void> {
+        auto beside = eddy::spawn(other());
+        auto nested = eddy::spawn(nested_in_children(count, 1000));
+        static_cast<void>(co_await nested);
+        static_cast<void>(co_await beside);
+    };
+    on.run(main());
+    EXPECT_EQ(count, 1001);
+    EXPECT_LT(begun, 100) << "children of scopes have overtaken a queued task";
 }
 
 TEST_P(Scope, AbortEndsThousandNestedScopes) {

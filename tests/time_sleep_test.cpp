@@ -321,6 +321,30 @@ TEST(Sleep, TimersRearmedDuringFireWaitForTheNextFire) {
     EXPECT_EQ(loop.fire(), 0u);
 }
 
+// After many timers, the event loop waits a little, so that the next ones fire together.
+TEST(Sleep, NextDeadlineIsLaterAfterManyTimersHaveFired) {
+    for (const std::size_t count : {1u, 3u, 4u, 40u}) {
+        SCOPED_TRACE(count);
+        time_loop loop(time_loop::clock::running);
+        auto& driver = loop.driver();
+        std::deque<eddy::detail::timer_entry> timers(count);
+        eddy::detail::timer_entry last;
+        const auto now = driver.now();
+        const auto fired_at = now + driver.tick;
+        for (auto& timer : timers) driver.arm(timer, now, {});
+        driver.arm(last, now + 2 * driver.tick, {});
+        EXPECT_EQ(driver.fire(fired_at), count);
+        const auto next = driver.next_deadline();
+        ASSERT_TRUE(next.has_value());
+        if (count < 4) {
+            EXPECT_LE(*next, now + 3 * driver.tick);
+        } else {
+            EXPECT_EQ(*next, fired_at + 400us);
+        }
+        EXPECT_EQ(driver.fire(*next), 1u);
+    }
+}
+
 TEST(Sleep, ShutdownInsideFireReleasesTheOtherTimers) {
     time_loop loop;
     constexpr std::size_t batch = 32;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "socket_faults.hpp"
 
+#include <net/if.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 // The linker redirects each call of these functions to wrapped_*. The functions *_for_real are the originals. The
@@ -16,6 +18,8 @@ ssize_t send_for_real(int fd, const void* from, std::size_t size, int flags, con
                       socklen_t to_size) __asm__("__real_sendto");
 ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, const sockaddr* to,
                      socklen_t to_size) __asm__("__wrap_sendto");
+unsigned index_for_real(const char* name) __asm__("__real_if_nametoindex");
+unsigned wrapped_index(const char* name) __asm__("__wrap_if_nametoindex");
 }
 
 namespace {
@@ -23,6 +27,7 @@ namespace {
 thread_local int accept_error = 0;
 thread_local std::size_t accept_faults = 0;
 thread_local bool has_short_send = false;
+thread_local std::size_t unterminated = 0;
 
 }  // namespace
 
@@ -38,6 +43,14 @@ ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, cons
     return send_for_real(fd, from, size, flags, to, to_size);
 }
 
+unsigned wrapped_index(const char* name) {
+    if (std::memchr(name, 0, IF_NAMESIZE) == nullptr) {
+        ++unterminated;
+        return 0;
+    }
+    return index_for_real(name);
+}
+
 namespace support {
 
 void fail_next_accepts(int error, std::size_t count) noexcept {
@@ -48,5 +61,7 @@ std::size_t accept_faults_left() noexcept { return accept_faults; }
 
 void shorten_next_send() noexcept { has_short_send = true; }
 bool has_send_fault_left() noexcept { return has_short_send; }
+
+std::size_t unterminated_names() noexcept { return unterminated; }
 
 }  // namespace support

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-// Faults of system calls on sockets that a test cannot cause otherwise. Link the program with `--wrap=accept4
-// --wrap=sendto`. Each fault affects only the calling thread.
+// Faults of system calls on sockets that a test cannot cause otherwise, and a check of their arguments. Link the
+// program with `--wrap=accept4 --wrap=sendto --wrap=if_nametoindex`. Each fault affects only the calling thread.
 
 namespace support {
 
@@ -16,5 +16,9 @@ void fail_next_accepts(int error, std::size_t count) noexcept;
 /// Makes the next call of sendto(2) send nothing and return one byte less than its size.
 void shorten_next_send() noexcept;
 [[nodiscard]] bool has_send_fault_left() noexcept;
+
+/// Returns how many names without a terminating NUL were passed to if_nametoindex(3), which would read behind them.
+/// glibc's own read is not one that AddressSanitizer checks.
+[[nodiscard]] std::size_t unterminated_names() noexcept;
 
 }  // namespace support
