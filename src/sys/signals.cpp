@@ -12,9 +12,9 @@
 #include <mutex>
 #include <new>
 #include <system_error>
-#include <thread>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 
 #include "sys/bell_ends.hpp"
@@ -28,14 +28,14 @@ constexpr int signals = 65;  // signal numbers on Linux are 1 to 64
 
 // The handler accesses only members that were set before its installation or that are lock-free.
 struct counted_signal {
-    std::atomic<std::uint64_t> count{0};
+    detail::atomic<std::uint64_t> count{0};
     struct sigaction before{};  // the former handler
     bool is_counted = false;    // guarded by `lock`
 };
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(detail::atomic<std::uint64_t>::is_always_lock_free && detail::atomic<int>::is_always_lock_free);
 
 constinit std::array<counted_signal, signals> all;
-constinit std::mutex lock;  // of count_signal(), open_bell() and close_bell()
+constinit detail::mutex lock;  // of count_signal(), open_bell() and close_bell()
 
 }  // namespace
 
@@ -46,8 +46,8 @@ constinit std::mutex lock;  // of count_signal(), open_bell() and close_bell()
 ///     0           may still ring    not in use; close_bell() waits for `ringing` to become 0
 ///     a signal    may ring          the descriptors are open
 struct signal_bell {
-    std::atomic<int> number{0};
-    std::atomic<int> ringing{0};  // handlers that may use the descriptors
+    detail::atomic<int> number{0};
+    detail::atomic<int> ringing{0};  // handlers that may use the descriptors
     bell_ends ends;
     int write_end = -1;    // ends.write_end()
     process_mark process;  // the process that has opened the bell
@@ -56,7 +56,7 @@ struct signal_bell {
 
 namespace {
 
-constinit std::atomic<signal_bell*> bells{nullptr};
+constinit detail::atomic<signal_bell*> bells{nullptr};
 
 void ring_bells(int number) noexcept {
     // acquire: pairs with the release in open_bell(), so that the object is complete.
@@ -182,7 +182,7 @@ void close_bell(signal_bell& bell) noexcept {
         // Waits only for handlers on other threads: a handler on this thread ends before the thread continues. A forked
         // child does not have those threads, so it does not wait.
         // acquire: pairs with the release in ring_bells().
-        while (!is_copy && bell.ringing.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+        while (!is_copy && bell.ringing.load(std::memory_order_seq_cst) != 0) detail::yield_thread();
     }
 }
 

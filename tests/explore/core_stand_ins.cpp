@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Stubs for the parts of the library that an event loop and a worker call but that are not explored. There are no
-// timers and no I/O.
+// Stubs for the parts of the library that an event loop and a worker call but that are not explored. There is no I/O.
 #include <cstddef>
 #include <cstdlib>
 
 #include <eddy/detail/frame_pool.hpp>
 
 #include "driver/tick_error.hpp"
+#include "explore/core_stand_ins.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
 #include "sys/thread.hpp"
-#include "time/time_driver.hpp"
+
+namespace explore {
+
+unsigned notifications = 0;
+
+}  // namespace explore
 
 namespace eddy::inline v0_1::sys {
 
@@ -31,23 +36,6 @@ void pass_on(unread_failure&, const std::source_location&, std::string_view,
              const std::function<void(std::exception_ptr, const std::source_location&)>&,
              const unobserved_error_handler&) noexcept {}
 
-// ---- A clock that does not advance, without timers ----
-
-namespace {
-alignas(time_driver) constinit std::byte no_driver[sizeof(time_driver)]{};
-}  // namespace
-
-// SAFETY: the functions below are all that an event loop calls on the object, and none of them accesses its bytes.
-time_driver* time_driver::make(waker) { return reinterpret_cast<time_driver*>(no_driver); }
-void time_driver::release() noexcept {}
-void time_driver::shutdown() noexcept {}
-void time_driver::pause() noexcept {}
-bool time_driver::is_paused() const noexcept { return false; }
-bool time_driver::auto_advance() noexcept { return false; }
-time_driver::time_point time_driver::now() const noexcept { return {}; }
-std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { return std::nullopt; }
-std::size_t time_driver::fire() noexcept { return 0; }
-
 // ---- I/O: never called ----
 
 void io_handle::retain() noexcept { std::abort(); }
@@ -65,12 +53,11 @@ void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* tick_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
-// ---- The timers and the pool of a worker that runs no tasks: never called ----
+// ---- The pool of a worker that runs no tasks: never called, except notify_one() ----
 
-void time_driver::synchronize() noexcept {}
 void pool::retain(std::uint32_t) noexcept { std::abort(); }
 void pool::release(std::uint32_t) noexcept { std::abort(); }
-void pool::notify_one() noexcept { std::abort(); }
+void pool::notify_one() noexcept { ++explore::notifications; }
 void pool::wake_watchdog() noexcept { std::abort(); }
 void pool::inject(spawned_task&) noexcept { std::abort(); }
 void pool::give_up(spawned_task&) noexcept { std::abort(); }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <span>
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
@@ -15,6 +16,7 @@
 #include "io/scheduled_io.hpp"
 #include "runtime/run_task.hpp"
 #include "runtime/uncaught.hpp"
+#include "sys/syscall.hpp"
 #include "sys/word_wait.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -38,6 +40,14 @@ void free_block_of_library(void* block, std::size_t size) noexcept {
 }
 
 }  // namespace eddy::detail
+
+// Descriptors: they may have any number, and none is read.
+namespace eddy::inline v0_1::sys {
+
+int above_standard(int fd) noexcept { return fd; }
+result<std::size_t> read(int, std::span<std::byte>) noexcept { std::abort(); }
+
+}  // namespace eddy::sys
 
 // Sleeping on a word, as in sys/bsd/word_wait.cpp, with one entry for all words. A model has no clock: the explorer
 // chooses whether the deadline passes. The lock orders more than futex(2), but only for a thread that really sleeps.

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace explore {
+
+/// How often pool::notify_one() was called. For models of one thread.
+extern unsigned notifications;
+
+}  // namespace explore
