@@ -349,6 +349,23 @@ TEST_F(UringQueue, LoopDoesNotWaitForARejectedSend) {
     }
 }
 
+// The kernel answers EBUSY until completions are consumed. If there are none, this would never end.
+TEST_F(UringQueue, LoopFailsIfTheKernelStaysBusyWithoutCompletions) {
+    begin(fault_chances().set(ring_fault::busy, 1000));
+    connection pair;
+    {
+        auto loop = make_core();
+        std::error_code error;
+        try {
+            loop.run(eddy::time::timeout(support::operation_limit(), support::read_some(pair.stream)));
+        } catch (const std::system_error& failed) {
+            error = failed.code();
+        }
+        EXPECT_EQ(error, std::errc::device_or_resource_busy);
+    }
+    const auto dropped = std::move(pair.stream);
+}
+
 // ---- Watches ----
 
 // One call of epoll_wait returns at most 1,024 events. For the remaining events, the ring does not report the epoll

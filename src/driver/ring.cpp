@@ -24,6 +24,10 @@ constexpr std::chrono::nanoseconds longest_wait = std::chrono::hours(24 * 365);
 // library's mmap(3).
 constinit atomic<std::uint64_t> closed_rings{0};
 
+// The kernel answers EBUSY while completions do not fit into the queue. So it does not if the queue is empty. This many
+// such answers in a row are an error: the event loop can neither sleep nor make progress.
+constexpr unsigned most_refusals = 1000;
+
 std::error_code error_of(int negative) noexcept { return {-negative, std::generic_category()}; }
 
 /// Calls io_uring_enter(2) without effect, because a seccomp filter may forbid only this system call. Returns 0 or a
@@ -66,6 +70,7 @@ std::error_code ring::open(sizes wanted) noexcept {
     static_cast<void>(closed_rings.load(std::memory_order_acquire));
     is_open_ = true;
     enter_flags_ = 0;
+    refusals_ = 0;
     tail_ = next_ = 0;
     // A child of fork() must not use the queues, so they are not mapped there.
     static_cast<void>(::io_uring_ring_dontfork(&ring_));
@@ -144,13 +149,17 @@ std::error_code ring::enter(bool waits, max_wait timeout) noexcept {
         ::io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), submitted, waits ? 1 : 0, flags,
                           (flags & IORING_ENTER_EXT_ARG) != 0 ? reinterpret_cast<sigset_t*>(&argument) : nullptr,
                           (flags & IORING_ENTER_EXT_ARG) != 0 ? sizeof argument : _NSIG / 8);
+    if (done == -EBUSY) {  // completions must be consumed first
+        if (!has_completion() && ++refusals_ >= most_refusals) return error_of(done);
+        return {};
+    }
+    refusals_ = 0;
     switch (done < 0 ? -done : 0) {
     case 0:
     case ETIME:
     case EINTR:
     case EAGAIN:  // no memory for an operation now
     case ENOMEM:  // no memory for the kernel's state of this thread now; the first call of a thread allocates it
-    case EBUSY:   // completions must be consumed first
         return {};
     default: return error_of(done);
     }

@@ -70,7 +70,8 @@ public:
 
     /// Submits all entries and runs the deferred work of this thread. If `waits`, waits until there is a completion,
     /// for at most `timeout`; a signal ends the wait. One system call.
-    /// Errors: errors of the ring itself, never of an operation.
+    /// Errors: errors of the ring itself, never of an operation. device_or_resource_busy if the kernel has answered it
+    /// many times in a row although the caller had consumed all completions.
     [[nodiscard]] std::error_code enter(bool waits, max_wait timeout) noexcept;
 
     /// Removes the next completion. Returns false if there is none.
@@ -122,6 +123,7 @@ private:
     unsigned tail_ = 0;  // of the submission queue
     unsigned next_ = 0;  // the index of the next entry, if there is an array
     unsigned enter_flags_ = 0;
+    unsigned refusals_ = 0;  // answers EBUSY in a row without a completion to consume
 };
 
 }  // namespace eddy::detail
