@@ -32,7 +32,7 @@
 #include <eddy/task/task.hpp>
 #include <eddy/time/sleep.hpp>
 
-#include "support/runtime.hpp"
+#include "support/last_words.hpp"
 #include "support/small_stack.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"

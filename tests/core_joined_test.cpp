@@ -22,9 +22,11 @@
 #include <eddy/future/ready.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
+#ifndef EDDY_NO_THREADS
 #include <eddy/runtime/core_thread.hpp>
-#include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/runtime.hpp>
+#endif
+#include <eddy/runtime/handle.hpp>
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/abort_on_drop.hpp>
@@ -486,6 +488,7 @@ TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+#ifndef EDDY_NO_THREADS
 TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
     constexpr unsigned threads = 4;
     {
@@ -575,6 +578,7 @@ TEST_F(CoreJoinedStress, HandleAbortedByAnotherThreadCompletes) {
     EXPECT_EQ(outcomes, static_cast<int>(rounds) * tasks);
     EXPECT_EQ(living.alive(), 0);
 }
+#endif
 
 /// Passes each new handle to another thread, which calls `use` while the task ends.
 template <class Fn>

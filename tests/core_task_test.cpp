@@ -17,7 +17,9 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/runtime/core.hpp>
+#ifndef EDDY_NO_THREADS
 #include <eddy/runtime/core_thread.hpp>
+#endif
 #include <eddy/runtime/wait.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task/scope.hpp>
@@ -440,6 +442,7 @@ TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
     other.join();
 }
 
+#ifndef EDDY_NO_THREADS
 TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
     const auto rounds = support::rounds(20'000);
     struct local {
@@ -471,6 +474,7 @@ TEST(CoreTaskStress, CoroutineFramesEndWhileWakingThreadRuns) {
     EXPECT_EQ(loop.run(main()), rounds * 2);
     EXPECT_EQ(alive, 0);
 }
+#endif
 
 TEST(CoreTaskStress, WakesRaceWithTheEndOfTheTaskAndTheLoop) {
     const auto rounds = support::rounds(10'000);

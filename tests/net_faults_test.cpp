@@ -48,6 +48,21 @@ public:
     std::vector<raw_socket> clients;
 };
 
+TEST(NetFaults, ConnectMakesOneSocketAndOneCallPerAddress) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    for (const bool is_refused : {false, true}) {
+        const auto to = is_refused ? support::closed_addr() : listener.addr();
+        const auto before = support::calls_so_far();
+        const auto stream = within(core, tcp_stream::connect(to));
+        EXPECT_EQ(stream.has_value(), !is_refused);
+        const auto after = support::calls_so_far();
+        EXPECT_EQ(after.sockets - before.sockets, 1u);
+        EXPECT_EQ(after.plain_sockets - before.plain_sockets, 0u) << "blocking, or open in other programs";
+        EXPECT_EQ(after.connects - before.connects, 1u) << "EINPROGRESS is no error, and needs no second call";
+    }
+}
+
 TEST(NetFaults, InterfaceNamesAreTerminated) {
     for (std::size_t size = 1; size <= 2 * IF_NAMESIZE; ++size) {
         EXPECT_FALSE(socket_addr::parse("[fe80::1%" + std::string(size, 'x') + "]:80").has_value()) << size;

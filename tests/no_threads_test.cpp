@@ -52,13 +52,18 @@ eddy::task<eddy::result<int>> serve_and_ask() {
     co_return 7;
 }
 
-TEST(NoThreads, RunUsesOneThreadForSocketsNamesAndTimers) {
-    const auto before = thread_count();
-    EXPECT_EQ(eddy::run(serve_and_ask()), 7);
-    EXPECT_EQ(thread_count(), before);
-}
+/// Checks that no thread was started.
+class NoThreads : public testing::Test {
+protected:
+    void TearDown() override { EXPECT_EQ(thread_count(), before_); }
 
-TEST(NoThreads, RunWaitsForSpawnedTasks) {
+private:
+    const std::ptrdiff_t before_ = thread_count();
+};
+
+TEST_F(NoThreads, RunUsesOneThreadForSocketsNamesAndTimers) { EXPECT_EQ(eddy::run(serve_and_ask()), 7); }
+
+TEST_F(NoThreads, RunWaitsForSpawnedTasks) {
     bool has_ended = false;
     const auto main = [&]() -> eddy::task<> {
         eddy::spawn([](bool& ended) -> eddy::task<> {
@@ -72,18 +77,16 @@ TEST(NoThreads, RunWaitsForSpawnedTasks) {
     EXPECT_TRUE(has_ended);
 }
 
-TEST(NoThreads, BlockingWorkRunsOnTheLoopsThread) {
-    const auto before = thread_count();
+TEST_F(NoThreads, BlockingWorkRunsOnTheLoopsThread) {
     eddy::core loop;
     loop.run([]() -> eddy::task<> {
         auto work = eddy::spawn_blocking([] { return this_thread_id(); });
         const auto where = co_await std::move(work);
         EXPECT_EQ(where.value(), this_thread_id());
     });
-    EXPECT_EQ(thread_count(), before);
 }
 
-TEST(NoThreads, BlockingWorkThatThrowsIsReportedByItsHandle) {
+TEST_F(NoThreads, BlockingWorkThatThrowsIsReportedByItsHandle) {
     eddy::core loop;
     loop.run([]() -> eddy::task<> {
         const auto answer = co_await eddy::spawn_blocking([]() -> int { throw std::runtime_error("no luck"); });
@@ -94,14 +97,14 @@ TEST(NoThreads, BlockingWorkThatThrowsIsReportedByItsHandle) {
     });
 }
 
-TEST(NoThreads, LoopWithoutIoSleepsUntilItsTimer) {
+TEST_F(NoThreads, LoopWithoutIoSleepsUntilItsTimer) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const auto begin = std::chrono::steady_clock::now();
     loop.run([]() -> eddy::task<> { co_await eddy::time::sleep(5ms); });
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 5ms);
 }
 
-TEST(NoThreads, ScopeRunsItsChildrenOnTheLoop) {
+TEST_F(NoThreads, ScopeRunsItsChildrenOnTheLoop) {
     eddy::core loop;
     const int sum = loop.run([]() -> eddy::task<int> {
         int total = 0;
@@ -122,6 +125,6 @@ TEST(NoThreadsDeathTest, WaitForAnotherThreadAbortsWithMessage) {
     EXPECT_DEATH(eddy::wait(eddy::pending()), "only another thread can do.*EDDY_NO_THREADS");
 }
 
-TEST(NoThreads, WaitReturnsTheOutputOfAReadyFuture) { EXPECT_EQ(eddy::wait(eddy::ready(5)), 5); }
+TEST_F(NoThreads, WaitReturnsTheOutputOfAReadyFuture) { EXPECT_EQ(eddy::wait(eddy::ready(5)), 5); }
 
 }  // namespace

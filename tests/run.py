@@ -476,7 +476,8 @@ class Runner:
         Returns the results of the tests that have begun: at least one result."""
         arguments = ["--gtest_color=no"]
         if not everything:
-            arguments.append("--gtest_filter=" + filter_for(tests, self._all_tests[program.name]))
+            _, minus, omitted = program.environment.get("GTEST_FILTER", "").partition("-")
+            arguments.append("--gtest_filter=" + filter_for(tests, self._all_tests[program.name]) + minus + omitted)
         if self._options.shuffle:
             arguments += ["--gtest_shuffle", f"--gtest_random_seed={random.randrange(1, 99999)}"]
         test_limit = float(os.environ.get("EDDY_TEST_LIMIT", 0)) or 180  # the executable's watchdog acts first

@@ -159,6 +159,7 @@ check_lists() {
     python3 tools/amalgamate.py build/amalgamated >/dev/null || forgotten=1 # fails if it does not know a condition of src/CMakeLists.txt
     python3 tests/check_coverage.py || forgotten=1
     python3 tools/check_pages.py || forgotten=1
+    python3 tools/check_messages.py || forgotten=1
     python3 bench/plot.py --check || forgotten=1
     return "$forgotten"
 }
@@ -254,6 +255,9 @@ check_gcc() {
 # Only with --all. The library without threads, and the tests that need none.
 check_no_threads() {
     build_and_test no_threads
+    if nm --undefined-only build/no_threads/src/libeddy.a | grep -E 'pthread_create|_M_start_thread'; then
+        die "the library without threads starts a thread"
+    fi
     grep -q -- -DEDDY_NO_THREADS build/no_threads/eddy.pc || die "eddy.pc of a build without threads does not define EDDY_NO_THREADS"
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <source_location>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,9 @@
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/runtime/core.hpp>
+#ifndef EDDY_NO_THREADS
 #include <eddy/runtime/runtime.hpp>
+#endif
 
 // Helpers of tests that run on an event loop and on runtimes.
 
@@ -29,7 +32,8 @@ struct report {
     unsigned line = 0;
 };
 
-/// Runs the tasks of a test: on an event loop if `workers` is 0, otherwise on a runtime.
+/// Runs the tasks of a test: on an event loop if `workers` is 0, otherwise on a runtime. In a build without threads,
+/// `workers` must be 0.
 class executor {
 public:
     explicit executor(unsigned workers) {
@@ -39,7 +43,11 @@ public:
         if (workers == 0) {
             loop_.emplace(eddy::core::builder().on_uncaught(keep).build().value());
         } else {
+#ifdef EDDY_NO_THREADS
+            throw std::logic_error("executor: there are no runtimes without threads");
+#else
             pool_.emplace(eddy::runtime::builder().worker_threads(workers).on_uncaught(keep).build().value());
+#endif
         }
     }
     executor(const executor&) = delete;
@@ -47,6 +55,14 @@ public:
 
     [[nodiscard]] bool is_core() const noexcept { return loop_.has_value(); }
     [[nodiscard]] eddy::core& loop() noexcept { return *loop_; }
+#ifdef EDDY_NO_THREADS
+    template <class F>
+    auto run(F&& main) {
+        return loop_->run(std::forward<F>(main));
+    }
+    void run_until_idle() { loop_->run_until_idle(); }
+    void end() { loop_.reset(); }
+#else
     [[nodiscard]] eddy::runtime& pool() noexcept { return *pool_; }
 
     template <class F>
@@ -65,6 +81,7 @@ public:
         loop_.reset();
         pool_.reset();
     }
+#endif
 
     [[nodiscard]] std::vector<report> reports() const {
         const std::lock_guard guard(lock_);
@@ -87,7 +104,9 @@ private:
     mutable std::mutex lock_;
     std::vector<report> reports_;
     std::optional<eddy::core> loop_;
+#ifndef EDDY_NO_THREADS
     std::optional<eddy::runtime> pool_;
+#endif
 };
 
 /// Returns the name of a test's parameter, which is the number of workers. 0 means an event loop.

@@ -22,6 +22,7 @@
 #include <eddy/task/task.hpp>
 
 #include "gate.hpp"
+#include "last_words.hpp"
 #include "limit.hpp"
 #include "sanitizers.hpp"
 
@@ -71,20 +72,6 @@ private:
     std::condition_variable ended_;
     bool is_over_ = false;
     std::thread thread_;
-};
-
-/// An object that calls a function in its destructor.
-class last_words {
-public:
-    explicit last_words(std::function<void()> f) : f_(std::move(f)) {}
-    last_words(last_words&& other) noexcept : f_(std::exchange(other.f_, nullptr)) {}
-    last_words& operator=(last_words&&) = delete;
-    ~last_words() {
-        if (f_) f_();
-    }
-
-private:
-    std::function<void()> f_;
 };
 
 /// Holds a value and waits forever.

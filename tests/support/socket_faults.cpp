@@ -18,6 +18,10 @@ ssize_t send_for_real(int fd, const void* from, std::size_t size, int flags, con
                       socklen_t to_size) __asm__("__real_sendto");
 ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, const sockaddr* to,
                      socklen_t to_size) __asm__("__wrap_sendto");
+int socket_for_real(int domain, int type, int protocol) __asm__("__real_socket");
+int wrapped_socket(int domain, int type, int protocol) __asm__("__wrap_socket");
+int connect_for_real(int fd, const sockaddr* to, socklen_t size) __asm__("__real_connect");
+int wrapped_connect(int fd, const sockaddr* to, socklen_t size) __asm__("__wrap_connect");
 unsigned index_for_real(const char* name) __asm__("__real_if_nametoindex");
 unsigned wrapped_index(const char* name) __asm__("__wrap_if_nametoindex");
 }
@@ -28,6 +32,7 @@ thread_local int accept_error = 0;
 thread_local std::size_t accept_faults = 0;
 thread_local bool has_short_send = false;
 thread_local std::size_t unterminated = 0;
+thread_local support::socket_calls calls;
 
 }  // namespace
 
@@ -41,6 +46,17 @@ int wrapped_accept(int fd, sockaddr* peer, socklen_t* size, int flags) {
 ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, socklen_t to_size) {
     if (std::exchange(has_short_send, false)) return static_cast<ssize_t>(size) - 1;
     return send_for_real(fd, from, size, flags, to, to_size);
+}
+
+int wrapped_socket(int domain, int type, int protocol) {
+    ++calls.sockets;
+    if ((type & SOCK_NONBLOCK) == 0 || (type & SOCK_CLOEXEC) == 0) ++calls.plain_sockets;
+    return socket_for_real(domain, type, protocol);
+}
+
+int wrapped_connect(int fd, const sockaddr* to, socklen_t size) {
+    ++calls.connects;
+    return connect_for_real(fd, to, size);
 }
 
 unsigned wrapped_index(const char* name) {
@@ -62,6 +78,7 @@ std::size_t accept_faults_left() noexcept { return accept_faults; }
 void shorten_next_send() noexcept { has_short_send = true; }
 bool has_send_fault_left() noexcept { return has_short_send; }
 
+socket_calls calls_so_far() noexcept { return calls; }
 std::size_t unterminated_names() noexcept { return unterminated; }
 
 }  // namespace support

@@ -4,7 +4,8 @@
 #include <cstddef>
 
 // Faults of system calls on sockets that a test cannot cause otherwise, and a check of their arguments. Link the
-// program with `--wrap=accept4 --wrap=sendto --wrap=if_nametoindex`. Each fault affects only the calling thread.
+// program with --wrap for accept4, connect, if_nametoindex, sendto and socket. Each fault affects only the calling
+// thread.
 
 namespace support {
 
@@ -16,6 +17,14 @@ void fail_next_accepts(int error, std::size_t count) noexcept;
 /// Makes the next call of sendto(2) send nothing and return one byte less than its size.
 void shorten_next_send() noexcept;
 [[nodiscard]] bool has_send_fault_left() noexcept;
+
+/// Counts the calls of socket(2) and connect(2) on this thread.
+struct socket_calls {
+    std::size_t sockets = 0;
+    std::size_t plain_sockets = 0;  ///< of these, without SOCK_NONBLOCK or SOCK_CLOEXEC
+    std::size_t connects = 0;
+};
+[[nodiscard]] socket_calls calls_so_far() noexcept;
 
 /// Returns how many names without a terminating NUL were passed to if_nametoindex(3), which would read behind them.
 /// glibc's own read is not one that AddressSanitizer checks.
