@@ -145,17 +145,20 @@ TEST_P(RuntimeShutdownKinds, PollCancelMaySleepDuringShutdownTimeout) {
 }
 
 TEST_P(RuntimeShutdownKinds, TimeoutDestroysUnfinishedTasksAtLimit) {
-    slow_to_cancel::script script;
-    auto rt = make();
-    rt.spawn(slow_to_cancel(script));
-    const auto began = std::chrono::steady_clock::now();
-    std::move(rt).shutdown_timeout(100ms);
-    EXPECT_GE(std::chrono::steady_clock::now() - began, 100ms);
-    // shutdown_timeout() has no time left to wait for the workers: they end by themselves.
-    EXPECT_TRUE(support::comes_true([&] { return script.destroyed == 1; }));
-    EXPECT_GE(script.asked, 1);
-    EXPECT_EQ(script.ended_in_order, 0);
-    script.allow();
+    // On a busy machine, the workers may not run within a short limit. The test then tries a longer one.
+    for (std::chrono::milliseconds limit = 100ms; limit < 10s; limit *= 4) {
+        slow_to_cancel::script script;
+        auto rt = make();
+        rt.spawn(slow_to_cancel(script));
+        const auto began = std::chrono::steady_clock::now();
+        std::move(rt).shutdown_timeout(limit);
+        EXPECT_GE(std::chrono::steady_clock::now() - began, limit);
+        // shutdown_timeout() has no time left to wait for the workers: they end by themselves.
+        EXPECT_TRUE(support::comes_true([&] { return script.destroyed == 1; }));
+        EXPECT_EQ(script.ended_in_order, 0);
+        if (script.asked != 0) return;
+    }
+    FAIL() << "no task was cancelled gracefully";
 }
 
 TEST_P(RuntimeShutdownKinds, TimeoutReturnsAtLimitDespiteBusyWorker) {

@@ -258,23 +258,6 @@ TEST(UdpSocket, WaitingPeekIsWoken) {
     }
 }
 
-TEST(UdpSocket, WokenReaderMayDropSocket) {
-    eddy::core core;
-    auto one = bound(core);
-    const auto once = [](udp_socket mine) -> eddy::task<bool> {
-        std::array<std::byte, 8> into{};
-        auto both = eddy::join(mine.recv(into), mine.writable());
-        const auto done = co_await std::move(both);
-        co_return done.first.has_value();
-    };
-    for (int i = 0; i < 20; ++i) {
-        auto other = bound(core);
-        const auto to = addr_of(other);
-        auto both = eddy::join(once(std::move(other)), one.send_to(bytes_of("x"), to));
-        EXPECT_TRUE(within(core, std::move(both)).first);
-    }
-}
-
 TEST(UdpSocket, TryFormsNeverWait) {
     eddy::core core;
     auto one = bound(core);
