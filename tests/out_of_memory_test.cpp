@@ -307,6 +307,36 @@ TEST(OutOfMemory, ScopeFailsIfTheWorkerThatTookAChildHasNoMemory) {
     EXPECT_TRUE(rt.block_on(std::move(has_failed)).value()) << "the tested situation did not occur";
 }
 
+// A child of a scope blocks, so that its worker makes the other children tasks, and there is no memory for them.
+TEST(OutOfMemory, ScopeFailsIfABlockingChildHasNoMemoryForTheOthers) {
+    const auto rt = support::make_runtime(2);
+    support::gate is_busy;
+    support::gate is_over;
+    auto other_worker = rt.spawn([&]() -> eddy::task<> {
+        is_busy.open();
+        EXPECT_TRUE(is_over.wait());
+        co_return;
+    });
+    EXPECT_TRUE(is_busy.wait());
+    const auto first = []() -> eddy::task<> {
+        const support::no_memory here;
+        eddy::block_in_place([] {});
+        co_return;
+    };
+    const auto second = []() -> eddy::task<> { co_return; };
+    auto has_failed = rt.spawn([&]() -> eddy::task<bool> {
+        try {
+            static_cast<void>(co_await eddy::scope(first(), second()));
+        } catch (const std::bad_alloc&) {
+            co_return true;
+        }
+        co_return false;
+    });
+    EXPECT_TRUE(rt.block_on(std::move(has_failed)).value());
+    is_over.open();
+    EXPECT_TRUE(rt.block_on(std::move(other_worker)).has_value());
+}
+
 // The ring accepts a connection, and the loop has no memory for it.
 TEST(OutOfMemory, ConnectionThatTheLoopCannotKeepIsReset) {
     if (!support::has_ring()) GTEST_SKIP() << "only a ring accepts connections before a task takes them";

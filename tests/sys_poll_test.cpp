@@ -394,7 +394,11 @@ TEST(SysPoll, UrgentDataIsReportedOnlyForPriorityInterest) {
     ASSERT_TRUE(other_queue.registry().add(stream.ours, token{1}, interest::readable));
     send_text(stream.theirs, "!", MSG_OOB);
     expect_ready(queue, token{1}, ready::priority);
-    expect_nothing(other_queue);  // an urgent byte alone is not readable data
+    // An urgent byte alone is not readable data. But Linux calls a socket readable while TCP is short of memory, which
+    // other programs can cause (tcp_rmem_pressure()).
+    events seen(8);
+    EXPECT_TRUE(other_queue.wait(seen, 0ns));
+    for (const auto& one : seen) EXPECT_EQ(one.readiness().bits(), ready(ready::readable).bits());
 }
 
 // ---- Events ----
