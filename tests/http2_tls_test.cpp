@@ -314,8 +314,9 @@ TEST(Http2Tls, ClientResumesSessionsOfClosedConnections) {
     }
 }
 
-/// Answers one request, and returns how the client then ends the connection.
-task<result<void>> answer_once(net::tcp_listener& from, tls::server_config config, std::string fields) {
+/// Answers one request, and returns how the client then ends the connection. With `ended`, ends the connection first.
+task<result<void>> answer_once(net::tcp_listener& from, tls::server_config config, std::string fields,
+                               eddy::sync::notify* ended = nullptr) {
     auto accepted = co_await try_(from.accept());
     auto stream = co_await try_(tls::accept(std::move(accepted.stream), config));
     std::string head;
@@ -325,6 +326,10 @@ task<result<void>> answer_once(net::tcp_listener& from, tls::server_config confi
         head += next[0];
     }
     co_await try_(stream.write_all("HTTP/1.1 200 OK\r\n" + fields + "Content-Length: 2\r\n\r\nok"));
+    if (ended != nullptr) {
+        co_await try_(stream.shutdown());
+        ended->notify_one();
+    }
     co_return co_await read_to_end(stream);
 }
 
@@ -332,27 +337,31 @@ TEST(Http2Tls, ClientEndsItsConnectionsWithCloseNotify) {
     const support::tls_world world;
     const auto options = http::client_options().tls(world.client().build().value()).timeout(20s).http2(false);
     const std::string closes = "Connection: close\r\n";
-    const auto case_of = [&](http::client_options chosen, std::string fields) -> task<void> {
+    eddy::sync::notify told;
+    const auto case_of = [&](http::client_options chosen, std::string fields, bool server_ends) -> task<void> {
         auto bound = co_await net::tcp_listener::bind("127.0.0.1:0");
         auto listener = std::move(bound).value();
         const std::string url = "https://localhost:" + std::to_string(listener.local_addr().value().port()) + "/";
         const http::client web(chosen);
         const auto config = world.server().build().value();
         const auto serve = [&]() -> task<result<void>> {
-            co_await try_(answer_once(listener, config, fields));
+            co_await try_(answer_once(listener, config, fields, server_ends ? &told : nullptr));
             co_return co_await answer_once(listener, config, closes);
         };
         const auto ask = [&]() -> task<void> {
-            for (int i = 0; i < 2; ++i) EXPECT_EQ(co_await text_of(web, url), "ok");
+            EXPECT_EQ(co_await text_of(web, url), "ok");
+            if (server_ends) co_await told.notified();
+            EXPECT_EQ(co_await text_of(web, url), "ok");
         };
         auto all = eddy::join(serve(), ask());
         const auto [ended, nothing] = co_await all;
         EXPECT_TRUE(ended.has_value()) << ended.error().message();
     };
     eddy::core loop;
-    loop.run(case_of(options, closes));
-    loop.run(case_of(http::client_options(options).max_idle(0), ""));
-    loop.run(case_of(http::client_options(options).idle_timeout(0s), ""));  // too old for the second request
+    loop.run(case_of(options, closes, false));
+    loop.run(case_of(http::client_options(options).max_idle(0), "", false));
+    loop.run(case_of(http::client_options(options).idle_timeout(0s), "", false));  // too old for the second request
+    loop.run(case_of(options, "", true));                                          // answers the end of the server
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
         });
         const bool is_open = co_await check;
         if (is_open) co_return std::move(kept);
+        kept->end();
     }
 }
 
