@@ -283,6 +283,39 @@ TEST(NetServe, HandlersErrorsReachTheHook) {
     EXPECT_EQ(errors[3].spawned_at.line(), line);
 }
 
+TEST(NetServe, ErrorsOfEndedConnectionsReachTheHookAfterDrop) {
+    std::vector<eddy::unobserved_error> errors;
+    std::vector<std::string> unread;
+    eddy::sync::notify has_begun;
+    eddy::sync::notify fails;
+    {
+        eddy::core core = eddy::core::builder()
+                              .on_unobserved_error([&](const auto& error) { unread.push_back(error.what()); })
+                              .build()
+                              .value();
+        auto listener = tcp_listener::bind(any, core.handle()).value();
+        const auto at = listener.local_addr().value();
+        const auto handler = [&](tcp_stream) -> eddy::task<eddy::result<void>> {
+            has_begun.notify_one();
+            co_await fails.notified();
+            co_return std::unexpected(make_error_code(std::errc::broken_pipe));
+        };
+        const auto client = [&]() -> eddy::task<void> {
+            auto stream = (co_await tcp_stream::connect(at)).value();
+            co_await has_begun.notified();
+            fails.notify_one();
+            co_await eddy::yield_now();  // the handler fails; serve() is woken, and is not polled any more
+        };
+        auto options = serve_options().on_error([&](const auto& error) { errors.push_back(error); });
+        const auto run = [](auto server) -> eddy::task<void> { static_cast<void>(co_await std::move(server)); };
+        core.handle().spawn(run(serve(std::move(listener), handler, std::move(options))));
+        within(core, client());
+    }
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].code, std::errc::broken_pipe);
+    EXPECT_EQ(unread, std::vector<std::string>());
+}
+
 TEST(NetServe, HandlersErrorIsPrintedByDefault) {
     testing::internal::CaptureStderr();
     eddy::core core;

@@ -85,7 +85,8 @@ public:
     /// each is printed as one line on standard error. `[](const auto&) {}` ignores them. The function also receives
     /// failures to accept a connection, at most one per second. Their `code` is the error, for example too many open
     /// files. Their `message` starts with "cannot accept a connection: ". Then serve() continues. The function is
-    /// called by the task that awaits serve(). If it throws, the process ends with a message.
+    /// called by the task that awaits serve(), or by the destructor of its future. If it throws, the process ends with
+    /// a message.
     serve_options& on_error(unobserved_error_handler handler) {
         on_error_ = std::move(handler);
         return *this;
@@ -360,7 +361,10 @@ public:
         }
     }
     serve_future& operator=(serve_future&&) = delete;
-    ~serve_future() = default;
+    /// Reports the connections that have ended since the last poll, and aborts the others.
+    ~serve_future() {
+        while (auto ended = connections_.try_join_next_with_id()) count(ended->id, ended->output);
+    }
 
     /// Implements future.
     poll_result<output_type> poll(context& cx) {
