@@ -8,6 +8,7 @@
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
 
@@ -316,6 +317,37 @@ TEST(Http2Client, ExceptionOfRequestBodyEndsResponseBody) {
         }
         EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
     });
+}
+
+/// Sends GET on a new connection, without a library, and receives until the server ends the connection.
+task<std::string> receive_until_end(net::socket_addr at, std::string path) {
+    auto stream = (co_await net::tcp_stream::connect(at)).value();
+    const std::string fields =
+        "\x82\x86\x41\x01"
+        "a"
+        "\x04" +
+        std::string(1, static_cast<char>(path.size())) + path;
+    const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + peer::frame_of(peer::settings, 0, 0, "") +
+                              peer::frame_of(peer::headers, peer::end_headers | peer::end_stream, 1, fields);
+    (co_await stream.write_all(bytes)).value();
+    co_return co_await support::receive_all(stream);
+}
+
+TEST(Http2Client, ServerEndsIdleConnectionsAndNoOthers) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        if (asked.path() == "/slow") co_await eddy::time::sleep(100ms);
+        co_return http::response::text(asked.path());
+    };
+    for (const std::string path : {"/fast", "/slow"}) {
+        net::serve_report report;
+        eddy::core loop;
+        const auto play = [&](net::socket_addr at, const auto&) -> task<void> {
+            const auto got = co_await receive_until_end(at, path);
+            EXPECT_TRUE(got.contains(path)) << path;  // the whole response came before the end
+        };
+        report = loop.run(support::serve_http_during(app, http::serve_options().idle_timeout(20ms), play));
+        EXPECT_EQ(report.aborted, 1U) << path;
+    }
 }
 
 TEST(Http2Client, WithoutPriorKnowledgeCleartextIsHttp1) {
