@@ -38,7 +38,7 @@ namespace io = eddy::io;
 class one_connection {
 public:
     one_connection(io::duplex_stream below, const http::client_options& options)
-        : handle_(eddy::detail::start_http2(io::boxed_stream(std::move(below)), options, "a")) {}
+        : handle_(eddy::detail::start_http2(io::boxed_stream(std::move(below)), -1, options, "a")) {}
 
     bool is_open() const { return eddy::detail::is_open(*handle_); }
     /// Sends a request. Returns the error, or no error after the head of the response.

@@ -82,7 +82,7 @@ TEST(Http2Windows, ClientReadsAgainAfterFullOutputWasSent) {
     };
     const auto ask = [](io::duplex_stream near) -> task<std::string> {
         const auto began = time::clock::now();
-        const auto on = eddy::detail::start_http2(std::move(near), http::client_options(), "");
+        const auto on = eddy::detail::start_http2(std::move(near), -1, http::client_options(), "");
         http::request asked(http::method::post, "/");
         asked.body = std::string(filling_size, 'a');
         const auto to = http::url::parse("http://a/");

@@ -108,7 +108,7 @@ task<result<client_route>> connect_client(const http_client& client, client_dest
     auto opened = co_await try_(std::move(opening));
     client_route made;
     if (opened.is_http2) {
-        made.shared = start_http2(std::move(opened.stream), options, at.where);
+        made.shared = start_http2(std::move(opened.stream), opened.socket, options, at.where);
     } else {
         made.connection = std::make_unique<client_connection>(std::move(opened.stream), opened.socket,
                                                               options.io_timeout(), at.where);

@@ -166,11 +166,11 @@ private:
 
 }  // namespace
 
-std::shared_ptr<http2_handle> start_http2(io::boxed_stream below, const http::client_options& options,
+std::shared_ptr<http2_handle> start_http2(io::boxed_stream below, int socket, const http::client_options& options,
                                           std::string address) {
     auto link = std::make_shared<http2_link>(std::move(address));
     message_stream stream(std::move(below), options.io_timeout());
-    auto connection = std::make_unique<http2_client_connection>(std::move(stream), link, options);
+    auto connection = std::make_unique<http2_client_connection>(std::move(stream), socket, link, options);
     static_cast<void>(spawn_background(run_connection(std::move(connection))));
     return std::make_shared<http2_handle>(std::move(link));
 }

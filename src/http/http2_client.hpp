@@ -18,10 +18,10 @@ namespace eddy::inline v0_1::detail {
 class http2_handle;
 
 /// Starts an HTTP/2 connection, which runs in a task of its own. It ends when the handle and all requests are
-/// destroyed.
+/// destroyed. `socket` is the descriptor of the TCP connection below all layers, or -1.
 /// Preconditions: has_http2().
-[[nodiscard]] std::shared_ptr<http2_handle> start_http2(io::boxed_stream below, const http::client_options& options,
-                                                        std::string address);
+[[nodiscard]] std::shared_ptr<http2_handle> start_http2(io::boxed_stream below, int socket,
+                                                        const http::client_options& options, std::string address);
 
 /// Returns whether the connection accepts requests.
 [[nodiscard]] bool is_open(const http2_handle& on) noexcept;

@@ -13,6 +13,7 @@
 
 #include "http/header_access.hpp"
 #include "http/http2_request_fields.hpp"
+#include "sys/quiet_socket.hpp"
 
 namespace eddy::inline v0_1::detail {
 namespace {
@@ -39,10 +40,11 @@ std::chrono::nanoseconds interval_of_pings(const http::client_options& options) 
 
 // ---- The connection ----
 
-http2_client_connection::http2_client_connection(message_stream&& stream, std::shared_ptr<http2_link> link,
+http2_client_connection::http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
                                                  const http::client_options& options)
     : http2_session(std::move(stream), role::client, http2_client_settings(), this),
       link_(std::move(link)),
+      socket_(socket),
       io_timeout_(options.io_timeout()),
       idle_timeout_(options.idle_timeout()),
       ping_interval_(interval_of_pings(options)),
@@ -119,10 +121,17 @@ void http2_client_connection::open_streams() {
     has_free_stream_ = false;
     const auto most = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     const std::size_t permitted = has_settings_ ? most : std::min(most, first_streams);
+    if (may_have_ended()) return;  // the read is ready at the next tick of the driver
     while (!waiting_.empty() && open_.size() < permitted) {
         open_stream(waiting_.front());  // if it throws, the call remains in the list, and fails with the connection
         waiting_.pop_front();
     }
+}
+
+/// Returns whether the server has sent something to the idle connection, which may be its end.
+bool http2_client_connection::may_have_ended() const noexcept {
+    const bool is_reused = open_.empty() && !waiting_.empty() && waiting_.front()->was_kept;
+    return is_reused && socket_ >= 0 && !sys::is_quiet(socket_);
 }
 
 /// Same as http2_session::send(). If the output is lost, accepts no further calls.

@@ -41,11 +41,16 @@ namespace eddy::inline v0_1::detail {
 /// as bytes arrive. If it did not, a response that is not read could block the other responses. So the unread bytes of
 /// a connection have at most the size of a window for each of its requests.
 ///
+/// Reuse: before the first request after an idle time, the connection looks at the socket, and first reads what the
+/// server has sent. That may be its end, of which the driver does not know yet. Such a request is not sent, so it is
+/// repeated on another connection even if it is POST.
+///
 /// Liveness: a request may be dropped after it has waited for some time while nothing has arrived. Then the connection
 /// sends PING, and gets no requests until it receives something.
 class http2_client_connection final : public http2_session {
 public:
-    http2_client_connection(message_stream&& stream, std::shared_ptr<http2_link> link,
+    /// `socket` is the descriptor of the TCP connection below all layers, or -1.
+    http2_client_connection(message_stream&& stream, int socket, std::shared_ptr<http2_link> link,
                             const http::client_options& options);
     ~http2_client_connection();
 
@@ -62,6 +67,7 @@ private:
     void received(std::span<const std::byte> bytes);
     void take_news();
     void open_streams();
+    [[nodiscard]] bool may_have_ended() const noexcept;
     [[nodiscard]] bool send(context& cx);
     [[nodiscard]] bool wait(context& cx);
 
@@ -101,6 +107,7 @@ private:
     [[nodiscard]] time::time_point now() noexcept;
 
     const std::shared_ptr<http2_link> link_;
+    const int socket_;
     const std::chrono::nanoseconds io_timeout_;
     const std::chrono::nanoseconds idle_timeout_;
     const std::chrono::nanoseconds ping_interval_;

@@ -22,7 +22,7 @@ public:
     std::string address;
 };
 
-std::shared_ptr<http2_handle> start_http2(io::boxed_stream, const http::client_options&, std::string) {
+std::shared_ptr<http2_handle> start_http2(io::boxed_stream, int, const http::client_options&, std::string) {
     throw std::logic_error("HTTP/2 is not available");
 }
 

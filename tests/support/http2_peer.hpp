@@ -78,7 +78,10 @@ public:
         co_await send_raw(frame_of(kind, flags, stream, payload));
     }
     /// Sends bytes together, for example several frames.
-    eddy::task<void> send_raw(std::string bytes) { static_cast<void>(co_await eddy::io::write_all(stream_, bytes)); }
+    eddy::task<void> send_raw(std::string bytes) {
+        static_cast<void>(co_await eddy::io::write_all(stream_, bytes));
+        static_cast<void>(co_await eddy::io::flush(stream_));  // with io_uring, bytes are sent later
+    }
     /// Ends the sending direction, and receives until the end of the connection.
     eddy::task<void> end() {
         static_cast<void>(co_await eddy::poll_fn([this](eddy::context& cx) { return stream_.poll_shutdown(cx); }));
