@@ -20,12 +20,15 @@
 #include <eddy/future/select.hpp>
 #include <eddy/future/yield_now.hpp>
 #include <eddy/io/duplex.hpp>
+#include <eddy/stream/async_generator.hpp>
+#include <eddy/sync/mpsc.hpp>
 #include <eddy/task/join_set.hpp>
 #include <eddy/task/spawn.hpp>
 
 #include "support/dice.hpp"
 #include "support/numbered_codec.hpp"
 #include "support/runtimes.hpp"
+#include "support/streamed_codec.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -140,6 +143,95 @@ TEST(ProtoClientStress, CallsDroppedAtAnyMomentDoNotDisturbOthers) {
         const auto ended_b = co_await multiplexed;
         EXPECT_TRUE(*ended_a) << ended_a->error().message();
         // A dropped multiplexed call is not waited for. So the server may find the connection closed when it answers.
+        EXPECT_TRUE(*ended_b || ended_b->error() == std::errc::broken_pipe) << ended_b->error().message();
+    });
+}
+
+// ---- Streamed bodies ----
+
+using message = proto::message<std::string, std::string>;
+using stream_client = proto::pipelined_client<message, message>;
+using numbered_stream_client = proto::multiplexed_client<message, message>;
+
+constexpr int chunk_count = 40;
+
+std::string chunk(std::uint64_t of, int n) { return std::to_string(of) + ":" + std::to_string(n); }
+
+eddy::async_generator<result<std::string>> produce(std::uint64_t of) {
+    for (int n = 0; n < chunk_count; ++n) {
+        if (n % 7 == 0) co_await eddy::yield_now();
+        co_yield chunk(of, n);
+    }
+}
+
+/// Echoes the body. Its reader may run in another task than the connection, on another thread.
+task<result<message>> echo(message request) {
+    if (request.head == "here") co_return message(request.head, std::move(request.body));
+    auto [tx, rx] = eddy::sync::mpsc<result<std::string>>::channel(2);
+    eddy::spawn([](auto to, proto::body<std::string> from) -> task<> {
+        while (auto next = co_await from.next()) {
+            const auto sent = co_await to.send(*std::move(next));
+            if (!sent) co_return;
+        }
+    }(std::move(tx), std::move(request.body)))
+        .detach();
+    co_return message(request.head, std::move(rx));
+}
+
+template <class Client>
+task<bool> is_echoed(Client client, std::uint64_t id, bool here) {
+    auto answer = co_await client(message(here ? "here" : "there", produce(id)));
+    if (!answer) co_return false;
+    for (int n = 0; n < chunk_count; ++n) {
+        const auto next = co_await answer->body.next();
+        if (!next || !*next || **next != chunk(id, n)) co_return false;
+    }
+    const auto end = co_await answer->body.next();
+    co_return !end;
+}
+
+/// Echoes bodies, and drops some of the calls and bodies at random moments. Returns the number of wrong bodies.
+template <class Client>
+task<int> stream_and_drop(Client client, std::uint64_t seed, std::uint64_t rounds) {
+    support::dice dice(seed);
+    int wrong = 0;
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        auto work = is_echoed(client, seed * 1000 + i, dice.one_in(2));
+        const auto ended = co_await eddy::select_biased(std::move(work), yield_often(dice.below(100)));
+        if (ended.index() == 0 && !std::get<0>(ended)) ++wrong;
+    }
+    const auto last = co_await is_echoed(client, seed, true);
+    co_return last ? wrong : wrong + 1;
+}
+
+template <class Client>
+task<int> stream_on_threads(Client client) {
+    eddy::join_set<int> all;
+    for (unsigned i = 1; i <= 4; ++i) all.spawn(stream_and_drop(client, support::seed() + i, support::rounds(1000)));
+    int wrong = 0;
+    while (auto ended = co_await all.join_next()) wrong += **ended;
+    co_return wrong;
+}
+
+TEST(ProtoBodiesStress, BodiesDroppedAtAnyMomentDoNotDisturbOthers) {
+    support::on_pools([]() -> task<> {
+        auto first = duplex(64);
+        auto second = duplex(64);
+        auto pipelined =
+            eddy::spawn(proto::pipelined(framed(std::move(first.first), support::streamed_codec<false>()), echo));
+        auto multiplexed =
+            eddy::spawn(proto::multiplexed(framed(std::move(second.first), support::streamed_codec<true>()), echo));
+        {
+            const stream_client a(framed(std::move(first.second), support::streamed_codec<false>()), 3);
+            const numbered_stream_client b(framed(std::move(second.second), support::streamed_codec<true>()), 3);
+            const auto [wrong_a, wrong_b] = co_await eddy::join(stream_on_threads(a), stream_on_threads(b));
+            EXPECT_EQ(wrong_a, 0);
+            EXPECT_EQ(wrong_b, 0);
+        }
+        // The clients have ended. What they had dropped may still be on its way.
+        const auto ended_a = co_await pipelined;
+        const auto ended_b = co_await multiplexed;
+        EXPECT_TRUE(*ended_a || ended_a->error() == std::errc::broken_pipe) << ended_a->error().message();
         EXPECT_TRUE(*ended_b || ended_b->error() == std::errc::broken_pipe) << ended_b->error().message();
     });
 }
