@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstddef>
+#include <fstream>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@
 
 #include "http/gzip.hpp"
 #include "support/http_server.hpp"
+#include "support/temp_dir.hpp"
 
 namespace {
 
@@ -198,6 +200,81 @@ TEST(HttpCompress, FieldsDescribeTheCompressedBody) {
         EXPECT_EQ(coding_of(answer), "gzip");
         EXPECT_FALSE(answer.headers.contains("Content-Length"));
         EXPECT_FALSE(answer.body.size().has_value());
+    });
+}
+
+/// Returns the Vary and ETag of a response.
+std::string keys_of(const http::response& answer) {
+    return std::string(answer.headers.get("Vary").value_or("-")) + " " +
+           std::string(answer.headers.get("ETag").value_or("-"));
+}
+
+TEST(HttpCompress, NotModifiedHasVaryAndETagOfTheFile) {
+    const support::temp_dir folder;
+    std::ofstream(folder / "page.txt") << numbers(5000);
+    std::ofstream(folder / "small.txt") << "small";
+    std::ofstream(folder / "image.png") << numbers(5000);
+    eddy::core loop;
+    loop.run([&]() -> task<void> {
+        const auto app = http::files(folder / "") | http::compress();
+        const auto ask = [&](http::method how, std::string path, std::string accepts, std::string name,
+                             std::string value) -> task<http::response> {
+            http::request asked(how, path);
+            if (!accepts.empty()) asked.headers.add("Accept-Encoding", accepts);
+            if (!name.empty()) asked.headers.add(name, value);
+            auto answer = co_await app(std::move(asked));
+            co_return *std::move(answer);
+        };
+        for (const std::string path : {"/page.txt", "/small.txt", "/image.png"}) {
+            for (const std::string accepts : {"gzip", "", "identity"}) {
+                const auto whole = co_await ask(http::method::get, path, accepts, "", "");
+                const std::string tag(*whole.headers.get("ETag"));
+                const std::string strong = tag.starts_with("W/") ? tag.substr(2) : tag;
+                const std::string date(*whole.headers.get("Last-Modified"));
+                const std::pair<std::string, std::string> conditions[] = {{"If-None-Match", strong},
+                                                                          {"If-None-Match", "W/" + strong},
+                                                                          {"If-None-Match", "\"x\", " + strong},
+                                                                          {"If-None-Match", "*"},
+                                                                          {"If-Modified-Since", date}};
+                for (const auto& [name, value] : conditions) {
+                    for (const auto how : {http::method::get, http::method::head}) {
+                        auto unchanged = co_await ask(how, path, accepts, name, value);
+                        EXPECT_EQ(unchanged.status, http::status::not_modified);
+                        EXPECT_EQ(keys_of(unchanged), keys_of(whole)) << path << accepts << name << value;
+                        EXPECT_FALSE(unchanged.headers.contains("Content-Encoding"));
+                    }
+                }
+                const auto part = co_await ask(http::method::get, path, accepts, "Range", "bytes=1-2");
+                EXPECT_EQ(part.status, http::status::partial_content);
+                if (path == "/page.txt") {
+                    EXPECT_EQ(keys_of(part), "Accept-Encoding " + strong);
+                }
+            }
+        }
+        const auto page = co_await ask(http::method::get, "/page.txt", "gzip", "", "");
+        EXPECT_TRUE(keys_of(page).starts_with("Accept-Encoding W/")) << keys_of(page);
+        const auto image = co_await ask(http::method::get, "/image.png", "gzip", "", "");
+        EXPECT_TRUE(keys_of(image).starts_with("- \"")) << keys_of(image);
+    }());
+}
+
+TEST(HttpCompress, NotModifiedWithoutTypeFollowsTheCondition) {
+    eddy::test::run_paused([]() -> task<void> {
+        const auto unchanged = [](http::request) -> task<http::response> {
+            http::response answer(http::status::not_modified);
+            answer.headers.add("ETag", "\"t\"");
+            co_return answer;
+        };
+        const auto keys = [&](std::string accepts, std::string known) -> task<std::string> {
+            auto asked = asking(accepts);
+            asked.headers.add("If-None-Match", known);
+            co_return keys_of(co_await compressed(unchanged, std::move(asked)));
+        };
+        EXPECT_EQ(co_await keys("gzip", "W/\"t\""), "Accept-Encoding W/\"t\"");
+        EXPECT_EQ(co_await keys("gzip", "\"t\""), "Accept-Encoding \"t\"");
+        EXPECT_EQ(co_await keys("gzip", "W/\"t\", \"t\""), "Accept-Encoding \"t\"");
+        EXPECT_EQ(co_await keys("gzip", "*"), "Accept-Encoding \"t\"");
+        EXPECT_EQ(co_await keys("", "W/\"t\""), "Accept-Encoding \"t\"");
     });
 }
 

@@ -58,6 +58,9 @@ TEST(HttpHead, ResponsesToHeadAndWith204Or304HaveNoBody) {
     EXPECT_EQ(head_of(announced, http::method::head), "HTTP/1.1 200 OK;Content-Length: 7;;");
     announced.status = http::status::not_modified;
     EXPECT_EQ(head_of(announced), "HTTP/1.1 304 Not Modified;Content-Length: 7;;");
+    EXPECT_EQ(head_of(http::response::text("", http::status::not_modified)), "HTTP/1.1 304 Not Modified;;");
+    announced.headers.add("Content-Type", "image/png");
+    EXPECT_EQ(head_of(announced), "HTTP/1.1 304 Not Modified;Content-Length: 7;;");
     for (const auto none : {http::status::no_content, http::status::not_modified}) {
         const auto text = head_of(http::response(none, "hi"), http::method::head);
         EXPECT_FALSE(text.contains("Content-Length")) << text;

@@ -67,14 +67,35 @@ bool is_compressible(std::string_view type) {
            std::ranges::find(types, name) != types.end();
 }
 
-/// Returns whether the response may be compressed, for a client that accepts it.
-bool may_compress(const http::response& answer, const http::compress_options& options) {
+/// The relation of a response to the whole, uncompressed representation that the service would send as 200.
+enum class part_of : unsigned char {
+    whole,    // it is this representation, or its head
+    part,     // 206
+    nothing,  // 304
+    other     // it must not be compressed
+};
+
+part_of part_in(const http::response& answer) noexcept {
     const auto& headers = answer.headers;
-    if (answer.upgrade || headers.contains("Content-Encoding") || headers.contains("Content-Range")) return false;
-    const auto type = headers.get("Content-Type");
-    if (!type || !is_compressible(*type)) return false;
-    if (headers.has_token("Cache-Control", "no-transform")) return false;
-    const auto size = answer.body.size();
+    if (answer.upgrade || headers.contains("Content-Encoding") || headers.has_token("Cache-Control", "no-transform"))
+        return part_of::other;
+    if (answer.status == http::status::not_modified) return part_of::nothing;
+    if (!headers.contains("Content-Range")) return part_of::whole;
+    return answer.status == http::status::partial_content ? part_of::part : part_of::other;
+}
+
+/// Returns whether the representation would be compressed as a 200, for a client that accepts it. A 304 without
+/// Content-Type and Content-Length does not show that.
+std::optional<bool> is_compressed(const http::response& answer, part_of part, const http::compress_options& options) {
+    const auto type = answer.headers.get("Content-Type");
+    if (!type) return part == part_of::nothing ? std::nullopt : std::optional(false);
+    if (!is_compressible(*type)) return false;
+    if (part == part_of::part) return true;  // its size is not that of the representation
+    auto size = answer.body.size();
+    if (part == part_of::nothing) {
+        size = parse_unsigned(answer.headers.get("Content-Length").value_or(""));
+        if (!size) return std::nullopt;
+    }
     return !size || *size >= std::max<std::size_t>(options.min_size(), 1);
 }
 
@@ -86,14 +107,47 @@ void weaken_etag(http::headers& of) {
 
 }  // namespace
 
-compression_request::compression_request(const http::request& of) noexcept
-    : accepts_gzip(prefers_gzip(of.headers)), is_head(of.method == http::method::head) {}
+compression_request::compression_request(const http::request& of)
+    : accepts_gzip(prefers_gzip(of.headers)), is_head(of.method == http::method::head) {
+    for (const auto& [name, value] : of.headers)
+        if (http::equal_names(name, "If-None-Match")) known_etags.append(known_etags.empty() ? "" : ",").append(value);
+}
 
-void compress_response(http::response& answer, compression_request asked, const http::compress_options& options) {
-    if (!has_gzip() || !may_compress(answer, options)) return;
+namespace {
+
+/// Returns whether the client has a compressed form of the representation: it has named the weak form of its ETag, and
+/// not the ETag itself.
+bool knows_weak_form(const compression_request& asked, const http::headers& of) {
+    const auto tag = of.get("ETag");
+    if (!tag) return false;
+    const auto weak = "W/" + std::string(*tag);
+    bool has_weak = false;
+    for (std::string_view rest = asked.known_etags; !rest.empty();) {
+        const auto each = trim(take_part(rest, ','));
+        if (each == *tag) return false;
+        has_weak = has_weak || each == weak;
+    }
+    return has_weak;
+}
+
+}  // namespace
+
+void compress_response(http::response& answer, const compression_request& asked,
+                       const http::compress_options& options) {
+    const auto part = part_in(answer);
+    if (!has_gzip() || part == part_of::other) return;
+    const auto decided = is_compressed(answer, part, options);
+    if (decided == false) return;
     if (!answer.headers.has_token("Vary", "Accept-Encoding") && !answer.headers.has_token("Vary", "*"))
         answer.headers.add("Vary", "Accept-Encoding");
-    if (!asked.accepts_gzip) return;
+    if (!asked.accepts_gzip || part == part_of::part) return;
+    if (part == part_of::nothing) {
+        // RFC 9110, section 15.4.5: a 304 has the fields Vary and ETag of the 200.
+        if (!decided && !knows_weak_form(asked, answer.headers)) return;
+        answer.headers.remove("Content-Length");
+        weaken_etag(answer.headers);
+        return;
+    }
     answer.headers.set("Content-Encoding", "gzip");
     answer.headers.remove("Content-Length");
     answer.headers.remove("Accept-Ranges");

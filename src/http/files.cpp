@@ -211,8 +211,11 @@ result<http::response> answer_with(const http::request& asked, const open_file& 
     const auto date = format_date(now.modified);
     answer.headers.add("Last-Modified", std::string_view(date.data(), date.size()));
     answer.headers.add("ETag", now.etag);
-    if (part.status == status::not_modified) return answer;
     answer.headers.add("Content-Type", type_of(path));
+    if (part.status == status::not_modified) {
+        answer.headers.add("Content-Length", std::to_string(now.size));  // for layers, such as http::compress()
+        return answer;
+    }
     answer.headers.add("Accept-Ranges", "bytes");
     if (part.status == status::partial_content)
         answer.headers.add("Content-Range",

@@ -82,10 +82,11 @@ struct found_fields {
 };
 
 /// Writes the fields of a message, except Connection, Transfer-Encoding and, by default, Content-Length.
-found_fields put_fields(text_writer& to, const http::headers& fields, bool with_length) noexcept {
+found_fields put_fields(text_writer& to, const http::headers& fields, bool with_length,
+                        bool with_type = true) noexcept {
     found_fields found;
     if (const auto line = header_access::constant_line(fields); !line.empty()) {
-        to.put(line);  // its name is none of those below
+        if (with_type) to.put(line);  // it is Content-Type
         return found;
     }
     for (const auto& [name, value] : fields) {
@@ -96,6 +97,8 @@ found_fields put_fields(text_writer& to, const http::headers& fields, bool with_
             found.date = found.date || http::equal_names(name, "Date");
         } else if (size == 10 && http::equal_names(name, "Connection")) {
             found.connection = true;
+            continue;
+        } else if (size == 12 && !with_type && http::equal_names(name, "Content-Type")) {
             continue;
         } else if (size == 14 && !with_length && http::equal_names(name, "Content-Length")) {
             continue;
@@ -138,7 +141,8 @@ body_framing write_response_head(std::string& out, const http::response& from, r
 
     append(out, size_of(from.headers) + most_added, [&](text_writer& to) {
         put_status_line(to, from.status);
-        const auto found = put_fields(to, from.headers, has_own_length);
+        // RFC 9110, section 15.4.5: a 304 does not repeat the fields that describe the body.
+        const auto found = put_fields(to, from.headers, has_own_length, from.status != http::status::not_modified);
         if (found.connection && from.headers.has_token("Connection", "close")) context.keeps_alive = false;
         if (framing.is == kind::length) {
             to.put_length(framing.length);

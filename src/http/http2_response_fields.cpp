@@ -26,6 +26,9 @@ http2_response_fields::http2_response_fields(const http::response& from, http::m
     all_.push_back(nv_of(":status", {status_.data(), status_.size()}));
     for (const auto& [name, value] : from.headers) {
         if (is_of_connection(name)) continue;
+        // RFC 9110, section 15.4.5: a 304 does not repeat the fields that describe the body.
+        const bool is_repeated = from.status == status::not_modified && http::equal_names(name, "Content-Type");
+        if (is_repeated) continue;
         if (name.size() == 14 && !has_own_length && http::equal_names(name, "Content-Length")) continue;
         all_.push_back(nv_of(name, trim(value)));
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <utility>
 
 #include <eddy/detail/export.hpp>
@@ -51,12 +52,13 @@ namespace eddy::inline v0_1::detail {
 struct compression_request {
     bool accepts_gzip = false;
     bool is_head = false;
+    std::string known_etags;  // the list in If-None-Match
 
-    EDDY_API explicit compression_request(const http::request& of) noexcept;
+    EDDY_API explicit compression_request(const http::request& of);
 };
 
 /// Compresses the body of a response, or does not change it. See http::compress().
-EDDY_API void compress_response(http::response& answer, compression_request asked,
+EDDY_API void compress_response(http::response& answer, const compression_request& asked,
                                 const http::compress_options& options);
 
 template <class S>
@@ -91,6 +93,9 @@ namespace eddy::inline v0_1::http {
 ///   directive "no-transform" in Cache-Control.
 /// - A response whose size or encoding depends on Accept-Encoding gets "Vary: Accept-Encoding". A compressed response
 ///   loses Content-Length and Accept-Ranges, and its ETag becomes a weak one.
+/// - A 304 gets the Vary and the ETag of the response that would be sent without the condition, and a 206 its Vary. The
+///   layer decides about a 304 by its Content-Type and Content-Length, which http::files() adds. Without them, the 304
+///   gets the Vary of a compressible response, and the form of the ETag that the client has named in If-None-Match.
 /// - While the reader of a body waits, what it has returned so far is sent, in a form that the client can decompress.
 ///   So events arrive without delay.
 ///

@@ -23,7 +23,8 @@ namespace eddy::inline v0_1::http {
 /// - The server ignores Content-Length, Transfer-Encoding and Connection in `headers`, with two exceptions.
 ///   Content-Length is sent in the response to HEAD and in a 304. "Connection: close" closes the connection after the
 ///   response.
-/// - Responses to HEAD, and those with the status 204, 205 or 304, are sent without their body.
+/// - Responses to HEAD, and those with the status 204, 205 or 304, are sent without their body. A 304 is also sent
+///   without Content-Type, by which layers may decide.
 /// - The status must be from 200 to 999, except in a response of switch_protocols(). With another status, the server
 ///   answers 500, as after an exception of the service.
 ///
