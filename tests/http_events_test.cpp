@@ -188,6 +188,8 @@ TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
         {"http_requests_total{code=\"404\"}", 1},
         {"http_requests_total{code=\"400\"}", 1},
         {"http_requests_total{code=\"500\"}", 1},
+        {"http_request_duration_seconds_bucket{le=\"0.0005\"}", 2},
+        {"http_request_duration_seconds_bucket{le=\"0.001\"}", 2},
         {"http_request_duration_seconds_bucket{le=\"0.01\"}", 2},
         {"http_request_duration_seconds_bucket{le=\"0.025\"}", 3},
         {"http_request_duration_seconds_bucket{le=\"+Inf\"}", 3},
@@ -202,6 +204,7 @@ TEST(HttpMetrics, RequestsAndConnectionsAreCounted) {
         EXPECT_EQ(samples.at(name), value) << name;
     }
     EXPECT_TRUE(samples.contains("eddy_polls_total")) << text;
+    for (const auto& [name, value] : samples) EXPECT_FALSE(name.contains("le=") && name.contains("e-")) << name;
 }
 
 TEST(HttpMetrics, StatusIsThatOfTheResponse) {

@@ -110,7 +110,8 @@ void http_counters::append_to(std::string& text) const {
     std::uint64_t all = 0;
     for (std::size_t i = 0; i < bounds.size(); ++i) {
         std::array<char, 32> bound{};
-        const auto end = std::to_chars(bound.data(), bound.data() + bound.size(), bounds[i]).ptr;
+        const auto fixed = std::chars_format::fixed;  // not "5e-04": labels are compared as text
+        const auto end = std::to_chars(bound.data(), bound.data() + bound.size(), bounds[i], fixed).ptr;
         to.sample(all += load(buckets_[i]), "_bucket", label("le", {bound.data(), end}));
     }
     to.sample(all += load(buckets_.back()), "_bucket", label("le", "+Inf"));
