@@ -69,8 +69,8 @@ void remove_connection_fields(http::headers& fields) {
         if (!http::equal_names(name, "Connection")) continue;
         for (const auto part : std::views::split(value, ',')) {
             std::string_view token(part.begin(), part.end());
-            while (token.starts_with(' ')) token.remove_prefix(1);
-            while (token.ends_with(' ')) token.remove_suffix(1);
+            while (token.starts_with(' ') || token.starts_with('\t')) token.remove_prefix(1);
+            while (token.ends_with(' ') || token.ends_with('\t')) token.remove_suffix(1);
             names.emplace_back(token);
         }
     }
@@ -85,7 +85,8 @@ public:
     std::vector<backend>& servers() noexcept { return servers_; }
 
     // docs: forward
-    task<http::response> forward(http::request asked) {
+    task<result<http::response>> forward(http::request asked) {
+        if (asked.target == "*") co_return http::response(http::status::no_content);  // OPTIONS: about the proxy itself
         remove_connection_fields(asked.headers);
         if (asked.peer) asked.headers.add("X-Forwarded-For", asked.peer->ip().to_string());
         const bool is_idempotent = asked.method != http::method::post && asked.method != http::method::patch;
@@ -104,6 +105,7 @@ public:
                 co_return *std::move(answer);
             }
             const auto& error = answer.error();
+            if (error.phase() == http::phase::body) co_return std::unexpected(error.code());  // 400, 408 or 413
             std::fprintf(stderr, "%s\n", error.message().c_str());
             if (error.phase() == http::phase::url) co_return http::response(http::status::bad_request);
             const bool was_sent = error.phase() == http::phase::send || error.phase() == http::phase::receive;

@@ -274,7 +274,7 @@ TEST(Http2Client, FailedRequestBodyEndsRequest) {
             EXPECT_EQ((co_await failed->body.read_text()).error(), std::errc::io_error);
         } else {
             EXPECT_EQ(failed.error().code(), std::errc::io_error) << failed.error().message();
-            EXPECT_EQ(failed.error().phase(), http::phase::send);
+            EXPECT_EQ(failed.error().phase(), http::phase::body);
         }
         EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
     });

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The example reverse_proxy in front of two copies of the example web_server, with curl as the client.
 #ifdef EDDY_TEST_HTTP_EXAMPLES
+#include <eddy/http.hpp>
+#include <eddy/net.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/sync.hpp>
+#include <eddy/task.hpp>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -15,6 +21,7 @@
 #include <vector>
 
 #include "support/curl.hpp"
+#include "support/http_server.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 
@@ -102,6 +109,60 @@ TEST_F(HttpReverseProxy, PassesStatusesAndBodiesOn) {
         std::ifstream got(folder / "got", std::ios::binary);
         EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(got), {}) == content) << framing;
     }
+}
+
+/// Sends bytes to a TCP port of this machine, and returns what is received until the connection ends.
+std::string exchange_raw(const std::string& addr, const std::string& bytes) {
+    eddy::core loop;
+    return loop.run([&]() -> eddy::task<std::string> {
+        auto stream = (co_await eddy::net::tcp_stream::connect(addr)).value();
+        (co_await stream.write_all(bytes)).value();
+        co_return co_await support::receive_all(stream);
+    }());
+}
+
+TEST_F(HttpReverseProxy, MalformedBodyOfClientGets400) {
+    const auto addr = url.substr(7);
+    const std::string head =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const auto malformed = exchange_raw(addr, head + "5\r\nhelloX");
+    EXPECT_TRUE(malformed.starts_with("HTTP/1.1 400 ")) << malformed;
+    const auto complete = exchange_raw(addr, head + "5\r\nhello\r\n0\r\n\r\n");
+    EXPECT_TRUE(complete.starts_with("HTTP/1.1 200 ") && complete.contains("hello")) << complete;
+    EXPECT_EQ(name(), name() == "one" ? "two" : "one");  // both servers are still used
+}
+
+TEST_F(HttpReverseProxy, OptionsOfTheServerAreAnsweredItself) {
+    const auto answer = exchange_raw(url.substr(7), "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 204 ")) << answer;
+}
+
+TEST_F(HttpReverseProxy, FieldsNamedByConnectionAreRemoved) {
+    // The server behind the proxy is this test: it returns the head that it gets.
+    eddy::core loop;
+    loop.run([]() -> eddy::task<void> {
+        auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        const eddy::sync::cancellation_token end;
+        const auto app = [](eddy::http::request asked) -> eddy::task<eddy::http::response> {
+            std::string names;
+            for (const auto& [name, value] : asked.headers) names.append(name).append(";");
+            co_return eddy::http::response(eddy::http::status::ok, std::move(names));
+        };
+        const auto addr = listener.local_addr().value().to_string();
+        auto serving =
+            eddy::spawn(eddy::http::serve(std::move(listener), app, eddy::http::serve_options().shutdown(end)));
+        process other({"reverse_proxy", "127.0.0.1:0", addr});
+        const auto to = support::addr_in(other.line());
+        auto stream = (co_await eddy::net::tcp_stream::connect(to)).value();
+        (co_await stream.write_all("GET / HTTP/1.1\r\nHost: a\r\nConnection: close,\tX-A ,\tX-B\r\nX-A: 1\r\nX-B: "
+                                   "2\r\nX-C: 3\r\n\r\n"))
+            .value();
+        const auto got = co_await support::receive_all(stream);
+        EXPECT_TRUE(got.contains("X-C;")) << got;
+        EXPECT_FALSE(got.contains("X-A;") || got.contains("X-B;")) << got;
+        end.cancel();
+        static_cast<void>(co_await serving);
+    }());
 }
 
 TEST_F(HttpReverseProxy, RequestsOfFailedServerGoToTheOther) {

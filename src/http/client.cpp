@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <eddy/error.hpp>
@@ -159,12 +161,44 @@ std::shared_ptr<client_exchange> start_exchange(const std::shared_ptr<http_clien
                                             to.url().authority(), route.is_kept);
 }
 
+/// A body of a request whose reader's error is kept. Otherwise, an error of the reader could not be told apart from the
+/// same error of the connection.
+class watched_source final : public detail::body_source {
+public:
+    watched_source(http::body&& from, std::shared_ptr<std::error_code> failure) noexcept
+        : from_(std::move(from)), failure_(std::move(failure)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
+        auto count = from_.poll_read(cx, into);
+        if (count && !*count) *failure_ = count->error();
+        return count;
+    }
+    bool ends_with_peer() const noexcept override { return from_.ends_with_peer(); }
+    bool may_have_trailers() const noexcept override { return !from_.has_ended(); }
+    std::size_t held_bytes() const noexcept override { return from_.held_bytes(); }
+    http::headers make_trailers() override { return from_.trailers(); }
+
+private:
+    http::body from_;
+    std::shared_ptr<std::error_code> failure_;
+};
+
+/// Lets the body of `asked` keep the error of its reader. Returns null if it has no reader.
+std::shared_ptr<std::error_code> watch_body(request& asked) {
+    if (asked.body.in_memory() != nullptr) return nullptr;
+    auto failure = std::make_shared<std::error_code>();
+    const auto size = asked.body.size();
+    asked.body = http::body::from_source(std::make_unique<watched_source>(std::move(asked.body), failure), size);
+    return failure;
+}
+
 /// Sends a request once, and returns the response. Sets `failed` if that failed.
 task<result<response>> send_once(std::shared_ptr<http_client> shared, const url& where, request asked,
                                  bool may_use_kept, client_progress& at, failed_request& failed) {
     const bool has_only_http2 = shared->options().http2() && shared->options().prior_knowledge();
     const auto to = co_await try_(detail::find_destination(*shared, where, !has_only_http2, at));
     const std::string origin = pool_key(to);
+    const auto body_failure = watch_body(asked);
     std::shared_ptr<client_exchange> exchange;
     while (!exchange) {
         auto route = co_await try_(find_route(*shared, to, origin, may_use_kept, at));
@@ -179,6 +213,7 @@ task<result<response>> send_once(std::shared_ptr<http_client> shared, const url&
     });
     const auto head = co_await waiting;
     if (head) co_return exchange->take_response();
+    if (body_failure && *body_failure == head.error()) at.phase = phase::body;
     failed.again = exchange->may_repeat();
     if (failed.again != repeat::never) failed.asked = exchange->take_request();
     if (failed.again == repeat::over_http1) shared->set_http1(origin);
@@ -333,6 +368,7 @@ std::string client_error::message() const {
         case phase::tls: return "no TLS connection to ";
         case phase::send: return "cannot send the request to ";
         case phase::proxy: return "no connection through the proxy ";
+        case phase::body: return "cannot read the body of the request to ";
         case phase::receive: break;
         }
         return "no response from ";

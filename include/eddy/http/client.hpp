@@ -41,6 +41,7 @@ enum class phase : unsigned char {
     send,     ///< sending the request
     receive,  ///< waiting for the head of the response
     proxy,    ///< looking up or connecting to a proxy, or asking it for a connection to the server
+    body,     ///< reading the body of the request: the error is that of its reader, and not of the server
 };
 
 /// The error of a request. `try_` converts it to its error code.
