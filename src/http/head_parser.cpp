@@ -169,6 +169,7 @@ status parse_version(std::string_view text, http::version& into) noexcept {
 /// Parses Content-Length: digits only, so no sign, no list, no space.
 status parse_length(std::string_view text, std::uint64_t& into) noexcept {
     if (text.empty() || !std::ranges::all_of(text, is_digit)) return status::bad_request;
+    text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
     constexpr std::size_t digits = 18;  // a longer number may overflow, and no body is that large
     if (text.size() > digits) return status::content_too_large;
     into = 0;
