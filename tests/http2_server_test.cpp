@@ -465,6 +465,91 @@ TEST(Http2Server, EndOfConnectionCancelsServices) {
     EXPECT_EQ(running, 0);
 }
 
+TEST(Http2Server, ServiceWithTokenDecidesItselfAfterReset) {
+    eddy::sync::notify has_begun;
+    eddy::sync::notify has_ended;
+    std::vector<std::string> done;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        if (asked.path() == "/other") co_return http::response(http::status::ok);
+        const auto gone = asked.client_gone();
+        has_begun.notify_one();
+        co_await gone.cancelled();
+        co_await eddy::yield_now();
+        done.emplace_back(asked.path());
+        has_ended.notify_one();
+        co_return http::response(http::status::ok);
+    };
+    converse(app, http::serve_options(), [&](http2_client& one) -> task<void> {
+        const auto id = one.ask("GET", "/reset");
+        co_await one.flush();
+        co_await has_begun.notified();
+        one.reset(id);
+        co_await one.flush();
+        co_await has_ended.notified();
+        EXPECT_EQ((co_await one.get("/other")).status, "200");
+        one.ask("GET", "/end");
+        co_await one.flush();
+        co_await has_begun.notified();
+    }).value();
+    EXPECT_EQ(done, (std::vector<std::string>{"/reset", "/end"}));
+}
+
+TEST(Http2Server, TokenIsNotCancelledByACompleteResponse) {
+    std::vector<eddy::sync::cancellation_token> tokens;
+    const auto app = [&](http::request asked) -> task<http::response> {
+        tokens.push_back(asked.client_gone());
+        http::response answer(http::status::ok, std::string(asked.path()));
+        if (asked.path() == "/stream") answer.body = http::body::from_reader(io::cursor(std::string("text")));
+        co_return answer;
+    };
+    converse(app, http::serve_options(), [&](http2_client& one) -> task<void> {
+        EXPECT_EQ((co_await one.get("/now")).body, "/now");
+        EXPECT_EQ((co_await one.get("/stream")).body, "text");
+    }).value();
+    ASSERT_EQ(tokens.size(), 2U);
+    for (const auto& token : tokens) EXPECT_FALSE(token.is_cancelled());
+}
+
+TEST(Http2Server, AbortCancelsServiceWithToken) {
+    eddy::test::run_paused([]() -> task<void> {
+        eddy::sync::notify has_begun;
+        int running = 0;
+        std::optional<eddy::sync::cancellation_token> gone;
+        const auto app = [&](http::request asked) -> task<http::response> {
+            const counted mark(running);
+            gone = asked.client_gone();
+            has_begun.notify_one();
+            co_await eddy::pending<void>();
+            co_return http::response(http::status::ok);
+        };
+        auto [near, far] = io::duplex(64 * 1024);
+        http2_client one(std::move(near), {});
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        one.ask("GET", "/");
+        co_await one.flush();
+        co_await has_begun.notified();
+        serving.abort();
+        static_cast<void>(co_await serving);
+        EXPECT_EQ(running, 0);
+        EXPECT_TRUE(gone->is_cancelled());
+    });
+}
+
+TEST(Http2Server, RefusedRequestsAreReportedToAccessLog) {
+    std::vector<std::string> log;
+    const auto options = http::serve_options().body_limit(3).on_refused([&](const http::refused_request& it) {
+        log.push_back(std::to_string(http::to_int(it.status)) + " " + it.method + " " + it.target);
+    });
+    converse(say_path, options, [&](http2_client& one) -> task<void> {
+        EXPECT_EQ((co_await one.finish(one.ask("BREW", "/a"))).status, "501");
+        EXPECT_EQ((co_await one.finish(one.ask("GET", "/a#b"))).status, "400");
+        const auto announced = http2_client::list("content-length", "4");
+        EXPECT_EQ((co_await one.finish(one.ask("POST", "/c", announced, "x", true))).status, "413");
+        EXPECT_EQ((co_await one.get("/fine")).status, "200");
+    }).value();
+    EXPECT_EQ(log, (std::vector<std::string>{"501  ", "400 GET /a#b", "413 POST /c"}));
+}
+
 TEST(Http2Server, ErrorOfServiceEndsConnectionAfterOtherRequests) {
     eddy::sync::notify go;
     const auto app = [&](http::request asked) -> task<result<http::response>> {

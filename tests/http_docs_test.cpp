@@ -115,6 +115,53 @@ TEST(App, DoublesNumbers) {
 }
 // docs: end
 
+/// Lines that are imported one after the other.
+class table {
+public:
+    task<bool> import_next() {
+        ++lines;
+        co_await eddy::time::sleep(1s);
+        co_return false;
+    }
+    task<void> save() {
+        saved = lines;
+        co_return;
+    }
+
+    int lines = 0;
+    int saved = 0;
+};
+
+// docs: client gone
+/// Imports lines until the client goes away, and saves what was imported.
+task<http::response> import_lines(table& into, http::request asked) {
+    const auto gone = asked.client_gone();
+    while (!gone.is_cancelled()) {
+        const bool is_complete = co_await into.import_next();
+        if (is_complete) break;
+    }
+    co_await into.save();
+    co_return http::response(http::status::ok);  // discarded if the client has gone
+}
+// docs: end
+
+TEST(HttpDocs, ServiceSavesItsWorkWhenTheClientGoes) {
+    table into;
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(1000);
+        const auto app = [&into](http::request asked) { return import_lines(into, std::move(asked)); };
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        {
+            auto client = std::move(near);
+            static_cast<void>(co_await io::write_all(client, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n"));
+            co_await eddy::time::sleep(10500ms);
+        }
+        const auto ended = co_await serving;
+        EXPECT_TRUE(ended.has_value());
+    });
+    EXPECT_EQ(into.saved, 11);
+}
+
 TEST(HttpDocs, MiddlewareAndLayersCanAnswerRequests) {
     eddy::test::run_paused([]() -> task<void> {
         http::router app;

@@ -177,7 +177,8 @@ served serve_with_failure(long nth, const http::service& app, const std::vector<
     const auto script = [&]() -> task<void> {
         const http::metrics counters;
         auto [near, far] = io::duplex(64 * 1024);
-        const auto options = http::serve_options().http2(false).metrics(counters);
+        // The client ends its requests, and receives responses until the end.
+        const auto options = http::serve_options().http2(false).metrics(counters).half_close(true);
         std::optional<task<eddy::result<void>>> serving(http::serve_connection(std::move(far), app, options));
         std::size_t sent = 0;
         auto playing = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -219,6 +220,28 @@ TEST(HttpMemory, ResponseAfterFailedAllocationIsCounted) {
             EXPECT_EQ(got.received.contains("HTTP/1.1 500"), got.counters.contains("code=\"500\"")) << nth;
             if (!got.has_failed) break;
         }
+    }
+}
+
+TEST(HttpMemory, FailedAllocationWhileServiceWaitsMixesNoRequests) {
+    const auto app = [](http::request asked) -> task<http::response> {
+        const auto gone = asked.client_gone();
+        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+        co_return http::response::text(std::string(asked.path()));
+    };
+    std::vector<std::string> parts;
+    for (const std::string path : {"/1", "/2", "/3"}) parts.push_back("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (long nth = 0;; ++nth) {
+        const auto got = serve_with_failure(nth, app, parts);
+        EXPECT_FALSE(got.received.contains("HTTP/1.1 400")) << nth << ": " << got.received;
+        // Each request before the failure has its response, and none after it.
+        std::string bodies;
+        for (const std::string path : {"/1", "/2", "/3"})
+            if (got.received.contains("\r\n\r\n" + path)) bodies += path;
+        EXPECT_TRUE(std::string("/1/2/3").starts_with(bodies)) << nth << ": " << got.received;
+        if (got.has_failed) continue;
+        EXPECT_EQ(bodies, "/1/2/3");
+        break;
     }
 }
 

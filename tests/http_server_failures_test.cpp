@@ -22,6 +22,7 @@
 #include <system_error>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "support/http_conversation.hpp"
 
@@ -139,6 +140,37 @@ TEST(HttpServer, BodyAboveLimitOfServiceGets413) {
     EXPECT_EQ(outcome, result<void>(std::unexpect, make_error_code(http::errc::body_too_large)));
 }
 
+TEST(HttpServer, RefusedRequestsAreReportedToAccessLog) {
+    std::vector<std::string> log;
+    const auto options = http::serve_options().on_refused([&](const http::refused_request& it) {
+        EXPECT_FALSE(it.peer.has_value());
+        log.push_back(std::to_string(http::to_int(it.status)) + " " + it.method + " " + it.target);
+    });
+    const std::pair<std::string, std::string> rows[] = {
+        {"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET /a"},
+        {"PROPFIND /x?y HTTP/1.1\r\nHost: a\r\n\r\n", "501 PROPFIND /x?y"},
+        {"GET /\x01\xff HTTP/1.1\r\nHost: a\r\n\r\n", "400 GET /??"},
+        {"\x16\x03\x01", "400  "},
+        {get("/b", "X: " + std::string(20'000, 'x') + "\r\n"), "431 GET /b"},
+        {get("/" + std::string(20'000, 'x')), "414 GET /" + std::string(199, 'x')},
+        {get("/c", "Content-Length: 3000000\r\n"), "413 GET /c"},
+        {get("/d", "Expect: x\r\n"), "417 GET /d"},
+        {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", "505 GET /"},
+    };
+    std::vector<std::string> expected;
+    for (const auto& [request, line] : rows) {
+        static_cast<void>(answers(say_path, get("/served") + request, options));
+        expected.push_back(line);
+    }
+    const auto outcome = converse(say_path, options, [](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send("GET /slow HTTP/1.1\r\nHo"));
+        EXPECT_EQ(statuses(co_await one.receive_all()), "408");
+    });
+    EXPECT_TRUE(outcome.has_value());
+    expected.emplace_back("408 GET /slow");
+    EXPECT_EQ(log, expected);
+}
+
 TEST(HttpServer, RefusedHeadRequestGetsNoBody) {
     const auto limited = http::serve_options().max_headers(0);
     const auto answer = answers(say_path, "HEAD / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", limited);
@@ -243,7 +275,9 @@ TEST(HttpServer, ServiceExceptionBecomes500AndIsRethrown) {
     };
     std::string answer;
     const auto script = [&](client& one) -> task<void> { answer = co_await one.exchange(get("/")); };
-    EXPECT_THROW(static_cast<void>(converse(app, http::serve_options(), script)), std::runtime_error);
+    // The client ends its requests while the service waits.
+    const auto options = http::serve_options().half_close(true);
+    EXPECT_THROW(static_cast<void>(converse(app, options, script)), std::runtime_error);
     // The exception ends the join, perhaps before the client has received the answer.
     EXPECT_TRUE(answer.empty() || statuses(answer) == "500") << answer;
 }

@@ -51,6 +51,8 @@ public:
     [[nodiscard]] bool end_of_stream() noexcept;
 
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
+    /// Returns whether all data has been received, but not the end of the trailer section.
+    [[nodiscard]] bool is_in_trailers() const noexcept { return state_ >= state::trailer && state_ <= state::end_lf; }
     /// Returns how many bytes of the body, or of the current chunk, have not been consumed.
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
     /// Returns the trailer fields that are permitted: see trailers.hpp. Empty before the end of the body.

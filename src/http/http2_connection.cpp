@@ -11,6 +11,7 @@
 #include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
+#include "http/client_presence.hpp"
 #include "http/http2.hpp"
 #include "http/http2_callbacks.hpp"
 #include "http/http2_response_fields.hpp"
@@ -68,8 +69,10 @@ http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<cons
 }
 
 http2_connection::~http2_connection() {
-    for (const auto& one : exchanges_)
+    for (const auto& one : exchanges_) {
         if (one->incoming) static_cast<void>(one->incoming->detach());
+        tell_service(*one);
+    }
     if (mailbox_) mailbox_->end();
 }
 
@@ -93,11 +96,19 @@ poll_result<bool> http2_connection::poll(context& cx) {
 
 /// Ends the bodies of requests that will not be received completely. Other tasks may wait for them.
 void http2_connection::end_bodies() noexcept {
-    for (const auto& one : exchanges_)
+    for (const auto& one : exchanges_) {
         if (one->incoming) one->incoming->finish(std::make_error_code(std::errc::connection_reset));
+        tell_service(*one);
+    }
+}
+
+/// Tells the service that its client will not receive the whole response.
+void http2_connection::tell_service(const exchange& one) noexcept {
+    if (one.client && (one.at == phase::answering || one.at == phase::sending)) one.client->leave();
 }
 
 poll_result<void> http2_connection::poll_cancel(context& cx) {
+    is_aborted_ = true;
     end_bodies();
     begun_.clear();
     if (!handlers_.poll_cancel(cx)) return not_ready;
@@ -501,6 +512,7 @@ int http2_connection::stream_closed(exchange* one) {
     one->is_open = false;
     if (one->is_ended) ended_[ended_next_++ % ended_.size()] = one->id;
     if (one->incoming && !one->has_answer) one->incoming->finish(std::make_error_code(std::errc::connection_reset));
+    tell_service(*one);
     detach_body(*one);
     if (one->has_work) {
         one->work.wake_by_ref();
@@ -516,16 +528,18 @@ int http2_connection::stream_closed(exchange* one) {
 void http2_connection::head_received(exchange& one, bool has_body) {
     const auto head = std::move(one.head);
     auto refused = head->finish(one.asked);
+    const std::string_view target = refused ? head->target() : one.asked.target;
     one.asked_method = one.asked.method;
     one.name.set(one.asked.method, one.asked.target);
     one.length = head->length();
     if (!refused && one.length.value_or(0) > server_->options.body_limit()) refused = http::status::content_too_large;
     if (refused) {
-        if (const auto& counters = server_->options.counters()) counters->count(*refused);
+        note_refusal(server_->options, *refused, head->method_text(), target, peer_);
         respond(one, http::response::text(std::string(http::reason_of(*refused)) + "\n", *refused));
         return;
     }
     one.asked.peer = peer_;
+    one.client = request_access::add_client(one.asked);
     one.at = phase::answering;
     if (has_body) {
         if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
@@ -562,7 +576,7 @@ void http2_connection::remove(exchange& one) noexcept {
 poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, context& cx) {
     if (!one.work.will_wake(cx.waker())) one.work = cx.waker();
     if (one.at == phase::answering) {
-        if (!one.is_open) {
+        if (!one.is_open && !one.client->is_watched()) {
             one.at = phase::cancelling;
         } else if (!poll_service(one, cx)) {
             return not_ready;
@@ -580,7 +594,10 @@ poll_result<http2_exchange*> http2_connection::poll_exchange(exchange& one, cont
 }
 
 poll_result<void> http2_connection::poll_cancel_exchange(exchange& one, context& cx) {
-    if (one.answering) {
+    // At the end of the connection, a service that watches its client still decides itself how it ends.
+    if (one.answering && !is_aborted_ && one.at == phase::answering && one.client->is_watched()) {
+        if (!poll_service(one, cx)) return not_ready;
+    } else if (one.answering) {
         try {
             if (!one.answering->poll_cancel(cx)) return not_ready;
         } catch (...) {
@@ -620,7 +637,11 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
     }
     if (!hold(one, answer->body)) answer = http::response(http::status::service_unavailable);
     end_call(one.counted, answer->status);
-    respond(one, *std::move(answer));
+    if (one.is_open && !closes_) {
+        respond(one, *std::move(answer));
+    } else {
+        one.at = phase::done;  // the client has gone
+    }
     return true;
 }
 

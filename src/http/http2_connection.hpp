@@ -29,6 +29,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
+#include "http/client_presence.hpp"
 #include "http/counters.hpp"
 #include "http/http2_allowance.hpp"
 #include "http/http2_body.hpp"
@@ -82,8 +83,9 @@ struct http2_exchange {
     std::optional<std::uint64_t> length;  // the announced size of that body
     std::unique_ptr<http2_head> head;     // null after the phase `head`
     http::request asked;
-    std::shared_ptr<http2_body> incoming;  // null if the request has no body, or if its body is in memory
-    std::optional<counted_call> counted;   // while the service runs, with serve_options::metrics()
+    std::shared_ptr<http2_body> incoming;     // null if the request has no body, or if its body is in memory
+    std::shared_ptr<client_presence> client;  // null before the phase `answering`
+    std::optional<counted_call> counted;      // while the service runs, with serve_options::metrics()
     std::optional<service_answer> answering;
     held_share held;  // of the response
     http::response answer;
@@ -211,6 +213,7 @@ private:
     void end_drain() noexcept;
     void take_token(http2_allowance& from) noexcept;
     void end_bodies() noexcept;
+    void tell_service(const exchange& one) noexcept;
     void submit_continue(std::int32_t stream) noexcept;
     [[nodiscard]] bool shuts_down() const noexcept;
     [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
@@ -254,6 +257,7 @@ private:
     bool drains_ = false;
     bool has_final_goaway_ = false;
     bool closes_ = false;
+    bool is_aborted_ = false;  // the task of the connection is being cancelled
 };
 
 }  // namespace eddy::detail

@@ -30,6 +30,11 @@ public:
 
     /// Returns the method, after finish().
     [[nodiscard]] http::method method() const noexcept { return method_.value_or(http::method::get); }
+    /// Returns the method and the target that were received so far, as texts. They are empty if they are not valid.
+    [[nodiscard]] std::string_view method_text() const noexcept {
+        return method_ ? http::to_string(*method_) : std::string_view();
+    }
+    [[nodiscard]] std::string_view target() const noexcept { return target_; }
     /// Returns Content-Length, or nullopt if the request has none.
     [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return length_; }
     [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/error.hpp>
 #include <eddy/http/error.hpp>
 
 namespace eddy::inline v0_1::detail {
@@ -37,36 +38,58 @@ void incoming_body::detach() noexcept {
     {
         const std::lock_guard guard(lock);
         stream = nullptr;
+        timer.stop();
+        connection = waker();
         waiting = std::exchange(reader, waker());
     }
     std::move(waiting).wake();
 }
 
-poll_result<result<std::size_t>> incoming_body::poll_read(context& cx, std::span<std::byte> into) {
+void incoming_body::set_connection(const waker& task) {
     const std::lock_guard guard(lock);
-    if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
-    if (failure) return result<std::size_t>(std::unexpect, failure);
-    ask();
+    connection = task;
+}
+
+poll_result<result<std::size_t>> incoming_body::poll_read(context& cx, std::span<std::byte> into) {
+    waker to_wake;
     poll_result<result<std::size_t>> count = not_ready;
+    {
+        const std::lock_guard guard(lock);
+        if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
+        if (failure) return result<std::size_t>(std::unexpect, failure);
+        count = poll_locked(cx, into);
+        if (count) reader = waker();
+        if (count && !*count) failure = count->error();
+        // The task of the connection receives again, or looks whether the client has gone.
+        if (count && (failure || std::exchange(wants_room, false))) to_wake = connection;
+    }
+    std::move(to_wake).wake();  // without the lock
+    return count;
+}
+
+poll_result<result<std::size_t>> incoming_body::poll_locked(context& cx, std::span<std::byte> into) {
+    ask();
+    // The task of the connection waits for more bytes: see received_body. It may not have been polled yet.
+    context own(connection.is_noop() ? cx.waker() : connection, cx.budget());
     try {
-        count = stream->poll_body(cx, decoder, into);
+        auto count = stream->poll_body(own, decoder, into);
+        cx.restore_budget(own.budget());
+        if (count) {
+            if (*count) timer.receive(**count);
+            return count;
+        }
+        if (timer.poll_late(own, decoder.is_in_trailers()))
+            return result<std::size_t>(std::unexpect, make_error_code(errc::timed_out));
     } catch (...) {
         // Received bytes may be lost, so the following bytes must not be parsed as requests.
         failure = error_of_exception();
         throw;
     }
-    if (count) {
-        reader = waker();
-        if (!*count) failure = count->error();
-    } else {
-        reader = cx.waker();
-        if (!has_response) {  // otherwise, this would replace the waker of the task that sends the response
-            const auto flushed = stream->poll_flush(cx);  // "100 Continue", if another task reads the body
-            if (flushed && !*flushed) failure = flushed->error();
-        }
-        if (failure) return result<std::size_t>(std::unexpect, failure);
-    }
-    return count;
+    reader = cx.waker();
+    if (has_response) return not_ready;            // the task of the connection flushes
+    const auto flushed = stream->poll_flush(own);  // "100 Continue", if another task reads the body
+    if (flushed && !*flushed) return result<std::size_t>(std::unexpect, flushed->error());
+    return not_ready;
 }
 
 http::headers incoming_body::trailers() {

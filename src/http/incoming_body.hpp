@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <eddy/future/future.hpp>
 #include <eddy/http/body.hpp>
@@ -28,19 +29,23 @@ struct incoming_body : received_body {
     message_stream* stream;  // null after detach()
     bool expects_continue;
     bool has_response = false;  // the task of the connection sends the response, and what was collected before
-    std::error_code failure;
-    waker reader;  // of a reader that waits
 
-    incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, bool expects) noexcept
-        : received_body(framing, limit), stream(&from), expects_continue(expects) {}
+    incoming_body(message_stream& from, const body_framing& framing, std::uint64_t limit, body_timer&& limits,
+                  bool expects) noexcept
+        : received_body(framing, limit, std::move(limits)), stream(&from), expects_continue(expects) {}
 
     [[nodiscard]] std::error_code get_failure();
+    /// Sets the waker of the connection's task. Call it in each poll of that task.
+    void set_connection(const waker& task);
     /// Sends "100 Continue" if the client waits for it.
     void ask();
     /// Ends the use of the connection: reading the body fails from now on.
     void detach() noexcept;
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     [[nodiscard]] http::headers trailers();
+
+private:
+    poll_result<result<std::size_t>> poll_locked(context& cx, std::span<std::byte> into);
 };
 
 /// Makes the body that a service reads. `size` is its number of bytes if that is known.

@@ -7,6 +7,7 @@
 
 #include <eddy/error.hpp>
 
+#include "http/client_presence.hpp"
 #include "http/header_access.hpp"
 
 namespace eddy::inline v0_1::detail {
@@ -56,6 +57,10 @@ std::string_view request::param(std::string_view name, std::source_location wher
                      "\": " + (names.empty() ? "it has no parameters" : names) + "; write {" + std::string(name) +
                      "} in the pattern of the route, or correct the name",
                  where);
+}
+
+sync::cancellation_token request::client_gone() const {
+    return client_ ? client_->token() : sync::cancellation_token();
 }
 
 response response::text(http::body content, http::status outcome) {

@@ -162,20 +162,57 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
         if (!*count) body_failure_ = count->error();
         return count;
     }
-    const auto guard = lock_incoming(incoming);
     // Sends the collected bytes while the reader waits.
-    const auto flushed = poll_flush(cx);
+    const auto flushed = poll_flush_locked(cx, incoming);
     if (flushed && !*flushed) return failed(flushed->error());
-    // Until the incoming body is complete, the task that reads it notices the end of the connection.
-    if (!from.ends_with_peer() || (incoming != nullptr && !incoming->decoder.is_finished())) return not_ready;
-    // The next requests are kept, up to a limit. With more of them, only a failed write shows that the peer is gone.
-    while (in().size() < most_unsent) {
-        const auto received = poll_fill_idle(cx);
-        if (!received) break;
-        if (!*received) return failed(received->error());
-        if (**received == 0) return failed(make_error_code(errc::unexpected_eof));
-    }
+    if (!watches_peer_) return not_ready;
+    const bool is_gone = poll_peer_gone(cx, incoming) || (has_ended_ && from.ends_with_peer());
+    if (is_gone) return failed(make_error_code(errc::unexpected_eof));
     return not_ready;
+}
+
+bool message_stream::poll_peer_gone(context& cx, received_body* incoming) {
+    waker to_wake;
+    bool has_ended = false;
+    {
+        const auto guard = lock_incoming(incoming);
+        const bool is_read =
+            incoming != nullptr && !incoming->reader.is_noop() && !incoming->decoder.is_finished() && !is_broken();
+        if (is_read && poll_for_reader(cx, *incoming)) to_wake = std::exchange(incoming->reader, waker());
+        // A reader that still waits has registered this task by poll_for_reader().
+        if (!is_read || !to_wake.is_noop()) has_ended = poll_ahead(cx, incoming);
+        if (has_ended && is_read && !is_broken()) {
+            // The reader comes first: it gets the error. It may have been dropped, so this task looks again.
+            has_ended = false;
+            cx.waker().wake_by_ref();
+        }
+    }
+    std::move(to_wake).wake();  // without the lock
+    return has_ended && (is_broken() || !may_half_close_);
+}
+
+bool message_stream::poll_for_reader(context& cx, received_body& body) {
+    const auto received = poll_fill(cx);
+    if (received && !*received) {
+        body.failure = received->error();
+    } else if (!received) {
+        if (!body.timer.poll_late(cx, body.decoder.is_in_trailers())) return false;
+        body.failure = make_error_code(errc::timed_out);
+    }
+    return true;
+}
+
+bool message_stream::poll_ahead(context& cx, received_body* incoming) {
+    while (!has_ended_ && !is_broken()) {
+        if (in().size() >= most_unsent) {
+            if (incoming != nullptr) incoming->wants_room = true;
+            return false;
+        }
+        const auto received = poll_fill_idle(cx);
+        if (!received) return false;
+        has_ended_ = *received && **received == 0;
+    }
+    return true;
 }
 
 task<result<void>> message_stream::send_bytes(std::span<const std::byte> content) {
@@ -231,8 +268,16 @@ bool message_stream::append_piece(std::span<const std::byte> piece, body_framing
 }
 
 poll_result<result<void>> message_stream::poll_flush_locked(context& cx, received_body* incoming) {
-    const auto guard = lock_incoming(incoming);
-    return poll_flush(cx);
+    waker to_wake;
+    poll_result<result<void>> flushed = not_ready;
+    {
+        const auto guard = lock_incoming(incoming);
+        flushed = poll_flush(cx);
+        const bool is_read = incoming != nullptr && !incoming->reader.is_noop() && !incoming->decoder.is_finished();
+        if (!flushed && is_read && poll_for_reader(cx, *incoming)) to_wake = std::exchange(incoming->reader, waker());
+    }
+    std::move(to_wake).wake();  // without the lock
+    return flushed;
 }
 
 task<result<void>> message_stream::discard_body(body_decoder& decoder, std::size_t limit) {

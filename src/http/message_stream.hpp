@@ -15,6 +15,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/future/waker.hpp>
 #include <eddy/http/body.hpp>
 #include <eddy/http/transport.hpp>
 #include <eddy/io/boxed.hpp>
@@ -23,6 +24,7 @@
 #include <eddy/task/task.hpp>
 
 #include "http/body_decoder.hpp"
+#include "http/body_timer.hpp"
 
 namespace eddy::inline v0_1::detail {
 
@@ -36,12 +38,22 @@ struct message_buffers {
     [[nodiscard]] bool is_kept() const noexcept { return in.data() + in.size() == kept.data() + kept.size(); }
 };
 
-/// A body that another task may receive on a connection while the connection's task sends a response.
+/// A body that another task may receive on a connection while the connection's task waits for the service, or sends a
+/// response.
+///
+/// Only the connection's task waits for the connection: a reader that must wait leaves its waker in `reader`, and the
+/// connection wakes it. So the connection also notices its end while a reader waits, and after a read was dropped.
 struct received_body {
     mutex lock;  // guards the members, and the message_stream until the body is detached
     body_decoder decoder;
+    body_timer timer;
+    std::error_code failure;
+    waker reader;             // of a reader that waits
+    waker connection;         // of the connection's task
+    bool wants_room = false;  // the connection's task waits until the reader has taken bytes from the buffer
 
-    received_body(const body_framing& framing, std::uint64_t limit) noexcept : decoder(framing, limit) {}
+    received_body(const body_framing& framing, std::uint64_t limit, body_timer&& limits) noexcept
+        : decoder(framing, limit), timer(std::move(limits)) {}
 };
 
 /// Returns an error code for the exception that is handled now. A body whose reader has thrown fails with this code
@@ -103,6 +115,20 @@ public:
     /// Sends all of out().
     /// Cancel safety: safe.
     poll_result<result<void>> poll_flush(context& cx);
+
+    /// From now on, send_body() fails if the peer closes or resets the connection while the reader of the body waits.
+    /// With `may_half_close`, a peer that has only closed its sending direction is still there.
+    void watch_peer(bool may_half_close) noexcept {
+        watches_peer_ = true;
+        may_half_close_ = may_half_close;
+    }
+    /// Returns whether the peer has gone, as defined by watch_peer(). Otherwise wakes the task when that may have
+    /// changed. Receives the bytes that arrive: for the reader of `incoming`, or as in(), up to a limit. With more of
+    /// them, only a failed write shows that the peer is gone.
+    /// Cancel safety: safe.
+    [[nodiscard]] bool poll_peer_gone(context& cx, received_body* incoming);
+    /// Returns whether receiving has failed.
+    [[nodiscard]] bool is_broken() const noexcept { return bool(receive_failure_); }
     /// Receives data of a body. Returns 0 at its end.
     /// Errors: those of the decoder; body_too_short.
     /// Cancel safety: safe.
@@ -150,6 +176,10 @@ private:
     /// Appends data of a body to out(). Returns whether to flush it.
     bool append_piece(std::span<const std::byte> piece, body_framing framing, received_body* incoming);
     poll_result<result<void>> poll_flush_locked(context& cx, received_body* incoming);
+    /// Receives for the reader of a body, which waits. Returns whether to wake it.
+    [[nodiscard]] bool poll_for_reader(context& cx, received_body& body);
+    /// Receives as long as in() is small. Returns whether the connection has ended or failed.
+    [[nodiscard]] bool poll_ahead(context& cx, received_body* incoming);
     /// Receives and discards all bytes. Returns whether the connection has ended or failed, or has sent too many bytes.
     /// `discarded` is their number.
     bool poll_discard(context& cx, std::size_t& discarded);
@@ -164,6 +194,10 @@ private:
     io::idle_stream<http_transport> stream_;
     std::unique_ptr<message_buffers> buffers_;  // null before the first use, and while the connection is idle
     bool needs_flush_ = false;                  // bytes were written since the connection was flushed
+    bool watches_peer_ = false;                 // see watch_peer()
+    bool may_half_close_ = false;
+    bool has_ended_ = false;  // the peer has closed its sending direction
+    std::error_code receive_failure_;
     std::error_code body_failure_;
 };
 
@@ -171,10 +205,20 @@ template <class S>
 inline poll_result<result<std::size_t>> message_stream::poll_fill_from(S& stream, context& cx) {
     // Reads into the stack and not into a buffer of the connection, so that a waiting connection owns no large buffer.
     std::array<std::byte, read_size> scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written by the read
+    // An error is reported once by the system, but it may have been received ahead: see poll_peer_gone().
+    if (receive_failure_) return result<std::size_t>(std::unexpect, receive_failure_);
     const auto count = stream.poll_read(cx, scratch);
     if (!count) return not_ready;
-    if (!*count) return result<std::size_t>(std::unexpect, count->error());
-    keep(std::span(scratch).first(**count));
+    if (!*count) {
+        if (count->error() != errc::timed_out) receive_failure_ = count->error();
+        return result<std::size_t>(std::unexpect, count->error());
+    }
+    try {
+        keep(std::span(scratch).first(**count));
+    } catch (...) {
+        receive_failure_ = error_of_exception();  // the bytes are lost
+        throw;
+    }
     return eddy::ok(**count);  // a copy of `count` would stall (see eddy/detail/by_parts.hpp)
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -24,10 +25,14 @@
 #include <eddy/http/service.hpp>
 #include <eddy/http/upgrade.hpp>
 #include <eddy/sync/cancellation_token.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
 #include "http/body_decoder.hpp"
+#include "http/body_timer.hpp"
 #include "http/characters.hpp"
+#include "http/client_presence.hpp"
 #include "http/counters.hpp"
 #include "http/head_parser.hpp"
 #include "http/head_writer.hpp"
@@ -44,6 +49,9 @@
 //       └> close        └> send the status, close gracefully    └> close
 //
 // If the first head is the preface of HTTP/2, the connection continues in serve_http2().
+//
+// While a service works, or the reader of a response body waits, the connection also receives: it keeps the bytes that
+// arrive up to a limit, and notices that the client goes away. Then the service is cancelled.
 //
 // Requests are answered one after the other. Further requests that the client has sent (pipelining) stay in the buffer.
 // Responses to them are collected as long as the service does not wait.
@@ -70,6 +78,26 @@ status refusal_of(head_scanner::outcome outcome) noexcept {
     return status::bad_request;
 }
 
+/// The parts of the first line of a head that may be malformed or incomplete.
+struct line_parts {
+    std::string_view method;
+    std::string_view target;
+
+    line_parts() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+line_parts first_line(std::string_view received) noexcept {
+    if (received.starts_with("\r\n")) received.remove_prefix(2);
+    line_parts parts;
+    const auto line = received.substr(0, received.find_first_of("\r\n"));
+    const auto method = line.substr(0, line.find(' '));
+    if (method.size() == line.size() || !is_token(method)) return parts;
+    parts.method = method;
+    const auto rest = line.substr(method.size() + 1);
+    parts.target = rest.substr(0, rest.find(' '));
+    return parts;
+}
+
 /// The state of a request on which its response depends.
 struct request_state : immovable {
     response_context context;
@@ -77,10 +105,13 @@ struct request_state : immovable {
     std::string upgrade;  // the values of the request's field Upgrade, if the client asks for an upgrade
     std::shared_ptr<incoming_body> incoming;  // null if the request has no body, or if its body is in memory
     held_share held;                          // of the response
+    std::shared_ptr<client_presence> client;  // null before the service is called
+    bool is_answered = false;                 // the whole response was collected or sent
 
     request_state() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     ~request_state() {
         if (incoming) incoming->detach();
+        if (client && !is_answered) client->leave();
     }
 };
 
@@ -91,6 +122,8 @@ struct exchange {
     request_name name;
     std::optional<service_answer> working;  // the service; nullopt before it was called, and after it has ended
     bool was_polled = false;                // answer_at_once() has polled the service in the current poll of the task
+    bool is_gone = false;                   // the client has gone while the service worked
+    bool is_cancelled = false;              // and the service was cancelled, or is being cancelled
     bool is_written = false;                // the head of the response was written, and maybe its body
     body_framing rest;                      // after is_written: how the rest of the response is sent
     slot<http::response> outcome;
@@ -113,7 +146,9 @@ public:
           stream_(std::move(stream)),
           peer_(peer),
           connection_(std::move(connection)),
-          may_be_http2_(may_be_http2) {}
+          may_be_http2_(may_be_http2) {
+        stream_.watch_peer(server_->options.half_close());
+    }
 
     [[nodiscard]] const http::serve_options& options() const noexcept { return server_->options; }
     /// Waits for requests and answers them, as long as answer_at_once() can do so. Returns true if answer_one() must
@@ -162,8 +197,15 @@ public:
             }
             begin(*current);
         }
-        auto& [head, of, name, working, was_polled, is_written, rest, outcome, error, thrown] = *current;
+        auto& [head, of, name, working, was_polled, is_gone, is_cancelled, is_written, rest, outcome, error, thrown] =
+            *current;
         if (working) co_await answering(*this, *current);
+        if (is_cancelled) {
+            if (thrown) report(name);
+            co_await end_without_response();
+            if (thrown) std::rethrow_exception(thrown);
+            co_return next_step::close;
+        }
         const auto failure = error.value_or(std::error_code());
         if (thrown || error) {
             const auto failure_of_body = of.incoming ? of.incoming->get_failure() : std::error_code();
@@ -172,17 +214,20 @@ public:
             of.context.keeps_alive = false;
         }
         const bool is_reported = thrown || (failure && !is_of_client(failure, of));
-        if (is_reported && connection_) connection_->state().set_failed_work(name.text());
+        if (is_reported) report(name);
         if (outcome.value().upgrade && of.incoming) co_await end_incoming(*current);
         http::response& answer = outcome.value();
         if (answer.upgrade) {
             end_call(of.counted, answer.status);
+            of.is_answered = true;
             co_return co_await switch_protocols(std::move(answer), name);
         }
         if (!is_written) write(*current);
         bool can_continue = true;
         bool body_has_thrown = false;
-        if (!is_complete(*current)) {
+        if (is_complete(*current)) {
+            of.is_answered = true;
+        } else {
             try {
                 can_continue = co_await send_rest(answer, rest, of);
             } catch (...) {
@@ -192,7 +237,7 @@ public:
         }
         const auto body_failure = stream_.body_failure();
         const bool body_is_reported = body_has_thrown || (body_failure && !is_of_client(body_failure, of));
-        if (body_is_reported && connection_) connection_->state().set_failed_work(name.text());
+        if (body_is_reported) report(name);
         if (body_has_thrown || body_failure) co_await end_incomplete(rest, of);
         if (thrown) std::rethrow_exception(thrown);
         if (is_reported) co_return std::unexpected(failure);
@@ -234,9 +279,10 @@ private:
         const auto count = stream_.poll_fill_first(cx, scratch);
         if (count) {
             idle_.end();
+            first_timer_.reset();
             return *count && **count != 0;
         }
-        if (shuts_down_idle(cx)) return false;
+        if (shuts_down_idle(cx) || is_first_late(cx)) return false;
         stream_.release_buffers();
         if (connection_) idle_.begin(connection_->state());
         return not_ready;
@@ -256,7 +302,10 @@ private:
             current->was_polled = true;
         } else if (!current->thrown && !current->error && !current->outcome.value().upgrade) {
             write(*current);
-            if (is_complete(*current)) return true;
+            if (is_complete(*current)) {
+                current->of.is_answered = true;
+                return true;
+            }
         }
         begun_ = std::move(current);
         return false;
@@ -275,6 +324,7 @@ private:
         try {
             if (const auto& counters = server_->options.counters()) of.counted.emplace(*counters);
             head.peer = peer_;
+            of.client = request_access::add_client(head);
             add_body(head, of);
             stream_.keep_received();
             it.working.emplace(server_->answer.start(std::move(head)));
@@ -288,6 +338,7 @@ private:
     /// Polls the service. Returns whether it has ended.
     static bool poll_service(exchange& it, context& cx) {
         try {
+            if (it.of.incoming) it.of.incoming->set_connection(cx.waker());
             if (!it.working->poll_into(cx, it.outcome, it.error)) return false;
             if (!it.error) check(it.outcome, it.of);
         } catch (...) {
@@ -312,11 +363,24 @@ private:
         return told_->poll(cx).is_ready();
     }
 
+    /// Returns whether the client has sent nothing for too long after the connection was accepted.
+    bool is_first_late(context& cx) {
+        if (requests_ != 0) return false;
+        if (!first_timer_) {
+            first_until_ = time::deadline_after(server_->options.header_timeout());
+            first_timer_.reset(pool_new<time::sleep_future>(first_until_));
+        }
+        return first_timer_->poll(cx).is_ready();
+    }
+
     /// Receives the rest of a head. Returns `incomplete` if that takes too long.
     /// Errors: those of the connection; unexpected_eof.
     task<result<head_scanner::outcome>> read_head(head_scanner& scanner) {
+        // The time for the first head begins when the connection is accepted.
+        const auto until = std::min(time::deadline_after(server_->options.header_timeout()),
+                                    requests_ == 0 ? first_until_ : time::time_point::max());
         auto rest = read_rest(scanner);
-        auto limited = time::timeout(server_->options.header_timeout(), std::move(rest));
+        auto limited = time::timeout_at(until, std::move(rest));
         const auto outcome = co_await limited;
         if (!outcome) co_return head_scanner::outcome::incomplete;
         co_return *outcome;
@@ -375,7 +439,9 @@ private:
             stream_.consume(size);
             return;
         }
-        of.incoming = std::make_shared<incoming_body>(stream_, head.framing, server_->options.body_limit(),
+        const auto& options = server_->options;
+        body_timer limits(options.min_body_rate(), options.io_timeout(), options.header_timeout());
+        of.incoming = std::make_shared<incoming_body>(stream_, head.framing, options.body_limit(), std::move(limits),
                                                       head.expects_continue);
         const auto size = head.framing.is == kind::length ? std::optional(head.framing.length) : std::nullopt;
         head.body = make_incoming_body(of.incoming, size);
@@ -393,7 +459,8 @@ private:
     }
 
     /// Polls the service, and stores its result. While the service waits, sends the responses that were collected
-    /// before.
+    /// before, and watches the client. If the client goes away, cancels the service, unless the service watches the
+    /// client itself.
     class answering : public future_ops<answering> {
     public:
         using output_type = void;
@@ -401,19 +468,35 @@ private:
         answering(server_connection& on, exchange& it) noexcept : on_(on), it_(it) {}
 
         poll_result<void> poll(context& cx) {
+            if (it_.is_cancelled) return cancel_service(cx);
             if (!std::exchange(it_.was_polled, false) && poll_service(it_, cx)) return poll_result<void>::ready();
             try {
                 flush(cx);
+                if (it_.is_gone || !on_.stream_.poll_peer_gone(cx, it_.of.incoming.get())) return not_ready;
             } catch (...) {  // as if the service had thrown
                 it_.thrown = std::current_exception();
                 it_.working.reset();
                 return poll_result<void>::ready();
             }
-            return not_ready;
+            it_.is_gone = true;
+            it_.of.client->leave();
+            if (it_.of.client->is_watched()) return not_ready;
+            it_.is_cancelled = true;
+            return cancel_service(cx);
         }
         poll_result<void> poll_cancel(context& cx) { return it_.working->poll_cancel(cx); }
 
     private:
+        poll_result<void> cancel_service(context& cx) {
+            try {
+                if (!it_.working->poll_cancel(cx)) return not_ready;
+                it_.working.reset();
+            } catch (...) {
+                it_.thrown = std::current_exception();
+                it_.working.reset();
+            }
+            return poll_result<void>::ready();
+        }
         void flush(context& cx) {
             std::unique_lock<mutex> guard;
             if (it_.of.incoming) guard = std::unique_lock(it_.of.incoming->lock);
@@ -468,7 +551,7 @@ private:
             if (std::exchange(incoming.expects_continue, false)) append_continue(stream_.out());
             const auto flushed = co_await stream_.flush();
             if (flushed) {
-                const auto discarded = co_await stream_.discard_body(incoming.decoder, most_discarded);
+                const auto discarded = co_await discard(incoming.decoder);
                 if (!discarded) failure = discarded.error();
             } else {
                 failure = flushed.error();
@@ -500,7 +583,7 @@ private:
         http::response& answer = it.outcome.value();
         end_call(of.counted, answer.status);
         if (answer.status == status::reset_content) answer.body = http::body();
-        if (shuts_down()) of.context.keeps_alive = false;
+        if (shuts_down() || it.is_gone) of.context.keeps_alive = false;
         std::unique_lock<mutex> guard;
         if (of.incoming) guard = prepare_incoming(answer, of);
         it.rest = write_response_head(stream_.out(), answer, of.context);
@@ -550,6 +633,7 @@ private:
             const auto sent = co_await stream_.send_body(answer.body, rest, of.incoming.get());
             if (!sent) co_return false;
         }
+        of.is_answered = true;
         auto* const incoming = of.incoming.get();
         if (incoming != nullptr) incoming->detach();
         const bool was_read = incoming == nullptr || incoming->decoder.is_finished();
@@ -562,9 +646,18 @@ private:
             if (!flushed) co_return false;
         }
         if (was_read) co_return true;
-        const auto discarded = co_await stream_.discard_body(incoming->decoder, most_discarded);
+        const auto discarded = co_await discard(incoming->decoder);
         if (!discarded) co_await end(false);
         co_return discarded.has_value();
+    }
+
+    /// Receives the part of a body that the service has not read, for a limited time.
+    task<result<void>> discard(body_decoder& decoder) {
+        auto discarding = stream_.discard_body(decoder, most_discarded);
+        auto limited = time::timeout(server_->options.io_timeout(), std::move(discarding));
+        const auto discarded = co_await limited;
+        if (!discarded) co_return std::unexpected(make_error_code(errc::timed_out));
+        co_return *discarded;
     }
 
     /// Sends the collected bytes and closes the connection.
@@ -574,6 +667,15 @@ private:
         } else {
             co_await stream_.close_gracefully(close_limit);
         }
+    }
+
+    /// Closes the connection of a client that has gone.
+    task<void> end_without_response() {
+        if (!stream_.is_broken() && !stream_.has_unsent()) co_await stream_.close();
+    }
+
+    void report(const request_name& name) {
+        if (connection_) connection_->state().set_failed_work(name.text());
     }
 
     /// Closes the connection after the reader of a response body has failed. First sends what was collected: responses
@@ -589,7 +691,8 @@ private:
         response_context context;
         context.asked = asked;
         context.keeps_alive = false;
-        if (const auto& counters = server_->options.counters()) counters->count(why);
+        const auto line = first_line(stream_.in());
+        note_refusal(server_->options, why, line.method, line.target, peer_);
         const auto answer = http::response::text(std::string(http::reason_of(why)) + "\n", why);
         const auto framing = write_response_head(stream_.out(), answer, context);
         if (framing.is != body_framing::kind::none) stream_.out().append(answer.body.in_memory()->text());
@@ -602,12 +705,14 @@ private:
     message_stream stream_;
     std::optional<net::socket_addr> peer_;
     std::optional<net::serve_connection> connection_;
-    idle_mark idle_;                          // declared after connection_, whose state it refers to
-    std::unique_ptr<cancelled_future> told_;  // see shuts_down_idle()
-    pool_box<exchange> begun_;                // see answer_at_once()
-    std::shared_ptr<http_upgrade> upgrade_;   // see take_upgrade()
-    std::uint64_t requests_ = 0;              // number of requests for which the service was called
-    bool may_be_http2_;                       // no head has been received
+    idle_mark idle_;                            // declared after connection_, whose state it refers to
+    std::unique_ptr<cancelled_future> told_;    // see shuts_down_idle()
+    pool_box<exchange> begun_;                  // see answer_at_once()
+    std::shared_ptr<http_upgrade> upgrade_;     // see take_upgrade()
+    pool_box<time::sleep_future> first_timer_;  // see is_first_late()
+    time::time_point first_until_ = time::time_point::max();
+    std::uint64_t requests_ = 0;  // number of requests for which the service was called
+    bool may_be_http2_;           // no head has been received
 };
 
 /// The future of server_connection::poll_requests().

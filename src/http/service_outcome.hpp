@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -13,8 +14,12 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
+#include <eddy/http/serve.hpp>
 #include <eddy/http/status.hpp>
 #include <eddy/net/serve.hpp>
+#include <eddy/net/socket_addr.hpp>
+
+#include "http/counters.hpp"
 
 // Functions that the connections of HTTP/1.1 and HTTP/2 share.
 
@@ -50,6 +55,22 @@ inline http::response upgrade_required(std::string_view protocol) {
     auto answer = http::response::text(std::move(text), http::status::upgrade_required);
     answer.headers.add("Upgrade", protocol);
     return answer;
+}
+
+/// Returns at most 200 bytes of `text`, in which '?' stands for each byte that is not a visible character of ASCII.
+inline std::string printable(std::string_view text) {
+    std::string all(text.substr(0, 200));
+    for (char& c : all)
+        if (c <= ' ' || c > '~') c = '?';
+    return all;
+}
+
+/// Counts and reports a request that the server refuses itself.
+inline void note_refusal(const http::serve_options& options, http::status why, std::string_view method,
+                         std::string_view target, const std::optional<net::socket_addr>& peer) noexcept {
+    if (const auto& counters = options.counters()) counters->count(why);
+    if (const auto& handler = options.on_refused())
+        handler(http::refused_request(why, printable(method), printable(target), peer));
 }
 
 /// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a

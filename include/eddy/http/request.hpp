@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -17,8 +18,12 @@
 #include <eddy/http/method.hpp>
 #include <eddy/http/url.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 
 namespace eddy::inline v0_1::detail {
+
+class client_presence;
+struct request_access;
 
 template <class T>
 concept whole_number = std::integral<T> && !std::same_as<T, bool>;
@@ -100,6 +105,25 @@ public:
                                          std::source_location where = std::source_location::current()) const {
         return detail::parse_number<T>(param(name, where));
     }
+
+    /// Returns a token that is cancelled when the client goes away before the response was sent completely: it has
+    /// closed or reset its connection, or its HTTP/2 stream, or does not accept the response. Without this call, the
+    /// server cancels the service then. After this call, the service continues, and decides itself how it ends:
+    ///     const auto gone = asked.client_gone();
+    ///     while (!gone.is_cancelled() && co_await next_step()) {}
+    ///     co_await save_progress();
+    /// Its response is discarded. A shutdown of the server still cancels the service after serve_options::drain(). Call
+    /// it before the request is moved. See serve_options::half_close() for clients that only end their requests. The
+    /// token of a request that no server has received is never cancelled.
+    /// Errors: std::bad_alloc.
+    /// Thread safety: the token may be used on any thread, also after the request was destroyed.
+    /// Cost: two allocations for the first call. Without it, the token does not exist.
+    [[nodiscard]] sync::cancellation_token client_gone() const;
+
+private:
+    friend detail::request_access;
+
+    std::shared_ptr<detail::client_presence> client_;  // null if no server has received the request
 };
 
 }  // namespace eddy::http

@@ -22,6 +22,7 @@
 #include <eddy/http/metrics.hpp>
 #include <eddy/http/router.hpp>
 #include <eddy/http/service.hpp>
+#include <eddy/http/status.hpp>
 #include <eddy/http/transport.hpp>
 #include <eddy/io/borrowed.hpp>
 #include <eddy/net/serve.hpp>
@@ -41,6 +42,21 @@ struct server_memory;
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1::http {
+
+/// A request that a server has refused before its service saw it; see serve_options::on_refused().
+/// Thread safety: a plain value.
+struct refused_request {
+    http::status status;  ///< the response: 400, 408, 413, 414, 417, 431, 501 or 505
+    /// The method and the target as the client has sent them, at most 200 bytes of each. A '?' stands for each byte
+    /// that is not a visible character of ASCII. Empty as far as they were not received, or are malformed or unknown.
+    std::string method;
+    std::string target;
+    std::optional<net::socket_addr> peer;  ///< the client's address, if it has an IP address
+
+    /// Makes the object from its parts.
+    refused_request(http::status why, std::string what, std::string of, std::optional<net::socket_addr> from)
+        : status(why), method(std::move(what)), target(std::move(of)), peer(from) {}
+};
 
 /// The options of serve(): `serve_options().max_connections(1000).shutdown(token).body_limit(10 << 20)`.
 /// Thread safety: one thread at a time.
@@ -75,13 +91,23 @@ public:
         return *this;
     }
 
+    /// Sets a function that receives each request that the server refuses itself, for an access log. Layers around the
+    /// service see all other requests.
+    ///     options.on_refused([log](const http::refused_request& it) { log->write(it.peer, to_int(it.status)); });
+    /// The function is called by the task of the connection, so on several threads. If it throws, the process ends.
+    serve_options& on_refused(std::function<void(const refused_request&)> handler) {
+        on_refused_ = std::move(handler);
+        return *this;
+    }
+
     /// Sets how long a connection may wait for the next request before it is closed. 60 seconds by default.
     serve_options& idle_timeout(std::chrono::nanoseconds limit) noexcept {
         connections_.idle_timeout(limit);
         return *this;
     }
-    /// Sets how much time may pass between the first byte of a head and the last. A slower client gets 408. 10 seconds
-    /// by default.
+    /// Sets how much time may pass between the first byte of a head and the last. A slower client gets 408. The time
+    /// for the first head of a connection begins when the connection is accepted; if not even its first byte arrives,
+    /// the connection is closed. This is also the limit for the trailer section of a body. 10 seconds by default.
     serve_options& header_timeout(std::chrono::nanoseconds limit) noexcept {
         header_timeout_ = limit;
         return *this;
@@ -118,6 +144,22 @@ public:
     /// have the limit together.
     serve_options& response_memory_limit(std::size_t bytes) noexcept {
         response_memory_limit_ = bytes;
+        return *this;
+    }
+    /// Sets the minimum rate of the body of an HTTP/1.1 request, so that a client cannot keep a connection busy by a
+    /// few bytes at a time: if a reader of the body has waited for the client for io_timeout(), and then for longer
+    /// than the received bytes take at this rate, reading fails with errc::timed_out. 240 bytes per second by default.
+    /// 0 turns the limit off, for services whose clients send a body slowly on purpose.
+    serve_options& min_body_rate(std::uint64_t bytes_per_second) noexcept {
+        min_body_rate_ = bytes_per_second;
+        return *this;
+    }
+    /// Sets whether an HTTP/1.1 client may close its sending direction and still receive responses. By default, the
+    /// server treats the end of the client's data as the end of the connection, as most servers do: it cancels the
+    /// service. With `true`, it does so only if the connection is reset or fails. So the service of a client that has
+    /// closed the connection completely runs on until its response cannot be sent.
+    serve_options& half_close(bool is_allowed) noexcept {
+        half_close_ = is_allowed;
         return *this;
     }
     /// Sets the maximum number of requests of a connection. The server closes the connection after the last one.
@@ -168,6 +210,9 @@ public:
     [[nodiscard]] std::size_t header_limit() const noexcept { return header_limit_; }
     [[nodiscard]] std::size_t max_headers() const noexcept { return max_headers_; }
     [[nodiscard]] std::uint64_t body_limit() const noexcept { return body_limit_; }
+    [[nodiscard]] const std::function<void(const refused_request&)>& on_refused() const noexcept { return on_refused_; }
+    [[nodiscard]] std::uint64_t min_body_rate() const noexcept { return min_body_rate_; }
+    [[nodiscard]] bool half_close() const noexcept { return half_close_; }
     [[nodiscard]] std::uint64_t max_requests() const noexcept { return max_requests_; }
     [[nodiscard]] std::size_t response_memory_limit() const noexcept { return response_memory_limit_; }
     [[nodiscard]] bool http2() const noexcept { return http2_; }
@@ -185,6 +230,7 @@ private:
     std::size_t header_limit_ = 16 * 1024;
     std::size_t max_headers_ = 100;
     std::uint64_t body_limit_ = 2 << 20;
+    std::uint64_t min_body_rate_ = 240;
     std::uint64_t max_requests_ = std::numeric_limits<std::uint64_t>::max();
     std::uint32_t max_streams_ = 100;
     std::size_t response_memory_limit_ = 512 << 20;
@@ -192,7 +238,9 @@ private:
     std::size_t window_memory_limit_ = 256 << 20;
     bool http2_ = true;
     std::shared_ptr<detail::server_memory> memory_ = detail::make_server_memory();
+    bool half_close_ = false;
     std::shared_ptr<detail::http_counters> counters_;  // null without metrics()
+    std::function<void(const refused_request&)> on_refused_;
 };
 
 /// Returns the application protocols that a server supports, for tls::server_builder::alpn(): "h2" and "http/1.1", or
@@ -274,8 +322,10 @@ namespace eddy::inline v0_1::http {
 /// - HEAD gets the response of the service without its body.
 /// - Up to 256 KiB of a body that the service has not read are discarded. If there is more, or if the client still
 ///   waits for "100 Continue", the connection is closed after the response. With HTTP/2, the stream is reset instead.
-/// - With HTTP/2, a service is cancelled if its stream is reset, or if the connection ends. With HTTP/1.1, the server
-///   notices the end of a connection only when it reads from the connection or writes to it.
+/// - A service is cancelled if its client goes away: if the HTTP/2 stream is reset, or if the connection ends. The same
+///   applies to the reader of a response body that waits. request::client_gone() prevents that, and
+///   serve_options::half_close() permits HTTP/1.1 clients to close only their sending direction. The end of a
+///   connection is not noticed while more than 64 KiB of further requests or of an unread body arrive before it.
 /// - If the connection is to be closed after a response, an HTTP/2 connection gets GOAWAY, and is closed when its other
 ///   requests were answered.
 ///
