@@ -92,6 +92,17 @@ TEST(HttpEvents, EventsAndCommentsArriveAtOnce) {
     });
 }
 
+TEST(HttpEvents, LongestKeepAliveSendsNoComments) {
+    eddy::test::run_paused([]() -> task<void> {
+        auto [sender, receiver] = events::channel(1);
+        auto response = http::event_stream(std::move(receiver), std::chrono::nanoseconds::max());
+        std::array<std::byte, 16> into{};
+        auto limited = eddy::time::timeout(24h, io::read(response.body, into));
+        const auto got = co_await limited;
+        EXPECT_FALSE(got.has_value());
+    });
+}
+
 TEST(HttpEvents, StreamIsDestroyedWhenClientIsGone) {
     auto [sender, receiver] = events::channel(4);
     const auto source = std::make_shared<events::receiver>(std::move(receiver));

@@ -58,7 +58,7 @@ template <class S>
 class event_source final : public body_source {
 public:
     event_source(S&& events, std::chrono::nanoseconds keep_alive)
-        : events_(std::move(events)), keep_alive_(keep_alive), silence_(time::clock::now() + keep_alive) {}
+        : events_(std::move(events)), keep_alive_(keep_alive), silence_(time::sleep(keep_alive)) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) override {
         if (into.empty()) return eddy::ok(std::size_t{0});
@@ -83,7 +83,7 @@ private:
             if (!silence_.poll(cx)) return false;
             text_ = ":\n\n";
         }
-        silence_.reset(time::clock::now() + keep_alive_);
+        silence_.reset(time::deadline_after(keep_alive_));
         return true;
     }
 
