@@ -117,7 +117,8 @@ task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_sta
             if (!count) co_return result<void>();  // the client has dropped the connection
             if (*count == 0 && have != 0) co_return result<void>();
             if (*count == 0) {  // the client has ended its direction
-                co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
+                auto end = co_await eddy::poll_fn([&writer](eddy::context& cx) { return writer.poll_shutdown(cx); });
+                static_cast<void>(end);
                 co_return result<void>();
             }
             have += *count;
