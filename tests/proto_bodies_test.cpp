@@ -356,7 +356,8 @@ TYPED_TEST(ProtoBodies, DroppedCallStopsItsRequestBody) {
         EXPECT_EQ(next->head, "next");
         EXPECT_FALSE(made.alive);
         EXPECT_EQ(seen, chunks_until(3));
-        EXPECT_EQ(why, std::errc::operation_canceled);
+        // In a multiplexed protocol, the running call is dropped, too.
+        EXPECT_EQ(why == std::errc::operation_canceled, !TypeParam::is_multiplexed);
         co_await end_both(client, serving);
     });
 }
@@ -557,6 +558,42 @@ TEST(ProtoMultiplexedBodies, AnswersOfShortRequestsOvertakeLongBodies) {
         static_cast<void>(co_await peer.close());
         const auto ended = co_await serving;
         EXPECT_TRUE(ended && *ended);
+    });
+}
+
+TEST(ProtoMultiplexedBodies, DroppedCallDropsRunningCallOfService) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        progress running;
+        const auto service = [&running](message request) -> task<result<message>> {
+            if (request.head != "slow") co_return message(request.head);
+            const alive_guard alive(running);
+            ++running.produced;
+            co_await sleep(10h);
+            co_return message("late");
+        };
+        auto serving = eddy::spawn(
+            multiplexed_protocol::serve(std::move(ends.second), service, proto::connection_options().max_in_flight(1)));
+        std::optional<multiplexed_protocol::client> client(multiplexed_protocol::frames(std::move(ends.first)));
+        const auto limited = *client | proto::timeout(10ms);
+        const auto late = co_await limited(message("slow"));
+        EXPECT_EQ(late.error(), errc::timed_out);
+        EXPECT_EQ(running.produced, 1);
+        const auto next = co_await (*client)(message("next"));  // the call has left its place to this one
+        EXPECT_EQ(next->head, "next");
+        EXPECT_FALSE(running.alive);
+        // A call that is cancelled before it begins does not run.
+        auto peer_call = eddy::spawn((*client)(message("slow")));
+        co_await sleep(1ms);
+        auto waiting = eddy::spawn((*client)(message("slow")));
+        co_await sleep(1ms);
+        waiting.abort();
+        co_await sleep(1ms);
+        peer_call.abort();
+        const auto last = co_await (*client)(message("last"));
+        EXPECT_EQ(last->head, "last");
+        EXPECT_EQ(running.produced, 2);
+        EXPECT_FALSE(running.alive);
     });
 }
 

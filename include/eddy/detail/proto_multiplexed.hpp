@@ -110,6 +110,17 @@ public:
         return not_ready;
     }
 
+    /// For a server: returns the object that ends the call of a request when the client has cancelled it.
+    std::shared_ptr<call_end> end_of(std::uint64_t id) {
+        auto made = std::make_shared<call_end>();
+        const auto found = exchanges_.find(id);
+        if (found != exchanges_.end()) {
+            found->second.call = made;
+        } else {
+            made->cancel();  // before it was begun
+        }
+        return made;
+    }
     /// Ends an exchange of a client whose call was dropped.
     void cancel(std::uint64_t id) {
         const auto found = exchanges_.find(id);
@@ -130,6 +141,7 @@ private:
     struct exchange {
         std::optional<body_writer<in_chunk>> in;    // while the body of the peer arrives
         typename sending_set::node* out = nullptr;  // while the own body is sent
+        std::shared_ptr<call_end> call;             // of a server, while the service runs
         bool is_answered = false;                   // the response, or its head, was sent or received
     };
     using exchanges = std::unordered_map<std::uint64_t, exchange>;
@@ -241,6 +253,7 @@ private:
             stop_sending(of);
             erase_if_done(of);
         } else {
+            if (of->second.call) of->second.call->cancel();
             erase(of);
         }
     }

@@ -42,6 +42,25 @@ poll_result<result<void>> as_result(Answer answer) {
     return flatten<result<void>>(*std::move(answer));
 }
 
+/// Ends a running call of a service, because its client has cancelled it.
+/// Thread safety: one thread at a time.
+class call_end {
+public:
+    void cancel() noexcept {
+        is_cancelled_ = true;
+        std::exchange(call_, waker()).wake();
+    }
+    /// Returns whether the call was cancelled. If not, the task of `cx` is woken when it is.
+    [[nodiscard]] bool poll(context& cx) {
+        if (!is_cancelled_) call_ = cx.waker();
+        return is_cancelled_;
+    }
+
+private:
+    bool is_cancelled_ = false;
+    waker call_;
+};
+
 /// A body that a connection sends: a stream of its frames. `credit` is the number of chunks that the peer permits.
 /// Thread safety: one thread at a time.
 template <class Frame, class Chunk>

@@ -7,6 +7,7 @@
 #include <deque>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <system_error>
@@ -67,15 +68,18 @@ private:
 
 namespace eddy::inline v0_1::detail {
 
-/// A call with the number of its request.
+/// A call with the number of its request. `end` is null if the client cannot cancel the call.
 template <class F>
 class numbered_call {
 public:
     using output_type = proto::numbered<output_t<F>>;
 
-    numbered_call(std::uint64_t id, F&& call) : id_(id), call_(std::move(call)) {}
+    numbered_call(std::uint64_t id, F&& call, std::shared_ptr<call_end> end)
+        : id_(id), call_(std::move(call)), end_(std::move(end)) {}
 
     poll_result<output_type> poll(context& cx) {
+        if (end_ && end_->poll(cx))
+            return poll_result<output_type>(std::in_place, id_, std::unexpected(make_error_code(errc::task_cancelled)));
         auto answer = call_.poll(cx);
         if (!answer.is_ready()) return not_ready;
         return poll_result<output_type>(std::in_place, id_, *std::move(answer));
@@ -89,6 +93,7 @@ public:
 private:
     std::uint64_t id_;
     F call_;
+    std::shared_ptr<call_end> end_;
 };
 
 /// How a connection is stored: by value, or by reference if std::ref was passed.
@@ -186,7 +191,9 @@ private:
     void begin(Item&& item) {
         if constexpr (Numbered) {
             proto::request_t<S> request(std::move(item.body));
-            calls_.push(numbered_call<call>(item.id, start(std::move(request))));
+            std::shared_ptr<call_end> end;
+            if constexpr (connection::is_streamed) end = io_.end_of(item.id);
+            calls_.push(numbered_call<call>(item.id, start(std::move(request)), std::move(end)));
         } else {
             proto::request_t<S> request(std::forward<Item>(item));
             calls_.push(start(std::move(request)));
@@ -335,7 +342,8 @@ template <class F, class S>
 /// Same as pipelined(), for a protocol whose messages have numbers. The connection is a stream of `numbered<Request>`
 /// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, in any order. An error of the service
 /// ends the connection and drops all other calls, so use recover(). With streamed bodies, requests beyond twice the
-/// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop.
+/// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop. A call that its client
+/// cancels is dropped.
 /// Cancel safety: that of pipelined().
 template <class F, class S>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {
