@@ -369,6 +369,7 @@ std::string client_error::message() const {
         case phase::send: return "cannot send the request to ";
         case phase::proxy: return "no connection through the proxy ";
         case phase::body: return "cannot read the body of the request to ";
+        case phase::none: return "the request was not completed";
         case phase::receive: break;
         }
         return "no response from ";

@@ -42,6 +42,7 @@ enum class phase : unsigned char {
     receive,  ///< waiting for the head of the response
     proxy,    ///< looking up or connecting to a proxy, or asking it for a connection to the server
     body,     ///< reading the body of the request: the error is that of its reader, and not of the server
+    none,     ///< no step of the client: a layer around the client has ended the request, for example proto::timeout()
 };
 
 /// The error of a request. `try_` converts it to its error code.
@@ -51,11 +52,14 @@ public:
     /// Makes an error from its parts.
     client_error(http::phase when, std::string peer, std::error_code why)
         : phase_(when), where_(std::move(peer)), code_(why) {}
+    /// Makes the error of a layer around the client, with phase::none. Layers of eddy::proto keep the errors of a
+    /// client.
+    explicit client_error(std::error_code why) : phase_(http::phase::none), code_(why) {}
 
     /// Returns the step that failed.
     [[nodiscard]] http::phase phase() const noexcept { return phase_; }
-    /// Returns the address or the host name that the step was for; for phase::url, the URL. For a later step than
-    /// phase::proxy, the server and the proxy: "example.org:443 (proxy 10.0.0.1:3128)".
+    /// Returns the address or the host name that the step was for; for phase::url, the URL; empty for phase::none. For
+    /// a later step than phase::proxy, the server and the proxy: "example.org:443 (proxy 10.0.0.1:3128)".
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
     /// Returns the reason.
     [[nodiscard]] std::error_code code() const noexcept { return code_; }
@@ -64,6 +68,9 @@ public:
     /// Returns all parts as text: "cannot connect to 127.0.0.1:81: Connection refused". Bytes of where() that are not
     /// printable ASCII are percent-encoded: a server may choose them by a redirect.
     [[nodiscard]] std::string message() const;
+
+    friend bool operator==(const client_error& a, const std::error_code& b) noexcept { return a.code_ == b; }
+    friend bool operator==(const client_error& a, const std::error_condition& b) noexcept { return a.code_ == b; }
 
 private:
     http::phase phase_;

@@ -37,13 +37,13 @@ public:
     balanced_service(std::vector<S>&& services, proto::balance_policy policy)
         : state_(std::make_shared<state>(std::move(services), policy)) {}
 
-    task<result<response_type>> operator()(request_type request) const {
+    task<call_output_t<S>> operator()(request_type request) const {
         return call(std::move(request), proto::when_full::wait);
     }
-    task<result<response_type>> call(request_type request, proto::when_full mode) const {
+    task<call_output_t<S>> call(request_type request, proto::when_full mode) const {
         return pass_on<request_type>(*state_, std::move(request), mode);
     }
-    task<result<response_type>> offer(request_type& request, proto::when_full mode) const {
+    task<call_output_t<S>> offer(request_type& request, proto::when_full mode) const {
         return pass_on<request_type&>(*state_, request, mode);
     }
 
@@ -54,7 +54,7 @@ private:
     /// A static function that refers to the state only: this object may be destroyed during the call if a copy of it
     /// exists.
     template <class Given>
-    static task<result<response_type>> pass_on(state& all, Given request, proto::when_full mode) {
+    static task<call_output_t<S>> pass_on(state& all, Given request, proto::when_full mode) {
         const std::size_t selected = all.select();
         const counted_call counted(all.loads[selected]);
         co_return co_await call_service(all.services[selected], std::move(request), mode);

@@ -27,7 +27,7 @@ namespace eddy::inline v0_1::detail {
 /// A call that is sent to the task of a buffer(). An exception of the service is thrown to the caller.
 template <class S>
 struct buffered_call {
-    using output = std::expected<result<proto::response_t<S>>, std::exception_ptr>;
+    using output = std::expected<call_output_t<S>, std::exception_ptr>;
     using reply = sync::oneshot<output>;
 
     buffered_call(proto::request_t<S>&& what, typename reply::sender&& whom)
@@ -122,21 +122,21 @@ public:
 
     explicit buffered_service(typename sync::mpsc<call_type>::sender calls) : calls_(std::move(calls)) {}
 
-    task<result<response_type>> operator()(request_type request) const {
+    task<call_output_t<S>> operator()(request_type request) const {
         return send<request_type>(calls_, std::move(request), proto::when_full::wait);
     }
-    task<result<response_type>> call(request_type request, proto::when_full mode) const {
+    task<call_output_t<S>> call(request_type request, proto::when_full mode) const {
         return send<request_type>(calls_, std::move(request), mode);
     }
-    task<result<response_type>> offer(request_type& request, proto::when_full mode) const {
+    task<call_output_t<S>> offer(request_type& request, proto::when_full mode) const {
         return send<request_type&>(calls_, request, mode);
     }
 
 private:
     /// Owns a sender, so the service may be destroyed during the call.
     template <class Given>
-    static task<result<response_type>> send(typename sync::mpsc<call_type>::sender calls, Given request,
-                                            proto::when_full mode) {
+    static task<call_output_t<S>> send(typename sync::mpsc<call_type>::sender calls, Given request,
+                                       proto::when_full mode) {
         auto ends = reply::channel();
         call_type outgoing(std::move(request), std::move(ends.sender));
         if (mode == proto::when_full::fail) {
@@ -144,19 +144,19 @@ private:
             if (!sent) {
                 const bool full = sent.error().is_full();
                 keep<Given>(request, sent.error().value);
-                co_return std::unexpected(make_error_code(full ? errc::overloaded : errc::channel_closed));
+                co_return layer_error<S>(make_error_code(full ? errc::overloaded : errc::channel_closed));
             }
         } else {
             auto sent = co_await calls.send(std::move(outgoing));
             if (!sent) {
                 keep<Given>(request, sent.error().value);
-                co_return std::unexpected(make_error_code(errc::channel_closed));
+                co_return layer_error<S>(make_error_code(errc::channel_closed));
             }
         }
         auto answer = co_await std::move(ends.receiver);
         if (!answer && !calls.is_closed())  // the task continues: it had no memory for this call
-            co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-        if (!answer) co_return std::unexpected(make_error_code(errc::channel_closed));
+            co_return layer_error<S>(std::make_error_code(std::errc::not_enough_memory));
+        if (!answer) co_return layer_error<S>(make_error_code(errc::channel_closed));
         if (!*answer) std::rethrow_exception(answer->error());
         co_return **std::move(answer);
     }

@@ -13,6 +13,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
@@ -148,12 +149,13 @@ public:
         : layered<circuit_service<S>, S>(std::move(inner)), state_(std::move(state)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         auto admitted = state_->admit();
-        if (!admitted) co_return std::unexpected(make_error_code(admitted.error()));
+        if (!admitted) co_return layer_error<S>(make_error_code(admitted.error()));
         try {
             auto answer = co_await this->next(std::move(request), mode);
-            admitted->verdict = answer ? call_verdict::success : state_->verdict_of(answer.error());
+            admitted->verdict =
+                answer ? call_verdict::success : state_->verdict_of(convert_error<std::error_code>(answer.error()));
             co_return answer;
         } catch (...) {
             admitted->verdict = call_verdict::failure;

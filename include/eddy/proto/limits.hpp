@@ -33,9 +33,9 @@ public:
     timed_service(S&& inner, time::duration limit) : layered<timed_service<S>, S>(std::move(inner)), limit_(limit) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         auto answer = co_await with_deadline(limit_, this->next(std::move(request), mode));
-        if (!answer) co_return std::unexpected(make_error_code(errc::timed_out));
+        if (!answer) co_return layer_error<S>(make_error_code(errc::timed_out));
         co_return *std::move(answer);
     }
 
@@ -52,18 +52,18 @@ public:
         : layered<concurrency_limited_service<S>, S>(std::move(inner)), permits_(std::move(permits)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         std::optional<sync::semaphore::permit> permit;
         if (mode == proto::when_full::fail) {
             auto taken = permits_->try_acquire();
             if (!taken) {
                 const bool closed = taken.error() == sync::try_acquire_error::closed;
-                co_return std::unexpected(make_error_code(closed ? errc::semaphore_closed : errc::overloaded));
+                co_return layer_error<S>(make_error_code(closed ? errc::semaphore_closed : errc::overloaded));
             }
             permit.emplace(*std::move(taken));
         } else {
             auto taken = co_await permits_->acquire();
-            if (!taken) co_return std::unexpected(make_error_code(errc::semaphore_closed));
+            if (!taken) co_return layer_error<S>(make_error_code(errc::semaphore_closed));
             permit.emplace(*std::move(taken));
         }
         co_return co_await this->next(std::move(request), mode);
@@ -109,9 +109,9 @@ public:
         : layered<rate_limited_service<S>, S>(std::move(inner)), starts_(std::move(starts)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         if (mode == proto::when_full::fail) {
-            if (starts_->try_start(time::clock::now())) co_return std::unexpected(make_error_code(errc::overloaded));
+            if (starts_->try_start(time::clock::now())) co_return layer_error<S>(make_error_code(errc::overloaded));
         } else {
             const auto turn = co_await starts_->turn.lock();
             while (const auto later = starts_->try_start(time::clock::now())) co_await time::sleep_until(*later);

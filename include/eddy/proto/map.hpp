@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/future/try.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
@@ -47,7 +48,7 @@ public:
     request_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         proto::request_t<S> mapped = std::invoke(fn_, std::move(request));
         co_return co_await this->next(std::move(mapped), mode);
     }
@@ -75,19 +76,20 @@ public:
     response_mapped_service(S&& inner, Fn fn) : base(std::move(inner)), fn_(std::move(fn)) {}
 
     template <class Given>
-    task<result<response>> call(Given request, proto::when_full mode) const {
+    task<std::expected<response, proto::error_t<S>>> call(Given request, proto::when_full mode) const {
+        using output = std::expected<response, proto::error_t<S>>;
         auto answer = co_await this->next(std::move(request), mode);
-        if (!answer) co_return result<response>(std::unexpect, answer.error());
+        if (!answer) co_return output(std::unexpect, std::move(answer.error()));
         if constexpr (std::is_void_v<decltype(apply(answer))>) {
             apply(answer);
-            co_return result<response>();
+            co_return output();
         } else {
-            co_return flatten<result<response>>(apply(answer));
+            co_return flatten<output>(apply(answer));
         }
     }
 
 private:
-    auto apply(result<proto::response_t<S>>& answer) const {
+    auto apply(call_output_t<S>& answer) const {
         if constexpr (std::is_void_v<proto::response_t<S>>) {
             return std::invoke(fn_);
         } else {
@@ -105,13 +107,21 @@ public:
         : layered<recovering_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         auto answer = co_await this->next(std::move(request), mode);
-        if (!answer) answer = flatten<result<proto::response_t<S>>>(std::invoke(fn_, answer.error()));
+        if (!answer) answer = flatten<call_output_t<S>>(recovered(answer.error()));
         co_return answer;
     }
 
 private:
+    auto recovered(const proto::error_t<S>& error) const {
+        if constexpr (std::is_invocable_v<const Fn&, const proto::error_t<S>&>) {
+            return std::invoke(fn_, error);
+        } else {
+            return std::invoke(fn_, convert_error<std::error_code>(error));
+        }
+    }
+
     Fn fn_;
 };
 
@@ -140,12 +150,12 @@ public:
     traced_service(S&& inner, Fn fn) : layered<traced_service<S, Fn>, S>(std::move(inner)), fn_(std::move(fn)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         call_observer<Fn> seen(fn_);
         try {
             auto answer = co_await this->next(std::move(request), mode);
             seen.report.outcome = answer ? proto::call_outcome::answered : proto::call_outcome::failed;
-            if (!answer) seen.report.error = answer.error();
+            if (!answer) seen.report.error = convert_error<std::error_code>(answer.error());
             co_return answer;
         } catch (...) {
             seen.report.outcome = proto::call_outcome::threw;
@@ -181,7 +191,8 @@ template <class Fn>
     });
 }
 
-/// Returns a layer that turns each error into a response: `fn(error)` returns a response, or a result<Response>. Use it
+/// Returns a layer that turns each error into a response: `fn(error)` returns a response, or a result<Response>. The
+/// error is an error_t of the service, or a std::error_code if `fn` takes that. Use it
 /// for the service of a connection, because an error would end the connection.
 template <class Fn>
 [[nodiscard]] auto recover(Fn fn) {

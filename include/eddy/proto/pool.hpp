@@ -207,7 +207,7 @@ private:
         if (!permit) co_return std::unexpected(make_error_code(errc::semaphore_closed));
         auto connection = from->take();
         if (!connection) {
-            auto fresh = co_await detail::call_in_frame<connection_type>(std::invoke(from->make));
+            auto fresh = co_await detail::call_in_frame<result<connection_type>>(std::invoke(from->make));
             if (!fresh) co_return std::unexpected(fresh.error());
             connection.emplace(*std::move(fresh));
         }

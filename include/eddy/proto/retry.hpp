@@ -20,6 +20,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
+#include <eddy/future/try.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task/task.hpp>
@@ -146,7 +147,7 @@ public:
         : layered<retrying_service<S>, S>(std::move(inner)), policy_(std::move(policy)) {}
 
     template <class Given>
-    task<result<proto::response_t<S>>> call(Given request, proto::when_full mode) const {
+    task<call_output_t<S>> call(Given request, proto::when_full mode) const {
         proto::retry_budget budget = policy_.budget();
         budget.deposit();
         time::backoff delays = policy_.delays();
@@ -155,7 +156,8 @@ public:
             proto::request_t<S> copy = request;
             auto answer = co_await this->next(std::move(copy), mode);
             if (answer) co_return answer;
-            if (policy_.when() && !policy_.when()(answer.error())) co_return answer;
+            const auto& is_worth = policy_.when();
+            if (is_worth && !is_worth(convert_error<std::error_code>(answer.error()))) co_return answer;
             const auto delay = delays.next();
             if (!delay || !budget.withdraw()) co_return answer;
             co_await time::sleep(*delay);

@@ -108,8 +108,8 @@ struct held_connection<std::reference_wrapper<F>> : std::type_identity<F&> {};
 template <class Io, class S, bool Numbered, bool Marked>
 class [[nodiscard("a connection is not served until the future is awaited")]] served_calls
     : public future_ops<served_calls<Io, S, Numbered, Marked>, Marked> {
-    using call =
-        decltype(start_call(std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
+    using call = decltype(start_call_with<std::error_code>(
+        std::declval<const S&>(), std::declval<proto::request_t<S>&&>(), proto::when_full::wait));
     using response = proto::response_t<S>;
     using call_set = std::conditional_t<Numbered, futures_unordered<numbered_call<call>>, futures_ordered<call>>;
     using connection = message_connection<typename held_connection<Io>::type, response, Numbered, proto_side::server>;
@@ -200,7 +200,7 @@ private:
         }
     }
     call start(proto::request_t<S>&& request) const {
-        return start_call(service_, std::move(request), proto::when_full::wait);
+        return start_call_with<std::error_code>(service_, std::move(request), proto::when_full::wait);
     }
 
     /// Polls the calls and collects their answers, even if no answer can be sent: a call may hold a permit for which

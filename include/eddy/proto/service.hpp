@@ -64,6 +64,12 @@ struct response_of_output : std::type_identity<T> {};
 template <class T, class E>
 struct response_of_output<std::expected<T, E>> : std::type_identity<T> {};
 
+template <class T>
+struct error_of_output : std::type_identity<std::error_code> {};
+template <class T, class E>
+    requires std::is_constructible_v<E, std::error_code>
+struct error_of_output<std::expected<T, E>> : std::type_identity<E> {};
+
 }  // namespace eddy::detail
 
 namespace eddy::inline v0_1::proto {
@@ -88,6 +94,11 @@ using request_t = detail::service_request_t<S>;
 /// The type of the responses of a service: `T`, if its calls return `result<T>` or `T`.
 template <class S>
 using response_t = typename detail::response_of_output<output_t<detail::service_call_t<S>>>::type;
+/// The type of the errors of a service with layers: `E`, if its calls return `std::expected<T, E>` and `E` can be
+/// constructed from the std::error_code of a layer, as http::client_error can. Otherwise std::error_code, to which the
+/// errors of the service are converted.
+template <class S>
+using error_t = typename detail::error_of_output<output_t<detail::service_call_t<S>>>::type;
 
 }  // namespace eddy::proto
 
@@ -111,23 +122,33 @@ constexpr bool has_limit() {
     }
 }
 
-/// Awaits `work` and converts its output to `result<T>`.
-template <class T, class F>
-task<result<T>> call_in_frame(F work) {
+/// The output of a call of a service with layers.
+template <class S>
+using call_output_t = std::expected<proto::response_t<S>, proto::error_t<S>>;
+
+/// Returns the output of a call that a layer ends with an error.
+template <class S>
+std::unexpected<proto::error_t<S>> layer_error(std::error_code why) {
+    return std::unexpected<proto::error_t<S>>(std::in_place, why);
+}
+
+/// Awaits `work` and converts its output to `Out`, an expected.
+template <class Out, class F>
+task<Out> call_in_frame(F work) {
     if constexpr (std::is_void_v<output_t<F>>) {
         co_await work;
-        co_return result<T>();
+        co_return Out();
     } else {
         auto output = co_await work;
-        co_return flatten<result<T>>(std::move(output));
+        co_return flatten<Out>(std::move(output));
     }
 }
 
-/// Calls a service. Returns a future of a result<T>, which may refer to `request` and to the service. Moves from
+/// Calls a service. Returns a future of its call_output_t, which may refer to `request` and to the service. Moves from
 /// `request` when a service takes it; layers that refuse the call leave it unchanged.
 template <class S>
 auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
-    using output = result<proto::response_t<S>>;
+    using output = call_output_t<S>;
     if constexpr (takes_offers<S>) {
         return inner.offer(request, mode);
     } else if constexpr (sheds_calls<S>) {
@@ -135,12 +156,12 @@ auto call_service(const S& inner, proto::request_t<S>&& request, proto::when_ful
     } else if constexpr (using call = service_call_t<S>; std::is_same_v<output_t<call>, output> && !is_marked<call>) {
         return std::invoke(inner, std::move(request));
     } else {
-        return call_in_frame<proto::response_t<S>>(std::invoke(inner, std::move(request)));
+        return call_in_frame<output>(std::invoke(inner, std::move(request)));
     }
 }
 
 template <class S>
-task<result<proto::response_t<S>>> owning_call(const S& inner, proto::request_t<S> request, proto::when_full mode) {
+task<call_output_t<S>> owning_call(const S& inner, proto::request_t<S> request, proto::when_full mode) {
     co_return co_await call_service(inner, std::move(request), mode);
 }
 
@@ -156,6 +177,17 @@ auto start_call(const S& inner, proto::request_t<S>&& request, proto::when_full 
     }
 }
 
+/// Same as start_call(), with the error type `E`.
+template <class E, class S>
+auto start_call_with(const S& inner, proto::request_t<S>&& request, proto::when_full mode) {
+    using output = std::expected<proto::response_t<S>, E>;
+    if constexpr (std::is_same_v<output, call_output_t<S>>) {
+        return start_call(inner, std::move(request), mode);
+    } else {
+        return call_in_frame<output>(start_call(inner, std::move(request), mode));
+    }
+}
+
 /// The base of a layer around the service `S`. `Self` has a function `call<Given>(Given request, when_full)`, which
 /// returns a task. `Given` is `Request`, or `Request&` if the caller keeps the request until a service takes it.
 template <class Self, class S, class Request = proto::request_t<S>, class Response = proto::response_t<S>>
@@ -165,10 +197,10 @@ public:
     using response_type = Response;
     static constexpr bool has_limit = eddy::detail::has_limit<S>();
 
-    task<result<Response>> operator()(Request request) const {
+    task<std::expected<Response, proto::error_t<S>>> operator()(Request request) const {
         return self().call(std::move(request), proto::when_full::wait);
     }
-    task<result<Response>> offer(Request& request, proto::when_full mode) const {
+    task<std::expected<Response, proto::error_t<S>>> offer(Request& request, proto::when_full mode) const {
         return self().template call<Request&>(request, mode);
     }
 
@@ -246,37 +278,40 @@ template <class A, class B>
     });
 }
 
-/// A type-erased service. Copies share the service.
+/// A type-erased service. Copies share the service. Errors of the service are converted to `Error`:
+/// `boxed_service<std::string, http::response, http::client_error>`.
 /// Thread safety: that of the service.
 /// Lifetime: one of the copies must outlive the calls.
 /// Cost: one allocation. A call adds no coroutine frame if the service takes its request by value and returns a
-/// `task<result<Response>>`, as layers do.
-template <class Request, class Response>
+/// `task<std::expected<Response, Error>>`, as layers do.
+template <class Request, class Response, class Error = std::error_code>
 class boxed_service {
     struct base {
         base() = default;
         base(const base&) = delete;
         base& operator=(const base&) = delete;
         virtual ~base() = default;
-        virtual task<result<Response>> call(Request request, when_full mode) const = 0;
-        virtual task<result<Response>> offer(Request& request, when_full mode) const = 0;
+        virtual task<std::expected<Response, Error>> call(Request request, when_full mode) const = 0;
+        virtual task<std::expected<Response, Error>> offer(Request& request, when_full mode) const = 0;
     };
     template <class S>
     struct model final : base {
         explicit model(S&& given) : inner(std::move(given)) {}
-        task<result<Response>> call(Request request, when_full mode) const override {
-            using started = decltype(detail::start_call(inner, std::move(request), mode));
-            if constexpr (std::is_same_v<started, task<result<Response>>>) {
-                return detail::start_call(inner, std::move(request), mode);
+        task<std::expected<Response, Error>> call(Request request, when_full mode) const override {
+            using started = decltype(detail::start_call_with<Error>(inner, std::move(request), mode));
+            if constexpr (std::is_same_v<started, task<std::expected<Response, Error>>>) {
+                return detail::start_call_with<Error>(inner, std::move(request), mode);
             } else {
                 return detail::owning_call(inner, std::move(request), mode);
             }
         }
-        task<result<Response>> offer(Request& request, when_full mode) const override {
-            if constexpr (detail::takes_offers<S>) {
+        task<std::expected<Response, Error>> offer(Request& request, when_full mode) const override {
+            if constexpr (!detail::takes_offers<S>) {
+                return call(std::move(request), mode);
+            } else if constexpr (std::is_same_v<error_t<S>, Error>) {
                 return inner.offer(request, mode);
             } else {
-                return call(std::move(request), mode);
+                return detail::call_in_frame<std::expected<Response, Error>>(inner.offer(request, mode));
             }
         }
         S inner;
@@ -296,13 +331,15 @@ public:
     /// Calls the service.
     /// Errors: those of the service.
     /// Cancel safety: that of the service.
-    task<result<Response>> operator()(Request request) const {
+    task<std::expected<Response, Error>> operator()(Request request) const {
         return inner_->call(std::move(request), when_full::wait);
     }
-    task<result<Response>> call(Request request, when_full mode) const {
+    task<std::expected<Response, Error>> call(Request request, when_full mode) const {
         return inner_->call(std::move(request), mode);
     }
-    task<result<Response>> offer(Request& request, when_full mode) const { return inner_->offer(request, mode); }
+    task<std::expected<Response, Error>> offer(Request& request, when_full mode) const {
+        return inner_->offer(request, mode);
+    }
 
 private:
     std::shared_ptr<const base> inner_;
