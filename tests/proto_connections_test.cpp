@@ -207,6 +207,20 @@ TEST(ProtoPipelined, CallsContinueWhileClientDoesNotRead) {
     EXPECT_EQ(ended, (std::vector<std::string>{"1", "0"}));
 }
 
+TEST(ProtoPipelined, AnswersThatCannotBeSentCountAsInFlight) {
+    auto [client, server] = duplex(64);
+    int begun = 0;
+    const auto service = [&begun](std::string) -> task<result<std::string>> {
+        ++begun;
+        co_return std::string(10'000, 'x');  // larger than the buffers
+    };
+    by_hand served(proto::pipelined(lines(std::move(server)), service, proto::connection_options().max_in_flight(2)));
+    by_hand written(eddy::io::write_all(client, std::string("1\n2\n3\n4\n5\n6\n7\n8\n")));
+    EXPECT_TRUE(assert_ready(written.poll()));
+    for (int i = 0; i < 10; ++i) assert_pending(served.poll());
+    EXPECT_EQ(begun, 3);  // the first answer is in the buffer of the connection
+}
+
 TEST(ProtoPipelined, ConnectionByReferenceCanBeUsedAfterwards) {
     run_paused([]() -> task<> {
         auto [client, server] = duplex(4096);

@@ -136,6 +136,25 @@ TEST(ProtoPool, OldConnectionsAreClosed) {
     });
 }
 
+TEST(ProtoPool, LimitsOfUnusedConnectionsAreExact) {
+    run_paused([]() -> task<> {
+        factory from;
+        const auto pool = from.pool(proto::pool_options().max_idle(1).idle_timeout(10s));
+        auto a = co_await pool.get();
+        auto b = co_await pool.get();
+        a->give_back();
+        b->give_back();
+        EXPECT_TRUE(from.open == 1 && pool.idle() == 1);
+        co_await sleep(10s - 1ms);
+        auto c = co_await pool.get();
+        EXPECT_EQ((*c)->id(), 1);
+        c->give_back();
+        co_await sleep(10s);  // too old from now on
+        auto d = co_await pool.get();
+        EXPECT_EQ((*d)->id(), 3);
+    });
+}
+
 TEST(ProtoPool, FailedConnectReturnsItsPermit) {
     script attempt;
     attempt.now = plan::fails;
