@@ -219,7 +219,7 @@ TEST(HttpClientGone, IsNoticedAfterAReadWasDropped) {
     const auto app = [&](http::request asked) -> task<http::response> {
         const at_end end(seen.ended);
         auto reading = eddy::spawn(read_for_a_moment(asked.body));
-        co_await std::move(reading);
+        static_cast<void>(co_await std::move(reading));
         seen.begun.notify_one();
         co_await eddy::pending<void>();
         co_return http::response();
@@ -407,6 +407,46 @@ TEST(HttpClientGone, SlowReaderInAnotherTaskGetsALargeBody) {
             capacity);
         EXPECT_TRUE(outcome.has_value());
     }
+}
+
+TEST(HttpClientGone, EndsServicesWhoseBodiesOtherWorkersRead) {
+    auto [begun_sender, begun] = eddy::sync::mpsc<int>::channel(100);
+    auto [ended_sender, ended] = eddy::sync::mpsc<int>::channel(100);
+    struct mark {
+        eddy::sync::mpsc<int>::sender& to;
+        explicit mark(eddy::sync::mpsc<int>::sender& other) noexcept : to(other) {}
+        mark(const mark&) = delete;
+        mark& operator=(const mark&) = delete;
+        ~mark() { static_cast<void>(to.try_send(1)); }
+    };
+    const auto app = [&](http::request asked) -> task<http::response> {
+        const auto read = [](http::body from) -> task<void> { static_cast<void>(co_await from.read_all()); };
+        auto told = ended_sender;
+        const mark end(told);
+        eddy::spawn(read(std::move(asked.body))).detach();
+        auto sender = begun_sender;
+        static_cast<void>(co_await sender.send(1));
+        co_await eddy::pending<void>();
+        co_return http::response();
+    };
+    auto workers = eddy::runtime::builder().worker_threads(4).build().value();
+    auto script = [&](net::socket_addr to, const cancellation_token&) -> task<void> {
+        for (int round = 0; round < 10; ++round) {
+            std::vector<net::tcp_stream> clients;
+            for (int i = 0; i < 8; ++i) {
+                clients.push_back((co_await net::tcp_stream::connect(to)).value());
+                (co_await clients.back().write_all(post_head)).value();
+            }
+            for (int i = 0; i < 8; ++i) co_await begun.recv();
+            for (int i = 0; i < 8; ++i) leave(std::move(clients[i]), both_ways[i % 2]);
+            for (int i = 0; i < 8; ++i) {
+                auto waiting = eddy::time::timeout(20s, ended.recv());
+                const auto one = co_await waiting;
+                EXPECT_TRUE(one.has_value()) << round << ' ' << i;
+            }
+        }
+    };
+    workers.block_on(serve_http_during(app, http::serve_options(), script));
 }
 
 TEST(HttpClientGone, ProxyDropsTheRequestToItsServer) {
