@@ -137,6 +137,33 @@ task<result<http::response>> discard(http::request asked) {
 constexpr std::size_t upload_size = 6 << 20;
 constexpr std::uint32_t first_window = 1 << 20;
 
+TEST(Http2Windows, LargeBodiesInBothDirectionsDoNotBlockEachOther) {
+    constexpr std::size_t large = 500'000;  // within the first windows, so both sides send without a pause
+    const http::service app([](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(large, 'a'));
+    });
+    const auto ask = [](io::duplex_stream near) -> task<std::size_t> {
+        const auto began = time::clock::now();
+        const auto on = eddy::detail::start_http2(std::move(near), -1, http::client_options(), "");
+        http::request asked(http::method::post, "/");
+        asked.body = std::string(large, 'b');
+        const auto to = http::url::parse("http://a/");
+        const auto exchange = eddy::detail::start_http2_exchange(on, asked, *to);
+        const auto head = co_await eddy::poll_fn([&](eddy::context& cx) { return exchange->poll_head(cx); });
+        if (!head) co_return 0;
+        auto got = exchange->take_response();
+        const auto text = co_await got.body.read_text();
+        EXPECT_EQ(time::clock::now() - began, 0s);  // no time limit has ended the request
+        co_return text.value_or("").size();
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(pipe_size);
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        EXPECT_EQ(co_await ask(std::move(near)), large);
+        static_cast<void>(co_await serving);
+    });
+}
+
 TEST(Http2Windows, GrowWhileTheyLimitTheSpeed) {
     EXPECT_GT(window_after_upload(upload_size, discard, http::serve_options()), first_window);
 }

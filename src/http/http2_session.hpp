@@ -72,11 +72,12 @@ protected:
     http2_session(message_stream&& stream, role what, const http2_settings& settings, void* self);
     ~http2_session() = default;
 
-    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any. Reads nothing while too many frames
-    /// wait to be sent; then the next send() that succeeds requires another turn.
+    /// Receives bytes, and calls `feed(bytes)`. Returns whether there were any. A server reads nothing
+    /// while too many frames wait to be sent; then the next send() that succeeds requires another turn. A client always
+    /// reads: otherwise both sides could wait until the other one reads.
     template <class Feed>
     [[nodiscard]] bool receive_frames(context& cx, Feed feed) {
-        skips_read_ = stream_.collected() >= most_frames;
+        skips_read_ = role_ == role::server && stream_.collected() >= most_frames;
         if (is_broken_ || skips_read_ || nghttp2_session_want_read(session_.get()) == 0) return false;
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): written by the read
         std::array<std::byte, frames_read> bytes;
