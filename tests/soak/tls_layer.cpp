@@ -128,7 +128,8 @@ task<result<void>> serve_exchanges(tls_stream stream, std::shared_ptr<server_sta
             layer::tls, "server", head.id, std::to_string(head.up) + " up, " + std::to_string(head.down) + " down");
         if (head.then == after::receipt) {
             mine->doing("waits for the other connection");
-            for (int i = 0; i < 2200 && !state->ledger.is_complete(head.id); ++i) co_await eddy::time::sleep(2ms);
+            const auto limit = watch::get().tick() + 30;
+            while (!state->ledger.is_complete(head.id) && watch::get().tick() < limit) co_await eddy::time::sleep(2ms);
             if (!state->ledger.is_complete(head.id)) co_return result<void>();
             auto said = co_await io::write_all(writer, std::span<const std::byte>(encoded));
             if (!said) co_return result<void>();
