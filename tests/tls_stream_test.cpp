@@ -444,6 +444,28 @@ TEST_F(Tls, DataOfAClientThatOnlySendsArrives) {
     }
 }
 
+TEST_F(Tls, WriteAllWaitsUntilAllBytesAreSent) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 1000);
+    ASSERT_TRUE(pair.client && pair.server);
+    const auto write_and_destroy = [](tls_stream client) -> task<result<void>> {
+        co_return co_await client.write_all(std::string(10'000, 'x'));
+    };
+    const auto read_slowly = [](tls_stream& server) -> task<std::size_t> {
+        std::size_t all = 0;
+        std::array<std::byte, 100> some;
+        for (;;) {
+            co_await eddy::yield_now();
+            const auto count = co_await server.read(some);
+            if (!count || *count == 0) co_return all;
+            all += *count;
+        }
+    };
+    auto both = eddy::join(write_and_destroy(*std::move(pair.client)), read_slowly(*pair.server));
+    const auto [written, received] = loop.run(std::move(both));
+    EXPECT_TRUE(written.has_value());
+    EXPECT_EQ(received, 10'000u);
+}
+
 TEST_F(Tls, ClientThatClosesItsSocketIsTruncationAndNotAReset) {
     for (const bool has_answer : {false, true}) {
         auto pair = loop.run(connect_by_tcp(*world.client().build(), *world.server().build()));

@@ -14,6 +14,7 @@
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
+#include <eddy/future/future_ops.hpp>
 #include <eddy/future/poll_fn.hpp>
 #include <eddy/future/try.hpp>
 #include <eddy/io/buffer.hpp>
@@ -29,6 +30,39 @@
 #include <eddy/tls/config.hpp>
 #include <eddy/tls/detail/engine.hpp>
 #include <eddy/tls/error.hpp>
+
+namespace eddy::inline v0_1::detail {
+
+/// The future of tls::stream::write_all(): writes, then flushes. Without the flush, the end of the bytes would stay in
+/// the stream while the connection below is full, until the next operation, and would be lost if the stream is
+/// destroyed.
+template <class Write, class S>
+class [[nodiscard("an operation does nothing until it is awaited")]] flushed_write
+    : public future_ops<flushed_write<Write, S>> {
+public:
+    using output_type = result<void>;
+
+    flushed_write(Write write, S& to) noexcept : write_(std::move(write)), to_(&to) {}
+
+    /// Returns the number of bytes that were encrypted.
+    [[nodiscard]] std::size_t count() const noexcept { return write_.count(); }
+
+    poll_result<result<void>> poll(context& cx) {
+        if (!is_written_) {
+            auto written = write_.poll(cx);
+            if (!written || !*written) return written;
+            is_written_ = true;
+        }
+        return to_->poll_flush(cx);
+    }
+
+private:
+    Write write_;
+    S* to_;
+    bool is_written_ = false;
+};
+
+}  // namespace eddy::detail
 
 namespace eddy::inline v0_1::tls {
 
@@ -71,18 +105,20 @@ public:
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
     [[nodiscard]] auto read_exact(io::mutable_buffer into) { return io::read_exact(*this, into); }
     /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent immediately, as far as
-    /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush. `from` is text, or
-    /// a container or span of char, unsigned char or std::byte; see io::const_buffer.
-    /// Cancel safety: safe.
+    /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush: await flush()
+    /// before you wait for something else, or destroy the stream. `from` is text, or a container or span of char,
+    /// unsigned char or std::byte; see io::const_buffer. Cancel safety: safe.
     [[nodiscard]] auto write(io::const_buffer from) { return io::write(*this, from); }
-    /// Encrypts all of `from`, which is what write() accepts.
+    /// Encrypts and sends all of `from`, which is what write() accepts: flushes at the end. io::write_all() does not.
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
     /// Lifetime: a temporary container (an rvalue std::string, for example) is moved into the future. Everything else
     /// is borrowed.
-    [[nodiscard]] auto write_all(io::const_buffer from) { return io::write_all(*this, from); }
+    [[nodiscard]] auto write_all(io::const_buffer from) {
+        return detail::flushed_write(io::write_all(*this, from), *this);
+    }
     template <detail::owned_bytes T>
     [[nodiscard]] auto write_all(T&& from) {
-        return io::write_all(*this, std::forward<T>(from));
+        return detail::flushed_write(io::write_all(*this, std::forward<T>(from)), *this);
     }
     // A temporary string: reports the misuse with one static_assert.
     template <detail::owned_bytes T>
