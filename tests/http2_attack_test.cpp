@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -439,6 +440,86 @@ TEST(Http2Attack, HeadThatIsNotCompletedEndsConnection) {
     const auto begin = frame(NGHTTP2_HEADERS, 0, 1, get_fields);  // without END_HEADERS
     EXPECT_EQ(end_after(say_path, begin, http::serve_options().header_timeout(3s)),
               std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+}
+
+// ---- The time for fields ----
+
+/// The connection of a client that has chosen HTTP/2 by ALPN.
+struct negotiated_stream : io::duplex_stream {
+    explicit negotiated_stream(io::duplex_stream&& from) : io::duplex_stream(std::move(from)) {}
+    static std::string_view alpn() { return "h2"; }
+};
+
+/// How a server ends a connection.
+struct ending {
+    std::optional<std::uint32_t> goaway;
+    std::chrono::duration<double> after{};
+};
+
+/// Sends each part after a pause, and returns when and how the server ends the connection.
+ending end_of_slow(bool is_negotiated, std::vector<std::pair<std::chrono::seconds, std::string>> parts,
+                   http::serve_options options = http::serve_options()) {
+    ending seen;
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(64 * 1024);
+        io::duplex_stream client(std::move(near));
+        const auto begin = eddy::time::clock::now();
+        const auto send = [&]() -> task<bool> {
+            for (const auto& [pause, part] : parts) {
+                co_await eddy::time::sleep(pause);
+                static_cast<void>(co_await io::write_all(client, part));
+            }
+            co_return true;
+        };
+        const auto receive = [&]() -> task<bool> {
+            seen.goaway = goaway_in(co_await support::receive_all(client));
+            seen.after = eddy::time::clock::now() - begin;
+            co_return true;
+        };
+        auto serving = is_negotiated ? http::serve_connection(negotiated_stream(std::move(far)), say_body, options)
+                                     : http::serve_connection(std::move(far), say_body, options);
+        auto all = eddy::join(std::move(serving), send(), receive());
+        static_cast<void>(co_await all);
+    });
+    return seen;
+}
+
+TEST(Http2Attack, FirstRequestHasHeaderTimeout) {
+    const auto head = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
+    const auto pings =
+        std::vector<std::pair<std::chrono::seconds, std::string>>(9, {1s, frame(NGHTTP2_PING, 0, 0, "12345678")});
+    for (const bool is_negotiated : {false, true}) {
+        for (const std::size_t size : {std::size_t{18}, std::size_t{23}, std::size_t{24}, preface.size()}) {
+            const auto seen = end_of_slow(is_negotiated, {{0s, preface.substr(0, size)}});
+            EXPECT_EQ(seen.goaway, std::uint32_t{NGHTTP2_NO_ERROR}) << size;
+            EXPECT_NEAR(seen.after.count(), 10, 0.2) << size;
+        }
+        const auto shorter = end_of_slow(is_negotiated, {{0s, preface}}, http::serve_options().header_timeout(3s));
+        EXPECT_NEAR(shorter.after.count(), 3, 0.2);
+        auto parts = pings;
+        parts.insert(parts.begin(), {0s, preface});
+        EXPECT_NEAR(end_of_slow(is_negotiated, parts).after.count(), 10, 0.2);
+        const auto late = end_of_slow(is_negotiated, {{4s, preface}, {4s, head.substr(0, 11)}});
+        EXPECT_EQ(late.goaway, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+        EXPECT_NEAR(late.after.count(), 10, 0.2);
+    }
+    EXPECT_NEAR(end_of_slow(true, {}).after.count(), 10, 0.2);
+}
+
+TEST(Http2Attack, LaterHeadsAndTrailersHaveHeaderTimeout) {
+    const auto ask = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 1, get_fields);
+    const auto open = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);
+    const auto head = frame(NGHTTP2_HEADERS, 0, 3, get_fields);
+    const auto trailers = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, std::string("\x00\x01x\x01y", 5));
+    for (const auto& [first, second, more] : {std::tuple(ask, head, frame(NGHTTP2_CONTINUATION, 0, 3)),
+                                              std::tuple(ask, head.substr(0, 10), head.substr(10)),
+                                              std::tuple(open, trailers, frame(NGHTTP2_CONTINUATION, 0, 1)),
+                                              std::tuple(open, trailers.substr(0, 9), trailers.substr(9, 1))}) {
+        // The time does not begin with the connection, nor with a further part of the fields.
+        const auto seen = end_of_slow(true, {{9s, preface + first}, {20s, second}, {9s, more}});
+        EXPECT_EQ(seen.goaway, std::uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+        EXPECT_NEAR(seen.after.count(), 39, 0.2);
+    }
 }
 
 TEST(Http2Attack, FramesOnEndedStreamsEndConnection) {

@@ -47,11 +47,12 @@ constexpr std::size_t connection_window(std::size_t of_stream) noexcept { return
 
 http2_connection::http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
                                    std::optional<net::socket_addr> peer,
-                                   std::optional<net::serve_connection>&& connection)
+                                   std::optional<net::serve_connection>&& connection, time::time_point first_until)
     : http2_session(std::move(stream), role::server, http2_server_settings(), this),
       server_(std::move(server)),
       peer_(peer),
       connection_(std::move(connection)),
+      fields_until_(first_until),
       window_(first_window, std::min(server_->options.window_limit(), largest_window) / 2) {
     const auto& options = server_->options;
     const auto most_bytes = std::min<std::size_t>(options.header_limit(), UINT32_MAX);
@@ -157,6 +158,7 @@ void http2_connection::feed(std::span<const std::byte> bytes) {
         bytes = bytes.subspan(part.size());
         if (frames_.take_begin()) begin_frame(frames_.current());
         if (!give(part)) return;
+        if (frames_.is_complete()) end_frame(frames_.current());
     }
 }
 
@@ -238,14 +240,19 @@ void http2_connection::mark_idle() {
     if (connection_) idle_.begin(connection_->state());
 }
 
-/// Polls the timer, which exists while there are exchanges or a drain deadline. Returns whether a deadline has passed.
+bool http2_connection::has_deadlines() const noexcept {
+    constexpr auto never = time::time_point::max();
+    return !exchanges_.empty() || drain_until_ != never || fields_until_ != never;
+}
+
+/// Polls the timer, which exists while there are deadlines. Returns whether a deadline has passed.
 bool http2_connection::poll_timer(context& cx) {
-    if (!timer_ && exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
+    if (!timer_ && !has_deadlines()) return false;
     const bool is_new = !timer_;
     if (is_new) timer_.reset(pool_new<time::sleep_future>(check_deadlines()));
     if (!timer_->poll(cx)) return is_new && nghttp2_session_want_write(session_.get()) != 0;
     timer_.reset();
-    if (exchanges_.empty() && drain_until_ == time::time_point::max()) return false;
+    if (!has_deadlines()) return false;
     static_cast<void>(check_deadlines());
     return true;
 }
@@ -258,23 +265,25 @@ time::time_point http2_connection::check_deadlines() {
     auto next = time::saturating_add(
         current, std::min(time::round_up(options.io_timeout()), time::round_up(options.header_timeout())));
     if (drain_until_ <= current) end_drain();
-    next = std::min(next, drain_until_);
+    end_late_fields(current);
+    next = std::min({next, drain_until_, fields_until_});
     for (const auto& one : exchanges_) next = std::min(next, deadline_of(*one, current));
     return next;
 }
 
+/// Ends the connection if its client has not completed its first request, or the current block of fields, in time. In
+/// the middle of a block of fields, the connection cannot continue.
+void http2_connection::end_late_fields(time::time_point now) noexcept {
+    if (fields_until_ > now) return;
+    fields_until_ = time::time_point::max();
+    terminate(last_stream_ == 0 ? NGHTTP2_NO_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 time::time_point http2_connection::deadline_of(exchange& one, time::time_point now) {
     constexpr auto never = time::time_point::max();
-    const auto& options = server_->options;
     if (!one.is_open) return never;
-    if (one.head) {
-        const auto limit = time::saturating_add(one.since, time::round_up(options.header_timeout()));
-        if (limit > now) return limit;
-        terminate(NGHTTP2_ENHANCE_YOUR_CALM);  // in the middle of a block of fields, the connection cannot continue
-        return never;
-    }
     auto next = never;
-    const auto io_timeout = time::round_up(options.io_timeout());
+    const auto io_timeout = time::round_up(server_->options.io_timeout());
     if (one.incoming) {
         next = time::saturating_add(one.incoming->waits_since(), io_timeout);
         if (next <= now) one.incoming->finish(make_error_code(errc::timed_out));
@@ -382,6 +391,9 @@ void http2_connection::begin_block(const http2_frame_head& frame) noexcept {
     unpaid_ += frame.length;
     block_size_ = frame.length;
     fields_size_ = 0;
+    // The time for the first block begins with the connection.
+    const auto limit = time::round_up(server_->options.header_timeout());
+    fields_until_ = std::min(fields_until_, time::saturating_add(now(), limit));
     if (frame.stream <= last_stream_) {
         if (exchange_of(frame.stream) == nullptr) take_token(frames_allowed_);
         return;
@@ -400,6 +412,11 @@ void http2_connection::continue_block(const http2_frame_head& frame) noexcept {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+void http2_connection::end_frame(const http2_frame_head& frame) noexcept {
+    const bool is_of_block = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION;
+    if (is_of_block && (frame.flags & NGHTTP2_FLAG_END_HEADERS) != 0) fields_until_ = time::time_point::max();
+}
+
 int http2_connection::begin_head(std::int32_t stream) {
     const auto& options = server_->options;
     // nghttp2 limits the open streams. Services that are being cancelled have no stream.
@@ -411,7 +428,7 @@ int http2_connection::begin_head(std::int32_t stream) {
     head_limits limits;
     limits.bytes = options.header_limit();
     limits.fields = options.max_headers();
-    exchanges_.push_back(std::make_unique<exchange>(stream, limits, now()));
+    exchanges_.push_back(std::make_unique<exchange>(stream, limits));
     exchanges_.back()->index = exchanges_.size() - 1;
     nghttp2_session_set_stream_user_data(session_.get(), stream, exchanges_.back().get());
     if (++requests_ == options.max_requests()) begin_drain();
@@ -776,8 +793,9 @@ private:
 bool has_http2() noexcept { return true; }
 
 task<result<void>> serve_http2(message_stream stream, std::shared_ptr<const http_server> server,
-                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
-    http2_connection all(std::move(stream), std::move(server), peer, std::move(connection));
+                               std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection,
+                               time::time_point first_until) {
+    http2_connection all(std::move(stream), std::move(server), peer, std::move(connection), first_until);
     http2_serving serving(all);
     const bool is_alive = co_await serving;
     if (is_alive) co_await all.stream().close_gracefully(goaway_limit);

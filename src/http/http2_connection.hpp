@@ -60,8 +60,8 @@ class http2_connection;
 struct http2_exchange {
     enum class phase : unsigned char { head, answering, cancelling, sending, done };
 
-    http2_exchange(std::int32_t stream, const head_limits& limits, time::time_point now)
-        : id(stream), since(now), head(std::make_unique<http2_head>(limits)) {}
+    http2_exchange(std::int32_t stream, const head_limits& limits)
+        : id(stream), head(std::make_unique<http2_head>(limits)) {}
 
     /// Returns the number of bytes of the body that can be sent now.
     [[nodiscard]] std::size_t sendable() const noexcept {
@@ -78,7 +78,7 @@ struct http2_exchange {
     bool is_streamed = false;  // the body of the response is a reader
     http::method asked_method = http::method::get;
     request_name name;                    // of the request, for the report of an error
-    time::time_point since;               // the last progress: of the head, or of the response's body
+    time::time_point since;               // the last progress of the response
     std::uint64_t received = 0;           // bytes of the request's body
     std::optional<std::uint64_t> length;  // the announced size of that body
     std::unique_ptr<http2_head> head;     // null after the phase `head`
@@ -147,7 +147,8 @@ private:
 class http2_connection final : public http2_session {
 public:
     http2_connection(message_stream&& stream, std::shared_ptr<const http_server>&& server,
-                     std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection);
+                     std::optional<net::socket_addr> peer, std::optional<net::serve_connection>&& connection,
+                     time::time_point first_until);
     ~http2_connection();
 
     /// Serves requests. At the end, returns whether the connection below can still be used.
@@ -174,6 +175,7 @@ private:
     void check_stream(std::int32_t stream) noexcept;
     void begin_block(const http2_frame_head& frame) noexcept;
     void continue_block(const http2_frame_head& frame) noexcept;
+    void end_frame(const http2_frame_head& frame) noexcept;
     [[nodiscard]] bool run_handlers(context& cx);
     void take_notes();
     void consume(std::int32_t stream, std::size_t bytes) noexcept;
@@ -218,7 +220,9 @@ private:
     [[nodiscard]] bool shuts_down() const noexcept;
     [[nodiscard]] exchange* exchange_of(std::int32_t stream) const noexcept;
     void mark_idle();
+    [[nodiscard]] bool has_deadlines() const noexcept;
     [[nodiscard]] time::time_point check_deadlines();
+    void end_late_fields(time::time_point now) noexcept;
     [[nodiscard]] time::time_point deadline_of(exchange& one, time::time_point now);
     [[nodiscard]] time::time_point now() noexcept;
 
@@ -233,6 +237,7 @@ private:
     std::unique_ptr<cancelled_future> told_;  // null if there is no token, or after its cancellation
     pool_box<time::sleep_future> timer_;      // null while there is no deadline
     time::time_point drain_until_ = time::time_point::max();
+    time::time_point fields_until_;        // for the end of the first, or of the current, block of fields
     std::optional<time::time_point> now_;  // of this turn
     std::uint64_t requests_ = 0;
     http2_window window_;

@@ -14,6 +14,7 @@ namespace eddy::inline v0_1::detail {
 struct http2_frame_head {
     std::uint32_t length = 0;
     std::uint8_t type = 0;
+    std::uint8_t flags = 0;
     std::int32_t stream = 0;
 
     http2_frame_head() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -37,6 +38,8 @@ public:
     }
     /// Returns whether the last call of next() has completed the head of a frame.
     [[nodiscard]] bool take_begin() noexcept { return std::exchange(has_begun_, false); }
+    /// Returns whether the last call of next() has completed a frame.
+    [[nodiscard]] bool is_complete() const noexcept { return head_size_ == head_.size() && payload_left_ == 0; }
     [[nodiscard]] const http2_frame_head& current() const noexcept { return current_; }
 
 private:
@@ -48,6 +51,7 @@ private:
     void begin() noexcept {
         current_.length = head_[0] << 16 | head_[1] << 8 | head_[2];
         current_.type = static_cast<std::uint8_t>(head_[3]);
+        current_.flags = static_cast<std::uint8_t>(head_[4]);
         current_.stream =
             static_cast<std::int32_t>((head_[5] & 0x7f) << 24 | head_[6] << 16 | head_[7] << 8 | head_[8]);
         payload_left_ = current_.length;

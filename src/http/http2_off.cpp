@@ -13,7 +13,7 @@ namespace eddy::inline v0_1::detail {
 bool has_http2() noexcept { return false; }
 
 task<result<void>> serve_http2(message_stream, std::shared_ptr<const http_server>, std::optional<net::socket_addr>,
-                               std::optional<net::serve_connection>) {
+                               std::optional<net::serve_connection>, time::time_point) {
     co_return std::unexpected(make_error_code(std::errc::not_supported));
 }
 

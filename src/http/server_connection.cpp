@@ -248,7 +248,8 @@ public:
     /// Continues with HTTP/2.
     task<result<void>> serve_as_http2() && {
         idle_.end();
-        return serve_http2(std::move(stream_), std::move(server_), peer_, std::move(connection_));
+        const auto until = head_deadline();
+        return serve_http2(std::move(stream_), std::move(server_), peer_, std::move(connection_), until);
     }
 
     /// Returns the protocol that follows after answer_one() has returned `close`, or null if the connection ends.
@@ -373,14 +374,18 @@ private:
         return first_timer_->poll(cx).is_ready();
     }
 
+    /// Returns the time limit of a head that begins now. The time for the first head begins when the connection is
+    /// accepted.
+    [[nodiscard]] time::time_point head_deadline() const noexcept {
+        return std::min(time::deadline_after(server_->options.header_timeout()),
+                        requests_ == 0 ? first_until_ : time::time_point::max());
+    }
+
     /// Receives the rest of a head. Returns `incomplete` if that takes too long.
     /// Errors: those of the connection; unexpected_eof.
     task<result<head_scanner::outcome>> read_head(head_scanner& scanner) {
-        // The time for the first head begins when the connection is accepted.
-        const auto until = std::min(time::deadline_after(server_->options.header_timeout()),
-                                    requests_ == 0 ? first_until_ : time::time_point::max());
         auto rest = read_rest(scanner);
-        auto limited = time::timeout_at(until, std::move(rest));
+        auto limited = time::timeout_at(head_deadline(), std::move(rest));
         const auto outcome = co_await limited;
         if (!outcome) co_return head_scanner::outcome::incomplete;
         co_return *outcome;
@@ -753,8 +758,10 @@ task<result<void>> counted(counted_connection, task<result<void>> serving) { co_
 task<result<void>> serve_any(http_transport stream, http_protocol protocol, std::shared_ptr<const http_server> server,
                              std::optional<net::socket_addr> peer, std::optional<net::serve_connection> connection) {
     message_stream messages(std::move(stream), server->options.io_timeout());
-    if (protocol == http_protocol::http_2)
-        return serve_http2(std::move(messages), std::move(server), peer, std::move(connection));
+    if (protocol == http_protocol::http_2) {
+        const auto until = time::deadline_after(server->options.header_timeout());
+        return serve_http2(std::move(messages), std::move(server), peer, std::move(connection), until);
+    }
     const bool may_be_http2 = protocol == http_protocol::any && server->options.http2() && has_http2();
     return serve_requests(
         server_connection(std::move(messages), std::move(server), peer, std::move(connection), may_be_http2));

@@ -107,7 +107,8 @@ public:
     }
     /// Sets how much time may pass between the first byte of a head and the last. A slower client gets 408. The time
     /// for the first head of a connection begins when the connection is accepted; if not even its first byte arrives,
-    /// the connection is closed. This is also the limit for the trailer section of a body. 10 seconds by default.
+    /// the connection is closed. This is also the limit for the trailer section of a body. With HTTP/2, the server ends
+    /// the connection with GOAWAY in all these cases. 10 seconds by default.
     serve_options& header_timeout(std::chrono::nanoseconds limit) noexcept {
         header_timeout_ = limit;
         return *this;
