@@ -662,6 +662,81 @@ TEST(Http2Server, SlowBodyOfEchoResetsStream) {
     EXPECT_TRUE(outcome.has_value()) << outcome.error().message();
 }
 
+/// Sends a part of a body each second until its stream is closed, or for `most`. Returns how long that takes.
+task<std::chrono::duration<double>> send_slowly(http2_client& one, std::int32_t id, std::string each,
+                                                std::chrono::seconds most = 1h) {
+    const auto begin = eddy::time::clock::now();
+    for (auto next = begin + 1s; !one.at(id).closed && next - begin <= most; next += 1s) {
+        one.send_more(id, each, false);
+        auto receiving = eddy::time::timeout_at(next, one.finish(id));
+        static_cast<void>(co_await receiving);
+    }
+    co_return eddy::time::clock::now() - begin;
+}
+
+/// Reads the body in another task.
+task<result<http::response>> say_body_of_task(http::request asked) {
+    co_return co_await try_(eddy::spawn(say_body(std::move(asked))));
+}
+
+TEST(Http2Server, BodyBelowMinimumRateGets408) {
+    for (const http::service& app : {http::service(say_body), http::service(say_body_of_task)}) {
+        // A byte each second: 240 bytes per second would permit a further second after 240 bytes.
+        converse(app, http::serve_options(), [](http2_client& one) -> task<void> {
+            const auto id = one.ask("POST", "/", no_fields, "", true);
+            const auto after = co_await send_slowly(one, id, "x");
+            EXPECT_EQ(one.at(id).status, "408");
+            EXPECT_NEAR(after.count(), 30, 0.5);
+        }).value();
+        // 100 bytes each second, of which each second takes a tenth: 30 s / (1 - 0.1).
+        converse(app, http::serve_options().min_body_rate(1000), [](http2_client& one) -> task<void> {
+            const auto id = one.ask("POST", "/", no_fields, "", true);
+            const auto after = co_await send_slowly(one, id, std::string(100, 'x'));
+            EXPECT_EQ(one.at(id).status, "408");
+            EXPECT_NEAR(after.count(), 33, 1);
+        }).value();
+    }
+}
+
+TEST(Http2Server, EchoOfBodyBelowMinimumRateIsReset) {
+    converse(stream_body, http::serve_options(), [](http2_client& one) -> task<void> {
+        const auto id = one.ask("POST", "/", no_fields, "", true);
+        const auto after = co_await send_slowly(one, id, "x");
+        EXPECT_EQ(one.at(id).closed, std::uint32_t{NGHTTP2_INTERNAL_ERROR});
+        EXPECT_NEAR(after.count(), 30, 0.5);
+    }).value();
+}
+
+TEST(Http2Server, BodyAboveMinimumRateIsReceived) {
+    for (const std::uint64_t rate : {50, 0}) {
+        converse(say_body, http::serve_options().min_body_rate(rate), [](http2_client& one) -> task<void> {
+            const auto id = one.ask("POST", "/", no_fields, "", true);
+            static_cast<void>(co_await send_slowly(one, id, std::string(100, 'x'), 10min));
+            EXPECT_FALSE(one.at(id).closed);
+            one.send_more(id, "", true);
+            const auto got = co_await one.finish(id);
+            EXPECT_EQ(got.status, "200");
+            EXPECT_EQ(got.body.size(), 60'000U);
+        }).value();
+    }
+}
+
+TEST(Http2Server, TimeOfSlowServiceDoesNotCountForItsClient) {
+    const auto app = [](http::request asked) -> task<result<http::response>> {
+        std::array<std::byte, 1> first{};
+        static_cast<void>(co_await try_(io::read(asked.body, first)));
+        co_await eddy::time::sleep(10min);
+        co_return co_await say_body(std::move(asked));
+    };
+    converse(app, http::serve_options(), [](http2_client& one) -> task<void> {
+        const auto id = one.ask("POST", "/", no_fields, "", true);
+        static_cast<void>(co_await send_slowly(one, id, "x", 10min + 25s));
+        EXPECT_FALSE(one.at(id).closed);
+        one.send_more(id, "", true);
+        EXPECT_EQ((co_await one.finish(id)).status, "200");
+    }).value();
+}
+
 TEST(Http2Server, ClientThatAcceptsNoDataIsReset) {
     const auto app = [](http::request) -> task<http::response> {
         co_return http::response(http::status::ok, std::string(100'000, 'x'));
@@ -748,7 +823,7 @@ TEST(Http2Server, BodyThatArrivesInTimeHasNoLimitInAll) {
         EXPECT_EQ(got.status, "200");
         EXPECT_EQ(got.body, "012345");
     };
-    converse(say_body, http::serve_options().io_timeout(5s), script).value();
+    converse(say_body, http::serve_options().io_timeout(5s).min_body_rate(0), script).value();
 }
 
 // ---- Shutdown ----

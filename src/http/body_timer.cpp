@@ -5,15 +5,34 @@
 
 namespace eddy::inline v0_1::detail {
 
-void body_timer::receive(std::size_t count) noexcept {
+void body_rate::begin_wait() noexcept {
+    if (waits_since_ == time::time_point::max()) waits_since_ = time::clock::now();
+}
+
+void body_rate::end_wait() noexcept {
+    if (waits_since_ == time::time_point::max()) return;
+    waited_ += time::clock::now() - waits_since_;
+    waits_since_ = time::time_point::max();
+}
+
+void body_rate::receive(std::size_t count) noexcept {
     received_ += count;
-    if (!waits_since_) return;
-    waited_ += time::clock::now() - *waits_since_;
-    waits_since_.reset();
+    end_wait();
+}
+
+time::time_point body_rate::deadline() const noexcept {
+    constexpr auto never = time::time_point::max();
+    if (minimum_ == 0 || waits_since_ == never) return never;
+    return time::saturating_add(time::saturating_add(waits_since_, grace_), earned() - waited_);
+}
+
+time::duration body_rate::earned() const noexcept {
+    constexpr std::uint64_t most_seconds = 1U << 30;
+    return std::chrono::seconds(std::min(received_ / minimum_, most_seconds));
 }
 
 bool body_timer::poll_late(context& cx, bool in_trailers) {
-    if (!waits_since_) waits_since_ = time::clock::now();
+    rate_.begin_wait();
     if (in_trailers && !trailers_since_) trailers_since_ = time::clock::now();
     const auto limit = deadline();
     if (limit == time::time_point::max()) return false;
@@ -28,14 +47,8 @@ bool body_timer::poll_late(context& cx, bool in_trailers) {
 }
 
 time::time_point body_timer::deadline() const noexcept {
-    auto next = time::time_point::max();
-    if (rate_ != 0) {
-        constexpr std::uint64_t most_seconds = 1U << 30;
-        const auto earned = std::chrono::seconds(std::min(received_ / rate_, most_seconds));
-        next = time::saturating_add(time::saturating_add(*waits_since_, grace_), earned - waited_);
-    }
-    if (trailers_since_) next = std::min(next, time::saturating_add(*trailers_since_, trailer_limit_));
-    return next;
+    const auto whole = rate_.deadline();
+    return trailers_since_ ? std::min(whole, time::saturating_add(*trailers_since_, trailer_limit_)) : whole;
 }
 
 }  // namespace eddy::detail

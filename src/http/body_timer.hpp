@@ -13,10 +13,42 @@
 
 namespace eddy::inline v0_1::detail {
 
-/// Limits the time for which a server waits for a body, although its client makes progress. Only the time in which a
-/// reader waits counts, so a slow service does not use up the time of its client.
+/// Measures the rate at which the bytes of a body arrive. Only the time in which a reader waits counts, so a slow
+/// service does not use up the time of its client. In all, a reader waits for `grace`, and for the time that the
+/// received bytes take at the minimum rate. Thread safety: one thread at a time.
+class body_rate {
+public:
+    /// No minimum rate.
+    body_rate() noexcept = default;
+    /// With a rate of 0, there is no minimum.
+    body_rate(std::uint64_t bytes_per_second, std::chrono::nanoseconds grace) noexcept
+        : minimum_(bytes_per_second), grace_(time::round_up(grace)) {}
+
+    /// Called by a reader that waits. The time of its first call counts.
+    void begin_wait() noexcept;
+    void end_wait() noexcept;
+    /// Records that bytes have arrived, and ends the wait.
+    void receive(std::size_t count) noexcept;
+    /// Returns the time at which a reader began to wait, or time_point::max() if no reader waits.
+    [[nodiscard]] time::time_point waits_since() const noexcept { return waits_since_; }
+    /// Returns the time at which the reader has waited for too long, or time_point::max().
+    [[nodiscard]] time::time_point deadline() const noexcept;
+    /// Returns whether readers have waited for longer than the received bytes take at the minimum rate.
+    [[nodiscard]] bool is_slow() const noexcept { return minimum_ != 0 && waited_ > earned(); }
+
+private:
+    [[nodiscard]] time::duration earned() const noexcept;
+
+    std::uint64_t minimum_ = 0;
+    time::duration grace_{};
+    time::duration waited_{};  // by readers, without the current wait
+    std::uint64_t received_ = 0;
+    time::time_point waits_since_ = time::time_point::max();
+};
+
+/// Limits the time for which an HTTP/1.1 server waits for a body, although its client makes progress.
 ///
-/// - The whole body: `grace`, and the time that the received bytes take at the minimum rate.
+/// - The whole body: see body_rate.
 /// - Its trailer section: `trailer_limit`, from the first wait for it.
 /// Thread safety: one thread at a time.
 class body_timer {
@@ -24,10 +56,10 @@ public:
     /// With a rate of 0, only the trailer section is limited.
     body_timer(std::uint64_t bytes_per_second, std::chrono::nanoseconds grace,
                std::chrono::nanoseconds trailer_limit) noexcept
-        : rate_(bytes_per_second), grace_(time::round_up(grace)), trailer_limit_(time::round_up(trailer_limit)) {}
+        : rate_(bytes_per_second, grace), trailer_limit_(time::round_up(trailer_limit)) {}
 
     /// Records that the reader has received bytes of the body.
-    void receive(std::size_t count) noexcept;
+    void receive(std::size_t count) noexcept { rate_.receive(count); }
     /// Called by a reader that waits. Returns whether a limit has passed. Otherwise wakes the task when one has passed.
     [[nodiscard]] bool poll_late(context& cx, bool in_trailers);
     /// Wakes no task any more.
@@ -36,12 +68,8 @@ public:
 private:
     [[nodiscard]] time::time_point deadline() const noexcept;
 
-    std::uint64_t rate_;
-    time::duration grace_;
+    body_rate rate_;
     time::duration trailer_limit_;
-    time::duration waited_{};  // by readers, without the current wait
-    std::uint64_t received_ = 0;
-    std::optional<time::time_point> waits_since_;
     std::optional<time::time_point> trailers_since_;
     pool_box<time::sleep_future> timer_;  // null until a reader waits. It may fire before the deadline
 };

@@ -47,7 +47,7 @@ bool http2_body::append(std::string_view data) {
         if (begin_ > unread()) data_.erase(0, std::exchange(begin_, 0));  // moves each byte once, on average
         data_.append(data);
         expects_continue_ = false;
-        waits_since_ = time::time_point::max();
+        rate_.receive(data.size());
         reader = std::exchange(reader_, waker());
     }
     std::move(reader).wake();
@@ -73,7 +73,7 @@ void http2_body::finish(std::error_code failure) noexcept {
         is_complete_ = !failure;
         failure_ = failure;
         expects_continue_ = false;
-        waits_since_ = time::time_point::max();
+        rate_.end_wait();
         reader = std::exchange(reader_, waker());
     }
     std::move(reader).wake();
@@ -89,7 +89,7 @@ std::size_t http2_body::detach() noexcept {
         left = unread() + std::exchange(consumed_, 0);
         data_ = std::string();
         begin_ = 0;
-        waits_since_ = time::time_point::max();
+        rate_.end_wait();
         reader = std::exchange(reader_, waker());
     }
     std::move(reader).wake();
@@ -101,6 +101,7 @@ http2_body::report http2_body::news() noexcept {
     report made;
     made.consumed = std::exchange(consumed_, 0);
     made.asks = std::exchange(asks_, false);
+    made.deadline = rate_.deadline();
     is_noted_ = false;
     return made;
 }
@@ -127,9 +128,9 @@ http::headers http2_body::trailers() const {
     return is_complete_ && unread() == 0 ? trailers_ : http::headers();
 }
 
-time::time_point http2_body::waits_since() const noexcept {
+time::time_point http2_body::deadline(time::duration limit) const noexcept {
     const std::lock_guard guard(mailbox_->lock_);
-    return waits_since_;
+    return std::min(time::saturating_add(rate_.waits_since(), limit), rate_.deadline());
 }
 
 /// Adds this body to the list of bodies whose news() the connection reads next. The caller wakes `to_wake` after it has
@@ -169,7 +170,8 @@ poll_result<result<std::size_t>> http2_body::try_read(std::span<std::byte> into,
 
 /// Begins to wait with the reader's waker, and sets `mine` to the former one. The caller wakes `connection`.
 void http2_body::wait(waker& mine, waker& connection) {
-    if (reader_.is_noop()) waits_since_ = time::clock::now();
+    if (rate_.is_slow()) note(connection);  // first, because it may throw. The deadline of the connection may be later
+    rate_.begin_wait();
     reader_.swap(mine);
     if (!expects_continue_) return;
     note(connection);  // first, because it may throw

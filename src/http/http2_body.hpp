@@ -19,6 +19,8 @@
 #include <eddy/result.hpp>
 #include <eddy/time/clock.hpp>
 
+#include "http/body_timer.hpp"
+
 namespace eddy::inline v0_1::detail {
 
 /// A part of a sent body that was read and not yet sent. It is filled while it is empty; the connection empties it.
@@ -73,12 +75,14 @@ public:
     struct report {
         std::size_t consumed = 0;  // bytes that were read
         bool asks = false;         // the client waits for "100 Continue", which the caller must send
+        time::time_point deadline = time::time_point::max();  // of the reader that waits: see body_rate
 
         report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
     };
 
-    http2_body(std::shared_ptr<http2_mailbox> mailbox, std::int32_t stream, bool expects_continue) noexcept
-        : mailbox_(std::move(mailbox)), stream_(stream), expects_continue_(expects_continue) {}
+    http2_body(std::shared_ptr<http2_mailbox> mailbox, std::int32_t stream, bool expects_continue,
+               const body_rate& rate = body_rate()) noexcept
+        : mailbox_(std::move(mailbox)), stream_(stream), expects_continue_(expects_continue), rate_(rate) {}
 
     [[nodiscard]] std::int32_t stream() const noexcept { return stream_; }
 
@@ -103,8 +107,9 @@ public:
     /// Moves the whole body to `into`, if the body is complete without trailer fields, and no byte of it was read.
     /// Returns whether it did.
     [[nodiscard]] bool take_complete(std::string& into) noexcept;
-    /// Returns the time at which a reader began to wait for bytes, or time_point::max() if no reader waits.
-    [[nodiscard]] time::time_point waits_since() const noexcept;
+    /// Returns the time at which the body must be ended if no bytes arrive: a reader has waited for `limit`, or the
+    /// bytes have arrived too slowly. Returns time_point::max() if no reader waits.
+    [[nodiscard]] time::time_point deadline(time::duration limit) const noexcept;
 
     // For the reader:
 
@@ -134,7 +139,7 @@ private:
     http::headers trailers_;
     std::size_t trailer_bytes_ = 0;  // of all trailer fields, also of those that were dropped
     waker reader_;
-    time::time_point waits_since_ = time::time_point::max();
+    body_rate rate_;
 };
 
 /// The source of an http::body.

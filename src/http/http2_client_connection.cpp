@@ -191,7 +191,7 @@ time::time_point http2_client_connection::deadline_of(call& one, time::time_poin
     const auto io_timeout = time::round_up(io_timeout_);
     auto next = never;
     if (one.incoming) {
-        next = time::saturating_add(one.incoming->waits_since(), io_timeout);
+        next = one.incoming->deadline(io_timeout);
         if (next <= now) {
             one.incoming->finish(make_error_code(errc::timed_out));
             reset(one, NGHTTP2_CANCEL);

@@ -179,12 +179,13 @@ bool http2_connection::run_handlers(context& cx) {
     return moves;
 }
 
-/// Enlarges the flow-control windows by the bytes that were read.
+/// Enlarges the flow-control windows by the bytes that were read, and makes the timer earlier for readers that wait.
 void http2_connection::take_notes() {
     if (!mailbox_) return;
     for (const auto& body : mailbox_->take()) {
         const auto news = body->news();
         if (news.consumed != 0) consume(body->stream(), news.consumed);
+        if (timer_ && news.deadline < timer_->deadline()) timer_.reset();
         const auto* const one = exchange_of(body->stream());
         if (news.asks && one != nullptr && !one->has_answer) submit_continue(body->stream());
     }
@@ -258,7 +259,7 @@ bool http2_connection::poll_timer(context& cx) {
 }
 
 /// Ends the waits whose deadlines have passed. Returns the time of the next call, which is not later than the deadline
-/// of any wait that begins after this call.
+/// of any wait that begins after this call, except that of a slow body: see take_notes().
 time::time_point http2_connection::check_deadlines() {
     const auto& options = server_->options;
     const auto current = time::clock::now();
@@ -285,7 +286,7 @@ time::time_point http2_connection::deadline_of(exchange& one, time::time_point n
     auto next = never;
     const auto io_timeout = time::round_up(server_->options.io_timeout());
     if (one.incoming) {
-        next = time::saturating_add(one.incoming->waits_since(), io_timeout);
+        next = one.incoming->deadline(io_timeout);
         if (next <= now) one.incoming->finish(make_error_code(errc::timed_out));
     }
     if (one.has_answer && one.sendable() != 0) {
@@ -560,7 +561,9 @@ void http2_connection::head_received(exchange& one, bool has_body) {
     one.at = phase::answering;
     if (has_body) {
         if (!mailbox_) mailbox_ = std::make_shared<http2_mailbox>();
-        one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue());
+        const auto& options = server_->options;
+        const body_rate rate(options.min_body_rate(), options.io_timeout());
+        one.incoming = std::make_shared<http2_body>(mailbox_, one.id, head->expects_continue(), rate);
     }
     begun_.push_back(&one);
 }

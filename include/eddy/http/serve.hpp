@@ -147,10 +147,10 @@ public:
         response_memory_limit_ = bytes;
         return *this;
     }
-    /// Sets the minimum rate of the body of an HTTP/1.1 request, so that a client cannot keep a connection busy by a
-    /// few bytes at a time: if a reader of the body has waited for the client for io_timeout(), and then for longer
-    /// than the received bytes take at this rate, reading fails with errc::timed_out. 240 bytes per second by default.
-    /// 0 turns the limit off, for services whose clients send a body slowly on purpose.
+    /// Sets the minimum rate of the body of a request, so that a client cannot keep a service busy by a few bytes at a
+    /// time: if a reader of the body has waited for the client for io_timeout(), and then for longer than the received
+    /// bytes take at this rate, reading fails with errc::timed_out. 240 bytes per second by default. 0 turns the limit
+    /// off, for services whose clients send a body slowly on purpose.
     serve_options& min_body_rate(std::uint64_t bytes_per_second) noexcept {
         min_body_rate_ = bytes_per_second;
         return *this;
