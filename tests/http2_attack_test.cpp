@@ -359,7 +359,8 @@ private:
 };
 
 /// Serves a request_flood until it ends, or until `seconds` have passed. Returns the answers.
-std::string answers_to_flood(std::string first, http::serve_options options, int seconds) {
+std::string answers_to_flood(std::string first, http::serve_options options, int seconds,
+                             http::service app = say_body) {
     std::string answers;
     eddy::test::run_paused([&]() -> task<void> {
         const auto wait = [&]() -> task<result<void>> {
@@ -367,7 +368,7 @@ std::string answers_to_flood(std::string first, http::serve_options options, int
             ADD_FAILURE() << "the connection has not ended";
             co_return eddy::ok();
         };
-        auto ended = eddy::race(http::serve_connection(request_flood(first, answers), say_body, options), wait());
+        auto ended = eddy::race(http::serve_connection(request_flood(first, answers), app, options), wait());
         static_cast<void>(co_await ended);
     });
     return answers;
@@ -375,7 +376,14 @@ std::string answers_to_flood(std::string first, http::serve_options options, int
 
 TEST(Http2Attack, TimeLimitsHoldWhileClientKeepsSending) {
     const auto ask = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, get_fields);  // its body does not follow
-    const auto answers = answers_to_flood(preface + ask, http::serve_options().io_timeout(5s), 20);
+    const eddy::sync::cancellation_token end;
+    const auto app = [&](http::request asked) -> task<result<http::response>> {
+        auto answer = co_await say_body(std::move(asked));
+        if (!answer) end.cancel();  // the body has timed out
+        co_return answer;
+    };
+    const auto options = http::serve_options().io_timeout(5s).shutdown(end);
+    const auto answers = answers_to_flood(preface + ask, options, 20, app);
     EXPECT_EQ(goaway_in(answers), std::uint32_t{NGHTTP2_NO_ERROR});
 }
 

@@ -648,6 +648,8 @@ TEST(Http2Server, SlowBodyGets408) {
         EXPECT_EQ((co_await one.finish(id)).status, "408");
         EXPECT_GE(eddy::time::clock::now() - begin, 5s);
         EXPECT_LE(eddy::time::clock::now() - begin, 6s);
+        EXPECT_EQ((co_await one.get("/")).status, "200");  // the connection continues
+        EXPECT_TRUE(one.goaways().empty());
     });
     EXPECT_TRUE(outcome.has_value()) << outcome.error().message();  // the fault of the client
 }
@@ -657,7 +659,8 @@ TEST(Http2Server, SlowBodyOfEchoResetsStream) {
     const auto outcome = converse(stream_body, options, [](http2_client& one) -> task<void> {
         EXPECT_EQ((co_await one.finish(one.ask("POST", "/", no_fields, "x", true))).closed,
                   std::uint32_t{NGHTTP2_INTERNAL_ERROR});
-        co_await one.finish_all();
+        EXPECT_EQ((co_await one.get("/")).status, "200");  // the connection continues
+        EXPECT_TRUE(one.goaways().empty());
     });
     EXPECT_TRUE(outcome.has_value()) << outcome.error().message();
 }

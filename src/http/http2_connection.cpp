@@ -343,7 +343,7 @@ void http2_connection::fail(std::error_code why, std::exception_ptr thrown) {
 
 void http2_connection::fail(const exchange& one, std::error_code why, std::exception_ptr thrown) {
     // The error of the request's body is the client's. It is not reported, even if the service has passed it on.
-    if (!thrown && why && one.incoming && why == one.incoming->failure()) return begin_drain();
+    if (!thrown && why && one.incoming && why == one.incoming->failure()) return;
     if (!failure_ && !thrown_ && connection_) connection_->state().set_failed_work(one.name.text());
     fail(why, std::move(thrown));
 }
