@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Wrong arguments of ./dev, each of which must be refused at once, before a build, with a sentence that says what is expected.
-# `./dev check lists` runs it.
+# Wrong arguments of ./dev, each of which must be refused at once, before a build, with a sentence that says what is expected,
+# and requests for help. `./dev check lists` runs it.
 set -uo pipefail
 dev=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/dev
 folder=$(mktemp -d)
@@ -14,6 +14,15 @@ is_refused() { # is_refused WORDS ARG...
     [[ $status != 0 && $said == *"$1"* ]] || { echo "./dev ${*:2}: expected '$1', got exit code $status and: $said" >&2 && failed=1; }
 }
 
+prints() { # prints WORDS ARG...
+    local said status=0
+    said=$("$dev" "${@:2}" 2>&1 </dev/null) || status=$?
+    [[ $status == 0 && $said == *"$1"* ]] || { echo "./dev ${*:2}: expected '$1', got exit code $status and: $said" >&2 && failed=1; }
+}
+
+prints './dev soak layers [OPTION...]' soak --help
+prints './dev soak layers [OPTION...]' soak layers --help
+prints './dev soak layers [OPTION...]' soak layers --seconds 5 -h
 is_refused 'unknown command dmo' dmo
 is_refused 'unknown command dmo' help dmo
 is_refused 'unknown option --conections' demo --conections 10
