@@ -72,6 +72,7 @@ public:
     // docs: end
 
     void add(std::size_t which, std::uint64_t more) const { ::eventfd_write(fd(which), more); }
+    // docs: take from all
     /// Returns the sum of both counts and resets them, or operation_would_block.
     eddy::result<std::uint64_t> take() const {
         std::uint64_t sum = 0;
@@ -82,6 +83,7 @@ public:
         if (sum == 0) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
         return sum;
     }
+    // docs: end
     [[nodiscard]] int fd(std::size_t which) const { return fds_[which].native_handle(); }
 
 private:
@@ -231,9 +233,11 @@ TEST(EventSourceInLoop, PollEventedOwnsSourceOfTwoDescriptors) {
         std::uint64_t sum = 0;
         for (std::size_t round = 0; round != 4; ++round) {
             eddy::core_handle::current().spawn([&counters, round] { counters.source().add(round % 2, round + 1); });
+            // docs: wait for all
             const auto taken = co_await eddy::poll_fn([&](eddy::context& cx) {
                 return counters.poll_read(cx, [](const two_counters& source) { return source.take(); });
             });
+            // docs: end
             sum += taken.value();
         }
         EXPECT_TRUE(counters.reregister(interest::writable));
