@@ -7,14 +7,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <eddy/codec/framed.hpp>
+#include <eddy/future/deadline.hpp>
 #include <eddy/future/join.hpp>
 #include <eddy/io/duplex.hpp>
 #include <eddy/stream.hpp>
@@ -465,6 +468,149 @@ TYPED_TEST(ProtoBodies, LimitOfCallsDoesNotStopBodies) {
     });
 }
 
+TYPED_TEST(ProtoBodies, ShutdownAnswersRequestsThatWait) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(4096);
+        const eddy::sync::cancellation_token token;
+        const auto service = [](message request) -> task<result<message>> {
+            co_await sleep(1s);
+            co_return message(request.head);
+        };
+        auto serving = eddy::spawn(TypeParam::serve(std::move(ends.second), service,
+                                                    proto::connection_options().max_in_flight(1).shutdown(token)));
+        const typename TypeParam::client client(TypeParam::frames(std::move(ends.first)), 4);
+        auto runs = eddy::spawn(client(message("runs")));
+        co_await sleep(1ms);
+        auto waits = eddy::spawn(client(message("waits")));
+        co_await sleep(1ms);
+        token.cancel();
+        const auto first = co_await runs;
+        EXPECT_TRUE(*first && (*first)->head == "runs");
+        const auto second = co_await waits;
+        EXPECT_TRUE(*second && (*second)->head == "waits");
+        const auto ended = co_await serving;
+        EXPECT_TRUE(ended && *ended);
+    });
+}
+
+/// Yields a chunk and throws.
+eddy::async_generator<result<std::string>> throws_after(std::string first) {
+    co_yield std::move(first);
+    throw std::runtime_error("a mistake");
+}
+
+TYPED_TEST(ProtoBodies, ExceptionOfBodyEndsOnlyThisBody) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        const auto service = [](message request) -> task<result<message>> {
+            auto all = co_await read_all(std::move(request.body));
+            co_return message(std::move(all), throws_after("b"));
+        };
+        auto serving = eddy::spawn(TypeParam::serve(std::move(ends.second), service));
+        std::optional<typename TypeParam::client> client(TypeParam::frames(std::move(ends.first)));
+        for (int i = 0; i < 2; ++i) {
+            auto answer = co_await (*client)(message("x", throws_after("a")));
+            EXPECT_TRUE(answer.has_value());
+            if (!answer) break;
+            EXPECT_EQ(answer->head, "a," + io_error.message());
+            const auto all = co_await read_all(std::move(answer->body));
+            EXPECT_EQ(all, "b," + io_error.message());
+        }
+        co_await end_both(client, serving);
+    });
+}
+
+/// A connection whose peer has answered all requests, and whose writes then fail.
+template <class Frame>
+class answers_then_fails {
+public:
+    using item_type = result<Frame>;
+    using error_type = std::error_code;
+
+    explicit answers_then_fails(int requests) : requests_(requests) {}
+
+    eddy::poll_result<std::optional<item_type>> poll_next(eddy::context&) {
+        if (sent_ < requests_ || answered_ == requests_) return eddy::not_ready;
+        ++answered_;
+        proto::head_frame head(std::to_string(answered_), false);
+        if constexpr (std::is_same_v<Frame, streamed_codec<true>::frame>) {
+            return std::optional<item_type>(
+                Frame(static_cast<std::uint64_t>(answered_), typename eddy::detail::body_of<Frame>::type(head)));
+        } else {
+            return std::optional<item_type>(Frame(head));
+        }
+    }
+    [[nodiscard]] eddy::poll_result<result<void>> poll_ready(eddy::context&) const {
+        if (sent_ < requests_) return result<void>();
+        return result<void>(std::unexpect, io_error);
+    }
+    result<void> start_send(Frame&&) {
+        ++sent_;
+        return {};
+    }
+    [[nodiscard]] eddy::poll_result<result<void>> poll_flush(eddy::context& cx) const { return poll_ready(cx); }
+    static eddy::poll_result<result<void>> poll_close(eddy::context&) { return result<void>(); }
+
+private:
+    int requests_;
+    int sent_ = 0;
+    int answered_ = 0;
+};
+
+TYPED_TEST(ProtoBodies, FailedWriteLosesNoAnswerThatHasArrived) {
+    run_paused([]() -> task<> {
+        constexpr int count = 300;  // more than the coop budget of a poll
+        using frame = streamed_codec<TypeParam::is_multiplexed>::frame;
+        const typename TypeParam::client client(answers_then_fails<frame>(count), count);
+        eddy::join_set<result<message>> calls;
+        for (int i = 0; i < count; ++i) calls.spawn(client(message("x")));
+        int answered = 0;
+        while (auto ended = co_await calls.join_next()) answered += *ended && (**ended).has_value() ? 1 : 0;
+        EXPECT_EQ(answered, count);
+        const auto later = co_await client(message("x"));
+        EXPECT_EQ(later.error(), io_error);
+    });
+}
+
+/// The call of a service that does not end. Its graceful cancellation reads the body of its request to the end.
+class reads_when_cancelled {
+public:
+    using output_type = result<message>;
+
+    reads_when_cancelled(body from, std::string& into) : from_(std::move(from)), into_(&into) {}
+
+    static eddy::poll_result<output_type> poll(eddy::context&) { return eddy::not_ready; }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        for (;;) {
+            auto next = from_.poll_next(cx);
+            if (!next) return eddy::not_ready;
+            if (!*next) return eddy::poll_result<void>::ready();
+            *into_ += **std::move(*next) + ",";
+        }
+    }
+
+private:
+    body from_;
+    std::string* into_;
+};
+
+TYPED_TEST(ProtoBodies, BodiesMoveDuringGracefulCancellation) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        std::string seen;
+        const auto service = [&seen](message request) { return reads_when_cancelled(std::move(request.body), seen); };
+        auto serving = eddy::spawn(eddy::with_deadline(10ms, TypeParam::serve(std::move(ends.second), service)));
+        const typename TypeParam::client client(TypeParam::frames(std::move(ends.first)));
+        progress made;
+        auto call = eddy::spawn(client(message("x", produce(100, made))));
+        co_await sleep(1s);
+        EXPECT_EQ(seen, chunks_until(100));
+        EXPECT_TRUE(serving.is_finished());
+        serving.abort();
+        call.abort();
+    });
+}
+
 // ---- Multiplexed ----
 
 TEST(ProtoMultiplexedBodies, BodyWithoutReaderDelaysNoOther) {
@@ -483,7 +629,7 @@ TEST(ProtoMultiplexedBodies, BodyWithoutReaderDelaysNoOther) {
             const auto answer = co_await (*client)(message("no", produce(100, made)));
             EXPECT_EQ(answer->head, "no+" + chunks_until(100));
         }
-        EXPECT_EQ(sent.produced, static_cast<int>(proto::body_window));
+        EXPECT_EQ(sent.produced, static_cast<int>(proto::body_window) + 1);
         const auto all = co_await read_all(std::move(unread->body));
         EXPECT_EQ(all, chunks_until(500));
         co_await end_both(client, serving);
@@ -664,7 +810,121 @@ TEST(ProtoMultiplexedBodies, HalfClosedClientThatGivesNoCreditEndsTheServer) {
     });
 }
 
+TEST(ProtoMultiplexedBodies, CancelledRequestThatWaitsIsNotKept) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(4096);
+        int started = 0;
+        const auto answer = [](message request) -> task<result<message>> {
+            co_await sleep(1s);
+            co_return message(request.head);
+        };
+        const auto service = [&](message request) {
+            ++started;
+            return answer(std::move(request));
+        };
+        auto serving = eddy::spawn(
+            multiplexed_protocol::serve(std::move(ends.second), service, proto::connection_options().max_in_flight(1)));
+        auto peer = multiplexed_protocol::frames(std::move(ends.first));
+        for (std::uint64_t id = 1; id <= 100; ++id) {
+            auto open = numbered_frame(id, proto::head_frame(std::string("x"), false));
+            static_cast<void>(co_await peer.send(std::move(open)));
+            if (id == 1 || id == 100) continue;
+            auto reset = numbered_frame(id, proto::cancel_frame());
+            static_cast<void>(co_await peer.send(std::move(reset)));
+        }
+        const auto first = co_await peer.next();
+        EXPECT_EQ((*first)->id, 1U);
+        const auto last = co_await peer.next();
+        EXPECT_EQ((*last)->id, 100U);
+        EXPECT_EQ(started, 2);
+        static_cast<void>(co_await peer.close());
+        const auto ended = co_await serving;
+        EXPECT_TRUE(ended && *ended);
+    });
+}
+
+TEST(ProtoMultiplexedBodies, EndOfBodyNeedsNoCredit) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        progress sent;
+        const auto service = [&sent](message) -> task<result<message>> {
+            co_return message("full", produce(static_cast<int>(proto::body_window), sent));
+        };
+        auto serving = eddy::spawn(multiplexed_protocol::serve(std::move(ends.second), service));
+        auto peer = multiplexed_protocol::frames(std::move(ends.first));
+        auto open = numbered_frame(1, proto::head_frame(std::string("x"), false));
+        static_cast<void>(co_await peer.send(std::move(open)));
+        static_cast<void>(co_await peer.close());
+        bool has_ended = false;
+        while (auto next = co_await peer.next()) has_ended = std::holds_alternative<proto::end_frame>((*next)->body);
+        EXPECT_TRUE(has_ended);
+        const auto ended = co_await serving;
+        EXPECT_TRUE(ended && *ended);
+    });
+}
+
+TEST(ProtoMultiplexedBodies, HugeLimitsDoNotOverflow) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        constexpr auto huge = std::numeric_limits<std::size_t>::max() / 2 + 1;
+        auto serving = eddy::spawn(
+            multiplexed_protocol::serve(std::move(ends.second), echo, proto::connection_options().max_in_flight(huge)));
+        std::optional<multiplexed_protocol::client> client(multiplexed_protocol::frames(std::move(ends.first)));
+        const auto answer = co_await (*client)(message("no"));
+        EXPECT_TRUE(answer && answer->head == "no");
+        co_await end_both(client, serving);
+    });
+}
+
+TEST(ProtoMultiplexedBodies, BodyThatOutlivesItsCallBlocksNoOtherCall) {
+    run_paused([]() -> task<> {
+        auto ends = duplex(64);
+        std::vector<body> kept;
+        const auto service = [&kept](message request) -> task<result<message>> {
+            if (request.body.has_value()) kept.push_back(std::move(request.body));
+            co_return message(request.head);
+        };
+        auto serving = eddy::spawn(multiplexed_protocol::serve(std::move(ends.second), service));
+        const multiplexed_protocol::client client(multiplexed_protocol::frames(std::move(ends.first)), 1);
+        progress made;
+        const auto early = co_await client(message("early", produce(1, made, last::wait)));
+        EXPECT_TRUE(early && early->head == "early");
+        const auto limited = client | proto::timeout(1s);
+        const auto next = co_await limited(message("next"));
+        EXPECT_TRUE(next && next->head == "next");
+        serving.abort();
+    });
+}
+
 // ---- Pipelined ----
+
+TEST(ProtoPipelinedBodies, UnreadRequestBodyIsDiscardedUpToALimit) {
+    run_paused([]() -> task<> {
+        using frame = streamed_codec<false>::frame;
+        for (const std::size_t more : {0, 1}) {
+            auto ends = duplex(4096);
+            const auto service = [](message request) -> task<result<message>> { co_return message(request.head); };
+            auto serving = eddy::spawn(pipelined_protocol::serve(std::move(ends.second), service));
+            auto peer = pipelined_protocol::frames(std::move(ends.first));
+            auto open = frame(proto::head_frame(std::string("x"), true));
+            static_cast<void>(co_await peer.send(std::move(open)));
+            const auto answer = co_await peer.next();
+            EXPECT_TRUE(answer && *answer);
+            for (std::size_t i = 0; i < proto::max_discarded_chunks + more; ++i) {
+                auto part = frame(proto::chunk_frame(std::string("a")));
+                static_cast<void>(co_await peer.send(std::move(part)));
+            }
+            auto end = frame(proto::end_frame());
+            static_cast<void>(co_await peer.send(std::move(end)));
+            static_cast<void>(co_await peer.close());
+            const auto ended = co_await serving;
+            EXPECT_EQ(ended->has_value(), more == 0);
+            if (more != 0) {
+                EXPECT_EQ(ended->error(), std::errc::message_size);
+            }
+        }
+    });
+}
 
 TEST(ProtoPipelinedBodies, FramesOutOfPlaceAreAnError) {
     run_paused([]() -> task<> {

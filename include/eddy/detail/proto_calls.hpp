@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,7 +18,6 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/try.hpp>
 #include <eddy/future/waker.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/result.hpp>
@@ -31,7 +32,8 @@ namespace eddy::inline v0_1::detail {
 /// dropped tells the connection, which then cancels the exchange: see take_dropped().
 /// Thread safety: any thread.
 struct client_state {
-    explicit client_state(std::size_t most, const std::source_location& where) : permits(most, where), limit(most) {}
+    explicit client_state(std::size_t most, const std::source_location& where)
+        : permits(most, where), limit(std::min(most, std::numeric_limits<std::size_t>::max() / 8)) {}
 
     /// Ends the client: waiting and later calls fail with `error`.
     void end(const std::error_code& error) {
@@ -66,7 +68,7 @@ struct client_state {
     }
 
     sync::semaphore permits;  // one for each call without an answer
-    const std::size_t limit;
+    const std::size_t limit;  // of calls; a small multiple does not overflow
     mutex lock;
     // Guarded by lock:
     std::error_code reason;

@@ -52,8 +52,7 @@ struct inbox_body {
 /// - The connection writes chunks, and the end. It gets the news of each body whose reader has read half of the window,
 ///   or is gone. It is woken when there are news.
 /// - A body has at most one entry in the news, and none after its end. Its entry is removed, and its counts are taken,
-/// in one critical section.
-///   What the reader does later makes another entry.
+///   in one critical section. If the reader reads on, it makes another entry.
 /// - There is memory for all entries before they are made, so that a reader can be dropped without an allocation.
 ///
 /// Wakers and chunks are destroyed, cloned and woken without the lock.

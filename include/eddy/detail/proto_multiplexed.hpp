@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <system_error>
-#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -25,15 +25,16 @@
 namespace eddy::inline v0_1::detail {
 
 /// A multiplexed connection of frames, as a stream and a sink of messages with streamed bodies. The bodies of all
-/// messages share the connection, and a body that waits for its reader or for credit delays no other: frames are read
-/// while the connection is open, except for a peer that does not read the frames that answer them. The owner calls
-/// drive() in each of its polls, because bodies move while no message does.
+/// messages share the connection, and a body that waits for its reader or for credit delays no other. Reading stops
+/// only while most_control() control frames wait to be sent. The owner calls drive() in each of its polls, because
+/// bodies move while no message does.
 ///
 /// An exchange is a request and its response. Frames of an exchange that has ended, or never began, are ignored: the
 /// peer has sent them before it knew.
 /// Thread safety: one thread at a time.
 template <class Io, class Out, proto_side Side>
-class multiplexed_messages {
+class multiplexed_messages
+    : frame_connection<Io, proto::multiplexed_frame<typename Out::head_type, typename Out::chunk_type>> {
     using types = streamed_types<Io, Out, Side>;
     using in = typename types::in;
     using in_chunk = typename in::chunk_type;
@@ -48,7 +49,13 @@ public:
 
     /// `limit` is the number of exchanges that the owner serves at the same time.
     multiplexed_messages(Io&& io, std::size_t limit)
-        : io_(std::forward<Io>(io)), limit_(limit), inbox_(std::make_shared<body_inbox<in_chunk>>()) {}
+        : base(std::forward<Io>(io)),
+          limit_(std::min(limit, std::numeric_limits<std::size_t>::max() / 8)),  // most_control() does not overflow
+          inbox_(std::make_shared<body_inbox<in_chunk>>()) {}
+
+    /// For a server: accepts no further request. poll_next() returns those that have arrived, and then the end. Later
+    /// requests are refused.
+    void stop() noexcept { is_stopped_ = true; }
 
     void drive(context& cx) {
         take_news(cx);
@@ -64,17 +71,15 @@ public:
             waiting_.pop_front();
             return next;
         }
-        if (!has_ended_ && failure_) end(failure_);  // only after everything that had arrived
-        if (!has_ended_) return not_ready;
+        if (!has_ended_ && !is_stopped_) return not_ready;
         const auto error = std::exchange(end_error_, std::error_code());
         return error ? std::optional<item_type>(std::unexpected(error)) : std::optional<item_type>();
     }
 
     poll_result<result<void>> poll_ready(context& cx) {
         send(cx);
-        if (failure_) return result<void>(std::unexpect, failure_);
-        if (bodies_.size() >= limit_ || !control_.empty()) return not_ready;
-        return as_result(io_.poll_ready(cx));
+        if (!failure_ && (is_full() || !control_.empty())) return not_ready;
+        return this->write_ready(cx);
     }
     result<void> start_send(sent&& one) {
         if constexpr (Side == proto_side::client) {
@@ -97,8 +102,9 @@ public:
     }
     /// Waits until the bodies have ended in both directions.
     poll_result<result<void>> poll_close(context& cx) {
+        stop();
         do {
-            waiting_.clear();  // messages that are not wanted any more
+            waiting_.clear();  // no call waits for these messages
             take_news(cx);
             receive(cx);
         } while (!waiting_.empty());
@@ -110,15 +116,11 @@ public:
         return not_ready;
     }
 
-    /// For a server: returns the object that ends the call of a request when the client has cancelled it.
+    /// For a server: returns the object that ends the call of a request when the client has cancelled it. Call it when
+    /// poll_next() has returned the request.
     std::shared_ptr<call_end> end_of(std::uint64_t id) {
         auto made = std::make_shared<call_end>();
-        const auto found = exchanges_.find(id);
-        if (found != exchanges_.end()) {
-            found->second.call = made;
-        } else {
-            made->cancel();  // before it was begun
-        }
+        exchanges_.find(id)->second.call = made;
         return made;
     }
     /// Ends an exchange of a client whose call was dropped.
@@ -130,6 +132,13 @@ public:
     }
 
 private:
+    using base = frame_connection<Io, out_frame>;
+    using base::end_error_;
+    using base::failure_;
+    using base::flush;
+    using base::has_ended_;
+    using base::io_;
+    using base::unflushed_;
     using frame = typename body_of<out_frame>::type;
     struct sending {
         sending(std::uint64_t number, proto::body<typename Out::chunk_type>&& chunks)
@@ -171,15 +180,12 @@ private:
             // Bounds the memory for answers to a peer that does not read them. It has many frames to read then.
             if (control_.size() >= most_control()) send(cx);
             if (control_.size() >= most_control()) return;
-            if (!cx.consume_budget()) return;
-            auto item = io_.poll_next(cx);
-            if (!item) return cx.refund_budget();
-            if (!*item) {
-                end(std::error_code());
-            } else if (!**item) {
-                end(convert_error<std::error_code>((**item).error()));
+            auto next = this->read(cx);
+            if (!next) return;
+            if (*next) {
+                accept(**std::move(next));
             } else {
-                accept(***std::move(item));
+                end(end_error_);
             }
         }
     }
@@ -217,7 +223,7 @@ private:
         } else {
             if (found != exchanges_.end()) return end(std::make_error_code(std::errc::protocol_error));
             // The client does not wait for the answers to its former requests.
-            if (exchanges_.size() >= 2 * limit_) {
+            if (is_stopped_ || exchanges_.size() >= 2 * limit_) {
                 control_.emplace_back(id, proto::error_frame(make_error_code(errc::overloaded)));
                 return;
             }
@@ -254,6 +260,7 @@ private:
             erase_if_done(of);
         } else {
             if (of->second.call) of->second.call->cancel();
+            std::erase_if(waiting_, [id = of->first](const received& each) { return each.id == id; });
             erase(of);
         }
     }
@@ -298,15 +305,15 @@ private:
         return put(id, proto::error_frame(error));
     }
     void send(context& cx) {
-        while (!failure_) {
-            auto ready = io_.poll_ready(cx);
+        for (;;) {
+            auto ready = this->write_ready(cx);
             if (!ready) return;
-            if (!*ready) return fail(convert_error<std::error_code>(ready->error()));
+            if (!*ready) return control_.clear();  // reading continues
             if (!control_.empty()) {
                 out_frame next = std::move(control_.front());
                 control_.pop_front();
                 const auto passed = put(next.id, std::move(next.body));
-                if (!passed) return fail(passed.error());
+                if (!passed) failure_ = passed.error();
                 continue;
             }
             auto next = bodies_.template poll_next<out_frame>(
@@ -315,9 +322,12 @@ private:
             if (!next || !*next) return;
             const std::uint64_t id = (**next).id;
             const auto passed = put(id, (**std::move(next)).body);
-            if (!passed && !is_refused(id, passed.error())) return fail(passed.error());
+            if (!passed && !is_refused(id, passed.error())) failure_ = passed.error();
         }
     }
+    /// Whether a server sends as many bodies as it serves exchanges. A client is limited by its calls; the rest of a
+    /// request's body that is sent after the response does not count.
+    [[nodiscard]] bool is_full() const noexcept { return Side == proto_side::server && bodies_.size() >= limit_; }
     void has_sent(std::uint64_t id) {
         const auto found = exchanges_.find(id);
         if (found == exchanges_.end()) return;
@@ -332,19 +342,8 @@ private:
     }
     template <class Content>
     result<void> put(std::uint64_t id, Content&& content) {
-        auto passed = io_.start_send(out_frame(id, frame(std::forward<Content>(content))));
-        if (!passed) return std::unexpected(convert_error<std::error_code>(passed.error()));
-        unflushed_ = true;
-        return {};
+        return base::put(id, frame(std::forward<Content>(content)));
     }
-    poll_result<result<void>> flush(context& cx) {
-        if (failure_) return result<void>(std::unexpect, failure_);
-        auto flushed = as_result(io_.poll_flush(cx));
-        if (flushed) unflushed_ = false;
-        if (flushed && !*flushed) fail(flushed->error());
-        return flushed;
-    }
-    void fail(const std::error_code& error) { failure_ = error; }
     [[nodiscard]] bool has_sent_all() const noexcept { return bodies_.is_empty() && control_.empty(); }
 
     // ---- Exchanges ----
@@ -361,17 +360,13 @@ private:
         if (is_done(one->second)) exchanges_.erase(one);
     }
 
-    Io io_;
     const std::size_t limit_;
     std::shared_ptr<body_inbox<in_chunk>> inbox_;
     exchanges exchanges_;
     std::deque<received> waiting_;   // messages that have arrived
     std::deque<out_frame> control_;  // frames to send that are not part of a body
     sending_set bodies_;
-    std::error_code end_error_;  // of the direction of reading; not yet reported
-    std::error_code failure_;    // of the direction of writing
-    bool has_ended_ = false;
-    bool unflushed_ = false;
+    bool is_stopped_ = false;
 };
 
 }  // namespace eddy::detail

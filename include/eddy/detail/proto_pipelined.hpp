@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <expected>
 #include <memory>
 #include <optional>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -24,7 +23,8 @@ namespace eddy::inline v0_1::detail {
 /// each of its polls, because bodies move while no message does.
 /// Thread safety: one thread at a time.
 template <class Io, class Out, proto_side Side>
-class pipelined_messages {
+class pipelined_messages
+    : frame_connection<Io, proto::pipelined_frame<typename Out::head_type, typename Out::chunk_type>> {
     using types = streamed_types<Io, Out, Side>;
     using in = typename types::in;
     using in_chunk = typename in::chunk_type;
@@ -37,7 +37,10 @@ public:
     using error_type = std::error_code;
 
     pipelined_messages(Io&& io, std::size_t)
-        : io_(std::forward<Io>(io)), inbox_(std::make_shared<body_inbox<in_chunk>>()) {}
+        : base(std::forward<Io>(io)), inbox_(std::make_shared<body_inbox<in_chunk>>()) {}
+
+    /// For a server: accepts no further request. poll_next() returns the one that has arrived, and then the end.
+    void stop() noexcept { is_stopped_ = true; }
 
     void drive(context& cx) {
         receive(cx);
@@ -50,20 +53,18 @@ public:
         if (waiting_) {
             std::optional<item_type> next(std::in_place, std::in_place, *std::move(waiting_));
             waiting_.reset();
-            receive(cx);  // goes on with its body, also if the owner wants no further message
+            receive(cx);  // goes on with its body, even if the owner does not poll for another message
             return next;
         }
-        if (!has_ended_ && failure_) end(failure_);  // only after everything that had arrived
-        if (!has_ended_) return not_ready;
+        if (!has_ended_ && !is_stopped_) return not_ready;
         const auto error = std::exchange(end_error_, std::error_code());
         return error ? std::optional<item_type>(std::unexpected(error)) : std::optional<item_type>();
     }
 
     poll_result<result<void>> poll_ready(context& cx) {
         send(cx);
-        if (failure_) return result<void>(std::unexpect, failure_);
         if (sending_) return not_ready;
-        return as_result(io_.poll_ready(cx));
+        return this->write_ready(cx);
     }
     result<void> start_send(sent&& one) {
         if constexpr (Side == proto_side::client) {
@@ -83,9 +84,9 @@ public:
     }
     /// Waits until the bodies have ended in both directions.
     poll_result<result<void>> poll_close(context& cx) {
-        waiting_.reset();
-        if (filling_) receive(cx);
-        waiting_.reset();
+        stop();
+        waiting_.reset();  // no call waits for this message
+        receive(cx);
         send(cx);
         if (failure_) return result<void>(std::unexpect, failure_);
         if (!sending_ && (!filling_ || filling_->is_dropped())) return as_result(io_.poll_close(cx));
@@ -94,26 +95,32 @@ public:
         return not_ready;
     }
 
-    /// Ends the body that is sent with an error, because its message is not wanted any more.
+    /// Ends the body that is sent with an error, because its call was dropped.
     void stop_sending() {
         if (sending_) sending_->stop(make_error_code(errc::task_cancelled));
     }
 
 private:
+    using base = frame_connection<Io, out_frame>;
+    using base::end_error_;
+    using base::failure_;
+    using base::flush;
+    using base::has_ended_;
+    using base::io_;
+    using base::put;
+    using base::unflushed_;
+
     void receive(context& cx) {
         while (inbox_->next_news(cx)) {
         }  // the news only wake this task
-        while (!waiting_ && !has_ended_) {
+        while (!waiting_ && !has_ended_ && (filling_ || !is_stopped_)) {
             if (filling_ && filling_->is_full()) return;
-            if (!cx.consume_budget()) return;
-            auto item = io_.poll_next(cx);
-            if (!item) return cx.refund_budget();
-            if (!*item) {
-                end(std::error_code());
-            } else if (!**item) {
-                end(convert_error<std::error_code>((**item).error()));
+            auto next = this->read(cx);
+            if (!next) return;
+            if (*next) {
+                accept(**std::move(next));
             } else {
-                accept(***std::move(item));
+                end(end_error_);
             }
         }
     }
@@ -123,6 +130,7 @@ private:
             if (filling_) return end(std::make_error_code(std::errc::protocol_error));
             proto::body<in_chunk> body;
             if (head->has_body) body = filling_.emplace(inbox_, 0).reader();
+            discarded_ = 0;
             waiting_.emplace(in(std::move(head->head), std::move(body)));
             return;
         }
@@ -134,6 +142,7 @@ private:
         }
         if (!filling_) return end(std::make_error_code(std::errc::protocol_error));
         if (auto* const chunk = std::get_if<typename types::in_chunk>(&frame)) {
+            if (filling_->is_dropped() && !may_discard()) return end(std::make_error_code(std::errc::message_size));
             static_cast<void>(filling_->put(chunk->chunk));  // it is not full
             return;
         }
@@ -141,6 +150,8 @@ private:
         filling_->end(error != nullptr ? error->error : std::error_code());
         filling_.reset();
     }
+    /// Counts a chunk that is not read. A client may discard any number, because it has selected its server.
+    bool may_discard() noexcept { return Side == proto_side::client || ++discarded_ <= proto::max_discarded_chunks; }
     /// Ends the direction of reading.
     void end(const std::error_code& error) {
         has_ended_ = true;
@@ -159,48 +170,27 @@ private:
     }
     /// Passes the frames of the body to the connection.
     void send(context& cx) {
-        while (sending_ && !failure_) {
-            auto ready = io_.poll_ready(cx);
+        while (sending_) {
+            auto ready = this->write_ready(cx);
             if (!ready) return;
-            if (!*ready) return fail(convert_error<std::error_code>(ready->error()));
+            if (!*ready) return sending_.reset();
             auto next = sending_->poll_next(cx);
             if (!next) return;
             if (!*next) {
                 sending_.reset();
             } else if (const auto passed = put(**std::move(next)); !passed && !sending_->refuse(passed.error())) {
-                return fail(passed.error());
+                failure_ = passed.error();
             }
         }
     }
-    template <class Frame>
-    result<void> put(Frame&& frame) {
-        auto passed = io_.start_send(out_frame(std::forward<Frame>(frame)));
-        if (!passed) return std::unexpected(convert_error<std::error_code>(passed.error()));
-        unflushed_ = true;
-        return {};
-    }
-    poll_result<result<void>> flush(context& cx) {
-        if (failure_) return result<void>(std::unexpect, failure_);
-        auto flushed = as_result(io_.poll_flush(cx));
-        if (flushed) unflushed_ = false;
-        if (flushed && !*flushed) fail(flushed->error());
-        return flushed;
-    }
-    void fail(const std::error_code& error) {
-        failure_ = error;
-        sending_.reset();
-    }
     using sending = sent_body<out_frame, typename Out::chunk_type>;
 
-    Io io_;
     std::shared_ptr<body_inbox<in_chunk>> inbox_;
     std::optional<body_writer<in_chunk>> filling_;  // the body whose chunks arrive
     std::optional<received> waiting_;               // a message that has arrived
     std::optional<sending> sending_;                // the body of the last message
-    std::error_code end_error_;                     // of the direction of reading; not yet reported
-    std::error_code failure_;                       // of the direction of writing
-    bool has_ended_ = false;
-    bool unflushed_ = false;
+    std::size_t discarded_ = 0;                     // chunks of the body whose chunks arrive
+    bool is_stopped_ = false;
 };
 
 }  // namespace eddy::detail

@@ -30,7 +30,7 @@ struct multiplex {};
 
 namespace eddy::inline v0_1::detail {
 
-/// The kind of protocol is that which `Kind` selects. If it is void, messages with a number are multiplexed.
+/// Whether the protocol is multiplexed: `Kind` is `multiplex`, or it is void and the frames are `numbered`.
 template <class Kind, class Frame>
 inline constexpr bool is_multiplexed = std::is_same_v<Kind, proto::multiplex>;
 template <class T>
@@ -42,7 +42,8 @@ using decoded_frame_t = typename decoded_by<Codec>::item_type::value_type;
 /// A connection needs no set-up.
 struct no_setup {};
 
-/// The set-up of a connection, and its time limit. Thread safety: any thread, if the function is.
+/// The set-up of a connection, and its time limit.
+/// Thread safety: any thread, if the function may be called on any thread.
 template <class Fn>
 struct connection_setup {
     connection_setup(Fn function, time::duration time) : fn(std::move(function)), limit(time) {}

@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <expected>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <source_location>
 #include <system_error>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 
 #include <eddy/codec/framed.hpp>
-#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/proto_calls.hpp>
 #include <eddy/detail/proto_connection.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future/future.hpp>
-#include <eddy/future/try.hpp>
 #include <eddy/proto/message.hpp>
 #include <eddy/proto/service.hpp>
 #include <eddy/result.hpp>
@@ -86,9 +81,10 @@ private:
             if (!cx.consume_budget()) return;  // a codec may never run out of items
             auto item = io_.poll_next(cx);
             if (!item.is_ready()) {
+                // Only now: the answers that have arrived before are valid. A streamed connection then ends itself.
+                const bool is_last = write_error_ && !Io::is_streamed && had_budget(cx);
                 cx.refund_budget();
-                // Only now: the answers that have arrived before are valid.
-                if (write_error_) fail(write_error_);
+                if (is_last) fail(write_error_);
                 return;
             }
             if (!*item) {
@@ -305,10 +301,12 @@ namespace eddy::inline v0_1::proto {
 /// std::errc::not_enough_memory. All waiting calls and all later ones return the same error. The service may have
 /// executed a call that failed. An error of the encoder affects only its call. If the connection has no memory for a
 /// call, this call alone fails, with std::errc::not_enough_memory. The constructor throws `misuse` if `max_in_flight`
-/// is 0, or if spawn() is not possible on this thread. Cancel safety: a dropped call does not affect others. If its
-/// request was sent, its answer is discarded when it arrives; until then the call counts as in flight. If the body of
-/// its request is being sent, the body ends with an error at the server. Thread safety: calls on any thread; assignment
-/// and destruction need exclusive access. Cost: for each call, a coroutine frame and two blocks of the frame pool.
+/// is 0, or if spawn() is not possible on this thread. An exception of a body's stream ends that body with an error:
+/// the code of a std::system_error, std::errc::not_enough_memory, or std::errc::io_error. Cancel safety: a dropped call
+/// does not affect others. If its request was sent, its answer is discarded when it arrives; until then the call counts
+/// as in flight. If the body of its request is being sent, the body ends with an error at the server. Thread safety:
+/// calls on any thread; assignment and destruction need exclusive access. Cost: for each call, a coroutine frame and
+/// two blocks of the frame pool.
 template <class Request, class Response>
 class pipelined_client : public detail::client_handle<Request, Response, false> {
 public:
@@ -330,7 +328,9 @@ pipelined_client(codec::framed<S, C>, std::size_t = 0, std::source_location = {}
 /// The client side of a multiplexed protocol. It is used like pipelined_client, but answers may arrive in any order.
 /// The connection is a stream of `numbered<Response>` and a sink of `numbered<Request>`. The numbers are 1, 2 and so
 /// on. A dropped call does not count as in flight; its answer is discarded. With streamed bodies, the server is told
-/// that the call was dropped, or that the body of a response was. Cancel safety: a dropped call does not affect others.
+/// that the call was dropped, or that the body of a response was. If the service responds before it has read the
+/// request's body, the rest of that body is sent after the call, and does not count as in flight.
+/// Cancel safety: a dropped call does not affect others.
 /// Thread safety: that of pipelined_client.
 template <class Request, class Response>
 class multiplexed_client : public detail::client_handle<Request, Response, true> {

@@ -135,6 +135,7 @@ struct chunk_frame {
 };
 
 /// The frame that ends a body.
+/// Thread safety: a value type.
 struct end_frame {
     /// Makes a frame.
     end_frame() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -149,8 +150,9 @@ struct error_frame {
     explicit error_frame(std::error_code what) noexcept : error(what) {}
 };
 
-/// From the client: it wants no response, and the request has ended. From the server: it wants nothing more of the
+/// From the client: ends the request, and cancels its call. From the server: the client need not send the rest of the
 /// request's body. Only multiplexed protocols have this frame.
+/// Thread safety: a value type.
 struct cancel_frame {
     /// Makes a frame.
     cancel_frame() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -165,10 +167,14 @@ struct credit_frame {
     explicit credit_frame(std::uint32_t count) noexcept : chunks(count) {}
 };
 
-/// The number of chunks of a body that may be sent before the peer has read any. In a pipelined protocol, a connection
-/// reads no further while so many chunks wait for their reader. In a multiplexed protocol, the sender of a body waits
-/// for a credit_frame.
+/// The number of chunks of a body that may be sent before the peer has read any. The sender produces one more. In a
+/// pipelined protocol, a connection reads no further while so many chunks wait for their reader. In a multiplexed
+/// protocol, the sender of a body waits for a credit_frame.
 inline constexpr std::size_t body_window = 16;
+
+/// The number of chunks of a request's body that a pipelined server discards if its service does not read them. If
+/// there are more, the connection ends. (A multiplexed server cancels the body instead.)
+inline constexpr std::size_t max_discarded_chunks = 1024;
 
 /// A frame of a pipelined protocol with streamed bodies. A codec encodes and decodes these.
 template <class Head, class Chunk>

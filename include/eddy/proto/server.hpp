@@ -42,14 +42,14 @@ public:
     /// The default options.
     connection_options() noexcept = default;
 
-    /// Sets how many requests of a connection may be in flight, that is, read and not answered. At this limit, no
-    /// further request is read. 64 by default. 0 is treated as 1.
+    /// Sets how many calls of a connection may be in progress. At this limit, no further request is read. A multiplexed
+    /// connection with streamed bodies reads on: see multiplexed(). 64 by default. 0 is treated as 1.
     connection_options& max_in_flight(std::size_t most) noexcept {
         most_ = most == 0 ? 1 : most;
         return *this;
     }
     /// Sets a token that ends the connection gracefully: no further request is read, and those that were read are
-    /// answered.
+    /// answered. A multiplexed connection with streamed bodies refuses later requests with errc::overloaded.
     connection_options& shutdown(const sync::cancellation_token& token) {
         shutdown_ = token;
         return *this;
@@ -139,12 +139,13 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<call>
     {
+        drive_bodies(io_, cx);  // a call may wait for its body
         return calls_.poll_cancel(cx);
     }
 
 private:
     poll_result<output_type> advance(context& cx) {
-        if (told_ && told_->poll(cx).is_ready()) stop_reading();
+        if (told_ && told_->poll(cx).is_ready()) shut_down();
         drive_bodies(io_, cx);
         for (;;) {
             const bool is_full = !take_requests(cx);
@@ -256,6 +257,15 @@ private:
         stop_reading();
         calls_.clear();
     }
+    /// Reads no further requests. Those that a connection with streamed bodies has read are still served.
+    void shut_down() noexcept {
+        if constexpr (connection::is_streamed) {
+            told_.reset();
+            io_.stop();
+        } else {
+            stop_reading();
+        }
+    }
     void stop_reading() noexcept {
         reading_ = false;
         told_.reset();
@@ -326,14 +336,15 @@ namespace eddy::inline v0_1::proto {
 /// answered. An error of the service, or of the encoder of a response, cannot be sent. It ends the connection after the
 /// responses before it, and drops the calls after it. Use recover() to turn errors into responses. With streamed
 /// bodies, the client gets the error instead, and the connection continues. An exception of the service drops all calls
-/// immediately, and passes through. A frame that does not fit is std::errc::protocol_error, and the end of the
-/// connection within a body is errc::unexpected_eof.
-/// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were
-/// read are lost. To stop without loss, use connection_options::shutdown().
-/// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards, for example to
-/// call its close_gracefully(), as tcp_server() does: a client that is still sending may otherwise be reset before it
-/// has read the last responses.
-/// Cost: for each request, the future of the service and a block of the frame pool.
+/// immediately, and passes through. An exception of a response's body ends only that body, with an error: see
+/// pipelined_client. A frame that does not fit is std::errc::protocol_error, and the end of the connection within a
+/// body is errc::unexpected_eof. If the service does not read the body of a request, up to max_discarded_chunks of its
+/// chunks are discarded; more are std::errc::message_size. Cancel safety: not safe. Calls in progress are dropped, or
+/// cancelled gracefully if the future is. Requests that were read are lost. To stop without loss, use
+/// connection_options::shutdown(). Lifetime: the arguments are moved in. Pass std::ref(connection) to use the
+/// connection afterwards, for example to call its close_gracefully(), as tcp_server() does: a client that is still
+/// sending may otherwise be reset before it has read the last responses. Cost: for each request, the future of the
+/// service and a block of the frame pool.
 template <class F, class S>
 [[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
     return detail::serve_calls<false>(std::forward<F>(connection), std::forward<S>(service), options);
@@ -343,7 +354,7 @@ template <class F, class S>
 /// and a sink of `numbered<Response>`. A response is sent as soon as it is ready, in any order. An error of the service
 /// ends the connection and drops all other calls, so use recover(). With streamed bodies, requests beyond twice the
 /// limit of max_in_flight() are refused with errc::overloaded, because reading must not stop. A call that its client
-/// cancels is dropped.
+/// cancels is dropped. The body of a request that the service does not read is cancelled, not discarded.
 /// Cancel safety: that of pipelined().
 template <class F, class S>
 [[nodiscard]] auto multiplexed(F&& connection, S&& service, const connection_options& options = connection_options()) {

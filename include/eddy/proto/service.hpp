@@ -348,7 +348,7 @@ private:
 /// Calls a service, and leaves `request` unchanged if a layer refuses the call: with errc::overloaded from a limit of
 /// the service, with errc::circuit_open, or because a buffer() or a client has ended. So a request that cannot be
 /// copied, such as one with a streamed body, can be passed to another service, or offered again later. When a service
-/// takes the request, it is moved from.
+/// takes the request, it is moved from. retry() calls the service with copies of the request.
 ///
 ///     auto answer = co_await proto::offer(first, request);
 ///     if (!answer && answer.error() == errc::circuit_open) answer = co_await proto::offer(second, request);
@@ -357,7 +357,8 @@ private:
 /// not wait for limits, as inside of load_shed().
 /// Errors: those of the service.
 /// Cancel safety: that of the service. A call that is dropped while it waits for a permit of a limit, or of a client,
-/// has not taken the request.
+/// has not taken the request. With `when_full::wait`, a call that is dropped while it waits for the queue of a buffer()
+/// loses the request.
 /// Lifetime: `request` and the service must outlive the future.
 template <service S>
 [[nodiscard]] auto offer(const S& to, request_t<S>& request, when_full mode = when_full::wait) {

@@ -45,7 +45,7 @@ task<result<void>> serve_protocol(std::shared_ptr<const Protocol> of, Io stream)
     if (!connection) co_return std::unexpected(connection.error());
     auto serving = serve_calls<Numbered>(std::ref(*connection), of->service, of->options);
     const auto served = co_await std::move(serving);
-    // The client may still send requests. It reads the responses before the end also then.
+    // The client may still send requests. close_gracefully() lets the client read all responses first.
     if constexpr (requires { connection->close_gracefully(closing_limit); }) {
         static_cast<void>(co_await connection->close_gracefully(closing_limit));
     }
