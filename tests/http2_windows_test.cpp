@@ -245,6 +245,18 @@ TEST(Http2Windows, ResponsesAboveTheMemoryLimitGet503) {
     EXPECT_EQ(refused_of_8(large_response, http::serve_options()), 0);
 }
 
+TEST(Http2Windows, ResponsesAboveTheMemoryLimitAreReportedToAccessLog) {
+    std::string log;
+    auto options = http::serve_options().response_memory_limit(4 * part_of_memory);
+    options.on_refused([&](const http::refused_request& it) {
+        log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
+    });
+    EXPECT_EQ(refused_of_8(large_response, options), 6);
+    std::string expected;
+    for (int i = 0; i < 6; ++i) expected += "503 GET /\n";
+    EXPECT_EQ(log, expected);
+}
+
 TEST(Http2Windows, SharedBodiesDoNotCountAsMemory) {
     const eddy::bytes cached(std::string(part_of_memory, 'a'));
     const auto app = [cached](http::request) -> task<http::response> {

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -18,7 +19,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -48,6 +51,85 @@ http::service with_token(http::service inner, std::string token) {
     };
 }
 // docs: end
+
+// docs: access log
+/// The line of a request, which is written when the response is ready or the client has gone.
+class log_line {
+public:
+    log_line(std::FILE* log, const http::request& asked)
+        : log_(log), text_(std::string(to_string(asked.method)) + ' ' + asked.target) {}
+    log_line(const log_line&) = delete;
+    log_line& operator=(const log_line&) = delete;
+    ~log_line() { std::fprintf(log_, "%d %s\n", status_, text_.c_str()); }
+
+    void set(http::status answered) { status_ = to_int(answered); }
+
+private:
+    std::FILE* log_;
+    std::string text_;
+    int status_ = 499;  // the service was cancelled, so its coroutine and this object are destroyed
+};
+
+http::service with_log(http::service inner, std::FILE* log) {
+    return [inner, log](http::request asked) -> task<result<http::response>> {
+        log_line line(log, asked);
+        try {
+            auto answer = co_await inner(std::move(asked));
+            line.set(answer ? answer->status : http::status::internal_server_error);
+            co_return answer;
+        } catch (...) {
+            line.set(http::status::internal_server_error);
+            throw;
+        }
+    };
+}
+
+http::serve_options options_with_log(std::FILE* log) {
+    return http::serve_options().on_refused([log](const http::refused_request& it) {
+        std::fprintf(log, "%d %s %s\n", to_int(it.status), it.method.c_str(), it.target.c_str());
+    });
+}
+// docs: end
+
+TEST(HttpDocs, AccessLogHasAllRequests) {
+    http::router app;
+    app.get("/fine", [](http::request) -> task<http::response> { co_return http::response::text("fine"); });
+    app.get("/fail", [](http::request) -> task<result<http::response>> {
+        co_return std::unexpected(make_error_code(std::errc::no_space_on_device));
+    });
+    app.get("/throw", [](http::request) -> task<http::response> { throw std::runtime_error("no"); });
+    app.get("/large", [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(100'000, 'x'));
+    });
+    app.get("/wait", [](http::request) -> task<http::response> {
+        co_await eddy::time::sleep(1h);
+        co_return http::response();
+    });
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> log(std::tmpfile(), &std::fclose);
+    const auto options = options_with_log(log.get()).response_memory_limit(99'999);
+    for (const std::string line :
+         {"GET /fine", "GET /none?a=b", "GET /fail", "GET /throw", "PROPFIND /x", "GET /large", "GET /wait"}) {
+        eddy::test::run_paused([&]() -> task<void> {
+            auto [near, far] = io::duplex(200'000);
+            auto serving = eddy::spawn(http::serve_connection(std::move(far), with_log(app, log.get()), options));
+            {
+                auto client = std::move(near);
+                static_cast<void>(co_await io::write_all(client, line + " HTTP/1.1\r\nHost: a\r\n\r\n"));
+                co_await eddy::time::sleep(1s);  // only the service of /wait has not answered then
+            }
+            try {
+                static_cast<void>(co_await serving);
+            } catch (const std::runtime_error&) {  // of /throw
+            }
+        });
+    }
+    std::rewind(log.get());
+    std::string text(1000, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), log.get()));
+    EXPECT_EQ(text,
+              "200 GET /fine\n404 GET /none?a=b\n500 GET /fail\n500 GET /throw\n501 PROPFIND /x\n200 GET /large\n"
+              "503 GET /large\n499 GET /wait\n");
+}
 
 // docs: events
 eddy::async_generator<http::event> count_down(int from) {
@@ -394,6 +476,43 @@ TEST(HttpDocs, TrailerFieldsFollowTheBody) {
     serve_during(app, [](std::string url) -> task<void> {
         const auto is_complete = co_await check(http::client(), url + "/report");
         EXPECT_TRUE(is_complete.value());
+    });
+}
+
+// docs: may follow
+bool is_allowed(const http::url& to) {
+    std::string_view host = to.host();
+    if (host.ends_with('.')) host.remove_suffix(1);  // "localhost." is the same host
+    return host == "localhost" || host == "example.org" || host.ends_with(".example.org");
+}
+
+/// Requests a URL from outside, for example one that a user has entered.
+task<result<http::response>> get_allowed(std::string text) {
+    const auto first = co_await try_(http::url::parse(text));
+    if (!is_allowed(first)) co_return std::unexpected(make_error_code(std::errc::permission_denied));
+    const http::client web(http::client_options().may_follow(is_allowed));
+    co_return co_await try_(web.get(std::move(text)));
+}
+// docs: end
+
+TEST(HttpDocs, OnlyAllowedHostsAreRequested) {
+    http::router app;
+    app.get("/away", [](http::request asked) -> task<http::response> {
+        const std::string host(asked.headers.get("Host").value_or(""));
+        co_return http::response::redirect("http://127.0.0.1" + host.substr(host.find(':')) + "/fine");
+    });
+    app.get("/here", [](http::request) -> task<http::response> { co_return http::response::redirect("/fine"); });
+    app.get("/fine", [](http::request) -> task<http::response> { co_return http::response::text("fine"); });
+    serve_during(app, [](std::string url) -> task<void> {
+        const auto refused = co_await get_allowed(url + "/fine");
+        EXPECT_EQ(refused.error(), std::errc::permission_denied);
+        const std::string local = "http://localhost" + url.substr(url.rfind(':'));
+        const auto away = co_await get_allowed(local + "/away");
+        EXPECT_EQ(away.value().status, http::status::see_other);
+        auto here = co_await get_allowed(local + "/here");
+        EXPECT_EQ(co_await here.value().body.read_text(), "fine");
+        EXPECT_TRUE(is_allowed(http::url::parse("http://LOCALHOST.:1/").value()));
+        EXPECT_FALSE(is_allowed(http::url::parse("http://notexample.org/").value()));
     });
 }
 

@@ -160,6 +160,22 @@ TEST(HttpServer, ResponseAboveTheMemoryLimitGets503) {
                 ok(std::string(cached.text())) + ok(std::string(cached.text())));
 }
 
+TEST(HttpServer, ResponseAboveTheMemoryLimitIsReportedToAccessLog) {
+    std::string log;
+    const auto app = [](http::request) -> task<http::response> {
+        co_return http::response(http::status::ok, std::string(100'000, 'x'));
+    };
+    const http::metrics counters;
+    auto options = http::serve_options().response_memory_limit(99'999).metrics(counters);
+    options.on_refused([&](const http::refused_request& it) {
+        EXPECT_FALSE(it.peer.has_value());
+        log += std::to_string(http::to_int(it.status)) + ' ' + it.method + ' ' + it.target + '\n';
+    });
+    EXPECT_EQ(support::statuses(answers(app, get("/a?b=c") + get("/" + std::string(200, 'd')), options)), "503,503");
+    EXPECT_EQ(log, "503 GET /a?b=c\n503 GET /" + std::string(99, 'd') + '\n');
+    EXPECT_TRUE(counters.text().contains("http_requests_total{code=\"503\"} 2\n"));
+}
+
 TEST(HttpServer, LastResponseReachesClientThatHasEndedItsSide) {
     const std::string expected = ok(std::string(50'000, 'x'), close_field);
     for (const auto& request : {get("/") + get("/"), post(std::string(300, 'y'))}) {

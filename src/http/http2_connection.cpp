@@ -655,7 +655,10 @@ bool http2_connection::poll_service(exchange& one, context& cx) {
         answer = http::response(of_body ? status_of(of_body) : status_of_service(failure));
         fail(one, failure, std::move(thrown));
     }
-    if (!hold(one, answer->body)) answer = http::response(http::status::service_unavailable);
+    if (!hold(one, answer->body)) {
+        answer = http::response(http::status::service_unavailable);
+        report_unavailable(server_->options, one.name, peer_);
+    }
     end_call(one.counted, answer->status);
     if (one.is_open && !closes_) {
         respond(one, *std::move(answer));

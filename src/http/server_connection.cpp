@@ -584,6 +584,7 @@ private:
         if (!hold(it)) {
             static_cast<void>(it.outcome.discard());
             it.outcome.set_value(status::service_unavailable);
+            report_unavailable(options(), it.name, peer_);
         }
         http::response& answer = it.outcome.value();
         end_call(of.counted, answer.status);

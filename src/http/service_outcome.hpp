@@ -65,12 +65,18 @@ inline std::string printable(std::string_view text) {
     return all;
 }
 
-/// Counts and reports a request that the server refuses itself.
+/// Reports a request that the server has answered itself to serve_options::on_refused().
+inline void report_refusal(const http::serve_options& options, http::status why, std::string_view method,
+                           std::string_view target, const std::optional<net::socket_addr>& peer) noexcept {
+    if (const auto& handler = options.on_refused())
+        handler(http::refused_request(why, printable(method), printable(target), peer));
+}
+
+/// Counts and reports a request that the server refuses before its service sees it.
 inline void note_refusal(const http::serve_options& options, http::status why, std::string_view method,
                          std::string_view target, const std::optional<net::socket_addr>& peer) noexcept {
     if (const auto& counters = options.counters()) counters->count(why);
-    if (const auto& handler = options.on_refused())
-        handler(http::refused_request(why, printable(method), printable(target), peer));
+    report_refusal(options, why, method, target, peer);
 }
 
 /// The method and the path of a request, for the report of its error. The service gets the request itself, so this is a
@@ -83,13 +89,15 @@ public:
         is_cut_ = target.size() > path_.size();
         size_ = target.copy(path_.data(), path_.size());
     }
+    [[nodiscard]] http::method method() const noexcept { return method_; }
+    /// Returns the target with its query, at most 100 bytes.
+    [[nodiscard]] std::string_view target() const noexcept { return {path_.data(), size_}; }
     /// Returns for example "GET /path". The query is omitted, because it may contain secrets.
     [[nodiscard]] std::string text() const {
-        const std::string_view target(path_.data(), size_);
-        const auto query = target.find('?');
+        const auto query = target().find('?');
         std::string all(http::to_string(method_));
-        all.append(1, ' ').append(target.substr(0, query));
-        return is_cut_ && query == target.npos ? all + "..." : all;
+        all.append(1, ' ').append(target().substr(0, query));
+        return is_cut_ && query == std::string_view::npos ? all + "..." : all;
     }
 
 private:
@@ -98,6 +106,13 @@ private:
     std::size_t size_ = 0;
     std::array<char, 100> path_;
 };
+
+/// Reports a request whose response was replaced by 503, because there is not enough memory for it. The request was
+/// counted with its call.
+inline void report_unavailable(const http::serve_options& options, const request_name& name,
+                               const std::optional<net::socket_addr>& peer) noexcept {
+    report_refusal(options, http::status::service_unavailable, http::to_string(name.method()), name.target(), peer);
+}
 
 /// The idle time of a connection that net::serve() can abort. Does not own the state, unlike
 /// serve_connection::idle_time: shared ownership would cost two atomic operations for each request.

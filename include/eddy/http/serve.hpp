@@ -43,11 +43,13 @@ struct server_memory;
 
 namespace eddy::inline v0_1::http {
 
-/// A request that a server has refused before its service saw it; see serve_options::on_refused().
+/// A request that a server has answered itself; see serve_options::on_refused().
 /// Thread safety: a plain value.
 struct refused_request {
-    http::status status;  ///< the response: 400, 408, 413, 414, 417, 431, 501 or 505
-    /// The method and the target as the client has sent them, at most 200 bytes of each. A '?' stands for each byte
+    /// The response: 400, 408, 413, 414, 417, 431, 501 or 505, before the service saw the request; or 503 instead of the
+    /// response of the service, see serve_options::response_memory_limit().
+    http::status status;
+    /// The method and the target as the client has sent them, at most 200 bytes of each, and 100 with 503. A '?' stands for each byte
     /// that is not a visible character of ASCII. Empty as far as they were not received, or are malformed or unknown.
     std::string method;
     std::string target;
@@ -91,8 +93,9 @@ public:
         return *this;
     }
 
-    /// Sets a function that receives each request that the server refuses itself, for an access log. Layers around the
-    /// service see all other requests.
+    /// Sets a function that receives each request that the server answers itself, for an access log. Layers around the
+    /// service see all other requests. For 503, they have seen the request, too, with the response that was discarded;
+    /// see response_memory_limit().
     ///     options.on_refused([log](const http::refused_request& it) { log->write(it.peer, to_int(it.status)); });
     /// The function is called by the task of the connection, so on several threads. If it throws, the process ends.
     serve_options& on_refused(std::function<void(const refused_request&)> handler) {
@@ -141,8 +144,8 @@ public:
     /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
     /// such as a copy of `bytes` in a cache, do not count. A connection may also have no more than is left for the
     /// others, so that a few clients that do not read cannot use up the limit. If a response does not fit, it is
-    /// discarded, and the client gets 503. 512 MiB by default. All servers and connections with copies of these options
-    /// have the limit together.
+    /// discarded, the client gets 503, and on_refused() receives the request. 512 MiB by default. All servers and
+    /// connections with copies of these options have the limit together.
     serve_options& response_memory_limit(std::size_t bytes) noexcept {
         response_memory_limit_ = bytes;
         return *this;
