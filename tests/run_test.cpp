@@ -102,6 +102,10 @@ TEST(Run, UnknownDriverIsPrintedAndExitCodeIsOne) {
 struct with_what {
     [[nodiscard]] const char* what() const { return "it has a what"; }
 };
+struct with_message {
+    [[nodiscard]] std::string message() const { return "cannot open the door: it is locked"; }
+    [[nodiscard]] std::error_code to_error_code() const { return std::make_error_code(std::errc::permission_denied); }
+};
 struct silent {};
 
 template <class E>
@@ -115,6 +119,7 @@ TEST(Run, ErrorsWithTextArePrinted) {
     };
     EXPECT_EQ(first_line_of_failure(std::string("words")), "Error: words\n");
     EXPECT_EQ(first_line_of_failure(with_what()), "Error: it has a what\n");
+    EXPECT_EQ(first_line_of_failure(with_message()), "Error: cannot open the door: it is locked\n");
     EXPECT_EQ(first_line_of_failure(eddy::errc::no_address), "Error: could not resolve to any address\n");
     EXPECT_EQ(first_line_of_failure(std::runtime_error("thrown as a value")), "Error: thrown as a value\n");
     EXPECT_EQ(first_line_of_failure(eddy::time::elapsed()).substr(0, 7), "Error: ");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <source_location>
@@ -49,11 +50,15 @@ using main_executor = runtime;
 /// Makes the executor of run(). If that fails, prints the reason and returns nullopt.
 [[nodiscard]] EDDY_API std::optional<main_executor> make_main_executor_or_print();
 
-/// Prints an error that has a text, followed by `trail`: an error code, an error class of the library, an exception's
-/// what(), or a string. Does nothing for other types.
+/// Prints an error that has a text, followed by `trail`: the error's message(), the message of its error code, an
+/// exception's what(), or a string. Does nothing for other types.
 template <class E>
 void print_error_of(const E& error, const std::string& trail) {
-    if constexpr (std::is_convertible_v<const E&, std::error_code>) {
+    if constexpr (requires {
+                      { error.message() } -> std::convertible_to<std::string>;
+                  }) {
+        print_error(std::string(error.message()) + trail);
+    } else if constexpr (std::is_convertible_v<const E&, std::error_code>) {
         print_error(std::error_code(error).message() + trail);
     } else if constexpr (requires {
                              { error.to_error_code() } -> std::convertible_to<std::error_code>;
@@ -90,8 +95,9 @@ int exit_code(const T& value) {
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
 /// wait. It destroys the other tasks and returns 1. If the error has a text, run() prints `Error: ...` on standard
-/// error. With EDDY_CHECKS, the locations follow at which the error was returned and passed on by `co_await try_(...)`,
-/// if the future is a task. If the future throws, run() destroys the other tasks and throws the exception.
+/// error: its message() if it has that function, as http::client_error does. With EDDY_CHECKS, the locations follow at
+/// which the error was returned and passed on by `co_await try_(...)`, if the future is a task. If the future throws,
+/// run() destroys the other tasks and throws the exception.
 ///
 /// The tasks that run() destroys, including background tasks, are not cancelled gracefully: finally() and shielded()
 /// have no effect in them. To cancel tasks gracefully, use a runtime and its shutdown_timeout():
