@@ -21,8 +21,8 @@ constexpr std::array<std::string_view, 8> method_names = {"GET",    "HEAD",    "
 const char* text_of(errc code) noexcept {
     switch (code) {
     case errc::bad_url:
-        return "not a URL that can be requested: write it as http://host/path or https://host:port/path, without a "
-               "user name, and percent-encode other characters than ASCII, for example a space as %20";
+        return "not a URL that can be requested: write it as http://host/path or https://host:port/path (there are no "
+               "other schemes), without a user name, and percent-encode other characters than ASCII: a space is %20";
     case errc::bad_message: return "the peer violates the HTTP protocol";
     case errc::body_too_large: return "the body is larger than its limit";
     case errc::header_too_large: return "the headers are larger than their limit";

@@ -54,8 +54,8 @@ void report_connection(unread_failure&& failure, const std::string& work, const 
     if (made.exception != nullptr) describe_exception(made);
     if (!work.empty()) made.message.insert(0, work + ": ");
     if (handler) return call_hook("serve_options::on_error()", [&] { handler(made); });
-    std::fprintf(stderr, "eddy: a connection of serve() at %s:%u %s: %s\n", where.file_name(), where.line(),
-                 made.exception != nullptr ? "threw" : "failed", made.message.c_str());
+    std::fprintf(stderr, "eddy: a %s of serve() at %s:%u %s: %s\n", work.empty() ? "connection" : "service",
+                 where.file_name(), where.line(), made.exception != nullptr ? "threw" : "failed", made.message.c_str());
 } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "eddy: a connection of serve() at %s:%u failed, and there is no memory for the text\n",
                  where.file_name(), where.line());
