@@ -81,8 +81,7 @@ public:
         } else if (std::holds_alternative<proto::end_frame>(one.body)) {
             put(into, kind::end, one.id, 0);
         } else if (const auto* const error = std::get_if<proto::error_frame>(&one.body)) {
-            // An error of another category becomes the errno that is closest.
-            put(into, kind::error, one.id, static_cast<std::size_t>(error->error.default_error_condition().value()));
+            put(into, kind::error, one.id, static_cast<std::size_t>(errno_of(error->error)));
         } else if (const auto* const credit = std::get_if<proto::credit_frame>(&one.body)) {
             put(into, kind::credit, one.id, credit->chunks);
         } else {
@@ -100,6 +99,14 @@ private:
         std::uint64_t id;
         std::uint32_t value;
     };
+
+    /// Returns the errno of an error. The numbers of other categories, such as eddy's, mean something else: they become
+    /// EIO.
+    static int errno_of(const std::error_code& error) {
+        const auto condition = error.default_error_condition();
+        return condition.category() == std::generic_category() ? condition.value()
+                                                               : static_cast<int>(std::errc::io_error);
+    }
 
     static void put(eddy::bytes_mut& into, kind what, std::uint64_t id, std::size_t value) {
         into.put_u8(static_cast<std::uint8_t>(what));
