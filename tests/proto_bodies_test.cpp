@@ -553,9 +553,11 @@ TYPED_TEST(ProtoBodies, BodiesMoveDuringGracefulCancellation) {
         auto call = eddy::spawn(client(message("x", produce(100, made))));
         co_await sleep(1s);
         EXPECT_EQ(seen, chunks_until(100));
-        EXPECT_TRUE(serving.is_finished());
-        serving.abort();
-        call.abort();
+        EXPECT_FALSE(made.alive);
+        const auto ended = co_await serving;
+        EXPECT_TRUE(ended && !*ended);  // the deadline
+        const auto failed = co_await call;
+        EXPECT_TRUE(failed && !*failed);
     });
 }
 
@@ -833,14 +835,17 @@ TEST(ProtoMultiplexedBodies, BodyThatOutlivesItsCallBlocksNoOtherCall) {
             co_return message(request.head);
         };
         auto serving = eddy::spawn(multiplexed_protocol::serve(std::move(ends.second), service));
-        const multiplexed_protocol::client client(multiplexed_protocol::frames(std::move(ends.first)), 1);
+        std::optional<multiplexed_protocol::client> client(std::in_place,
+                                                           multiplexed_protocol::frames(std::move(ends.first)), 1);
         progress made;
-        const auto early = co_await client(message("early", produce(1, made, last::wait)));
+        const auto early = co_await (*client)(message("early", produce(1, made, last::wait)));
         EXPECT_TRUE(early && early->head == "early");
-        const auto limited = client | proto::timeout(1s);
-        const auto next = co_await limited(message("next"));
+        const auto next = co_await (*client | proto::timeout(1s))(message("next"));
         EXPECT_TRUE(next && next->head == "next");
-        serving.abort();
+        EXPECT_TRUE(made.alive);
+        kept.clear();
+        co_await end_both(client, serving);
+        EXPECT_FALSE(made.alive);
     });
 }
 
