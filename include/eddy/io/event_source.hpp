@@ -70,7 +70,9 @@ private:
 ///     };
 ///
 /// Readiness belongs to the whole source: an event does not say from which descriptor it came. So after a wake-up, try
-/// all of them, and clear the readiness only after each one has returned operation_would_block.
+/// all of them, and clear the readiness only after each one has returned operation_would_block. Use
+/// registration::clear_blocked(), as poll_evented does: clear_readiness() keeps the hang-up of one descriptor, which
+/// says nothing about the others.
 template <class S>
 concept event_source = requires(S& source, const registry& with, token name, interest wanted) {
     { source.register_with(with, name, wanted) } -> std::same_as<result<void>>;
