@@ -99,5 +99,6 @@ class shared_clients;
 [[nodiscard]] eddy::task<void> run_http_session(std::shared_ptr<client_state> state,
                                                 std::shared_ptr<shared_clients> with, layer of, unsigned number);
 [[nodiscard]] eddy::task<void> run_proto_session(std::shared_ptr<client_state> state, layer of, unsigned number);
+[[nodiscard]] eddy::task<void> run_bodies_session(std::shared_ptr<client_state> state, layer of, unsigned number);
 
 }  // namespace soak

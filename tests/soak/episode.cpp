@@ -58,6 +58,8 @@ task<void> run_session(std::shared_ptr<client_state> state, std::shared_ptr<shar
     case layer::wss: co_await run_ws_session(state, of, number); break;
     case layer::pipelined:
     case layer::multiplexed: co_await run_proto_session(state, of, number); break;
+    case layer::pipelined_bodies:
+    case layer::multiplexed_bodies: co_await run_bodies_session(state, of, number); break;
     default: co_await run_http_session(state, std::move(with), of, number); break;
     }
     static_cast<void>(counted);

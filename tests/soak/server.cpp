@@ -44,9 +44,11 @@ task<served> serve_port(port which, net::tcp_listener from, std::shared_ptr<serv
     case port::http: return serve_http(std::move(from), std::move(state), std::move(now));
     case port::https: return serve_https(std::move(from), std::move(state), std::move(now));
     case port::pipelined: return serve_pipelined(std::move(from), std::move(state), std::move(now));
-    case port::multiplexed: break;
+    case port::multiplexed: return serve_multiplexed(std::move(from), std::move(state), std::move(now));
+    case port::pipelined_bodies: return serve_pipelined_bodies(std::move(from), std::move(state), std::move(now));
+    case port::multiplexed_bodies: break;
     }
-    return serve_multiplexed(std::move(from), std::move(state), std::move(now));
+    return serve_multiplexed_bodies(std::move(from), std::move(state), std::move(now));
 }
 
 /// Tells the state that a server runs.
@@ -130,9 +132,11 @@ port port_of(layer which) noexcept {
     case layer::https2:
     case layer::wss: return port::https;
     case layer::pipelined: return port::pipelined;
-    case layer::multiplexed: break;
+    case layer::multiplexed: return port::multiplexed;
+    case layer::pipelined_bodies: return port::pipelined_bodies;
+    case layer::multiplexed_bodies: break;
     }
-    return port::multiplexed;
+    return port::multiplexed_bodies;
 }
 
 void ledger::add(const operation& which) {

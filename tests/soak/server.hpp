@@ -28,8 +28,8 @@
 
 namespace soak {
 
-enum class port : unsigned char { tls, http, https, pipelined, multiplexed };
-inline constexpr std::size_t port_count = 5;
+enum class port : unsigned char { tls, http, https, pipelined, multiplexed, pipelined_bodies, multiplexed_bodies };
+inline constexpr std::size_t port_count = 7;
 
 /// The port that the clients of a layer use.
 [[nodiscard]] port port_of(layer which) noexcept;
@@ -39,7 +39,7 @@ struct service_addresses {
     std::array<eddy::net::socket_addr, port_count> of;
     std::string trusted;  // the certificate of the authority, as PEM text
 
-    explicit service_addresses(eddy::net::socket_addr none) : of{none, none, none, none, none} {}
+    explicit service_addresses(eddy::net::socket_addr none) : of{none, none, none, none, none, none, none} {}
 };
 
 /// The requests that have arrived, so that one that arrives twice is noticed.
@@ -121,6 +121,10 @@ using served = eddy::result<eddy::net::serve_report>;
                                                  generation now);
 [[nodiscard]] eddy::task<served> serve_multiplexed(eddy::net::tcp_listener from, std::shared_ptr<server_state> state,
                                                    generation now);
+[[nodiscard]] eddy::task<served> serve_pipelined_bodies(eddy::net::tcp_listener from,
+                                                        std::shared_ptr<server_state> state, generation now);
+[[nodiscard]] eddy::task<served> serve_multiplexed_bodies(eddy::net::tcp_listener from,
+                                                          std::shared_ptr<server_state> state, generation now);
 /// The response to the request of a WebSocket.
 [[nodiscard]] eddy::http::response answer_ws(std::shared_ptr<server_state> state, eddy::http::request asked);
 

@@ -43,8 +43,17 @@ void print_queues(const std::vector<unsigned>& ports) {
 }  // namespace
 
 const char* name_of(layer which) noexcept {
-    constexpr std::array<const char*, layer_count> names = {"tls", "http1", "https1",    "http2",      "https2",
-                                                            "ws",  "wss",   "pipelined", "multiplexed"};
+    constexpr std::array<const char*, layer_count> names = {"tls",
+                                                            "http1",
+                                                            "https1",
+                                                            "http2",
+                                                            "https2",
+                                                            "ws",
+                                                            "wss",
+                                                            "pipelined",
+                                                            "multiplexed",
+                                                            "pipelined_bodies",
+                                                            "multiplexed_bodies"};
     return names.at(static_cast<std::size_t>(which));
 }
 

@@ -19,8 +19,20 @@
 namespace soak {
 
 /// The layers under test.
-enum class layer : unsigned char { tls, http1, https1, http2, https2, ws, wss, pipelined, multiplexed };
-inline constexpr std::size_t layer_count = 9;
+enum class layer : unsigned char {
+    tls,
+    http1,
+    https1,
+    http2,
+    https2,
+    ws,
+    wss,
+    pipelined,
+    multiplexed,
+    pipelined_bodies,
+    multiplexed_bodies
+};
+inline constexpr std::size_t layer_count = 11;
 [[nodiscard]] const char* name_of(layer which) noexcept;
 
 /// How an operation of a client has ended. Failures are reported to the watch instead.
