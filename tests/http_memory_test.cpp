@@ -10,12 +10,14 @@
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test.hpp>
+#include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <new>
 #include <optional>
 #include <span>
@@ -23,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/client_pool.hpp"
 #include "support/failing_allocations.hpp"
 #include "support/http_server.hpp"
 #ifdef EDDY_TEST_HTTPS
@@ -147,6 +150,36 @@ void fail_each_allocation(const http::client_options& options, bool is_upload) {
 
 TEST(HttpMemory, FailedAllocationEndsRequestAndNotServer) {
     for (const bool is_upload : {false, true}) fail_each_allocation(http::client_options().timeout(20s), is_upload);
+}
+
+/// Takes expired connections from a pool while the n-th allocation fails. Returns whether an allocation has failed.
+bool expire_with_failure(long nth) {
+    bool has_failed = false;
+    eddy::test::run_paused([&]() -> task<void> {
+        using eddy::detail::client_connection;
+        auto options = http::client_options().proxies(http::proxies::none());
+        eddy::detail::http_client pool(std::move(options));
+        for (int i = 0; i < 3; ++i) {
+            auto [near, far] = io::duplex(10);
+            pool.put("s", std::make_unique<client_connection>(io::boxed_stream(std::move(near)), -1, 1s, "s"));
+        }
+        co_await eddy::time::sleep(1h);
+        allocations_left = nth;
+        try {
+            EXPECT_EQ(pool.take("s"), nullptr);
+        } catch (const std::bad_alloc&) {
+            has_failed = true;
+        }
+        allocations_left = no_limit;
+        EXPECT_EQ(pool.take("s"), nullptr);
+    });
+    return has_failed;
+}
+
+TEST(HttpMemory, FailedAllocationLosesNoPooledConnection) {
+    long nth = 0;
+    while (expire_with_failure(nth)) ++nth;
+    EXPECT_GT(nth, 0);
 }
 
 TEST(HttpMemory, ClientIsUsableAfterFailedAllocationInRedirect) {

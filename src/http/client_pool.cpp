@@ -26,7 +26,7 @@ http_client::http_client(http::client_options&& chosen)
 std::unique_ptr<client_connection> http_client::take(const std::string& origin) {
     expired old;  // declared before the lock, so destroyed after it is released
     const std::lock_guard guard(lock_);
-    old = remove_expired();
+    remove_expired(old);
     const auto found = all_.find(origin);
     if (found == all_.end() || found->second.idle.empty()) return nullptr;
     found->second.last_use = time::clock::now();
@@ -41,7 +41,7 @@ void http_client::put(const std::string& origin, std::unique_ptr<client_connecti
     connection->stream.release_buffers();
     connection->begin_idle();
     const std::lock_guard guard(lock_);
-    old = remove_expired();
+    remove_expired(old);
     auto& list = entry(origin).idle;
     list.push_back({std::move(connection), time::clock::now()});
     if (list.size() <= options_.max_idle()) return;
@@ -79,7 +79,7 @@ std::shared_ptr<http2_handle> http_client::shared(const std::string& origin) {
 void http_client::set_shared(const std::string& origin, std::shared_ptr<http2_handle> connection) {
     expired old;
     const std::lock_guard guard(lock_);
-    old = remove_expired();
+    remove_expired(old);
     entry(origin).shared.swap(connection);
     old.shared.push_back(std::move(connection));
 }
@@ -114,24 +114,23 @@ http_client::origin_state& http_client::entry(const std::string& origin) {
     return found;
 }
 
-void http_client::expired::take(std::string_view key, std::span<idle> all) {
-    if (all.empty()) return;
+void http_client::expired::take(std::string_view key, idle_list& from, idle_list::iterator end) {
+    if (end == from.begin()) return;
     const bool is_here = key.substr(std::min(key.find('/'), key.size())) == pool_key_of_loop();
-    std::ranges::move(all, std::back_inserter(is_here ? here : elsewhere));
+    auto& into = is_here ? here : elsewhere;
+    // Either moves all of them or throws before it moves one.
+    into.insert(into.end(), std::move_iterator(from.begin()), std::move_iterator(end));
+    from.erase(from.begin(), end);
 }
 
-http_client::expired http_client::remove_expired() {
-    expired old;
+void http_client::remove_expired(expired& old) {
     const auto now = time::clock::now();
     const auto is_fresh = [&](const idle& each) { return now - each.since < options_.idle_timeout(); };
     for (auto& [key, each] : all_) {
-        const auto first = std::ranges::find_if(each.idle, is_fresh);
-        old.take(key, {each.idle.begin(), first});
-        each.idle.erase(each.idle.begin(), first);
+        old.take(key, each.idle, std::ranges::find_if(each.idle, is_fresh));
         if (each.shared && !is_open(*each.shared)) old.shared.push_back(std::move(each.shared));
     }
     if (all_.size() > most_origins) remove_origins(old);
-    return old;
 }
 
 void http_client::remove_origins(expired& old) {
@@ -141,7 +140,7 @@ void http_client::remove_origins(expired& old) {
             return std::pair(each.second.is_awaited(), each.second.last_use);  // those that are awaited last
         });
         if (oldest->second.is_awaited()) return;
-        old.take(oldest->first, oldest->second.idle);
+        old.take(oldest->first, oldest->second.idle, oldest->second.idle.end());
         if (oldest->second.shared) old.shared.push_back(std::move(oldest->second.shared));
         all_.erase(oldest);
     }

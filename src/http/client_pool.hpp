@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -135,20 +134,21 @@ private:
         std::vector<std::shared_ptr<http2_handle>> shared;
 
         expired() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
-        expired(expired&&) = default;
-        expired& operator=(expired&&) = default;
+        expired(const expired&) = delete;
+        expired& operator=(const expired&) = delete;
         ~expired() {
             for (const auto& each : here) each.connection->end();
         }
 
-        /// Takes connections of the origin `key`.
-        void take(std::string_view key, std::span<idle> all);
+        /// Removes the connections before `end` from the list of the origin `key`, and adds them here.
+        /// Errors: std::bad_alloc. Then no connection was moved.
+        void take(std::string_view key, idle_list& from, idle_list::iterator end);
     };
 
     /// Returns the entry of an origin, which is made if there is none.
     origin_state& entry(const std::string& origin);
     /// Removes connections that have been idle for too long, and the origins above most_origins.
-    [[nodiscard]] expired remove_expired();
+    void remove_expired(expired& old);
     void remove_origins(expired& old);
 
     const http::client_options options_;
