@@ -9,11 +9,14 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include <eddy/future.hpp>
 #include <eddy/http.hpp>
 #include <eddy/io.hpp>
 #include <eddy/task.hpp>
@@ -21,6 +24,7 @@
 #include <eddy/time.hpp>
 
 #include "http/client_pool.hpp"
+#include "http/http1_exchange.hpp"
 #include "support/net.hpp"
 #include "support/repeated.hpp"
 #include "sys/quiet_socket.hpp"
@@ -49,6 +53,62 @@ std::string taken(http_client& from, const std::string& origin) {
 
 http_client make_client(http::client_options options = http::client_options()) {
     return http_client(std::move(options.proxies(http::proxies::none())));
+}
+
+/// A connection that counts the calls that end its sending direction.
+class counting_stream {
+public:
+    counting_stream(eddy::io::duplex_stream&& below, int& shutdowns)
+        : below_(std::move(below)), shutdowns_(&shutdowns) {}
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        return below_.poll_read(cx, into);
+    }
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        return below_.poll_write(cx, from);
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context& cx) { return below_.poll_flush(cx); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context& cx) {
+        ++*shutdowns_;
+        return below_.poll_shutdown(cx);
+    }
+
+private:
+    eddy::io::duplex_stream below_;
+    int* shutdowns_;
+};
+
+/// A request body that waits without an end.
+struct silent_reader {
+    eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte>) {
+        return eddy::not_ready;
+    }
+};
+
+/// Sends a request with `body`, and receives its response. Returns how often the client has ended its sending direction
+/// in order.
+int shutdowns_after(http::body body) {
+    int shutdowns = 0;
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = eddy::io::duplex(1000);
+        const std::string_view response = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+        (co_await eddy::io::write_all(far, response)).value();
+        auto connection = std::make_unique<client_connection>(
+            eddy::io::boxed_stream(counting_stream(std::move(near), shutdowns)), -1, 1s, "a");
+        http::request asked(http::method::post, "/");
+        asked.body = std::move(body);
+        auto options = http::client_options().proxies(http::proxies::none());
+        auto pool = std::make_shared<http_client>(std::move(options));
+        eddy::detail::http1_exchange exchange(std::move(connection), std::move(pool), "a", std::move(asked), "a",
+                                              false);
+        (co_await eddy::poll_fn([&](eddy::context& cx) { return exchange.poll_head(cx); })).value();
+        EXPECT_EQ(exchange.take_response().body.in_memory()->text(), "hi");
+    });
+    return shutdowns;
+}
+
+TEST(HttpClientPool, OnlyCompleteRequestsEndTheirConnectionInOrder) {
+    EXPECT_EQ(shutdowns_after("body"), 1);
+    EXPECT_EQ(shutdowns_after(http::body::from_reader(silent_reader(), 10)), 0);
 }
 
 TEST(HttpClientPool, UnusedOriginsAboveLimitAreRemoved) {

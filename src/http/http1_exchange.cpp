@@ -162,13 +162,14 @@ void http1_exchange::fail(std::error_code why) noexcept {
 }
 
 void http1_exchange::end() {
-    const bool is_usable = head_.keeps_alive && is_sent() && connection_->stream.in().empty() &&
+    const bool was_sent = is_sent();
+    const bool is_usable = head_.keeps_alive && was_sent && connection_->stream.in().empty() &&
                            !asked_.headers.has_token("Connection", "close");
     sending_.reset();
     if (is_usable) {
         pool_->put(origin_, std::move(connection_));
     } else {
-        if (is_sent()) connection_->end();
+        if (was_sent) connection_->end();
         connection_.reset();
     }
 }
