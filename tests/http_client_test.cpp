@@ -284,7 +284,8 @@ TEST(HttpClient, FunctionDecidesWhetherRedirectIsFollowed) {
         EXPECT_TRUE((co_await answer.body.read_text()).has_value());
         EXPECT_EQ(co_await text_of(web.get(url + "/hello")), "200 hello");
         EXPECT_EQ((co_await web.get(url + "/loop")).error().code(), http::errc::too_many_redirects);
-        EXPECT_EQ(seen, (std::vector<std::string>{url + "/echo?from=redirect", url + "/loop", url + "/loop"}));
+        EXPECT_EQ(seen,
+                  (std::vector<std::string>{url + "/echo?from=redirect", url + "/loop", url + "/loop", url + "/loop"}));
         const auto throws = [](const http::url&) -> bool { throw std::runtime_error("no"); };
         const http::client strict(http::client_options().may_follow(throws));
         bool has_thrown = false;
@@ -294,6 +295,17 @@ TEST(HttpClient, FunctionDecidesWhetherRedirectIsFollowed) {
             has_thrown = true;
         }
         EXPECT_TRUE(has_thrown);
+    });
+}
+
+TEST(HttpClient, RedirectThatIsNotFollowedIsReturnedAtTheLimit) {
+    site served;
+    serve_during(served.app, [](std::string url) -> task<void> {
+        int asked = 0;
+        const auto decide = [&](const http::url&) { return ++asked == 1; };
+        const http::client web(http::client_options().max_redirects(1).may_follow(decide));
+        EXPECT_EQ((co_await web.get(url + "/loop")).value().status, http::status::see_other);
+        EXPECT_EQ(asked, 2);
     });
 }
 

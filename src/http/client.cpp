@@ -307,10 +307,10 @@ task<result<response>> follow(std::shared_ptr<http_client> shared, std::string w
         if (!is_repeatable && repeats_request(answer.status, sent)) co_return std::move(answer);
         at.phase = phase::url;
         at.where = *location;
-        if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
         auto next = co_await try_(to.resolve(encode_location(*location)));
         const auto& may_follow = shared->options().may_follow();
         if (may_follow && !may_follow(next)) co_return std::move(answer);
+        if (redirects == most) co_return std::unexpected(make_error_code(errc::too_many_redirects));
         redirect(again, answer.status, to, next);
         co_await discard_arrived(answer.body);
         asked = std::move(again);
