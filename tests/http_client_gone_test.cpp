@@ -8,6 +8,7 @@
 #include <eddy/runtime.hpp>
 #include <eddy/sync.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test.hpp>
 #include <eddy/time.hpp>
 
 #include <gtest/gtest.h>
@@ -204,6 +205,57 @@ TEST(HttpClientGone, IsNoticedWhileAnotherTaskReadsTheBody) {
         co_return http::response();
     };
     expect_end(app, seen, post_head);
+}
+
+/// A connection that calls a function when its sending direction is shut down.
+class noting_stream {
+public:
+    noting_stream(io::duplex_stream&& below, std::function<void(eddy::context&)> at_shutdown)
+        : below_(std::move(below)), at_shutdown_(std::move(at_shutdown)) {}
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context& cx, std::span<std::byte> into) {
+        return below_.poll_read(cx, into);
+    }
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context& cx, std::span<const std::byte> from) {
+        return below_.poll_write(cx, from);
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context& cx) { return below_.poll_flush(cx); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context& cx) {
+        at_shutdown_(cx);
+        return below_.poll_shutdown(cx);
+    }
+
+private:
+    io::duplex_stream below_;
+    std::function<void(eddy::context&)> at_shutdown_;
+};
+
+TEST(HttpClientGone, BodyIsDetachedBeforeTheConnectionCloses) {
+    events seen;
+    std::optional<http::body> kept;  // as another task may have it
+    const http::service app = [&](http::request asked) -> task<http::response> {
+        kept = std::move(asked.body);
+        seen.begun.notify_one();
+        co_await eddy::pending<void>();
+        co_return http::response();
+    };
+    std::vector<std::error_code> failures;
+    const auto read = [&](eddy::context& cx) {
+        std::array<std::byte, 10> some{};
+        const auto count = kept->poll_read(cx, some);
+        failures.push_back(count && !*count ? count->error() : std::error_code());
+    };
+    eddy::test::run_paused([&]() -> task<void> {
+        auto [near, far] = io::duplex(1000);
+        auto leaving = [&]() -> task<void> {
+            (co_await io::write_all(near, post_head)).value();
+            co_await seen.begun.notified();
+            (co_await io::shutdown(near)).value();
+        };
+        auto both = eddy::join(http::serve_connection(noting_stream(std::move(far), read), app), leaving());
+        static_cast<void>(co_await both);
+    });
+    ASSERT_EQ(failures.size(), 1U);
+    EXPECT_EQ(failures[0], http::errc::body_detached);
 }
 
 TEST(HttpClientGone, IsNoticedAfterAReadWasDropped) {

@@ -11,7 +11,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -143,6 +145,26 @@ TEST(HttpTimeouts, TimeOfSlowServiceDoesNotCountForItsClient) {
     };
     const auto outcome = converse(app, http::serve_options(), [](client& one) -> task<void> {
         EXPECT_TRUE(co_await one.send(chunked + "1\r\nx\r\n"));
+        co_await eddy::time::sleep(10min + 5s);
+        EXPECT_TRUE(co_await one.send("1\r\ny\r\n0\r\n\r\n"));
+        EXPECT_EQ(co_await one.receive("xy"), ok("xy"));
+    });
+    EXPECT_TRUE(outcome.has_value());
+}
+
+TEST(HttpTimeouts, WaitForBodyEndsWhenItsBytesArrive) {
+    const auto app = [](http::request asked) -> task<eddy::result<http::response>> {
+        std::array<std::byte, 10> some{};
+        auto limited = eddy::time::timeout(1s, eddy::io::read(asked.body, some));
+        const auto count = co_await limited;
+        EXPECT_FALSE(count.has_value());  // this read was dropped
+        co_await eddy::time::sleep(10min);
+        co_return co_await say_body(std::move(asked));
+    };
+    const auto outcome = converse(app, http::serve_options(), [](client& one) -> task<void> {
+        EXPECT_TRUE(co_await one.send(chunked));
+        co_await eddy::time::sleep(2s);
+        EXPECT_TRUE(co_await one.send("1\r\nx\r\n"));
         co_await eddy::time::sleep(10min + 5s);
         EXPECT_TRUE(co_await one.send("1\r\ny\r\n0\r\n\r\n"));
         EXPECT_EQ(co_await one.receive("xy"), ok("xy"));

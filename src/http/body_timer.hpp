@@ -50,6 +50,9 @@ private:
 ///
 /// - The whole body: see body_rate.
 /// - Its trailer section: `trailer_limit`, from the first wait for it.
+///
+/// A wait ends when bytes arrive, and not when the reader takes them. A read that was dropped also waits until then,
+/// because the body is not told that its reader has gone.
 /// Thread safety: one thread at a time.
 class body_timer {
 public:
@@ -58,7 +61,9 @@ public:
                std::chrono::nanoseconds trailer_limit) noexcept
         : rate_(bytes_per_second, grace), trailer_limit_(time::round_up(trailer_limit)) {}
 
-    /// Records that the reader has received bytes of the body.
+    /// Ends the current wait. Call it when bytes have arrived.
+    void end_wait() noexcept { rate_.end_wait(); }
+    /// Records that the reader has received bytes of the body, and ends the current wait.
     void receive(std::size_t count) noexcept { rate_.receive(count); }
     /// Called by a reader that waits. Returns whether a limit has passed. Otherwise wakes the task when one has passed.
     [[nodiscard]] bool poll_late(context& cx, bool in_trailers);

@@ -35,35 +35,47 @@ void incoming_body::ask() {
 
 void incoming_body::detach() noexcept {
     waker waiting;
+    waker task;  // destroyed without the lock
     {
         const std::lock_guard guard(lock);
         stream = nullptr;
         timer.stop();
-        connection = waker();
-        waiting = std::exchange(reader, waker());
+        task.swap(connection);
+        waiting.swap(reader);
     }
     std::move(waiting).wake();
 }
 
-void incoming_body::set_connection(const waker& task) {
+/// Wakes the connection's task. Borrows its waker, because a copy could only be made with the lock.
+void incoming_body::wake_connection() {
+    waker task;
+    {
+        const std::lock_guard guard(lock);
+        task.swap(connection);
+    }
+    task.wake_by_ref();
     const std::lock_guard guard(lock);
-    connection = task;
+    if (stream != nullptr && connection.is_noop()) connection.swap(task);
 }
 
 poll_result<result<std::size_t>> incoming_body::poll_read(context& cx, std::span<std::byte> into) {
-    waker to_wake;
+    // Wakers are copied, destroyed and woken without the lock, because that may run user-provided code.
+    waker mine = cx.waker();
+    waker former;
+    bool wakes_connection = false;
     poll_result<result<std::size_t>> count = not_ready;
     {
         const std::lock_guard guard(lock);
         if (stream == nullptr) return result<std::size_t>(std::unexpect, make_error_code(http::errc::body_detached));
         if (failure) return result<std::size_t>(std::unexpect, failure);
         count = poll_locked(cx, into);
-        if (count) reader = waker();
+        former.swap(reader);
+        if (!count) reader.swap(mine);
         if (count && !*count) failure = count->error();
         // The task of the connection receives again, or looks whether the client has gone.
-        if (count && (failure || std::exchange(wants_room, false))) to_wake = connection;
+        wakes_connection = count && (failure || std::exchange(wants_room, false));
     }
-    std::move(to_wake).wake();  // without the lock
+    if (wakes_connection) wake_connection();
     return count;
 }
 
@@ -85,7 +97,6 @@ poll_result<result<std::size_t>> incoming_body::poll_locked(context& cx, std::sp
         failure = error_of_exception();
         throw;
     }
-    reader = cx.waker();
     if (has_response) return not_ready;            // the task of the connection flushes
     const auto flushed = stream->poll_flush(own);  // "100 Continue", if another task reads the body
     if (flushed && !*flushed) return result<std::size_t>(std::unexpect, flushed->error());

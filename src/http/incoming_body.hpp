@@ -35,8 +35,6 @@ struct incoming_body : received_body {
         : received_body(framing, limit, std::move(limits)), stream(&from), expects_continue(expects) {}
 
     [[nodiscard]] std::error_code get_failure();
-    /// Sets the waker of the connection's task. Call it in each poll of that task.
-    void set_connection(const waker& task);
     /// Sends "100 Continue" if the client waits for it.
     void ask();
     /// Ends the use of the connection: reading the body fails from now on.
@@ -45,6 +43,7 @@ struct incoming_body : received_body {
     [[nodiscard]] http::headers trailers();
 
 private:
+    void wake_connection();
     poll_result<result<std::size_t>> poll_locked(context& cx, std::span<std::byte> into);
 };
 

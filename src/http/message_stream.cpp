@@ -157,6 +157,7 @@ task<result<std::size_t>> message_stream::fill() {
 
 poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::body& from, std::span<std::byte> into,
                                                             received_body* incoming) {
+    if (incoming != nullptr) incoming->set_connection(cx.waker());
     auto count = from.poll_read(cx, into);  // without the lock: `from` may be the incoming body
     if (count) {
         if (!*count) body_failure_ = count->error();
@@ -173,29 +174,30 @@ poll_result<result<std::size_t>> message_stream::poll_piece(context& cx, http::b
 
 bool message_stream::poll_peer_gone(context& cx, received_body* incoming) {
     waker to_wake;
-    bool has_ended = false;
+    bool is_gone = false;
+    bool looks_again = false;
     {
         const auto guard = lock_incoming(incoming);
         const bool is_read =
             incoming != nullptr && !incoming->reader.is_noop() && !incoming->decoder.is_finished() && !is_broken();
         if (is_read && poll_for_reader(cx, *incoming)) to_wake = std::exchange(incoming->reader, waker());
         // A reader that still waits has registered this task by poll_for_reader().
-        if (!is_read || !to_wake.is_noop()) has_ended = poll_ahead(cx, incoming);
-        if (has_ended && is_read && !is_broken()) {
-            // The reader comes first: it gets the error. It may have been dropped, so this task looks again.
-            has_ended = false;
-            cx.waker().wake_by_ref();
-        }
+        const bool has_ended = (!is_read || !to_wake.is_noop()) && poll_ahead(cx, incoming);
+        looks_again = has_ended && is_read && !is_broken();
+        is_gone = has_ended && !looks_again && (is_broken() || !may_half_close_);
     }
     std::move(to_wake).wake();  // without the lock
-    return has_ended && (is_broken() || !may_half_close_);
+    // The reader comes first: it gets the error. It may have been dropped, so this task looks again.
+    if (looks_again) cx.waker().wake_by_ref();
+    return is_gone;
 }
 
 bool message_stream::poll_for_reader(context& cx, received_body& body) {
     const auto received = poll_fill(cx);
-    if (received && !*received) {
-        body.failure = received->error();
-    } else if (!received) {
+    if (received) {
+        body.timer.end_wait();
+        if (!*received) body.failure = received->error();
+    } else {
         if (!body.timer.poll_late(cx, body.decoder.is_in_trailers())) return false;
         body.failure = make_error_code(errc::timed_out);
     }
@@ -268,6 +270,7 @@ bool message_stream::append_piece(std::span<const std::byte> piece, body_framing
 }
 
 poll_result<result<void>> message_stream::poll_flush_locked(context& cx, received_body* incoming) {
+    if (incoming != nullptr) incoming->set_connection(cx.waker());
     waker to_wake;
     poll_result<result<void>> flushed = not_ready;
     {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,12 @@ struct received_body {
 
     received_body(const body_framing& framing, std::uint64_t limit, body_timer&& limits) noexcept
         : decoder(framing, limit), timer(std::move(limits)) {}
+
+    /// Sets the waker of the connection's task. Call it in each poll of that task in which the body may be read.
+    void set_connection(waker task) noexcept {
+        const std::lock_guard guard(lock);
+        connection.swap(task);  // the former waker is destroyed without the lock
+    }
 };
 
 /// Returns an error code for the exception that is handled now. A body whose reader has thrown fails with this code
@@ -151,7 +158,8 @@ public:
     task<result<void>> discard_body(body_decoder& decoder, std::size_t limit);
     /// Sends out() and ends the writing direction. Then reads until the peer closes the connection, `limit` has passed,
     /// or too many bytes have arrived (see input_discarder). A connection that is destroyed with unread bytes is reset,
-    /// and the peer may then lose the last message. Cancel safety: safe. The connection is closed.
+    /// and the peer may then lose the last message.
+    /// Cancel safety: safe. The connection is closed.
     task<void> close_gracefully(std::chrono::nanoseconds limit);
     /// Sends out() and ends the writing direction.
     task<void> close();

@@ -202,7 +202,7 @@ public:
         if (working) co_await answering(*this, *current);
         if (is_cancelled) {
             if (thrown) report(name);
-            co_await end_without_response();
+            co_await end_without_response(of);
             if (thrown) std::rethrow_exception(thrown);
             co_return next_step::close;
         }
@@ -676,7 +676,8 @@ private:
     }
 
     /// Closes the connection of a client that has gone.
-    task<void> end_without_response() {
+    task<void> end_without_response(const request_state& of) {
+        if (of.incoming) of.incoming->detach();  // first, because another task may read the body
         if (!stream_.is_broken() && !stream_.has_unsent()) co_await stream_.close();
     }
 
