@@ -257,6 +257,11 @@ TEST(Http2Windows, ResponsesAboveTheMemoryLimitAreReportedToAccessLog) {
     EXPECT_EQ(log, expected);
 }
 
+TEST(Http2Windows, SingleResponseMayUseAllTheMemory) {
+    const auto options = http::serve_options().response_memory_limit(part_of_memory);
+    EXPECT_EQ(refused_of_8(large_response, options), 7);
+}
+
 TEST(Http2Windows, SharedBodiesDoNotCountAsMemory) {
     const eddy::bytes cached(std::string(part_of_memory, 'a'));
     const auto app = [cached](http::request) -> task<http::response> {

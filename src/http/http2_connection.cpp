@@ -214,8 +214,12 @@ void http2_connection::probe_answered() noexcept {
                         options.window_memory_limit()))
         return;
     const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(wanted)};
-    if (nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, &setting, 1) != 0) return;
-    nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(whole));
+    auto* const session = session_.get();
+    const auto size = static_cast<std::int32_t>(whole);
+    // The connection's window bounds the memory. Without memory for either frame, the next answer tries again.
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, &setting, 1) != 0 ||
+        nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, size) != 0)
+        return enlarged_.give_back(added);
     window_.grow(wanted);
 }
 

@@ -15,8 +15,8 @@ namespace eddy::inline v0_1::detail {
 class shared_bytes {
 public:
     /// Adds `bytes` for a connection that has `own` bytes already. Returns false, and adds nothing, if the sum would
-    /// exceed `limit`, or if the connection would have more than is left for all others. So a connection that takes
-    /// whatever it gets leaves as much as it has, and N of them leave one part in N + 1.
+    /// exceed `limit`, or if less than `own` would be left for all others. So the first bytes of a connection may take
+    /// all that is left. A connection that takes many small parts gets at most half of what is left when it begins.
     [[nodiscard]] bool take(std::size_t bytes, std::size_t own, std::size_t limit) noexcept {
         auto used = used_.load(std::memory_order_relaxed);
         do {
@@ -54,6 +54,11 @@ public:
         of_ = of;
         count_ += bytes;
         return true;
+    }
+    /// Gives back some of the bytes.
+    void give_back(std::size_t bytes) noexcept {
+        if (of_ != nullptr) of_->give_back(bytes);
+        count_ -= bytes;
     }
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
 

@@ -118,7 +118,7 @@ public:
     }
     /// Sets the maximum time without progress of a body or a response. If the client sends no bytes of a body, reading
     /// the body fails with errc::timed_out. If it accepts no bytes of a response, the connection is closed. 30 seconds
-    /// by default.
+    /// by default. A read of a body that was dropped, for example by select(), still waits until bytes arrive.
     serve_options& io_timeout(std::chrono::nanoseconds limit) noexcept {
         io_timeout_ = limit;
         return *this;
@@ -142,8 +142,9 @@ public:
     }
     /// Sets the maximum number of bytes that responses keep in memory until they are sent, for all connections
     /// together. That is bodies in memory, and the state of compress(). The bytes of a body that the program shares,
-    /// such as a copy of `bytes` in a cache, do not count. A connection may also have no more than is left for the
-    /// others, so that a few clients that do not read cannot use up the limit. If a response does not fit, it is
+    /// such as a copy of `bytes` in a cache, do not count. A single response may take all that is left. If an HTTP/2
+    /// connection has responses already, a further one must leave as many bytes as they have, so that one client that
+    /// does not read its responses cannot use up the limit by many of them. If a response does not fit, it is
     /// discarded, the client gets 503, and on_refused() receives the request. 512 MiB by default. All servers and
     /// connections with copies of these options have the limit together.
     serve_options& response_memory_limit(std::size_t bytes) noexcept {
