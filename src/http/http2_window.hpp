@@ -21,7 +21,8 @@ namespace eddy::inline v0_1::detail {
 ///     idle ──half a window was read──> aligning ──answer──> measuring ──answer──> idle
 ///
 /// The bytes arrive in bursts, one for each round trip. The first PING is answered between two bursts, so that the
-/// second one measures a whole burst. Thread safety: one thread at a time.
+/// second one measures a whole burst.
+/// Thread safety: one thread at a time.
 class http2_window {
 public:
     http2_window(std::size_t size, std::size_t most) noexcept : size_(size), most_(std::max(size, most)) {}

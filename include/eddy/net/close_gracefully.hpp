@@ -30,11 +30,14 @@ namespace eddy::inline v0_1::net {
 ///
 /// Destroying a TCP stream while received bytes are unread resets the connection, and so does a byte that arrives
 /// later. A reset discards what was written and not sent yet. The peer's system then discards what the peer has not
-/// read yet. So the peer may lose data that was written long before. Errors: errc::timed_out if the peer has not ended
-/// the connection in time, or std::errc::message_size if it has sent more than 64 MiB meanwhile: a reset is then
-/// possible. connection_reset and the other errors of read() and shutdown(). The end of a TLS connection without
-/// close_notify is no error here. The stream is closed in each case. Cancel safety: safe. The stream is closed
-/// immediately. Lifetime: the stream, or both halves, are moved into the task. Cost: one task with a buffer of 8 KiB.
+/// read yet. So the peer may lose data that was written long before.
+///
+/// Errors: errc::timed_out if the peer has not ended the connection in time, or std::errc::message_size if it has sent
+/// more than 64 MiB meanwhile: a reset is then possible. connection_reset and the other errors of read() and
+/// shutdown(). The end of a TLS connection without close_notify is no error here. The stream is closed in each case.
+/// Cancel safety: safe. The stream is closed immediately.
+/// Lifetime: the stream, or both halves, are moved into the task.
+/// Cost: one task with a buffer of 8 KiB.
 [[nodiscard]] EDDY_API task<result<void>> close_gracefully(tcp_stream stream, std::chrono::nanoseconds limit);
 [[nodiscard]] EDDY_API task<result<void>> close_gracefully(unix_stream stream, std::chrono::nanoseconds limit);
 [[nodiscard]] EDDY_API task<result<void>> close_gracefully(owned_read_half<tcp_stream> reader,
