@@ -30,6 +30,7 @@
 #include "support/gate.hpp"
 #include "support/http_server.hpp"
 #include "support/net.hpp"
+#include "support/runtime.hpp"
 #include "support/runtimes.hpp"
 #ifdef EDDY_TEST_HTTPS
 #include "support/tls_pair.hpp"

@@ -46,11 +46,12 @@ namespace eddy::inline v0_1::http {
 /// A request that a server has answered itself; see serve_options::on_refused().
 /// Thread safety: a plain value.
 struct refused_request {
-    /// The response: 400, 408, 413, 414, 417, 431, 501 or 505, before the service saw the request; or 503 instead of the
-    /// response of the service, see serve_options::response_memory_limit().
+    /// The response: 400, 408, 413, 414, 417, 431, 501 or 505, before the service saw the request; or 503 instead of
+    /// the response of the service, see serve_options::response_memory_limit().
     http::status status;
-    /// The method and the target as the client has sent them, at most 200 bytes of each, and 100 with 503. A '?' stands for each byte
-    /// that is not a visible character of ASCII. Empty as far as they were not received, or are malformed or unknown.
+    /// The method and the target as the client has sent them, at most 200 bytes of each, and 100 with 503. A '?' stands
+    /// for each byte that is not a visible character of ASCII. Empty as far as they were not received, or are malformed
+    /// or unknown.
     std::string method;
     std::string target;
     std::optional<net::socket_addr> peer;  ///< the client's address, if it has an IP address
