@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "sys/quiet_socket.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <array>
 #include <cerrno>
-#if defined(__linux__)
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#endif
+#include <cstddef>
+#include <cstring>
 
 #include "sys/syscall.hpp"
 
@@ -22,13 +23,19 @@ bool is_quiet(int fd) noexcept {
 
 std::uint64_t received_bytes(int fd) noexcept {
 #if defined(__linux__)
-    ::tcp_info info{};  // an old kernel fills only the beginning
+    // tcpi_bytes_received of tcp_info, which glibc 2.36 does not declare. linux/tcp.h does, but it cannot be included
+    // beside netinet/tcp.h. The kernel only appends fields, and an old kernel fills only the beginning.
+    constexpr std::size_t offset = 128;
+    std::uint64_t received = 0;
+    std::array<std::byte, offset + sizeof received> info{};
     ::socklen_t size = sizeof info;
-    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) return info.tcpi_bytes_received;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, info.data(), &size) != 0) return 0;
+    std::memcpy(&received, info.data() + offset, sizeof received);
+    return received;
 #else
     static_cast<void>(fd);
-#endif
     return 0;
+#endif
 }
 
 }  // namespace eddy::sys
