@@ -24,6 +24,7 @@
 #include <expected>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -82,8 +83,8 @@ class interrupting_server {
 public:
     /// `accept` makes the stream of a connection: it returns a task<result<S>>.
     template <class Accept>
-    interrupting_server(std::string between, Accept accept)
-        : between_(std::move(between)), thread_([this, accept = std::move(accept)] {
+    interrupting_server(std::string between, Accept accept, bool is_body_late = false)
+        : between_(std::move(between)), is_body_late_(is_body_late), thread_([this, accept = std::move(accept)] {
               eddy::core loop;
               static_cast<void>(loop.run(end_.run_until_cancelled(play(accept))));
           }) {
@@ -112,8 +113,9 @@ private:
         auto first = co_await try_(listener.accept());
         const int fd = first.stream.native_handle();
         auto stream = co_await try_(accept(std::move(first.stream)));
-        co_await try_(answer(stream));
+        co_await try_(answer(stream, !is_body_late_));
         EXPECT_TRUE(goes_on_.wait());
+        if (is_body_late_) co_await try_(io::write_all(stream, std::as_bytes(std::span(std::string_view("/a")))));
         if (between_.empty()) {
             ::shutdown(fd, SHUT_WR);
         } else {
@@ -130,7 +132,7 @@ private:
     }
 
     template <class S>
-    task<result<void>> answer(S& stream) {
+    task<result<void>> answer(S& stream, bool has_body = true) {
         std::string head;
         std::array<std::byte, 1000> some{};
         while (!head.ends_with("\r\n\r\n") && !head.ends_with("\r\n\r\nbody")) {
@@ -141,12 +143,13 @@ private:
         const auto begin = head.find(' ') + 1;
         const auto path = head.substr(begin, head.find(' ', begin) - begin);
         const std::string text =
-            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(path.size()) + "\r\n\r\n" + path;
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(path.size()) + "\r\n\r\n" + (has_body ? path : "");
         co_await try_(io::write_all(stream, std::as_bytes(std::span(text))));
         co_return co_await io::flush(stream);
     }
 
     const std::string between_;
+    const bool is_body_late_;  // the body of the first response is sent with the interlude
     std::uint16_t port_ = 0;
     support::gate is_bound_;
     support::gate goes_on_;
@@ -170,6 +173,24 @@ task<std::string> ask_twice(const http::client& web, std::string url, interrupti
     text.append(", ").append(co_await text_of(std::move(second)));
     co_return text;
 }
+
+/// Sends two requests. The end of the first body arrives together with the interlude, and this task has no coop budget
+/// left when it sends the second request.
+task<std::string> ask_without_budget(const http::client& web, std::string url, interrupting_server& server) {
+    auto first = co_await web.get(url + "/a");
+    if (!first) co_return first.error().message();
+    server.interrupt();
+    auto text = (co_await first->body.read_text()).value_or("none");
+    co_await eddy::poll_fn([](eddy::context& cx) {
+        while (cx.consume_budget()) {
+        }
+        return eddy::poll_result<bool>(true);
+    });
+    text.append(", ").append(co_await text_of(web.get(url + "/b")));
+    co_return text;
+}
+
+const std::string unasked = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Runs `ask(bytes, is_post)` for each interlude and for GET and POST.
 template <class Ask>
@@ -209,6 +230,13 @@ TEST(HttpKeptConnection, IsNotUsedAfterServerHasInterruptedPool) {
     });
 }
 
+TEST(HttpKeptConnection, IsCheckedWithoutCoopBudget) {
+    interrupting_server server(unasked, accept_plain, true);
+    const http::client web(direct());
+    eddy::core loop;
+    EXPECT_EQ(loop.run(ask_without_budget(web, "http://" + server.authority(), server)), "/a, 200 /b");
+}
+
 TEST(HttpKeptConnection, IsUsedAgainIfServerIsSilent) {
     eddy::core loop;
     const auto say_path = [](http::request asked) -> task<http::response> {
@@ -238,6 +266,14 @@ TEST(HttpKeptConnection, IsNotUsedAfterServerHasInterruptedTls) {
         eddy::core loop;
         return loop.run(ask_twice(web, "https://" + server.authority(), server, is_post));
     });
+}
+
+TEST(HttpKeptConnection, IsCheckedWithoutCoopBudgetTls) {
+    const support::tls_world certificates;
+    interrupting_server server(unasked, accept_tls(certificates), true);
+    const http::client web(direct().tls(certificates.client().build().value()));
+    eddy::core loop;
+    EXPECT_EQ(loop.run(ask_without_budget(web, "https://" + server.authority(), server)), "/a, 200 /b");
 }
 
 TEST(HttpKeptConnection, IsNotUsedAfterServerHasInterruptedTlsPool) {

@@ -64,9 +64,11 @@ task<std::unique_ptr<client_connection>> take_open(http_client& shared, std::str
         if (!kept) co_return nullptr;
         // A server has nothing to send before a request. So readable input is the end of the connection, or an error
         // response such as 408. The first check finds what the driver or TLS has received. The second one finds what
-        // is still in the socket, and was not reported because this thread was busy.
+        // is still in the socket, and was not reported because this thread was busy. A task without coop budget must
+        // look too: what TLS has decrypted, or the driver has received, is not seen by the second check.
         auto check = poll_fn([&kept](context& cx) {
-            const bool is_silent = !kept->stream.poll_fill_idle(cx).is_ready();
+            context own(cx.waker());
+            const bool is_silent = !kept->stream.poll_fill_idle(own).is_ready();
             return poll_result<bool>(is_silent && kept->is_quiet());
         });
         const bool is_open = co_await check;
