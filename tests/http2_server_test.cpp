@@ -510,6 +510,41 @@ TEST(Http2Server, TokenIsNotCancelledByACompleteResponse) {
     for (const auto& token : tokens) EXPECT_FALSE(token.is_cancelled());
 }
 
+TEST(Http2Server, TokenIsCancelledWhileTheResponseIsSent) {
+    const auto play = [](bool is_streamed, bool resets) -> task<void> {
+        std::optional<eddy::sync::cancellation_token> gone;
+        const auto app = [&](http::request asked) -> task<http::response> {
+            if (asked.method == http::method::head) co_return http::response(http::status::ok);
+            gone = asked.client_gone();
+            http::response answer(http::status::ok, std::string(10'000, 'a'));
+            if (is_streamed) answer.body = http::body::from_reader(io::cursor(std::string(10'000, 'a')));
+            co_return answer;
+        };
+        auto [near, far] = io::duplex(64 * 1024);
+        std::vector<nghttp2_settings_entry> no_window(1);
+        no_window[0] = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+        std::optional<http2_client> client(std::in_place, std::move(near), no_window);
+        http2_client& one = *client;
+        auto serving = eddy::spawn(http::serve_connection(std::move(far), app));
+        const auto stream = one.ask("GET", "/");
+        while (one.at(stream).status != "200") EXPECT_TRUE(co_await one.step());
+        const auto first = co_await one.finish(one.ask("HEAD", "/"));  // the service has returned meanwhile
+        EXPECT_EQ(first.status, "200");
+        EXPECT_FALSE(gone->is_cancelled());
+        if (resets) {
+            one.reset(stream);
+            const auto second = co_await one.finish(one.ask("HEAD", "/"));  // the server has seen the reset
+            EXPECT_EQ(second.status, "200");
+            EXPECT_TRUE(gone->is_cancelled());
+        }
+        client.reset();
+        static_cast<void>(co_await serving);
+        EXPECT_TRUE(gone->is_cancelled());
+    };
+    for (const bool is_streamed : {false, true})
+        for (const bool resets : {false, true}) eddy::test::run_paused([&] { return play(is_streamed, resets); });
+}
+
 TEST(Http2Server, AbortCancelsServiceWithToken) {
     eddy::test::run_paused([]() -> task<void> {
         eddy::sync::notify has_begun;

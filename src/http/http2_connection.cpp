@@ -105,7 +105,7 @@ void http2_connection::end_bodies() noexcept {
 
 /// Tells the service that its client will not receive the whole response.
 void http2_connection::tell_service(const exchange& one) noexcept {
-    if (one.client && (one.at == phase::answering || one.at == phase::sending)) one.client->leave();
+    if (one.client && !one.is_sent) one.client->leave();
 }
 
 poll_result<void> http2_connection::poll_cancel(context& cx) {
@@ -501,6 +501,7 @@ int http2_connection::frame_sent(const nghttp2_frame& frame) {
         resets_allowed_.earn();
         // The client need not send the rest of its request (RFC 9113, section 8.1).
         const auto stream = frame.hd.stream_id;
+        if (auto* const one = exchange_of(stream); one != nullptr) one->is_sent = true;
         if (nghttp2_session_get_stream_remote_close(session_.get(), stream) == 0)
             nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
     }

@@ -75,6 +75,7 @@ struct http2_exchange {
     bool is_ended = false;     // the client has sent its end, or has reset it
     bool has_work = false;     // handlers_ contains a future for it
     bool has_answer = false;   // the head of the response was given to nghttp2
+    bool is_sent = false;      // the whole response was given to the connection below
     bool is_streamed = false;  // the body of the response is a reader
     http::method asked_method = http::method::get;
     request_name name;                    // of the request, for the report of an error
