@@ -305,7 +305,7 @@ TEST(WsEngine, HeadsOfTinyFramesAreLimited) {
     EXPECT_EQ(support::ws_receive(message(20, 1), 100, with).received, text(20));
     EXPECT_EQ(support::ws_receive(message(10'000, 6), 100, with).received, text(60'000));
     const auto refused = support::ws_receive(message(21, 1), 100, with);
-    EXPECT_EQ(refused.received, "the message has too many frames");
+    EXPECT_EQ(refused.received, "the heads of the frames of a message are larger than overhead_limit()");
     EXPECT_EQ(refused.sent, "pong \"p\" | close 1008");
     const auto empty = support::ws_receive(message(18, 0), 100, with);  // 17 heads have 102 bytes
     EXPECT_EQ(empty.sent, "close 1008");

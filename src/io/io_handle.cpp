@@ -197,8 +197,10 @@ result<void> io_handle::add_part(composite_io& source, int fd, io::interest want
 }
 
 result<void> io_handle::change_part(composite_io& source, int fd, io::interest wanted) noexcept {
+    const std::lock_guard guard(lock_);  // also for the search: a removal must not come between
     if (!source.has(fd)) return std::unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
-    return watch_again(source, fd, wanted);
+    if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
+    return driver_.watch_again(fd, static_cast<scheduled_io*>(&source), wanted);
 }
 
 result<void> io_handle::remove_part(composite_io& source, int fd) noexcept {

@@ -13,7 +13,7 @@ const char* text_of(errc code) noexcept {
     case errc::invalid_text: return "a text message is not valid UTF-8";
     case errc::invalid_compression: return "the peer's compressed message is invalid";
     case errc::message_too_large: return "the message is larger than its limit";
-    case errc::too_many_frames: return "the message has too many frames";
+    case errc::too_many_frames: return "the heads of the frames of a message are larger than overhead_limit()";
     case errc::upgrade_refused: return "the server does not accept the WebSocket";
     case errc::bad_handshake: return "the server's response to the request for a WebSocket is invalid";
     case errc::bad_url:
