@@ -31,6 +31,7 @@ namespace {
 using eddy::result;
 using eddy::task;
 using eddy::try_;
+using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::allocations_left;
@@ -164,6 +165,19 @@ TEST_F(TlsMemory, ShutdownFailsIfCloseNotifyCannotBeStored) {
     EXPECT_EQ(made.error, std::errc::not_enough_memory);
     EXPECT_TRUE(loop.run(pair.client->shutdown()).has_value());  // ends the connection below
     EXPECT_EQ(loop.run(receive(*pair.server, 1)).error(), eddy::errc::tls_truncated);
+}
+
+TEST_F(TlsMemory, FailedShutdownSendsWhatWasWrittenBefore) {
+    auto pair = shake_hands(loop, *world.client().build(), *world.server().build(), "localhost", 3000);
+    ASSERT_TRUE(pair.client && pair.server);
+    const std::string text(5000, 'x');
+    ASSERT_EQ(loop.run(pair.client->write(std::span(text))).value(), text.size());  // the connection holds a part of it
+    by_hand reading(receive(*pair.server, text.size()));
+    assert_pending(reading.poll());
+    const auto made = with_failure(0, pair.client->shutdown());
+    EXPECT_TRUE(made.has_failed);
+    EXPECT_EQ(made.error, std::errc::not_enough_memory);
+    EXPECT_TRUE(assert_ready(reading.poll()).value() == text);
 }
 
 /// Performs a handshake, and exchanges data, while an allocation fails. Then does both again without a failure. Returns

@@ -521,6 +521,8 @@ poll_result<result<void>> tls_engine::poll_shutdown(tls_transport& below, contex
             const int outcome = SSL_shutdown(state_->ssl.get());  // does not wait for the peer's close_notify
             if (outcome < 0) {
                 state_->failure = state_->failure_of(SSL_get_error(state_->ssl.get(), outcome));
+                // As in run(): the output contains what was written before.
+                static_cast<void>(state_->send(below, cx, waiting_task::writer));
                 return result<void>(std::unexpect, state_->failure);
             }
         }
