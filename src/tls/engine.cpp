@@ -113,17 +113,13 @@ struct tls_engine::state : immovable {
     std::unique_ptr<std::byte[]> rest;  // keeps the input between two calls
     std::vector<std::byte> output;      // encrypted and not sent
     std::size_t sent = 0;               // of `output`
-    std::size_t tickets = 0;            // size of the output if it consists of a server's tickets only
+    std::size_t tickets = 0;            // size of the output if it consists of a server's tickets only, otherwise 0
     std::error_code send_failure;       // of the connection: no more output is sent
 
     [[nodiscard]] std::size_t unsent() const noexcept { return output.size() - sent; }
 
-    /// Returns whether the peer waits for no output when a read or a handshake has its result.
-    [[nodiscard]] bool may_send_later(bool is_read) const noexcept {
-        return is_read || (server != nullptr && SSL_version(ssl.get()) == TLS1_3_VERSION);
-    }
-
-    /// Returns whether a read leaves the output to a later call: there is none, or only tickets.
+    /// Returns whether a read leaves the output to a later call: there is none (then both sizes are 0), or only
+    /// tickets.
     [[nodiscard]] bool may_keep_output() const noexcept { return unsent() == tickets; }
 
     /// Returns whether a read can do nothing before it has received something. Then OpenSSL need not be called to find
@@ -387,7 +383,8 @@ poll_result<result<std::size_t>> tls_engine::state::run(tls_transport& below, co
             const bool has_failed =
                 kind != SSL_ERROR_NONE && kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_ZERO_RETURN;
             const std::error_code failed = has_failed ? failure_of(kind) : std::error_code();
-            if (kind == SSL_ERROR_NONE && !is_writer && may_send_later(is_read)) return answer(count);
+            // A later call sends the output of a read, and poll_handshake() that of a handshake.
+            if (kind == SSL_ERROR_NONE && !is_writer) return answer(count);
             // Sends the output also after an error, because it may be an alert with the reason. If OpenSSL has a
             // result, the next call that sends returns an error of the connection. A read continues, because data or
             // an alert may have been received.
@@ -481,7 +478,7 @@ poll_result<result<void>> tls_engine::poll_handshake(tls_transport& below, conte
         if (!*done) return result<void>(std::unexpect, done->error());
         if (state_->client) state_->keep_renewed_session();
     }
-    if (state_->may_send_later(false)) {
+    if (state_->server && SSL_version(state_->ssl.get()) == TLS1_3_VERSION) {
         state_->keep_tickets();
         return ok();
     }
