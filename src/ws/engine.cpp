@@ -317,7 +317,7 @@ void ws_engine::receive_close() {
 bool ws_engine::violate(ws::errc why, close_code code) {
     failure_ = make_error_code(why);  // first, because close() may throw
     content_ = {};
-    sending_.reset();
+    drop_sending();
     close(code, "");
     return false;
 }
@@ -327,7 +327,7 @@ void ws_engine::fail(std::error_code why) noexcept {
     failure_ = why;
     has_closed_ = true;
     content_ = {};
-    sending_.reset();
+    drop_sending();
     out_ = {};
     sent_ = 0;
 }
@@ -392,11 +392,15 @@ void ws_engine::compress_step() {
     } catch (...) {
         // Later messages must not refer to this one, which the peer does not get.
         deflater_.reset();
-        sending_.reset();
-        compressed_ = {};
+        drop_sending();
         throw;
     }
+    drop_sending();
+}
+
+void ws_engine::drop_sending() noexcept {
     sending_.reset();
+    to_compress_ = {};
     compressed_ = {};
 }
 

@@ -74,8 +74,7 @@ public:
     enum class [[nodiscard]] event : unsigned char { none, message, paused };
 
     /// Parses bytes, and removes them from the front of `input`, until a message is complete (`message`), nothing is
-    /// left
-    /// (`none`), or a step of work was done (`paused`). Call it again after `paused`, even without input.
+    /// left (`none`), or a step of work was done (`paused`). Call it again after `paused`, even without input.
     event receive(std::string_view& input);
     /// Returns the message that receive() has reported.
     [[nodiscard]] ws::message take_message();
@@ -157,6 +156,7 @@ private:
     void write_frame(opcode what, bool is_compressed, std::string_view payload);
     void answer_ping();
     void complete_sending();
+    void drop_sending() noexcept;
 
     const ws_parameters with_;
 
