@@ -24,8 +24,8 @@ constexpr std::chrono::nanoseconds longest_wait = std::chrono::hours(24 * 365);
 // library's mmap(3).
 constinit atomic<std::uint64_t> closed_rings{0};
 
-// The kernel answers EBUSY while completions do not fit into the queue. So it does not if the queue is empty. This many
-// such answers in a row are an error: the event loop can neither sleep nor make progress.
+// The kernel answers EBUSY while completions do not fit into the queue. An empty queue should never cause EBUSY.
+// This many such answers in a row are an error: the event loop can neither sleep nor make progress.
 constexpr unsigned most_refusals = 1000;
 
 std::error_code error_of(int negative) noexcept { return {-negative, std::generic_category()}; }

@@ -60,8 +60,8 @@ public:
     ~ws_deflater();
 
     /// Compresses the next deflate_step bytes of a message, removes them from the front of `from`, and appends the
-    /// result to `to`, which must be empty at first. The message is complete when `from` is empty. Preconditions:
-    /// `from` is not empty.
+    /// result to `to`, which must be empty at first. The message is complete when `from` is empty.
+    /// Preconditions: `from` is not empty.
     void compress(std::string_view& from, std::string& to);
 
 private:

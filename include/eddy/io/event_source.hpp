@@ -61,7 +61,8 @@ private:
 };
 
 /// An object that registers itself: its descriptor is hidden, or it has several, for example one for each direction.
-/// Each function adds, changes or removes all of its descriptors, and returns the first error.
+/// Each function adds, changes or removes all of its descriptors, and returns the first error. deregister() must not
+/// throw, because destructors call it.
 ///
 ///     struct two_pipes {
 ///         eddy::result<void> register_with(const io::registry& with, io::token name, io::interest wanted);

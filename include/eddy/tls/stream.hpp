@@ -82,8 +82,9 @@ namespace eddy::inline v0_1::tls {
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
 /// connection without close_notify: await shutdown() first, or the peer reports truncation. The session can still be
 /// resumed. A client that only sends must end with net::close_gracefully(), because it has not read the server's
-/// tickets. Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not
-/// empty. A server with TLS 1.3 keeps its session tickets, about 500 bytes, until its first write, flush or shutdown.
+/// tickets.
+/// Cost: OpenSSL's memory, and about 300 bytes. Buffers for encrypted bytes exist only while they are not empty. A
+/// server with TLS 1.3 keeps its session tickets, about 500 bytes, until its first write, flush or shutdown.
 template <class S>
 class stream {
 public:
@@ -107,7 +108,8 @@ public:
     /// Encrypts at least one byte of `from` and returns the count. The encrypted bytes are sent immediately, as far as
     /// the connection accepts them. About 80 KiB at most are left for the next read, write or flush: await flush()
     /// before you wait for something else, or destroy the stream. `from` is text, or a container or span of char,
-    /// unsigned char or std::byte; see io::const_buffer. Cancel safety: safe.
+    /// unsigned char or std::byte; see io::const_buffer.
+    /// Cancel safety: safe.
     [[nodiscard]] auto write(io::const_buffer from) { return io::write(*this, from); }
     /// Encrypts and sends all of `from`, which is what write() accepts: flushes at the end. io::write_all() does not.
     /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
