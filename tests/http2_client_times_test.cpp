@@ -188,7 +188,7 @@ TEST(Http2ClientTimes, SilentBodyTimesOutAfterReaderHasWaited) {
     converse(limits, server, [](one_connection& client) -> task<void> {
         EXPECT_EQ(co_await client.get(), std::error_code());
         auto page = client.take_response();
-        co_await eddy::time::sleep(60s);  // nobody waits for the server meanwhile
+        co_await eddy::time::sleep(60s);  // no request waits for the server meanwhile
         std::array<std::byte, 10> some{};
         EXPECT_EQ((co_await io::read(page.body, some)).value(), 4U);
         const auto begin = eddy::time::clock::now();

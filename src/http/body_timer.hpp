@@ -15,7 +15,8 @@ namespace eddy::inline v0_1::detail {
 
 /// Measures the rate at which the bytes of a body arrive. Only the time in which a reader waits counts, so a slow
 /// service does not use up the time of its client. In all, a reader waits for `grace`, and for the time that the
-/// received bytes take at the minimum rate. Thread safety: one thread at a time.
+/// received bytes take at the minimum rate.
+/// Thread safety: one thread at a time.
 class body_rate {
 public:
     /// No minimum rate.

@@ -110,7 +110,7 @@ public:
     /// closed or reset its connection, or its HTTP/2 stream, or does not accept the response. Without this call, the
     /// server cancels the service then. After this call, the service continues, and decides itself how it ends:
     ///     const auto gone = asked.client_gone();
-    ///     while (!gone.is_cancelled() && co_await next_step()) {}
+    ///     for (bool has_more = true; has_more && !gone.is_cancelled();) has_more = co_await next_step();
     ///     co_await save_progress();
     /// Its response is discarded. A shutdown of the server still cancels the service after serve_options::drain(). Call
     /// it before the request is moved. See serve_options::half_close() for clients that only end their requests. The

@@ -302,11 +302,12 @@ namespace eddy::inline v0_1::proto {
 /// executed a call that failed. An error of the encoder affects only its call. If the connection has no memory for a
 /// call, this call alone fails, with std::errc::not_enough_memory. The constructor throws `misuse` if `max_in_flight`
 /// is 0, or if spawn() is not possible on this thread. An exception of a body's stream ends that body with an error:
-/// the code of a std::system_error, std::errc::not_enough_memory, or std::errc::io_error. Cancel safety: a dropped call
-/// does not affect others. If its request was sent, its answer is discarded when it arrives; until then the call counts
-/// as in flight. If the body of its request is being sent, the body ends with an error at the server. Thread safety:
-/// calls on any thread; assignment and destruction need exclusive access. Cost: for each call, a coroutine frame and
-/// two blocks of the frame pool.
+/// the code of a std::system_error, std::errc::not_enough_memory, or std::errc::io_error.
+/// Cancel safety: a dropped call does not affect others. If its request was sent, its answer is discarded when it
+/// arrives; until then the call counts as in flight. If the body of its request is being sent, the body ends with an
+/// error at the server.
+/// Thread safety: calls on any thread; assignment and destruction need exclusive access.
+/// Cost: for each call, a coroutine frame and two blocks of the frame pool.
 template <class Request, class Response>
 class pipelined_client : public detail::client_handle<Request, Response, false> {
 public:

@@ -339,12 +339,13 @@ namespace eddy::inline v0_1::proto {
 /// immediately, and passes through. An exception of a response's body ends only that body, with an error: see
 /// pipelined_client. A frame that does not fit is std::errc::protocol_error, and the end of the connection within a
 /// body is errc::unexpected_eof. If the service does not read the body of a request, up to max_discarded_chunks of its
-/// chunks are discarded; more are std::errc::message_size. Cancel safety: not safe. Calls in progress are dropped, or
-/// cancelled gracefully if the future is. Requests that were read are lost. To stop without loss, use
-/// connection_options::shutdown(). Lifetime: the arguments are moved in. Pass std::ref(connection) to use the
-/// connection afterwards, for example to call its close_gracefully(), as tcp_server() does: a client that is still
-/// sending may otherwise be reset before it has read the last responses. Cost: for each request, the future of the
-/// service and a block of the frame pool.
+/// chunks are discarded; more are std::errc::message_size.
+/// Cancel safety: not safe. Calls in progress are dropped, or cancelled gracefully if the future is. Requests that were
+/// read are lost. To stop without loss, use connection_options::shutdown().
+/// Lifetime: the arguments are moved in. Pass std::ref(connection) to use the connection afterwards, for example to
+/// call its close_gracefully(), as tcp_server() does: a client that is still sending may otherwise be reset before it
+/// has read the last responses.
+/// Cost: for each request, the future of the service and a block of the frame pool.
 template <class F, class S>
 [[nodiscard]] auto pipelined(F&& connection, S&& service, const connection_options& options = connection_options()) {
     return detail::serve_calls<false>(std::forward<F>(connection), std::forward<S>(service), options);
