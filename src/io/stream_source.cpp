@@ -412,10 +412,14 @@ void stream_source::stop_failed() noexcept {
 }
 
 void stream_source::lose_ring(const io_handle& owner) noexcept {
-    const std::lock_guard guard(lock_);
+    std::unique_lock guard(lock_);
+    // A receive writes into buffers of the ring. An accept writes into the listener.
+    const bool releases = has(receives) && !is_listener();
     clear(receives);
     clear(stops);
     if (slot_ != nullptr && slot_->sender == &owner) slot_->where = send_slot::place::blocked;
+    guard.unlock();
+    if (releases) release();
 }
 
 bool stream_source::deliver(received_chunk& chunk) noexcept {

@@ -209,8 +209,9 @@ public:
     void stop_failed() noexcept;
     /// Adds a chunk to the queue. Returns true if the operation should stop. The caller then gets a reference.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// Ends the operations of a ring that was destroyed without reporting their completions. The references of the
-    /// operations remain, because the kernel may still use the memory.
+    /// Ends the operations of a ring that was destroyed without reporting their completions. The references of accepts
+    /// and sends remain, because the kernel may still use the memory.
+    /// Preconditions: the caller has a reference.
     void lose_ring(const io_handle& owner) noexcept;
     /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
