@@ -29,8 +29,10 @@ def main():
         "packaging/vcpkg/eddy/vcpkg.json": json.loads(text("packaging/vcpkg/eddy/vcpkg.json"))["version"],
         "packaging/debian/changelog": first(r"\Aeddy \((\S+?)\)", "packaging/debian/changelog"),
         "tests/package/start/conan/conanfile.txt": first(r"^eddy/(\S+)$", "tests/package/start/conan/conanfile.txt"),
-        "CHANGELOG.md, the newest release": first(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", "CHANGELOG.md"),
     }
+    # Without a release, the only section is `Unreleased`.
+    if re.search(r"^## \d", text("CHANGELOG.md"), re.M):
+        found["CHANGELOG.md, the newest release"] = first(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", "CHANGELOG.md")
     # The shared libraries are named after the minor version, and so are their packages.
     libraries = re.findall(r"^Package: (libeddy(?:-\w+)?)(\d[\d.]*)$", text("packaging/debian/control"), re.M)
     libraries += [re.fullmatch(r"(libeddy(?:-[a-z]+)?)([\d.]+)[.]install", file.name).groups()

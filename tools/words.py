@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Prints the number of words of the documents about the code, of the READMEs of folders, and of the pages for users. A
+word is what `wc -w` counts."""
+import pathlib
+import subprocess
+
+top = pathlib.Path(__file__).resolve().parent.parent
+about_the_code = {"ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "glossary.md", "NOTES.md", "RESULTS.md"}
+others = {"SECURITY.md"}
+
+
+def group_of(path):
+    """Returns the group of a document, or None if it is in none."""
+    if path.name in about_the_code:
+        return "documents about the code"
+    if path.name == "README.md" and path.parent.name:
+        return "READMEs of folders"
+    if path.name == "README.md" or path.parent.name == "docs":
+        return "pages for users"
+    return None if path.name in others else "other documents"
+
+
+def main():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True,
+                            check=True).stdout.split()
+    groups = {}
+    for path in (pathlib.Path(name) for name in sorted(listed)):
+        if (group := group_of(path)) and (top / path).exists():
+            groups.setdefault(group, []).append((len((top / path).read_text().split()), path))
+    for group, found in groups.items():
+        print(f"{sum(words for words, _ in found):6} {group}")
+        for words, path in found:
+            print(f"{words:6}   {path}")
+    print(f"{len((top / 'CHANGELOG.md').read_text().splitlines()):6} lines of CHANGELOG.md")
+
+
+if __name__ == "__main__":
+    main()
