@@ -39,7 +39,7 @@ def run(options) -> Outcome:
     if outcome.absent:
         return outcome
     table = Table(f"compile: the echo server's translation unit, {ROUNDS} rounds",
-                  ["options", "eddy s", "asio s", "ratio", "eddy MB", "asio MB", "ratio"])
+                  ["options", "eddy s", "asio s", "ratio", "eddy MB", "asio MB", "ratio of MB"], name="echo server")
     for flags in OPTIONS:
         try:
             rounds = [{name: compile_once(compiler, flags, source) for name, source in SOURCES.items()}
@@ -62,7 +62,7 @@ def add_http_get(outcome: Outcome, compiler: str) -> None:
     seconds, megabytes = (statistics.median(one[index] for one in rounds) for index in (0, 1))
     outcome.data[HTTP_GET.name] = rounds
     outcome.tables.append(Table(f"compile: a program that calls http::get, {ROUNDS} rounds", ["options", "s", "MB"],
-                                [[HTTP_GET_OPTIONS, f"{seconds:.2f}", f"{megabytes:.0f}"]]))
+                                [[HTTP_GET_OPTIONS, f"{seconds:.2f}", f"{megabytes:.0f}"]], name="http::get"))
     outcome.targets.append(Target(f"compile http::get {HTTP_GET_OPTIONS}", seconds, HTTP_GET_TARGET, " s"))
 
 

@@ -84,7 +84,7 @@ def compare(net_run: NetRun) -> None:
                 figures[name].append(one)
             ratios.append(now[EDDY]["cpu_us"] / now[NGHTTPD]["cpu_us"])
     table = Table(f"http {H2}: h2load -c10 -m100, {len(ratios)} slices",
-                  ["server", "CPU us/request", "ratio", "spread", "requests/s"])
+                  ["server", "CPU us/request", "ratio", "spread", "requests/s"], name=H2)
     for name, all_of in figures.items():
         cpu = statistics.median(one["cpu_us"] for one in all_of)
         rate = statistics.median(one["rate"] for one in all_of)
@@ -144,7 +144,7 @@ def measure_idle(net_run: NetRun) -> None:
         server.settle()
         each = (resident_bytes(server.pid) - before) / (MANY - FEW)
     table = Table(f"http {H2_IDLE}: {MANY:,} connections with one answered request each", ["server", "bytes/connection"],
-                  [[EDDY, number(each)], ["nghttp2's sessions alone", number(sessions_alone(net_run))]])
+                  [[EDDY, number(each)], ["nghttp2's sessions alone", number(sessions_alone(net_run))]], name=H2_IDLE)
     net_run.outcome.tables.append(table)
     net_run.outcome.targets.append(Target(f"{EDDY}, {H2_IDLE}: bytes per connection", each, IDLE_BYTES))
 

@@ -68,7 +68,7 @@ def judge(report: dict, outcome: Outcome) -> Outcome:
         outcome.errors.append(f"{PROGRAM} has no benchmark {REFERENCE}, which all others are compared with")
         return outcome
 
-    table = Table("micro", ["benchmark", "ns", f"x {REFERENCE}", "target", ""])
+    table = Table("micro", ["benchmark", "ns", f"x {REFERENCE}", "target", ""], name="micro")
     for name, ns in medians.items():
         target_cells = ["", ""]
         if name in TARGETS:

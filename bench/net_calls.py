@@ -36,7 +36,7 @@ def calls_per_request(net_run: NetRun, server: BenchServer, case: Case) -> float
 
 
 def tabulate(net_run: NetRun, counted: dict[str, dict[str, float]]) -> Table:
-    table = Table(f"{net_run.group}: system calls per request", ["server", *counted])
+    table = Table(f"{net_run.group}: system calls per request", ["server", *counted], name="calls")
     for one in net_run.servers:
         if any(one.name in calls for calls in counted.values()):
             cells = [f"{calls[one.name]:.3f}" if one.name in calls else "-" for calls in counted.values()]

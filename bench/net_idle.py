@@ -49,7 +49,7 @@ def measure_one(net_run: NetRun, server: BenchServer, seconds: int) -> dict:
 
 def tabulate(group: str, figures: dict[str, dict], seconds: int) -> Table:
     table = Table(f"{group} IDLE: {CONNECTIONS:,} connections with one answered request each, idle for {seconds} s",
-                  ["server", "bytes/connection", "eddy/server", "other MiB", "CPU ms", "context switches"])
+                  ["server", "bytes/connection", "eddy/server", "other MiB", "CPU ms", "context switches"], name="IDLE")
     ours = figures.get(EDDY, {}).get("bytes")
     for name, one in figures.items():
         ratio = f"{ours / one['bytes']:.2f}" if ours is not None and one["bytes"] > 0 and name != EDDY else ""

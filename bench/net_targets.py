@@ -68,7 +68,7 @@ def judge_epoll(rounds: Rounds) -> Iterator[Target]:
     yield cpu_target(rounds, EDDY, REFERENCE, REFERENCE, CPU)
     best = rounds.best(BEST_PEERS)
     if best and rounds.has(EDDY, best):
-        yield cpu_target(rounds, EDDY, best, f"{best}, the best peer", 1 + rounds.noise)
+        yield cpu_target(rounds, EDDY, best, f"the best peer ({best})", 1 + rounds.noise)
     if not rounds.case.is_open and rounds.typical(EDDY, "load_busy") <= LOAD_IS_LIMIT:
         yield Target(f"{case}: requests/s, x {REFERENCE}", rounds.ratio(EDDY, "requests_per_s"), RATE, at_least=True)
     if rounds.case.name in TAILS:
@@ -92,7 +92,7 @@ def uring_limits(rounds: Rounds) -> Iterator[tuple[str, str, float]]:
         yield REFERENCE, REFERENCE, OF_BARE_EPOLL[case]
     yield EDDY, EDDY, OF_EPOLL.get(case, OF_EPOLL_ELSEWHERE)
     if best := rounds.best(BEST_URING_PEERS):
-        yield best, f"{best}, the best peer on io_uring", 1 + rounds.noise
+        yield best, f"the best peer on io_uring ({best})", 1 + rounds.noise
 
 
 def cpu_target(rounds: Rounds, server: str, against: str, title: str, limit: float) -> Target:

@@ -109,7 +109,7 @@ def measure(net_run: NetRun, case: Case, server: Server, more: tuple) -> dict:
 def tabulate(net_run: NetRun, rounds: Rounds) -> Table:
     case = rounds.case
     columns = storm_columns if case.is_storm else columns_of_requests
-    table = Table(f"{net_run.group} {case.title}: {case.what}, {len(rounds.slices)} rounds", ["server"])
+    table = Table(f"{net_run.group} {case.title}: {case.what}, {len(rounds.slices)} rounds", ["server"], name=case.title)
     for one in net_run.servers:
         if rounds.has(one.name):
             cells = columns(rounds, one.name)

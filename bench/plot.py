@@ -1,102 +1,54 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws the plots of docs/benchmarks.md from the tables of bench/RESULTS.md, and copies the targets that eddy misses from
-there into the page. `./dev bench plot` runs it. With --check, writes nothing, and ends with status 1 if a plot or the page
-does not have the current results.
+"""Generates, from the stored results (see results.py), the plots of docs/benchmarks.md, its table of missed targets, and the
+page RESULTS.md. `./dev bench plot` runs it. With --check, writes nothing, and ends with status 1 if one of these files is not
+current.
 """
 import math
-import re
 import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from rt_targets import best_limit
+sys.dont_write_bytecode = True  # no __pycache__ in the source tree
+
+import results
+import results_page
 
 top = Path(__file__).resolve().parent.parent
 page = top / "docs" / "benchmarks.md"
+tables = Path(__file__).resolve().parent / "RESULTS.md"
 folder = top / "docs" / "benchmarks"
+
+cases_with_ratios = ("C1", "C100", "LOAD80", "C1000", "C10000", "P16", "BIG", "CHURN")
 
 colors = {"eddy": "#0b63ce", "eddy_uring": "#7a3fb5", "tokio": "#c8501a", "go": "#2a8f8f", "libuv": "#3f8f3f",
           "asio_callbacks": "#b39a1e", "asio_coroutines": "#8a6d3b", "other": "#777777"}
 
 
-# ---- The tables of RESULTS.md ----
-
-
-def section(title):
-    """Returns the lines below a heading, up to the next heading of the same or a higher level."""
-    lines = (top / "bench" / "RESULTS.md").read_text().splitlines()
-    begin = next((i for i, line in enumerate(lines) if re.match(r"#+ ", line) and title in line), None)
-    if begin is None:
-        sys.exit(f"plot.py: bench/RESULTS.md has no section {title}")
-    level = len(lines[begin].split()[0])
-    end = next((i for i in range(begin + 1, len(lines)) if re.match(rf"#{{1,{level}}} ", lines[i])), len(lines))
-    return lines[begin + 1 : end]
-
-
-def tables(lines):
-    """Yields each table with the last paragraph before it: (caption, rows), in which a row is a list of its cells."""
-    caption, rows = "", []
-    for line in [*lines, ""]:
-        if line.startswith("|"):
-            rows.append([cell.strip() for cell in line.strip("|").split("|")])
-        else:
-            if rows:
-                yield caption, [rows[0], *rows[2:]]
-                rows = []
-            if line.strip():
-                caption = line.strip()
-
-
-def number(text):
-    return float(text.replace(",", ""))
+# ---- Figures ----
 
 
 def net_ratios():
     """Returns {case: {server: (ratio, least, greatest)}}: processor time per request, relative to the bare loop."""
-    found = {}
-    for caption, rows in tables(section("One thread, pinned")):
-        name = re.match(r"\*\*(\w+):", caption)
-        header = rows[0]
-        if not name or "ratio" not in header:
-            continue
-        column, spread = header.index("ratio"), header.index("spread")
-        found[name[1]] = {row[0]: (number(row[column]), *map(number, row[spread].split("-"))) for row in rows[1:]}
-    return found
+    return {case: {row["server"]: (row["ratio"], *ends(row["spread"])) for row in results.rows("net", case)}
+            for case in results.names("net") if case in cases_with_ratios}
 
 
-def rt_table():
-    return next(rows for _, rows in tables(section("rt: tasks, timers and wake-ups")))
+def ends(spread):
+    """Returns the smallest and the largest ratio."""
+    return map(float, spread.split("-"))
 
 
 def rt_ratios():
     """Returns [(case, ratio, least, greatest)]: eddy relative to Tokio."""
-    rows = rt_table()
-    column = rows[0].index("eddy/tokio")
-    return [(row[0], number(row[column]), *map(number, row[column + 1].split("-")))
-            for row in rows[1:] if row[column] != "-" and number(row[column]) > 0]
+    return [(row["case"], row["eddy/tokio"], *ends(row["spread"])) for row in results.rows("rt", "rt")
+            if row["eddy/tokio"] != "-" and row["eddy/tokio"] > 0]
 
 
 def idle_bytes():
-    rows = next(rows for _, rows in tables(section("Idle connections")))
-    return [(row[0], number(row[1])) for row in rows[1:]]
-
-
-def missed():
-    """Returns the rows of the page's table of losses: [what, measured, target]."""
-    found = []
-    for _, rows in tables(section("net: echo servers")):
-        if rows[0][:1] == ["what"]:
-            found += [["net: " + row[0], row[1], row[2]] for row in rows[1:] if row[3] == "missed"]
-    header, *rows = rt_table()
-    at, best = header.index("eddy/tokio"), header.index("eddy/best")
-    for row in rows:
-        if row[at + 3] == "missed":
-            found.append([f"rt: {row[0]}, x Tokio", row[at], f"<= {row[at + 2]}"])
-        if row[best + 2] == "missed":
-            limit = f"<= {best_limit(row[0]):g}"
-            found.append([f"rt: {row[0]}, x {row[best + 1]}, the best peer", row[best], limit])
-    return found
+    """Returns [(server, bytes)] of servers that need memory for an idle connection."""
+    rows = [(row["server"], row["bytes/connection"]) for row in results.rows("net", "IDLE")]
+    return sorted((row for row in rows if row[1] > 0), key=lambda row: row[1])
 
 
 # ---- Drawing ----
@@ -183,7 +135,7 @@ def rt_plot():
 
 
 def memory_plot():
-    rows = [row for row in idle_bytes() if row[1] > 0]
+    rows = idle_bytes()
     plot = Plot("Memory of an idle connection", [f"{name}: {bytes_:,.0f}" for name, bytes_ in rows], 300, 40000,
                 [500, 1000, 2000, 5000, 10000, 20000], "bytes per connection")
     for i, (name, bytes_) in enumerate(rows):
@@ -191,31 +143,37 @@ def memory_plot():
     return plot.svg()
 
 
-# ---- The page ----
+# ---- Files ----
 
 
-def with_missed(text):
-    """Returns the page with the current table of missed targets."""
-    rows = ["| what | measured | target |", "|---|--:|--:|", *(f"| {' | '.join(row)} |" for row in missed())]
-    begin, end = "<!-- missed targets, by bench/plot.py -->\n", "<!-- end -->"
+def with_losses(text):
+    """Returns the page of the plots with the current table of missed targets."""
+    begin, end = "<!-- missed targets, by ./dev bench plot -->\n", "<!-- end -->"
     before, _, rest = text.partition(begin)
-    return before + begin + "\n" + "\n".join(rows) + "\n\n" + end + rest.partition(end)[2]
+    return f"{before}{begin}\n{results_page.losses()}\n\n{end}{rest.partition(end)[2]}"
 
 
-def main():
+def outdated():
+    """Returns the files that differ from what the results generate, with the text that they must have."""
     made = {folder / "net.svg": net_plot(), folder / "rt.svg": rt_plot(), folder / "memory.svg": memory_plot(),
-            page: with_missed(page.read_text())}
-    old = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    if "--check" in sys.argv[1:]:
-        for path in old:
-            print(f"{path.relative_to(top)} is not that of bench/RESULTS.md; to update it: ./dev bench plot")
-        return bool(old)
+            page: with_losses(page.read_text()), tables: results_page.text()}
+    return {path: text for path, text in made.items() if not path.exists() or path.read_text() != text}
+
+
+def write():
     folder.mkdir(exist_ok=True)
-    for path in old:
-        path.write_text(made[path])
+    for path, text in outdated().items():
+        path.write_text(text)
         print(path.relative_to(top))
-    return 0
+
+
+def check():
+    old = outdated()
+    for path in old:
+        print(f"{path.relative_to(top)} differs from what {results.FOLDER.relative_to(top)} generates; to update it: "
+              "./dev bench plot")
+    return bool(old)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check() if "--check" in sys.argv[1:] else write())

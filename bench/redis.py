@@ -119,7 +119,7 @@ def load(server, command: str, pipeline: int, requests: int, processor: int) -> 
 def add_table(driver: str, rounds: dict, count: int, outcome: Outcome) -> None:
     table = Table(f"redis, mini_redis on {driver}: {CLIENTS} clients, {count} rounds",
                   ["case", "mini_redis req/s", "redis-server req/s", "ratio", "spread", "mini_redis CPU us",
-                   "redis-server CPU us", "ratio"])
+                   "redis-server CPU us", "CPU ratio"], name=driver)
     for (command, pipeline), pairs in rounds.items():
         case = f"{command} -P {pipeline}"
         rates = [mini.rate / real.rate for mini, real in pairs]

@@ -23,7 +23,7 @@ def tabulate(rt_run: RtRun, rounds: list[Round]) -> Table:
     names = [one.name for one in rt_run.programs]
     table = Table("rt: a new process for each case and round",
                   ["case", "unit", "rounds", *names, f"{EDDY}/{MAIN_PEER}", "spread", "target", "",
-                   f"{EDDY}/best", "best", ""])
+                   f"{EDDY}/best", "best", "of best"], name="rt")
     for metric, unit in rt_run.units.items():
         values = [typical(rounds, name, metric) for name in names]
         table.rows.append([metric, unit, str(rounds_with(rounds, metric)), *map(cell, values),

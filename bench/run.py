@@ -4,7 +4,7 @@
 
     ./dev bench                          everything
     ./dev bench net --quick              one group, with less precision, in three minutes
-    ./dev bench --markdown               Markdown, for bench/RESULTS.md
+    ./dev bench net --save               stores the figures in results/net.json, and updates the plots and pages
 
 Programs are taken from the folder `bench` of the build folder. Progress is printed to standard error. Exit status: 0 if
 everything ran, even if a target was missed; 1 if a program is missing or an error occurred.
@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True  # no __pycache__ in the source tree
 
 import argparse
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -25,7 +26,9 @@ import http_servers
 import micro
 import net
 import peers
+import plot
 import redis
+import results
 import rt
 import scale
 import tls
@@ -47,7 +50,8 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all rounds to FILE")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
+    parser.add_argument("--save", action="store_true",
+                        help="store the figures in results/GROUP.json, and update the plots and pages")
     parser.add_argument("--rounds", type=positive, metavar="N",
                         help="rounds of rt, net, http, tls, scale and redis (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs; enough to see 10 %%")
@@ -67,16 +71,15 @@ def parse_options() -> argparse.Namespace:
     return options
 
 
-def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdown: bool) -> None:
-    title = f"{machine['date']}: Linux {machine['kernel']}, {machine['cpu']}, {machine['cores']} cores"
-    print(f"## {title}\n" if markdown else title)
+def print_results(machine: dict[str, str], outcomes: dict[str, Outcome]) -> None:
+    print(f"{machine['date']}: Linux {machine['kernel']}, {machine['cpu']}, {machine['cores']} cores")
     print(f"Compiler: {machine['compiler']}; peers: {machine['peers']}\n")
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     targets = [target for outcome in outcomes.values() for target in outcome.targets]
     if targets:
         tables.append(Table("targets", ["what", "measured", "target", ""], [target.row() for target in targets]))
     for table in tables:
-        print(table.markdown() if markdown else table.text(), end="\n\n")
+        print(table.text(), end="\n\n")
     for name, outcome in outcomes.items():
         if outcome.legend:
             print(f"{name}: {outcome.legend}\n")
@@ -92,6 +95,16 @@ def print_summary(outcomes: dict[str, Outcome], targets: int, missed: int) -> No
     absent = sum(len(outcome.absent) for outcome in outcomes.values())
     errors = sum(len(outcome.errors) for outcome in outcomes.values())
     print(f"{targets} targets, {missed} missed; {absent} programs not available, {errors} errors")
+
+
+def save(machine: dict[str, str], outcomes: dict[str, Outcome]) -> None:
+    command = shlex.join(["./dev", "bench", *(one for one in sys.argv[1:] if one != "--save")])
+    for name, outcome in outcomes.items():
+        if outcome.errors:
+            print(f"{name} has errors, so its figures are not stored")
+        else:
+            results.save(name, outcome, {"command": command, **machine, "remark": ""})
+    plot.write()
 
 
 def write_json(path: Path, machine: dict[str, str], outcomes: dict[str, Outcome]) -> None:
@@ -120,9 +133,11 @@ def measure(options: argparse.Namespace) -> int:
             sys.exit(f"bench: {options.json} cannot be written: {error.strerror}")
     outcomes = {name: GROUPS[name](options) for name in options.names}
     machine = describe_machine(options.build) | {"peers": peers.versions()}
-    print_results(machine, outcomes, options.markdown)
+    print_results(machine, outcomes)
     if options.json:
         write_json(options.json, machine, outcomes)
+    if options.save:
+        save(machine, outcomes)
     return 1 if any(outcome.absent or outcome.errors for outcome in outcomes.values()) else 0
 
 

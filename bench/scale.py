@@ -74,7 +74,7 @@ def scale_connections(options, outcome: Outcome) -> None:
         outcome.absent += [f"{name} is not built" for name in absent]
         return
     table = Table("scale: ns of the server's processor time per request, 64 B, one request in flight per connection",
-                  ["connections", "eddy", "bare_epoll", "ratio", "spread"])
+                  ["connections", "eddy", "bare_epoll", "ratio", "spread"], name="connections")
     for connections in numbers_of_connections():
         row = f"{connections:,}"
         rounds = measure(outcome, options.rounds, f"{row} connections", lambda: ns_per_request(ours, load, connections),
@@ -105,9 +105,9 @@ def scale_tasks(options, outcome: Outcome) -> None:
     outcome.absent += [f"{name}: {why}" for name, why in (("eddy", no_eddy), ("tokio", no_tokio)) if why]
     if no_eddy or no_tokio:
         return
-    yields = Table("scale: ns per yield, one thread", ["tasks", "eddy", "tokio", "ratio", "spread"])
+    yields = Table("scale: ns per yield, one thread", ["tasks", "eddy", "tokio", "ratio", "spread"], name="yields")
     parked = Table("scale: bytes of memory per waiting task, one thread",
-                   ["waiting tasks", "eddy", "tokio", "ratio", "spread"])
+                   ["waiting tasks", "eddy", "tokio", "ratio", "spread"], name="waiting tasks")
     for table, metric, counts, limit in ((yields, "scale_yield", YIELDING, 0),
                                        (parked, "scale_parked", PARKED, BYTES_TARGET)):
         for tasks in counts:

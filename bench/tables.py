@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables as text and as Markdown, and the targets of measured values."""
+"""Tables of measured values, and their targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ class Table:
     header: list[str]  # the first column is left-aligned, the others are right-aligned
     rows: list[list[str]] = field(default_factory=list)
     note: str = ""
+    name: str = ""  # in the stored results; a table without a name is not stored
 
     def text(self) -> str:
         widths = [max(len(row[i]) for row in [self.header, *self.rows]) for i in range(len(self.header))]
@@ -21,14 +22,6 @@ class Table:
 
         lines = [self.title, line(self.header), *map(line, self.rows)]
         return "\n".join(lines + ["  " + self.note] * bool(self.note))
-
-    def markdown(self) -> str:
-        def line(row: list[str]) -> str:
-            return "| " + " | ".join(row) + " |"
-
-        rule = "|---|" + "--:|" * (len(self.header) - 1)
-        lines = [f"### {self.title}", "", line(self.header), rule, *map(line, self.rows)]
-        return "\n".join(lines + ["", self.note] * bool(self.note))
 
 
 @dataclass

@@ -55,7 +55,8 @@ def compare(net_run: NetRun, case: str, servers: list) -> None:
                 figures[name].append(upload(net_run, case, running[name], Path(source.name)))
     disturbed = sum(max(of[turn]["waited"] for of in figures.values()) > DISTURBED
                     for turn in range(net_run.options.rounds))
-    table = Table(f"tls {case}: curl {CASES[case]} sends 500 MB", ["server", "s", "ratio", "spread", "CPU s", "curl CPU s"])
+    table = Table(f"tls {case}: curl {CASES[case]} sends 500 MB", ["server", "s", "ratio", "spread", "CPU s", "curl CPU s"],
+                  name=case)
     for name, all_of in figures.items():
         ratios = [one["wall"] / other["wall"] for one, other in zip(all_of, figures.get(GO, all_of))]
         table.rows.append([name, *(number(statistics.median(one["wall"] for one in all_of)),),

@@ -129,7 +129,7 @@ changed_lately() {
 # ---- The stages ----
 
 # Checks that each file is listed in a CMakeLists.txt, that tests/coverage.tsv names only existing tests, and that the
-# pages have the code of tested files, no broken links, and plots of the current results.
+# pages have the code of tested files, no broken links, and the plots and tables of the stored results.
 check_lists() {
     local file folder names forgotten=0
     while read -r file; do
