@@ -155,6 +155,7 @@ check_lists() {
     fi
     python3 tools/abi_namespace.py || forgotten=1
     python3 tools/check_version.py || forgotten=1
+    tools/check_commits.sh || forgotten=1
     tests/dev_test.sh || forgotten=1
     python3 tools/amalgamate.py build/amalgamated >/dev/null || forgotten=1 # fails if it does not know a condition of src/CMakeLists.txt
     python3 tests/check_coverage.py || forgotten=1
