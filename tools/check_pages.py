@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks the Markdown pages: prints the problems, and ends with status 1 if there are any.
+"""Checks all Markdown pages: prints the problems, and ends with status 1 if there are any.
 
 - Each block of code is cut from a file that CI compiles or runs. The line before the block names the file, and the part
   of it if it is not the whole file:
@@ -16,6 +16,7 @@
 """
 import pathlib
 import re
+import subprocess
 import sys
 import textwrap
 
@@ -30,7 +31,9 @@ link = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
 
 
 def pages():
-    return sorted([*top.glob("*.md"), *top.glob("docs/**/*.md")])
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=top, capture_output=True, text=True,
+                            check=True).stdout.split()
+    return sorted(path for path in (top / name for name in listed) if path.exists())
 
 
 # ---- Code ----
