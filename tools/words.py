@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Prints the number of words of the documents about the code, of the READMEs of folders, and of the pages for users. A
-word is what `wc -w` counts."""
+"""Prints the number of words of the documents about the code, of the READMEs of folders, and of the pages for users:
+tools/words.py [TREE]
+
+TREE is another work tree, for example of an old commit. A word is what `wc -w` counts."""
 import pathlib
 import subprocess
+import sys
 
-top = pathlib.Path(__file__).resolve().parent.parent
+top = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
 about_the_code = {"ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "glossary.md", "NOTES.md", "RESULTS.md"}
 others = {"SECURITY.md"}
 
